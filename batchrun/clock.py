@@ -1,0 +1,117 @@
+"""
+Time, passed in: whoever waits or stamps takes a :class:`Clock`.
+
+Two kinds of time are kept apart. *Loop time* measures waits and never jumps; it is the event loop's own,
+so that timeouts, sleeps and library timers agree. *Wall time* stamps records; it may jump, and nothing
+waits by it. :class:`VirtualLoop` makes loop time jump to the next timer whenever nothing else can happen,
+which lets a test run days of polling over real sockets in seconds; :class:`VirtualClock` makes wall time
+follow it.
+
+What does not belong here: retry, pacing and polling policy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from abc import ABC, abstractmethod
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Clock(ABC):
+    """The time, and the right to wait for it."""
+
+    def monotonic(self) -> float:
+        """Seconds of loop time; only differences mean anything. Needs a running loop."""
+        return anyio.current_time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait *seconds* of loop time; a cancellation point even for zero or less."""
+        await anyio.sleep(max(0.0, seconds))
+
+    @abstractmethod
+    def utcnow(self) -> datetime:
+        """Wall time, aware, in UTC."""
+
+
+class SystemClock(Clock):
+    """The machine's own time."""
+
+    def utcnow(self) -> datetime:
+        """Wall time, aware, in UTC."""
+        return datetime.now(UTC)
+
+
+class VirtualClock(Clock):
+    """Wall time that starts at *start* and moves with loop time."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._start = start
+        self._origin: float | None = None
+
+    def utcnow(self) -> datetime:
+        """Wall time, aware, in UTC."""
+        now = anyio.current_time()
+        if self._origin is None:
+            self._origin = now
+        return self._start + timedelta(seconds=now - self._origin)
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Polls for I/O; where there is none, moves the loop's time instead of waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = 0.0
+        self.busy_threads = 0
+
+    def select(self, timeout: float | None = None) -> Any:
+        """Answer ready I/O at once, else wait for a busy thread, else jump over *timeout*."""
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if self.busy_threads or timeout is None:
+            # A thread's work takes real time and no virtual time: its result arrives as I/O.
+            return super().select(timeout if timeout is None else 0.05)
+        self.offset += timeout
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """
+    An event loop whose time costs nothing: when every task waits, it jumps to the next timer.
+
+    Sockets within the process, and threads through ``run_in_executor``, work as ever and take no
+    virtual time.
+    """
+
+    #: Each look at the time moves it on a little, so that a wait that ends one float short still ends.
+    _CREEP = 1e-9
+
+    def __init__(self) -> None:
+        self._jumps = _JumpingSelector()
+        self._creep = 0.0
+        super().__init__(self._jumps)
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        self._creep += self._CREEP
+        return self._jumps.offset + self._creep
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> Any:
+        """Run *func* in a thread; until it is done, time stands still."""
+        future = super().run_in_executor(executor, func, *args)
+        self._jumps.busy_threads += 1
+        future.add_done_callback(self._thread_done)
+        return future
+
+    def _thread_done(self, _future: object) -> None:
+        self._jumps.busy_threads -= 1

@@ -1,0 +1,210 @@
+"""
+Every exception that batchrun raises on purpose, split by who must act.
+
+    BatchrunError
+    ├── InputError                    you: nothing was submitted
+    │   ├── UsageError                  options that do not go together
+    │   ├── ManifestError               every problem found in a manifest
+    │   ├── ChangedRowsError            rows that changed after they were submitted
+    │   └── LedgerUnusableError         a ledger path that cannot be opened or is not ours
+    ├── LeaseError                    another launcher has the batch
+    │   ├── LeaseHeldError              when starting
+    │   └── LeaseLostError              in the middle: ours ran out and was taken over
+    ├── ServiceError                  the service, or the way to it
+    │   ├── CallError                   one call failed; what that means for its entry is in the class
+    │   │   ├── ThrottledError            too fast: slow down, send the same again
+    │   │   ├── QuotaExceededError        402: wait long, send the same again
+    │   │   ├── ConflictError             409: another call with this requestId may be under way
+    │   │   ├── RefusedError              400, 404 and their like: sending it again cannot help
+    │   │   │   └── NotFoundError           404: what was asked for is not there
+    │   │   ├── AccessDeniedError         403: a permission is missing
+    │   │   ├── CredentialsError          no, expired or invalid credentials
+    │   │   └── OutcomeUnknownError       the call may or may not have taken effect
+    │   └── ServiceUnusableError        the launch stops; nothing is lost
+    ├── StorageError                  the disk: stop before anything is lost
+    │   ├── LedgerError                 under an open ledger
+    │   └── ResultsError                under the results, which the ledger can make again
+    └── InvariantError                us: a defect of batchrun
+
+What belongs here: types, their fields, and how the message is built from them. What does not: deciding
+what follows from an error (``model``), and turning one into an exit code (``cli``).
+No message may hold a credential.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class BatchrunError(Exception):
+    """The root: whatever batchrun raises on purpose is one of these."""
+
+
+class InputError(BatchrunError):
+    """Something the user gave cannot be used; nothing was submitted."""
+
+
+class UsageError(InputError):
+    """Options or arguments that make no sense, alone or together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong in a manifest: where, what, and the cure."""
+
+    source: str  #: the file's path as given, ``<stdin>``, or the option that carried the text
+    message: str  #: what is wrong, with the value (cut short) where it helps
+    cure: str  #: what to do about it, as an instruction
+    line: int | None = None  #: 1-based physical line on which the row, or the offending node, starts
+    column: int | None = None  #: 1-based column, where the format knows it
+    row: str | None = None  #: the row's ``id``, where it is known
+    field: str | None = None  #: dotted path within the request, or the name of the CSV column
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.source, self.line, self.column) if part is not None)
+        row = f" (id {self.row})" if self.row is not None else ""
+        field = f" {self.field}:" if self.field is not None else ""
+        return f"{place}{row}:{field} {self.message}; {self.cure}"
+
+
+class ManifestError(InputError):
+    """
+    A manifest that cannot be used, with its problems in the order of the file.
+
+    ``problems`` may stop at a limit; ``total`` counts all that were found.
+    """
+
+    def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:
+        self.problems = tuple(problems)
+        self.total = len(self.problems) if total is None else total
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        lines = [str(problem) for problem in self.problems]
+        if self.total > len(self.problems):
+            lines.append(f"... and {self.total - len(self.problems)} more")
+        return "\n".join(lines)
+
+
+class ChangedRowsError(InputError):
+    """Rows whose content is not what was submitted under their id."""
+
+    def __init__(self, ids: Sequence[str], total: int) -> None:
+        self.ids = tuple(ids)
+        self.total = total
+        shown = ", ".join(self.ids) + (", ..." if total > len(self.ids) else "")
+        rows = "row has" if total == 1 else "rows have"
+        super().__init__(
+            f"{total} {rows} changed since submission: {shown}; "
+            "use --changed keep to go on with what was submitted, "
+            "or --changed resubmit to start new runs with the new content"
+        )
+
+
+class LedgerUnusableError(InputError):
+    """The ledger's path cannot be opened, is not a ledger, or is newer than this batchrun."""
+
+
+class LeaseError(BatchrunError):
+    """Another launcher works on the batch."""
+
+
+class LeaseHeldError(LeaseError):
+    """Another launcher holds the batch; nothing was done."""
+
+
+class LeaseLostError(LeaseError):
+    """Our lease ran out and another launcher took the batch over; nothing more may be written."""
+
+
+class ServiceError(BatchrunError):
+    """The service, or the way to it, stands in the way."""
+
+
+class CallError(ServiceError):
+    """
+    One call to the service failed.
+
+    Raised only as one of its subclasses, which say what the failure means for the entry.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str,
+        code: str,
+        status: int | None = None,
+        service_request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.message = message
+        self.operation = operation  #: the API's name, such as ``StartRun``
+        self.code = code  #: the service's error code, or the name of the client-side failure
+        self.status = status  #: HTTP status; None where no answer arrived
+        self.service_request_id = service_request_id  #: what AWS support asks for
+        self.retry_after = retry_after  #: seconds the service asked us to wait
+        super().__init__(f"{operation}: {code}: {message}")
+
+
+class ThrottledError(CallError):
+    """The service refused the call because of its rate; it took no effect."""
+
+
+class QuotaExceededError(CallError):
+    """HTTP 402: a resource quota is full; it may pass, so the same request is sent again much later."""
+
+
+class ConflictError(CallError):
+    """HTTP 409: for StartRun most likely our own requestId, still in flight."""
+
+
+class RefusedError(CallError):
+    """The request as it is will never be accepted."""
+
+
+class NotFoundError(RefusedError):
+    """HTTP 404: for GetRun, the run was removed."""
+
+
+class AccessDeniedError(CallError):
+    """HTTP 403: the caller's identity lacks a permission."""
+
+
+class CredentialsError(CallError):
+    """There are no credentials, or the service does not take them (any more)."""
+
+
+class OutcomeUnknownError(CallError):
+    """No answer that says whether the call took effect: timeout, reset, 5xx, or one that does not parse."""
+
+
+class ServiceUnusableError(ServiceError):
+    """The launch stops: no credentials, no permission, or nobody answers. Nothing is lost."""
+
+
+class StorageError(BatchrunError):
+    """A file of ours cannot be written any more."""
+
+
+class LedgerError(StorageError):
+    """An open ledger cannot be read or written any more; work stops before anything is lost."""
+
+
+class ResultsError(StorageError):
+    """The results cannot be written; the ledger has everything that would be in them."""
+
+    def __init__(self, path: object, cause: OSError) -> None:
+        self.path = path
+        super().__init__(
+            f"the results cannot be written to {path}: {cause.strerror or cause}; "
+            "nothing is lost: free the place, or give another with 'batchrun results -o FILE'"
+        )
+
+
+class InvariantError(BatchrunError):
+    """A defect of batchrun itself; the message tells the story of how it came about."""

@@ -1,0 +1,1 @@
+"""The decisions: pure and synchronous. No await, clock, I/O, logging or randomness in here."""

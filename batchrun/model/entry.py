@@ -1,0 +1,73 @@
+"""
+An entry: a spec's life in the ledger, and what the service last said about its run.
+
+Belongs here: the values. Does not: how they change (``transitions``) or are stored (``ledger``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchrun.model.spec import request_id
+from batchrun.model.states import State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """
+    What the service said about a run: the answer to StartRun or GetRun.
+
+    Fields are the API's, in our spelling; times are aware and in UTC. ``uuid`` is the run's identity, ``id``
+    may be given to another run once this one was deleted (UG/running-workflows).
+    """
+
+    id: str
+    uuid: str
+    arn: str
+    status: str
+    output_uri: str | None = None  #: ``runOutputUri``: as the service gave it, never computed
+    creation_time: datetime | None = None
+    start_time: datetime | None = None
+    stop_time: datetime | None = None
+    failure_reason: str | None = None
+    status_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """
+    One row of a batch, as the ledger knows it.
+
+    The fields from ``intended_at`` on belong to the current attempt alone.
+    """
+
+    batch: str
+    id: str
+    position: int  #: 0-based place in the manifest last read
+    request: str  #: canonical StartRun request of the current attempt
+    state: State = State.PLANNED
+    attempt: int = 1
+    intended_at: datetime | None = None  #: when this attempt was first about to be sent
+    tagged: bool = True  #: whether the run carries our tags; part of the bytes that are sent
+    accepted_at: datetime | None = None  #: when we learned of the run
+    due: datetime | None = None  #: BACKOFF: not before this
+    deferrals: int = 0  #: how often the service said "not now" to this attempt, throttles apart
+    is_doubtful: bool = False  #: a call of this attempt was sent whose outcome nobody knows
+    code: str | None = None  #: the last error code that StartRun gave
+    message: str | None = None  #: and its words
+    run: Run | None = None
+    next_request: str | None = None  #: new content that waits until the attempt in flight is settled
+
+    @property
+    def request_id(self) -> str:
+        """The current attempt's requestId: a function of what the entry is, so it cannot be lost."""
+        return request_id(self.batch, self.id, self.attempt, self.request)
+
+    @property
+    def content(self) -> str:
+        """The canonical request that the manifest last asked for and that was taken up."""
+        return self.request if self.next_request is None else self.next_request

@@ -1,0 +1,161 @@
+"""
+What can happen to an entry. Events are facts, in the past tense, and the only thing that moves an entry.
+
+Belongs here: the events and their stored names. Does not: where they lead (``transitions``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from batchrun.model.states import Outlook, outlook
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from batchrun.model.entry import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intended:
+    """The attempt is about to be sent; durable before the call leaves."""
+
+    at: datetime
+    tagged: bool = True  #: whether the request carries our tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The service has the run: it answered StartRun, or the run was found by looking."""
+
+    at: datetime
+    run: Run
+    was_found: bool = False  #: True where looking settled it, not the answer to the call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred:
+    """The service answered that it has no run and that the same request may be sent later."""
+
+    at: datetime
+    due: datetime
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The service answered that this request will not do."""
+
+    at: datetime
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubted:
+    """A call was sent and nobody knows whether it took effect."""
+
+    at: datetime
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed:
+    """The run was seen, and it goes on."""
+
+    at: datetime
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """The run was seen as COMPLETED."""
+
+    at: datetime
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The run was seen as FAILED."""
+
+    at: datetime
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The run was seen as CANCELLED."""
+
+    at: datetime
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """The run is gone from the service, or its id belongs to another run by now."""
+
+    at: datetime
+    message: str  #: how we know
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revised:
+    """The row's content changed, and the user wants the new content to run."""
+
+    at: datetime
+    request: str  #: the new canonical request
+
+
+Event: TypeAlias = (
+    Intended
+    | Accepted
+    | Deferred
+    | Refused
+    | Doubted
+    | Progressed
+    | Completed
+    | Failed
+    | Cancelled
+    | Removed
+    | Revised
+)
+Seen: TypeAlias = Progressed | Completed | Failed | Cancelled | Removed
+
+#: Every kind of event, in the order of an entry's life.
+KINDS: tuple[type[Event], ...] = (
+    Intended,
+    Accepted,
+    Deferred,
+    Refused,
+    Doubted,
+    Progressed,
+    Completed,
+    Failed,
+    Cancelled,
+    Removed,
+    Revised,
+)
+
+
+def kind(event: Event) -> str:
+    """Give the event's stored name."""
+    return type(event).__name__.lower()
+
+
+def seen(run: Run, at: datetime) -> Seen:
+    """Make the event that says what *run*, just observed, is up to."""
+    match outlook(run.status):
+        case Outlook.GOING:
+            return Progressed(at=at, run=run)
+        case Outlook.COMPLETED:
+            return Completed(at=at, run=run)
+        case Outlook.FAILED:
+            return Failed(at=at, run=run)
+        case Outlook.CANCELLED:
+            return Cancelled(at=at, run=run)
+        case Outlook.REMOVED:  # pragma: no branch (there is no other)
+            return Removed(at=at, message="the service shows the run as DELETED")

@@ -1,0 +1,43 @@
+"""
+What a launch is allowed and told to do: the options that decisions depend on.
+
+Belongs here: values that the planner reads. Does not: how calls are made (``service``), where options come
+from (``cli``).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from batchrun.model.policies import DeferPolicy, WatchPolicy
+
+
+class Mode(enum.Enum):
+    """How far a launch goes."""
+
+    WATCH = "watch"  #: submit what is due, watch to the end
+    ONCE = "once"  #: settle, submit what is due, look at each run once
+    DETACH = "detach"  #: submit what is due, look at nothing
+
+
+class Changed(enum.Enum):
+    """What to do about rows whose content changed after submission."""
+
+    REFUSE = "refuse"
+    KEEP = "keep"
+    RESUBMIT = "resubmit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds within which the planner plans."""
+
+    mode: Mode = Mode.WATCH
+    concurrency: int = 32  #: calls of one kind in the air
+    max_active: int | None = None  #: runs of this batch that have not ended; None is no cap
+    tag: bool = True  #: whether new runs carry our tags
+    replay_window: float = 3600.0  #: seconds for which the service is trusted to remember a requestId
+    settle_grace: float = 15.0  #: seconds after acceptance in which a first 404 is not yet believed
+    watch: WatchPolicy = field(default_factory=WatchPolicy)
+    defer: DeferPolicy = field(default_factory=DeferPolicy)

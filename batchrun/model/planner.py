@@ -1,0 +1,258 @@
+"""
+The planner: which action is due, within the limits. It holds what is in flight and decides; the engine acts.
+
+Theory of operation. The engine loads open entries from the ledger into the planner (:meth:`Planner.add`),
+asks what may be done now (:meth:`Planner.plan`), carries each action out, and reports the entry as it is
+afterwards (:meth:`Planner.done`), which frees what the action held and files the entry anew. An entry is in
+one place at a time: *ready* (to be sent), *unsettled* (sent, outcome unknown), *watched* (its run is going),
+or *in the air* (an action is under way). Ended entries are not held, so memory grows with the runs in flight.
+
+Slots come first: an entry is sent only if the cap on active runs has room for it, whatever the outcome. Time
+is an argument: *now* in seconds of loop time, *at* in wall time.
+
+Belongs here: what to do next. Does not: what an outcome means (``verdicts``), where an event leads
+(``transitions``), and doing anything.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from batchrun.errors import InvariantError
+from batchrun.model.limits import Limits, Mode
+from batchrun.model.states import HOLDS_SLOT, State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from batchrun.model.entry import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """Wait for a turn, record the intent, send."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """Send the same bytes again: the service remembers the requestId."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Look for the run before sending again: the service may have forgotten the requestId."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Ask how the run is."""
+
+    entry: Entry
+
+
+Action: TypeAlias = Submit | Replay | Settle | Look
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How an entry was waited for, as long as it stays in one state."""
+
+    since: float  #: loop time
+    tries: int = 0
+    failures: int = 0  #: in a row
+
+
+class _Queue:
+    """Entries by the time they are due; each at most once."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Entry]] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def put(self, due: float, entry: Entry) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (due, self._count, entry))
+
+    def pop_due(self, now: float) -> Entry | None:
+        if self._heap and self._heap[0][0] <= now:
+            return heapq.heappop(self._heap)[2]
+        return None
+
+    @property
+    def first_due(self) -> float | None:
+        return self._heap[0][0] if self._heap else None
+
+
+class Planner:
+    """What is in flight, and what is due."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._ready: deque[Entry] = deque()
+        self._unsettled = _Queue()
+        self._watched = _Queue()
+        self._sending: dict[str, Action] = {}
+        self._looking: dict[str, Look] = {}
+        self._paces: dict[str, _Pace] = {}
+        self._slots: set[str] = set()
+        self._is_draining = False
+
+    # -- what the engine tells the planner
+
+    def add(self, entry: Entry, *, now: float, at: datetime) -> None:
+        """File an open entry that was loaded from the ledger."""
+        match entry.state:
+            case State.PLANNED | State.BACKOFF:
+                self._ready.append(entry)
+            case State.SUBMITTING:
+                self._slots.add(entry.id)
+                self._unsettled.put(now, entry)
+            case State.ACTIVE:
+                self._slots.add(entry.id)
+                age = (at - entry.accepted_at).total_seconds() if entry.accepted_at else 0.0
+                self._paces[entry.id] = _Pace(since=now - max(0.0, age))
+                if self._limits.mode is not Mode.DETACH:
+                    self._watched.put(now, entry)
+            case _:
+                raise InvariantError(f"entry '{entry.id}' is {entry.state.value}: there is nothing to plan")
+
+    def done(self, action: Action, entry: Entry, *, now: float, failed: bool = False) -> None:
+        """
+        File *entry* as it is after *action*.
+
+        Args:
+            action: What was carried out.
+            entry: The entry after the action's events.
+            now: Loop time.
+            failed: The action got no usable answer and should be tried again later.
+        """
+        if isinstance(action, Look):
+            del self._looking[entry.id]
+        else:
+            del self._sending[entry.id]
+        if entry.state not in HOLDS_SLOT:
+            self._slots.discard(entry.id)
+        pace = self._paces.pop(entry.id, None)
+        if pace is None or entry.state is not action.entry.state:
+            pace = _Pace(since=now)
+        pace.tries += 1
+        pace.failures = pace.failures + 1 if failed else 0
+        self._refile(entry, pace, now)
+
+    def drain(self) -> None:
+        """Plan nothing more; what is in the air is still awaited."""
+        self._is_draining = True
+
+    # -- what the planner tells the engine
+
+    def room(self) -> int:
+        """Say how many more entries that are to be sent the engine may load."""
+        if self._is_draining:
+            return 0
+        sending = sum(1 for action in self._sending.values() if isinstance(action, Submit))
+        room = self._limits.concurrency - sending - len(self._ready)
+        if self._limits.max_active is not None:
+            room = min(room, self._limits.max_active - self.slots - len(self._ready))
+        return max(0, room)
+
+    def plan(self, *, now: float, at: datetime) -> list[Action]:
+        """Give the actions to carry out now; each is in the air until it is reported as done."""
+        if self._is_draining:
+            return []
+        return [*self._plan_sending(now, at), *self._plan_looks(now)]
+
+    @property
+    def wake_at(self) -> float | None:
+        """When something becomes due by time alone, in loop time; None if nothing does."""
+        dues = [
+            queue.first_due
+            for queue, in_air in ((self._unsettled, self._sending), (self._watched, self._looking))
+            if queue.first_due is not None and len(in_air) < self._limits.concurrency
+        ]
+        return min(dues, default=None)
+
+    @property
+    def in_air(self) -> int:
+        """Actions under way."""
+        return len(self._sending) + len(self._looking)
+
+    @property
+    def held(self) -> Collection[str]:
+        """Ids of the entries that are to be sent and that the planner has already."""
+        return {*self._sending, *(entry.id for entry in self._ready)}
+
+    @property
+    def slots(self) -> int:
+        """Runs that are, or may come to be, active."""
+        return len(self._slots)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in flight that the mode waits for."""
+        if self._is_draining:
+            return self.in_air == 0
+        return not (self.in_air or self._ready or self._unsettled or self._watched)
+
+    # -- inside
+
+    def _plan_sending(self, now: float, at: datetime) -> list[Action]:
+        actions: list[Action] = []
+        while len(self._sending) < self._limits.concurrency:
+            action = self._next_to_settle(now, at) or self._next_to_submit()
+            if action is None:
+                break
+            self._sending[action.entry.id] = action
+            self._slots.add(action.entry.id)
+            actions.append(action)
+        return actions
+
+    def _next_to_settle(self, now: float, at: datetime) -> Action | None:
+        entry = self._unsettled.pop_due(now)
+        if entry is None:
+            return None
+        age = (at - entry.intended_at).total_seconds() if entry.intended_at else 0.0
+        if 0 <= age < self._limits.replay_window and entry.code != "ConflictException":
+            return Replay(entry=entry)
+        return Settle(entry=entry)
+
+    def _next_to_submit(self) -> Action | None:
+        return Submit(entry=self._ready.popleft()) if self._ready else None
+
+    def _plan_looks(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        while len(self._looking) < self._limits.concurrency and (entry := self._watched.pop_due(now)):
+            look = Look(entry=entry)
+            self._looking[entry.id] = look
+            actions.append(look)
+        return actions
+
+    def _refile(self, entry: Entry, pace: _Pace, now: float) -> None:
+        match entry.state:
+            case State.ACTIVE:
+                self._paces[entry.id] = pace
+                self._watch(entry, pace, now)
+            case State.SUBMITTING if self._limits.mode is Mode.WATCH:
+                self._paces[entry.id] = pace
+                wait = self._limits.defer.unknown_wait(pace.tries - 1, entry.id)
+                self._unsettled.put(now + wait, entry)
+            case _:
+                pass  # sent again from the ledger when it is due, or ended
+
+    def _watch(self, entry: Entry, pace: _Pace, now: float) -> None:
+        if self._limits.mode is not Mode.WATCH:
+            return
+        key = f"{entry.id}#{pace.tries}"
+        self._watched.put(now + self._limits.watch.wait(now - pace.since, key, pace.failures), entry)

@@ -1,0 +1,71 @@
+"""
+The numbers of waiting: how often to look at a run, how long to put an attempt off.
+
+Belongs here: arithmetic from facts to waits. Does not: waiting (``clock``), and which error means what
+(``service.classify``). Spread comes from a hash of what is waited for, so that a replay waits the same.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+
+def spread(key: str) -> float:
+    """Give a number in [0, 1) that looks random and is always the same for *key*."""
+    return zlib.crc32(key.encode()) / 2**32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchPolicy:
+    """
+    How long to wait between two looks at a run.
+
+    The wait grows with the run's age, so that a run of seconds is seen to end within seconds, and one of days
+    costs little. 30 to 60 s lose nothing useful for a real run (healthomics.md, 3.2).
+    """
+
+    shortest: float = 2.0  #: seconds; also the wait before the first look
+    longest: float = 60.0  #: seconds
+    share_of_age: float = 0.5  #: the wait as a share of the run's age
+
+    def wait(self, age: float, key: str, failures: int = 0) -> float:
+        """
+        Give the seconds until the next look.
+
+        Args:
+            age: Seconds since the run was accepted.
+            key: What the spread is made from, such as the run's id and the look's number.
+            failures: How many looks in a row got no answer; each one doubles the wait.
+        """
+        base = min(max(age * self.share_of_age, self.shortest), self.longest)
+        patient = min(base * 2.0 ** min(failures, 16), max(self.longest, base))
+        return patient * (0.9 + 0.2 * spread(key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeferPolicy:
+    """How long an attempt waits after the service said "not now"."""
+
+    quota: float = 60.0  #: seconds after the first 402; doubles with each
+    quota_longest: float = 900.0
+    denied: float = 1.0  #: seconds after the first 403; doubles with each
+    denials_to_refuse: int = 3  #: an entry denied this often while others pass is refused
+    unknown: float = 5.0  #: seconds until an attempt of unknown outcome is sent again
+    unknown_longest: float = 120.0
+
+    def quota_wait(self, deferrals: int, key: str) -> float:
+        """Give the seconds to wait after a 402, *deferrals* of which came before."""
+        return _doubling(self.quota, deferrals, self.quota_longest, key)
+
+    def denied_wait(self, deferrals: int, key: str) -> float:
+        """Give the seconds to wait after a 403."""
+        return _doubling(self.denied, deferrals, self.quota_longest, key)
+
+    def unknown_wait(self, doubts: int, key: str) -> float:
+        """Give the seconds after which an unknown outcome is settled once more."""
+        return _doubling(self.unknown, doubts, self.unknown_longest, key)
+
+
+def _doubling(first: float, times: int, longest: float, key: str) -> float:
+    return min(first * 2.0 ** min(times, 16), longest) * (0.9 + 0.2 * spread(f"{key}#{times}"))

@@ -1,0 +1,42 @@
+"""
+The StartRun request as it is sent: the row's own content, our tags, and the requestId.
+
+Invariant: for one attempt of one entry these are the same bytes, whenever and wherever they are made.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json
+
+if TYPE_CHECKING:
+    from batchrun.model.entry import Entry
+
+
+def start_run_request(entry: Entry) -> dict[str, Json]:
+    """Give the request for the entry's current attempt."""
+    request: dict[str, Json] = json.loads(entry.request)
+    if entry.tagged:
+        own = own_tags(entry)
+        users = request.get("tags")
+        request["tags"] = {**(users if isinstance(users, dict) else {}), **own}
+    request["requestId"] = entry.request_id
+    return request
+
+
+def own_tags(entry: Entry) -> dict[str, Json]:
+    """Give the tags by which the run can be found again without a ledger."""
+    return {
+        TAG_BATCH: entry.batch,
+        TAG_ID: entry.id,
+        TAG_ATTEMPT: str(entry.attempt),
+        TAG_REQUEST_ID: entry.request_id,
+    }
+
+
+def run_name(entry: Entry) -> str | None:
+    """Give the name the run was, or will be, started with."""
+    name = json.loads(entry.request).get("name")
+    return name if isinstance(name, str) else None

@@ -1,0 +1,65 @@
+"""
+What the manifest asks for: one StartRun request per row, in its canonical form.
+
+Belongs here: the canonical text of a request, its digest, the requestId made from it, and the request as it
+is sent. Does not: reading or checking manifests (``manifest``), and what became of a spec (``entry``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+#: Tags that name a run's place in its batch, set at creation, so that it can be found again without a ledger.
+TAG_BATCH = "batchrun:batch"
+TAG_ID = "batchrun:id"
+TAG_ATTEMPT = "batchrun:attempt"
+TAG_REQUEST_ID = "batchrun:request-id"
+OWN_TAGS = (TAG_BATCH, TAG_ID, TAG_ATTEMPT, TAG_REQUEST_ID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One row of a manifest, expanded and checked."""
+
+    id: str  #: the user's key, unique in the batch
+    position: int  #: 0-based place in the manifest; orders submission and results, identifies nothing
+    request: str  #: :func:`canonical` StartRun request, without requestId and without our own tags
+
+    @property
+    def digest(self) -> str:
+        """What tells whether the row's content changed."""
+        return digest(self.request)
+
+
+def canonical(request: dict[str, Json]) -> str:
+    """
+    Give the one JSON text of *request*: sorted keys, no spaces, non-ASCII as it is.
+
+    Raises:
+        ValueError: A number is NaN or infinite.
+    """
+    return json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(request: str) -> str:
+    """Give the SHA-256 of a canonical request, in hex."""
+    return hashlib.sha256(request.encode()).hexdigest()
+
+
+def request_id(batch: str, entry_id: str, attempt: int, request: str) -> str:
+    """
+    Give the requestId of one attempt: 64 hex digits, the same on every machine and at any time.
+
+    Args:
+        batch: The batch's name.
+        entry_id: The row's id.
+        attempt: 1 for the first.
+        request: The canonical request.
+    """
+    identity = json.dumps([batch, entry_id, attempt, request], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(identity.encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""
+The batch in numbers, kept up to date with each step.
+
+Belongs here: counting. Does not: showing the numbers (``cli``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from batchrun.model.states import OPEN, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.model.entry import Entry
+
+
+class Tally:
+    """How many entries stand where; ACTIVE is split by the run's own status: queued is not running."""
+
+    def __init__(self, by_state: Mapping[State, int], by_status: Mapping[str, int]) -> None:
+        self.by_state = Counter(dict(by_state))
+        self.by_status = Counter(dict(by_status))
+
+    def move(self, before: Entry, after: Entry) -> None:
+        """Count *after* in the place of *before*."""
+        self._count(before, -1)
+        self._count(after, 1)
+
+    def _count(self, entry: Entry, number: int) -> None:
+        self.by_state[entry.state] += number
+        if entry.state is State.ACTIVE and entry.run is not None:
+            self.by_status[entry.run.status] += number
+
+    @property
+    def total(self) -> int:
+        """All entries."""
+        return self.by_state.total()
+
+    @property
+    def open(self) -> int:
+        """Entries with work left."""
+        return sum(self.by_state[state] for state in OPEN)
+
+    @property
+    def waiting(self) -> int:
+        """Entries that are to be sent, now or later."""
+        return self.by_state[State.PLANNED] + self.by_state[State.BACKOFF]
+
+    @property
+    def has_only_succeeded(self) -> bool:
+        """Whether every entry's run was seen as COMPLETED."""
+        return self.by_state[State.SUCCEEDED] == self.total

@@ -1,0 +1,252 @@
+"""
+The whole state machine: which event leads from which state to which, in one literal table.
+
+How to read it. A cell holds the next state, an :class:`Ignored` with the reason why the event changes
+nothing there, or FORBIDDEN: the event cannot happen in that state, and if it does, batchrun has a defect and
+says so instead of guessing. Every state lists every event.
+
+How it hangs together. An attempt is sent only from SUBMITTING, and an entry gets there only by an `Intended`
+that is on disk. It leaves by an answer: a run (`Accepted`), a refusal (`Refused`), a "not now" (`Deferred`),
+and by nothing else; a lost answer (`Doubted`) leaves it where it is, to be settled with the same requestId.
+Only what the service says about a run ends it. `Revised` starts a new attempt: at once where no call of ours
+is in the air, else after that call is settled (`Entry.next_request`).
+
+Belongs here: everything that decides an entry's next value. Does not: which action to take (``planner``).
+The README's diagram is made from TABLE by ``scripts/state_diagram``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+from batchrun.errors import InvariantError
+from batchrun.model.entry import Entry, Run
+from batchrun.model.events import (
+    Accepted,
+    Cancelled,
+    Completed,
+    Deferred,
+    Doubted,
+    Event,
+    Failed,
+    Intended,
+    Progressed,
+    Refused,
+    Removed,
+    Revised,
+    kind,
+)
+from batchrun.model.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The event changes nothing in this state, and why."""
+
+    reason: str
+
+
+class Forbidden(enum.Enum):
+    """The event cannot happen in this state."""
+
+    FORBIDDEN = "forbidden"
+
+
+FORBIDDEN: Final = Forbidden.FORBIDDEN
+Cell: TypeAlias = State | Ignored | Literal[Forbidden.FORBIDDEN]
+
+_OVER = Ignored("the run's end was seen; what comes later is another story")
+
+TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
+    State.PLANNED: {
+        Intended: State.SUBMITTING,
+        Accepted: FORBIDDEN,
+        Deferred: FORBIDDEN,
+        Refused: FORBIDDEN,
+        Doubted: FORBIDDEN,
+        Progressed: FORBIDDEN,
+        Completed: FORBIDDEN,
+        Failed: FORBIDDEN,
+        Cancelled: FORBIDDEN,
+        Removed: FORBIDDEN,
+        Revised: State.PLANNED,
+    },
+    State.SUBMITTING: {
+        Intended: FORBIDDEN,
+        Accepted: State.ACTIVE,
+        Deferred: State.BACKOFF,
+        Refused: State.REFUSED,
+        Doubted: State.SUBMITTING,
+        Progressed: FORBIDDEN,
+        Completed: FORBIDDEN,
+        Failed: FORBIDDEN,
+        Cancelled: FORBIDDEN,
+        Removed: FORBIDDEN,
+        Revised: State.SUBMITTING,
+    },
+    State.BACKOFF: {
+        Intended: State.SUBMITTING,
+        Accepted: FORBIDDEN,
+        Deferred: FORBIDDEN,
+        Refused: FORBIDDEN,
+        Doubted: FORBIDDEN,
+        Progressed: FORBIDDEN,
+        Completed: FORBIDDEN,
+        Failed: FORBIDDEN,
+        Cancelled: FORBIDDEN,
+        Removed: FORBIDDEN,
+        Revised: State.PLANNED,
+    },
+    State.ACTIVE: {
+        Intended: FORBIDDEN,
+        Accepted: FORBIDDEN,
+        Deferred: FORBIDDEN,
+        Refused: FORBIDDEN,
+        Doubted: FORBIDDEN,
+        Progressed: State.ACTIVE,
+        Completed: State.SUCCEEDED,
+        Failed: State.FAILED,
+        Cancelled: State.CANCELLED,
+        Removed: State.DELETED,
+        Revised: State.PLANNED,
+    },
+    State.SUCCEEDED: {
+        Intended: FORBIDDEN,
+        Accepted: FORBIDDEN,
+        Deferred: FORBIDDEN,
+        Refused: FORBIDDEN,
+        Doubted: FORBIDDEN,
+        Progressed: _OVER,
+        Completed: _OVER,
+        Failed: _OVER,
+        Cancelled: _OVER,
+        Removed: _OVER,
+        Revised: State.PLANNED,
+    },
+    State.FAILED: {
+        Intended: FORBIDDEN,
+        Accepted: FORBIDDEN,
+        Deferred: FORBIDDEN,
+        Refused: FORBIDDEN,
+        Doubted: FORBIDDEN,
+        Progressed: _OVER,
+        Completed: _OVER,
+        Failed: _OVER,
+        Cancelled: _OVER,
+        Removed: _OVER,
+        Revised: State.PLANNED,
+    },
+    State.CANCELLED: {
+        Intended: FORBIDDEN,
+        Accepted: FORBIDDEN,
+        Deferred: FORBIDDEN,
+        Refused: FORBIDDEN,
+        Doubted: FORBIDDEN,
+        Progressed: _OVER,
+        Completed: _OVER,
+        Failed: _OVER,
+        Cancelled: _OVER,
+        Removed: _OVER,
+        Revised: State.PLANNED,
+    },
+    State.DELETED: {
+        Intended: FORBIDDEN,
+        Accepted: FORBIDDEN,
+        Deferred: FORBIDDEN,
+        Refused: FORBIDDEN,
+        Doubted: FORBIDDEN,
+        Progressed: _OVER,
+        Completed: _OVER,
+        Failed: _OVER,
+        Cancelled: _OVER,
+        Removed: _OVER,
+        Revised: State.PLANNED,
+    },
+    State.REFUSED: {
+        Intended: FORBIDDEN,
+        Accepted: FORBIDDEN,
+        Deferred: FORBIDDEN,
+        Refused: FORBIDDEN,
+        Doubted: FORBIDDEN,
+        Progressed: FORBIDDEN,
+        Completed: FORBIDDEN,
+        Failed: FORBIDDEN,
+        Cancelled: FORBIDDEN,
+        Removed: FORBIDDEN,
+        Revised: State.PLANNED,
+    },
+}
+
+
+def apply(entry: Entry, event: Event) -> Entry:
+    """
+    Give the entry as it is after *event*; the same object where the event is ignored.
+
+    Raises:
+        InvariantError: The event cannot happen in the entry's state.
+    """
+    cell = TABLE[entry.state][type(event)]
+    if isinstance(cell, Ignored):
+        return entry
+    if cell is FORBIDDEN:
+        raise InvariantError(f"{_story(entry)}; then '{kind(event)}', which cannot happen in this state")
+    return _evolve(replace(entry, state=cell), event, was=entry.state)
+
+
+def _evolve(entry: Entry, event: Event, *, was: State) -> Entry:
+    match event:
+        case Intended(at=at, tagged=tagged):
+            if entry.intended_at is not None:
+                return replace(entry, due=None)  # the same attempt again: the same bytes, the same age
+            return replace(entry, intended_at=at, tagged=tagged)
+        case Accepted(at=at, run=run):
+            return replace(entry, run=run, accepted_at=at, is_doubtful=False, code=None, message=None)
+        case Deferred(due=due, code=code, message=message):
+            return replace(
+                entry,
+                due=due,
+                code=code,
+                message=message,
+                is_doubtful=False,
+                deferrals=entry.deferrals + 1,
+            )
+        case Refused(code=code, message=message):
+            return replace(entry, code=code, message=message, is_doubtful=False)
+        case Doubted(code=code, message=message):
+            return replace(entry, code=code, message=message, is_doubtful=True)
+        case Progressed(run=run) | Completed(run=run) | Failed(run=run) | Cancelled(run=run):
+            return replace(entry, run=_kept(entry, run))
+        case Removed(message=message):
+            return replace(entry, message=message)
+        case Revised(request=request):  # pragma: no branch (there is no other)
+            return _revise(entry, request, was)
+
+
+def _kept(entry: Entry, run: Run) -> Run:
+    """Keep the output place that StartRun gave where a later answer leaves it out."""
+    if run.output_uri is None and entry.run is not None:
+        return replace(run, output_uri=entry.run.output_uri)
+    return run
+
+
+def _revise(entry: Entry, request: str, was: State) -> Entry:
+    match was:
+        case State.PLANNED:
+            return replace(entry, request=request)  # never sent, so the attempt is still free
+        case State.SUBMITTING:
+            return replace(entry, next_request=None if request == entry.request else request)
+        case _:
+            return Entry(
+                batch=entry.batch,
+                id=entry.id,
+                position=entry.position,
+                request=request,
+                attempt=entry.attempt + 1,
+            )
+
+
+def _story(entry: Entry) -> str:
+    run = f", run {entry.run.id} ({entry.run.uuid}) {entry.run.status}" if entry.run else ""
+    return f"entry '{entry.id}' of batch '{entry.batch}', attempt {entry.attempt}, {entry.state.value}{run}"

@@ -1,0 +1,61 @@
+"""Values for tests, with everything filled in that a test does not care about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from batchrun.model.entry import Entry, Run
+from batchrun.model.events import Accepted, Intended, seen
+from batchrun.model.spec import Spec, canonical
+from batchrun.model.transitions import apply
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def at(seconds: float = 0.0) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def request(**fields: Any) -> str:
+    base = {
+        "workflowId": "1234567",
+        "roleArn": "arn:aws:iam::123456789012:role/omics",
+        "outputUri": "s3://lab-results/x/",
+        "name": "cohort-a",
+    }
+    return canonical(base | fields)
+
+
+def spec(id: str = "a", position: int = 0, **fields: Any) -> Spec:
+    return Spec(id=id, position=position, request=request(**({"name": f"cohort-{id}"} | fields)))
+
+
+def planned(id: str = "a", position: int = 0, **fields: Any) -> Entry:
+    return Entry(batch="cohort", id=id, position=position, request=request(name=f"cohort-{id}"), **fields)
+
+
+def run(status: str = "PENDING", id: str = "1000001", uuid: str = "u-1", **fields: Any) -> Run:
+    return Run(
+        id=id,
+        uuid=uuid,
+        arn=f"arn:aws:omics:us-east-1:123456789012:run/{id}",
+        status=status,
+        output_uri=fields.pop("output_uri", f"s3://lab-results/x/{id}"),
+        **fields,
+    )
+
+
+def submitting(entry: Entry | None = None, seconds: float = 0.0) -> Entry:
+    return apply(entry or planned(), Intended(at=at(seconds)))
+
+
+def active(entry: Entry | None = None, seconds: float = 0.0, **fields: Any) -> Entry:
+    return apply(submitting(entry, seconds), Accepted(at=at(seconds), run=run(**fields)))
+
+
+def ended(status: str = "COMPLETED") -> Entry:
+    going = active()
+    assert going.run is not None
+    return apply(going, seen(replace(going.run, status=status), at(60)))

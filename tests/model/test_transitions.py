@@ -1,0 +1,170 @@
+"""The table: total, what it says, and how the entry changes with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from batchrun.errors import InvariantError
+from batchrun.model.entry import Entry
+from batchrun.model.events import (
+    KINDS,
+    Accepted,
+    Deferred,
+    Doubted,
+    Event,
+    Intended,
+    Progressed,
+    Refused,
+    Removed,
+    Revised,
+    kind,
+    seen,
+)
+from batchrun.model.states import ENDED, HOLDS_SLOT, OPEN, State
+from batchrun.model.transitions import FORBIDDEN, TABLE, Ignored, apply
+from tests.builders import active, at, ended, planned, request, run, submitting
+
+EVENTS: dict[str, Event] = {
+    kind(event): event
+    for event in (
+        Intended(at=at(5)),
+        Accepted(at=at(5), run=run()),
+        Deferred(at=at(5), due=at(65), code="ServiceQuotaExceededException", message="full"),
+        Refused(at=at(5), code="ValidationException", message="no"),
+        Doubted(at=at(5), code="ReadTimeoutError", message="silence"),
+        seen(run("RUNNING"), at(5)),
+        seen(run("COMPLETED"), at(5)),
+        seen(run("FAILED"), at(5)),
+        seen(run("CANCELLED"), at(5)),
+        Removed(at=at(5), message="404"),
+        Revised(at=at(5), request=request(name="other")),
+    )
+}
+ENTRIES: dict[State, Entry] = {
+    State.PLANNED: planned(),
+    State.SUBMITTING: submitting(),
+    State.BACKOFF: apply(submitting(), EVENTS["deferred"]),
+    State.ACTIVE: active(),
+    State.SUCCEEDED: ended(),
+    State.FAILED: ended("FAILED"),
+    State.CANCELLED: ended("CANCELLED"),
+    State.DELETED: ended("DELETED"),
+    State.REFUSED: apply(submitting(), EVENTS["refused"]),
+}
+CELLS = [(state, name) for state in State for name in EVENTS]
+
+
+def test_the_table_is_total():
+    assert set(TABLE) == set(State)
+    assert all(tuple(cells) == KINDS for cells in TABLE.values())
+    assert set(EVENTS) == {one.__name__.lower() for one in KINDS}
+
+
+def test_every_ignored_cell_says_why():
+    reasons = [
+        cell.reason for cells in TABLE.values() for cell in cells.values() if isinstance(cell, Ignored)
+    ]
+    assert reasons
+    assert all(reasons)
+
+
+@pytest.mark.parametrize(("state", "name"), CELLS)
+def test_apply_does_what_the_cell_says(state: State, name: str):
+    entry, event = ENTRIES[state], EVENTS[name]
+    cell = TABLE[state][type(event)]
+    if cell is FORBIDDEN:
+        with pytest.raises(InvariantError, match=f"entry 'a' of batch 'cohort'.*{state.value}.*'{name}'"):
+            apply(entry, event)
+    elif isinstance(cell, Ignored):
+        assert apply(entry, event) is entry
+    else:
+        assert apply(entry, event).state is cell
+
+
+@pytest.mark.parametrize("state", [state for state in State if state in ENDED])
+def test_an_end_is_left_only_by_new_content(state: State):
+    ways_out = [event for event, cell in TABLE[state].items() if isinstance(cell, State)]
+    assert ways_out == [Revised]
+
+
+def test_open_and_ended_share_nothing_and_slots_are_open():
+    assert set(State) == OPEN | ENDED
+    assert not OPEN & ENDED
+    assert HOLDS_SLOT < OPEN
+
+
+def test_the_request_id_stays_through_an_attempt_and_changes_with_the_next():
+    entry = planned()
+    ids = [entry.request_id]
+    for event in (
+        EVENTS["intended"],
+        EVENTS["doubted"],
+        EVENTS["deferred"],
+        EVENTS["intended"],
+        EVENTS["accepted"],
+    ):
+        entry = apply(entry, event)
+        ids.append(entry.request_id)
+    assert len(set(ids)) == 1
+    again = apply(entry, EVENTS["revised"])
+    assert (again.attempt, again.state) == (2, State.PLANNED)
+    assert again.request_id not in ids
+
+
+def test_sending_the_same_attempt_again_keeps_its_age_and_its_tags():
+    first = apply(planned(), Intended(at=at(1), tagged=False))
+    again = apply(apply(first, EVENTS["deferred"]), Intended(at=at(100), tagged=True))
+    assert (again.intended_at, again.tagged, again.due) == (at(1), False, None)
+
+
+def test_a_definite_answer_settles_a_doubt():
+    doubtful = apply(submitting(), EVENTS["doubted"])
+    assert doubtful.is_doubtful
+    assert [apply(doubtful, EVENTS[name]).is_doubtful for name in ("accepted", "deferred", "refused")] == [
+        False
+    ] * 3
+
+
+def test_deferrals_are_counted():
+    once = apply(submitting(), EVENTS["deferred"])
+    twice = apply(apply(once, EVENTS["intended"]), EVENTS["deferred"])
+    assert (once.deferrals, twice.deferrals) == (1, 2)
+
+
+def test_the_output_uri_that_start_run_gave_is_kept():
+    sighting = Progressed(at=at(9), run=run("RUNNING", output_uri=None))
+    after = apply(active(output_uri="s3://kept/1"), sighting)
+    assert after.run is not None
+    assert (after.run.status, after.run.output_uri) == ("RUNNING", "s3://kept/1")
+
+
+def test_a_removed_run_keeps_what_was_last_known():
+    after = apply(active(status="RUNNING"), EVENTS["removed"])
+    assert after.run is not None
+    assert (after.state, after.run.status, after.message) == (State.DELETED, "RUNNING", "404")
+
+
+def test_new_content_waits_until_the_attempt_in_flight_is_settled():
+    new = request(name="other")
+    waiting = apply(submitting(), Revised(at=at(1), request=new))
+    assert (waiting.state, waiting.attempt, waiting.next_request, waiting.content) == (
+        State.SUBMITTING,
+        1,
+        new,
+        new,
+    )
+    assert waiting.request_id == submitting().request_id
+    back = apply(waiting, Revised(at=at(2), request=waiting.request))
+    assert back.next_request is None
+
+
+def test_new_content_of_a_row_that_was_never_sent_costs_no_attempt():
+    after = apply(planned(), EVENTS["revised"])
+    assert (after.state, after.attempt, after.request) == (State.PLANNED, 1, request(name="other"))
+
+
+def test_a_new_attempt_starts_with_a_clean_slate():
+    again = apply(replace(ended("FAILED"), code="old", message="old"), EVENTS["revised"])
+    assert again == replace(planned(), request=request(name="other"), attempt=2)

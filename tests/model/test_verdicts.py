@@ -1,0 +1,173 @@
+"""What answers mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    CredentialsError,
+    NotFoundError,
+    OutcomeUnknownError,
+    QuotaExceededError,
+    RefusedError,
+    ThrottledError,
+)
+from batchrun.model.denials import Denials
+from batchrun.model.events import (
+    Cancelled,
+    Completed,
+    Deferred,
+    Doubted,
+    Failed,
+    Progressed,
+    Refused,
+    Removed,
+)
+from batchrun.model.limits import Limits
+from batchrun.model.spec import TAG_REQUEST_ID
+from batchrun.model.states import is_known_status
+from batchrun.model.verdicts import after_failure, after_look, after_missing, pick_own
+from tests.builders import active, at, planned, run, submitting
+
+LIMITS = Limits()
+
+
+def error(kind: type[CallError], code: str = "Code") -> CallError:
+    return kind("words", operation="StartRun", code=code, status=400)
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"),
+    [
+        (ThrottledError, Deferred),
+        (QuotaExceededError, Deferred),
+        (AccessDeniedError, Deferred),
+        (RefusedError, Refused),
+        (NotFoundError, Refused),
+        (ConflictError, Doubted),
+        (OutcomeUnknownError, Doubted),
+        (CredentialsError, Doubted),
+    ],
+)
+def test_each_kind_of_failure_has_its_event(kind, event):
+    verdict = after_failure(submitting(), error(kind), at(9), LIMITS)
+    assert isinstance(verdict, event)
+    assert (verdict.at, verdict.code, verdict.message) == (at(9), "Code", "words")
+
+
+def test_a_call_error_of_no_kind_is_a_defect():
+    with pytest.raises(TypeError, match="is not one of the kinds"):
+        after_failure(submitting(), error(CallError), at(9), LIMITS)
+
+
+def test_a_full_quota_is_waited_for_longer_each_time_up_to_a_bound():
+    waits = []
+    for deferrals in (0, 1, 2, 50):
+        entry = replace(submitting(), deferrals=deferrals)
+        verdict = after_failure(entry, error(QuotaExceededError), at(0), LIMITS)
+        assert isinstance(verdict, Deferred)
+        waits.append((verdict.due - at(0)).total_seconds())
+    assert 54 <= waits[0] <= 66 < waits[1] < waits[2] < waits[3] <= 990
+
+
+def test_an_entry_that_is_denied_while_others_pass_is_refused_in_the_end():
+    entry = replace(submitting(), code="AccessDeniedException", deferrals=2)
+    denied = error(AccessDeniedError, "AccessDeniedException")
+    assert isinstance(after_failure(entry, denied, at(0), LIMITS), Refused)
+    assert isinstance(after_failure(entry, denied, at(0), LIMITS, is_systemic=True), Deferred)
+    assert isinstance(after_failure(replace(entry, code="402"), denied, at(0), LIMITS), Deferred)
+
+
+@pytest.mark.parametrize(
+    ("status", "event"),
+    [
+        ("PENDING", None),
+        ("STARTING", Progressed),
+        ("RUNNING", Progressed),
+        ("STOPPING", Progressed),
+        ("COMPLETED", Completed),
+        ("FAILED", Failed),
+        ("CANCELLED", Cancelled),
+        ("DELETED", Removed),
+        ("HIBERNATING", Progressed),
+    ],
+)
+def test_a_look_says_what_the_run_is_up_to(status, event):
+    verdict = after_look(active(status="PENDING"), run(status), at(9))
+    assert verdict is None if event is None else isinstance(verdict, event)
+
+
+def test_an_end_is_told_even_where_the_answer_to_start_run_had_it_already():
+    assert isinstance(after_look(active(status="COMPLETED"), run("COMPLETED"), at(9)), Completed)
+
+
+def test_an_unknown_status_is_not_an_end_and_can_be_told():
+    assert not is_known_status("HIBERNATING")
+    assert is_known_status("STOPPING")
+    assert is_known_status("DELETED")
+
+
+def test_another_uuid_under_our_run_id_means_that_ours_was_removed():
+    verdict = after_look(active(uuid="ours"), run("COMPLETED", uuid="theirs"), at(9))
+    assert isinstance(verdict, Removed)
+    assert "theirs" in verdict.message
+
+
+def test_a_run_that_is_missing_was_removed():
+    gone = NotFoundError("no such run", operation="GetRun", code="ResourceNotFoundException")
+    assert isinstance(after_missing(active(), gone, at(60), LIMITS), Removed)
+    assert isinstance(after_missing(replace(active(), accepted_at=None), gone, at(1), LIMITS), Removed)
+
+
+def test_a_first_miss_right_after_the_start_is_not_believed():
+    gone = NotFoundError("no such run", operation="GetRun", code="ResourceNotFoundException")
+    assert after_missing(active(), gone, at(1), LIMITS) is None
+    assert isinstance(after_missing(active(creation_time=at(0)), gone, at(1), LIMITS), Removed)
+
+
+def test_a_clock_that_jumped_back_does_not_keep_a_missing_run():
+    gone = NotFoundError("no such run", operation="GetRun", code="ResourceNotFoundException")
+    assert isinstance(after_missing(active(), gone, at(-3600), LIMITS), Removed)
+
+
+def test_our_run_is_known_by_its_tag():
+    entry = submitting()
+    ours, theirs = run(uuid="ours"), run(uuid="theirs")
+    candidates = [
+        (theirs, {TAG_REQUEST_ID: "other"}),
+        (run(), {}),
+        (ours, {TAG_REQUEST_ID: entry.request_id}),
+    ]
+    assert pick_own(entry, candidates) is ours
+    assert pick_own(entry, candidates[:2]) is None
+
+
+def test_an_untagged_run_is_adopted_only_where_it_is_the_only_one_since_the_intent():
+    entry = replace(submitting(seconds=3600), tagged=False)
+    old, new, undated = run(creation_time=at(0)), run(creation_time=at(3601)), run()
+    assert pick_own(entry, [(old, {}), (new, {}), (undated, {})]) is new
+    assert pick_own(entry, [(new, {}), (new, {})]) is None
+    assert pick_own(replace(planned(), tagged=False), [(new, {})]) is None
+
+
+def test_several_denied_entries_in_a_row_are_systemic():
+    denials = Denials()
+    denials.passed()
+    assert [denials.denied(one) for one in "abc"] == [False, False, True]
+
+
+def test_a_success_in_between_clears_the_count():
+    denials = Denials()
+    assert not denials.denied("a")
+    denials.passed()
+    assert [denials.denied(one) for one in ("a", "b", "b", "a")] == [False] * 4
+
+
+def test_the_only_entry_denied_again_and_again_before_anything_passed_is_systemic():
+    denials = Denials()
+    assert [denials.denied("a") for _ in range(3)] == [False, False, True]

@@ -1,0 +1,54 @@
+"""
+A local HealthOmics: the other side of the wire, for demos, tests and pipelines.
+
+A real HTTP server that speaks the service's REST-JSON by botocore's own model, with its rules, quotas,
+paces and a lifecycle in scaled time; and with faults, by seed, that the service has on bad days. Point a
+client at :attr:`Simulator.url` with ``Config(inject_host_prefix=False)``, or the AWS CLI with
+``AWS_ENDPOINT_URL_OMICS`` and ``AWS_DISABLE_HOST_PREFIX_INJECTION=true``.
+
+It shares nothing with batchrun's client side, so that a mistake is not made twice.
+"""
+
+from __future__ import annotations
+
+from batchrun.simulator.buckets import Limit
+from batchrun.simulator.faults import Fault, FaultRule
+from batchrun.simulator.http import run_forever, serve
+from batchrun.simulator.lifecycle import Durations, FailFirst, Span, Status
+from batchrun.simulator.options import (
+    OPERATIONS,
+    parse_fail_first,
+    parse_failures,
+    parse_faults,
+    parse_limits,
+)
+from batchrun.simulator.record import RunRecord, StartCall, State, Tally
+from batchrun.simulator.server import Simulator
+from batchrun.simulator.settings import IdReuse, NameFilter, Parameter, Settings, Workflow
+
+__all__ = [
+    "OPERATIONS",
+    "Durations",
+    "FailFirst",
+    "Fault",
+    "FaultRule",
+    "IdReuse",
+    "Limit",
+    "NameFilter",
+    "Parameter",
+    "RunRecord",
+    "Settings",
+    "Simulator",
+    "Span",
+    "StartCall",
+    "State",
+    "Status",
+    "Tally",
+    "Workflow",
+    "parse_fail_first",
+    "parse_failures",
+    "parse_faults",
+    "parse_limits",
+    "run_forever",
+    "serve",
+]

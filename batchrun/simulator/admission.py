@@ -1,0 +1,92 @@
+"""
+What StartRun asks of a request beyond the model: the rules between fields.
+
+What does not belong here: rules about single fields that the model states (``shapes``), and about the
+account's state (``service``).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from batchrun.simulator.refusal import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.simulator.settings import Settings, Workflow
+
+    Params = Mapping[str, Any]
+
+_MAX_TAGS = 50
+_MAX_PARAMETER_BYTES = 256_000
+_STATIC_GIB = 1200
+#: Of a rerun's source these are its own and not what it was asked for.
+_NOT_COPIED = frozenset({"requestId", "runId", "tags"})
+
+
+def complete(params: Params, settings: Settings, source: Params) -> dict[str, Any]:
+    """Fill *params* up with what is copied from *source*, a run to be run again, and with defaults."""
+    copied = {name: value for name, value in source.items() if name not in _NOT_COPIED}
+    request = {
+        "storageType": settings.default_storage_type,
+        "retentionMode": "RETAIN",
+        "workflowType": "PRIVATE",
+        **copied,
+        **params,
+    }
+    if request["storageType"] == "STATIC":
+        request.setdefault("storageCapacity", _STATIC_GIB)
+    return request
+
+
+def check(request: Params, workflow: Workflow) -> None:
+    """
+    Hold a complete request against the rules.
+
+    Raises:
+        RefusalError: a ValidationException for the first rule that is broken.
+    """
+    problem = _request_problem(request) or _workflow_problem(request, workflow)
+    if problem is not None:
+        raise invalid(problem)
+
+
+def require_workflow(request: Params) -> None:
+    """
+    See to it that *request* names a workflow, its own or that of the run it copies.
+
+    Raises:
+        RefusalError: it names none.
+    """
+    if "workflowId" not in request:
+        raise invalid("Either workflowId or runId must be given")
+
+
+def _request_problem(request: Params) -> str | None:
+    if not str(request["outputUri"]).startswith("s3://"):
+        return "outputUri must be an S3 URI"
+    tags = request.get("tags", {})
+    if len(tags) > _MAX_TAGS:
+        return f"A run has {_MAX_TAGS} tags at most"
+    if any(key.lower().startswith("aws:") for key in tags):
+        return "Tag keys must not begin with aws:"
+    size = len(json.dumps(request.get("parameters", {}), separators=(",", ":")))
+    if size > _MAX_PARAMETER_BYTES:
+        return f"parameters must not exceed {_MAX_PARAMETER_BYTES} bytes, and have {size}"
+    return None
+
+
+def _workflow_problem(request: Params, workflow: Workflow) -> str | None:
+    if workflow.status != "ACTIVE":
+        return f"Workflow {workflow.id} is {workflow.status}"
+    if workflow.parameters is None:
+        return None
+    given = request.get("parameters", {}).keys()
+    required = {name for name, entry in workflow.parameters.items() if not entry.optional}
+    if missing := sorted(required - given):
+        return f"Required parameters are missing: {', '.join(missing)}"
+    if unknown := sorted(given - workflow.parameters.keys()):
+        return f"Parameters are not in the workflow's template: {', '.join(unknown)}"
+    return None

@@ -1,0 +1,150 @@
+"""
+What callers see of runs: the fields of GetRun and of ListRuns' items.
+
+What does not belong here: which of them the API's model has (``wire`` leaves out what it has not).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from batchrun.simulator.chance import draw_uuid
+from batchrun.simulator.lifecycle import Status
+from batchrun.simulator.tasks import tasks_of
+
+if TYPE_CHECKING:
+    from batchrun.simulator.runs import Run
+    from batchrun.simulator.settings import Settings, Workflow
+    from batchrun.simulator.tasks import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How one account looks from outside: its ARNs, and wall time for loop time."""
+
+    settings: Settings
+    origin: datetime  #: wall time at loop time zero
+
+    def wall(self, at: float | None) -> datetime | None:
+        """Turn loop time into wall time."""
+        return None if at is None else self.origin + timedelta(seconds=at)
+
+    def arn(self, resource: str) -> str:
+        """Name a resource of this account."""
+        return f"arn:aws:omics:{self.settings.region}:{self.settings.account}:{resource}"
+
+    def accepted(self, run: Run) -> dict[str, Any]:
+        """Answer StartRun, to a repeat with the state of now."""
+        return {
+            "arn": self.arn(f"run/{run.id}"),
+            "id": run.id,
+            "status": run.status,
+            "tags": run.tags,
+            "uuid": run.uuid,
+            "runOutputUri": run.output,
+            "networkingMode": run.request.get("networkingMode"),
+        }
+
+    def item(self, run: Run) -> dict[str, Any]:
+        """Answer one item of ListRuns; it has no uuid, tags, failureReason or runOutputUri."""
+        return {
+            "arn": self.arn(f"run/{run.id}"),
+            "id": run.id,
+            "status": run.status,
+            "workflowId": run.request.get("workflowId"),
+            "workflowVersionName": run.request.get("workflowVersionName"),
+            "name": run.request.get("name"),
+            "priority": run.request.get("priority"),
+            "storageCapacity": run.request.get("storageCapacity"),
+            "storageType": run.request["storageType"],
+            "creationTime": self.wall(run.created),
+            "startTime": self.wall(run.started),
+            "stopTime": self.wall(run.stopped),
+        }
+
+    def detail(self, run: Run) -> dict[str, Any]:
+        """Answer GetRun."""
+        return {
+            **run.request,
+            **self.item(run),
+            "uuid": run.uuid,
+            "runOutputUri": run.output,
+            "tags": run.tags,
+            "failureReason": run.failure,
+            "statusMessage": self._message(run),
+            "logLocation": self._logs(run),
+            "startedBy": f"arn:aws:iam::{self.settings.account}:user/simulated",
+            "digest": f"sha256:{_digest(run)}"[:64],
+            "workflowUuid": draw_uuid("workflow", run.request.get("workflowId")),
+            "resourceDigests": {},
+        }
+
+    def workflow(self, workflow: Workflow) -> dict[str, Any]:
+        """Answer GetWorkflow."""
+        template = None
+        if workflow.parameters is not None:
+            template = {
+                name: {"description": parameter.description, "optional": parameter.optional}
+                for name, parameter in workflow.parameters.items()
+            }
+        return {
+            "arn": self.arn(f"workflow/{workflow.id}"),
+            "id": workflow.id,
+            "status": workflow.status,
+            "type": workflow.type,
+            "name": workflow.name or f"workflow-{workflow.id}",
+            "engine": workflow.engine,
+            "parameterTemplate": template,
+            "creationTime": self.origin,
+            "uuid": draw_uuid("workflow", workflow.id),
+            "tags": {},
+        }
+
+    def task(self, task: Task, now: float) -> dict[str, Any]:
+        """Answer GetRunTask, and one item of ListRunTasks, which has fewer fields."""
+        status = task.status(now)
+        ended = status is not Status.RUNNING
+        return {
+            "taskId": task.id,
+            "uuid": task.uuid,
+            "name": task.name,
+            "status": status,
+            "cpus": 2,
+            "memory": 4,
+            "gpus": 0,
+            "instanceType": "omics.c.large",
+            "cacheHit": False,
+            "creationTime": self.wall(task.started),
+            "startTime": self.wall(task.started),
+            "stopTime": self.wall(task.stopped) if ended else None,
+            "failureReason": task.failure if ended else None,
+            "statusMessage": "The task's container exited with 1" if task.failure and ended else None,
+        }
+
+    def _message(self, run: Run) -> str | None:
+        if run.status is not Status.FAILED:
+            return None
+        task = tasks_of(run, self.settings.tasks_per_run)[-1]
+        return (
+            f"Run failed due to task: {task.name}, id: {task.id}, failure. "
+            "Use the GetRunTask API to get more information."
+        )
+
+    def _logs(self, run: Run) -> dict[str, str] | None:
+        if run.started is None or run.request.get("logLevel") == "OFF":
+            return None
+        group = (
+            f"arn:aws:logs:{self.settings.region}:{self.settings.account}"
+            ":log-group:/aws/omics/WorkflowLog:log-stream:"
+        )
+        return {
+            "engineLogStream": f"{group}run/{run.id}/engine",
+            "runLogStream": f"{group}run/{run.id}",
+        }
+
+
+def _digest(run: Run) -> str:
+    return sha256(str(run.request.get("workflowId")).encode()).hexdigest()

@@ -1,0 +1,127 @@
+"""
+What can go wrong between a caller and the service, and when it does.
+
+A fault strikes *before* the commit (the call took no effect) or *after* it (it did, and the caller cannot
+know). What does not belong here: carrying a fault out, which takes a socket (``server``), and failures of
+runs, which are no faults (``lifecycle``).
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from batchrun.simulator.chance import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Fault(enum.StrEnum):
+    """One way for a call to go wrong; the value is its name in text."""
+
+    PASS = "pass"  # noqa: S105 — a step of a script: this call goes well
+    THROTTLE = "throttle"  #: before: 429 ThrottlingException
+    ERROR_BEFORE = "error_before"  #: before: 500 InternalServerException
+    UNAVAILABLE_BEFORE = "unavailable_before"  #: before: 503 with an HTML body, as a load balancer has it
+    DROP_BEFORE = "drop_before"  #: before: TCP reset
+    CLOSE_BEFORE = "close_before"  #: before: the connection is closed without an answer
+    HANG_BEFORE = "hang_before"  #: before: silence for ``hang`` seconds, then closed
+    LATE = "late"  #: silence for ``hang`` seconds; only then it takes effect, and answers
+    DROP_AFTER = "drop_after"  #: after: TCP reset
+    CLOSE_AFTER = "close_after"  #: after: the connection is closed without an answer
+    ERROR_AFTER = "error_after"  #: after: 500 InternalServerException
+    UNAVAILABLE_AFTER = "unavailable_after"  #: after: 503 with an HTML body
+    HANG_AFTER = "hang_after"  #: after: silence for ``hang`` seconds, then closed
+    HTML_AFTER = "html_after"  #: after: the status of success over an HTML body
+    TRUNCATED_AFTER = "truncated_after"  #: after: the status of success over the first half of the JSON
+    EMPTY_AFTER = "empty_after"  #: after: the status of success and no body
+    CUT_AFTER = "cut_after"  #: after: closed in the middle of the body that was announced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRule:
+    """
+    Which calls a fault strikes.
+
+    A rule with ``times`` is a script: it strikes the next calls that it matches, one after the other, and
+    scripts come first, in their order. Rules without are chances: of those that match a call at most one
+    strikes, so that their chances add up.
+    """
+
+    fault: Fault | str  #: a fault, or the code of a service error such as ``AccessDeniedException``
+    operation: str = "*"  #: the API's name, or ``*`` for every operation
+    name: str = "*"  #: glob over the run's name; calls about no run have the empty name
+    chance: float = 1.0  #: how likely a call is struck
+    times: int | None = None  #: how many calls are struck, then no more; None for no end
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.chance <= 1:
+            raise ValueError(f"a chance must be from 0 to 1, not {self.chance}")
+        if self.times is not None and self.times < 0:
+            raise ValueError(f"a number of calls must be 0 or more, not {self.times}")
+
+    def matches(self, operation: str, name: str) -> bool:
+        """Whether the rule speaks of this call."""
+        return self.operation in ("*", operation) and (self.name == "*" or fnmatchcase(name, self.name))
+
+
+class FaultBook:
+    """The rules in force, and how often each script still strikes."""
+
+    def __init__(self, rules: Iterable[FaultRule], *, seed: object) -> None:
+        self._seed = seed
+        self._calls: Counter[tuple[str, str]] = Counter()
+        self.replace(rules)
+
+    @property
+    def rules(self) -> tuple[FaultRule, ...]:
+        """The rules in force; scripts with the number of calls that they still strike."""
+        scripts = (replace(rule, times=left) for rule, left in self._scripts)
+        return (*scripts, *self._chances)
+
+    def replace(self, rules: Iterable[FaultRule]) -> None:
+        """Put *rules* in force in place of all others."""
+        self._chances: list[FaultRule] = []
+        self._scripts: list[tuple[FaultRule, int]] = []
+        self.add(*rules)
+
+    def add(self, *rules: FaultRule) -> None:
+        """Put *rules* in force behind those that are."""
+        for rule in rules:
+            if rule.times is None:
+                self._chances.append(rule)
+            elif rule.times > 0:
+                self._scripts.append((rule, rule.times))
+
+    def choose(self, operation: str, key: str, name: str) -> Fault | str:
+        """
+        Decide what strikes this call; ``Fault.PASS`` for nothing.
+
+        *key* names what the call is about, such as its requestId: chance is drawn from the seed, the
+        operation, the key and the number of calls with that key so far, and not from the order of callers.
+        """
+        self._calls[operation, key] += 1
+        lot = draw(self._seed, "fault", operation, key, self._calls[operation, key])
+        scripted = self._next_scripted(operation, name, lot)
+        return scripted if scripted is not None else self._drawn(operation, name, lot)
+
+    def _next_scripted(self, operation: str, name: str, lot: float) -> Fault | str | None:
+        for index, (rule, left) in enumerate(self._scripts):
+            if rule.matches(operation, name) and lot < rule.chance:
+                self._scripts[index : index + 1] = [(rule, left - 1)] if left > 1 else []
+                return rule.fault
+        return None
+
+    def _drawn(self, operation: str, name: str, lot: float) -> Fault | str:
+        reach = 0.0
+        for rule in self._chances:
+            if rule.matches(operation, name):
+                reach = math.fsum((reach, rule.chance))
+                if lot < reach:
+                    return rule.fault
+        return Fault.PASS

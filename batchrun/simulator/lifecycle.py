@@ -1,0 +1,132 @@
+"""
+A run's course, decided at its birth: how long each state lasts, and how it ends.
+
+What belongs here: pure values and functions. What does not: the queue for a slot, which makes a run
+depend on others (``timetable``).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from batchrun.simulator.chance import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.simulator.settings import Settings
+
+
+class Status(enum.StrEnum):
+    """The eight states of the API."""
+
+    PENDING = "PENDING"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    DELETED = "DELETED"
+
+
+TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.DELETED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A length of time in seconds, evenly spread around its mean."""
+
+    mean: float  #: seconds
+    spread: float = 0.0  #: part of the mean, 0 to 1: 0.5 is from half the mean to one and a half
+
+    def __post_init__(self) -> None:
+        if not self.mean >= 0:
+            raise ValueError(f"a length of time must be 0 or more seconds, not {self.mean}")
+        if not 0 <= self.spread <= 1:
+            raise ValueError(f"a spread must be from 0 to 1, not {self.spread}")
+
+    def at(self, lot: float) -> float:
+        """Pick the length that *lot*, from [0, 1), stands for."""
+        return self.mean * (1 + self.spread * (2 * lot - 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durations:
+    """How long runs stay in each state, before scaling."""
+
+    pending: Span = field(default=Span(mean=20, spread=0.5))  #: at least; longer where slots are full
+    starting: Span = field(default=Span(mean=10, spread=0.5))
+    running: Span = field(default=Span(mean=1800, spread=0.5))  #: a failing run gets less of it
+    stopping: Span = field(default=Span(mean=120, spread=0.5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailFirst:
+    """Runs that fail some times and then pass, as a passing trouble has it."""
+
+    times: int  #: how many runs of the same name fail before one passes
+    match: str = "*"  #: glob over the run's name or its outputUri
+    reason: str = "SERVICE_ERROR"  #: GetRun.failureReason
+
+    def strikes(self, name: str, output: str, attempt: int) -> bool:
+        """Whether the *attempt*-th run (from 1) of this name fails by this rule."""
+        matched = fnmatchcase(name, self.match) or fnmatchcase(output, self.match)
+        return matched and attempt <= self.times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What will become of a run if nobody cancels it; seconds, scaled."""
+
+    pending: float
+    starting: float
+    running: float
+    stopping: float
+    failure: str | None  #: failureReason; None for a run that completes
+
+    @property
+    def outcome(self) -> Status:
+        """The terminal state it runs towards."""
+        return Status.COMPLETED if self.failure is None else Status.FAILED
+
+
+def plan_course(settings: Settings, name: str, output: str, attempt: int) -> Course:
+    """
+    Decide the course of the *attempt*-th run (from 1) with this name, or this output where it has none.
+
+    The same settings, name and attempt make the same course, whatever else happens.
+    """
+    key = (settings.seed, name or output, attempt)
+    failure = _failure(settings, name, output, attempt)
+    lengths = settings.durations
+    scale = settings.time_scale
+    # A run that fails does so somewhere on the way.
+    part = 1.0 if failure is None else draw(*key, "part")
+    return Course(
+        pending=scale * lengths.pending.at(draw(*key, "pending")),
+        starting=scale * lengths.starting.at(draw(*key, "starting")),
+        running=scale * part * lengths.running.at(draw(*key, "running")),
+        stopping=scale * lengths.stopping.at(draw(*key, "stopping")),
+        failure=failure,
+    )
+
+
+def _failure(settings: Settings, name: str, output: str, attempt: int) -> str | None:
+    for rule in settings.fail_first:
+        if rule.strikes(name, output, attempt):
+            return rule.reason
+    lot = draw(settings.seed, name or output, attempt, "failure")
+    return _reason_at(lot, settings.failures)
+
+
+def _reason_at(lot: float, failures: Mapping[str, float]) -> str | None:
+    reach = 0.0
+    for reason, chance in failures.items():
+        reach += chance
+        if lot < reach:
+            return reason
+    return None

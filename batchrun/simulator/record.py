@@ -1,0 +1,137 @@
+"""
+What really happened, kept for those who want to check what a caller believes.
+
+What does not belong here: anything that the service's own answers depend on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from batchrun.simulator.lifecycle import Status
+
+if TYPE_CHECKING:
+    from batchrun.simulator.runs import Run
+    from batchrun.simulator.service import HealthOmics
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """The calls of one operation."""
+
+    calls: int = 0
+    answered: int = 0  #: carried out and answered in full
+    throttled: int = 0  #: 429, by the bucket or by a fault
+    errors: dict[str, int] = field(default_factory=dict)  #: refusals by code, 429 included
+    faults: dict[str, int] = field(default_factory=dict)  #: faults and injected errors by name
+
+    def refused(self, code: str) -> None:
+        """Count a refusal."""
+        self.errors[code] = self.errors.get(code, 0) + 1
+        self.throttled += code == "ThrottlingException"
+
+    def struck_by(self, fault: str) -> None:
+        """Count a fault."""
+        self.faults[fault] = self.faults.get(fault, 0) + 1
+
+
+@dataclass(slots=True, kw_only=True)
+class StartCall:
+    """One StartRun call that could be read."""
+
+    at: float  #: loop time of its arrival
+    request_id: str
+    name: str
+    outcome: str = ""  #: "answered", an error's code, or the fault that struck; empty while under way
+    uuid: str | None = None  #: the run it made or found; None where it took no effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run, deleted ones too. Times are loop time."""
+
+    id: str
+    uuid: str
+    name: str
+    status: str
+    request_id: str
+    output_uri: str
+    run_output_uri: str
+    tags: dict[str, str]
+    failure_reason: str | None
+    created: float
+    started: float | None
+    stopped: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything, at one moment."""
+
+    now: float
+    calls: dict[str, Tally]
+    start_calls: list[StartCall]  #: in the order of arrival
+    runs: list[RunRecord]  #: in the order of creation
+    active: int  #: runs in STARTING, RUNNING or STOPPING
+    peak_active: int
+    unfinished: int  #: the same and PENDING
+    peak_unfinished: int
+
+    @property
+    def starts_by_request(self) -> dict[str, int]:
+        """How many StartRun calls came with each requestId."""
+        return dict(Counter(call.request_id for call in self.start_calls))
+
+    @property
+    def accepted_at(self) -> list[float]:
+        """Loop time of each StartRun that made a run."""
+        return [run.created for run in self.runs]
+
+    def as_json(self) -> dict[str, Any]:
+        """Put it in values that JSON has."""
+        derived = {"starts_by_request": self.starts_by_request, "accepted_at": self.accepted_at}
+        return asdict(self) | derived
+
+
+class Journal:
+    """The record as it is written."""
+
+    def __init__(self) -> None:
+        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        self.start_calls: list[StartCall] = []
+
+    def state(self, service: HealthOmics, now: float) -> State:
+        """Look at *service* at *now*."""
+        timetable = service.timetable
+        timetable.advance(now)
+        return State(
+            now=now,
+            calls=deepcopy(dict(self.tallies)),
+            start_calls=[replace(call) for call in self.start_calls],
+            runs=[_record(run) for run in service.shelf.history],
+            active=timetable.active,
+            peak_active=timetable.peak_active,
+            unfinished=timetable.unfinished,
+            peak_unfinished=timetable.peak_unfinished,
+        )
+
+
+def _record(run: Run) -> RunRecord:
+    failed = run.status is Status.DELETED and run.outcome is Status.FAILED
+    return RunRecord(
+        id=run.id,
+        uuid=run.uuid,
+        name=run.name,
+        status=run.status,
+        request_id=run.request["requestId"],
+        output_uri=run.request["outputUri"],
+        run_output_uri=run.output,
+        tags=dict(run.tags),
+        failure_reason=run.course.failure if failed else run.failure,
+        created=run.created,
+        started=run.started,
+        stopped=run.stopped,
+    )

@@ -1,0 +1,85 @@
+"""
+The memory for requestIds, which makes StartRun idempotent.
+
+The service documents that a repeated requestId starts no second run, and little else. Assumed here:
+
+- the same requestId with the same content answers the first run's id and uuid, even after its deletion;
+- the same requestId with other content is a ConflictException;
+- a repeat while the first call is still being answered is a ConflictException;
+- the memory lasts for a window that begins with the first use; repeats do not prolong it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchrun.simulator.refusal import conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from batchrun.simulator.runs import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memo:
+    content: str
+    run: Run
+    until: float
+
+
+class RequestMemory:
+    """Which requestId made which run."""
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self._memos: OrderedDict[str, _Memo] = OrderedDict()
+        self._in_flight: set[str] = set()
+
+    @contextmanager
+    def in_flight(self, request_id: str) -> Iterator[None]:
+        """
+        Hold *request_id* while its call is carried out and answered.
+
+        Raises:
+            RefusalError: another call holds it.
+        """
+        if request_id in self._in_flight:
+            raise conflict(f"A request with requestId {request_id} is in progress")
+        self._in_flight.add(request_id)
+        try:
+            yield
+        finally:
+            self._in_flight.discard(request_id)
+
+    def recall(self, request: Mapping[str, Any], now: float) -> Run | None:
+        """
+        Answer the run that this very request made, if it is remembered.
+
+        Raises:
+            RefusalError: the requestId was used with other content.
+        """
+        self._forget(now)
+        memo = self._memos.get(request["requestId"])
+        if memo is None:
+            return None
+        if memo.content != _content(request):
+            raise conflict(f"requestId {request['requestId']} was used before with other parameters")
+        return memo.run
+
+    def remember(self, request: Mapping[str, Any], run: Run, now: float) -> None:
+        """Keep what *request* made."""
+        memo = _Memo(content=_content(request), run=run, until=now + self._window)
+        self._memos[request["requestId"]] = memo
+
+    def _forget(self, now: float) -> None:
+        while self._memos and next(iter(self._memos.values())).until <= now:
+            self._memos.popitem(last=False)
+
+
+def _content(request: Mapping[str, Any]) -> str:
+    return json.dumps(request, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,271 @@
+"""
+The way of a call: read, counted, paced, checked, struck by faults, carried out, answered.
+
+What does not belong here: rules of the service (``service``), of its wire format (``wire``), and how a
+connection is broken (``http``).
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from batchrun.simulator.buckets import Buckets
+from batchrun.simulator.chance import draw, draw_uuid
+from batchrun.simulator.faults import Fault, FaultBook
+from batchrun.simulator.options import parse_faults
+from batchrun.simulator.record import Journal, StartCall, State, Tally
+from batchrun.simulator.refusal import RefusalError, invalid
+from batchrun.simulator.service import HealthOmics
+from batchrun.simulator.wire import Ending, Manner, Operation, Reply, Wire, json_object, json_reply
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from batchrun.clock import Clock
+    from batchrun.simulator.faults import FaultRule
+    from batchrun.simulator.settings import Settings
+
+_HTML = b"<html><head><title>503</title></head><body>Service Unavailable</body></html>"
+_HTML_HEADERS = {"Content-Type": "text/html"}
+_UNAVAILABLE = Ending(reply=Reply(status=503, body=_HTML, headers=_HTML_HEADERS))
+
+_BREAKS_BEFORE = {
+    Fault.DROP_BEFORE: Manner.RESET,
+    Fault.CLOSE_BEFORE: Manner.CLOSE,
+    Fault.HANG_BEFORE: Manner.CLOSE,
+}
+_BREAKS_AFTER = {
+    Fault.DROP_AFTER: Manner.RESET,
+    Fault.CLOSE_AFTER: Manner.CLOSE,
+    Fault.HANG_AFTER: Manner.CLOSE,
+    Fault.CUT_AFTER: Manner.CUT,
+}
+_FAULTS = frozenset(Fault)
+#: What a caller is told, where a fault throttles, to wait for.
+_THROTTLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """An HTTP request, read."""
+
+    method: str
+    path: str  #: as it was sent, escapes and all
+    query: str  #: likewise
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """A call that could be read, on its way."""
+
+    operation: Operation
+    params: dict[str, Any]
+    tally: Tally
+    start: StartCall | None  #: where it is a StartRun
+
+    @property
+    def key(self) -> str:
+        """What the call is about."""
+        return str(self.params.get("requestId") or self.params.get("id") or "")
+
+    def struck_by(self, fault: str) -> None:
+        """Note what goes wrong."""
+        self.tally.struck_by(fault)
+        if self.start is not None:
+            self.start.outcome = fault
+
+
+class Simulator:
+    """A running service: where it is, what happened to it, and what shall go wrong next."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Set the service up; needs a running loop, whose time it takes."""
+        self.url = ""  #: where it listens, once it does
+        self.settings = settings
+        self.faults = FaultBook(settings.faults, seed=settings.seed)
+        self._clock = clock
+        origin = clock.utcnow() - timedelta(seconds=clock.monotonic())
+        self.service = HealthOmics(settings, origin=origin)
+        self._buckets = Buckets(settings.limits)
+        self._wire = Wire(self.service.operations)
+        self._journal = Journal()
+        self._answers = 0
+
+    def state(self) -> State:
+        """Tell what really happened so far."""
+        return self._journal.state(self.service, self._clock.monotonic())
+
+    def script(self, *rules: FaultRule) -> None:
+        """Let *rules* hold from the next call on, behind those in force."""
+        self.faults.add(*rules)
+
+    def next_request_id(self) -> str:
+        """Make the id that an answer bears, as ``x-amzn-RequestId``."""
+        self._answers += 1
+        return draw_uuid(self.settings.seed, "answer", self._answers)
+
+    def refuse(self, error: RefusalError) -> Ending:
+        """Answer with an error before a call is known."""
+        return Ending(reply=self._wire.refusal(error))
+
+    async def answer(self, inquiry: Inquiry) -> Ending:
+        """Answer one HTTP request."""
+        try:
+            if inquiry.path.startswith("/_simulator/"):
+                return Ending(reply=self._introspect(inquiry))
+            return await self._answer(inquiry)
+        except RefusalError as error:
+            return self.refuse(error)
+
+    async def _answer(self, inquiry: Inquiry) -> Ending:
+        route = self._wire.route(inquiry.method, inquiry.path)
+        tally = self._journal.tallies[route.operation.name]
+        tally.calls += 1
+        try:
+            params = route.operation.parse(route.labels, inquiry.query, inquiry.body)
+            start = self._note_start(params) if route.operation.name == "StartRun" else None
+            call = _Call(operation=route.operation, params=params, tally=tally, start=start)
+            return await self._serve(call)
+        except RefusalError as error:
+            tally.refused(error.code)
+            raise
+
+    def _note_start(self, params: dict[str, Any]) -> StartCall:
+        start = StartCall(
+            at=self._clock.monotonic(),
+            request_id=str(params.get("requestId", "")),
+            name=str(params.get("name", "")),
+        )
+        self._journal.start_calls.append(start)
+        return start
+
+    async def _serve(self, call: _Call) -> Ending:
+        try:
+            self._pace(call.operation.name)
+            call.operation.check(call.params)
+            with self._held(call):
+                return await self._carry_out(call)
+        except RefusalError as error:
+            if call.start is not None and call.start.outcome == "":
+                call.start.outcome = error.code
+            raise
+
+    def _pace(self, operation: str) -> None:
+        wait = self._buckets.take(operation, self._clock.monotonic())
+        if wait > 0:
+            raise self._throttling(wait)
+
+    def _throttling(self, wait: float) -> RefusalError:
+        hint = wait if self.settings.retry_after else None
+        return RefusalError("ThrottlingException", "Rate exceeded", retry_after=hint)
+
+    def _held(self, call: _Call) -> AbstractContextManager[None]:
+        if call.start is None:
+            return nullcontext()
+        return self.service.requests.in_flight(call.start.request_id)
+
+    async def _carry_out(self, call: _Call) -> Ending:
+        fault = self._choose(call)
+        await self._delay(call)
+        early = await self._strike_before(fault)
+        if early is not None:
+            return early
+        reply = self._commit(call)
+        if fault in (Fault.PASS, Fault.LATE):
+            call.tally.answered += 1
+            return Ending(reply=reply)
+        return await self._strike_after(fault, reply)
+
+    def _choose(self, call: _Call) -> str:
+        name = call.params.get("name") or self.service.name_of(str(call.params.get("id", "")))
+        fault = self.faults.choose(call.operation.name, call.key, name)
+        if fault != Fault.PASS:
+            call.struck_by(str(fault))
+        return fault
+
+    async def _delay(self, call: _Call) -> None:
+        lot = draw(self.settings.seed, "latency", call.operation.name, call.key, call.tally.calls)
+        latency = self.settings.latency.at(lot)
+        if latency > 0:
+            await self._clock.sleep(latency)
+
+    async def _strike_before(self, fault: str) -> Ending | None:
+        """Do what *fault* does while the call has no effect yet; an ending where it never has."""
+        if fault in (Fault.HANG_BEFORE, Fault.LATE):
+            await self._clock.sleep(self.settings.hang)
+        if fault == Fault.THROTTLE:
+            raise self._throttling(_THROTTLE_SECONDS)
+        if fault == Fault.ERROR_BEFORE:
+            raise _internal_error()
+        if fault == Fault.UNAVAILABLE_BEFORE:
+            return _UNAVAILABLE
+        if fault in _BREAKS_BEFORE:
+            return Ending(manner=_BREAKS_BEFORE[Fault(fault)])
+        if fault not in _FAULTS:
+            raise RefusalError(fault, f"{fault}, by the simulator's settings")
+        return None
+
+    def _commit(self, call: _Call) -> Reply:
+        answer = self.service.call(call.operation.name, call.params, self._clock.monotonic())
+        if call.start is not None:
+            call.start.uuid = answer["uuid"]
+            call.start.outcome = call.start.outcome or "answered"
+        return call.operation.answer(answer)
+
+    async def _strike_after(self, fault: str, reply: Reply) -> Ending:
+        """Spoil the answer of a call that took effect."""
+        if fault == Fault.HANG_AFTER:
+            await self._clock.sleep(self.settings.hang)
+        if fault == Fault.ERROR_AFTER:
+            raise _internal_error()
+        if fault == Fault.UNAVAILABLE_AFTER:
+            return _UNAVAILABLE
+        if fault in _BREAKS_AFTER:
+            return Ending(reply=reply, manner=_BREAKS_AFTER[Fault(fault)])
+        return Ending(reply=_garbage(fault, reply))
+
+    def _introspect(self, inquiry: Inquiry) -> Reply:
+        match (inquiry.method, inquiry.path):
+            case ("GET", "/_simulator/state"):
+                return json_reply(self.state().as_json())
+            case ("GET", "/_simulator/faults"):
+                return json_reply({"rules": [asdict(rule) for rule in self.faults.rules]})
+            case ("POST", "/_simulator/faults"):
+                # A page in a browser cannot send this type to another origin unasked.
+                if inquiry.content_type != "application/json":
+                    raise invalid("Content-Type must be application/json")
+                return self._change_faults(json_object(inquiry.body))
+            case _:
+                message = f"{inquiry.method} {inquiry.path[:200]} is not known"
+                raise RefusalError("UnknownOperationException", message)
+
+    def _change_faults(self, wish: dict[str, Any]) -> Reply:
+        """Take ``{"replace": "..."}`` or ``{"add": "..."}``, rules in the text of :mod:`options`."""
+        if len(wish) != 1 or not wish.keys() <= {"replace", "add"}:
+            raise invalid('give {"replace": "RULES"} or {"add": "RULES"}')
+        ((verb, text),) = wish.items()
+        try:
+            rules = parse_faults(str(text))
+        except ValueError as error:
+            raise invalid(str(error)) from error
+        if verb == "replace":
+            self.faults.replace(rules)
+        else:
+            self.faults.add(*rules)
+        return json_reply({"rules": [asdict(rule) for rule in self.faults.rules]})
+
+
+def _internal_error() -> RefusalError:
+    return RefusalError("InternalServerException", "An internal error occurred")
+
+
+def _garbage(fault: str, reply: Reply) -> Reply:
+    if fault == Fault.HTML_AFTER:
+        return Reply(status=reply.status, body=_HTML, headers=_HTML_HEADERS)
+    kept = 0 if fault == Fault.EMPTY_AFTER else len(reply.body) // 2
+    return Reply(status=reply.status, body=reply.body[:kept], headers=reply.headers)

@@ -1,0 +1,280 @@
+"""
+The service itself: its rules and its runs, with time passed in.
+
+What belongs here: what each operation does, checks and refuses beyond what the model says. What does not:
+HTTP (``wire``, ``server``), paces and faults (``buckets``, ``faults``): they stand before the service.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from batchrun.simulator import admission
+from batchrun.simulator.answers import View
+from batchrun.simulator.chance import draw_uuid
+from batchrun.simulator.lifecycle import TERMINAL, Status, plan_course
+from batchrun.simulator.refusal import RefusalError, conflict, invalid, not_found
+from batchrun.simulator.requests import RequestMemory
+from batchrun.simulator.runs import Ids, Run, Serials, Shelf
+from batchrun.simulator.settings import NameFilter, Settings, Workflow
+from batchrun.simulator.tasks import tasks_of
+from batchrun.simulator.timetable import Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from batchrun.simulator.tasks import Task
+
+    Params = Mapping[str, Any]
+    Answer = dict[str, Any]
+
+_PAGE = 100  #: items of a page when maxResults is not given
+_MAX_TAGS = 50
+_ARN = re.compile(r"arn:aws[\w-]*:omics:([\w-]+):(\d*):(run|workflow)/(\d+)")
+
+
+class HealthOmics:
+    """One account's runs in one Region."""
+
+    def __init__(self, settings: Settings, *, origin: datetime) -> None:
+        """
+        Open an account without runs.
+
+        Args:
+            settings: how it behaves
+            origin: wall time at loop time zero
+        """
+        self._settings = settings
+        self._view = View(settings=settings, origin=origin)
+        self._ids = Ids(reuse=settings.id_reuse)
+        self._births: Counter[str] = Counter()
+        self._workflows = {workflow.id: workflow for workflow in settings.workflows}
+        self.shelf = Shelf()
+        self.requests = RequestMemory(settings.idempotency_window)
+        slots = {"DYNAMIC": settings.max_active, "STATIC": settings.max_active_static}
+        self.timetable = Timetable(self.shelf, slots)
+        self._operations: dict[str, Callable[[Params, float], Answer]] = {
+            "StartRun": self._start_run,
+            "GetRun": self._get_run,
+            "ListRuns": self._list_runs,
+            "CancelRun": self._cancel_run,
+            "DeleteRun": self._delete_run,
+            "GetWorkflow": self._get_workflow,
+            "ListTagsForResource": self._list_tags,
+            "TagResource": self._tag,
+            "UntagResource": self._untag,
+            "ListRunTasks": self._list_tasks,
+            "GetRunTask": self._get_task,
+        }
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The operations there are."""
+        return tuple(self._operations)
+
+    def call(self, operation: str, params: Params, now: float) -> Answer:
+        """
+        Carry out a call whose *params* fit the model.
+
+        Raises:
+            RefusalError: the service refuses it; nothing has changed.
+        """
+        self.timetable.advance(now)
+        return self._operations[operation](params, now)
+
+    def name_of(self, run_id: str) -> str:
+        """Answer the name of the run with this id; empty where there is none."""
+        run = self.shelf.by_id.get(run_id)
+        return run.name if run is not None else ""
+
+    def _start_run(self, params: Params, now: float) -> Answer:
+        known = self.requests.recall(params, now)
+        if known is not None:
+            return self._view.accepted(known)
+        request = admission.complete(params, self._settings, self._rerun_source(params))
+        admission.require_workflow(request)
+        admission.check(request, self._workflow(request))
+        self._make_room(request)
+        run = self._create(request, now)
+        self.requests.remember(params, run, now)
+        return self._view.accepted(run)
+
+    def _rerun_source(self, params: Params) -> Params:
+        return self._run(params["runId"]).request if "runId" in params else {}
+
+    def _create(self, request: Params, now: float) -> Run:
+        name = str(request.get("name", ""))
+        key = name or request["outputUri"]
+        self._births[key] += 1
+        course = plan_course(self._settings, name, request["outputUri"], self._births[key])
+        serial = len(self.shelf.history)
+        run = Run(
+            serial=serial,
+            id=self._ids.take(),
+            uuid=draw_uuid(self._settings.seed, "run", serial),
+            request=request,
+            course=course,
+            created=now,
+            tags=dict(request.get("tags", {})),
+            outcome=course.outcome,
+        )
+        self.shelf.add(run)
+        self.timetable.add(run)
+        return run
+
+    def _make_room(self, request: Params) -> None:
+        if len(self.shelf.by_id) < self._settings.max_stored:
+            return
+        oldest = next(iter(self.shelf.removable.values()), None)
+        if request.get("retentionMode") != "REMOVE" or oldest is None:
+            raise RefusalError(
+                "ServiceQuotaExceededException",
+                f"The maximum number of stored runs ({self._settings.max_stored}) is reached",
+            )
+        self._forget(oldest)
+
+    def _forget(self, run: Run) -> None:
+        self.shelf.remove(run)
+        self._ids.free(run.id)
+
+    def _run(self, run_id: str) -> Run:
+        run = self.shelf.by_id.get(run_id)
+        if run is None:
+            raise not_found(f"Run {run_id}")
+        return run
+
+    def _get_run(self, params: Params, _now: float) -> Answer:
+        return self._view.detail(self._run(params["id"]))
+
+    def _cancel_run(self, params: Params, now: float) -> Answer:
+        run = self._run(params["id"])
+        if run.status in TERMINAL:
+            raise conflict(f"Run {run.id} is {run.status} and cannot be cancelled")
+        self.timetable.cancel(run, now)
+        return {}
+
+    def _delete_run(self, params: Params, _now: float) -> Answer:
+        run = self._run(params["id"])
+        if run.status not in TERMINAL:
+            raise conflict(f"Run {run.id} is {run.status}; cancel it before deleting it")
+        self._forget(run)
+        return {}
+
+    def _list_runs(self, params: Params, now: float) -> Answer:
+        size = params.get("maxResults", _PAGE)
+        # One more than asked for tells whether there is another page.
+        found = list(islice(self._matching(params, now), size + 1))
+        token = _token(found[size - 1].serial) if len(found) > size else None
+        return {"items": [self._view.item(run) for run in found[:size]], "nextToken": token}
+
+    def _matching(self, params: Params, now: float) -> Iterator[Run]:
+        below = _position(params["startingToken"]) if "startingToken" in params else None
+        newest = now - self._settings.listing_lag
+        for serial in self._index(params).below(below):
+            run = self.shelf.history[serial]
+            if run.created <= newest and self._fits(run, params):
+                yield run
+
+    def _index(self, params: Params) -> Serials:
+        if "name" in params and self._settings.name_filter is NameFilter.EXACT:
+            return self.shelf.by_name.get(params["name"], Serials())
+        if "status" in params:
+            return self.shelf.by_status.get(Status(params["status"]), Serials())
+        if "runGroupId" in params:
+            return self.shelf.by_group.get(params["runGroupId"], Serials())
+        return self.shelf.all
+
+    def _fits(self, run: Run, params: Params) -> bool:
+        # No run is part of a StartRunBatch here, so that no batchId fits.
+        return (
+            "batchId" not in params
+            and ("status" not in params or run.status == params["status"])
+            and ("runGroupId" not in params or run.request.get("runGroupId") == params["runGroupId"])
+            and ("name" not in params or self._name_fits(run.name, params["name"]))
+        )
+
+    def _name_fits(self, name: str, wanted: str) -> bool:
+        if self._settings.name_filter is NameFilter.PREFIX:
+            return name.startswith(wanted)
+        return name == wanted
+
+    def _workflow(self, params: Params) -> Workflow:
+        workflow_id = params["workflowId"]
+        asked_type = params.get("workflowType", "PRIVATE")
+        workflow = self._workflows.get(workflow_id)
+        if workflow is None and self._settings.any_workflow:
+            return Workflow(id=workflow_id, type=asked_type)
+        if workflow is None or workflow.type != asked_type:
+            raise not_found(f"Workflow {workflow_id} of type {asked_type}")
+        return workflow
+
+    def _get_workflow(self, params: Params, _now: float) -> Answer:
+        asked = {"workflowId": params["id"], "workflowType": params.get("type", "PRIVATE")}
+        return self._view.workflow(self._workflow(asked))
+
+    def _tags_of(self, arn: str) -> dict[str, str]:
+        match = _ARN.fullmatch(arn)
+        if match is None or match[1] != self._settings.region:
+            raise not_found(f"Resource {arn}")
+        if match[3] == "workflow":
+            self._workflow({"workflowId": match[4]})
+            return {}
+        return self._run(match[4]).tags
+
+    def _list_tags(self, params: Params, _now: float) -> Answer:
+        return {"tags": self._tags_of(params["resourceArn"])}
+
+    def _tag(self, params: Params, _now: float) -> Answer:
+        tags = self._tags_of(params["resourceArn"])
+        if len(tags | params["tags"]) > _MAX_TAGS:
+            raise invalid(f"A resource has {_MAX_TAGS} tags at most")
+        tags.update(params["tags"])
+        return {}
+
+    def _untag(self, params: Params, _now: float) -> Answer:
+        tags = self._tags_of(params["resourceArn"])
+        for key in params["tagKeys"]:
+            tags.pop(key, None)
+        return {}
+
+    def _begun_tasks(self, run_id: str, now: float) -> list[Task]:
+        tasks = tasks_of(self._run(run_id), self._settings.tasks_per_run)
+        return [task for task in tasks if task.started <= now]
+
+    def _list_tasks(self, params: Params, now: float) -> Answer:
+        wanted = params.get("status")
+        tasks = [
+            task
+            for task in self._begun_tasks(params["id"], now)
+            if wanted is None or task.status(now) == wanted
+        ]
+        start = _position(params["startingToken"]) if "startingToken" in params else 0
+        end = start + params.get("maxResults", _PAGE)
+        return {
+            "items": [self._view.task(task, now) for task in tasks[start:end]],
+            "nextToken": _token(end) if end < len(tasks) else None,
+        }
+
+    def _get_task(self, params: Params, now: float) -> Answer:
+        for task in self._begun_tasks(params["id"], now):
+            if task.id == params["taskId"]:
+                return self._view.task(task, now)
+        raise not_found(f"Task {params['taskId']} of run {params['id']}")
+
+
+def _token(position: int) -> str:
+    return urlsafe_b64encode(json.dumps([position]).encode()).decode()
+
+
+def _position(token: str) -> int:
+    try:
+        (position,) = json.loads(urlsafe_b64decode(token.encode()))
+        return int(position)
+    except (ValueError, TypeError) as error:
+        raise invalid("startingToken is not one that was handed out") from error

@@ -1,0 +1,106 @@
+"""
+Everything that can be set about the simulated service; what is not set is as the service has it.
+
+What belongs here: frozen values and their checks. What does not: reading them from text (``options``).
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchrun.simulator.lifecycle import Durations, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.simulator.buckets import Limit
+    from batchrun.simulator.faults import FaultRule
+    from batchrun.simulator.lifecycle import FailFirst
+
+
+class IdReuse(enum.StrEnum):
+    """Which id of a deleted run a new run gets."""
+
+    NEVER = "never"  #: ids are never given twice
+    LOWEST = "lowest"  #: the lowest free one
+    LATEST = "latest"  #: the one that was freed last: the hardest on a caller that trusts ids
+
+
+class NameFilter(enum.StrEnum):
+    """What ``ListRuns(name=...)`` matches; the service does not say."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One entry of a workflow's parameter template."""
+
+    description: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """A workflow that exists."""
+
+    id: str
+    name: str = ""  #: defaults to ``workflow-<id>``
+    type: str = "PRIVATE"  #: or READY2RUN
+    status: str = "ACTIVE"
+    engine: str = "NEXTFLOW"
+    #: What runs may and must be given; None for a workflow without a template, which takes anything.
+    parameters: Mapping[str, Parameter] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One simulated account in one Region."""
+
+    seed: int | str = 0  #: the same seed and the same requests make the same story
+    account: str = "123456789012"
+    region: str = "us-east-1"
+
+    #: Pace by operation; ``"*"`` is every operation not named, None is no limit at all.
+    #: Without ``"*"`` the service's defaults hold for the rest: StartRun and tags 5 per second, others 10.
+    limits: Mapping[str, Limit | None] = field(default_factory=dict)
+    retry_after: bool = False  #: whether a 429 says when to come back
+
+    max_active: int | None = 50  #: runs outside PENDING at once, DYNAMIC storage; None for no limit
+    max_active_static: int | None = 10  #: the same for STATIC storage
+    max_stored: int = 100_000  #: runs kept, finished ones too
+    default_storage_type: str = "DYNAMIC"  #: the service's documents contradict each other
+
+    durations: Durations = field(default_factory=Durations)
+    time_scale: float = 1.0  #: every duration is multiplied by it: 0.001 makes an hour 3.6 seconds
+    failures: Mapping[str, float] = field(default_factory=dict)  #: chance by failureReason
+    fail_first: tuple[FailFirst, ...] = ()  #: runs that fail some times and then pass
+    tasks_per_run: int = 2
+
+    faults: tuple[FaultRule, ...] = ()  #: what goes wrong with calls
+    hang: float = 120.0  #: seconds of silence of the faults that hang; not scaled
+    latency: Span = field(default=Span(mean=0))  #: time between a call's arrival and its effect; not scaled
+
+    listing_lag: float = 0.0  #: seconds until ListRuns shows a new run
+    #: Seconds for which a requestId is remembered from its first use. Not documented by the service.
+    idempotency_window: float = math.inf
+    id_reuse: IdReuse = IdReuse.LOWEST
+    name_filter: NameFilter = NameFilter.EXACT
+
+    workflows: tuple[Workflow, ...] = ()
+    any_workflow: bool = True  #: whether workflows not listed exist too, ACTIVE and without a template
+
+    def __post_init__(self) -> None:
+        for name in ("time_scale", "hang", "listing_lag", "idempotency_window"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        for name in ("max_active", "max_active_static", "max_stored", "tasks_per_run"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if math.fsum(self.failures.values()) > 1 or any(c < 0 for c in self.failures.values()):
+            raise ValueError("the chances of failures must be 0 or more and add up to 1 at most")

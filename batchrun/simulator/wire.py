@@ -1,0 +1,242 @@
+"""
+REST-JSON, taken from botocore's own model of the service at run time.
+
+What belongs here: bytes to parameters, answers and refusals to bytes. What does not: sockets (``server``)
+and what an operation does (``service``).
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import parse_qsl, unquote
+
+from botocore.loaders import create_loader
+from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StructureShape
+
+from batchrun.simulator.refusal import RefusalError, invalid
+from batchrun.simulator.shapes import compile_check, compile_write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: Errors that every service has and the model of none; HTTP status by code.
+COMMON_ERRORS = {
+    "ExpiredTokenException": 403,
+    "IncompleteSignatureException": 403,
+    "InvalidClientTokenIdException": 403,
+    "InvalidSignatureException": 403,
+    "MissingAuthenticationTokenException": 403,
+    "OptInRequired": 403,
+    "RequestExpired": 400,
+    "UnrecognizedClientException": 403,
+    "SerializationException": 400,
+    "UnknownOperationException": 404,
+    "RequestEntityTooLargeException": 413,
+    "InternalFailure": 500,
+    "ServiceUnavailable": 503,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Manner(enum.Enum):
+    """What becomes of the connection."""
+
+    WHOLE = enum.auto()  #: the reply is sent
+    CUT = enum.auto()  #: half of the reply's body is sent, then the connection is closed
+    CLOSE = enum.auto()  #: closed without a word
+    RESET = enum.auto()  #: reset without a word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a request ends."""
+
+    reply: Reply = field(default=Reply(status=500))
+    manner: Manner = Manner.WHOLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where a call goes."""
+
+    operation: Operation
+    labels: Mapping[str, str]  #: values out of the path
+
+
+class Operation:
+    """One operation of the model: its place, its input and its output."""
+
+    def __init__(self, model: OperationModel) -> None:
+        self.name = str(model.name)
+        self.method = str(model.http["method"])
+        self.status = int(model.http.get("responseCode", 200))
+        self.path = tuple(str(model.http["requestUri"]).split("?")[0].strip("/").split("/"))
+        asked = model.input_shape or StructureShape(model.name, {"type": "structure", "members": {}})
+        self._members: list[tuple[str, Shape]] = list(asked.members.items())
+        self._check = compile_check(asked)
+        output = model.output_shape
+        self._write = compile_write(output) if output is not None else None
+
+    def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
+        """Answer the labels in a path of as many *segments*, or None where it is another's."""
+        labels: dict[str, str] = {}
+        for pattern, segment in zip(self.path, segments, strict=True):
+            if pattern.startswith("{"):
+                labels[pattern.strip("{}+")] = unquote(segment)
+            elif pattern != segment:
+                return None
+        return labels
+
+    def parse(self, labels: Mapping[str, str], query: str, body: bytes) -> dict[str, Any]:
+        """
+        Read the parameters; members that the model does not know are passed over.
+
+        Raises:
+            RefusalError: the body is no JSON object.
+        """
+        asked = parse_qsl(query, keep_blank_values=True)
+        told = json_object(body)
+        params: dict[str, Any] = {}
+        for name, shape in self._members:
+            wire_name = shape.serialization.get("name", name)
+            match shape.serialization.get("location"):
+                case "uri":
+                    value: Any = labels[wire_name]
+                case "querystring":
+                    value = _from_query(shape, [text for key, text in asked if key == wire_name])
+                case _:
+                    value = told.get(wire_name)
+            if value is not None:
+                params[name] = value
+        return params
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """
+        Hold *params* against the model.
+
+        Raises:
+            RefusalError: a ValidationException that names everything that is wrong.
+        """
+        problems: list[str] = []
+        self._check(params, "", problems)
+        if problems:
+            errors = "error" if len(problems) == 1 else "errors"
+            raise invalid(f"{len(problems)} validation {errors} detected: {'; '.join(problems)}")
+
+    def answer(self, values: Mapping[str, Any]) -> Reply:
+        """Write the answer of success."""
+        # 204 has no body by the rules of HTTP, whatever the model's output is.
+        if self._write is None or self.status == 204:  # noqa: PLR2004 — No Content
+            return Reply(status=self.status)
+        return Reply(status=self.status, body=_dump(self._write(values)), headers=_JSON)
+
+
+class Wire:
+    """The operations of a service by their routes, and its errors."""
+
+    def __init__(self, operations: Iterable[str], service: str = "omics") -> None:
+        model = ServiceModel(create_loader().load_service_model(service, "service-2"), service)
+        self.operations = {name: Operation(model.operation_model(name)) for name in operations}
+        self._statuses = COMMON_ERRORS | {
+            str(shape.name): int(shape.metadata["error"]["httpStatusCode"])
+            for shape in model.error_shapes
+            if "error" in shape.metadata
+        }
+
+    @property
+    def error_codes(self) -> frozenset[str]:
+        """Every code that the service may refuse a call with."""
+        return frozenset(self._statuses)
+
+    def route(self, method: str, path: str) -> Route:
+        """
+        Find the operation for a request; *path* as it was sent, escapes and all.
+
+        Raises:
+            RefusalError: there is none.
+        """
+        segments = tuple(path.lstrip("/").split("/"))
+        for operation in self.operations.values():
+            if operation.method == method and len(operation.path) == len(segments):
+                labels = operation.match(segments)
+                if labels is not None:
+                    return Route(operation=operation, labels=labels)
+        message = f"{method} {path[:200]} is no operation that is simulated"
+        raise RefusalError("UnknownOperationException", message)
+
+    def refusal(self, error: RefusalError) -> Reply:
+        """Write an error answer."""
+        headers = {**_JSON, "x-amzn-ErrorType": error.code}
+        if error.retry_after is not None:
+            headers["Retry-After"] = str(math.ceil(error.retry_after))
+            headers["x-amz-retry-after"] = str(math.ceil(error.retry_after * 1000))
+        status = self._statuses.get(error.code, 400)
+        return Reply(status=status, body=_dump({"message": error.message}), headers=headers)
+
+
+_JSON = {"Content-Type": "application/json"}
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is out of range")
+    return number
+
+
+def json_reply(value: object) -> Reply:
+    """Answer with *value* as it is."""
+    return Reply(status=200, body=_dump(value), headers=_JSON)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """
+    Read a JSON object; an empty body is an empty one.
+
+    Raises:
+        RefusalError: it is something else.
+    """
+    if not body:
+        return {}
+    try:
+        value = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise RefusalError("SerializationException", f"the body is not JSON: {reason}") from error
+    if not isinstance(value, dict):
+        raise RefusalError("SerializationException", "the body is not a JSON object")
+    return value
+
+
+def _from_query(shape: Shape, texts: list[str]) -> Any:
+    if not texts:
+        return None
+    if isinstance(shape, ListShape):
+        return texts
+    text = texts[-1]
+    if shape.type_name in ("integer", "long"):
+        # What is no number stays text, for the check to complain about.
+        return int(text) if text.removeprefix("-").isdecimal() and len(text) < 20 else text  # noqa: PLR2004
+    if shape.type_name == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    return text

@@ -1,0 +1,249 @@
+"""
+The ledger's contract: what is durable when, what is atomic, what happens on cancellation.
+
+Belongs here: the contract and the values that cross it. Does not: any storage. Every implementation is
+held to what the docstrings say by ``tests/ledger/conformance.py``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from batchrun.model.states import HOLDS_SLOT, OPEN, State
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+    from types import TracebackType
+
+    from batchrun.model.entry import Entry, Run
+    from batchrun.model.events import Event
+    from batchrun.model.limits import Changed
+    from batchrun.model.spec import Spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One launch of a manifest."""
+
+    name: str  #: unique in its ledger
+    region: str  #: where its runs live; run ids mean nothing elsewhere
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to write to a batch, until it runs out or another launcher takes it over."""
+
+    batch: str
+    holder: str  #: who holds it, for people: ``host:pid``
+    fence: int  #: grows by one with each claim; a write with an older fence is refused
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One event and the entry that it led to: recorded together or not at all."""
+
+    event: Event
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """How a manifest differs from what its batch holds. Ids are samples of at most 20, counts are exact."""
+
+    rows: int = 0
+    new: int = 0
+    unchanged: int = 0
+    changed: int = 0
+    changed_ids: tuple[str, ...] = ()
+    gone: int = 0  #: entries that the manifest does not name any more; they stay in the ledger
+    gone_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """
+    How many entries stand where.
+
+    Rows that left the manifest do not count while they are PLANNED or BACKOFF: they will not be sent.
+
+    ``by_status`` splits ACTIVE by the run's own status, so that queued can be told from running.
+    """
+
+    by_state: Mapping[State, int] = field(default_factory=dict)
+    by_status: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All entries that count."""
+        return sum(self.by_state.values())
+
+    @property
+    def open(self) -> int:
+        """Entries with work left."""
+        return sum(self.by_state.get(state, 0) for state in OPEN)
+
+    @property
+    def slots(self) -> int:
+        """Runs that are, or may be, active at the service."""
+        return sum(self.by_state.get(state, 0) for state in HOLDS_SLOT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAttempt:
+    """An attempt as the results show it."""
+
+    attempt: int
+    request_id: str
+    intended_at: datetime | None = None
+    run: Run | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """An entry and every earlier attempt of it: what a results row is made from."""
+
+    entry: Entry
+    earlier: tuple[PastAttempt, ...] = ()
+
+
+class Ledger(ABC):
+    """
+    Every batch's entries, their history, and who may write.
+
+    For every method that writes:
+
+    - *Durable on return*: what it wrote survives a power cut (SQLite: ``synchronous=FULL``).
+    - *Atomic*: all of it is written or none, whatever is raised.
+    - *On cancellation*: a call that has begun is finished in the background of the cancelled task, whole;
+      the cancellation is delivered after that. No transaction is ever left open.
+    - *Fenced*: a method that takes a lease raises :class:`~batchrun.errors.LeaseLostError` and writes nothing
+      when the batch has been claimed by another since. An expired lease that nobody took over still writes.
+
+    Errors: :class:`~batchrun.errors.LedgerError` for a disk that fails. Times are aware and in UTC.
+    Concurrent calls are allowed and run one after the other. Other processes may read, and may write to other
+    batches, at any time.
+    """
+
+    @abstractmethod
+    async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
+        """Give the batch, made now if the ledger does not have it. Safe to repeat; the first region stays."""
+
+    @abstractmethod
+    async def find_batch(self, name: str) -> Batch | None:
+        """Give the batch, or None."""
+
+    @abstractmethod
+    async def batches(self) -> Sequence[Batch]:
+        """Give every batch, newest first."""
+
+    @abstractmethod
+    async def claim(self, batch: str, *, holder: str, ttl: timedelta, at: datetime) -> Lease:
+        """
+        Take the batch for *ttl*, with a fence of one more than the last.
+
+        Taken over at once: a lease that was released, that ran out, or whose launcher is known to be dead (it
+        ran on this host and its process has gone).
+
+        Raises:
+            LeaseHeldError: Another launcher holds it; says who, and until when.
+        """
+
+    @abstractmethod
+    async def renew(self, lease: Lease, *, ttl: timedelta, at: datetime) -> Lease:
+        """Hold on to the batch until *at* + *ttl*. Raises LeaseLostError."""
+
+    @abstractmethod
+    async def release(self, lease: Lease) -> None:
+        """Give the batch free. Does nothing when the lease was lost or released already."""
+
+    @abstractmethod
+    async def compare(self, batch: str, specs: Iterable[Spec]) -> Sync:
+        """Say how the manifest differs from the batch, which need not exist. Writes nothing."""
+
+    @abstractmethod
+    async def sync(self, lease: Lease, specs: Iterable[Spec], *, changed: Changed, at: datetime) -> Sync:
+        """
+        Take the manifest into the batch, in one transaction.
+
+        New rows become PLANNED entries; known rows take the manifest's position; entries that the manifest
+        does not name are marked as gone, and come back when it names them again. A row is *changed* when its
+        request differs from ``Entry.content``. A changed row that was never sent takes the new content (a
+        ``Revised`` event) whatever *changed* says; otherwise KEEP leaves it, and RESUBMIT applies ``Revised``.
+
+        *specs* is consumed in the ledger's own thread and must not touch the event loop.
+
+        Raises:
+            ChangedRowsError: *changed* is REFUSE and rows that were sent have changed; nothing is written.
+        """
+
+    @abstractmethod
+    async def record(self, lease: Lease, steps: Sequence[Step]) -> None:
+        """
+        Add the steps' events to the history and make their entries current, in one transaction.
+
+        Steps of one entry apply in order. An entry's attempt is kept when a later one begins.
+        """
+
+    @abstractmethod
+    async def due(
+        self, batch: str, *, at: datetime, limit: int, skip: Collection[str] = ()
+    ) -> Sequence[Entry]:
+        """
+        Give up to *limit* entries that may be sent now, in manifest order: PLANNED, and BACKOFF that is due.
+
+        Leaves out what the manifest does not name any more, and the ids in *skip*.
+        """
+
+    @abstractmethod
+    async def next_due(self, batch: str, *, after: datetime) -> datetime | None:
+        """Say when the next BACKOFF entry becomes due, later than *after*; None where there is none."""
+
+    @abstractmethod
+    async def in_state(self, batch: str, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
+        """
+        Give up to *limit* entries in *state* with a position above *after*, by position.
+
+        Entries that left the manifest are included; every entry has a position of its own.
+        """
+
+    @abstractmethod
+    async def entry(self, batch: str, entry_id: str) -> Entry | None:
+        """Give one entry, or None."""
+
+    @abstractmethod
+    async def counts(self, batch: str) -> Counts:
+        """Count the batch's entries."""
+
+    @abstractmethod
+    def outcomes(self, batch: str) -> AsyncIterator[Outcome]:
+        """
+        Go through the batch for its results: manifest order, then entries that left it but were sent.
+
+        Reads one consistent state, in pages; memory does not grow with the batch.
+        """
+
+    @abstractmethod
+    async def history(self, batch: str, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
+        """Give the entry's events as (at, attempt, kind, detail), oldest first; detail is JSON text."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close; safe to repeat. No other method may be called after it."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

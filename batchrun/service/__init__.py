@@ -1,0 +1,1 @@
+"""HealthOmics as we see it: the one place that knows aiobotocore, its answers and its errors."""

@@ -1,0 +1,170 @@
+"""
+What an error means: every exception that a call can end in becomes one of our own.
+
+Belongs here: the tables of codes and exceptions, and reading them. Pure. Does not: retrying (``retry``).
+
+A code that nobody knows is judged by its HTTP status, and what has neither counts as an unknown outcome: it
+costs a repetition of the same request, never a wrong state. A 404 says that a run is gone only in the
+service's own words; the bare 404 of some proxy says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore import exceptions as boto
+
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    CredentialsError,
+    NotFoundError,
+    OutcomeUnknownError,
+    QuotaExceededError,
+    RefusedError,
+    ThrottledError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The error shapes of botocore's omics model, and AWS's common error codes.
+BY_CODE: Final[dict[str, type[CallError]]] = {
+    "ThrottlingException": ThrottledError,
+    "Throttling": ThrottledError,
+    "ThrottledException": ThrottledError,
+    "RequestThrottled": ThrottledError,
+    "RequestThrottledException": ThrottledError,
+    "RequestLimitExceeded": ThrottledError,
+    "TooManyRequestsException": ThrottledError,
+    "SlowDown": ThrottledError,
+    "429": ThrottledError,
+    "ServiceQuotaExceededException": QuotaExceededError,
+    "402": QuotaExceededError,
+    "ConflictException": ConflictError,
+    "ResourceNotFoundException": NotFoundError,
+    "ValidationException": RefusedError,
+    "ValidationError": RefusedError,
+    "NotSupportedOperationException": RefusedError,
+    "RangeNotSatisfiableException": RefusedError,
+    "UnknownOperationException": RefusedError,
+    "AccessDeniedException": AccessDeniedError,
+    "AccessDenied": AccessDeniedError,
+    "NotAuthorized": AccessDeniedError,
+    "OptInRequired": AccessDeniedError,
+    "403": AccessDeniedError,
+    "ExpiredTokenException": CredentialsError,
+    "ExpiredToken": CredentialsError,
+    "RequestExpired": CredentialsError,
+    "TokenRefreshRequired": CredentialsError,
+    "UnrecognizedClientException": CredentialsError,
+    "InvalidClientTokenId": CredentialsError,
+    "InvalidToken": CredentialsError,
+    "InvalidSignatureException": CredentialsError,
+    "SignatureDoesNotMatch": CredentialsError,
+    "IncompleteSignature": CredentialsError,
+    "IncompleteSignatureException": CredentialsError,
+    "MissingAuthenticationToken": CredentialsError,
+    "MissingAuthenticationTokenException": CredentialsError,
+    "AuthFailure": CredentialsError,
+    "401": CredentialsError,
+    "InternalServerException": OutcomeUnknownError,
+    "InternalFailure": OutcomeUnknownError,
+    "InternalError": OutcomeUnknownError,
+    "ServiceUnavailable": OutcomeUnknownError,
+    "ServiceUnavailableException": OutcomeUnknownError,
+    "RequestTimeoutException": OutcomeUnknownError,
+    "RequestTimeout": OutcomeUnknownError,
+}
+
+#: Credentials that were good and can be again without anybody's mistake.
+EXPIRED: Final = frozenset(
+    {
+        "ExpiredTokenException",
+        "ExpiredToken",
+        "RequestExpired",
+        "TokenRefreshRequired",
+        "UnauthorizedSSOToken",
+    }
+)
+
+_NO_CREDENTIALS: Final = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,
+    boto.SSOError,
+)
+_CREDENTIALS_MESSAGE: Final = "the service does not take the credentials"
+_MESSAGE_LIMIT: Final = 1000
+
+
+def classify(error: Exception, operation: str) -> CallError:
+    """Say in our own terms what *error*, raised by a call of *operation*, means."""
+    if isinstance(error, CallError):
+        return error
+    if isinstance(error, boto.ClientError):
+        return _from_answer(error.response, operation)
+    if isinstance(error, _NO_CREDENTIALS):
+        code = "UnauthorizedSSOToken" if isinstance(error, boto.SSOError) else type(error).__name__
+        return CredentialsError(str(error), operation=operation, code=code)
+    if isinstance(error, boto.ParamValidationError):
+        return RefusedError(str(error), operation=operation, code="ParamValidationError")
+    # Whatever else went wrong on the way there or back: a reset after sending looks the same as a
+    # connection never made, and an answer that breaks the parser may have been a success.
+    return OutcomeUnknownError(
+        _cut(str(error) or "no further word"), operation=operation, code=type(error).__name__
+    )
+
+
+def unparsable(operation: str, missing: str) -> OutcomeUnknownError:
+    """Make the error for a success whose body does not say what it must."""
+    return OutcomeUnknownError(
+        f"the answer has no usable '{missing}'", operation=operation, code="UnparsableAnswer"
+    )
+
+
+def _from_answer(response: Mapping[str, Any], operation: str) -> CallError:
+    facts = response.get("ResponseMetadata") or {}
+    said = response.get("Error") or {}
+    status = facts.get("HTTPStatusCode")
+    code = str(said.get("Code") or status or "Unknown")
+    kind = BY_CODE.get(code) or _by_status(status, code)
+    words = _CREDENTIALS_MESSAGE if kind is CredentialsError else _cut(str(said.get("Message") or ""))
+    return kind(
+        words or "no further word",
+        operation=operation,
+        code=code,
+        status=status,
+        service_request_id=facts.get("RequestId"),
+        retry_after=_retry_after(facts.get("HTTPHeaders") or {}),
+    )
+
+
+def _by_status(status: object, code: str) -> type[CallError]:
+    match status:
+        case 429:
+            return ThrottledError
+        case 401 | 403:
+            return AccessDeniedError
+        case int() if 400 <= status < 500 and status != 408 and not code.isdigit():  # noqa: PLR2004
+            return RefusedError
+        case _:
+            return OutcomeUnknownError
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read the two hints that AWS services are known to send: seconds, or milliseconds."""
+    for name, per_second in (("retry-after", 1.0), ("x-amz-retry-after", 1000.0)):
+        try:
+            seconds = float(headers[name]) / per_second
+        except (KeyError, ValueError):
+            continue
+        if 0 <= seconds <= 3600:  # noqa: PLR2004 (an hour: what is longer is a mistake or an attack)
+            return seconds
+    return None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MESSAGE_LIMIT else text[:_MESSAGE_LIMIT] + "..."

@@ -1,0 +1,182 @@
+"""
+The calls to HealthOmics, over aiobotocore: paced, retried, and answered in our own terms.
+
+Belongs here: which operation is called with what, and keeping the client usable while credentials and
+network come and go. Does not: deciding what an outcome means for an entry (``model``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import structlog
+
+from batchrun.errors import CallError, CredentialsError, ThrottledError
+from batchrun.ports.service import HealthOmics, Sighting
+from batchrun.service.classify import classify
+from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
+from batchrun.service.pacing import Lanes
+from batchrun.service.retry import RetryPolicy, RetrySettings
+from batchrun.service.session import Target, omics_client
+from batchrun.service.wire import sighted, started
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from types_aiobotocore_omics import OmicsClient
+
+    from batchrun.clock import Clock
+    from batchrun.model.entry import Run
+    from batchrun.model.spec import Json
+
+T = TypeVar("T")
+_PAGE: Final = 100
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def connect(
+    target: Target,
+    *,
+    rate: float | None,
+    read_rate: float | None,
+    clock: Clock,
+    rng: random.Random,
+    retry: RetrySettings | None = None,
+    patience: Patience | None = None,
+) -> AsyncIterator[AwsHealthOmics]:
+    """
+    Connect to the service.
+
+    Args:
+        target: Which service.
+        rate: StartRun calls per second; None is unlimited.
+        read_rate: Calls per second of each other operation; None is unlimited.
+        clock: The time.
+        rng: Where the jitter comes from.
+        retry: The numbers of the retry policy.
+        patience: How long to put up with silence and with missing credentials.
+
+    Raises:
+        UsageError: No region or no such profile.
+        ServiceUnusableError: No credentials.
+    """
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(omics_client(target))
+        patience = patience or Patience()
+        yield AwsHealthOmics(
+            Lanes(rate=rate, read_rate=read_rate, clock=clock),
+            RetryPolicy(retry or RetrySettings(), clock=clock, rng=rng),
+            OutageWatch(patience, client.meta.endpoint_url, clock),
+            CredentialsWatch(
+                client, lambda: stack.enter_async_context(omics_client(target)), patience, clock
+            ),
+        )
+
+
+class AwsHealthOmics(HealthOmics):
+    """HealthOmics over aiobotocore. Made by :func:`connect`."""
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        retry: RetryPolicy,
+        outage: OutageWatch,
+        credentials: CredentialsWatch,
+    ) -> None:
+        self._lanes = lanes
+        self._retry = retry
+        self._outage = outage
+        self._credentials = credentials
+        self.calls: Counter[tuple[str, str]] = Counter()  #: by (operation, "ok" or error code)
+
+    @property
+    def _client(self) -> OmicsClient:
+        return self._credentials.client
+
+    @property
+    def region(self) -> str:
+        """The region that the client calls."""
+        return str(self._client.meta.region_name)
+
+    async def start_turn(self) -> None:
+        """Wait until StartRun may be called once."""
+        await self._lanes["StartRun"].turn()
+
+    async def start_run(self, request: Mapping[str, Json]) -> Run:
+        """Call StartRun; the first try uses the turn that :meth:`start_turn` gave."""
+        parameters: Any = dict(request)
+        has_turn = True
+
+        async def attempt() -> Run:
+            nonlocal has_turn
+            if not has_turn:
+                await self.start_turn()
+            has_turn = False
+            return started(await self._client.start_run(**parameters))
+
+        return await self._call("StartRun", attempt)
+
+    async def get_run(self, run_id: str) -> Sighting:
+        """Call GetRun."""
+
+        async def attempt() -> Sighting:
+            await self._lanes["GetRun"].turn()
+            return sighted(await self._client.get_run(id=run_id))
+
+        return await self._call("GetRun", attempt)
+
+    async def runs_named(self, name: str) -> AsyncIterator[str]:
+        """List the runs of exactly *name*: whether the filter is exact is not documented."""
+        token: str | None = None
+        while True:
+            page = await self._call("ListRuns", partial(self._list_page, name, token))
+            for item in page.get("items") or ():
+                if item.get("name") == name and item.get("id"):
+                    yield str(item["id"])
+            previous, token = token, page.get("nextToken")
+            if not token or token == previous:
+                return
+
+    async def _list_page(self, name: str, token: str | None) -> Mapping[str, Any]:
+        await self._lanes["ListRuns"].turn()
+        at: Any = {} if token is None else {"startingToken": token}
+        return await self._client.list_runs(name=name, maxResults=_PAGE, **at)
+
+    def hurry(self) -> None:
+        """Give up at the first failure from now on."""
+        self._retry.hurry()
+        self._credentials.hurry()
+
+    async def _call(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        async def once() -> T:
+            while True:
+                client = self._client
+                try:
+                    answer = await attempt()
+                except Exception as raw:
+                    error = self._failed(classify(raw, operation))
+                    if not isinstance(error, CredentialsError):
+                        raise error from raw
+                    await self._credentials.renew(client, error)
+                else:
+                    self.calls[operation, "ok"] += 1
+                    self._outage.answered()
+                    self._credentials.accepted()
+                    return answer
+
+        return await self._retry.run(once, self._repeats)
+
+    def _failed(self, error: CallError) -> CallError:
+        self.calls[error.operation, error.code] += 1
+        self._outage.failed(error)
+        return error
+
+    def _repeats(self, error: CallError) -> None:
+        log.debug("call_repeated", operation=error.operation, code=error.code, status=error.status)
+        if isinstance(error, ThrottledError):
+            self._lanes[error.operation].rest(error.retry_after)

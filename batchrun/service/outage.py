@@ -1,0 +1,146 @@
+"""
+Putting up with a service that cannot be used for a while, and knowing when to stop.
+
+Belongs here: how long silence and missing credentials are borne, and the words for both. Does not: retrying a
+single call (``retry``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import anyio
+import structlog
+
+from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ServiceUnusableError
+from batchrun.service.classify import EXPIRED
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from types_aiobotocore_omics import OmicsClient
+
+    from batchrun.clock import Clock
+
+#: Seconds between two tries with new credentials, and between two words about it.
+_TRY_EVERY: Final = 5.0
+_SAY_EVERY: Final = 60.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the service may be unusable before the launch stops, in seconds."""
+
+    first_contact: float = 20.0  #: nobody ever answered: most likely a wrong endpoint or no network
+    outage: float = 900.0  #: it worked before: networks come back, laptops wake up
+    credentials: float = 900.0  #: expired credentials: somebody may log in again
+
+
+class OutageWatch:
+    """Notices that no call gets a usable answer any more, and stops the launch when that lasts."""
+
+    def __init__(self, patience: Patience, endpoint: str, clock: Clock) -> None:
+        self._patience = patience
+        self._endpoint = endpoint
+        self._clock = clock
+        self._has_worked = False  #: somebody is there, if only to answer with errors
+        self._since: float | None = None
+
+    def answered(self) -> None:
+        """Note an answer that says something."""
+        self._has_worked = True
+        self._since = None
+
+    def failed(self, error: CallError) -> None:
+        """
+        Note a failure.
+
+        Raises:
+            ServiceUnusableError: There was no usable answer for too long.
+        """
+        if not isinstance(error, OutcomeUnknownError):
+            self.answered()
+            return
+        now = self._clock.monotonic()
+        self._since = now if self._since is None else self._since
+        self._has_worked = self._has_worked or error.status is not None
+        limit = self._patience.outage if self._has_worked else self._patience.first_contact
+        if now - self._since >= limit:
+            raise ServiceUnusableError(
+                f"no usable answer from {self._endpoint} for {now - self._since:.0f} s (last: {error}); "
+                "nothing is lost; check network, --endpoint-url and --region, then run the same command again"
+            )
+
+
+class CredentialsWatch:
+    """Gets a client with fresh credentials when the service stops taking the old ones."""
+
+    def __init__(
+        self,
+        client: OmicsClient,
+        make_client: Callable[[], Awaitable[OmicsClient]],
+        patience: Patience,
+        clock: Clock,
+    ) -> None:
+        self.client = client  #: the one to call with
+        self._patience = patience
+        self._make_client = make_client
+        self._clock = clock
+        self._one_at_a_time = anyio.Lock()
+        self._in_a_hurry = anyio.Event()
+        self._has_worked = False
+        self._since: float | None = None
+        self._said = float("-inf")
+
+    def accepted(self) -> None:
+        """Note that the service took the credentials."""
+        if self._since is not None and self._said > self._since - 1:
+            log.info("credentials_back")
+        self._has_worked = True
+        self._since = None
+
+    def hurry(self) -> None:
+        """Do not wait for credentials any more."""
+        self._in_a_hurry.set()
+
+    async def renew(self, used: OmicsClient, error: CredentialsError) -> None:
+        """
+        Replace the client, after a wait unless it is the first time; *used* is the one that failed.
+
+        Raises:
+            ServiceUnusableError: It took too long, or waiting cannot help.
+        """
+        async with self._one_at_a_time:
+            if used is not self.client:
+                return  # another call has renewed it meanwhile
+            now = self._clock.monotonic()
+            is_first = self._since is None
+            self._since = now if self._since is None else self._since
+            can_pass = self._has_worked or error.code in EXPIRED
+            is_over = now - self._since >= self._patience.credentials
+            if self._in_a_hurry.is_set() or is_over or not (can_pass or is_first):
+                self._give_up(error)
+            self._say(error, now)
+            if not is_first:
+                with anyio.move_on_after(_TRY_EVERY):
+                    await self._in_a_hurry.wait()
+            self.client = await self._make_client()
+
+    def _say(self, error: CredentialsError, now: float) -> None:
+        if now - self._said < _SAY_EVERY:
+            return
+        self._said = now
+        log.warning(
+            "waiting_for_credentials",
+            code=error.code,
+            cure="log in again, for instance with 'aws sso login'; the batch goes on by itself",
+            gives_up_in_seconds=round(self._patience.credentials),
+        )
+
+    def _give_up(self, error: CredentialsError) -> NoReturn:
+        raise ServiceUnusableError(
+            f"the service does not take the AWS credentials ({error.code}); log in again, for instance with "
+            "'aws sso login', or choose another --profile, then run the same command again: nothing is lost"
+        )

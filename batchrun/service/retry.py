@@ -1,0 +1,111 @@
+"""
+The retry policy: which failures of a call are worth repeating, how soon, and for how long.
+
+Belongs here: the policy, on tenacity. Does not: what an error means (``classify``), pace (``pacing``), and
+what becomes of an entry whose call failed for good (``engine``). Botocore's own retries are off, so that each
+throttle is seen here.
+
+- *Throttled*: repeated for as long as it takes; it uses up nothing.
+- *Outcome unknown* (5xx, timeouts, dropped connections, unparsable answers): repeated with the same requestId
+  for ``patience`` seconds, then handed to the engine, which settles it later.
+- *Conflict*: repeated a few times, since the call in flight that it conflicts with ends within seconds.
+- *Everything else*: not repeated.
+
+Waits grow exponentially with full jitter, and end at once when the launcher drains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import tenacity
+
+from batchrun.errors import CallError, ConflictError, OutcomeUnknownError, ThrottledError
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable
+
+    from batchrun.clock import Clock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrySettings:
+    """The numbers of the policy."""
+
+    base: float = 0.5  #: seconds: the first wait is between zero and this
+    longest: float = 20.0  #: seconds that no wait exceeds, whatever the number of tries
+    patience: float = 30.0  #: seconds after the first failure until an unknown outcome is handed on
+    conflicts: int = 4  #: tries after which a conflict is handed on
+
+
+class RetryPolicy:
+    """Repeats a call until it answers, fails for good, or the launcher is in a hurry."""
+
+    def __init__(self, settings: RetrySettings, *, clock: Clock, rng: random.Random) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._hurry = anyio.Event()
+
+    def hurry(self) -> None:
+        """End every wait, and let the first failure of a call be its last."""
+        self._hurry.set()
+
+    async def run(self, call: Callable[[], Awaitable[T]], on_failure: Callable[[CallError], None]) -> T:
+        """
+        Repeat *call*, which raises only our own errors.
+
+        Args:
+            call: One try, a fresh turn of its lane included.
+            on_failure: Told each failure that will be repeated.
+
+        Raises:
+            CallError: The last failure.
+        """
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type((ThrottledError, OutcomeUnknownError, ConflictError)),
+            stop=self._stop_rule(),
+            wait=self._wait,
+            sleep=self._nap,
+            before_sleep=lambda state: on_failure(_failure(state)),
+            reraise=True,
+        )
+        return await retrying(call)
+
+    def _stop_rule(self) -> Callable[[tenacity.RetryCallState], bool]:
+        first_failure: float | None = None
+        conflicts = 0
+
+        def stop(state: tenacity.RetryCallState) -> bool:
+            nonlocal first_failure, conflicts
+            now = self._clock.monotonic()
+            error = _failure(state)
+            if isinstance(error, OutcomeUnknownError):
+                first_failure = now if first_failure is None else first_failure
+            conflicts += isinstance(error, ConflictError)
+            spent = 0.0 if first_failure is None else now - first_failure
+            is_over = spent >= self._settings.patience and isinstance(error, OutcomeUnknownError)
+            return self._hurry.is_set() or is_over or conflicts >= self._settings.conflicts
+
+        return stop
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = _failure(state)
+        most = min(self._settings.longest, self._settings.base * 2.0 ** min(state.attempt_number - 1, 16))
+        return max(self._rng.uniform(0, most), error.retry_after or 0.0)
+
+    async def _nap(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self._hurry.wait()
+
+
+def _failure(state: tenacity.RetryCallState) -> CallError:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, CallError):
+        raise TypeError(f"a call raised {error!r} instead of one of our own errors")
+    return error

@@ -1,0 +1,133 @@
+"""
+Credentials, region and endpoint, found the way every AWS tool finds them, and a client made from them.
+
+Belongs here: making sessions and clients. Does not: calling (``client``), judging errors (``classify``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore import exceptions as boto
+
+from batchrun import __version__
+from batchrun.errors import ServiceUnusableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from types_aiobotocore_omics import OmicsClient
+
+#: A local simulator asks for neither, but botocore will not send an unsigned call.
+_LOOPBACK_REGION: Final = "us-east-1"
+_LOOPBACK_CREDENTIALS: Final = ("loopback", "loopback")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which HealthOmics to talk to, and how patiently. None means: as the AWS configuration says."""
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    connect_timeout: float = 5.0  #: seconds; a connection takes milliseconds or does not come about
+    read_timeout: float = 30.0  #: seconds; an answer takes well under a second, so this one is lost
+    connections: int = 72  #: in the pool; at least as many as calls in the air
+
+
+@asynccontextmanager
+async def omics_client(target: Target) -> AsyncIterator[OmicsClient]:
+    """
+    Make a client for *target*.
+
+    Raises:
+        UsageError: The profile does not exist, or no region is set.
+        ServiceUnusableError: There are no credentials.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            client = await _enter_client(target, stack)
+        except (boto.ProfileNotFound, boto.ConfigParseError) as error:
+            raise UsageError(f"{error}; see --profile, AWS_PROFILE and ~/.aws/config") from error
+        except boto.NoRegionError as error:
+            raise UsageError("no AWS region is set: give --region, or set AWS_REGION") from error
+        except (boto.InvalidRegionError, boto.UnknownEndpointError, ValueError) as error:
+            raise UsageError(f"{error}; see --region and --endpoint-url") from error
+        yield client
+
+
+async def _enter_client(target: Target, stack: AsyncExitStack) -> OmicsClient:
+    session = AioSession(profile=target.profile)
+    region = target.region or _configured_region(session)
+    endpoint = target.endpoint_url or await _configured_endpoint(session, region, target)
+    is_local = _is_loopback(endpoint)
+    await _check_credentials(session, is_local=is_local)
+    context = session.create_client(
+        "omics",
+        region_name=region or (_LOOPBACK_REGION if is_local else None),
+        endpoint_url=target.endpoint_url,
+        config=_config(target, is_local=is_local),
+    )
+    return await stack.enter_async_context(context)
+
+
+def _configured_region(session: AioSession) -> str | None:
+    """Read AWS_REGION too, which every AWS tool but botocore does."""
+    region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    return str(region) if region else None
+
+
+async def _configured_endpoint(session: AioSession, region: str | None, target: Target) -> str:
+    """Ask botocore where it would call, since environment and configuration file may both say."""
+    config = _config(target, is_local=False)
+    probe = session.create_client("omics", region_name=region or _LOOPBACK_REGION, config=config)
+    async with probe as client:
+        return str(client.meta.endpoint_url)
+
+
+def _config(target: Target, *, is_local: bool) -> AioConfig:
+    # With the prefix, http://127.0.0.1 would be called as http://workflows-127.0.0.1.
+    prefix: dict[str, Any] = {"inject_host_prefix": False} if is_local else {}
+    return AioConfig(
+        # Both are given: AWS_RETRY_MODE in the environment would else bring in a second, hidden pace.
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=target.connect_timeout,
+        read_timeout=target.read_timeout,
+        max_pool_connections=target.connections,
+        user_agent_extra=f"batchrun/{__version__}",
+        **prefix,
+    )
+
+
+async def _check_credentials(session: AioSession, *, is_local: bool) -> None:
+    if is_local:
+        # Nobody waits for a machine role's answer before talking to a simulator.
+        session.get_component("credential_provider").remove("iam-role")
+    try:
+        found = await session.get_credentials()
+    except (boto.BotoCoreError, boto.ClientError) as error:
+        raise ServiceUnusableError(f"the AWS credentials cannot be loaded: {error}") from error
+    if found is None and is_local:
+        session.set_credentials(*_LOOPBACK_CREDENTIALS)
+    elif found is None:
+        raise ServiceUnusableError(
+            "no AWS credentials found: set AWS_PROFILE or give --profile, run 'aws sso login', "
+            "or use a role; nothing was submitted"
+        )
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,66 @@
+"""
+Answers of the service as values: the only place where botocore's dicts are read.
+
+An answer is believed only as far as it is complete: without what identifies a run it counts as unparsable.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from batchrun.model.entry import Run
+from batchrun.ports.service import Sighting
+from batchrun.service.classify import unparsable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def started(answer: Mapping[str, Any]) -> Run:
+    """
+    Read the answer to StartRun.
+
+    Raises:
+        OutcomeUnknownError: It lacks ``id`` or ``uuid``: botocore parses an empty or HTML 201 to ``{}``.
+    """
+    return Run(
+        id=_text(answer, "id", "StartRun"),
+        uuid=_text(answer, "uuid", "StartRun"),
+        arn=str(answer.get("arn") or ""),
+        status=str(answer.get("status") or "PENDING"),
+        output_uri=answer.get("runOutputUri"),
+    )
+
+
+def sighted(answer: Mapping[str, Any]) -> Sighting:
+    """
+    Read the answer to GetRun.
+
+    Raises:
+        OutcomeUnknownError: It lacks ``id``, ``uuid`` or ``status``.
+    """
+    run = Run(
+        id=_text(answer, "id", "GetRun"),
+        uuid=_text(answer, "uuid", "GetRun"),
+        arn=str(answer.get("arn") or ""),
+        status=_text(answer, "status", "GetRun"),
+        output_uri=answer.get("runOutputUri"),
+        creation_time=_time(answer.get("creationTime")),
+        start_time=_time(answer.get("startTime")),
+        stop_time=_time(answer.get("stopTime")),
+        failure_reason=answer.get("failureReason"),
+        status_message=answer.get("statusMessage"),
+    )
+    return Sighting(run=run, name=answer.get("name"), tags=answer.get("tags") or {})
+
+
+def _text(answer: Mapping[str, Any], name: str, operation: str) -> str:
+    value = answer.get(name)
+    if not isinstance(value, str) or not value:
+        raise unparsable(operation, name)
+    return value
+
+
+def _time(value: object) -> datetime | None:
+    return value.astimezone(UTC) if isinstance(value, datetime) else None

@@ -1,0 +1,137 @@
+"""Every error that a call can end in is one of ours."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import exceptions as boto
+
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    CredentialsError,
+    NotFoundError,
+    OutcomeUnknownError,
+    QuotaExceededError,
+    RefusedError,
+    ThrottledError,
+)
+from batchrun.service.classify import BY_CODE, classify
+
+OMICS = botocore.session.Session().get_service_model("omics")
+SHAPES = sorted(
+    {shape.name for name in OMICS.operation_names for shape in OMICS.operation_model(name).error_shapes}
+)
+
+
+def answer(code: str | None = None, status: int = 400, message: str = "words", **headers: str) -> CallError:
+    response: Any = {
+        "Error": {"Code": code, "Message": message} if code else {},
+        "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": "aws-1", "HTTPHeaders": headers},
+    }
+    return classify(boto.ClientError(response, "StartRun"), "StartRun")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_error_shape_of_the_omics_model_is_in_the_table(shape):
+    assert shape in BY_CODE
+
+
+def test_the_model_has_error_shapes_at_all():
+    assert {"ThrottlingException", "ConflictException", "ServiceQuotaExceededException"} < set(SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("ThrottlingException", 429, ThrottledError),
+        ("ThrottlingException", 400, ThrottledError),
+        ("ServiceQuotaExceededException", 402, QuotaExceededError),
+        ("ConflictException", 409, ConflictError),
+        ("ValidationException", 400, RefusedError),
+        ("ResourceNotFoundException", 404, NotFoundError),
+        ("AccessDeniedException", 403, AccessDeniedError),
+        ("ExpiredTokenException", 403, CredentialsError),
+        ("InvalidSignatureException", 403, CredentialsError),
+        ("InternalServerException", 500, OutcomeUnknownError),
+        ("RequestTimeoutException", 408, OutcomeUnknownError),
+        ("BrandNewException", 400, RefusedError),
+        ("BrandNewException", 403, AccessDeniedError),
+        ("BrandNewException", 429, ThrottledError),
+        ("BrandNewException", 503, OutcomeUnknownError),
+        (None, 429, ThrottledError),
+        (None, 503, OutcomeUnknownError),
+        (None, 402, QuotaExceededError),
+        (None, 401, CredentialsError),
+        (None, 404, OutcomeUnknownError),
+        (None, 407, OutcomeUnknownError),
+    ],
+)
+def test_answers_are_judged_by_code_then_by_status(code, status, kind):
+    error = answer(code, status)
+    assert type(error) is kind
+    assert (error.operation, error.status, error.service_request_id) == ("StartRun", status, "aws-1")
+
+
+def test_every_client_side_exception_of_botocore_becomes_one_of_ours():
+    kinds = [
+        kind for _, kind in inspect.getmembers(boto, inspect.isclass) if issubclass(kind, boto.BotoCoreError)
+    ]
+    assert len(kinds) > 50
+    for kind in kinds:
+        error = kind.__new__(kind)
+        Exception.__init__(error, "words")
+        assert isinstance(classify(error, "GetRun"), CallError)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (boto.NoCredentialsError(), CredentialsError),
+        (boto.CredentialRetrievalError(provider="p", error_msg="m"), CredentialsError),
+        (boto.UnauthorizedSSOTokenError(), CredentialsError),
+        (boto.ParamValidationError(report="bad"), RefusedError),
+        (boto.ReadTimeoutError(endpoint_url="u"), OutcomeUnknownError),
+        (boto.EndpointConnectionError(endpoint_url="u"), OutcomeUnknownError),
+        (boto.ConnectionClosedError(endpoint_url="u"), OutcomeUnknownError),
+        (ConnectionResetError("reset"), OutcomeUnknownError),
+        (ValueError("not JSON"), OutcomeUnknownError),
+    ],
+)
+def test_what_never_became_an_answer(error, kind):
+    assert type(classify(error, "StartRun")) is kind
+
+
+def test_an_error_of_ours_is_left_as_it_is():
+    error = answer("ConflictException", 409)
+    assert classify(error, "GetRun") is error
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"x-amz-retry-after": "1500"}, 1.5),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "1e9"}, None),
+        ({"retry-after": "nan"}, None),
+        ({}, None),
+    ],
+)
+def test_hints_are_read_where_they_make_sense(headers, seconds):
+    assert answer("ThrottlingException", 429, **headers).retry_after == seconds
+
+
+def test_a_message_about_a_signature_is_not_passed_on():
+    # The service quotes the canonical request there, session token and all.
+    error = answer("SignatureDoesNotMatch", 403, message="x-amz-security-token:SECRET")
+    assert "SECRET" not in str(error)
+
+
+def test_a_message_without_end_is_cut():
+    assert len(str(answer("ValidationException", message="x" * 10**6))) < 1200

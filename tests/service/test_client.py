@@ -1,0 +1,204 @@
+"""The calls: pace, retries, and what comes back."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from batchrun.errors import (
+    ConflictError,
+    NotFoundError,
+    OutcomeUnknownError,
+    QuotaExceededError,
+    RefusedError,
+    ServiceUnusableError,
+    ThrottledError,
+)
+from batchrun.service.outage import Patience
+from batchrun.simulator import Limit, parse_faults
+from tests.world import connected, simulated, start
+
+LOST_AFTER_THE_COMMIT = [
+    "drop_after",
+    "close_after",
+    "error_after",
+    "unavailable_after",
+    "html_after",
+    "truncated_after",
+    "empty_after",
+    "cut_after",
+]
+LOST_BEFORE_THE_COMMIT = ["drop_before", "close_before", "error_before", "unavailable_before", "throttle"]
+
+
+async def test_a_start_gives_the_run_with_its_identity():
+    async with connected() as (service, simulator):
+        run = await start(service)
+        (record,) = simulator.state().runs
+        assert (run.id, run.uuid, run.output_uri) == (record.id, record.uuid, record.run_output_uri)
+        assert run.arn.endswith(f":run/{run.id}")
+
+
+@pytest.mark.parametrize("fault", LOST_AFTER_THE_COMMIT + LOST_BEFORE_THE_COMMIT)
+async def test_whatever_is_lost_the_same_request_id_is_sent_until_there_is_an_answer(fault):
+    async with connected(simulated(f"StartRun:{fault}=2x")) as (service, simulator):
+        run = await start(service)
+        state = simulator.state()
+        assert [record.uuid for record in state.runs] == [run.uuid]
+        assert set(state.starts_by_request) == {"r-1"}
+        assert state.calls["StartRun"].calls >= 3
+
+
+async def test_a_throttle_is_repeated_for_as_long_as_it_takes():
+    async with connected(simulated("StartRun:throttle=40x")) as (service, simulator):
+        assert (await start(service)).id
+        assert simulator.state().calls["StartRun"].throttled == 40
+
+
+async def test_an_unknown_outcome_is_handed_on_when_patience_ends():
+    async with connected(simulated("StartRun:error_after")) as (service, _):
+        begun = anyio.current_time()
+        with pytest.raises(OutcomeUnknownError, match="StartRun: InternalServerException"):
+            await start(service)
+        assert 30 <= anyio.current_time() - begun < 60
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "calls"),
+    [
+        ("ValidationException", RefusedError, 1),
+        ("ServiceQuotaExceededException", QuotaExceededError, 1),
+        ("ConflictException", ConflictError, 4),
+    ],
+)
+async def test_definite_answers_are_not_repeated_and_conflicts_briefly(code, kind, calls):
+    async with connected(simulated(f"StartRun:{code}")) as (service, simulator):
+        with pytest.raises(kind):
+            await start(service)
+        assert simulator.state().calls["StartRun"].calls == calls
+
+
+async def test_in_a_hurry_the_first_failure_is_the_last():
+    async with connected(simulated("StartRun:throttle")) as (service, _):
+        async with anyio.create_task_group() as group:
+
+            async def hurry_later():
+                await anyio.sleep(100)
+                service.hurry()
+
+            group.start_soon(hurry_later)
+            with pytest.raises(ThrottledError):
+                await start(service)
+        assert 100 <= anyio.current_time() < 101
+
+
+async def test_starts_keep_their_rate_and_reads_theirs():
+    async with connected(rate=5, read_rate=50) as (service, simulator):
+        async with anyio.create_task_group() as group:
+            for number in range(50):
+                group.start_soon(partial(start, service, requestId=f"r-{number}", name=f"n-{number}"))
+        accepted = simulator.state().accepted_at
+        assert len(accepted) == 50
+        assert 9.7 <= accepted[-1] - accepted[0] <= 9.9
+        begun = anyio.current_time()
+        async with anyio.create_task_group() as group:
+            for record in simulator.state().runs:
+                group.start_soon(service.get_run, record.id)
+        assert 0.9 <= anyio.current_time() - begun <= 1.1
+
+
+async def test_a_burst_is_never_sent_after_a_pause():
+    async with connected(rate=5) as (service, simulator):
+        await start(service, requestId="first")
+        await anyio.sleep(60)
+        for number in range(3):
+            await start(service, requestId=f"r-{number}")
+        times = simulator.state().accepted_at[1:]
+        assert all(later - earlier > 0.17 for earlier, later in pairwise(times))
+
+
+async def test_a_throttled_lane_rests_as_long_as_the_service_says():
+    settings = simulated(limits={"StartRun": Limit(rate=0.1, burst=1), "*": None}, retry_after=True)
+    async with connected(settings) as (service, simulator):
+        for number in range(4):
+            await start(service, requestId=f"r-{number}")
+        assert simulator.state().calls["StartRun"].throttled <= 4
+
+
+async def test_a_missing_run_is_told_apart_from_a_bare_404():
+    async with connected() as (service, _):
+        with pytest.raises(NotFoundError):
+            await service.get_run("999")
+
+
+async def test_a_look_has_times_and_tags():
+    async with connected() as (service, _):
+        run = await start(service, tags={"batchrun:request-id": "r-1"})
+        await anyio.sleep(200)
+        sighting = await service.get_run(run.id)
+        assert (sighting.run.status, sighting.tags, sighting.name) == (
+            "COMPLETED",
+            {"batchrun:request-id": "r-1"},
+            "cohort-a",
+        )
+        assert sighting.run.creation_time is not None
+        assert sighting.run.stop_time is not None
+        assert (sighting.run.stop_time - sighting.run.creation_time).total_seconds() == 130
+        assert sighting.run.stop_time.utcoffset() is not None
+
+
+async def test_runs_are_listed_by_exact_name_over_all_pages():
+    async with connected(simulated(max_active=None)) as (service, _):
+        for number in range(230):
+            await start(service, requestId=f"r-{number}", name="same" if number % 2 else "other")
+        assert len([one async for one in service.runs_named("same")]) == 115
+
+
+async def test_expired_credentials_are_replaced_and_the_call_goes_on():
+    async with connected(simulated("StartRun:ExpiredTokenException=3x")) as (service, _):
+        assert (await start(service)).id
+        assert anyio.current_time() >= 10  # the first time at once, then every five seconds
+
+
+async def test_credentials_that_stay_expired_stop_the_launch_in_the_end():
+    settings = simulated("GetRun:ExpiredTokenException")
+    async with connected(settings, patience=Patience(credentials=60)) as (service, _):
+        run = await start(service)
+        with pytest.raises(ServiceUnusableError, match="does not take the AWS credentials"):
+            await service.get_run(run.id)
+        assert 60 <= anyio.current_time() < 90
+
+
+async def test_credentials_that_were_never_good_stop_the_launch_at_once():
+    async with connected(simulated("*:UnrecognizedClientException")) as (service, _):
+        with pytest.raises(ServiceUnusableError, match="UnrecognizedClientException"):
+            await start(service)
+        assert anyio.current_time() < 10
+
+
+async def test_silence_from_the_start_stops_the_launch_soon():
+    async with connected() as (_, simulator):
+        dead = simulator.url
+    async with connected(endpoint_url=dead) as (service, _):
+        with pytest.raises(ServiceUnusableError, match=f"no usable answer from {dead}"):
+            await start(service)
+        assert 20 <= anyio.current_time() < 60
+
+
+async def test_an_outage_is_borne_for_minutes_once_the_service_has_worked():
+    async with connected() as (service, simulator):
+        run = await start(service)
+        simulator.script(*parse_faults("GetRun:drop_before"))
+        for _ in range(10):
+            with pytest.raises(OutcomeUnknownError):
+                await service.get_run(run.id)
+        simulator.faults.replace(())
+        await service.get_run(run.id)
+        simulator.script(*parse_faults("GetRun:drop_before"))
+        with pytest.raises(ServiceUnusableError):  # noqa: PT012 (many calls fail before the last)
+            while True:
+                with pytest.raises(OutcomeUnknownError):
+                    await service.get_run(run.id)

@@ -1,0 +1,64 @@
+"""The real client against the real simulator, over a real socket, in virtual time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from batchrun.clock import VirtualClock
+from batchrun.service.client import AwsHealthOmics, connect
+from batchrun.service.outage import Patience
+from batchrun.service.retry import RetrySettings
+from batchrun.service.session import Target
+from batchrun.simulator import Durations, Settings, Simulator, Span, parse_faults, serve
+
+#: 10 s queued, 10 s starting, 100 s running, 10 s stopping, to the second.
+EVEN = Durations(
+    pending=Span(mean=10), starting=Span(mean=10), running=Span(mean=100), stopping=Span(mean=10)
+)
+REQUEST = {
+    "workflowId": "1234567",
+    "roleArn": "arn:aws:iam::123456789012:role/omics",
+    "outputUri": "s3://lab-results/x/",
+    "name": "cohort-a",
+    "requestId": "r-1",
+}
+
+
+def simulated(faults: str = "", **changes: Any) -> Settings:
+    return Settings(
+        **{"limits": {"*": None}, "durations": EVEN, "faults": parse_faults(faults), **changes},
+    )
+
+
+@asynccontextmanager
+async def connected(
+    settings: Settings | None = None,
+    *,
+    rate: float | None = None,
+    read_rate: float | None = None,
+    clock: VirtualClock | None = None,
+    **target: Any,
+) -> AsyncIterator[tuple[AwsHealthOmics, Simulator]]:
+    clock = clock or VirtualClock()
+    retry, patience = target.pop("retry", RetrySettings()), target.pop("patience", Patience())
+    async with (
+        serve(settings or simulated(), clock=clock) as simulator,
+        connect(
+            Target(**{"endpoint_url": simulator.url, **target}),
+            rate=rate,
+            read_rate=read_rate,
+            clock=clock,
+            rng=random.Random(1),
+            retry=retry,
+            patience=patience,
+        ) as service,
+    ):
+        yield service, simulator
+
+
+async def start(service: AwsHealthOmics, **changes: Any):
+    await service.start_turn()
+    return await service.start_run(REQUEST | changes)

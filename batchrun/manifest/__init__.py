@@ -1,0 +1,19 @@
+"""
+Manifests: read, expanded and checked, with all problems at once.
+
+    with load(Source(path="cohort.yaml")) as manifest:
+        for spec in manifest.specs():
+            ...
+
+How a manifest flows: ``source`` and ``text_input`` give text within limits; ``delimited``, ``json_lines``,
+``json_document`` and ``yaml_document`` make records of it, with their places; ``document`` and ``native``
+know the shapes; ``defaults`` and ``placeholders`` fill in; ``model_check`` and ``rules`` check; ``rows`` puts
+these together for one row, ``load`` for the whole; ``spool`` keeps the result.
+"""
+
+from __future__ import annotations
+
+from batchrun.manifest.load import Manifest, load
+from batchrun.manifest.source import Format, Source
+
+__all__ = ["Format", "Manifest", "Source", "load"]

@@ -1,0 +1,136 @@
+"""
+Names that carry a field, a key and a type: the headers of CSV, and ``--set``.
+
+    workflowId    parameters.reference    parameters.threads:int    tags.project    parameters:json
+
+Belongs here: reading such a name, and converting the text that stands under it. Does not: rows.
+What follows ``parameters.`` is one key, dots included, as workflows know their parameters by top-level names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest.model_check import Kind
+from batchrun.manifest.problems import printable, shown
+from batchrun.manifest.scalars import strict_bool, strict_float, strict_integer
+from batchrun.manifest.strict_json import JsonError, decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchrun.manifest.model_check import RequestModel
+    from batchrun.model.spec import Json
+
+    Convert = Callable[[str], Json]
+
+_TYPES: Final[dict[str, Convert]] = {
+    "int": strict_integer,
+    "float": strict_float,
+    "bool": strict_bool,
+    "json": decoded,
+}
+_WANTED: Final[tuple[tuple[Convert, tuple[str, str]], ...]] = (
+    (strict_integer, ("a whole number", "write digits alone, such as 8")),
+    (strict_float, ("a number", "write a finite number, such as 0.5")),
+    (strict_bool, ("true or false", "write true or false")),
+)
+_OF_KIND: Final = {Kind.INTEGER: "int", Kind.NUMBER: "float", Kind.BOOLEAN: "bool"}
+_TABLES: Final = frozenset({Kind.TABLE, Kind.TEXTS})
+
+
+class ColumnError(ValueError):
+    """A name, or the text under it, that cannot be used."""
+
+    def __init__(self, message: str, cure: str) -> None:
+        self.message = message
+        self.cure = cure
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """Where a text goes, and as what."""
+
+    header: str
+    field: str  #: a StartRun field, or ``id``
+    key: str | None = None  #: within the field, where it is a table
+    convert: Convert | None = None  #: None for text as it is
+
+    def value(self, text: str) -> Json:
+        """
+        Give what *text* stands for.
+
+        Raises:
+            ColumnError: It is not of this column's type.
+        """
+        if self.convert is None:
+            return text
+        try:
+            return self.convert(text)
+        except JsonError as error:
+            raise ColumnError(f"{shown(text)}: {error.message}", error.cure) from error
+        except ValueError as error:
+            wanted, cure = next(words for convert, words in _WANTED if convert is self.convert)
+            raise ColumnError(f"{shown(text)} is not {wanted}", cure) from error
+
+    def put(self, fields: dict[str, Json], value: Json) -> None:
+        """Put a value in its place."""
+        if self.key is None:
+            fields[self.field] = value
+            return
+        table = fields.setdefault(self.field, {})
+        if isinstance(table, dict):
+            table[self.key] = value
+
+
+def column(header: str, model: RequestModel) -> Column:
+    """
+    Read a name.
+
+    Raises:
+        ColumnError: It is no ``id``, no StartRun field, or has a type that does not go with it.
+    """
+    if header == "id":
+        return Column(header=header, field="id")
+    name, dot, rest = header.partition(".")
+    name, colon, suffix = (name, "", "") if dot else name.partition(":")
+    if not header.strip():
+        raise ColumnError("a column has no name", "name it, or remove it")
+    if name not in model.fields:
+        raise ColumnError(*model.unknown(name))
+    kind = model.fields[name].kind
+    if not dot:
+        return _whole(header, name, kind, suffix if colon else None)
+    if kind not in _TABLES:
+        raise ColumnError(f"{name} is no table", f"name the column {name}")
+    return _entry(header, name, kind, rest)
+
+
+def _whole(header: str, name: str, kind: Kind, suffix: str | None) -> Column:
+    if kind in _TABLES or kind is Kind.OTHER:
+        if suffix != "json":
+            cure = f"name the column {name}.NAME, or {name}:json with JSON in its cells"
+            raise ColumnError(f"{name} is a table", cure)
+        return Column(header=header, field=name, convert=decoded)
+    fixed = _OF_KIND.get(kind)
+    if suffix not in {None, fixed}:
+        what = "text" if fixed is None else fixed
+        raise ColumnError(f"{name} is {what}, not {shown(suffix)}", f"name the column {name}")
+    return Column(header=header, field=name, convert=_TYPES[fixed] if fixed else None)
+
+
+def _entry(header: str, name: str, kind: Kind, rest: str) -> Column:
+    key, colon, suffix = rest.rpartition(":")
+    if kind is Kind.TEXTS:
+        # Tag keys may hold colons; only what would be taken for a type is refused.
+        if colon and suffix in _TYPES:
+            raise ColumnError(f"{name} are text", f"name the column {name}.{printable(key)}")
+        key, colon = rest, ""
+    if colon and suffix not in _TYPES:
+        raise ColumnError(f"{shown(suffix)} is no type", f"use one of {', '.join(_TYPES)}")
+    key = key if colon else rest
+    if not key:
+        raise ColumnError("the name after the dot is missing", f"write {name}.NAME")
+    return Column(header=header, field=name, key=key, convert=_TYPES[suffix] if colon else None)

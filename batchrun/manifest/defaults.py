@@ -1,0 +1,118 @@
+"""
+What rows need not say: merging, and checking once what would otherwise be wrong in every row.
+
+Belongs here: ``--defaults`` files, ``defaults:`` and ``--set`` once they are read. Does not: reading
+documents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchrun.manifest import limits
+from batchrun.manifest.columns import ColumnError, column
+from batchrun.manifest.placeholders import PlaceholderError, check_name, names_in, unescaped
+from batchrun.manifest.problems import Place, Record, dotted, printable
+from batchrun.manifest.rules import check_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from batchrun.manifest.model_check import RequestModel
+    from batchrun.manifest.problems import Path, Problems
+    from batchrun.model.spec import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """Fields for every row, as far as they are sound."""
+
+    fields: dict[str, Json]
+    broken: frozenset[str]  #: given but wrong, and said so: their absence is not another problem
+
+
+def merged(under: dict[str, Json], over: dict[str, Json]) -> dict[str, Json]:
+    """Lay one table over another: tables within merge, anything else is replaced."""
+    result = dict(under)
+    for key, value in over.items():
+        below = result.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            result[key] = merged(below, value)
+        else:
+            result[key] = value
+    return result
+
+
+def combined(records: Iterable[Record], model: RequestModel, problems: Problems) -> Defaults:
+    """Check each layer, weakest first, and lay them over each other."""
+    fields: dict[str, Json] = {}
+    broken: set[str] = set()
+    for record in records:
+        sound = {
+            name: value for name, value in record.fields.items() if _is_sound(name, record, model, problems)
+        }
+        broken |= record.fields.keys() - sound.keys()
+        fields = merged(fields, sound)
+    return Defaults(fields=fields, broken=frozenset(broken))
+
+
+def _is_sound(name: str, record: Record, model: RequestModel, problems: Problems) -> bool:
+    context = _Context(record, problems)
+    if name == "id":
+        context.report((name,), "every run needs an id of its own", "give it in the rows")
+    elif name not in model.fields:
+        context.report((name,), *model.unknown(name, guess=problems.total < limits.PROBLEMS))
+    else:
+        value = model.fields[name].check(record.fields[name], (name,), context)
+        if name == "parameters":
+            check_size(value, context)
+    return not context.failed
+
+
+class _Context:
+    """Checks what can be known before there is a row: text with placeholders is left for later."""
+
+    def __init__(self, record: Record, problems: Problems) -> None:
+        self._record = record
+        self._problems = problems
+        self.failed = False
+
+    def fill(self, text: str, path: Path) -> str | None:
+        """Refuse names that no row can fill; texts without any are final."""
+        names = names_in(text)
+        try:
+            for name in names:
+                check_name(name)
+        except PlaceholderError as error:
+            self.report(path, error.message, error.cure)
+        return None if names else unescaped(text)
+
+    def report(self, path: Path, message: str, cure: str) -> None:
+        """Take a problem down."""
+        self.failed = True
+        self._problems.add(self._record.place_of(path), message, cure, field=dotted(path))
+
+
+def from_sets(sets: Sequence[str], model: RequestModel, problems: Problems) -> list[Record]:
+    """Read each ``NAME=TEXT`` of ``--set``."""
+    records: list[Record] = []
+    for text in sets:
+        name, equals, value = text.partition("=")
+        place = Place(source=f"--set {printable(name)}")
+        if not equals:
+            problems.add(place, "there is no value", "write --set NAME=VALUE")
+        elif record := _set(name, value, place, model, problems):
+            records.append(record)
+    return records
+
+
+def _set(name: str, text: str, place: Place, model: RequestModel, problems: Problems) -> Record | None:
+    fields: dict[str, Json] = {}
+    try:
+        target = column(name, model)
+        target.put(fields, target.value(text))
+    except ColumnError as error:
+        problems.add(place, error.message, error.cure, field=name or None)
+        return None
+    return Record(fields=fields, place=place, places={})

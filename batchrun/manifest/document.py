@@ -1,0 +1,199 @@
+"""
+YAML and JSON manifests: what their parts mean.
+
+Belongs here: the shapes of a document (a table with ``runs``, a list of rows, AWS's StartRunBatch request).
+Does not: syntax (``yaml_document``, ``json_document``).
+
+A document is read twice, since ``defaults`` may come after ``runs``: once for what all rows need, which ends
+as soon as that is known, and once for the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import ManifestError
+from batchrun.manifest import json_document, line_files, native, yaml_document
+from batchrun.manifest.problems import Place, Record, instead, shown, unreadable
+from batchrun.manifest.scalars import as_text
+from batchrun.manifest.source import Format, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from batchrun.manifest.model_check import RequestModel
+    from batchrun.manifest.parts import Part
+    from batchrun.manifest.problems import Problems
+
+_BATCH: Final = frozenset({"batch", "batchName"})
+_DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})
+_KEYS: Final = ("batch", "defaults", "runs")
+_NATIVE_KEYS: Final = frozenset({"batchName", "defaultRunSetting", "batchRunSettings"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What all rows of a document need."""
+
+    batch: str | None
+    batch_place: Place | None
+    defaults: Record | None
+
+
+NO_HEAD: Final = Head(batch=None, batch_place=None, defaults=None)
+
+
+class Document:
+    """A manifest in YAML or JSON, in a stream that can be read twice."""
+
+    def __init__(
+        self, stream: BinaryIO, path: str, form: Format, model: RequestModel, problems: Problems
+    ) -> None:
+        self._stream = stream
+        self._path = path
+        self._format = form
+        self._model = model
+        self._problems = problems
+        self._is_native = False
+
+    def head(self) -> Head:
+        """
+        Find the batch's name and the defaults.
+
+        Raises:
+            ManifestError: The document breaks off before they are known.
+        """
+        found: dict[str, Part] = {}
+        try:
+            self._collect(found)
+        except ManifestError:
+            # The second reading gets there again, and tells the problems of the rows before it too.
+            if not found.keys() & _DEFAULTS:
+                raise
+        batch = _first(found, _BATCH)
+        defaults = _first(found, _DEFAULTS)
+        return Head(
+            batch=None if batch is None else self._text(batch),
+            batch_place=None if batch is None else batch.place,
+            defaults=None if defaults is None else self._table(defaults),
+        )
+
+    def rows(self) -> Iterator[Record]:
+        """Give each row; parts that are none become problems."""
+        for part in self._parts():
+            if part.wrong:
+                self._problems.extend(part.wrong)
+            elif part.is_element:
+                if record := self._record(part):
+                    yield record
+            elif part.key == ("runs",) and (name := as_text(part.value)):
+                yield from line_files.beside(self._path, name, part.place, self._model, self._problems)
+            else:
+                self._check(part)
+
+    def table(self) -> Record:
+        """
+        Give the whole document as one table: what a file of defaults is.
+
+        Raises:
+            ManifestError: It is none.
+        """
+        fields: dict[str, Part] = {}
+        for part in self._parts():
+            if not part.key or part.is_element:
+                cure = "write a table of StartRun fields"
+                raise unreadable(part.place, "defaults are a table", cure)
+            self._problems.extend(part.wrong)
+            fields[part.key[0]] = part
+        places = {
+            (name, *path): place for name, part in fields.items() for path, place in part.places.items()
+        }
+        places |= {(name,): (part.place.line or 1, part.place.column or 1) for name, part in fields.items()}
+        first = next(iter(fields.values()), None)
+        if first is None:
+            raise unreadable(
+                Place(source=name_of(self._path), line=1),
+                "there are no fields",
+                "write a table of StartRun fields",
+            )
+        return Record(
+            fields={name: part.value for name, part in fields.items()}, place=first.place, places=places
+        )
+
+    def _parts(self, *, skip_rows: bool = False) -> Iterator[Part]:
+        self._stream.seek(0)
+        if self._format is Format.YAML:
+            return yaml_document.parts(self._stream, name_of(self._path), skip_rows=skip_rows)
+        return json_document.parts(self._stream, name_of(self._path))
+
+    def _collect(self, found: dict[str, Part]) -> None:
+        for part in self._parts(skip_rows=True):
+            if not part.key:
+                return
+            self._is_native = self._is_native or part.key[0] in _NATIVE_KEYS
+            if part.key[0] in _BATCH | _DEFAULTS:
+                found[part.key[0]] = part
+            if found.keys() & _BATCH and found.keys() & _DEFAULTS:
+                return
+
+    def _text(self, part: Part) -> str | None:
+        text = as_text(part.value)
+        if text is None:
+            message = f"{shown(part.value)} is no name"
+            self._problems.add(part.place, message, "write text", field=part.key[0])
+        return text
+
+    def _table(self, part: Part) -> Record | None:
+        if not isinstance(part.value, dict):
+            message = f"{shown(part.value)} is not a table"
+            self._problems.add(part.place, message, "write a table of StartRun fields", field=part.key[0])
+            return None
+        record = Record(fields=part.value, place=part.place, places=part.places)
+        is_ours = part.key[0] == "defaults"
+        return record if is_ours else native.translated(record, self._model.fields, self._problems)
+
+    def _record(self, part: Part) -> Record | None:
+        if not isinstance(part.value, dict):
+            cure = "write a table with id and StartRun fields"
+            self._problems.add(part.place, f"{shown(part.value)} is no row", cure)
+            return None
+        record = Record(fields=part.value, place=part.place, places=part.places)
+        if native.is_native(record):
+            return native.translated(record, self._model.fields, self._problems)
+        return record
+
+    def _check(self, part: Part) -> None:
+        """Report a part that is neither a row nor known from the head."""
+        match part.key:
+            case () if part.value != []:
+                self._report(
+                    part, f"{shown(part.value)} is no manifest", "write a table with runs, or a list of rows"
+                )
+            case ("runs",) if part.value != []:
+                self._report(
+                    part, f"{shown(part.value)} is not a list of rows", "write a list, or the path of a file"
+                )
+            case ("batchRunSettings", "s3UriSettings"):
+                cure = "download that file (aws s3 cp) and give it as the manifest"
+                self._report(part, "the settings are in S3, where batchrun does not look", cure)
+            case ("tags",) if self._is_native:
+                cure = "tag the runs instead: runTags in defaultRunSetting"
+                self._report(part, "tags of a StartRunBatch resource have no place here", cure)
+            case ("requestId",) if self._is_native:
+                pass  # It names a StartRunBatch call that will not be made.
+            case (name, *_) if name not in {*_KEYS, *_NATIVE_KEYS}:
+                self._report(part, f"{shown(name)} is no key of a manifest", self._unknown_cure(name))
+
+    def _report(self, part: Part, message: str, cure: str) -> None:
+        self._problems.add(part.place, message, cure, field=".".join(part.key) or None)
+
+    def _unknown_cure(self, name: str) -> str:
+        if name in self._model.fields:
+            return f"put it under defaults, or into the rows: {name} is a field of StartRun"
+        return instead(name, _KEYS, f"use {', '.join(_KEYS)}")
+
+
+def _first(found: dict[str, Part], names: frozenset[str]) -> Part | None:
+    return next((part for name, part in found.items() if name in names), None)

@@ -1,0 +1,226 @@
+"""
+A JSON document, read element by element: memory grows with the largest element, not with the file.
+
+Belongs here: the outer brackets, which we walk ourselves; the values are ``strict_json``'s. Does not: what
+the parts mean (``document``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchrun.manifest.parts import OPENED, STREAMED, Part
+from batchrun.manifest.problems import Place, problem_at, shown, unreadable
+from batchrun.manifest.strict_json import (
+    JsonContentError,
+    JsonError,
+    JsonSyntaxError,
+    decoded_at,
+    decoded_leniently,
+)
+from batchrun.manifest.text_input import TextStream, TooLongError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from batchrun.errors import ManifestError
+    from batchrun.model.spec import Json
+
+_BLANK = " \t\r\n"
+_Key = tuple[str, ...]
+
+
+def parts(stream: BinaryIO, source: str) -> Iterator[Part]:
+    """
+    Give the document's parts in their order.
+
+    Raises:
+        ManifestError: It is not JSON, or not the JSON we take.
+    """
+    cursor = _Cursor(TextStream(stream, source), source)
+    if not cursor.peek():
+        raise cursor.wrong("the document is empty", "write a table with runs, or a list of rows")
+    yield from _value_parts(cursor, ())
+    if cursor.peek():
+        raise cursor.wrong("there is more after the document", "leave one JSON value in the file")
+
+
+def _value_parts(cursor: _Cursor, key: _Key) -> Iterator[Part]:
+    start = cursor.peek()
+    if start == "[" and key in STREAMED:
+        yield from _elements(cursor, key)
+    elif start == "{" and key in OPENED:
+        yield from _members(cursor, key)
+    else:
+        yield cursor.part(key, is_element=False)
+
+
+def _elements(cursor: _Cursor, key: _Key) -> Iterator[Part]:
+    place = cursor.place()
+    cursor.skip()
+    if cursor.peek() == "]":
+        cursor.skip()
+        yield Part(key=key, value=[], place=place)
+        return
+    while True:
+        cursor.peek()
+        yield cursor.part(key, is_element=True)
+        if cursor.next_or_end("]"):
+            return
+
+
+def _members(cursor: _Cursor, key: _Key) -> Iterator[Part]:
+    seen: dict[str, Place] = {}
+    cursor.skip()
+    if cursor.peek() == "}":
+        cursor.skip()
+        return
+    while True:
+        name = _name(cursor, seen)
+        yield from _value_parts(cursor, (*key, name))
+        if cursor.next_or_end("}"):
+            return
+
+
+def _name(cursor: _Cursor, seen: dict[str, Place]) -> str:
+    if cursor.peek() != '"':
+        raise cursor.wrong("a key in double quotes is missing", 'write keys as "runs"')
+    place = cursor.place()
+    name = str(cursor.value())
+    if first := seen.get(name):
+        message = f"the key {shown(name)} is there twice, first on line {first.line}"
+        raise unreadable(place, message, "keep one of the two", field=name)
+    seen[name] = place
+    if cursor.peek() != ":":
+        raise cursor.wrong("a colon is missing after the key", "correct the JSON here")
+    cursor.skip()
+    return name
+
+
+class _Cursor:
+    """A place in a document of which only a window is held."""
+
+    def __init__(self, stream: TextStream, source: str) -> None:
+        self._stream = stream
+        self._source = source
+        self._text = ""
+        self._at = 0
+        self._ended = False
+        # Lines are counted up to here; the line begins at an index that may lie before the window.
+        self._counted = 0
+        self._line = 1
+        self._line_start = 0
+
+    def peek(self) -> str:
+        """Pass over white space and give the next character; empty at the end."""
+        while True:
+            while self._at < len(self._text) and self._text[self._at] in _BLANK:
+                self._at += 1
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if self._ended:
+                return ""
+            self._stream.element_done()
+            self._more()
+
+    def skip(self) -> None:
+        """Pass over the character that was peeked at."""
+        self._at += 1
+
+    def next_or_end(self, end: str) -> bool:
+        """Pass over a comma, or the closing bracket; tell whether it was the bracket."""
+        found = self.peek()
+        if found not in {",", end} or not found:
+            what = "the document ends too early" if not found else f"{shown(found)} where it cannot stand"
+            raise self.wrong(what, f"write a comma or {end} here")
+        self.skip()
+        if found == "," and self.peek() == end:
+            raise self.wrong("there is a comma before the end", "remove that comma")
+        return found == end
+
+    def part(self, key: _Key, *, is_element: bool) -> Part:
+        """Read the part that begins here."""
+        place = self.place()
+        try:
+            return Part(key=key, value=self.value(), place=place, is_element=is_element)
+        except JsonContentError as error:
+            value, self._at = decoded_leniently(self._text, self._at)
+            wrong = (problem_at(place, error.message, error.cure, field=".".join(key) or None),)
+            return Part(key=key, value=value, place=place, is_element=is_element, wrong=wrong)
+
+    def value(self) -> Json:
+        """
+        Read the value that begins here.
+
+        Raises:
+            JsonContentError: It is not what we take; the cursor still stands before it.
+        """
+        self._stream.element_done()
+        while True:
+            try:
+                value, end = decoded_at(self._text, self._at)
+            except JsonSyntaxError as error:
+                self._more_or_wrong(error)
+                continue
+            except JsonContentError:
+                # What is refused may be within a value that goes on in the next piece.
+                if self._is_whole():
+                    raise
+                self._more()
+                continue
+            except JsonError as error:
+                raise self.wrong(error.message, error.cure) from error
+            if end < len(self._text) or self._ended:
+                self._at = end
+                return value
+            # A number may go on in the next piece.
+            self._more()
+
+    def _is_whole(self) -> bool:
+        try:
+            decoded_leniently(self._text, self._at)
+        except ValueError as error:
+            if self._ended:
+                raise self.wrong("this is not JSON", "correct the JSON here") from error
+            return False
+        except RecursionError as error:
+            raise self.wrong("nested too deep", "make the value flatter") from error
+        return True
+
+    def place(self) -> Place:
+        """Tell where the cursor stands."""
+        return self._place_at(self._at)
+
+    def wrong(self, message: str, cure: str) -> ManifestError:
+        """Build the error for something wrong at the cursor."""
+        return unreadable(self.place(), message, cure)
+
+    def _place_at(self, index: int) -> Place:
+        self._line += self._text.count("\n", self._counted, index)
+        last = self._text.rfind("\n", self._counted, index)
+        self._line_start = last + 1 if last >= 0 else self._line_start
+        self._counted = index
+        return Place(source=self._source, line=self._line, column=index - self._line_start + 1)
+
+    def _more_or_wrong(self, error: JsonSyntaxError) -> None:
+        """Read on, for the value may only have been cut; at the end it is wrong for good."""
+        if not self._ended:
+            index = self._at
+            try:
+                self._more()
+            except TooLongError:
+                self._at = index
+            else:
+                return
+        index = self._at if error.position is None else error.position
+        raise unreadable(self._place_at(index), error.message, error.cure) from error
+
+    def _more(self) -> None:
+        self.place()
+        # Twice as much each time, so that a long value is not decoded over and over.
+        piece = self._stream.read(max(65536, len(self._text) - self._at))
+        self._ended = not piece
+        self._text = self._text[self._at :] + piece
+        self._line_start -= self._at
+        self._at = self._counted = 0

@@ -1,0 +1,37 @@
+"""
+How much a manifest may ask of us: the numbers that keep hostile input cheap.
+
+Belongs here: sizes and counts. Does not: the service's own limits, which come from botocore's model.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: One line, one CSV record or one element of a YAML or JSON document, in bytes or characters. A StartRun
+#: request cannot carry more than a quarter of it; parsed, hostile text takes a hundred times its size.
+RECORD: Final = 1024 * 1024
+#: A YAML or JSON document in all, in bytes: what an endless pipe may write to our temporary file.
+DOCUMENT: Final = 4 * 1024 * 1024 * 1024
+#: All that has a YAML anchor, in characters: it is held until the document ends.
+ANCHORED: Final = 8 * 1024 * 1024
+#: Lists and tables within each other.
+DEPTH: Final = 50
+#: Columns of CSV and TSV.
+COLUMNS: Final = 10_000
+#: Text that placeholders may make in one row, in characters.
+FILLED: Final = 1024 * 1024
+#: Digits of a number; anything longer is beyond what JSON readers can hold.
+DIGITS: Final = 308
+#: ``parameters`` of one run, in bytes of JSON. Documented for StartRun, absent from its model.
+PARAMETERS: Final = 256_000
+#: Tags of one run. Documented for StartRun, absent from its model.
+TAGS: Final = 50
+#: Ids and batch names, in characters: both go into tag values (256) and run names.
+NAME: Final = 128
+#: Run names that we make: what the console takes, one less than the API.
+RUN_NAME: Final = 127
+#: Problems that are told; the rest are counted.
+PROBLEMS: Final = 50
+#: Problems of one kind (same field, same cure) that are told, so that one mistake does not hide the others.
+PROBLEMS_OF_A_KIND: Final = 10

@@ -1,0 +1,304 @@
+"""
+StartRun as botocore's own model describes it, compiled into quick checks.
+
+Belongs here: whatever the model says about a value: type, length, range, pattern, enum. The model is read at
+run time, so a field that botocore learns tomorrow is checked tomorrow. Does not: rules that no model states
+(``rules``). Depth is limited where values are read, so the recursion in here ends.
+
+botocore's ParamValidator is not used: it ignores every maximum, pattern and enum, takes ``true`` for an
+integer and NaN for a number, and does not ask that ``parameters`` is a table.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from batchrun.manifest.patterns import matcher
+from batchrun.manifest.problems import instead, printable, shown
+from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batchrun.manifest.problems import Path
+    from batchrun.model.spec import Json
+
+
+REQUEST_ID: Final = "requestId"
+
+
+class Context(Protocol):
+    """What a check needs of the row it works on."""
+
+    def fill(self, text: str, path: Path) -> str | None:
+        """Fill in the placeholders; None where that failed, or where the text cannot be known yet."""
+
+    def report(self, path: Path, message: str, cure: str) -> None:
+        """Take a problem down."""
+
+
+#: Turns a value as read into one to send, reporting what is wrong with it.
+Check: TypeAlias = "Callable[[Json, Path, Context], Json]"
+
+
+class Kind(enum.Enum):
+    """What a field holds, as far as a column's header has to know."""
+
+    TEXT = "text"
+    INTEGER = "int"
+    NUMBER = "float"
+    BOOLEAN = "bool"
+    TABLE = "table"  #: the user's own names, with values of any type
+    TEXTS = "texts"  #: the user's own names, with text
+    OTHER = "json"  #: anything else: a cell has to hold it as JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One member of a request."""
+
+    kind: Kind
+    check: Check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestModel:
+    """The members of a request, and which of them must be there."""
+
+    fields: Mapping[str, Field]
+    required: tuple[str, ...]
+
+    def unknown(self, name: str, *, guess: bool = True) -> tuple[str, str]:
+        """Tell what is wrong with a field that is none, and the cure; guessing what was meant takes time."""
+        if name == REQUEST_ID:
+            return "batchrun makes the requestId itself", "remove it: the same row always gets the same one"
+        known = ("id", *self.fields)
+        cure = "use a field of StartRun; what is the workflow's own goes under parameters"
+        cure = instead(name, known, cure) if guess else cure
+        return f"{shown(name)} is no field of StartRun", cure
+
+
+def start_run_shape() -> Any:
+    """Read StartRun's input from the botocore that is installed."""
+    # Imported late: commands that read no manifest need not pay for it.
+    from botocore.loaders import Loader  # noqa: PLC0415
+    from botocore.model import ServiceModel  # noqa: PLC0415
+
+    service = ServiceModel(Loader().load_service_model("omics", "service-2"))
+    return service.operation_model("StartRun").input_shape
+
+
+def compiled(shape: Any) -> RequestModel:
+    """Compile the structure that an operation takes, without ``requestId``, which is ours to make."""
+    return RequestModel(
+        fields={name: _field(member) for name, member in shape.members.items() if name != REQUEST_ID},
+        required=tuple(name for name in shape.required_members if name != REQUEST_ID),
+    )
+
+
+def _field(shape: Any) -> Field:
+    if getattr(shape, "is_document_type", False):
+        return Field(kind=Kind.TABLE, check=_document_table)
+    if shape.type_name == "map" and shape.value.type_name == "string":
+        return Field(kind=Kind.TEXTS, check=_map(shape))
+    kinds = {"map": Kind.TABLE, "string": Kind.TEXT, "boolean": Kind.BOOLEAN}
+    kinds |= dict.fromkeys(("integer", "long"), Kind.INTEGER)
+    kinds |= dict.fromkeys(("float", "double"), Kind.NUMBER)
+    kind = kinds.get(shape.type_name, Kind.OTHER)
+    return Field(kind=kind, check=_check(shape))
+
+
+def _check(shape: Any) -> Check:
+    if getattr(shape, "is_document_type", False):
+        return _document
+    makers: dict[str, Callable[[Any], Check]] = {
+        "string": _text,
+        "integer": _integer,
+        "long": _integer,
+        "float": _number,
+        "double": _number,
+        "boolean": lambda _: _boolean,
+        "structure": _structure,
+        "list": _list,
+        "map": _map,
+    }
+    return makers.get(shape.type_name, lambda _: _document)(shape)
+
+
+def _text(shape: Any) -> Check:
+    low = shape.metadata.get("min", 0)
+    high = shape.metadata.get("max", sys.maxsize)
+    allowed = frozenset(shape.enum)
+    pattern = shape.metadata.get("pattern")
+    matches = matcher(pattern) if pattern else None
+
+    def check(value: Json, path: Path, context: Context) -> Json:
+        text = value if type(value) is str else _written(value, path, context)
+        if text is None or ("{" in text and (text := context.fill(text, path)) is None):
+            return None
+        if not low <= len(text) <= high:
+            _report_length(text, (low, high), path, context)
+        elif allowed and text not in allowed:
+            cure = instead(text, allowed, f"use one of {', '.join(shape.enum)}")
+            context.report(path, f"{shown(text)} is not one of its values", cure)
+        elif matches and not matches(text):
+            message = f"{shown(text)} has characters or a form that the service refuses"
+            context.report(path, message, f"it must match {pattern} in full")
+        return text
+
+    return check
+
+
+def _written(value: Json, path: Path, context: Context) -> str | None:
+    text = as_text(value)
+    if text is None:
+        what = "there is no value" if value is None or isinstance(value, str) else shown(value)
+        cure = "write it in quotes if that is the text, or leave the field out"
+        context.report(path, f"{what} where text is wanted", cure)
+    return text
+
+
+def _report_length(text: str, bounds: tuple[int, int], path: Path, context: Context) -> None:
+    low, high = bounds
+    wanted = f"{low} to {high}" if high < sys.maxsize else f"at least {low}"
+    context.report(
+        path, f"{shown(text)} has {len(text)} characters", f"{wanted} are allowed: change its length"
+    )
+
+
+def _typed(value: Json) -> Json:
+    """Give what a scalar stands for; the text itself where it stands for nothing JSON can carry."""
+    if not isinstance(value, Plain):
+        return value
+    try:
+        return resolved(value)
+    except NumberSizeError:
+        return str(value)
+
+
+def _integer(shape: Any) -> Check:
+    def check(value: Json, path: Path, context: Context) -> Json:
+        number = _typed(value)
+        if type(number) is not int:
+            cure = "write a whole number without quotes" if isinstance(value, str) else "write a whole number"
+            context.report(path, f"{shown(value)} is not a whole number", cure)
+        else:
+            _check_range(number, shape, path, context)
+        return number
+
+    return check
+
+
+def _number(shape: Any) -> Check:
+    def check(value: Json, path: Path, context: Context) -> Json:
+        number = _typed(value)
+        if type(number) not in {int, float}:
+            context.report(path, f"{shown(value)} is not a number", "write a number without quotes")
+        else:
+            _check_range(number, shape, path, context)  # type: ignore[arg-type]  # narrowed by type()
+        return number
+
+    return check
+
+
+def _check_range(number: float, shape: Any, path: Path, context: Context) -> None:
+    low = shape.metadata.get("min")
+    high = shape.metadata.get("max")
+    if (low is not None and number < low) or (high is not None and number > high):
+        wanted = f"from {low} to {high}" if high is not None else f"of at least {low}"
+        context.report(path, f"{shown(number)} is out of range", f"use a number {wanted}")
+
+
+def _boolean(value: Json, path: Path, context: Context) -> Json:
+    flag = _typed(value)
+    if not isinstance(flag, bool):
+        context.report(path, f"{shown(value)} is not true or false", "write true or false without quotes")
+    return flag
+
+
+def _structure(shape: Any) -> Check:
+    members = {name: _check(member) for name, member in shape.members.items()}
+    required = tuple(shape.required_members)
+
+    def check(value: Json, path: Path, context: Context) -> Json:
+        if not isinstance(value, dict):
+            context.report(path, f"{shown(value)} is not a table", "write a table of names and values")
+            return None
+        for name in required:
+            if name not in value:
+                context.report((*path, name), "it is missing", "add it")
+        for name in value.keys() - members.keys():
+            cure = instead(name, members, f"use one of {', '.join(members)}")
+            context.report((*path, name), "there is no such field", cure)
+        return {
+            name: members[name](part, (*path, name), context)
+            for name, part in value.items()
+            if name in members
+        }
+
+    return check
+
+
+def _list(shape: Any) -> Check:
+    member = _check(shape.member)
+    low = shape.metadata.get("min", 0)
+    high = shape.metadata.get("max", sys.maxsize)
+
+    def check(value: Json, path: Path, context: Context) -> Json:
+        if not isinstance(value, list):
+            context.report(path, f"{shown(value)} is not a list", "write a list")
+            return None
+        if not low <= len(value) <= high:
+            context.report(path, f"{len(value)} elements", f"give {low} to {high} elements")
+        return [member(part, (*path, index), context) for index, part in enumerate(value)]
+
+    return check
+
+
+def _map(shape: Any) -> Check:
+    key_check = _check(shape.key)
+    value_check = _check(shape.value)
+
+    def check(value: Json, path: Path, context: Context) -> Json:
+        if not isinstance(value, dict):
+            context.report(path, f"{shown(value)} is not a table", "write a table of names and values")
+            return None
+        result: dict[str, Json] = {}
+        for key, part in value.items():
+            inner = (*path, key)
+            # Keys are names, in which nothing is filled in: a brace must not reach the placeholders.
+            key_check(key.replace("{", "("), inner, context)
+            result[key] = value_check(part, inner, context)
+        return result
+
+    return check
+
+
+def _document_table(value: Json, path: Path, context: Context) -> Json:
+    if isinstance(value, dict):
+        return _document(value, path, context)
+    context.report(path, f"{shown(value)} is not a table", "write a table of names and values")
+    return None
+
+
+def _document(value: Json, path: Path, context: Context) -> Json:
+    if type(value) is str:
+        return context.fill(value, path) if "{" in value else value
+    if isinstance(value, dict):
+        return {key: _document(part, (*path, key), context) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_document(part, (*path, index), context) for index, part in enumerate(value)]
+    return _document_scalar(value, path, context) if isinstance(value, Plain) else value
+
+
+def _document_scalar(value: Plain, path: Path, context: Context) -> Json:
+    try:
+        result = resolved(value)
+    except NumberSizeError:
+        message = f"{printable(value)} is a number that JSON cannot carry"
+        context.report(path, message, "use a finite number, or text in quotes")
+        return None
+    return context.fill(result, path) if isinstance(result, str) and "{" in result else result

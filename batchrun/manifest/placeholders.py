@@ -1,0 +1,120 @@
+"""
+``{id}``, ``{batch}`` and ``{parameters.NAME}`` within text values.
+
+The rules, all of them:
+
+- A brace pair around a name (letters, digits, ``_``, with dots between) is a placeholder; after
+  ``parameters.`` comes one key of ``parameters``, dots and hyphens included.
+- Braces around anything else are text: ``*_{1,2}.fastq.gz``, ``{}`` and ``{"a":{"b":1}}`` stay as they are.
+- ``{{`` is a brace: ``{{name}`` gives ``{name}``, and so does ``{{name}}``, as elsewhere. Any other ``}}``
+  is text.
+- Filled once: what is put in is not looked at again. A parameter that holds a placeholder itself cannot be
+  put into another text.
+- Keys of tables, and ``id``, are not filled.
+
+No formats, no attributes, no indexing: there is nothing in here that a hostile manifest could reach.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from batchrun.manifest import limits
+from batchrun.manifest.problems import printable, shown
+from batchrun.manifest.scalars import as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.model.spec import Json
+
+_NAME = r"parameters\.[^{}\s\"',:]*|[^\W\d]\w*(?:\.\w+)*"
+_TOKEN = re.compile(rf"\{{\{{(?:({_NAME})\}}\}})?|\{{({_NAME})\}}")
+_PARAMETERS = "parameters."
+
+
+class PlaceholderError(ValueError):
+    """A placeholder that cannot be filled."""
+
+    def __init__(self, message: str, cure: str) -> None:
+        self.message = message
+        self.cure = cure
+        super().__init__(message)
+
+
+def names_in(text: str) -> list[str]:
+    """Give the names of the placeholders in *text*."""
+    return [match[2] for match in _TOKEN.finditer(text) if match[2] is not None]
+
+
+def unescaped(text: str) -> str:
+    """Give a text that has no placeholders as it goes out."""
+    return _TOKEN.sub(lambda match: "{" if match[1] is None else f"{{{match[1]}}}", text)
+
+
+def check_name(name: str) -> None:
+    """
+    Refuse a name that no row can fill.
+
+    Raises:
+        PlaceholderError: It is neither ``id``, ``batch`` nor one of ``parameters``.
+    """
+    if name not in {"id", "batch"} and not name.startswith(_PARAMETERS):
+        raise PlaceholderError(
+            f"there is nothing called {{{printable(name)}}}",
+            "use {id}, {batch} or {parameters.NAME}; for a brace as text write {{",
+        )
+
+
+class Values:
+    """What one row puts in place of its placeholders."""
+
+    def __init__(self, batch: str, entry_id: str, parameters: Mapping[str, Json]) -> None:
+        self._own = {"id": entry_id, "batch": batch}
+        self._parameters = parameters
+        self._room = limits.FILLED
+
+    def fill(self, text: str) -> str:
+        """
+        Give *text* with its placeholders filled in.
+
+        Raises:
+            PlaceholderError: A name is unknown, or its value is empty, or no text.
+        """
+        return _TOKEN.sub(self._replacement, text)
+
+    def _replacement(self, match: re.Match[str]) -> str:
+        escaped, name = match.groups()
+        if name is None:
+            return "{" if escaped is None else f"{{{escaped}}}"
+        value = self._own.get(name) or self._parameter(name)
+        self._room -= len(value)
+        if self._room < 0:
+            message = f"the placeholders of this row make more than {limits.FILLED} characters"
+            raise PlaceholderError(message, "use fewer of them, or shorter values")
+        return value
+
+    def _parameter(self, name: str) -> str:
+        check_name(name)
+        key = name.removeprefix(_PARAMETERS)
+        if key not in self._parameters:
+            raise PlaceholderError(
+                f"{{{printable(name)}}} has no value: this row has no such parameter",
+                "give the parameter, or leave the placeholder out",
+            )
+        value = self._parameters[key]
+        text = as_text(value)
+        if not text:
+            message = f"{{{printable(name)}}} has no text to fill in: it is {shown(value)}"
+            raise PlaceholderError(message, "give the parameter a text or a number that is not empty")
+        return _constant(text, name) if "{" in text else text
+
+
+def _constant(text: str, name: str) -> str:
+    if names_in(text):
+        raise PlaceholderError(
+            f"{{{printable(name)}}} holds a placeholder itself: {shown(text)}",
+            "placeholders are filled once: write its text out here",
+        )
+    return unescaped(text)

@@ -1,0 +1,178 @@
+"""
+A row becomes a spec: defaults laid under it, placeholders filled, everything checked.
+
+Belongs here: what concerns one row, and what rows must not have in common. Does not: reading rows, and the
+single checks (``model_check``, ``rules``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest import limits
+from batchrun.manifest.defaults import merged
+from batchrun.manifest.names import run_name, wrong_name
+from batchrun.manifest.placeholders import PlaceholderError, Values
+from batchrun.manifest.problems import dotted, shown
+from batchrun.manifest.rules import check_size
+from batchrun.manifest.scalars import as_text
+from batchrun.model.spec import canonical
+
+if TYPE_CHECKING:
+    from batchrun.manifest.defaults import Defaults
+    from batchrun.manifest.model_check import RequestModel
+    from batchrun.manifest.problems import Path, Place, Problems, Record
+    from batchrun.model.spec import Json
+
+#: What a placeholder stands for while a row's own id is not usable.
+_NO_ID: Final = "?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A row that passed."""
+
+    id: str
+    request: bytes  #: canonical, in UTF-8
+
+
+class Expander:
+    """
+    Expands the rows of one batch.
+
+    It remembers every id with its line (about 150 bytes a row): that is what finding duplicates costs.
+    """
+
+    def __init__(self, *, batch: str, model: RequestModel, defaults: Defaults, problems: Problems) -> None:
+        self._batch = batch
+        self._model = model
+        self._defaults = defaults
+        self._problems = problems
+        self._ids: dict[str, int | None] = {}
+        self._overwritten: dict[str, str] = {}
+
+    def expand(self, record: Record) -> Checked | None:
+        """Give the checked row; None where it has problems, which are taken down."""
+        entry_id = as_text(record.fields.get("id"))
+        row = _Row(record, entry_id, self._problems)
+        self._check_id(entry_id, row)
+        fields = merged(self._defaults.fields, record.fields)
+        fields.pop("id", None)
+        row.values = self._values(entry_id, fields)
+        row.placeholders_excused = "parameters" in self._defaults.broken
+        request = self._checked_fields(fields, row)
+        self._check_presence(fields, row)
+        request.setdefault("name", run_name(self._batch, entry_id or _NO_ID))
+        self._check_output(request, row)
+        return _encoded(entry_id, request, row)
+
+    def _values(self, entry_id: str | None, fields: dict[str, Json]) -> Values:
+        parameters = fields.get("parameters")
+        known = parameters if isinstance(parameters, dict) else {}
+        return Values(self._batch, entry_id or _NO_ID, known)
+
+    def _check_id(self, entry_id: str | None, row: _Row) -> None:
+        if entry_id is None:
+            missing = "id" not in row.record.fields or row.record.fields["id"] is None
+            message = "the row has no id" if missing else f"{shown(row.record.fields['id'])} is no id"
+            row.report(("id",), message, "give each row an id of its own, as text")
+        elif wrong := wrong_name(entry_id):
+            row.report(("id",), *wrong)
+        elif entry_id in self._ids:
+            line = self._ids[entry_id]
+            where = "before" if line is None else f"on line {line}"
+            row.report(("id",), f"this id was given {where} already", "make ids unique")
+        else:
+            self._ids[entry_id] = row.record.place.line
+
+    def _checked_fields(self, fields: dict[str, Json], row: _Row) -> dict[str, Json]:
+        known = self._model.fields
+        request: dict[str, Json] = {}
+        for name, value in fields.items():
+            if name in known:
+                request[name] = known[name].check(value, (name,), row)
+            else:
+                guess = self._problems.total < limits.PROBLEMS
+                row.report((name,), *self._model.unknown(name, guess=guess))
+        return request
+
+    def _check_presence(self, fields: dict[str, Json], row: _Row) -> None:
+        for name in self._model.required:
+            if name not in fields and name not in self._defaults.broken:
+                row.report((name,), "it is missing", f"give {name} in the row, or for all rows in defaults")
+        either = ("workflowId", "runId")
+        if not any(name in fields or name in self._defaults.broken for name in either):
+            cure = "give workflowId (or runId, to repeat a run) in the row or in defaults"
+            row.report(("workflowId",), "there is nothing to run", cure)
+
+    def _check_output(self, request: dict[str, Json], row: _Row) -> None:
+        """Refuse outputs that would overwrite another row's; by default each run has its own folder."""
+        if request.get("outputUriPrefixMode") != "NONE_WITH_OVERWRITE":
+            return
+        output = str(request.get("outputUri")).rstrip("/")
+        first = self._overwritten.setdefault(output, row.id or _NO_ID)
+        if first != row.id:
+            message = f"the outputs would overwrite those of {shown(first)}"
+            row.report(("outputUri",), message, "put {id} into outputUri, or leave outputUriPrefixMode out")
+
+
+class _Row:
+    """The row under work, as the checks see it."""
+
+    __slots__ = ("_problems", "failed", "id", "placeholders_excused", "record", "values")
+
+    def __init__(self, record: Record, entry_id: str | None, problems: Problems) -> None:
+        self.record = record
+        self.id = entry_id
+        self.values: Values
+        self.placeholders_excused = False
+        self.failed = False
+        self._problems = problems
+
+    def fill(self, text: str, path: Path) -> str | None:
+        """Fill the placeholders in."""
+        try:
+            return self.values.fill(text)
+        except PlaceholderError as error:
+            if self.placeholders_excused:
+                self.failed = True
+            else:
+                self.report(path, error.message, error.cure)
+            return None
+
+    def report(self, path: Path, message: str, cure: str) -> None:
+        """Take a problem down."""
+        self.failed = True
+        place: Place = self.record.place_of(path)
+        self._problems.add(place, message, cure, row=self.id, field=dotted(path))
+
+
+def _encoded(entry_id: str | None, request: dict[str, Json], row: _Row) -> Checked | None:
+    if row.failed or entry_id is None:
+        return None
+    try:
+        encoded = canonical(request).encode()
+    except UnicodeEncodeError:
+        path = _surrogate(request, ()) or ()
+        message = "half of a surrogate pair (\\ud800 to \\udfff) is no character"
+        row.report(path, message, "write the character itself, in UTF-8")
+        return None
+    if len(encoded) > limits.PARAMETERS:
+        check_size(request.get("parameters"), row)
+    return None if row.failed else Checked(id=entry_id, request=encoded)
+
+
+def _surrogate(value: Json, path: Path) -> Path | None:
+    """Find the text, or the key, that UTF-8 cannot carry."""
+    if isinstance(value, str):
+        return path if any("\ud800" <= character <= "\udfff" for character in value) else None
+    if isinstance(value, dict):
+        pairs = [(key, part) for key, part in value.items()]
+        found = (_surrogate(key, (*path, key)) or _surrogate(part, (*path, key)) for key, part in pairs)
+        return next(filter(None, found), None)
+    if isinstance(value, list):
+        return next(
+            filter(None, (_surrogate(part, (*path, index)) for index, part in enumerate(value))), None
+        )
+    return None

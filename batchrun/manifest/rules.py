@@ -1,0 +1,91 @@
+"""
+What StartRun asks for that botocore's model does not say: S3 outputs, tags, the size of parameters.
+
+Belongs here: rules that are certain, from AWS's documentation. Does not: what may or may not be refused, such
+as storage sizes; the service is the judge of those.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from batchrun.manifest import limits
+from batchrun.manifest.model_check import compiled, start_run_shape
+from batchrun.manifest.problems import shown
+from batchrun.model.spec import OWN_TAGS, canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchrun.manifest.model_check import Check, Context, Field, RequestModel
+    from batchrun.manifest.problems import Path
+    from batchrun.model.spec import Json
+
+_Rule: TypeAlias = "Callable[[Json, Path, Context], None]"
+
+_S3 = re.compile(r"s3://[^/\s]+(?:/.*)?", re.DOTALL)
+_OWN_PREFIX: Final = "batchrun:"
+
+
+@functools.cache
+def start_run(*, own_tags: bool = True) -> RequestModel:
+    """Give StartRun as the installed botocore knows it, with our rules; *own_tags* keeps room for ours."""
+    return with_rules(compiled(start_run_shape()), own_tags=own_tags)
+
+
+def with_rules(model: RequestModel, *, own_tags: bool) -> RequestModel:
+    """Add our rules to the checks of the model."""
+    rules: dict[str, _Rule] = {
+        "outputUri": _output_uri,
+        "tags": functools.partial(_tags, own_tags=own_tags),
+    }
+    fields = {
+        name: _with_rule(field, rules[name]) if name in rules else field
+        for name, field in model.fields.items()
+    }
+    return dataclasses.replace(model, fields=fields)
+
+
+def _with_rule(field: Field, rule: _Rule) -> Field:
+    check: Check = field.check
+
+    def both(value: Json, path: Path, context: Context) -> Json:
+        result = check(value, path, context)
+        # Nothing comes back where the check has already said what is wrong.
+        if result:
+            rule(result, path, context)
+        return result
+
+    return dataclasses.replace(field, check=both)
+
+
+def _output_uri(value: Json, path: Path, context: Context) -> None:
+    if not _S3.fullmatch(str(value)):
+        context.report(path, f"{shown(value)} is no place in S3", "write s3://BUCKET/PREFIX/")
+
+
+def _tags(value: Json, path: Path, context: Context, *, own_tags: bool) -> None:
+    tags = value if isinstance(value, dict) else {}
+    room = limits.TAGS - (len(OWN_TAGS) if own_tags else 0)
+    if len(tags) > room:
+        why = f" beside batchrun's own {len(OWN_TAGS)}" if own_tags else ""
+        context.report(path, f"there are {len(tags)} tags", f"keep at most {room}{why}")
+    for key in tags:
+        if key.lower().startswith("aws:"):
+            context.report((*path, key), "keys that begin with aws: belong to AWS", "rename the tag")
+        elif own_tags and key.startswith(_OWN_PREFIX):
+            cure = f"rename the tag; {_OWN_PREFIX} is set by batchrun itself"
+            context.report((*path, key), "this key is one of batchrun's", cure)
+
+
+def check_size(parameters: Json, context: Context) -> None:
+    """Report parameters that are larger than StartRun takes."""
+    if not isinstance(parameters, dict):
+        return
+    size = len(canonical(parameters).encode(errors="replace"))
+    if size > limits.PARAMETERS:
+        cure = f"at most {limits.PARAMETERS} are allowed: pass a sample sheet or an S3 prefix instead"
+        context.report(("parameters",), f"{size} bytes of JSON", cure)

@@ -1,0 +1,131 @@
+"""
+What a scalar means where it stands: text as written, or a value of YAML 1.2's core schema.
+
+Belongs here: scalars whose type the source does not fix, and how they are read. Does not: where which is
+wanted (``model_check``), and the formats' own syntax.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest import limits
+
+if TYPE_CHECKING:
+    from batchrun.model.spec import Json
+
+
+class Plain(str):
+    """
+    The source's own text of an unquoted scalar (a YAML plain scalar, a JSON number).
+
+    It stays text until the field it stands in says what it is: so ``0123456`` is a fine id, and no
+    reader had a chance to make an octal number of it.
+    """
+
+    __slots__ = ()
+
+
+class NumberSizeError(ValueError):
+    """A number that JSON cannot carry: infinite, not a number, or too long."""
+
+
+NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_WORDS: Final[dict[str, Json]] = {
+    **dict.fromkeys(NULLS),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+# A leading zero keeps a number text: it is an identifier, or a date, more often than a count.
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_OTHER_BASE = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
+_REAL = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_NUMBER_STARTS = frozenset("+-.0123456789")
+
+
+def resolved(text: str) -> Json:
+    """
+    Give the value of a plain scalar under YAML 1.2's core schema.
+
+    Raises:
+        NumberSizeError: It is a number, and JSON cannot carry it.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMBER_STARTS:
+        return str(text)
+    return _number(str(text))
+
+
+def _number(text: str) -> Json:
+    if _INTEGER.fullmatch(text):
+        return _integer(text, 10)
+    if _OTHER_BASE.fullmatch(text):
+        return _integer(text, 0)
+    if _NOT_FINITE.fullmatch(text):
+        raise NumberSizeError
+    return _real(text) if _REAL.fullmatch(text) else text
+
+
+def _integer(text: str, base: int) -> int:
+    if len(text) > limits.DIGITS:
+        raise NumberSizeError
+    return int(text, base)
+
+
+def _real(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise NumberSizeError
+    return value
+
+
+def as_text(value: Json) -> str | None:
+    """Give a scalar as the source's own text; None where it is null, a list or a table."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Plain):
+        return None if value in NULLS else str(value)
+    if isinstance(value, str):
+        return value
+    return None if value is None or isinstance(value, list | dict) else str(value)
+
+
+def strict_integer(text: str) -> int:
+    """
+    Read a cell that was declared to be an integer.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not re.fullmatch(r"[-+]?[0-9]+", text):
+        raise ValueError(text)
+    return _integer(text, 10)
+
+
+def strict_float(text: str) -> float:
+    """
+    Read a cell that was declared to be a number.
+
+    Raises:
+        ValueError: It is none, or infinite.
+    """
+    if not re.fullmatch(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", text):
+        raise ValueError(text)
+    return _real(text)
+
+
+def strict_bool(text: str) -> bool:
+    """
+    Read a cell that was declared to be true or false.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    try:
+        return {"true": True, "false": False}[text.lower()]
+    except KeyError as error:
+        raise ValueError(text) from error

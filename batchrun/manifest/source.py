@@ -1,0 +1,157 @@
+"""
+What to read and how, and the way to its bytes.
+
+Belongs here: formats, opening files, refusing what cannot be a manifest from its first bytes. Does not:
+decoding (``text_input``) and parsing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from batchrun.manifest.problems import Place, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchrun.errors import ManifestError
+
+STDIN: Final = "-"
+
+
+class Format(enum.Enum):
+    """How a manifest is written."""
+
+    YAML = "yaml"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    TSV = "tsv"
+
+
+_BY_EXTENSION: Final = {
+    ".yaml": Format.YAML,
+    ".yml": Format.YAML,
+    ".json": Format.JSON,
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".csv": Format.CSV,
+    ".tsv": Format.TSV,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """
+    A manifest to read, and what goes with it.
+
+    Precedence, weakest first: ``defaults`` files in their order, the manifest's own ``defaults:``, ``sets``,
+    the row. Tables merge at each step; anything else is replaced.
+    """
+
+    path: str  #: a path, or ``-`` for stdin
+    format: Format | None = None  #: from the extension when None
+    batch: str | None = None  #: the batch's name, instead of the manifest's own
+    defaults: tuple[str, ...] = ()  #: YAML or JSON files with a table of StartRun fields
+    sets: tuple[str, ...] = ()  #: ``workflowId=1234567``, ``parameters.threads:int=8``
+    tags: bool = True  #: whether batchrun's own tags will be added, and need room
+
+
+def name_of(path: str) -> str:
+    """Give what messages call the file."""
+    return "<stdin>" if path == STDIN else path
+
+
+def format_of(path: str, given: Format | None = None) -> Format:
+    """
+    Tell the format from what was given, or from the file's extension.
+
+    Raises:
+        ManifestError: Neither tells it.
+    """
+    if given is not None:
+        return given
+    if path != STDIN and (known := _BY_EXTENSION.get(Path(path).suffix.lower())):
+        return known
+    names = ", ".join(member.value for member in Format)
+    message = (
+        "the format of standard input is not known"
+        if path == STDIN
+        else "the file's extension tells no format"
+    )
+    raise unreadable(Place(source=name_of(path)), message, f"give --format with one of {names}")
+
+
+@contextlib.contextmanager
+def opened(path: str, stdin: BinaryIO | None = None) -> Iterator[BinaryIO]:
+    """
+    Open a manifest, or standard input, for reading.
+
+    Raises:
+        ManifestError: It cannot be opened, or reading it failed.
+    """
+    with contextlib.ExitStack() as stack:
+        if path == STDIN:
+            stream = sys.stdin.buffer if stdin is None else stdin
+        else:
+            stream = stack.enter_context(_open(path))
+        try:
+            yield stream
+        except OSError as error:
+            raise _cannot_open(path, error) from error
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except (OSError, ValueError) as error:
+        raise _cannot_open(path, error) from error
+
+
+def _cannot_open(path: str, error: OSError | ValueError) -> ManifestError:
+    place = Place(source=name_of(path))
+    match error:
+        case FileNotFoundError():
+            return unreadable(place, "there is no such file", "check the path")
+        case IsADirectoryError():
+            return unreadable(place, "this is a directory", "give the manifest's file")
+        case PermissionError():
+            return unreadable(place, "you may not read this file", "check its permissions")
+        case OSError():
+            reason = os.strerror(error.errno) if error.errno else "unknown error"
+            return unreadable(place, f"it cannot be read: {reason}", "check the path and the disk")
+        case _:
+            return unreadable(place, "this is no path a file can have", "check the path")
+
+
+_MAGIC: Final = (
+    (b"\x1f\x8b", "a gzip file", "decompress it first"),
+    (b"BZh", "a bzip2 file", "decompress it first"),
+    (b"\xfd7zXZ", "an xz file", "decompress it first"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file", "decompress it first"),
+    (b"PK\x03\x04", "a zip archive or an Excel workbook", "save the sheet as CSV, or unpack the archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save the sheet as CSV"),
+    (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
+    (b"%PDF", "a PDF document", "give the manifest itself"),
+    (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),
+    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
+)
+
+
+def refuse_binary(head: bytes, source: str) -> None:
+    """
+    Say what a file is, when its first bytes show that it is no text in UTF-8.
+
+    Raises:
+        ManifestError: They do.
+    """
+    for magic, what, cure in _MAGIC:
+        if head.startswith(magic):
+            raise unreadable(Place(source=source, line=1), f"this is {what}", cure)

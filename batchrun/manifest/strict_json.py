@@ -1,0 +1,112 @@
+"""
+JSON without the liberties of Python's reader: no duplicate keys, no NaN, no nesting without end.
+
+Belongs here: decoding one JSON value from text. Does not: documents, lines and rows.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NoReturn
+
+from batchrun.manifest import limits
+from batchrun.manifest.nesting import is_deep
+from batchrun.manifest.problems import shown
+from batchrun.manifest.scalars import Plain
+
+if TYPE_CHECKING:
+    from batchrun.model.spec import Json
+
+
+class JsonError(ValueError):
+    """Text that is not the JSON we take."""
+
+    def __init__(self, message: str, cure: str, position: int | None = None) -> None:
+        self.message = message
+        self.cure = cure
+        self.position = position  #: index in the text; None where the reader did not say
+        super().__init__(message)
+
+
+class JsonSyntaxError(JsonError):
+    """Not JSON at all, or not yet: it may be the beginning of something longer."""
+
+
+class JsonContentError(JsonError):
+    """JSON to most readers, but not to us; it is known where it ends."""
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise JsonContentError(f"the key {shown(twice)} is there twice", "keep one of the two")
+    return table
+
+
+def _refused(word: str) -> NoReturn:
+    raise JsonContentError(f"{word} is not a JSON number", "use a finite number, or text in quotes")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=Plain, parse_float=Plain, parse_constant=_refused
+)
+
+_LENIENT = json.JSONDecoder(parse_int=Plain, parse_float=Plain, parse_constant=lambda _: None)
+
+
+def decoded(text: str) -> Json:
+    """
+    Give the one value that *text* holds; numbers keep their own text.
+
+    Raises:
+        JsonError: It is not JSON, or not the JSON we take.
+    """
+    start = len(text) - len(text.lstrip(" \t\r\n"))
+    value, end = decoded_at(text, start)
+    if rest := text[end:].strip(" \t\r\n"):
+        position = text.index(rest, end)
+        raise JsonSyntaxError("there is more after the value", "leave one JSON value", position)
+    return value
+
+
+def decoded_at(text: str, start: int) -> tuple[Json, int]:
+    """
+    Give the value that begins at *start*, and where it ends.
+
+    Raises:
+        JsonError: It is not JSON, or not the JSON we take.
+    """
+    value: Json
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        raise _explained(error) from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    if text.count("[", start, end) + text.count("{", start, end) > limits.DEPTH and is_deep(value):
+        raise _too_deep()
+    return value, end
+
+
+def decoded_leniently(text: str, start: int) -> tuple[Json, int]:
+    """Give a value that :func:`decoded_at` refused for its content, so that reading can go on behind it."""
+    value: Json
+    value, end = _LENIENT.raw_decode(text, start)
+    return value, end
+
+
+def _explained(error: json.JSONDecodeError) -> JsonError:
+    before = error.doc[: error.pos].rstrip()
+    after = error.doc[error.pos :].lstrip(", \t\r\n")[:1]
+    if after in {"]", "}"} and (before.endswith(",") or error.doc[error.pos] == ","):
+        # Python 3.13 points at the comma, earlier ones behind it.
+        comma = len(before) - 1 if before.endswith(",") else error.pos
+        return JsonSyntaxError("there is a comma before the end", "remove that comma", comma)
+    message = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+    return JsonSyntaxError(f"this is not JSON: {message}", "correct the JSON here", error.pos)
+
+
+def _too_deep() -> JsonError:
+    return JsonError(f"nested more than {limits.DEPTH} deep", "make the value flatter")

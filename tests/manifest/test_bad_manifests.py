@@ -1,0 +1,339 @@
+"""Bad manifests: each names the place, the field and the cure."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchrun.errors import ManifestError
+from batchrun.manifest import Source, load
+
+CSV_CASES = {
+    # what is wrong: (text, line, field, part of the message)
+    "no header": ("", 1, None, "empty"),
+    "no rows": ("id\n", None, None, "no rows"),
+    "no id column": ("name\nx\n", 1, "id", "no column id"),
+    "wrong separator": ("id;name\nx;y\n", 1, "id", "separated by ';'"),
+    "id in capitals": ("ID,name\nx,y\n", 1, "id", "'ID'"),
+    "doubled header": ("id,name,name\nx,y,z\n", 1, "name", "columns 2 and 3"),
+    "table and entry": ("id,tags:json,tags.a\nx,{},1\n", 1, "tags.a", "columns 2 and 3"),
+    "entry and table": ("id,tags.a,tags:json\nx,1,{}\n", 1, "tags:json", "columns 2 and 3"),
+    "nameless column": ("id,,name\nx,y,z\n", 1, None, "column 2"),
+    "nameless parameter": ("id,parameters.\nx,y\n", 1, "parameters.", "missing"),
+    "unknown column": ("id,worflowId\nx,1\n", 1, "worflowId", "did you mean workflowId?"),
+    "unknown type": ("id,parameters.n:integer\nx,1\n", 1, "parameters.n:integer", "'integer' is no type"),
+    "type of a text field": ("id,name:int\nx,1\n", 1, "name:int", "name is text"),
+    "type of a tag": ("id,tags.n:int\nx,1\n", 1, "tags.n:int", "tags are text"),
+    "table as a column": ("id,parameters\nx,1\n", 1, "parameters", "parameters.NAME"),
+    "dots where no table is": ("id,name.first\nx,1\n", 1, "name.first", "no table"),
+    "requestId": ("id,requestId\nx,1\n", 1, "requestId", "batchrun makes"),
+    "short row": ("id,name\nx,y\nz\n", 3, None, "1 cells under a header of 2"),
+    "long row": ("id,name\nx,y,z\n", 2, None, "3 cells under a header of 2"),
+    "row after quoted newlines": ('id,parameters.n\nx,"a\nb\n"\ny\n', 5, None, "1 cells"),
+    "open quote": ('id,name\nx,"y\nz,1\n', 2, None, "not closed by line 3"),
+    "text after a quote": ('id,name\nx,"y"z\n', 2, None, "after a closing quote"),
+    "bare carriage returns": ("id,name\rx,y\rz,w", 1, None, "carriage return"),
+    "NUL": ("id,name\nx,y\0\n", 2, None, "NUL at byte 11"),
+    "control character": ("id,name\nx,\x1b[2J\n", 2, None, "0x1b"),
+    "not UTF-8": (b"id,name\nx,caf\xe9\n", 2, None, "0xe9 at byte 13"),
+    "no id in the row": ("id,name\n,y\n", 2, "id", "no id"),
+    "duplicate id": ("id\nx\ny\nx\n", 4, "id", "on line 2"),
+    "spaces round the id": ("id\n x\n", 2, "id", "white space"),
+    "endless id": ("id\n" + "x" * 129, 2, "id", "129 characters"),
+    "not an integer": ("id,priority\nx,5.0\n", 2, "priority", "'5.0' is not a whole number"),
+    "not a float": ("id,parameters.q:float\nx,nan\n", 2, "parameters.q:float", "'nan' is not a number"),
+    "infinite": ("id,parameters.q:float\nx,1e999\n", 2, "parameters.q:float", "'1e999'"),
+    "not a bool": ("id,parameters.q:bool\nx,yes\n", 2, "parameters.q:bool", "true or false"),
+    "not JSON": ("id,parameters:json\nx,{a}\n", 2, "parameters:json", "not JSON"),
+    "JSON but no table": ("id,parameters:json\nx,[1]\n", 2, "parameters", "a list of 1"),
+    "out of range": ("id,priority\nx,100001\n", 2, "priority", "from 0 to 100000"),
+    "not an enum value": ("id,storageType\nx,dynamic\n", 2, "storageType", "did you mean DYNAMIC?"),
+    "bad pattern": ("id,workflowId\nx,abc\n", 2, "workflowId", r"[0-9]+"),
+    "pattern in full": ("id,cacheId\nx,12a\n", 2, "cacheId", r"[0-9]+"),
+    "too long": ("id,name\nx," + "n" * 129, 2, "name", "has 129 characters"),
+    "not S3": ("id,outputUri\nx,/mnt/out\n", 2, "outputUri", "s3://BUCKET"),
+    "no bucket": ("id,outputUri\nx,s3:///out\n", 2, "outputUri", "s3://BUCKET"),
+    "expanded too long": ("id,outputUri\nx," + "s3://b/{id}" * 100, 2, "outputUri", "characters"),
+    "AWS's tag": ("id,tags.AWS:x\nx,1\n", 2, "tags.AWS:x", "belong to AWS"),
+    "our tag": ("id,tags.batchrun:id\nx,1\n", 2, "tags.batchrun:id", "batchrun's"),
+    "long tag value": ("id,tags.a\nx," + "v" * 257, 2, "tags.a", "257 characters"),
+    "unknown placeholder": ("id,name\nx,{sample}\n", 2, "name", "{sample}"),
+    "placeholder without a value": (
+        "id,name,parameters.a\nx,{parameters.a},\n",
+        2,
+        "name",
+        "no such parameter",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CSV_CASES)
+def test_csv(problems_of, case):
+    text, line, field, part = CSV_CASES[case]
+    (problem,) = problems_of(text, ".csv")
+    assert (problem.line, problem.field) == (line, field)
+    assert part in str(problem)
+    assert problem.source.endswith("m.csv")
+
+
+YAML_CASES = {
+    # what is wrong: (text, line, column, field, part of the message)
+    "nothing": ("# only a comment\n", 1, None, None, "empty"),
+    "text": ("hello", 1, 1, None, "no manifest"),
+    "no runs": ("batch: x\n", None, None, None, "no rows"),
+    "empty runs": ("runs: []\n", None, None, None, "no rows"),
+    "runs is a table": ("runs: {id: x}\n", 1, 7, "runs", "not a list"),
+    "row is text": ("runs:\n- x\n- id: y\n", 2, 3, None, "'x' is no row"),
+    "unknown key": ("run:\n- id: x\nruns: [{id: y}]", 2, 1, "run", "did you mean runs?"),
+    "field at the top": ("workflowId: 1\nruns: [{id: x}]", 1, 13, "workflowId", "under defaults"),
+    "syntax": ("runs:\n- id: [x\n", 3, 1, None, "not YAML"),
+    "tab": ("runs:\n\t- id: x\n", 2, 1, None, "not YAML"),
+    "unquoted placeholder": ("runs:\n- id: x\n  name: {id}\n", 3, 9, "name", "a table where text"),
+    "duplicate key": ("runs:\n- id: x\n  name: a\n  name: b\n", 4, 3, "name", "twice, first on line 3"),
+    "duplicate key at the top": ("runs: [{id: x}]\nbatch: a\nbatch: b\n", 3, 1, "batch", "first on line 2"),
+    "merge key": ("runs:\n- id: x\n  <<: {name: a}\n", 3, 3, None, "merge keys"),
+    "object": (
+        "runs:\n- id: x\n  name: !!python/object/apply:os.system [ls]\n",
+        3,
+        9,
+        None,
+        "!!python/object",
+    ),
+    "own tag": ("runs: !mine\n- id: x\n", 1, 7, None, "!mine"),
+    "second document": ("runs:\n- id: x\n---\nruns: []\n", 3, 1, None, "second document"),
+    "unknown alias": ("runs:\n- id: *x\n", 2, 7, None, "&x"),
+    "alias of itself": ("runs:\n- id: x\n  parameters: &p {p: *p}\n", 3, 22, None, "&p"),
+    "key that is no text": ("runs:\n- {id: x, [a]: b}\n", 2, 11, None, "key must be text"),
+    "null for text": ("runs:\n- id: x\n  cacheId: null\n", 3, 12, "cacheId", "in quotes"),
+    "nothing for text": ("runs:\n- id: x\n  cacheId:\n", 3, 11, "cacheId", "no value"),
+    "list for an id": ("runs:\n- id: [x]\n", 2, 7, "id", "no id"),
+    "not a number": ("runs:\n- id: x\n  parameters: {q: .nan}\n", 3, 19, "parameters.q", "JSON cannot carry"),
+    "infinite": (
+        "runs:\n- id: x\n  parameters: {q: [-.inf]}\n",
+        3,
+        19,
+        "parameters.q[0]",
+        "JSON cannot carry",
+    ),
+    "bool for an integer": ("runs:\n- {id: x, priority: true}\n", 2, 21, "priority", "not a whole number"),
+    "quoted integer": ("runs:\n- {id: x, priority: '5'}\n", 2, 21, "priority", "without quotes"),
+    "parameters as text": ("runs:\n- {id: x, parameters: y}\n", 2, 23, "parameters", "not a table"),
+    "unknown field": ("runs:\n- {id: x, nam: y}\n", 2, 16, "nam", "did you mean name?"),
+    "unknown default": ("runs: [{id: x}]\ndefaults: {nam: y}\n", 2, 17, "nam", "did you mean name?"),
+    "default that no row can fill": ("runs: [{id: x}]\ndefaults: {name: '{run}'}\n", 2, 18, "name", "{run}"),
+    "id as a default": ("runs: [{id: x}]\ndefaults: {id: y}\n", 2, 16, "id", "of its own"),
+    "bad default": (
+        "runs: [{id: x}, {id: y}]\ndefaults: {priority: -1}\n",
+        2,
+        22,
+        "priority",
+        "-1 is out of range",
+    ),
+    "defaults as text": ("runs: [{id: x}]\ndefaults: y\n", 2, 11, "defaults", "not a table"),
+    "batch as a list": ("runs: [{id: x}]\nbatch: [y]\n", 2, 8, "batch", "no name"),
+    "batch with a slash": ("runs: [{id: x}]\nbatch: a/b\n", 2, 8, "batch", "slash"),
+    "batch with a dot": ("runs: [{id: x}]\nbatch: .a\n", 2, 8, "batch", "begins with"),
+    "file outside": ("runs: ../x.csv\n", 1, 7, "runs", "outside the manifest's folder"),
+    "absolute file": ("runs: /etc/passwd.csv\n", 1, 7, "runs", "outside the manifest's folder"),
+    "file of another kind": ("runs: x.yaml\n", 1, 7, "runs", "CSV, TSV or JSONL"),
+    "lone surrogate": ('runs: [{id: x, name: "\\ud800"}]\n', 1, 25, None, "not YAML"),
+}
+
+
+@pytest.mark.parametrize("case", YAML_CASES)
+def test_yaml(problems_of, case):
+    text, line, column, field, part = YAML_CASES[case]
+    (problem,) = problems_of(text, ".yaml")
+    assert (problem.line, problem.column, problem.field) == (line, column, field)
+    assert part in str(problem)
+
+
+JSON_CASES = {
+    "nothing": (" \n", 2, 1, None, "empty"),
+    "text": ('"x"', 1, 1, None, "no manifest"),
+    "no rows": ("[]", None, None, None, "no rows"),
+    "trailing comma in a list": ('[{"id": "x"},\n]', 2, 1, None, "comma before the end"),
+    "trailing comma in a row": ('[{"id": "x",\n }]', 1, 12, None, "comma"),
+    "trailing comma at the top": ('{"runs": [{"id": "x"}],\n}', 2, 1, None, "comma before the end"),
+    "missing colon": ('{"runs" [1]}', 1, 9, None, "colon"),
+    "unquoted key": ("{runs: []}", 1, 2, None, "double quotes"),
+    "cut off": ('[{"id": "x"}', 1, 13, None, "ends too early"),
+    "more behind": ('[{"id": "x"}]\n[]', 2, 1, None, "more after the document"),
+    "syntax in the third row": ('[{"id": "x"},\n {"id": "y"},\n {"id": z}]', 3, 9, None, "not JSON"),
+    "duplicate key": ('[{"id": "x",\n "id": "y"}, {"id": "z"}]', 1, 2, None, "'id' is there twice"),
+    "duplicate key at the top": (
+        '{"batch": "x",\n "batch": "y", "runs": [{"id": "z"}]}',
+        2,
+        2,
+        "batch",
+        "line 1",
+    ),
+    "NaN": ('[{"id": "x", "parameters": {"q": NaN}}]', 1, 2, None, "NaN"),
+    "Infinity": ('[{"id": "x", "parameters": {"q": -Infinity}}]', 1, 2, None, "-Infinity"),
+    "1e400": ('[{"id": "x", "parameters": {"q": 1e400}}]', 1, 2, "parameters.q", "JSON cannot carry"),
+    "10,000 digits": (
+        '[{"id": "x", "priority": %s}]' % ("9" * 10000),
+        1,
+        2,
+        "priority",
+        "not a whole number",
+    ),
+    "lone surrogate": ('[{"id": "x", "parameters": {"q": "\\ud800"}}]', 1, 2, "parameters.q", "surrogate"),
+    "lone surrogate in a key": ('[{"id": "x", "parameters": {"\\ud800": 1}}]', 1, 2, None, "surrogate"),
+    "lone surrogate in a list": (
+        '[{"id": "x", "parameters": {"q": ["\\udfff"]}}]',
+        1,
+        2,
+        "parameters.q[0]",
+        "surr",
+    ),
+    "duplicate key in a long row": (
+        '[{"id": "x", "parameters": {"q": 1, "q": "%s"}}, {"id": ""}]' % ("x" * 300_000),
+        1,
+        2,
+        None,
+        "'q' is there twice",
+    ),
+    "duplicate key in a row cut off": (
+        '[{"id": "x", "id": "y", "name": {"a": 1, "a": 2}',
+        1,
+        2,
+        None,
+        "not JSON",
+    ),
+    "lone surrogate in an id": ('[{"id": "\\ud800"}]', 1, 2, "id", "cannot be printed"),
+    "S3 settings": ('{"batchRunSettings": {"s3UriSettings": "s3://b/x"}}', 1, 40, None, "download"),
+    "owner": (
+        '[{"runSettingId": "x", "outputBucketOwnerId": "1"}]',
+        1,
+        2,
+        "outputBucketOwnerId",
+        "no such field",
+    ),
+    "batch tags": ('{"batchName": "x", "tags": {}, "runs": [{"id": "x"}]}', 1, 28, "tags", "runTags"),
+    "both ids": ('[{"id": "x", "runSettingId": "x"}]', 1, 2, "runSettingId", "no field of StartRun"),
+    "requestId": ('[{"id": "x", "requestId": "x"}]', 1, 2, "requestId", "batchrun makes"),
+    "control characters in an id": ('[{"id": "x\\u001b[2J"}]', 1, 2, "id", "cannot be printed"),
+    "empty id": ('[{"id": ""}]', 1, 2, "id", "empty"),
+    "null id": ('[{"id": null}]', 1, 2, "id", "no id"),
+}
+
+
+@pytest.mark.parametrize("case", JSON_CASES)
+def test_json(problems_of, case):
+    text, line, column, field, part = JSON_CASES[case]
+    problem = problems_of(text, ".json")[0]
+    assert (problem.line, problem.column) == (line, column)
+    assert field is None or problem.field == field
+    assert part in str(problem)
+
+
+JSONL_CASES = {
+    "syntax": ('{"id": "x"}\n{"id": }\n', 2, 8, "not JSON"),
+    "two in a line": ('{"id": "x"} {"id": "y"}\n', 1, 13, "more after"),
+    "not a row": ('["x"]\n', 1, None, "no row"),
+    "duplicate key": ('{"id": "x", "id": "y"}\n', 1, None, "twice"),
+    "not UTF-8": (b'{"id": "x"}\n\xff', 2, None, "0xff at byte 12"),
+    "nothing": ("\n \n", None, None, "no rows"),
+}
+
+
+@pytest.mark.parametrize("case", JSONL_CASES)
+def test_jsonl(problems_of, case):
+    text, line, column, part = JSONL_CASES[case]
+    (problem,) = problems_of(text, ".jsonl")
+    assert (problem.line, problem.column) == (line, column)
+    assert part in str(problem)
+
+
+SET_CASES = {
+    "workflowId": "no value",
+    "=5": "no name",
+    "worflowId=1": "did you mean workflowId?",
+    "requestId=1": "batchrun makes",
+    "priority=high": "not a whole number",
+    "priority=-1": "out of range",
+    "parameters.n:int=x": "not a whole number",
+    "id=x": "of its own",
+}
+
+
+@pytest.mark.parametrize("text", SET_CASES)
+def test_set(problems_of, text):
+    sets = ("workflowId=1", "roleArn=arn:x", "outputUri=s3://b/", text)
+    (problem,) = problems_of("id\nx\n", ".csv", sets=sets)
+    assert problem.source.startswith("--set ")
+    assert SET_CASES[text] in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "part"),
+    [
+        ("d.csv", "id\n", "YAML or JSON"),
+        ("d.yaml", "[1]", "are a table"),
+        ("d.yaml", "", "empty"),
+        ("d.json", "{}", "no fields"),
+        ("d.yaml", "name: a\nname: b", "twice"),
+        ("d.yaml", "nam: a", "did you mean name?"),
+        ("gone.yaml", None, "no such file"),
+    ],
+)
+def test_defaults_files(tmp_path, problems_of, name, text, part):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    problem = problems_of("id\nx\n", ".csv", defaults=(str(tmp_path / name),))[0]
+    assert problem.source.endswith(name)
+    assert part in str(problem)
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file(problems_of):
+    text = "id,priority,storageType\na,x,NO\na,1\nb,-1,STATIC\n"
+    found = [(problem.line, problem.field) for problem in problems_of(text, ".csv")]
+    assert found == [(2, "priority"), (2, "storageType"), (3, None), (4, "priority")]
+
+
+def test_what_is_missing_is_named(problems_of):
+    problems = problems_of("id\nx\n", ".csv", sets=())
+    assert [problem.field for problem in problems] == ["roleArn", "outputUri", "workflowId"]
+    assert all(problem.row == "x" for problem in problems)
+
+
+def test_a_broken_default_is_told_once_and_not_as_missing(problems_of):
+    text = "runs: [{id: a}, {id: b, name: '{parameters.x}'}]\ndefaults: {workflowId: x, parameters: 1}\n"
+    problems = problems_of(text, ".yaml", sets=("roleArn=arn:x", "outputUri=s3://b/"))
+    assert [problem.field for problem in problems] == ["workflowId", "parameters"]
+
+
+def test_one_kind_of_mistake_does_not_hide_the_others(load_text):
+    text = "id,priority\n" + "".join(f"r{n},x\n" for n in range(1000)) + "last,-1\n"
+    with pytest.raises(ManifestError) as caught:
+        load_text(text, ".csv")
+    assert caught.value.total == 1001
+    assert len(caught.value.problems) == 11
+    assert caught.value.problems[-1].row == "last"
+    assert "and 990 more" in str(caught.value)
+
+
+def test_tags_leave_room_for_our_own(load_text, problems_of):
+    text = f"id,{','.join(f'tags.t{n}' for n in range(47))}\nx{',v' * 47}\n"
+    (problem,) = problems_of(text, ".csv")
+    assert problem.field == "tags"
+    assert "at most 46" in problem.cure
+    assert len(load_text(text, ".csv", tags=False)) == 1
+    assert load_text("id,tags.batchrun:id\nx,1\n", ".csv", tags=False)
+
+
+def test_parameters_have_a_size(load_text, problems_of):
+    fits = "x" * (256_000 - len('{"a":""}'))
+    assert load_text(f"id,parameters.a\nx,{fits}\n", ".csv")
+    (problem,) = problems_of(f"id,parameters.a\nx,{fits}x\n", ".csv")
+    assert (problem.field, problem.message) == ("parameters", "256001 bytes of JSON")
+
+
+@pytest.mark.parametrize("batch", ["", "a/b", "a\\b", "..", "-x", " x", "x\n", "x" * 129, "\ud800"])
+def test_batch_names(tmp_path, batch):
+    path = tmp_path / "m.csv"
+    path.write_text("id\nx\n")
+    with pytest.raises(ManifestError) as caught:
+        load(Source(path=str(path), batch=batch, sets=("workflowId=1", "roleArn=arn:x", "outputUri=s3://b/")))
+    (problem,) = caught.value.problems
+    assert (problem.source, problem.field) == ("--batch", "batch")

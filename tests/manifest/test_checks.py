@@ -1,0 +1,232 @@
+"""Single steps: placeholders, patterns, botocore's model, typed columns."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+
+from batchrun.manifest.defaults import Defaults
+from batchrun.manifest.model_check import compiled, start_run_shape
+from batchrun.manifest.patterns import matcher
+from batchrun.manifest.placeholders import PlaceholderError, Values
+from batchrun.manifest.problems import Place, Problems, Record
+from batchrun.manifest.rows import Expander
+from batchrun.manifest.rules import start_run, with_rules
+from batchrun.manifest.scalars import Plain, resolved
+from batchrun.model.spec import Json
+
+VALUES: dict[str, Json] = {
+    "reads": "s3://b/x.bam",
+    "threads": Plain("08"),
+    "paired": True,
+    "depth": 3.5,
+    "Main.ref-1": "hg38",
+    "braces": "{{a}} {1,2}",
+    "empty": "",
+    "null": Plain("null"),
+    "list": ["x"],
+    "nested": "{id}",
+    "hostile": "{__class__}",
+}
+
+FILLED = {
+    "": "",
+    "plain": "plain",
+    "{id}": "NA1",
+    "{batch}/{id}/{id}": "b{id}/NA1/NA1",
+    "{parameters.reads}": "s3://b/x.bam",
+    "{parameters.threads}{parameters.paired}{parameters.depth}": "08true3.5",
+    "{parameters.Main.ref-1}": "hg38",
+    "{parameters.braces}": "{a} {1,2}",
+    "*_{1,2}.fastq.gz": "*_{1,2}.fastq.gz",
+    "*_{R1,R2}.fastq.gz": "*_{R1,R2}.fastq.gz",
+    '{"a":{"b":{}}}': '{"a":{"b":{}}}',
+    '{"a": {"id": "{id}"}}': '{"a": {"id": "NA1"}}',
+    "{} {0} {0.x} { id } {id!r} {id:>9} {a-b} {.x} {id": "{} {0} {0.x} { id } {id!r} {id:>9} {a-b} {.x} {id",
+    "}} } {{ {{{{": "}} } { {{",
+    "{{id}} {{id} {{{id}}}": "{id} {id} {NA1}}",
+    "${{HOME}}": "${HOME}",
+}
+
+
+@pytest.mark.parametrize("text", FILLED)
+def test_placeholders(text):
+    assert Values("b{id}", "NA1", VALUES).fill(text) == FILLED[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("{sample}", "nothing called {sample}"),
+        ("{id.__class__}", "nothing called"),
+        ("{batch.x}", "nothing called"),
+        ("{parameters}", "nothing called"),
+        ("{parameters.}", "no such parameter"),
+        ("{parameters.gone}", "no such parameter"),
+        ("{parameters.empty}", "no text"),
+        ("{parameters.null}", "no text"),
+        ("{parameters.list}", "a list of 1"),
+        ("{parameters.nested}", "filled once"),
+        ("{parameters.hostile}", "a placeholder itself"),
+        ("{größe}", "nothing called"),
+    ],
+)
+def test_placeholders_that_cannot_be_filled(text, part):
+    with pytest.raises(PlaceholderError) as caught:
+        Values("b", "NA1", VALUES).fill(text)
+    assert part in f"{caught.value.message}; {caught.value.cure}"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("-0", 0),
+        ("+5", 5),
+        ("05", "05"),
+        ("-05", "-05"),
+        ("00.5", "00.5"),
+        ("0.50", 0.5),
+        ("1.", 1.0),
+        (".5e1", 5.0),
+        ("1e", "1e"),
+        ("0b1", "0b1"),
+        ("0xfg", "0xfg"),
+        ("1,5", "1,5"),
+        ("٣", "٣"),
+        ("yes", "yes"),
+        ("off", "off"),
+        ("FALSE", False),
+        ("fALSE", "fALSE"),
+        ("Null", None),
+        ("-", "-"),
+        (".", "."),
+    ],
+)
+def test_core_schema(text, value):
+    assert resolved(text) == value
+    assert type(resolved(text)) is type(value)
+
+
+JAVA = "[\\p{L}||\\p{M}||\\p{Z}||\\p{S}||\\p{N}||\\p{P}]+"
+
+
+@pytest.mark.parametrize("text", ["abc", "a b", "é", "样本", "e\u0301", "x\u00a0y", "\u2028", "😀", "|", "½"])
+def test_java_patterns_take_what_java_takes(text):
+    matches = matcher(JAVA)
+    assert matches is not None
+    assert matches(text)
+
+
+@pytest.mark.parametrize("text", ["a\tb", "a\nb", "\x00", "\u200b", "\u202e", "\ud800", "\ue000", "\uffff"])
+def test_java_patterns_refuse_what_java_refuses(text):
+    matches = matcher(JAVA)
+    assert matches is not None
+    assert not matches(text)
+
+
+def test_patterns_with_escapes_and_unknown_ones():
+    matches = matcher("[\\p{L}\\t\\n\\r]+")
+    assert matches is not None
+    assert matches("a\tb\n")
+    assert not matches("a b")
+    assert matcher("[\\p{IsGreek}]+(?<x") is None
+
+
+def test_every_pattern_of_start_run_is_understood():
+    for name, member in start_run_shape().members.items():
+        pattern = member.metadata.get("pattern")
+        assert pattern is None or matcher(pattern) is not None, name
+
+
+def expander(shape, problems: Problems) -> Expander:
+    model = with_rules(compiled(shape), own_tags=True)
+    head: dict[str, Json] = {"workflowId": "1", "roleArn": "arn:x", "outputUri": "s3://b/out/"}
+    return Expander(
+        batch="b", model=model, defaults=Defaults(fields=head, broken=frozenset()), problems=problems
+    )
+
+
+def record(**fields) -> Record:
+    return Record(fields=fields, place=Place(source="test", line=1), places={})
+
+
+@pytest.fixture
+def tomorrow():
+    """StartRun as a later botocore might know it."""
+    model = copy.deepcopy(Loader().load_service_model("omics", "service-2"))
+    members = model["shapes"]["StartRunRequest"]["members"]
+    members |= {
+        "outputUriPrefixMode": {"shape": "PrefixMode"},
+        "sharing": {"shape": "Sharing"},
+        "share": {"shape": "Share"},
+        "spot": {"shape": "Spot"},
+    }
+    model["shapes"] |= {
+        "PrefixMode": {"type": "string", "enum": ["RUN_ID", "NONE_WITH_OVERWRITE"]},
+        "Sharing": {"type": "list", "member": {"shape": "WorkflowOwnerId"}, "max": 2},
+        "Share": {
+            "type": "structure",
+            "required": ["factor"],
+            "members": {"factor": {"shape": "Factor"}, "note": {"shape": "RunName"}},
+        },
+        "Factor": {"type": "double", "min": 0, "max": 1},
+        "Spot": {"type": "boolean"},
+    }
+    return ServiceModel(model).operation_model("StartRun").input_shape
+
+
+def test_fields_that_botocore_learns_tomorrow_are_checked(tomorrow):
+    problems = Problems()
+    row = record(
+        id="x",
+        spot=Plain("true"),
+        share={"factor": Plain("0.5"), "note": "{id}"},
+        sharing=[Plain("123456789012")],
+    )
+    checked = expander(tomorrow, problems).expand(row)
+    assert checked is not None
+    request = json.loads(checked.request)
+    assert request["spot"] is True
+    assert request["share"] == {"factor": 0.5, "note": "x"}
+    assert request["sharing"] == ["123456789012"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"spot": "yes"}, "spot"),
+        ({"share": {}}, "share.factor"),
+        ({"share": {"factor": Plain("2")}}, "share.factor"),
+        ({"share": {"factor": "x"}}, "share.factor"),
+        ({"share": {"factor": Plain("1"), "more": "x"}}, "share.more"),
+        ({"share": "x"}, "share"),
+        ({"sharing": "x"}, "sharing"),
+        ({"sharing": ["1"]}, "sharing[0]"),
+        ({"sharing": ["123456789012"] * 3}, "sharing"),
+        ({"outputUriPrefixMode": "NONE"}, "outputUriPrefixMode"),
+    ],
+)
+def test_mistakes_in_fields_that_botocore_learns_tomorrow(tomorrow, fields, field):
+    problems = Problems()
+    assert expander(tomorrow, problems).expand(record(id="x", **fields)) is None
+    assert [problem.field for problem in problems._kept] == [field]
+
+
+def test_outputs_that_would_overwrite_each_other(tomorrow):
+    problems = Problems()
+    under_test = expander(tomorrow, problems)
+    mode = {"outputUriPrefixMode": "NONE_WITH_OVERWRITE"}
+    assert under_test.expand(record(id="x", **mode))
+    assert under_test.expand(record(id="y"))
+    assert under_test.expand(record(id="z", **mode, outputUri="s3://b/out")) is None
+    assert "overwrite those of 'x'" in problems._kept[0].message
+
+
+def test_request_id_is_no_field_of_ours():
+    assert "requestId" not in start_run().fields
+    assert "requestId" not in start_run().required

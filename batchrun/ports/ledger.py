@@ -124,7 +124,8 @@ class Ledger(ABC):
     - *On cancellation*: a call that has begun is finished in the background of the cancelled task, whole;
       the cancellation is delivered after that. No transaction is ever left open.
     - *Fenced*: a method that takes a lease raises :class:`~batchrun.errors.LeaseLostError` and writes nothing
-      when the batch has been claimed by another since. An expired lease that nobody took over still writes.
+      when the batch has been claimed by another since, or the lease was released. An expired lease that
+      nobody took over still writes.
 
     Errors: :class:`~batchrun.errors.LedgerError` for a disk that fails. Times are aware and in UTC.
     Concurrent calls are allowed and run one after the other. Other processes may read, and may write to other
@@ -175,7 +176,8 @@ class Ledger(ABC):
         New rows become PLANNED entries; known rows take the manifest's position; entries that the manifest
         does not name are marked as gone, and come back when it names them again. A row is *changed* when its
         request differs from ``Entry.content``. A changed row that was never sent takes the new content (a
-        ``Revised`` event) whatever *changed* says; otherwise KEEP leaves it, and RESUBMIT applies ``Revised``.
+        ``Revised`` event) whatever *changed* says; otherwise KEEP leaves it, and RESUBMIT applies
+        ``Revised``.
 
         *specs* is consumed in the ledger's own thread and must not touch the event loop.
 
@@ -188,7 +190,11 @@ class Ledger(ABC):
         """
         Add the steps' events to the history and make their entries current, in one transaction.
 
-        Steps of one entry apply in order. An entry's attempt is kept when a later one begins.
+        Steps of one entry apply in order. An entry's attempt is kept when a later one begins. The position
+        stays as the manifest last set it, whatever the step's entry says.
+
+        Raises:
+            InvariantError: The batch has no such entry, or its attempt is not the stored one or the next.
         """
 
     @abstractmethod
@@ -203,7 +209,11 @@ class Ledger(ABC):
 
     @abstractmethod
     async def next_due(self, batch: str, *, after: datetime) -> datetime | None:
-        """Say when the next BACKOFF entry becomes due, later than *after*; None where there is none."""
+        """
+        Say when the next BACKOFF entry becomes due, later than *after*; None where there is none.
+
+        Leaves out what the manifest does not name any more, as :meth:`due` does.
+        """
 
     @abstractmethod
     async def in_state(self, batch: str, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
@@ -231,7 +241,12 @@ class Ledger(ABC):
 
     @abstractmethod
     async def history(self, batch: str, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
-        """Give the entry's events as (at, attempt, kind, detail), oldest first; detail is JSON text."""
+        """
+        Give the entry's events as (at, attempt, kind, detail), oldest first.
+
+        *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, with a request
+        told by its digest, and with the requestId where the attempt was intended.
+        """
 
     @abstractmethod
     async def close(self) -> None:

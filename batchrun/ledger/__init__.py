@@ -1,0 +1,10 @@
+"""
+The ledger: what was asked for, what became of it, and who may write; in SQLite, through apsw.
+
+Belongs here: storage, and nothing that decides. Does not: the contract (``ports.ledger``), the rules of
+states (``model``).
+"""
+
+from batchrun.ledger.sqlite import SqliteLedger, open_ledger
+
+__all__ = ["SqliteLedger", "open_ledger"]

@@ -1,0 +1,166 @@
+"""
+Opens the SQLite file behind a ledger, or says clearly why it cannot be one.
+
+Belongs here: paths, file modes, settings of a connection, and whether the file is still the one we opened.
+Does not: the schema (``migrate``), statements other than settings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import apsw
+
+from batchrun.errors import LedgerUnusableError
+from batchrun.ledger.failures import stopped, unusable
+from batchrun.ledger.migrate import check_ours, migrate, version
+from batchrun.ledger.statements import migrations, queries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: How long a statement waits for another process's transaction. Ours are short; a sync of 100,000 new rows
+#: holds the file for about two seconds.
+BUSY_TIMEOUT_MS: Final = 5_000
+
+_SAFETY: Final = (
+    (apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1),
+    (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+    (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+    (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),
+    (apsw.SQLITE_DBCONFIG_DQS_DML, 0),
+)
+
+
+def local_path(place: str | Path) -> Path:
+    """Give the path that *place* names; refuses what is not one."""
+    if "://" in str(place):
+        raise LedgerUnusableError(
+            f"{place}: this batchrun keeps ledgers in SQLite files only; give a path with --ledger"
+        )
+    path = Path(place)
+    if path.is_dir():
+        raise LedgerUnusableError(
+            f"{path} is a folder; give a file with --ledger, such as {path}/batchrun.db"
+        )
+    if path.exists() and not path.is_file():
+        raise LedgerUnusableError(f"{path} is not a file; give another path with --ledger")
+    return path
+
+
+def open_to_write(path: Path) -> apsw.Connection:
+    """Open the ledger at *path*, made or brought up to date where that is needed."""
+    _create(path)
+    try:
+        connection = _connect(path, apsw.SQLITE_OPEN_READWRITE)
+        with _closing_on_error(connection):
+            check_ours(connection, path, newest=migrations()[-1].number)
+            _check_writable(connection, path)
+            _use_wal(connection, path)
+            migrate(connection, migrations())
+    except apsw.Error as error:
+        raise unusable(path, error) from error
+    return connection
+
+
+def open_to_read(path: Path) -> apsw.Connection:
+    """Open the ledger at *path* without the means to change it."""
+    if not path.exists():
+        raise LedgerUnusableError(f"no ledger at {path}; give --ledger or run a batch first")
+    try:
+        connection = _connect(path, apsw.SQLITE_OPEN_READONLY)
+        with _closing_on_error(connection):
+            newest = migrations()[-1].number
+            check_ours(connection, path, newest=newest)
+            _check_current(connection, path, newest)
+    except apsw.Error as error:
+        raise unusable(path, error) from error
+    return connection
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Give what tells the file at *path* from any other that comes to stand there."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def check_in_place(path: Path, opened: tuple[int, int]) -> None:
+    """Raise LedgerError where the file that was *opened* is not at *path* any more."""
+    # SQLite would go on writing to the deleted file, and all of it would be lost on closing.
+    try:
+        is_in_place = identity(path) == opened
+    except FileNotFoundError:
+        is_in_place = False
+    except OSError as error:
+        raise stopped(path, f"it cannot be found ({error})", "check the disk") from error
+    if not is_in_place:
+        raise stopped(path, "the file was deleted or replaced", "put it back")
+
+
+def _create(path: Path) -> None:
+    """Make an empty file that only its owner may read; SQLite gives the same mode to the files beside it."""
+    # Invariant: a file that exists is not opened here. Closing it would drop the locks that SQLite holds on
+    # it for another ledger of this process.
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except FileNotFoundError as error:
+        raise LedgerUnusableError(
+            f"{path} cannot be made: there is no folder {path.parent}; make it, or give another --ledger"
+        ) from error
+    except OSError as error:
+        raise LedgerUnusableError(
+            f"{path} cannot be made: {error.strerror}; give a path that may be written with --ledger"
+        ) from error
+
+
+def _connect(path: Path, flags: int) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=flags)
+    with _closing_on_error(connection):
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        for setting, value in _SAFETY:
+            connection.config(setting, value)
+        connection.execute(queries()["settings"])
+    return connection
+
+
+def _use_wal(connection: apsw.Connection, path: Path) -> None:
+    if connection.execute(queries()["journal_mode"]).get == "wal":
+        return
+    mode = connection.execute(queries()["use_wal"]).get
+    if mode != "wal":
+        raise LedgerUnusableError(
+            f"{path} is on a disk that several processes cannot share safely (no write-ahead log, only "
+            f"'{mode}'); give a path on a local disk with --ledger"
+        )
+
+
+def _check_writable(connection: apsw.Connection, path: Path) -> None:
+    if connection.readonly("main") or not os.access(path.parent, os.W_OK):
+        raise LedgerUnusableError(
+            f"{path} or its folder may not be written; change that, or give another path with --ledger"
+        )
+
+
+def _check_current(connection: apsw.Connection, path: Path, newest: int) -> None:
+    found = version(connection)
+    if found == 0:
+        raise LedgerUnusableError(f"{path} holds no ledger yet; give --ledger or run a batch first")
+    if found < newest:
+        raise LedgerUnusableError(
+            f"{path} has schema version {found}, this batchrun reads {newest}; "
+            "run its batch once more to bring it up to date"
+        )
+
+
+@contextlib.contextmanager
+def _closing_on_error(connection: apsw.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise

@@ -1,0 +1,75 @@
+"""
+What SQLite's errors mean to us, and to the person who must act.
+
+Belongs here: the mapping, in one place. Does not: raising, retrying.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import apsw
+
+from batchrun.errors import BatchrunError, InvariantError, LedgerError, LedgerUnusableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: What happened, and what to do, when opening.
+_UNUSABLE: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
+    (apsw.NotADBError, "is not a batchrun ledger", "give another path with --ledger"),
+    (apsw.CorruptError, "is damaged", "restore it from a copy, or give another path with --ledger"),
+    (apsw.BusyError, "is in use by another program", "wait until that has ended, then try again"),
+    (apsw.FullError, "cannot be written: the disk is full", "free some space, or give another --ledger"),
+    (apsw.ReadOnlyError, "may not be written", "make it writable, or give another path with --ledger"),
+    (apsw.PermissionsError, "may not be used", "change its permissions, or give another path with --ledger"),
+    (apsw.AuthError, "may not be used", "change its permissions, or give another path with --ledger"),
+    (
+        apsw.CantOpenError,
+        "cannot be opened",
+        "check that its folder exists and may be written, or give another path with --ledger",
+    ),
+    (
+        apsw.IOError,
+        "cannot be read or written",
+        "check the disk, or give a path on a local disk with --ledger",
+    ),
+)
+
+#: The same for a ledger that is open.
+_FAILED: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
+    (apsw.FullError, "the disk is full", "free some space"),
+    (apsw.BusyError, "another program keeps it locked", "stop that program"),
+    (apsw.LockedError, "another program keeps it locked", "stop that program"),
+    (apsw.ReadOnlyError, "it has become read-only", "make the file, its folder and its disk writable"),
+    (apsw.CorruptError, "it is damaged", "restore it from a copy"),
+    (apsw.NotADBError, "it is damaged", "restore it from a copy"),
+    (apsw.CantOpenError, "its files cannot be opened", "check its folder"),
+    (apsw.IOError, "the disk does not answer as it should", "check the disk"),
+    (apsw.PermissionsError, "its files may not be used", "give them back their permissions"),
+    (apsw.NoMemError, "memory ran out", "free some memory"),
+)
+
+
+def unusable(path: Path, error: apsw.Error) -> BatchrunError:
+    """Give the error to raise for *error* while a ledger is opened."""
+    for kind, what, cure in _UNUSABLE:
+        if isinstance(error, kind):
+            return LedgerUnusableError(f"{path} {what} ({error}); {cure}")
+    return InvariantError(f"opening the ledger {path}: {type(error).__name__}: {error}")
+
+
+def failed(path: Path, error: apsw.Error) -> BatchrunError:
+    """Give the error to raise for *error* from a ledger that is open."""
+    for kind, what, cure in _FAILED:
+        if isinstance(error, kind):
+            return stopped(path, f"{what} ({error})", cure)
+    return InvariantError(f"the ledger {path} refused a statement: {type(error).__name__}: {error}")
+
+
+def stopped(path: Path, what: str, cure: str) -> LedgerError:
+    """Give the error that stops the work before anything is lost."""
+    return LedgerError(
+        f"the ledger {path} cannot be used any more: {what}; {cure}, then run the same command again: "
+        "nothing that was recorded is lost"
+    )

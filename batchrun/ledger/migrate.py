@@ -1,0 +1,65 @@
+"""
+Brings a ledger's schema up to date, one transaction for each migration.
+
+Belongs here: which migrations a ledger lacks, and applying them. Does not: the schema (``sql/migrations``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchrun.errors import InvariantError, LedgerUnusableError
+from batchrun.ledger.statements import queries
+from batchrun.ledger.transaction import writing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import apsw
+
+    from batchrun.ledger.statements import Migration
+
+#: "brun": what tells our files from other programs' databases.
+APPLICATION_ID = 0x6272756E
+
+
+def version(connection: apsw.Connection) -> int:
+    """Give the number of the last migration applied; 0 for an empty database."""
+    return int(connection.execute(queries()["schema_version"]).get)
+
+
+def check_ours(connection: apsw.Connection, path: Path, *, newest: int) -> None:
+    """Raise LedgerUnusableError where the database is not a ledger, or newer than this batchrun."""
+    application_id = connection.execute(queries()["application_id"]).get
+    if application_id != APPLICATION_ID and not _is_empty(connection):
+        raise LedgerUnusableError(
+            f"{path} is another program's SQLite database; give another path with --ledger"
+        )
+    found = version(connection)
+    if found > newest:
+        raise LedgerUnusableError(
+            f"{path} has schema version {found}, this batchrun knows versions up to {newest}; "
+            "use the batchrun that made it, or a newer one"
+        )
+
+
+def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> None:
+    """Apply the migrations that the ledger lacks, each one whole or not at all."""
+    for migration in migrations:
+        if version(connection) < migration.number:
+            _apply(connection, migration)
+
+
+def _is_empty(connection: apsw.Connection) -> bool:
+    return bool(connection.execute(queries()["is_empty"]).get)
+
+
+def _apply(connection: apsw.Connection, migration: Migration) -> None:
+    with writing(connection):
+        if version(connection) >= migration.number:
+            return  # another process was faster
+        connection.execute(migration.sql)
+        connection.execute(queries()["record_migration"], (migration.name,))
+        if version(connection) != migration.number:
+            raise InvariantError(f"migration {migration.name} does not set its user_version")

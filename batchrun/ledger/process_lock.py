@@ -1,0 +1,94 @@
+"""
+A lock that the operating system takes back when its process dies.
+
+It tells a launcher that was killed from one that lives, at once and without a guess. One file for each lease,
+named by its fence, so that an old launcher's lock says nothing about its successor. Belongs here: the lock.
+Does not: what a dead holder means (``lease``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+try:
+    import fcntl
+except ImportError:  # no such locks here: a dead launcher's lease must run out
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+def kernel() -> str:
+    """
+    Name the running kernel: within one, process locks can be relied on.
+
+    A ledger in WAL mode can only ever be shared within one kernel; containers on it have names of their own.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return platform.node()
+
+
+class ProcessLock:
+    """
+    A lock held until :meth:`drop`, or until its process is gone.
+
+    ``flock`` and not ``lockf``: it belongs to the open file, so that two ledgers in one process exclude each
+    other, and it works the same on Linux and macOS.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def take(cls, path: Path) -> Self | None:
+        """Take the lock; None where that does not work, as it is a help and no more."""
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            if _lock(descriptor):
+                return cls(path, descriptor)
+            os.close(descriptor)
+        return None
+
+    def drop(self) -> None:
+        """Give the lock back and take its file away."""
+        remove(self._path)
+        os.close(self._descriptor)
+
+    def let_go(self) -> None:
+        """Give the lock back as a dying process does: the file stays and says that nobody holds it."""
+        os.close(self._descriptor)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Tell whether the lock at *path* was taken by a process that is gone; False where nobody can know."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return _lock(descriptor)
+        finally:
+            os.close(descriptor)
+    return False
+
+
+def remove(path: Path) -> None:
+    """Take the lock's file away, where there is one."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _lock(descriptor: int) -> bool:
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

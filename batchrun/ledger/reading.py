@@ -1,0 +1,113 @@
+"""
+The ledger's answers: what is due, how things stand, what became of each entry.
+
+Belongs here: running the queries and making values of their rows. Does not: threads and transactions
+(``sqlite``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from batchrun.ledger.rows import batch_of, entry_of, micros, past_attempt_of, time_of
+from batchrun.ledger.statements import queries
+from batchrun.model.states import State
+from batchrun.ports.ledger import Counts, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    import apsw
+
+    from batchrun.model.entry import Entry
+    from batchrun.ports.ledger import Batch, PastAttempt
+
+
+def batch_key(connection: apsw.Connection, name: str) -> int | None:
+    """Give the key of the batch, or None."""
+    key = connection.execute(queries()["batch_key"], (name,)).get
+    return None if key is None else int(key)
+
+
+def find_batch(connection: apsw.Connection, name: str) -> Batch | None:
+    """Give the batch, or None."""
+    row = connection.execute(queries()["find_batch"], (name,)).fetchone()
+    return None if row is None else batch_of(row)
+
+
+def batches(connection: apsw.Connection) -> Sequence[Batch]:
+    """Give every batch, newest first."""
+    return [batch_of(row) for row in connection.execute(queries()["batches"])]
+
+
+def due(
+    connection: apsw.Connection, batch: str, *, at: datetime, limit: int, skip: Collection[str]
+) -> Sequence[Entry]:
+    """Give up to *limit* entries that may be sent now."""
+    values = (batch_key(connection, batch), micros(at), limit, json.dumps(list(skip)))
+    return [entry_of(batch, row) for row in connection.execute(queries()["due"], values)]
+
+
+def next_due(connection: apsw.Connection, batch: str, *, after: datetime) -> datetime | None:
+    """Give the first time later than *after* at which a BACKOFF entry becomes due."""
+    values = (batch_key(connection, batch), micros(after))
+    stored = connection.execute(queries()["next_due"], values).get
+    return None if stored is None else time_of(stored)
+
+
+def in_state(
+    connection: apsw.Connection, batch: str, state: State, *, limit: int, after: int
+) -> Sequence[Entry]:
+    """Give up to *limit* entries in *state* above the position *after*."""
+    values = (batch_key(connection, batch), state.value, after, limit)
+    return [entry_of(batch, row) for row in connection.execute(queries()["in_state"], values)]
+
+
+def entry(connection: apsw.Connection, batch: str, entry_id: str) -> Entry | None:
+    """Give one entry, or None."""
+    values = (batch_key(connection, batch), entry_id)
+    row = connection.execute(queries()["entry"], values).fetchone()
+    return None if row is None else entry_of(batch, row)
+
+
+def counts(connection: apsw.Connection, batch: str) -> Counts:
+    """Count the batch's entries."""
+    by_state: defaultdict[State, int] = defaultdict(int)
+    by_status: dict[str, int] = {}
+    for stored, status, count in connection.execute(queries()["counts"], (batch_key(connection, batch),)):
+        state = State(stored)
+        by_state[state] += count
+        if state is State.ACTIVE:
+            by_status[status] = count
+    return Counts(by_state=dict(by_state), by_status=by_status)
+
+
+def outcomes(connection: apsw.Connection, batch: str, *, after: int, limit: int) -> Sequence[Outcome]:
+    """Give a page of outcomes above the position *after*."""
+    key = batch_key(connection, batch)
+    rows = connection.execute(queries()["outcomes"], (key, after, limit))
+    entries = [entry_of(batch, row) for row in rows]
+    if not entries:
+        return []
+    earlier = _attempts_before(connection, key, entries[0].position, entries[-1].position)
+    return [Outcome(entry=entry, earlier=tuple(earlier.get(entry.position, ()))) for entry in entries]
+
+
+def history(
+    connection: apsw.Connection, batch: str, entry_id: str
+) -> Sequence[tuple[datetime, int, str, str]]:
+    """Give the entry's events, oldest first."""
+    rows = connection.execute(queries()["history"], (batch_key(connection, batch), entry_id))
+    return [(time_of(at), attempt, kind, detail) for at, attempt, kind, detail in rows]
+
+
+def _attempts_before(
+    connection: apsw.Connection, batch: int | None, first: int, last: int
+) -> Mapping[int, Sequence[PastAttempt]]:
+    by_position: defaultdict[int, list[PastAttempt]] = defaultdict(list)
+    for row in connection.execute(queries()["attempts_before"], (batch, first, last)):
+        by_position[row[0]].append(past_attempt_of(row))
+    return by_position

@@ -1,0 +1,292 @@
+-- Every statement that the ledger runs, by name. Loaded by `statements`; used by the module each part names.
+
+-- ------------------------------------------------------------------ connection
+
+-- name: settings
+-- FULL: a commit is on the disk before it returns. fullfsync: macOS means it, too.
+PRAGMA synchronous = FULL;
+PRAGMA fullfsync = ON;
+PRAGMA cell_size_check = ON;
+PRAGMA cache_size = -16000;
+PRAGMA journal_size_limit = 16777216;
+
+-- name: application_id
+PRAGMA application_id;
+
+-- name: schema_version
+PRAGMA user_version;
+
+-- name: is_empty
+SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema);
+
+-- name: journal_mode
+PRAGMA journal_mode;
+
+-- name: use_wal
+PRAGMA journal_mode = WAL;
+
+-- name: record_migration
+INSERT INTO migrations (name, applied_at) VALUES (?, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
+
+-- name: begin_reading
+BEGIN;
+
+-- name: begin_writing
+BEGIN IMMEDIATE;
+
+-- name: commit
+COMMIT;
+
+-- name: rollback
+ROLLBACK;
+
+-- ------------------------------------------------------------------ batches
+
+-- name: add_batch
+INSERT INTO batches (name, region, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING;
+
+-- name: find_batch
+SELECT name, region, created_at FROM batches WHERE name = ?;
+
+-- name: batches
+SELECT name, region, created_at FROM batches ORDER BY created_at DESC, key DESC;
+
+-- name: batch_key
+SELECT key FROM batches WHERE name = ?;
+
+-- ------------------------------------------------------------------ leases
+
+-- name: lease
+SELECT fence, holder, kernel, expires_at FROM leases WHERE batch = ?;
+
+-- name: take_lease
+INSERT INTO leases (batch, fence, holder, kernel, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (batch) DO UPDATE SET fence = ?2, holder = ?3, kernel = ?4, expires_at = ?5;
+
+-- name: extend_lease
+UPDATE leases SET expires_at = ? WHERE batch = ?;
+
+-- name: release_lease
+UPDATE leases SET holder = NULL WHERE batch = ?;
+
+-- name: fenced_batch
+SELECT l.batch
+FROM leases AS l JOIN batches AS b ON b.key = l.batch
+WHERE b.name = ? AND l.fence = ? AND l.holder IS NOT NULL;
+
+-- ------------------------------------------------------------------ recording
+
+-- name: stored_attempt
+SELECT key, attempt, intended_at, run_uuid FROM entries WHERE batch = ? AND id = ?;
+
+-- name: keep_attempt
+INSERT INTO attempts
+SELECT
+    key, attempt, request_id, intended_at, tagged, accepted_at, code, message, run_id, run_uuid, run_arn,
+    run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time, run_failure_reason,
+    run_status_message, request
+FROM entries WHERE key = ?;
+
+-- Three, because setting an indexed column costs, even to what it was: uuids lie all over their index.
+
+-- name: update_standing
+UPDATE entries SET
+    state = ?, accepted_at = ?, due = ?, deferrals = ?, is_doubtful = ?, code = ?, message = ?, next_request = ?,
+    run_status = ?, run_output_uri = ?, run_creation_time = ?, run_start_time = ?, run_stop_time = ?,
+    run_failure_reason = ?, run_status_message = ?
+WHERE key = ?;
+
+-- name: update_with_run
+UPDATE entries SET
+    state = ?, accepted_at = ?, due = ?, deferrals = ?, is_doubtful = ?, code = ?, message = ?, next_request = ?,
+    run_status = ?, run_output_uri = ?, run_creation_time = ?, run_start_time = ?, run_stop_time = ?,
+    run_failure_reason = ?, run_status_message = ?,
+    run_id = ?, run_uuid = ?, run_arn = ?
+WHERE key = ?;
+
+-- name: update_whole
+UPDATE entries SET
+    state = ?, accepted_at = ?, due = ?, deferrals = ?, is_doubtful = ?, code = ?, message = ?, next_request = ?,
+    run_status = ?, run_output_uri = ?, run_creation_time = ?, run_start_time = ?, run_stop_time = ?,
+    run_failure_reason = ?, run_status_message = ?,
+    run_id = ?, run_uuid = ?, run_arn = ?,
+    attempt = ?, request_id = ?, intended_at = ?, tagged = ?, request = ?
+WHERE key = ?;
+
+-- name: add_event
+INSERT INTO events (entry, attempt, at, kind, detail) VALUES (?, ?, ?, ?, ?);
+
+-- ------------------------------------------------------------------ taking a manifest in (sync)
+
+-- name: make_manifest
+-- The manifest as it compares to the batch; contents only of rows that are new or changed.
+CREATE TEMP TABLE slice (
+    position INTEGER PRIMARY KEY,
+    id       TEXT NOT NULL,
+    request  TEXT NOT NULL
+) STRICT;
+CREATE TEMP TABLE manifest (
+    position   INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
+    entry      INTEGER, -- NULL: new
+    was_sent   INTEGER NOT NULL,
+    is_changed INTEGER NOT NULL,
+    is_moved   INTEGER NOT NULL
+) STRICT;
+CREATE TEMP TABLE contents (
+    position INTEGER PRIMARY KEY,
+    request  TEXT NOT NULL
+) STRICT;
+CREATE TEMP TABLE places (
+    entry       INTEGER PRIMARY KEY,
+    position    INTEGER NOT NULL,
+    in_manifest INTEGER NOT NULL
+) STRICT;
+
+-- name: drop_manifest
+DROP TABLE temp.slice;
+DROP TABLE temp.manifest;
+DROP TABLE temp.contents;
+DROP TABLE temp.places;
+
+-- name: add_spec
+INSERT INTO temp.slice (position, id, request) VALUES (?, ?, ?);
+
+-- name: compare_slice
+INSERT INTO temp.manifest (position, id, entry, was_sent, is_changed, is_moved)
+SELECT
+    s.position, s.id, e.key,
+    e.intended_at IS NOT NULL,
+    e.key IS NOT NULL AND coalesce(e.next_request, e.request) <> s.request,
+    e.key IS NOT NULL AND (e.position <> s.position OR NOT e.in_manifest)
+FROM temp.slice AS s LEFT JOIN main.entries AS e ON e.batch = ? AND e.id = s.id;
+
+-- name: keep_contents
+-- CROSS JOIN: the slice leads, or the whole manifest would be gone through for each slice.
+INSERT INTO temp.contents (position, request)
+SELECT s.position, s.request
+FROM temp.slice AS s CROSS JOIN temp.manifest AS m ON m.position = s.position
+WHERE m.entry IS NULL OR m.is_changed;
+
+-- name: empty_slice
+DELETE FROM temp.slice;
+
+-- name: compared
+SELECT
+    count(*),
+    count(*) - count(entry),
+    coalesce(sum(is_changed), 0),
+    coalesce(sum(is_changed AND was_sent), 0)
+FROM temp.manifest;
+
+-- name: changed_ids
+SELECT id FROM temp.manifest WHERE is_changed ORDER BY position LIMIT 20;
+
+-- name: changed_sent_ids
+SELECT id FROM temp.manifest WHERE is_changed AND was_sent ORDER BY position LIMIT 20;
+
+-- name: gone
+SELECT count(*) FROM entries
+WHERE batch = ? AND key NOT IN (SELECT entry FROM temp.manifest WHERE entry IS NOT NULL);
+
+-- name: gone_ids
+SELECT id FROM entries
+WHERE batch = ? AND key NOT IN (SELECT entry FROM temp.manifest WHERE entry IS NOT NULL)
+ORDER BY position LIMIT 20;
+
+-- name: find_places
+-- Known rows go where the manifest has them; gone entries follow after, in the order they had.
+INSERT INTO temp.places (entry, position, in_manifest)
+SELECT entry, position, 1 FROM temp.manifest WHERE is_moved
+UNION ALL
+SELECT key, place, 0 FROM (
+    SELECT
+        key, position, in_manifest,
+        (SELECT coalesce(max(position), -1) FROM temp.manifest) + row_number() OVER (ORDER BY position) AS place
+    FROM entries
+    WHERE batch = ?1 AND key NOT IN (SELECT entry FROM temp.manifest WHERE entry IS NOT NULL)
+)
+WHERE position <> place OR in_manifest;
+
+-- name: beyond
+SELECT 1 + max(
+    coalesce((SELECT max(position) FROM entries WHERE batch = ?), 0),
+    coalesce((SELECT max(position) FROM temp.places), 0)
+);
+
+-- name: step_aside
+-- A position is unique at every moment: who moves goes beyond all others first.
+UPDATE entries SET position = position + ? WHERE key IN (SELECT entry FROM temp.places);
+
+-- name: take_places
+UPDATE entries SET position = p.position, in_manifest = p.in_manifest
+FROM temp.places AS p WHERE key = p.entry;
+
+-- name: add_new_entries
+INSERT INTO entries (batch, id, position, request)
+SELECT ?, m.id, m.position, c.request
+FROM temp.manifest AS m JOIN temp.contents AS c ON c.position = m.position
+WHERE m.entry IS NULL ORDER BY m.position;
+
+-- name: rows_to_revise
+SELECT r.*, c.request
+FROM temp.manifest AS m
+    JOIN temp.contents AS c ON c.position = m.position
+    JOIN entry_rows AS r ON r.key = m.entry
+WHERE m.is_changed AND (NOT m.was_sent OR ?) AND m.position > ?
+ORDER BY m.position LIMIT 200;
+
+-- ------------------------------------------------------------------ reading
+
+-- name: due
+SELECT r.*
+FROM (
+    SELECT key, position FROM (
+        SELECT key, position FROM entries
+        WHERE batch = ?1 AND state = 'planned' AND in_manifest
+            AND id NOT IN (SELECT value FROM json_each(?4))
+        ORDER BY position LIMIT ?3
+    )
+    UNION ALL
+    SELECT key, position FROM (
+        SELECT key, position FROM entries
+        WHERE batch = ?1 AND state = 'backoff' AND due <= ?2 AND in_manifest
+            AND id NOT IN (SELECT value FROM json_each(?4))
+        ORDER BY position LIMIT ?3
+    )
+    ORDER BY position LIMIT ?3
+) AS d JOIN entry_rows AS r ON r.key = d.key
+ORDER BY d.position;
+
+-- name: next_due
+SELECT due FROM entries WHERE batch = ? AND state = 'backoff' AND due > ? AND in_manifest ORDER BY due LIMIT 1;
+
+-- name: in_state
+SELECT * FROM entry_rows WHERE batch = ? AND state = ? AND position > ? ORDER BY position LIMIT ?;
+
+-- name: entry
+SELECT * FROM entry_rows WHERE batch = ? AND id = ?;
+
+-- name: counts
+SELECT state, run_status, count(*) FROM entries
+WHERE batch = ? AND (in_manifest OR state NOT IN ('planned', 'backoff'))
+GROUP BY state, run_status;
+
+-- name: outcomes
+SELECT * FROM entry_rows
+WHERE batch = ? AND position > ? AND (in_manifest OR state <> 'planned' OR attempt > 1)
+ORDER BY position LIMIT ?;
+
+-- name: attempts_before
+SELECT
+    e.position, a.attempt, a.request_id, a.intended_at, a.code, a.message,
+    a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
+    a.run_stop_time, a.run_failure_reason, a.run_status_message
+FROM entries AS e JOIN attempts AS a ON a.entry = e.key
+WHERE e.batch = ? AND e.position BETWEEN ? AND ? AND e.attempt > 1
+ORDER BY e.position, a.attempt;
+
+-- name: history
+SELECT at, attempt, kind, detail FROM events
+WHERE entry = (SELECT key FROM entries WHERE batch = ? AND id = ?)
+ORDER BY key;

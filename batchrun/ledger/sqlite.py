@@ -1,0 +1,229 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.ledger
+"""
+The ledger's contract, kept by SQLite.
+
+Every call is one job for the one thread that touches SQLite, and every writing job one transaction. Belongs
+here: that shape. Does not: what the jobs do (``lease``, ``sync``, ``record``, ``reading``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import apsw
+
+from batchrun.errors import InvariantError
+from batchrun.ledger import reading
+from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
+from batchrun.ledger.failures import failed
+from batchrun.ledger.lease import Leases
+from batchrun.ledger.record import record
+from batchrun.ledger.rows import micros
+from batchrun.ledger.statements import queries
+from batchrun.ledger.sync import compared, sync
+from batchrun.ledger.transaction import writing
+from batchrun.ledger.worker import Worker
+from batchrun.ports.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    from batchrun.model.entry import Entry
+    from batchrun.model.limits import Changed
+    from batchrun.model.spec import Spec
+    from batchrun.model.states import State
+    from batchrun.ports.ledger import Batch, Counts, Lease, Outcome, Step, Sync
+
+T = TypeVar("T")
+
+_PAGE = 500
+
+
+async def open_ledger(path: str | Path, *, read_only: bool = False) -> SqliteLedger:
+    """
+    Open a ledger, to be used with ``async with``.
+
+    Args:
+        path: A file; made, with mode 0600, if it is not there.
+        read_only: Only look: nothing is made, nothing brought up to date, nobody is held up.
+
+    Raises:
+        LedgerUnusableError: There is no ledger there and cannot be; says why, and what to do.
+    """
+    worker = Worker()
+    try:
+        return await worker.run(lambda: SqliteLedger(local_path(path), worker, read_only=read_only))
+    except BaseException:
+        worker.stop()
+        raise
+
+
+class SqliteLedger(Ledger):
+    """A ledger in one SQLite file; made by :func:`open_ledger`, in the worker's thread."""
+
+    def __init__(self, path: Path, worker: Worker, *, read_only: bool) -> None:
+        self.path = path
+        self._worker = worker
+        self._is_read_only = read_only
+        self._connection = open_to_read(path) if read_only else open_to_write(path)
+        self._identity = identity(path)
+        self._leases = Leases(self._connection, path)
+        self._readers: set[apsw.Connection] = set()
+
+    async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
+        def job() -> Batch:
+            self._connection.execute(queries()["add_batch"], (name, region, micros(at)))
+            batch = reading.find_batch(self._connection, name)
+            if batch is None:
+                raise InvariantError(f"batch '{name}' is not there after it was made")
+            return batch
+
+        return await self._write(job)
+
+    async def find_batch(self, name: str) -> Batch | None:
+        return await self._read(lambda: reading.find_batch(self._connection, name))
+
+    async def batches(self) -> Sequence[Batch]:
+        return await self._read(lambda: reading.batches(self._connection))
+
+    async def claim(self, batch: str, *, holder: str, ttl: timedelta, at: datetime) -> Lease:
+        taken: list[Lease] = []
+
+        def job() -> Lease:
+            lease = self._leases.claim(batch, holder=holder, ttl=ttl, at=at)
+            taken.append(lease)
+            return lease
+
+        try:
+            return await self._write(job)
+        except anyio.get_cancelled_exc_class():
+            # Nobody learns of this lease, so nobody would give it back.
+            with anyio.CancelScope(shield=True):
+                for lease in taken:
+                    await self.release(lease)
+            raise
+
+    async def renew(self, lease: Lease, *, ttl: timedelta, at: datetime) -> Lease:
+        return await self._write(lambda: self._leases.renew(lease, ttl=ttl, at=at))
+
+    async def release(self, lease: Lease) -> None:
+        await self._write(lambda: self._leases.release(lease))
+
+    async def compare(self, batch: str, specs: Iterable[Spec]) -> Sync:
+        def job() -> Sync:
+            with compared(self._connection, reading.batch_key(self._connection, batch), specs) as found:
+                return found.summary()
+
+        return await self._read(job)
+
+    async def sync(self, lease: Lease, specs: Iterable[Spec], *, changed: Changed, at: datetime) -> Sync:
+        def job() -> Sync:
+            batch = reading.batch_key(self._connection, lease.batch)
+            with compared(self._connection, batch, specs) as found, self._transaction():
+                # Invariant: the fence that holds here held while the rows were read. Had another launcher
+                # claimed the batch in between, it would be a later one.
+                key = self._leases.check(lease)
+                return sync(found, key, lease.batch, changed=changed, at=at)
+
+        return await self._read(job)
+
+    async def record(self, lease: Lease, steps: Sequence[Step]) -> None:
+        await self._write(lambda: record(self._connection, self._leases.check(lease), lease.batch, steps))
+
+    async def due(
+        self, batch: str, *, at: datetime, limit: int, skip: Collection[str] = ()
+    ) -> Sequence[Entry]:
+        return await self._read(lambda: reading.due(self._connection, batch, at=at, limit=limit, skip=skip))
+
+    async def next_due(self, batch: str, *, after: datetime) -> datetime | None:
+        return await self._read(lambda: reading.next_due(self._connection, batch, after=after))
+
+    async def in_state(self, batch: str, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
+        return await self._read(
+            lambda: reading.in_state(self._connection, batch, state, limit=limit, after=after)
+        )
+
+    async def entry(self, batch: str, entry_id: str) -> Entry | None:
+        return await self._read(lambda: reading.entry(self._connection, batch, entry_id))
+
+    async def counts(self, batch: str) -> Counts:
+        return await self._read(lambda: reading.counts(self._connection, batch))
+
+    async def outcomes(self, batch: str) -> AsyncIterator[Outcome]:
+        # A connection of its own: its one long read transaction must not sit around other calls' writes.
+        reader = await self._read(self._open_reader)
+        try:
+            after = -1
+            while page := await self._page(reader, batch, after):
+                for outcome in page:
+                    yield outcome
+                after = page[-1].entry.position
+        finally:
+            if reader in self._readers:
+                await self._read(lambda: self._close_reader(reader))
+
+    async def history(self, batch: str, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
+        return await self._read(lambda: reading.history(self._connection, batch, entry_id))
+
+    async def close(self) -> None:
+        if not self._worker.is_stopped:
+            try:
+                await self._read(self._close)
+            finally:
+                self._worker.stop()
+
+    async def _read(self, job: Callable[[], T]) -> T:
+        """Run *job* in the ledger's thread."""
+
+        def guarded() -> T:
+            with self._failures():
+                return job()
+
+        return await self._worker.run(guarded)
+
+    async def _write(self, job: Callable[[], T]) -> T:
+        """Run *job* in the ledger's thread, in one transaction."""
+
+        def whole() -> T:
+            with self._transaction():
+                return job()
+
+        return await self._read(whole)
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except apsw.Error as error:
+            raise failed(self.path, error) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        if self._is_read_only:
+            raise InvariantError(f"a write to {self.path}, which was opened for reading only")
+        check_in_place(self.path, self._identity)
+        with writing(self._connection):
+            yield
+
+    async def _page(self, reader: apsw.Connection, batch: str, after: int) -> Sequence[Outcome]:
+        return await self._read(lambda: reading.outcomes(reader, batch, after=after, limit=_PAGE))
+
+    def _open_reader(self) -> apsw.Connection:
+        reader = open_to_read(self.path)
+        reader.execute(queries()["begin_reading"])
+        self._readers.add(reader)
+        return reader
+
+    def _close_reader(self, reader: apsw.Connection) -> None:
+        self._readers.discard(reader)
+        reader.close()
+
+    def _close(self) -> None:
+        for reader in tuple(self._readers):
+            self._close_reader(reader)
+        self._leases.close()
+        self._connection.close()

@@ -1,0 +1,16 @@
+"""
+What every ledger is held to: each sentence of ``ports.ledger``, as a test.
+
+A ledger's own test file inherits :class:`LedgerConformance` and gives the ``ledger`` fixture: an empty one.
+"""
+
+from __future__ import annotations
+
+from tests.ledger.contract_leases import Batches, Leases
+from tests.ledger.contract_reading import Reading
+from tests.ledger.contract_record import Recording
+from tests.ledger.contract_sync import Syncing
+
+
+class LedgerConformance(Batches, Leases, Syncing, Recording, Reading):
+    """The whole contract."""

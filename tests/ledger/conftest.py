@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from batchrun.ledger import open_ledger
+
+pytest.register_assert_rewrite(
+    "tests.ledger.contract_leases",
+    "tests.ledger.contract_reading",
+    "tests.ledger.contract_record",
+    "tests.ledger.contract_sync",
+)
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Where the test's ledger lies."""
+    return tmp_path / "batchrun.db"
+
+
+@pytest.fixture
+async def ledger(place):
+    async with await open_ledger(place) as opened:
+        yield opened
+        if not opened._worker.is_stopped:
+            assert not await opened._read(lambda: opened._connection.in_transaction)
+            assert not opened._readers

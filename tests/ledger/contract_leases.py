@@ -1,0 +1,136 @@
+"""The contract's words on batches and leases."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchrun.errors import InvariantError, LeaseHeldError, LeaseLostError
+from batchrun.model.limits import Changed
+from batchrun.model.states import State
+from tests.ledger.samples import AT, BATCH, TTL, entry_of, filled, intended, later, lease_on, move, specs
+
+
+class Batches:
+    async def test_a_batch_is_made_once_and_keeps_its_first_region(self, ledger):
+        made = await ledger.open_batch("a", region="us-east-1", at=AT)
+        again = await ledger.open_batch("a", region="eu-west-1", at=later(days=1))
+        assert made == again
+        assert (made.name, made.region, made.created_at) == ("a", "us-east-1", AT)
+
+    async def test_a_batch_that_is_not_there_is_none(self, ledger):
+        assert await ledger.find_batch("a") is None
+
+    async def test_a_batch_is_found(self, ledger):
+        made = await ledger.open_batch("a", region="us-east-1", at=AT)
+        assert await ledger.find_batch("a") == made
+
+    async def test_batches_come_newest_first(self, ledger):
+        for name, hours in (("b", 1), ("c", 2), ("a", 0)):
+            await ledger.open_batch(name, region="us-east-1", at=later(hours=hours))
+        assert [batch.name for batch in await ledger.batches()] == ["c", "b", "a"]
+
+    async def test_batches_do_not_see_each_other(self, ledger):
+        one = await filled(ledger, "x", "y", batch="one")
+        await filled(ledger, "x", batch="two")
+        await move(ledger, one, "x", intended())
+        assert (await entry_of(ledger, "x", "two")).state is State.PLANNED
+        assert (await ledger.counts("two")).total == 1
+        assert [e.batch for e in await ledger.due("two", at=AT, limit=9)] == ["two"]
+
+    async def test_an_unknown_batch_is_empty(self, ledger):
+        assert await ledger.due("none", at=AT, limit=9) == []
+        assert await ledger.next_due("none", after=AT) is None
+        assert await ledger.in_state("none", State.PLANNED, limit=9) == []
+        assert await ledger.entry("none", "x") is None
+        assert (await ledger.counts("none")).total == 0
+        assert await ledger.history("none", "x") == []
+        assert [outcome async for outcome in ledger.outcomes("none")] == []
+
+    async def test_close_is_safe_to_repeat(self, ledger):
+        await ledger.close()
+        await ledger.close()
+
+
+class Leases:
+    async def test_a_claim_says_who_and_until_when(self, ledger):
+        lease = await lease_on(ledger, holder="host:7")
+        assert (lease.batch, lease.holder, lease.fence) == (BATCH, "host:7", 1)
+        assert lease.expires_at == AT + TTL
+
+    async def test_a_batch_must_be_there_to_be_claimed(self, ledger):
+        with pytest.raises(InvariantError):
+            await ledger.claim("none", holder="host:1", ttl=TTL, at=AT)
+
+    async def test_a_held_batch_is_refused_and_the_holder_named(self, ledger):
+        await lease_on(ledger, holder="host:1")
+        with pytest.raises(LeaseHeldError, match=r"'cohort' is held by host:1 until 2026-01-01 12:01:00"):
+            await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=later(seconds=59))
+
+    async def test_a_released_lease_is_free_at_once(self, ledger):
+        first = await lease_on(ledger)
+        await ledger.release(first)
+        second = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+        assert second.fence == first.fence + 1
+
+    async def test_a_lease_that_ran_out_is_taken_over(self, ledger):
+        await lease_on(ledger)
+        lease = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
+        assert (lease.holder, lease.fence) == ("host:2", 2)
+
+    async def test_renewing_moves_the_end_and_keeps_the_fence(self, ledger):
+        lease = await lease_on(ledger)
+        renewed = await ledger.renew(lease, ttl=TTL, at=later(seconds=50))
+        assert (renewed.fence, renewed.expires_at) == (lease.fence, later(seconds=110))
+        with pytest.raises(LeaseHeldError):
+            await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=later(seconds=100))
+
+    async def test_an_expired_lease_that_nobody_took_renews_and_writes(self, ledger):
+        lease = await filled(ledger, "x")
+        await move(ledger, lease, "x", intended())
+        renewed = await ledger.renew(lease, ttl=TTL, at=later(hours=1))
+        assert renewed.expires_at == later(hours=1) + TTL
+
+    @pytest.mark.parametrize("hours", [-1, 1])
+    async def test_a_clock_that_jumps_costs_nobody_a_lease(self, ledger, hours):
+        lease = await filled(ledger, "x")
+        lease = await ledger.renew(lease, ttl=TTL, at=later(hours=hours))
+        lease = await ledger.renew(lease, ttl=TTL, at=AT)
+        await move(ledger, lease, "x", intended())
+
+    async def test_whoever_lost_the_batch_writes_nothing_more(self, ledger):
+        lost = await filled(ledger, "x")
+        entry = await entry_of(ledger, "x")
+        await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
+        with pytest.raises(LeaseLostError):
+            await move(ledger, lost, "x", intended())
+        with pytest.raises(LeaseLostError):
+            await ledger.record(lost, [])
+        with pytest.raises(LeaseLostError):
+            await ledger.sync(lost, specs("x", "y"), changed=Changed.KEEP, at=AT)
+        with pytest.raises(LeaseLostError):
+            await ledger.renew(lost, ttl=TTL, at=AT)
+        assert await entry_of(ledger, "x") == entry
+        assert await ledger.history(BATCH, "x") == []
+        assert (await ledger.counts(BATCH)).total == 1
+
+    async def test_a_lost_lease_releases_nothing(self, ledger):
+        lost = await lease_on(ledger)
+        await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
+        await ledger.release(lost)
+        with pytest.raises(LeaseHeldError, match="host:2"):
+            await ledger.claim(BATCH, holder="host:3", ttl=TTL, at=AT + TTL)
+
+    async def test_a_lease_is_released_once_and_then_writes_nothing(self, ledger):
+        lease = await filled(ledger, "x")
+        await ledger.release(lease)
+        await ledger.release(lease)
+        with pytest.raises(LeaseLostError):
+            await move(ledger, lease, "x", intended())
+
+    async def test_a_fence_grows_through_releases(self, ledger):
+        fences = []
+        for _ in range(3):
+            lease = await lease_on(ledger)
+            fences.append(lease.fence)
+            await ledger.release(lease)
+        assert fences == [1, 2, 3]

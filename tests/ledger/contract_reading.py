@@ -1,0 +1,155 @@
+"""The contract's words on the ledger's answers."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from batchrun.model.events import Progressed, Revised
+from batchrun.model.limits import Changed
+from batchrun.model.states import State
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    accepted,
+    completed,
+    deferred,
+    filled,
+    intended,
+    later,
+    move,
+    run_of,
+    specs,
+)
+
+if TYPE_CHECKING:
+    from batchrun.ports.ledger import Ledger
+
+
+async def due_ids(ledger: Ledger, **arguments: Any) -> list[str]:
+    options: dict[str, Any] = {"at": AT, "limit": 99} | arguments
+    return [entry.id for entry in await ledger.due(BATCH, **options)]
+
+
+async def outcomes(ledger: Ledger) -> list[str]:
+    return [outcome.entry.id async for outcome in ledger.outcomes(BATCH)]
+
+
+class Reading:
+    async def test_planned_entries_are_due_in_manifest_order(self, ledger):
+        await filled(ledger, "c", "a", "b")
+        assert await due_ids(ledger) == ["c", "a", "b"]
+
+    async def test_due_is_limited_and_skips(self, ledger):
+        await filled(ledger, "a", "b", "c", "d")
+        assert await due_ids(ledger, limit=2) == ["a", "b"]
+        assert await due_ids(ledger, limit=2, skip={"a", "c"}) == ["b", "d"]
+        assert await due_ids(ledger, limit=0) == []
+
+    async def test_backoff_is_due_in_its_time_and_place(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d")
+        await move(ledger, lease, "b", intended(), deferred(later(minutes=1)))
+        await move(ledger, lease, "d", intended(), deferred(later(minutes=2)))
+        assert await due_ids(ledger, at=later(seconds=59)) == ["a", "c"]
+        assert await due_ids(ledger, at=later(minutes=1)) == ["a", "b", "c"]
+        assert await due_ids(ledger, at=later(minutes=2), limit=2) == ["a", "b"]
+        assert await due_ids(ledger, at=later(minutes=2), skip=["b", "a"]) == ["c", "d"]
+
+    async def test_what_is_under_way_or_over_is_not_due(self, ledger):
+        lease = await filled(ledger, "a", "b", "c")
+        await move(ledger, lease, "a", intended())
+        await move(ledger, lease, "b", intended(), accepted(1))
+        await move(ledger, lease, "c", intended(), accepted(2), completed(2))
+        assert await due_ids(ledger) == []
+
+    async def test_the_next_due_time_is_later_than_asked(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        assert await ledger.next_due(BATCH, after=AT) is None
+        await move(ledger, lease, "a", intended(), deferred(later(minutes=2)))
+        await move(ledger, lease, "b", intended(), deferred(later(minutes=1)))
+        assert await ledger.next_due(BATCH, after=AT) == later(minutes=1)
+        assert await ledger.next_due(BATCH, after=later(minutes=1)) == later(minutes=2)
+        assert await ledger.next_due(BATCH, after=later(minutes=2)) is None
+
+    async def test_rows_that_left_the_manifest_are_never_due(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        await move(ledger, lease, "b", intended(), deferred(later(minutes=1)))
+        await ledger.sync(lease, [], changed=Changed.REFUSE, at=AT)
+        assert await due_ids(ledger, at=later(days=1)) == []
+        assert await ledger.next_due(BATCH, after=AT) is None
+
+    async def test_states_are_paged_by_position(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d")
+        await move(ledger, lease, "b", intended())
+        first = await ledger.in_state(BATCH, State.PLANNED, limit=2)
+        assert [entry.id for entry in first] == ["a", "c"]
+        rest = await ledger.in_state(BATCH, State.PLANNED, limit=2, after=first[-1].position)
+        assert [entry.id for entry in rest] == ["d"]
+
+    async def test_states_include_rows_that_left_the_manifest(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        await move(ledger, lease, "a", intended(), accepted(1))
+        await ledger.sync(lease, specs("b"), changed=Changed.REFUSE, at=AT)
+        assert [entry.id for entry in await ledger.in_state(BATCH, State.ACTIVE, limit=9)] == ["a"]
+
+    async def test_an_unknown_entry_is_none_and_has_no_history(self, ledger):
+        await filled(ledger, "a")
+        assert await ledger.entry(BATCH, "b") is None
+        assert await ledger.history(BATCH, "b") == []
+
+    async def test_counts_by_state_and_by_status(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d", "e")
+        await move(ledger, lease, "a", intended(), accepted(1))
+        await move(ledger, lease, "b", intended(), accepted(2), Progressed(at=AT, run=run_of(2, "RUNNING")))
+        await move(ledger, lease, "c", intended(), accepted(3), completed(3))
+        await move(ledger, lease, "d", intended())
+        counts = await ledger.counts(BATCH)
+        assert counts.by_state == {
+            State.ACTIVE: 2,
+            State.SUCCEEDED: 1,
+            State.SUBMITTING: 1,
+            State.PLANNED: 1,
+        }
+        assert counts.by_status == {"PENDING": 1, "RUNNING": 1}
+        assert (counts.total, counts.open, counts.slots) == (5, 4, 3)
+
+    async def test_rows_that_left_count_unless_they_wait_to_be_sent(self, ledger):
+        lease = await filled(ledger, "a", "b", "c")
+        await move(ledger, lease, "a", intended(), accepted(1))
+        await move(ledger, lease, "b", intended(), deferred(later(minutes=1)))
+        await ledger.sync(lease, [], changed=Changed.REFUSE, at=AT)
+        assert (await ledger.counts(BATCH)).by_state == {State.ACTIVE: 1}
+
+    async def test_outcomes_come_in_manifest_order_then_what_left_after_it_was_sent(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d")
+        await move(ledger, lease, "a", intended())
+        await move(ledger, lease, "c", intended(), deferred(later(minutes=1)), Revised(at=AT, request="{}"))
+        await ledger.sync(lease, specs("d"), changed=Changed.REFUSE, at=AT)
+        assert await outcomes(ledger) == ["d", "a", "c"]
+
+    async def test_outcomes_go_over_pages(self, ledger):
+        ids = [f"id{number}" for number in range(1_201)]
+        await filled(ledger, *ids)
+        assert await outcomes(ledger) == ids
+
+    async def test_outcomes_show_one_state_while_the_batch_goes_on(self, ledger):
+        ids = [f"id{number}" for number in range(1_001)]
+        lease = await filled(ledger, *ids)
+        seen: list[tuple[str, State]] = []
+        async for outcome in ledger.outcomes(BATCH):
+            if not seen:
+                await move(ledger, lease, ids[-1], intended())
+                await ledger.sync(lease, specs(*reversed(ids)), changed=Changed.REFUSE, at=AT)
+            seen.append((outcome.entry.id, outcome.entry.state))
+        assert seen == [(id_, State.PLANNED) for id_ in ids]
+
+    async def test_outcomes_may_be_broken_off(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        async with contextlib.aclosing(ledger.outcomes(BATCH)) as found:
+            async for _outcome in found:
+                break
+        await move(ledger, lease, "a", intended())
+        unfinished = ledger.outcomes(BATCH)
+        await anext(unfinished)
+        await ledger.close()
+        await unfinished.aclose()

@@ -1,0 +1,204 @@
+"""The contract's words on taking a manifest in."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchrun.errors import ChangedRowsError, InvariantError
+from batchrun.model.limits import Changed
+from batchrun.model.spec import digest
+from batchrun.model.states import State
+from batchrun.ports.ledger import Sync
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    accepted,
+    entry_of,
+    filled,
+    intended,
+    later,
+    lease_on,
+    move,
+    spec,
+    specs,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchrun.model.entry import Entry
+    from batchrun.model.spec import Spec
+    from batchrun.ports.ledger import Ledger
+
+
+async def order(ledger: Ledger) -> list[str]:
+    """Give all ids by position, which is unique and never negative."""
+    found: list[Entry] = []
+    for state in State:
+        found += await ledger.in_state(BATCH, state, limit=999)
+    positions = {entry.position: entry.id for entry in found}
+    assert len(positions) == len(found)
+    assert min(positions, default=0) >= 0
+    return [positions[position] for position in sorted(positions)]
+
+
+class Syncing:
+    async def test_new_rows_become_planned_entries(self, ledger):
+        lease = await lease_on(ledger)
+        found = await ledger.sync(lease, specs("b", "a"), changed=Changed.REFUSE, at=AT)
+        assert found == Sync(rows=2, new=2)
+        entry = await entry_of(ledger, "a")
+        assert (entry.state, entry.position, entry.attempt) == (State.PLANNED, 1, 1)
+        assert entry.request == specs("b", "a")[1].request
+        assert await ledger.history(BATCH, "a") == []
+
+    async def test_the_same_manifest_again_changes_nothing(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        before = [await entry_of(ledger, id_) for id_ in "ab"]
+        found = await ledger.sync(lease, specs("a", "b"), changed=Changed.REFUSE, at=later(days=1))
+        assert found == Sync(rows=2, unchanged=2)
+        assert [await entry_of(ledger, id_) for id_ in "ab"] == before
+
+    async def test_the_manifest_may_be_a_stream(self, ledger):
+        lease = await lease_on(ledger)
+        found = await ledger.sync(lease, (s for s in specs("a", "b")), changed=Changed.REFUSE, at=AT)
+        assert found.rows == 2
+
+    async def test_known_rows_take_the_manifests_positions(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d")
+        await ledger.sync(lease, specs("d", "new", "b", "a", "c"), changed=Changed.REFUSE, at=AT)
+        assert await order(ledger) == ["d", "new", "b", "a", "c"]
+
+    async def test_positions_may_have_gaps_and_any_order(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        rows = [spec("b", 30), spec("a", 7), spec("c", 12)]
+        await ledger.sync(lease, rows, changed=Changed.REFUSE, at=AT)
+        assert [(await entry_of(ledger, id_)).position for id_ in "abc"] == [7, 30, 12]
+
+    async def test_rows_that_left_stay_behind_the_manifest_in_their_order(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d")
+        found = await ledger.sync(lease, specs("d", "b"), changed=Changed.REFUSE, at=AT)
+        assert found == Sync(rows=2, unchanged=2, gone=2, gone_ids=("a", "c"))
+        assert await order(ledger) == ["d", "b", "a", "c"]
+
+    async def test_rows_that_left_are_told_each_time_and_come_back(self, ledger):
+        lease = await filled(ledger, "a", "b", "c")
+        for _ in range(2):
+            found = await ledger.sync(lease, specs("c"), changed=Changed.REFUSE, at=AT)
+            assert (found.gone, found.gone_ids) == (2, ("a", "b"))
+        found = await ledger.sync(lease, specs("b", "c"), changed=Changed.REFUSE, at=AT)
+        assert found == Sync(rows=2, unchanged=2, gone=1, gone_ids=("a",))
+        assert await order(ledger) == ["b", "c", "a"]
+        assert [e.id for e in await ledger.due(BATCH, at=AT, limit=9)] == ["b", "c"]
+
+    async def test_rows_may_come_and_go_while_positions_stretch(self, ledger):
+        lease = await filled(ledger, *"abcdef")
+        await ledger.sync(lease, [], changed=Changed.REFUSE, at=AT)
+        rows = [spec("f", 0), spec("a", 3), spec("b", 6)]
+        await ledger.sync(lease, rows, changed=Changed.REFUSE, at=AT)
+        assert await order(ledger) == ["f", "a", "b", "c", "d", "e"]
+
+    async def test_an_empty_manifest_leaves_every_entry_behind(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        found = await ledger.sync(lease, [], changed=Changed.REFUSE, at=AT)
+        assert found == Sync(gone=2, gone_ids=("a", "b"))
+        assert await order(ledger) == ["a", "b"]
+
+    @pytest.mark.parametrize("changed", Changed)
+    async def test_a_changed_row_that_was_never_sent_takes_the_new_content(self, ledger, changed):
+        lease = await filled(ledger, "a", "b")
+        found = await ledger.sync(lease, specs("a", "b", content=2), changed=changed, at=later(days=1))
+        assert found == Sync(rows=2, changed=2, changed_ids=("a", "b"))
+        entry = await entry_of(ledger, "a")
+        assert (entry.request, entry.attempt, entry.state) == (spec("a", 0, 2).request, 1, State.PLANNED)
+        ((at, attempt, kind, detail),) = await ledger.history(BATCH, "a")
+        assert (at, attempt, kind) == (later(days=1), 1, "revised")
+        assert json.loads(detail) == {"request": digest(entry.request)}
+
+    async def test_changed_rows_that_were_sent_are_refused_and_nothing_is_written(self, ledger):
+        lease = await filled(ledger, "a", "b", "c")
+        await move(ledger, lease, "b", intended())
+        before = [await entry_of(ledger, id_) for id_ in "abc"]
+        rows = specs("new", "c", "b", "a", content=2)
+        with pytest.raises(ChangedRowsError) as caught:
+            await ledger.sync(lease, rows, changed=Changed.REFUSE, at=AT)
+        assert (caught.value.ids, caught.value.total) == (("b",), 1)
+        assert [await entry_of(ledger, id_) for id_ in "abc"] == before
+        assert await ledger.entry(BATCH, "new") is None
+
+    async def test_keep_leaves_what_was_sent(self, ledger):
+        lease = await filled(ledger, "a")
+        await move(ledger, lease, "a", intended(), accepted(1))
+        before = await entry_of(ledger, "a")
+        found = await ledger.sync(lease, specs("a", content=2), changed=Changed.KEEP, at=AT)
+        assert found == Sync(rows=1, changed=1, changed_ids=("a",))
+        assert await entry_of(ledger, "a") == before
+
+    async def test_resubmit_begins_a_new_attempt(self, ledger):
+        lease = await filled(ledger, "a")
+        before = await move(ledger, lease, "a", intended(), accepted(1))
+        await ledger.sync(lease, specs("a", content=2), changed=Changed.RESUBMIT, at=AT)
+        entry = await entry_of(ledger, "a")
+        assert (entry.attempt, entry.state, entry.run) == (2, State.PLANNED, None)
+        assert entry.request == spec("a", 0, 2).request
+        (outcome,) = [outcome async for outcome in ledger.outcomes(BATCH)]
+        (earlier,) = outcome.earlier
+        assert (earlier.attempt, earlier.request_id, earlier.run) == (1, before.request_id, before.run)
+
+    async def test_resubmit_waits_for_a_call_in_the_air(self, ledger):
+        lease = await filled(ledger, "a")
+        await move(ledger, lease, "a", intended())
+        await ledger.sync(lease, specs("a", content=2), changed=Changed.RESUBMIT, at=AT)
+        entry = await entry_of(ledger, "a")
+        assert (entry.state, entry.attempt) == (State.SUBMITTING, 1)
+        assert entry.next_request == spec("a", 0, 2).request
+        found = await ledger.compare(BATCH, specs("a", content=2))
+        assert found == Sync(rows=1, unchanged=1)
+
+    async def test_many_changed_rows_are_sampled_and_counted(self, ledger):
+        ids = [f"id{number:03}" for number in range(450)]
+        lease = await filled(ledger, *ids)
+        found = await ledger.sync(lease, specs(*ids, content=2), changed=Changed.REFUSE, at=AT)
+        assert (found.changed, found.changed_ids) == (450, tuple(ids[:20]))
+        assert (await entry_of(ledger, ids[-1])).request == spec(ids[-1], 0, 2).request
+        found = await ledger.sync(lease, [], changed=Changed.REFUSE, at=AT)
+        assert (found.gone, found.gone_ids) == (450, tuple(ids[:20]))
+
+    @pytest.mark.parametrize("rows", [[spec("a", 0), spec("a", 1)], [spec("a", 0), spec("b", 0)]])
+    @pytest.mark.parametrize("known", [(), ("a", "b")])
+    async def test_one_id_or_position_twice_is_a_defect_and_nothing_is_written(self, ledger, rows, known):
+        lease = await filled(ledger, *known)
+        with pytest.raises(InvariantError):
+            await ledger.sync(lease, rows, changed=Changed.REFUSE, at=AT)
+        with pytest.raises(InvariantError):
+            await ledger.compare(BATCH, rows)
+        assert (await ledger.counts(BATCH)).total == len(known)
+
+    async def test_a_manifest_that_breaks_off_writes_nothing(self, ledger):
+        def broken() -> Iterator[Spec]:
+            yield spec("a", 0)
+            raise ValueError("line 2")
+
+        lease = await lease_on(ledger)
+        with pytest.raises(ValueError, match="line 2"):
+            await ledger.sync(lease, broken(), changed=Changed.REFUSE, at=AT)
+        assert await ledger.entry(BATCH, "a") is None
+        await ledger.sync(lease, specs("a"), changed=Changed.REFUSE, at=AT)
+
+    async def test_compare_says_what_sync_would_and_writes_nothing(self, ledger):
+        lease = await filled(ledger, "a", "b", "c")
+        await move(ledger, lease, "b", intended())
+        rows = [spec("c", 0, 2), spec("b", 1, 2), spec("new", 2)]
+        told = await ledger.compare(BATCH, rows)
+        assert told == Sync(
+            rows=3, new=1, unchanged=0, changed=2, changed_ids=("c", "b"), gone=1, gone_ids=("a",)
+        )
+        assert await order(ledger) == ["a", "b", "c"]
+        assert told == await ledger.sync(lease, rows, changed=Changed.KEEP, at=AT)
+
+    async def test_compare_needs_no_batch(self, ledger):
+        assert await ledger.compare("none", specs("a", "b")) == Sync(rows=2, new=2)
+        assert await ledger.find_batch("none") is None

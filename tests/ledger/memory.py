@@ -1,0 +1,262 @@
+"""
+A ledger in plain dicts, for tests that need a ledger and no disk.
+
+Held to the contract by ``conformance``, as every ledger is. There are no processes here, so a dead launcher's
+lease must run out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import anyio.lowlevel
+
+from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, LeaseLostError
+from batchrun.ledger.rows import detail
+from batchrun.model.entry import Entry
+from batchrun.model.events import Revised, kind
+from batchrun.model.limits import Changed
+from batchrun.model.states import State
+from batchrun.model.transitions import apply
+from batchrun.ports.ledger import Batch, Counts, Lease, Ledger, Outcome, PastAttempt, Step, Sync
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+    from datetime import datetime, timedelta
+
+    from batchrun.model.spec import Spec
+
+_WAITING = (State.PLANNED, State.BACKOFF)
+
+
+@dataclass(slots=True)
+class _Held:
+    """All of one batch."""
+
+    batch: Batch
+    lease: Lease | None = None
+    fence: int = 0
+    entries: dict[str, Entry] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+    earlier: dict[str, list[PastAttempt]] = field(default_factory=dict)
+    events: dict[str, list[tuple[datetime, int, str, str]]] = field(default_factory=dict)
+
+    def copied(self) -> _Held:
+        earlier = {id_: list(attempts) for id_, attempts in self.earlier.items()}
+        events = {id_: list(told) for id_, told in self.events.items()}
+        return replace(self, entries=dict(self.entries), earlier=earlier, events=events)
+
+    def ordered(self) -> list[Entry]:
+        return sorted(self.entries.values(), key=lambda entry: entry.position)
+
+
+class MemoryLedger(Ledger):
+    """Forgets everything when it is dropped; otherwise a ledger like any other."""
+
+    def __init__(self) -> None:
+        self._batches: dict[str, _Held] = {}
+
+    async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
+        batch = Batch(name=name, region=region, created_at=at)
+        held = self._batches.setdefault(name, _Held(batch=batch))
+        await _done()
+        return held.batch
+
+    async def find_batch(self, name: str) -> Batch | None:
+        held = self._batches.get(name)
+        return held.batch if held else None
+
+    async def batches(self) -> Sequence[Batch]:
+        newest_first = reversed(self._batches.values())
+        return sorted((held.batch for held in newest_first), key=lambda b: b.created_at, reverse=True)
+
+    async def claim(self, batch: str, *, holder: str, ttl: timedelta, at: datetime) -> Lease:
+        held = self._batches.get(batch)
+        if held is None:
+            raise InvariantError(f"no batch '{batch}'")
+        if held.lease and held.lease.expires_at > at:
+            raise LeaseHeldError(
+                f"batch '{batch}' is held by {held.lease.holder} until {held.lease.expires_at}"
+            )
+        held.fence += 1
+        held.lease = Lease(batch=batch, holder=holder, fence=held.fence, expires_at=at + ttl)
+        return held.lease
+
+    async def renew(self, lease: Lease, *, ttl: timedelta, at: datetime) -> Lease:
+        held = self._fenced(lease)
+        held.lease = replace(lease, expires_at=at + ttl)
+        await _done()
+        return held.lease
+
+    async def release(self, lease: Lease) -> None:
+        held = self._batches[lease.batch]
+        if held.lease and held.lease.fence == lease.fence:
+            held.lease = None
+        await _done()
+
+    async def compare(self, batch: str, specs: Iterable[Spec]) -> Sync:
+        held = self._batches.get(batch)
+        return _difference(held.entries if held else {}, _checked(specs))
+
+    async def sync(self, lease: Lease, specs: Iterable[Spec], *, changed: Changed, at: datetime) -> Sync:
+        wanted = _checked(specs)
+        held = self._fenced(lease).copied()
+        found = _difference(held.entries, wanted)
+        differing = [held.entries[s.id] for s in wanted if s.id in held.entries and _differs(held.entries, s)]
+        sent = [entry.id for entry in differing if entry.intended_at is not None]
+        if sent and changed is Changed.REFUSE:
+            raise ChangedRowsError(sent[:20], len(sent))
+        _place(held, wanted)
+        contents = {spec.id: spec.request for spec in wanted}
+        for entry in differing:
+            if entry.intended_at is None or changed is Changed.RESUBMIT:
+                event = Revised(at=at, request=contents[entry.id])
+                _take(held, Step(event=event, entry=apply(held.entries[entry.id], event)))
+        self._batches[lease.batch] = held
+        await _done()
+        return found
+
+    async def record(self, lease: Lease, steps: Sequence[Step]) -> None:
+        held = self._fenced(lease).copied()
+        for step in steps:
+            if step.entry.batch != lease.batch:
+                raise InvariantError("a step of another batch")
+            _take(held, step)
+        self._batches[lease.batch] = held
+        await _done()
+
+    async def due(
+        self, batch: str, *, at: datetime, limit: int, skip: Collection[str] = ()
+    ) -> Sequence[Entry]:
+        found = [
+            entry
+            for entry in self._waiting(batch)
+            if entry.id not in skip and (entry.due is None or entry.due <= at)
+        ]
+        return found[:limit]
+
+    async def next_due(self, batch: str, *, after: datetime) -> datetime | None:
+        dues = [entry.due for entry in self._waiting(batch) if entry.due is not None and entry.due > after]
+        return min(dues, default=None)
+
+    async def in_state(self, batch: str, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
+        found = [e for e in self._ordered(batch) if e.state is state and e.position > after]
+        return found[:limit]
+
+    async def entry(self, batch: str, entry_id: str) -> Entry | None:
+        held = self._batches.get(batch)
+        return held.entries.get(entry_id) if held else None
+
+    async def counts(self, batch: str) -> Counts:
+        held = self._batches.get(batch)
+        entries = [
+            e for e in self._ordered(batch) if held and (e.id in held.named or e.state not in _WAITING)
+        ]
+        statuses = (entry.run.status for entry in entries if entry.run and entry.state is State.ACTIVE)
+        return Counts(by_state=Counter(entry.state for entry in entries), by_status=Counter(statuses))
+
+    async def outcomes(self, batch: str) -> AsyncIterator[Outcome]:
+        held = self._batches.get(batch)
+        if held is None:
+            return
+        held = held.copied()
+        for entry in held.ordered():
+            earlier = tuple(held.earlier.get(entry.id, ()))
+            if entry.id in held.named or entry.state is not State.PLANNED or earlier:
+                yield Outcome(entry=entry, earlier=earlier)
+
+    async def history(self, batch: str, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
+        held = self._batches.get(batch)
+        return list(held.events.get(entry_id, ())) if held else []
+
+    async def close(self) -> None:
+        pass
+
+    def _fenced(self, lease: Lease) -> _Held:
+        held = self._batches[lease.batch]
+        if held.lease is None or held.lease.fence != lease.fence:
+            raise LeaseLostError(f"batch '{lease.batch}' was taken over or given back")
+        return held
+
+    def _ordered(self, batch: str) -> Sequence[Entry]:
+        held = self._batches.get(batch)
+        return held.ordered() if held else []
+
+    def _waiting(self, batch: str) -> Sequence[Entry]:
+        held = self._batches.get(batch)
+        return [e for e in self._ordered(batch) if held and e.state in _WAITING and e.id in held.named]
+
+
+async def _done() -> None:
+    """Deliver a cancellation after the work, as the contract has it."""
+    await anyio.lowlevel.checkpoint()
+
+
+def _checked(specs: Iterable[Spec]) -> Sequence[Spec]:
+    wanted = sorted(specs, key=lambda spec: spec.position)
+    if len({spec.id for spec in wanted}) < len(wanted):
+        raise InvariantError("two rows of the manifest have one id")
+    if len({spec.position for spec in wanted}) < len(wanted):
+        raise InvariantError("two rows of the manifest have one position")
+    return wanted
+
+
+def _differs(entries: dict[str, Entry], spec: Spec) -> bool:
+    return spec.id in entries and entries[spec.id].content != spec.request
+
+
+def _difference(entries: dict[str, Entry], wanted: Sequence[Spec]) -> Sync:
+    ids = {spec.id for spec in wanted}
+    changed = [spec.id for spec in wanted if _differs(entries, spec)]
+    new = len(ids - entries.keys())
+    gone = [e.id for e in sorted(entries.values(), key=lambda e: e.position) if e.id not in ids]
+    return Sync(
+        rows=len(wanted),
+        new=new,
+        unchanged=len(wanted) - new - len(changed),
+        changed=len(changed),
+        changed_ids=tuple(changed[:20]),
+        gone=len(gone),
+        gone_ids=tuple(gone[:20]),
+    )
+
+
+def _place(held: _Held, wanted: Sequence[Spec]) -> None:
+    ids = {spec.id for spec in wanted}
+    gone = [entry for entry in held.ordered() if entry.id not in ids]
+    for spec in wanted:
+        known = held.entries.get(spec.id)
+        if known is None:
+            known = Entry(batch=held.batch.name, id=spec.id, position=spec.position, request=spec.request)
+        held.entries[spec.id] = replace(known, position=spec.position)
+    first = wanted[-1].position + 1 if wanted else 0
+    for position, entry in enumerate(gone, first):
+        held.entries[entry.id] = replace(entry, position=position)
+    held.named = ids
+
+
+def _take(held: _Held, step: Step) -> None:
+    entry = step.entry
+    stored = held.entries.get(entry.id)
+    if stored is None:
+        raise InvariantError(f"no entry '{entry.id}'")
+    if not stored.attempt <= entry.attempt <= stored.attempt + 1:
+        raise InvariantError(f"attempt {entry.attempt} after attempt {stored.attempt}")
+    if entry.attempt > stored.attempt:
+        held.earlier.setdefault(entry.id, []).append(_past(stored))
+    held.entries[entry.id] = replace(entry, position=stored.position)
+    told = (step.event.at, entry.attempt, kind(step.event), detail(step.event, entry))
+    held.events.setdefault(entry.id, []).append(told)
+
+
+def _past(entry: Entry) -> PastAttempt:
+    return PastAttempt(
+        attempt=entry.attempt,
+        request_id=entry.request_id,
+        intended_at=entry.intended_at,
+        run=entry.run,
+        code=entry.code,
+        message=entry.message,
+    )

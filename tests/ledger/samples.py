@@ -1,0 +1,95 @@
+"""What ledger tests are made of: specs, runs, and entries led through their states."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from batchrun.model.entry import Run
+from batchrun.model.events import Accepted, Completed, Deferred, Intended
+from batchrun.model.limits import Changed
+from batchrun.model.spec import Spec, canonical
+from batchrun.model.transitions import apply
+from batchrun.ports.ledger import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from batchrun.model.entry import Entry
+    from batchrun.model.events import Event
+    from batchrun.ports.ledger import Lease, Ledger
+
+AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TTL = timedelta(minutes=1)
+BATCH = "cohort"
+
+
+def later(**parts: float) -> datetime:
+    return AT + timedelta(**parts)
+
+
+def spec(id_: str, position: int = 0, content: object = 1) -> Spec:
+    return Spec(id=id_, position=position, request=canonical({"name": id_, "content": str(content)}))
+
+
+def specs(*ids: str, content: object = 1) -> list[Spec]:
+    return [spec(id_, position, content) for position, id_ in enumerate(ids)]
+
+
+def run_of(number: int, status: str = "PENDING", **fields: object) -> Run:
+    return Run(
+        id=f"{number:07}",
+        uuid=f"uuid-{number}",
+        arn=f"arn:aws:omics:us-east-1:123456789012:run/{number:07}",
+        status=status,
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+async def lease_on(ledger: Ledger, batch: str = BATCH, *, holder: str = "host:1") -> Lease:
+    await ledger.open_batch(batch, region="us-east-1", at=AT)
+    return await ledger.claim(batch, holder=holder, ttl=TTL, at=AT)
+
+
+async def filled(ledger: Ledger, *ids: str, batch: str = BATCH) -> Lease:
+    lease = await lease_on(ledger, batch)
+    await ledger.sync(lease, specs(*ids), changed=Changed.REFUSE, at=AT)
+    return lease
+
+
+async def entry_of(ledger: Ledger, id_: str, batch: str = BATCH) -> Entry:
+    entry = await ledger.entry(batch, id_)
+    assert entry is not None
+    return entry
+
+
+async def move(ledger: Ledger, lease: Lease, id_: str, *events: Event) -> Entry:
+    """Record *events*, one after the other, in one transaction."""
+    entry = await entry_of(ledger, id_, lease.batch)
+    steps = steps_of(entry, events)
+    await ledger.record(lease, steps)
+    return steps[-1].entry
+
+
+def steps_of(entry: Entry, events: Iterable[Event]) -> Sequence[Step]:
+    steps: list[Step] = []
+    for event in events:
+        entry = apply(entry, event)
+        steps.append(Step(event=event, entry=entry))
+    return steps
+
+
+def intended() -> Intended:
+    return Intended(at=AT)
+
+
+def accepted(number: int) -> Accepted:
+    return Accepted(at=AT, run=run_of(number))
+
+
+def completed(number: int) -> Completed:
+    return Completed(at=AT, run=run_of(number, "COMPLETED"))
+
+
+def deferred(due: datetime) -> Deferred:
+    return Deferred(at=AT, due=due, code="ServiceQuotaExceededException", message="not now")

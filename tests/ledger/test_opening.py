@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import apsw
+import pytest
+
+from batchrun.errors import InvariantError, LedgerUnusableError
+from batchrun.ledger import open_ledger
+from batchrun.ledger.statements import Migration, migrations
+from tests.ledger.samples import AT, BATCH, filled, lease_on, specs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+async def refused(path: Path, **options: Any) -> str:
+    """Open *path* and give the message; what was there must be left as it was."""
+    before = content(path)
+    with pytest.raises(LedgerUnusableError) as caught:
+        await open_ledger(path, **options)
+    assert before == content(path)
+    message = str(caught.value)
+    assert str(path) in message
+    return message
+
+
+async def test_a_new_ledger_and_the_files_beside_it_are_its_owners_alone(place, tmp_path):
+    old = os.umask(0)
+    try:
+        async with await open_ledger(place) as ledger:
+            await lease_on(ledger)
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    finally:
+        os.umask(old)
+    assert modes == dict.fromkeys(
+        ("batchrun.db", "batchrun.db-wal", "batchrun.db-shm", "batchrun.db-lease-1-1"), 0o600
+    )
+
+
+async def test_a_closed_ledger_is_one_file(place, tmp_path):
+    async with await open_ledger(place) as ledger:
+        await ledger.release(await filled(ledger, "a"))
+    assert [file.name for file in tmp_path.iterdir()] == ["batchrun.db"]
+
+
+async def test_what_was_written_is_there_when_opened_again(place):
+    async with await open_ledger(place) as ledger:
+        await filled(ledger, "a", "b")
+    async with await open_ledger(str(place)) as ledger:
+        assert (await ledger.counts(BATCH)).total == 2
+
+
+@pytest.mark.parametrize("name", ["a b.db", "what?.db", "50%.db", "#1.db", "ü.db", "file:x.db", "-x", "'.db"])
+async def test_a_path_may_have_any_name(tmp_path, name):
+    async with await open_ledger(tmp_path / name) as ledger:
+        await filled(ledger, "a")
+        async with await open_ledger(tmp_path / name, read_only=True) as reader:
+            assert (await reader.counts(BATCH)).total == 1
+
+
+async def test_an_empty_file_becomes_a_ledger(place):
+    place.touch()
+    async with await open_ledger(place) as ledger:
+        await filled(ledger, "a")
+
+
+async def test_the_settings_hold(ledger):
+    found = {
+        name: await ledger._read(lambda name=name: ledger._connection.pragma(name))
+        for name in ("journal_mode", "synchronous", "foreign_keys", "trusted_schema", "busy_timeout")
+    }
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "trusted_schema": 0,
+        "busy_timeout": 5000,
+    }
+
+
+@pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite:///x.db", "s3://bucket/x.db"])
+async def test_a_url_is_refused(url):
+    with pytest.raises(LedgerUnusableError, match="SQLite files only"):
+        await open_ledger(url)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_folder_is_refused(tmp_path, read_only):
+    assert "is a folder" in await refused(tmp_path, read_only=read_only)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_pipe_is_refused(place, read_only):
+    os.mkfifo(place)
+    assert "is not a file" in await refused(place, read_only=read_only)
+
+
+async def test_a_missing_folder_is_named(tmp_path):
+    assert f"no folder {tmp_path / 'none'}" in await refused(tmp_path / "none" / "x.db")
+
+
+async def test_a_file_for_a_folder_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    assert "cannot be made: Not a directory" in await refused(tmp_path / "file" / "x.db")
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("content", [b"id,parameters.reads\n" * 100, bytes(8192), b"SQLite format 3\0"])
+async def test_a_file_of_another_kind_is_refused(place, content, read_only):
+    place.write_bytes(content)
+    assert "is not a batchrun ledger" in await refused(place, read_only=read_only)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("application_id", [0, 7])
+async def test_another_programs_database_is_refused(place, application_id, read_only):
+    with apsw.Connection(str(place)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+        other.pragma("application_id", application_id)
+    other.close()
+    assert "another program's" in await refused(place, read_only=read_only)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_newer_ledger_names_both_versions(place, read_only):
+    async with await open_ledger(place) as ledger:
+        await ledger._read(lambda: ledger._connection.pragma("user_version", 99))
+    message = await refused(place, read_only=read_only)
+    assert "schema version 99" in message
+    assert "up to 1" in message
+
+
+async def test_a_damaged_schema_is_refused(place):
+    async with await open_ledger(place) as ledger:
+        await filled(ledger, "a")
+    content = bytearray(place.read_bytes())
+    content[100:3000] = b"\xff" * 2900
+    place.write_bytes(content)
+    assert "damaged" in await refused(place)
+
+
+async def test_looking_needs_a_ledger_and_makes_none(place, tmp_path):
+    assert f"no ledger at {place}; give --ledger or run a batch first" in await refused(place, read_only=True)
+    assert list(tmp_path.iterdir()) == []
+    place.touch()
+    assert "no ledger yet" in await refused(place, read_only=True)
+
+
+async def test_looking_at_an_older_ledger_does_not_migrate_it(place, monkeypatch):
+    async with await open_ledger(place):
+        pass
+    newer = _with_one_more_migration()
+    monkeypatch.setattr("batchrun.ledger.connection.migrations", lambda: newer)
+    assert "bring it up to date" in await refused(place, read_only=True)
+
+
+async def test_looking_may_not_write(place):
+    async with await open_ledger(place) as ledger:
+        lease = await filled(ledger, "a")
+        async with await open_ledger(place, read_only=True) as reader:
+            with pytest.raises(InvariantError, match="reading only"):
+                await reader.record(lease, [])
+            with pytest.raises(InvariantError, match="reading only"):
+                await reader.open_batch("new", region="us-east-1", at=AT)
+            assert (await reader.compare(BATCH, specs("a", "b"))).new == 1
+            assert [outcome.entry.id async for outcome in reader.outcomes(BATCH)] == ["a"]
+
+
+async def test_a_closed_ledger_says_so(place):
+    ledger = await open_ledger(place)
+    await ledger.close()
+    with pytest.raises(InvariantError, match="closed"):
+        await ledger.counts(BATCH)
+
+
+_DROP_RIGHTS = """
+import asyncio, os, sys
+from batchrun.errors import LedgerUnusableError
+from batchrun.ledger import open_ledger
+from batchrun.ledger.statements import Migration, migrations
+if os.geteuid() == 0:
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+async def main():
+    try:
+        async with await open_ledger(sys.argv[1], read_only=sys.argv[2] == "look") as ledger:
+            print("opened", (await ledger.counts("cohort")).total)
+    except LedgerUnusableError as error:
+        print(error)
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def without_rights(tmp_path):
+    """Open the ledger as somebody who may not write."""
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
+        folder.chmod(0o755)
+    program = [sys.executable, "-c", _DROP_RIGHTS]
+
+    def opened(place, how="write"):
+        done = subprocess.run([*program, place, how], capture_output=True, text=True, check=False)
+        assert done.stderr == ""
+        return done.stdout
+
+    return opened
+
+
+async def test_a_read_only_file_is_refused(place, tmp_path, without_rights):
+    async with await open_ledger(place) as ledger:
+        await filled(ledger, "a")
+    place.chmod(0o444)
+    tmp_path.chmod(0o777)
+    assert "may not be written" in without_rights(place)
+    tmp_path.chmod(0o555)
+    assert "may not be written" in without_rights(place)
+
+
+async def test_a_folder_that_may_not_be_written_is_refused(place, tmp_path, without_rights):
+    tmp_path.chmod(0o555)
+    assert "cannot be made: Permission denied" in without_rights(place)
+
+
+async def test_a_ledger_that_may_not_be_read_is_refused(place, without_rights):
+    async with await open_ledger(place):
+        pass
+    place.chmod(0o600)
+    for how in ("write", "look"):
+        assert str(place) in without_rights(place, how)
+
+
+_OPEN = """
+import asyncio, sys
+from batchrun.ledger import open_ledger
+from batchrun.ledger.statements import Migration, migrations
+async def main():
+    async with await open_ledger(sys.argv[1]) as ledger:
+        print(len(await ledger.batches()))
+asyncio.run(main())
+"""
+
+
+@pytest.mark.real_time
+async def test_many_processes_may_open_a_new_ledger_at_once(place):
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _OPEN, place, stdout=asyncio.subprocess.PIPE
+        )
+        for _ in range(6)
+    ]
+    for process in processes:
+        out, _err = await process.communicate()
+        assert (process.returncode, out) == (0, b"0\n")
+
+
+def _with_one_more_migration() -> tuple[Migration, ...]:
+    last = migrations()[-1]
+    number = last.number + 1
+    more = Migration(
+        number=number, name="more", sql=f"CREATE TABLE more (x); PRAGMA user_version = {number};"
+    )
+    return (*migrations(), more)

@@ -1,0 +1,215 @@
+"""Several processes at one ledger: dead, paused and living launchers. Real processes, real signals."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from batchrun.errors import LeaseHeldError
+from batchrun.ledger import open_ledger
+from batchrun.model.states import State
+from tests.ledger.samples import AT, BATCH, TTL, entry_of, filled, intended, later, lease_on, move
+
+_START = """
+import asyncio, os, signal, sys
+from batchrun.errors import LeaseLostError
+from batchrun.ledger import open_ledger
+from batchrun.model.limits import Changed
+from tests.ledger.samples import *
+
+async def main():
+    async with await open_ledger(sys.argv[1]) as ledger:
+{body}
+
+asyncio.run(main())
+"""
+
+
+class Process:
+    """Another process at the ledger; talks line by line."""
+
+    def __init__(self, place: Path, body: str) -> None:
+        program = _START.format(body=textwrap.indent(textwrap.dedent(body), " " * 8))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program, place],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def says(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
+
+    def tell(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def ends(self) -> int:
+        return self._process.wait(30)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def start(place):
+    processes = []
+
+    def started(body):
+        process = Process(place, body)
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        process.kill()
+
+
+HOLDER = """
+lease = await filled(ledger, "a", "b")
+print("held", flush=True)
+sys.stdin.readline()
+try:
+    await move(ledger, lease, "a", intended())
+    print("wrote", flush=True)
+except LeaseLostError as error:
+    print(error, flush=True)
+"""
+
+
+async def test_a_killed_launchers_batch_is_taken_over_at_once(start, place):
+    holder = start(HOLDER)
+    assert holder.says() == "held"
+    async with await open_ledger(place) as ledger:
+        with pytest.raises(LeaseHeldError):
+            await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+        holder.send(signal.SIGKILL)
+        assert holder.ends() == -signal.SIGKILL
+        lease = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+        assert lease.fence == 2
+        await move(ledger, lease, "a", intended())
+
+
+async def test_a_paused_launcher_is_taken_over_when_its_lease_ran_out_and_writes_nothing_more(start, place):
+    holder = start(HOLDER)
+    assert holder.says() == "held"
+    holder.send(signal.SIGSTOP)
+    async with await open_ledger(place) as ledger, await open_ledger(place) as third:
+        with pytest.raises(LeaseHeldError):
+            await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=later(seconds=59))
+        lease = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
+        holder.send(signal.SIGCONT)
+        holder.tell()
+        assert "taken over by host:2" in holder.says()
+        assert holder.ends() == 0
+        assert (await entry_of(ledger, "a")).state is State.PLANNED
+        # The first launcher's end says nothing about the second, who lives.
+        with pytest.raises(LeaseHeldError, match="host:2"):
+            await third.claim(BATCH, holder="host:3", ttl=TTL, at=AT + TTL)
+        await move(ledger, lease, "a", intended())
+
+
+async def test_a_launcher_that_only_closed_is_taken_over_at_once(place, tmp_path):
+    async with await open_ledger(place) as ledger:
+        await filled(ledger, "a")
+    async with await open_ledger(place) as ledger:
+        lease = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+        await ledger.release(lease)
+    assert [file.name for file in tmp_path.iterdir()] == [place.name]
+
+
+async def test_two_ledgers_of_one_process_exclude_each_other(ledger, place):
+    lease = await filled(ledger, "a")
+    async with await open_ledger(place) as second:
+        with pytest.raises(LeaseHeldError):
+            await second.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+    async with await open_ledger(place) as third:
+        # Closing the second ledger has not let go of what the first one holds.
+        with pytest.raises(LeaseHeldError):
+            await third.claim(BATCH, holder="host:3", ttl=TTL, at=AT)
+    await move(ledger, lease, "a", intended())
+
+
+async def test_a_lease_from_another_machine_must_run_out(ledger, place):
+    await lease_on(ledger)
+    await ledger._read(lambda: ledger._connection.execute("UPDATE leases SET kernel = 'another'"))
+    await ledger.close()
+    async with await open_ledger(place) as second:
+        with pytest.raises(LeaseHeldError):
+            await second.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+        await second.claim(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
+
+
+async def test_a_lease_whose_lock_file_is_missing_must_run_out(place):
+    async with await open_ledger(place) as ledger:
+        await lease_on(ledger)
+    place.with_name(f"{place.name}-lease-1-1").unlink()
+    async with await open_ledger(place) as second:
+        with pytest.raises(LeaseHeldError):
+            await second.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+
+
+async def test_killed_in_the_middle_of_recording_nothing_of_it_is_there(start, place):
+    dying = start("""
+        class Deadly(list):
+            def __iter__(self):
+                for number, step in enumerate(list.__iter__(self)):
+                    if number == 250:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    yield step
+        ids = [f"id{number}" for number in range(500)]
+        lease = await filled(ledger, *ids)
+        await move(ledger, lease, "id0", intended())
+        steps = []
+        for id_ in ids[1:]:
+            steps += steps_of(await entry_of(ledger, id_), [intended()])
+        await ledger.record(lease, Deadly(steps))
+    """)
+    assert dying.ends() == -signal.SIGKILL
+    async with await open_ledger(place) as ledger:
+        assert (await ledger.counts(BATCH)).by_state == {State.SUBMITTING: 1, State.PLANNED: 499}
+        assert await ledger._read(lambda: ledger._connection.pragma("integrity_check")) == "ok"
+        lease = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+        await move(ledger, lease, "id1", intended())
+
+
+async def test_killed_while_reading_the_manifest_nothing_of_it_is_there(start, place):
+    dying = start("""
+        def deadly():
+            yield from specs(*(f"id{number}" for number in range(5_000)))
+            os.kill(os.getpid(), signal.SIGKILL)
+        lease = await lease_on(ledger)
+        await ledger.sync(lease, deadly(), changed=Changed.REFUSE, at=AT)
+    """)
+    assert dying.ends() == -signal.SIGKILL
+    async with await open_ledger(place) as ledger:
+        assert (await ledger.counts(BATCH)).total == 0
+
+
+async def test_two_processes_write_to_two_batches_at_once(start, ledger):
+    other = start("""
+        lease = await filled(ledger, *(f"id{number}" for number in range(200)), batch="other")
+        print("ready", flush=True)
+        for number in range(200):
+            await move(ledger, lease, f"id{number}", intended(), accepted(number))
+        print("done", flush=True)
+    """)
+    lease = await filled(ledger, *(f"id{number}" for number in range(200)))
+    assert other.says() == "ready"
+    for number in range(200):
+        await move(ledger, lease, f"id{number}", intended())
+    assert other.says() == "done"
+    assert other.ends() == 0
+    assert (await ledger.counts("other")).by_state == {State.ACTIVE: 200}
+    assert (await ledger.counts(BATCH)).by_state == {State.SUBMITTING: 200}

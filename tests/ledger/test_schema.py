@@ -1,0 +1,205 @@
+"""The schema: migrations, and the rules that hold whatever the code above does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import apsw
+import apsw.ext
+import pytest
+
+from batchrun.errors import InvariantError
+from batchrun.ledger import open_ledger
+from batchrun.ledger.migrate import APPLICATION_ID, migrate, version
+from batchrun.ledger.rows import entry_of as entry_of_row
+from batchrun.ledger.statements import Migration, migrations, queries, split
+from batchrun.model.events import KINDS
+from batchrun.model.states import State
+from batchrun.ports.ledger import Step
+from tests.ledger.samples import BATCH, accepted, entry_of, filled, intended, move, run_of, steps_of
+
+if TYPE_CHECKING:
+    from batchrun.ledger import SqliteLedger
+
+
+@pytest.fixture
+def empty():
+    connection = apsw.Connection(":memory:")
+    yield connection
+    connection.close()
+
+
+def schema(connection: apsw.Connection) -> list[Any]:
+    return connection.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name").fetchall()
+
+
+def grown(number: int, sql: str) -> Migration:
+    return Migration(number=number, name=f"{number:04}_more", sql=f"{sql}; PRAGMA user_version = {number};")
+
+
+def test_migrations_are_numbered_from_one_without_a_gap():
+    assert [migration.number for migration in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_migrations_lead_to_one_schema_in_one_go_or_in_many(empty):
+    stepwise = apsw.Connection(":memory:")
+    for migration in migrations():
+        migrate(stepwise, [migration])
+    migrate(empty, migrations())
+    assert schema(empty) == schema(stepwise)
+    assert version(empty) == migrations()[-1].number
+    assert empty.pragma("application_id") == APPLICATION_ID
+    assert empty.pragma("integrity_check") == "ok"
+    stepwise.close()
+
+
+def test_each_migration_is_recorded(empty):
+    migrate(empty, migrations())
+    names = [name for (name,) in empty.execute("SELECT name FROM migrations WHERE applied_at > 0")]
+    assert names == [migration.name for migration in migrations()]
+
+
+def test_migrating_again_does_nothing(empty):
+    migrate(empty, migrations())
+    before = empty.total_changes()
+    migrate(empty, migrations())
+    assert empty.total_changes() == before
+
+
+def test_a_migration_that_fails_leaves_nothing(empty):
+    migrate(empty, migrations())
+    before = schema(empty)
+    broken = grown(version(empty) + 1, "CREATE TABLE more (x); SELECT nonsense")
+    with pytest.raises(apsw.SQLError):
+        migrate(empty, [*migrations(), broken])
+    assert schema(empty) == before
+    assert not empty.in_transaction
+
+
+def test_a_migration_must_set_its_version(empty):
+    migrate(empty, migrations())
+    forgetful = replace(grown(version(empty) + 1, ""), sql="CREATE TABLE more (x);")
+    with pytest.raises(InvariantError, match="user_version"):
+        migrate(empty, [forgetful])
+    assert version(empty) == migrations()[-1].number
+
+
+def test_the_ledger_knows_every_kind_of_event(empty):
+    migrate(empty, migrations())
+    known = {kind for (kind,) in empty.execute("SELECT kind FROM event_kinds")}
+    assert known == {kind.__name__.lower() for kind in KINDS}
+
+
+def test_every_statement_is_used_and_every_name_is_there():
+    package = resources.files("batchrun.ledger")
+    source = "".join(file.read_text() for file in package.iterdir() if file.name.endswith(".py"))
+    used = set(re.findall(r"(?:queries\(\)|sql)\[\"(\w+)\"\]|_(?:row|ids)\(\"(\w+)\"", source))
+    assert {first or second for first, second in used} == set(queries())
+
+
+def test_statements_are_split_at_their_headers():
+    text = "-- preamble\n-- name: one\nSELECT 1;\n-- why\n\n-- name: two\nSELECT 2;\n"
+    assert split(text) == {"one": "SELECT 1;\n-- why", "two": "SELECT 2;"}
+
+
+def test_every_statement_compiles(empty):
+    migrate(empty, migrations())
+    empty.execute(queries()["make_manifest"])
+    pragmas = {"settings", "use_wal", "begin_reading", "begin_writing", "commit", "rollback", "make_manifest"}
+    for name in queries().keys() - pragmas - {"drop_manifest"}:
+        explained(empty, name)
+
+
+def explained(connection: apsw.Connection, name: str) -> list[str]:
+    """Give the steps by which SQLite answers; fails where the statement does not compile."""
+    sql = queries()[name]
+    values = (None,) * apsw.ext.query_info(connection, sql).bindings_count
+    return [step for *_rest, step in connection.execute("EXPLAIN QUERY PLAN " + sql, values)]
+
+
+async def raw(ledger: SqliteLedger, sql: str) -> list[Any]:
+    return await ledger._read(lambda: ledger._connection.execute(sql).fetchall())
+
+
+@pytest.mark.parametrize("sql", ["UPDATE events SET at = 0", "DELETE FROM events"])
+async def test_history_cannot_be_changed(ledger, sql):
+    lease = await filled(ledger, "a")
+    await move(ledger, lease, "a", intended())
+    with pytest.raises(InvariantError, match="history is not"):
+        await raw(ledger, sql)
+    assert len(await ledger.history(BATCH, "a")) == 1
+
+
+@pytest.mark.parametrize("state", State)
+async def test_no_state_without_what_it_needs(ledger, state):
+    lease = await filled(ledger, "a")
+    entry = await entry_of(ledger, "a")
+    bare = replace(entry, state=state, run=run_of(1) if state is State.PLANNED else None)
+    with pytest.raises(InvariantError, match="CHECK"):
+        await ledger.record(lease, [Step(event=intended(), entry=bare)])
+
+
+@pytest.mark.parametrize("state", [state for state in State if state in (State.SUBMITTING, State.BACKOFF)])
+async def test_no_run_before_its_state(ledger, state):
+    lease = await filled(ledger, "a")
+    entry = await move(ledger, lease, "a", intended(), accepted(1))
+    with pytest.raises(InvariantError, match="CHECK"):
+        await ledger.record(lease, [Step(event=intended(), entry=replace(entry, state=state))])
+
+
+async def test_an_unknown_state_is_refused(ledger):
+    await filled(ledger, "a")
+    with pytest.raises(InvariantError, match="CHECK"):
+        await raw(ledger, "UPDATE entries SET state = 'odd'")
+
+
+async def test_two_entries_cannot_share_a_run(ledger):
+    lease = await filled(ledger, "a", "b")
+    await move(ledger, lease, "a", intended(), accepted(1))
+    with pytest.raises(InvariantError, match="UNIQUE"):
+        await move(ledger, lease, "b", intended(), accepted(1))
+    assert (await entry_of(ledger, "b")).state is State.PLANNED
+
+
+async def test_a_fence_never_shrinks(ledger):
+    await filled(ledger, "a")
+    with pytest.raises(InvariantError, match="fence only grows"):
+        await raw(ledger, "UPDATE leases SET fence = 0")
+
+
+async def test_the_readable_view_reads(ledger):
+    lease = await filled(ledger, "a")
+    await move(ledger, lease, "a", intended())
+    ((intended_at,),) = await raw(ledger, "SELECT intended_at FROM readable")
+    assert intended_at == "2026-01-01T12:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    "name", ["due", "in_state", "next_due", "counts", "history", "stored_attempt", "outcomes", "fenced_batch"]
+)
+async def test_frequent_questions_never_scan(ledger, name):
+    await filled(ledger, "a")
+    plan = await ledger._read(lambda: explained(ledger._connection, name))
+    scans = [
+        step for step in plan if step.startswith("SCAN") and not re.search(r"json_each|subquery|SCAN d", step)
+    ]
+    assert not scans
+    if name == "counts":
+        assert "COVERING INDEX entries_counted" in plan[0]
+
+
+async def test_rows_come_back_as_they_went(ledger):
+    lease = await filled(ledger, "a")
+    entry = steps_of(await entry_of(ledger, "a"), [intended(), accepted(1)])[-1].entry
+    await move(ledger, lease, "a", intended(), accepted(1))
+    ((*row,),) = await raw(ledger, "SELECT * FROM entry_rows")
+    assert entry_of_row(BATCH, tuple(row)) == entry
+
+
+async def test_two_ledgers_in_one_folder_are_apart(tmp_path):
+    async with await open_ledger(tmp_path / "a.db") as one, await open_ledger(tmp_path / "b.db") as two:
+        await filled(one, "x")
+        assert await two.batches() == []

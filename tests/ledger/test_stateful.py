@@ -1,0 +1,148 @@
+"""SQLite against plain dicts, through random manifests and random legal steps."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from batchrun.errors import BatchrunError
+from batchrun.ledger import open_ledger
+from batchrun.model import events
+from batchrun.model.limits import Changed
+from batchrun.model.states import State
+from batchrun.model.transitions import FORBIDDEN, TABLE
+from batchrun.ports.ledger import Lease, Ledger, Step
+from tests.ledger.memory import MemoryLedger
+from tests.ledger.samples import AT, BATCH, TTL, run_of, spec, steps_of
+
+IDS = st.sampled_from("abcdef")
+MINUTES = st.integers(0, 5).map(lambda number: timedelta(minutes=number))
+
+
+class Ledgers(RuleBasedStateMachine):
+    """Both ledgers do the same, and must say the same."""
+
+    @initialize()
+    def begin(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._runner = asyncio.Runner()
+        sqlite: Ledger = self._runner.run(open_ledger(Path(self._folder.name) / "b.db"))
+        self._ledgers = (sqlite, MemoryLedger())
+        self._runs = 0
+        self._both("open_batch", BATCH, region="us-east-1", at=AT)
+        self._lease: Lease = self._both("claim", BATCH, holder="host:1", ttl=TTL, at=AT)
+
+    @rule(
+        ids=st.lists(IDS, unique=True),
+        content=st.integers(1, 2),
+        changed=st.sampled_from(Changed),
+        gap=st.integers(1, 3),
+    )
+    def sync(self, ids, content, changed, gap):
+        rows = [spec(id_, number * gap, content) for number, id_ in enumerate(ids)]
+        told = self._both("compare", BATCH, rows)
+        found = self._both("sync", self._lease, rows, changed=changed, at=AT)
+        assert isinstance(found, type) or found == told
+
+    @rule(data=st.data(), ids=st.lists(IDS, min_size=1, max_size=4))
+    def record(self, data, ids):
+        current = {id_: self._both("entry", BATCH, id_) for id_ in ids}
+        steps: list[Step] = []
+        for id_ in ids:
+            if current[id_] is not None:
+                event = data.draw(self._legal_events(current[id_].state))
+                steps += steps_of(current[id_], [event])
+                current[id_] = steps[-1].entry
+        self._both("record", self._lease, steps)
+
+    @rule(minutes=MINUTES, is_free=st.booleans())
+    def claim(self, minutes, is_free):
+        old = self._lease
+        if is_free:
+            self._both("release", old)
+        lease = self._both("claim", BATCH, holder="host:2", ttl=TTL, at=AT + minutes)
+        if isinstance(lease, Lease):
+            self._lease = lease
+            assert isinstance(self._both("record", old, []), type)
+
+    @invariant()
+    def they_agree(self):
+        if not hasattr(self, "_ledgers"):
+            return
+        self._same([self._runner.run(_all_of(ledger)) for ledger in self._ledgers])
+
+    @rule(minutes=MINUTES, limit=st.integers(0, 6), skip=st.sets(IDS))
+    def due(self, minutes, limit, skip):
+        self._both("due", BATCH, at=AT + minutes, limit=limit, skip=skip)
+        self._both("next_due", BATCH, after=AT + minutes)
+
+    def teardown(self):
+        if hasattr(self, "_ledgers"):
+            self._runner.run(self._ledgers[0].close())
+            self._runner.close()
+            self._folder.cleanup()
+
+    def _legal_events(self, state: State) -> st.SearchStrategy[events.Event]:
+        self._runs += 1
+        run = run_of(self._runs)
+        made = {
+            events.Intended: st.builds(events.Intended, at=st.just(AT), tagged=st.booleans()),
+            events.Deferred: MINUTES.map(
+                lambda wait: events.Deferred(at=AT, due=AT + wait, code="402", message="full")
+            ),
+            events.Removed: st.just(events.Removed(at=AT, message="404")),
+            events.Revised: st.just(events.Revised(at=AT, request=spec("z", 0, 3).request)),
+        }
+        for type_ in (events.Refused, events.Doubted):
+            made[type_] = st.just(type_(at=AT, code="C", message="m"))
+        for seen in (events.Accepted, events.Progressed, events.Completed, events.Failed, events.Cancelled):
+            made[seen] = st.just(seen(at=AT, run=run))
+        legal = [type_ for type_, cell in TABLE[state].items() if cell is not FORBIDDEN]
+        return st.one_of(*(made[type_] for type_ in legal))
+
+    def _both(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """Do the same with both; give the answer, or the type of the error."""
+        return self._same(
+            [self._runner.run(_done(ledger, method, arguments, options)) for ledger in self._ledgers]
+        )
+
+    @staticmethod
+    def _same(answers: list[Any]) -> Any:
+        one, other = answers
+        assert one == other
+        return one
+
+
+async def _done(ledger: Ledger, method: str, arguments: Any, options: Any) -> Any:
+    try:
+        return await getattr(ledger, method)(*arguments, **options)
+    except BatchrunError as error:
+        return type(error)
+
+
+async def _all_of(ledger: Ledger) -> list[Any]:
+    """Give everything that a ledger can say."""
+    said: list[Any] = [await ledger.counts(BATCH)]
+    said += [outcome async for outcome in ledger.outcomes(BATCH)]
+    said += [await ledger.in_state(BATCH, state, limit=4, after=0) for state in State]
+    return said + [await ledger.history(BATCH, id_) for id_ in "abcdef"]
+
+
+@pytest.mark.real_time
+class TestLedgers(Ledgers.TestCase):  # type: ignore[misc,valid-type]
+    settings = settings(
+        max_examples=30,
+        stateful_step_count=15,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )

@@ -12,7 +12,7 @@ Only what the service says about a run ends it. `Revised` starts a new attempt: 
 is in the air, else after that call is settled (`Entry.next_request`).
 
 Belongs here: everything that decides an entry's next value. Does not: which action to take (``planner``).
-The README's diagram is made from TABLE by ``scripts/state_diagram``.
+The README's diagram is made from TABLE by ``scripts/readme``.
 """
 
 from __future__ import annotations

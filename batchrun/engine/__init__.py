@@ -1,0 +1,1 @@
+"""The launcher: asks the planner, acts, records. It decides nothing itself."""

@@ -1,0 +1,178 @@
+"""
+Carrying out one action: the calls it takes, and the events that its outcome makes.
+
+Belongs here: the order of turn, intent, call and record. Does not: what an outcome means
+(``model.verdicts``), when an action is due (``model.planner``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchrun.errors import AccessDeniedError, CallError, ConflictError, NotFoundError, ServiceUnusableError
+from batchrun.model.denials import Denials
+from batchrun.model.events import Accepted, Doubted, Event, Intended, Revised, Seen
+from batchrun.model.planner import Action, Look, Replay, Settle, Submit
+from batchrun.model.request import run_name, start_run_request
+from batchrun.model.states import State
+from batchrun.model.verdicts import after_failure, after_look, after_missing, pick_own
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.clock import Clock
+    from batchrun.engine.observer import Observer
+    from batchrun.engine.recorder import Recorder
+    from batchrun.model.entry import Entry, Run
+    from batchrun.model.limits import Limits
+    from batchrun.ports.service import HealthOmics
+
+
+class Actor:
+    """Acts on entries, one action at a time for each, many at once."""
+
+    def __init__(
+        self, service: HealthOmics, recorder: Recorder, limits: Limits, observer: Observer, clock: Clock
+    ) -> None:
+        self._service = service
+        self._recorder = recorder
+        self._limits = limits
+        self._observer = observer
+        self._clock = clock
+        self._denials = {"StartRun": Denials(), "GetRun": Denials()}
+        self._waiting_for_turn: set[anyio.CancelScope] = set()
+
+    def hurry(self) -> None:
+        """Let go of what was not sent yet, and give up retrying what was."""
+        for scope in self._waiting_for_turn:
+            scope.cancel()
+        self._service.hurry()
+
+    async def carry_out(self, action: Action) -> tuple[Entry, bool]:
+        """
+        Do what *action* says.
+
+        Returns:
+            The entry as it is afterwards, durable, and whether the action got no usable answer.
+
+        Raises:
+            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """
+        match action:
+            case Submit(entry=entry):
+                return await self._submit(entry)
+            case Replay(entry=entry):
+                return await self._replay(entry)
+            case Settle(entry=entry):
+                return await self._settle(entry)
+            case Look(entry=entry):
+                return await self._look(entry)
+
+    async def _submit(self, entry: Entry) -> tuple[Entry, bool]:
+        if not await self._got_turn():
+            return entry, False
+        intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag)
+        return await self._send(await self._recorder.record(entry, intent))
+
+    async def _replay(self, entry: Entry) -> tuple[Entry, bool]:
+        if not await self._got_turn():
+            return entry, True
+        return await self._send(entry)
+
+    async def _settle(self, entry: Entry) -> tuple[Entry, bool]:
+        try:
+            run = await self._find(entry)
+        except CallError as error:
+            return await self._doubt(entry, error), True
+        if run is None:
+            return await self._replay(entry)
+        return await self._record(entry, Accepted(at=self._clock.utcnow(), run=run, was_found=True)), False
+
+    async def _got_turn(self) -> bool:
+        """Wait for a turn to start a run; False when the launcher drains before it comes."""
+        with anyio.CancelScope() as scope:
+            self._waiting_for_turn.add(scope)
+            try:
+                await self._service.start_turn()
+            finally:
+                self._waiting_for_turn.discard(scope)
+        return not scope.cancelled_caught
+
+    async def _send(self, entry: Entry) -> tuple[Entry, bool]:
+        try:
+            run = await self._service.start_run(start_run_request(entry))
+        except ConflictError as error:
+            return await self._after_conflict(entry, error)
+        except CallError as error:
+            return await self._after_failure(entry, error)
+        self._denials["StartRun"].passed()
+        return await self._record(entry, Accepted(at=self._clock.utcnow(), run=run)), False
+
+    async def _after_failure(self, entry: Entry, error: CallError) -> tuple[Entry, bool]:
+        is_systemic = self._is_systemic("StartRun", entry, error)
+        event = after_failure(entry, error, self._clock.utcnow(), self._limits, is_systemic=is_systemic)
+        entry = await self._record(entry, event)
+        if is_systemic:
+            raise _not_permitted("StartRun", error)
+        return entry, entry.state is State.SUBMITTING
+
+    async def _after_conflict(self, entry: Entry, conflict: ConflictError) -> tuple[Entry, bool]:
+        """A call with this requestId is, or was, under way: the run may be there already."""
+        try:
+            run = await self._find(entry)
+        except CallError as error:
+            return await self._doubt(entry, error), True
+        if run is None:
+            return await self._doubt(entry, conflict), True
+        return await self._record(entry, Accepted(at=self._clock.utcnow(), run=run, was_found=True)), False
+
+    async def _find(self, entry: Entry) -> Run | None:
+        name = run_name(entry)
+        candidates: list[tuple[Run, Mapping[str, str]]] = []
+        if name is not None:
+            async for run_id in self._service.runs_named(name):
+                sighting = await self._service.get_run(run_id)
+                candidates.append((sighting.run, sighting.tags))
+        return pick_own(entry, candidates)
+
+    async def _doubt(self, entry: Entry, error: CallError) -> Entry:
+        return await self._record(
+            entry, Doubted(at=self._clock.utcnow(), code=error.code, message=error.message)
+        )
+
+    async def _look(self, entry: Entry) -> tuple[Entry, bool]:
+        if entry.run is None:
+            raise AssertionError(f"entry '{entry.id}' is watched but has no run")
+        try:
+            sighting = await self._service.get_run(entry.run.id)
+        except NotFoundError as error:
+            event: Seen | None = after_missing(entry, error, self._clock.utcnow(), self._limits)
+        except CallError as error:
+            self._observer.look_failed(entry, error)
+            if self._is_systemic("GetRun", entry, error):
+                raise _not_permitted("GetRun", error) from error
+            return entry, True
+        else:
+            self._denials["GetRun"].passed()
+            event = after_look(entry, sighting.run, self._clock.utcnow())
+        return (entry, False) if event is None else (await self._record(entry, event), False)
+
+    async def _record(self, entry: Entry, event: Event) -> Entry:
+        events = [event]
+        if entry.next_request is not None and not isinstance(event, Doubted):
+            # The attempt is settled now, so the content that waited for it may start a new one.
+            events.append(Revised(at=event.at, request=entry.next_request))
+        return await self._recorder.record(entry, *events)
+
+    def _is_systemic(self, operation: str, entry: Entry, error: CallError) -> bool:
+        return isinstance(error, AccessDeniedError) and self._denials[operation].denied(entry.id)
+
+
+def _not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
+    return ServiceUnusableError(
+        f"{operation} is denied again and again: {error.message}; the launch stops, nothing is lost: allow "
+        f"omics:{operation} (the README lists the whole policy), then run the same command again"
+    )

@@ -1,0 +1,251 @@
+"""
+The launch of one batch: loads what is open, keeps the planner's actions in the air, and ends in good order.
+
+Belongs here: the loop, and how it stops. Does not: any single action (``actor``), any decision (``model``).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun.engine.actor import Actor
+from batchrun.engine.lease import LeaseKeeper
+from batchrun.engine.recorder import Recorder
+from batchrun.errors import BatchrunError, ServiceUnusableError
+from batchrun.model.events import Deferred, Revised
+from batchrun.model.limits import Mode
+from batchrun.model.planner import Planner
+from batchrun.model.states import State
+from batchrun.model.tally import Tally
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from anyio.abc import TaskGroup
+
+    from batchrun.clock import Clock
+    from batchrun.engine.observer import Observer
+    from batchrun.errors import CallError
+    from batchrun.model.entry import Entry
+    from batchrun.model.events import Event
+    from batchrun.model.limits import Limits
+    from batchrun.model.planner import Action
+    from batchrun.ports.ledger import Lease, Ledger
+    from batchrun.ports.service import HealthOmics
+
+#: Entries read from the ledger at a time when a launch begins.
+_PAGE: Final = 500
+
+
+class Stop(enum.Enum):
+    """Why a launch ended."""
+
+    FINISHED = "finished"  #: nothing is left to do, or this pass is over
+    SIGNAL = "signal"
+    DEADLINE = "deadline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long a launch takes for what is not the service's business, in seconds."""
+
+    lease: timedelta  #: how long a lease lasts; renewed at a third of it
+    deadline: float | None = None  #: drain after this long
+    drain: float = 15.0  #: after draining began, calls in the air are given up
+
+
+class Launcher:
+    """One launch: call :meth:`run` once; :meth:`drain` and :meth:`abandon` may be called meanwhile."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        service: HealthOmics,
+        lease: Lease,
+        limits: Limits,
+        timing: Timing,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._ledger = ledger
+        self._batch = lease.batch
+        self._limits = limits
+        self._timing = timing
+        self._clock = clock
+        self._observer = observer
+        self._keeper = LeaseKeeper(ledger, lease, ttl=timing.lease, clock=clock)
+        self._recorder = Recorder(ledger, self._keeper, self)
+        self._actor = Actor(service, self._recorder, limits, self, clock)
+        self._planner = Planner(limits)
+        self._tally = Tally({}, {})
+        self._actions: TaskGroup | None = None
+        self._woken = anyio.Event()
+        self._draining = anyio.Event()
+        self._stop = Stop.FINISHED
+        self._failure: BatchrunError | None = None
+        self._due_at: datetime | None = None  #: when the ledger may next have something to send
+        self._is_due_known = False
+
+    @property
+    def tally(self) -> Tally:
+        """The batch in numbers, live."""
+        return self._tally
+
+    async def run(self) -> Stop:
+        """
+        Launch and watch, until there is nothing left to do or something stops it.
+
+        Returns:
+            Why it ended. What is recorded is durable.
+
+        Raises:
+            ServiceUnusableError: The service cannot be used.
+            LeaseLostError: Another launcher took the batch over.
+            LedgerError: The ledger cannot be written any more.
+        """
+        counts = await self._ledger.counts(self._batch)
+        self._tally = Tally(counts.by_state, counts.by_status)
+        async with anyio.create_task_group() as background:
+            background.start_soon(self._guarded, self._recorder.run)
+            background.start_soon(self._guarded, self._keeper.run)
+            background.start_soon(self._limit_time)
+            await self._conduct()
+            background.cancel_scope.cancel()
+        if self._failure is not None:
+            raise self._failure
+        return self._stop
+
+    def drain(self, stop: Stop = Stop.SIGNAL) -> None:
+        """Start nothing more; end when what is in the air has been answered and recorded."""
+        if not self._draining.is_set():
+            self._stop = stop
+            self._planner.drain()
+            self._actor.hurry()
+            self._draining.set()
+            self._woken.set()
+
+    def abandon(self) -> None:
+        """End at once. What was sent and not answered is settled by the next launch."""
+        self.drain()
+        if self._actions is not None:
+            self._actions.cancel_scope.cancel()
+
+    async def release(self) -> None:
+        """Give the batch free for the next launcher."""
+        await self._keeper.release(within=self._timing.drain)
+
+    # -- what the observer is told goes through here, so that the numbers are always right
+
+    def recorded(self, before: Entry, event: Event, after: Entry) -> None:
+        """Count a step, then pass it on."""
+        self._tally.move(before, after)
+        match event:
+            case Deferred(due=due):
+                self._due_at = due if self._due_at is None else min(self._due_at, due)
+            case Revised():
+                self._is_due_known = False
+            case _:
+                pass
+        self._observer.recorded(before, event, after)
+
+    def look_failed(self, entry: Entry, error: CallError) -> None:
+        """Pass it on."""
+        self._observer.look_failed(entry, error)
+
+    # -- the loop
+
+    async def _conduct(self) -> None:
+        async with anyio.create_task_group() as actions:
+            self._actions = actions
+            await self._load_in_flight()
+            while True:
+                self._woken = anyio.Event()
+                await self._load_due()
+                now, at = self._clock.monotonic(), self._clock.utcnow()
+                for action in self._planner.plan(now=now, at=at):
+                    actions.start_soon(self._carry_out, action)
+                if self._is_over():
+                    return
+                await self._rest()
+
+    def _is_over(self) -> bool:
+        if not self._planner.is_idle:
+            return False
+        return self._draining.is_set() or self._limits.mode is not Mode.WATCH or not self._tally.waiting
+
+    async def _rest(self) -> None:
+        """Wait until an action is done or something becomes due."""
+        wakes = [self._planner.wake_at, self._until_due()]
+        until = min((wake for wake in wakes if wake is not None), default=None)
+        with anyio.move_on_after(None if until is None else max(0.0, until - self._clock.monotonic())):
+            await self._woken.wait()
+
+    def _until_due(self) -> float | None:
+        if self._due_at is None or not self._wants_more():
+            return None
+        return self._clock.monotonic() + (self._due_at - self._clock.utcnow()).total_seconds()
+
+    async def _load_in_flight(self) -> None:
+        for state in (State.SUBMITTING, State.ACTIVE):
+            after = -1
+            while page := await self._ledger.in_state(self._batch, state, limit=_PAGE, after=after):
+                now, at = self._clock.monotonic(), self._clock.utcnow()
+                for entry in page:
+                    self._planner.add(entry, now=now, at=at)
+                after = page[-1].position
+
+    def _wants_more(self) -> bool:
+        """Tell whether the planner has room that is worth a query."""
+        room = self._planner.room()
+        return room > 0 and (room >= self._limits.concurrency // 2 or not self._planner.held)
+
+    async def _load_due(self) -> None:
+        at = self._clock.utcnow()
+        has_due = not self._is_due_known or (self._due_at is not None and self._due_at <= at)
+        if not (has_due and self._wants_more()):
+            return
+        room = self._planner.room()
+        entries = await self._ledger.due(self._batch, at=at, limit=room, skip=self._planner.held)
+        for entry in entries:
+            self._planner.add(entry, now=self._clock.monotonic(), at=at)
+        if len(entries) < room:
+            self._is_due_known = True
+            self._due_at = await self._ledger.next_due(self._batch, after=at)
+
+    async def _carry_out(self, action: Action) -> None:
+        try:
+            entry, failed = await self._actor.carry_out(action)
+        except BatchrunError as error:
+            self._fail(error)
+            entry, failed = action.entry, True
+        self._planner.done(action, entry, now=self._clock.monotonic(), failed=failed)
+        self._woken.set()
+
+    # -- how it stops
+
+    async def _guarded(self, forever: object) -> None:
+        try:
+            await forever()  # type: ignore[operator]
+        except BatchrunError as error:
+            self._fail(error)
+
+    def _fail(self, error: BatchrunError) -> None:
+        """Remember the first error that ends the launch, and end it as the error's kind asks for."""
+        self._failure = self._failure or error
+        if isinstance(error, ServiceUnusableError):
+            self.drain()
+        else:
+            self.abandon()
+
+    async def _limit_time(self) -> None:
+        """Drain at the deadline, and give up on calls that draining waits for too long."""
+        with anyio.move_on_after(self._timing.deadline):
+            await self._draining.wait()
+        self.drain(Stop.DEADLINE)
+        await self._clock.sleep(self._timing.drain)
+        self.abandon()

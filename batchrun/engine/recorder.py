@@ -1,0 +1,83 @@
+"""
+Making events durable: many entries' events share one commit.
+
+Belongs here: collecting what arrives while a commit is under way into the next one. Does not: what an event
+leads to (``model.transitions``), how it is stored (``ledger``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchrun.model.transitions import apply
+from batchrun.ports.ledger import Ledger, Step
+
+if TYPE_CHECKING:
+    from batchrun.engine.lease import LeaseKeeper
+    from batchrun.engine.observer import Observer
+    from batchrun.model.entry import Entry
+    from batchrun.model.events import Event
+
+
+@dataclass(slots=True)
+class _Commit:
+    """Steps that become durable together."""
+
+    steps: list[Step] = field(default_factory=list)
+    befores: list[Entry] = field(default_factory=list)
+    done: anyio.Event = field(default_factory=anyio.Event)
+    failure: Exception | None = None
+
+
+class Recorder:
+    """Records events under the lease; :meth:`run` must be running."""
+
+    def __init__(self, ledger: Ledger, lease: LeaseKeeper, observer: Observer) -> None:
+        self._ledger = ledger
+        self._lease = lease
+        self._observer = observer
+        self._next = _Commit()
+        self._has_work = anyio.Event()
+
+    async def record(self, entry: Entry, *events: Event) -> Entry:
+        """
+        Apply *events* to *entry* and give the result once it is durable.
+
+        Events that the table ignores are not stored. A caller that is cancelled while waiting does not take
+        its events back.
+
+        Raises:
+            InvariantError: An event cannot happen now.
+            LeaseLostError, LedgerError: Nothing of the commit was written.
+        """
+        commit = self._next
+        for event in events:
+            after = apply(entry, event)
+            if after is not entry:
+                commit.steps.append(Step(event=event, entry=after))
+                commit.befores.append(entry)
+            entry = after
+        if commit.steps:
+            self._has_work.set()
+            await commit.done.wait()
+        if commit.failure is not None:
+            raise commit.failure
+        return entry
+
+    async def run(self) -> None:
+        """Commit for ever, one commit at a time; meant to be cancelled when nobody records any more."""
+        while True:
+            await self._has_work.wait()
+            commit, self._next, self._has_work = self._next, _Commit(), anyio.Event()
+            try:
+                await self._ledger.record(self._lease.current, commit.steps)
+            except Exception as error:  # noqa: BLE001 (each waiter raises it)
+                commit.failure = error
+            else:
+                for before, step in zip(commit.befores, commit.steps, strict=True):
+                    self._observer.recorded(before, step.event, step.entry)
+            finally:
+                commit.done.set()

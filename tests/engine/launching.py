@@ -1,0 +1,109 @@
+"""Launches for tests: the real engine, client, ledger and simulator, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from batchrun.clock import VirtualClock
+from batchrun.engine.launcher import Launcher, Stop, Timing
+from batchrun.errors import CallError
+from batchrun.ledger import open_ledger
+from batchrun.model.entry import Entry
+from batchrun.model.events import Event, kind
+from batchrun.model.limits import Changed, Limits
+from batchrun.model.spec import Spec
+from batchrun.ports.ledger import Lease, Ledger
+from batchrun.service.client import AwsHealthOmics
+from batchrun.simulator import Settings, Simulator
+from tests.builders import spec
+from tests.world import connected
+
+
+class Told:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, str]] = []
+        self.failed_looks: list[str] = []
+
+    def recorded(self, before: Entry, event: Event, after: Entry) -> None:
+        assert before.id == after.id
+        self.steps.append((after.id, kind(event)))
+
+    def look_failed(self, entry: Entry, error: CallError) -> None:
+        assert error.operation == "GetRun"
+        self.failed_looks.append(entry.id)
+
+
+class Bench:
+    """One batch on one ledger against one simulated account; launch it as often as you like."""
+
+    def __init__(
+        self, ledger: Ledger, service: AwsHealthOmics, simulator: Simulator, clock: VirtualClock
+    ) -> None:
+        self.ledger = ledger
+        self.service = service
+        self.simulator = simulator
+        self.clock = clock
+        self.told = Told()
+        self.ttl = timedelta(seconds=30)
+
+    async def take_in(self, specs: Iterable[Spec], changed: Changed = Changed.REFUSE) -> Lease:
+        now = self.clock.utcnow()
+        await self.ledger.open_batch("cohort", region="us-east-1", at=now)
+        lease = await self.ledger.claim("cohort", holder="test:1", ttl=self.ttl, at=now)
+        await self.ledger.sync(lease, specs, changed=changed, at=now)
+        return lease
+
+    def launcher(self, lease: Lease, *, deadline: float | None = None, **limits: Any) -> Launcher:
+        return Launcher(
+            ledger=self.ledger,
+            service=self.service,
+            lease=lease,
+            limits=Limits(**limits),
+            timing=Timing(lease=self.ttl, deadline=deadline),
+            clock=self.clock,
+            observer=self.told,
+        )
+
+    async def launch(
+        self, specs: Iterable[Spec], *, changed: Changed = Changed.REFUSE, **options: Any
+    ) -> tuple[Stop, Launcher]:
+        launcher = self.launcher(await self.take_in(specs, changed), **options)
+        try:
+            return await launcher.run(), launcher
+        finally:
+            await launcher.release()
+
+    async def entries(self) -> dict[str, Entry]:
+        return {outcome.entry.id: outcome.entry async for outcome in self.ledger.outcomes("cohort")}
+
+    async def assert_agreement(self) -> None:
+        """Hold the ledger against what really happened: one run per row, and the same uuids and ends."""
+        runs = {record.tags["batchrun:id"]: record for record in self.simulator.state().runs}
+        entries = await self.entries()
+        assert len(runs) == len(self.simulator.state().runs), "a row was started twice"
+        assert {id for id, entry in entries.items() if entry.run} == set(runs), "a run was forgotten"
+        for id, record in runs.items():
+            run = entries[id].run
+            assert run is not None
+            assert (run.id, run.uuid, run.output_uri) == (record.id, record.uuid, record.run_output_uri)
+            assert run.status == str(record.status)
+
+
+@asynccontextmanager
+async def bench(folder: Path, settings: Settings | None = None, **options: Any) -> AsyncIterator[Bench]:
+    clock = VirtualClock()
+    async with (
+        connected(settings, clock=clock, **options) as (service, simulator),
+        await open_ledger(folder / "batchrun.db") as ledger,
+    ):
+        yield Bench(ledger, service, simulator, clock)
+
+
+def rows(count: int, **fields: Any) -> list[Spec]:
+    return [spec(f"row-{number:04}", number, **fields) for number in range(count)]

@@ -1,0 +1,47 @@
+"""
+Exit codes: a contract with cron jobs, pipelines and people (design.md, 4).
+
+Belongs here: the codes, and which error ends in which. Does not: raising (everybody else).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from batchrun.errors import BatchrunError, InputError, LeaseError, ServiceError, StorageError
+
+
+class Exit(enum.IntEnum):
+    """How a command ended."""
+
+    OK = 0  #: every entry succeeded
+    SOME_FAILED = 1  #: the batch has ended and some entry did not succeed
+    INPUT = 2  #: usage or manifest error; nothing was submitted
+    WORK_LEFT = 3  #: stopped with work left: --once, --detach, --deadline, a signal
+    HELD = 4  #: another launcher holds the batch
+    UNUSABLE = 5  #: the service, or the disk, cannot be used; nothing is lost
+    DEFECT = 70  #: a defect of batchrun
+
+
+MEANINGS: Final = {
+    Exit.OK: "every entry succeeded",
+    Exit.SOME_FAILED: "the batch has ended and some entry did not succeed",
+    Exit.INPUT: "usage or manifest error; nothing was submitted",
+    Exit.WORK_LEFT: "stopped with work left (--once, --detach, --deadline, a signal); run it again",
+    Exit.HELD: "another launcher holds the batch",
+    Exit.UNUSABLE: "the service (credentials, permission, network) or disk cannot be used; nothing is lost",
+    Exit.DEFECT: "a defect of batchrun; please report it",
+}
+
+_BY_ERROR: Final = (
+    (InputError, Exit.INPUT),
+    (LeaseError, Exit.HELD),
+    (ServiceError, Exit.UNUSABLE),
+    (StorageError, Exit.UNUSABLE),
+)
+
+
+def exit_code(error: BatchrunError) -> Exit:
+    """Give the code that *error* ends a command with."""
+    return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), Exit.DEFECT)

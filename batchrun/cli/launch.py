@@ -1,0 +1,213 @@
+"""
+A launch from end to end: manifest, service, ledger, lease, engine, results, exit code.
+
+Belongs here: the order in which things are opened and closed. Does not: options (``run``), what happens in
+between (``engine``).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batchrun.cli.exits import Exit
+from batchrun.cli.live import LiveDisplay
+from batchrun.cli.logs import configure
+from batchrun.cli.progress import Progress
+from batchrun.cli.reporters import JsonLines, LogLines, Reporter
+from batchrun.cli.summary import tell_end
+from batchrun.clock import Clock, SystemClock
+from batchrun.engine.launcher import Launcher, Stop, Timing
+from batchrun.errors import UsageError
+from batchrun.ledger import open_ledger
+from batchrun.manifest import Manifest, Source, load
+from batchrun.report import results
+from batchrun.service.client import connect
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from batchrun.cli.options import Output
+    from batchrun.model.limits import Changed, Limits
+    from batchrun.model.tally import Tally
+    from batchrun.ports.ledger import Lease, Ledger
+    from batchrun.ports.service import HealthOmics
+    from batchrun.service.session import Target
+
+#: Seconds that the last things, results and lease, may take when the launch was told to end.
+_LAST_THINGS: Final = 60.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything that ``batchrun run`` was told."""
+
+    source: Source
+    target: Target
+    ledger: str
+    results: str | None
+    rate: float | None
+    read_rate: float | None
+    limits: Limits
+    changed: Changed
+    deadline: float | None
+    lease: float
+    output: Output
+
+
+async def launch(job: Job) -> Exit:
+    """
+    Run the job and give its exit code.
+
+    Raises:
+        BatchrunError: Whatever ended it early; results of what is known were written before, where there
+            was a batch.
+    """
+    clock = SystemClock()
+    configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
+    with load(job.source) as manifest:
+        path = _results_path(job, manifest.batch)
+        jitter = random.Random()  # noqa: S311 (no secret)
+        connection = connect(job.target, rate=job.rate, read_rate=job.read_rate, clock=clock, rng=jitter)
+        async with connection as service, await open_ledger(job.ledger) as ledger:
+            await _open_batch(ledger, manifest.batch, service.region, clock)
+            async with _holding(ledger, manifest.batch, job, clock) as lease:
+                await _take_in(ledger, lease, manifest, job, clock)
+                return await _conduct(job, ledger, service, lease, path, clock)
+
+
+async def _open_batch(ledger: Ledger, name: str, region: str, clock: Clock) -> None:
+    batch = await ledger.open_batch(name, region=region, at=clock.utcnow())
+    if batch.region != region:
+        raise UsageError(
+            f"batch '{name}' has its runs in {batch.region}, but the region is {region}; "
+            f"give --region {batch.region}, or another --batch"
+        )
+
+
+@asynccontextmanager
+async def _holding(ledger: Ledger, batch: str, job: Job, clock: Clock) -> AsyncIterator[Lease]:
+    lease = await ledger.claim(
+        batch,
+        holder=f"{socket.gethostname()}:{os.getpid()}",
+        ttl=timedelta(seconds=job.lease),
+        at=clock.utcnow(),
+    )
+    try:
+        yield lease
+    finally:
+        with anyio.move_on_after(_LAST_THINGS, shield=True):
+            await ledger.release(lease)
+
+
+async def _take_in(ledger: Ledger, lease: Lease, manifest: Manifest, job: Job, clock: Clock) -> None:
+    sync = await ledger.sync(lease, manifest.specs(), changed=job.changed, at=clock.utcnow())
+    log.info(
+        "manifest_read",
+        batch=manifest.batch,
+        rows=sync.rows,
+        new=sync.new,
+        unchanged=sync.unchanged,
+        changed=sync.changed,
+    )
+    if sync.gone:
+        log.warning(
+            "rows_gone",
+            batch=manifest.batch,
+            count=sync.gone,
+            ids=", ".join(sync.gone_ids),
+            note="they are not in the manifest any more; they stay in the ledger",
+        )
+
+
+async def _conduct(
+    job: Job, ledger: Ledger, service: HealthOmics, lease: Lease, path: Path, clock: Clock
+) -> Exit:
+    progress = Progress(clock)
+    reporter = _reporter(job, lease.batch, progress, clock)
+    launcher = Launcher(
+        ledger=ledger,
+        service=service,
+        lease=lease,
+        limits=job.limits,
+        timing=Timing(lease=timedelta(seconds=job.lease), deadline=job.deadline),
+        clock=clock,
+        observer=reporter,
+    )
+    stop: Stop | None = None
+    try:
+        async with anyio.create_task_group() as aside:
+            aside.start_soon(_listen, launcher)
+            aside.start_soon(reporter.run, lambda: progress.snapshot(launcher.tally))
+            stop = await launcher.run()
+            aside.cancel_scope.cancel()
+    finally:
+        with anyio.move_on_after(_LAST_THINGS, shield=True):
+            await results.write(path, ledger.outcomes(lease.batch), _results_format(path))
+    tell_end(
+        lease.batch,
+        progress.snapshot(launcher.tally),
+        list(progress.failures),
+        path,
+        stop=stop,
+        as_json=job.output.as_json,
+    )
+    return _exit(launcher.tally)
+
+
+def _exit(tally: Tally) -> Exit:
+    if tally.open:
+        return Exit.WORK_LEFT
+    return Exit.OK if tally.has_only_succeeded else Exit.SOME_FAILED
+
+
+def _reporter(job: Job, batch: str, progress: Progress, clock: Clock) -> Reporter:
+    if job.output.as_json:
+        return JsonLines(progress, clock)
+    if sys.stderr.isatty() and not job.output.quiet and os.environ.get("TERM") != "dumb":
+        return LiveDisplay(batch, progress, clock)
+    return LogLines(progress, clock)
+
+
+async def _listen(launcher: Launcher) -> None:
+    """The first signal drains, the second leaves at once."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        is_first = True
+        async for number in signals:
+            if is_first:
+                log.warning(
+                    "stopping",
+                    signal=number.name,
+                    note="waiting for the calls in the air; the runs go on; once more leaves at once",
+                )
+                launcher.drain()
+            else:
+                launcher.abandon()
+            is_first = False
+
+
+def _results_path(job: Job, batch: str) -> Path:
+    path = Path(job.results or f"{batch}.results.csv")
+    _results_format(path)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(f"the results cannot be written to {path}; give another place with --results FILE")
+    return path
+
+
+def _results_format(path: Path) -> results.Format:
+    try:
+        return results.Format(path.suffix.removeprefix(".").lower())
+    except ValueError:
+        raise UsageError(f"--results {path}: the name must end in .csv or .jsonl") from None

@@ -1,0 +1,137 @@
+"""
+The ``batchrun`` command: its verbs, and how whatever they raise ends the process.
+
+Belongs here: the group, and the last line of defence. Does not: any verb.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import Final, NoReturn
+
+import click
+
+from batchrun import __version__
+from batchrun.cli.exits import MEANINGS, Exit, exit_code
+from batchrun.cli.printable import printable
+from batchrun.errors import BatchrunError, ManifestError
+
+#: Each verb, its module, and what it does in a few words. Modules are imported only when they are needed.
+_VERBS: Final = {
+    "run": "Submit what is due, watch to the end; the same command resumes.",
+    "check": "Find every error of a manifest without submitting.",
+    "plan": "What run would do now: new, unchanged, changed; calls and time.",
+    "status": "How it stands, from the ledger alone.",
+    "results": "Write the results, from the ledger alone.",
+    "simulate": "A local HealthOmics service, on loopback.",
+    "demo": "The whole thing in seconds, with no AWS account.",
+}
+
+_EPILOG: Final = "\b\nExit codes:\n" + "\n".join(
+    f"  {code.value:>2}  {text}" for code, text in MEANINGS.items()
+)
+
+
+class _Verbs(click.Group):
+    """Finds verbs by name and imports them when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _VERBS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"batchrun.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(_VERBS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name not in _VERBS and not name.startswith("-"):
+            ctx.fail(f"there is no verb '{printable(name)}'; the verbs are: {', '.join(_VERBS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Verbs,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, message="batchrun %(version)s")
+def cli() -> None:
+    """
+    Launch many AWS HealthOmics runs from one manifest, each row once, and watch them to the end.
+
+    Start with 'batchrun demo', which needs no AWS account; then 'batchrun check MANIFEST' and 'batchrun run
+    MANIFEST'. Every option can also be set as BATCHRUN_<OPTION> in the environment.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with the exit code that says how it went."""
+    try:
+        code = cli.main(prog_name="batchrun", standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001 (the last line of defence)
+        code = _end(_single(error))
+    _flush()
+    sys.exit(code or 0)
+
+
+def _single(error: BaseException) -> BaseException:
+    """Take an error out of the groups that task groups wrap around it; one of ours says more than others."""
+    while isinstance(error, BaseExceptionGroup):
+        ours, _ = error.split(BatchrunError)
+        group = ours or error
+        if ours is None and len(error.exceptions) > 1:
+            break
+        error = group.exceptions[0]
+    return error
+
+
+def _end(error: BaseException) -> int:
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            error.show()
+            return Exit.INPUT
+        case click.Abort() | KeyboardInterrupt():
+            click.echo("\nstopped; nothing is lost", err=True)
+            return Exit.WORK_LEFT
+        case SystemExit(code=int(code)):
+            return code
+        case BrokenPipeError():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.OK
+        case ManifestError(total=total):
+            click.echo(printable(str(error)), err=True)
+            problems = "1 problem" if total == 1 else f"{total} problems"
+            click.echo(f"batchrun: {problems}; nothing was submitted", err=True)
+            return Exit.INPUT
+        case BatchrunError() if exit_code(error) is not Exit.DEFECT:
+            click.echo(f"batchrun: {printable(str(error))}", err=True)
+            return exit_code(error)
+        case _:
+            traceback.print_exception(error)
+            click.echo(
+                f"batchrun {__version__}: this is a defect of batchrun; nothing that was recorded is lost. "
+                "Please report it with the lines above.",
+                err=True,
+            )
+            return Exit.DEFECT
+
+
+def _flush() -> None:
+    """Write out what is buffered while a closed pipe can still be met calmly."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,136 @@
+"""
+The options that several verbs share, each of which also reads ``BATCHRUN_<OPTION>``.
+
+Belongs here: names, defaults and help of options. Does not: what verbs do with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from batchrun.cli.values import Duration, Rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+#: Where the ledger is unless --ledger says otherwise: in the working directory.
+DEFAULT_LEDGER: Final = "batchrun.db"
+
+
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """Make a click option that shows its default and reads its own environment variable."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    settings.setdefault("envvar", "BATCHRUN_" + long.removeprefix("--").upper().replace("-", "_"))
+    settings.setdefault("show_default", True)
+    return click.option(*names, show_envvar=True, **settings)
+
+
+def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Make one decorator of several options, shown in this order."""
+
+    def decorate(command: F) -> F:
+        for one in reversed(options):
+            command = one(command)
+        return command
+
+    return decorate
+
+
+LEDGER = option("--ledger", default=DEFAULT_LEDGER, metavar="PATH", help="The ledger: a SQLite file.")
+
+MANIFEST = stacked(
+    click.argument("manifest", metavar="MANIFEST"),
+    option(
+        "--format",
+        "manifest_format",
+        type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv"]),
+        help="The manifest's format, where its name does not say.  [default: by extension]",
+    ),
+    option("--batch", help="The batch's name.  [default: the manifest's]"),
+    option(
+        "--defaults",
+        multiple=True,
+        metavar="FILE",
+        help="A YAML or JSON file of StartRun fields that every row takes; repeatable, later wins.",
+    ),
+    option(
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        help="A StartRun field that every row takes, such as workflowId=1234567 or parameters.threads:int=8; "
+        "repeatable; over --defaults and the manifest's own defaults, under the row.",
+    ),
+    option(
+        "--tags/--no-tags",
+        default=True,
+        help="Tag each run at its creation, so that it can be found again without a ledger.",
+    ),
+)
+
+SERVICE = stacked(
+    click.option("--profile", metavar="NAME", help="The AWS profile.  [env var: AWS_PROFILE]"),
+    click.option("--region", metavar="REGION", help="The AWS region.  [env var: AWS_REGION]"),
+    click.option(
+        "--endpoint-url",
+        metavar="URL",
+        help="Another HealthOmics, such as a simulator.  [env var: AWS_ENDPOINT_URL_OMICS]",
+    ),
+    option("--timeout", type=Duration(), default="30s", help="How long to wait for one answer."),
+)
+
+PACE = stacked(
+    option("--rate", type=Rate(), default=5, metavar="N|unlimited", help="StartRun calls per second."),
+    option(
+        "--read-rate",
+        type=Rate(),
+        default=10,
+        metavar="N|unlimited",
+        help="Calls per second of each other operation.",
+    ),
+    option(
+        "--concurrency",
+        type=click.IntRange(1, 1000),
+        default=32,
+        help="Calls of one kind in the air at once.",
+    ),
+    option(
+        "--max-active",
+        type=click.IntRange(min=1),
+        help="Runs of this batch that may be active at once.  [default: no cap]",
+    ),
+)
+
+OUTPUT = stacked(
+    option(
+        "--json", "as_json", is_flag=True, show_default=False, help="JSON lines on stdout, one object each."
+    ),
+    option(
+        "--log-format",
+        type=click.Choice(["human", "json"]),
+        default="human",
+        help="How log lines on stderr look.",
+    ),
+    option("-v", "--verbose", count=True, show_default=False, help="Log every retry too."),
+    option("-q", "--quiet", is_flag=True, show_default=False, help="Log warnings alone."),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """How a verb talks."""
+
+    as_json: bool
+    log_format: str
+    verbose: int
+    quiet: bool
+
+    @property
+    def verbosity(self) -> int:
+        """-1 quiet, 0 normal, 1 and more verbose."""
+        return -1 if self.quiet else self.verbose

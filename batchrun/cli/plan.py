@@ -1,0 +1,81 @@
+"""``batchrun plan``: what ``run`` would do now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE
+from batchrun.cli.printable import printable
+from batchrun.cli.reporters import emit
+from batchrun.cli.values import seconds
+from batchrun.model.states import State
+from batchrun.ports.ledger import Counts, Sync
+
+if TYPE_CHECKING:
+    from batchrun.manifest import Manifest
+
+
+@click.command()
+@MANIFEST
+@PACE
+@LEDGER
+@OUTPUT
+def plan(**options: Any) -> None:
+    """
+    Say what 'batchrun run MANIFEST' would do now; call nothing, write nothing.
+
+    Compares the manifest with the ledger: new, unchanged, changed and gone rows; the StartRun calls needed,
+    and how long they take at --rate.
+    """
+    from batchrun.cli.manifests import source  # noqa: PLC0415 (botocore is loaded only where it is needed)
+    from batchrun.manifest import load  # noqa: PLC0415
+
+    with load(source(options)) as manifest:
+        sync, counts = anyio.run(_compare, manifest, options["ledger"])
+        _tell(manifest.batch, sync, counts, options)
+
+
+async def _compare(manifest: Manifest, ledger_path: str) -> tuple[Sync, Counts]:
+    from batchrun.ledger import open_ledger  # noqa: PLC0415
+
+    if not await anyio.Path(ledger_path).exists():
+        return Sync(rows=manifest.count, new=manifest.count), Counts()
+    async with await open_ledger(ledger_path, read_only=True) as ledger:
+        return await ledger.compare(manifest.batch, manifest.specs()), await ledger.counts(manifest.batch)
+
+
+def _tell(batch: str, sync: Sync, counts: Counts, options: dict[str, Any]) -> None:
+    waiting = sum(counts.by_state.get(state, 0) for state in (State.PLANNED, State.BACKOFF))
+    unsettled = counts.by_state.get(State.SUBMITTING, 0)
+    calls = sync.new + waiting + unsettled
+    facts = {
+        "rows": sync.rows,
+        "new": sync.new,
+        "unchanged": sync.unchanged,
+        "changed": sync.changed,
+        "gone": sync.gone,
+        "to_submit": sync.new + waiting,
+        "to_settle": unsettled,
+        "to_watch": counts.by_state.get(State.ACTIVE, 0),
+        "start_run_calls": calls,
+        "seconds_to_submit": round(calls / options["rate"], 1),
+    }
+    if options["as_json"]:
+        emit("plan", batch=batch, changedIds=list(sync.changed_ids), goneIds=list(sync.gone_ids), **facts)
+        return
+    click.echo(
+        f"{printable(batch)}: {sync.rows} rows: {sync.new} new, {sync.unchanged} unchanged, ", nl=False
+    )
+    click.echo(f"{sync.changed} changed, {sync.gone} gone from the manifest")
+    for word, ids in (("changed", sync.changed_ids), ("gone", sync.gone_ids)):
+        if ids:
+            click.echo(f"  {word}: {printable(', '.join(ids))}")
+    if sync.changed:
+        click.echo("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
+    click.echo(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")
+    click.echo(
+        f"StartRun calls: {calls}, {seconds(calls / options['rate'])} at {options['rate']:g} per second"
+    )

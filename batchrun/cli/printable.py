@@ -1,0 +1,24 @@
+"""
+Text of others made safe to show: manifests and the service may hold anything.
+
+Belongs here: taking the power over a terminal out of text. Does not: layout.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def printable(text: str) -> str:
+    r"""Give *text* with control, format and surrogate characters written as ``\x1b`` and the like."""
+    if text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character == "\n":
+        return character
+    if unicodedata.category(character) == "Zs":
+        return " "
+    return character.encode("unicode_escape").decode("ascii")

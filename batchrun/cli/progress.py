@@ -1,0 +1,112 @@
+"""
+A launch in numbers for whoever shows them.
+
+Belongs here: counts, rates, the time left. Does not: rendering (``live``, ``lines``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.events import Accepted
+from batchrun.model.states import ENDED, QUEUED_STATUSES, State
+
+if TYPE_CHECKING:
+    from batchrun.clock import Clock
+    from batchrun.model.entry import Entry
+    from batchrun.model.events import Event
+    from batchrun.model.tally import Tally
+
+#: Seconds over which rates are taken: starts come in seconds, ends in minutes to hours.
+_STARTS_WINDOW: Final = 30.0
+_ENDS_WINDOW: Final = 1800.0
+_ENDS_NEEDED: Final = 3
+_FAILURES_SHOWN: Final = 5
+_MARKS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The numbers at one moment; queued is apart from running. *left* is in seconds, None if nobody knows."""
+
+    total: int
+    planned: int
+    submitting: int
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    deleted: int
+    refused: int
+    elapsed: float
+    starts_per_second: float
+    left: float | None
+    looks_failed: int
+
+    @property
+    def ended(self) -> int:
+        """Entries with nothing left to do."""
+        return self.succeeded + self.failed + self.cancelled + self.deleted + self.refused
+
+
+class Progress:
+    """Keeps the numbers from the steps as they are recorded."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._begun = clock.monotonic()
+        self._starts: deque[float] = deque(maxlen=_MARKS)
+        self._ends: deque[float] = deque(maxlen=_MARKS)
+        self._looks_failed = 0
+        self.failures: deque[Entry] = deque(maxlen=_FAILURES_SHOWN)
+
+    def recorded(self, before: Entry, event: Event, after: Entry) -> None:
+        """Take a step into the numbers."""
+        if isinstance(event, Accepted):
+            self._starts.append(self._clock.monotonic())
+        if after.state in ENDED and before.state not in ENDED:
+            self._ends.append(self._clock.monotonic())
+            if after.state is not State.SUCCEEDED:
+                self.failures.append(after)
+
+    def look_failed(self) -> None:
+        """Take a failed look into the numbers."""
+        self._looks_failed += 1
+
+    def snapshot(self, tally: Tally) -> Snapshot:
+        """Give the numbers as they are now."""
+        now = self._clock.monotonic()
+        state = tally.by_state
+        queued = sum(tally.by_status[status] for status in QUEUED_STATUSES)
+        rate = _per_second(self._starts, now, _STARTS_WINDOW)
+        return Snapshot(
+            total=tally.total,
+            planned=tally.waiting,
+            submitting=state[State.SUBMITTING],
+            queued=queued,
+            running=state[State.ACTIVE] - queued,
+            succeeded=state[State.SUCCEEDED],
+            failed=state[State.FAILED],
+            cancelled=state[State.CANCELLED],
+            deleted=state[State.DELETED],
+            refused=state[State.REFUSED],
+            elapsed=now - self._begun,
+            starts_per_second=rate,
+            left=self._left(tally, now),
+            looks_failed=self._looks_failed,
+        )
+
+    def _left(self, tally: Tally, now: float) -> float | None:
+        ends = _per_second(self._ends, now, _ENDS_WINDOW)
+        return tally.open / ends if ends and len(self._ends) >= _ENDS_NEEDED else None
+
+
+def _per_second(marks: deque[float], now: float, window: float) -> float:
+    while marks and marks[0] < now - window:
+        marks.popleft()
+    if not marks:
+        return 0.0
+    return len(marks) / max(now - marks[0], 1.0)

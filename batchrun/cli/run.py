@@ -1,0 +1,130 @@
+"""``batchrun run``: submit what is due, watch to the end; the same command resumes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SERVICE, Output, option
+from batchrun.cli.values import Duration
+from batchrun.errors import UsageError
+from batchrun.model.limits import Changed, Limits, Mode
+from batchrun.model.policies import WatchPolicy
+
+if TYPE_CHECKING:
+    from batchrun.cli.launch import Job
+
+
+@click.command(
+    epilog="Runs go on at the service whatever happens to this command. The first Ctrl-C ends it in good "
+    "order, the second at once; the same command goes on where it stood."
+)
+@MANIFEST
+@option(
+    "--once", is_flag=True, show_default=False, help="One pass: submit what is due, look at each run once."
+)
+@option("--detach", is_flag=True, show_default=False, help="Submit, and do not watch.")
+@option("--deadline", type=Duration(), metavar="DURATION", help="Stop in good order after this, such as 50m.")
+@option(
+    "--changed",
+    type=click.Choice(["keep", "resubmit"]),
+    help="What to do about rows whose content changed after submission: go on with what was submitted, "
+    "or start new runs.  [default: refuse]",
+)
+@PACE
+@option(
+    "--poll-interval", type=Duration(), default="60s", help="The longest wait between two looks at a run."
+)
+@option(
+    "--replay-window",
+    type=Duration(),
+    default="1h",
+    help="How long the service is trusted to remember a requestId; past it, we look before sending again.",
+)
+@option(
+    "--lease",
+    type=Duration(),
+    default="30s",
+    help="How long a dead launcher on another host holds the batch.",
+)
+@LEDGER
+@option(
+    "--results",
+    metavar="FILE",
+    help="Where the results go, .csv or .jsonl.  [default: BATCH.results.csv in the working directory]",
+)
+@SERVICE
+@OUTPUT
+@click.pass_context
+def run(context: click.Context, /, **options: Any) -> None:
+    """
+    Submit every row of MANIFEST once, and watch the runs to their ends.
+
+    MANIFEST is a YAML, JSON, JSON Lines, CSV or TSV file, or - for standard input.
+    """
+    from batchrun.cli.launch import launch  # noqa: PLC0415 (botocore takes half a second to import)
+
+    job = _job(options)
+    context.exit(anyio.run(launch, job))
+
+
+def _job(options: dict[str, Any]) -> Job:
+    from batchrun.cli.launch import Job  # noqa: PLC0415
+    from batchrun.cli.manifests import source  # noqa: PLC0415
+    from batchrun.service.session import Target  # noqa: PLC0415
+
+    if options["once"] and options["detach"]:
+        raise UsageError(
+            "--once and --detach do not go together: --once looks at the runs, --detach does not"
+        )
+    if options["lease"] < 1:
+        raise UsageError("--lease must be 1s or longer: it is renewed three times in its life")
+    return Job(
+        source=source(options),
+        target=Target(
+            profile=options["profile"],
+            region=options["region"],
+            endpoint_url=options["endpoint_url"],
+            read_timeout=options["timeout"],
+            connections=2 * options["concurrency"] + 8,
+        ),
+        ledger=options["ledger"],
+        results=options["results"],
+        rate=_finite(options["rate"]),
+        read_rate=_finite(options["read_rate"]),
+        limits=_limits(options),
+        changed=Changed(options["changed"] or "refuse"),
+        deadline=options["deadline"],
+        lease=options["lease"],
+        output=output(options),
+    )
+
+
+def _limits(options: dict[str, Any]) -> Limits:
+    mode = Mode.ONCE if options["once"] else Mode.DETACH if options["detach"] else Mode.WATCH
+    longest = max(0.1, options["poll_interval"])
+    return Limits(
+        mode=mode,
+        concurrency=options["concurrency"],
+        max_active=options["max_active"],
+        tag=options["tags"],
+        replay_window=options["replay_window"],
+        watch=WatchPolicy(shortest=min(WatchPolicy().shortest, longest), longest=longest),
+    )
+
+
+def _finite(rate: float) -> float | None:
+    return None if math.isinf(rate) else rate
+
+
+def output(options: dict[str, Any]) -> Output:
+    """Make the output settings that the options describe."""
+    return Output(
+        as_json=options["as_json"],
+        log_format=options["log_format"],
+        verbose=options["verbose"],
+        quiet=options["quiet"],
+    )

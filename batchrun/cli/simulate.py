@@ -1,0 +1,126 @@
+"""``batchrun simulate``: a local HealthOmics service, on loopback."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import click
+
+from batchrun.cli.options import option
+from batchrun.cli.values import Duration
+from batchrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchrun.simulator import Settings, Simulator
+
+T = TypeVar("T")
+
+
+@click.command()
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; nobody is checked."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 is any free one."
+)
+@option("--seed", default=0, envvar="BATCHRUN_SIMULATE_SEED", help="The same seed makes the same story.")
+@option(
+    "--time-scale",
+    default=0.002,
+    help="What every duration of a run is multiplied by: 0.002 makes half an hour 3.6 seconds.",
+)
+@option(
+    "--limits",
+    default="",
+    metavar="OP=RATE[/BURST],...",
+    help="Calls per second, such as StartRun=100/20,*=unlimited.  [default: as the service has them]",
+)
+@option(
+    "--failures",
+    default="",
+    metavar="REASON=CHANCE,...",
+    help="Runs that fail, such as SERVICE_ERROR=0.1,RUN_TASK_FAILED=0.02.",
+)
+@option(
+    "--faults",
+    default="",
+    metavar="OP:FAULT=CHANCE,...",
+    help="Calls that go wrong, such as StartRun:drop_after=0.08,*:throttle=0.05; 3x is the next three calls.",
+)
+@option(
+    "--max-active",
+    type=click.IntRange(min=1),
+    default=50,
+    envvar="BATCHRUN_SIMULATE_MAX_ACTIVE",
+    help="Runs that are active at once; more wait as PENDING.",
+)
+@option("--listing-lag", type=Duration(), default="0s", help="How long ListRuns does not show a new run.")
+@option(
+    "--idempotency-window",
+    type=Duration(),
+    metavar="DURATION",
+    help="How long a requestId is remembered.  [default: for ever]",
+)
+def simulate(**options: Any) -> None:
+    """
+    Serve a simulated HealthOmics account until Ctrl-C.
+
+    It speaks the service's own protocol: batchrun, boto3 and the AWS CLI work with it unchanged. What really
+    happened can be read from /_simulator/state as JSON.
+    """
+    anyio.run(_serve, _settings(options), options["host"], options["port"])
+
+
+async def _serve(settings: Settings, host: str, port: int) -> None:
+    from batchrun.simulator import run_forever  # noqa: PLC0415 (aiohttp is loaded only where it is needed)
+
+    async def until_signal() -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _number in signals:
+                group.cancel_scope.cancel()
+                return
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(until_signal)
+        try:
+            await run_forever(settings, host=host, port=port, ready=_tell)
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen on {host}:{port}: {error.strerror or error}; try --port 0"
+            ) from error
+
+
+def _tell(simulator: Simulator) -> None:
+    click.echo(f"simulated HealthOmics on {simulator.url}; Ctrl-C ends it")
+    click.echo(f"  batchrun:  batchrun run MANIFEST --endpoint-url {simulator.url}")
+    click.echo("  AWS CLI:   export AWS_DISABLE_HOST_PREFIX_INJECTION=true")
+    click.echo(f"             export AWS_ENDPOINT_URL_OMICS={simulator.url}")
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    from batchrun.simulator import Settings, parse_failures, parse_faults, parse_limits  # noqa: PLC0415
+
+    window = options["idempotency_window"]
+    return _valid(
+        Settings,
+        seed=options["seed"],
+        time_scale=options["time_scale"],
+        limits=_valid(parse_limits, options["limits"]),
+        failures=_valid(parse_failures, options["failures"]),
+        faults=_valid(parse_faults, options["faults"]),
+        max_active=options["max_active"],
+        max_active_static=options["max_active"],
+        listing_lag=options["listing_lag"],
+        **({} if window is None else {"idempotency_window": window}),
+    )
+
+
+def _valid(make: Callable[..., T], *texts: str, **settings: Any) -> T:
+    try:
+        return make(*texts, **settings)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

@@ -1,0 +1,68 @@
+"""
+What people type for a value: durations, rates.
+
+Belongs here: click's parameter types. Does not: which option takes them (``options``).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+import click
+
+_DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+_UNITS: Final = (86400, 3600, 60, 1)
+UNLIMITED: Final = math.inf
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written as ``90s``, ``50m``, ``1h30m`` or ``2d``; a bare number is seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Give the seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        text = str(value).strip()
+        match = _DURATION.fullmatch(text)
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            return float(text)
+        if not text or match is None:
+            self.fail(f"'{value}' is not a duration; write for instance 90s, 50m, 1h30m or 2d", param, ctx)
+        return sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS, strict=True) if part)
+
+
+class Rate(click.ParamType[float]):
+    """Calls per second: a number above zero, or ``unlimited``."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Give the calls per second; infinity for ``unlimited``."""
+        if isinstance(value, str) and value.strip().lower() == "unlimited":
+            return UNLIMITED
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate <= UNLIMITED or math.isnan(rate):
+            self.fail(
+                f"'{value}' is not a rate; write calls per second, for instance 5, or unlimited", param, ctx
+            )
+        return rate
+
+
+def seconds(value: float) -> str:
+    """Write a duration for people: ``45 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
+    whole = round(value)
+    if whole < 90:  # noqa: PLR2004
+        return f"{whole} s"
+    if whole < 5400:  # noqa: PLR2004
+        return f"{round(whole / 60)} min"
+    hours, minutes = divmod(round(whole / 60), 60)
+    if hours < 48:  # noqa: PLR2004
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24} h"

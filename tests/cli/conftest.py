@@ -1,0 +1,152 @@
+"""The real command in a subprocess, against the simulator in another, in real time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BATCHRUN = [sys.executable, "-m", "batchrun"]
+DEFAULTS = """\
+workflowId: "1234567"
+roleArn: arn:aws:iam::123456789012:role/omics
+outputUri: s3://lab-results/{batch}/{id}/
+"""
+
+
+class Simulated:
+    """A simulator in a process of its own."""
+
+    def __init__(self, *options: str) -> None:
+        command = [*BATCHRUN, "simulate", "--port", "0", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().split(" on ")[1].split(";")[0]
+
+    def state(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/_simulator/state", timeout=10) as answer:
+            state: dict[str, Any] = json.load(answer)
+            return state
+
+    def calls(self, operation: str) -> int:
+        return int(self.state()["calls"].get(operation, {}).get("calls", 0))
+
+    def wait_for_runs(self, count: int) -> None:
+        until(lambda: len(self.state()["runs"]) >= count)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def until(is_true, seconds: float = 30.0) -> None:
+    """Wait for a fact in another process; the only kind of waiting that tests do."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+
+
+class Shell:
+    """A working directory with a user who types commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def cohort(self, rows: int, name: str = "cohort.csv") -> list[str]:
+        """Write a manifest of so many rows, and give the arguments that name it."""
+        self.write("defaults.yaml", DEFAULTS)
+        self.write(name, "id,parameters.sample\n" + "".join(f"s{n:03},x{n}\n" for n in range(rows)))
+        return [name, "--defaults", "defaults.yaml"]
+
+    def run(
+        self, *arguments: str, stdin: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*BATCHRUN, *arguments],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*BATCHRUN, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def results(self, name: str = "cohort.results.csv") -> list[dict[str, str]]:
+        with (self.folder / name).open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def end(process: subprocess.Popen[str], number: int | None = None) -> tuple[int, str]:
+    """Send a signal, if any, and give the exit code and everything that was said."""
+    if number is not None:
+        process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    end(process, signal.SIGKILL)
+
+
+def assert_agreement(results: list[dict[str, str]], simulated: Simulated) -> None:
+    """Hold the results against what really happened."""
+    runs = {run["tags"]["batchrun:id"]: run for run in simulated.state()["runs"]}
+    assert len(runs) == len(simulated.state()["runs"]), "a row was started twice"
+    assert [row["id"] for row in results] == sorted(runs)
+    for row in results:
+        run = runs[row["id"]]
+        assert (row["runId"], row["uuid"], row["runOutputUri"]) == (
+            run["id"],
+            run["uuid"],
+            run["run_output_uri"],
+        )
+        assert row["status"] == run["status"]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def simulate():
+    """Make simulators that end with the test."""
+    made: list[Simulated] = []
+
+    def make(*options: str) -> Simulated:
+        made.append(Simulated("--limits", "*=unlimited", *options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()

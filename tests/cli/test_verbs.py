@@ -1,0 +1,149 @@
+"""The other verbs, help, and how the command ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+
+import pytest
+
+from batchrun import __version__
+from batchrun.cli.main import cli
+from tests.cli.conftest import BATCHRUN, ROOT, Shell
+
+SAMPLES = [
+    ["manifests/samples.csv", "--defaults", "manifests/samples.defaults.yaml"],
+    ["manifests/cohort.yaml"],
+    ["manifests/panel.jsonl"],
+    ["manifests/native-batch.json"],
+]
+VERBS = cli.list_commands(None)  # type: ignore[arg-type]
+
+
+def in_checkout(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*BATCHRUN, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_demo_ends_with_a_table_of_results():
+    done = in_checkout("demo")
+    assert done.returncode == 0, done.stderr
+    assert "cohort: 50 succeeded (of 50" in done.stdout
+    assert done.stdout.count("COMPLETED") == 10
+    assert "... and 40 more rows" in done.stdout
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample[0])
+def test_the_samples_are_good(sample):
+    done = in_checkout("check", *sample)
+    assert done.returncode == 0, done.stderr
+    assert "no problems found" in done.stdout
+
+
+def test_the_bad_sample_shows_a_dozen_problems():
+    done = in_checkout("check", "manifests/bad.yaml")
+    assert done.returncode == 2
+    assert "batchrun: 12 problems; nothing was submitted" in done.stderr
+
+
+def test_check_in_json():
+    done = in_checkout("check", "manifests/cohort.yaml", "--json")
+    assert json.loads(done.stdout) == {"message_type": "check", "batch": "cohort", "rows": 50, "problems": 0}
+
+
+def test_plan_needs_no_ledger_and_makes_none(shell: Shell):
+    done = shell.run("plan", *shell.cohort(20))
+    assert done.returncode == 0
+    assert "20 new" in done.stdout
+    assert "StartRun calls: 20, 4 s at 5 per second" in done.stdout
+    assert not (shell.folder / "batchrun.db").exists()
+
+
+@pytest.mark.parametrize("verb", ["status", "results"])
+def test_without_a_ledger_the_reading_verbs_say_so(shell: Shell, verb):
+    done = shell.run(verb)
+    assert done.returncode == 2
+    assert "no ledger at batchrun.db" in done.stderr
+
+
+def test_status_and_results_of_a_batch_that_is_not_there(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "1")
+    shell.run("run", *shell.cohort(1), "--endpoint-url", simulated.url, "--detach")
+    for verb in ("status", "results"):
+        done = shell.run(verb, "nope")
+        assert done.returncode == 2
+        assert "it has: cohort" in done.stderr
+    assert json.loads(shell.run("status", "--json").stdout)["queued"] == 1
+    assert shell.run("results", "-o", "-").stdout.startswith("id,status,runId,uuid,runOutputUri,")
+
+
+def test_version_and_help():
+    assert in_checkout("--version").stdout.strip() == f"batchrun {__version__}"
+    assert in_checkout("--help").returncode == 0
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_that_teaches(verb):
+    done = in_checkout(verb, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) > 8
+
+
+@pytest.mark.parametrize("arguments", [["nope"], ["run"], ["run", "--nope"], ["status", "--ledger"]])
+def test_wrong_usage_exits_with_two_and_without_a_traceback(arguments):
+    done = in_checkout(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_pipe_is_met_calmly(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "1")
+    shell.run("run", *shell.cohort(200), "--endpoint-url", simulated.url, "--detach", "--rate", "unlimited")
+    piped = subprocess.run(
+        f"{' '.join(BATCHRUN)} results -o - | head -1",
+        shell=True,
+        cwd=shell.folder,
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert piped.stdout.count("\n") == 1
+    assert piped.stderr == ""
+
+
+@pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
+def test_shell_completion_is_there(shell: Shell, shell_name):
+    done = shell.run(_BATCHRUN_COMPLETE=f"{shell_name}_source")
+    assert done.returncode == 0
+    assert "_BATCHRUN_COMPLETE" in done.stdout
+
+
+def test_on_a_terminal_there_is_a_live_display(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0005")
+    ours, theirs = pty.openpty()
+    command = ["run", *shell.cohort(5), "--endpoint-url", simulated.url, "--poll-interval", "0.2s"]
+    environment = {**shell.environment, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        [*BATCHRUN, *command], cwd=shell.folder, env=environment, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(ours)
+    assert process.wait(30) == 0
+    text = seen.decode()
+    assert "queued" in text
+    assert "succeeded 5" in text
+    assert "cohort: 5 succeeded (of 5" in text
+    assert "run_accepted" not in text

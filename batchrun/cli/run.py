@@ -45,6 +45,12 @@ if TYPE_CHECKING:
     help="How long the service is trusted to remember a requestId; past it, we look before sending again.",
 )
 @option(
+    "--listing-lag",
+    type=Duration(),
+    default="60s",
+    help="How long a new run may be missing from ListRuns: not listed yet is not the same as not there.",
+)
+@option(
     "--lease",
     type=Duration(),
     default="30s",
@@ -112,6 +118,7 @@ def _limits(options: dict[str, Any]) -> Limits:
         max_active=options["max_active"],
         tag=options["tags"],
         replay_window=options["replay_window"],
+        listing_lag=options["listing_lag"],
         watch=WatchPolicy(shortest=min(WatchPolicy().shortest, longest), longest=longest),
     )
 

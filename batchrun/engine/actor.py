@@ -7,6 +7,7 @@ Belongs here: the order of turn, intent, call and record. Does not: what an outc
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,15 +18,20 @@ from batchrun.model.events import Accepted, Doubted, Event, Intended, Revised, S
 from batchrun.model.planner import Action, Look, Replay, Settle, Submit
 from batchrun.model.request import run_name, start_run_request
 from batchrun.model.states import State
-from batchrun.model.verdicts import after_failure, after_look, after_missing, pick_own
+from batchrun.model.verdicts import (
+    after_failure,
+    after_look,
+    after_missing,
+    held_for_permission,
+    held_for_rivals,
+    search,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.clock import Clock
     from batchrun.engine.observer import Observer
     from batchrun.engine.recorder import Recorder
-    from batchrun.model.entry import Entry, Run
+    from batchrun.model.entry import Entry, Sighting
     from batchrun.model.limits import Limits
     from batchrun.ports.service import HealthOmics
 
@@ -43,6 +49,8 @@ class Actor:
         self._clock = clock
         self._denials = {"StartRun": Denials(), "GetRun": Denials()}
         self._waiting_for_turn: set[anyio.CancelScope] = set()
+        #: Two untagged rows that ask for the same must not both adopt one run.
+        self._one_untagged_search = anyio.Lock()
 
     def hurry(self) -> None:
         """Let go of what was not sent yet, and give up retrying what was."""
@@ -64,10 +72,10 @@ class Actor:
         match action:
             case Submit(entry=entry):
                 return await self._submit(entry)
-            case Replay(entry=entry):
-                return await self._replay(entry)
-            case Settle(entry=entry):
-                return await self._settle(entry)
+            case Replay(entry=entry, trusted_until=trusted_until):
+                return await self._replay(entry, trusted_until)
+            case Settle(entry=entry, may_send=may_send):
+                return await self._settle(entry, may_send=may_send)
             case Look(entry=entry):
                 return await self._look(entry)
 
@@ -75,21 +83,21 @@ class Actor:
         if not await self._got_turn():
             return entry, False
         intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag)
-        return await self._send(await self._recorder.record(entry, intent))
+        return await self._send(await self._recorder.record(entry, intent), self._limits.replay_window)
 
-    async def _replay(self, entry: Entry) -> tuple[Entry, bool]:
+    async def _replay(self, entry: Entry, trusted_until: float) -> tuple[Entry, bool]:
         if not await self._got_turn():
             return entry, True
-        return await self._send(entry)
+        return await self._send(entry, trusted_until - self._clock.monotonic(), is_repeat=True)
 
-    async def _settle(self, entry: Entry) -> tuple[Entry, bool]:
-        try:
-            run = await self._find(entry)
-        except CallError as error:
-            return await self._doubt(entry, error), True
-        if run is None:
-            return await self._replay(entry)
-        return await self._record(entry, Accepted(at=self._clock.utcnow(), run=run, was_found=True)), False
+    async def _settle(self, entry: Entry, *, may_send: bool) -> tuple[Entry, bool]:
+        found = await self._searched(entry)
+        if found is not None:
+            return found, found.state is State.SUBMITTING
+        if not may_send or not await self._got_turn():
+            return entry, True
+        # It is not there, so the requestId is as good as new.
+        return await self._send(entry, self._limits.replay_window)
 
     async def _got_turn(self) -> bool:
         """Wait for a turn to start a run; False when the launcher drains before it comes."""
@@ -101,11 +109,14 @@ class Actor:
                 self._waiting_for_turn.discard(scope)
         return not scope.cancelled_caught
 
-    async def _send(self, entry: Entry) -> tuple[Entry, bool]:
+    async def _send(self, entry: Entry, trusted_for: float, *, is_repeat: bool = False) -> tuple[Entry, bool]:
+        request = start_run_request(entry)
         try:
-            run = await self._service.start_run(start_run_request(entry))
+            run = await self._service.start_run(request, trusted_for=trusted_for, is_repeat=is_repeat)
         except ConflictError as error:
-            return await self._after_conflict(entry, error)
+            # A call with this requestId is, or was, under way: the run may be there already.
+            found = await self._searched(entry) or await self._doubt(entry, error)
+            return found, found.state is State.SUBMITTING
         except CallError as error:
             return await self._after_failure(entry, error)
         self._denials["StartRun"].passed()
@@ -119,24 +130,32 @@ class Actor:
             raise _not_permitted("StartRun", error)
         return entry, entry.state is State.SUBMITTING
 
-    async def _after_conflict(self, entry: Entry, conflict: ConflictError) -> tuple[Entry, bool]:
-        """A call with this requestId is, or was, under way: the run may be there already."""
-        try:
-            run = await self._find(entry)
-        except CallError as error:
-            return await self._doubt(entry, error), True
-        if run is None:
-            return await self._doubt(entry, conflict), True
-        return await self._record(entry, Accepted(at=self._clock.utcnow(), run=run, was_found=True)), False
+    async def _searched(self, entry: Entry) -> Entry | None:
+        """Look for the entry's run and record what came of it; None where there is no such run."""
+        async with self._one_untagged_search if not entry.tagged else nullcontext():
+            try:
+                result = search(entry, await self._candidates(entry))
+            except AccessDeniedError as error:
+                return await self._record(entry, held_for_permission(error, self._clock.utcnow()))
+            except CallError as error:
+                return await self._doubt(entry, error)
+            at = self._clock.utcnow()
+            if result.rivals:
+                return await self._record(entry, held_for_rivals(result.rivals, at))
+            if result.run is None:
+                return None
+            return await self._record(entry, Accepted(at=at, run=result.run, was_found=True))
 
-    async def _find(self, entry: Entry) -> Run | None:
+    async def _candidates(self, entry: Entry) -> list[Sighting]:
+        """Look at the runs of the entry's name that no other entry has."""
         name = run_name(entry)
-        candidates: list[tuple[Run, Mapping[str, str]]] = []
+        sightings: list[Sighting] = []
         if name is not None:
             async for run_id in self._service.runs_named(name):
-                sighting = await self._service.get_run(run_id)
-                candidates.append((sighting.run, sighting.tags))
-        return pick_own(entry, candidates)
+                with suppress(NotFoundError):  # removed between the two calls
+                    sightings.append(await self._service.get_run(run_id))
+        taken = await self._recorder.taken([sighting.run.uuid for sighting in sightings])
+        return [sighting for sighting in sightings if sighting.run.uuid not in taken]
 
     async def _doubt(self, entry: Entry, error: CallError) -> Entry:
         return await self._record(

@@ -16,6 +16,8 @@ from batchrun.model.transitions import apply
 from batchrun.ports.ledger import Ledger, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from batchrun.engine.lease import LeaseKeeper
     from batchrun.engine.observer import Observer
     from batchrun.model.entry import Entry
@@ -66,6 +68,10 @@ class Recorder:
         if commit.failure is not None:
             raise commit.failure
         return entry
+
+    async def taken(self, uuids: Collection[str]) -> Collection[str]:
+        """Give those of *uuids* whose runs belong to entries of the batch already."""
+        return await self._ledger.known_runs(self._lease.current.batch, uuids)
 
     async def run(self) -> None:
         """Commit for ever, one commit at a time; meant to be cancelled when nobody records any more."""

@@ -73,6 +73,16 @@ def entry(connection: apsw.Connection, batch: str, entry_id: str) -> Entry | Non
     return None if row is None else entry_of(batch, row)
 
 
+def known_runs(connection: apsw.Connection, batch: str, uuids: Collection[str]) -> frozenset[str]:
+    """Give those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
+    key = batch_key(connection, batch)
+    return frozenset(
+        uuid
+        for uuid in uuids
+        if connection.execute(queries()["is_known_run"], {"batch": key, "uuid": uuid}).fetchone()
+    )
+
+
 def counts(connection: apsw.Connection, batch: str) -> Counts:
     """Count the batch's entries."""
     by_state: defaultdict[State, int] = defaultdict(int)

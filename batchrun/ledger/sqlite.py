@@ -150,6 +150,9 @@ class SqliteLedger(Ledger):
     async def entry(self, batch: str, entry_id: str) -> Entry | None:
         return await self._read(lambda: reading.entry(self._connection, batch, entry_id))
 
+    async def known_runs(self, batch: str, uuids: Collection[str]) -> frozenset[str]:
+        return await self._read(lambda: reading.known_runs(self._connection, batch, uuids))
+
     async def counts(self, batch: str) -> Counts:
         return await self._read(lambda: reading.counts(self._connection, batch))
 

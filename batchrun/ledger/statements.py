@@ -43,6 +43,12 @@ def queries() -> Mapping[str, str]:
 
 
 @functools.cache
+def checks() -> Mapping[str, str]:
+    """Give every statement of ``verify.sql`` by name."""
+    return split((_SQL / "verify.sql").read_text(encoding="utf-8"))
+
+
+@functools.cache
 def migrations() -> tuple[Migration, ...]:
     """Give every migration, in order."""
     found = []

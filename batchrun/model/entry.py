@@ -6,14 +6,17 @@ Belongs here: the values. Does not: how they change (``transitions``) or are sto
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchrun.model.spec import request_id
 from batchrun.model.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
+
+    from batchrun.model.spec import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,18 @@ class Run:
     stop_time: datetime | None = None
     failure_reason: str | None = None
     status_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One GetRun: the run, and what it was asked to be."""
+
+    run: Run
+    name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    workflow_id: str | None = None
+    output_uri: str | None = None  #: ``outputUri``, as requested
+    parameters: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ class Limits:
     max_active: int | None = None  #: runs of this batch that have not ended; None is no cap
     tag: bool = True  #: whether new runs carry our tags
     replay_window: float = 3600.0  #: seconds for which the service is trusted to remember a requestId
+    listing_lag: float = 60.0  #: seconds by which ListRuns may lag behind StartRun
     settle_grace: float = 15.0  #: seconds after acceptance in which a first 404 is not yet believed
     watch: WatchPolicy = field(default_factory=WatchPolicy)
     defer: DeferPolicy = field(default_factory=DeferPolicy)

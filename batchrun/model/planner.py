@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from batchrun.errors import InvariantError
 from batchrun.model.limits import Limits, Mode
 from batchrun.model.states import HOLDS_SLOT, State
+from batchrun.model.verdicts import HELD, SETTLED_BY_LOOKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -44,6 +45,7 @@ class Replay:
     """Send the same bytes again: the service remembers the requestId."""
 
     entry: Entry
+    trusted_until: float  #: loop time until which it is trusted to remember
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class Settle:
     """Look for the run before sending again: the service may have forgotten the requestId."""
 
     entry: Entry
+    may_send: bool  #: whether not finding it means that it is not there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ Action: TypeAlias = Submit | Replay | Settle | Look
 class _Pace:
     """How an entry was waited for, as long as it stays in one state."""
 
-    since: float  #: loop time
+    since: float  #: loop time at which the run was accepted, or the attempt may have been sent last
     tries: int = 0
     failures: int = 0  #: in a row
 
@@ -119,6 +122,8 @@ class Planner:
                 self._ready.append(entry)
             case State.SUBMITTING:
                 self._slots.add(entry.id)
+                # When the launcher before us sent it last is not known: at worst just now.
+                self._paces[entry.id] = _Pace(since=now)
                 self._unsettled.put(now, entry)
             case State.ACTIVE:
                 self._slots.add(entry.id)
@@ -148,6 +153,8 @@ class Planner:
         pace = self._paces.pop(entry.id, None)
         if pace is None or entry.state is not action.entry.state:
             pace = _Pace(since=now)
+        if not isinstance(action, Look) and getattr(action, "may_send", True):
+            pace.since = now
         pace.tries += 1
         pace.failures = pace.failures + 1 if failed else 0
         self._refile(entry, pace, now)
@@ -177,6 +184,8 @@ class Planner:
     @property
     def wake_at(self) -> float | None:
         """When something becomes due by time alone, in loop time; None if nothing does."""
+        if self._is_draining:
+            return None
         dues = [
             queue.first_due
             for queue, in_air in ((self._unsettled, self._sending), (self._watched, self._looking))
@@ -224,9 +233,11 @@ class Planner:
         if entry is None:
             return None
         age = (at - entry.intended_at).total_seconds() if entry.intended_at else 0.0
-        if 0 <= age < self._limits.replay_window and entry.code != "ConflictException":
-            return Replay(entry=entry)
-        return Settle(entry=entry)
+        trusted_for = self._limits.replay_window - age if age >= 0 else 0.0
+        if trusted_for > 0 and entry.code not in SETTLED_BY_LOOKING:
+            return Replay(entry=entry, trusted_until=now + trusted_for)
+        unseen_for = now - self._paces[entry.id].since
+        return Settle(entry=entry, may_send=trusted_for > 0 or unseen_for >= self._limits.listing_lag)
 
     def _next_to_submit(self) -> Action | None:
         return Submit(entry=self._ready.popleft()) if self._ready else None
@@ -244,7 +255,7 @@ class Planner:
             case State.ACTIVE:
                 self._paces[entry.id] = pace
                 self._watch(entry, pace, now)
-            case State.SUBMITTING if self._limits.mode is Mode.WATCH:
+            case State.SUBMITTING if self._limits.mode is Mode.WATCH and entry.code not in HELD:
                 self._paces[entry.id] = pace
                 wait = self._limits.defer.unknown_wait(pace.tries - 1, entry.id)
                 self._unsettled.put(now + wait, entry)

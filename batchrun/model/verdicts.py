@@ -7,6 +7,8 @@ exception is (``service.classify``).
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -26,10 +28,18 @@ from batchrun.model.spec import TAG_REQUEST_ID
 from batchrun.model.states import Outlook, outlook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from batchrun.model.entry import Entry, Run
+    from batchrun.model.entry import Entry, Run, Sighting
     from batchrun.model.limits import Limits
+    from batchrun.model.spec import Json
+
+#: Our own codes for an unknown outcome that this launch cannot settle.
+AMBIGUOUS: Final = "AmbiguousRuns"
+UNLISTED: Final = "ListRunsDenied"
+HELD: Final = frozenset({AMBIGUOUS, UNLISTED})
+#: Codes of an unknown outcome that sending again cannot settle.
+SETTLED_BY_LOOKING: Final = HELD | {"ConflictException"}
 
 #: How far the service's clock and ours may be apart when a run's age is what identifies it.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
@@ -92,21 +102,65 @@ def after_missing(entry: Entry, error: NotFoundError, at: datetime, limits: Limi
     return None
 
 
-def pick_own(entry: Entry, candidates: Sequence[tuple[Run, Mapping[str, str]]]) -> Run | None:
-    """
-    Find the run of the entry's current attempt among the runs of its name, given with their tags.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What looking for an entry's run came to: the run, or several that could be it, or neither."""
 
-    Tagged: by the requestId, which no other run bears. Untagged: the only run created since the intent;
-    several are ambiguous and none is picked.
+    run: Run | None = None
+    rivals: tuple[str, ...] = ()  #: ids of runs that cannot be told apart
+
+
+def search(entry: Entry, candidates: Iterable[Sighting]) -> Search:
+    """
+    Find the run of the entry's current attempt among the runs of its name.
+
+    Tagged: by the requestId, which no other run bears. Untagged: by what was asked for and the time of its
+    creation, never by a guess: several that fit are rivals.
+
+    Args:
+        entry: SUBMITTING, of unknown outcome.
+        candidates: Runs of its name that belong to no other entry.
     """
     if entry.tagged:
-        owned = [run for run, tags in candidates if tags.get(TAG_REQUEST_ID) == entry.request_id]
-        return owned[0] if owned else None
-    recent = [run for run, _tags in candidates if _is_recent(entry, run)]
-    return recent[0] if len(recent) == 1 else None
+        fits = [one.run for one in candidates if one.tags.get(TAG_REQUEST_ID) == entry.request_id]
+        return Search(run=fits[0] if fits else None)
+    wanted = json.loads(entry.request)
+    fits = [one.run for one in candidates if _is_as_wanted(one, wanted) and _is_recent(entry, one.run)]
+    if len(fits) > 1:
+        return Search(rivals=tuple(run.id for run in fits))
+    return Search(run=fits[0] if fits else None)
+
+
+def _is_as_wanted(sighting: Sighting, wanted: Mapping[str, Json]) -> bool:
+    asked = {
+        "outputUri": sighting.output_uri,
+        "workflowId": sighting.workflow_id,
+        "parameters": sighting.parameters or None,
+    }
+    return all(value == (wanted.get(name) or None) for name, value in asked.items())
 
 
 def _is_recent(entry: Entry, run: Run) -> bool:
     if entry.intended_at is None or run.creation_time is None:
         return False
     return run.creation_time >= entry.intended_at - _CLOCK_SLACK
+
+
+def held_for_rivals(rivals: Sequence[str], at: datetime) -> Doubted:
+    """Say that only a person can tell which of several runs is the entry's."""
+    return Doubted(
+        at=at,
+        code=AMBIGUOUS,
+        message=f"the answer was lost, and runs {', '.join(rivals)} could each be the one; delete those "
+        "that are not wanted, then run the same command again",
+    )
+
+
+def held_for_permission(error: CallError, at: datetime) -> Doubted:
+    """Say that the run may be there but may not be looked for."""
+    return Doubted(
+        at=at,
+        code=UNLISTED,
+        message=f"the answer was lost longer ago than --replay-window, and looking for the run is denied "
+        f"({error.message}); allow omics:ListRuns and run the same command again",
+    )

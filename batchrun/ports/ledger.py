@@ -228,6 +228,10 @@ class Ledger(ABC):
         """Give one entry, or None."""
 
     @abstractmethod
+    async def known_runs(self, batch: str, uuids: Collection[str]) -> frozenset[str]:
+        """Give those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
+
+    @abstractmethod
     async def counts(self, batch: str) -> Counts:
         """Count the batch's entries."""
 

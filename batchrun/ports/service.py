@@ -7,23 +7,13 @@ Belongs here: the contract and the values that cross it. Does not: HTTP, botocor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from batchrun.model.entry import Run
+    from batchrun.model.entry import Run, Sighting
     from batchrun.model.spec import Json
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """One GetRun: the run, and what identifies it beyond its id."""
-
-    run: Run
-    name: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class HealthOmics(ABC):
@@ -40,12 +30,17 @@ class HealthOmics(ABC):
         """Wait until StartRun may be called once. Take a turn before the intent is recorded."""
 
     @abstractmethod
-    async def start_run(self, request: Mapping[str, Json]) -> Run:
+    async def start_run(
+        self, request: Mapping[str, Json], *, trusted_for: float, is_repeat: bool = False
+    ) -> Run:
         """
         Call StartRun, after :meth:`start_turn`; each retry waits for a turn of its own.
 
         Args:
             request: As :func:`batchrun.model.request.start_run_request` gives it, requestId included.
+            trusted_for: Seconds from now for which the service is trusted to remember the requestId: once an
+                outcome is unknown, nothing is sent later than that.
+            is_repeat: The outcome of an earlier call is unknown already.
         """
 
     @abstractmethod

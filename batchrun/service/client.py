@@ -7,6 +7,7 @@ network come and go. Does not: deciding what an outcome means for an entry (``mo
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
-from batchrun.errors import CallError, CredentialsError, ThrottledError
-from batchrun.ports.service import HealthOmics, Sighting
+from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ThrottledError
+from batchrun.ports.service import HealthOmics
 from batchrun.service.classify import classify
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.clock import Clock
-    from batchrun.model.entry import Run
+    from batchrun.model.entry import Run, Sighting
     from batchrun.model.spec import Json
 
 T = TypeVar("T")
@@ -75,6 +76,7 @@ async def connect(
             CredentialsWatch(
                 client, lambda: stack.enter_async_context(omics_client(target)), patience, clock
             ),
+            clock,
         )
 
 
@@ -87,11 +89,13 @@ class AwsHealthOmics(HealthOmics):
         retry: RetryPolicy,
         outage: OutageWatch,
         credentials: CredentialsWatch,
+        clock: Clock,
     ) -> None:
         self._lanes = lanes
         self._retry = retry
         self._outage = outage
         self._credentials = credentials
+        self._clock = clock
         self.calls: Counter[tuple[str, str]] = Counter()  #: by (operation, "ok" or error code)
 
     @property
@@ -107,19 +111,30 @@ class AwsHealthOmics(HealthOmics):
         """Wait until StartRun may be called once."""
         await self._lanes["StartRun"].turn()
 
-    async def start_run(self, request: Mapping[str, Json]) -> Run:
+    async def start_run(
+        self, request: Mapping[str, Json], *, trusted_for: float, is_repeat: bool = False
+    ) -> Run:
         """Call StartRun; the first try uses the turn that :meth:`start_turn` gave."""
         parameters: Any = dict(request)
+        trusted_until = self._clock.monotonic() + trusted_for
+        doubt: CallError | None = _window_passed() if is_repeat else None
         has_turn = True
 
         async def attempt() -> Run:
-            nonlocal has_turn
+            nonlocal doubt, has_turn
             if not has_turn:
                 await self.start_turn()
             has_turn = False
-            return started(await self._client.start_run(**parameters))
+            if doubt is not None and self._clock.monotonic() >= trusted_until:
+                raise doubt  # the turn came too late: sent now, it might start the run once more
+            try:
+                return started(await self._client.start_run(**parameters))
+            except Exception as raw:
+                error = classify(raw, "StartRun")
+                doubt = error if isinstance(error, OutcomeUnknownError) else doubt
+                raise error from raw
 
-        return await self._call("StartRun", attempt)
+        return await self._call("StartRun", attempt, trusted_for)
 
     async def get_run(self, run_id: str) -> Sighting:
         """Call GetRun."""
@@ -152,7 +167,9 @@ class AwsHealthOmics(HealthOmics):
         self._retry.hurry()
         self._credentials.hurry()
 
-    async def _call(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def _call(
+        self, operation: str, attempt: Callable[[], Awaitable[T]], trusted_for: float = math.inf
+    ) -> T:
         async def once() -> T:
             while True:
                 client = self._client
@@ -169,7 +186,7 @@ class AwsHealthOmics(HealthOmics):
                     self._credentials.accepted()
                     return answer
 
-        return await self._retry.run(once, self._repeats)
+        return await self._retry.run(once, self._repeats, trusted_for=trusted_for)
 
     def _failed(self, error: CallError) -> CallError:
         self.calls[error.operation, error.code] += 1
@@ -180,3 +197,11 @@ class AwsHealthOmics(HealthOmics):
         log.debug("call_repeated", operation=error.operation, code=error.code, status=error.status)
         if isinstance(error, ThrottledError):
             self._lanes[error.operation].rest(error.retry_after)
+
+
+def _window_passed() -> OutcomeUnknownError:
+    return OutcomeUnknownError(
+        "the time for which the requestId is trusted to be remembered has passed",
+        operation="StartRun",
+        code="ReplayWindowPassed",
+    )

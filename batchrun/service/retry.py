@@ -16,6 +16,7 @@ Waits grow exponentially with full jitter, and end at once when the launcher dra
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -56,20 +57,27 @@ class RetryPolicy:
         """End every wait, and let the first failure of a call be its last."""
         self._hurry.set()
 
-    async def run(self, call: Callable[[], Awaitable[T]], on_failure: Callable[[CallError], None]) -> T:
+    async def run(
+        self,
+        call: Callable[[], Awaitable[T]],
+        on_failure: Callable[[CallError], None],
+        *,
+        trusted_for: float = math.inf,
+    ) -> T:
         """
         Repeat *call*, which raises only our own errors.
 
         Args:
             call: One try, a fresh turn of its lane included.
             on_failure: Told each failure that will be repeated.
+            trusted_for: Seconds from now after which an unknown outcome is not repeated any more.
 
         Raises:
             CallError: The last failure.
         """
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type((ThrottledError, OutcomeUnknownError, ConflictError)),
-            stop=self._stop_rule(),
+            stop=self._stop_rule(self._clock.monotonic() + trusted_for),
             wait=self._wait,
             sleep=self._nap,
             before_sleep=lambda state: on_failure(_failure(state)),
@@ -77,7 +85,7 @@ class RetryPolicy:
         )
         return await retrying(call)
 
-    def _stop_rule(self) -> Callable[[tenacity.RetryCallState], bool]:
+    def _stop_rule(self, trusted_until: float) -> Callable[[tenacity.RetryCallState], bool]:
         first_failure: float | None = None
         conflicts = 0
 
@@ -88,8 +96,10 @@ class RetryPolicy:
             if isinstance(error, OutcomeUnknownError):
                 first_failure = now if first_failure is None else first_failure
             conflicts += isinstance(error, ConflictError)
-            spent = 0.0 if first_failure is None else now - first_failure
-            is_over = spent >= self._settings.patience and isinstance(error, OutcomeUnknownError)
+            is_over = first_failure is not None and (
+                now - first_failure >= self._settings.patience or now + state.upcoming_sleep >= trusted_until
+            )
+            is_over = is_over and isinstance(error, OutcomeUnknownError)
             return self._hurry.is_set() or is_over or conflicts >= self._settings.conflicts
 
         return stop

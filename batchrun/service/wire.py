@@ -9,8 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from batchrun.model.entry import Run
-from batchrun.ports.service import Sighting
+from batchrun.model.entry import Run, Sighting
 from batchrun.service.classify import unparsable
 
 if TYPE_CHECKING:
@@ -52,7 +51,14 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
         failure_reason=answer.get("failureReason"),
         status_message=answer.get("statusMessage"),
     )
-    return Sighting(run=run, name=answer.get("name"), tags=answer.get("tags") or {})
+    return Sighting(
+        run=run,
+        name=answer.get("name"),
+        tags=answer.get("tags") or {},
+        workflow_id=answer.get("workflowId"),
+        output_uri=answer.get("outputUri"),
+        parameters=answer.get("parameters") or {},
+    )
 
 
 def _text(answer: Mapping[str, Any], name: str, operation: str) -> str:

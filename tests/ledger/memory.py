@@ -149,6 +149,12 @@ class MemoryLedger(Ledger):
         held = self._batches.get(batch)
         return held.entries.get(entry_id) if held else None
 
+    async def known_runs(self, batch: str, uuids: Collection[str]) -> frozenset[str]:
+        held = self._batches.get(batch)
+        past = [attempt.run for attempts in held.earlier.values() for attempt in attempts] if held else []
+        runs = [*past, *(entry.run for entry in self._ordered(batch))]
+        return frozenset(run.uuid for run in runs if run) & frozenset(uuids)
+
     async def counts(self, batch: str) -> Counts:
         held = self._batches.get(batch)
         entries = [

@@ -80,6 +80,34 @@ def test_a_conflict_is_settled_by_looking():
     assert isinstance(plan(loaded(apply(submitting(), conflict)))[0], Settle)
 
 
+def test_not_listed_yet_is_not_the_same_as_not_there():
+    made = loaded(submitting(), now=7200)
+    may_send, now = [], 7200.0
+    for _ in range(5):
+        (action,) = plan(made, now)
+        assert isinstance(action, Settle)
+        may_send.append((action.may_send, now - 7200 >= 60))
+        made.done(action, submitting(), now=now, failed=True)
+        now = made.wake_at or now
+    assert all(may == has_lagged for may, has_lagged in may_send[:-1])
+    assert {may for may, _ in may_send} == {True, False}
+
+
+def test_what_only_a_person_can_settle_is_left_alone_until_the_next_launch():
+    held = apply(submitting(), Doubted(at=at(0), code="AmbiguousRuns", message=""))
+    made = loaded(held)
+    (action,) = plan(made)
+    assert isinstance(action, Settle)
+    made.done(action, held, now=0, failed=True)
+    assert made.is_idle
+
+
+def test_a_replay_is_trusted_until_the_window_ends():
+    (action,) = plan(loaded(submitting()), 600)
+    assert isinstance(action, Replay)
+    assert action.trusted_until == 3600
+
+
 def test_an_unknown_outcome_is_settled_again_after_a_wait_that_grows():
     made = loaded(submitting())
     waits, now = [], 0.0
@@ -149,10 +177,11 @@ def test_detach_looks_at_nothing():
 
 
 def test_draining_plans_nothing_and_waits_for_what_is_in_the_air():
-    made = loaded(planned("a"), planned("b"), active(planned("c")), concurrency=1)
+    made = loaded(planned("a"), active(planned("c")), active(planned("d")), concurrency=1)
     actions = plan(made)
     made.drain()
     assert (plan(made), made.room(), made.is_idle, made.in_air) == ([], 0, False, 2)
+    assert made.wake_at is None
     for action in actions:
         made.done(action, action.entry, now=0)
     assert made.is_idle
@@ -210,8 +239,10 @@ class World:
                 return self.answer(entry)
             case Settle(entry=entry) if entry.id in self.exists:
                 return apply(entry, Accepted(at=at(self.now), run=self.run(entry), was_found=True))
-            case Settle(entry=entry):
+            case Settle(entry=entry, may_send=True):
                 return self.answer(entry)
+            case Settle(entry=entry):
+                return entry
             case Look(entry=entry):
                 status = self.data.draw(st.sampled_from(["RUNNING", "COMPLETED", "FAILED", "NEW_WORD"]))
                 return apply(entry, seen(self.run(entry, status), at(self.now)))

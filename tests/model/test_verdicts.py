@@ -18,6 +18,7 @@ from batchrun.errors import (
     ThrottledError,
 )
 from batchrun.model.denials import Denials
+from batchrun.model.entry import Entry, Sighting
 from batchrun.model.events import (
     Cancelled,
     Completed,
@@ -31,8 +32,17 @@ from batchrun.model.events import (
 from batchrun.model.limits import Limits
 from batchrun.model.spec import TAG_REQUEST_ID
 from batchrun.model.states import is_known_status
-from batchrun.model.verdicts import after_failure, after_look, after_missing, pick_own
-from tests.builders import active, at, planned, run, submitting
+from batchrun.model.verdicts import (
+    HELD,
+    Search,
+    after_failure,
+    after_look,
+    after_missing,
+    held_for_permission,
+    held_for_rivals,
+    search,
+)
+from tests.builders import active, at, planned, request, run, submitting
 
 LIMITS = Limits()
 
@@ -135,24 +145,54 @@ def test_a_clock_that_jumped_back_does_not_keep_a_missing_run():
     assert isinstance(after_missing(active(), gone, at(-3600), LIMITS), Removed)
 
 
+def seen_as(run_, **asked) -> Sighting:
+    wanted = {"workflow_id": "1234567", "output_uri": "s3://lab-results/x/"}
+    return Sighting(run=run_, **(wanted | asked))
+
+
 def test_our_run_is_known_by_its_tag():
     entry = submitting()
-    ours, theirs = run(uuid="ours"), run(uuid="theirs")
-    candidates = [
-        (theirs, {TAG_REQUEST_ID: "other"}),
-        (run(), {}),
-        (ours, {TAG_REQUEST_ID: entry.request_id}),
-    ]
-    assert pick_own(entry, candidates) is ours
-    assert pick_own(entry, candidates[:2]) is None
+    ours = seen_as(run(uuid="ours"), tags={TAG_REQUEST_ID: entry.request_id})
+    others = [seen_as(run(uuid="theirs"), tags={TAG_REQUEST_ID: "other"}), seen_as(run())]
+    assert search(entry, [*others, ours]) == Search(run=ours.run)
+    assert search(entry, others) == Search()
 
 
-def test_an_untagged_run_is_adopted_only_where_it_is_the_only_one_since_the_intent():
-    entry = replace(submitting(seconds=3600), tagged=False)
-    old, new, undated = run(creation_time=at(0)), run(creation_time=at(3601)), run()
-    assert pick_own(entry, [(old, {}), (new, {}), (undated, {})]) is new
-    assert pick_own(entry, [(new, {}), (new, {})]) is None
-    assert pick_own(replace(planned(), tagged=False), [(new, {})]) is None
+def untagged(**fields) -> Entry:
+    wanted = replace(planned(), request=request(**fields))
+    return replace(submitting(wanted, seconds=3600), tagged=False)
+
+
+NEW = run(id="7", creation_time=at(3601))
+
+
+def test_an_untagged_run_is_adopted_where_it_is_the_only_one_that_fits():
+    old, undated = seen_as(run(creation_time=at(0))), seen_as(run())
+    assert search(untagged(), [old, undated, seen_as(NEW)]) == Search(run=NEW)
+    assert search(untagged(), [old, undated]) == Search()
+    assert search(replace(planned(), tagged=False), [seen_as(NEW)]) == Search()
+
+
+@pytest.mark.parametrize(
+    "asked", [{"output_uri": "s3://elsewhere/"}, {"workflow_id": "9"}, {"parameters": {"x": "other"}}]
+)
+def test_an_untagged_run_that_was_asked_for_otherwise_is_not_ours(asked):
+    entry = untagged(parameters={"x": "y"})
+    assert search(entry, [seen_as(NEW, parameters={"x": "y"})]).run is NEW
+    assert search(entry, [seen_as(NEW, **({"parameters": {"x": "y"}} | asked))]) == Search()
+
+
+def test_several_untagged_runs_that_fit_are_held_for_a_person():
+    assert search(untagged(), [seen_as(NEW), seen_as(replace(NEW, id="8"))]).rivals == ("7", "8")
+    held = held_for_rivals(("7", "8"), at(0))
+    assert held.code in HELD
+    assert "runs 7, 8" in held.message
+
+
+def test_an_outcome_that_may_not_be_looked_for_names_the_missing_action():
+    held = held_for_permission(error(AccessDeniedError), at(0))
+    assert held.code in HELD
+    assert "omics:ListRuns" in held.message
 
 
 def test_several_denied_entries_in_a_row_are_systemic():

@@ -272,6 +272,11 @@ SELECT state, run_status, count(*) FROM entries
 WHERE batch = ? AND (in_manifest OR state NOT IN ('planned', 'backoff'))
 GROUP BY state, run_status;
 
+-- name: is_known_run
+SELECT 1 FROM entries WHERE batch = :batch AND run_uuid = :uuid
+UNION ALL
+SELECT 1 FROM attempts AS a JOIN entries AS e ON e.key = a.entry WHERE e.batch = :batch AND a.run_uuid = :uuid;
+
 -- name: outcomes
 SELECT * FROM entry_rows
 WHERE batch = ? AND position > ? AND (in_manifest OR state <> 'planned' OR attempt > 1)

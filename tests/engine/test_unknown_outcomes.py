@@ -1,0 +1,124 @@
+"""Answers that are lost, a service that forgets, listings that lag: still one run per attempt."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from batchrun.model.states import State
+from batchrun.simulator import Limit, parse_faults
+from tests.builders import spec
+from tests.engine.launching import Bench, bench, rows
+from tests.world import connected, simulated
+
+HALF_LOST = "StartRun:drop_after=0.25,StartRun:error_after=0.15,StartRun:truncated_after=0.1"
+
+
+def forgetful(faults: str = HALF_LOST, **changes):
+    return simulated(faults, idempotency_window=2, max_active=None, **changes)
+
+
+async def relaunch(it: Bench, count: int, **limits) -> None:
+    """Launch as a new process would: with a client of its own."""
+    async with connected(endpoint_url=it.simulator.url, clock=it.clock) as (service, _):
+        it.service = service
+        await it.launch(rows(count), **limits)
+
+
+async def abandon_after(it: Bench, seconds: float, count: int, **limits) -> None:
+    launcher = it.launcher(await it.take_in(rows(count)), **limits)
+    async with anyio.create_task_group() as group:
+        group.start_soon(launcher.run)
+        await anyio.sleep(seconds)
+        launcher.abandon()
+    await launcher.release()
+
+
+@pytest.mark.parametrize("lag", [0, 30])
+async def test_a_service_that_forgets_in_two_seconds_is_not_asked_twice(tmp_path, lag):
+    async with bench(tmp_path, forgetful(listing_lag=lag), rate=20) as it:
+        await it.launch(rows(80), replay_window=1.0)
+        await it.assert_agreement()
+        assert it.simulator.state().calls["ListRuns"].calls > 10
+
+
+async def test_killed_and_started_again_after_the_service_forgot(tmp_path):
+    async with bench(tmp_path, forgetful(), rate=20) as it:
+        for seconds in (0.7, 1.3, 2.1):
+            await abandon_after(it, seconds, 80, replay_window=1.0)
+            await anyio.sleep(3)
+        await relaunch(it, 80, replay_window=1.0)
+        await it.assert_agreement()
+
+
+async def test_a_turn_that_comes_after_the_window_is_not_used(tmp_path):
+    # Every first answer is lost, and the lane is so slow that each second try would come too late.
+    settings = forgetful("StartRun:error_after=10x", limits={"StartRun": Limit(rate=1, burst=1), "*": None})
+    async with bench(tmp_path, settings, rate=0.5) as it:
+        await it.launch(rows(10), replay_window=1.0)
+        await it.assert_agreement()
+
+
+async def test_what_was_dropped_before_the_commit_is_sent_again_only_when_the_listing_has_caught_up(tmp_path):
+    async with bench(tmp_path, forgetful("StartRun:drop_before=1x", listing_lag=30)) as it:
+        await it.launch(rows(1), replay_window=0.001, listing_lag=60.0)
+        await it.assert_agreement()
+        first, second = (call.at for call in it.simulator.state().start_calls)
+        assert second - first >= 60
+
+
+async def test_a_conflict_with_our_own_call_in_flight_is_settled_by_looking(tmp_path):
+    async with bench(tmp_path, simulated("StartRun:hang_after=5x", hang=200)) as it:
+        await it.launch(rows(5))
+        await it.assert_agreement()
+        assert "accepted" in {event for _, event in it.told.steps}
+
+
+async def test_untagged_runs_are_found_by_what_was_asked_for(tmp_path):
+    async with bench(tmp_path, forgetful(), rate=20) as it:
+        await it.launch(rows(30), tag=False, replay_window=1.0)
+        runs = it.simulator.state().runs
+        entries = await it.entries()
+        assert len(runs) == 30
+        assert not any(record.tags for record in runs)
+        assert {entry.run.uuid for entry in entries.values() if entry.run} == {record.uuid for record in runs}
+
+
+async def test_untagged_rows_of_one_name_never_share_a_run(tmp_path):
+    same = [spec(f"r{n}", n, name="same", outputUri=f"s3://lab/{n}/") for n in range(12)]
+    async with bench(tmp_path, forgetful(), rate=20) as it:
+        await it.launch(same, tag=False, replay_window=1.0)
+        runs = {record.output_uri: record.uuid for record in it.simulator.state().runs}
+        assert len(runs) == len(it.simulator.state().runs) == 12
+        for number in range(12):
+            run = (await it.entries())[f"r{number}"].run
+            assert run is not None
+            assert runs[f"s3://lab/{number}/"] == run.uuid
+
+
+async def test_what_cannot_be_told_apart_is_held_and_never_guessed(tmp_path):
+    async with bench(tmp_path, forgetful("StartRun:drop_after")) as it:
+        # Somebody else starts two runs that look just like ours.
+        theirs = {"name": "cohort-row-0000", "workflowId": "1234567", "outputUri": "s3://lab-results/x/"}
+        role = "arn:aws:iam::123456789012:role/omics"
+        it.simulator.faults.replace(())
+        for number in range(2):
+            await it.service._client.start_run(roleArn=role, requestId=f"their-{number}", **theirs)  # type: ignore[arg-type]
+        it.simulator.script(*parse_faults("StartRun:drop_after=1x"))
+        await it.launch(rows(1), tag=False, replay_window=0.001)
+        entry = (await it.entries())["row-0000"]
+        assert (entry.state, entry.code) == (State.SUBMITTING, "AmbiguousRuns")
+        assert len(it.simulator.state().runs) == 3
+
+
+async def test_without_permission_to_list_young_outcomes_are_settled_and_old_ones_held(tmp_path):
+    denied = "ListRuns:AccessDeniedException"
+    async with bench(tmp_path, forgetful(f"{denied},StartRun:drop_after=3x")) as it:
+        await it.launch(rows(3))
+        await it.assert_agreement()
+    (tmp_path / "old").mkdir()
+    async with bench(tmp_path / "old", forgetful(f"{denied},StartRun:drop_after=3x")) as it:
+        await it.launch(rows(3), replay_window=0.01)
+        entries = (await it.entries()).values()
+        assert {entry.code for entry in entries} == {"ListRunsDenied"}
+        assert len(it.simulator.state().runs) == 3

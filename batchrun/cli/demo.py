@@ -76,6 +76,8 @@ async def _demo(folder: Path, options: dict[str, Any]) -> Exit:
             limits=Limits(),
             changed=Changed.REFUSE,
             deadline=None,
+            credentials_wait=0.0,
+            safe_csv=False,
             lease=30.0,
             output=output(options),
         )

@@ -34,6 +34,7 @@ from batchrun.ledger import open_ledger
 from batchrun.manifest import Manifest, Source, load
 from batchrun.report import results
 from batchrun.service.client import connect
+from batchrun.service.outage import Patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,6 +64,8 @@ class Job:
     limits: Limits
     changed: Changed
     deadline: float | None
+    credentials_wait: float
+    safe_csv: bool
     lease: float
     output: Output
 
@@ -79,8 +82,14 @@ async def launch(job: Job) -> Exit:
     configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
     with load(job.source) as manifest:
         path = _results_path(job, manifest.batch)
-        jitter = random.Random()  # noqa: S311 (no secret)
-        connection = connect(job.target, rate=job.rate, read_rate=job.read_rate, clock=clock, rng=jitter)
+        connection = connect(
+            job.target,
+            rate=job.rate,
+            read_rate=job.read_rate,
+            clock=clock,
+            rng=random.Random(),  # noqa: S311 (jitter is no secret)
+            patience=Patience(credentials=job.credentials_wait),
+        )
         async with connection as service, await open_ledger(job.ledger) as ledger:
             await _open_batch(ledger, manifest.batch, service.region, clock)
             async with _holding(ledger, manifest.batch, job, clock) as lease:
@@ -155,7 +164,8 @@ async def _conduct(
             aside.cancel_scope.cancel()
     finally:
         with anyio.move_on_after(_LAST_THINGS, shield=True):
-            await results.write(path, ledger.outcomes(lease.batch), _results_format(path))
+            outcomes = ledger.outcomes(lease.batch)
+            await results.write(path, outcomes, _results_format(path), is_safe=job.safe_csv)
     tell_end(
         lease.batch,
         progress.snapshot(launcher.tally),

@@ -106,6 +106,13 @@ PACE = stacked(
     ),
 )
 
+SAFE_CSV = option(
+    "--safe-csv",
+    is_flag=True,
+    show_default=False,
+    help="Put an apostrophe before cells of a CSV that a spreadsheet would take for a formula.",
+)
+
 OUTPUT = stacked(
     option(
         "--json", "as_json", is_flag=True, show_default=False, help="JSON lines on stdout, one object each."

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import click
 
-from batchrun.cli.options import LEDGER, option
+from batchrun.cli.options import LEDGER, SAFE_CSV, option
 from batchrun.cli.status import find_batch
 from batchrun.ledger import open_ledger
 from batchrun.report import results as report
@@ -31,6 +31,7 @@ from batchrun.report import results as report
     metavar="FILE",
     help="Where to write them; - is stdout.  [default: BATCH.results.FORMAT]",
 )
+@SAFE_CSV
 @LEDGER
 def results(**options: Any) -> None:
     """
@@ -47,8 +48,8 @@ async def _results(options: dict[str, Any]) -> None:
         batch = await find_batch(ledger, options["batch"])
         outcomes = ledger.outcomes(batch.name)
         if options["output"] == "-":
-            await report.write_to(sys.stdout, outcomes, format_)
+            await report.write_to(sys.stdout, outcomes, format_, is_safe=options["safe_csv"])
             return
         path = Path(options["output"] or f"{batch.name}.results.{format_.value}")
-        count = await report.write(path, outcomes, format_)
+        count = await report.write(path, outcomes, format_, is_safe=options["safe_csv"])
         click.echo(f"{path}: {count} rows")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SERVICE, Output, option
-from batchrun.cli.values import Duration
+from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SAFE_CSV, SERVICE, Output, option
+from batchrun.cli.values import Duration, FailureLimit
 from batchrun.errors import UsageError
-from batchrun.model.limits import Changed, Limits, Mode
+from batchrun.model.limits import Changed, Limits, Mode, StopAfter
 from batchrun.model.policies import WatchPolicy
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     "or start new runs.  [default: refuse]",
 )
 @PACE
+@option(
+    "--stop-after",
+    type=FailureLimit(),
+    metavar="N|N%",
+    help="Submit nothing more once so many entries have failed; runs are left alone.  [default: never]",
+)
 @option(
     "--poll-interval", type=Duration(), default="60s", help="The longest wait between two looks at a run."
 )
@@ -62,7 +68,14 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Where the results go, .csv or .jsonl.  [default: BATCH.results.csv in the working directory]",
 )
+@SAFE_CSV
 @SERVICE
+@option(
+    "--credentials-wait",
+    type=Duration(),
+    default="15m",
+    help="How long to wait for expired credentials to come back.",
+)
 @OUTPUT
 @click.pass_context
 def run(context: click.Context, /, **options: Any) -> None:
@@ -104,6 +117,8 @@ def _job(options: dict[str, Any]) -> Job:
         limits=_limits(options),
         changed=Changed(options["changed"] or "refuse"),
         deadline=options["deadline"],
+        credentials_wait=options["credentials_wait"],
+        safe_csv=options["safe_csv"],
         lease=options["lease"],
         output=output(options),
     )
@@ -116,6 +131,7 @@ def _limits(options: dict[str, Any]) -> Limits:
         mode=mode,
         concurrency=options["concurrency"],
         max_active=options["max_active"],
+        stop_after=options["stop_after"] or StopAfter(),
         tag=options["tags"],
         replay_window=options["replay_window"],
         listing_lag=options["listing_lag"],

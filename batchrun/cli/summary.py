@@ -13,6 +13,7 @@ import click
 from batchrun.cli.printable import printable
 from batchrun.cli.reporters import emit, numbers
 from batchrun.cli.values import seconds
+from batchrun.engine.launcher import Stop
 from batchrun.report.results import row
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchrun.cli.progress import Snapshot
-    from batchrun.engine.launcher import Stop
     from batchrun.model.entry import Entry
 
 _STATES = (
@@ -53,6 +53,8 @@ def tell_end(
     click.echo(f"{printable(batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})")
     for entry in failures:
         click.echo(f"  {failure(entry)}")
+    if stop is Stop.FAILURES:
+        click.echo("too many entries have failed: no more were submitted; raise --stop-after for the rest")
     if now.ended < now.total:
         click.echo(
             f"{now.total - now.ended} left; runs go on by themselves. Run the same command again to go on."

@@ -12,9 +12,12 @@ from typing import Any, Final
 
 import click
 
+from batchrun.model.limits import StopAfter
+
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 _UNITS: Final = (86400, 3600, 60, 1)
 UNLIMITED: Final = math.inf
+_WHOLE: Final = 100
 
 
 class Duration(click.ParamType[float]):
@@ -53,6 +56,21 @@ class Rate(click.ParamType[float]):
                 f"'{value}' is not a rate; write calls per second, for instance 5, or unlimited", param, ctx
             )
         return rate
+
+
+class FailureLimit(click.ParamType[StopAfter]):
+    """How many failed entries are too many: a number, or a share of the batch such as ``20%``."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> StopAfter:
+        """Give the threshold."""
+        text = str(value).strip()
+        if re.fullmatch(r"[1-9]\d*", text):
+            return StopAfter(count=int(text))
+        if re.fullmatch(r"\d+(\.\d+)?%", text) and 0 < float(text[:-1]) <= _WHOLE:
+            return StopAfter(percent=float(text[:-1]))
+        return self.fail(f"'{value}' is neither a number of entries nor a share; write 5 or 20%", param, ctx)
 
 
 def seconds(value: float) -> str:

@@ -7,12 +7,20 @@ Belongs here: the order of turn, intent, call and record. Does not: what an outc
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.errors import AccessDeniedError, CallError, ConflictError, NotFoundError, ServiceUnusableError
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    InvariantError,
+    NotFoundError,
+    ServiceUnusableError,
+)
 from batchrun.model.denials import Denials
 from batchrun.model.events import Accepted, Doubted, Event, Intended, Revised, Seen
 from batchrun.model.planner import Action, Look, Replay, Settle, Submit
@@ -29,32 +37,50 @@ from batchrun.model.verdicts import (
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
+    from batchrun.engine.lease import LeaseKeeper
     from batchrun.engine.observer import Observer
     from batchrun.engine.recorder import Recorder
     from batchrun.model.entry import Entry, Sighting
     from batchrun.model.limits import Limits
     from batchrun.ports.service import HealthOmics
 
+#: AWS names the missing action in the middle of its message.
+_DENIED_ACTION: Final = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)")
+
 
 class Actor:
     """Acts on entries, one action at a time for each, many at once."""
 
     def __init__(
-        self, service: HealthOmics, recorder: Recorder, limits: Limits, observer: Observer, clock: Clock
+        self,
+        service: HealthOmics,
+        recorder: Recorder,
+        lease: LeaseKeeper,
+        limits: Limits,
+        observer: Observer,
+        clock: Clock,
     ) -> None:
+        self._lease = lease
         self._service = service
         self._recorder = recorder
         self._limits = limits
         self._observer = observer
         self._clock = clock
         self._denials = {"StartRun": Denials(), "GetRun": Denials()}
-        self._waiting_for_turn: set[anyio.CancelScope] = set()
+        self._unsent: set[anyio.CancelScope] = set()  #: waits for a turn of what was never sent
+        self._unsettled: set[anyio.CancelScope] = set()  #: waits for a turn of what may have been
         #: Two untagged rows that ask for the same must not both adopt one run.
         self._one_untagged_search = anyio.Lock()
 
+    def hold_back(self) -> None:
+        """Let go of what was never sent and still waits for its turn."""
+        for scope in self._unsent:
+            scope.cancel()
+
     def hurry(self) -> None:
-        """Let go of what was not sent yet, and give up retrying what was."""
-        for scope in self._waiting_for_turn:
+        """Let go of what waits for a turn, and give up retrying what does not."""
+        self.hold_back()
+        for scope in self._unsettled:
             scope.cancel()
         self._service.hurry()
 
@@ -80,13 +106,13 @@ class Actor:
                 return await self._look(entry)
 
     async def _submit(self, entry: Entry) -> tuple[Entry, bool]:
-        if not await self._got_turn():
+        if not await self._got_turn(self._unsent):
             return entry, False
         intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag)
         return await self._send(await self._recorder.record(entry, intent), self._limits.replay_window)
 
     async def _replay(self, entry: Entry, trusted_until: float) -> tuple[Entry, bool]:
-        if not await self._got_turn():
+        if not await self._got_turn(self._unsettled):
             return entry, True
         return await self._send(entry, trusted_until - self._clock.monotonic(), is_repeat=True)
 
@@ -94,23 +120,24 @@ class Actor:
         found = await self._searched(entry)
         if found is not None:
             return found, found.state is State.SUBMITTING
-        if not may_send or not await self._got_turn():
+        if not may_send or not await self._got_turn(self._unsettled):
             return entry, True
         # It is not there, so the requestId is as good as new.
         return await self._send(entry, self._limits.replay_window)
 
-    async def _got_turn(self) -> bool:
-        """Wait for a turn to start a run; False when the launcher drains before it comes."""
+    async def _got_turn(self, waiting: set[anyio.CancelScope]) -> bool:
+        """Wait for a turn to start a run; False when the launcher lets go of it before it comes."""
         with anyio.CancelScope() as scope:
-            self._waiting_for_turn.add(scope)
+            waiting.add(scope)
             try:
                 await self._service.start_turn()
             finally:
-                self._waiting_for_turn.discard(scope)
+                waiting.discard(scope)
         return not scope.cancelled_caught
 
     async def _send(self, entry: Entry, trusted_for: float, *, is_repeat: bool = False) -> tuple[Entry, bool]:
         request = start_run_request(entry)
+        await self._lease.assure()
         try:
             run = await self._service.start_run(request, trusted_for=trusted_for, is_repeat=is_repeat)
         except ConflictError as error:
@@ -164,7 +191,8 @@ class Actor:
 
     async def _look(self, entry: Entry) -> tuple[Entry, bool]:
         if entry.run is None:
-            raise AssertionError(f"entry '{entry.id}' is watched but has no run")
+            raise InvariantError(f"entry '{entry.id}' is watched but has no run")
+        await self._lease.assure()
         try:
             sighting = await self._service.get_run(entry.run.id)
         except NotFoundError as error:
@@ -191,7 +219,10 @@ class Actor:
 
 
 def _not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
+    named = _DENIED_ACTION.search(error.message)
+    action = named[1] if named else f"omics:{operation}"
+    other = ", or leave the tags off with --no-tags" if action == "omics:TagResource" else ""
     return ServiceUnusableError(
         f"{operation} is denied again and again: {error.message}; the launch stops, nothing is lost: allow "
-        f"omics:{operation} (the README lists the whole policy), then run the same command again"
+        f"{action}{other} (the README lists the whole policy), then run the same command again"
     )

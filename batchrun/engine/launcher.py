@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import structlog
 
 from batchrun.engine.actor import Actor
 from batchrun.engine.lease import LeaseKeeper
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Lease, Ledger
     from batchrun.ports.service import HealthOmics
 
+log = structlog.get_logger(__name__)
 #: Entries read from the ledger at a time when a launch begins.
 _PAGE: Final = 500
 
@@ -47,6 +49,7 @@ class Stop(enum.Enum):
     FINISHED = "finished"  #: nothing is left to do, or this pass is over
     SIGNAL = "signal"
     DEADLINE = "deadline"
+    FAILURES = "failures"  #: so many entries failed that no more were submitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,7 @@ class Launcher:
         self._observer = observer
         self._keeper = LeaseKeeper(ledger, lease, ttl=timing.lease, clock=clock)
         self._recorder = Recorder(ledger, self._keeper, self)
-        self._actor = Actor(service, self._recorder, limits, self, clock)
+        self._actor = Actor(service, self._recorder, self._keeper, limits, self, clock)
         self._planner = Planner(limits)
         self._tally = Tally({}, {})
         self._actions: TaskGroup | None = None
@@ -110,6 +113,7 @@ class Launcher:
         """
         counts = await self._ledger.counts(self._batch)
         self._tally = Tally(counts.by_state, counts.by_status)
+        self._mind_failures()
         async with anyio.create_task_group() as background:
             background.start_soon(self._guarded, self._recorder.run)
             background.start_soon(self._guarded, self._keeper.run)
@@ -144,6 +148,7 @@ class Launcher:
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
         """Count a step, then pass it on."""
         self._tally.move(before, after)
+        self._mind_failures()
         match event:
             case Deferred(due=due):
                 self._due_at = due if self._due_at is None else min(self._due_at, due)
@@ -176,7 +181,8 @@ class Launcher:
     def _is_over(self) -> bool:
         if not self._planner.is_idle:
             return False
-        return self._draining.is_set() or self._limits.mode is not Mode.WATCH or not self._tally.waiting
+        is_watching = self._limits.mode is Mode.WATCH and self._stop is Stop.FINISHED
+        return not is_watching or not self._tally.waiting
 
     async def _rest(self) -> None:
         """Wait until an action is done or something becomes due."""
@@ -227,6 +233,15 @@ class Launcher:
         self._woken.set()
 
     # -- how it stops
+
+    def _mind_failures(self) -> None:
+        """Submit no more once too many entries have failed; runs are left alone and watched on."""
+        is_too_many = self._limits.stop_after.is_reached(self._tally.failed, self._tally.total)
+        if is_too_many and self._stop is Stop.FINISHED and self._tally.waiting:
+            self._stop = Stop.FAILURES
+            self._planner.hold_back()
+            self._actor.hold_back()
+            log.warning("submission_stopped", batch=self._batch, failed=self._tally.failed)
 
     async def _guarded(self, forever: object) -> None:
         try:

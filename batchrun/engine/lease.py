@@ -24,15 +24,43 @@ class LeaseKeeper:
         self._ledger = ledger
         self._ttl = ttl
         self._clock = clock
+        self._renewed_at = clock.monotonic()
+        self._one_at_a_time = anyio.Lock()
         self.current = lease
 
     async def run(self) -> None:
         """Renew for ever, at a third of the lease's life. Raises LeaseLostError."""
         while True:
             await self._clock.sleep(self._ttl.total_seconds() / 3)
-            self.current = await self._ledger.renew(self.current, ttl=self._ttl, at=self._clock.utcnow())
+            async with self._one_at_a_time:
+                await self._renew()
+
+    async def assure(self) -> None:
+        """
+        Make sure that the batch is still ours before a call.
+
+        Costs nothing, unless the lease may have run out: the process was stopped, the machine slept, a clock
+        jumped. Either clock may show it, since one of them stands still while a machine sleeps.
+
+        Raises:
+            LeaseLostError: Another launcher has taken the batch over.
+        """
+        if self._is_fresh():
+            return
+        async with self._one_at_a_time:
+            if not self._is_fresh():
+                await self._renew()
 
     async def release(self, within: float) -> None:
         """Give the batch free, also when cancelled, in at most *within* seconds."""
         with anyio.move_on_after(within, shield=True):
             await self._ledger.release(self.current)
+
+    def _is_fresh(self) -> bool:
+        is_young = self._clock.monotonic() - self._renewed_at < self._ttl.total_seconds()
+        return is_young and self._clock.utcnow() < self.current.expires_at
+
+    async def _renew(self) -> None:
+        now = self._clock.monotonic()
+        self.current = await self._ledger.renew(self.current, ttl=self._ttl, at=self._clock.utcnow())
+        self._renewed_at = now

@@ -30,12 +30,27 @@ class Changed(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopAfter:
+    """When to stop submitting: after so many failed entries, or so large a share of the batch."""
+
+    count: int | None = None
+    percent: float | None = None  #: of all entries
+
+    def is_reached(self, failed: int, total: int) -> bool:
+        """Tell whether *failed* of *total* entries are too many."""
+        if self.count is not None and failed >= self.count:
+            return True
+        return self.percent is not None and failed > 0 and failed * 100 >= self.percent * total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The bounds within which the planner plans."""
 
     mode: Mode = Mode.WATCH
     concurrency: int = 32  #: calls of one kind in the air
     max_active: int | None = None  #: runs of this batch that have not ended; None is no cap
+    stop_after: StopAfter = field(default_factory=StopAfter)
     tag: bool = True  #: whether new runs carry our tags
     replay_window: float = 3600.0  #: seconds for which the service is trusted to remember a requestId
     listing_lag: float = 60.0  #: seconds by which ListRuns may lag behind StartRun

@@ -112,6 +112,7 @@ class Planner:
         self._paces: dict[str, _Pace] = {}
         self._slots: set[str] = set()
         self._is_draining = False
+        self._is_holding_back = False
 
     # -- what the engine tells the planner
 
@@ -159,6 +160,11 @@ class Planner:
         pace.failures = pace.failures + 1 if failed else 0
         self._refile(entry, pace, now)
 
+    def hold_back(self) -> None:
+        """Submit nothing more; what was sent is settled and watched as ever."""
+        self._is_holding_back = True
+        self._ready.clear()
+
     def drain(self) -> None:
         """Plan nothing more; what is in the air is still awaited."""
         self._is_draining = True
@@ -167,7 +173,7 @@ class Planner:
 
     def room(self) -> int:
         """Say how many more entries that are to be sent the engine may load."""
-        if self._is_draining:
+        if self._is_draining or self._is_holding_back:
             return 0
         sending = sum(1 for action in self._sending.values() if isinstance(action, Submit))
         room = self._limits.concurrency - sending - len(self._ready)

@@ -50,6 +50,11 @@ class Tally:
         return self.by_state[State.PLANNED] + self.by_state[State.BACKOFF]
 
     @property
+    def failed(self) -> int:
+        """Entries that ended without success, by no wish of anybody: cancelled ones do not count."""
+        return sum(self.by_state[state] for state in (State.FAILED, State.DELETED, State.REFUSED))
+
+    @property
     def has_only_succeeded(self) -> bool:
         """Whether every entry's run was seen as COMPLETED."""
         return self.by_state[State.SUCCEEDED] == self.total

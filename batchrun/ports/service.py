@@ -52,5 +52,13 @@ class HealthOmics(ABC):
         """List the ids of the runs that bear exactly *name*, all pages of ListRuns."""
 
     @abstractmethod
+    def all_runs(self) -> AsyncIterator[tuple[str, str]]:
+        """
+        List every run of the account and region as (id, name), all pages of ListRuns, or raise.
+
+        A run may come more than once; one that began in the last minute may not come at all.
+        """
+
+    @abstractmethod
     def hurry(self) -> None:
         """From now on give up at the first failure instead of waiting to retry. For draining."""

@@ -46,6 +46,9 @@ COLUMNS: Final = (
     "arn",
 )
 
+#: What makes a spreadsheet take a cell for a formula.
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
 #: What an entry without a run, or whose run is gone, is called. Elsewhere the service's own word stands.
 _OWN_WORDS: Final = {
     State.PLANNED: "PLANNED",
@@ -84,9 +87,13 @@ def status(entry: Entry) -> str:
     return own or (entry.run.status if entry.run else entry.state.name)
 
 
-async def write(path: Path, outcomes: AsyncIterator[Outcome], format_: Format) -> int:
+async def write(
+    path: Path, outcomes: AsyncIterator[Outcome], format_: Format, *, is_safe: bool = False
+) -> int:
     """
     Replace the file at *path* by the results; readers see the old file or the new one, never a part.
+
+    *is_safe* puts an apostrophe before CSV cells that a spreadsheet would take for a formula.
 
     Returns:
         The number of rows.
@@ -95,12 +102,14 @@ async def write(path: Path, outcomes: AsyncIterator[Outcome], format_: Format) -
         ResultsError: The file cannot be written; the old one, if any, is as it was.
     """
     with _replacing(path) as file:
-        return await write_to(file, outcomes, format_)
+        return await write_to(file, outcomes, format_, is_safe=is_safe)
 
 
-async def write_to(file: IO[str], outcomes: AsyncIterator[Outcome], format_: Format) -> int:
+async def write_to(
+    file: IO[str], outcomes: AsyncIterator[Outcome], format_: Format, *, is_safe: bool = False
+) -> int:
     """Write the results into an open text file, and give the number of rows."""
-    write_row = _csv_writer(file) if format_ is Format.CSV else _jsonl_writer(file)
+    write_row = _csv_writer(file, is_safe=is_safe) if format_ is Format.CSV else _jsonl_writer(file)
     count = 0
     async for outcome in outcomes:
         write_row(outcome)
@@ -108,16 +117,22 @@ async def write_to(file: IO[str], outcomes: AsyncIterator[Outcome], format_: For
     return count
 
 
-def _csv_writer(file: IO[str]) -> Callable[[Outcome], None]:
+def _csv_writer(file: IO[str], *, is_safe: bool) -> Callable[[Outcome], None]:
     """Write the latest attempt of each entry as a CSV row."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
 
     def write_row(outcome: Outcome) -> None:
         cells = row(outcome.entry)
-        writer.writerow("" if cells[name] is None else cells[name] for name in COLUMNS)
+        values = ["" if cells[name] is None else str(cells[name]) for name in COLUMNS]
+        writer.writerow([_defused(value) for value in values] if is_safe else values)
 
     return write_row
+
+
+def _defused(value: str) -> str:
+    """Keep a spreadsheet from running what somebody else wrote."""
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
 def _jsonl_writer(file: IO[str]) -> Callable[[Outcome], None]:

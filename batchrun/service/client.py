@@ -17,7 +17,7 @@ import structlog
 
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ThrottledError
 from batchrun.ports.service import HealthOmics
-from batchrun.service.classify import classify
+from batchrun.service.classify import classify, unparsable
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
 from batchrun.service.retry import RetryPolicy, RetrySettings
@@ -147,20 +147,39 @@ class AwsHealthOmics(HealthOmics):
 
     async def runs_named(self, name: str) -> AsyncIterator[str]:
         """List the runs of exactly *name*: whether the filter is exact is not documented."""
-        token: str | None = None
-        while True:
-            page = await self._call("ListRuns", partial(self._list_page, name, token))
-            for item in page.get("items") or ():
-                if item.get("name") == name and item.get("id"):
-                    yield str(item["id"])
-            previous, token = token, page.get("nextToken")
-            if not token or token == previous:
-                return
+        async for run_id, its_name in self._runs({"name": name}):
+            if its_name == name:
+                yield run_id
 
-    async def _list_page(self, name: str, token: str | None) -> Mapping[str, Any]:
+    async def all_runs(self) -> AsyncIterator[tuple[str, str]]:
+        """List every run."""
+        async for listed in self._runs({}):
+            yield listed
+
+    async def _runs(self, filters: Mapping[str, str]) -> AsyncIterator[tuple[str, str]]:
+        tokens: set[str] = set()
+        at: dict[str, str] = {}
+        while True:
+            page = await self._call("ListRuns", partial(self._list_page, {**filters, **at}))
+            for item in page["items"]:
+                if item.get("id"):
+                    yield str(item["id"]), str(item.get("name") or "")
+            token = page.get("nextToken")
+            if not token:
+                return
+            if token in tokens:  # to stop here would pass over runs, to go on would never end
+                raise unparsable("ListRuns", "nextToken")
+            tokens.add(token)
+            at = {"startingToken": token}
+
+    async def _list_page(self, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         await self._lanes["ListRuns"].turn()
-        at: Any = {} if token is None else {"startingToken": token}
-        return await self._client.list_runs(name=name, maxResults=_PAGE, **at)
+        known: Any = parameters
+        page = await self._client.list_runs(maxResults=_PAGE, **known)
+        if page.get("items") is None:
+            # An empty body parses to {} without an error; believed, it would say that there is no run.
+            raise unparsable("ListRuns", "items")
+        return page
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""

@@ -93,6 +93,46 @@ def test_a_second_launcher_is_kept_off_and_makes_no_call(shell: Shell, simulate)
     assert end(first, signal.SIGTERM)[0] == 3
 
 
+def test_a_launcher_that_was_paused_past_its_lease_stops_and_changes_nothing(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "1")
+    command = ("run", *shell.cohort(6), "--endpoint-url", simulated.url, "--lease", "1s", "--rate", "2")
+    paused = shell.start(*command)
+    simulated.wait_for_runs(2)
+    paused.send_signal(signal.SIGSTOP)
+    until(lambda: shell.run(*command, "--once", "--rate", "unlimited").returncode == 3)
+    assert simulated.calls("StartRun") == 6
+    looks = simulated.calls("GetRun")
+    paused.send_signal(signal.SIGCONT)
+    code, said = end(paused)
+    assert code == 4
+    assert "Traceback" not in said
+    assert len(simulated.state()["runs"]) == 6
+    assert simulated.calls("StartRun") == 6
+    assert simulated.calls("GetRun") <= looks + 1  # one may have been on its way when it was paused
+
+
+def test_cells_that_look_like_formulas_are_defused_on_request(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "1")
+    shell.write("defaults.yaml", DEFAULTS)
+    shell.write("evil.csv", "id,name\n=1+1,@SUM(A1)\n")
+    command = ("run", "evil.csv", "--defaults", "defaults.yaml", "--endpoint-url", simulated.url, "--detach")
+    assert shell.run(*command, "--safe-csv").returncode == 3
+    (row,) = shell.results("evil.results.csv")
+    assert (row["id"], row["name"]) == ("'=1+1", "'@SUM(A1)")
+    assert shell.run("results").returncode == 0
+    assert shell.results("evil.results.csv")[0]["id"] == "=1+1"
+
+
+def test_too_many_failures_stop_the_submission(shell: Shell, simulate):
+    simulated = simulate("--faults", "StartRun:ValidationException")
+    done = shell.run(
+        "run", *shell.cohort(30), "--endpoint-url", simulated.url, "--stop-after", "10%", "--rate", "20"
+    )
+    assert done.returncode == 3
+    assert "too many entries have failed" in done.stdout
+    assert simulated.calls("StartRun") < 10
+
+
 def test_once_says_how_things_stand(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005")
     command = ("run", *shell.cohort(5), "--endpoint-url", simulated.url, "--once", *FAST)

@@ -7,9 +7,10 @@ from datetime import timedelta
 import anyio
 import pytest
 
+from batchrun.engine.actor import _not_permitted
 from batchrun.engine.launcher import Stop
-from batchrun.errors import LeaseLostError, ServiceUnusableError
-from batchrun.model.limits import Changed, Mode
+from batchrun.errors import AccessDeniedError, LeaseLostError, ServiceUnusableError
+from batchrun.model.limits import Changed, Mode, StopAfter
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.states import State
 from batchrun.simulator import Durations, Limit, Span, parse_faults
@@ -341,3 +342,62 @@ async def test_a_thousand_runs_over_three_days(tmp_path):
         assert timedelta(days=2.8) < timedelta(seconds=anyio.current_time()) < timedelta(days=4)
         await it.assert_agreement()
         assert it.simulator.state().calls["GetRun"].calls < 15_000
+
+
+async def test_too_many_failures_stop_the_submission_and_leave_the_runs_alone(tmp_path):
+    settings = simulated("StartRun:ValidationException@cohort-row-000*", max_active=None)
+    async with bench(tmp_path, settings, rate=2) as it:
+        stop, launcher = await it.launch(rows(40), stop_after=StopAfter(count=5))
+        assert stop is Stop.FAILURES
+        assert launcher.tally.failed == 5
+        assert launcher.tally.waiting == 35
+        assert "CancelRun" not in it.simulator.state().calls
+        calls = it.simulator.state().calls["StartRun"].calls
+        again, _ = await it.launch(rows(40), stop_after=StopAfter(percent=10))
+        assert again is Stop.FAILURES
+        assert it.simulator.state().calls["StartRun"].calls == calls
+        last, _ = await it.launch(rows(40))
+        assert last is Stop.FINISHED
+        await it.assert_agreement()
+
+
+async def test_a_role_that_may_not_tag_is_told_which_action_is_missing(tmp_path):
+    async with bench(tmp_path, simulated("StartRun:AccessDeniedException")) as it:
+        message = "User: arn:x is not authorized to perform: omics:TagResource on resource: y"
+        error = AccessDeniedError(message, operation="StartRun", code="AccessDeniedException")
+        assert "allow omics:TagResource, or leave the tags off with --no-tags" in str(
+            _not_permitted("StartRun", error)
+        )
+        with pytest.raises(ServiceUnusableError, match="allow omics:StartRun"):
+            await it.launch(rows(3))
+
+
+async def test_a_launcher_that_slept_past_its_lease_finds_out_before_its_next_call(tmp_path):
+    async with bench(tmp_path) as it:
+        launcher = it.launcher(await it.take_in(rows(3)))
+        async with anyio.create_task_group() as group:
+            group.start_soon(raises_lease_lost, launcher)
+            await anyio.sleep(15)
+            calls = it.simulator.state().calls
+            await it.ledger.release(launcher._keeper.current)
+            await it.ledger.claim("cohort", holder="other:2", ttl=timedelta(days=1), at=it.clock.utcnow())
+            it.clock._start += timedelta(hours=8)  # the machine slept: wall time jumps, loop time does not
+        assert it.simulator.state().calls == calls
+
+
+async def raises_lease_lost(launcher) -> None:
+    with pytest.raises(LeaseLostError):
+        await launcher.run()
+
+
+async def test_a_clock_that_jumps_an_hour_and_back_harms_nothing(tmp_path):
+    async with bench(tmp_path, simulated("StartRun:drop_after=0.3"), rate=2) as it:
+        launcher = it.launcher(await it.take_in(rows(20)))
+        async with anyio.create_task_group() as group:
+            group.start_soon(launcher.run)
+            for hours in (1, -1, -1, 1):
+                await anyio.sleep(3)
+                it.clock._start += timedelta(hours=hours)
+        entries = (await it.entries()).values()
+        assert {entry.state for entry in entries} == {State.SUCCEEDED}
+        assert len(it.simulator.state().runs) == 20

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from batchrun.errors import InvariantError
 from batchrun.model.entry import Entry
 from batchrun.model.events import Accepted, Deferred, Doubted, Event, Intended, Refused, seen
-from batchrun.model.limits import Limits, Mode
+from batchrun.model.limits import Limits, Mode, StopAfter
 from batchrun.model.planner import Action, Look, Planner, Replay, Settle, Submit
 from batchrun.model.states import ENDED, OPEN, State
 from batchrun.model.transitions import apply
@@ -185,6 +185,28 @@ def test_draining_plans_nothing_and_waits_for_what_is_in_the_air():
     for action in actions:
         made.done(action, action.entry, now=0)
     assert made.is_idle
+
+
+def test_holding_back_submits_nothing_more_and_goes_on_with_the_rest():
+    made = loaded(planned("a"), submitting(planned("b")), active(planned("c")))
+    made.hold_back()
+    assert {type(action) for action in plan(made)} == {Replay, Look}
+    assert made.room() == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "failed", "is_reached"),
+    [
+        (StopAfter(), 99, False),
+        (StopAfter(count=3), 2, False),
+        (StopAfter(count=3), 3, True),
+        (StopAfter(percent=20), 19, False),
+        (StopAfter(percent=20), 20, True),
+        (StopAfter(percent=0.1), 0, False),
+    ],
+)
+def test_when_failures_are_too_many(limit, failed, is_reached):
+    assert limit.is_reached(failed, 100) is is_reached
 
 
 def test_what_has_ended_is_not_planned():

@@ -53,4 +53,6 @@ def test_the_tally_counts_entries_where_they_are():
     tally.move(active(), ended())
     assert (tally.open, tally.by_state[State.SUCCEEDED], tally.has_only_succeeded) == (2, 1, False)
     assert tally.by_status["PENDING"] == 0
+    tally.move(submitting(), ended("FAILED"))
+    assert tally.failed == 1
     assert Tally({State.SUCCEEDED: 2}, {}).has_only_succeeded

@@ -8,7 +8,7 @@ import click
 
 from batchrun.cli.options import MANIFEST, OUTPUT
 from batchrun.cli.printable import printable
-from batchrun.cli.reporters import emit
+from batchrun.cli.speak import emit, say
 
 
 @click.command()
@@ -21,12 +21,11 @@ def check(**options: Any) -> None:
     Each row is checked as StartRun would see it: fields, types, lengths, patterns, sizes, placeholders,
     duplicate ids. Exits with 2 where something is wrong, naming the place, the value and the cure.
     """
-    from batchrun.cli.manifests import source  # noqa: PLC0415 (botocore is loaded only where it is needed)
-    from batchrun.manifest import load  # noqa: PLC0415
+    from batchrun.cli.manifests import loaded, source  # noqa: PLC0415 (loads botocore)
 
-    with load(source(options)) as manifest:
+    with loaded(source(options), as_json=options["as_json"]) as manifest:
         if options["as_json"]:
             emit("check", batch=manifest.batch, rows=manifest.count, problems=0)
         else:
             rows = "1 row" if manifest.count == 1 else f"{manifest.count} rows"
-            click.echo(f"{printable(manifest.batch)}: {rows}, no problems found")
+            say(f"{printable(manifest.batch)}: {rows}, no problems found")

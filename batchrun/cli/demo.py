@@ -13,6 +13,7 @@ import anyio
 import click
 
 from batchrun.cli.options import OUTPUT
+from batchrun.cli.speak import say
 from batchrun.cli.table import show_results
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ async def _demo(folder: Path, options: dict[str, Any]) -> Exit:
 
 def _say(options: dict[str, Any], text: str) -> None:
     if not options["as_json"]:
-        click.echo(text)
+        say(text)
 
 
 def sample(name: str) -> Path:

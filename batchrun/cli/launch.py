@@ -21,17 +21,20 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
+from batchrun import points
 from batchrun.cli.exits import Exit
 from batchrun.cli.live import LiveDisplay
 from batchrun.cli.logs import configure
+from batchrun.cli.manifests import loaded
 from batchrun.cli.progress import Progress
 from batchrun.cli.reporters import JsonLines, LogLines, Reporter
+from batchrun.cli.speak import complain
 from batchrun.cli.summary import tell_end
 from batchrun.clock import Clock, SystemClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
 from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
-from batchrun.manifest import Manifest, Source, load
+from batchrun.points import Point
 from batchrun.report import results
 from batchrun.service.client import connect
 from batchrun.service.outage import Patience
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from batchrun.cli.options import Output
+    from batchrun.manifest import Manifest, Source
     from batchrun.model.limits import Changed, Limits
     from batchrun.model.tally import Tally
     from batchrun.ports.ledger import Lease, Ledger
@@ -80,7 +84,8 @@ async def launch(job: Job) -> Exit:
     """
     clock = SystemClock()
     configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
-    with load(job.source) as manifest:
+    with loaded(job.source, as_json=job.output.as_json) as manifest:
+        points.reached(Point.MANIFEST_READ)
         path = _results_path(job, manifest.batch)
         connection = connect(
             job.target,
@@ -91,9 +96,12 @@ async def launch(job: Job) -> Exit:
             patience=Patience(credentials=job.credentials_wait),
         )
         async with connection as service, await open_ledger(job.ledger) as ledger:
+            points.reached(Point.LEDGER_OPENED)
             await _open_batch(ledger, manifest.batch, service.region, clock)
             async with _holding(ledger, manifest.batch, job, clock) as lease:
+                points.reached(Point.CLAIMED)
                 await _take_in(ledger, lease, manifest, job, clock)
+                points.reached(Point.SYNCED)
                 return await _conduct(job, ledger, service, lease, path, clock)
 
 
@@ -118,6 +126,7 @@ async def _holding(ledger: Ledger, batch: str, job: Job, clock: Clock) -> AsyncI
         yield lease
     finally:
         with anyio.move_on_after(_LAST_THINGS, shield=True):
+            points.reached(Point.RELEASING)
             await ledger.release(lease)
 
 
@@ -144,7 +153,7 @@ async def _take_in(ledger: Ledger, lease: Lease, manifest: Manifest, job: Job, c
 async def _conduct(
     job: Job, ledger: Ledger, service: HealthOmics, lease: Lease, path: Path, clock: Clock
 ) -> Exit:
-    progress = Progress(clock)
+    progress = Progress(clock, lambda: service.troubles)
     reporter = _reporter(job, lease.batch, progress, clock)
     launcher = Launcher(
         ledger=ledger,
@@ -155,7 +164,7 @@ async def _conduct(
         clock=clock,
         observer=reporter,
     )
-    stop: Stop | None = None
+    stop = Stop.FINISHED
     try:
         async with anyio.create_task_group() as aside:
             aside.start_soon(_listen, launcher)
@@ -166,14 +175,7 @@ async def _conduct(
         with anyio.move_on_after(_LAST_THINGS, shield=True):
             outcomes = ledger.outcomes(lease.batch)
             await results.write(path, outcomes, _results_format(path), is_safe=job.safe_csv)
-    tell_end(
-        lease.batch,
-        progress.snapshot(launcher.tally),
-        list(progress.failures),
-        path,
-        stop=stop,
-        as_json=job.output.as_json,
-    )
+    tell_end(lease.batch, progress, launcher.tally, path, stop=stop, output=job.output)
     return _exit(launcher.tally)
 
 
@@ -197,15 +199,15 @@ async def _listen(launcher: Launcher) -> None:
         is_first = True
         async for number in signals:
             if is_first:
-                log.warning(
-                    "stopping",
-                    signal=number.name,
-                    note="waiting for the calls in the air; the runs go on; once more leaves at once",
-                )
+                _tell_stopping(number)
                 launcher.drain()
             else:
                 launcher.abandon()
             is_first = False
+
+
+def _tell_stopping(number: signal.Signals) -> None:
+    complain(f"stopping on {number.name}: waiting for calls in the air; runs go on; once more leaves at once")
 
 
 def _results_path(job: Job, batch: str) -> Path:

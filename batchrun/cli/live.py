@@ -59,6 +59,7 @@ class LiveDisplay(Reporter):
         with Live(
             self._frame(snapshot()), console=Console(stderr=True), auto_refresh=False, redirect_stdout=False
         ) as live:
+            live.console.show_cursor()  # else a killed launch leaves a terminal without one
             try:
                 while True:
                     await self._clock.sleep(1 / _FRAMES_PER_SECOND)
@@ -90,6 +91,10 @@ def _pace(now: Snapshot) -> str:
     parts = [seconds(now.elapsed)]
     if now.starts_per_second:
         parts.append(f"{now.starts_per_second:.1f} started/s")
+    if now.throttled:
+        parts.append(f"{now.throttled} throttled")
+    if now.unanswered:
+        parts.append(f"{now.unanswered} unanswered")
     if now.left is not None and now.ended < now.total:
         parts.append(f"about {seconds(now.left)} left")
     return ", ".join(parts)

@@ -8,12 +8,12 @@ must never be given to a logger; a test reads every log for them.
 from __future__ import annotations
 
 import logging
-import sys
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from batchrun.cli.printable import printable
+from batchrun.cli.speak import complain
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -59,7 +59,6 @@ class _Stderr:
     """Writes to whatever sys.stderr is at the moment: the live display puts itself in its place."""
 
     def msg(self, message: str) -> None:
-        sys.stderr.write(message + "\n")
-        sys.stderr.flush()
+        complain(message)
 
     log = debug = info = warn = warning = error = critical = exception = msg

@@ -7,9 +7,9 @@ Belongs here: the group, and the last line of defence. Does not: any verb.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import traceback
+from difflib import get_close_matches
 from typing import Final, NoReturn
 
 import click
@@ -17,6 +17,7 @@ import click
 from batchrun import __version__
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.printable import printable
+from batchrun.cli.speak import complain, write
 from batchrun.errors import BatchrunError, ManifestError
 
 #: Each verb, its module, and what it does in a few words. Modules are imported only when they are needed.
@@ -26,6 +27,7 @@ _VERBS: Final = {
     "plan": "What run would do now: new, unchanged, changed; calls and time.",
     "status": "How it stands, from the ledger alone.",
     "results": "Write the results, from the ledger alone.",
+    "ledger": "Check a ledger, or make a lost one again.",
     "simulate": "A local HealthOmics service, on loopback.",
     "demo": "The whole thing in seconds, with no AWS account.",
 }
@@ -56,7 +58,9 @@ class _Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0] if args else ""
         if name not in _VERBS and not name.startswith("-"):
-            ctx.fail(f"there is no verb '{printable(name)}'; the verbs are: {', '.join(_VERBS)}")
+            near = get_close_matches(name, _VERBS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"the verbs are: {', '.join(_VERBS)}"
+            ctx.fail(f"there is no verb '{printable(name)}'; {hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -71,7 +75,7 @@ def cli() -> None:
     Launch many AWS HealthOmics runs from one manifest, each row once, and watch them to the end.
 
     Start with 'batchrun demo', which needs no AWS account; then 'batchrun check MANIFEST' and 'batchrun run
-    MANIFEST'. Every option can also be set as BATCHRUN_<OPTION> in the environment.
+    MANIFEST'. Every option can also be set in the environment, as its help says.
     """
 
 
@@ -104,34 +108,28 @@ def _end(error: BaseException) -> int:
             error.show()
             return Exit.INPUT
         case click.Abort() | KeyboardInterrupt():
-            click.echo("\nstopped; nothing is lost", err=True)
+            complain("\nstopped; nothing is lost")
             return Exit.WORK_LEFT
         case SystemExit(code=int(code)):
             return code
-        case BrokenPipeError():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return Exit.OK
         case ManifestError(total=total):
-            click.echo(printable(str(error)), err=True)
+            complain(printable(str(error)))
             problems = "1 problem" if total == 1 else f"{total} problems"
-            click.echo(f"batchrun: {problems}; nothing was submitted", err=True)
+            complain(f"batchrun: {problems}; nothing was submitted")
             return Exit.INPUT
         case BatchrunError() if exit_code(error) is not Exit.DEFECT:
-            click.echo(f"batchrun: {printable(str(error))}", err=True)
+            complain(f"batchrun: {printable(str(error))}")
             return exit_code(error)
         case _:
             traceback.print_exception(error)
-            click.echo(
+            complain(
                 f"batchrun {__version__}: this is a defect of batchrun; nothing that was recorded is lost. "
-                "Please report it with the lines above.",
-                err=True,
+                "Please report it with the lines above."
             )
             return Exit.DEFECT
 
 
 def _flush() -> None:
     """Write out what is buffered while a closed pipe can still be met calmly."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        write(stream, "")

@@ -1,17 +1,23 @@
 """
-The manifest options as a source, for every verb that takes a MANIFEST.
+The manifest options as a manifest, for every verb that takes one.
 
-Belongs here: from options to :class:`~batchrun.manifest.Source`. Does not: reading (``manifest``).
+Belongs here: from options to a loaded manifest, and its problems as JSON. Does not: reading (``manifest``).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from batchrun.manifest import Format, Source
+from batchrun.cli.speak import emit
+from batchrun.errors import ManifestError
+from batchrun.manifest import Format, Manifest, Source, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-def source(options: dict[str, Any]) -> Source:
+def source(options: Mapping[str, Any]) -> Source:
     """Make the source that the options describe."""
     chosen = options["manifest_format"]
     return Source(
@@ -22,3 +28,19 @@ def source(options: dict[str, Any]) -> Source:
         sets=tuple(options["sets"]),
         tags=options["tags"],
     )
+
+
+def loaded(wanted: Source, *, as_json: bool) -> Manifest:
+    """
+    Load a manifest; its problems, if any, are also told as JSON lines where the user wants those.
+
+    Raises:
+        ManifestError: It has problems.
+    """
+    try:
+        return load(wanted)
+    except ManifestError as error:
+        if as_json:
+            for problem in error.problems:
+                emit("problem", **asdict(problem))
+        raise

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from batchrun.cli.values import Duration, Rate
+from batchrun.cli.values import Duration, Lines, Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,7 @@ MANIFEST = stacked(
     option("--batch", help="The batch's name.  [default: the manifest's]"),
     option(
         "--defaults",
+        type=Lines(),
         multiple=True,
         metavar="FILE",
         help="A YAML or JSON file of StartRun fields that every row takes; repeatable, later wins.",
@@ -61,6 +62,7 @@ MANIFEST = stacked(
     option(
         "--set",
         "sets",
+        type=Lines(),
         multiple=True,
         metavar="FIELD=VALUE",
         help="A StartRun field that every row takes, such as workflowId=1234567 or parameters.threads:int=8; "
@@ -74,12 +76,12 @@ MANIFEST = stacked(
 )
 
 SERVICE = stacked(
-    click.option("--profile", metavar="NAME", help="The AWS profile.  [env var: AWS_PROFILE]"),
-    click.option("--region", metavar="REGION", help="The AWS region.  [env var: AWS_REGION]"),
-    click.option(
+    option("--profile", metavar="NAME", help="The AWS profile, instead of AWS_PROFILE."),
+    option("--region", metavar="REGION", help="The AWS region, instead of AWS_REGION."),
+    option(
         "--endpoint-url",
         metavar="URL",
-        help="Another HealthOmics, such as a simulator.  [env var: AWS_ENDPOINT_URL_OMICS]",
+        help="Another HealthOmics, such as a simulator, instead of AWS_ENDPOINT_URL_OMICS.",
     ),
     option("--timeout", type=Duration(), default="30s", help="How long to wait for one answer."),
 )
@@ -124,7 +126,7 @@ OUTPUT = stacked(
         help="How log lines on stderr look.",
     ),
     option("-v", "--verbose", count=True, show_default=False, help="Log every retry too."),
-    option("-q", "--quiet", is_flag=True, show_default=False, help="Log warnings alone."),
+    option("-q", "--quiet", is_flag=True, show_default=False, help="Say nothing but warnings and errors."),
 )
 
 

@@ -9,7 +9,7 @@ import click
 
 from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE
 from batchrun.cli.printable import printable
-from batchrun.cli.reporters import emit
+from batchrun.cli.speak import emit, say
 from batchrun.cli.values import seconds
 from batchrun.model.states import State
 from batchrun.ports.ledger import Counts, Sync
@@ -30,10 +30,9 @@ def plan(**options: Any) -> None:
     Compares the manifest with the ledger: new, unchanged, changed and gone rows; the StartRun calls needed,
     and how long they take at --rate.
     """
-    from batchrun.cli.manifests import source  # noqa: PLC0415 (botocore is loaded only where it is needed)
-    from batchrun.manifest import load  # noqa: PLC0415
+    from batchrun.cli.manifests import loaded, source  # noqa: PLC0415 (loads botocore)
 
-    with load(source(options)) as manifest:
+    with loaded(source(options), as_json=options["as_json"]) as manifest:
         sync, counts = anyio.run(_compare, manifest, options["ledger"])
         _tell(manifest.batch, sync, counts, options)
 
@@ -66,16 +65,15 @@ def _tell(batch: str, sync: Sync, counts: Counts, options: dict[str, Any]) -> No
     if options["as_json"]:
         emit("plan", batch=batch, changedIds=list(sync.changed_ids), goneIds=list(sync.gone_ids), **facts)
         return
-    click.echo(
-        f"{printable(batch)}: {sync.rows} rows: {sync.new} new, {sync.unchanged} unchanged, ", nl=False
+    say(
+        f"{printable(batch)}: {sync.rows} rows: {sync.new} new, {sync.unchanged} unchanged, "
+        f"{sync.changed} changed, {sync.gone} gone from the manifest"
     )
-    click.echo(f"{sync.changed} changed, {sync.gone} gone from the manifest")
-    for word, ids in (("changed", sync.changed_ids), ("gone", sync.gone_ids)):
+    for word, ids, count in (("changed", sync.changed_ids, sync.changed), ("gone", sync.gone_ids, sync.gone)):
         if ids:
-            click.echo(f"  {word}: {printable(', '.join(ids))}")
+            more = ", ..." if count > len(ids) else ""
+            say(f"  {word}: {printable(', '.join(ids))}{more}")
     if sync.changed:
-        click.echo("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
-    click.echo(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")
-    click.echo(
-        f"StartRun calls: {calls}, {seconds(calls / options['rate'])} at {options['rate']:g} per second"
-    )
+        say("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
+    say(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")
+    say(f"StartRun calls: {calls}, {seconds(calls / options['rate'])} at {options['rate']:g} per second")

@@ -14,10 +14,13 @@ from batchrun.model.events import Accepted
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchrun.clock import Clock
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.tally import Tally
+    from batchrun.ports.service import Troubles
 
 #: Seconds over which rates are taken: starts come in seconds, ends in minutes to hours.
 _STARTS_WINDOW: Final = 30.0
@@ -44,7 +47,8 @@ class Snapshot:
     elapsed: float
     starts_per_second: float
     left: float | None
-    looks_failed: int
+    throttled: int
+    unanswered: int
 
     @property
     def ended(self) -> int:
@@ -55,12 +59,12 @@ class Snapshot:
 class Progress:
     """Keeps the numbers from the steps as they are recorded."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, troubles: Callable[[], Troubles]) -> None:
         self._clock = clock
+        self._troubles = troubles
         self._begun = clock.monotonic()
         self._starts: deque[float] = deque(maxlen=_MARKS)
         self._ends: deque[float] = deque(maxlen=_MARKS)
-        self._looks_failed = 0
         self.failures: deque[Entry] = deque(maxlen=_FAILURES_SHOWN)
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
@@ -72,15 +76,12 @@ class Progress:
             if after.state is not State.SUCCEEDED:
                 self.failures.append(after)
 
-    def look_failed(self) -> None:
-        """Take a failed look into the numbers."""
-        self._looks_failed += 1
-
     def snapshot(self, tally: Tally) -> Snapshot:
         """Give the numbers as they are now."""
         now = self._clock.monotonic()
         state = tally.by_state
         queued = sum(tally.by_status[status] for status in QUEUED_STATUSES)
+        troubles = self._troubles()
         rate = _per_second(self._starts, now, _STARTS_WINDOW)
         return Snapshot(
             total=tally.total,
@@ -96,7 +97,8 @@ class Progress:
             elapsed=now - self._begun,
             starts_per_second=rate,
             left=self._left(tally, now),
-            looks_failed=self._looks_failed,
+            throttled=troubles.throttled,
+            unanswered=troubles.unanswered,
         )
 
     def _left(self, tally: Tally, now: float) -> float | None:

@@ -7,14 +7,13 @@ the numbers (``progress``).
 
 from __future__ import annotations
 
-import json
-import sys
 from abc import ABC, abstractmethod
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from batchrun.cli.speak import emit
 from batchrun.model.events import Accepted, Deferred, Doubted, Progressed, Refused, Removed, kind
 from batchrun.model.states import ENDED, State
 from batchrun.report.results import status
@@ -47,7 +46,6 @@ class Reporter(ABC):
 
     def look_failed(self, entry: Entry, error: CallError) -> None:
         """Take note of a look that got no answer."""
-        self._progress.look_failed()
         log.debug("look_failed", **bound(entry), code=error.code)
 
     @abstractmethod
@@ -102,12 +100,6 @@ class JsonLines(Reporter):
         while True:
             await self._clock.sleep(_JSON_EVERY)
             emit("progress", **numbers(snapshot()))
-
-
-def emit(message_type: str, **facts: Any) -> None:
-    """Write one JSON object as a line on stdout; ``message_type`` says what it is."""
-    sys.stdout.write(json.dumps({"message_type": message_type, **facts}, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
 
 
 def numbers(snapshot: Snapshot) -> dict[str, Any]:

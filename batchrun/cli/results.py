@@ -10,6 +10,7 @@ import anyio
 import click
 
 from batchrun.cli.options import LEDGER, SAFE_CSV, option
+from batchrun.cli.speak import say, swallow
 from batchrun.cli.status import find_batch
 from batchrun.ledger import open_ledger
 from batchrun.report import results as report
@@ -48,8 +49,11 @@ async def _results(options: dict[str, Any]) -> None:
         batch = await find_batch(ledger, options["batch"])
         outcomes = ledger.outcomes(batch.name)
         if options["output"] == "-":
-            await report.write_to(sys.stdout, outcomes, format_, is_safe=options["safe_csv"])
+            try:
+                await report.write_to(sys.stdout, outcomes, format_, is_safe=options["safe_csv"])
+            except BrokenPipeError:  # whoever reads has seen enough
+                swallow(sys.stdout)
             return
         path = Path(options["output"] or f"{batch.name}.results.{format_.value}")
         count = await report.write(path, outcomes, format_, is_safe=options["safe_csv"])
-        click.echo(f"{path}: {count} rows")
+        say(f"{path}: {count} rows")

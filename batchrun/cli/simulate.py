@@ -9,6 +9,7 @@ import anyio
 import click
 
 from batchrun.cli.options import option
+from batchrun.cli.speak import say
 from batchrun.cli.values import Duration
 from batchrun.errors import UsageError
 
@@ -95,10 +96,10 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
 
 
 def _tell(simulator: Simulator) -> None:
-    click.echo(f"simulated HealthOmics on {simulator.url}; Ctrl-C ends it")
-    click.echo(f"  batchrun:  batchrun run MANIFEST --endpoint-url {simulator.url}")
-    click.echo("  AWS CLI:   export AWS_DISABLE_HOST_PREFIX_INJECTION=true")
-    click.echo(f"             export AWS_ENDPOINT_URL_OMICS={simulator.url}")
+    say(f"simulated HealthOmics on {simulator.url}; Ctrl-C ends it")
+    say(f"  batchrun:  batchrun run MANIFEST --endpoint-url {simulator.url}")
+    say("  AWS CLI:   export AWS_DISABLE_HOST_PREFIX_INJECTION=true")
+    say(f"             export AWS_ENDPOINT_URL_OMICS={simulator.url}")
 
 
 def _settings(options: dict[str, Any]) -> Settings:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from batchrun.cli.options import LEDGER, OUTPUT
+from batchrun.cli.options import LEDGER, OUTPUT, option
 from batchrun.cli.printable import printable
-from batchrun.cli.reporters import emit
+from batchrun.cli.speak import emit, say
 from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State
@@ -25,7 +25,9 @@ _PAGE = 500
 
 @click.command()
 @click.argument("batch", required=False)
-@click.option("--failed", is_flag=True, help="Show each entry that ended without success, and why.")
+@option(
+    "--failed", is_flag=True, show_default=False, help="Show each entry that ended without success, and why."
+)
 @LEDGER
 @OUTPUT
 def status(**options: Any) -> None:
@@ -86,7 +88,7 @@ def _emit(batch: Batch, counts: Counts) -> None:
 
 def _tell(batch: Batch, counts: Counts) -> None:
     shown = ", ".join(f"{number} {name}" for name, number in _numbers(counts).items() if number)
-    click.echo(f"{printable(batch.name)}: {shown or 'no rows'} (of {counts.total})")
+    say(f"{printable(batch.name)}: {shown or 'no rows'} (of {counts.total})")
 
 
 async def _tell_failed(ledger: Ledger, batch: str, *, as_json: bool) -> None:
@@ -105,4 +107,4 @@ def _tell_entry(entry: Entry, *, as_json: bool) -> None:
         return
     why = ": ".join(str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name])
     run = f" (run {cells['runId']})" if cells["runId"] else ""
-    click.echo(printable(f"  {cells['status']} {entry.id}{run} {why}").replace("\n", " "))
+    say(printable(f"  {cells['status']} {entry.id}{run} {why}").replace("\n", " "))

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from batchrun.cli.printable import printable
-from batchrun.cli.reporters import emit, numbers
+from batchrun.cli.reporters import numbers
+from batchrun.cli.speak import emit, say
 from batchrun.cli.values import seconds
 from batchrun.engine.launcher import Stop
 from batchrun.report.results import row
@@ -20,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from batchrun.cli.progress import Snapshot
+    from batchrun.cli.options import Output
+    from batchrun.cli.progress import Progress, Snapshot
     from batchrun.model.entry import Entry
+    from batchrun.model.tally import Tally
 
 _STATES = (
     "planned",
@@ -37,29 +38,28 @@ _STATES = (
 
 
 def tell_end(
-    batch: str,
-    now: Snapshot,
-    failures: Sequence[Entry],
-    results: Path,
-    *,
-    stop: Stop | None,
-    as_json: bool,
+    batch: str, progress: Progress, tally: Tally, results: Path, *, stop: Stop, output: Output
 ) -> None:
     """Say how the batch stands at the end of a launch."""
-    if as_json:
-        reason = stop.value if stop else None
-        emit("summary", batch=batch, stop=reason, results=str(results), **numbers(now))
-        return
-    click.echo(f"{printable(batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})")
+    now = progress.snapshot(tally)
+    if output.as_json:
+        emit("summary", batch=batch, stop=stop.value, results=str(results), **numbers(now))
+    elif not output.quiet:
+        _tell(batch, now, list(progress.failures), tally, stop)
+        say(f"results: {results}")
+
+
+def _tell(batch: str, now: Snapshot, failures: Sequence[Entry], tally: Tally, stop: Stop) -> None:
+    say(f"{printable(batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})")
     for entry in failures:
-        click.echo(f"  {failure(entry)}")
+        say(f"  {failure(entry)}")
+    if tally.failed > len(failures):
+        say(f"  {tally.failed} in all did not succeed; 'batchrun status --failed' shows each")
     if stop is Stop.FAILURES:
-        click.echo("too many entries have failed: no more were submitted; raise --stop-after for the rest")
+        say("too many entries have failed: no more were submitted; raise --stop-after for the rest")
     if now.ended < now.total:
-        click.echo(
-            f"{now.total - now.ended} left; runs go on by themselves. Run the same command again to go on."
-        )
-    click.echo(f"results: {results}")
+        going = "; the runs go on by themselves" if now.queued or now.running else ""
+        say(f"{now.total - now.ended} left{going}. Run the same command again to go on.")
 
 
 def counts(now: Snapshot) -> str:

@@ -38,6 +38,13 @@ class Duration(click.ParamType[float]):
         return sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS, strict=True) if part)
 
 
+class Lines(click.ParamType[str]):
+    """Text; in the environment several of them, one a line, since they may hold spaces."""
+
+    name = "text"
+    envvar_list_splitter = "\n"
+
+
 class Rate(click.ParamType[float]):
     """Calls per second: a number above zero, or ``unlimited``."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from batchrun import points
 from batchrun.errors import (
     AccessDeniedError,
     CallError,
@@ -34,6 +35,7 @@ from batchrun.model.verdicts import (
     held_for_rivals,
     search,
 )
+from batchrun.points import Point
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
@@ -108,8 +110,11 @@ class Actor:
     async def _submit(self, entry: Entry) -> tuple[Entry, bool]:
         if not await self._got_turn(self._unsent):
             return entry, False
+        points.reached(Point.TURN_TAKEN)
         intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag)
-        return await self._send(await self._recorder.record(entry, intent), self._limits.replay_window)
+        entry = await self._recorder.record(entry, intent)
+        points.reached(Point.INTENDED)
+        return await self._send(entry, self._limits.replay_window)
 
     async def _replay(self, entry: Entry, trusted_until: float) -> tuple[Entry, bool]:
         if not await self._got_turn(self._unsettled):
@@ -147,7 +152,10 @@ class Actor:
         except CallError as error:
             return await self._after_failure(entry, error)
         self._denials["StartRun"].passed()
-        return await self._record(entry, Accepted(at=self._clock.utcnow(), run=run)), False
+        points.reached(Point.ANSWERED)
+        entry = await self._record(entry, Accepted(at=self._clock.utcnow(), run=run))
+        points.reached(Point.RECORDED)
+        return entry, False
 
     async def _after_failure(self, entry: Entry, error: CallError) -> tuple[Entry, bool]:
         is_systemic = self._is_systemic("StartRun", entry, error)
@@ -204,6 +212,7 @@ class Actor:
             return entry, True
         else:
             self._denials["GetRun"].passed()
+            points.reached(Point.SEEN)
             event = after_look(entry, sighting.run, self._clock.utcnow())
         return (entry, False) if event is None else (await self._record(entry, event), False)
 

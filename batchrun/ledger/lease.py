@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from batchrun import points
 from batchrun.errors import InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.process_lock import ProcessLock, is_abandoned, kernel, remove
 from batchrun.ledger.rows import micros, time_of
 from batchrun.ledger.statements import queries
+from batchrun.points import Point
 from batchrun.ports.ledger import Lease
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class Leases:
         key = self.check(lease)
         renewed = replace(lease, expires_at=at + ttl)
         self._connection.execute(queries()["extend_lease"], (micros(renewed.expires_at), key))
+        points.reached(Point.RENEWING)
         return renewed
 
     def release(self, lease: Lease) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchrun import points
 from batchrun.errors import InvariantError, LedgerUnusableError
 from batchrun.ledger.statements import queries
 from batchrun.ledger.transaction import writing
+from batchrun.points import Point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +62,7 @@ def _apply(connection: apsw.Connection, migration: Migration) -> None:
         if version(connection) >= migration.number:
             return  # another process was faster
         connection.execute(migration.sql)
+        points.reached(Point.MIGRATING)
         connection.execute(queries()["record_migration"], (migration.name,))
         if version(connection) != migration.number:
             raise InvariantError(f"migration {migration.name} does not set its user_version")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchrun import points
 from batchrun.errors import InvariantError
 from batchrun.ledger.rows import attempt_values, detail, maybe_micros, micros, run_values, standing_values
 from batchrun.ledger.statements import queries
 from batchrun.model.events import kind
+from batchrun.points import Point
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +35,7 @@ def record(connection: apsw.Connection, batch: int, name: str, steps: Iterable[S
         key = _update(connection, batch, entry)
         facts = (key, entry.attempt, micros(event.at), kind(event), detail(event, entry))
         connection.execute(add_event, facts)
+        points.reached(Point.COMMITTING)
 
 
 def _update(connection: apsw.Connection, batch: int, entry: Entry) -> int:

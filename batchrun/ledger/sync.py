@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from batchrun import points
 from batchrun.errors import ChangedRowsError, InvariantError
 from batchrun.ledger.record import record
 from batchrun.ledger.rows import entry_of
@@ -23,6 +24,7 @@ from batchrun.ledger.transaction import reading
 from batchrun.model.events import Revised
 from batchrun.model.limits import Changed
 from batchrun.model.transitions import apply
+from batchrun.points import Point
 from batchrun.ports.ledger import Step, Sync
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ def take_in(connection: apsw.Connection, batch: int, name: str, *, resubmit: boo
     """Write what was compared into the batch, within the transaction that is open."""
     _place(connection, batch)
     connection.execute(queries()["add_new_entries"], (batch,))
+    points.reached(Point.SYNCING)
     for steps in _revisions(connection, name, resubmit=resubmit, at=at):
         record(connection, batch, name, steps)
 

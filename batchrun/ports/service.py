@@ -7,6 +7,7 @@ Belongs here: the contract and the values that cross it. Does not: HTTP, botocor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Run, Sighting
     from batchrun.model.spec import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Troubles:
+    """Calls that went wrong so far, whatever became of them later."""
+
+    throttled: int = 0
+    unanswered: int = 0  #: no usable answer: silence, 5xx, garbage
 
 
 class HealthOmics(ABC):
@@ -58,6 +67,11 @@ class HealthOmics(ABC):
 
         A run may come more than once; one that began in the last minute may not come at all.
         """
+
+    @property
+    @abstractmethod
+    def troubles(self) -> Troubles:
+        """What went wrong so far."""
 
     @abstractmethod
     def hurry(self) -> None:

@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from batchrun import points
 from batchrun.errors import ResultsError
 from batchrun.model.states import State
+from batchrun.points import Point
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -114,6 +116,7 @@ async def write_to(
     async for outcome in outcomes:
         write_row(outcome)
         count += 1
+        points.reached(Point.WRITING_RESULTS)
     return count
 
 
@@ -198,6 +201,7 @@ def _replacing(path: Path) -> Iterator[IO[str]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        points.reached(Point.RESULTS_WRITTEN)
         new.replace(path)
     except OSError as error:
         raise ResultsError(path, error) from error

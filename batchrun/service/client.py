@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import structlog
 
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ThrottledError
-from batchrun.ports.service import HealthOmics
+from batchrun.ports.service import HealthOmics, Troubles
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
@@ -96,7 +96,7 @@ class AwsHealthOmics(HealthOmics):
         self._outage = outage
         self._credentials = credentials
         self._clock = clock
-        self.calls: Counter[tuple[str, str]] = Counter()  #: by (operation, "ok" or error code)
+        self._errors: Counter[type[CallError]] = Counter()
 
     @property
     def _client(self) -> OmicsClient:
@@ -106,6 +106,11 @@ class AwsHealthOmics(HealthOmics):
     def region(self) -> str:
         """The region that the client calls."""
         return str(self._client.meta.region_name)
+
+    @property
+    def troubles(self) -> Troubles:
+        """What went wrong so far."""
+        return Troubles(throttled=self._errors[ThrottledError], unanswered=self._errors[OutcomeUnknownError])
 
     async def start_turn(self) -> None:
         """Wait until StartRun may be called once."""
@@ -200,7 +205,6 @@ class AwsHealthOmics(HealthOmics):
                         raise error from raw
                     await self._credentials.renew(client, error)
                 else:
-                    self.calls[operation, "ok"] += 1
                     self._outage.answered()
                     self._credentials.accepted()
                     return answer
@@ -208,7 +212,7 @@ class AwsHealthOmics(HealthOmics):
         return await self._retry.run(once, self._repeats, trusted_for=trusted_for)
 
     def _failed(self, error: CallError) -> CallError:
-        self.calls[error.operation, error.code] += 1
+        self._errors[type(error)] += 1
         self._outage.failed(error)
         return error
 

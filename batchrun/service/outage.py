@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: Seconds between two tries with new credentials, and between two words about it.
 _TRY_EVERY: Final = 5.0
 _SAY_EVERY: Final = 60.0
+#: Seconds of silence that are worth a word.
+_WORTH_SAYING: Final = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -47,6 +49,7 @@ class OutageWatch:
         self._clock = clock
         self._has_worked = False  #: somebody is there, if only to answer with errors
         self._since: float | None = None
+        self._said = float("-inf")
 
     def answered(self) -> None:
         """Note an answer that says something."""
@@ -66,11 +69,21 @@ class OutageWatch:
         now = self._clock.monotonic()
         self._since = now if self._since is None else self._since
         self._has_worked = self._has_worked or error.status is not None
+        self._say(error, now)
         limit = self._patience.outage if self._has_worked else self._patience.first_contact
         if now - self._since >= limit:
             raise ServiceUnusableError(
                 f"no usable answer from {self._endpoint} for {now - self._since:.0f} s (last: {error}); "
                 "nothing is lost; check network, --endpoint-url and --region, then run the same command again"
+            )
+
+    def _say(self, error: CallError, now: float) -> None:
+        """Once a minute, and not about what passes within seconds."""
+        since = now if self._since is None else self._since
+        if now - since >= _WORTH_SAYING and now - self._said >= _SAY_EVERY:
+            self._said = now
+            log.warning(
+                "no_usable_answer", endpoint=self._endpoint, seconds=round(now - since), last=str(error)
             )
 
 

@@ -64,6 +64,8 @@ async def omics_client(target: Target) -> AsyncIterator[OmicsClient]:
 
 
 async def _enter_client(target: Target, stack: AsyncExitStack) -> OmicsClient:
+    if target.endpoint_url and not target.endpoint_url.startswith(("http://", "https://")):
+        raise UsageError(f"'{target.endpoint_url}' is no endpoint; write http:// or https:// before it")
     session = AioSession(profile=target.profile)
     region = target.region or _configured_region(session)
     endpoint = target.endpoint_url or await _configured_endpoint(session, region, target)
@@ -119,7 +121,7 @@ async def _check_credentials(session: AioSession, *, is_local: bool) -> None:
     elif found is None:
         raise ServiceUnusableError(
             "no AWS credentials found: set AWS_PROFILE or give --profile, run 'aws sso login', "
-            "or use a role; nothing was submitted"
+            "or use a role; nothing is lost"
         )
 
 

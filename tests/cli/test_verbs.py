@@ -147,3 +147,43 @@ def test_on_a_terminal_there_is_a_live_display(shell: Shell, simulate):
     assert "succeeded 5" in text
     assert "cohort: 5 succeeded (of 5" in text
     assert "run_accepted" not in text
+
+
+def test_a_reader_that_goes_away_does_not_end_the_launch(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0005")
+    command = ["run", *shell.cohort(30), "--endpoint-url", simulated.url, "--json", "--rate", "30"]
+    piped = subprocess.run(
+        f"{{ {' '.join([*BATCHRUN, *command])}; echo $? > code; }} | head -1",
+        shell=True,
+        cwd=shell.folder,
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert piped.stdout.count("\n") == 1
+    assert (shell.folder / "code").read_text(encoding="utf-8") == "0\n"
+    assert len(simulated.state()["runs"]) == 30
+
+
+def test_problems_of_a_manifest_in_json():
+    done = in_checkout("check", "manifests/bad.yaml", "--json")
+    problems = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, len(problems)) == (2, 12)
+    assert {"message_type", "source", "line", "column", "row", "field", "message", "cure"} == set(problems[0])
+
+
+def test_a_verb_that_is_nearly_right_is_suggested():
+    assert "did you mean 'run'?" in in_checkout("runn").stderr
+
+
+def test_several_values_in_the_environment_are_one_a_line(shell: Shell):
+    sets = "workflowId=1\nroleArn=arn:aws:iam::123456789012:role/omics\noutputUri=s3://b/\nparameters.note=hello world"
+    shell.write("plain.csv", "id\na\n")
+    assert shell.run("check", "plain.csv", BATCHRUN_SET=sets).returncode == 0
+
+
+def test_quiet_says_nothing_where_nothing_is_wrong(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "1")
+    done = shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--once", "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")

@@ -1,0 +1,287 @@
+"""
+Making a lost ledger again, from the manifest and from what the service shows of its runs.
+
+One sweep of ListRuns, a GetRun of each run that bears a name of ours, one judgement for each row, and then,
+if no row is in doubt, one transaction. The lease is held all the while, so that no launcher starts rows whose
+runs are still being looked for. StartRun is never called.
+
+Belongs here: the order of looking, judging and writing. Does not: which run is whose, and what it is told as
+(``model.recovery``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import structlog
+
+from batchrun.engine.lease import LeaseKeeper
+from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError, ServiceUnusableError, UsageError
+from batchrun.model.limits import Changed
+from batchrun.model.recovery import Evidence, Match, story
+from batchrun.model.states import State
+from batchrun.model.transitions import apply
+from batchrun.ports.ledger import Step
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+    from datetime import datetime, timedelta
+
+    from anyio.abc import ObjectReceiveStream
+
+    from batchrun.clock import Clock
+    from batchrun.model.entry import Entry
+    from batchrun.model.recovery import Judgement
+    from batchrun.model.spec import Spec
+    from batchrun.ports.ledger import Lease, Ledger
+    from batchrun.ports.service import HealthOmics
+
+#: Runs looked at, at once.
+_LOOKS: Final = 16
+#: Up to so many names are asked for one by one: the account may hold any number of others.
+_FEW_NAMES: Final = 20
+_PAGE: Final = 500
+_SAMPLES: Final = 20
+_TELL_EVERY: Final = 1000
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What to make again, and how."""
+
+    specs: Callable[[], Iterable[Spec]]  #: the manifest's rows; may be gone through again and again
+    default_name: Callable[[str], str]  #: the name of a run, by its row's id, where the row does not say
+    tagged: bool = True  #: whether the batch's runs were started with our tags
+    changed: Changed = (
+        Changed.REFUSE
+    )  #: KEEP takes such runs for the row's, RESUBMIT plans new ones after them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubtful:
+    """A row that could not be given its run, or not without a word from the user."""
+
+    id: str
+    run_ids: tuple[str, ...]
+    why: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Rebuilt:
+    """What was found, and whether it was written. Samples have at most 20 rows, numbers are exact."""
+
+    rows: int = 0
+    matches: Counter[Match] = field(default_factory=Counter)
+    by_status: Counter[str] = field(default_factory=Counter)  #: runs that were found, changed rows' included
+    earlier: int = 0  #: runs of attempts before the last
+    gone: int = 0  #: runs of this batch whose rows the manifest does not have
+    elsewhere: Counter[str] = field(default_factory=Counter)  #: runs of these names, by their own batch
+    missing: list[str] = field(default_factory=list)
+    changed: list[Doubtful] = field(default_factory=list)
+    ambiguous: list[Doubtful] = field(default_factory=list)
+    is_written: bool = False
+
+    def count(self, spec: Spec, judgement: Judgement) -> None:
+        """Take the judgement on a row into account."""
+        self.rows += 1
+        self.matches[judgement.match] += 1
+        if judgement.attempts:
+            self.by_status[judgement.attempts[-1].run.status] += 1
+            self.earlier += len(judgement.attempts) - 1
+        match judgement.match:
+            case Match.MISSING if len(self.missing) < _SAMPLES:
+                self.missing.append(spec.id)
+            case Match.CHANGED if len(self.changed) < _SAMPLES:
+                run = judgement.attempts[-1].run
+                self.changed.append(Doubtful(id=spec.id, run_ids=(run.id,), why="other content"))
+            case Match.AMBIGUOUS if len(self.ambiguous) < _SAMPLES:
+                self.ambiguous.append(Doubtful(id=spec.id, run_ids=judgement.rivals, why=judgement.why))
+            case _:
+                pass
+
+
+class Rebuilder:
+    """Makes one batch's entries again; call :meth:`run` once."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        service: HealthOmics,
+        lease: Lease,
+        ttl: timedelta,
+        search: Search,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._service = service
+        self._search = search
+        self._clock = clock
+        self._keeper = LeaseKeeper(ledger, lease, ttl=ttl, clock=clock)
+        self._batch = lease.batch
+        self._looked_at = 0
+
+    async def run(self) -> Rebuilt:
+        """
+        Look for every row's run, and write them all, or nothing where a row is in doubt.
+
+        Returns:
+            What was found; ``is_written`` tells whether the ledger has it now.
+
+        Raises:
+            UsageError: The ledger has the batch already.
+            ServiceError: The service cannot be asked for everything; nothing was written.
+            LeaseLostError, LedgerError: Nothing was written.
+        """
+        rebuilt = Rebuilt()
+        await _beside(self._keeper.run, lambda: self._rebuild(rebuilt))
+        return rebuilt
+
+    async def release(self, within: float) -> None:
+        """Give the batch free."""
+        await self._keeper.release(within)
+
+    async def _rebuild(self, rebuilt: Rebuilt) -> None:
+        await self._refuse_sent()
+        evidence = Evidence(self._batch, self._search.specs(), self._search.default_name)
+        await self._sweep(evidence)
+        judgements = {id_: one for id_, one in self._judge(evidence, rebuilt) if one.attempts}
+        undecided = rebuilt.matches[Match.CHANGED] if self._search.changed is Changed.REFUSE else 0
+        if not (undecided or rebuilt.matches[Match.AMBIGUOUS]):
+            await self._write(judgements)
+            rebuilt.is_written = True
+
+    async def _refuse_sent(self) -> None:
+        # Invariant: nothing that was ever sent is written over. Rows that were only planned say nothing.
+        sent = 0
+        async for outcome in self._ledger.outcomes(self._batch):
+            entry = outcome.entry
+            sent += entry.state is not State.PLANNED or entry.attempt > 1
+        if sent:
+            raise UsageError(
+                f"the ledger has batch '{self._batch}' already, with {sent} rows that were submitted; "
+                "nothing was changed: go on with 'batchrun run'; to make it again, move the ledger's files "
+                "away or give another --ledger"
+            )
+
+    async def _sweep(self, evidence: Evidence) -> None:
+        """Look at every run that could be a row's."""
+        send, receive = anyio.create_memory_object_stream[str](_LOOKS)
+
+        async def find() -> None:
+            async with send:
+                async for run_id in self._candidates(evidence.names):
+                    await send.send(run_id)
+
+        async def look() -> None:
+            async with receive, anyio.create_task_group() as group:
+                for _ in range(_LOOKS):
+                    group.start_soon(self._look_at_each, receive, evidence)
+
+        await _all(find, look)
+        log.info("runs_looked_at", batch=self._batch, count=self._looked_at)
+
+    async def _candidates(self, names: frozenset[str]) -> AsyncIterator[str]:
+        known: set[str] = set()
+        async for run_id in self._named(names):
+            if run_id not in known:
+                known.add(run_id)
+                yield run_id
+
+    async def _named(self, names: frozenset[str]) -> AsyncIterator[str]:
+        try:
+            if len(names) <= _FEW_NAMES:
+                for name in sorted(names):
+                    async for run_id in self._service.runs_named(name):
+                        yield run_id
+                return
+            async for run_id, name in self._service.all_runs():
+                if name in names:
+                    yield run_id
+        except AccessDeniedError as error:
+            raise _not_permitted(error) from error
+
+    async def _look_at_each(self, run_ids: ObjectReceiveStream[str], evidence: Evidence) -> None:
+        async for run_id in run_ids:
+            await self._look_at(run_id, evidence)
+
+    async def _look_at(self, run_id: str, evidence: Evidence) -> None:
+        try:
+            evidence.add(await self._service.get_run(run_id))
+        except NotFoundError:
+            return  # deleted since it was listed
+        except AccessDeniedError as error:
+            raise _not_permitted(error) from error
+        self._looked_at += 1
+        if self._looked_at % _TELL_EVERY == 0:
+            log.info("looking_at_runs", batch=self._batch, count=self._looked_at)
+
+    def _judge(self, evidence: Evidence, rebuilt: Rebuilt) -> Iterator[tuple[str, Judgement]]:
+        for spec in self._search.specs():
+            judgement = evidence.judge(spec, tagged=self._search.tagged)
+            rebuilt.count(spec, judgement)
+            yield spec.id, judgement
+        rebuilt.gone, rebuilt.elsewhere = evidence.gone, evidence.elsewhere
+
+    async def _write(self, judgements: dict[str, Judgement]) -> None:
+        at = self._clock.utcnow()
+        specs = self._search.specs()
+        await self._ledger.sync(self._keeper.current, specs, changed=Changed.REFUSE, at=at)
+        steps: list[Step] = []
+        async for entry in self._planned():
+            if judgement := judgements.get(entry.id):
+                steps += self._steps(entry, judgement, at)
+        # Invariant: one transaction. Half of it would look like a batch whose other rows were never sent.
+        await self._ledger.record(self._keeper.current, steps)
+
+    def _steps(self, entry: Entry, judgement: Judgement, at: datetime) -> Iterator[Step]:
+        again = judgement.match is Match.CHANGED and self._search.changed is Changed.RESUBMIT
+        for event in story(entry, judgement.attempts, at, again=again):
+            entry = apply(entry, event)
+            yield Step(event=event, entry=entry)
+
+    async def _planned(self) -> AsyncIterator[Entry]:
+        after = -1
+        while page := await self._ledger.in_state(self._batch, State.PLANNED, limit=_PAGE, after=after):
+            for entry in page:
+                yield entry
+            after = page[-1].position
+
+
+def _not_permitted(error: AccessDeniedError) -> ServiceUnusableError:
+    return ServiceUnusableError(
+        f"{error.operation} is denied: {error.message}; nothing was written: allow omics:{error.operation} "
+        "(the README lists the whole policy), then run the same command again"
+    )
+
+
+async def _all(*jobs: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do the jobs side by side; the first error ends them all."""
+    async with anyio.create_task_group() as group:
+        for job in jobs:
+            group.start_soon(job)
+
+
+async def _beside(
+    forever: Callable[[], Coroutine[Any, Any, None]], job: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Do *job* while *forever* goes on; an error of either ends both, and is raised without its groups."""
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(forever)
+            await job()
+            group.cancel_scope.cancel()
+    except ExceptionGroup as failures:
+        raise _first(failures) from failures
+
+
+def _first(failures: ExceptionGroup[Exception]) -> Exception:
+    """Take an error out of its groups; one of ours says more than what it led to."""
+    error: Exception = failures.subgroup(BatchrunError) or failures
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

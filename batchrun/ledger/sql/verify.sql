@@ -1,0 +1,47 @@
+-- What `verify` asks, by name. All of it reads, and each answer is streamed.
+
+-- name: integrity
+-- Pages, indexes, NOT NULL and UNIQUE. Not CHECK: SQLite leaves these out where it may not write; an entry that
+-- lacks what its state needs differs from what its history makes it.
+PRAGMA integrity_check;
+
+-- name: foreign_keys
+PRAGMA foreign_key_check;
+
+-- name: fences
+-- Every write passed a fence, so a batch with a history has had a lease.
+SELECT b.name, l.fence
+FROM batches AS b LEFT JOIN leases AS l ON l.batch = b.key
+WHERE l.fence < 1
+    OR (l.fence IS NULL AND EXISTS (
+        SELECT 1 FROM entries AS e JOIN events AS v ON v.entry = e.key WHERE e.batch = b.key
+    ));
+
+-- name: shared_runs
+-- A run under two entries, or under two attempts of one. Within each table the schema forbids it.
+SELECT s.run_uuid, b.name, e.id, coalesce((SELECT id FROM entries WHERE key = s.other), '?')
+FROM (
+    SELECT run_uuid, min(entry) AS one, max(entry) AS other
+    FROM (
+        SELECT key AS entry, run_uuid FROM entries WHERE run_uuid IS NOT NULL
+        UNION ALL
+        SELECT entry, run_uuid FROM attempts WHERE run_uuid IS NOT NULL
+    )
+    GROUP BY run_uuid HAVING count(*) > 1
+) AS s JOIN entries AS e ON e.key = s.one JOIN batches AS b ON b.key = e.batch;
+
+-- name: stored_entries
+SELECT r.*, e.request_id, coalesce(b.name, '?')
+FROM entry_rows AS r JOIN entries AS e ON e.key = r.key LEFT JOIN batches AS b ON b.key = r.batch
+ORDER BY r.key;
+
+-- name: stored_attempts
+SELECT
+    entry, attempt, request_id, intended_at, code, message,
+    run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
+    run_failure_reason, run_status_message, tagged, accepted_at, request
+FROM attempts ORDER BY entry, attempt;
+
+-- name: stored_events
+-- By the index, which has the events of an entry in the order in which they were recorded.
+SELECT entry, attempt, at, kind, detail FROM events INDEXED BY events_of_entry ORDER BY entry, key;

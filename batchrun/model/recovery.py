@@ -1,0 +1,273 @@
+"""
+Telling which runs belong to which rows, when only the manifest and the service are left.
+
+How it decides. A run that carries our tags names its row and attempt itself; its requestId says whether the
+row still has the content that it was started with. A run without tags is the row's where it was asked for
+exactly what the row asks for (name, workflow, output place, parameters), and where it is the only such run
+and the row the only such row. Everything else is said, not guessed: a row that is started again by mistake
+costs money, one that a person looks at costs a minute.
+
+Belongs here: those decisions, and the events that a found run stands for. Does not: looking (``engine``).
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.events import Accepted, Doubted, Event, Intended, Refused, Revised, seen
+from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, digest, request_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from batchrun.model.entry import Entry, Run, Sighting
+    from batchrun.model.spec import Spec
+
+#: Our own codes, in the history of what was made again.
+LOST: Final = "LostWithTheLedger"
+OTHER_CONTENT: Final = "OtherContent"
+
+#: More attempts than any row has; a tag that says so was not written by us.
+_MOST_ATTEMPTS: Final = 1000
+
+
+class Match(enum.Enum):
+    """What the service has for a row."""
+
+    FOUND = "found"
+    MISSING = "missing"  #: no run
+    CHANGED = "changed"  #: a run that was started with other content than the row has now
+    AMBIGUOUS = "ambiguous"  #: runs that could be the row's; only a person can tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt of which a run was found."""
+
+    number: int
+    run: Run
+    tagged: bool = True
+    doubt: str | None = None  #: why the run is not what the row asks for now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What was found for one row."""
+
+    match: Match
+    attempts: tuple[Attempt, ...] = ()  #: with a run, oldest first; the last one decides
+    rivals: tuple[str, ...] = ()  #: ids of the runs that cannot be told apart
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    """A run whose tags say that it is a row's."""
+
+    run: Run
+    attempt: int | None  #: None: no number that we would have written
+    request_id: str | None
+
+
+class Evidence:
+    """What was seen at the service, by the row that it speaks of. Sightings are kept cut down to that."""
+
+    def __init__(self, batch: str, specs: Iterable[Spec], default_name: Callable[[str], str]) -> None:
+        """
+        Take note of what to look for.
+
+        Args:
+            batch: The batch's name.
+            specs: The manifest's rows; gone through once.
+            default_name: What the run of a row with this id is called where the row does not say.
+        """
+        self._batch = batch
+        self._ids: set[str] = set()
+        self._rows_named: Counter[str] = Counter()
+        self._rows_asking: Counter[str] = Counter()
+        self._default_names: set[str] = set()
+        self._claims: defaultdict[str, list[_Claim]] = defaultdict(list)
+        self._untagged: defaultdict[str, list[Run]] = defaultdict(list)  # by what was asked for
+        self._strangers: defaultdict[str, list[Run]] = defaultdict(list)  # by name
+        self.gone = 0  #: runs of the batch whose rows the manifest does not have
+        self.elsewhere: Counter[str] = (
+            Counter()
+        )  #: runs of these names by the other batch that they belong to
+        for spec in specs:
+            wanted = json.loads(spec.request)
+            self._ids.add(spec.id)
+            self._rows_named[str(wanted.get("name"))] += 1
+            self._rows_asking[_asked_by(wanted)] += 1
+            self._default_names.add(default_name(spec.id))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that the runs may have: the rows' own, and those they had if they did not say."""
+        return frozenset(self._rows_named.keys() | self._default_names)
+
+    def add(self, sighting: Sighting) -> None:
+        """Take note of a run."""
+        tags = sighting.tags
+        if TAG_BATCH not in tags:
+            self._add_untagged(sighting)
+        elif tags[TAG_BATCH] != self._batch:
+            self.elsewhere[tags[TAG_BATCH]] += 1
+        elif tags.get(TAG_ID) not in self._ids:
+            self.gone += 1
+        else:
+            attempt = _attempt(tags.get(TAG_ATTEMPT, ""))
+            claim = _Claim(run=sighting.run, attempt=attempt, request_id=tags.get(TAG_REQUEST_ID))
+            self._claims[tags[TAG_ID]].append(claim)
+
+    def _add_untagged(self, sighting: Sighting) -> None:
+        asked = _asked(sighting.name, sighting.workflow_id, sighting.output_uri, sighting.parameters)
+        if asked in self._rows_asking:
+            self._untagged[asked].append(sighting.run)
+        elif sighting.name is not None and sighting.name in self._rows_named:
+            self._strangers[sighting.name].append(sighting.run)
+
+    def judge(self, spec: Spec, *, tagged: bool) -> Judgement:
+        """
+        Say what was found for a row, after everything was added.
+
+        Args:
+            spec: The row.
+            tagged: Whether the batch's runs were started with our tags.
+        """
+        if claims := self._claims.get(spec.id):
+            return _by_tags(self._batch, spec, claims)
+        wanted = json.loads(spec.request)
+        asked, name = _asked_by(wanted), str(wanted.get("name"))
+        fits = self._untagged.get(asked, [])
+        if tagged:
+            return _not_ours(fits)
+        is_only_row = self._rows_asking[asked] == 1
+        if fits:
+            return _by_content(fits, is_only_row=is_only_row)
+        return _like_named(self._strangers.get(name, []), is_only_row=self._rows_named[name] == 1)
+
+
+def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: bool) -> Iterator[Event]:
+    """
+    Give the events that lead *entry*, PLANNED and never sent, to where its runs are.
+
+    An attempt of which nothing is left, but after which others came, is told as lost.
+
+    Args:
+        entry: With the row's content; earlier attempts are told with it too, as theirs is not known.
+        attempts: What was found, oldest first.
+        at: Now.
+        again: Whether the row's content is to be run as a new attempt after that.
+    """
+    number = 0
+    for attempt in attempts:
+        while (number := number + 1) < attempt.number:
+            yield from _lost(attempt.run.creation_time or at, at)
+            yield Revised(at=at, request=entry.request)
+        yield from _found(attempt, at)
+        if again or attempt is not attempts[-1]:
+            yield Revised(at=at, request=entry.request)
+
+
+def _lost(no_later_than: datetime, at: datetime) -> Iterator[Event]:
+    yield Intended(at=no_later_than)
+    yield Refused(at=at, code=LOST, message="no run of this attempt was found when the ledger was made again")
+
+
+def _found(attempt: Attempt, at: datetime) -> Iterator[Event]:
+    yield Intended(at=attempt.run.creation_time or at, tagged=attempt.tagged)
+    if attempt.doubt is not None:
+        yield Doubted(at=at, code=OTHER_CONTENT, message=attempt.doubt)
+    yield Accepted(at=at, run=attempt.run, was_found=True)
+    yield seen(attempt.run, at)
+
+
+def _attempt(text: str) -> int | None:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(_MOST_ATTEMPTS))
+    return int(text) if is_number and 1 <= int(text) <= _MOST_ATTEMPTS else None
+
+
+def _by_tags(batch: str, spec: Spec, claims: Sequence[_Claim]) -> Judgement:
+    by_attempt: defaultdict[int, list[_Claim]] = defaultdict(list)
+    for claim in claims:
+        if claim.attempt is None:
+            return _ambiguous([claim.run], f"its tag {TAG_ATTEMPT} is no attempt's number; mend or remove it")
+        by_attempt[claim.attempt].append(claim)
+    attempts = []
+    for number, rivals in sorted(by_attempt.items()):
+        due = request_id(batch, spec.id, number, spec.request)
+        own = [claim for claim in rivals if claim.request_id == due] or rivals
+        if len(own) > 1:
+            return _ambiguous(
+                [claim.run for claim in own],
+                f"each is tagged as attempt {number} of this row; remove the tags from those that are copies",
+            )
+        attempts.append(_tagged(own[0], number, is_own=own[0].request_id == due))
+    match = Match.FOUND if attempts[-1].doubt is None else Match.CHANGED
+    return Judgement(match=match, attempts=tuple(attempts))
+
+
+def _tagged(claim: _Claim, number: int, *, is_own: bool) -> Attempt:
+    doubt = (
+        None if is_own else f"run {claim.run.id} was started with other content, requestId {claim.request_id}"
+    )
+    return Attempt(number=number, run=claim.run, doubt=doubt)
+
+
+def _not_ours(fits: Sequence[Run]) -> Judgement:
+    if not fits:
+        return Judgement(match=Match.MISSING)
+    return _ambiguous(
+        fits, "it is what the row asks for, but has no tags; give --no-tags if the batch was run with it"
+    )
+
+
+def _by_content(fits: Sequence[Run], *, is_only_row: bool) -> Judgement:
+    if len(fits) > 1:
+        return _ambiguous(fits, "each is what the row asks for; delete those that are not wanted")
+    if not is_only_row:
+        return _ambiguous(fits, "other rows ask for exactly the same; give each its own name or outputUri")
+    return Judgement(match=Match.FOUND, attempts=(Attempt(number=1, run=fits[0], tagged=False),))
+
+
+def _like_named(strangers: Sequence[Run], *, is_only_row: bool) -> Judgement:
+    if not strangers:
+        return Judgement(match=Match.MISSING)
+    if len(strangers) > 1 or not is_only_row:
+        return _ambiguous(
+            strangers, "named like the row, but asked for something else; delete those that are not wanted"
+        )
+    attempt = Attempt(number=1, run=strangers[0], tagged=False)
+    doubt = f"run {attempt.run.id} was started with other content"
+    return Judgement(match=Match.CHANGED, attempts=(replace(attempt, doubt=doubt),))
+
+
+def _ambiguous(runs: Sequence[Run], why: str) -> Judgement:
+    return Judgement(match=Match.AMBIGUOUS, rivals=tuple(run.id for run in runs), why=why)
+
+
+def _asked_by(wanted: Mapping[str, Json]) -> str:
+    return _asked(*(wanted.get(name) for name in ("name", "workflowId", "outputUri", "parameters")))
+
+
+def _asked(*parts: object) -> str:
+    """Give what tells what a run was asked to be; what is empty is the same as what is not there."""
+    return digest(json.dumps([_plain(part or None) for part in parts], sort_keys=True))
+
+
+def _plain(value: object) -> object:
+    """Give *value* with whole numbers written in one way: on the wire, 1.0 may come back as 1."""
+    match value:
+        case dict():
+            return {name: _plain(part) for name, part in value.items()}
+        case list():
+            return [_plain(part) for part in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value

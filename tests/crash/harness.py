@@ -1,0 +1,156 @@
+"""
+Killing the real command at a point, under a fault, and starting it again until it is done.
+
+What happened is judged by what the simulator counted, not by what batchrun says.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import signal
+import time
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchrun.points import Point
+from tests.crash.nursery import Nursery
+
+_numbers = itertools.count()
+DEFAULTS = """\
+workflowId: "1234567"
+roleArn: arn:aws:iam::123456789012:role/omics
+outputUri: s3://lab-results/{batch}/{id}/
+"""
+#: What the service does wrong, by name. "forgets" needs --replay-window.
+FAULTS = {
+    "nothing": "",
+    "lost answers": "StartRun:drop_after=0.3,GetRun:drop_after=0.1",
+    "500 after the commit": "StartRun:error_after=0.3,GetRun:error_before=0.1",
+    "garbled answers": "StartRun:truncated_after=0.2,StartRun:empty_after=0.1,GetRun:html_after=0.1",
+    "dropped and throttled": "StartRun:drop_before=0.2,*:throttle=0.2",
+    "forgets requestIds": "StartRun:drop_after=0.3",
+}
+ROWS = 8
+
+
+class Process:
+    """A batchrun command that is running."""
+
+    def __init__(
+        self, nursery: Nursery, folder: Path, arguments: list[str], dies_at: tuple[str, int] | None = None
+    ) -> None:
+        self._nursery = nursery
+        self._said = folder / f"said-{next(_numbers)}"
+        self.pid = nursery.start(folder, arguments, said=self._said, dies_at=dies_at)
+
+    def said(self) -> str:
+        return self._said.read_text(encoding="utf-8") if self._said.exists() else ""
+
+    def wait(self) -> int:
+        return self._nursery.wait(self.pid)
+
+    def kill(self) -> int:
+        os.kill(self.pid, signal.SIGKILL)
+        return self.wait()
+
+
+class ServedApart:
+    """A simulator in a process of its own, that outlives every launcher."""
+
+    def __init__(self, nursery: Nursery, folder: Path, faults: str, *options: str) -> None:
+        arguments = ["simulate", "--port", "0", "--limits", "*=unlimited", "--time-scale", "0.0001"]
+        folder.mkdir(parents=True, exist_ok=True)
+        self._process = Process(nursery, folder, [*arguments, "--faults", faults, *options])
+        deadline = time.monotonic() + 30
+        while "\n" not in self._process.said():
+            assert time.monotonic() < deadline, "the simulator did not start"
+            time.sleep(0.01)
+        self.url = self._process.said().split(" on ")[1].split(";")[0]
+
+    def state(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/_simulator/state", timeout=10) as answer:
+            state: dict[str, Any] = json.load(answer)
+            return state
+
+    def stop(self) -> None:
+        self._process.kill()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """What one attack came to."""
+
+    kills: int
+    faults: int
+    runs: int
+
+
+class Victim:
+    """A user's folder with a manifest, and the command that is killed in it."""
+
+    def __init__(
+        self, nursery: Nursery, folder: Path, served: ServedApart, rows: int = ROWS, *options: str
+    ) -> None:
+        self.folder = folder
+        self.rows = rows
+        (folder / "defaults.yaml").write_text(DEFAULTS, encoding="utf-8")
+        names = "".join(f"s{number:03}\n" for number in range(rows))
+        (folder / "cohort.csv").write_text(f"id\n{names}", encoding="utf-8")
+        self._nursery = nursery
+        self._served = served
+        self._arguments = ["run", "cohort.csv", "--defaults", "defaults.yaml", "--endpoint-url", served.url]
+        self._arguments += ["--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.1s"]
+        self._arguments += ["--listing-lag", "0s", "--lease", "1s", "--concurrency", "4", *options]
+
+    def start(self, dies_at: tuple[str, int] | None = None) -> Process:
+        return Process(self._nursery, self.folder, self._arguments, dies_at)
+
+    def run_to_the_end(self) -> None:
+        process = self.start()
+        assert process.wait() == 0, process.said()
+
+    def die_at(self, point: Point, times: int) -> bool:
+        """Run until killed at *point*; False where it came to its end without passing there so often."""
+        process = self.start((point.name, times))
+        code = process.wait()
+        assert code in {0, -signal.SIGKILL}, process.said()
+        return code != 0
+
+    def judge(self) -> int:
+        """Hold the laws; give the number of runs."""
+        runs = self._served.state()["runs"]
+        by_id = {run["tags"]["batchrun:id"]: run for run in runs}
+        twice = [id for id, count in Counter(run["tags"]["batchrun:id"] for run in runs).items() if count > 1]
+        assert not twice, f"started twice: {twice}"
+        with (self.folder / "cohort.results.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["id"] for row in rows] == sorted(by_id), "results and runs differ"
+        assert len(rows) == self.rows
+        for row in rows:
+            run = by_id[row["id"]]
+            told = (row["runId"], row["uuid"], row["runOutputUri"], row["status"])
+            assert told == (run["id"], run["uuid"], run["run_output_uri"], run["status"])
+        return len(runs)
+
+
+def attack(nursery: Nursery, folder: Path, point: Point, fault: str) -> Aftermath:
+    """Kill a launch at *point* under *fault*, at its first and second passing, then let one finish."""
+    forgets = fault.startswith("forgets")
+    served = ServedApart(
+        nursery, folder, FAULTS[fault], *(("--idempotency-window", "0.5s") if forgets else ())
+    )
+    try:
+        victim = Victim(nursery, folder, served, ROWS, *(("--replay-window", "0.3s") if forgets else ()))
+        kills = sum(victim.die_at(point, times) for times in (1, 2))
+        victim.run_to_the_end()
+        runs = victim.judge()
+        calls = served.state()["calls"].values()
+        return Aftermath(kills=kills, faults=sum(sum(call["faults"].values()) for call in calls), runs=runs)
+    finally:
+        served.stop()

@@ -1,0 +1,331 @@
+"""A lost ledger, made again from the manifest and the simulated service, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import anyio
+import apsw
+import pytest
+
+from batchrun.engine.rebuild import Rebuilder, Rebuilt, Search
+from batchrun.errors import (
+    LeaseHeldError,
+    LeaseLostError,
+    OutcomeUnknownError,
+    ServiceUnusableError,
+    UsageError,
+)
+from batchrun.ledger import open_ledger
+from batchrun.ledger.verify import Verification
+from batchrun.manifest.names import run_name
+from batchrun.model.entry import Entry
+from batchrun.model.limits import Changed, Mode
+from batchrun.model.policies import WatchPolicy
+from batchrun.model.recovery import LOST, Match
+from batchrun.model.spec import Spec
+from batchrun.model.states import State
+from batchrun.simulator import Limit, parse_faults
+from tests.builders import spec
+from tests.engine.launching import Bench, bench, rows
+from tests.world import simulated
+
+#: Fewer looks: watching is not what is shown here.
+PATIENT = WatchPolicy(shortest=120, longest=3600)
+
+
+@asynccontextmanager
+async def lost(it: Bench, folder: Path) -> AsyncIterator[Path]:
+    """Go on with a new, empty ledger."""
+    place = folder / f"again-{uuid4()}.db"
+    before = it.ledger
+    async with await open_ledger(place) as ledger:
+        it.ledger = ledger
+        yield place
+        it.ledger = before
+    assert list(Verification(place).findings()) == []
+
+
+async def rebuild(it: Bench, specs: Sequence[Spec], **options: Any) -> Rebuilt:
+    now = it.clock.utcnow()
+    await it.ledger.open_batch("cohort", region="us-east-1", at=now)
+    lease = await it.ledger.claim("cohort", holder="test:2", ttl=it.ttl, at=now)
+    search = Search(specs=lambda: iter(specs), default_name=partial(run_name, "cohort"), **options)
+    rebuilder = Rebuilder(
+        ledger=it.ledger, service=it.service, lease=lease, ttl=it.ttl, search=search, clock=it.clock
+    )
+    try:
+        return await rebuilder.run()
+    finally:
+        await rebuilder.release(5)
+
+
+def runs_of(entries: dict[str, Entry]) -> dict[str, Any]:
+    return {id: (entry.state, entry.attempt, entry.request_id, entry.run) for id, entry in entries.items()}
+
+
+def starts(it: Bench) -> int:
+    return it.simulator.state().calls["StartRun"].calls
+
+
+@pytest.mark.timeout(300)
+async def test_a_deleted_ledger_of_500_runs_is_made_again_with_the_same_uuids(tmp_path):
+    settings = simulated(failures={"RUN_TASK_FAILED": 0.1}, max_active=None)
+    async with bench(tmp_path, settings) as it:
+        await it.launch(rows(500), watch=PATIENT)
+        before, calls = runs_of(await it.entries()), starts(it)
+        async with lost(it, tmp_path):
+            rebuilt = await rebuild(it, rows(500))
+            assert rebuilt.is_written
+            assert rebuilt.matches == {Match.FOUND: 500}
+            assert rebuilt.by_status.keys() == {"COMPLETED", "FAILED"}
+            assert runs_of(await it.entries()) == before
+            assert it.simulator.state().calls["ListRuns"].calls == 5
+            await it.launch(rows(500))
+            assert starts(it) == calls
+            await it.assert_agreement()
+
+
+async def test_runs_that_go_on_are_watched_and_rows_without_a_run_are_started(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(25), mode=Mode.DETACH)
+        async with lost(it, tmp_path):
+            rebuilt = await rebuild(it, rows(30))
+            assert rebuilt.matches == {Match.FOUND: 25, Match.MISSING: 5}
+            assert rebuilt.missing == [f"row-{number:04}" for number in range(25, 30)]
+            states = [entry.state for entry in (await it.entries()).values()]
+            assert states == [State.ACTIVE] * 25 + [State.PLANNED] * 5
+            calls = starts(it)
+            await it.launch(rows(30))
+            assert starts(it) == calls + 5
+            await it.assert_agreement()
+
+
+async def test_it_works_through_throttles_faults_and_runs_of_others(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch([spec(f"other-{n}", n, name="not ours") for n in range(150)], mode=Mode.DETACH)
+        async with lost(it, tmp_path):
+            await it.launch(rows(60))
+        looks = it.simulator.state().calls["GetRun"].calls
+        it.simulator.script(
+            *parse_faults("*:throttle=0.2,*:error_after=0.2,*:html_after=0.1,ListRuns:empty_after=0.3")
+        )
+        async with lost(it, tmp_path):
+            rebuilt = await rebuild(it, rows(60))
+            assert rebuilt.matches == {Match.FOUND: 60}
+            assert it.simulator.state().calls["GetRun"].calls - looks < 200
+
+
+async def test_few_names_are_asked_for_one_by_one(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(3))
+        async with lost(it, tmp_path):
+            rebuilt = await rebuild(it, rows(3))
+            assert rebuilt.matches == {Match.FOUND: 3}
+            assert it.simulator.state().calls["ListRuns"].calls == 3
+
+
+async def test_looking_is_paced(tmp_path):
+    async with bench(
+        tmp_path, simulated(limits={"GetRun": Limit(rate=5, burst=1), "*": None}), read_rate=4.9
+    ) as it:
+        await it.launch(rows(50), mode=Mode.DETACH)
+        async with lost(it, tmp_path):
+            begun = anyio.current_time()
+            await rebuild(it, rows(50))
+            assert anyio.current_time() - begun > 49 / 4.9
+            assert it.simulator.state().calls["GetRun"].throttled <= 1
+
+
+async def test_a_ledger_that_has_sent_rows_is_never_written_over(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(3), mode=Mode.DETACH)
+        before = await it.entries()
+        with pytest.raises(UsageError, match="'cohort' already, with 3 rows"):
+            await rebuild(it, rows(3))
+        assert await it.entries() == before
+        assert "ListRuns" not in it.simulator.state().calls
+
+
+async def test_a_row_whose_new_attempt_waits_is_a_sent_row_too(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(1))
+        await it.ledger.release(await it.take_in(rows(1, priority=3), Changed.RESUBMIT))
+        with pytest.raises(UsageError, match="with 1 rows"):
+            await rebuild(it, rows(1))
+
+
+async def test_a_ledger_with_planned_rows_alone_is_filled(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(3))
+        async with lost(it, tmp_path):
+            await it.ledger.release(await it.take_in(rows(3, priority=9)))
+            rebuilt = await rebuild(it, rows(3))
+            assert rebuilt.is_written
+            await it.assert_agreement()
+
+
+async def test_nobody_launches_while_it_looks(tmp_path):
+    async with bench(tmp_path, read_rate=1) as it:
+        await it.launch(rows(100), mode=Mode.DETACH)
+        async with lost(it, tmp_path):
+            async with anyio.create_task_group() as group:
+                group.start_soon(rebuild, it, rows(100))
+                await anyio.sleep(90)  # three times as long as a lease lasts
+                with pytest.raises(LeaseHeldError):
+                    await it.take_in(rows(100))
+            await it.assert_agreement()
+
+
+async def test_a_lease_that_was_taken_over_ends_it_with_nothing_written(tmp_path):
+    async with bench(tmp_path, read_rate=1) as it:
+        await it.launch(rows(100), mode=Mode.DETACH)
+        async with lost(it, tmp_path) as place, anyio.create_task_group() as group:
+            group.start_soon(take_over, place)
+            with pytest.raises(LeaseLostError):
+                await rebuild(it, rows(100))
+            assert await it.entries() == {}
+
+
+async def take_over(place: Path) -> None:
+    await anyio.sleep(5)
+    connection = apsw.Connection(str(place))
+    connection.execute("UPDATE leases SET fence = fence + 1")
+    connection.close()
+
+
+async def attempts(it: Bench) -> list[list[tuple[int, str | None, str | None]]]:
+    """Give number, run's uuid and code of each entry's attempts, oldest first."""
+    found = []
+    async for outcome in it.ledger.outcomes("cohort"):
+        past = [(one.attempt, one.run.uuid if one.run else None, one.code) for one in outcome.earlier]
+        entry = outcome.entry
+        found.append([*past, (entry.attempt, entry.run.uuid if entry.run else None, entry.code)])
+    return found
+
+
+async def test_every_attempt_comes_back(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(2))
+        await it.launch(rows(2, priority=5), changed=Changed.RESUBMIT)
+        before = await attempts(it)
+        async with lost(it, tmp_path):
+            rebuilt = await rebuild(it, rows(2, priority=5))
+            assert (rebuilt.matches, rebuilt.earlier) == ({Match.FOUND: 2}, 2)
+            assert await attempts(it) == before
+            story = [kind for *_, kind, _ in await it.ledger.history("cohort", "row-0000")]
+            assert " ".join(story) == (
+                "intended doubted accepted completed revised intended accepted completed"
+            )
+            calls = starts(it)
+            await it.launch(rows(2, priority=5))
+            assert starts(it) == calls
+
+
+async def test_an_attempt_whose_run_was_deleted_is_told_as_lost(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(1))
+        first = (await it.entries())["row-0000"].run
+        assert first is not None
+        await it.launch(rows(1, priority=5), changed=Changed.RESUBMIT)
+        await it.service._client.delete_run(id=first.id)
+        async with lost(it, tmp_path):
+            await rebuild(it, rows(1, priority=5))
+            (((_, uuid, code), (number, last, _)),) = await attempts(it)
+            assert (uuid, code, number) == (None, LOST, 2)
+            assert last == it.simulator.state().runs[1].uuid
+
+
+async def test_a_changed_row_stops_it_until_the_user_decides(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(3))
+        changed = [*rows(2), spec("row-0002", 2, priority=9)]
+        async with lost(it, tmp_path):
+            rebuilt = await rebuild(it, changed)
+            assert not rebuilt.is_written
+            assert [(row.id, len(row.run_ids)) for row in rebuilt.changed] == [("row-0002", 1)]
+            assert await it.entries() == {}
+            assert (await rebuild(it, changed, changed=Changed.KEEP)).is_written
+            calls = starts(it)
+            await it.launch(changed)
+            assert starts(it) == calls
+            await it.assert_agreement()
+        async with lost(it, tmp_path):
+            assert (await rebuild(it, changed, changed=Changed.RESUBMIT)).is_written
+            entry = (await it.entries())["row-0002"]
+            assert (entry.attempt, entry.state) == (2, State.PLANNED)
+            await it.launch(changed)
+            assert starts(it) == calls + 1
+
+
+async def test_a_row_that_was_renamed_is_found_by_the_name_it_had(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(1))
+        async with lost(it, tmp_path):
+            rebuilt = await rebuild(it, rows(1, name="new name"))
+            assert rebuilt.matches == {Match.CHANGED: 1}
+
+
+async def test_untagged_runs_are_found_by_what_they_were_asked_for(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(30), tag=False)
+        before = {id: entry.run for id, entry in (await it.entries()).items()}
+        async with lost(it, tmp_path):
+            told = await rebuild(it, rows(30))
+            assert told.matches == {Match.AMBIGUOUS: 30}
+            assert "--no-tags" in told.ambiguous[0].why
+            assert len(told.ambiguous) == 20
+            assert (await rebuild(it, rows(30), tagged=False)).is_written
+            assert {id: entry.run for id, entry in (await it.entries()).items()} == before
+            calls = starts(it)
+            await it.launch(rows(30), tag=False)
+            assert starts(it) == calls
+
+
+async def test_an_untagged_twin_stops_it(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(2), tag=False)
+        async with lost(it, tmp_path):
+            # The same request with another requestId: as a second batch of the same name would send it.
+            await it.launch([spec("twin", 0, name="cohort-row-0001")], tag=False)
+        async with lost(it, tmp_path):
+            rebuilt = await rebuild(it, rows(2), tagged=False)
+            assert not rebuilt.is_written
+            assert [(row.id, len(row.run_ids)) for row in rebuilt.ambiguous] == [("row-0001", 2)]
+            assert await it.entries() == {}
+
+
+@pytest.mark.parametrize("operation", ["ListRuns", "GetRun"])
+async def test_a_missing_permission_is_named_and_nothing_is_written(tmp_path, operation):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(30), mode=Mode.DETACH)
+        it.simulator.script(*parse_faults(f"{operation}:AccessDeniedException"))
+        async with lost(it, tmp_path):
+            with pytest.raises(ServiceUnusableError, match=f"allow omics:{operation}"):
+                await rebuild(it, rows(30))
+            assert await it.entries() == {}
+
+
+async def test_a_listing_that_is_never_whole_is_not_believed(tmp_path):
+    async with bench(tmp_path) as it:
+        it.ttl = timedelta(hours=1)
+        await it.launch(rows(30), mode=Mode.DETACH)
+        it.simulator.script(*parse_faults("ListRuns:empty_after"))
+        async with lost(it, tmp_path):
+            with pytest.raises((OutcomeUnknownError, ServiceUnusableError)):
+                await rebuild(it, rows(30))
+            assert await it.entries() == {}
+
+
+async def test_a_run_that_is_deleted_while_it_looks_is_not_found(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(30))
+        it.simulator.script(*parse_faults("GetRun:ResourceNotFoundException=1x"))
+        async with lost(it, tmp_path):
+            assert (await rebuild(it, rows(30))).matches == {Match.FOUND: 29, Match.MISSING: 1}

@@ -1,0 +1,297 @@
+"""A sound ledger passes, whatever it went through; each kind of damage is found and named."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import apsw
+import apsw.ext
+import pytest
+
+from batchrun.errors import LedgerUnusableError
+from batchrun.ledger import open_ledger
+from batchrun.ledger.migrate import migrate
+from batchrun.ledger.statements import checks, migrations
+from batchrun.ledger.verify import Finding, Verification
+from batchrun.model.events import Cancelled, Doubted, Event, Failed, Progressed, Refused, Removed, Revised
+from batchrun.model.limits import Changed
+from batchrun.model.policies import WatchPolicy
+from batchrun.model.states import State
+from tests.engine.launching import bench, rows
+from tests.ledger.samples import (
+    AT,
+    accepted,
+    completed,
+    deferred,
+    filled,
+    intended,
+    later,
+    move,
+    run_of,
+    specs,
+)
+from tests.world import simulated
+
+#: Fewer looks: watching is not what is shown here.
+PATIENT = WatchPolicy(shortest=60, longest=600)
+FAULTS = "StartRun:drop_after=0.1,StartRun:error_after=0.1,StartRun:throttle=0.1,GetRun:error_before=0.1"
+REFUSED = Refused(at=AT, code="ValidationException", message="bad")
+#: An entry in every state, and one whose first attempt failed.
+LIVES: dict[str, list[Event]] = {
+    "planned": [],
+    "submitting": [intended(), Doubted(at=AT, code="Timeout", message="no answer")],
+    "backoff": [intended(), deferred(later(minutes=1))],
+    "again": [intended(), deferred(later(minutes=1)), intended(), accepted(9)],
+    "active": [intended(), accepted(1), Progressed(at=AT, run=run_of(1, "RUNNING", start_time=AT))],
+    "succeeded": [intended(), accepted(2), completed(2)],
+    "failed": [
+        intended(),
+        accepted(3),
+        Failed(at=AT, run=run_of(3, "FAILED", failure_reason="SERVICE_ERROR")),
+    ],
+    "cancelled": [intended(), accepted(4), Cancelled(at=AT, run=run_of(4, "CANCELLED"))],
+    "deleted": [intended(), accepted(5), Removed(at=AT, message="404")],
+    "refused": [intended(), REFUSED],
+    "twice": [
+        intended(),
+        accepted(6),
+        completed(6),
+        Revised(at=AT, request='{"new":1}'),
+        intended(),
+        accepted(7),
+    ],
+    "waiting": [intended(), Revised(at=AT, request='{"new":2}')],
+    "replaced": [Revised(at=AT, request='{"never":"sent"}'), Revised(at=AT, request='{"n":3}'), intended()],
+}
+
+
+@pytest.fixture
+async def lived(place):
+    """A ledger with an entry of each kind of life, closed."""
+    async with await open_ledger(place) as ledger:
+        lease = await filled(ledger, *LIVES)
+        for id_, events in LIVES.items():
+            if events:
+                await move(ledger, lease, id_, *events)
+        await ledger.release(lease)
+    return place
+
+
+def found(place: Path) -> list[Finding]:
+    return list(Verification(place).findings())
+
+
+def damage(place: Path, *statements: str) -> None:
+    """Do what only something else than batchrun would do."""
+    connection = apsw.Connection(str(place))
+    connection.execute("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF")
+    connection.execute(
+        "DROP TRIGGER events_stay; DROP TRIGGER events_stay_as_they_are; DROP TRIGGER fence_grows"
+    )
+    for statement in statements:
+        connection.execute(statement)
+        assert connection.changes(), f"nothing was damaged by {statement}"
+    connection.close()
+
+
+def of(id_: str) -> str:
+    return f"(SELECT key FROM entries WHERE id = '{id_}')"
+
+
+async def test_every_kind_of_life_is_sound(lived):
+    verification = Verification(lived)
+    assert list(verification.findings()) == []
+    assert (verification.batches, verification.entries) == (1, len(LIVES))
+    assert verification.events == sum(len(events) for events in LIVES.values())
+
+
+async def test_verifying_changes_nothing_and_works_beside_a_writer(place):
+    async with await open_ledger(place) as ledger:
+        lease = await filled(ledger, "a")
+        await move(ledger, lease, "a", intended())
+        before = place.read_bytes()
+        verification = Verification(place)
+        looking = verification.findings()
+        assert list(looking) == []
+        await move(ledger, lease, "a", accepted(1))
+        assert found(place) == []
+        assert place.read_bytes() == before
+
+
+async def test_what_a_manifest_does_to_a_ledger_is_sound(place):
+    async with await open_ledger(place) as ledger:
+        lease = await filled(ledger, "a", "b", "c")
+        await move(ledger, lease, "a", intended(), accepted(1), completed(1))
+        await ledger.sync(lease, specs("c", "a", content=2), changed=Changed.RESUBMIT, at=AT)
+        await ledger.sync(lease, specs("c", "a", "d", content=3), changed=Changed.RESUBMIT, at=AT)
+        await move(ledger, lease, "c", intended())
+    assert found(place) == []
+
+
+@pytest.mark.timeout(300)
+async def test_a_ledger_of_300_entries_that_went_through_faults_is_sound(tmp_path):
+    async with bench(tmp_path, simulated(FAULTS, failures={"RUN_TASK_FAILED": 0.2}, max_active=None)) as it:
+        await it.launch(rows(300), watch=PATIENT)
+        changed = [*rows(30, priority=7), *rows(300)[30:]]
+        await it.launch(changed, changed=Changed.RESUBMIT, watch=PATIENT)
+        states = {entry.state for entry in (await it.entries()).values()}
+        assert states == {State.SUCCEEDED, State.FAILED}
+    verification = Verification(tmp_path / "batchrun.db")
+    assert list(verification.findings()) == []
+    assert verification.entries == 300
+    assert verification.events > 1000
+
+
+def entry(id_: str, **columns: str) -> str:
+    """Change columns of an entry."""
+    changes = ", ".join(f"{name} = {value}" for name, value in columns.items())
+    return f"UPDATE entries SET {changes} WHERE id = '{id_}'"
+
+
+def event(id_: str, kind: str, path: str, value: str) -> str:
+    """Change a fact of an entry's events of one kind."""
+    where = f"kind = '{kind}' AND entry = {of(id_)}"
+    return f"UPDATE events SET detail = json_set(detail, '$.{path}', '{value}') WHERE {where}"
+
+
+MADE_UP = f"SELECT key, 1, 'x', 0, 1, {'NULL, ' * 13} request FROM entries WHERE id = 'active'"
+ADDED = f"SELECT {of('succeeded')}, 1, 0, 'intended', '{{\"tagged\":true}}'"
+ACTIVE_UUID = "(SELECT run_uuid FROM entries WHERE id = 'active')"
+TWICE_UUID = "(SELECT run_uuid FROM entries WHERE id = 'twice')"
+#: What was done, to whom, and what must be said of it.
+DAMAGES: dict[str, tuple[str, str | None, str]] = {
+    "state": (entry("succeeded", state="'failed'"), "succeeded", "state is"),
+    "uuid": (entry("active", run_uuid="'x'"), "active", "run has uuid x"),
+    "output": (entry("again", run_output_uri="'s3://x'"), "again", "output_uri"),
+    "run": (entry("active", run_id="NULL", run_uuid="NULL"), "active", "run is None"),
+    "request": (entry("active", request="'{}'"), "active", "requestId"),
+    "requestId": (entry("active", request_id="'r'"), "active", "requestId is r"),
+    "due": (entry("backoff", due="5"), "backoff", "due is 1970"),
+    "no time": (entry("active", accepted_at="NULL"), "active", "accepted_at is None"),
+    "attempt": (entry("twice", attempt="4"), "twice", "attempt is 4"),
+    "row unreadable": (entry("active", state="'odd'"), "active", "cannot be read"),
+    "attempt lost": ("DELETE FROM attempts", "twice", "attempt 1 was not kept"),
+    "attempt made up": (f"INSERT INTO attempts {MADE_UP}", "active", "attempt 1 is kept"),
+    "attempt changed": ("UPDATE attempts SET run_status = 'FAILED'", "twice", "status"),
+    "one run twice": (f"UPDATE attempts SET run_uuid = {ACTIVE_UUID}", "active", "under entry 'twice' too"),
+    "one run in two attempts": (
+        f"UPDATE attempts SET run_uuid = {TWICE_UUID}",
+        "twice",
+        "two attempts of it",
+    ),
+    "event lost": (
+        f"DELETE FROM events WHERE entry = {of('active')} AND kind = 'accepted'",
+        "active",
+        "cannot have",
+    ),
+    "last event lost": ("DELETE FROM events WHERE kind = 'cancelled'", "cancelled", "state is cancelled"),
+    "event added": (
+        f"INSERT INTO events (entry, attempt, at, kind, detail) {ADDED}",
+        "succeeded",
+        "event 4 (intended) cannot have happened",
+    ),
+    "event moved": (
+        "UPDATE events SET attempt = 2 WHERE kind = 'refused'",
+        "refused",
+        "stored for attempt 2",
+    ),
+    "event emptied": (
+        "UPDATE events SET detail = '{}' WHERE kind = 'progressed'",
+        "active",
+        "cannot be read",
+    ),
+    "event of no kind": ("UPDATE events SET kind = 'odd' WHERE kind = 'failed'", "failed", "cannot be read"),
+    "accepted without uuid": (event("again", "accepted", "run.uuid", ""), "again", "no uuid"),
+    "another run": (event("succeeded", "completed", "run.uuid", "x"), "succeeded", "shows run x"),
+    "two requestIds": (event("again", "intended", "request_id", "r"), "again", "sent with requestId r"),
+    "request unknown": (event("twice", "revised", "request", "d"), "twice", "not stored"),
+    "fence": ("UPDATE leases SET fence = 0", None, "its fence is 0"),
+    "no lease": ("DELETE FROM leases", None, "never had a lease"),
+    "no such entry": ("UPDATE events SET entry = 999 WHERE kind = 'refused'", None, "row of entries"),
+    "no such batch": ("DELETE FROM batches", None, "row of batches"),
+    "a table is gone": ("DELETE FROM attempts; DROP TABLE attempts", None, "cannot be read any further"),
+    "an index is gone": (
+        "DELETE FROM leases; DROP INDEX events_of_entry",
+        None,
+        "cannot be read any further",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+async def test_damage_is_found(lived, name):
+    statement, id_, what = DAMAGES[name]
+    damage(lived, statement)
+    hits = [finding for finding in found(lived) if what in finding.what]
+    assert hits, found(lived)
+    assert hits[0].id == id_
+    assert hits[0].cure
+    assert hits[0].what in str(hits[0])
+
+
+async def test_only_the_damaged_entry_is_named(lived):
+    damage(lived, DAMAGES["event emptied"][0])
+    assert {finding.id for finding in found(lived)} == {"active"}
+
+
+@pytest.mark.parametrize("page", range(2, 12, 3))
+async def test_a_page_of_noise_is_found(lived, page):
+    content = bytearray(lived.read_bytes())
+    content[page * 4096 : (page + 1) * 4096] = b"\x5a" * 4096
+    lived.write_bytes(content)
+    assert found(lived)
+
+
+async def test_a_damaged_schema_is_a_finding_not_a_wrong_path(lived):
+    content = bytearray(lived.read_bytes())
+    content[100:3000] = b"\xff" * 2900
+    lived.write_bytes(content)
+    (finding,) = found(lived)
+    assert "damaged" in finding.what
+    assert str(finding).startswith("the file: ")
+
+
+def test_there_must_be_a_ledger(place):
+    with pytest.raises(LedgerUnusableError, match="no ledger at"):
+        found(place)
+
+
+def test_every_check_is_used_and_streams():
+    package = resources.files("batchrun.ledger")
+    used = set(re.findall(r"checks\(\)\[\"(\w+)\"\]", (package / "verify.py").read_text()))
+    assert used == set(checks())
+    connection = apsw.Connection(":memory:")
+    migrate(connection, migrations())
+    for name in ("stored_entries", "stored_attempts", "stored_events"):
+        plan = [step for *_, step in connection.execute("EXPLAIN QUERY PLAN " + checks()[name])]
+        assert not [step for step in plan if "TEMP B-TREE" in step], plan
+    connection.close()
+
+
+_PEAK = """
+import resource, sys
+from batchrun.ledger.verify import Verification
+verification = Verification(sys.argv[1])
+assert not list(verification.findings())
+print(verification.entries, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak(place: Path) -> int:
+    """Give how much memory a process took to verify, in KiB."""
+    done = subprocess.run([sys.executable, "-c", _PEAK, place], capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[1])
+
+
+async def test_memory_does_not_grow_with_the_ledger(tmp_path):
+    peaks = []
+    for count in (100, 10_000):
+        place = tmp_path / f"{count}.db"
+        async with await open_ledger(place) as ledger:
+            await filled(ledger, *(f"id{number}" for number in range(count)))
+        peaks.append(peak(place))
+    assert peaks[1] < peaks[0] + 20_000

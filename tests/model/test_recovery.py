@@ -1,0 +1,217 @@
+"""Whose run is it, and what does it stand for?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from batchrun.model.entry import Sighting
+from batchrun.model.events import Accepted, Completed, Doubted, Intended, Progressed, Refused, Revised
+from batchrun.model.recovery import LOST, Attempt, Evidence, Judgement, Match, story
+from batchrun.model.spec import Spec, request_id
+from batchrun.model.states import State
+from batchrun.model.transitions import apply
+from tests.builders import at, planned, request, run, spec
+
+A = spec("a", 0, parameters={"sample": "x", "n": [1, 2.5, True]})
+B = spec("b", 1)
+
+
+def evidence(*specs: Spec) -> Evidence:
+    return Evidence("cohort", specs or (A, B), lambda id: f"cohort-{id}")
+
+
+def sighting(
+    row: Spec = A, *, run_id: str = "1", tags: dict[str, str] | None = None, **asked: Any
+) -> Sighting:
+    wanted = json.loads(row.request) | asked
+    return Sighting(
+        run=run(id=run_id, uuid=f"u-{run_id}", creation_time=at(float(run_id))),
+        name=wanted["name"],
+        tags=tags or {},
+        workflow_id=wanted["workflowId"],
+        output_uri=wanted["outputUri"],
+        parameters=wanted.get("parameters", {}),
+    )
+
+
+def tags(row: Spec = A, attempt: object = 1, content: str | None = None, **changes: str) -> dict[str, str]:
+    number = attempt if isinstance(attempt, int) else 1
+    return {
+        "batchrun:batch": "cohort",
+        "batchrun:id": row.id,
+        "batchrun:attempt": str(attempt),
+        "batchrun:request-id": request_id("cohort", row.id, number, content or row.request),
+    } | changes
+
+
+def judged(
+    *sightings: Sighting, row: Spec = A, tagged: bool = True, rows: tuple[Spec, ...] = ()
+) -> Judgement:
+    gathered = evidence(*rows)
+    for one in sightings:
+        gathered.add(one)
+    return gathered.judge(row, tagged=tagged)
+
+
+def numbers(judgement: Judgement) -> list[tuple[int, str, bool]]:
+    return [(one.number, one.run.id, one.doubt is None) for one in judgement.attempts]
+
+
+def test_the_names_to_look_for_are_the_rows_own_and_the_default_ones():
+    assert evidence(replace(A, request=request(name="mine")), B).names == {"mine", "cohort-a", "cohort-b"}
+
+
+def test_a_tagged_run_is_the_row_s_whatever_it_is_called():
+    judgement = judged(sighting(name="renamed", tags=tags()))
+    assert judgement.match is Match.FOUND
+    assert numbers(judgement) == [(1, "1", True)]
+    assert judged(sighting(tags=tags(B))).match is Match.MISSING
+
+
+def test_the_last_attempt_decides_and_earlier_ones_are_kept():
+    judgement = judged(
+        sighting(run_id="2", tags=tags(attempt=2)), sighting(run_id="1", tags=tags(attempt=1, content="old"))
+    )
+    assert judgement.match is Match.FOUND
+    assert numbers(judgement) == [(1, "1", False), (2, "2", True)]
+
+
+def test_a_last_attempt_with_other_content_is_a_changed_row():
+    judgement = judged(sighting(tags=tags()), sighting(run_id="2", tags=tags(attempt=2, content="other")))
+    assert judgement.match is Match.CHANGED
+    assert numbers(judgement) == [(1, "1", True), (2, "2", False)]
+    assert "requestId" in str(judgement.attempts[-1].doubt)
+
+
+def test_of_two_runs_of_one_attempt_the_one_with_the_requestid_is_taken():
+    judgement = judged(sighting(run_id="1", tags=tags(content="older")), sighting(run_id="2", tags=tags()))
+    assert numbers(judgement) == [(1, "2", True)]
+
+
+@pytest.mark.parametrize("content", [None, "other"])
+def test_copies_that_bear_the_same_tags_are_not_told_apart(content):
+    judgement = judged(*(sighting(run_id=id, tags=tags(content=content)) for id in ("1", "2")))
+    assert judgement.match is Match.AMBIGUOUS
+    assert judgement.rivals == ("1", "2")
+
+
+@pytest.mark.parametrize("attempt", ["", "0", "x", "-1", "1001", "9" * 5000, "\u0662", "\u00b2"])
+def test_a_tag_that_is_no_attempt_is_told(attempt):
+    judgement = judged(sighting(tags=tags(attempt=attempt)))
+    assert judgement.match is Match.AMBIGUOUS
+    assert "batchrun:attempt" in judgement.why
+
+
+def test_runs_of_other_batches_and_of_rows_that_are_gone_are_counted():
+    gathered = evidence()
+    gathered.add(sighting(tags={"batchrun:batch": "other"}))
+    gathered.add(sighting(tags=tags(replace(A, id="gone"))))
+    gathered.add(sighting(name="a stranger"))
+    assert (gathered.gone, gathered.elsewhere) == (1, {"other": 1})
+    assert gathered.judge(A, tagged=False).match is Match.MISSING
+
+
+def test_an_untagged_run_is_the_row_s_where_it_is_what_the_row_asks_for():
+    judgement = judged(sighting(), tagged=False)
+    assert judgement.match is Match.FOUND
+    assert [(one.number, one.tagged) for one in judgement.attempts] == [(1, False)]
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"sample": "x", "n": [1.0, 2.5, True]}, {"n": [1, 2.5, True], "sample": "x"}]
+)
+def test_numbers_and_order_on_the_wire_make_no_difference(parameters):
+    assert judged(sighting(parameters=parameters), tagged=False).match is Match.FOUND
+
+
+def test_no_parameters_are_the_same_as_empty_ones():
+    assert judged(sighting(B, parameters={}), row=B, tagged=False).match is Match.FOUND
+
+
+def test_an_untagged_run_in_a_tagged_batch_is_told():
+    judgement = judged(sighting())
+    assert judgement.match is Match.AMBIGUOUS
+    assert "--no-tags" in judgement.why
+
+
+def test_an_untagged_run_that_asks_for_something_else_is_nobody_s_in_a_tagged_batch():
+    assert judged(sighting(outputUri="s3://elsewhere/")).match is Match.MISSING
+
+
+def test_two_untagged_runs_that_fit_are_not_told_apart():
+    judgement = judged(sighting(run_id="1"), sighting(run_id="2"), tagged=False)
+    assert (judgement.match, judgement.rivals) == (Match.AMBIGUOUS, ("1", "2"))
+
+
+def test_rows_that_ask_for_the_same_are_not_told_apart():
+    twin = replace(A, id="twin", position=2)
+    judgement = judged(sighting(), tagged=False, rows=(A, twin))
+    assert judgement.match is Match.AMBIGUOUS
+    assert "other rows" in judgement.why
+
+
+def test_rows_that_share_a_name_are_told_apart_by_what_they_ask_for():
+    one, two = (spec(id, n, name="shared", outputUri=f"s3://lab/{id}/") for n, id in enumerate("ab"))
+    judgement = judged(sighting(two, run_id="7"), row=two, tagged=False, rows=(one, two))
+    assert numbers(judgement) == [(1, "7", True)]
+
+
+@pytest.mark.parametrize("field", ["outputUri", "workflowId", "parameters"])
+def test_an_untagged_run_of_the_name_with_other_content_is_a_changed_row(field):
+    other: Any = {"outputUri": "s3://o/", "workflowId": "7", "parameters": {"sample": "y"}}[field]
+    judgement = judged(sighting(**{field: other}), tagged=False)
+    assert judgement.match is Match.CHANGED
+    assert numbers(judgement) == [(1, "1", False)]
+
+
+def test_several_of_those_or_a_shared_name_are_not_told_apart():
+    strangers = [sighting(run_id=id, outputUri="s3://o/") for id in ("1", "2")]
+    assert judged(*strangers, tagged=False).match is Match.AMBIGUOUS
+    rows = tuple(spec(id, n, name="cohort-a", outputUri=f"s3://lab/{id}/") for n, id in enumerate("ab"))
+    assert judged(strangers[0], row=rows[0], tagged=False, rows=rows).match is Match.AMBIGUOUS
+
+
+def told(*attempts: Attempt, again: bool = False):
+    entry = planned()
+    events = list(story(entry, attempts, at(1000), again=again))
+    for event in events:
+        entry = apply(entry, event)
+    return events, entry
+
+
+def test_a_found_run_is_told_as_if_it_had_been_watched():
+    going = run(creation_time=at(7))
+    events, entry = told(Attempt(number=1, run=going, tagged=False))
+    assert [type(event) for event in events] == [Intended, Accepted, Progressed]
+    assert (entry.state, entry.intended_at, entry.accepted_at) == (State.ACTIVE, at(7), at(1000))
+    assert (entry.tagged, entry.run) == (False, going)
+    events, entry = told(Attempt(number=1, run=run("COMPLETED")))
+    assert [type(event) for event in events] == [Intended, Accepted, Completed]
+    assert (entry.state, entry.intended_at) == (State.SUCCEEDED, at(1000))
+
+
+def test_an_attempt_of_which_nothing_is_left_is_told_as_lost():
+    events, entry = told(Attempt(number=3, run=run("FAILED", creation_time=at(7))))
+    kinds = [type(event) for event in events]
+    assert kinds[:6] == [Intended, Refused, Revised, Intended, Refused, Revised]
+    assert isinstance(events[1], Refused)
+    assert events[1].code == LOST
+    assert (entry.state, entry.attempt, entry.intended_at) == (State.FAILED, 3, at(7))
+
+
+def test_earlier_attempts_are_told_and_what_is_not_the_row_s_content_is_noted():
+    first = Attempt(number=1, run=run("FAILED", id="1", uuid="u-1"), doubt="other content")
+    events, entry = told(first, Attempt(number=2, run=run(id="2", uuid="u-2")))
+    kinds = [type(event) for event in events]
+    assert kinds[:2] == [Intended, Doubted]
+    assert kinds.count(Revised) == 1
+    assert (entry.attempt, entry.state, entry.code) == (2, State.ACTIVE, None)
+
+
+def test_a_row_to_be_run_again_is_planned_after_its_last_run():
+    _, entry = told(Attempt(number=2, run=run("COMPLETED"), doubt="other content"), again=True)
+    assert (entry.attempt, entry.state, entry.run) == (3, State.PLANNED, None)

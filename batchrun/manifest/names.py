@@ -44,5 +44,6 @@ def run_name(batch: str, entry_id: str) -> str:
     name = f"{batch}-{entry_id}"
     if len(name) <= limits.RUN_NAME:
         return name
-    end = hashlib.sha256(name.encode()).hexdigest()[:_SHORT_HASH]
+    # An id with half of a surrogate pair comes this far too: it was reported, and reading goes on.
+    end = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:_SHORT_HASH]
     return f"{name[: limits.RUN_NAME - _SHORT_HASH - 1]}-{end}"

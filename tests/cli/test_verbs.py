@@ -178,7 +178,8 @@ def test_a_verb_that_is_nearly_right_is_suggested():
 
 
 def test_several_values_in_the_environment_are_one_a_line(shell: Shell):
-    sets = "workflowId=1\nroleArn=arn:aws:iam::123456789012:role/omics\noutputUri=s3://b/\nparameters.note=hello world"
+    role = "arn:aws:iam::123456789012:role/omics"
+    sets = f"workflowId=1\nroleArn={role}\noutputUri=s3://b/\nparameters.note=hello world"
     shell.write("plain.csv", "id\na\n")
     assert shell.run("check", "plain.csv", BATCHRUN_SET=sets).returncode == 0
 

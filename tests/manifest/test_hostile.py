@@ -270,3 +270,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     small, large = peak(1_000), peak(20_000)
     # The ids are kept; the spool holds up to 4 MiB before it goes to disk. The file is 6 MB.
     assert large - small < 20_000 * 300 + 4 * 1024 * 1024
+
+
+# What scripts/fuzz found.
+
+
+def test_a_long_id_of_surrogate_halves_is_a_problem(problems_of):
+    row = '{"id": "' + "\\udc9d" * 127 + '"}'
+    assert "cannot be printed" in problems_of(row, ".jsonl")[0].message

@@ -66,17 +66,16 @@ class Leases:
         return renewed
 
     def release(self, lease: Lease) -> None:
-        """Give the lease back where it is still ours; take the lock away in any case."""
+        """Give the lease back where it is still ours. Once that is durable, :meth:`forget` it."""
         key = self._fenced(lease)
         if key is not None:
             self._connection.execute(queries()["release_lease"], (key,))
-        self._drop_lock(lease)
 
     def check(self, lease: Lease) -> int:
         """Give the key of the lease's batch, or raise LeaseLostError."""
         key = self._fenced(lease)
         if key is None:
-            self._drop_lock(lease)
+            self.forget(lease)
             raise LeaseLostError(self._loss(lease))
         return key
 
@@ -128,7 +127,8 @@ class Leases:
     def _lock_path(self, key: int, fence: int) -> Path:
         return self._path.with_name(f"{self._path.name}-lease-{key}-{fence}")
 
-    def _drop_lock(self, lease: Lease) -> None:
+    def forget(self, lease: Lease) -> None:
+        """Take the lease's lock away: from now on its row alone says whether it is held."""
         key = self._connection.execute(queries()["batch_key"], (lease.batch,)).get
         lock = self._locks.pop((key, lease.fence), None)
         if lock is not None:

@@ -112,6 +112,8 @@ class SqliteLedger(Ledger):
 
     async def release(self, lease: Lease) -> None:
         await self._write(lambda: self._leases.release(lease))
+        # Not before: where the disk is full the row stays, and the lock must say that nobody is behind it.
+        await self._read(lambda: self._leases.forget(lease))
 
     async def compare(self, batch: str, specs: Iterable[Spec]) -> Sync:
         def job() -> Sync:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batchrun.errors import InvariantError
 from batchrun.model.limits import Limits, Mode
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.entry import Entry
+
+#: Times that an outcome stays unknown before the run is looked for: its answer may never be readable.
+_REPEATS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,9 +243,11 @@ class Planner:
             return None
         age = (at - entry.intended_at).total_seconds() if entry.intended_at else 0.0
         trusted_for = self._limits.replay_window - age if age >= 0 else 0.0
-        if trusted_for > 0 and entry.code not in SETTLED_BY_LOOKING:
+        pace = self._paces[entry.id]
+        is_worth_repeating = entry.code not in SETTLED_BY_LOOKING and pace.tries < _REPEATS
+        if trusted_for > 0 and is_worth_repeating:
             return Replay(entry=entry, trusted_until=now + trusted_for)
-        unseen_for = now - self._paces[entry.id].since
+        unseen_for = now - pace.since
         return Settle(entry=entry, may_send=trusted_for > 0 or unseen_for >= self._limits.listing_lag)
 
     def _next_to_submit(self) -> Action | None:

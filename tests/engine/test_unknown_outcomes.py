@@ -5,6 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from batchrun.engine.launcher import Stop
+from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.simulator import Limit, parse_faults
 from tests.builders import spec
@@ -122,3 +124,31 @@ async def test_without_permission_to_list_young_outcomes_are_settled_and_old_one
         entries = (await it.entries()).values()
         assert {entry.code for entry in entries} == {"ListRunsDenied"}
         assert len(it.simulator.state().runs) == 3
+
+
+POISON = [
+    "StartRun:ValidationException@cohort-row-0001",
+    "StartRun:truncated_after@cohort-row-0001",
+    "StartRun:html_after@cohort-row-0001",
+    "StartRun:hang_after@cohort-row-0001",
+]
+
+
+@pytest.mark.parametrize("poison", POISON)
+async def test_one_poisonous_row_does_not_hold_up_the_rest(tmp_path, poison):
+    async with bench(tmp_path, simulated(poison, hang=300)) as it:
+        stop, _ = await it.launch(rows(6))
+        assert stop is Stop.FINISHED
+        await it.assert_agreement()
+        assert anyio.current_time() < 900
+
+
+@pytest.mark.parametrize("poison", ["GetRun:html_after", "GetRun:InternalServerException"])
+async def test_a_run_whose_looks_never_succeed_leaves_the_rest_to_end(tmp_path, poison):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(6), mode=Mode.DETACH)
+        it.simulator.script(*parse_faults(f"{poison}@cohort-row-0001"))
+        stop, launcher = await it.launch(rows(6), deadline=600)
+        assert stop is Stop.DEADLINE
+        assert launcher.tally.by_state[State.SUCCEEDED] == 5
+        assert launcher.tally.by_state[State.ACTIVE] == 1

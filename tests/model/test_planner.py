@@ -75,6 +75,17 @@ def test_a_young_unknown_outcome_is_replayed_and_an_old_one_is_looked_for_first(
     assert isinstance(jumped_back[0], Settle)  # age says nothing any more
 
 
+def test_an_answer_that_never_comes_is_looked_for():
+    made, now = loaded(submitting()), 0.0
+    kinds: list[str] = []
+    for _ in range(5):
+        (action,) = plan(made, now)
+        kinds.append(type(action).__name__)
+        made.done(action, submitting(), now=now, failed=True)
+        now = made.wake_at or now
+    assert kinds == ["Replay", "Replay", "Replay", "Settle", "Settle"]
+
+
 def test_a_conflict_is_settled_by_looking():
     conflict = Doubted(at=at(0), code="ConflictException", message="")
     assert isinstance(plan(loaded(apply(submitting(), conflict)))[0], Settle)

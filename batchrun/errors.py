@@ -148,6 +148,7 @@ class CallError(ServiceError):
         self.status = status  #: HTTP status; None where no answer arrived
         self.service_request_id = service_request_id  #: what AWS support asks for
         self.retry_after = retry_after  #: seconds the service asked us to wait
+        self.is_doubtful = False  #: an earlier try with the same requestId may have taken effect
         super().__init__(f"{operation}: {code}: {message}")
 
 

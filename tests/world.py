@@ -60,5 +60,5 @@ async def connected(
 
 
 async def start(service: AwsHealthOmics, **changes: Any):
-    await service.start_turn()
-    return await service.start_run(REQUEST | changes, trusted_for=3600)
+    turn = await service.start_turn()
+    return await service.start_run(REQUEST | changes, turn=turn, trusted_for=3600)

@@ -32,7 +32,7 @@ from batchrun.cli.speak import complain
 from batchrun.cli.summary import tell_end
 from batchrun.clock import Clock, SystemClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
-from batchrun.errors import UsageError
+from batchrun.errors import LeaseLostError, UsageError
 from batchrun.ledger import open_ledger
 from batchrun.points import Point
 from batchrun.report import results
@@ -171,12 +171,20 @@ async def _conduct(
             aside.start_soon(reporter.run, lambda: progress.snapshot(launcher.tally))
             stop = await launcher.run()
             aside.cancel_scope.cancel()
-    finally:
-        with anyio.move_on_after(_LAST_THINGS, shield=True):
-            outcomes = ledger.outcomes(lease.batch)
-            await results.write(path, outcomes, _results_format(path), is_safe=job.safe_csv)
+    except LeaseLostError:
+        raise  # the batch is another launcher's by now, and so are its results
+    except BaseException:
+        await _write_results(job, ledger, lease.batch, path)
+        raise
+    await _write_results(job, ledger, lease.batch, path)
     tell_end(lease.batch, progress, launcher.tally, path, stop=stop, output=job.output)
     return _exit(launcher.tally)
+
+
+async def _write_results(job: Job, ledger: Ledger, batch: str, path: Path) -> None:
+    with anyio.move_on_after(_LAST_THINGS, shield=True):
+        outcomes = ledger.outcomes(batch)
+        await results.write(path, outcomes, _results_format(path), is_safe=job.safe_csv)
 
 
 def _exit(tally: Tally) -> Exit:

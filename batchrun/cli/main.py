@@ -7,6 +7,7 @@ Belongs here: the group, and the last line of defence. Does not: any verb.
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 import traceback
 from difflib import get_close_matches
@@ -81,6 +82,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and end the process with the exit code that says how it went."""
+    # Until a launch listens itself, SIGTERM ends the process as Ctrl-C does: with a word and an exit code.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(prog_name="batchrun", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 (the last line of defence)

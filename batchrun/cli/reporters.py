@@ -8,6 +8,7 @@ the numbers (``progress``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 _LOG_EVERY: Final = 60.0
 _JSON_EVERY: Final = 10.0
+#: A look that fails now and then is nothing; one that fails this often since the last news is worth a word.
+_FAILED_LOOKS_TOLD: Final = frozenset({5, 50, 500, 5000})
 
 
 class Reporter(ABC):
@@ -38,15 +41,20 @@ class Reporter(ABC):
     def __init__(self, progress: Progress, clock: Clock) -> None:
         self._progress = progress
         self._clock = clock
+        self._failed_looks: Counter[str] = Counter()
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
         """Take note of a step and tell it."""
         self._progress.recorded(before, event, after)
+        self._failed_looks.pop(after.id, None)
         self.step(event, after)
 
     def look_failed(self, entry: Entry, error: CallError) -> None:
         """Take note of a look that got no answer."""
-        log.debug("look_failed", **bound(entry), code=error.code)
+        self._failed_looks[entry.id] += 1
+        is_worth_a_word = self._failed_looks[entry.id] in _FAILED_LOOKS_TOLD
+        level = log.warning if is_worth_a_word else log.debug
+        level("look_failed", **bound(entry), code=error.code, times=self._failed_looks[entry.id])
 
     @abstractmethod
     def step(self, event: Event, entry: Entry) -> None:

@@ -12,6 +12,7 @@ import click
 from batchrun.cli.options import LEDGER, SAFE_CSV, option
 from batchrun.cli.speak import say, swallow
 from batchrun.cli.status import find_batch
+from batchrun.errors import ResultsError
 from batchrun.ledger import open_ledger
 from batchrun.report import results as report
 
@@ -51,8 +52,12 @@ async def _results(options: dict[str, Any]) -> None:
         if options["output"] == "-":
             try:
                 await report.write_to(sys.stdout, outcomes, format_, is_safe=options["safe_csv"])
+                sys.stdout.flush()
             except BrokenPipeError:  # whoever reads has seen enough
                 swallow(sys.stdout)
+            except OSError as error:
+                swallow(sys.stdout)
+                raise ResultsError("stdout", error) from error
             return
         path = Path(options["output"] or f"{batch.name}.results.{format_.value}")
         count = await report.write(path, outcomes, format_, is_safe=options["safe_csv"])

@@ -2,11 +2,12 @@
 What the command says: text and JSON lines on stdout, complaints on stderr.
 
 Belongs here: writing, and going on calmly when nobody reads any more: a launch must not end, nor exit
-otherwise, because a pipe was closed. Does not: what is said.
+otherwise, because a pipe was closed or a log's disk is full. Does not: what is said.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -28,17 +29,19 @@ def emit(message_type: str, **facts: Any) -> None:
     say(json.dumps({"message_type": message_type, **facts}, ensure_ascii=False))
 
 
-def write(stream: IO[str], text: str) -> None:
-    """Write and flush; a stream that nobody reads swallows this and everything after it."""
+def write(stream: IO[str] | None, text: str) -> None:
+    """Write and flush; a stream that cannot be written swallows this and everything after it."""
     try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
+        if stream is not None:
+            stream.write(text)
+            stream.flush()
+    except (OSError, ValueError):  # nobody reads any more, the disk is full, it was closed
         swallow(stream)
 
 
-def swallow(stream: IO[str]) -> None:
+def swallow(stream: IO[str] | None) -> None:
     """Let everything that is written to *stream* from now on go nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
+        os.close(nowhere)

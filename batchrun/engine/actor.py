@@ -20,6 +20,7 @@ from batchrun.errors import (
     ConflictError,
     InvariantError,
     NotFoundError,
+    RefusedError,
     ServiceUnusableError,
 )
 from batchrun.model.denials import Denials
@@ -39,7 +40,6 @@ from batchrun.points import Point
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
-    from batchrun.engine.lease import LeaseKeeper
     from batchrun.engine.observer import Observer
     from batchrun.engine.recorder import Recorder
     from batchrun.model.entry import Entry, Sighting
@@ -57,12 +57,10 @@ class Actor:
         self,
         service: HealthOmics,
         recorder: Recorder,
-        lease: LeaseKeeper,
         limits: Limits,
         observer: Observer,
         clock: Clock,
     ) -> None:
-        self._lease = lease
         self._service = service
         self._recorder = recorder
         self._limits = limits
@@ -71,6 +69,7 @@ class Actor:
         self._denials = {"StartRun": Denials(), "GetRun": Denials()}
         self._unsent: set[anyio.CancelScope] = set()  #: waits for a turn of what was never sent
         self._unsettled: set[anyio.CancelScope] = set()  #: waits for a turn of what may have been
+        self._looks: set[anyio.CancelScope] = set()
         #: Two untagged rows that ask for the same must not both adopt one run.
         self._one_untagged_search = anyio.Lock()
 
@@ -82,7 +81,7 @@ class Actor:
     def hurry(self) -> None:
         """Let go of what waits for a turn, and give up retrying what does not."""
         self.hold_back()
-        for scope in self._unsettled:
+        for scope in (*self._unsettled, *self._looks):
             scope.cancel()
         self._service.hurry()
 
@@ -102,54 +101,68 @@ class Actor:
                 return await self._submit(entry)
             case Replay(entry=entry, trusted_until=trusted_until):
                 return await self._replay(entry, trusted_until)
-            case Settle(entry=entry, may_send=may_send):
-                return await self._settle(entry, may_send=may_send)
+            case Settle(entry=entry, trusted_until=trusted_until, is_proof=is_proof):
+                return await self._settle(entry, trusted_until, is_proof=is_proof)
             case Look(entry=entry):
                 return await self._look(entry)
 
     async def _submit(self, entry: Entry) -> tuple[Entry, bool]:
-        if not await self._got_turn(self._unsent):
+        turn = await self._turn(self._unsent)
+        if turn is None:
             return entry, False
         points.reached(Point.TURN_TAKEN)
         intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag)
         entry = await self._recorder.record(entry, intent)
         points.reached(Point.INTENDED)
-        return await self._send(entry, self._limits.replay_window)
+        return await self._send(entry, turn, self._limits.replay_window)
 
     async def _replay(self, entry: Entry, trusted_until: float) -> tuple[Entry, bool]:
-        if not await self._got_turn(self._unsettled):
+        turn = await self._turn(self._unsettled)
+        if turn is None:
             return entry, True
-        return await self._send(entry, trusted_until - self._clock.monotonic(), is_repeat=True)
+        return await self._send(entry, turn, trusted_until - self._clock.monotonic(), is_repeat=True)
 
-    async def _settle(self, entry: Entry, *, may_send: bool) -> tuple[Entry, bool]:
+    async def _settle(self, entry: Entry, trusted_until: float, *, is_proof: bool) -> tuple[Entry, bool]:
         found = await self._searched(entry)
         if found is not None:
             return found, found.state is State.SUBMITTING
-        if not may_send or not await self._got_turn(self._unsettled):
+        if not is_proof and self._clock.monotonic() < trusted_until:
+            return await self._replay(entry, trusted_until)
+        if not is_proof:
+            return entry, True
+        turn = await self._turn(self._unsettled)
+        if turn is None:
             return entry, True
         # It is not there, so the requestId is as good as new.
-        return await self._send(entry, self._limits.replay_window)
+        return await self._send(entry, turn, self._limits.replay_window)
 
-    async def _got_turn(self, waiting: set[anyio.CancelScope]) -> bool:
-        """Wait for a turn to start a run; False when the launcher lets go of it before it comes."""
+    async def _turn(self, waiting: set[anyio.CancelScope]) -> float | None:
+        """Wait for a turn to start a run; None when the launcher lets go of it before it comes."""
+        turn = None
         with anyio.CancelScope() as scope:
             waiting.add(scope)
             try:
-                await self._service.start_turn()
+                turn = await self._service.start_turn()
             finally:
                 waiting.discard(scope)
-        return not scope.cancelled_caught
+        return turn
 
-    async def _send(self, entry: Entry, trusted_for: float, *, is_repeat: bool = False) -> tuple[Entry, bool]:
+    async def _send(
+        self, entry: Entry, turn: float, trusted_for: float, *, is_repeat: bool = False
+    ) -> tuple[Entry, bool]:
         request = start_run_request(entry)
-        await self._lease.assure()
         try:
-            run = await self._service.start_run(request, trusted_for=trusted_for, is_repeat=is_repeat)
-        except ConflictError as error:
-            # A call with this requestId is, or was, under way: the run may be there already.
-            found = await self._searched(entry) or await self._doubt(entry, error)
-            return found, found.state is State.SUBMITTING
+            run = await self._service.start_run(
+                request, turn=turn, trusted_for=trusted_for, is_repeat=is_repeat
+            )
         except CallError as error:
+            is_ours_maybe = isinstance(error, ConflictError) or (
+                isinstance(error, RefusedError) and error.is_doubtful
+            )
+            # The run may be there already: by a call still under way, or by one whose answer was lost.
+            found = await self._searched(entry) if is_ours_maybe else None
+            if found is not None:
+                return found, found.state is State.SUBMITTING
             return await self._after_failure(entry, error)
         self._denials["StartRun"].passed()
         points.reached(Point.ANSWERED)
@@ -200,9 +213,8 @@ class Actor:
     async def _look(self, entry: Entry) -> tuple[Entry, bool]:
         if entry.run is None:
             raise InvariantError(f"entry '{entry.id}' is watched but has no run")
-        await self._lease.assure()
         try:
-            sighting = await self._service.get_run(entry.run.id)
+            sighting = await self._seen(entry.run.id)
         except NotFoundError as error:
             event: Seen | None = after_missing(entry, error, self._clock.utcnow(), self._limits)
         except CallError as error:
@@ -211,10 +223,23 @@ class Actor:
                 raise _not_permitted("GetRun", error) from error
             return entry, True
         else:
+            if sighting is None:
+                return entry, True
             self._denials["GetRun"].passed()
             points.reached(Point.SEEN)
             event = after_look(entry, sighting.run, self._clock.utcnow())
         return (entry, False) if event is None else (await self._record(entry, event), False)
+
+    async def _seen(self, run_id: str) -> Sighting | None:
+        """Call GetRun; None when the launcher lets go of it: a look not taken costs nothing."""
+        sighting = None
+        with anyio.CancelScope() as scope:
+            self._looks.add(scope)
+            try:
+                sighting = await self._service.get_run(run_id)
+            finally:
+                self._looks.discard(scope)
+        return sighting
 
     async def _record(self, entry: Entry, event: Event) -> Entry:
         events = [event]

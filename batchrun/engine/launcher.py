@@ -17,11 +17,12 @@ from batchrun.engine.actor import Actor
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.recorder import Recorder
 from batchrun.errors import BatchrunError, ServiceUnusableError
-from batchrun.model.events import Deferred, Revised
+from batchrun.model.events import Accepted, Deferred, Revised
 from batchrun.model.limits import Mode
 from batchrun.model.planner import Planner
-from batchrun.model.states import State
+from batchrun.model.states import State, is_known_status
 from batchrun.model.tally import Tally
+from batchrun.model.verdicts import QUOTA_FULL
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -83,7 +84,8 @@ class Launcher:
         self._observer = observer
         self._keeper = LeaseKeeper(ledger, lease, ttl=timing.lease, clock=clock)
         self._recorder = Recorder(ledger, self._keeper, self)
-        self._actor = Actor(service, self._recorder, self._keeper, limits, self, clock)
+        self._service = service
+        self._actor = Actor(service, self._recorder, limits, self, clock)
         self._planner = Planner(limits)
         self._tally = Tally({}, {})
         self._actions: TaskGroup | None = None
@@ -93,6 +95,9 @@ class Launcher:
         self._failure: BatchrunError | None = None
         self._due_at: datetime | None = None  #: when the ledger may next have something to send
         self._is_due_known = False
+        self._pauses = 0  #: for a full quota, since a submission was last accepted
+        self._probe_at = float("-inf")
+        self._unknown: set[str] = set()
 
     @property
     def tally(self) -> Tally:
@@ -114,12 +119,16 @@ class Launcher:
         counts = await self._ledger.counts(self._batch)
         self._tally = Tally(counts.by_state, counts.by_status)
         self._mind_failures()
-        async with anyio.create_task_group() as background:
-            background.start_soon(self._guarded, self._recorder.run)
-            background.start_soon(self._guarded, self._keeper.run)
-            background.start_soon(self._limit_time)
-            await self._conduct()
-            background.cancel_scope.cancel()
+        self._service.guard(self._keeper.assure)
+        try:
+            async with anyio.create_task_group() as background:
+                background.start_soon(self._guarded, self._recorder.run)
+                background.start_soon(self._guarded, self._keeper.run)
+                background.start_soon(self._limit_time)
+                await self._conduct()
+                background.cancel_scope.cancel()
+        finally:
+            self._service.guard(None)
         if self._failure is not None:
             raise self._failure
         return self._stop
@@ -150,17 +159,40 @@ class Launcher:
         self._tally.move(before, after)
         self._mind_failures()
         match event:
-            case Deferred(due=due):
+            case Deferred(due=due, code=code):
                 self._due_at = due if self._due_at is None else min(self._due_at, due)
+                if code == QUOTA_FULL:
+                    self._pause(event)
+            case Accepted():
+                self._pauses = 0
+                self._planner.resume()
             case Revised():
                 self._is_due_known = False
             case _:
-                pass
+                self._warn_of_unknown(after)
         self._observer.recorded(before, event, after)
 
     def look_failed(self, entry: Entry, error: CallError) -> None:
         """Pass it on."""
         self._observer.look_failed(entry, error)
+
+    def _warn_of_unknown(self, entry: Entry) -> None:
+        """Say once of each status that nobody knows that it is taken for "not ended"."""
+        status = entry.run.status if entry.run else ""
+        if status and not is_known_status(status) and status not in self._unknown:
+            self._unknown.add(status)
+            log.warning("unknown_status", batch=entry.batch, id=entry.id, status=status, taken_as="not ended")
+
+    def _pause(self, event: Deferred) -> None:
+        """Stop spending calls on a quota that is full: probe with one, ever more rarely."""
+        if self._planner.is_paused and self._clock.monotonic() < self._probe_at:
+            return
+        wait = self._limits.defer.quota_wait(self._pauses, self._batch)
+        self._pauses += 1
+        self._probe_at = self._clock.monotonic() + wait
+        self._planner.pause(self._probe_at)
+        self._actor.hold_back()
+        log.warning("quota_full", batch=self._batch, message=event.message, next_try_in_seconds=round(wait))
 
     # -- the loop
 
@@ -182,7 +214,7 @@ class Launcher:
         if not self._planner.is_idle:
             return False
         is_watching = self._limits.mode is Mode.WATCH and self._stop is Stop.FINISHED
-        return not is_watching or not self._tally.waiting
+        return not is_watching or not self._tally.waiting or self._planner.is_stuck
 
     async def _rest(self) -> None:
         """Wait until an action is done or something becomes due."""
@@ -207,8 +239,7 @@ class Launcher:
 
     def _wants_more(self) -> bool:
         """Tell whether the planner has room that is worth a query."""
-        room = self._planner.room()
-        return room > 0 and (room >= self._limits.concurrency // 2 or not self._planner.held)
+        return self._planner.room() >= max(1, self._limits.concurrency // 2)
 
     async def _load_due(self) -> None:
         at = self._clock.utcnow()
@@ -251,6 +282,8 @@ class Launcher:
 
     def _fail(self, error: BatchrunError) -> None:
         """Remember the first error that ends the launch, and end it as the error's kind asks for."""
+        if isinstance(error, ServiceUnusableError) and self._draining.is_set():
+            return  # it ends already, and for another reason
         self._failure = self._failure or error
         if isinstance(error, ServiceUnusableError):
             self.drain()

@@ -56,7 +56,8 @@ class Settle:
     """Look for the run before sending again: the service may have forgotten the requestId."""
 
     entry: Entry
-    may_send: bool  #: whether not finding it means that it is not there
+    trusted_until: float  #: loop time until which it is trusted to remember, maybe past
+    is_proof: bool  #: whether not finding the run means that it is not there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,13 @@ class _Queue:
         return self._heap[0][0] if self._heap else None
 
 
+def _may_have_sent(action: Action, now: float) -> bool:
+    """Tell whether carrying out *action* may have sent a StartRun."""
+    if isinstance(action, Settle):
+        return action.is_proof or action.trusted_until > now
+    return not isinstance(action, Look)
+
+
 class Planner:
     """What is in flight, and what is due."""
 
@@ -116,6 +124,8 @@ class Planner:
         self._slots: set[str] = set()
         self._is_draining = False
         self._is_holding_back = False
+        self._is_probing = False
+        self._paused_until = float("-inf")
 
     # -- what the engine tells the planner
 
@@ -157,11 +167,28 @@ class Planner:
         pace = self._paces.pop(entry.id, None)
         if pace is None or entry.state is not action.entry.state:
             pace = _Pace(since=now)
-        if not isinstance(action, Look) and getattr(action, "may_send", True):
+        if _may_have_sent(action, now):
             pace.since = now
         pace.tries += 1
         pace.failures = pace.failures + 1 if failed else 0
-        self._refile(entry, pace, now)
+        if isinstance(action, Submit) and entry is action.entry and not self._is_holding_back:
+            self._ready.appendleft(entry)  # it was let go of before it was sent
+        else:
+            self._refile(entry, pace, now)
+
+    def pause(self, until: float) -> None:
+        """Submit nothing until then, in loop time, and then one at a time until one is accepted."""
+        self._paused_until = until
+        self._is_probing = True
+
+    def resume(self) -> None:
+        """Submit as ever: a submission was accepted."""
+        self._is_probing = False
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether submissions are paused or probed."""
+        return self._is_probing
 
     def hold_back(self) -> None:
         """Submit nothing more; what was sent is settled and watched as ever."""
@@ -178,11 +205,7 @@ class Planner:
         """Say how many more entries that are to be sent the engine may load."""
         if self._is_draining or self._is_holding_back:
             return 0
-        sending = sum(1 for action in self._sending.values() if isinstance(action, Submit))
-        room = self._limits.concurrency - sending - len(self._ready)
-        if self._limits.max_active is not None:
-            room = min(room, self._limits.max_active - self.slots - len(self._ready))
-        return max(0, room)
+        return self._limits.concurrency - len(self._ready)
 
     def plan(self, *, now: float, at: datetime) -> list[Action]:
         """Give the actions to carry out now; each is in the air until it is reported as done."""
@@ -200,6 +223,8 @@ class Planner:
             for queue, in_air in ((self._unsettled, self._sending), (self._watched, self._looking))
             if queue.first_due is not None and len(in_air) < self._limits.concurrency
         ]
+        if self._ready and self._has_slot and self._is_probing and not self._sending:
+            dues.append(self._paused_until)
         return min(dues, default=None)
 
     @property
@@ -222,14 +247,20 @@ class Planner:
         """Whether nothing is in flight that the mode waits for."""
         if self._is_draining:
             return self.in_air == 0
-        return not (self.in_air or self._ready or self._unsettled or self._watched)
+        can_submit = self._ready and self._has_slot
+        return not (self.in_air or can_submit or self._unsettled or self._watched)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nothing is in flight and what is to be sent waits for slots that nothing will free."""
+        return self.is_idle and bool(self._ready)
 
     # -- inside
 
     def _plan_sending(self, now: float, at: datetime) -> list[Action]:
         actions: list[Action] = []
         while len(self._sending) < self._limits.concurrency:
-            action = self._next_to_settle(now, at) or self._next_to_submit()
+            action = self._next_to_settle(now, at) or self._next_to_submit(now)
             if action is None:
                 break
             self._sending[action.entry.id] = action
@@ -242,16 +273,24 @@ class Planner:
         if entry is None:
             return None
         age = (at - entry.intended_at).total_seconds() if entry.intended_at else 0.0
-        trusted_for = self._limits.replay_window - age if age >= 0 else 0.0
+        trusted_until = now + self._limits.replay_window - age if age >= 0 else now
         pace = self._paces[entry.id]
         is_worth_repeating = entry.code not in SETTLED_BY_LOOKING and pace.tries < _REPEATS
-        if trusted_for > 0 and is_worth_repeating:
-            return Replay(entry=entry, trusted_until=now + trusted_for)
-        unseen_for = now - pace.since
-        return Settle(entry=entry, may_send=trusted_for > 0 or unseen_for >= self._limits.listing_lag)
+        if trusted_until > now and is_worth_repeating:
+            return Replay(entry=entry, trusted_until=trusted_until)
+        is_proof = now - pace.since >= self._limits.listing_lag
+        return Settle(entry=entry, trusted_until=trusted_until, is_proof=is_proof)
 
-    def _next_to_submit(self) -> Action | None:
-        return Submit(entry=self._ready.popleft()) if self._ready else None
+    def _next_to_submit(self, now: float) -> Action | None:
+        if not self._ready or not self._has_slot or now < self._paused_until:
+            return None
+        if self._is_probing and any(isinstance(action, Submit) for action in self._sending.values()):
+            return None
+        return Submit(entry=self._ready.popleft())
+
+    @property
+    def _has_slot(self) -> bool:
+        return self._limits.max_active is None or len(self._slots) < self._limits.max_active
 
     def _plan_looks(self, now: float) -> list[Action]:
         actions: list[Action] = []

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 #: Our own codes for an unknown outcome that this launch cannot settle.
 AMBIGUOUS: Final = "AmbiguousRuns"
 UNLISTED: Final = "ListRunsDenied"
+#: The code of a full quota, and so of a pause.
+QUOTA_FULL: Final = "ServiceQuotaExceededException"
 HELD: Final = frozenset({AMBIGUOUS, UNLISTED})
 #: Codes of an unknown outcome that sending again cannot settle.
 SETTLED_BY_LOOKING: Final = HELD | {"ConflictException"}
@@ -51,10 +53,13 @@ def after_failure(
     """
     Say what a StartRun that failed for good means for *entry*, which is SUBMITTING.
 
-    A definite answer settles an earlier doubt too: it is the service's word on this very requestId.
+    An answer that only turns this call away (a throttle, a full quota, a denial, a refusal) says nothing
+    of an earlier one: where some try may have taken effect, the outcome stays unknown.
     A denial that is *systemic*, by :mod:`denials`, is the launch's fault and never held against the entry.
     """
     match error:
+        case _ if error.is_doubtful:
+            return Doubted(at=at, code=error.code, message=error.message)
         case QuotaExceededError():
             return _deferred(error, at, limits.defer.quota_wait(entry.deferrals, entry.id))
         case AccessDeniedError():

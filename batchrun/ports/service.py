@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from batchrun.model.entry import Run, Sighting
     from batchrun.model.spec import Json
@@ -35,18 +35,29 @@ class HealthOmics(ABC):
     """
 
     @abstractmethod
-    async def start_turn(self) -> None:
-        """Wait until StartRun may be called once. Take a turn before the intent is recorded."""
+    def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
+        """Await *check* right before each request leaves; what it raises ends the call. None ends it."""
+
+    @abstractmethod
+    async def start_turn(self) -> float:
+        """
+        Wait until StartRun may be called once, and give the loop time at which.
+
+        Comes a moment early, so that the intent is on disk by then and calls leave evenly.
+        """
 
     @abstractmethod
     async def start_run(
-        self, request: Mapping[str, Json], *, trusted_for: float, is_repeat: bool = False
+        self, request: Mapping[str, Json], *, turn: float, trusted_for: float, is_repeat: bool = False
     ) -> Run:
         """
-        Call StartRun, after :meth:`start_turn`; each retry waits for a turn of its own.
+        Call StartRun at its turn; each retry waits for a turn of its own.
+
+        An error tells by ``is_doubtful`` whether some try may have taken effect.
 
         Args:
             request: As :func:`batchrun.model.request.start_run_request` gives it, requestId included.
+            turn: From :meth:`start_turn`.
             trusted_for: Seconds from now for which the service is trusted to remember the requestId: once an
                 outcome is unknown, nothing is sent later than that.
             is_repeat: The outcome of an earlier call is unknown already.

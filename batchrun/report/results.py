@@ -134,7 +134,8 @@ def _csv_writer(file: IO[str], *, is_safe: bool) -> Callable[[Outcome], None]:
 
 
 def _defused(value: str) -> str:
-    """Keep a spreadsheet from running what somebody else wrote."""
+    """Keep a spreadsheet, or a terminal, from running what somebody else wrote."""
+    value = "".join(character for character in value if character.isprintable() or character in "\t\n")
     return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
-from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ThrottledError
+from batchrun.errors import (
+    CallError,
+    CredentialsError,
+    LeaseError,
+    OutcomeUnknownError,
+    StorageError,
+    ThrottledError,
+)
 from batchrun.ports.service import HealthOmics, Troubles
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
@@ -36,6 +43,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PAGE: Final = 100
+#: Seconds before its turn at which a start is told of it: a commit to disk takes less.
+_EARLY: Final = 0.02
 log = structlog.get_logger(__name__)
 
 
@@ -67,15 +76,15 @@ async def connect(
         ServiceUnusableError: No credentials.
     """
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(omics_client(target))
         patience = patience or Patience()
+        credentials = CredentialsWatch(lambda: omics_client(target), patience, clock)
+        stack.push_async_callback(credentials.close)
+        client = await credentials.open()
         yield AwsHealthOmics(
             Lanes(rate=rate, read_rate=read_rate, clock=clock),
             RetryPolicy(retry or RetrySettings(), clock=clock, rng=rng),
             OutageWatch(patience, client.meta.endpoint_url, clock),
-            CredentialsWatch(
-                client, lambda: stack.enter_async_context(omics_client(target)), patience, clock
-            ),
+            credentials,
             clock,
         )
 
@@ -96,6 +105,7 @@ class AwsHealthOmics(HealthOmics):
         self._outage = outage
         self._credentials = credentials
         self._clock = clock
+        self._check: Callable[[], Awaitable[None]] = _no_check
         self._errors: Counter[type[CallError]] = Counter()
 
     @property
@@ -112,26 +122,31 @@ class AwsHealthOmics(HealthOmics):
         """What went wrong so far."""
         return Troubles(throttled=self._errors[ThrottledError], unanswered=self._errors[OutcomeUnknownError])
 
-    async def start_turn(self) -> None:
-        """Wait until StartRun may be called once."""
-        await self._lanes["StartRun"].turn()
+    def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
+        """Await *check* right before each request leaves."""
+        self._check = check or _no_check
+
+    async def start_turn(self) -> float:
+        """Wait until a moment before StartRun may be called once."""
+        return await self._lanes["StartRun"].turn(early=_EARLY)
 
     async def start_run(
-        self, request: Mapping[str, Json], *, trusted_for: float, is_repeat: bool = False
+        self, request: Mapping[str, Json], *, turn: float, trusted_for: float, is_repeat: bool = False
     ) -> Run:
-        """Call StartRun; the first try uses the turn that :meth:`start_turn` gave."""
+        """Call StartRun; nothing is sent after the trusted time once an outcome is unknown."""
         parameters: Any = dict(request)
         trusted_until = self._clock.monotonic() + trusted_for
         doubt: CallError | None = _window_passed() if is_repeat else None
-        has_turn = True
+        next_turn: float | None = turn
 
         async def attempt() -> Run:
-            nonlocal doubt, has_turn
-            if not has_turn:
-                await self.start_turn()
-            has_turn = False
+            nonlocal doubt, next_turn
+            at = next_turn if next_turn is not None else await self.start_turn()
+            next_turn = None
+            await self._clock.sleep(at - self._clock.monotonic())
             if doubt is not None and self._clock.monotonic() >= trusted_until:
                 raise doubt  # the turn came too late: sent now, it might start the run once more
+            await self._check()
             try:
                 return started(await self._client.start_run(**parameters))
             except Exception as raw:
@@ -139,21 +154,29 @@ class AwsHealthOmics(HealthOmics):
                 doubt = error if isinstance(error, OutcomeUnknownError) else doubt
                 raise error from raw
 
-        return await self._call("StartRun", attempt, trusted_for)
+        try:
+            return await self._call("StartRun", attempt, trusted_for)
+        except CallError as error:
+            error.is_doubtful = doubt is not None
+            raise
 
     async def get_run(self, run_id: str) -> Sighting:
         """Call GetRun."""
 
         async def attempt() -> Sighting:
             await self._lanes["GetRun"].turn()
-            return sighted(await self._client.get_run(id=run_id))
+            await self._check()
+            sighting = sighted(await self._client.get_run(id=run_id))
+            if sighting.run.id != run_id:
+                raise unparsable("GetRun", "id")
+            return sighting
 
         return await self._call("GetRun", attempt)
 
     async def runs_named(self, name: str) -> AsyncIterator[str]:
-        """List the runs of exactly *name*: whether the filter is exact is not documented."""
+        """List the runs of *name*: whether the filter is exact is not documented, nor that names are told."""
         async for run_id, its_name in self._runs({"name": name}):
-            if its_name == name:
+            if its_name in {name, ""}:
                 yield run_id
 
     async def all_runs(self) -> AsyncIterator[tuple[str, str]]:
@@ -199,6 +222,8 @@ class AwsHealthOmics(HealthOmics):
                 client = self._client
                 try:
                     answer = await attempt()
+                except (LeaseError, StorageError):
+                    raise  # the check before the call, not the call
                 except Exception as raw:
                     error = self._failed(classify(raw, operation))
                     if not isinstance(error, CredentialsError):
@@ -220,6 +245,10 @@ class AwsHealthOmics(HealthOmics):
         log.debug("call_repeated", operation=error.operation, code=error.code, status=error.status)
         if isinstance(error, ThrottledError):
             self._lanes[error.operation].rest(error.retry_after)
+
+
+async def _no_check() -> None:
+    """Allow every call: nothing guards them."""
 
 
 def _window_passed() -> OutcomeUnknownError:

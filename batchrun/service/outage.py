@@ -7,6 +7,7 @@ single call (``retry``).
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -17,7 +18,8 @@ from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, Se
 from batchrun.service.classify import EXPIRED
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from types_aiobotocore_omics import OmicsClient
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 #: Seconds between two tries with new credentials, and between two words about it.
 _TRY_EVERY: Final = 5.0
 _SAY_EVERY: Final = 60.0
+#: Clients open at once: the one to call with, and the ones before on which calls may still end.
+_CLIENTS_KEPT: Final = 3
 #: Seconds of silence that are worth a word.
 _WORTH_SAYING: Final = 5.0
 log = structlog.get_logger(__name__)
@@ -92,20 +96,33 @@ class CredentialsWatch:
 
     def __init__(
         self,
-        client: OmicsClient,
-        make_client: Callable[[], Awaitable[OmicsClient]],
+        make_client: Callable[[], AbstractAsyncContextManager[OmicsClient]],
         patience: Patience,
         clock: Clock,
     ) -> None:
-        self.client = client  #: the one to call with
-        self._patience = patience
         self._make_client = make_client
+        self._patience = patience
         self._clock = clock
+        self._contexts: deque[AbstractAsyncContextManager[OmicsClient]] = deque()
         self._one_at_a_time = anyio.Lock()
         self._in_a_hurry = anyio.Event()
         self._has_worked = False
         self._since: float | None = None
         self._said = float("-inf")
+
+    async def open(self) -> OmicsClient:
+        """Make the next client to call with; the last stays open, for calls that are still in the air."""
+        context = self._make_client()
+        self.client = await context.__aenter__()
+        self._contexts.append(context)
+        while len(self._contexts) > _CLIENTS_KEPT:
+            await self._contexts.popleft().__aexit__(None, None, None)
+        return self.client
+
+    async def close(self) -> None:
+        """Close every client."""
+        while self._contexts:
+            await self._contexts.pop().__aexit__(None, None, None)
 
     def accepted(self) -> None:
         """Note that the service took the credentials."""
@@ -139,7 +156,7 @@ class CredentialsWatch:
             if not is_first:
                 with anyio.move_on_after(_TRY_EVERY):
                     await self._in_a_hurry.wait()
-            self.client = await self._make_client()
+            await self.open()
 
     def _say(self, error: CredentialsError, now: float) -> None:
         if now - self._said < _SAY_EVERY:

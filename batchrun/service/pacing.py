@@ -28,12 +28,18 @@ class Lane:
         self._clock = clock
         self._next = float("-inf")
 
-    async def turn(self) -> None:
-        """Wait for the next turn."""
+    async def turn(self, *, early: float = 0.0) -> float:
+        """
+        Wait until *early* seconds before the next turn.
+
+        Returns:
+            When the turn is, in loop time: now or in at most *early* seconds.
+        """
         now = self._clock.monotonic()
         mine = max(self._next, now - _CATCH_UP)
         self._next = mine + self._interval
-        await self._clock.sleep(mine - now)
+        await self._clock.sleep(mine - now - early)
+        return mine
 
     def rest(self, seconds: float | None) -> None:
         """Give no turn for *seconds*, or for one turn's time: the service said that it is too fast."""

@@ -17,13 +17,13 @@ FAST = ("--rate", "40", "--read-rate", "unlimited", "--poll-interval", "0.2s")
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of two megabytes."""
+    """A file system of eight megabytes."""
     place = tmp_path / "small"
     place.mkdir()
     mounted = (
         os.geteuid() == 0
         and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], check=False, capture_output=True
+            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], check=False, capture_output=True
         ).returncode
     )
     if not mounted:

@@ -188,3 +188,32 @@ def test_quiet_says_nothing_where_nothing_is_wrong(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     done = shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--once", "-q")
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+
+
+@pytest.mark.parametrize("redirect", ["> /dev/full", ">&-", "2>/dev/full", "2>&-", "> /dev/full 2>&1"])
+def test_output_that_cannot_be_written_changes_neither_the_launch_nor_its_exit_code(
+    shell: Shell, simulate, redirect
+):
+    simulated = simulate("--time-scale", "0.0005")
+    command = ["run", *shell.cohort(5), "--endpoint-url", simulated.url, "--json", "--poll-interval", "0.2s"]
+    done = subprocess.run(
+        f"{' '.join([*BATCHRUN, *command])} {redirect}",
+        shell=True,
+        cwd=shell.folder,
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(simulated.state()["runs"]) == 5
+
+
+def test_results_that_cannot_be_written_to_stdout_are_an_error(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "1")
+    shell.run("run", *shell.cohort(200), "--endpoint-url", simulated.url, "--detach", "--rate", "unlimited")
+    command = f"{' '.join(BATCHRUN)} results -o - > /dev/full"
+    done = subprocess.run(
+        command, shell=True, cwd=shell.folder, env=shell.environment, capture_output=True, check=False
+    )
+    assert done.returncode == 5

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import anyio
 import pytest
+import structlog
 
 from batchrun.engine.actor import _not_permitted
 from batchrun.engine.launcher import Stop
 from batchrun.errors import AccessDeniedError, LeaseLostError, ServiceUnusableError
+from batchrun.model.events import Progressed
 from batchrun.model.limits import Changed, Mode, StopAfter
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.states import State
 from batchrun.simulator import Durations, Limit, Span, parse_faults
-from tests.builders import spec
+from tests.builders import active, at, planned, run, spec
 from tests.engine.launching import Bench, bench, rows
 from tests.world import simulated
 
@@ -222,6 +225,49 @@ async def test_a_refused_row_does_not_hold_up_the_rest(tmp_path):
         await it.assert_agreement()
 
 
+async def test_a_full_quota_is_probed_and_not_hammered(tmp_path):
+    async with bench(tmp_path, simulated("StartRun:ServiceQuotaExceededException")) as it:
+        launcher = it.launcher(await it.take_in(rows(300)))
+        async with anyio.create_task_group() as group:
+            group.start_soon(launcher.run)
+            await anyio.sleep(600)
+            assert it.simulator.state().calls["StartRun"].calls < 60
+            it.simulator.faults.replace(())
+        await it.assert_agreement()
+        assert len(it.simulator.state().runs) == 300
+
+
+@pytest.mark.parametrize("max_active", [1, 2, 5])
+async def test_one_row_that_hangs_does_not_stop_the_others_under_a_small_cap(tmp_path, max_active):
+    settings = simulated("StartRun:error_before@cohort-row-0000", max_active=None)
+    async with bench(tmp_path, settings) as it:
+        await it.launch(rows(20), max_active=max_active, deadline=3600)
+        states = [entry.state for entry in (await it.entries()).values()]
+        if max_active > 1:
+            assert states.count(State.SUCCEEDED) == 19
+
+
+async def test_draining_lets_go_of_looks_that_wait_for_their_turn(tmp_path):
+    async with bench(tmp_path, read_rate=0.01) as it:
+        launcher = it.launcher(await it.take_in(rows(10)))
+        async with anyio.create_task_group() as group:
+            group.start_soon(launcher.run)
+            await anyio.sleep(30)
+            begun = anyio.current_time()
+            launcher.drain()
+        assert anyio.current_time() - begun < 1
+
+
+async def test_a_status_that_nobody_knows_is_no_end_and_is_told(tmp_path):
+    with structlog.testing.capture_logs() as logs:
+        async with bench(tmp_path) as it:
+            launcher = it.launcher(await it.take_in(rows(1)))
+            odd = active(replace(planned("row-0000")), status="HIBERNATING")
+            launcher.recorded(odd, Progressed(at=at(1), run=run("HIBERNATING")), odd)
+            launcher.recorded(odd, Progressed(at=at(2), run=run("HIBERNATING")), odd)
+    assert [log["status"] for log in logs if log["event"] == "unknown_status"] == ["HIBERNATING"]
+
+
 async def test_a_full_quota_is_waited_for(tmp_path):
     async with bench(tmp_path, simulated("StartRun:ServiceQuotaExceededException=3x")) as it:
         stop, _ = await it.launch(rows(5))
@@ -337,11 +383,11 @@ async def test_a_thousand_runs_over_three_days(tmp_path):
     )
     async with bench(tmp_path, simulated(durations=durations, max_active=None)) as it:
         it.ttl = timedelta(hours=2)  # renewals would else be most of the work
-        stop, _ = await it.launch(rows(1000), max_active=50, watch=WatchPolicy(shortest=120, longest=3600))
+        stop, _ = await it.launch(rows(1000), max_active=50, watch=WatchPolicy(shortest=900, longest=3600))
         assert stop is Stop.FINISHED
         assert timedelta(days=2.8) < timedelta(seconds=anyio.current_time()) < timedelta(days=4)
         await it.assert_agreement()
-        assert it.simulator.state().calls["GetRun"].calls < 15_000
+        assert it.simulator.state().calls["GetRun"].calls < 12_000
 
 
 async def test_too_many_failures_stop_the_submission_and_leave_the_runs_alone(tmp_path):
@@ -401,3 +447,18 @@ async def test_a_clock_that_jumps_an_hour_and_back_harms_nothing(tmp_path):
         entries = (await it.entries()).values()
         assert {entry.state for entry in entries} == {State.SUCCEEDED}
         assert len(it.simulator.state().runs) == 20
+
+
+async def test_the_same_story_is_told_twice(tmp_path):
+    stories = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        async with bench(tmp_path / name, simulated("StartRun:drop_after=0.2"), rate=10) as it:
+            begun = anyio.current_time()
+            await it.launch(rows(30), max_active=10)
+            runs = it.simulator.state().runs
+            stories.append(
+                (it.told.steps, [(run.name, run.uuid) for run in runs], anyio.current_time() - begun)
+            )
+    assert stories[0][:2] == stories[1][:2]
+    assert stories[0][2] == pytest.approx(stories[1][2], abs=0.01)

@@ -152,3 +152,46 @@ async def test_a_run_whose_looks_never_succeed_leaves_the_rest_to_end(tmp_path, 
         assert stop is Stop.DEADLINE
         assert launcher.tally.by_state[State.SUCCEEDED] == 5
         assert launcher.tally.by_state[State.ACTIVE] == 1
+
+
+TURNED_AWAY = ["Throttling", "ServiceQuotaExceeded", "AccessDenied", "Validation"]
+
+
+@pytest.mark.parametrize("then", [f"{name}Exception" for name in TURNED_AWAY])
+async def test_a_definite_answer_after_a_lost_one_settles_nothing(tmp_path, then):
+    lost, turned_away = "StartRun:drop_after=2x", f"StartRun:{then}=2x"
+    async with bench(tmp_path, forgetful(f"{lost},{turned_away}")) as it:
+        await it.launch(rows(2), replay_window=1.0)
+        await it.assert_agreement()
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+
+
+async def test_a_throttle_after_a_lost_answer_does_not_make_it_planned_when_draining(tmp_path):
+    async with bench(tmp_path, forgetful("StartRun:drop_after=5x,StartRun:throttle=9999x")) as it:
+        await abandon_after(it, 3, 5, replay_window=3600.0)
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUBMITTING}
+        it.simulator.faults.replace(())
+        await anyio.sleep(7200)
+        await relaunch(it, 5)
+        await it.assert_agreement()
+
+
+async def test_a_request_that_is_refused_for_good_is_refused_although_an_answer_was_lost(tmp_path):
+    refused = "StartRun:drop_before=1x,StartRun:ValidationException"
+    async with bench(tmp_path, simulated(refused)) as it:
+        await it.launch(rows(1))
+        assert (await it.entries())["row-0000"].state is State.REFUSED
+        assert not it.simulator.state().runs
+
+
+async def test_runs_that_are_listed_without_a_name_are_looked_at_too(tmp_path, monkeypatch):
+    async with bench(tmp_path, forgetful("StartRun:drop_after=0.5"), rate=20) as it:
+        listed = it.service._list_page
+
+        async def nameless(parameters):
+            page = await listed(parameters)
+            return {**page, "items": [{**item, "name": None} for item in page["items"]]}
+
+        monkeypatch.setattr(it.service, "_list_page", nameless)
+        await it.launch(rows(10), replay_window=0.5)
+        await it.assert_agreement()

@@ -39,7 +39,7 @@ def test_what_is_ready_is_submitted_in_order_up_to_the_concurrency():
     made = loaded(*(planned(str(n)) for n in range(3)), concurrency=2)
     assert [action.entry.id for action in plan(made)] == ["0", "1"]
     assert plan(made) == []
-    assert made.room() == 0
+    assert made.room() == 1
 
 
 def test_an_answer_makes_room_for_the_next():
@@ -51,11 +51,11 @@ def test_an_answer_makes_room_for_the_next():
 
 def test_the_cap_counts_what_may_become_active():
     made = loaded(active(planned("a")), submitting(planned("b")), max_active=3)
-    assert (made.slots, made.room()) == (2, 1)
-    made.add(planned("c"), now=0, at=at(0))
-    assert made.room() == 0
-    plan(made)
-    assert (made.slots, made.room()) == (3, 0)
+    assert made.slots == 2
+    for id in "cd":
+        made.add(planned(id), now=0, at=at(0))
+    assert [action.entry.id for action in plan(made) if isinstance(action, Submit)] == ["c"]
+    assert made.slots == 3
 
 
 def test_an_end_frees_its_slot_and_a_deferral_too():
@@ -65,7 +65,7 @@ def test_an_end_frees_its_slot_and_a_deferral_too():
     assert made.slots == 1
     deferred = apply(submitting(planned("b")), Deferred(at=at(0), due=at(60), code="402", message=""))
     made.done(submit, deferred, now=1)
-    assert (made.slots, made.room()) == (0, 2)
+    assert made.slots == 0
 
 
 def test_a_young_unknown_outcome_is_replayed_and_an_old_one_is_looked_for_first():
@@ -97,7 +97,7 @@ def test_not_listed_yet_is_not_the_same_as_not_there():
     for _ in range(5):
         (action,) = plan(made, now)
         assert isinstance(action, Settle)
-        may_send.append((action.may_send, now - 7200 >= 60))
+        may_send.append((action.is_proof, now - 7200 >= 60))
         made.done(action, submitting(), now=now, failed=True)
         now = made.wake_at or now
     assert all(may == has_lagged for may, has_lagged in may_send[:-1])
@@ -220,6 +220,36 @@ def test_when_failures_are_too_many(limit, failed, is_reached):
     assert limit.is_reached(failed, 100) is is_reached
 
 
+def test_what_was_let_go_of_before_it_was_sent_is_ready_again():
+    made = loaded(planned("a"), planned("b"), concurrency=1)
+    (action,) = plan(made)
+    made.done(action, action.entry, now=0)
+    assert [action.entry.id for action in plan(made)] == ["a"]
+
+
+def test_a_pause_ends_with_one_probe_until_one_is_accepted():
+    made = loaded(*(planned(id) for id in "abc"))
+    made.pause(until=60)
+    assert made.is_paused
+    assert plan(made, 59) == []
+    assert made.wake_at == 60
+    (probe,) = plan(made, 60)
+    assert made.wake_at is None
+    assert plan(made, 61) == []
+    made.done(probe, apply(submitting(probe.entry), ACCEPTED), now=62)
+    made.resume()
+    assert len([action for action in plan(made, 62) if isinstance(action, Submit)]) == 2
+
+
+def test_what_waits_for_slots_that_nothing_will_free_is_stuck():
+    held = apply(submitting(planned("a")), Doubted(at=at(0), code="AmbiguousRuns", message=""))
+    made = loaded(held, planned("b"), max_active=1)
+    (action,) = plan(made)
+    assert not made.is_stuck
+    made.done(action, held, now=0, failed=True)
+    assert made.is_stuck
+
+
 def test_what_has_ended_is_not_planned():
     with pytest.raises(InvariantError, match="there is nothing to plan"):
         loaded(ended())
@@ -272,7 +302,7 @@ class World:
                 return self.answer(entry)
             case Settle(entry=entry) if entry.id in self.exists:
                 return apply(entry, Accepted(at=at(self.now), run=self.run(entry), was_found=True))
-            case Settle(entry=entry, may_send=True):
+            case Settle(entry=entry, is_proof=True):
                 return self.answer(entry)
             case Settle(entry=entry):
                 return entry

@@ -70,6 +70,13 @@ def test_each_kind_of_failure_has_its_event(kind, event):
     assert (verdict.at, verdict.code, verdict.message) == (at(9), "Code", "words")
 
 
+@pytest.mark.parametrize("kind", [ThrottledError, QuotaExceededError, AccessDeniedError, RefusedError])
+def test_an_answer_that_turns_a_call_away_settles_no_earlier_doubt(kind):
+    doubtful = error(kind)
+    doubtful.is_doubtful = True
+    assert isinstance(after_failure(submitting(), doubtful, at(9), LIMITS), Doubted)
+
+
 def test_a_call_error_of_no_kind_is_a_defect():
     with pytest.raises(TypeError, match="is not one of the kinds"):
         after_failure(submitting(), error(CallError), at(9), LIMITS)

@@ -247,7 +247,8 @@ class Planner:
         """Whether nothing is in flight that the mode waits for."""
         if self._is_draining:
             return self.in_air == 0
-        can_submit = self._ready and self._has_slot
+        waits_for_quota = self._is_probing and self._limits.mode is not Mode.WATCH
+        can_submit = self._ready and self._has_slot and not waits_for_quota
         return not (self.in_air or can_submit or self._unsettled or self._watched)
 
     @property

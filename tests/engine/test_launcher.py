@@ -237,6 +237,14 @@ async def test_a_full_quota_is_probed_and_not_hammered(tmp_path):
         assert len(it.simulator.state().runs) == 300
 
 
+async def test_a_pass_does_not_wait_for_a_full_quota(tmp_path):
+    async with bench(tmp_path, simulated("StartRun:ServiceQuotaExceededException")) as it:
+        stop, launcher = await it.launch(rows(100), mode=Mode.ONCE)
+        assert stop is Stop.FINISHED
+        assert launcher.tally.waiting == 100
+        assert anyio.current_time() < 30
+
+
 @pytest.mark.parametrize("max_active", [1, 2, 5])
 async def test_one_row_that_hangs_does_not_stop_the_others_under_a_small_cap(tmp_path, max_active):
     settings = simulated("StartRun:error_before@cohort-row-0000", max_active=None)

@@ -20,6 +20,7 @@ from batchrun.errors import (
     ConflictError,
     InvariantError,
     NotFoundError,
+    OutcomeUnknownError,
     RefusedError,
     ServiceUnusableError,
 )
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
 
 #: AWS names the missing action in the middle of its message.
 _DENIED_ACTION: Final = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)")
+
+_NO_UUID: Final = OutcomeUnknownError(
+    "the run was found, but not what identifies it", operation="GetRun", code="UnparsableAnswer"
+)
 
 
 class Actor:
@@ -192,6 +197,8 @@ class Actor:
                 return await self._record(entry, held_for_rivals(result.rivals, at))
             if result.run is None:
                 return None
+            if not result.run.uuid:
+                return await self._doubt(entry, _NO_UUID)
             return await self._record(entry, Accepted(at=at, run=result.run, was_found=True))
 
     async def _candidates(self, entry: Entry) -> list[Sighting]:

@@ -8,7 +8,7 @@ exception is (``service.classify``).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -87,6 +87,8 @@ def _deferred(error: CallError, at: datetime, wait: float) -> Deferred:
 
 def after_look(entry: Entry, run: Run, at: datetime) -> Seen | None:
     """Say what a GetRun of the entry's run shows; None where it shows nothing new."""
+    if entry.run is not None:
+        run = replace(run, uuid=run.uuid or entry.run.uuid, arn=run.arn or entry.run.arn)
     if entry.run is not None and run.uuid != entry.run.uuid:
         return Removed(at=at, message=f"run id {run.id} belongs to another run by now (uuid {run.uuid})")
     is_news = run != entry.run or outlook(run.status) is not Outlook.GOING

@@ -148,7 +148,7 @@ class AwsHealthOmics(HealthOmics):
                 raise doubt  # the turn came too late: sent now, it might start the run once more
             await self._check()
             try:
-                return started(await self._client.start_run(**parameters))
+                return await self._identified(await self._client.start_run(**parameters))
             except Exception as raw:
                 error = classify(raw, "StartRun")
                 doubt = error if isinstance(error, OutcomeUnknownError) else doubt
@@ -159,6 +159,16 @@ class AwsHealthOmics(HealthOmics):
         except CallError as error:
             error.is_doubtful = doubt is not None
             raise
+
+    async def _identified(self, answer: Mapping[str, Any]) -> Run:
+        """Read the answer to StartRun; its ``uuid`` is optional in the model, so ask where it lacks."""
+        if answer.get("uuid") or not answer.get("id"):
+            return started(answer)
+        try:
+            sighting = await self.get_run(str(answer["id"]))
+        except CallError as error:
+            raise unparsable("StartRun", "uuid") from error
+        return started({**answer, "uuid": sighting.run.uuid})
 
     async def get_run(self, run_id: str) -> Sighting:
         """Call GetRun."""

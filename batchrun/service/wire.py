@@ -37,11 +37,11 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
     Read the answer to GetRun.
 
     Raises:
-        OutcomeUnknownError: It lacks ``id``, ``uuid`` or ``status``.
+        OutcomeUnknownError: It lacks ``id`` or ``status``. A ``uuid`` that lacks contradicts none.
     """
     run = Run(
         id=_text(answer, "id", "GetRun"),
-        uuid=_text(answer, "uuid", "GetRun"),
+        uuid=str(answer.get("uuid") or ""),
         arn=str(answer.get("arn") or ""),
         status=_text(answer, "status", "GetRun"),
         output_uri=answer.get("runOutputUri"),

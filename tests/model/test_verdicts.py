@@ -135,6 +135,12 @@ def test_another_uuid_under_our_run_id_means_that_ours_was_removed():
     assert "theirs" in verdict.message
 
 
+def test_an_answer_without_a_uuid_contradicts_none():
+    verdict = after_look(active(uuid="ours"), replace(run("COMPLETED"), uuid="", arn=""), at(9))
+    assert isinstance(verdict, Completed)
+    assert (verdict.run.uuid, verdict.run.arn) == ("ours", run().arn)
+
+
 def test_a_run_that_is_missing_was_removed():
     gone = NotFoundError("no such run", operation="GetRun", code="ResourceNotFoundException")
     assert isinstance(after_missing(active(), gone, at(60), LIMITS), Removed)

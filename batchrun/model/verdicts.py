@@ -87,9 +87,9 @@ def _deferred(error: CallError, at: datetime, wait: float) -> Deferred:
 
 def after_look(entry: Entry, run: Run, at: datetime) -> Seen | None:
     """Say what a GetRun of the entry's run shows; None where it shows nothing new."""
-    if entry.run is not None:
-        run = replace(run, uuid=run.uuid or entry.run.uuid, arn=run.arn or entry.run.arn)
-    if entry.run is not None and run.uuid != entry.run.uuid:
+    known = entry.run or run
+    run = replace(run, uuid=run.uuid or known.uuid, arn=run.arn or known.arn)
+    if run.uuid != known.uuid:
         return Removed(at=at, message=f"run id {run.id} belongs to another run by now (uuid {run.uuid})")
     is_news = run != entry.run or outlook(run.status) is not Outlook.GOING
     return seen(run, at) if is_news else None

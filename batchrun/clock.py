@@ -113,5 +113,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_done)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
+        """Wait for the threads to end, in real time: a limit in virtual time would be over at once."""
+        self._jumps.busy_threads += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._jumps.busy_threads -= 1
+
     def _thread_done(self, _future: object) -> None:
         self._jumps.busy_threads -= 1

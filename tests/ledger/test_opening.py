@@ -184,7 +184,8 @@ async def test_a_closed_ledger_says_so(place):
 
 
 _DROP_RIGHTS = """
-import asyncio, os, sys
+import asyncio, concurrent.futures.thread, os, sys
+import anyio._backends._asyncio  # a Python under somebody else's home cannot be read later on
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.statements import Migration, migrations

@@ -77,6 +77,7 @@ class Actor:
         self._looks: set[anyio.CancelScope] = set()
         #: Two untagged rows that ask for the same must not both adopt one run.
         self._one_untagged_search = anyio.Lock()
+        self._may_list = True  #: False once ListRuns was denied: not found is then no proof
 
     def hold_back(self) -> None:
         """Let go of what was never sent and still waits for its turn."""
@@ -128,10 +129,12 @@ class Actor:
         return await self._send(entry, turn, trusted_until - self._clock.monotonic(), is_repeat=True)
 
     async def _settle(self, entry: Entry, trusted_until: float, *, is_proof: bool) -> tuple[Entry, bool]:
-        found = await self._searched(entry)
+        is_trusted = self._clock.monotonic() < trusted_until
+        found = await self._searched(entry, is_trusted=is_trusted)
         if found is not None:
             return found, found.state is State.SUBMITTING
-        if not is_proof and self._clock.monotonic() < trusted_until:
+        is_proof = is_proof and self._may_list
+        if not is_proof and is_trusted:
             return await self._replay(entry, trusted_until)
         if not is_proof:
             return entry, True
@@ -165,7 +168,7 @@ class Actor:
                 isinstance(error, RefusedError) and error.is_doubtful
             )
             # The run may be there already: by a call still under way, or by one whose answer was lost.
-            found = await self._searched(entry) if is_ours_maybe else None
+            found = await self._searched(entry, is_trusted=trusted_for > 0) if is_ours_maybe else None
             if found is not None:
                 return found, found.state is State.SUBMITTING
             return await self._after_failure(entry, error)
@@ -183,12 +186,19 @@ class Actor:
             raise _not_permitted("StartRun", error)
         return entry, entry.state is State.SUBMITTING
 
-    async def _searched(self, entry: Entry) -> Entry | None:
-        """Look for the entry's run and record what came of it; None where there is no such run."""
+    async def _searched(self, entry: Entry, *, is_trusted: bool) -> Entry | None:
+        """
+        Look for the entry's run and record what came of it; None where there is no such run.
+
+        Without the permission to list, None too while the requestId is trusted: sending again settles it.
+        """
         async with self._one_untagged_search if not entry.tagged else nullcontext():
             try:
                 result = search(entry, await self._candidates(entry))
             except AccessDeniedError as error:
+                self._may_list = False
+                if is_trusted:
+                    return None
                 return await self._record(entry, held_for_permission(error, self._clock.utcnow()))
             except CallError as error:
                 return await self._doubt(entry, error)

@@ -113,6 +113,15 @@ async def test_what_cannot_be_told_apart_is_held_and_never_guessed(tmp_path):
         assert len(it.simulator.state().runs) == 3
 
 
+async def test_without_permission_to_list_a_conflict_is_settled_by_sending_again(tmp_path):
+    async with bench(
+        tmp_path, simulated("ListRuns:AccessDeniedException,StartRun:hang_after=3x", hang=100)
+    ) as it:
+        stop, _ = await it.launch(rows(3))
+        assert stop is Stop.FINISHED
+        await it.assert_agreement()
+
+
 async def test_without_permission_to_list_young_outcomes_are_settled_and_old_ones_held(tmp_path):
     denied = "ListRuns:AccessDeniedException"
     async with bench(tmp_path, forgetful(f"{denied},StartRun:drop_after=3x")) as it:
@@ -182,6 +191,7 @@ async def test_a_request_that_is_refused_for_good_is_refused_although_an_answer_
         await it.launch(rows(1))
         assert (await it.entries())["row-0000"].state is State.REFUSED
         assert not it.simulator.state().runs
+        assert anyio.current_time() < 600
 
 
 async def test_runs_that_are_listed_without_a_name_are_looked_at_too(tmp_path, monkeypatch):

@@ -148,10 +148,6 @@ class Launcher:
         if self._actions is not None:
             self._actions.cancel_scope.cancel()
 
-    async def release(self) -> None:
-        """Give the batch free for the next launcher."""
-        await self._keeper.release(within=self._timing.drain)
-
     # -- what the observer is told goes through here, so that the numbers are always right
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:

@@ -77,7 +77,7 @@ class Bench:
         try:
             return await launcher.run(), launcher
         finally:
-            await launcher.release()
+            await self.ledger.release(launcher._keeper.current)
 
     async def entries(self) -> dict[str, Entry]:
         return {outcome.entry.id: outcome.entry async for outcome in self.ledger.outcomes("cohort")}

@@ -198,7 +198,7 @@ async def test_changed_content_of_an_unsettled_attempt_waits_until_it_is_settled
     async with bench(tmp_path, simulated("StartRun:drop_after=1x")) as it:
         launcher = it.launcher(await it.take_in(rows(1)))
         it.service.hurry()  # the first failure is the last, so the outcome stays unknown
-        await run_for(launcher, 1)
+        await run_for(it, launcher, 1)
         assert (await it.entries())["row-0000"].state is State.SUBMITTING
         await it.launch(rows(1, priority=5), changed=Changed.RESUBMIT)
         runs = it.simulator.state().runs
@@ -209,12 +209,12 @@ async def test_changed_content_of_an_unsettled_attempt_waits_until_it_is_settled
         assert {outcome.entry.run.uuid, outcome.earlier[0].run.uuid} == {record.uuid for record in runs}  # type: ignore[union-attr]
 
 
-async def run_for(launcher, seconds: float) -> None:
+async def run_for(it: Bench, launcher, seconds: float) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(launcher.run)
         await anyio.sleep(seconds)
         launcher.abandon()
-    await launcher.release()
+    await it.ledger.release(launcher._keeper.current)
 
 
 async def test_a_refused_row_does_not_hold_up_the_rest(tmp_path):

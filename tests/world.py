@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from batchrun.clock import VirtualClock
+from batchrun.model.pace import UNLIMITED, Rate
 from batchrun.service.client import AwsHealthOmics, connect
 from batchrun.service.outage import Patience
 from batchrun.service.retry import RetrySettings
@@ -37,8 +38,8 @@ def simulated(faults: str = "", **changes: Any) -> Settings:
 async def connected(
     settings: Settings | None = None,
     *,
-    rate: float | None = None,
-    read_rate: float | None = None,
+    rate: float | Rate = UNLIMITED,
+    read_rate: float | Rate = UNLIMITED,
     clock: VirtualClock | None = None,
     **target: Any,
 ) -> AsyncIterator[tuple[AwsHealthOmics, Simulator]]:
@@ -48,8 +49,8 @@ async def connected(
         serve(settings or simulated(), clock=clock) as simulator,
         connect(
             Target(**{"endpoint_url": simulator.url, **target}),
-            rate=rate,
-            read_rate=read_rate,
+            rate=asked(rate),
+            read_rate=asked(read_rate),
             clock=clock,
             rng=random.Random(1),
             retry=retry,
@@ -57,6 +58,10 @@ async def connected(
         ) as service,
     ):
         yield service, simulator
+
+
+def asked(rate: float | Rate) -> Rate:
+    return rate if isinstance(rate, Rate) else Rate(most=rate)
 
 
 async def start(service: AwsHealthOmics, **changes: Any):

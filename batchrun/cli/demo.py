@@ -14,7 +14,6 @@ import click
 
 from batchrun.cli.options import OUTPUT
 from batchrun.cli.speak import say
-from batchrun.cli.table import show_results
 
 if TYPE_CHECKING:
     from batchrun.cli.exits import Exit
@@ -56,8 +55,10 @@ def demo(context: click.Context, /, **options: Any) -> None:
 async def _demo(folder: Path, options: dict[str, Any]) -> Exit:
     from batchrun.cli.launch import Job, launch  # noqa: PLC0415 (botocore takes half a second to import)
     from batchrun.cli.run import output  # noqa: PLC0415
+    from batchrun.cli.table import show_results  # noqa: PLC0415 (rich)
     from batchrun.manifest import Source  # noqa: PLC0415
     from batchrun.model.limits import Changed, Limits  # noqa: PLC0415
+    from batchrun.model.pace import AUTO  # noqa: PLC0415
     from batchrun.service.session import Target  # noqa: PLC0415
     from batchrun.simulator import Limit, Settings, serve  # noqa: PLC0415
 
@@ -66,14 +67,14 @@ async def _demo(folder: Path, options: dict[str, Any]) -> Exit:
     results = folder / "cohort.results.csv"
     simulated = Settings(time_scale=0.002, limits={"StartRun": Limit(rate=10, burst=10)})
     async with serve(simulated) as simulator:
-        _say(options, f"$ batchrun run {manifest} --rate 8 --endpoint-url {simulator.url}")
+        _say(options, f"$ batchrun run {manifest} --endpoint-url {simulator.url}")
         job = Job(
             source=Source(path=str(manifest)),
             target=Target(endpoint_url=simulator.url),
             ledger=str(ledger),
             results=str(results),
-            rate=8,
-            read_rate=10,
+            rate=AUTO,
+            read_rate=AUTO,
             limits=Limits(),
             changed=Changed.REFUSE,
             deadline=None,

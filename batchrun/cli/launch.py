@@ -23,10 +23,10 @@ import structlog
 
 from batchrun import points
 from batchrun.cli.exits import Exit
-from batchrun.cli.live import LiveDisplay
 from batchrun.cli.logs import configure
 from batchrun.cli.manifests import loaded
 from batchrun.cli.progress import Progress
+from batchrun.cli.region import is_configured
 from batchrun.cli.reporters import JsonLines, LogLines, Reporter
 from batchrun.cli.speak import complain
 from batchrun.cli.summary import tell_end
@@ -34,10 +34,10 @@ from batchrun.clock import Clock, SystemClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
 from batchrun.errors import LeaseLostError, UsageError
 from batchrun.ledger import open_ledger
+from batchrun.model.tally import Tally
 from batchrun.points import Point
+from batchrun.ports.service import Troubles
 from batchrun.report import results
-from batchrun.service.client import connect
-from batchrun.service.outage import Patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from batchrun.cli.options import Output
     from batchrun.manifest import Manifest, Source
     from batchrun.model.limits import Changed, Limits
-    from batchrun.model.tally import Tally
+    from batchrun.model.pace import Rate
     from batchrun.ports.ledger import Lease, Ledger
     from batchrun.ports.service import HealthOmics
     from batchrun.service.session import Target
@@ -63,8 +63,8 @@ class Job:
     target: Target
     ledger: str
     results: str | None
-    rate: float | None
-    read_rate: float | None
+    rate: Rate
+    read_rate: Rate
     limits: Limits
     changed: Changed
     deadline: float | None
@@ -87,6 +87,12 @@ async def launch(job: Job) -> Exit:
     with loaded(job.source, as_json=job.output.as_json) as manifest:
         points.reached(Point.MANIFEST_READ)
         path = _results_path(job, manifest.batch)
+        if (code := await _told_again(job, manifest, path, clock)) is not None:
+            return code
+        # Only now: to import the client takes longer than to tell a batch again that has ended.
+        from batchrun.service.client import connect  # noqa: PLC0415
+        from batchrun.service.outage import Patience  # noqa: PLC0415
+
         connection = connect(
             job.target,
             rate=job.rate,
@@ -103,6 +109,36 @@ async def launch(job: Job) -> Exit:
                 await _take_in(ledger, lease, manifest, job, clock)
                 points.reached(Point.SYNCED)
                 return await _conduct(job, ledger, service, lease, path, clock)
+
+
+async def _told_again(job: Job, manifest: Manifest, path: Path, clock: Clock) -> Exit | None:
+    """
+    Tell how a batch stands that has ended, from the ledger alone: without client, credentials and network.
+
+    None where there is something to do, or to complain of.
+    """
+    if not await anyio.Path(job.ledger).exists():
+        return None
+    async with await open_ledger(job.ledger) as ledger:
+        if not await _has_ended(ledger, manifest, job.target):
+            return None
+        async with _holding(ledger, manifest.batch, job, clock) as lease:
+            await _take_in(ledger, lease, manifest, job, clock)
+            counts = await ledger.counts(lease.batch)
+            if counts.open:
+                return None  # a row came back that had left the manifest before it was sent
+            progress, tally = Progress(clock, Troubles), Tally(counts.by_state, counts.by_status)
+            await _write_results(job, ledger, lease.batch, path)
+            tell_end(lease.batch, progress, tally, path, stop=Stop.FINISHED, output=job.output)
+            return _exit(tally)
+
+
+async def _has_ended(ledger: Ledger, manifest: Manifest, target: Target) -> bool:
+    batch = await ledger.find_batch(manifest.batch)
+    if batch is None or (await ledger.counts(batch.name)).open or not is_configured(batch.region, target):
+        return False
+    found = await ledger.compare(batch.name, manifest.specs())
+    return not (found.new or found.changed)
 
 
 async def _open_batch(ledger: Ledger, name: str, region: str, clock: Clock) -> None:
@@ -197,6 +233,8 @@ def _reporter(job: Job, batch: str, progress: Progress, clock: Clock) -> Reporte
     if job.output.as_json:
         return JsonLines(progress, clock)
     if sys.stderr.isatty() and not job.output.quiet and os.environ.get("TERM") != "dumb":
+        from batchrun.cli.live import LiveDisplay  # noqa: PLC0415 (rich draws on terminals alone)
+
         return LiveDisplay(batch, progress, clock)
     return LogLines(progress, clock)
 

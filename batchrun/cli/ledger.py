@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
 
-from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, SERVICE, option
+from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, READ_RATE, SERVICE, option
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import emit, say
-from batchrun.cli.values import Rate
 from batchrun.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -89,13 +87,7 @@ def _number(count: int, one: str, many: str = "") -> str:
     help="What to do about runs that were started with other content than their rows have now: take them for "
     "the row's, or plan a new attempt after them.  [default: refuse]",
 )
-@option(
-    "--read-rate",
-    type=Rate(),
-    default=10,
-    metavar="N|unlimited",
-    help="Calls per second of each other operation.",
-)
+@READ_RATE
 @LEDGER
 @SERVICE
 @OUTPUT
@@ -110,8 +102,4 @@ def rebuild(**options: Any) -> None:
     """
     from batchrun.cli.recover import Recovery, recover  # noqa: PLC0415 (botocore takes half a second to import)
 
-    anyio.run(recover, Recovery.of(options, read_rate=_finite(options["read_rate"])))
-
-
-def _finite(rate: float) -> float | None:
-    return None if math.isinf(rate) else rate
+    anyio.run(recover, Recovery.of(options))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from batchrun.cli.values import Duration, Lines, Rate
+from batchrun.cli.values import Duration, Lines, PacedRate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,15 +86,23 @@ SERVICE = stacked(
     option("--timeout", type=Duration(), default="30s", help="How long to wait for one answer."),
 )
 
+READ_RATE = option(
+    "--read-rate",
+    type=PacedRate(),
+    default="auto",
+    metavar="auto|N|unlimited",
+    help="Calls per second of each other operation, at most.",
+)
+
 PACE = stacked(
-    option("--rate", type=Rate(), default=5, metavar="N|unlimited", help="StartRun calls per second."),
     option(
-        "--read-rate",
-        type=Rate(),
-        default=10,
-        metavar="N|unlimited",
-        help="Calls per second of each other operation.",
+        "--rate",
+        type=PacedRate(),
+        default="auto",
+        metavar="auto|N|unlimited",
+        help="StartRun calls per second, at most; auto finds the account's limit.",
     ),
+    READ_RATE,
     option(
         "--concurrency",
         type=click.IntRange(1, 1000),

@@ -11,6 +11,7 @@ from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import emit, say
 from batchrun.cli.values import seconds
+from batchrun.model.pace import USUAL_RATES
 from batchrun.model.states import State
 from batchrun.ports.ledger import Counts, Sync
 
@@ -50,6 +51,8 @@ def _tell(batch: str, sync: Sync, counts: Counts, options: dict[str, Any]) -> No
     waiting = sum(counts.by_state.get(state, 0) for state in (State.PLANNED, State.BACKOFF))
     unsettled = counts.by_state.get(State.SUBMITTING, 0)
     calls = sync.new + waiting + unsettled
+    asked = options["rate"]
+    rate = USUAL_RATES["StartRun"] if asked.is_auto else asked.most
     facts = {
         "rows": sync.rows,
         "new": sync.new,
@@ -60,7 +63,7 @@ def _tell(batch: str, sync: Sync, counts: Counts, options: dict[str, Any]) -> No
         "to_settle": unsettled,
         "to_watch": counts.by_state.get(State.ACTIVE, 0),
         "start_run_calls": calls,
-        "seconds_to_submit": round(calls / options["rate"], 1),
+        "seconds_to_submit": round(calls / rate, 1),
     }
     if options["as_json"]:
         emit("plan", batch=batch, changedIds=list(sync.changed_ids), goneIds=list(sync.gone_ids), **facts)
@@ -76,4 +79,5 @@ def _tell(batch: str, sync: Sync, counts: Counts, options: dict[str, Any]) -> No
     if sync.changed:
         say("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
     say(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")
-    say(f"StartRun calls: {calls}, {seconds(calls / options['rate'])} at {options['rate']:g} per second")
+    usual = "the usual " if asked.is_auto else ""
+    say(f"StartRun calls: {calls}, {seconds(calls / rate)} at {usual}{rate:g} per second")

@@ -25,6 +25,7 @@ from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
 from batchrun.manifest.names import run_name
 from batchrun.model.limits import Changed
+from batchrun.model.pace import UNLIMITED
 from batchrun.model.recovery import Match
 from batchrun.service.client import connect
 from batchrun.service.session import Target
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.rebuild import Doubtful, Rebuilt
     from batchrun.manifest import Manifest, Source
+    from batchrun.model.pace import Rate
     from batchrun.ports.ledger import Lease, Ledger
 
 #: How long the batch stays held where we die on another host; renewed at a third of it.
@@ -47,14 +49,14 @@ class Recovery:
     source: Source
     target: Target
     ledger: str
-    read_rate: float | None
+    read_rate: Rate
     changed: Changed
     as_json: bool
     log_as_json: bool
     verbosity: int
 
     @classmethod
-    def of(cls, options: dict[str, Any], *, read_rate: float | None) -> Self:
+    def of(cls, options: dict[str, Any]) -> Self:
         """Make it of the command's options."""
         target = Target(
             profile=options["profile"],
@@ -66,7 +68,7 @@ class Recovery:
             source=source(options),
             target=target,
             ledger=options["ledger"],
-            read_rate=read_rate,
+            read_rate=options["read_rate"],
             changed=Changed(options["changed"] or "refuse"),
             as_json=options["as_json"],
             log_as_json=options["log_format"] == "json",
@@ -85,7 +87,9 @@ async def recover(recovery: Recovery) -> None:
     clock = SystemClock()
     configure(verbosity=recovery.verbosity, as_json=recovery.log_as_json)
     jitter = random.Random()  # noqa: S311 (no secret)
-    connection = connect(recovery.target, rate=None, read_rate=recovery.read_rate, clock=clock, rng=jitter)
+    connection = connect(
+        recovery.target, rate=UNLIMITED, read_rate=recovery.read_rate, clock=clock, rng=jitter
+    )
     with loaded(recovery.source, as_json=recovery.as_json) as manifest:
         async with connection as service, await open_ledger(recovery.ledger) as ledger:
             lease = await _claim(ledger, manifest.batch, service.region, clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -13,6 +12,7 @@ from batchrun.cli.values import Duration, FailureLimit
 from batchrun.errors import UsageError
 from batchrun.model.limits import Changed, Limits, Mode, StopAfter
 from batchrun.model.policies import WatchPolicy
+from batchrun.model.watch import Way
 
 if TYPE_CHECKING:
     from batchrun.cli.launch import Job
@@ -43,6 +43,12 @@ if TYPE_CHECKING:
 )
 @option(
     "--poll-interval", type=Duration(), default="60s", help="The longest wait between two looks at a run."
+)
+@option(
+    "--watch",
+    type=click.Choice([way.value for way in Way]),
+    default=Way.AUTO.value,
+    help="How to watch: each run by GetRun, all of them by ListRuns, or whichever takes fewer calls.",
 )
 @option(
     "--replay-window",
@@ -112,8 +118,8 @@ def _job(options: dict[str, Any]) -> Job:
         ),
         ledger=options["ledger"],
         results=options["results"],
-        rate=_finite(options["rate"]),
-        read_rate=_finite(options["read_rate"]),
+        rate=options["rate"],
+        read_rate=options["read_rate"],
         limits=_limits(options),
         changed=Changed(options["changed"] or "refuse"),
         deadline=options["deadline"],
@@ -135,12 +141,9 @@ def _limits(options: dict[str, Any]) -> Limits:
         tag=options["tags"],
         replay_window=options["replay_window"],
         listing_lag=options["listing_lag"],
+        way=Way(options["watch"]),
         watch=WatchPolicy(shortest=min(WatchPolicy().shortest, longest), longest=longest),
     )
-
-
-def _finite(rate: float) -> float | None:
-    return None if math.isinf(rate) else rate
 
 
 def output(options: dict[str, Any]) -> Output:

@@ -13,10 +13,11 @@ from typing import Any, Final
 import click
 
 from batchrun.model.limits import StopAfter
+from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Rate
 
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 _UNITS: Final = (86400, 3600, 60, 1)
-UNLIMITED: Final = math.inf
+_RATES: Final = {"auto": AUTO, "unlimited": UNLIMITED}
 _WHOLE: Final = 100
 
 
@@ -45,24 +46,27 @@ class Lines(click.ParamType[str]):
     envvar_list_splitter = "\n"
 
 
-class Rate(click.ParamType[float]):
-    """Calls per second: a number above zero, or ``unlimited``."""
+class PacedRate(click.ParamType[Rate]):
+    """Calls per second: a number above zero that is never exceeded, ``auto``, or ``unlimited``."""
 
     name = "rate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Give the calls per second; infinity for ``unlimited``."""
-        if isinstance(value, str) and value.strip().lower() == "unlimited":
-            return UNLIMITED
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Rate:
+        """Give what was asked for."""
+        text = str(value).strip().lower()
+        if isinstance(value, Rate) or text in _RATES:
+            return value if isinstance(value, Rate) else _RATES[text]
         try:
-            rate = float(value)
+            rate = float(text)
         except ValueError:
             rate = 0.0
-        if not 0 < rate <= UNLIMITED or math.isnan(rate):
+        if not SLOWEST <= rate < math.inf:
             self.fail(
-                f"'{value}' is not a rate; write calls per second, for instance 5, or unlimited", param, ctx
+                f"'{value}' is not a rate; write auto, or calls per second, for instance 5, or unlimited",
+                param,
+                ctx,
             )
-        return rate
+        return Rate(most=rate)
 
 
 class FailureLimit(click.ParamType[StopAfter]):

@@ -24,9 +24,9 @@ from batchrun.errors import (
     RefusedError,
     ServiceUnusableError,
 )
+from batchrun.model.actions import Action, Look, Replay, Settle, Submit
 from batchrun.model.denials import Denials
 from batchrun.model.events import Accepted, Doubted, Event, Intended, Revised, Seen
-from batchrun.model.planner import Action, Look, Replay, Settle, Submit
 from batchrun.model.request import run_name, start_run_request
 from batchrun.model.states import State
 from batchrun.model.verdicts import (

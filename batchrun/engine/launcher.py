@@ -15,14 +15,18 @@ import structlog
 
 from batchrun.engine.actor import Actor
 from batchrun.engine.lease import LeaseKeeper
+from batchrun.engine.paces import PaceKeeper
 from batchrun.engine.recorder import Recorder
+from batchrun.engine.sweeper import Sweeper
 from batchrun.errors import BatchrunError, ServiceUnusableError
+from batchrun.model.actions import Sweep
 from batchrun.model.events import Accepted, Deferred, Revised
 from batchrun.model.limits import Mode
 from batchrun.model.planner import Planner
 from batchrun.model.states import State, is_known_status
 from batchrun.model.tally import Tally
 from batchrun.model.verdicts import QUOTA_FULL
+from batchrun.model.watch import ReadRates
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -32,10 +36,10 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.observer import Observer
     from batchrun.errors import CallError
+    from batchrun.model.actions import Action
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.limits import Limits
-    from batchrun.model.planner import Action
     from batchrun.ports.ledger import Lease, Ledger
     from batchrun.ports.service import HealthOmics
 
@@ -87,6 +91,8 @@ class Launcher:
         self._service = service
         self._actor = Actor(service, self._recorder, limits, self, clock)
         self._planner = Planner(limits)
+        self._sweeper = Sweeper(service, self._recorder, self._planner.watch, clock)
+        self._paces = PaceKeeper(ledger, service, clock)
         self._tally = Tally({}, {})
         self._actions: TaskGroup | None = None
         self._woken = anyio.Event()
@@ -119,11 +125,12 @@ class Launcher:
         counts = await self._ledger.counts(self._batch)
         self._tally = Tally(counts.by_state, counts.by_status)
         self._mind_failures()
+        await self._paces.recall()
         self._service.guard(self._keeper.assure)
         try:
             async with anyio.create_task_group() as background:
-                background.start_soon(self._guarded, self._recorder.run)
-                background.start_soon(self._guarded, self._keeper.run)
+                for forever in (self._recorder.run, self._keeper.run, self._paces.run):
+                    background.start_soon(self._guarded, forever)
                 background.start_soon(self._limit_time)
                 await self._conduct()
                 background.cancel_scope.cancel()
@@ -131,6 +138,7 @@ class Launcher:
             self._service.guard(None)
         if self._failure is not None:
             raise self._failure
+        await self._paces.keep()
         return self._stop
 
     def drain(self, stop: Stop = Stop.SIGNAL) -> None:
@@ -139,6 +147,7 @@ class Launcher:
             self._stop = stop
             self._planner.drain()
             self._actor.hurry()
+            self._sweeper.hurry()
             self._draining.set()
             self._woken.set()
 
@@ -199,9 +208,15 @@ class Launcher:
             while True:
                 self._woken = anyio.Event()
                 await self._load_due()
+                self._planner.watch.rates = ReadRates(
+                    get=self._service.known_rate("GetRun"), list=self._service.known_rate("ListRuns")
+                )
                 now, at = self._clock.monotonic(), self._clock.utcnow()
                 for action in self._planner.plan(now=now, at=at):
-                    actions.start_soon(self._carry_out, action)
+                    if isinstance(action, Sweep):
+                        actions.start_soon(self._sweep, action)
+                    else:
+                        actions.start_soon(self._carry_out, action)
                 if self._is_over():
                     return
                 await self._rest()
@@ -257,6 +272,13 @@ class Launcher:
             self._fail(error)
             entry, failed = action.entry, True
         self._planner.done(action, entry, now=self._clock.monotonic(), failed=failed)
+        self._woken.set()
+
+    async def _sweep(self, sweep: Sweep) -> None:
+        try:
+            await self._sweeper.sweep(sweep)
+        except BatchrunError as error:
+            self._fail(error)
         self._woken.set()
 
     # -- how it stops

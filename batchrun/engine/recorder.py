@@ -16,7 +16,7 @@ from batchrun.model.transitions import apply
 from batchrun.ports.ledger import Ledger, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from batchrun.engine.lease import LeaseKeeper
     from batchrun.engine.observer import Observer
@@ -32,6 +32,14 @@ class _Commit:
     befores: list[Entry] = field(default_factory=list)
     done: anyio.Event = field(default_factory=anyio.Event)
     failure: Exception | None = None
+
+    def add(self, entry: Entry, event: Event) -> Entry:
+        """Apply *event*, and keep the step unless the table ignores it."""
+        after = apply(entry, event)
+        if after is not entry:
+            self.steps.append(Step(event=event, entry=after))
+            self.befores.append(entry)
+        return after
 
 
 class Recorder:
@@ -57,17 +65,31 @@ class Recorder:
         """
         commit = self._next
         for event in events:
-            after = apply(entry, event)
-            if after is not entry:
-                commit.steps.append(Step(event=event, entry=after))
-                commit.befores.append(entry)
-            entry = after
+            entry = commit.add(entry, event)
+        await self._done(commit)
+        return entry
+
+    async def record_all(self, news: Iterable[tuple[Entry, Event]]) -> None:
+        """
+        Apply one event to each of many entries, and return once all are durable.
+
+        They are put in line at once, so what is recorded of an entry meanwhile comes after.
+
+        Raises:
+            InvariantError: An event cannot happen now.
+            LeaseLostError, LedgerError: Nothing of the commit was written.
+        """
+        commit = self._next
+        for entry, event in news:
+            commit.add(entry, event)
+        await self._done(commit)
+
+    async def _done(self, commit: _Commit) -> None:
         if commit.steps:
             self._has_work.set()
             await commit.done.wait()
         if commit.failure is not None:
             raise commit.failure
-        return entry
 
     async def taken(self, uuids: Collection[str]) -> Collection[str]:
         """Give those of *uuids* whose runs belong to entries of the batch already."""

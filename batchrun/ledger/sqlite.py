@@ -15,7 +15,7 @@ import anyio
 import apsw
 
 from batchrun.errors import InvariantError
-from batchrun.ledger import reading
+from batchrun.ledger import paces, reading
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
 from batchrun.ledger.failures import failed
 from batchrun.ledger.lease import Leases
@@ -28,12 +28,13 @@ from batchrun.ledger.worker import Worker
 from batchrun.ports.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
     from batchrun.model.entry import Entry
     from batchrun.model.limits import Changed
+    from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
     from batchrun.ports.ledger import Batch, Counts, Lease, Outcome, Step, Sync
@@ -173,6 +174,12 @@ class SqliteLedger(Ledger):
 
     async def history(self, batch: str, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
         return await self._read(lambda: reading.history(self._connection, batch, entry_id))
+
+    async def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:
+        return await self._read(lambda: paces.paces(self._connection, account, since=since))
+
+    async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
+        await self._write(lambda: paces.keep(self._connection, account, learned, at=at))
 
     async def close(self) -> None:
         if not self._worker.is_stopped:

@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass, field
 
 from batchrun.model.policies import DeferPolicy, WatchPolicy
+from batchrun.model.watch import Way
 
 
 class Mode(enum.Enum):
@@ -55,5 +56,6 @@ class Limits:
     replay_window: float = 3600.0  #: seconds for which the service is trusted to remember a requestId
     listing_lag: float = 60.0  #: seconds by which ListRuns may lag behind StartRun
     settle_grace: float = 15.0  #: seconds after acceptance in which a first 404 is not yet believed
+    way: Way = Way.AUTO  #: how runs are watched
     watch: WatchPolicy = field(default_factory=WatchPolicy)
     defer: DeferPolicy = field(default_factory=DeferPolicy)

@@ -4,14 +4,15 @@ The planner: which action is due, within the limits. It holds what is in flight 
 Theory of operation. The engine loads open entries from the ledger into the planner (:meth:`Planner.add`),
 asks what may be done now (:meth:`Planner.plan`), carries each action out, and reports the entry as it is
 afterwards (:meth:`Planner.done`), which frees what the action held and files the entry anew. An entry is in
-one place at a time: *ready* (to be sent), *unsettled* (sent, outcome unknown), *watched* (its run is going),
-or *in the air* (an action is under way). Ended entries are not held, so memory grows with the runs in flight.
+one place at a time: *ready* (to be sent), *unsettled* (sent, outcome unknown), *watched* (its run is going,
+:mod:`watch`), or *in the air* (an action is under way). Ended entries are not held, so memory grows with the
+runs in flight.
 
 Slots come first: an entry is sent only if the cap on active runs has room for it, whatever the outcome. Time
 is an argument: *now* in seconds of loop time, *at* in wall time.
 
 Belongs here: what to do next. Does not: what an outcome means (``verdicts``), where an event leads
-(``transitions``), and doing anything.
+(``transitions``), how runs are watched (``watch``), and doing anything.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
+from batchrun.model.actions import Action, Look, Replay, Settle, Submit, Sweep
 from batchrun.model.limits import Limits, Mode
 from batchrun.model.states import HOLDS_SLOT, State
 from batchrun.model.verdicts import HELD, SETTLED_BY_LOOKING
+from batchrun.model.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,47 +39,12 @@ if TYPE_CHECKING:
 _REPEATS: Final = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submit:
-    """Wait for a turn, record the intent, send."""
-
-    entry: Entry
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
-    """Send the same bytes again: the service remembers the requestId."""
-
-    entry: Entry
-    trusted_until: float  #: loop time until which it is trusted to remember
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    """Look for the run before sending again: the service may have forgotten the requestId."""
-
-    entry: Entry
-    trusted_until: float  #: loop time until which it is trusted to remember, maybe past
-    is_proof: bool  #: whether not finding the run means that it is not there
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """Ask how the run is."""
-
-    entry: Entry
-
-
-Action: TypeAlias = Submit | Replay | Settle | Look
-
-
 @dataclass(slots=True)
-class _Pace:
-    """How an entry was waited for, as long as it stays in one state."""
+class _Doubt:
+    """How the outcome of an attempt was asked for."""
 
-    since: float  #: loop time at which the run was accepted, or the attempt may have been sent last
+    since: float  #: loop time at which it may have been sent last
     tries: int = 0
-    failures: int = 0  #: in a row
 
 
 class _Queue:
@@ -115,12 +83,13 @@ class Planner:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self.watch = Watch(
+            limits.watch, limits.way, listing_lag=limits.listing_lag, is_once=limits.mode is Mode.ONCE
+        )
         self._ready: deque[Entry] = deque()
         self._unsettled = _Queue()
-        self._watched = _Queue()
         self._sending: dict[str, Action] = {}
-        self._looking: dict[str, Look] = {}
-        self._paces: dict[str, _Pace] = {}
+        self._doubts: dict[str, _Doubt] = {}
         self._slots: set[str] = set()
         self._is_draining = False
         self._is_holding_back = False
@@ -137,14 +106,13 @@ class Planner:
             case State.SUBMITTING:
                 self._slots.add(entry.id)
                 # When the launcher before us sent it last is not known: at worst just now.
-                self._paces[entry.id] = _Pace(since=now)
+                self._doubts[entry.id] = _Doubt(since=now)
                 self._unsettled.put(now, entry)
             case State.ACTIVE:
                 self._slots.add(entry.id)
                 age = (at - entry.accepted_at).total_seconds() if entry.accepted_at else 0.0
-                self._paces[entry.id] = _Pace(since=now - max(0.0, age))
                 if self._limits.mode is not Mode.DETACH:
-                    self._watched.put(now, entry)
+                    self.watch.add(entry, since=now - max(0.0, age), due=now)
             case _:
                 raise InvariantError(f"entry '{entry.id}' is {entry.state.value}: there is nothing to plan")
 
@@ -158,23 +126,22 @@ class Planner:
             now: Loop time.
             failed: The action got no usable answer and should be tried again later.
         """
-        if isinstance(action, Look):
-            del self._looking[entry.id]
-        else:
-            del self._sending[entry.id]
         if entry.state not in HOLDS_SLOT:
             self._slots.discard(entry.id)
-        pace = self._paces.pop(entry.id, None)
-        if pace is None or entry.state is not action.entry.state:
-            pace = _Pace(since=now)
+        if isinstance(action, Look):
+            self.watch.looked(entry, now=now, failed=failed, is_going=entry.state is State.ACTIVE)
+            return
+        del self._sending[entry.id]
+        doubt = self._doubts.pop(entry.id, None)
+        if doubt is None or entry.state is not action.entry.state:
+            doubt = _Doubt(since=now)
         if _may_have_sent(action, now):
-            pace.since = now
-        pace.tries += 1
-        pace.failures = pace.failures + 1 if failed else 0
+            doubt.since = now
+        doubt.tries += 1
         if isinstance(action, Submit) and entry is action.entry and not self._is_holding_back:
             self._ready.appendleft(entry)  # it was let go of before it was sent
         else:
-            self._refile(entry, pace, now)
+            self._refile(entry, doubt, now)
 
     def pause(self, until: float) -> None:
         """Submit nothing until then, in loop time, and then one at a time until one is accepted."""
@@ -207,30 +174,31 @@ class Planner:
             return 0
         return self._limits.concurrency - len(self._ready)
 
-    def plan(self, *, now: float, at: datetime) -> list[Action]:
+    def plan(self, *, now: float, at: datetime) -> list[Action | Sweep]:
         """Give the actions to carry out now; each is in the air until it is reported as done."""
         if self._is_draining:
             return []
-        return [*self._plan_sending(now, at), *self._plan_looks(now)]
+        looks = self.watch.plan(now=now, room=self._limits.concurrency)
+        return [*self._plan_sending(now, at), *looks]
 
     @property
     def wake_at(self) -> float | None:
         """When something becomes due by time alone, in loop time; None if nothing does."""
         if self._is_draining:
             return None
+        has_room = len(self._sending) < self._limits.concurrency
         dues = [
-            queue.first_due
-            for queue, in_air in ((self._unsettled, self._sending), (self._watched, self._looking))
-            if queue.first_due is not None and len(in_air) < self._limits.concurrency
+            self.watch.wake_at(self._limits.concurrency),
+            self._unsettled.first_due if has_room else None,
         ]
         if self._ready and self._has_slot and self._is_probing and not self._sending:
             dues.append(self._paused_until)
-        return min(dues, default=None)
+        return min((due for due in dues if due is not None), default=None)
 
     @property
     def in_air(self) -> int:
         """Actions under way."""
-        return len(self._sending) + len(self._looking)
+        return len(self._sending) + self.watch.in_air
 
     @property
     def held(self) -> Collection[str]:
@@ -249,7 +217,7 @@ class Planner:
             return self.in_air == 0
         waits_for_quota = self._is_probing and self._limits.mode is not Mode.WATCH
         can_submit = self._ready and self._has_slot and not waits_for_quota
-        return not (self.in_air or can_submit or self._unsettled or self._watched)
+        return not (self.in_air or can_submit or self._unsettled or self.watch)
 
     @property
     def is_stuck(self) -> bool:
@@ -275,11 +243,11 @@ class Planner:
             return None
         age = (at - entry.intended_at).total_seconds() if entry.intended_at else 0.0
         trusted_until = now + self._limits.replay_window - age if age >= 0 else now
-        pace = self._paces[entry.id]
-        is_worth_repeating = entry.code not in SETTLED_BY_LOOKING and pace.tries < _REPEATS
+        doubt = self._doubts[entry.id]
+        is_worth_repeating = entry.code not in SETTLED_BY_LOOKING and doubt.tries < _REPEATS
         if trusted_until > now and is_worth_repeating:
             return Replay(entry=entry, trusted_until=trusted_until)
-        is_proof = now - pace.since >= self._limits.listing_lag
+        is_proof = now - doubt.since >= self._limits.listing_lag
         return Settle(entry=entry, trusted_until=trusted_until, is_proof=is_proof)
 
     def _next_to_submit(self, now: float) -> Action | None:
@@ -293,28 +261,15 @@ class Planner:
     def _has_slot(self) -> bool:
         return self._limits.max_active is None or len(self._slots) < self._limits.max_active
 
-    def _plan_looks(self, now: float) -> list[Action]:
-        actions: list[Action] = []
-        while len(self._looking) < self._limits.concurrency and (entry := self._watched.pop_due(now)):
-            look = Look(entry=entry)
-            self._looking[entry.id] = look
-            actions.append(look)
-        return actions
-
-    def _refile(self, entry: Entry, pace: _Pace, now: float) -> None:
+    def _refile(self, entry: Entry, doubt: _Doubt, now: float) -> None:
+        if self._limits.mode is not Mode.WATCH:
+            return
         match entry.state:
             case State.ACTIVE:
-                self._paces[entry.id] = pace
-                self._watch(entry, pace, now)
-            case State.SUBMITTING if self._limits.mode is Mode.WATCH and entry.code not in HELD:
-                self._paces[entry.id] = pace
-                wait = self._limits.defer.unknown_wait(pace.tries - 1, entry.id)
+                self.watch.add(entry, since=now)
+            case State.SUBMITTING if entry.code not in HELD:
+                self._doubts[entry.id] = doubt
+                wait = self._limits.defer.unknown_wait(doubt.tries - 1, entry.id)
                 self._unsettled.put(now + wait, entry)
             case _:
                 pass  # sent again from the ledger when it is due, or ended
-
-    def _watch(self, entry: Entry, pace: _Pace, now: float) -> None:
-        if self._limits.mode is not Mode.WATCH:
-            return
-        key = f"{entry.id}#{pace.tries}"
-        self._watched.put(now + self._limits.watch.wait(now - pace.since, key, pace.failures), entry)

@@ -19,17 +19,22 @@ def spread(key: str) -> float:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchPolicy:
     """
-    How long to wait between two looks at a run.
+    How long to wait between two looks at a run, or between two sweeps over all of them.
 
     The wait grows with the run's age, so that a run of seconds is seen to end within seconds, and one of days
-    costs little. 30 to 60 s lose nothing useful for a real run (healthomics.md, 3.2).
+    costs little. 30 to 60 s lose nothing useful for a real run (healthomics.md, 3.2). It shrinks where few
+    runs are left, since what they cost is small, and looking is what the end of the batch waits for.
     """
 
     shortest: float = 2.0  #: seconds; also the wait before the first look
     longest: float = 60.0  #: seconds
-    share_of_age: float = 0.5  #: the wait as a share of the run's age
+    share_of_age: float = 0.5  #: the wait as a share of the run's age, where there are many
+    share_of_few: float = 0.04  #: the same where there are few
+    many: int = 100  #: runs that are many
+    share_of_lane: float = 0.8  #: part of the ListRuns rate that sweeps may use
+    sweeps_per_longest: int = 4  #: a sweep costs a call for a hundred runs, so it may come more often
 
-    def wait(self, age: float, key: str, failures: int = 0) -> float:
+    def wait(self, age: float, key: str, failures: int = 0, *, runs: int | None = None) -> float:
         """
         Give the seconds until the next look.
 
@@ -37,10 +42,27 @@ class WatchPolicy:
             age: Seconds since the run was accepted.
             key: What the spread is made from, such as the run's id and the look's number.
             failures: How many looks in a row got no answer; each one doubles the wait.
+            runs: How many runs are watched one by one; many, where it is not known.
         """
-        base = min(max(age * self.share_of_age, self.shortest), self.longest)
+        base = min(max(age * self._share(runs), self.shortest), self.longest)
         patient = min(base * 2.0 ** min(failures, 16), max(self.longest, base))
         return patient * (0.9 + 0.2 * spread(key))
+
+    def _share(self, runs: int | None) -> float:
+        crowd = 1.0 if runs is None else min(1.0, runs / self.many)
+        return max(self.share_of_few, self.share_of_age * crowd)
+
+    def sweep_wait(self, age: float, calls: int, rate: float) -> float:
+        """
+        Give the seconds from the beginning of one sweep to that of the next.
+
+        Args:
+            age: Seconds since the youngest run was accepted.
+            calls: How many ListRuns calls a sweep takes.
+            rate: ListRuns calls per second that can be counted on.
+        """
+        by_age = min(max(age * self.share_of_few, self.shortest), self.longest / self.sweeps_per_longest)
+        return max(by_age, calls / (self.share_of_lane * rate))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

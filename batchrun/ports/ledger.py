@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry, Run
     from batchrun.model.events import Event
     from batchrun.model.limits import Changed
+    from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
 
 
@@ -251,6 +252,14 @@ class Ledger(ABC):
         *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, with a request
         told by its digest, and with the requestId where the attempt was intended.
         """
+
+    @abstractmethod
+    async def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:
+        """Give what was learned of the account's paces at *since* or later, by operation."""
+
+    @abstractmethod
+    async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
+        """Keep what was learned; the last word stays, whichever batch it comes from. Needs no lease."""
 
     @abstractmethod
     async def close(self) -> None:

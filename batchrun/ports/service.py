@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from batchrun.model.entry import Run, Sighting
+    from batchrun.model.listing import Listed
+    from batchrun.model.pace import Learned
     from batchrun.model.spec import Json
 
 
@@ -37,6 +39,27 @@ class HealthOmics(ABC):
     @abstractmethod
     def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
         """Await *check* right before each request leaves; what it raises ends the call. None ends it."""
+
+    @property
+    @abstractmethod
+    def account(self) -> str:
+        """What the rate limits belong to: the endpoint, which names the region, and whose account it is."""
+
+    @abstractmethod
+    async def recall(self, learned: Mapping[str, Learned]) -> None:
+        """
+        Go on at the pace that an earlier launch learned, by operation; before the first call.
+
+        Where there is none of StartRun's, the service may be asked for the limit.
+        """
+
+    @abstractmethod
+    def learned(self) -> Mapping[str, Learned]:
+        """Give what was learned of the pace of each operation that was called."""
+
+    @abstractmethod
+    def known_rate(self, operation: str) -> float:
+        """Say how many calls of *operation* per second can be counted on; may be infinite."""
 
     @abstractmethod
     async def start_turn(self) -> float:
@@ -70,6 +93,15 @@ class HealthOmics(ABC):
     @abstractmethod
     def runs_named(self, name: str) -> AsyncIterator[str]:
         """List the ids of the runs that bear exactly *name*, all pages of ListRuns."""
+
+    @abstractmethod
+    def going_runs(self, run_group: str | None = None) -> AsyncGenerator[Sequence[Listed]]:
+        """
+        List every run that has not ended, of one group or of all, a page at a time, or raise.
+
+        State by state in the order of a run's life, so that one which moves on meanwhile is not passed over.
+        A run may come more than once; one that began in the last minute may not come at all.
+        """
 
     @abstractmethod
     def all_runs(self) -> AsyncIterator[tuple[str, str]]:

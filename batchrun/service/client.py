@@ -23,22 +23,26 @@ from batchrun.errors import (
     StorageError,
     ThrottledError,
 )
+from batchrun.model.states import GOING_STATUSES
 from batchrun.ports.service import HealthOmics, Troubles
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
+from batchrun.service.quota import start_run_quota
 from batchrun.service.retry import RetryPolicy, RetrySettings
-from batchrun.service.session import Target, omics_client
-from batchrun.service.wire import sighted, started
+from batchrun.service.session import Target, omics_client, profile_of
+from batchrun.service.wire import listed, sighted, started
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.clock import Clock
     from batchrun.model.entry import Run, Sighting
+    from batchrun.model.listing import Listed
+    from batchrun.model.pace import Learned, Rate
     from batchrun.model.spec import Json
 
 T = TypeVar("T")
@@ -52,8 +56,8 @@ log = structlog.get_logger(__name__)
 async def connect(
     target: Target,
     *,
-    rate: float | None,
-    read_rate: float | None,
+    rate: Rate,
+    read_rate: Rate,
     clock: Clock,
     rng: random.Random,
     retry: RetrySettings | None = None,
@@ -64,8 +68,8 @@ async def connect(
 
     Args:
         target: Which service.
-        rate: StartRun calls per second; None is unlimited.
-        read_rate: Calls per second of each other operation; None is unlimited.
+        rate: How fast to call StartRun.
+        read_rate: How fast to call each other operation.
         clock: The time.
         rng: Where the jitter comes from.
         retry: The numbers of the retry policy.
@@ -86,6 +90,7 @@ async def connect(
             OutageWatch(patience, client.meta.endpoint_url, clock),
             credentials,
             clock,
+            target,
         )
 
 
@@ -99,12 +104,14 @@ class AwsHealthOmics(HealthOmics):
         outage: OutageWatch,
         credentials: CredentialsWatch,
         clock: Clock,
+        target: Target,
     ) -> None:
         self._lanes = lanes
         self._retry = retry
         self._outage = outage
         self._credentials = credentials
         self._clock = clock
+        self._target = target
         self._check: Callable[[], Awaitable[None]] = _no_check
         self._errors: Counter[type[CallError]] = Counter()
 
@@ -121,6 +128,27 @@ class AwsHealthOmics(HealthOmics):
     def troubles(self) -> Troubles:
         """What went wrong so far."""
         return Troubles(throttled=self._errors[ThrottledError], unanswered=self._errors[OutcomeUnknownError])
+
+    @property
+    def account(self) -> str:
+        """What the rate limits belong to: the account goes by the profile, since its number costs a call."""
+        return f"{self._client.meta.endpoint_url} {profile_of(self._target)}".strip()
+
+    async def recall(self, learned: Mapping[str, Learned]) -> None:
+        """Go on at a pace learned earlier, or at the account's quota where that may be read."""
+        self._lanes.recall(learned)
+        if self._lanes.is_auto("StartRun") and "StartRun" not in learned:
+            quota = await start_run_quota(self._target, str(self._client.meta.endpoint_url))
+            if quota is not None:
+                self._lanes.know_quota("StartRun", quota)
+
+    def learned(self) -> Mapping[str, Learned]:
+        """Give what was learned of the pace."""
+        return self._lanes.learned()
+
+    def known_rate(self, operation: str) -> float:
+        """Say how many calls per second can be counted on."""
+        return self._lanes.known_rate(operation)
 
     def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
         """Await *check* right before each request leaves."""
@@ -139,20 +167,24 @@ class AwsHealthOmics(HealthOmics):
         doubt: CallError | None = _window_passed() if is_repeat else None
         next_turn: float | None = turn
 
-        async def attempt() -> Run:
-            nonlocal doubt, next_turn
-            at = next_turn if next_turn is not None else await self.start_turn()
-            next_turn = None
-            await self._clock.sleep(at - self._clock.monotonic())
+        async def send() -> Run:
+            nonlocal doubt
             if doubt is not None and self._clock.monotonic() >= trusted_until:
                 raise doubt  # the turn came too late: sent now, it might start the run once more
-            await self._check()
             try:
                 return await self._identified(await self._client.start_run(**parameters))
             except Exception as raw:
                 error = classify(raw, "StartRun")
                 doubt = error if isinstance(error, OutcomeUnknownError) else doubt
                 raise error from raw
+
+        async def attempt() -> Run:
+            nonlocal next_turn
+            at = next_turn if next_turn is not None else await self._retry.unless_hurried(self.start_turn)
+            next_turn = None
+            if at is None:
+                raise _in_a_hurry()
+            return await self._at_turn("StartRun", at, send)
 
         try:
             return await self._call("StartRun", attempt, trusted_for)
@@ -173,35 +205,44 @@ class AwsHealthOmics(HealthOmics):
     async def get_run(self, run_id: str) -> Sighting:
         """Call GetRun."""
 
-        async def attempt() -> Sighting:
-            await self._lanes["GetRun"].turn()
-            await self._check()
+        async def send() -> Sighting:
             sighting = sighted(await self._client.get_run(id=run_id))
             if sighting.run.id != run_id:
                 raise unparsable("GetRun", "id")
             return sighting
 
+        async def attempt() -> Sighting:
+            return await self._at_turn("GetRun", await self._lanes["GetRun"].turn(), send)
+
         return await self._call("GetRun", attempt)
 
     async def runs_named(self, name: str) -> AsyncIterator[str]:
         """List the runs of *name*: whether the filter is exact is not documented, nor that names are told."""
-        async for run_id, its_name in self._runs({"name": name}):
-            if its_name in {name, ""}:
-                yield run_id
+        async for items in self._pages({"name": name}):
+            for item in items:
+                if item.get("id") and item.get("name") in {name, "", None}:
+                    yield str(item["id"])
+
+    async def going_runs(self, run_group: str | None = None) -> AsyncGenerator[Sequence[Listed]]:
+        """List the runs that have not ended, state by state."""
+        group = {} if run_group is None else {"runGroupId": run_group}
+        for status in GOING_STATUSES:
+            async for items in self._pages({"status": status, **group}):
+                yield [one for item in items if (one := listed(item, status)) is not None]
 
     async def all_runs(self) -> AsyncIterator[tuple[str, str]]:
         """List every run."""
-        async for listed in self._runs({}):
-            yield listed
+        async for items in self._pages({}):
+            for item in items:
+                if item.get("id"):
+                    yield str(item["id"]), str(item.get("name") or "")
 
-    async def _runs(self, filters: Mapping[str, str]) -> AsyncIterator[tuple[str, str]]:
+    async def _pages(self, filters: Mapping[str, str]) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
         tokens: set[str] = set()
         at: dict[str, str] = {}
         while True:
             page = await self._call("ListRuns", partial(self._list_page, {**filters, **at}))
-            for item in page["items"]:
-                if item.get("id"):
-                    yield str(item["id"]), str(item.get("name") or "")
+            yield page["items"]
             token = page.get("nextToken")
             if not token:
                 return
@@ -211,18 +252,43 @@ class AwsHealthOmics(HealthOmics):
             at = {"startingToken": token}
 
     async def _list_page(self, parameters: Mapping[str, str]) -> Mapping[str, Any]:
-        await self._lanes["ListRuns"].turn()
         known: Any = parameters
-        page = await self._client.list_runs(maxResults=_PAGE, **known)
-        if page.get("items") is None:
-            # An empty body parses to {} without an error; believed, it would say that there is no run.
-            raise unparsable("ListRuns", "items")
-        return page
+
+        async def send() -> Mapping[str, Any]:
+            page = await self._client.list_runs(maxResults=_PAGE, **known)
+            if page.get("items") is None:
+                # An empty body parses to {} without an error; believed, it would say that there is no run.
+                raise unparsable("ListRuns", "items")
+            return page
+
+        return await self._at_turn("ListRuns", await self._lanes["ListRuns"].turn(), send)
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
         self._retry.hurry()
         self._credentials.hurry()
+
+    async def _at_turn(self, operation: str, turn: float, send: Callable[[], Awaitable[T]]) -> T:
+        """Send one request at its turn, if it may leave, and let the lane learn from the answer."""
+        lane = self._lanes[operation]
+        is_answered = False
+        try:
+            await self._clock.sleep(turn - self._clock.monotonic())
+            await self._check()
+            sent = self._clock.monotonic()
+            try:
+                answer = await send()
+            except Exception as raw:
+                error = classify(raw, operation)
+                is_answered = True
+                lane.answered(sent, error)
+                raise error from raw
+            is_answered = True
+            lane.answered(sent)
+            return answer
+        finally:
+            if not is_answered:
+                lane.lost()
 
     async def _call(
         self, operation: str, attempt: Callable[[], Awaitable[T]], trusted_for: float = math.inf
@@ -253,8 +319,6 @@ class AwsHealthOmics(HealthOmics):
 
     def _repeats(self, error: CallError) -> None:
         log.debug("call_repeated", operation=error.operation, code=error.code, status=error.status)
-        if isinstance(error, ThrottledError):
-            self._lanes[error.operation].rest(error.retry_after)
 
 
 async def _no_check() -> None:
@@ -266,4 +330,10 @@ def _window_passed() -> OutcomeUnknownError:
         "the time for which the requestId is trusted to be remembered has passed",
         operation="StartRun",
         code="ReplayWindowPassed",
+    )
+
+
+def _in_a_hurry() -> ThrottledError:
+    return ThrottledError(
+        "the launch ended before the call could be repeated", operation="StartRun", code="ThrottlingException"
     )

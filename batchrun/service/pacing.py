@@ -1,32 +1,53 @@
 """
-Pace: one lane per operation, each with a turn every so often.
+Pace: one lane per operation, in which calls take turns.
 
-Belongs here: waiting for a turn. Does not: waiting to retry (``retry``).
+Belongs here: waiting for a turn, and passing on how calls went. Does not: how fast (``model.pace``), waiting
+to repeat a call (``retry``).
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
+import anyio
 
-#: Seconds of lateness that may be caught up, so that a busy loop does not lose pace. Not a burst: at
+from batchrun.errors import OutcomeUnknownError, ThrottledError
+from batchrun.model.pace import USUAL_RATE, USUAL_RATES, Learned, Pace, Rate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.clock import Clock
+    from batchrun.errors import CallError
+
+#: Seconds of lateness that may always be caught up, so that a busy loop does not lose pace. Not a burst: at
 #: 5 calls per second it is a tenth of a turn.
 _CATCH_UP: Final = 0.02
+#: Seconds for which a lane without a pace rests after its first refusal; doubles with each in a row.
+_FIRST_REST: Final = 0.1
+_LONGEST_REST: Final = 20.0
 
 
 class Lane:
     """
-    The turns of one operation at a fixed rate.
+    The turns of one operation.
 
-    Turns are given in the order of asking. A waiter that is cancelled loses its turn.
+    Turns are given in the order of asking. A waiter that is cancelled loses its turn. Whoever got a turn
+    tells how the call went, by exactly one of :meth:`answered` and :meth:`lost`.
     """
 
-    def __init__(self, rate: float | None, clock: Clock) -> None:
-        self._interval = 0.0 if rate is None else 1.0 / rate
+    def __init__(self, pace: Pace | None, clock: Clock) -> None:
+        """Make a lane with *pace*, or one that only a refusal slows."""
+        self.pace = pace
         self._clock = clock
-        self._next = float("-inf")
+        self._line = anyio.Lock(fast_acquire=True)
+        self._last = -math.inf  #: the last turn, in loop time
+        self._rests_until = -math.inf
+        self._in_air = 0
+        self._landed = anyio.Event()
+        self._is_pressed = False  #: the last turn had to be waited for
+        self._refusals = 0  #: in a row
 
     async def turn(self, *, early: float = 0.0) -> float:
         """
@@ -35,30 +56,126 @@ class Lane:
         Returns:
             When the turn is, in loop time: now or in at most *early* seconds.
         """
-        now = self._clock.monotonic()
-        mine = max(self._next, now - _CATCH_UP)
-        self._next = mine + self._interval
-        await self._clock.sleep(mine - now - early)
-        return mine
+        async with self._line:
+            self._is_pressed = await self._window()
+            if math.isinf(self._last) and self.pace is not None:
+                self._last = self._clock.monotonic() - 1 / self.pace.rate  # nothing was missed yet
+            while (wait := self._next() - self._clock.monotonic()) > early:
+                self._is_pressed = True
+                await self._clock.sleep(wait - early)
+            self._last = self._next()
+            self._in_air += 1
+            return self._last
 
-    def rest(self, seconds: float | None) -> None:
-        """Give no turn for *seconds*, or for one turn's time: the service said that it is too fast."""
-        pause = self._interval if seconds is None else seconds
-        self._next = max(self._next, self._clock.monotonic() + pause)
+    async def _window(self) -> bool:
+        """
+        Wait until one more call may be in the air, but no longer than at the pace that is supposed.
+
+        Returns:
+            Whether it had to wait.
+        """
+        if self.pace is None or self._in_air < self.pace.window:
+            return False
+        with anyio.move_on_after(1 / self.pace.known_rate):
+            while self._in_air >= self.pace.window:
+                self._landed = anyio.Event()
+                await self._landed.wait()
+        return True
+
+    def _next(self) -> float:
+        now = self._clock.monotonic()
+        if self.pace is None:
+            return max(now, self._rests_until)
+        interval = 1 / self.pace.rate
+        return max(
+            self._last + interval,
+            now - max(_CATCH_UP, self.pace.allowance * interval),
+            self._rests_until,
+        )
+
+    def answered(self, sent: float, error: CallError | None = None) -> None:
+        """Learn from how a call, sent at *sent*, went: None for success."""
+        self._land()
+        match error:
+            case ThrottledError(retry_after=retry_after):
+                self._refused(sent, retry_after)
+            case OutcomeUnknownError():
+                pass  # it says nothing of the limit
+            case _:
+                self._refusals = 0
+                if self.pace is not None:
+                    self.pace.passed(sent, pressed=self._is_pressed)
+
+    def lost(self) -> None:
+        """Give back a turn without which nothing was learned."""
+        self._land()
+
+    def _land(self) -> None:
+        self._in_air -= 1
+        self._landed.set()
+
+    def _refused(self, sent: float, retry_after: float | None) -> None:
+        """Slow down; where the service says for how long, wait that long."""
+        now = self._clock.monotonic()
+        rest = retry_after or 0.0
+        if self.pace is not None:
+            self.pace.refused(sent, now)
+            self._last = max(self._last, sent)  # what could have been caught up on is used up
+        else:
+            rest = max(rest, min(_LONGEST_REST, _FIRST_REST * 2.0 ** min(self._refusals, 16)))
+            self._refusals += 1
+        self._rests_until = max(self._rests_until, now + rest)
 
 
 class Lanes:
     """The lane of each operation, which none of the others can slow."""
 
-    def __init__(self, *, rate: float | None, read_rate: float | None, clock: Clock) -> None:
+    def __init__(self, *, rate: Rate, read_rate: Rate, clock: Clock) -> None:
         self._rate = rate
         self._read_rate = read_rate
         self._clock = clock
         self._lanes: dict[str, Lane] = {}
+        self._quotas: dict[str, float] = {}
+        self._remembered: dict[str, Learned] = {}
 
     def __getitem__(self, operation: str) -> Lane:
         """Give the lane of *operation*: the start rate is StartRun's, the read rate each other's."""
         if operation not in self._lanes:
-            rate = self._rate if operation == "StartRun" else self._read_rate
-            self._lanes[operation] = Lane(rate, self._clock)
+            self._lanes[operation] = Lane(self._pace(operation), self._clock)
         return self._lanes[operation]
+
+    def known_rate(self, operation: str) -> float:
+        """Say how many calls per second can be counted on; infinite where nothing slows them."""
+        pace = self[operation].pace
+        return math.inf if pace is None else pace.known_rate
+
+    def is_auto(self, operation: str) -> bool:
+        """Tell whether the limit of *operation* is for us to find."""
+        return self._asked(operation).is_auto
+
+    def know_quota(self, operation: str, rate: float) -> None:
+        """Take the service's word for the limit of *operation*; before its first call."""
+        self._quotas[operation] = rate
+
+    def recall(self, remembered: Mapping[str, Learned]) -> None:
+        """Go on from what was learned earlier; before the first call."""
+        self._remembered = dict(remembered)
+
+    def learned(self) -> Mapping[str, Learned]:
+        """Give what is worth keeping: of each operation that was ever refused."""
+        paces = {operation: lane.pace for operation, lane in self._lanes.items()}
+        return {operation: pace.learned for operation, pace in paces.items() if pace and pace.has_learned}
+
+    def _asked(self, operation: str) -> Rate:
+        return self._rate if operation == "StartRun" else self._read_rate
+
+    def _pace(self, operation: str) -> Pace | None:
+        asked = self._asked(operation)
+        if not asked.is_paced:
+            return None
+        return Pace(
+            asked,
+            supposed=USUAL_RATES.get(operation, USUAL_RATE),
+            quota=self._quotas.get(operation),
+            learned=self._remembered.get(operation),
+        )

@@ -5,13 +5,13 @@ Belongs here: the policy, on tenacity. Does not: what an error means (``classify
 what becomes of an entry whose call failed for good (``engine``). Botocore's own retries are off, so that each
 throttle is seen here.
 
-- *Throttled*: repeated for as long as it takes; it uses up nothing.
+- *Throttled*: repeated for as long as it takes, at its lane's next turn; it uses up nothing.
 - *Outcome unknown* (5xx, timeouts, dropped connections, unparsable answers): repeated with the same requestId
   for ``patience`` seconds, then handed to the engine, which settles it later.
 - *Conflict*: repeated a few times, since the call in flight that it conflicts with ends within seconds.
 - *Everything else*: not repeated.
 
-Waits grow exponentially with full jitter, and end at once when the launcher drains.
+Other waits grow exponentially with full jitter; all end at once when the launcher drains.
 """
 
 from __future__ import annotations
@@ -56,6 +56,20 @@ class RetryPolicy:
     def hurry(self) -> None:
         """End every wait, and let the first failure of a call be its last."""
         self._hurry.set()
+
+    async def unless_hurried(self, wait: Callable[[], Awaitable[T]]) -> T | None:
+        """Give what *wait* comes to, or None as soon as there is a hurry: then it is given up."""
+        result = None
+        async with anyio.create_task_group() as group:
+
+            async def give_up() -> None:
+                await self._hurry.wait()
+                group.cancel_scope.cancel()
+
+            group.start_soon(give_up)
+            result = await wait()
+            group.cancel_scope.cancel()
+        return result
 
     async def run(
         self,
@@ -106,6 +120,8 @@ class RetryPolicy:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = _failure(state)
+        if isinstance(error, ThrottledError):
+            return 0.0  # the lane knows what to wait for, and the next call would have to wait as well
         most = min(self._settings.longest, self._settings.base * 2.0 ** min(state.attempt_number - 1, 16))
         return max(self._rng.uniform(0, most), error.retry_after or 0.0)
 

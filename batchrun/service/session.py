@@ -42,6 +42,11 @@ class Target:
     connections: int = 72  #: in the pool; at least as many as calls in the air
 
 
+def profile_of(target: Target) -> str:
+    """Name the profile in force, or nothing."""
+    return target.profile or os.environ.get("AWS_PROFILE", "")
+
+
 @asynccontextmanager
 async def omics_client(target: Target) -> AsyncIterator[OmicsClient]:
     """
@@ -67,9 +72,9 @@ async def _enter_client(target: Target, stack: AsyncExitStack) -> OmicsClient:
     if target.endpoint_url and not target.endpoint_url.startswith(("http://", "https://")):
         raise UsageError(f"'{target.endpoint_url}' is no endpoint; write http:// or https:// before it")
     session = AioSession(profile=target.profile)
-    region = target.region or _configured_region(session)
+    region = target.region or configured_region(session)
     endpoint = target.endpoint_url or await _configured_endpoint(session, region, target)
-    is_local = _is_loopback(endpoint)
+    is_local = is_loopback(endpoint)
     await _check_credentials(session, is_local=is_local)
     context = session.create_client(
         "omics",
@@ -80,7 +85,7 @@ async def _enter_client(target: Target, stack: AsyncExitStack) -> OmicsClient:
     return await stack.enter_async_context(context)
 
 
-def _configured_region(session: AioSession) -> str | None:
+def configured_region(session: AioSession) -> str | None:
     """Read AWS_REGION too, which every AWS tool but botocore does."""
     region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
     return str(region) if region else None
@@ -125,7 +130,8 @@ async def _check_credentials(session: AioSession, *, is_local: bool) -> None:
         )
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Tell whether *url* leads to this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True

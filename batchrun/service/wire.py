@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from batchrun.model.entry import Run, Sighting
+from batchrun.model.listing import Listed
 from batchrun.service.classify import unparsable
 
 if TYPE_CHECKING:
@@ -58,6 +59,19 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
         workflow_id=answer.get("workflowId"),
         output_uri=answer.get("outputUri"),
         parameters=answer.get("parameters") or {},
+    )
+
+
+def listed(item: Mapping[str, Any], status: str) -> Listed | None:
+    """Read one item of ListRuns, asked for by *status*; None where it lacks what tells which run it is."""
+    if not item.get("id"):
+        return None
+    return Listed(
+        id=str(item["id"]),
+        status=str(item.get("status") or status),
+        name=str(item.get("name") or ""),
+        creation_time=_time(item.get("creationTime")),
+        start_time=_time(item.get("startTime")),
     )
 
 

@@ -69,9 +69,13 @@ class Buckets:
         self._limits = dict(limits) if "*" in limits else {**SERVICE_LIMITS, **limits}
         self._buckets: dict[str, Bucket] = {}
 
+    def limit(self, operation: str) -> Limit | None:
+        """Give the limit of *operation*; None for none."""
+        return self._limits.get(operation, self._limits["*"])
+
     def take(self, operation: str, now: float) -> float:
         """Take a token of *operation*: 0, or the seconds to wait for one."""
-        limit = self._limits.get(operation, self._limits["*"])
+        limit = self.limit(operation)
         if limit is None:
             return 0.0
         if operation not in self._buckets:

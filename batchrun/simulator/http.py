@@ -116,6 +116,7 @@ async def _read(request: web.BaseRequest) -> Inquiry:
         query=request.rel_url.raw_query_string,
         body=await request.read(),
         content_type=request.content_type,
+        target=request.headers.get("X-Amz-Target", ""),
     )
 
 

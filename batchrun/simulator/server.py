@@ -16,6 +16,7 @@ from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import Fault, FaultBook
 from batchrun.simulator.options import parse_faults
+from batchrun.simulator.quotas import SERVICE_QUOTAS, quota_reply
 from batchrun.simulator.record import Journal, StartCall, State, Tally
 from batchrun.simulator.refusal import RefusalError, invalid
 from batchrun.simulator.service import HealthOmics
@@ -57,6 +58,7 @@ class Inquiry:
     query: str  #: likewise
     body: bytes
     content_type: str
+    target: str = ""  #: the operation, where a service puts it into a header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,8 @@ class Simulator:
         try:
             if inquiry.path.startswith("/_simulator/"):
                 return Ending(reply=self._introspect(inquiry))
+            if inquiry.target.startswith(SERVICE_QUOTAS):
+                return Ending(reply=quota_reply(inquiry.target, inquiry.body, self._buckets))
             return await self._answer(inquiry)
         except RefusalError as error:
             return self.refuse(error)

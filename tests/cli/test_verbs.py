@@ -58,7 +58,7 @@ def test_plan_needs_no_ledger_and_makes_none(shell: Shell):
     done = shell.run("plan", *shell.cohort(20))
     assert done.returncode == 0
     assert "20 new" in done.stdout
-    assert "StartRun calls: 20, 4 s at 5 per second" in done.stdout
+    assert "StartRun calls: 20, 4 s at the usual 5 per second" in done.stdout
     assert not (shell.folder / "batchrun.db").exists()
 
 

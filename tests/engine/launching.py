@@ -105,5 +105,16 @@ async def bench(folder: Path, settings: Settings | None = None, **options: Any) 
         yield Bench(ledger, service, simulator, clock)
 
 
+@asynccontextmanager
+async def reconnected(it: Bench, **options: Any) -> AsyncIterator[None]:
+    """Give *it* a new client, as the next launch has one: a client that drained is in a hurry for ever."""
+    async with connected(endpoint_url=it.simulator.url, clock=it.clock, **options) as (service, _):
+        before, it.service = it.service, service
+        try:
+            yield
+        finally:
+            it.service = before
+
+
 def rows(count: int, **fields: Any) -> list[Spec]:
     return [spec(f"row-{number:04}", number, **fields) for number in range(count)]

@@ -81,12 +81,13 @@ async def test_a_deleted_ledger_of_500_runs_is_made_again_with_the_same_uuids(tm
         await it.launch(rows(500), watch=PATIENT)
         before, calls = runs_of(await it.entries()), starts(it)
         async with lost(it, tmp_path):
+            listings = it.simulator.state().calls["ListRuns"].calls
             rebuilt = await rebuild(it, rows(500))
             assert rebuilt.is_written
             assert rebuilt.matches == {Match.FOUND: 500}
             assert rebuilt.by_status.keys() == {"COMPLETED", "FAILED"}
             assert runs_of(await it.entries()) == before
-            assert it.simulator.state().calls["ListRuns"].calls == 5
+            assert it.simulator.state().calls["ListRuns"].calls - listings == 5
             await it.launch(rows(500))
             assert starts(it) == calls
             await it.assert_agreement()
@@ -114,7 +115,7 @@ async def test_it_works_through_throttles_faults_and_runs_of_others(tmp_path):
             await it.launch(rows(60))
         looks = it.simulator.state().calls["GetRun"].calls
         it.simulator.script(
-            *parse_faults("*:throttle=0.2,*:error_after=0.2,*:html_after=0.1,ListRuns:empty_after=0.3")
+            *parse_faults("*:throttle=0.2,*:error_after=0.1,*:html_after=0.1,ListRuns:empty_after=0.2")
         )
         async with lost(it, tmp_path):
             rebuilt = await rebuild(it, rows(60))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchrun.model.events import Progressed, Revised
 from batchrun.model.limits import Changed
+from batchrun.model.pace import Learned, Phase
 from batchrun.model.states import State
 from tests.ledger.samples import (
     AT,
@@ -24,6 +26,8 @@ from tests.ledger.samples import (
 
 if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
+
+LEARNED = Learned(phase=Phase.HOLDING, base=8.25, cut=0.01, span=240, passed=17, burst=8)
 
 
 async def due_ids(ledger: Ledger, **arguments: Any) -> list[str]:
@@ -153,3 +157,19 @@ class Reading:
         await anext(unfinished)
         await ledger.close()
         await unfinished.aclose()
+
+    async def test_what_was_learned_of_a_pace_is_given_back_by_account(self, ledger):
+        await ledger.keep_paces("here", {"StartRun": LEARNED}, at=AT)
+        await ledger.keep_paces("there", {"GetRun": LEARNED}, at=AT)
+        assert await ledger.paces("here", since=AT) == {"StartRun": LEARNED}
+        assert await ledger.paces("nowhere", since=AT) == {}
+
+    async def test_the_last_word_on_a_pace_stays(self, ledger):
+        await ledger.keep_paces("here", {"StartRun": LEARNED, "GetRun": LEARNED}, at=AT)
+        slower = replace(LEARNED, phase=Phase.SEARCHING, base=0.5)
+        await ledger.keep_paces("here", {"StartRun": slower}, at=later(seconds=60))
+        assert await ledger.paces("here", since=AT) == {"StartRun": slower, "GetRun": LEARNED}
+
+    async def test_an_old_pace_is_not_given(self, ledger):
+        await ledger.keep_paces("here", {"StartRun": LEARNED}, at=AT)
+        assert await ledger.paces("here", since=later(seconds=1)) == {}

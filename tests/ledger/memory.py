@@ -23,9 +23,10 @@ from batchrun.model.transitions import apply
 from batchrun.ports.ledger import Batch, Counts, Lease, Ledger, Outcome, PastAttempt, Step, Sync
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
 
 _WAITING = (State.PLANNED, State.BACKOFF)
@@ -57,6 +58,7 @@ class MemoryLedger(Ledger):
 
     def __init__(self) -> None:
         self._batches: dict[str, _Held] = {}
+        self._paces: dict[tuple[str, str], tuple[datetime, Learned]] = {}
 
     async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
         batch = Batch(name=name, region=region, created_at=at)
@@ -176,6 +178,13 @@ class MemoryLedger(Ledger):
     async def history(self, batch: str, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
         held = self._batches.get(batch)
         return list(held.events.get(entry_id, ())) if held else []
+
+    async def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:
+        kept = self._paces.items()
+        return {operation: one for (whose, operation), (at, one) in kept if whose == account and at >= since}
+
+    async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
+        self._paces |= {(account, operation): (at, one) for operation, one in learned.items()}
 
     async def close(self) -> None:
         pass

@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.errors import InvariantError
+from batchrun.model.actions import Action, Look, Replay, Settle, Submit, Sweep
 from batchrun.model.entry import Entry
 from batchrun.model.events import Accepted, Deferred, Doubted, Event, Intended, Refused, seen
 from batchrun.model.limits import Limits, Mode, StopAfter
-from batchrun.model.planner import Action, Look, Planner, Replay, Settle, Submit
-from batchrun.model.states import ENDED, OPEN, State
+from batchrun.model.listing import Listed
+from batchrun.model.planner import Planner
+from batchrun.model.policies import WatchPolicy
+from batchrun.model.states import ENDED, GOING_STATUSES, OPEN, State
 from batchrun.model.transitions import apply
 from tests.builders import active, at, ended, planned, run, submitting
 
@@ -32,7 +35,8 @@ def loaded(*entries: Entry, now: float = 0.0, **limits) -> Planner:
 
 
 def plan(made: Planner, now: float = 0.0) -> list[Action]:
-    return made.plan(now=now, at=at(now))
+    """Give what is due for single entries; sweeps are the watch's, and tested there."""
+    return [action for action in made.plan(now=now, at=at(now)) if not isinstance(action, Sweep)]
 
 
 def test_what_is_ready_is_submitted_in_order_up_to_the_concurrency():
@@ -47,6 +51,13 @@ def test_an_answer_makes_room_for_the_next():
     (first,) = plan(made)
     made.done(first, apply(submitting(planned("a")), ACCEPTED), now=1)
     assert [action.entry.id for action in plan(made, 1)] == ["b"]
+
+
+def test_one_pass_does_not_wait_for_what_it_sends():
+    made = loaded(planned("a"), mode=Mode.ONCE)
+    (submit,) = plan(made)
+    made.done(submit, apply(submitting(planned("a")), ACCEPTED), now=1)
+    assert made.is_idle
 
 
 def test_the_cap_counts_what_may_become_active():
@@ -134,7 +145,7 @@ def test_an_unknown_outcome_is_settled_again_after_a_wait_that_grows():
 
 
 def test_looks_come_at_intervals_that_grow_with_age():
-    made = loaded(active())
+    made = loaded(active(), watch=WatchPolicy(share_of_few=0.5))
     gaps, now = [], 0.0
     for _ in range(12):
         (look,) = plan(made, now)
@@ -275,9 +286,13 @@ class World:
 
     def step(self) -> None:
         self.load()
-        actions = self.planner.plan(now=self.now, at=at(self.now))
+        planned_now = self.planner.plan(now=self.now, at=at(self.now))
+        actions = [action for action in planned_now if not isinstance(action, Sweep)]
         assert len({action.entry.id for action in actions}) == len(actions)
         self.check_slots()
+        for sweep in planned_now:
+            if isinstance(sweep, Sweep):
+                self.sweep(sweep)
         for action in self.data.draw(st.permutations(actions)):
             after = self.carry_out(action)
             self.entries[after.id] = after
@@ -293,6 +308,21 @@ class World:
         ]
         for entry in [entry for entry in due if entry.id not in self.planner.held][: self.planner.room()]:
             self.planner.add(entry, now=self.now, at=at(self.now))
+
+    def sweep(self, sweep: Sweep) -> None:
+        """List what the data say: some of what is there, in any state of going, or nothing at all."""
+        if self.data.draw(st.booleans()):
+            self.planner.watch.sweep_failed(now=self.now, is_denied=self.data.draw(st.booleans()))
+            return
+        going = [entry for entry in self.entries.values() if entry.run and self.data.draw(st.booleans())]
+        found = {
+            entry.run.id: Listed(id=entry.run.id, status=self.data.draw(st.sampled_from(GOING_STATUSES)))
+            for entry in going
+            if entry.run
+        }
+        for before, event in self.planner.watch.swept(sweep, found, 4, now=self.now, at=at(self.now)):
+            assert self.entries[before.id] is before
+            self.entries[before.id] = apply(before, event)
 
     def carry_out(self, action: Action) -> Entry:
         match action:

@@ -157,6 +157,21 @@ async def test_runs_are_listed_by_exact_name_over_all_pages():
         assert len([one async for one in service.runs_named("same")]) == 115
 
 
+async def test_what_goes_on_is_listed_by_group_and_state_in_pages():
+    async with connected(simulated(max_active=None)) as (service, _):
+        for number in range(230):
+            group = {"runGroupId": "7"} if number % 2 else {}
+            await start(service, requestId=f"r-{number}", name=f"n-{number}", **group)
+        await anyio.sleep(60)
+        await start(service, requestId="late", name="late", runGroupId="7")
+        pages = [page async for page in service.going_runs("7")]
+        assert [len(page) for page in pages] == [1, 0, 100, 15, 0]
+        assert {run.status for page in pages for run in page} == {"PENDING", "RUNNING"}
+        assert len([run for page in [page async for page in service.going_runs()] for run in page]) == 231
+        (late,) = pages[0]
+        assert (late.name, late.creation_time is not None) == ("late", True)
+
+
 async def test_expired_credentials_are_replaced_and_the_call_goes_on():
     async with connected(simulated("StartRun:ExpiredTokenException=3x")) as (service, _):
         assert (await start(service)).id

@@ -295,3 +295,14 @@ ORDER BY e.position, a.attempt;
 SELECT at, attempt, kind, detail FROM events
 WHERE entry = (SELECT key FROM entries WHERE batch = ? AND id = ?)
 ORDER BY key;
+
+-- ------------------------------------------------------------------ paces
+
+-- name: paces
+SELECT operation, phase, base, cut, span, passed, burst FROM paces WHERE account = ? AND at >= ?;
+
+-- name: keep_pace
+INSERT INTO paces (account, operation, phase, base, cut, span, passed, burst, at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ON CONFLICT (account, operation) DO UPDATE SET
+    phase = ?3, base = ?4, cut = ?5, span = ?6, passed = ?7, burst = ?8, at = ?9;

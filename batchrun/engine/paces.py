@@ -1,0 +1,46 @@
+"""
+Keeping what was learned of the pace, so that the next launch goes on where this one stood.
+
+Belongs here: when it is read and written. Does not: learning (``model.pace``), storing (``ledger``).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from batchrun.clock import Clock
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.service import HealthOmics
+
+#: Seconds between two writes: so much is forgotten at most where the launcher is killed.
+_EVERY: Final = 30.0
+#: What is older is not gone by: limits change, and finding one again takes seconds.
+_FRESH: Final = timedelta(days=1)
+
+
+class PaceKeeper:
+    """The paces of one account's operations, beside the ledger that has them."""
+
+    def __init__(self, ledger: Ledger, service: HealthOmics, clock: Clock) -> None:
+        self._ledger = ledger
+        self._service = service
+        self._clock = clock
+
+    async def recall(self) -> None:
+        """Let the service's lanes go on where they stood; before the first call."""
+        since = self._clock.utcnow() - _FRESH
+        await self._service.recall(await self._ledger.paces(self._service.account, since=since))
+
+    async def run(self) -> None:
+        """Write every so often, until cancelled. Raises LedgerError."""
+        while True:
+            await self._clock.sleep(_EVERY)
+            await self.keep()
+
+    async def keep(self) -> None:
+        """Write what is known now. Raises LedgerError."""
+        learned = self._service.learned()
+        if learned:
+            await self._ledger.keep_paces(self._service.account, learned, at=self._clock.utcnow())

@@ -1,0 +1,57 @@
+"""
+What the planner may tell the engine to do: instructions, in the imperative.
+
+Belongs here: the instructions. Does not: when each is due (``planner``, ``watch``), carrying them out
+(``engine``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from batchrun.model.entry import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """Wait for a turn, record the intent, send."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """Send the same bytes again: the service remembers the requestId."""
+
+    entry: Entry
+    trusted_until: float  #: loop time until which it is trusted to remember
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Look for the run before sending again: the service may have forgotten the requestId."""
+
+    entry: Entry
+    trusted_until: float  #: loop time until which it is trusted to remember, maybe past
+    is_proof: bool  #: whether not finding the run means that it is not there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Ask how the run is."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """List the runs that are going, to learn which of ours are not."""
+
+    begun: float  #: loop time; runs accepted later may be missing
+    run_group: str | None = None  #: the one that all of our runs are in, where there is one
+
+
+#: What is done for one entry.
+Action: TypeAlias = Submit | Replay | Settle | Look

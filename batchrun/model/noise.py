@@ -1,0 +1,99 @@
+"""
+Telling a limit from noise: refusals that come whatever the rate.
+
+At a limit, a lower rate ends the refusals, or makes them rarer the closer it comes. Where they keep coming
+early, and no rarer, while the rate falls to half, and most calls pass all the while, the rate is not their
+cause, and lowering it further would only bring the lane to a halt. The verdict can be wrong. It is dropped as
+soon as many more calls are refused than were when it was reached, and then it takes more to reach it again.
+
+Belongs here: the verdict. Does not: the rate (``pace``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+#: The share of the rate, before it fell, at which the question is asked.
+_FALLEN: Final = 0.6
+#: Early refusals that make a case; twice as many after a verdict that was wrong.
+_EARLY_REFUSALS: Final = 3
+_PASSED_PER_REFUSAL: Final = 2.5
+#: Times the usual number of calls between two refusals that show that they become rarer.
+_RARER: Final = 1.5
+#: The last calls, of which so many times the share of before, and a few more, are too many for noise.
+_RECENT: Final = 16
+_TIMES_THE_SHARE: Final = 2
+_AND_MORE: Final = 2
+
+
+class Noise:
+    """What speaks for noise, and whether it was concluded."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self._was_wrong = False  #: the last verdict was dropped
+        self._share = 0.0  #: of calls that were refused, when the verdict was reached
+        self._fell_from: float | None = None
+        self._early = 0
+        self._passed = 0
+        self._refused = 0
+        self._recent: deque[bool] = deque(maxlen=_RECENT)
+
+    @property
+    def is_suspected(self) -> bool:
+        """Whether refusals came early of late."""
+        return self._fell_from is not None
+
+    def passed(self) -> None:
+        """Count a call that passed."""
+        self._recent.append(False)
+        self._passed += 1
+
+    def refused(self, rate: float, *, since: int, is_early: bool) -> bool:
+        """
+        Count a refusal, and tell whether it makes the case.
+
+        Args:
+            rate: Calls per second at which it came.
+            since: Calls that passed since the last one.
+            is_early: It came long before the limit, as measured, should have been felt.
+        """
+        if is_early and self._fell_from is None:
+            self._fell_from, self._passed, self._refused = rate, 0, 0
+        self._refused += 1
+        self._early += is_early
+        if self._fell_from is None or self._early < _EARLY_REFUSALS * (1 + self._was_wrong):
+            return False
+        is_no_rarer = since <= _RARER * self._passed / self._refused
+        is_mostly_passing = self._passed >= _PASSED_PER_REFUSAL * self._refused
+        return rate <= _FALLEN * self._fell_from and is_no_rarer and is_mostly_passing
+
+    def begin(self) -> float:
+        """Conclude that it is noise, and give the rate from which it was lowered in vain."""
+        rate, share = self._fell_from or 0.0, self._refused / (self._passed + self._refused)
+        self.settle()
+        self.is_on, self._share, self._was_wrong = True, share, False
+        return rate
+
+    def is_refuted(self) -> bool:
+        """Count a refusal under the verdict, and tell whether there are too many for noise."""
+        self._recent.append(True)
+        return sum(self._recent) > _RECENT * _TIMES_THE_SHARE * self._share + _AND_MORE
+
+    def calm(self) -> None:
+        """Learn that for long no call was refused: suspicion begins anew."""
+        if not self.is_on:
+            self.settle()
+
+    def drop(self) -> None:
+        """Take the verdict back."""
+        self.settle()
+        self._was_wrong = True
+
+    def settle(self) -> None:
+        """Forget all suspicion."""
+        self.is_on = False
+        self._fell_from = None
+        self._early = self._passed = self._refused = 0
+        self._recent.clear()

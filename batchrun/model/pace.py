@@ -1,0 +1,313 @@
+"""
+How fast one operation may be called, learned from what the service says.
+
+Theory of operation. The service counts calls in a token bucket: so many tokens a second, and a store of them
+(its *burst*) that is full when nobody has called for a while. Neither number is known. A refusal tells one
+thing for certain: the bucket was empty at that moment. Between two such moments exactly as many calls pass as
+tokens came in, so their number over the time between them *is* the limit, the more precisely the longer it
+took. From this follow three phases:
+
+- OPENING: nothing is known. Calls leave as fast as they are answered, few in the air at once and more with
+  each success, so that the burst is used, once, and little is in the air when it ends.
+- SEARCHING: the bucket was empty a moment ago. Each success adds to the rate, until the next refusal.
+- HOLDING: the limit was measured. The rate begins a little below it, lingers just there, and after a while
+  asks for a little more, by a cubic curve as in RFC 9438: tokens that were saved below are spent above, and
+  the next refusal comes when all of them are. Where it does not come when it is due, the limit was raised,
+  and the rate grows with each success.
+
+A refusal cuts the rate by one part in as many as calls passed since the last: a half where none did (additive
+increase, multiplicative decrease), a hundredth where the limit is well known. Calls that left before a cut
+are answered under the old rate, so their refusals are not news. Growth is counted in calls that had to wait
+for their turn, never in time: what passes while the lane is half empty says nothing of a higher rate (as in
+RFC 7661).
+
+*Noise* is refusals that do not depend on the rate (:mod:`noise`). Where it is concluded, the rate goes back
+up, and single refusals count no more.
+
+Belongs here: this arithmetic; times come in as arguments. Does not: waiting (``service.pacing``).
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from batchrun.model.noise import Noise
+
+#: Calls per second that are supposed where nobody knows better (healthomics.md, 1.1 and 1.2).
+USUAL_RATES: Final = {"StartRun": 5.0}
+USUAL_RATE: Final = 10.0
+#: No lane is ever slower, so that it can find out that things got better: one call in 30 s.
+SLOWEST: Final = 1 / 30
+
+#: OPENING: successes for each further call in the air.
+_OPENING_STEP: Final = 16
+#: Where the search begins, as a share of what is supposed, and of what the opening's own pace shows.
+_BELOW_SUPPOSED: Final = 0.8
+_BELOW_OPENING: Final = 0.7
+#: SEARCHING: seconds in which the rate doubles, and the fewest calls in which it does.
+_DOUBLING: Final = 2.0
+_FEWEST_TO_DOUBLE: Final = 4
+#: Calls since the last refusal that make their number a measurement.
+_MEASURED: Final = 4
+#: Calls that a limit is worth that the user, the service or an earlier launch told us.
+_CREDIT: Final = 16
+#: HOLDING: the cut, and the calls until the rate is back at the limit, from the calls that measured it.
+_SMALLEST_CUT: Final = 0.01
+_LARGEST_CUT: Final = 0.5
+_SPANS: Final = 5
+_SHORTEST_SPAN: Final = 16
+_LONGEST_SPAN: Final = 240
+#: HOLDING: seconds until then at most, or a raised limit would be long unseen where calls are rare; but not
+#: fewer calls than this, or the refusals would be a good part of them.
+_LONGEST_HOLD: Final = 45.0
+_LEAST_HOLD: Final = 60
+#: Calls whose times are remembered to measure by.
+_MEMORY: Final = 512
+
+
+class Phase(enum.Enum):
+    """What is known of the limit. Values are stored text."""
+
+    OPENING = "opening"  #: nothing
+    SEARCHING = "searching"  #: that it is not far below the rate
+    HOLDING = "holding"  #: it was measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What outlives a launch; only of what was refused at least once, so never of the opening."""
+
+    phase: Phase
+    base: float  #: calls per second: where the search began, or the measured limit
+    cut: float  #: HOLDING: share of the limit by which the rate began below it
+    span: int  #: HOLDING: calls until the rate is back at the limit
+    passed: int  #: calls since the last refusal that count as growth
+    burst: int  #: calls that passed one upon the other before the first refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What the user asked for: a bound, or to find out."""
+
+    most: float = math.inf  #: calls per second that are never exceeded
+    is_paced: bool = True  #: False: as fast as answers come, and only a refusal makes it wait
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the limit is for us to find."""
+        return self.is_paced and math.isinf(self.most)
+
+
+AUTO: Final = Rate()
+UNLIMITED: Final = Rate(is_paced=False)
+
+
+class Pace:
+    """The rate of one operation, as it is learned. Times are loop time."""
+
+    def __init__(
+        self,
+        rate: Rate = AUTO,
+        *,
+        supposed: float = USUAL_RATE,
+        quota: float | None = None,
+        learned: Learned | None = None,
+    ) -> None:
+        """
+        Begin, or go on from what an earlier launch learned.
+
+        Args:
+            rate: What was asked for.
+            supposed: Calls per second to begin with once the burst is used.
+            quota: The limit, where the service told it.
+            learned: What an earlier launch knew.
+        """
+        self._most = rate.most
+        self._supposed = supposed
+        self._quota = quota
+        self._phase = Phase.OPENING if rate.is_auto else Phase.HOLDING
+        self._base = rate.most if math.isfinite(rate.most) else quota or supposed
+        self._cut = 0.0
+        self._span = _LONGEST_SPAN
+        self._passed = 0  #: since the last refusal
+        self._pressed = 0  #: of them, those that had to wait for their turn
+        self._burst = 0
+        self._burst_in = 0.0  #: seconds that it took to use the burst
+        self._empty_at: float | None = None  #: when the service's bucket was last known to be empty
+        self._cut_at = -math.inf  #: calls that left before are no news
+        self._times: deque[float] = deque(maxlen=_MEMORY)
+        self._noise = Noise()
+        self._credit = 0 if rate.is_auto else _CREDIT
+        self._has_learned = False
+        if learned is not None:
+            self._go_on(learned)
+
+    def _go_on(self, learned: Learned) -> None:
+        self._has_learned = True
+        self._credit = _CREDIT
+        self._phase = learned.phase
+        self._base = max(learned.base, SLOWEST)
+        self._cut = learned.cut
+        self._span = learned.span
+        self._pressed = learned.passed
+        self._burst = learned.burst
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether the service ever refused a call, so that there is something to go on from."""
+        return self._has_learned
+
+    @property
+    def learned(self) -> Learned:
+        """What is worth keeping for the next launch."""
+        return Learned(
+            phase=self._phase,
+            base=self._base,
+            cut=self._cut,
+            span=self._span,
+            passed=self._pressed,
+            burst=self._burst,
+        )
+
+    @property
+    def rate(self) -> float:
+        """Calls per second from now on; infinite while opening."""
+        return min(self._most, max(SLOWEST, self._unbounded()))
+
+    @property
+    def known_rate(self) -> float:
+        """Calls per second that can be counted on."""
+        return self._base if self._phase is Phase.OPENING else self.rate
+
+    @property
+    def window(self) -> float:
+        """How many calls may be in the air."""
+        return 1 + self._pressed // _OPENING_STEP if self._phase is Phase.OPENING else math.inf
+
+    @property
+    def allowance(self) -> float:
+        """Calls that may be caught up on after a delay: the service saved their tokens meanwhile."""
+        return self._burst / 2 if math.isinf(self._most) else 0.0
+
+    def _unbounded(self) -> float:
+        match self._phase:
+            case Phase.OPENING:
+                return math.inf
+            case Phase.SEARCHING:
+                return self._grown(self._base, self._pressed)
+            case Phase.HOLDING:  # pragma: no branch (there is no other)
+                beyond = self._pressed - 2 * self._span
+                if beyond > 0:
+                    return self._grown(self._base * (1 + self._cut), beyond)
+                return self._base * (1 + self._cut * (self._pressed / self._span - 1) ** 3)
+
+    @staticmethod
+    def _grown(rate: float, calls: int) -> float:
+        return rate * (1 + calls / max(_FEWEST_TO_DOUBLE, _DOUBLING * rate))
+
+    # -- what the service says
+
+    def passed(self, sent: float, *, pressed: bool = True) -> None:
+        """
+        Learn that a call got past the limit, whatever it was answered.
+
+        Args:
+            sent: When it was sent.
+            pressed: More calls would be made if the rate were higher.
+        """
+        if sent <= self._cut_at:
+            return
+        self._times.append(sent)
+        self._passed += 1
+        self._pressed += pressed
+        self._noise.passed()
+        if self._phase is Phase.HOLDING and self._pressed >= max(self._span, _LEAST_HOLD):
+            self._noise.calm()  # as it should be at a limit
+
+    def refused(self, sent: float, now: float) -> None:
+        """Learn at *now* that a call, sent at *sent*, was throttled."""
+        if sent <= self._cut_at:
+            return
+        rate = self.rate
+        if self._noise.is_on and not self._noise.is_refuted():
+            return
+        was_opening = self._phase is Phase.OPENING
+        if was_opening:
+            self._close_opening(sent)
+        elif self._noise.is_on:
+            self._noise.drop()
+            self._search(rate / 2)
+        elif self._noise.refused(rate, since=self._passed, is_early=self._is_early):
+            top = self._noise.begin()
+            self._hold(top, top)
+        elif self._calls_since < _MEASURED:
+            self._search(rate / 2)
+        else:
+            self._hold(min(rate, self._measured(sent, rate)), rate)
+        self._has_learned = True
+        self._passed = self._pressed = 0
+        self._credit = _CREDIT if was_opening and self._quota is not None else 0
+        self._times.clear()
+        self._empty_at = sent
+        self._cut_at = now
+
+    @property
+    def _calls_since(self) -> int:
+        """Calls since the last refusal; a limit that we were told counts for some."""
+        return self._passed + self._credit
+
+    @property
+    def _is_early(self) -> bool:
+        if self._phase is Phase.HOLDING:
+            return self._pressed < self._span / 2
+        return self._noise.is_suspected and self._passed < _MEASURED
+
+    def _close_opening(self, sent: float) -> None:
+        self._burst, self._burst_in = self._rush(sent)
+        if self._quota is not None:
+            self._hold(self._quota, self._quota)
+            return
+        own_pace = self._burst / self._burst_in
+        self._search(min(max(self._supposed * _BELOW_SUPPOSED, self._burst / 2), own_pace * _BELOW_OPENING))
+
+    def _rush(self, sent: float) -> tuple[int, float]:
+        """Give how many calls came one upon the other before *sent*, and in how many seconds."""
+        calls, begun = 0, sent
+        for time in reversed(self._times):
+            if begun - time > 1 / self._supposed:
+                break
+            calls, begun = calls + 1, time
+        return max(1, calls), max(sent - begun, 1e-3)
+
+    def _search(self, rate: float) -> None:
+        self._phase = Phase.SEARCHING
+        self._base = max(rate, SLOWEST)
+
+    def _hold(self, limit: float, rate: float) -> None:
+        self._phase = Phase.HOLDING
+        self._base = max(limit, rate / 2)
+        self._cut = min(max(1 / (self._calls_since + 1), _SMALLEST_CUT), _LARGEST_CUT)
+        longest = min(_LONGEST_SPAN, max(_LEAST_HOLD, int(_LONGEST_HOLD * self._base)))
+        self._span = max(_SHORTEST_SPAN, min(_SPANS * self._calls_since, longest))
+
+    def _measured(self, sent: float, rate: float) -> float:
+        """
+        Give the limit that explains the refusal of a call sent at *sent*; *rate* where there is no telling.
+
+        Either the bucket was drained since it was last empty, or it had filled up in between and was drained
+        from some later moment on, of which its burst is known. The latter matters where the burst is small.
+        """
+        if self._empty_at is None:
+            return rate
+        limit = (self._passed + 0.5) / (sent - self._empty_at)
+        if not self._burst:
+            return limit
+        burst = max(1.0, self._burst - limit * self._burst_in)
+        for calls, time in enumerate(reversed(self._times), 1):
+            if calls > 1 and sent > time:
+                limit = max(limit, (calls + 1 - burst) / (sent - time))
+        return limit

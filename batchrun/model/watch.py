@@ -1,0 +1,303 @@
+"""
+Watching runs, priced in calls: whom to look at now, one by one or by listing them all.
+
+Theory of operation. Every watched run has a time at which it is due for a look. Where listing is the cheaper
+way, sweeps over the active states come between: a run that a sweep has shown is *covered*, and when it comes
+due it is put off without a call. What leaves the listing was, most likely, seen to end, and is due at once;
+so is an id that is another run's by now. A run that no sweep has shown yet stays due by its own pace. So the
+two ways do not exclude each other, a listing that lags, misses or fails costs calls and never a wrong state,
+and changing the way needs no handing over.
+
+The price of looking at each run is their number over the GetRun rate, that of a sweep is its pages, others'
+runs among them, over the ListRuns rate: what counts is how much of a lane is used up.
+
+Belongs here: which look or sweep is due. Does not: what an answer means (``verdicts``, ``listing``), sending
+(``planner``), and doing anything.
+"""
+
+from __future__ import annotations
+
+import enum
+import heapq
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import InvariantError
+from batchrun.model.actions import Look, Sweep
+from batchrun.model.listing import Listed, after_listing, is_same
+from batchrun.model.states import GOING_STATUSES
+from batchrun.model.transitions import apply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from batchrun.model.entry import Entry
+    from batchrun.model.events import Progressed
+    from batchrun.model.policies import WatchPolicy
+
+_PAGE: Final = 100
+#: Sweeps must cost this many times less to be begun, and merely less to be gone on with.
+_WORTH_BEGINNING: Final = 2.0
+#: Calls per second that are counted where nothing limits them.
+_UNLIMITED: Final = 1000.0
+#: Seconds without sweeps after one that failed; doubles with each in a row.
+_AFTER_FAILURE: Final = 30.0
+_LONGEST_AFTER_FAILURE: Final = 900.0
+
+
+class Way(enum.Enum):
+    """How runs are watched."""
+
+    AUTO = "auto"  #: by whichever costs less
+    GET = "get"  #: one by one
+    LIST = "list"  #: by sweeps, and one by one where these do not show a run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRates:
+    """Calls per second that can be counted on."""
+
+    get: float = 10.0
+    list: float = 10.0
+
+
+@dataclass(slots=True)
+class _Watched:
+    entry: Entry
+    run_id: str
+    since: float  #: loop time at which the run was accepted
+    name: str | None
+    run_group: str | None
+    ticket: int = 0  #: tells its place in the queue from those it had before
+    tries: int = 0
+    failures: int = 0  #: in a row
+    listed_at: float | None = None  #: when the last sweep that showed it began
+    is_in_air: bool = False
+
+
+class Watch:
+    """The runs that are going."""
+
+    def __init__(self, policy: WatchPolicy, way: Way, *, listing_lag: float, is_once: bool) -> None:
+        self._policy = policy
+        self._way = way
+        self._listing_lag = listing_lag
+        self._is_once = is_once  #: each run is looked at, or listed, once
+        self.rates = ReadRates()
+        self._watched: dict[str, _Watched] = {}
+        self._run_ids: Counter[str] = Counter()
+        self._groups: Counter[str | None] = Counter()
+        self._queue: list[tuple[float, int, str]] = []
+        self._tickets = 0
+        self._in_air = 0
+        self._youngest = float("-inf")
+        self._may_list = way is not Way.GET
+        self._is_listing = False  #: the present choice
+        self._is_sweeping = False
+        self._swept_at: float | None = None  #: when the last complete sweep began
+        self._sweep_due = float("-inf")
+        self._failed_sweeps = 0
+        self._calls = 0  #: that the last sweep took
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def add(self, entry: Entry, *, since: float, due: float | None = None) -> None:
+        """
+        Watch *entry*, which is ACTIVE.
+
+        Args:
+            entry: The entry.
+            since: Loop time at which its run was accepted.
+            due: When to look first; by the run's age where it is not given.
+        """
+        if entry.run is None:
+            raise InvariantError(f"entry '{entry.id}' is {entry.state.value} and has no run to watch")
+        request = json.loads(entry.request)
+        one = _Watched(entry, entry.run.id, since, request.get("name"), request.get("runGroupId"))
+        self._watched[entry.id] = one
+        self._run_ids[one.run_id] += 1
+        self._groups[one.run_group] += 1
+        self._youngest = max(self._youngest, since)
+        self._put(one, since + self._wait(one, since) if due is None else due)
+
+    def plan(self, *, now: float, room: int) -> list[Look | Sweep]:
+        """Give what is due, with at most *room* looks in the air at once."""
+        self._choose(now)
+        actions: list[Look | Sweep] = []
+        if self._is_sweep_due(now):
+            self._is_sweeping = True
+            actions.append(Sweep(begun=now, run_group=self._only_group()))
+        while self._in_air < room and (one := self._pop_due(now)) is not None:
+            if self._is_covered(one):
+                self._put(one, now + self._wait(one, now))
+                continue
+            one.is_in_air = True
+            self._in_air += 1
+            actions.append(Look(entry=one.entry))
+        return actions
+
+    def looked(self, entry: Entry, *, now: float, failed: bool, is_going: bool) -> None:
+        """Take back what was looked at; it is watched on where it *is going*."""
+        one = self._watched[entry.id]
+        one.is_in_air = False
+        self._in_air -= 1
+        if not is_going or self._is_once:
+            self._drop(one)
+            return
+        one.entry = entry
+        one.tries += 1
+        one.failures = one.failures + 1 if failed else 0
+        self._put(one, now + self._wait(one, now))
+
+    def is_ours(self, run_id: str) -> bool:
+        """Tell whether a watched run has this id."""
+        return run_id in self._run_ids
+
+    def swept(
+        self, sweep: Sweep, listed: Mapping[str, Listed], calls: int, *, now: float, at: datetime
+    ) -> list[tuple[Entry, Progressed]]:
+        """
+        Take in what a complete sweep showed.
+
+        Args:
+            sweep: As it was planned.
+            listed: Those of our runs that are in it, by id.
+            calls: How many calls it took.
+            now: Loop time.
+            at: Wall time.
+
+        Returns:
+            What it says of each entry that came further, with the entry as it was.
+        """
+        self._is_sweeping = False
+        self._failed_sweeps = 0
+        self._swept_at = sweep.begun
+        self._calls = calls
+        wait = self._policy.sweep_wait(now - self._youngest, calls, self._list_rate)
+        self._sweep_due = max(now, sweep.begun + wait)
+        news = []
+        for one in list(self._watched.values()):
+            if one.is_in_air or one.since >= sweep.begun:
+                continue
+            item = listed.get(one.run_id)
+            if item is None or not is_same(one.entry, one.name, item):
+                self._miss(one, now, is_stranger=item is not None)
+                continue
+            one.listed_at = sweep.begun
+            event = after_listing(one.entry, item, at)
+            if event is not None:
+                news.append((one.entry, event))
+                one.entry = apply(one.entry, event)
+            if self._is_once:
+                self._drop(one)
+        return news
+
+    def sweep_failed(self, *, now: float, is_denied: bool) -> None:
+        """Take back a sweep that came to nothing: look at each run until listing may work again."""
+        self._is_sweeping = False
+        self._may_list = self._may_list and not is_denied
+        pause = min(_AFTER_FAILURE * 2.0 ** min(self._failed_sweeps, 16), _LONGEST_AFTER_FAILURE)
+        self._failed_sweeps += 1
+        self._sweep_due = now + pause
+        self._choose(now)
+
+    @property
+    def in_air(self) -> int:
+        """Looks and sweeps under way."""
+        return self._in_air + self._is_sweeping
+
+    def wake_at(self, room: int) -> float | None:
+        """Say when something becomes due, in loop time; None if nothing does by time alone."""
+        dues = []
+        if self._is_listing and not self._is_sweeping and self._watched:
+            dues.append(self._sweep_due)
+        if self._in_air < room and (first := self._first()) is not None:
+            dues.append(first[0])
+        return min(dues, default=None)
+
+    # -- choosing
+
+    def _choose(self, now: float) -> None:
+        can_list = self._may_list and (not self._failed_sweeps or now >= self._sweep_due)
+        was_listing = self._is_listing
+        self._is_listing = can_list and (self._way is Way.LIST or self._is_worth_listing())
+        if was_listing and not self._is_listing:
+            self._stop_listing(now)
+
+    def _stop_listing(self, now: float) -> None:
+        """Give each run a time of its own again: while it was covered it was put off for long."""
+        for one in self._watched.values():
+            if not one.is_in_air:
+                self._put(one, now if self._is_once else now + self._wait(one, now))
+
+    def _is_worth_listing(self) -> bool:
+        runs = len(self._watched)
+        calls = self._calls or len(GOING_STATUSES) + runs // _PAGE
+        edge = 1.0 if self._is_listing else _WORTH_BEGINNING
+        return calls / self._list_rate * edge < runs / min(self.rates.get, _UNLIMITED)
+
+    @property
+    def _list_rate(self) -> float:
+        return min(self.rates.list, _UNLIMITED)
+
+    def _is_sweep_due(self, now: float) -> bool:
+        is_over = self._is_once and self._swept_at is not None
+        return self._is_listing and not self._is_sweeping and not is_over and now >= self._sweep_due
+
+    def _is_covered(self, one: _Watched) -> bool:
+        """Tell whether a sweep shows the run, or the next one will show it for the first time."""
+        if not self._is_listing:
+            return False
+        if self._swept_at is None or one.since >= self._swept_at:
+            return True
+        return one.listed_at == self._swept_at
+
+    def _miss(self, one: _Watched, now: float, *, is_stranger: bool) -> None:
+        """Look at once at what should have been listed, once; what is too young for that keeps its pace."""
+        was_listed = one.listed_at is not None
+        one.listed_at = None
+        is_suspect = is_stranger or self._is_once or now - one.since >= self._listing_lag
+        if was_listed or (is_suspect and not one.tries):
+            self._put(one, now)
+
+    def _only_group(self) -> str | None:
+        groups = [group for group, count in self._groups.items() if count]
+        return groups[0] if len(groups) == 1 else None
+
+    # -- the queue
+
+    def _wait(self, one: _Watched, now: float) -> float:
+        key = f"{one.entry.id}#{one.tries}"
+        return self._policy.wait(now - one.since, key, one.failures, runs=len(self._watched))
+
+    def _put(self, one: _Watched, due: float) -> None:
+        self._tickets += 1
+        one.ticket = self._tickets
+        heapq.heappush(self._queue, (due, one.ticket, one.entry.id))
+
+    def _first(self) -> tuple[float, int, str] | None:
+        """Give the head of the queue, after throwing away places that were given up."""
+        while self._queue:
+            one = self._watched.get(self._queue[0][2])
+            if one is not None and one.ticket == self._queue[0][1] and not one.is_in_air:
+                return self._queue[0]
+            heapq.heappop(self._queue)
+        return None
+
+    def _pop_due(self, now: float) -> _Watched | None:
+        first = self._first()
+        if first is None or first[0] > now:
+            return None
+        heapq.heappop(self._queue)
+        return self._watched[first[2]]
+
+    def _drop(self, one: _Watched) -> None:
+        del self._watched[one.entry.id]
+        self._groups[one.run_group] -= 1
+        self._run_ids[one.run_id] -= 1  # another of ours may bear it too
+        if not self._run_ids[one.run_id]:
+            del self._run_ids[one.run_id]

@@ -1,0 +1,45 @@
+"""What a launch holds: it grows with what is in flight, not with the batch."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+from batchrun.engine.launcher import Stop
+from batchrun.model.entry import Entry
+from batchrun.model.events import Event
+from tests.engine.launching import Told, bench, rows
+from tests.world import simulated
+
+_EVERY = 100
+
+
+class Counting(Told):
+    """Counts the entries that are alive, every so many steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+
+    def recorded(self, before: Entry, event: Event, after: Entry) -> None:
+        super().recorded(before, event, after)
+        if len(self.steps) % _EVERY == 0:
+            gc.collect()
+            self.most = max(self.most, sum(type(one) is Entry for one in gc.get_objects()))
+
+
+async def most_held(folder: Path, count: int) -> int:
+    async with bench(folder, simulated(max_active=None)) as it:
+        it.told = counting = Counting()
+        stop, _ = await it.launch(rows(count), max_active=10, concurrency=5)
+        assert stop is Stop.FINISHED
+        assert len(counting.steps) > count
+        return counting.most
+
+
+async def test_entries_are_held_while_they_are_in_flight(tmp_path_factory):
+    few = await most_held(tmp_path_factory.mktemp("few"), 40)
+    many = await most_held(tmp_path_factory.mktemp("many"), 160)
+    # Ten in flight, five to be sent next, and for a moment each step has its entry before and after.
+    assert 10 <= few < 40
+    assert many <= few + 10

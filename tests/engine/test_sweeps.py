@@ -1,0 +1,175 @@
+"""Launches that list instead of looking, over the real client, ledger and simulator, in virtual time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from structlog.testing import capture_logs
+
+from batchrun.model.limits import Mode
+from batchrun.model.pace import AUTO, Phase
+from batchrun.model.states import State
+from batchrun.model.watch import Way
+from batchrun.simulator import Durations, Limit, Settings, Span
+from tests.engine.launching import Bench, bench, reconnected, rows
+from tests.world import simulated
+
+ROWS = 120
+#: Ends that are spread over more than a minute, and queues, starts and stops on the way there.
+SPREAD = Durations(
+    pending=Span(mean=5, spread=0.5),
+    starting=Span(mean=5, spread=0.5),
+    running=Span(mean=100, spread=0.4),
+    stopping=Span(mean=6, spread=0.5),
+)
+
+
+def settings(**changes: Any) -> Settings:
+    faults = changes.pop("faults", "")
+    return simulated(faults, **{"durations": SPREAD, "max_active": None, **changes})
+
+
+def calls(it: Bench, operation: str) -> int:
+    tallies = it.simulator.state().calls
+    return tallies[operation].calls if operation in tallies else 0
+
+
+async def test_many_runs_cost_hardly_more_than_one_look_each(tmp_path):
+    async with bench(tmp_path, settings(), read_rate=10) as it:
+        await it.launch(rows(ROWS))
+        await it.assert_agreement()
+        assert calls(it, "GetRun") <= 1.06 * ROWS
+        assert calls(it, "ListRuns") <= 2.2 * ROWS
+
+
+async def test_one_by_one_costs_many_times_more(tmp_path):
+    async with bench(tmp_path, settings(), read_rate=10) as it:
+        await it.launch(rows(ROWS), way=Way.GET)
+        await it.assert_agreement()
+        assert "ListRuns" not in it.simulator.state().calls
+        assert calls(it, "GetRun") > 3 * ROWS
+
+
+async def test_an_end_is_seen_within_seconds(tmp_path):
+    limits = {"GetRun": Limit(rate=20, burst=20), "ListRuns": Limit(rate=10, burst=10), "*": None}
+    async with bench(tmp_path, settings(limits=limits), read_rate=AUTO) as it:
+        await it.launch(rows(ROWS))
+        ends = [record.stopped for record in it.simulator.state().runs if record.stopped is not None]
+        assert anyio.current_time() - max(ends) <= 15
+        assert it.simulator.state().calls["GetRun"].throttled <= 10
+        await it.assert_agreement()
+
+
+async def test_what_a_sweep_shows_is_told_before_the_end(tmp_path):
+    async with bench(tmp_path, settings(), read_rate=10) as it:
+        _, launcher = await it.launch(rows(ROWS), deadline=60)
+        assert calls(it, "GetRun") == 0
+        assert launcher.tally.by_status["RUNNING"] > ROWS * 0.9
+        stored = await it.ledger.counts("cohort")
+        assert stored.by_status["RUNNING"] == launcher.tally.by_status["RUNNING"]
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        "ListRuns:AccessDeniedException",
+        "ListRuns:drop_before",
+        "ListRuns:empty_after=0.3,ListRuns:error_after=0.2,ListRuns:html_after=0.1",
+        "ListRuns:hang_before=0.1,GetRun:error_before=0.2",
+        "*:throttle=0.1",
+    ],
+)
+async def test_a_listing_that_fails_costs_calls_and_nothing_else(tmp_path, faults):
+    async with bench(tmp_path, settings(faults=faults, hang=40), read_rate=20) as it:
+        await it.launch(rows(ROWS))
+        await it.assert_agreement()
+
+
+async def test_where_listing_is_denied_it_is_said_once_with_the_cure(tmp_path):
+    async with bench(tmp_path, settings(faults="ListRuns:AccessDeniedException"), read_rate=20) as it:
+        with capture_logs() as logs:
+            await it.launch(rows(ROWS))
+        (said,) = [one for one in logs if one["event"] == "sweep_failed"]
+        assert "omics:ListRuns" in said["instead"]
+        assert calls(it, "ListRuns") == 1
+
+
+@pytest.mark.parametrize("lag", [30.0, 10_000.0])
+async def test_a_listing_that_lags_decides_nothing(tmp_path, lag):
+    async with bench(tmp_path, settings(listing_lag=lag), read_rate=20) as it:
+        await it.launch(rows(ROWS))
+        await it.assert_agreement()
+
+
+async def test_a_run_that_was_deleted_and_whose_id_went_to_another_is_seen_to_be_gone(tmp_path):
+    async with bench(tmp_path, settings(), read_rate=20) as it:
+        await it.launch(rows(ROWS), deadline=60)
+        victim = next(
+            record for record in it.simulator.state().runs if record.tags["batchrun:id"] == "row-0007"
+        )
+        await _cancel_and_delete(it, victim.id)
+        stranger = await _started_by_another(it)
+        assert stranger == victim.id
+        async with reconnected(it):
+            await it.launch(rows(ROWS))
+        entries = await it.entries()
+        assert entries["row-0007"].state is State.DELETED
+        assert all(one.state is State.SUCCEEDED for id, one in entries.items() if id != "row-0007")
+
+
+async def test_one_pass_lists_and_looks_only_at_what_has_ended(tmp_path):
+    async with bench(tmp_path, settings(), read_rate=20) as it:
+        await it.launch(rows(ROWS), mode=Mode.DETACH)
+        await anyio.sleep(100)
+        await it.launch(rows(ROWS), mode=Mode.ONCE)
+        ended = sum(1 for record in it.simulator.state().runs if record.stopped is not None)
+        assert 0 < ended < ROWS
+        assert 0.7 * ended <= calls(it, "GetRun") <= ended + 12
+        assert calls(it, "ListRuns") <= 8
+
+
+async def test_the_next_launch_goes_on_at_the_pace_of_the_last(tmp_path):
+    limits = {"StartRun": Limit(rate=8, burst=8), "*": None}
+    async with bench(tmp_path, settings(limits=limits), rate=AUTO) as it:
+        await it.launch(rows(150), mode=Mode.DETACH)
+        (kept,) = (
+            await it.ledger.paces(it.service.account, since=it.clock.utcnow().replace(year=2000))
+        ).values()
+        assert kept.phase is Phase.HOLDING
+        assert 7 < kept.base < 9
+        throttled = it.simulator.state().calls["StartRun"].throttled
+        async with reconnected(it, rate=AUTO):
+            await it.launch(rows(300), mode=Mode.DETACH)
+        assert it.simulator.state().calls["StartRun"].throttled - throttled <= 3
+
+
+async def test_draining_lets_go_of_a_sweep(tmp_path):
+    async with bench(tmp_path, settings(faults="ListRuns:hang_before", hang=1000), read_rate=20) as it:
+        launcher = it.launcher(await it.take_in(rows(ROWS)))
+        async with anyio.create_task_group() as group:
+            group.start_soon(launcher.run)
+            await anyio.sleep(20)
+            begun = anyio.current_time()
+            launcher.drain()
+        assert anyio.current_time() - begun < 2
+
+
+async def _cancel_and_delete(it: Bench, run_id: str) -> None:
+    async with reconnected(it):
+        await it.service._client.cancel_run(id=run_id)
+        await anyio.sleep(30)
+        await it.service._client.delete_run(id=run_id)
+
+
+async def _started_by_another(it: Bench) -> str:
+    async with reconnected(it):
+        answer = await it.service._client.start_run(
+            workflowId="7654321",
+            roleArn="arn:aws:iam::123456789012:role/omics",
+            outputUri="s3://other/x/",
+            name="somebody-elses",
+            requestId="other",
+        )
+        return str(answer["id"])

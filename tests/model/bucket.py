@@ -1,0 +1,159 @@
+"""A token bucket at the service, and callers that keep to a pace, in made-up time."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from batchrun.model.pace import AUTO, Learned, Pace, Rate
+
+_CATCH_UP = 0.02
+_IN_AIR = 32
+
+
+@dataclass(slots=True)
+class Bucket:
+    rate: float
+    burst: int
+    tokens: float = math.nan
+    seen: float = 0.0
+
+    def take(self, now: float) -> bool:
+        if math.isnan(self.tokens):
+            self.tokens = self.burst
+        self.tokens = min(self.burst, self.tokens + (now - self.seen) * self.rate)
+        self.seen = now
+        if self.tokens < 1 - 1e-6:
+            return False
+        self.tokens -= 1
+        return True
+
+
+@dataclass(slots=True)
+class Story:
+    """What became of a batch of calls."""
+
+    pace: Pace
+    passed_at: list[float] = field(default_factory=list)
+    refused_at: list[float] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return self.passed_at[-1]
+
+    @property
+    def refused(self) -> float:
+        return len(self.refused_at) / (len(self.refused_at) + len(self.passed_at))
+
+    def rate(self, since: float, until: float) -> float:
+        return sum(1 for at in self.passed_at if since <= at < until) / (until - since)
+
+
+class Caller:
+    """Sends at the pace, as ``service.pacing.Lane`` does."""
+
+    def __init__(self, pace: Pace, calls: int) -> None:
+        self.pace = pace
+        self.left = calls
+        self.in_air = 0
+        self.last = -math.inf
+
+    def next(self, now: float) -> float | None:
+        if not self.left or self.in_air >= min(_IN_AIR, self.pace.window):
+            return None
+        interval = 1 / self.pace.rate
+        if math.isinf(self.last):
+            self.last = now - interval
+        behind = max(_CATCH_UP, self.pace.allowance * interval)
+        return max(self.last + interval, now - behind)
+
+    def send(self, turn: float) -> None:
+        self.last = turn
+        self.left -= 1
+        self.in_air += 1
+
+
+def played(
+    rate: float,
+    burst: int,
+    *,
+    calls: int = 400,
+    asked: Rate = AUTO,
+    answer: float = 0.005,
+    jitter: float = 0.002,
+    changes: Sequence[tuple[float, float]] = (),
+    noise: float = 0.0,
+    others: Sequence[float] = (),
+    pace: Pace | None = None,
+    learned: Learned | None = None,
+    quota: float | None = None,
+    supposed: float = 5.0,
+    seed: int = 1,
+) -> Story:
+    """
+    Play *calls* calls against a bucket of *rate* and *burst*.
+
+    Args:
+        rate: Tokens per second.
+        burst: Tokens of a full bucket.
+        calls: How many have to pass.
+        asked: The rate that was asked for.
+        answer: Seconds from sending to the answer.
+        jitter: Seconds that may come on top, each way.
+        changes: When the bucket's rate becomes another.
+        noise: The chance of a refusal for no reason.
+        others: When somebody else takes a token.
+        pace: Goes on with this one.
+        learned: What an earlier launch knew.
+        quota: What the service told.
+        supposed: What is supposed.
+        seed: Of the jitter and the noise.
+    """
+    chance = random.Random(seed)
+    bucket = Bucket(rate, burst)
+    pace = pace or Pace(asked, supposed=supposed, quota=quota, learned=learned)
+    caller, story = Caller(pace, calls), Story(pace)
+    events: list[tuple[float, int, str, float]] = []
+    number = 0
+
+    def later(at: float, what: str, about: float) -> None:
+        nonlocal number
+        number += 1
+        heapq.heappush(events, (at, number, what, about))
+
+    for at, new in changes:
+        later(at, "change", new)
+    for at in others:
+        later(at, "other", 0.0)
+    now = 0.0
+    while len(story.passed_at) < calls:
+        turn = caller.next(now)
+        if turn is not None and (not events or max(turn, now) < events[0][0]):
+            now = max(turn, now)
+            caller.send(turn)
+            later(now + answer / 2 + chance.random() * jitter, "arrives", now)
+            continue
+        now, _, what, about = heapq.heappop(events)
+        match what:
+            case "change":
+                bucket.take(now)
+                bucket.rate = about
+            case "other":
+                bucket.take(now)
+            case "arrives":
+                passes = chance.random() >= noise and bucket.take(now)
+                (story.passed_at if passes else story.refused_at).append(now)
+                back = now + answer / 2 + chance.random() * jitter
+                later(back, "passed" if passes else "refused", about)
+            case "passed":
+                caller.in_air -= 1
+                pace.passed(about)
+            case _:
+                caller.in_air -= 1
+                caller.left += 1
+                caller.last = max(caller.last, about)
+                pace.refused(about, now)
+    return story

@@ -1,0 +1,309 @@
+"""Whom to look at, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from batchrun.errors import InvariantError
+from batchrun.model.actions import Look, Sweep
+from batchrun.model.entry import Entry
+from batchrun.model.listing import Listed
+from batchrun.model.policies import WatchPolicy
+from batchrun.model.transitions import apply
+from batchrun.model.watch import ReadRates, Watch, Way
+from tests.builders import active, at, planned, request
+
+LAG = 60.0
+
+
+def entry(number: int, **fields) -> Entry:
+    id = f"row-{number}"
+    content = request(name=f"cohort-{id}", **fields)
+    return active(replace(planned(id, number), request=content), id=f"{1000 + number}", uuid=f"u-{number}")
+
+
+def watch(
+    count: int, way: Way = Way.AUTO, *, is_once: bool = False, since: float = -100.0, **fields
+) -> Watch:
+    made = Watch(WatchPolicy(), way, listing_lag=LAG, is_once=is_once)
+    for number in range(count):
+        made.add(entry(number, **fields), since=since, due=0.0)
+    return made
+
+
+def shown(*numbers: int, status: str = "RUNNING", **fields) -> dict[str, Listed]:
+    return {
+        f"{1000 + number}": Listed(
+            id=f"{1000 + number}",
+            status=status,
+            name=fields.get("name", f"cohort-row-{number}"),
+            creation_time=fields.get("creation_time", at(0)),
+        )
+        for number in numbers
+    }
+
+
+def looks(actions: list[Look | Sweep]) -> list[str]:
+    return [action.entry.id for action in actions if isinstance(action, Look)]
+
+
+def sweep_of(actions: list[Look | Sweep]) -> Sweep:
+    (sweep,) = [action for action in actions if isinstance(action, Sweep)]
+    return sweep
+
+
+def swept(made: Watch, found: dict[str, Listed], now: float, *, took: float = 1.0):
+    """Let a sweep that is due at *now* show *found*."""
+    sweep = sweep_of(made.plan(now=now, room=32))
+    return made.swept(sweep, found, 4, now=now + took, at=at(now + took))
+
+
+def test_few_runs_are_looked_at_one_by_one():
+    made = watch(5)
+    assert looks(made.plan(now=0, room=32)) == [f"row-{number}" for number in range(5)]
+    assert made.in_air == 5
+
+
+def test_many_runs_are_listed():
+    made = watch(500)
+    (sweep,) = made.plan(now=0, room=32)
+    assert sweep == Sweep(begun=0, run_group=None)
+    assert made.plan(now=1, room=32) == []
+
+
+def test_runs_of_others_make_listing_dear():
+    made = watch(50)
+    sweep = sweep_of(made.plan(now=0, room=32))
+    made.swept(sweep, shown(*range(50)), 60, now=6, at=at(6))  # 5,900 runs that are not ours
+    made.plan(now=6, room=100)
+    assert looks(made.plan(now=200, room=100))
+
+
+def test_the_choice_goes_by_the_rates():
+    made = watch(50)
+    made.rates = ReadRates(get=1000, list=1)
+    assert len(looks(made.plan(now=0, room=100))) == 50
+
+
+@pytest.mark.parametrize(("way", "is_swept"), [(Way.GET, False), (Way.LIST, True)])
+def test_the_user_may_choose(way, is_swept):
+    made = watch(2000 if way is Way.GET else 2, way)
+    assert any(isinstance(action, Sweep) for action in made.plan(now=0, room=32)) is is_swept
+
+
+def test_what_is_listed_costs_no_look_and_what_left_the_list_costs_one():
+    made = watch(100)
+    assert swept(made, shown(*range(100)), 0) != []
+    assert looks(made.plan(now=2, room=32)) == []
+    swept(made, shown(*range(1, 100)), 50)
+    assert looks(made.plan(now=51, room=32)) == ["row-0"]
+
+
+def test_a_listing_moves_a_run_on_and_never_ends_it():
+    made = watch(100)
+    news = swept(made, shown(*range(100)), 0)
+    assert {event.run.status for _, event in news} == {"RUNNING"}
+    assert swept(made, shown(*range(100), status="COMPLETED"), 50) == []
+    assert len(made) == 100
+
+
+def test_what_a_listing_showed_is_what_the_next_look_begins_with():
+    made = watch(100)
+    swept(made, shown(*range(100)), 0)
+    swept(made, shown(*range(1, 100)), 50)
+    (look,) = [action for action in made.plan(now=51, room=32) if isinstance(action, Look)]
+    assert look.entry.run is not None
+    assert look.entry.run.status == "RUNNING"
+
+
+def test_a_run_that_was_missed_is_looked_at_once_and_then_by_its_own_pace():
+    made = watch(100)
+    swept(made, shown(*range(100)), 0)
+    missing = shown(*range(1, 100))
+    swept(made, missing, 50)
+    (look,) = [action for action in made.plan(now=51, room=32) if isinstance(action, Look)]
+    made.looked(look.entry, now=52, failed=False, is_going=True)
+    swept(made, missing, 70)
+    assert looks(made.plan(now=72, room=32)) == []
+    assert looks(made.plan(now=52 + 67, room=32)) == ["row-0"]
+
+
+def test_a_run_that_never_shows_up_is_still_watched():
+    made, seen, now = watch(100, since=-1), 0, 0.0
+    while now < 600:
+        for action in made.plan(now=now, room=32):
+            if isinstance(action, Sweep):
+                made.swept(action, shown(*range(1, 100)), 4, now=now, at=at(now))
+            else:
+                assert action.entry.id == "row-0"
+                seen += 1
+                made.looked(action.entry, now=now, failed=False, is_going=True)
+        wake = made.wake_at(32)
+        assert wake is not None
+        now = max(now + 0.001, wake)
+    assert 10 < seen < 40
+
+
+def test_a_young_run_that_is_not_listed_yet_is_not_taken_for_gone():
+    made = watch(100)
+    made.add(entry(100), since=-1)
+    swept(made, shown(*range(100)), 0, took=0.5)
+    assert looks(made.plan(now=0.7, room=32)) == []
+    assert looks(made.plan(now=1.3, room=32)) == ["row-100"]  # by its age, not because it is missing
+
+
+def test_what_was_accepted_during_a_sweep_waits_for_the_next():
+    made = watch(100)
+    sweep = sweep_of(made.plan(now=0, room=32))
+    made.add(entry(100), since=0.5)
+    made.swept(sweep, shown(*range(100)), 4, now=1, at=at(1))
+    assert looks(made.plan(now=14, room=32)) == []
+
+
+@pytest.mark.parametrize("fields", [{"name": "other"}, {"creation_time": at(36_000)}])
+def test_an_id_that_is_another_runs_by_now_costs_a_look(fields):
+    made = watch(100)
+    found = shown(*range(1, 100)) | shown(0, **fields)
+    swept(made, found, 0)
+    assert looks(made.plan(now=1, room=32)) == ["row-0"]
+
+
+def test_two_rows_whose_runs_bear_one_id_are_both_watched():
+    made = watch(1, Way.GET)
+    made.add(replace(entry(0), id="again"), since=-100, due=0.0)
+    first, second = made.plan(now=0, room=32)
+    for look in (first, second):
+        assert isinstance(look, Look)
+        assert made.is_ours("1000")
+        made.looked(look.entry, now=1, failed=False, is_going=False)
+    assert not made.is_ours("1000")
+
+
+def test_a_group_that_all_runs_share_narrows_the_sweep():
+    made = watch(100, runGroupId="7")
+    assert sweep_of(made.plan(now=0, room=32)).run_group == "7"
+    mixed = watch(100, runGroupId="7")
+    mixed.add(entry(100), since=0.0)
+    assert sweep_of(mixed.plan(now=0, room=32)).run_group is None
+
+
+def test_where_listing_is_denied_each_run_is_looked_at():
+    made = watch(100)
+    made.plan(now=0, room=32)
+    made.sweep_failed(now=1, is_denied=True)
+    assert made.in_air == 0
+    now, seen = 1.0, 0
+    while now < 200:
+        actions = made.plan(now=now, room=200)
+        assert not any(isinstance(action, Sweep) for action in actions)
+        for action in actions:
+            seen += 1
+            assert isinstance(action, Look)
+            made.looked(action.entry, now=now, failed=False, is_going=True)
+        now = max(now + 0.01, made.wake_at(200) or now)
+    assert seen >= 300
+
+
+def test_a_sweep_that_fails_is_tried_again_ever_later_and_runs_are_looked_at_meanwhile():
+    made, now, sweeps = watch(100), 0.0, []
+    while now < 400:
+        for action in made.plan(now=now, room=200):
+            if isinstance(action, Sweep):
+                sweeps.append(now)
+                made.sweep_failed(now=now, is_denied=False)
+            else:
+                made.looked(action.entry, now=now, failed=False, is_going=True)
+        now = max(now + 0.01, made.wake_at(200) or now)
+    gaps = [later - earlier for earlier, later in pairwise(sweeps)]
+    assert len(gaps) >= 3
+    assert gaps == sorted(gaps)
+    assert gaps[0] >= 30
+
+
+def test_sweeps_come_as_often_as_age_and_quota_allow():
+    policy = WatchPolicy()
+    assert policy.sweep_wait(5, 4, 10) == 2
+    assert policy.sweep_wait(200, 4, 10) == 8
+    assert policy.sweep_wait(36_000, 4, 10) == 15
+    assert policy.sweep_wait(36_000, 400, 10) == 50  # 40,000 runs: four fifths of the lane
+
+
+def test_the_fewer_runs_are_left_the_sooner_an_end_is_seen():
+    policy = WatchPolicy()
+    waits = [policy.wait(100, "k", runs=runs) for runs in (1, 50, 100, 5000)]
+    assert waits == sorted(waits)
+    assert waits[0] < 6
+    assert waits[-1] == policy.wait(100, "k")
+
+
+def test_one_pass_lists_all_and_looks_only_at_what_is_not_listed():
+    made = watch(100, is_once=True)
+    assert swept(made, shown(*range(90)), 0) != []
+    assert len(made) == 10
+    actions = made.plan(now=1, room=32)
+    assert looks(actions) == [f"row-{number}" for number in range(90, 100)]
+    for action in actions:
+        assert isinstance(action, Look)
+        made.looked(action.entry, now=2, failed=False, is_going=True)
+    assert len(made) == 0
+    assert made.plan(now=100, room=32) == []
+
+
+def test_one_pass_looks_at_each_run_where_listing_fails():
+    made = watch(100, is_once=True)
+    made.plan(now=0, room=32)
+    made.sweep_failed(now=1, is_denied=False)
+    assert len(looks(made.plan(now=1, room=200))) == 100
+
+
+def test_what_has_no_run_cannot_be_watched():
+    with pytest.raises(InvariantError, match="no run to watch"):
+        watch(0).add(planned(), since=0.0)
+
+
+def test_a_look_under_way_is_not_planned_again_when_listing_stops():
+    made = watch(100)
+    swept(made, shown(*range(1, 100)), 0)
+    assert looks(made.plan(now=1, room=1)) == ["row-0"]
+    sweep = sweep_of(made.plan(now=30, room=1))
+    made.swept(sweep, shown(*range(1, 100)), 500, now=31, at=at(31))
+    made.plan(now=32, room=1)
+    assert "row-0" not in looks(made.plan(now=200, room=1000))
+
+
+def test_looks_never_exceed_the_room_and_fill_it_again():
+    made = watch(50, Way.GET)
+    first = made.plan(now=0, room=10)
+    assert len(first) == 10
+    assert made.plan(now=0, room=10) == []
+    assert made.wake_at(10) is None
+    assert isinstance(first[0], Look)
+    made.looked(first[0].entry, now=1, failed=False, is_going=False)
+    assert len(made.plan(now=1, room=10)) == 1
+
+
+def test_failed_looks_come_ever_later():
+    made, now, gaps = watch(1, Way.GET, since=-20), 0.0, []
+    for _ in range(6):
+        (action,) = made.plan(now=now, room=1)
+        assert isinstance(action, Look)
+        made.looked(action.entry, now=now, failed=True, is_going=True)
+        wake = made.wake_at(1)
+        assert wake is not None
+        gaps.append(wake - now)
+        now = wake
+    assert gaps[:5] == sorted(gaps[:5])
+    assert gaps[-1] > 5 * gaps[0]
+
+
+def test_the_order_of_states_lets_none_slip_by():
+    going = entry(0)
+    assert going.run is not None
+    made = watch(100)
+    for status in ("STARTING", "RUNNING", "STOPPING"):
+        news = swept(made, shown(*range(100), status=status), made.wake_at(32) or 0)
+        assert {event.run.status for _, event in news} == {status}
+        assert all(apply(before, event).run is not None for before, event in news)

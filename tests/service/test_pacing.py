@@ -1,0 +1,198 @@
+"""Lanes: turns, what slows them, what is learned and kept, over the real client and the real simulator."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from batchrun.clock import VirtualClock
+from batchrun.errors import OutcomeUnknownError
+from batchrun.model.pace import AUTO, UNLIMITED, Learned, Pace, Phase, Rate
+from batchrun.service.pacing import Lane
+from batchrun.simulator import Limit, parse_faults
+from tests.world import connected, simulated, start
+
+
+async def starts(service, count: int, first: int = 0) -> None:
+    async with anyio.create_task_group() as group:
+        for number in range(first, first + count):
+            group.start_soon(partial(start, service, requestId=f"r-{number}", name=f"n-{number}"))
+
+
+def limited(rate: float, burst: int, **changes):
+    return simulated(
+        limits={"StartRun": Limit(rate=rate, burst=burst), "*": None}, max_active=None, **changes
+    )
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(8, 8), (5, 5), (5, 1), (20, 20)])
+async def test_a_limit_that_nobody_told_is_found_over_the_wire(rate, burst):
+    async with connected(limited(rate, burst), rate=AUTO) as (service, simulator):
+        await starts(service, 300)
+        state = simulator.state()
+        took = state.accepted_at[-1] - state.accepted_at[0]
+        assert took <= (300 - burst) / rate * (1.08 if burst == 1 else 1.03)
+        assert state.calls["StartRun"].throttled <= 9
+        assert len(state.runs) == 300
+
+
+async def test_hints_of_the_service_are_honoured():
+    async with connected(limited(0.1, 1, retry_after=True), rate=AUTO) as (service, simulator):
+        await starts(service, 10)
+        calls = simulator.state().start_calls
+        refusals = [(call, after) for call, after in pairwise(calls) if call.outcome == "ThrottlingException"]
+        assert refusals
+        # Ten seconds a token, of which some had passed by the time of the call.
+        assert all(after.at - call.at > 1 for call, after in refusals)
+
+
+async def test_the_quota_is_read_where_it_may_be(monkeypatch):
+    async with connected(limited(2, 2), rate=AUTO) as (service, simulator):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)
+        await service.recall({})
+        assert service.known_rate("StartRun") == 2
+        await starts(service, 40)
+        assert simulator.state().calls["StartRun"].throttled <= 3
+
+
+async def test_aws_is_not_asked_about_a_local_service():
+    async with connected(limited(2, 2), rate=AUTO) as (service, _):
+        await service.recall({})
+        assert service.known_rate("StartRun") == 5
+        assert anyio.current_time() < 1
+
+
+async def test_a_quota_that_may_not_be_read_is_done_without(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "http://127.0.0.1:9")
+    async with connected(limited(2, 2), rate=AUTO) as (service, _):
+        await service.recall({})
+        assert service.known_rate("StartRun") == 5
+
+
+async def test_nobody_waits_long_for_a_quota(monkeypatch):
+    silent = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    port = silent.extra(anyio.abc.SocketAttribute.local_port)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", f"http://127.0.0.1:{port}")
+    async with silent, connected(limited(2, 2), rate=AUTO) as (service, _):
+        await service.recall({})
+        assert service.known_rate("StartRun") == 5
+        assert anyio.current_time() < 5
+
+
+async def test_what_was_learned_goes_on_and_is_not_asked_for_again(monkeypatch):
+    async with connected(limited(8, 8), rate=AUTO) as (service, simulator):
+        await starts(service, 200)
+        learned = service.learned()
+        assert set(learned) == {"StartRun"}
+        throttled = simulator.state().calls["StartRun"].throttled
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "http://127.0.0.1:9")
+        async with connected(endpoint_url=simulator.url, rate=AUTO) as (again, _):
+            await again.recall(learned)
+            begun = anyio.current_time()
+            await starts(again, 80, first=200)
+            assert 8.5 <= anyio.current_time() - begun <= 11
+        assert simulator.state().calls["StartRun"].throttled - throttled <= 3
+
+
+async def test_a_starved_lane_slows_no_other():
+    settings = simulated(limits={"StartRun": Limit(rate=0.05, burst=1), "*": None})
+    async with connected(settings, rate=AUTO, read_rate=AUTO) as (service, _):
+        run = await start(service)
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(start, service, requestId="starved"))
+            await anyio.sleep(1)
+            begun = anyio.current_time()
+            for _ in range(20):
+                await service.get_run(run.id)
+            assert anyio.current_time() - begun < 1
+            group.cancel_scope.cancel()
+
+
+async def test_calls_that_hang_do_not_hold_up_the_opening():
+    settings = simulated("StartRun:hang_before=1x", hang=1000)
+    async with connected(settings, rate=AUTO) as (service, simulator), anyio.create_task_group() as group:
+        for number in range(20):
+            group.start_soon(partial(start, service, requestId=f"r-{number}"))
+        await anyio.sleep(5)
+        assert len(simulator.state().runs) == 19
+        group.cancel_scope.cancel()
+
+
+async def test_where_nothing_paces_a_refusal_makes_the_lane_rest_ever_longer():
+    clock = VirtualClock()
+    async with connected(simulated("StartRun:throttle=6x"), clock=clock) as (service, simulator):
+        await start(service)
+        times = [call.at for call in simulator.state().start_calls]
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        assert gaps == sorted(gaps)
+        assert gaps[-1] > 8 * gaps[0]
+
+
+async def test_a_lane_without_a_pace_keeps_nothing():
+    async with connected(simulated("StartRun:throttle=1x"), rate=UNLIMITED) as (service, _):
+        await start(service)
+        assert service.learned() == {}
+        assert service.known_rate("StartRun") == float("inf")
+
+
+async def test_turns_are_given_in_order_and_a_cancelled_waiter_holds_up_nobody():
+    lane, order = Lane(Pace(Rate(most=1)), VirtualClock()), []
+
+    async def wait(number: int) -> None:
+        await lane.turn()
+        order.append(number)
+
+    async with anyio.create_task_group() as group:
+        for number in range(5):
+            group.start_soon(wait, number)
+        with anyio.move_on_after(0.5):
+            await lane.turn()
+    assert order == [0, 1, 2, 3, 4]
+    assert 4 <= anyio.current_time() < 5.1
+
+
+async def test_a_delay_is_caught_up_on_by_what_the_service_saved_meanwhile():
+    learned = Learned(phase=Phase.HOLDING, base=8, cut=0.01, span=240, passed=240, burst=8)
+    lane = Lane(Pace(AUTO, learned=learned), VirtualClock())
+    await lane.turn()
+    await anyio.sleep(10)
+    turns = [await lane.turn() for _ in range(8)]
+    assert sum(1 for turn in turns if turn <= 10) in {4, 5}
+    assert turns == sorted(turns)
+
+
+async def test_an_unknown_outcome_says_nothing_of_the_limit():
+    lane = Lane(Pace(AUTO), VirtualClock())
+    turn = await lane.turn()
+    before = lane.pace.learned if lane.pace else None
+    lane.answered(turn, OutcomeUnknownError("?", operation="StartRun", code="ReadTimeoutError"))
+    assert lane.pace is not None
+    assert lane.pace.learned == before
+    await lane.turn()
+    lane.lost()
+    await lane.turn()
+    assert anyio.current_time() < 0.01
+
+
+async def test_throttles_at_random_do_not_bring_a_launch_to_a_halt():
+    async with connected(simulated("*:throttle=0.1", max_active=None), rate=AUTO) as (service, simulator):
+        await starts(service, 300)
+        assert anyio.current_time() < 300
+        assert len(simulator.state().runs) == 300
+
+
+async def test_reads_learn_too():
+    settings = simulated(limits={"GetRun": Limit(rate=20, burst=20), "*": None})
+    async with connected(settings, read_rate=AUTO) as (service, simulator):
+        run = await start(service)
+        begun = anyio.current_time()
+        async with anyio.create_task_group() as group:
+            for _ in range(500):
+                group.start_soon(service.get_run, run.id)
+        assert anyio.current_time() - begun <= 480 / 20 * 1.08
+        assert simulator.state().calls["GetRun"].throttled <= 12
+        simulator.script(*parse_faults("GetRun:throttle=1x"))
+        await service.get_run(run.id)

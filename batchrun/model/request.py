@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 def start_run_request(entry: Entry) -> dict[str, Json]:
     """Give the request for the entry's current attempt."""
     request: dict[str, Json] = json.loads(entry.request)
+    request_id = entry.request_id
     if entry.tagged:
-        own = own_tags(entry)
         users = request.get("tags")
-        request["tags"] = {**(users if isinstance(users, dict) else {}), **own}
-    request["requestId"] = entry.request_id
+        request["tags"] = {**(users if isinstance(users, dict) else {}), **_own_tags(entry, request_id)}
+    request["requestId"] = request_id
     return request
 
 
-def own_tags(entry: Entry) -> dict[str, Json]:
+def _own_tags(entry: Entry, request_id: str) -> dict[str, Json]:
     """Give the tags by which the run can be found again without a ledger."""
     return {
         TAG_BATCH: entry.batch,
         TAG_ID: entry.id,
         TAG_ATTEMPT: str(entry.attempt),
-        TAG_REQUEST_ID: entry.request_id,
+        TAG_REQUEST_ID: request_id,
     }
 
 

@@ -192,20 +192,25 @@ def apply(entry: Entry, event: Event) -> Entry:
         return entry
     if cell is FORBIDDEN:
         raise InvariantError(f"{_story(entry)}; then '{kind(event)}', which cannot happen in this state")
-    return _evolve(replace(entry, state=cell), event, was=entry.state)
+    return _evolve(entry, event, cell)
 
 
-def _evolve(entry: Entry, event: Event, *, was: State) -> Entry:
+def _evolve(entry: Entry, event: Event, state: State) -> Entry:
     match event:
         case Intended(at=at, tagged=tagged):
             if entry.intended_at is not None:
-                return replace(entry, due=None)  # the same attempt again: the same bytes, the same age
-            return replace(entry, intended_at=at, tagged=tagged)
+                return replace(
+                    entry, state=state, due=None
+                )  # the same attempt again: the same bytes, the same age
+            return replace(entry, state=state, intended_at=at, tagged=tagged)
         case Accepted(at=at, run=run):
-            return replace(entry, run=run, accepted_at=at, is_doubtful=False, code=None, message=None)
+            return replace(
+                entry, state=state, run=run, accepted_at=at, is_doubtful=False, code=None, message=None
+            )
         case Deferred(due=due, code=code, message=message):
             return replace(
                 entry,
+                state=state,
                 due=due,
                 code=code,
                 message=message,
@@ -213,15 +218,15 @@ def _evolve(entry: Entry, event: Event, *, was: State) -> Entry:
                 deferrals=entry.deferrals + 1,
             )
         case Refused(code=code, message=message):
-            return replace(entry, code=code, message=message, is_doubtful=False)
+            return replace(entry, state=state, code=code, message=message, is_doubtful=False)
         case Doubted(code=code, message=message):
-            return replace(entry, code=code, message=message, is_doubtful=True)
+            return replace(entry, state=state, code=code, message=message, is_doubtful=True)
         case Progressed(run=run) | Completed(run=run) | Failed(run=run) | Cancelled(run=run):
-            return replace(entry, run=_kept(entry, run))
+            return replace(entry, state=state, run=_kept(entry, run))
         case Removed(message=message):
-            return replace(entry, message=message)
+            return replace(entry, state=state, message=message)
         case Revised(request=request):  # pragma: no branch (there is no other)
-            return _revise(entry, request, was)
+            return _revise(entry, request)
 
 
 def _kept(entry: Entry, run: Run) -> Run:
@@ -231,8 +236,8 @@ def _kept(entry: Entry, run: Run) -> Run:
     return run
 
 
-def _revise(entry: Entry, request: str, was: State) -> Entry:
-    match was:
+def _revise(entry: Entry, request: str) -> Entry:
+    match entry.state:
         case State.PLANNED:
             return replace(entry, request=request)  # never sent, so the attempt is still free
         case State.SUBMITTING:

@@ -20,6 +20,7 @@ from batchrun.errors import (
     CredentialsError,
     LeaseError,
     OutcomeUnknownError,
+    RefusedError,
     StorageError,
     ThrottledError,
 )
@@ -171,6 +172,7 @@ class AwsHealthOmics(HealthOmics):
             nonlocal doubt
             if doubt is not None and self._clock.monotonic() >= trusted_until:
                 raise doubt  # the turn came too late: sent now, it might start the run once more
+            self._check_known(request)
             try:
                 return await self._identified(await self._client.start_run(**parameters))
             except Exception as raw:
@@ -191,6 +193,17 @@ class AwsHealthOmics(HealthOmics):
         except CallError as error:
             error.is_doubtful = doubt is not None
             raise
+
+    def _check_known(self, request: Mapping[str, Json]) -> None:
+        """Refuse what botocore would leave out without a word: a row may come from a newer one's manifest."""
+        model: Any = self._client.meta.service_model.operation_model("StartRun")
+        known = model.input_shape.members
+        if unknown := request.keys() - known.keys():
+            raise RefusedError(
+                f"the installed botocore does not know {', '.join(sorted(unknown))}; upgrade aiobotocore",
+                operation="StartRun",
+                code="UnknownField",
+            )
 
     async def _identified(self, answer: Mapping[str, Any]) -> Run:
         """Read the answer to StartRun; its ``uuid`` is optional in the model, so ask where it lacks."""
@@ -273,7 +286,8 @@ class AwsHealthOmics(HealthOmics):
         lane = self._lanes[operation]
         is_answered = False
         try:
-            await self._clock.sleep(turn - self._clock.monotonic())
+            if (wait := turn - self._clock.monotonic()) > 0:
+                await self._clock.sleep(wait)
             await self._check()
             sent = self._clock.monotonic()
             try:

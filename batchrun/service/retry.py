@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 import tenacity
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
 
 T = TypeVar("T")
+#: Failures that may pass.
+_PASSING: Final = (ThrottledError, OutcomeUnknownError, ConflictError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +91,29 @@ class RetryPolicy:
         Raises:
             CallError: The last failure.
         """
+        trusted_until = self._clock.monotonic() + trusted_for
+        first: CallError | None = None
+        try:
+            return await call()
+        except _PASSING as error:
+            first = error  # only a call that failed is worth what the policy costs
+
+        async def from_the_first() -> T:
+            nonlocal first
+            if first is not None:
+                failure, first = first, None
+                raise failure
+            return await call()
+
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type((ThrottledError, OutcomeUnknownError, ConflictError)),
-            stop=self._stop_rule(self._clock.monotonic() + trusted_for),
+            retry=tenacity.retry_if_exception_type(_PASSING),
+            stop=self._stop_rule(trusted_until),
             wait=self._wait,
             sleep=self._nap,
             before_sleep=lambda state: on_failure(_failure(state)),
             reraise=True,
         )
-        return await retrying(call)
+        return await retrying(from_the_first)
 
     def _stop_rule(self, trusted_until: float) -> Callable[[tenacity.RetryCallState], bool]:
         first_failure: float | None = None

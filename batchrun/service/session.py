@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from contextlib import AsyncExitStack, asynccontextmanager
+import platform
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from aiobotocore import __version__ as aiobotocore_version
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from botocore import __version__ as botocore_version
 from botocore import exceptions as boto
+from botocore.utils import parse_timestamp
 
 from batchrun import __version__
 from batchrun.errors import ServiceUnusableError, UsageError
@@ -75,6 +80,7 @@ async def _enter_client(target: Target, stack: AsyncExitStack) -> OmicsClient:
     region = target.region or configured_region(session)
     endpoint = target.endpoint_url or await _configured_endpoint(session, region, target)
     is_local = is_loopback(endpoint)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_timestamp)
     await _check_credentials(session, is_local=is_local)
     context = session.create_client(
         "omics",
@@ -108,8 +114,33 @@ def _config(target: Target, *, is_local: bool) -> AioConfig:
         connect_timeout=target.connect_timeout,
         read_timeout=target.read_timeout,
         max_pool_connections=target.connections,
-        user_agent_extra=f"batchrun/{__version__}",
+        user_agent=_user_agent(),
+        # Each row was held against the same model, and more of it, when the manifest was read.
+        parameter_validation=False,
         **prefix,
+    )
+
+
+def _timestamp(value: Any) -> datetime:
+    """Read the service's times, which are ISO 8601; botocore's own way tries many formats in turn."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    parsed: datetime = parse_timestamp(value)
+    return parsed
+
+
+def _user_agent() -> str:
+    """
+    Say who calls, once: botocore puts its own words together anew for each call, at a tenth of its price.
+
+    The parts are those of its short form: product/version, first ours, then what we stand on.
+    """
+    python = platform.python_version()
+    system = f"{platform.system()}/{platform.release()}"
+    return (
+        f"batchrun/{__version__} aiobotocore/{aiobotocore_version} botocore/{botocore_version} "
+        f"Python/{python} {system}"
     )
 
 

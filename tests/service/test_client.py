@@ -128,6 +128,13 @@ async def test_a_throttled_lane_rests_as_long_as_the_service_says():
         assert simulator.state().calls["StartRun"].throttled <= 4
 
 
+async def test_a_field_that_botocore_would_leave_out_is_refused_and_not_sent():
+    async with connected() as (service, simulator):
+        with pytest.raises(RefusedError, match="does not know futureField; upgrade aiobotocore"):
+            await start(service, futureField="x")
+        assert not simulator.state().runs
+
+
 async def test_a_missing_run_is_told_apart_from_a_bare_404():
     async with connected() as (service, _):
         with pytest.raises(NotFoundError):

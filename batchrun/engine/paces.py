@@ -9,6 +9,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
+from batchrun.errors import LedgerError
+
 if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.ports.ledger import Ledger
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 _EVERY: Final = 30.0
 #: What is older is not gone by: limits change, and finding one again takes seconds.
 _FRESH: Final = timedelta(days=1)
+log = structlog.get_logger(__name__)
 
 
 class PaceKeeper:
@@ -34,13 +39,17 @@ class PaceKeeper:
         await self._service.recall(await self._ledger.paces(self._service.account, since=since))
 
     async def run(self) -> None:
-        """Write every so often, until cancelled. Raises LedgerError."""
+        """Write every so often, until cancelled."""
         while True:
             await self._clock.sleep(_EVERY)
             await self.keep()
 
     async def keep(self) -> None:
-        """Write what is known now. Raises LedgerError."""
+        """Write what is known now; a disk that fails is for those to meet who write what counts."""
         learned = self._service.learned()
-        if learned:
+        if not learned:
+            return
+        try:
             await self._ledger.keep_paces(self._service.account, learned, at=self._clock.utcnow())
+        except LedgerError as error:
+            log.warning("pace_not_kept", error=str(error))

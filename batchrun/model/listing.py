@@ -37,16 +37,16 @@ class Listed:
     start_time: datetime | None = None
 
 
-def is_same(entry: Entry, name: str | None, listed: Listed) -> bool:
+def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
     """
-    Tell whether *listed* is the entry's run, and not another that was given its id.
+    Tell whether *listed* is the entry's run, and not another that was given its id, and has not ended.
 
     Args:
         entry: ACTIVE.
         name: The name that its run was started with.
         listed: The item with the run's id.
     """
-    if listed.name not in {name or "", ""}:
+    if listed.name not in {name or "", ""} or listed.status not in _RANKS:
         return False
     created = listed.creation_time
     if entry.run is None or created is None:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.actions import Look, Sweep
-from batchrun.model.listing import Listed, after_listing, is_same
+from batchrun.model.listing import Listed, after_listing, shows_going
 from batchrun.model.states import GOING_STATUSES
 from batchrun.model.transitions import apply
 
@@ -43,6 +43,8 @@ _PAGE: Final = 100
 _WORTH_BEGINNING: Final = 2.0
 #: Calls per second that are counted where nothing limits them.
 _UNLIMITED: Final = 1000.0
+#: Seconds for which listings alone are believed that a run goes on.
+_TRUSTED_FOR: Final = 7200.0
 #: Seconds without sweeps after one that failed; doubles with each in a row.
 _AFTER_FAILURE: Final = 30.0
 _LONGEST_AFTER_FAILURE: Final = 900.0
@@ -74,6 +76,7 @@ class _Watched:
     ticket: int = 0  #: tells its place in the queue from those it had before
     tries: int = 0
     failures: int = 0  #: in a row
+    asked_at: float = 0.0  #: loop time of the last answer to a call about this run alone
     listed_at: float | None = None  #: when the last sweep that showed it began
     is_in_air: bool = False
 
@@ -118,6 +121,7 @@ class Watch:
             raise InvariantError(f"entry '{entry.id}' is {entry.state.value} and has no run to watch")
         request = json.loads(entry.request)
         one = _Watched(entry, entry.run.id, since, request.get("name"), request.get("runGroupId"))
+        one.asked_at = since if due is None else due
         self._watched[entry.id] = one
         self._run_ids[one.run_id] += 1
         self._groups[one.run_group] += 1
@@ -132,7 +136,7 @@ class Watch:
             self._is_sweeping = True
             actions.append(Sweep(begun=now, run_group=self._only_group()))
         while self._in_air < room and (one := self._pop_due(now)) is not None:
-            if self._is_covered(one):
+            if self._is_covered(one) and now - one.asked_at < _TRUSTED_FOR:
                 self._put(one, now + self._wait(one, now))
                 continue
             one.is_in_air = True
@@ -149,6 +153,7 @@ class Watch:
             self._drop(one)
             return
         one.entry = entry
+        one.asked_at = one.asked_at if failed else now
         one.tries += 1
         one.failures = one.failures + 1 if failed else 0
         self._put(one, now + self._wait(one, now))
@@ -184,7 +189,7 @@ class Watch:
             if one.is_in_air or one.since >= sweep.begun:
                 continue
             item = listed.get(one.run_id)
-            if item is None or not is_same(one.entry, one.name, item):
+            if item is None or not shows_going(one.entry, one.name, item):
                 self._miss(one, now, is_stranger=item is not None)
                 continue
             one.listed_at = sweep.begun

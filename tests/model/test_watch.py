@@ -108,6 +108,7 @@ def test_a_listing_moves_a_run_on_and_never_ends_it():
     assert {event.run.status for _, event in news} == {"RUNNING"}
     assert swept(made, shown(*range(100), status="COMPLETED"), 50) == []
     assert len(made) == 100
+    assert len(looks(made.plan(now=51, room=200))) == 100  # whatever that listing is, it is no filtered one
 
 
 def test_what_a_listing_showed_is_what_the_next_look_begins_with():
@@ -153,6 +154,20 @@ def test_a_young_run_that_is_not_listed_yet_is_not_taken_for_gone():
     swept(made, shown(*range(100)), 0, took=0.5)
     assert looks(made.plan(now=0.7, room=32)) == []
     assert looks(made.plan(now=1.3, room=32)) == ["row-100"]  # by its age, not because it is missing
+
+
+def test_what_is_listed_for_ever_is_asked_for_itself_now_and_then():
+    made, now, asked = watch(100), 0.0, []
+    while now < 5 * 3600:
+        for action in made.plan(now=now, room=200):
+            if isinstance(action, Sweep):
+                made.swept(action, shown(*range(100)), 4, now=now, at=at(now))
+            else:
+                asked.append(now)
+                made.looked(action.entry, now=now, failed=False, is_going=True)
+        now = max(now + 0.01, made.wake_at(200) or now)
+    assert len(asked) == 200
+    assert min(asked) >= 7200
 
 
 def test_what_was_accepted_during_a_sweep_waits_for_the_next():

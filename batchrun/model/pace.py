@@ -289,7 +289,7 @@ class Pace:
 
     def _hold(self, limit: float, rate: float) -> None:
         self._phase = Phase.HOLDING
-        self._base = max(limit, rate / 2)
+        self._base = max(limit, rate / 2, SLOWEST)
         self._cut = min(max(1 / (self._calls_since + 1), _SMALLEST_CUT), _LARGEST_CUT)
         longest = min(_LONGEST_SPAN, max(_LEAST_HOLD, int(_LONGEST_HOLD * self._base)))
         self._span = max(_SHORTEST_SPAN, min(_SPANS * self._calls_since, longest))

@@ -1,0 +1,28 @@
+"""Whose job a failure is."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchrun.model.reasons import ADVICE, Owner, advice
+
+
+def test_passing_trouble_is_aws_s_and_nobody_else_s():
+    assert {reason for reason, one in ADVICE.items() if one.owner is Owner.AWS} == {
+        "SERVICE_ERROR",
+        "INSTANCE_RESERVATION_FAILED",
+    }
+
+
+@pytest.mark.parametrize("reason", [None, "", "SOMETHING_NEW"])
+def test_a_reason_that_nobody_knows_says_where_to_look(reason):
+    assert advice(reason).owner is Owner.UNKNOWN
+    assert "log stream" in advice(reason).action
+
+
+def test_each_action_is_an_instruction_of_one_line():
+    for one in ADVICE.values():
+        assert one.action
+        assert "\n" not in one.action
+        assert one.action[0].islower()
+        assert not one.action.endswith(".")

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.events import Accepted
+from batchrun.model.events import Accepted, Retried
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ class Progress:
         """Take a step into the numbers."""
         if isinstance(event, Accepted):
             self._starts.append(self._clock.monotonic())
+        if isinstance(event, Retried):
+            self.failures = deque(
+                (one for one in self.failures if one.id != after.id), maxlen=_FAILURES_SHOWN
+            )
         if after.state in ENDED and before.state not in ENDED:
             self._ends.append(self._clock.monotonic())
             if after.state is not State.SUCCEEDED:

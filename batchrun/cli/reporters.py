@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from batchrun.cli.speak import emit
-from batchrun.model.events import Accepted, Deferred, Doubted, Progressed, Refused, Removed, kind
+from batchrun.model.events import Accepted, Deferred, Doubted, Progressed, Refused, Removed, Retried, kind
 from batchrun.model.states import ENDED, State
 from batchrun.report.results import status
 
@@ -143,6 +143,8 @@ def _as_log(event: Event, entry: Entry) -> tuple[str, dict[str, Any]]:
                 "message": event.message,
                 "due": str(event.due),
             }
+        case Retried():
+            return "run_retried", {"why": event.why, "due": str(event.due)}
         case Removed():
             return "run_removed", {"message": event.message}
         case _ if run is not None and entry.state in {*ENDED, State.ACTIVE}:

@@ -8,10 +8,11 @@ import anyio
 import click
 
 from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SAFE_CSV, SERVICE, Output, option
-from batchrun.cli.values import Duration, FailureLimit
+from batchrun.cli.values import Duration, FailureLimit, Retry
 from batchrun.errors import UsageError
 from batchrun.model.limits import Changed, Limits, Mode, StopAfter
 from batchrun.model.policies import WatchPolicy
+from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy
 from batchrun.model.watch import Way
 
 if TYPE_CHECKING:
@@ -40,6 +41,22 @@ if TYPE_CHECKING:
     type=FailureLimit(),
     metavar="N|N%",
     help="Submit nothing more once so many entries have failed; runs are left alone.  [default: never]",
+)
+@option(
+    "--retry",
+    "retries",
+    multiple=True,
+    type=Retry(),
+    metavar="REASON=N",
+    help="Give runs that fail for this reason, a glob, so many more attempts; repeatable, the first that "
+    "matches counts, before SERVICE_ERROR=2 and INSTANCE_RESERVATION_FAILED=2.",
+)
+@option("--no-retry", is_flag=True, show_default=False, help="Give no run another attempt by itself.")
+@option(
+    "--retry-wait",
+    type=Duration(),
+    default="1m",
+    help="How long to wait before the first of them; doubles with each.",
 )
 @option(
     "--poll-interval", type=Duration(), default="60s", help="The longest wait between two looks at a run."
@@ -141,6 +158,10 @@ def _limits(options: dict[str, Any]) -> Limits:
         tag=options["tags"],
         replay_window=options["replay_window"],
         listing_lag=options["listing_lag"],
+        retry=RetryPolicy(
+            rules=() if options["no_retry"] else (*options["retries"], *DEFAULT_RULES),
+            wait=options["retry_wait"],
+        ),
         way=Way(options["watch"]),
         watch=WatchPolicy(shortest=min(WatchPolicy().shortest, longest), longest=longest),
     )

@@ -14,6 +14,7 @@ import click
 
 from batchrun.model.limits import StopAfter
 from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Rate
+from batchrun.model.retrying import RetryRule
 
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 _UNITS: Final = (86400, 3600, 60, 1)
@@ -82,6 +83,24 @@ class FailureLimit(click.ParamType[StopAfter]):
         if re.fullmatch(r"\d+(\.\d+)?%", text) and 0 < float(text[:-1]) <= _WHOLE:
             return StopAfter(percent=float(text[:-1]))
         return self.fail(f"'{value}' is neither a number of entries nor a share; write 5 or 20%", param, ctx)
+
+
+class Retry(click.ParamType[RetryRule]):
+    """Which failed runs get how many more attempts: a glob over failureReason, and a number."""
+
+    name = "retry"
+    envvar_list_splitter = "\n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RetryRule:
+        """Give the rule."""
+        reason, equals, times = str(value).strip().rpartition("=")
+        if not (reason and equals and re.fullmatch(r"\d{1,3}", times)):
+            self.fail(
+                f"'{value}' is no rule; write a failureReason and a number, such as OUT_OF_MEMORY_ERROR=1",
+                param,
+                ctx,
+            )
+        return RetryRule(reason=reason, times=int(times))
 
 
 def seconds(value: float) -> str:

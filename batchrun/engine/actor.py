@@ -26,9 +26,10 @@ from batchrun.errors import (
 )
 from batchrun.model.actions import Action, Look, Replay, Settle, Submit
 from batchrun.model.denials import Denials
-from batchrun.model.events import Accepted, Doubted, Event, Intended, Revised, Seen
+from batchrun.model.events import Accepted, Doubted, Event, Failed, Intended, Revised, Seen
 from batchrun.model.request import run_name, start_run_request
 from batchrun.model.states import State
+from batchrun.model.transitions import apply
 from batchrun.model.verdicts import (
     after_failure,
     after_look,
@@ -259,11 +260,22 @@ class Actor:
         return sighting
 
     async def _record(self, entry: Entry, event: Event) -> Entry:
-        events = [event]
+        events: list[Event] = [event]
         if entry.next_request is not None and not isinstance(event, Doubted):
             # The attempt is settled now, so the content that waited for it may start a new one.
             events.append(Revised(at=event.at, request=entry.next_request))
+        elif isinstance(event, Failed):
+            events.extend(await self._retries(entry, event))
         return await self._recorder.record(entry, *events)
+
+    async def _retries(self, entry: Entry, event: Failed) -> list[Event]:
+        """Give the event that starts another attempt by itself, where a rule asks for one."""
+        policy = self._limits.retry
+        if policy.rule_for(event.run) is None:
+            return []
+        earlier = [attempt.run for attempt in await self._recorder.earlier(entry)]
+        retried = policy.after_failure(apply(entry, event), earlier, event.at)
+        return [] if retried is None else [retried]
 
     def _is_systemic(self, operation: str, entry: Entry, error: CallError) -> bool:
         return isinstance(error, AccessDeniedError) and self._denials[operation].denied(entry.id)

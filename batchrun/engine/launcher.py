@@ -20,7 +20,7 @@ from batchrun.engine.recorder import Recorder
 from batchrun.engine.sweeper import Sweeper
 from batchrun.errors import BatchrunError, ServiceUnusableError
 from batchrun.model.actions import Sweep
-from batchrun.model.events import Accepted, Deferred, Revised
+from batchrun.model.events import Accepted, Deferred, Retried, Revised
 from batchrun.model.limits import Mode
 from batchrun.model.planner import Planner
 from batchrun.model.states import State, is_known_status
@@ -124,7 +124,6 @@ class Launcher:
         """
         counts = await self._ledger.counts(self._batch)
         self._tally = Tally(counts.by_state, counts.by_status)
-        self._mind_failures()
         await self._paces.recall()
         self._service.guard(self._keeper.assure)
         try:
@@ -162,11 +161,10 @@ class Launcher:
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
         """Count a step, then pass it on."""
         self._tally.move(before, after)
-        self._mind_failures()
         match event:
-            case Deferred(due=due, code=code):
+            case Deferred(due=due) | Retried(due=due):
                 self._due_at = due if self._due_at is None else min(self._due_at, due)
-                if code == QUOTA_FULL:
+                if isinstance(event, Deferred) and event.code == QUOTA_FULL:
                     self._pause(event)
             case Accepted():
                 self._pauses = 0
@@ -207,6 +205,7 @@ class Launcher:
             await self._load_in_flight()
             while True:
                 self._woken = anyio.Event()
+                self._mind_failures()
                 await self._load_due()
                 self._planner.watch.rates = ReadRates(
                     get=self._service.known_rate("GetRun"), list=self._service.known_rate("ListRuns")

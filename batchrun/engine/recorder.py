@@ -16,12 +16,13 @@ from batchrun.model.transitions import apply
 from batchrun.ports.ledger import Ledger, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from batchrun.engine.lease import LeaseKeeper
     from batchrun.engine.observer import Observer
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
+    from batchrun.ports.ledger import PastAttempt
 
 
 @dataclass(slots=True)
@@ -94,6 +95,10 @@ class Recorder:
     async def taken(self, uuids: Collection[str]) -> Collection[str]:
         """Give those of *uuids* whose runs belong to entries of the batch already."""
         return await self._ledger.known_runs(self._lease.current.batch, uuids)
+
+    async def earlier(self, entry: Entry) -> Sequence[PastAttempt]:
+        """Give the attempts before the entry's current one."""
+        return await self._ledger.earlier(entry.batch, entry.id)
 
     async def run(self) -> None:
         """Commit for ever, one commit at a time; meant to be cancelled when nobody records any more."""

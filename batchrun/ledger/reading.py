@@ -73,6 +73,12 @@ def entry(connection: apsw.Connection, batch: str, entry_id: str) -> Entry | Non
     return None if row is None else entry_of(batch, row)
 
 
+def earlier(connection: apsw.Connection, batch: str, entry_id: str) -> Sequence[PastAttempt]:
+    """Give the entry's attempts before its current one, oldest first."""
+    rows = connection.execute(queries()["earlier_attempts"], (batch_key(connection, batch), entry_id))
+    return tuple(past_attempt_of(row) for row in rows)
+
+
 def known_runs(connection: apsw.Connection, batch: str, uuids: Collection[str]) -> frozenset[str]:
     """Give those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
     key = batch_key(connection, batch)

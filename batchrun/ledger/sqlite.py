@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
-    from batchrun.ports.ledger import Batch, Counts, Lease, Outcome, Step, Sync
+    from batchrun.ports.ledger import Batch, Counts, Lease, Outcome, PastAttempt, Step, Sync
 
 T = TypeVar("T")
 
@@ -152,6 +152,9 @@ class SqliteLedger(Ledger):
 
     async def entry(self, batch: str, entry_id: str) -> Entry | None:
         return await self._read(lambda: reading.entry(self._connection, batch, entry_id))
+
+    async def earlier(self, batch: str, entry_id: str) -> Sequence[PastAttempt]:
+        return await self._read(lambda: reading.earlier(self._connection, batch, entry_id))
 
     async def known_runs(self, batch: str, uuids: Collection[str]) -> frozenset[str]:
         return await self._read(lambda: reading.known_runs(self._connection, batch, uuids))

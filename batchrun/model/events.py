@@ -110,6 +110,15 @@ class Revised:
     request: str  #: the new canonical request
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """The attempt ended without success, and another one is to be made of the same content."""
+
+    at: datetime
+    due: datetime  #: not before this
+    why: str  #: the rule that asks for it, or who
+
+
 Event: TypeAlias = (
     Intended
     | Accepted
@@ -122,6 +131,7 @@ Event: TypeAlias = (
     | Cancelled
     | Removed
     | Revised
+    | Retried
 )
 Seen: TypeAlias = Progressed | Completed | Failed | Cancelled | Removed
 
@@ -138,6 +148,7 @@ KINDS: tuple[type[Event], ...] = (
     Cancelled,
     Removed,
     Revised,
+    Retried,
 )
 
 

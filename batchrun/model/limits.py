@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass, field
 
 from batchrun.model.policies import DeferPolicy, WatchPolicy
+from batchrun.model.retrying import RetryPolicy
 from batchrun.model.watch import Way
 
 
@@ -58,4 +59,5 @@ class Limits:
     settle_grace: float = 15.0  #: seconds after acceptance in which a first 404 is not yet believed
     way: Way = Way.AUTO  #: how runs are watched
     watch: WatchPolicy = field(default_factory=WatchPolicy)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     defer: DeferPolicy = field(default_factory=DeferPolicy)

@@ -1,8 +1,8 @@
 """
 Why runs fail, whose job it is to mend that, and what to do next.
 
-The reasons are those of UG/workflows-run-errors (healthomics.md, 3.3); the API types them as free text, so new
-ones come. Who owns a reason, and the words, are ours.
+The reasons are those of UG/workflows-run-errors (healthomics.md, 3.3); the API types them as free text, so
+new ones come. Who owns a reason, and the words, are ours.
 
 Belongs here: the table. Does not: retrying (``retrying``), showing (``cli``, ``report``).
 """

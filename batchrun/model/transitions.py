@@ -9,7 +9,8 @@ How it hangs together. An attempt is sent only from SUBMITTING, and an entry get
 that is on disk. It leaves by an answer: a run (`Accepted`), a refusal (`Refused`), a "not now" (`Deferred`),
 and by nothing else; a lost answer (`Doubted`) leaves it where it is, to be settled with the same requestId.
 Only what the service says about a run ends it. `Revised` starts a new attempt: at once where no call of ours
-is in the air, else after that call is settled (`Entry.next_request`).
+is in the air, else after that call is settled (`Entry.next_request`). `Retried` starts one of the same
+content after an end without success.
 
 Belongs here: everything that decides an entry's next value. Does not: which action to take (``planner``).
 The README's diagram is made from TABLE by ``scripts/readme``.
@@ -35,6 +36,7 @@ from batchrun.model.events import (
     Progressed,
     Refused,
     Removed,
+    Retried,
     Revised,
     kind,
 )
@@ -72,6 +74,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Cancelled: FORBIDDEN,
         Removed: FORBIDDEN,
         Revised: State.PLANNED,
+        Retried: FORBIDDEN,
     },
     State.SUBMITTING: {
         Intended: FORBIDDEN,
@@ -85,6 +88,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Cancelled: FORBIDDEN,
         Removed: FORBIDDEN,
         Revised: State.SUBMITTING,
+        Retried: FORBIDDEN,
     },
     State.BACKOFF: {
         Intended: State.SUBMITTING,
@@ -98,6 +102,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Cancelled: FORBIDDEN,
         Removed: FORBIDDEN,
         Revised: State.PLANNED,
+        Retried: FORBIDDEN,
     },
     State.ACTIVE: {
         Intended: FORBIDDEN,
@@ -111,6 +116,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Cancelled: State.CANCELLED,
         Removed: State.DELETED,
         Revised: State.PLANNED,
+        Retried: FORBIDDEN,
     },
     State.SUCCEEDED: {
         Intended: FORBIDDEN,
@@ -124,6 +130,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Cancelled: _OVER,
         Removed: _OVER,
         Revised: State.PLANNED,
+        Retried: FORBIDDEN,
     },
     State.FAILED: {
         Intended: FORBIDDEN,
@@ -137,6 +144,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Cancelled: _OVER,
         Removed: _OVER,
         Revised: State.PLANNED,
+        Retried: State.PLANNED,
     },
     State.CANCELLED: {
         Intended: FORBIDDEN,
@@ -150,6 +158,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Cancelled: _OVER,
         Removed: _OVER,
         Revised: State.PLANNED,
+        Retried: State.PLANNED,
     },
     State.DELETED: {
         Intended: FORBIDDEN,
@@ -163,6 +172,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Cancelled: _OVER,
         Removed: _OVER,
         Revised: State.PLANNED,
+        Retried: State.PLANNED,
     },
     State.REFUSED: {
         Intended: FORBIDDEN,
@@ -176,6 +186,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Cancelled: FORBIDDEN,
         Removed: FORBIDDEN,
         Revised: State.PLANNED,
+        Retried: State.PLANNED,
     },
 }
 
@@ -202,7 +213,7 @@ def _evolve(entry: Entry, event: Event, state: State) -> Entry:
                 return replace(
                     entry, state=state, due=None
                 )  # the same attempt again: the same bytes, the same age
-            return replace(entry, state=state, intended_at=at, tagged=tagged)
+            return replace(entry, state=state, due=None, intended_at=at, tagged=tagged)
         case Accepted(at=at, run=run):
             return replace(
                 entry, state=state, run=run, accepted_at=at, is_doubtful=False, code=None, message=None
@@ -217,14 +228,15 @@ def _evolve(entry: Entry, event: Event, state: State) -> Entry:
                 is_doubtful=False,
                 deferrals=entry.deferrals + 1,
             )
-        case Refused(code=code, message=message):
-            return replace(entry, state=state, code=code, message=message, is_doubtful=False)
-        case Doubted(code=code, message=message):
-            return replace(entry, state=state, code=code, message=message, is_doubtful=True)
+        case Refused(code=code, message=message) | Doubted(code=code, message=message):
+            is_doubtful = isinstance(event, Doubted)
+            return replace(entry, state=state, code=code, message=message, is_doubtful=is_doubtful)
         case Progressed(run=run) | Completed(run=run) | Failed(run=run) | Cancelled(run=run):
             return replace(entry, state=state, run=_kept(entry, run))
         case Removed(message=message):
             return replace(entry, state=state, message=message)
+        case Retried(due=due):
+            return replace(_next_attempt(entry, entry.request), due=due)
         case Revised(request=request):  # pragma: no branch (there is no other)
             return _revise(entry, request)
 
@@ -243,13 +255,17 @@ def _revise(entry: Entry, request: str) -> Entry:
         case State.SUBMITTING:
             return replace(entry, next_request=None if request == entry.request else request)
         case _:
-            return Entry(
-                batch=entry.batch,
-                id=entry.id,
-                position=entry.position,
-                request=request,
-                attempt=entry.attempt + 1,
-            )
+            return _next_attempt(entry, request)
+
+
+def _next_attempt(entry: Entry, request: str) -> Entry:
+    return Entry(
+        batch=entry.batch,
+        id=entry.id,
+        position=entry.position,
+        request=request,
+        attempt=entry.attempt + 1,
+    )
 
 
 def _story(entry: Entry) -> str:

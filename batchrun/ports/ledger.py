@@ -203,7 +203,9 @@ class Ledger(ABC):
         self, batch: str, *, at: datetime, limit: int, skip: Collection[str] = ()
     ) -> Sequence[Entry]:
         """
-        Give up to *limit* entries that may be sent now, in manifest order: PLANNED, and BACKOFF that is due.
+        Give up to *limit* entries that may be sent now, in manifest order: PLANNED and BACKOFF that are due.
+
+        A PLANNED entry without a time is always due.
 
         Leaves out what the manifest does not name any more, and the ids in *skip*.
         """
@@ -211,7 +213,7 @@ class Ledger(ABC):
     @abstractmethod
     async def next_due(self, batch: str, *, after: datetime) -> datetime | None:
         """
-        Say when the next BACKOFF entry becomes due, later than *after*; None where there is none.
+        Say when the next PLANNED or BACKOFF entry becomes due, later than *after*; None where there is none.
 
         Leaves out what the manifest does not name any more, as :meth:`due` does.
         """
@@ -227,6 +229,10 @@ class Ledger(ABC):
     @abstractmethod
     async def entry(self, batch: str, entry_id: str) -> Entry | None:
         """Give one entry, or None."""
+
+    @abstractmethod
+    async def earlier(self, batch: str, entry_id: str) -> Sequence[PastAttempt]:
+        """Give the entry's attempts before its current one, oldest first."""
 
     @abstractmethod
     async def known_runs(self, batch: str, uuids: Collection[str]) -> frozenset[str]:

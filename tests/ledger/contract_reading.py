@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchrun.model.events import Progressed, Revised
+from batchrun.model.events import Failed, Progressed, Retried, Revised
 from batchrun.model.limits import Changed
 from batchrun.model.pace import Learned, Phase
 from batchrun.model.states import State
@@ -173,3 +173,16 @@ class Reading:
     async def test_an_old_pace_is_not_given(self, ledger):
         await ledger.keep_paces("here", {"StartRun": LEARNED}, at=AT)
         assert await ledger.paces("here", since=later(seconds=1)) == {}
+
+    async def test_a_retry_is_due_in_its_time_and_knows_the_attempts_before(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        assert await ledger.earlier(BATCH, "a") == ()
+        failing = (intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
+        await move(ledger, lease, "a", *failing, Retried(at=AT, due=later(minutes=1), why="x"))
+        assert await due_ids(ledger) == ["b"]
+        assert await ledger.next_due(BATCH, after=AT) == later(minutes=1)
+        assert await due_ids(ledger, at=later(minutes=1)) == ["a", "b"]
+        (before,) = await ledger.earlier(BATCH, "a")
+        assert before.run is not None
+        assert (before.attempt, before.run.status) == (1, "FAILED")
+        assert await ledger.earlier(BATCH, "nobody") == ()

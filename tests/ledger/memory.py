@@ -151,6 +151,10 @@ class MemoryLedger(Ledger):
         held = self._batches.get(batch)
         return held.entries.get(entry_id) if held else None
 
+    async def earlier(self, batch: str, entry_id: str) -> Sequence[PastAttempt]:
+        held = self._batches.get(batch)
+        return tuple(held.earlier.get(entry_id, ())) if held else ()
+
     async def known_runs(self, batch: str, uuids: Collection[str]) -> frozenset[str]:
         held = self._batches.get(batch)
         past = [attempt.run for attempts in held.earlier.values() for attempt in attempts] if held else []

@@ -18,6 +18,7 @@ from batchrun.model.events import (
     Progressed,
     Refused,
     Removed,
+    Retried,
     Revised,
     kind,
     seen,
@@ -40,6 +41,7 @@ EVENTS: dict[str, Event] = {
         seen(run("CANCELLED"), at(5)),
         Removed(at=at(5), message="404"),
         Revised(at=at(5), request=request(name="other")),
+        Retried(at=at(5), due=at(65), why="SERVICE_ERROR, retry 1 of 2"),
     )
 }
 ENTRIES: dict[State, Entry] = {
@@ -84,9 +86,18 @@ def test_apply_does_what_the_cell_says(state: State, name: str):
 
 
 @pytest.mark.parametrize("state", [state for state in State if state in ENDED])
-def test_an_end_is_left_only_by_new_content(state: State):
+def test_an_end_is_left_only_by_new_content_or_a_retry(state: State):
     ways_out = [event for event, cell in TABLE[state].items() if isinstance(cell, State)]
-    assert ways_out == [Revised]
+    assert ways_out == ([Revised] if state is State.SUCCEEDED else [Revised, Retried])
+
+
+def test_a_retry_is_a_new_attempt_of_the_same_content_with_a_requestid_of_its_own():
+    failed = ended("FAILED")
+    again = apply(failed, EVENTS["retried"])
+    assert (again.state, again.attempt, again.due, again.run) == (State.PLANNED, 2, at(65), None)
+    assert again.request == failed.request
+    assert again.request_id != failed.request_id
+    assert apply(again, Intended(at=at(70))).due is None
 
 
 def test_open_and_ended_share_nothing_and_slots_are_open():

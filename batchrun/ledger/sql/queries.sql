@@ -243,7 +243,7 @@ SELECT r.*
 FROM (
     SELECT key, position FROM (
         SELECT key, position FROM entries
-        WHERE batch = ?1 AND state = 'planned' AND in_manifest
+        WHERE batch = ?1 AND state = 'planned' AND (due IS NULL OR due <= ?2) AND in_manifest
             AND id NOT IN (SELECT value FROM json_each(?4))
         ORDER BY position LIMIT ?3
     )
@@ -259,7 +259,17 @@ FROM (
 ORDER BY d.position;
 
 -- name: next_due
-SELECT due FROM entries WHERE batch = ? AND state = 'backoff' AND due > ? AND in_manifest ORDER BY due LIMIT 1;
+SELECT min(due) FROM (
+    SELECT due FROM (
+        SELECT due FROM entries
+        WHERE batch = ?1 AND state = 'backoff' AND due > ?2 AND in_manifest ORDER BY due LIMIT 1
+    )
+    UNION ALL
+    SELECT due FROM (
+        SELECT due FROM entries
+        WHERE batch = ?1 AND state = 'planned' AND due > ?2 AND in_manifest ORDER BY due LIMIT 1
+    )
+);
 
 -- name: in_state
 SELECT * FROM entry_rows WHERE batch = ? AND state = ? AND position > ? ORDER BY position LIMIT ?;
@@ -290,6 +300,15 @@ SELECT
 FROM entries AS e JOIN attempts AS a ON a.entry = e.key
 WHERE e.batch = ? AND e.position BETWEEN ? AND ? AND e.attempt > 1
 ORDER BY e.position, a.attempt;
+
+-- name: earlier_attempts
+SELECT
+    e.position, a.attempt, a.request_id, a.intended_at, a.code, a.message,
+    a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
+    a.run_stop_time, a.run_failure_reason, a.run_status_message
+FROM entries AS e JOIN attempts AS a ON a.entry = e.key
+WHERE e.batch = ? AND e.id = ?
+ORDER BY a.attempt;
 
 -- name: history
 SELECT at, attempt, kind, detail FROM events

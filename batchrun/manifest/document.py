@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import json_document, line_files, native, yaml_document
+from batchrun.manifest import json_document, line_files, native
 from batchrun.manifest.problems import Place, Record, instead, shown, unreadable
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import Format, name_of
@@ -125,6 +125,8 @@ class Document:
     def _parts(self, *, skip_rows: bool = False) -> Iterator[Part]:
         self._stream.seek(0)
         if self._format is Format.YAML:
+            from batchrun.manifest import yaml_document  # noqa: PLC0415 (the one user of yaml)
+
             return yaml_document.parts(self._stream, name_of(self._path), skip_rows=skip_rows)
         return json_document.parts(self._stream, name_of(self._path))
 

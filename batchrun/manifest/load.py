@@ -96,9 +96,9 @@ def load(source: Source, *, stdin: BinaryIO | None = None) -> Manifest:
 
 def _spooled(source: Source, stdin: BinaryIO | None, spool: Spool, problems: Problems) -> str:
     """Read everything into the spool, as long as nothing is wrong; give the batch's name."""
-    model = start_run(own_tags=source.tags)
     with contextlib.ExitStack() as stack:
         head, rows = _read(source, stdin, problems, stack)
+        model = start_run(own_tags=source.tags)
         batch = _batch(source, head, problems)
         files = [_defaults_file(path, source, problems) for path in source.defaults]
         own = [] if head.defaults is None else [head.defaults]
@@ -115,9 +115,10 @@ def _read(
     source: Source, stdin: BinaryIO | None, problems: Problems, stack: contextlib.ExitStack
 ) -> tuple[Head, Iterator[Record]]:
     form = format_of(source.path, source.format)
-    model = start_run(own_tags=source.tags)
     name = name_of(source.path)
     stream = stack.enter_context(opened(source.path, stdin))
+    # Only now: loading it takes longer than finding out that there is no such file.
+    model = start_run(own_tags=source.tags)
     if line_files.is_line_format(form):
         return NO_HEAD, line_files.records(stream, name, form, model, problems)
     copy = stack.enter_context(contextlib.closing(kept(stream, name)))

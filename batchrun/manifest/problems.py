@@ -62,7 +62,9 @@ class Problems:
         self, place: Place, message: str, cure: str, *, row: str | None = None, field: str | None = None
     ) -> None:
         """Take one problem down."""
-        self._keep(problem_at(place, message, cure, row=row, field=field))
+        self.total += 1
+        if not self._is_full:
+            self._keep(problem_at(place, message, cure, row=row, field=field))
 
     def absorb(self, error: ManifestError) -> None:
         """Take over the problems of an error that ended the reading."""
@@ -71,7 +73,9 @@ class Problems:
     def extend(self, found: Iterable[Problem]) -> None:
         """Take over problems that a reader found."""
         for problem in found:
-            self._keep(problem)
+            self.total += 1
+            if not self._is_full:
+                self._keep(problem)
 
     def raise_any(self) -> None:
         """
@@ -83,11 +87,15 @@ class Problems:
         if self.total:
             raise ManifestError(self._kept, self.total)
 
+    @property
+    def _is_full(self) -> bool:
+        return len(self._kept) >= limits.PROBLEMS
+
     def _keep(self, problem: Problem) -> None:
+        # Invariant: there are no more kinds than problems that are kept, however many the input makes.
         kind = (problem.field, problem.cure)
-        self.total += 1
         self._kinds[kind] += 1
-        if len(self._kept) < limits.PROBLEMS and self._kinds[kind] <= limits.PROBLEMS_OF_A_KIND:
+        if self._kinds[kind] <= limits.PROBLEMS_OF_A_KIND:
             self._kept.append(problem)
 
 

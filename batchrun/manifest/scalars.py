@@ -43,6 +43,8 @@ _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _OTHER_BASE = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _REAL = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_STRICT_INTEGER = re.compile(r"[-+]?[0-9]+")
+_STRICT_REAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NUMBER_STARTS = frozenset("+-.0123456789")
 
 
@@ -101,7 +103,7 @@ def strict_integer(text: str) -> int:
     Raises:
         ValueError: It is none.
     """
-    if not re.fullmatch(r"[-+]?[0-9]+", text):
+    if not _STRICT_INTEGER.fullmatch(text):
         raise ValueError(text)
     return _integer(text, 10)
 
@@ -113,7 +115,7 @@ def strict_float(text: str) -> float:
     Raises:
         ValueError: It is none, or infinite.
     """
-    if not re.fullmatch(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", text):
+    if not _STRICT_REAL.fullmatch(text):
         raise ValueError(text)
     return _real(text)
 

@@ -29,6 +29,7 @@ class Spool:
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
+        self._pending = bytearray()  #: what is not written yet: a call for each spec would cost more than it
         self._hash = hashlib.sha256()
         self.count = 0
 
@@ -39,13 +40,10 @@ class Spool:
         Raises:
             ManifestError: The disk does not take it.
         """
-        record = b"%b\n%b\n" % (entry_id.encode(), request)
-        try:
-            self._file.write(record)
-        except OSError as error:
-            raise not_written(error) from error
-        self._hash.update(record)
+        self._pending += b"%b\n%b\n" % (entry_id.encode(), request)
         self.count += 1
+        if len(self._pending) >= _PIECE:
+            self._write()
 
     def seal(self) -> None:
         """
@@ -54,10 +52,19 @@ class Spool:
         Raises:
             ManifestError: The disk does not take what was added.
         """
+        self._write()
         try:
             self._file.flush()
         except OSError as error:
             raise not_written(error) from error
+
+    def _write(self) -> None:
+        try:
+            self._file.write(self._pending)
+        except OSError as error:
+            raise not_written(error) from error
+        self._hash.update(self._pending)
+        self._pending.clear()
 
     @property
     def digest(self) -> str:

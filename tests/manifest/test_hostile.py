@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pathlib
 import tempfile
@@ -270,6 +271,22 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     small, large = peak(1_000), peak(20_000)
     # The ids are kept; the spool holds up to 4 MiB before it goes to disk. The file is 6 MB.
     assert large - small < 20_000 * 300 + 4 * 1024 * 1024
+
+
+def test_memory_does_not_grow_with_the_mistakes(tmp_path):
+    def peak(rows: int) -> int:
+        path = tmp_path / f"{rows}.jsonl"
+        mistakes = ({f"mistake-{row}-{number}": 1 for number in range(3_000)} for row in range(rows))
+        path.write_text("".join(json.dumps({"id": "x"} | fields) + "\n" for fields in mistakes))
+        tracemalloc.start()
+        try:
+            assert "more" in refusal(path)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(1)  # caches
+    assert peak(10) - peak(1) < 2 * 1024 * 1024
 
 
 # What scripts/fuzz found.

@@ -1,0 +1,72 @@
+"""What a command imports, and so how soon it answers: only what it needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import Shell
+from tests.cli.test_verbs import VERBS
+
+#: What takes long to import, each good for something that most verbs do not do.
+HEAVY = {"aiobotocore", "aiohttp", "boto3", "botocore", "rich", "structlog", "tenacity", "yaml"}
+#: What the check of a manifest needs of botocore: its model of StartRun, and nothing that could call.
+MODEL = {"botocore"}
+CALLING = {"botocore.session", "botocore.client", "botocore.credentials"}
+
+
+def imported(shell: Shell, *arguments: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "batchrun", *arguments],
+        cwd=shell.folder,
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    times = (line for line in done.stderr.splitlines() if line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip() for line in times}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["nope"],
+        *([verb, "--help"] for verb in VERBS),
+        ["run"],
+        ["plan"],
+        ["plan", "nothing.csv"],
+        ["check", "nothing.yaml"],
+        ["status"],
+        ["results"],
+        ["ledger", "verify"],
+    ],
+    ids=" ".join,
+)
+def test_what_calls_nobody_and_reads_no_manifest_imports_nothing_heavy(shell: Shell, arguments):
+    assert not imported(shell, *arguments) & HEAVY
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["status", "--failed"], ["status", "--json"], ["results", "-o", "-"], ["ledger", "verify"]],
+    ids=" ".join,
+)
+def test_what_reads_the_ledger_alone_imports_nothing_heavy(shell: Shell, simulate, arguments):
+    simulated = simulate("--time-scale", "1")
+    shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--detach")
+    assert not imported(shell, *arguments) & HEAVY
+
+
+@pytest.mark.parametrize("verb", ["check", "plan"])
+def test_what_checks_a_manifest_imports_the_model_and_nothing_that_calls(shell: Shell, verb):
+    shell.write("cohort.csv", "id,workflowId,roleArn,outputUri\na,1,arn:x,s3://b/\n")
+    found = imported(shell, verb, "cohort.csv")
+    assert found & HEAVY == MODEL
+    assert not found & CALLING

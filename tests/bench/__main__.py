@@ -1,0 +1,116 @@
+"""
+Measures batchrun against its peers: ``python -m tests.bench [GROUP...] [--repeats N] [--quick] [-o FILE]``.
+
+Prints tables and writes them to a file. Belongs here: the command line, and the order of groups. Does not:
+any figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from tests.bench.bench import Bench
+from tests.bench.machine import describe
+from tests.bench.processes import ROOT, BenchError
+from tests.bench.resume import resume
+from tests.bench.scale import FULL, QUICK, Scale
+from tests.bench.sizes import sizes
+from tests.bench.submission import limited, unlimited
+from tests.bench.table import Section, document
+from tests.bench.watching import watching
+
+BEGIN, END = "<!-- bench: made by scripts/bench -->", "<!-- end of bench -->"
+GROUPS: Final[dict[str, Callable[[Bench, Scale], list[Section]]]] = {
+    "submission-limited": limited,
+    "submission-unlimited": unlimited,
+    "watching": watching,
+    "sizes": sizes,
+    "resume": resume,
+}
+Arguments: TypeAlias = argparse.Namespace
+
+
+def measured(bench: Bench, name: str, scale: Scale) -> list[Section]:
+    """Measure one group; where that fails, the others are still worth having."""
+    try:
+        return GROUPS[name](bench, scale)
+    except BenchError as error:
+        bench.tell(f"{name} FAILED: {error}")
+        reason = str(error).splitlines()[0]
+        return [Section(title=name, note=f"**Failed**: {reason}", rows=(), heads=())]
+
+
+def main() -> int:
+    asked = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if asked.readme:
+        _parts(ROOT / "README.md")  # better now than after half an hour
+    repeats = asked.repeats or (1 if asked.quick else 3)
+    command = shlex.join(["scripts/bench", *(word for word in sys.argv[1:] if word != "--readme")])
+    head = describe(command, repeats)
+    try:
+        sections = _measure_all(asked, repeats, head)
+    except KeyboardInterrupt:
+        sys.stderr.write("bench: stopped\n")
+        return 130
+    text = document(head, sections)
+    sys.stdout.write(text)
+    if asked.readme:
+        _put_into(ROOT / "README.md", text)
+    return 0 if all(section.rows for section in sections) else 1
+
+
+def _measure_all(asked: Arguments, repeats: int, head: str) -> list[Section]:
+    """Measure the groups one after the other; what there is so far is in the file."""
+    sections: list[Section] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="batchrun-bench-") as root,
+        Bench(Path(root), repeats=repeats) as bench,
+    ):
+        bench.warm_up()
+        for name in asked.groups or GROUPS:
+            sections += measured(bench, name, QUICK if asked.quick else FULL)
+            asked.output.write_text(document(head, sections), encoding="utf-8")
+    return sections
+
+
+def _arguments() -> Arguments:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure batchrun against its peers.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of: {', '.join(GROUPS)}; default: all")
+    parser.add_argument("--repeats", type=int, help="measurements that a median is taken of (3; 1 if quick)")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, a few minutes, no figures to quote"
+    )
+    parser.add_argument("-o", "--output", type=Path, default=Path(".bench.md"), help="where the tables go")
+    parser.add_argument("--readme", action="store_true", help="put them into the README too")
+    asked = parser.parse_args()
+    if unknown := [name for name in asked.groups if name not in GROUPS]:
+        parser.error(f"there is no group '{unknown[0]}'; there are {', '.join(GROUPS)}")
+    if asked.repeats is not None and asked.repeats < 1:
+        parser.error("--repeats must be at least 1")
+    return asked
+
+
+def _parts(readme: Path) -> tuple[str, str]:
+    """Give what stands before and after the place for the tables."""
+    whole = readme.read_text(encoding="utf-8")
+    if BEGIN not in whole or END not in whole:
+        raise SystemExit(f"bench: {readme} has no place for it: {BEGIN} ... {END}")
+    before, rest = whole.split(BEGIN, 1)
+    return before, rest.split(END, 1)[1]
+
+
+def _put_into(readme: Path, text: str) -> None:
+    before, after = _parts(readme)
+    readme.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""
+A ledger of a batch that is done, made without a service.
+
+100,000 calls would take minutes and show nothing about reading a ledger. So the rows go in through
+:mod:`batchrun.ledger`, with the very events that a launch records: intended, accepted, completed. Belongs
+here: that. Does not: measuring.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+import anyio
+
+from batchrun.ledger import open_ledger
+from batchrun.manifest import Source, load
+from batchrun.model.entry import Entry, Run
+from batchrun.model.events import Accepted, Completed, Intended
+from batchrun.model.limits import Changed
+from batchrun.model.states import State
+from batchrun.model.transitions import apply
+from batchrun.ports.ledger import Lease, Ledger, Step
+from tests.bench.cohort import MANIFEST, NAME
+
+_AT = datetime(2026, 1, 1, tzinfo=UTC)
+_TTL = timedelta(hours=1)
+#: Entries that are recorded in one transaction.
+_PAGE = 2_000
+
+
+def finish(folder: Path) -> None:
+    """Make the folder's ledger say that every row of its manifest has succeeded."""
+    anyio.run(_finish, folder)
+
+
+async def _finish(folder: Path) -> None:
+    path, _, defaults = MANIFEST
+    source = Source(path=str(folder / path), defaults=(str(folder / defaults),))
+    with load(source) as manifest:
+        async with await open_ledger(folder / "batchrun.db") as ledger:
+            await ledger.open_batch(NAME, region="us-east-1", at=_AT)
+            lease = await ledger.claim(NAME, holder=f"bench:{os.getpid()}", ttl=_TTL, at=_AT)
+            await ledger.sync(lease, manifest.specs(), changed=Changed.REFUSE, at=_AT)
+            await _complete(ledger, lease)
+            await ledger.release(lease)
+
+
+async def _complete(ledger: Ledger, lease: Lease) -> None:
+    after = -1
+    while page := await ledger.in_state(NAME, State.PLANNED, limit=_PAGE, after=after):
+        await ledger.record(lease, [step for entry in page for step in _life(entry)])
+        after = page[-1].position
+
+
+def _life(entry: Entry) -> Iterator[Step]:
+    going, done = _run(entry, "PENDING"), _run(entry, "COMPLETED")
+    events = (Intended(at=_AT), Accepted(at=_AT, run=going), Completed(at=_AT, run=done))
+    for event in events:
+        entry = apply(entry, event)
+        yield Step(event=event, entry=entry)
+
+
+def _run(entry: Entry, status: str) -> Run:
+    id = str(1_000_001 + entry.position)
+    is_done = status == "COMPLETED"
+    return Run(
+        id=id,
+        uuid=str(uuid5(NAMESPACE_URL, entry.id)),
+        arn=f"arn:aws:omics:us-east-1:123456789012:run/{id}",
+        status=status,
+        output_uri=f"s3://lab-results/{NAME}/{entry.id}/{id}",
+        creation_time=_AT if is_done else None,
+        start_time=_AT if is_done else None,
+        stop_time=_AT if is_done else None,
+    )

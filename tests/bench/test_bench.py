@@ -1,0 +1,35 @@
+"""
+The bench at its smallest, through the real command, so that it cannot rot. No figure is judged here.
+
+Two groups stand for all: one with peers and simulators, and the one that makes ledgers.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bench.bench import Bench
+from tests.bench.scale import Scale
+from tests.bench.sizes import sizes
+from tests.bench.submission import unlimited
+from tests.bench.table import document
+
+TINY = Scale(
+    unlimited_rows=30,
+    sizes=(50,),
+    finished_rows=20,
+    in_flight=10,
+    in_flight_rows=50,
+    in_flight_seconds=2.0,
+)
+
+
+@pytest.mark.parametrize(("group", "rows"), [(unlimited, 8), (sizes, 13)])
+def test_a_group_comes_to_its_table(tmp_path, group, rows):
+    with Bench(tmp_path, repeats=1) as bench:
+        sections = group(bench, TINY)
+    told = [row for section in sections for row in section.rows]
+    assert len(told) == rows
+    text = document("head", sections)
+    assert all(f"| {row[0]} | {row[1]} |" in text for row in told)
+    assert all(process.poll() is not None for process in bench.processes.started)

@@ -12,7 +12,7 @@ from batchrun.model.pace import UNLIMITED, Rate
 from batchrun.service.client import AwsHealthOmics, connect
 from batchrun.service.outage import Patience
 from batchrun.service.retry import RetrySettings
-from batchrun.service.session import Target
+from batchrun.service.target import Target
 from batchrun.simulator import Durations, Settings, Simulator, Span, parse_faults, serve
 
 #: 10 s queued, 10 s starting, 100 s running, 10 s stopping, to the second.

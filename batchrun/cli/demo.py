@@ -59,7 +59,7 @@ async def _demo(folder: Path, options: dict[str, Any]) -> Exit:
     from batchrun.manifest import Source  # noqa: PLC0415
     from batchrun.model.limits import Changed, Limits  # noqa: PLC0415
     from batchrun.model.pace import AUTO  # noqa: PLC0415
-    from batchrun.service.session import Target  # noqa: PLC0415
+    from batchrun.service.target import Target  # noqa: PLC0415
     from batchrun.simulator import Limit, Settings, serve  # noqa: PLC0415
 
     manifest = sample("cohort.yaml")

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Rate
     from batchrun.ports.ledger import Lease, Ledger
     from batchrun.ports.service import HealthOmics
-    from batchrun.service.session import Target
+    from batchrun.service.target import Target
 
 #: Seconds that the last things, results and lease, may take when the launch was told to end.
 _LAST_THINGS: Final = 60.0

@@ -28,7 +28,7 @@ from batchrun.model.limits import Changed
 from batchrun.model.pace import UNLIMITED
 from batchrun.model.recovery import Match
 from batchrun.service.client import connect
-from batchrun.service.session import Target
+from batchrun.service.target import Target
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batchrun.service.session import Target
+    from batchrun.service.target import Target
 
 
 def is_configured(region: str, target: Target) -> bool:

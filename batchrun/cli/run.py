@@ -116,7 +116,7 @@ def run(context: click.Context, /, **options: Any) -> None:
 def _job(options: dict[str, Any]) -> Job:
     from batchrun.cli.launch import Job  # noqa: PLC0415
     from batchrun.cli.manifests import source  # noqa: PLC0415
-    from batchrun.service.session import Target  # noqa: PLC0415
+    from batchrun.service.target import Target  # noqa: PLC0415
 
     if options["once"] and options["detach"]:
         raise UsageError(

@@ -31,7 +31,7 @@ from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
 from batchrun.service.quota import start_run_quota
 from batchrun.service.retry import RetryPolicy, RetrySettings
-from batchrun.service.session import Target, omics_client, profile_of
+from batchrun.service.session import omics_client, profile_of
 from batchrun.service.wire import listed, sighted, started
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from batchrun.model.listing import Listed
     from batchrun.model.pace import Learned, Rate
     from batchrun.model.spec import Json
+    from batchrun.service.target import Target
 
 T = TypeVar("T")
 _PAGE: Final = 100

@@ -17,7 +17,7 @@ from aiobotocore.session import AioSession
 from batchrun.service.session import configured_region, is_loopback
 
 if TYPE_CHECKING:
-    from batchrun.service.session import Target
+    from batchrun.service.target import Target
 
 #: "StartRun requests per second" (UG/service-quotas).
 _CODE: Final = "L-24A3B174"

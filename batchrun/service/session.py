@@ -10,7 +10,6 @@ import ipaddress
 import os
 import platform
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -30,21 +29,11 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_omics import OmicsClient
 
+    from batchrun.service.target import Target
+
 #: A local simulator asks for neither, but botocore will not send an unsigned call.
 _LOOPBACK_REGION: Final = "us-east-1"
 _LOOPBACK_CREDENTIALS: Final = ("loopback", "loopback")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Which HealthOmics to talk to, and how patiently. None means: as the AWS configuration says."""
-
-    profile: str | None = None
-    region: str | None = None
-    endpoint_url: str | None = None
-    connect_timeout: float = 5.0  #: seconds; a connection takes milliseconds or does not come about
-    read_timeout: float = 30.0  #: seconds; an answer takes well under a second, so this one is lost
-    connections: int = 72  #: in the pool; at least as many as calls in the air
 
 
 def profile_of(target: Target) -> str:

@@ -70,3 +70,10 @@ def test_what_checks_a_manifest_imports_the_model_and_nothing_that_calls(shell: 
     found = imported(shell, verb, "cohort.csv")
     assert found & HEAVY == MODEL
     assert not found & CALLING
+
+
+def test_a_batch_that_has_ended_is_told_again_without_importing_a_client(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0001")
+    cohort = shell.cohort(2)
+    shell.run("run", *cohort, "--endpoint-url", simulated.url, "--poll-interval", "0.2s")
+    assert not imported(shell, "run", *cohort) & {"aiobotocore", "aiohttp", "botocore.client", "tenacity"}

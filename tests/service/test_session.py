@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from batchrun.errors import ServiceUnusableError, UsageError
-from batchrun.service.session import Target, omics_client
+from batchrun.service.session import omics_client
+from batchrun.service.target import Target
 from tests.world import connected, start
 
 

@@ -29,7 +29,7 @@ class Clock(ABC):
 
     def monotonic(self) -> float:
         """Seconds of loop time; only differences mean anything. Needs a running loop."""
-        return anyio.current_time()
+        return asyncio.get_running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
         """Wait *seconds* of loop time; a cancellation point even for zero or less."""

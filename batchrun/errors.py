@@ -23,7 +23,8 @@ Every exception that batchrun raises on purpose, split by who must act.
     │   └── ServiceUnusableError        the launch stops; nothing is lost
     ├── StorageError                  the disk: stop before anything is lost
     │   ├── LedgerError                 under an open ledger
-    │   └── ResultsError                under the results, which the ledger can make again
+    │   ├── ResultsError                under the results, which the ledger can make again
+    │   └── ReportError                 under the report, likewise
     └── InvariantError                us: a defect of batchrun
 
 What belongs here: types, their fields, and how the message is built from them. What does not: deciding
@@ -204,6 +205,17 @@ class ResultsError(StorageError):
         super().__init__(
             f"the results cannot be written to {path}: {cause.strerror or cause}; "
             "nothing is lost: free the place, or give another with 'batchrun results -o FILE'"
+        )
+
+
+class ReportError(StorageError):
+    """The report cannot be written; the ledger has everything that would be in it."""
+
+    def __init__(self, path: object, cause: OSError) -> None:
+        self.path = path
+        super().__init__(
+            f"the report cannot be written to {path}: {cause.strerror or cause}; "
+            "nothing is lost: free the place, or give another with 'batchrun report -o FILE'"
         )
 
 

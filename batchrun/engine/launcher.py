@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 #: Entries read from the ledger at a time when a launch begins.
 _PAGE: Final = 500
+#: Seconds between two looks at whether others have written to the ledger.
+_NOTICE_EVERY: Final = 2.0
 
 
 class Stop(enum.Enum):
@@ -128,7 +130,7 @@ class Launcher:
         self._service.guard(self._keeper.assure)
         try:
             async with anyio.create_task_group() as background:
-                for forever in (self._recorder.run, self._keeper.run, self._paces.run):
+                for forever in (self._recorder.run, self._keeper.run, self._paces.run, self._notice):
                     background.start_soon(self._guarded, forever)
                 background.start_soon(self._limit_time)
                 await self._conduct()
@@ -217,6 +219,7 @@ class Launcher:
                     else:
                         actions.start_soon(self._carry_out, action)
                 if self._is_over():
+                    self._sweeper.hurry()  # it has nothing left to show
                     return
                 await self._rest()
 
@@ -279,6 +282,16 @@ class Launcher:
         except BatchrunError as error:
             self._fail(error)
         self._woken.set()
+
+    async def _notice(self) -> None:
+        """See, every so often, what others did to the batch meanwhile: entries that are to be retried."""
+        while True:
+            await self._clock.sleep(_NOTICE_EVERY)
+            if await self._ledger.was_changed():
+                counts = await self._recorder.counts(self._batch)
+                self._tally.reset(counts.by_state, counts.by_status)
+                self._is_due_known = False
+                self._woken.set()
 
     # -- how it stops
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchrun.engine.observer import Observer
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
-    from batchrun.ports.ledger import PastAttempt
+    from batchrun.ports.ledger import Counts, PastAttempt
 
 
 @dataclass(slots=True)
@@ -52,6 +52,12 @@ class Recorder:
         self._observer = observer
         self._next = _Commit()
         self._has_work = anyio.Event()
+        self._between_commits = anyio.Lock()
+
+    async def counts(self, batch: str) -> Counts:
+        """Count the batch's entries between two commits: all that was told of is in it, and nothing else."""
+        async with self._between_commits:
+            return await self._ledger.counts(batch)
 
     async def record(self, entry: Entry, *events: Event) -> Entry:
         """
@@ -104,13 +110,17 @@ class Recorder:
         """Commit for ever, one commit at a time; meant to be cancelled when nobody records any more."""
         while True:
             await self._has_work.wait()
-            commit, self._next, self._has_work = self._next, _Commit(), anyio.Event()
-            try:
-                await self._ledger.record(self._lease.current, commit.steps)
-            except Exception as error:  # noqa: BLE001 (each waiter raises it)
-                commit.failure = error
-            else:
-                for before, step in zip(commit.befores, commit.steps, strict=True):
-                    self._observer.recorded(before, step.event, step.entry)
-            finally:
-                commit.done.set()
+            async with self._between_commits:
+                commit, self._next, self._has_work = self._next, _Commit(), anyio.Event()
+                await self._commit(commit)
+
+    async def _commit(self, commit: _Commit) -> None:
+        try:
+            await self._ledger.record(self._lease.current, commit.steps)
+        except Exception as error:  # noqa: BLE001 (each waiter raises it)
+            commit.failure = error
+        else:
+            for before, step in zip(commit.befores, commit.steps, strict=True):
+                self._observer.recorded(before, step.event, step.entry)
+        finally:
+            commit.done.set()

@@ -49,14 +49,14 @@ class Sweeper:
         """
         news = []
         try:
-            with anyio.CancelScope() as self._scope:
+            with anyio.move_on_after(sweep.seconds) as self._scope:
                 found, calls = await self._listed(sweep)
                 now, at = self._clock.monotonic(), self._clock.utcnow()
                 news = self._watch.swept(sweep, found, calls, now=now, at=at)
         except CallError as error:
-            self._failed(error)
+            self._failed(sweep, error)
         if self._scope.cancelled_caught:
-            self._watch.sweep_failed(now=self._clock.monotonic(), is_denied=False)
+            self._watch.sweep_failed(sweep, now=self._clock.monotonic(), is_denied=False)
         await self._recorder.record_all(news)
 
     async def _listed(self, sweep: Sweep) -> tuple[dict[str, Listed], int]:
@@ -69,9 +69,9 @@ class Sweeper:
                 found.update((run.id, run) for run in page if self._watch.is_ours(run.id))
         return found, calls
 
-    def _failed(self, error: CallError) -> None:
+    def _failed(self, sweep: Sweep, error: CallError) -> None:
         is_denied = isinstance(error, AccessDeniedError)
-        self._watch.sweep_failed(now=self._clock.monotonic(), is_denied=is_denied)
+        self._watch.sweep_failed(sweep, now=self._clock.monotonic(), is_denied=is_denied)
         log.warning(
             "sweep_failed",
             code=error.code,

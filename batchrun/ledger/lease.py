@@ -57,6 +57,14 @@ class Leases:
         self._take(key, lease)
         return lease
 
+    def holder(self, batch: str, *, at: datetime) -> Lease | None:
+        """Give the lease that stands in the way of a claim at *at*."""
+        key = self._connection.execute(queries()["batch_key"], (batch,)).get
+        last = None if key is None else self._last(key)
+        if key is None or last is None or last.holder is None or not self._is_held(key, last, at):
+            return None
+        return Lease(batch=batch, holder=last.holder, fence=last.fence, expires_at=last.expires_at)
+
     def renew(self, lease: Lease, *, ttl: timedelta, at: datetime) -> Lease:
         """Move the lease's end; its fence alone decides whether it is still ours, whatever the time says."""
         key = self.check(lease)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchrun.ledger.rows import batch_of, entry_of, micros, past_attempt_of, time_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import apsw
 
+    from batchrun.ledger.rows import Row
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Batch, PastAttempt
 
@@ -76,7 +78,7 @@ def entry(connection: apsw.Connection, batch: str, entry_id: str) -> Entry | Non
 def earlier(connection: apsw.Connection, batch: str, entry_id: str) -> Sequence[PastAttempt]:
     """Give the entry's attempts before its current one, oldest first."""
     rows = connection.execute(queries()["earlier_attempts"], (batch_key(connection, batch), entry_id))
-    return tuple(past_attempt_of(row) for row in rows)
+    return tuple(_past_attempt_of(row) for row in rows)
 
 
 def known_runs(connection: apsw.Connection, batch: str, uuids: Collection[str]) -> frozenset[str]:
@@ -125,5 +127,9 @@ def _attempts_before(
 ) -> Mapping[int, Sequence[PastAttempt]]:
     by_position: defaultdict[int, list[PastAttempt]] = defaultdict(list)
     for row in connection.execute(queries()["attempts_before"], (batch, first, last)):
-        by_position[row[0]].append(past_attempt_of(row))
+        by_position[row[0]].append(_past_attempt_of(row))
     return by_position
+
+
+def _past_attempt_of(row: Row) -> PastAttempt:
+    return replace(past_attempt_of(row[:-1]), request=row[-1])

@@ -7,6 +7,8 @@ Belongs here: how one step is stored, and when an attempt is kept. Does not: tra
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchrun import points
@@ -17,45 +19,66 @@ from batchrun.model.events import kind
 from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     import apsw
 
+    from batchrun.ledger.rows import Value
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Step
 
 
+@dataclass(slots=True)
+class _Stored:
+    """What is stored of an entry, as far as it decides how a step is written."""
+
+    key: int
+    attempt: int
+    intended_at: int | None
+    uuid: str | None
+
+
 def record(connection: apsw.Connection, batch: int, name: str, steps: Iterable[Step]) -> None:
     """Write *steps* of the batch called *name* in their order, within the transaction that is open."""
-    add_event = queries()["add_event"]
+    steps = list(steps)
+    stored = _stored(connection, batch, {step.entry.id for step in steps})
+    events: list[tuple[Value, ...]] = []
     for step in steps:
         event, entry = step.event, step.entry
         if entry.batch != name:
             raise InvariantError(f"a step for entry '{entry.id}' of batch '{entry.batch}' in batch '{name}'")
-        key = _update(connection, batch, entry)
-        facts = (key, entry.attempt, micros(event.at), kind(event), detail(event, entry))
-        connection.execute(add_event, facts)
+        key = _update(connection, stored.get(entry.id), entry)
+        events.append((key, entry.attempt, micros(event.at), kind(event), detail(event, entry)))
         points.reached(Point.COMMITTING)
+    connection.executemany(queries()["add_event"], events)
 
 
-def _update(connection: apsw.Connection, batch: int, entry: Entry) -> int:
+def _stored(connection: apsw.Connection, batch: int, ids: Collection[str]) -> dict[str, _Stored]:
+    """Ask for all at once: each statement may have to wait for the interpreter that runs the launcher."""
+    rows = connection.execute(queries()["stored_attempts_of"], (batch, json.dumps(list(ids))))
+    return {id_: _Stored(key, attempt, intended_at, uuid) for id_, key, attempt, intended_at, uuid in rows}
+
+
+def _update(connection: apsw.Connection, stored: _Stored | None, entry: Entry) -> int:
     """Make *entry* current and give its key; what is stored of an earlier attempt is kept first."""
-    row = connection.execute(queries()["stored_attempt"], (batch, entry.id)).fetchone()
-    if row is None:
+    if stored is None:
         raise InvariantError(f"a step for entry '{entry.id}', which batch '{entry.batch}' does not have")
-    key, attempt, intended_at, uuid = row
-    _check_order(entry, attempt)
-    if entry.attempt > attempt:
-        connection.execute(queries()["keep_attempt"], (key,))
+    _check_order(entry, stored.attempt)
+    if entry.attempt > stored.attempt:
+        connection.execute(queries()["keep_attempt"], (stored.key,))
     # Invariant: an attempt that was intended keeps its request and requestId for ever, a uuid its run.
     standing, run = standing_values(entry), run_values(entry.run)
-    if intended_at is None or (attempt, intended_at) != (entry.attempt, maybe_micros(entry.intended_at)):
-        connection.execute(queries()["update_whole"], (*standing, *run, *attempt_values(entry), key))
-    elif uuid != (entry.run.uuid if entry.run else None):
-        connection.execute(queries()["update_with_run"], (*standing, *run, key))
+    intended_at, uuid = maybe_micros(entry.intended_at), entry.run.uuid if entry.run else None
+    is_other = (stored.attempt, stored.intended_at) != (entry.attempt, intended_at)
+    if stored.intended_at is None or is_other:
+        values = (*standing, *run, *attempt_values(entry), stored.key)
+        connection.execute(queries()["update_whole"], values)
+    elif stored.uuid != uuid:
+        connection.execute(queries()["update_with_run"], (*standing, *run, stored.key))
     else:
-        connection.execute(queries()["update_standing"], (*standing, key))
-    return int(key)
+        connection.execute(queries()["update_standing"], (*standing, stored.key))
+    stored.attempt, stored.intended_at, stored.uuid = entry.attempt, intended_at, uuid
+    return stored.key
 
 
 def _check_order(entry: Entry, stored: int) -> None:

@@ -15,11 +15,12 @@ import anyio
 import apsw
 
 from batchrun.errors import InvariantError
-from batchrun.ledger import paces, reading
+from batchrun.ledger import paces, reading, standing
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
 from batchrun.ledger.failures import failed
 from batchrun.ledger.lease import Leases
 from batchrun.ledger.record import record
+from batchrun.ledger.retry import retry
 from batchrun.ledger.rows import micros
 from batchrun.ledger.statements import queries
 from batchrun.ledger.sync import compared, sync
@@ -37,7 +38,17 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
-    from batchrun.ports.ledger import Batch, Counts, Lease, Outcome, PastAttempt, Step, Sync
+    from batchrun.ports.ledger import (
+        Batch,
+        Counts,
+        Failures,
+        KeptPace,
+        Lease,
+        Outcome,
+        PastAttempt,
+        Step,
+        Sync,
+    )
 
 T = TypeVar("T")
 
@@ -74,6 +85,7 @@ class SqliteLedger(Ledger):
         self._identity = identity(path)
         self._leases = Leases(self._connection, path)
         self._readers: set[apsw.Connection] = set()
+        self._data_version = self._connection.execute(queries()["data_version"]).get
 
     async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
         def job() -> Batch:
@@ -116,6 +128,9 @@ class SqliteLedger(Ledger):
         # Not before: where the disk is full the row stays, and the lock must say that nobody is behind it.
         await self._read(lambda: self._leases.forget(lease))
 
+    async def holder(self, batch: str, *, at: datetime) -> Lease | None:
+        return await self._read(lambda: self._leases.holder(batch, at=at))
+
     async def compare(self, batch: str, specs: Iterable[Spec]) -> Sync:
         def job() -> Sync:
             with compared(self._connection, reading.batch_key(self._connection, batch), specs) as found:
@@ -136,6 +151,17 @@ class SqliteLedger(Ledger):
 
     async def record(self, lease: Lease, steps: Sequence[Step]) -> None:
         await self._write(lambda: record(self._connection, self._leases.check(lease), lease.batch, steps))
+
+    async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
+        return await self._write(lambda: retry(self._connection, batch, ids, at=at, why=why))
+
+    async def was_changed(self) -> bool:
+        def job() -> bool:
+            before = self._data_version
+            self._data_version = self._connection.execute(queries()["data_version"]).get
+            return bool(self._data_version != before)
+
+        return await self._read(job)
 
     async def due(
         self, batch: str, *, at: datetime, limit: int, skip: Collection[str] = ()
@@ -177,6 +203,24 @@ class SqliteLedger(Ledger):
 
     async def history(self, batch: str, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
         return await self._read(lambda: reading.history(self._connection, batch, entry_id))
+
+    async def oldest_active(self, batch: str, *, limit: int) -> Sequence[Entry]:
+        return await self._read(lambda: standing.oldest_active(self._connection, batch, limit=limit))
+
+    async def latest_failures(self, batch: str, *, limit: int) -> Sequence[Entry]:
+        return await self._read(lambda: standing.latest_failures(self._connection, batch, limit=limit))
+
+    async def failures(self, batch: str, *, limit: int) -> Sequence[Failures]:
+        return await self._read(lambda: standing.failures(self._connection, batch, limit=limit))
+
+    async def recent(self, batch: str, *, since: datetime) -> Sequence[tuple[datetime, str]]:
+        return await self._read(lambda: standing.recent(self._connection, batch, since=since))
+
+    async def near_ids(self, batch: str, text: str) -> Sequence[str]:
+        return await self._read(lambda: standing.near_ids(self._connection, batch, text))
+
+    async def all_paces(self) -> Sequence[KeptPace]:
+        return await self._read(lambda: paces.all_paces(self._connection))
 
     async def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:
         return await self._read(lambda: paces.paces(self._connection, account, since=since))

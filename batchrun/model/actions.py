@@ -50,6 +50,7 @@ class Sweep:
     """List the runs that are going, to learn which of ours are not."""
 
     begun: float  #: loop time; runs accepted later may be missing
+    seconds: float  #: after which it is given up: to look at each run would have been cheaper
     run_group: str | None = None  #: the one that all of our runs are in, where there is one
 
 

@@ -9,7 +9,8 @@ took. From this follow three phases:
 
 - OPENING: nothing is known. Calls leave as fast as they are answered, few in the air at once and more with
   each success, so that the burst is used, once, and little is in the air when it ends.
-- SEARCHING: the bucket was empty a moment ago. Each success adds to the rate, until the next refusal.
+- SEARCHING: the bucket was empty a moment ago. Each success adds to the rate, until the next refusal; where
+  the rate has fallen far below what was measured, each doubles it: others may have let go again.
 - HOLDING: the limit was measured. The rate begins a little below it, lingers just there, and after a while
   asks for a little more, by a cubic curve as in RFC 9438: tokens that were saved below are spent above, and
   the next refusal comes when all of them are. Where it does not come when it is due, the limit was raised,
@@ -51,6 +52,11 @@ _BELOW_OPENING: Final = 0.7
 #: SEARCHING: seconds in which the rate doubles, and the fewest calls in which it does.
 _DOUBLING: Final = 2.0
 _FEWEST_TO_DOUBLE: Final = 4
+#: SEARCHING: the deepest that a measured limit is cut, how fast its memory fades where nothing passes, and
+#: the share of it below which the lane is starved.
+_DEEPEST: Final = 1 / 32
+_FADING: Final = 0.9
+_STARVED: Final = 1 / 8
 #: Calls since the last refusal that make their number a measurement.
 _MEASURED: Final = 4
 #: Calls that a limit is worth that the user, the service or an earlier launch told us.
@@ -135,6 +141,7 @@ class Pace:
         self._span = _LONGEST_SPAN
         self._passed = 0  #: since the last refusal
         self._pressed = 0  #: of them, those that had to wait for their turn
+        self._limit = 0.0  #: calls per second, as measured last; 0 is never
         self._burst = 0
         self._burst_in = 0.0  #: seconds that it took to use the burst
         self._empty_at: float | None = None  #: when the service's bucket was last known to be empty
@@ -155,6 +162,7 @@ class Pace:
         self._span = learned.span
         self._pressed = learned.passed
         self._burst = learned.burst
+        self._limit = learned.base
 
     @property
     def has_learned(self) -> bool:
@@ -163,10 +171,11 @@ class Pace:
 
     @property
     def learned(self) -> Learned:
-        """What is worth keeping for the next launch."""
+        """What is worth keeping for the next launch: a lane that is starved now may not be then."""
+        is_low = self._phase is Phase.SEARCHING and self._base < self._limit / 2
         return Learned(
             phase=self._phase,
-            base=self._base,
+            base=self._limit / 2 if is_low else self._base,
             cut=self._cut,
             span=self._span,
             passed=self._pressed,
@@ -176,7 +185,17 @@ class Pace:
     @property
     def rate(self) -> float:
         """Calls per second from now on; infinite while opening."""
-        return min(self._most, max(SLOWEST, self._unbounded()))
+        return min(self._most, max(self._floor, self._unbounded()))
+
+    @property
+    def _floor(self) -> float:
+        """The rate that is never gone below: what was measured does not shrink to nothing at once."""
+        return max(SLOWEST, self._limit * _DEEPEST)
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether next to nothing passes of what did before: the quota was lowered, or others use it."""
+        return self._phase is Phase.SEARCHING and self.rate < self._limit * _STARVED
 
     @property
     def known_rate(self) -> float:
@@ -198,12 +217,22 @@ class Pace:
             case Phase.OPENING:
                 return math.inf
             case Phase.SEARCHING:
-                return self._grown(self._base, self._pressed)
+                return self._searched()
             case Phase.HOLDING:  # pragma: no branch (there is no other)
                 beyond = self._pressed - 2 * self._span
                 if beyond > 0:
                     return self._grown(self._base * (1 + self._cut), beyond)
                 return self._base * (1 + self._cut * (self._pressed / self._span - 1) ** 3)
+
+    def _searched(self) -> float:
+        """Double with each success up to half of what was measured last, and go on from there in steps."""
+        known = self._limit / 2
+        if self._base >= known:
+            return self._grown(self._base, self._pressed)
+        doublings = math.ceil(math.log2(known / self._base))
+        if self._pressed < doublings:
+            return self._base * 2.0**self._pressed
+        return self._grown(known, self._pressed - doublings)
 
     @staticmethod
     def _grown(rate: float, calls: int) -> float:
@@ -248,6 +277,9 @@ class Pace:
             self._search(rate / 2)
         else:
             self._hold(min(rate, self._measured(sent, rate)), rate)
+        if self._phase is Phase.SEARCHING:
+            # What stops again where some calls pass is a limit; where none do, somebody may be in the way.
+            self._limit = min(self._limit, rate) if self._passed else self._limit * _FADING
         self._has_learned = True
         self._passed = self._pressed = 0
         self._credit = _CREDIT if was_opening and self._quota is not None else 0
@@ -285,11 +317,11 @@ class Pace:
 
     def _search(self, rate: float) -> None:
         self._phase = Phase.SEARCHING
-        self._base = max(rate, SLOWEST)
+        self._base = max(rate, self._floor)
 
     def _hold(self, limit: float, rate: float) -> None:
         self._phase = Phase.HOLDING
-        self._base = max(limit, rate / 2, SLOWEST)
+        self._base = self._limit = max(limit, rate / 2, SLOWEST)
         self._cut = min(max(1 / (self._calls_since + 1), _SMALLEST_CUT), _LARGEST_CUT)
         longest = min(_LONGEST_SPAN, max(_LEAST_HOLD, int(_LONGEST_HOLD * self._base)))
         self._span = max(_SHORTEST_SPAN, min(_SPANS * self._calls_since, longest))

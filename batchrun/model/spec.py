@@ -7,6 +7,7 @@ is sent. Does not: reading or checking manifests (``manifest``), and what became
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ def digest(request: str) -> str:
     return hashlib.sha256(request.encode()).hexdigest()
 
 
+@functools.lru_cache(maxsize=1024)  # asked for by whoever records, sends and tags the same attempt
 def request_id(batch: str, entry_id: str, attempt: int, request: str) -> str:
     """
     Give the requestId of one attempt: 64 hex digits, the same on every machine and at any time.

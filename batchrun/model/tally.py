@@ -21,6 +21,10 @@ class Tally:
     """How many entries stand where; ACTIVE is split by the run's own status: queued is not running."""
 
     def __init__(self, by_state: Mapping[State, int], by_status: Mapping[str, int]) -> None:
+        self.reset(by_state, by_status)
+
+    def reset(self, by_state: Mapping[State, int], by_status: Mapping[str, int]) -> None:
+        """Begin anew with these numbers."""
         self.by_state = Counter(dict(by_state))
         self.by_status = Counter(dict(by_status))
 

@@ -43,8 +43,16 @@ _PAGE: Final = 100
 _WORTH_BEGINNING: Final = 2.0
 #: Calls per second that are counted where nothing limits them.
 _UNLIMITED: Final = 1000.0
-#: Seconds for which listings alone are believed that a run goes on.
-_TRUSTED_FOR: Final = 7200.0
+#: Seconds for which listings alone are believed that a run goes on; longer where to ask for each so often
+#: would take more than this part of the GetRun rate.
+_TRUSTED_FOR: Final = 900.0
+_SPARED: Final = 0.1
+#: A sweep that should have been over, with the wait for the next, so many times, shows nothing any more.
+_LATE: Final = 2.0
+_LATE_AT_LEAST: Final = 10.0
+#: A sweep may take so many times as long as to look at each run, and at least these seconds.
+_TOO_DEAR: Final = 2.0
+_SWEEP_AT_LEAST: Final = 15.0
 #: Seconds without sweeps after one that failed; doubles with each in a row.
 _AFTER_FAILURE: Final = 30.0
 _LONGEST_AFTER_FAILURE: Final = 900.0
@@ -104,6 +112,8 @@ class Watch:
         self._sweep_due = float("-inf")
         self._failed_sweeps = 0
         self._calls = 0  #: that the last sweep took
+        self._seconds = 0.0  #: likewise
+        self._believed_until = float("-inf")  #: what the last sweep showed
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -132,12 +142,12 @@ class Watch:
         """Give what is due, with at most *room* looks in the air at once."""
         self._choose(now)
         actions: list[Look | Sweep] = []
-        if self._is_sweep_due(now):
-            self._is_sweeping = True
-            actions.append(Sweep(begun=now, run_group=self._only_group()))
+        if self._may_sweep and now >= self._sweep_due:
+            actions.append(self._sweep(now))
         while self._in_air < room and (one := self._pop_due(now)) is not None:
-            if self._is_covered(one) and now - one.asked_at < _TRUSTED_FOR:
-                self._put(one, now + self._wait(one, now))
+            if self._is_covered(one, now):
+                until = max(self._believed_until, now + self._policy.shortest)
+                self._put(one, min(now + self._wait(one, now), until))
                 continue
             one.is_in_air = True
             self._in_air += 1
@@ -181,9 +191,10 @@ class Watch:
         self._is_sweeping = False
         self._failed_sweeps = 0
         self._swept_at = sweep.begun
-        self._calls = calls
+        self._calls, self._seconds = calls, now - sweep.begun
         wait = self._policy.sweep_wait(now - self._youngest, calls, self._list_rate)
         self._sweep_due = max(now, sweep.begun + wait)
+        self._believed_until = self._sweep_due + max(_LATE * self._sweep_seconds, _LATE_AT_LEAST)
         news = []
         for one in list(self._watched.values()):
             if one.is_in_air or one.since >= sweep.begun:
@@ -201,9 +212,10 @@ class Watch:
                 self._drop(one)
         return news
 
-    def sweep_failed(self, *, now: float, is_denied: bool) -> None:
+    def sweep_failed(self, sweep: Sweep, *, now: float, is_denied: bool) -> None:
         """Take back a sweep that came to nothing: look at each run until listing may work again."""
         self._is_sweeping = False
+        self._seconds = max(self._seconds, now - sweep.begun)
         self._may_list = self._may_list and not is_denied
         pause = min(_AFTER_FAILURE * 2.0 ** min(self._failed_sweeps, 16), _LONGEST_AFTER_FAILURE)
         self._failed_sweeps += 1
@@ -212,19 +224,32 @@ class Watch:
 
     @property
     def in_air(self) -> int:
-        """Looks and sweeps under way."""
-        return self._in_air + self._is_sweeping
+        """Looks under way, and sweeps that have something left to show."""
+        return self._in_air + (self._is_sweeping and bool(self._watched))
 
     def wake_at(self, room: int) -> float | None:
         """Say when something becomes due, in loop time; None if nothing does by time alone."""
         dues = []
-        if self._is_listing and not self._is_sweeping and self._watched:
+        if self._may_sweep and self._watched:
             dues.append(self._sweep_due)
         if self._in_air < room and (first := self._first()) is not None:
             dues.append(first[0])
         return min(dues, default=None)
 
     # -- choosing
+
+    def _sweep(self, now: float) -> Sweep:
+        self._is_sweeping = True
+        if self._swept_at is None:
+            self._believed_until = now + max(_LATE * self._sweep_seconds, _LATE_AT_LEAST)
+        seconds = max(_TOO_DEAR * len(self._watched) / self._get_rate, _SWEEP_AT_LEAST)
+        return Sweep(begun=now, run_group=self._only_group(), seconds=seconds)
+
+    @property
+    def _sweep_seconds(self) -> float:
+        """How long a sweep takes: by its calls and their rate, or as measured, where that is more."""
+        calls = self._calls or len(GOING_STATUSES) + len(self._watched) // _PAGE
+        return max(calls / self._list_rate, self._seconds)
 
     def _choose(self, now: float) -> None:
         can_list = self._may_list and (not self._failed_sweeps or now >= self._sweep_due)
@@ -234,28 +259,35 @@ class Watch:
             self._stop_listing(now)
 
     def _stop_listing(self, now: float) -> None:
-        """Give each run a time of its own again: while it was covered it was put off for long."""
+        """Give each run the time again that it would have had: while it was covered it was put off."""
         for one in self._watched.values():
             if not one.is_in_air:
-                self._put(one, now if self._is_once else now + self._wait(one, now))
+                due = one.asked_at + self._wait(one, now)
+                self._put(one, now if self._is_once else max(now, due))
 
     def _is_worth_listing(self) -> bool:
-        runs = len(self._watched)
-        calls = self._calls or len(GOING_STATUSES) + runs // _PAGE
         edge = 1.0 if self._is_listing else _WORTH_BEGINNING
-        return calls / self._list_rate * edge < runs / min(self.rates.get, _UNLIMITED)
+        return self._sweep_seconds * edge < len(self._watched) / self._get_rate
+
+    @property
+    def _get_rate(self) -> float:
+        return min(self.rates.get, _UNLIMITED)
 
     @property
     def _list_rate(self) -> float:
         return min(self.rates.list, _UNLIMITED)
 
-    def _is_sweep_due(self, now: float) -> bool:
+    @property
+    def _may_sweep(self) -> bool:
         is_over = self._is_once and self._swept_at is not None
-        return self._is_listing and not self._is_sweeping and not is_over and now >= self._sweep_due
+        return self._is_listing and not self._is_sweeping and not is_over
 
-    def _is_covered(self, one: _Watched) -> bool:
-        """Tell whether a sweep shows the run, or the next one will show it for the first time."""
-        if not self._is_listing:
+    def _is_covered(self, one: _Watched, now: float) -> bool:
+        """Tell whether a sweep shows the run, or the one under way will show it for the first time."""
+        is_on_trial = self._failed_sweeps > 0
+        if not self._is_listing or is_on_trial or now >= self._believed_until:
+            return False
+        if now - one.asked_at >= max(_TRUSTED_FOR, len(self._watched) / (_SPARED * self._get_rate)):
             return False
         if self._swept_at is None or one.since >= self._swept_at:
             return True

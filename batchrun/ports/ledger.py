@@ -104,6 +104,7 @@ class PastAttempt:
     run: Run | None = None
     code: str | None = None
     message: str | None = None
+    request: str | None = None  #: canonical, as it was sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,26 @@ class Outcome:
 
     entry: Entry
     earlier: tuple[PastAttempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """Entries that ended without success in the same way."""
+
+    state: State
+    reason: str | None  #: the run's ``failureReason``; where there is no run, the code of the last answer
+    count: int
+    entries: tuple[Entry, ...]  #: the first of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPace:
+    """What was learned of one account's limit for one operation, and when."""
+
+    account: str
+    operation: str
+    learned: Learned
+    at: datetime
 
 
 class Ledger(ABC):
@@ -166,6 +187,10 @@ class Ledger(ABC):
         """Give the batch free. Does nothing when the lease was lost or released already."""
 
     @abstractmethod
+    async def holder(self, batch: str, *, at: datetime) -> Lease | None:
+        """Give the lease that holds the batch at *at*; None where :meth:`claim` would succeed."""
+
+    @abstractmethod
     async def compare(self, batch: str, specs: Iterable[Spec]) -> Sync:
         """Say how the manifest differs from the batch, which need not exist. Writes nothing."""
 
@@ -197,6 +222,22 @@ class Ledger(ABC):
         Raises:
             InvariantError: The batch has no such entry, or its attempt is not the stored one or the next.
         """
+
+    @abstractmethod
+    async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
+        """
+        Start a new attempt of each of *ids* that has ended without success, in one transaction.
+
+        Needs no lease: whoever holds the batch works on what has not ended. Ids that are unknown, go on or
+        have succeeded are passed over.
+
+        Returns:
+            The ids that got a new attempt.
+        """
+
+    @abstractmethod
+    async def was_changed(self) -> bool:
+        """Tell whether somebody else has written to the ledger since this was last asked."""
 
     @abstractmethod
     async def due(
@@ -258,6 +299,51 @@ class Ledger(ABC):
         *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, with a request
         told by its digest, and with the requestId where the attempt was intended.
         """
+
+    @abstractmethod
+    async def oldest_active(self, batch: str, *, limit: int) -> Sequence[Entry]:
+        """
+        Give up to *limit* ACTIVE entries, the longest known run first.
+
+        Of very many (5,000) those that stand first in the manifest are looked at.
+        """
+
+    @abstractmethod
+    async def latest_failures(self, batch: str, *, limit: int) -> Sequence[Entry]:
+        """
+        Give up to *limit* entries that ended without success, the one that ended last first.
+
+        Of very many (5,000) those that stand last in the manifest are looked at.
+        """
+
+    @abstractmethod
+    async def failures(self, batch: str, *, limit: int) -> Sequence[Failures]:
+        """
+        Give the entries that ended without success by state and reason, the most frequent first.
+
+        Each group counts all of its entries and has the first *limit* of them by position.
+        """
+
+    @abstractmethod
+    async def recent(self, batch: str, *, since: datetime) -> Sequence[tuple[datetime, str]]:
+        """
+        Give the batch's events at *since* or later as (at, kind), in the order in which they were recorded.
+
+        Only the ledger's newest events (5,000) are looked at, so that the answer comes at once.
+        """
+
+    @abstractmethod
+    async def near_ids(self, batch: str, text: str) -> Sequence[str]:
+        """
+        Give some ids that *text*, which is none, may have been meant to be, in no order.
+
+        Among them are, a few of each: the neighbours of *text* in the order of ids, ids that contain it in
+        whatever case, and ids that differ from it in one character.
+        """
+
+    @abstractmethod
+    async def all_paces(self) -> Sequence[KeptPace]:
+        """Give all that was learned of any account's paces, by account and operation."""
 
     @abstractmethod
     async def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:

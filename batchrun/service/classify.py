@@ -98,6 +98,8 @@ _NO_CREDENTIALS: Final = (
 )
 _CREDENTIALS_MESSAGE: Final = "the service does not take the credentials"
 _MESSAGE_LIMIT: Final = 1000
+#: Seconds of waiting that a hint can ask for; botocore itself believes 5.
+_LONGEST_HINT: Final = 60.0
 
 
 def classify(error: Exception, operation: str) -> CallError:
@@ -162,7 +164,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         except (KeyError, ValueError):
             continue
         if 0 <= seconds <= 3600:  # noqa: PLR2004 (an hour: what is longer is a mistake or an attack)
-            return seconds
+            return min(seconds, _LONGEST_HINT)
     return None
 
 

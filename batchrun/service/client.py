@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
@@ -197,14 +197,17 @@ class AwsHealthOmics(HealthOmics):
 
     def _check_known(self, request: Mapping[str, Json]) -> None:
         """Refuse what botocore would leave out without a word: a row may come from a newer one's manifest."""
-        model: Any = self._client.meta.service_model.operation_model("StartRun")
-        known = model.input_shape.members
-        if unknown := request.keys() - known.keys():
+        if unknown := request.keys() - self._known_fields:
             raise RefusedError(
                 f"the installed botocore does not know {', '.join(sorted(unknown))}; upgrade aiobotocore",
                 operation="StartRun",
                 code="UnknownField",
             )
+
+    @cached_property
+    def _known_fields(self) -> frozenset[str]:
+        model: Any = self._client.meta.service_model.operation_model("StartRun")
+        return frozenset(model.input_shape.members)
 
     async def _identified(self, answer: Mapping[str, Any]) -> Run:
         """Read the answer to StartRun; its ``uuid`` is optional in the model, so ask where it lacks."""
@@ -242,7 +245,7 @@ class AwsHealthOmics(HealthOmics):
         group = {} if run_group is None else {"runGroupId": run_group}
         for status in GOING_STATUSES:
             async for items in self._pages({"status": status, **group}):
-                yield [one for item in items if (one := listed(item, status)) is not None]
+                yield [one for item in items if (one := listed(item)) is not None]
 
     async def all_runs(self) -> AsyncIterator[tuple[str, str]]:
         """List every run."""
@@ -276,6 +279,15 @@ class AwsHealthOmics(HealthOmics):
             return page
 
         return await self._at_turn("ListRuns", await self._lanes["ListRuns"].turn(), send)
+
+    async def ask(self, operation: str, send: Callable[[OmicsClient], Awaitable[T]]) -> T:
+        """Make a call that only some verbs need, paced and retried; *operation* is the API's name for it."""
+
+        async def attempt() -> T:
+            turn = await self._lanes[operation].turn()
+            return await self._at_turn(operation, turn, partial(send, self._client))
+
+        return await self._call(operation, attempt)
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""

@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import structlog
 
 from batchrun.errors import OutcomeUnknownError, ThrottledError
 from batchrun.model.pace import USUAL_RATE, USUAL_RATES, Learned, Pace, Rate
@@ -27,6 +28,10 @@ _CATCH_UP: Final = 0.02
 #: Seconds for which a lane without a pace rests after its first refusal; doubles with each in a row.
 _FIRST_REST: Final = 0.1
 _LONGEST_REST: Final = 20.0
+#: Seconds of rest that are worth a word, and between two words.
+_WORTH_SAYING: Final = 10.0
+_SAY_EVERY: Final = 60.0
+log = structlog.get_logger(__name__)
 
 
 class Lane:
@@ -37,9 +42,11 @@ class Lane:
     tells how the call went, by exactly one of :meth:`answered` and :meth:`lost`.
     """
 
-    def __init__(self, pace: Pace | None, clock: Clock) -> None:
+    def __init__(self, pace: Pace | None, clock: Clock, *, operation: str = "") -> None:
         """Make a lane with *pace*, or one that only a refusal slows."""
         self.pace = pace
+        self._operation = operation
+        self._said = -math.inf
         self._clock = clock
         self._line = anyio.Lock(fast_acquire=True)
         self._last = -math.inf  #: the last turn, in loop time
@@ -125,6 +132,17 @@ class Lane:
             rest = max(rest, min(_LONGEST_REST, _FIRST_REST * 2.0 ** min(self._refusals, 16)))
             self._refusals += 1
         self._rests_until = max(self._rests_until, now + rest)
+        self._say(now, rest)
+
+    def _say(self, now: float, rest: float) -> None:
+        """Say, once a minute, that hardly anything passes."""
+        is_starved = self.pace is not None and self.pace.is_starved
+        if (is_starved or rest >= _WORTH_SAYING) and now - self._said >= _SAY_EVERY:
+            self._said = now
+            rate = round(self.pace.rate, 3) if self.pace is not None else None
+            log.warning(
+                "lane_starved", operation=self._operation, calls_per_second=rate, rests=round(rest, 1)
+            )
 
 
 class Lanes:
@@ -141,7 +159,7 @@ class Lanes:
     def __getitem__(self, operation: str) -> Lane:
         """Give the lane of *operation*: the start rate is StartRun's, the read rate each other's."""
         if operation not in self._lanes:
-            self._lanes[operation] = Lane(self._pace(operation), self._clock)
+            self._lanes[operation] = Lane(self._pace(operation), self._clock, operation=operation)
         return self._lanes[operation]
 
     def known_rate(self, operation: str) -> float:

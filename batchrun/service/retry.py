@@ -139,7 +139,8 @@ class RetryPolicy:
         if isinstance(error, ThrottledError):
             return 0.0  # the lane knows what to wait for, and the next call would have to wait as well
         most = min(self._settings.longest, self._settings.base * 2.0 ** min(state.attempt_number - 1, 16))
-        return max(self._rng.uniform(0, most), error.retry_after or 0.0)
+        hint = min(error.retry_after or 0.0, self._settings.longest)
+        return max(self._rng.uniform(0, most), hint)
 
     async def _nap(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import platform
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ from batchrun import __version__
 from batchrun.errors import ServiceUnusableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from types_aiobotocore_omics import OmicsClient
 
@@ -51,15 +51,60 @@ async def omics_client(target: Target) -> AsyncIterator[OmicsClient]:
         ServiceUnusableError: There are no credentials.
     """
     async with AsyncExitStack() as stack:
-        try:
+        with _explained():
             client = await _enter_client(target, stack)
-        except (boto.ProfileNotFound, boto.ConfigParseError) as error:
-            raise UsageError(f"{error}; see --profile, AWS_PROFILE and ~/.aws/config") from error
-        except boto.NoRegionError as error:
-            raise UsageError("no AWS region is set: give --region, or set AWS_REGION") from error
-        except (boto.InvalidRegionError, boto.UnknownEndpointError, ValueError) as error:
-            raise UsageError(f"{error}; see --region and --endpoint-url") from error
         yield client
+
+
+@asynccontextmanager
+async def s3_client(target: Target, *, endpoint_url: str | None = None) -> AsyncIterator[Any]:
+    """
+    Make a client of S3, with retries of its own, since nobody paces these calls.
+
+    Raises:
+        UsageError: The profile does not exist, or no region is set.
+        ServiceUnusableError: There are no credentials.
+    """
+    async with AsyncExitStack() as stack:
+        with _explained():
+            client = await _enter_s3(target, endpoint_url, stack)
+        yield client
+
+
+async def _enter_s3(target: Target, endpoint_url: str | None, stack: AsyncExitStack) -> Any:
+    if endpoint_url and not endpoint_url.startswith(("http://", "https://")):
+        raise UsageError(f"'{endpoint_url}' is no endpoint; write http:// or https:// before it")
+    session = AioSession(profile=target.profile)
+    # Buckets of other regions are found from any.
+    region = target.region or configured_region(session) or _LOOPBACK_REGION
+    probe = session.create_client("s3", region_name=region, endpoint_url=endpoint_url)
+    async with probe as client:
+        is_local = is_loopback(str(client.meta.endpoint_url))
+    await _check_credentials(session, is_local=is_local)
+    config = AioConfig(
+        retries={"total_max_attempts": 5, "mode": "standard"},
+        connect_timeout=target.connect_timeout,
+        read_timeout=target.read_timeout,
+        max_pool_connections=target.connections,
+        user_agent=_user_agent(),
+        # http://bucket.localhost is nobody's name.
+        s3={"addressing_style": "path"} if is_local else None,
+    )
+    context = session.create_client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+    return await stack.enter_async_context(context)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what botocore says of a configuration into our own words."""
+    try:
+        yield
+    except (boto.ProfileNotFound, boto.ConfigParseError) as error:
+        raise UsageError(f"{error}; see --profile, AWS_PROFILE and ~/.aws/config") from error
+    except boto.NoRegionError as error:
+        raise UsageError("no AWS region is set: give --region, or set AWS_REGION") from error
+    except (boto.InvalidRegionError, boto.UnknownEndpointError, ValueError) as error:
+        raise UsageError(f"{error}; see --region and --endpoint-url") from error
 
 
 async def _enter_client(target: Target, stack: AsyncExitStack) -> OmicsClient:

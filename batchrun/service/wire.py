@@ -62,13 +62,13 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
     )
 
 
-def listed(item: Mapping[str, Any], status: str) -> Listed | None:
-    """Read one item of ListRuns, asked for by *status*; None where it lacks what tells which run it is."""
+def listed(item: Mapping[str, Any]) -> Listed | None:
+    """Read one item of ListRuns; None where it lacks what tells which run it is."""
     if not item.get("id"):
         return None
     return Listed(
         id=str(item["id"]),
-        status=str(item.get("status") or status),
+        status=str(item.get("status") or ""),
         name=str(item.get("name") or ""),
         creation_time=_time(item.get("creationTime")),
         start_time=_time(item.get("startTime")),

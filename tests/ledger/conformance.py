@@ -9,8 +9,9 @@ from __future__ import annotations
 from tests.ledger.contract_leases import Batches, Leases
 from tests.ledger.contract_reading import Reading
 from tests.ledger.contract_record import Recording
+from tests.ledger.contract_standing import Standing
 from tests.ledger.contract_sync import Syncing
 
 
-class LedgerConformance(Batches, Leases, Syncing, Recording, Reading):
+class LedgerConformance(Batches, Leases, Syncing, Recording, Reading, Standing):
     """The whole contract."""

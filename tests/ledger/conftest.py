@@ -8,6 +8,7 @@ pytest.register_assert_rewrite(
     "tests.ledger.contract_leases",
     "tests.ledger.contract_reading",
     "tests.ledger.contract_record",
+    "tests.ledger.contract_standing",
     "tests.ledger.contract_sync",
 )
 

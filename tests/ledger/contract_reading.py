@@ -186,3 +186,14 @@ class Reading:
         assert before.run is not None
         assert (before.attempt, before.run.status) == (1, "FAILED")
         assert await ledger.earlier(BATCH, "nobody") == ()
+
+    async def test_what_ended_without_success_is_retried_on_request_and_nothing_else(self, ledger):
+        lease = await filled(ledger, "failed", "done", "going", "planned")
+        await move(ledger, lease, "failed", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
+        await move(ledger, lease, "done", intended(), accepted(2), completed(2))
+        await move(ledger, lease, "going", intended(), accepted(3))
+        asked = ["done", "failed", "going", "nobody", "planned"]
+        assert await ledger.retry(BATCH, asked, at=AT, why="asked for") == ["failed"]
+        assert await due_ids(ledger) == ["failed", "planned"]
+        assert await ledger.retry(BATCH, asked, at=AT, why="asked for") == []
+        assert await ledger.retry("nothing", asked, at=AT, why="asked for") == []

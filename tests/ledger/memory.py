@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
 import anyio.lowlevel
@@ -16,11 +18,22 @@ import anyio.lowlevel
 from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.rows import detail
 from batchrun.model.entry import Entry
-from batchrun.model.events import Revised, kind
+from batchrun.model.events import Retried, Revised, kind
 from batchrun.model.limits import Changed
-from batchrun.model.states import State
+from batchrun.model.states import ENDED, State
 from batchrun.model.transitions import apply
-from batchrun.ports.ledger import Batch, Counts, Lease, Ledger, Outcome, PastAttempt, Step, Sync
+from batchrun.ports.ledger import (
+    Batch,
+    Counts,
+    Failures,
+    KeptPace,
+    Lease,
+    Ledger,
+    Outcome,
+    PastAttempt,
+    Step,
+    Sync,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -129,6 +142,18 @@ class MemoryLedger(Ledger):
         self._batches[lease.batch] = held
         await _done()
 
+    async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
+        held = self._batches.get(batch)
+        found = [held.entries[id_] for id_ in ids if id_ in held.entries] if held else []
+        ended = [entry for entry in found if entry.state in ENDED and entry.state is not State.SUCCEEDED]
+        for entry in ended:
+            event = Retried(at=at, due=at, why=why)
+            _take(self._batches[batch], Step(event=event, entry=apply(entry, event)))
+        return [entry.id for entry in ended]
+
+    async def was_changed(self) -> bool:
+        return False  # there is nobody else
+
     async def due(
         self, batch: str, *, at: datetime, limit: int, skip: Collection[str] = ()
     ) -> Sequence[Entry]:
@@ -183,6 +208,44 @@ class MemoryLedger(Ledger):
         held = self._batches.get(batch)
         return list(held.events.get(entry_id, ())) if held else []
 
+    async def holder(self, batch: str, *, at: datetime) -> Lease | None:
+        held = self._batches.get(batch)
+        lease = held.lease if held else None
+        return lease if lease and lease.expires_at > at else None
+
+    async def oldest_active(self, batch: str, *, limit: int) -> Sequence[Entry]:
+        found = [entry for entry in self._ordered(batch) if entry.state is State.ACTIVE and entry.accepted_at]
+        return sorted(found, key=attrgetter("accepted_at"))[:limit]
+
+    async def latest_failures(self, batch: str, *, limit: int) -> Sequence[Entry]:
+        return sorted(self._failed(batch), key=lambda e: (_ended(e), e.position), reverse=True)[:limit]
+
+    async def failures(self, batch: str, *, limit: int) -> Sequence[Failures]:
+        groups: dict[tuple[State, str | None], list[Entry]] = {}
+        for entry in self._failed(batch):
+            reason = entry.run.failure_reason if entry.run else entry.code
+            groups.setdefault((entry.state, reason), []).append(entry)
+        told = [
+            Failures(state=state, reason=reason, count=len(entries), entries=tuple(entries[:limit]))
+            for (state, reason), entries in groups.items()
+        ]
+        return sorted(told, key=lambda one: (-one.count, one.state.value, one.reason or ""))
+
+    async def recent(self, batch: str, *, since: datetime) -> Sequence[tuple[datetime, str]]:
+        held = self._batches.get(batch)
+        told = [event for events in held.events.values() for event in events] if held else []
+        return sorted((at, kind) for at, _attempt, kind, _detail in told if at >= since)
+
+    async def near_ids(self, batch: str, text: str) -> Sequence[str]:
+        ids = [entry.id for entry in self._ordered(batch) if entry.id != text]
+        return get_close_matches(text, ids, n=50, cutoff=0.1)
+
+    async def all_paces(self) -> Sequence[KeptPace]:
+        return [
+            KeptPace(account=account, operation=operation, learned=learned, at=at)
+            for (account, operation), (at, learned) in sorted(self._paces.items(), key=itemgetter(0))
+        ]
+
     async def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:
         kept = self._paces.items()
         return {operation: one for (whose, operation), (at, one) in kept if whose == account and at >= since}
@@ -203,9 +266,18 @@ class MemoryLedger(Ledger):
         held = self._batches.get(batch)
         return held.ordered() if held else []
 
+    def _failed(self, batch: str) -> Sequence[Entry]:
+        return [e for e in self._ordered(batch) if e.state in ENDED and e.state is not State.SUCCEEDED]
+
     def _waiting(self, batch: str) -> Sequence[Entry]:
         held = self._batches.get(batch)
         return [e for e in self._ordered(batch) if held and e.state in _WAITING and e.id in held.named]
+
+
+def _ended(entry: Entry) -> datetime:
+    time = (entry.run and entry.run.stop_time) or entry.accepted_at or entry.intended_at
+    assert time is not None
+    return time
 
 
 async def _done() -> None:
@@ -278,4 +350,5 @@ def _past(entry: Entry) -> PastAttempt:
         run=entry.run,
         code=entry.code,
         message=entry.message,
+        request=entry.request,
     )

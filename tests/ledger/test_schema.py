@@ -178,7 +178,8 @@ async def test_the_readable_view_reads(ledger):
 
 
 @pytest.mark.parametrize(
-    "name", ["due", "in_state", "next_due", "counts", "history", "stored_attempt", "outcomes", "fenced_batch"]
+    "name",
+    ["due", "in_state", "next_due", "counts", "history", "stored_attempts_of", "outcomes", "fenced_batch"],
 )
 async def test_frequent_questions_never_scan(ledger, name):
     await filled(ledger, "a")

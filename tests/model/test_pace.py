@@ -96,6 +96,25 @@ def test_a_lowered_limit_is_followed_at_once_and_back():
     assert story.rate(300, 340) >= 7.8
 
 
+@pytest.mark.parametrize("seconds", [2, 10, 40])
+def test_after_a_drought_the_lane_is_back_within_seconds(seconds):
+    story = played(8, 8, calls=1500, changes=[(60, 1e-9), (60 + seconds, 8)])
+    back = 60 + seconds
+    assert story.rate(back + 15, back + 45) >= 7
+    assert story.refused <= 0.05
+
+
+def test_a_lane_is_starved_while_hardly_anything_passes_and_is_not_kept_as_such():
+    pace = played(8, 8).pace
+    now = 1e3
+    for _ in range(8):
+        pace.refused(now, now)
+        now += 10
+    assert pace.is_starved
+    assert pace.learned.base > 8 * pace.rate
+    assert not played(8, 8).pace.is_starved
+
+
 def test_another_user_of_the_account_gets_a_share_and_what_it_leaves_is_taken_back():
     others = [60 + number / 4 for number in range(400)]  # four a second, for a hundred seconds
     story = played(8, 8, calls=2300, others=others)

@@ -312,7 +312,7 @@ class World:
     def sweep(self, sweep: Sweep) -> None:
         """List what the data say: some of what is there, in any state of going, or nothing at all."""
         if self.data.draw(st.booleans()):
-            self.planner.watch.sweep_failed(now=self.now, is_denied=self.data.draw(st.booleans()))
+            self.planner.watch.sweep_failed(sweep, now=self.now, is_denied=self.data.draw(st.booleans()))
             return
         going = [entry for entry in self.entries.values() if entry.run and self.data.draw(st.booleans())]
         found = {

@@ -56,8 +56,8 @@ def sweep_of(actions: list[Look | Sweep]) -> Sweep:
 
 
 def swept(made: Watch, found: dict[str, Listed], now: float, *, took: float = 1.0):
-    """Let a sweep that is due at *now* show *found*."""
-    sweep = sweep_of(made.plan(now=now, room=32))
+    """Let a sweep that is due at *now*, or was planned before, show *found*."""
+    sweep = sweep_of(made.plan(now=now, room=0))
     return made.swept(sweep, found, 4, now=now + took, at=at(now + took))
 
 
@@ -70,7 +70,7 @@ def test_few_runs_are_looked_at_one_by_one():
 def test_many_runs_are_listed():
     made = watch(500)
     (sweep,) = made.plan(now=0, room=32)
-    assert sweep == Sweep(begun=0, run_group=None)
+    assert (sweep.begun, sweep.run_group) == (0, None) if isinstance(sweep, Sweep) else False
     assert made.plan(now=1, room=32) == []
 
 
@@ -98,24 +98,24 @@ def test_what_is_listed_costs_no_look_and_what_left_the_list_costs_one():
     made = watch(100)
     assert swept(made, shown(*range(100)), 0) != []
     assert looks(made.plan(now=2, room=32)) == []
-    swept(made, shown(*range(1, 100)), 50)
-    assert looks(made.plan(now=51, room=32)) == ["row-0"]
+    swept(made, shown(*range(1, 100)), 9)
+    assert looks(made.plan(now=10, room=32)) == ["row-0"]
 
 
 def test_a_listing_moves_a_run_on_and_never_ends_it():
     made = watch(100)
     news = swept(made, shown(*range(100)), 0)
     assert {event.run.status for _, event in news} == {"RUNNING"}
-    assert swept(made, shown(*range(100), status="COMPLETED"), 50) == []
+    assert swept(made, shown(*range(100), status="COMPLETED"), 9) == []
     assert len(made) == 100
-    assert len(looks(made.plan(now=51, room=200))) == 100  # whatever that listing is, it is no filtered one
+    assert len(looks(made.plan(now=10, room=200))) == 100  # whatever that listing is, it is no filtered one
 
 
 def test_what_a_listing_showed_is_what_the_next_look_begins_with():
     made = watch(100)
     swept(made, shown(*range(100)), 0)
-    swept(made, shown(*range(1, 100)), 50)
-    (look,) = [action for action in made.plan(now=51, room=32) if isinstance(action, Look)]
+    swept(made, shown(*range(1, 100)), 9)
+    (look,) = [action for action in made.plan(now=10, room=32) if isinstance(action, Look)]
     assert look.entry.run is not None
     assert look.entry.run.status == "RUNNING"
 
@@ -124,12 +124,12 @@ def test_a_run_that_was_missed_is_looked_at_once_and_then_by_its_own_pace():
     made = watch(100)
     swept(made, shown(*range(100)), 0)
     missing = shown(*range(1, 100))
-    swept(made, missing, 50)
-    (look,) = [action for action in made.plan(now=51, room=32) if isinstance(action, Look)]
-    made.looked(look.entry, now=52, failed=False, is_going=True)
-    swept(made, missing, 70)
-    assert looks(made.plan(now=72, room=32)) == []
-    assert looks(made.plan(now=52 + 67, room=32)) == ["row-0"]
+    swept(made, missing, 9)
+    (look,) = [action for action in made.plan(now=10, room=32) if isinstance(action, Look)]
+    made.looked(look.entry, now=11, failed=False, is_going=True)
+    swept(made, missing, 18)
+    assert looks(made.plan(now=20, room=32)) == []
+    assert "row-0" in looks(made.plan(now=80, room=200))
 
 
 def test_a_run_that_never_shows_up_is_still_watched():
@@ -158,7 +158,7 @@ def test_a_young_run_that_is_not_listed_yet_is_not_taken_for_gone():
 
 def test_what_is_listed_for_ever_is_asked_for_itself_now_and_then():
     made, now, asked = watch(100), 0.0, []
-    while now < 5 * 3600:
+    while now < 2 * 900:
         for action in made.plan(now=now, room=200):
             if isinstance(action, Sweep):
                 made.swept(action, shown(*range(100)), 4, now=now, at=at(now))
@@ -166,8 +166,8 @@ def test_what_is_listed_for_ever_is_asked_for_itself_now_and_then():
                 asked.append(now)
                 made.looked(action.entry, now=now, failed=False, is_going=True)
         now = max(now + 0.01, made.wake_at(200) or now)
-    assert len(asked) == 200
-    assert min(asked) >= 7200
+    assert len(asked) == 100
+    assert min(asked) >= 900
 
 
 def test_what_was_accepted_during_a_sweep_waits_for_the_next():
@@ -175,7 +175,7 @@ def test_what_was_accepted_during_a_sweep_waits_for_the_next():
     sweep = sweep_of(made.plan(now=0, room=32))
     made.add(entry(100), since=0.5)
     made.swept(sweep, shown(*range(100)), 4, now=1, at=at(1))
-    assert looks(made.plan(now=14, room=32)) == []
+    assert looks(made.plan(now=2, room=32)) == []
 
 
 @pytest.mark.parametrize("fields", [{"name": "other"}, {"creation_time": at(36_000)}])
@@ -207,8 +207,7 @@ def test_a_group_that_all_runs_share_narrows_the_sweep():
 
 def test_where_listing_is_denied_each_run_is_looked_at():
     made = watch(100)
-    made.plan(now=0, room=32)
-    made.sweep_failed(now=1, is_denied=True)
+    made.sweep_failed(sweep_of(made.plan(now=0, room=32)), now=1, is_denied=True)
     assert made.in_air == 0
     now, seen = 1.0, 0
     while now < 200:
@@ -228,7 +227,7 @@ def test_a_sweep_that_fails_is_tried_again_ever_later_and_runs_are_looked_at_mea
         for action in made.plan(now=now, room=200):
             if isinstance(action, Sweep):
                 sweeps.append(now)
-                made.sweep_failed(now=now, is_denied=False)
+                made.sweep_failed(action, now=now, is_denied=False)
             else:
                 made.looked(action.entry, now=now, failed=False, is_going=True)
         now = max(now + 0.01, made.wake_at(200) or now)
@@ -269,8 +268,7 @@ def test_one_pass_lists_all_and_looks_only_at_what_is_not_listed():
 
 def test_one_pass_looks_at_each_run_where_listing_fails():
     made = watch(100, is_once=True)
-    made.plan(now=0, room=32)
-    made.sweep_failed(now=1, is_denied=False)
+    made.sweep_failed(sweep_of(made.plan(now=0, room=32)), now=1, is_denied=False)
     assert len(looks(made.plan(now=1, room=200))) == 100
 
 
@@ -287,6 +285,54 @@ def test_a_look_under_way_is_not_planned_again_when_listing_stops():
     made.swept(sweep, shown(*range(1, 100)), 500, now=31, at=at(31))
     made.plan(now=32, room=1)
     assert "row-0" not in looks(made.plan(now=200, room=1000))
+
+
+def test_a_sweep_that_takes_too_long_covers_nothing_any_more():
+    made = watch(100)
+    sweep = sweep_of(made.plan(now=0, room=32))
+    assert 15 <= sweep.seconds <= 30
+    assert looks(made.plan(now=5, room=200)) == []
+    assert len(looks(made.plan(now=11, room=200))) == 100
+    assert made.wake_at(0) is None
+
+
+def test_after_a_sweep_that_failed_each_run_has_the_time_that_it_would_have_had():
+    made = watch(100)
+    sweep = sweep_of(made.plan(now=0, room=0))
+    made.plan(now=1, room=32)
+    made.sweep_failed(sweep, now=60, is_denied=False)
+    assert len(looks(made.plan(now=62, room=200))) > 50
+
+
+def test_a_sweep_on_trial_after_a_failure_covers_nothing():
+    made = watch(100, since=-3600)
+    made.sweep_failed(sweep_of(made.plan(now=0, room=0)), now=1, is_denied=False)
+    actions = made.plan(now=70, room=200)
+    assert isinstance(actions[0], Sweep)
+    assert looks(actions)
+
+
+def test_a_listing_that_proved_slow_is_not_worth_it():
+    made = watch(100)
+    swept(made, shown(*range(100)), 0, took=14)
+    assert not any(isinstance(action, Sweep) for action in made.plan(now=30, room=200))
+
+
+def test_a_sweep_with_nothing_left_to_show_is_not_waited_for():
+    made = watch(10, Way.LIST)
+    sweep_of(made.plan(now=0, room=0))
+    assert made.in_air == 1
+    for action in made.plan(now=70, room=32):
+        assert isinstance(action, Look)
+        made.looked(action.entry, now=71, failed=False, is_going=False)
+    assert made.in_air == 0
+
+
+def test_one_pass_does_not_wake_for_a_second_sweep():
+    made = watch(100, is_once=True)
+    swept(made, shown(*range(1, 100)), 0)
+    assert looks(made.plan(now=1, room=32)) == ["row-0"]
+    assert made.wake_at(32) is None
 
 
 def test_looks_never_exceed_the_room_and_fill_it_again():
@@ -318,7 +364,7 @@ def test_the_order_of_states_lets_none_slip_by():
     going = entry(0)
     assert going.run is not None
     made = watch(100)
-    for status in ("STARTING", "RUNNING", "STOPPING"):
-        news = swept(made, shown(*range(100), status=status), made.wake_at(32) or 0)
+    for now, status in ((0, "STARTING"), (9, "RUNNING"), (18, "STOPPING")):
+        news = swept(made, shown(*range(100), status=status), now)
         assert {event.run.status for _, event in news} == {status}
         assert all(apply(before, event).run is not None for before, event in news)

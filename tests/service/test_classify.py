@@ -118,6 +118,7 @@ def test_an_error_of_ours_is_left_as_it_is():
         ({"x-amz-retry-after": "1500"}, 1.5),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
         ({"retry-after": "-1"}, None),
+        ({"retry-after": "600"}, 60.0),
         ({"retry-after": "1e9"}, None),
         ({"retry-after": "nan"}, None),
         ({}, None),

@@ -28,6 +28,10 @@ PRAGMA journal_mode = WAL;
 -- name: record_migration
 INSERT INTO migrations (name, applied_at) VALUES (?, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
+-- name: data_version
+-- Another one as soon as another connection has committed.
+PRAGMA data_version;
+
 -- name: begin_reading
 BEGIN;
 
@@ -76,8 +80,9 @@ WHERE b.name = ? AND l.fence = ? AND l.holder IS NOT NULL;
 
 -- ------------------------------------------------------------------ recording
 
--- name: stored_attempt
-SELECT key, attempt, intended_at, run_uuid FROM entries WHERE batch = ? AND id = ?;
+-- name: stored_attempts_of
+SELECT id, key, attempt, intended_at, run_uuid FROM entries
+WHERE batch = ? AND id IN (SELECT value FROM json_each(?));
 
 -- name: keep_attempt
 INSERT INTO attempts
@@ -296,7 +301,7 @@ ORDER BY position LIMIT ?;
 SELECT
     e.position, a.attempt, a.request_id, a.intended_at, a.code, a.message,
     a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
-    a.run_stop_time, a.run_failure_reason, a.run_status_message
+    a.run_stop_time, a.run_failure_reason, a.run_status_message, a.request
 FROM entries AS e JOIN attempts AS a ON a.entry = e.key
 WHERE e.batch = ? AND e.position BETWEEN ? AND ? AND e.attempt > 1
 ORDER BY e.position, a.attempt;
@@ -305,7 +310,7 @@ ORDER BY e.position, a.attempt;
 SELECT
     e.position, a.attempt, a.request_id, a.intended_at, a.code, a.message,
     a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
-    a.run_stop_time, a.run_failure_reason, a.run_status_message
+    a.run_stop_time, a.run_failure_reason, a.run_status_message, a.request
 FROM entries AS e JOIN attempts AS a ON a.entry = e.key
 WHERE e.batch = ? AND e.id = ?
 ORDER BY a.attempt;
@@ -315,7 +320,67 @@ SELECT at, attempt, kind, detail FROM events
 WHERE entry = (SELECT key FROM entries WHERE batch = ? AND id = ?)
 ORDER BY key;
 
+-- name: oldest_active
+SELECT r.* FROM (
+    SELECT key, accepted_at, position
+    FROM entries WHERE key IN (
+        SELECT key FROM entries WHERE batch = ? AND state = 'active' ORDER BY position LIMIT 5000
+    )
+    ORDER BY accepted_at, position LIMIT ?
+) AS o JOIN entry_rows AS r ON r.key = o.key
+ORDER BY o.accepted_at, o.position;
+
+-- name: latest_failures
+SELECT r.* FROM (
+    SELECT key, position, coalesce(run_stop_time, accepted_at, intended_at) AS ended
+    FROM entries WHERE key IN (
+        SELECT key FROM entries INDEXED BY entries_by_state
+        WHERE batch = ? AND state IN ('failed', 'cancelled', 'deleted', 'refused')
+        ORDER BY position DESC LIMIT 5000
+    )
+    ORDER BY ended DESC, position DESC LIMIT ?
+) AS l JOIN entry_rows AS r ON r.key = l.key
+ORDER BY l.ended DESC, l.position DESC;
+
+-- name: failures
+SELECT f.state, f.reason, f.total, r.*
+FROM (
+    SELECT
+        key, state, reason, position,
+        row_number() OVER (PARTITION BY state, reason ORDER BY position) AS place,
+        count(*) OVER (PARTITION BY state, reason) AS total
+    FROM (
+        SELECT key, state, position, iif(run_uuid IS NULL, code, run_failure_reason) AS reason
+        FROM entries INDEXED BY entries_by_state
+        WHERE batch = ? AND state IN ('failed', 'cancelled', 'deleted', 'refused')
+    )
+) AS f JOIN entry_rows AS r ON r.key = f.key
+WHERE f.place <= ?
+ORDER BY f.total DESC, f.state, f.reason, f.position;
+
+-- name: recent
+-- CROSS JOIN: the newest events lead. Their keys have no gaps, so no index over time is needed.
+SELECT v.at, v.kind
+FROM events AS v CROSS JOIN entries AS e ON e.key = v.entry
+WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.at >= ? AND e.batch = ?
+ORDER BY v.key;
+
+-- name: ids_after
+SELECT id FROM entries WHERE batch = ? AND id > ? ORDER BY id LIMIT 20;
+
+-- name: ids_before
+SELECT id FROM entries WHERE batch = ? AND id < ? ORDER BY id DESC LIMIT 20;
+
+-- name: ids_among
+SELECT id FROM entries WHERE batch = ? AND id IN (SELECT value FROM json_each(?)) LIMIT 20;
+
+-- name: ids_like
+SELECT id FROM entries WHERE batch = ? AND id LIKE ? ESCAPE '\' LIMIT 20;
+
 -- ------------------------------------------------------------------ paces
+
+-- name: all_paces
+SELECT account, operation, at, phase, base, cut, span, passed, burst FROM paces ORDER BY account, operation;
 
 -- name: paces
 SELECT operation, phase, base, cut, span, passed, burst FROM paces WHERE account = ? AND at >= ?;

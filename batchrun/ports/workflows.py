@@ -1,0 +1,52 @@
+"""
+Workflows as manifests need to know them: which one, whether it can run, what it wants to be given.
+
+Belongs here: the values that cross from the service to the manifest's checks. Does not: asking for them
+(``service``), comparing (``manifest``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowKey:
+    """What it takes to ask for a workflow."""
+
+    id: str
+    type: str = "PRIVATE"
+    owner: str | None = None  #: the account that shared it
+    version: str | None = None
+
+    def __str__(self) -> str:
+        version = f" version {self.version}" if self.version else ""
+        owner = f" of account {self.owner}" if self.owner else ""
+        return f"{self.type} workflow {self.id}{version}{owner}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateParameter:
+    """One entry of a parameter template."""
+
+    description: str = ""
+    optional: bool = False
+
+
+#: Entries by name; no other top-level names may be given.
+Template: TypeAlias = Mapping[str, TemplateParameter]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """What the service says about a workflow, or one version of it."""
+
+    key: WorkflowKey
+    status: str
+    status_message: str | None = None
+    name: str | None = None
+    engine: str | None = None
+    template: Template | None = None  #: None where there is none: then anything may be given
+    profiles: Mapping[str, Template] = field(default_factory=dict)  #: what a Nextflow profile wants instead

@@ -1,0 +1,141 @@
+"""
+How a batch stands, in numbers, from the ledger alone.
+
+Belongs here: counts, rates, the time left and how sure that is, and what is worth a look. Does not: rendering
+(``cli``), the numbers of a launch that is this process's own (``cli.progress``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.states import ENDED, QUEUED_STATUSES, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from batchrun.model.entry import Entry
+    from batchrun.ports.ledger import Batch, Counts, KeptPace, Lease, Ledger
+
+#: Over how long rates are taken: starts come in seconds, ends in minutes to hours.
+STARTS_WINDOW: Final = timedelta(minutes=5)
+ENDS_WINDOW: Final = timedelta(minutes=30)
+#: Entries of each kind that are worth a look.
+SHOWN: Final = 5
+_STARTS: Final = frozenset({"accepted"})
+_DEFERRALS: Final = frozenset({"deferred"})
+_ENDS: Final = frozenset({"completed", "failed", "cancelled", "removed", "refused"})
+_ENDS_NEEDED: Final = 5
+#: Standard deviations that nine of ten values lie within.
+_NINE_OF_TEN: Final = 1.64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """How long something takes if all goes on as now: nine times of ten between *least* and *most*."""
+
+    likely: timedelta
+    least: timedelta
+    most: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A batch at one moment."""
+
+    batch: Batch
+    at: datetime
+    counts: Counts
+    starts_per_second: float  #: over STARTS_WINDOW
+    left: Estimate | None  #: None where too few ends were seen lately
+    deferrals: int  #: how often the service said "not now", within ENDS_WINDOW
+    waiting: Entry | None  #: one of the rows that wait because it said so
+    next_due: datetime | None  #: when the next of them is sent again
+    oldest: tuple[Entry, ...]  #: active runs
+    failures: tuple[Entry, ...]  #: the latest first
+    holder: Lease | None  #: the launcher at work
+    paces: tuple[KeptPace, ...]  #: of any account in this ledger
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no entry has work left."""
+        return not self.counts.open
+
+
+async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
+    """Ask the ledger how *batch* stands."""
+    name = batch.name
+    counts = await ledger.counts(name)
+    events = await ledger.recent(name, since=at - ENDS_WINDOW)
+    put_off = await ledger.in_state(name, State.BACKOFF, limit=1)
+    return Overview(
+        batch=batch,
+        at=at,
+        counts=counts,
+        starts_per_second=per_second(_times(events, _STARTS, since=at - STARTS_WINDOW), at),
+        left=estimate(counts.open, ends(events), at),
+        deferrals=len(_times(events, _DEFERRALS)),
+        waiting=put_off[0] if put_off else None,
+        next_due=await ledger.next_due(name, after=at),
+        oldest=tuple(await ledger.oldest_active(name, limit=SHOWN)),
+        failures=tuple(await ledger.latest_failures(name, limit=SHOWN)),
+        holder=await ledger.holder(name, at=at),
+        paces=tuple(await ledger.all_paces()),
+    )
+
+
+def numbers(counts: Counts) -> dict[str, int]:
+    """Give how many entries stand where, in the order of a run's life; queued is apart from running."""
+    queued = sum(counts.by_status.get(status, 0) for status in QUEUED_STATUSES)
+    state = {one: counts.by_state.get(one, 0) for one in State}
+    return {
+        "planned": state[State.PLANNED] + state[State.BACKOFF],
+        "submitting": state[State.SUBMITTING],
+        "queued": queued,
+        "running": state[State.ACTIVE] - queued,
+        **{one.value: state[one] for one in State if one in ENDED},
+    }
+
+
+def ends(events: Iterable[tuple[datetime, str]]) -> list[datetime]:
+    """Give when entries ended for good: a failure that was retried is no end."""
+    found: list[datetime] = []
+    for at, kind in events:
+        if kind in _ENDS:
+            found.append(at)
+        elif kind == "retried" and found:
+            found.pop()
+    return found
+
+
+def per_second(times: Sequence[datetime], at: datetime) -> float:
+    """Give the rate of what happened at *times*, from the first of them until *at*."""
+    return len(times) / max((at - times[0]).total_seconds(), 1.0) if times else 0.0
+
+
+def estimate(open_: int, ended: Sequence[datetime], at: datetime) -> Estimate | None:
+    """
+    Say how long *open_* entries will take if they end as others did lately.
+
+    Ends are taken to come independently of each other, so of *n* of them the rate is known to a share of one
+    in the root of *n*.
+    """
+    if not open_ or len(ended) < _ENDS_NEEDED:
+        return None
+    spread = _NINE_OF_TEN * math.sqrt(len(ended))
+    all_ends = open_ / per_second(ended, at) * len(ended)
+    return Estimate(
+        likely=timedelta(seconds=all_ends / len(ended)),
+        least=timedelta(seconds=all_ends / (len(ended) + spread)),
+        most=timedelta(seconds=all_ends / (len(ended) - spread)),
+    )
+
+
+def _times(
+    events: Iterable[tuple[datetime, str]], kinds: frozenset[str], since: datetime | None = None
+) -> list[datetime]:
+    return [at for at, kind in events if kind in kinds and (since is None or at >= since)]

@@ -1,0 +1,75 @@
+"""
+Asking for a workflow: GetWorkflow, or GetWorkflowVersion where a version is meant.
+
+Belongs here: these two calls and reading their answers. Does not: what follows for a manifest (``manifest``).
+The definition is never exported: it can be large, and nobody here reads it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchrun.ports.workflows import Template, TemplateParameter, Workflow, WorkflowKey
+from batchrun.service.classify import unparsable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from types_aiobotocore_omics import OmicsClient
+
+    from batchrun.service.client import AwsHealthOmics
+
+
+async def get_workflow(service: AwsHealthOmics, key: WorkflowKey) -> Workflow:
+    """
+    Ask for a workflow; paced and retried as every call is.
+
+    Raises:
+        NotFoundError: There is none of this type, owner and version.
+        AccessDeniedError: The caller may not ask.
+        CallError: It could not be asked.
+    """
+    operation = "GetWorkflow" if key.version is None else "GetWorkflowVersion"
+
+    async def send(client: OmicsClient) -> Workflow:
+        asked = _asked(key)
+        if key.version is None:
+            return _workflow(await client.get_workflow(id=key.id, **asked), key, operation)
+        answer = await client.get_workflow_version(workflowId=key.id, versionName=key.version, **asked)
+        return _workflow(answer, key, operation)
+
+    return await service.ask(operation, send)
+
+
+def _asked(key: WorkflowKey) -> Any:
+    # Without a type the service looks among the private ones alone.
+    return {"type": key.type} | ({} if key.owner is None else {"workflowOwnerId": key.owner})
+
+
+def _workflow(answer: Mapping[str, Any], key: WorkflowKey, operation: str) -> Workflow:
+    status = answer.get("status")
+    if not isinstance(status, str) or not status:
+        raise unparsable(operation, "status")
+    profiles = answer.get("profileParameterTemplates") or {}
+    return Workflow(
+        key=key,
+        status=status,
+        status_message=answer.get("statusMessage"),
+        name=answer.get("name") or answer.get("versionName"),
+        engine=answer.get("engine"),
+        template=_template(answer.get("parameterTemplate")),
+        profiles={name: _template(entries) or {} for name, entries in profiles.items()},
+    )
+
+
+def _template(entries: Mapping[str, Any] | None) -> Template | None:
+    """Read a template; an empty one says as little as none."""
+    if not entries:
+        return None
+    return {
+        name: TemplateParameter(
+            description=str((entry or {}).get("description") or ""),
+            optional=(entry or {}).get("optional") is True,
+        )
+        for name, entry in entries.items()
+    }

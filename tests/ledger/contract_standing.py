@@ -1,0 +1,154 @@
+"""The contract's words on how a batch stands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from batchrun.model.events import Accepted, Cancelled, Failed, Refused, Removed
+from batchrun.model.limits import Changed
+from batchrun.model.states import State
+from batchrun.ports.ledger import Failures, KeptPace
+from tests.ledger.contract_reading import LEARNED
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    TTL,
+    accepted,
+    completed,
+    deferred,
+    entry_of,
+    filled,
+    intended,
+    later,
+    lease_on,
+    move,
+    run_of,
+    specs,
+)
+
+
+def failed(number: int, reason: str | None = "RUN_TASK_FAILED", *, minutes: float = 0) -> Failed:
+    run = run_of(number, "FAILED", failure_reason=reason, stop_time=later(minutes=minutes))
+    return Failed(at=AT, run=run)
+
+
+def refused() -> Refused:
+    return Refused(at=AT, code="ValidationException", message="no")
+
+
+class Standing:
+    async def test_the_holder_is_told_as_long_as_it_stands_in_the_way(self, ledger):
+        assert await ledger.holder(BATCH, at=AT) is None
+        lease = await lease_on(ledger)
+        assert await ledger.holder(BATCH, at=AT) == lease
+        assert await ledger.holder(BATCH, at=AT + TTL) is None
+        renewed = await ledger.renew(lease, ttl=TTL, at=later(seconds=30))
+        assert await ledger.holder(BATCH, at=AT + TTL) == renewed
+        await ledger.release(lease)
+        assert await ledger.holder(BATCH, at=AT) is None
+
+    async def test_the_longest_known_run_is_the_oldest(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d")
+        await move(ledger, lease, "a", intended(), Accepted(at=later(minutes=2), run=run_of(1)))
+        await move(ledger, lease, "b", intended(), Accepted(at=later(minutes=1), run=run_of(2)))
+        await move(ledger, lease, "c", intended(), accepted(3), completed(3))
+        oldest = await ledger.oldest_active(BATCH, limit=5)
+        assert oldest == [await entry_of(ledger, "b"), await entry_of(ledger, "a")]
+        assert [entry.id for entry in await ledger.oldest_active(BATCH, limit=1)] == ["b"]
+        assert await ledger.oldest_active("nothing", limit=1) == []
+
+    async def test_the_latest_failure_is_the_one_that_ended_last(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d", "e")
+        await move(ledger, lease, "a", intended(), accepted(1), failed(1, minutes=9))
+        await move(ledger, lease, "b", intended(), refused())
+        await move(ledger, lease, "c", intended(), accepted(3), completed(3))
+        await move(ledger, lease, "d", intended(), accepted(4), failed(4, minutes=11))
+        assert [entry.id for entry in await ledger.latest_failures(BATCH, limit=9)] == ["d", "a", "b"]
+        assert await ledger.latest_failures(BATCH, limit=1) == [await entry_of(ledger, "d")]
+
+    async def test_failures_come_by_state_and_reason_the_most_frequent_first(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d", "e", "f", "g")
+        await move(ledger, lease, "a", intended(), accepted(1), failed(1, None))
+        await move(ledger, lease, "b", intended(), accepted(2), failed(2))
+        await move(ledger, lease, "c", intended(), refused())
+        await move(ledger, lease, "d", intended(), accepted(4), failed(4))
+        await move(ledger, lease, "e", intended(), accepted(5), failed(5))
+        cancelled = Cancelled(at=AT, run=run_of(6, "CANCELLED"))
+        await move(ledger, lease, "f", intended(), accepted(6), cancelled)
+        await move(ledger, lease, "g", intended(), accepted(7), Removed(at=AT, message="it is gone"))
+        first, *others = await ledger.failures(BATCH, limit=2)
+        assert first == Failures(
+            state=State.FAILED,
+            reason="RUN_TASK_FAILED",
+            count=3,
+            entries=(await entry_of(ledger, "b"), await entry_of(ledger, "d")),
+        )
+        assert [(one.state, one.reason, one.count) for one in others] == [
+            (State.CANCELLED, None, 1),
+            (State.DELETED, None, 1),
+            (State.FAILED, None, 1),
+            (State.REFUSED, "ValidationException", 1),
+        ]
+        assert await ledger.failures("nothing", limit=1) == []
+
+    async def test_failures_include_rows_that_left_the_manifest(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        await move(ledger, lease, "a", intended(), refused())
+        await ledger.sync(lease, specs("b"), changed=Changed.REFUSE, at=AT)
+        assert [one.count for one in await ledger.failures(BATCH, limit=1)] == [1]
+        assert [entry.id for entry in await ledger.latest_failures(BATCH, limit=1)] == ["a"]
+
+    async def test_recent_events_are_those_of_the_batch_since_then(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        other = await filled(ledger, "a", batch="other")
+        await move(ledger, lease, "a", intended(), Accepted(at=later(seconds=1), run=run_of(1)))
+        await move(ledger, other, "a", intended(), Accepted(at=later(seconds=2), run=run_of(2)))
+        await move(ledger, lease, "b", replace(intended(), at=later(seconds=3)))
+        assert await ledger.recent(BATCH, since=AT) == [
+            (AT, "intended"),
+            (later(seconds=1), "accepted"),
+            (later(seconds=3), "intended"),
+        ]
+        assert await ledger.recent(BATCH, since=later(seconds=2)) == [(later(seconds=3), "intended")]
+        assert await ledger.recent("nothing", since=AT) == []
+
+    async def test_a_batch_without_events_has_none_that_are_recent(self, ledger):
+        await filled(ledger, "a")
+        assert await ledger.recent(BATCH, since=AT) == []
+
+    @pytest.mark.parametrize(
+        "text", ["NA1287", "NA12879", "na12878", "XA12878", "AN12878", "NA_12878", "N12878", "878"]
+    )
+    async def test_an_id_that_was_nearly_typed_is_near(self, ledger, text):
+        await filled(
+            ledger, *(f"{name}{number:05}" for number in range(50) for name in ("HG", "ZY")), "NA12878"
+        )
+        near = await ledger.near_ids(BATCH, text)
+        assert "NA12878" in near
+        assert text not in near
+
+    async def test_marks_in_an_id_are_no_patterns(self, ledger):
+        await filled(ledger, "a%b", "axb")
+        for text in ("%", "_", "\\", ""):
+            assert set(await ledger.near_ids(BATCH, text)) <= {"a%b", "axb"}
+
+    async def test_all_paces_say_whose_they_are_and_from_when(self, ledger):
+        assert await ledger.all_paces() == []
+        await ledger.keep_paces("there", {"StartRun": LEARNED}, at=later(minutes=1))
+        await ledger.keep_paces("here", {"StartRun": LEARNED, "GetRun": LEARNED}, at=AT)
+        assert await ledger.all_paces() == [
+            KeptPace(account="here", operation="GetRun", learned=LEARNED, at=AT),
+            KeptPace(account="here", operation="StartRun", learned=LEARNED, at=AT),
+            KeptPace(account="there", operation="StartRun", learned=LEARNED, at=later(minutes=1)),
+        ]
+
+    async def test_an_earlier_attempt_has_its_request(self, ledger):
+        lease = await filled(ledger, "a")
+        await move(ledger, lease, "a", intended(), deferred(later(minutes=1)))
+        await ledger.sync(lease, specs("a", content=2), changed=Changed.RESUBMIT, at=AT)
+        (past,) = await ledger.earlier(BATCH, "a")
+        (outcome,) = [one async for one in ledger.outcomes(BATCH)]
+        assert (past.attempt, past.request) == (1, specs("a")[0].request)
+        assert outcome.earlier == (past,)

@@ -1,0 +1,104 @@
+"""Another attempt, by itself and on request, with the real command and the real simulator."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import end, until
+
+
+def failing(simulate, *failures: str, scale: str = "0.0002"):
+    chances = ",".join(failures)
+    return simulate("--time-scale", scale, "--failures", chances)
+
+
+def test_nobody_is_asked_where_nobody_is_there(shell, simulate):
+    service = failing(simulate, "WORKFLOW_RUN_FAILED=1")
+    shell.run("run", *shell.cohort(3), "--endpoint-url", service.url)
+    done = shell.run("retry", "cohort", stdin="")
+    assert done.returncode == 2
+    assert "give --yes" in done.stderr
+    assert "WORKFLOW_RUN_FAILED: s000, s001, s002" in done.stdout
+
+
+def test_what_failed_is_retried_on_request_with_all_attempts_kept(shell, simulate):
+    service = failing(simulate, "WORKFLOW_RUN_FAILED=0.5")
+    manifest = shell.cohort(12)
+    assert shell.run("run", *manifest, "--endpoint-url", service.url).returncode == 1
+    first = {row["id"]: row for row in shell.results()}
+    failed = [id for id, row in first.items() if row["status"] == "FAILED"]
+    assert 0 < len(failed) < 12
+    assert shell.run("retry", "cohort", "--dry-run").returncode == 0
+    done = shell.run("retry", "cohort", "--yes", "--json")
+    assert json.loads(done.stdout)["ids"] == failed
+    shell.run("run", *manifest, "--endpoint-url", service.url)
+    again = {row["id"]: row for row in shell.results()}
+    assert {id for id, row in again.items() if row["attempt"] == "2"} == set(failed)
+    assert all(again[id]["uuid"] != first[id]["uuid"] for id in failed)
+    assert len(service.state()["runs"]) == 12 + len(failed)
+
+
+def test_passing_trouble_is_retried_by_run_itself(shell, simulate):
+    service = failing(simulate, "SERVICE_ERROR=0.3")
+    done = shell.run(
+        "run", *shell.cohort(12), "--endpoint-url", service.url, "--retry-wait", "1s", "--retry", "*=9"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "run_retried" in done.stderr
+    assert "FAILED" not in done.stdout
+    assert {row["status"] for row in shell.results()} == {"COMPLETED"}
+
+
+def test_a_launch_that_is_running_takes_note(shell, simulate):
+    service = failing(simulate, "WORKFLOW_RUN_FAILED=0.4", scale="0.004")
+    manifest = shell.cohort(20)
+    running = shell.start("run", *manifest, "--endpoint-url", service.url, "--json")
+    until(lambda: '"FAILED"' in shell.run("status", "--failed", "--json").stdout)
+    done = shell.run("retry", "--yes", "--json")
+    retried = json.loads(done.stdout)["ids"]
+    assert retried
+    code, said = end(running)
+    assert code in {0, 1}
+    again = {row["id"]: row for row in shell.results()}
+    assert all(again[id]["attempt"] == "2" for id in retried)
+    assert len(service.state()["runs"]) == 20 + len(retried)
+    summary = json.loads(said.splitlines()[-1])
+    assert summary["total"] == 20
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--ids", "s001"], ["s001"]),
+        (["--ids", "s001,s002", "--where", "id=*2"], ["s002"]),
+        (["--reason", "*MEMORY*"], []),
+        (["--where", "status=FAILED", "--where", "id!=s000"], ["s001", "s002"]),
+    ],
+)
+def test_some_of_them_can_be_chosen(shell, simulate, options, expected):
+    service = failing(simulate, "WORKFLOW_RUN_FAILED=1")
+    shell.run("run", *shell.cohort(3), "--endpoint-url", service.url)
+    done = shell.run("retry", "--yes", "--json", *options)
+    assert json.loads(done.stdout)["ids"] == expected
+    from_file = shell.run("retry", "--yes", "--json", "--ids-from", "-", stdin="s000\n")
+    assert json.loads(from_file.stdout)["ids"] == ([] if "s000" in expected else ["s000"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--ids", "nobody"], "has no entry nobody"),
+        (["--where", "stat=x"], "did you mean status?"),
+        (["--ids-from", "nowhere.txt"], "cannot be read"),
+        (["other"], "it has: cohort"),
+    ],
+)
+def test_a_wrong_choice_is_told(shell, simulate, options, message):
+    service = failing(simulate, "WORKFLOW_RUN_FAILED=1")
+    shell.run("run", *shell.cohort(1), "--endpoint-url", service.url)
+    done = shell.run("retry", "--yes", *options)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,33 +1,35 @@
 """
-The results: one row per entry, in manifest order, in a file that is replaced as a whole or not at all.
+The results: one row per entry, in manifest order.
 
-Belongs here: the columns, which other programs rely on, and writing them. Does not: choosing the file's place
-(``cli``), reading the ledger's tables (``ledger``).
+Belongs here: the columns, which other programs rely on, what stands in them, and writing them as text. Does
+not: choosing the file's place (``cli``), reading the ledger's tables (``ledger``), the formats' own words
+(``sinks``, ``parquet``).
 """
 
 from __future__ import annotations
 
-import csv
 import enum
 import json
-import os
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
 from batchrun import points
 from batchrun.errors import ResultsError
 from batchrun.model.states import State
 from batchrun.points import Point
+from batchrun.report.replacing import replacing
+from batchrun.report.sinks import CsvSink, JsonLinesSink, JsonSink, Sink
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator
     from datetime import datetime
+    from pathlib import Path
 
     from batchrun.model.entry import Entry, Run
     from batchrun.model.spec import Json
     from batchrun.ports.ledger import Outcome, PastAttempt
+    from batchrun.report.sinks import Row
+    from batchrun.report.where import Condition
 
 #: A contract: names, order and meaning (design.md, 7). Names are the API's where it has one.
 COLUMNS: Final = (
@@ -48,9 +50,6 @@ COLUMNS: Final = (
     "arn",
 )
 
-#: What makes a spreadsheet take a cell for a formula.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
-
 #: What an entry without a run, or whose run is gone, is called. Elsewhere the service's own word stands.
 _OWN_WORDS: Final = {
     State.PLANNED: "PLANNED",
@@ -62,13 +61,46 @@ _OWN_WORDS: Final = {
 
 
 class Format(enum.Enum):
-    """How results are written."""
+    """How results are written as text."""
 
     CSV = "csv"
+    JSON = "json"
     JSONL = "jsonl"
 
 
-def row(entry: Entry) -> dict[str, Json]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """
+    Which part of the results is written; all of it unless something else is said.
+
+    Rows are chosen as their latest attempt has them. Earlier attempts are told within their entry, except
+    where only some columns are wanted; in CSV, which has no within, only where they are asked for.
+    """
+
+    where: tuple[Condition, ...] = ()  #: an entry must satisfy each
+    columns: tuple[str, ...] | None = None  #: in this order; None for all
+    attempts: bool = False  #: earlier attempts too, whatever the columns and the format
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns to write."""
+        return COLUMNS if self.columns is None else self.columns
+
+    @property
+    def nests_attempts(self) -> bool:
+        """Whether a format that can tell attempts within their entry does so."""
+        return self.attempts or self.columns is None
+
+    def shows(self, latest: Row) -> bool:
+        """Tell whether an entry is to be written."""
+        return all(condition.matches(latest) for condition in self.where)
+
+
+#: All of the results.
+WHOLE: Final = View()
+
+
+def row(entry: Entry) -> Row:
     """Give the results row of *entry*, keyed by COLUMNS; what is not known is None."""
     request = json.loads(entry.request)
     return {
@@ -89,8 +121,18 @@ def status(entry: Entry) -> str:
     return own or (entry.run.status if entry.run else entry.state.name)
 
 
+def earlier_rows(outcome: Outcome) -> list[Row]:
+    """Give a row for each attempt of the entry before the latest, oldest first."""
+    return [_past(outcome.entry.id, attempt) for attempt in outcome.earlier]
+
+
 async def write(
-    path: Path, outcomes: AsyncIterator[Outcome], format_: Format, *, is_safe: bool = False
+    path: Path,
+    outcomes: AsyncIterator[Outcome],
+    format_: Format,
+    *,
+    is_safe: bool = False,
+    view: View = WHOLE,
 ) -> int:
     """
     Replace the file at *path* by the results; readers see the old file or the new one, never a part.
@@ -98,66 +140,67 @@ async def write(
     *is_safe* puts an apostrophe before CSV cells that a spreadsheet would take for a formula.
 
     Returns:
-        The number of rows.
+        The number of entries.
 
     Raises:
         ResultsError: The file cannot be written; the old one, if any, is as it was.
     """
-    with _replacing(path) as file:
-        return await write_to(file, outcomes, format_, is_safe=is_safe)
+    try:
+        with replacing(path) as file:
+            return await write_to(file, outcomes, format_, is_safe=is_safe, view=view)
+    except OSError as error:
+        raise ResultsError(path, error) from error
 
 
 async def write_to(
-    file: IO[str], outcomes: AsyncIterator[Outcome], format_: Format, *, is_safe: bool = False
+    file: IO[str],
+    outcomes: AsyncIterator[Outcome],
+    format_: Format,
+    *,
+    is_safe: bool = False,
+    view: View = WHOLE,
 ) -> int:
-    """Write the results into an open text file, and give the number of rows."""
-    write_row = _csv_writer(file, is_safe=is_safe) if format_ is Format.CSV else _jsonl_writer(file)
+    """Write the results into an open text file, and give the number of entries."""
+    return await fill(_sink(file, format_, view, is_safe=is_safe), outcomes, view)
+
+
+async def fill(sink: Sink, outcomes: AsyncIterator[Outcome], view: View) -> int:
+    """Put what *view* shows of the results into *sink*, and give the number of entries."""
     count = 0
     async for outcome in outcomes:
-        write_row(outcome)
+        latest = row(outcome.entry)
+        if not view.shows(latest):
+            continue
+        sink.add(latest, earlier_rows(outcome))
         count += 1
         points.reached(Point.WRITING_RESULTS)
+    sink.finish()
     return count
 
 
-def _csv_writer(file: IO[str], *, is_safe: bool) -> Callable[[Outcome], None]:
-    """Write the latest attempt of each entry as a CSV row."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-
-    def write_row(outcome: Outcome) -> None:
-        cells = row(outcome.entry)
-        values = ["" if cells[name] is None else str(cells[name]) for name in COLUMNS]
-        writer.writerow([_defused(value) for value in values] if is_safe else values)
-
-    return write_row
+def _sink(file: IO[str], format_: Format, view: View, *, is_safe: bool) -> Sink:
+    match format_:
+        case Format.CSV:
+            return CsvSink(file, view.names, attempts=view.attempts, is_safe=is_safe)
+        case Format.JSON:
+            return JsonSink(file, view.names, attempts=view.nests_attempts)
+        case Format.JSONL:
+            return JsonLinesSink(file, view.names, attempts=view.nests_attempts)
 
 
-def _defused(value: str) -> str:
-    """Keep a spreadsheet, or a terminal, from running what somebody else wrote."""
-    value = "".join(character for character in value if character.isprintable() or character in "\t\n")
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-
-
-def _jsonl_writer(file: IO[str]) -> Callable[[Outcome], None]:
-    """Write each entry as a JSON object with its earlier attempts."""
-
-    def write_row(outcome: Outcome) -> None:
-        cells = row(outcome.entry)
-        record: dict[str, Json] = {name: cells[name] for name in COLUMNS}
-        record["attempts"] = [_past(attempt) for attempt in outcome.earlier]
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-    return write_row
-
-
-def _past(attempt: PastAttempt) -> Json:
+def _past(entry_id: str, attempt: PastAttempt) -> Row:
+    request = json.loads(attempt.request) if attempt.request else {}
+    run = attempt.run
     return {
+        "id": entry_id,
+        **_run_columns(run),
+        "status": run.status if run else "REFUSED",
         "attempt": attempt.attempt,
         "requestId": attempt.request_id,
-        "status": attempt.run.status if attempt.run else "REFUSED",
-        **_run_columns(attempt.run),
-        **({} if attempt.run else {"failureReason": attempt.code, "statusMessage": attempt.message}),
+        "name": request.get("name"),
+        "workflowId": request.get("workflowId"),
+        "failureReason": run.failure_reason if run else attempt.code,
+        "statusMessage": run.status_message if run else attempt.message,
     }
 
 
@@ -187,24 +230,3 @@ def _reason(entry: Entry) -> dict[str, Json]:
 
 def _iso(time: datetime | None) -> str | None:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[str]]:
-    """Open a new file beside *path*, private to the user, that takes its place when all went well."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new")
-    except OSError as error:
-        raise ResultsError(path, error) from error
-    new = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        points.reached(Point.RESULTS_WRITTEN)
-        new.replace(path)
-    except OSError as error:
-        raise ResultsError(path, error) from error
-    finally:
-        new.unlink(missing_ok=True)

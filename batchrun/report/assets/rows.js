@@ -1,0 +1,92 @@
+// What the page knows: the packed columns as rows, and how values are written.
+// Belongs here: reading and wording. Does not: drawing.
+
+const packed = JSON.parse(document.getElementById("data").textContent);
+const STANDINGS = packed.standings;
+const TROUBLE = new Set(["failed", "refused", "cancelled", "deleted"]);
+
+function unpacked(columns, place) {
+  const { uri } = columns;
+  const word = (column) => column.words[column.at[place]];
+  return {
+    standing: STANDINGS[columns.standing[place]],
+    status: word(columns.status),
+    attempt: columns.attempt[place],
+    runId: columns.runId[place],
+    uuid: columns.uuid[place],
+    uri: uri.rest[place] === null ? null : uri.start + uri.rest[place],
+    created: columns.created[place],
+    started: columns.started[place],
+    stopped: columns.stopped[place],
+    reason: word(columns.reason),
+    message: word(columns.message),
+    earlier: [],
+  };
+}
+
+const isGoing = (run) => run.standing === "running" || run.standing === "queued";
+const ends = (run) => run.stopped ?? (isGoing(run) ? packed.at : null);
+
+function timed(run) {
+  const end = ends(run);
+  const start = run.started ?? end;
+  run.queued = run.created === null || start === null ? null : start - run.created;
+  run.ran = run.started === null || end === null ? null : end - run.started;
+  return run;
+}
+
+const rows = packed.ids.map((id, place) => Object.assign(timed(unpacked(packed.runs, place)), { id, place }));
+packed.earlier.row.forEach((row, place) => rows[row].earlier.push(timed(unpacked(packed.earlier, place))));
+
+// Controls, direction overrides and the like would show something else than what is there.
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029]/gu;
+const writtenOut = (one) => (one === "\n" ? one : `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
+const shown = (value) => (value === null || value === undefined ? "–" : String(value).replace(UNSEEN, writtenOut));
+
+const count = (number) => number.toLocaleString("en-US");
+
+function span(seconds) {
+  if (seconds === null) return "–";
+  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)} s`;
+  if (seconds < 90) return `${seconds.toFixed(0)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h ${String(minutes % 60).padStart(2, "0")} min`;
+  return `${count(Math.floor(hours / 24))} d ${hours % 24} h`;
+}
+
+const iso = (seconds) => new Date((packed.base + seconds) * 1000).toISOString();
+const utc = (seconds) => (seconds === null ? "–" : iso(seconds).slice(0, 19).replace("T", " "));
+
+const minute = (seconds) => utc(seconds).slice(0, 16);
+
+// Marks for an axis from *first* to *last*, at round times; the date where the day is another.
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
+function ticks(first, last, most) {
+  const step = STEPS.find((one) => (last - first) / one <= most) ?? Math.ceil((last - first) / most / 604800) * 604800;
+  const found = [];
+  let day = "";
+  for (let at = Math.ceil((packed.base + first) / step) * step; at <= packed.base + last; at += step) {
+    const text = iso(at - packed.base);
+    const date = text.slice(5, 10);
+    const time = text.slice(11, step < 60 ? 19 : 16);
+    found.push({ at: at - packed.base, text: date === day ? time : step >= 86400 ? date : `${date} ${time}` });
+    day = date;
+  }
+  return found;
+}
+
+function made(tag, facts = {}, ...children) {
+  const { text, ...properties } = facts;
+  const element = Object.assign(document.createElement(tag), properties);
+  if (text !== undefined) element.textContent = text;
+  element.append(...children);
+  return element;
+}
+
+const mark = (standing) => {
+  const element = made("span", { className: `mark ${standing}` });
+  element.setAttribute("aria-hidden", "true");
+  return element;
+};

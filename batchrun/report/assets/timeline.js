@@ -1,0 +1,65 @@
+// Runs over time: four areas, one on the other.
+
+const PARTS = [["queued", "queued"], ["running", "running"], ["otherwise", "failed"], ["succeeded", "succeeded"]];
+const PAPER_WIDTH = 680;
+
+function drawTimeline() {
+  const place = document.getElementById("timeline");
+  const moments = packed.timeline;
+  if (!place || !moments.at.length) return;
+  const withEnded = document.getElementById("with-ended");
+  let plot = null;
+
+  const told = (index) => {
+    const words = ["queued", "running", "ended without success", "succeeded"];
+    const numbers = PARTS.map(([name], part) => `${count(moments[name][index])} ${words[part]}`);
+    document.getElementById("moment").textContent = `${utc(moments.at[index])} UTC: ${numbers.join(", ")}`;
+  };
+
+  // The lowest area is drawn last, over the sums of it and all above.
+  const stacked = (parts) => {
+    let below = moments.at.map(() => 0);
+    const sums = parts.map(([name]) => name).reverse().map((name) => (below = below.map((sum, at) => sum + moments[name][at])));
+    return [moments.at, ...sums.reverse()];
+  };
+
+  function draw() {
+    if (plot) plot.destroy();
+    const parts = withEnded.checked ? PARTS : PARTS.slice(0, 2);
+    const isPaper = document.documentElement.classList.contains("printing");
+    const line = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
+    plot = new uPlot({
+      width: isPaper ? PAPER_WIDTH : Math.max(240, place.clientWidth),
+      height: isPaper ? 240 : innerWidth < 740 ? 250 : 320,
+      legend: { show: false },
+      cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+      scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(1, high * 1.04)] } },
+      axes: [
+        {
+          ...line,
+          size: 34,
+          space: 90,
+          splits: (self, _, first, last) => ticks(first, last, Math.max(2, self.width / 110)).map((tick) => tick.at),
+          values: (self, splits) => {
+            const all = ticks(self.scales.x.min, self.scales.x.max, Math.max(2, self.width / 110));
+            return splits.map((at) => all.find((tick) => tick.at === at)?.text ?? "");
+          },
+        },
+        { ...line, size: 60, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5], values: (_, splits) => splits.map(count) },
+      ],
+      series: [{}, ...parts.map(([, name]) => ({ fill: colour(name), stroke: colour("page"), width: 1, points: { show: false } }))],
+      hooks: { setCursor: [(self) => self.cursor.idx !== null && self.cursor.idx !== undefined && told(self.cursor.idx)] },
+    }, stacked(parts), place);
+  }
+
+  place.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30, Home: -1e6, End: 1e6 }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    const index = Math.min(moments.at.length - 1, Math.max(0, (plot.cursor.idx ?? 0) + by));
+    plot.setCursor({ left: plot.valToPos(moments.at[index], "x"), top: 1 });
+  });
+  withEnded.addEventListener("change", draw);
+  drawn(draw);
+  told(moments.at.length - 1);
+}

@@ -1,0 +1,188 @@
+"""
+The report's numbers: what stands where, what failed and why, what took longest.
+
+Belongs here: adding up rows, as values that know nothing of HTML. Does not: runs over time (``timeline``),
+calls (``calls``), words and layout (``html``).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.reasons import Advice, Owner, advice
+from batchrun.report.rows import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from batchrun.report.rows import Attempt, Row
+
+#: How many of the slowest runs are told.
+SLOWEST: Final = 10
+#: How many different messages of one reason are told.
+MESSAGES: Final = 3
+_NONE: Final = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How the batch stands."""
+
+    total: int
+    counts: Mapping[Standing, int]  #: every standing, in the order of the enumeration
+    attempts: int  #: of all rows, those that were never sent left out
+    rows_with_retries: int
+    most_attempts: int
+    first_created: datetime | None
+    last_stopped: datetime | None  #: of all runs so far
+    median_queued: timedelta | None  #: of runs that have started
+    median_ran: timedelta | None  #: of runs that have ended
+    total_ran: timedelta  #: time in RUNNING, all runs added up
+
+    @property
+    def open(self) -> int:
+        """Rows with work left."""
+        return sum(number for standing, number in self.counts.items() if not standing.is_end)
+
+    @property
+    def trouble(self) -> int:
+        """Rows that ended without success."""
+        return sum(number for standing, number in self.counts.items() if standing.is_trouble)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What the service said, and how often."""
+
+    text: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One reason why rows ended without success."""
+
+    standing: Standing
+    reason: str | None
+    ids: tuple[str, ...]  #: rows that stand so now, in manifest order
+    earlier: int  #: attempts that ended so, and were followed by another
+    messages: tuple[Message, ...]  #: the most frequent
+    other_messages: int  #: how many different ones are not told
+    advice: Advice | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """A run that took long, or has been taking long so far."""
+
+    id: str
+    attempt: Attempt
+    queued: timedelta | None
+    ran: timedelta
+
+
+def summary(rows: Sequence[Row], at: datetime) -> Summary:
+    """Count what stands where, and how long things took."""
+    counts = Counter(row.standing for row in rows)
+    sent = [len(row.earlier) + (row.standing is not Standing.PLANNED) for row in rows]
+    runs = list(_attempts(rows))
+    return Summary(
+        total=len(rows),
+        counts={standing: counts[standing] for standing in Standing},
+        attempts=sum(sent),
+        rows_with_retries=sum(number > 1 for number in sent),
+        most_attempts=max(sent, default=0),
+        first_created=min((run.created for run in runs if run.created), default=None),
+        last_stopped=max((run.stopped for run in runs if run.stopped), default=None),
+        median_queued=_median(run.queued(at) for run in runs if run.started),
+        median_ran=_median(run.ran(at) for run in runs if run.stopped),
+        total_ran=sum((run.ran(at) or _NONE for run in runs), start=_NONE),
+    )
+
+
+def failures(rows: Iterable[Row]) -> tuple[Failure, ...]:
+    """Group what ended without success by reason: those that hold most rows now come first."""
+    groups: defaultdict[tuple[Standing, str | None], _Group] = defaultdict(_Group)
+    for row in rows:
+        for attempt in (*row.earlier, row.current):
+            if attempt.standing.is_trouble:
+                group = groups[attempt.standing, attempt.reason]
+                group.add(attempt, row.id if attempt is row.current else None)
+    found = [group.failure(standing, reason) for (standing, reason), group in groups.items()]
+    return tuple(sorted(found, key=lambda one: (-len(one.ids), -one.earlier)))
+
+
+def slowest(rows: Iterable[Row], at: datetime, *, most: int = SLOWEST) -> tuple[Slow, ...]:
+    """Give the current runs with the longest running time, those that still run included."""
+    timed = (
+        Slow(id=row.id, attempt=row.current, queued=row.current.queued(at), ran=ran)
+        for row in rows
+        if (ran := row.current.ran(at)) is not None
+    )
+    return tuple(heapq.nlargest(most, timed, key=lambda slow: slow.ran))
+
+
+class _Group:
+    """The rows of one reason while they are added up."""
+
+    __slots__ = ("earlier", "ids", "messages")
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.earlier = 0
+        self.messages: Counter[str] = Counter()
+
+    def add(self, attempt: Attempt, id_: str | None) -> None:
+        """Take in an attempt: of the row *id_* if it stands so now."""
+        if id_ is None:
+            self.earlier += 1
+        else:
+            self.ids.append(id_)
+        if attempt.message:
+            self.messages[attempt.message] += 1
+
+    def failure(self, standing: Standing, reason: str | None) -> Failure:
+        """Give the sum."""
+        return Failure(
+            standing=standing,
+            reason=reason,
+            ids=tuple(self.ids),
+            earlier=self.earlier,
+            messages=tuple(
+                Message(text=text, count=count) for text, count in self.messages.most_common(MESSAGES)
+            ),
+            other_messages=max(0, len(self.messages) - MESSAGES),
+            advice=_advice(standing, reason),
+        )
+
+
+def _advice(standing: Standing, reason: str | None) -> Advice | None:
+    """Say what to do; reasons of failed runs are in ``model.reasons``, the rest never had a failed run."""
+    match standing:
+        case Standing.FAILED:
+            return advice(reason)
+        case Standing.REFUSED:
+            action = "correct the row as the message says, then start it again; it never became a run"
+            return Advice(owner=Owner.YOU, action=action)
+        case Standing.DELETED:
+            action = "retry the row if its results are missing; its run was removed before its end was seen"
+            return Advice(owner=Owner.YOU, action=action)
+        case _:
+            return None
+
+
+def _attempts(rows: Iterable[Row]) -> Iterator[Attempt]:
+    for row in rows:
+        yield from row.earlier
+        yield row.current
+
+
+def _median(spans: Iterable[timedelta | None]) -> timedelta | None:
+    known = [span.total_seconds() for span in spans if span is not None]
+    return timedelta(seconds=median(known)) if known else None

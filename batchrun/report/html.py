@@ -1,0 +1,175 @@
+"""
+The report as one HTML file that needs no network and runs no script but its own.
+
+Belongs here: figures to text. Does not: numbers (``figures``, ``timeline``, ``calls``), what the page does
+when it is open (``assets/*.js``).
+
+Text of others is inert in four ways: the template escapes it, JSON holds no ``<``, scripts show it by
+``textContent`` alone, and the page's policy allows only scripts and styles whose digests it names. Characters
+that would show something else than what is there (controls, direction overrides) are written out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+import jinja2
+
+from batchrun import __version__
+from batchrun.errors import ReportError
+from batchrun.report import figures
+from batchrun.report.packing import cut, packed, script_text
+from batchrun.report.replacing import replacing
+from batchrun.report.timeline import timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from batchrun.ports.ledger import Batch, KeptPace
+    from batchrun.report.calls import Calls
+    from batchrun.report.rows import Row
+
+#: Ids that are told with a reason; the table has all of them.
+IDS: Final = 200
+#: Moments of the runs over time that are also told in numbers.
+_TOLD_MOMENTS: Final = 24
+_SCRIPTS: Final = ("rows.js", "colours.js", "timeline.js", "gantt.js", "table.js", "report.js")
+_SHOWN: Final = 300
+#: Silence of the ledger, while there is work left, that is told: a launcher looks at least this often.
+_SILENCE: Final = timedelta(hours=1)
+#: In place of what is not known.
+_UNKNOWN: Final = "\N{EN DASH}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the report is made of."""
+
+    batch: Batch
+    rows: Sequence[Row]
+    calls: Calls
+    at: datetime  #: when it is made; what still runs, runs until then
+    paces: Sequence[KeptPace] = ()  #: limits that throttling taught, since the batch began
+
+
+def write(path: Path, report: Report) -> None:
+    """
+    Replace the file at *path* by the report; readers see the old one or the new one, never a part.
+
+    Raises:
+        ReportError: The file cannot be written; the old one, if any, is as it was.
+    """
+    text = render(report)
+    try:
+        with replacing(path) as file:
+            file.write(text)
+    except OSError as error:
+        raise ReportError(path, error) from error
+
+
+def render(report: Report) -> str:
+    """Give the HTML."""
+    rows, at = report.rows, report.at
+    over_time = timeline(rows, at)
+    scripts = (_asset("uplot/uPlot.iife.min.js"), _wrapped([_asset(name) for name in _SCRIPTS]))
+    styles = (_asset("uplot/uPlot.min.css"), _asset("report.css"))
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            version=__version__,
+            summary=figures.summary(rows, at),
+            failures=figures.failures(rows),
+            slowest=figures.slowest(rows, at),
+            timeline=over_time,
+            told_moments=over_time.moments[:: max(1, len(over_time.moments) // _TOLD_MOMENTS)],
+            data=script_text(packed(rows, over_time, at)),
+            scripts=scripts,
+            styles=styles,
+            policy=_policy(scripts, styles),
+            licence=_asset("uplot/LICENSE"),
+            most_ids=IDS,
+            most_silence=_SILENCE,
+        )
+    )
+
+
+def inert(text: object, most: int = _SHOWN) -> str:
+    r"""Write out characters that are not to be seen, such as ``\u202e``, and cut what is too long."""
+    value = cut(str(text), most)
+    if value.isprintable():
+        return value
+    return "".join(one if one.isprintable() or one == "\n" else _written_out(one) for one in value)
+
+
+def span(time: timedelta | None) -> str:
+    """Write a duration for people: ``45 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
+    if time is None:
+        return _UNKNOWN
+    seconds = max(0.0, time.total_seconds())
+    if seconds < 9.95:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    if seconds < 90:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:  # noqa: PLR2004
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:  # noqa: PLR2004
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24:,} d {hours % 24} h"
+
+
+def utc(time: datetime | None) -> str:
+    """Write a time, which is in UTC; the page says so."""
+    return _UNKNOWN if time is None else time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_asset),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"inert": inert, "cut": cut, "span": span, "utc": utc, "number": "{:,}".format}
+    return environment
+
+
+def _asset(name: str) -> str:
+    return files("batchrun.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _wrapped(parts: Sequence[str]) -> str:
+    """Make one script of ours, with names of its own."""
+    return "\n".join(('"use strict";', "(() => {", *parts, "})();\n"))
+
+
+def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+    """Allow these scripts and styles by their digests, and nothing else."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {' '.join(map(_digest, scripts))}",
+            f"style-src {' '.join(map(_digest, styles))}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

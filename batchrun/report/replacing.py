@@ -1,0 +1,51 @@
+"""
+A file that is replaced as a whole or not at all.
+
+Belongs here: writing beside it, and the change of places. Does not: what is written, and what follows
+from a failure.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, BinaryIO
+
+from batchrun import points
+from batchrun.points import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[str]]:
+    """
+    Open a new text file beside *path*, private to the user, that takes its place when all went well.
+
+    Raises:
+        OSError: It cannot be written; the old one, if any, is as it was.
+    """
+    with replacing_bytes(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.flush()
+
+
+@contextmanager
+def replacing_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Do the same for a file that is no text."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new")
+    new = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        points.reached(Point.RESULTS_WRITTEN)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)

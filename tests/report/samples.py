@@ -1,0 +1,98 @@
+"""Rows and reports for tests of the report, of as many runs as wanted; the same number, the same runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from batchrun.ports.ledger import Batch
+from batchrun.report.calls import Calls
+from batchrun.report.html import Report
+from batchrun.report.rows import Attempt, Row, Standing
+
+T0 = datetime(2026, 11, 6, 17, tzinfo=UTC)
+#: What somebody might put into an id, or a service into a message.
+HOSTILE = (
+    "</script><img src=x onerror=\"document.title='owned'\">",
+    "<!--<script>document.title='owned'</script>",
+    "' onmouseover='document.title=1' x='",
+    "{{ 7 * 7 }}{% raw %}",
+    "a\u202egnp.exe\u2066\u200b\x1b[31m\x00\u2028b",
+    "\ud800 alone",
+    "x" * 10_000,
+)
+_LIVES = (Standing.SUCCEEDED,) * 7 + (Standing.FAILED, Standing.RUNNING, Standing.QUEUED)
+_REASONS = ("WORKFLOW_RUN_FAILED", "SERVICE_ERROR", "IMPORT_FAILED")
+
+
+def at(minutes: float) -> datetime:
+    return T0 + timedelta(minutes=minutes)
+
+
+def attempt(standing: Standing = Standing.SUCCEEDED, **facts: Any) -> Attempt:
+    word = {Standing.SUCCEEDED: "COMPLETED", Standing.QUEUED: "PENDING"}.get(standing, standing.name)
+    known: dict[str, Any] = {"number": 1, "standing": standing, "status": word, "uuid": "u-1"}
+    return Attempt(**(known | facts))
+
+
+def row(id: str = "a", standing: Standing = Standing.SUCCEEDED, *earlier: Attempt, **facts: Any) -> Row:
+    return Row(id=id, current=attempt(standing, number=len(earlier) + 1, **facts), earlier=earlier)
+
+
+def rows(count: int) -> list[Row]:
+    return [_row(place) for place in range(count)]
+
+
+def report(of: list[Row], *, name: str = "cohort", calls: Calls | None = None, hours: float = 12) -> Report:
+    return Report(
+        batch=Batch(name=name, region="us-east-1", created_at=T0),
+        rows=of,
+        calls=calls or Calls(sent=len(of), accepted=len(of)),
+        at=at(hours * 60),
+    )
+
+
+def hostile() -> Report:
+    """Make a report in which every text that others write is hostile."""
+    of = [
+        row(
+            f"{text}{place}",
+            standing,
+            attempt(Standing.FAILED, reason=text, message=text, status=text, uuid=text),
+            status=text,
+            run_id=text,
+            uuid=text,
+            output_uri=f"s3://{text}",
+            reason=text,
+            message=text,
+            created=T0,
+            started=at(1),
+            stopped=at(2),
+        )
+        for place, text in enumerate(HOSTILE)
+        for standing in (Standing.FAILED, Standing.REFUSED)
+    ]
+    told = dict.fromkeys(HOSTILE, 1)
+    calls = Calls(sent=9, deferred=told, doubted=told, refused=told)
+    return report(of, name=HOSTILE[0] + HOSTILE[4] + HOSTILE[5], calls=calls)
+
+
+def _row(place: int) -> Row:
+    standing = _LIVES[place % len(_LIVES)]
+    is_failed = standing is Standing.FAILED
+    created = T0 + timedelta(seconds=place / 5)
+    started = created + timedelta(minutes=1 + place % 90)
+    run_id = str(1_000_001 + place)
+    return row(
+        f"NA{place:05}",
+        standing,
+        run_id=run_id,
+        uuid=str(uuid5(NAMESPACE_URL, run_id)),
+        output_uri=f"s3://lab-results/cohort/NA{place:05}/{run_id}",
+        created=created,
+        started=None if standing is Standing.QUEUED else started,
+        stopped=started + timedelta(minutes=20 + place % 77) if standing.is_end else None,
+        reason=_REASONS[place // 10 % 3] if is_failed else None,
+        message=f"task align of {place} failed; its log stream is run/{run_id}" if is_failed else None,
+    )

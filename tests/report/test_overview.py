@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchrun.ports.ledger import Counts
+from batchrun.report.overview import ends, estimate, numbers, overview, per_second
+from tests.ledger.memory import MemoryLedger
+from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, later, move
+
+
+def test_a_rate_is_taken_from_the_first_mark_until_now():
+    assert per_second([], AT) == 0
+    assert per_second([AT, later(seconds=5)], later(seconds=10)) == 0.2
+    assert per_second([AT], AT) == 1
+
+
+def test_few_ends_say_nothing_about_the_time_left():
+    marks = [later(seconds=second) for second in range(5)]
+    assert estimate(10, marks[:4], later(seconds=5)) is None
+    assert estimate(0, marks, later(seconds=5)) is None
+    assert estimate(10, marks, later(seconds=5)) is not None
+
+
+@given(open_=st.integers(1, 100_000), gaps=st.lists(st.integers(0, 300), min_size=5, max_size=50))
+def test_the_time_left_is_what_the_rate_makes_it_and_surer_with_more_ends(open_, gaps):
+    marks = [AT + timedelta(seconds=sum(gaps[:index])) for index in range(len(gaps))]
+    at = AT + timedelta(seconds=sum(gaps) + 1)
+    found = estimate(open_, marks, at)
+    assert found is not None
+    assert abs(found.likely.total_seconds() - open_ / per_second(marks, at)) < 0.01
+    assert found.least < found.likely < found.most
+    surer = estimate(open_, sorted(marks * 4), at)
+    assert surer is not None
+    assert surer.most / surer.likely < found.most / found.likely
+
+
+def test_a_failure_that_was_retried_is_no_end():
+    events = [(AT, "failed"), (AT, "retried"), (later(seconds=1), "completed"), (AT, "accepted")]
+    assert ends(events) == [later(seconds=1)]
+
+
+def test_nothing_counts_as_nothing():
+    assert set(numbers(Counts()).values()) == {0}
+
+
+async def test_an_overview_of_a_ledger():
+    ledger = MemoryLedger()
+    lease = await filled(ledger, "a", "b", "c")
+    await move(ledger, lease, "a", intended(), accepted(1))
+    await move(ledger, lease, "b", intended(), accepted(2), completed(2))
+    batch = await ledger.find_batch(BATCH)
+    assert batch is not None
+    now = await overview(ledger, batch, later(seconds=20))
+    assert (now.starts_per_second, now.left, now.has_ended) == (0.1, None, False)
+    assert ([entry.id for entry in now.oldest], now.failures, now.holder) == (["a"], (), lease)

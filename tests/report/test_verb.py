@@ -1,0 +1,42 @@
+"""``batchrun report`` from a ledger."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from click.testing import CliRunner
+
+from batchrun.cli.report import report
+from batchrun.ledger import open_ledger
+from tests.ledger.samples import accepted, completed, filled, intended, move
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def fill() -> None:
+        async with await open_ledger(tmp_path / "batchrun.db") as ledger:
+            lease = await filled(ledger, "a", "b", "c")
+            await move(ledger, lease, "a", intended(), accepted(1), completed(1))
+            await move(ledger, lease, "b", intended(), accepted(2))
+            await ledger.release(lease)
+
+    anyio.run(fill)
+    return tmp_path
+
+
+def test_it_writes_a_file_named_after_the_batch(folder):
+    done = CliRunner().invoke(report, [])
+    assert (done.exit_code, done.output) == (0, "cohort.report.html: 3 rows\n")
+    text = (folder / "cohort.report.html").read_text(encoding="utf-8")
+    assert "In progress: 1 of 3 rows ended." in text
+    assert "uuid-1" in text
+
+
+def test_it_writes_where_it_is_told_to(folder):
+    assert CliRunner().invoke(report, ["cohort", "-o", "x.html"]).exit_code == 0
+    assert (folder / "x.html").exists()
+    done = CliRunner().invoke(report, ["-o", "-"])
+    assert done.output.startswith("<!DOCTYPE html>")
+    assert sorted(one.name for one in folder.glob("*.html")) == ["x.html"]

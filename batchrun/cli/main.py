@@ -27,8 +27,12 @@ _VERBS: Final = {
     "check": "Find every error of a manifest without submitting.",
     "plan": "What run would do now: new, unchanged, changed; calls and time.",
     "status": "How it stands, from the ledger alone.",
+    "show": "The whole story of one row.",
     "results": "Write the results, from the ledger alone.",
+    "retry": "Give failed, cancelled, deleted or refused entries another attempt.",
+    "report": "Write one HTML file that shows how it went.",
     "ledger": "Check a ledger, or make a lost one again.",
+    "manifest": "Make a manifest, or convert one.",
     "simulate": "A local HealthOmics service, on loopback.",
     "demo": "The whole thing in seconds, with no AWS account.",
 }

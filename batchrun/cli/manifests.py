@@ -16,6 +16,8 @@ from batchrun.manifest import Format, Manifest, Source, load
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batchrun.manifest.places import RowPlaces
+
 
 def source(options: Mapping[str, Any]) -> Source:
     """Make the source that the options describe."""
@@ -30,7 +32,7 @@ def source(options: Mapping[str, Any]) -> Source:
     )
 
 
-def loaded(wanted: Source, *, as_json: bool) -> Manifest:
+def loaded(wanted: Source, *, as_json: bool, places: RowPlaces | None = None) -> Manifest:
     """
     Load a manifest; its problems, if any, are also told as JSON lines where the user wants those.
 
@@ -38,9 +40,14 @@ def loaded(wanted: Source, *, as_json: bool) -> Manifest:
         ManifestError: It has problems.
     """
     try:
-        return load(wanted)
+        return load(wanted, places=places)
     except ManifestError as error:
         if as_json:
-            for problem in error.problems:
-                emit("problem", **asdict(problem))
+            emit_problems(error)
         raise
+
+
+def emit_problems(error: ManifestError) -> None:
+    """Tell a manifest's problems as JSON lines."""
+    for problem in error.problems:
+        emit("problem", **asdict(problem))

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     Convert = Callable[[str], Json]
 
-_TYPES: Final[dict[str, Convert]] = {
+#: What may follow a colon in a name.
+TYPES: Final[dict[str, Convert]] = {
     "int": strict_integer,
     "float": strict_float,
     "bool": strict_bool,
@@ -118,19 +119,19 @@ def _whole(header: str, name: str, kind: Kind, suffix: str | None) -> Column:
     if suffix not in {None, fixed}:
         what = "text" if fixed is None else fixed
         raise ColumnError(f"{name} is {what}, not {shown(suffix)}", f"name the column {name}")
-    return Column(header=header, field=name, convert=_TYPES[fixed] if fixed else None)
+    return Column(header=header, field=name, convert=TYPES[fixed] if fixed else None)
 
 
 def _entry(header: str, name: str, kind: Kind, rest: str) -> Column:
     key, colon, suffix = rest.rpartition(":")
     if kind is Kind.TEXTS:
         # Tag keys may hold colons; only what would be taken for a type is refused.
-        if colon and suffix in _TYPES:
+        if colon and suffix in TYPES:
             raise ColumnError(f"{name} are text", f"name the column {name}.{printable(key)}")
         key, colon = rest, ""
-    if colon and suffix not in _TYPES:
-        raise ColumnError(f"{shown(suffix)} is no type", f"use one of {', '.join(_TYPES)}")
+    if colon and suffix not in TYPES:
+        raise ColumnError(f"{shown(suffix)} is no type", f"use one of {', '.join(TYPES)}")
     key = key if colon else rest
     if not key:
         raise ColumnError("the name after the dot is missing", f"write {name}.NAME")
-    return Column(header=header, field=name, key=key, convert=_TYPES[suffix] if colon else None)
+    return Column(header=header, field=name, key=key, convert=TYPES[suffix] if colon else None)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from batchrun.manifest.document import Head
+    from batchrun.manifest.places import RowPlaces
     from batchrun.manifest.problems import Record
     from batchrun.manifest.source import Source
     from batchrun.model.spec import Spec
@@ -67,7 +68,7 @@ class Manifest:
         self.close()
 
 
-def load(source: Source, *, stdin: BinaryIO | None = None) -> Manifest:
+def load(source: Source, *, stdin: BinaryIO | None = None, places: RowPlaces | None = None) -> Manifest:
     """
     Read, expand and check a manifest.
 
@@ -77,6 +78,7 @@ def load(source: Source, *, stdin: BinaryIO | None = None) -> Manifest:
     Args:
         source: What to read, and how.
         stdin: Stands in for standard input where the path is ``-``.
+        places: Takes down where each row stands, for whoever has more to say about it.
 
     Raises:
         ManifestError: Anything is wrong; it has every problem, up to a limit.
@@ -86,7 +88,7 @@ def load(source: Source, *, stdin: BinaryIO | None = None) -> Manifest:
         spool = stack.enter_context(contextlib.closing(Spool()))
         batch = ""
         try:
-            batch = _spooled(source, stdin, spool, problems)
+            batch = _spooled(source, stdin, spool, problems, places)
         except ManifestError as error:
             problems.absorb(error)
         problems.raise_any()
@@ -94,7 +96,9 @@ def load(source: Source, *, stdin: BinaryIO | None = None) -> Manifest:
         return Manifest(batch=batch, _spool=spool)
 
 
-def _spooled(source: Source, stdin: BinaryIO | None, spool: Spool, problems: Problems) -> str:
+def _spooled(
+    source: Source, stdin: BinaryIO | None, spool: Spool, problems: Problems, places: RowPlaces | None
+) -> str:
     """Read everything into the spool, as long as nothing is wrong; give the batch's name."""
     with contextlib.ExitStack() as stack:
         head, rows = _read(source, stdin, problems, stack)
@@ -107,7 +111,8 @@ def _spooled(source: Source, stdin: BinaryIO | None, spool: Spool, problems: Pro
         # A bad name was told; it must not turn up again in every row.
         usable = "batch" if wrong_batch(batch) else batch
         expander = Expander(batch=usable, model=model, defaults=combined, problems=problems)
-        _expand(rows, expander, spool, problems, name_of(source.path))
+        noted = rows if places is None else places.noted(rows)
+        _expand(noted, expander, spool, problems, name_of(source.path))
     return batch
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _NAME = r"parameters\.[^{}\s\"',:]*|[^\W\d]\w*(?:\.\w+)*"
 _TOKEN = re.compile(rf"\{{\{{(?:({_NAME})\}}\}})?|\{{({_NAME})\}}")
+_TO_ESCAPE = re.compile(rf"\{{({_NAME})\}}|\{{(?=\{{)")
 _PARAMETERS = "parameters."
 
 
@@ -51,6 +52,13 @@ def names_in(text: str) -> list[str]:
 def unescaped(text: str) -> str:
     """Give a text that has no placeholders as it goes out."""
     return _TOKEN.sub(lambda match: "{" if match[1] is None else f"{{{match[1]}}}", text)
+
+
+def escaped(text: str) -> str:
+    """Give a text that is filled in to *text*, whatever braces that has; the inverse of :func:`unescaped`."""
+    if "{" not in text:
+        return text
+    return _TO_ESCAPE.sub(lambda match: "{{" if match[1] is None else f"{{{{{match[1]}}}}}", text)
 
 
 def check_name(name: str) -> None:

@@ -24,7 +24,7 @@ from batchrun.simulator.options import (
 )
 from batchrun.simulator.record import RunRecord, StartCall, State, Tally
 from batchrun.simulator.server import Simulator
-from batchrun.simulator.settings import IdReuse, NameFilter, Parameter, Settings, Workflow
+from batchrun.simulator.settings import IdReuse, NameFilter, Parameter, Settings, Version, Workflow
 
 __all__ = [
     "OPERATIONS",
@@ -44,6 +44,7 @@ __all__ = [
     "State",
     "Status",
     "Tally",
+    "Version",
     "Workflow",
     "parse_fail_first",
     "parse_failures",

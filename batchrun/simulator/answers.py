@@ -16,8 +16,10 @@ from batchrun.simulator.lifecycle import Status
 from batchrun.simulator.tasks import tasks_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchrun.simulator.runs import Run
-    from batchrun.simulator.settings import Settings, Workflow
+    from batchrun.simulator.settings import Parameter, Settings, Version, Workflow
     from batchrun.simulator.tasks import Task
 
 
@@ -84,12 +86,6 @@ class View:
 
     def workflow(self, workflow: Workflow) -> dict[str, Any]:
         """Answer GetWorkflow."""
-        template = None
-        if workflow.parameters is not None:
-            template = {
-                name: {"description": parameter.description, "optional": parameter.optional}
-                for name, parameter in workflow.parameters.items()
-            }
         return {
             "arn": self.arn(f"workflow/{workflow.id}"),
             "id": workflow.id,
@@ -97,10 +93,25 @@ class View:
             "type": workflow.type,
             "name": workflow.name or f"workflow-{workflow.id}",
             "engine": workflow.engine,
-            "parameterTemplate": template,
+            "parameterTemplate": _template(workflow.parameters),
+            "profiles": list(workflow.profiles) or None,
+            "profileParameterTemplates": {
+                name: _template(parameters) for name, parameters in workflow.profiles.items()
+            }
+            or None,
             "creationTime": self.origin,
             "uuid": draw_uuid("workflow", workflow.id),
             "tags": {},
+        }
+
+    def version(self, version: Version, workflow_id: str, name: str) -> dict[str, Any]:
+        """Answer what GetWorkflowVersion says otherwise than GetWorkflow."""
+        return {
+            "arn": self.arn(f"workflow/{workflow_id}/version/{name}"),
+            "workflowId": workflow_id,
+            "versionName": name,
+            "status": version.status,
+            "parameterTemplate": _template(version.parameters),
         }
 
     def task(self, task: Task, now: float) -> dict[str, Any]:
@@ -144,6 +155,15 @@ class View:
             "engineLogStream": f"{group}run/{run.id}/engine",
             "runLogStream": f"{group}run/{run.id}",
         }
+
+
+def _template(parameters: Mapping[str, Parameter] | None) -> dict[str, Any] | None:
+    if parameters is None:
+        return None
+    return {
+        name: {"description": parameter.description, "optional": parameter.optional}
+        for name, parameter in parameters.items()
+    }
 
 
 def _digest(run: Run) -> str:

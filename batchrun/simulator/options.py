@@ -26,6 +26,7 @@ OPERATIONS = (
     "CancelRun",
     "DeleteRun",
     "GetWorkflow",
+    "GetWorkflowVersion",
     "ListTagsForResource",
     "TagResource",
     "UntagResource",

@@ -21,7 +21,7 @@ from batchrun.simulator.lifecycle import TERMINAL, Status, plan_course
 from batchrun.simulator.refusal import RefusalError, conflict, invalid, not_found
 from batchrun.simulator.requests import RequestMemory
 from batchrun.simulator.runs import Ids, Run, Serials, Shelf
-from batchrun.simulator.settings import NameFilter, Settings, Workflow
+from batchrun.simulator.settings import NameFilter, Settings, Version, Workflow
 from batchrun.simulator.tasks import tasks_of
 from batchrun.simulator.timetable import Timetable
 
@@ -66,6 +66,7 @@ class HealthOmics:
             "CancelRun": self._cancel_run,
             "DeleteRun": self._delete_run,
             "GetWorkflow": self._get_workflow,
+            "GetWorkflowVersion": self._get_workflow_version,
             "ListTagsForResource": self._list_tags,
             "TagResource": self._tag,
             "UntagResource": self._untag,
@@ -217,6 +218,20 @@ class HealthOmics:
     def _get_workflow(self, params: Params, _now: float) -> Answer:
         asked = {"workflowId": params["id"], "workflowType": params.get("type", "PRIVATE")}
         return self._view.workflow(self._workflow(asked))
+
+    def _get_workflow_version(self, params: Params, now: float) -> Answer:
+        name = params["versionName"]
+        answer = self._get_workflow({**params, "id": params["workflowId"]}, now)
+        version = self._workflow_version(params["workflowId"], name)
+        return answer | self._view.version(version, params["workflowId"], name)
+
+    def _workflow_version(self, workflow_id: str, name: str) -> Version:
+        workflow = self._workflows.get(workflow_id)
+        if workflow is None:
+            return Version()
+        if name not in workflow.versions:
+            raise not_found(f"Version {name} of workflow {workflow_id}")
+        return workflow.versions[name]
 
     def _tags_of(self, arn: str) -> dict[str, str]:
         match = _ARN.fullmatch(arn)

@@ -45,6 +45,14 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a workflow."""
+
+    status: str = "ACTIVE"
+    parameters: Mapping[str, Parameter] | None = None  #: as a workflow's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     """A workflow that exists."""
 
@@ -55,6 +63,8 @@ class Workflow:
     engine: str = "NEXTFLOW"
     #: What runs may and must be given; None for a workflow without a template, which takes anything.
     parameters: Mapping[str, Parameter] | None = None
+    profiles: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)  #: Nextflow's, by name
+    versions: Mapping[str, Version] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

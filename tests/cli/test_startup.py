@@ -46,6 +46,8 @@ def imported(shell: Shell, *arguments: str) -> set[str]:
         ["status"],
         ["results"],
         ["ledger", "verify"],
+        *(["manifest", verb, "--help"] for verb in ("convert", "init", "from-s3")),
+        ["manifest", "init"],
     ],
     ids=" ".join,
 )

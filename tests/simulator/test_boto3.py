@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from batchrun.simulator import Parameter, Version, Workflow
+
 
 def code_of(call: Any, **params: Any) -> tuple[str, int]:
     with pytest.raises(ClientError) as caught:
@@ -216,3 +218,20 @@ def test_a_task_runs_while_its_run_does(served, request_of, clock):
 def test_what_is_not_simulated_says_so(served):
     client, _ = served()
     assert code_of(client.list_workflows) == ("UnknownOperationException", 404)
+
+
+def test_versions_of_a_workflow(served):
+    template = {"reads": Parameter(description="FASTQ")}
+    known = Workflow(
+        id="1", versions={"v1": Version(status="INACTIVE", parameters=template)}, profiles={"test": template}
+    )
+    client, _ = served(workflows=(known,))
+    assert client.get_workflow(id="1")["profiles"] == ["test"]
+    answer = client.get_workflow_version(workflowId="1", versionName="v1")
+    assert (answer["status"], answer["versionName"], answer["workflowId"]) == ("INACTIVE", "v1", "1")
+    assert answer["parameterTemplate"] == {"reads": {"description": "FASTQ", "optional": False}}
+    assert code_of(client.get_workflow_version, workflowId="1", versionName="v2") == (
+        "ResourceNotFoundException",
+        404,
+    )
+    assert client.get_workflow_version(workflowId="2", versionName="any")["status"] == "ACTIVE"

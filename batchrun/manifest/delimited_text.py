@@ -1,0 +1,182 @@
+"""
+Rows as CSV or TSV.
+
+Belongs here: choosing the columns and their types, so that reading gives back the same values, and quoting.
+Does not: reading (``delimited``), what a header means (``columns``).
+
+What a cell cannot hold as it is goes into a ``:json`` column: nothing at all, an empty text, a text among
+numbers. Where a table as a whole cannot be spread over columns (an empty table, names that no header can
+have), it is one column of JSON.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import ManifestError
+from batchrun.manifest.columns import TYPES
+from batchrun.manifest.model_check import Kind
+from batchrun.manifest.rules import start_run
+from batchrun.manifest.written_rows import as_written, json_text, unsayable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import IO
+
+    from batchrun.errors import Problem
+    from batchrun.manifest.written_rows import Row, Rows
+    from batchrun.model.spec import Json
+
+_TEXT: Final = "text"
+_TABLES: Final = frozenset({Kind.TABLE, Kind.TEXTS})
+#: Entries of one table that get columns of their own; more of them are easier to read as JSON.
+_MOST_ENTRIES: Final = 300
+#: Characters of one header.
+_LONGEST_HEADER: Final = 500
+_PROBLEMS: Final = 50
+#: What no CSV holds, since readers refuse it: control characters without a meaning in text.
+_CONTROL: Final = frozenset({*map(chr, range(32)), "\x7f"} - set("\t\n\r"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """One column: a field, or one entry of it, and how its cells are written."""
+
+    header: str
+    field: str
+    key: str | None
+    as_json: bool
+
+    def cell(self, row: Row) -> str:
+        """Give the row's cell; empty where it has no such value."""
+        value = row.fields.get(self.field)
+        if self.key is not None:
+            table = value if isinstance(value, dict) else {}
+            if self.key not in table:
+                return ""
+            value = table[self.key]
+        elif self.field not in row.fields:
+            return ""
+        written = as_written(value)
+        if self.as_json:
+            return json_text(written)
+        if isinstance(written, bool):
+            return "true" if written else "false"
+        return written if isinstance(written, str) else repr(written)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the rows have of one field."""
+
+    is_whole: bool = False  #: it cannot be spread over columns
+    types: dict[str | None, set[str]] = field(default_factory=dict)  #: by entry; None for the field itself
+
+
+def write(rows: Rows, out: IO[str], delimiter: str, *, source: str) -> None:
+    """
+    Write the header and the rows.
+
+    Raises:
+        ManifestError: A row has what no cell can hold.
+    """
+    columns = _columns(rows(), source)
+    out.write(_line(["id", *(column.header for column in columns)], delimiter))
+    for row in rows():
+        out.write(_line([row.id, *(column.cell(row) for column in columns)], delimiter))
+
+
+def _line(cells: list[str], delimiter: str) -> str:
+    return delimiter.join(_quoted(cell, delimiter) for cell in cells) + "\n"
+
+
+def _quoted(cell: str, delimiter: str) -> str:
+    # By hand, for the csv module's idea of which line ends need quotes depends on Python's version.
+    if cell != cell.strip() or any(mark in cell for mark in (delimiter, '"', "\n", "\r")):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+def _columns(rows: Iterable[Row], source: str) -> list[_Column]:
+    seen: dict[str, _Seen] = {}
+    problems = itertools.chain.from_iterable(_survey(row, seen, source) for row in rows)
+    if found := list(itertools.islice(problems, _PROBLEMS)):
+        raise ManifestError(found)
+    known = list(start_run().fields)
+    order = sorted(seen, key=lambda name: known.index(name) if name in known else len(known))
+    return [column for name in order for column in _columns_of(name, seen[name])]
+
+
+def _survey(row: Row, seen: dict[str, _Seen], source: str) -> Iterator[Problem]:
+    """Take down which types the row's values have; give what cannot be said."""
+    for name, value in row.fields.items():
+        facts = seen.setdefault(name, _Seen())
+        kind = _kind(name)
+        if kind in _TABLES:
+            _survey_table(value, facts, kind)
+        else:
+            facts.is_whole = True
+            if isinstance(value, str) and not _CONTROL.isdisjoint(value):
+                cure = "take it out, or write JSON Lines, JSON or YAML"
+                yield unsayable(source, row, name, "there is a control character in it", cure)
+
+
+def _kind(name: str) -> Kind:
+    known = start_run().fields.get(name)
+    return Kind.OTHER if known is None else known.kind
+
+
+def _survey_table(value: Json, facts: _Seen, kind: Kind) -> None:
+    if facts.is_whole:
+        return
+    if not isinstance(value, dict) or not value:
+        facts.is_whole = True
+        return
+    for key, part in value.items():
+        facts.types.setdefault(key, set()).add(_type(part))
+        only_text = kind is Kind.TEXTS
+        facts.is_whole |= not _is_heading(key) or (only_text and not _is_plain_text(key, part))
+    facts.is_whole |= len(facts.types) > _MOST_ENTRIES
+    if facts.is_whole:
+        facts.types.clear()
+
+
+def _is_heading(key: str) -> bool:
+    return bool(key) and key.isprintable() and len(key) <= _LONGEST_HEADER
+
+
+def _is_plain_text(key: str, value: Json) -> bool:
+    # The text after a tag's last colon would be taken for a type.
+    return _type(value) == _TEXT and not (":" in key and key.rpartition(":")[2] in TYPES)
+
+
+def _type(value: Json) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case int():
+            return "int"
+        case float():
+            return "float"
+        case str() if value and _CONTROL.isdisjoint(value):
+            return _TEXT
+        case _:
+            return "json"
+
+
+def _columns_of(name: str, facts: _Seen) -> list[_Column]:
+    kind = _kind(name)
+    if facts.is_whole:
+        as_json = kind in _TABLES or kind is Kind.OTHER
+        return [_Column(header=f"{name}:json" if as_json else name, field=name, key=None, as_json=as_json)]
+    return [_entry(name, key or "", types, kind) for key, types in facts.types.items()]
+
+
+def _entry(name: str, key: str, types: set[str], kind: Kind) -> _Column:
+    (type_,) = types if len(types) == 1 else ("json",)
+    if type_ == _TEXT and kind is Kind.TABLE and ":" in key:
+        type_ = "json"  # so that the name's own colon is not taken for a type's
+    suffix = "" if type_ == _TEXT else f":{type_}"
+    return _Column(header=f"{name}.{key}{suffix}", field=name, key=key, as_json=type_ == "json")

@@ -1,0 +1,164 @@
+"""
+Rows held against what the service says of their workflows.
+
+Belongs here: what is wrong with a row once its workflow is known: status, missing and unknown parameters, the
+role's form. Pure. Does not: asking for workflows (``service``), what can be checked without them (``rules``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest.problems import instead, printable, shown
+from batchrun.ports.workflows import WorkflowKey
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from batchrun.manifest.places import RowPlaces
+    from batchrun.manifest.problems import Problems
+    from batchrun.model.spec import Json, Spec
+    from batchrun.ports.workflows import Template, Workflow
+
+_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
+#: Rows that are named one by one; where more have the same problem, the first stands for all.
+_NAMED: Final = 3
+#: Different problems that are kept; more of them are counted.
+_KINDS: Final = 500
+
+_Finding = tuple[str, str, str]  #: field, message, cure
+
+
+def workflow_key(request: Mapping[str, Json]) -> WorkflowKey | None:
+    """Tell which workflow a request is for; None where it repeats a run, which knows its own."""
+    if "workflowId" not in request:
+        return None
+    owner, version = request.get("workflowOwnerId"), request.get("workflowVersionName")
+    return WorkflowKey(
+        id=str(request["workflowId"]),
+        type=str(request.get("workflowType", "PRIVATE")),
+        owner=None if owner is None else str(owner),
+        version=None if version is None else str(version),
+    )
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found, and in which rows: a mistake that all rows share is one problem, not thousands."""
+
+    _rows: dict[_Finding, list[tuple[int, str]]] = field(default_factory=dict)
+    _counts: dict[_Finding, int] = field(default_factory=dict)
+    _untold: int = 0
+
+    def add(self, position: int, row: str, finding: _Finding) -> None:
+        """Take down a finding in the row at *position*."""
+        if finding not in self._rows and len(self._rows) >= _KINDS:
+            self._untold += 1
+            return
+        self._counts[finding] = self._counts.get(finding, 0) + 1
+        rows = self._rows.setdefault(finding, [])
+        if len(rows) < _NAMED:
+            rows.append((position, row))
+
+    def tell(self, problems: Problems, places: RowPlaces) -> None:
+        """Make problems of the findings, in the order of the rows."""
+        told: list[tuple[int, str, _Finding, int]] = []
+        for finding, rows in self._rows.items():
+            others = self._counts[finding] - 1 if self._counts[finding] > _NAMED else 0
+            told += [(position, row, finding, others) for position, row in (rows[:1] if others else rows)]
+        for position, row, (name, message, cure), others in sorted(told, key=lambda one: one[0]):
+            also = f" (and {others} more rows)" if others else ""
+            problems.add(places.place(position), message + also, cure, row=row, field=name)
+        problems.total += self._untold
+
+
+def check_rows(
+    specs: Iterator[Spec], workflows: Mapping[WorkflowKey, Workflow | None], findings: Findings
+) -> None:
+    """
+    Hold each spec against its workflow.
+
+    Args:
+        specs: The specs.
+        workflows: What the service said: None where there is no such workflow; those that could not be asked
+            for are left out.
+        findings: Takes what is wrong.
+    """
+    for spec in specs:
+        request: dict[str, Json] = json.loads(spec.request)
+        for finding in _row_findings(request, workflows):
+            findings.add(spec.position, spec.id, finding)
+
+
+def _row_findings(
+    request: dict[str, Json], workflows: Mapping[WorkflowKey, Workflow | None]
+) -> Iterator[_Finding]:
+    role = str(request.get("roleArn"))
+    if not _ROLE.fullmatch(role):
+        yield "roleArn", f"{shown(role)} is no role", "write arn:aws:iam::ACCOUNT:role/NAME, with 12 digits"
+    key = workflow_key(request)
+    if key is None or key not in workflows:
+        return
+    workflow = workflows[key]
+    if workflow is None:
+        yield "workflowId", f"there is no {printable(str(key), 150)}", _ABSENT_CURE
+        return
+    if workflow.status != "ACTIVE":
+        said = f": {printable(workflow.status_message)}" if workflow.status_message else ""
+        message = f"the {printable(str(key), 150)} is {printable(workflow.status)}{said}"
+        yield "workflowId", message, "use a workflow, or a version of it, that is ACTIVE"
+    yield from _parameter_findings(request, workflow)
+
+
+_ABSENT_CURE: Final = (
+    "check the id, the version and --region; workflowType: READY2RUN is for AWS's own, workflowOwnerId for "
+    "one that was shared"
+)
+
+
+def _parameter_findings(request: dict[str, Json], workflow: Workflow) -> Iterator[_Finding]:
+    if workflow.template is None:
+        return
+    parameters = request.get("parameters")
+    given: Collection[str] = parameters if isinstance(parameters, dict) else ()
+    required, known = _wanted(workflow, workflow.template, _profiles(request))
+    for name, entry in required.items():
+        if name not in given and not entry.optional:
+            about = f" ({printable(' '.join(entry.description.split()))})" if entry.description else ""
+            yield (
+                f"parameters.{name}",
+                f"the workflow requires it{about}",
+                "give it in the row, or in defaults",
+            )
+    for name in given:
+        if name not in known:
+            cure = instead(name, known, f"use one of {printable(', '.join(known), 200)}")
+            yield f"parameters.{name}", "the workflow has no such parameter", cure
+
+
+def _profiles(request: Mapping[str, Json]) -> list[str]:
+    settings = request.get("engineSettings")
+    profile = settings.get("profile") if isinstance(settings, dict) else None
+    return [name.strip() for name in profile.split(",")] if isinstance(profile, str) else []
+
+
+def _wanted(workflow: Workflow, template: Template, profiles: list[str]) -> tuple[Template, Template]:
+    """
+    Give what must be given, and what may.
+
+    A profile may give what the workflow requires, and says so in a template of its own. Where it has none,
+    what it gives is not known, so that nothing can be missed.
+    """
+    if not profiles:
+        return template, template
+    known = dict(template)
+    required: dict[str, bool] = {}
+    for name in profiles:
+        own = workflow.profiles.get(name)
+        known |= own or {}
+        for parameter, entry in (own or {}).items():
+            required[parameter] = required.get(parameter, True) and not entry.optional
+    return {name: known[name] for name, is_required in required.items() if is_required}, known

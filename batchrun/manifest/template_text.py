@@ -1,0 +1,101 @@
+"""
+A manifest to fill in, made from a workflow's parameter template.
+
+Belongs here: its text. Does not: asking for the workflow (``service``), comparing rows with a template
+(``template_check``).
+
+What is to be filled in is a placeholder that no row can fill, or left empty, so that ``check`` finds whatever
+was forgotten. Names and descriptions are somebody else's text: they are quoted, cut, and never leave their
+line.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest import yaml_text
+from batchrun.manifest.problems import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from batchrun.ports.workflows import Template, Workflow
+
+_WIDTH: Final = 100
+_DESCRIPTION: Final = 1000
+_FILL_IN: Final = "{FILL_IN}"
+_READY2RUN: Final = "READY2RUN"
+
+
+def template_text(workflow: Workflow) -> str:
+    """Give a manifest for runs of *workflow*."""
+    return "".join(f"{line}\n" for line in (*_head(workflow), *_defaults(workflow), *_runs(workflow)))
+
+
+def _head(workflow: Workflow) -> Iterator[str]:
+    facts = ", ".join(printable(fact) for fact in (workflow.name, workflow.engine, workflow.status) if fact)
+    yield from _comment(f"Runs of {printable(str(workflow.key))} ({facts}).", 0)
+    yield from _comment(
+        "Write your own in place of each {NAME} in capitals, and an id into each row; 'batchrun check "
+        "--online' finds what is missing. {batch} and {id} are filled in by batchrun. A line behind # is "
+        "optional.",
+        0,
+    )
+    yield "# batch: NAME   # what results and runs are named after; without it, this file's name"
+
+
+def _defaults(workflow: Workflow) -> Iterator[str]:
+    key = workflow.key
+    fields = {"workflowId": key.id}
+    if key.type != "PRIVATE":
+        fields["workflowType"] = key.type
+    if key.owner is not None:
+        fields["workflowOwnerId"] = key.owner
+    if key.version is not None:
+        fields["workflowVersionName"] = key.version
+    fields["roleArn"] = "arn:aws:iam::{ACCOUNT}:role/{ROLE}"
+    fields["outputUri"] = "s3://{BUCKET}/{batch}/{id}/"
+    yield "defaults:"
+    yield from yaml_text.table(fields, 2)
+    if key.type != _READY2RUN:
+        yield "  # storageType: DYNAMIC"
+    if workflow.profiles:
+        yield from _comment(f"engineSettings: {{profile: NAME}}   # one of {_listed(workflow.profiles)}", 2)
+    yield "  # tags: {project: NAME}"
+    yield "  # parameters:   # those that are the same in every row"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return printable(", ".join(names), 200)
+
+
+def _runs(workflow: Workflow) -> Iterator[str]:
+    yield "runs:"
+    yield "  - id:   # a name of its own for each row, such as the sample's"
+    template = workflow.template
+    if template is None:
+        yield from _comment("The workflow has no parameter template: its names are not known.", 4)
+        yield "    # parameters:"
+        yield f'    #   name: "{_FILL_IN}"'
+        return
+    yield from _parameters(template)
+
+
+def _parameters(template: Template) -> Iterator[str]:
+    required = {name: entry for name, entry in template.items() if not entry.optional}
+    optional = {name: entry for name, entry in template.items() if entry.optional}
+    # A table of nothing but comments would be no table.
+    yield "    parameters:" if required else "    # parameters:"
+    for name, entry in required.items():
+        yield from _comment(entry.description, 6)
+        yield from yaml_text.table({name: _FILL_IN}, 6)
+    for name, entry in optional.items():
+        yield from _comment(f"optional: {entry.description}" if entry.description else "optional", 6)
+        yield from (f"      # {line}" for line in yaml_text.table({name: _FILL_IN}, 0))
+
+
+def _comment(text: str, indent: int) -> Iterator[str]:
+    words = printable(" ".join(text.split()), _DESCRIPTION)
+    space = " " * indent
+    yield from (f"{space}# {line}" for line in textwrap.wrap(words, _WIDTH - indent - 2))

@@ -1,0 +1,119 @@
+"""
+Rows as a manifest, in any of the formats.
+
+    fields = shared_fields(rows)
+    write(rows, file, Format.YAML, batch="cohort", defaults=fields)
+
+Belongs here: what each format's document consists of. Does not: single values (``yaml_text``,
+``delimited_text``), AWS's settings (``native_text``), opening and replacing files (``cli``).
+
+Rows are read twice or more and never held, so memory does not grow with them. What is written loads as
+the very same specs; a format that cannot say something refuses it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest import delimited_text, yaml_text
+from batchrun.manifest.source import Format
+from batchrun.manifest.written_rows import Row, Rows, as_written, json_text, row_of, shared_fields, without
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import IO
+
+    from batchrun.model.spec import Json
+
+__all__ = ["DOCUMENTS", "Row", "Rows", "row_of", "shared_fields", "write", "write_defaults"]
+
+#: Formats that have a place for the batch's name and for defaults.
+DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
+_FIRST: Final = ("workflowId", "workflowType", "roleArn", "outputUri", "name", "parameters", "tags")
+_DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
+
+
+def write(
+    rows: Rows,
+    out: IO[str],
+    form: Format,
+    *,
+    batch: str | None = None,
+    defaults: Mapping[str, Json] | None = None,
+    source: str = "manifest",
+) -> None:
+    """
+    Write a manifest.
+
+    Args:
+        rows: The rows.
+        out: Where to; open with ``newline=""`` and in UTF-8.
+        form: How.
+        batch: The batch's name, which only YAML and JSON can hold.
+        defaults: What need not be said in each row, from :func:`shared_fields`: a document holds it, for
+            other formats it is on the caller to keep it, with :func:`write_defaults`.
+        source: What messages call the rows.
+
+    Raises:
+        ManifestError: The format cannot say what a row has.
+    """
+    shared = defaults or {}
+    head = _head(batch, shared) if form in DOCUMENTS else {}
+
+    def rest() -> Rows:
+        return lambda: (Row(id=row.id, fields=without(row.fields, shared)) for row in rows())
+
+    own = rest() if shared else rows
+    if form is Format.YAML:
+        _write_yaml(own, out, head)
+    elif form is Format.JSON:
+        _write_json(own, out, head)
+    elif form is Format.JSONL:
+        for row in own():
+            out.write(json_text(_table(row)) + "\n")
+    else:
+        delimited_text.write(own, out, _DELIMITERS[form], source=source)
+
+
+def write_defaults(defaults: Mapping[str, Json], out: IO[str], form: Format) -> None:
+    """Write what ``--defaults`` takes; YAML or JSON."""
+    fields = _ordered({name: as_written(value) for name, value in defaults.items()})
+    if form is Format.JSON:
+        out.write(json_text(fields, indent=2) + "\n")
+    else:
+        out.writelines(f"{line}\n" for line in yaml_text.table(fields, 0))
+
+
+def _head(batch: str | None, shared: Mapping[str, Json]) -> dict[str, Json]:
+    head: dict[str, Json] = {} if batch is None else {"batch": batch}
+    if shared:
+        head["defaults"] = _ordered({name: as_written(value) for name, value in shared.items()})
+    return head
+
+
+def _table(row: Row) -> dict[str, Json]:
+    return {"id": row.id, **_ordered({name: as_written(value) for name, value in row.fields.items()})}
+
+
+def _ordered(fields: dict[str, Json]) -> dict[str, Json]:
+    """Put first what people look for first."""
+    return {**{name: fields[name] for name in _FIRST if name in fields}, **fields}
+
+
+def _write_yaml(rows: Rows, out: IO[str], head: dict[str, Json]) -> None:
+    out.writelines(f"{line}\n" for line in yaml_text.table(head, 0, depth=0))
+    out.write("runs:\n")
+    for row in rows():
+        first, *others = yaml_text.table(_table(row), 4)
+        out.write("\n".join([f"  - {first.strip()}", *others]) + "\n")
+
+
+def _write_json(rows: Rows, out: IO[str], head: dict[str, Json]) -> None:
+    out.write("{\n")
+    for name, value in head.items():
+        out.write(f"  {json_text(name)}: {json_text(value)},\n")
+    mark = '  "runs": ['
+    for row in rows():
+        out.write(f"{mark}\n    {json_text(_table(row))}")
+        mark = ","
+    out.write("\n  ]\n}\n")

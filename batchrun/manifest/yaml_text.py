@@ -1,0 +1,89 @@
+"""
+Values as YAML that means the same to every reader.
+
+Belongs here: when text needs quotes, and layout. Does not: what a manifest consists of (``write``,
+``template``).
+
+YAML's own emitters are not used: they quote what YAML 1.1 would take for something else, and pass over what
+only YAML 1.2, which manifests are read by, does: ``0o17`` and ``1e5``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from batchrun.model.spec import Json
+
+#: Text that no version of YAML takes for anything else, the words apart.
+_PLAIN: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9_./@+-]|:(?!$))*")
+_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+#: Characters after which YAML wants a key to be announced.
+_LONGEST_KEY: Final = 1000
+_WIDTH: Final = 100
+#: Tables within each other that get lines of their own: a field's entries, no more.
+_SPREAD: Final = 2
+
+
+def text(value: str) -> str:
+    """Give a text, in quotes where it needs them."""
+    is_plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    return value if is_plain else quoted(value)
+
+
+def quoted(value: str) -> str:
+    """Give a text in double quotes, everything that cannot be printed escaped."""
+    return "".join(
+        character if character.isprintable() else _escape(character)
+        for character in json.dumps(value, ensure_ascii=False)
+    )
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 (what four digits hold)
+
+
+def flow(value: Json) -> str:
+    """Give a value on one line."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(flow, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow_key(key)}: {flow(part)}" for key, part in value.items()) + "}"
+    return json.dumps(value)
+
+
+def _flow_key(key: str) -> str:
+    written = quoted(key)
+    return f"? {written} " if len(written) > _LONGEST_KEY else written
+
+
+def table(fields: Mapping[str, Json], indent: int, depth: int = 1) -> Iterator[str]:
+    """Give a table's lines."""
+    space = " " * indent
+    for name, value in fields.items():
+        key = text(name)
+        if len(key) > _LONGEST_KEY:
+            yield f"{space}? {key}"
+            key = ""
+        if isinstance(value, dict) and value and depth < _SPREAD and key:
+            yield f"{space}{key}:"
+            yield from table(value, indent + 2, depth + 1)
+        else:
+            yield from _entry(f"{space}{key}:", value, indent)
+
+
+def _entry(key: str, value: Json, indent: int) -> Iterator[str]:
+    line = f"{key} {text(value) if isinstance(value, str) else flow(value)}"
+    if len(line) <= _WIDTH or not isinstance(value, list) or not value:
+        yield line
+        return
+    yield key
+    for element in value:
+        yield f"{' ' * indent}  - {text(element) if isinstance(element, str) else flow(element)}"

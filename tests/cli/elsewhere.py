@@ -1,0 +1,96 @@
+"""What the command talks to, served by the test itself: a HealthOmics with workflows, and an S3."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from html import escape
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+from anyio.from_thread import BlockingPortal
+
+from batchrun.clock import SystemClock
+from batchrun.simulator import Parameter, Settings, Version, Workflow, serve
+
+GERMLINE = Workflow(
+    id="1234567",
+    name="germline",
+    parameters={
+        "reads": Parameter(description="FASTQ files,\n# both: [R1, R2]\x1b[31m"),
+        "reference: x": Parameter(),
+        "threads": Parameter(description="CPUs", optional=True),
+    },
+    profiles={"test": {"reads": Parameter(optional=True)}},
+    versions={
+        "v2": Version(parameters={"only": Parameter(optional=True)}),
+        "old": Version(status="INACTIVE"),
+    },
+)
+BROKEN = Workflow(id="9", type="READY2RUN", status="FAILED")
+
+
+def healthomics(portal: BlockingPortal, **changes: Any) -> Any:
+    settings = Settings(
+        **{"limits": {"*": None}, "workflows": (GERMLINE, BROKEN), "any_workflow": False, **changes}
+    )
+    return portal.wrap_async_context_manager(serve(settings, clock=SystemClock()))
+
+
+class S3:
+    """Buckets in memory: ListObjectsV2 in small pages, and HEAD."""
+
+    def __init__(self, keys: dict[str, str], page: int = 2) -> None:
+        self.keys = sorted(keys)
+        self.classes = keys
+        self.page = page
+        self.failures = 0  #: 503 for so many of the next calls
+        self.url = ""
+        self.calls = 0
+
+    @asynccontextmanager
+    async def served(self):
+        runner = web.AppRunner(app := web.Application())
+        app.router.add_route("*", "/{path:.*}", self.answer)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.calls += 1
+        if self.failures:
+            self.failures -= 1
+            return web.Response(status=503)
+        bucket, _, key = unquote(request.raw_path.split("?")[0]).lstrip("/").partition("/")
+        if bucket == "secret":
+            return self.refusal(403, "AccessDenied")
+        if bucket != "lab":
+            return self.refusal(404, "NoSuchBucket")
+        if request.method == "HEAD":
+            return self.head(key)
+        return self.listing(request.query)
+
+    def refusal(self, status: int, code: str) -> web.Response:
+        return web.Response(status=status, text=f"<Error><Code>{code}</Code></Error>")
+
+    def head(self, key: str) -> web.Response:
+        if key not in self.classes:
+            return web.Response(status=404)
+        return web.Response(headers={"x-amz-storage-class": self.classes[key] or "STANDARD"})
+
+    def listing(self, query: Any) -> web.Response:
+        keys = [key for key in self.keys if key.startswith(query["prefix"])]
+        start = int(query.get("continuation-token", 0))
+        shown, more = keys[start : start + self.page], len(keys) > start + self.page
+        items = "".join(f"<Contents><Key>{escape(key)}</Key></Contents>" for key in shown)
+        token = f"<NextContinuationToken>{start + self.page}</NextContinuationToken>" if more else ""
+        return web.Response(
+            content_type="application/xml",
+            text=f"<ListBucketResult><Name>lab</Name><KeyCount>{len(shown)}</KeyCount>"
+            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{token}{items}</ListBucketResult>",
+        )

@@ -7,51 +7,62 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
+from batchrun.cli.exits import Exit
 from batchrun.cli.options import LEDGER, OUTPUT, option
-from batchrun.cli.printable import printable
+from batchrun.cli.overview_lines import counted, details, facts, summary
 from batchrun.cli.speak import emit, say
+from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
-from batchrun.model.states import ENDED, QUEUED_STATUSES, State
-from batchrun.report.results import row
+from batchrun.report.overview import overview
 
 if TYPE_CHECKING:
-    from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Batch, Counts, Ledger
-
-_BAD = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
-_PAGE = 500
+    from batchrun.ports.ledger import Batch, Ledger
 
 
-@click.command()
+@click.command(
+    epilog="With --watch, Ctrl-C ends with 0; a batch that has ended, with the exit code of 'batchrun run'."
+)
 @click.argument("batch", required=False)
 @option(
-    "--failed", is_flag=True, show_default=False, help="Show each entry that ended without success, and why."
+    "--failed",
+    is_flag=True,
+    show_default=False,
+    help="Show what ended without success: why, which, what to do.",
+)
+@option(
+    "--watch",
+    is_flag=True,
+    show_default=False,
+    envvar="BATCHRUN_STATUS_WATCH",
+    help="Go on showing it until the batch has ended.",
 )
 @LEDGER
 @OUTPUT
-def status(**options: Any) -> None:
+@click.pass_context
+def status(context: click.Context, /, **options: Any) -> None:
     """
-    Say how BATCH stands, or every batch of the ledger; call nothing.
+    List the batches of the ledger, or say how BATCH stands; call nothing.
 
     Works beside a running launcher.
     """
-    anyio.run(_status, options)
+    context.exit(anyio.run(_status, options))
 
 
-async def _status(options: dict[str, Any]) -> None:
+async def _status(options: dict[str, Any]) -> Exit:
+    if options["watch"] and options["failed"]:
+        raise UsageError("--watch and --failed do not go together: --watch shows the latest failures")
     async with await open_ledger(options["ledger"], read_only=True) as ledger:
-        for batch in await _chosen(ledger, options["batch"]):
-            counts = await ledger.counts(batch.name)
-            (_emit if options["as_json"] else _tell)(batch, counts)
-            if options["failed"]:
-                await _tell_failed(ledger, batch.name, as_json=options["as_json"])
+        if options["watch"]:
+            from batchrun.cli.watch import watch  # noqa: PLC0415 (draws, on a terminal)
 
-
-async def _chosen(ledger: Ledger, name: str | None) -> list[Batch]:
-    if name is None:
-        return list(await ledger.batches())
-    return [await find_batch(ledger, name)]
+            return await watch(ledger, await find_batch(ledger, options["batch"]), as_json=options["as_json"])
+        if options["batch"] is None:
+            for batch in await ledger.batches():
+                await _list(ledger, batch, options)
+        else:
+            await _show(ledger, await find_batch(ledger, options["batch"]), options)
+    return Exit.OK
 
 
 async def find_batch(ledger: Ledger, name: str | None) -> Batch:
@@ -70,41 +81,30 @@ async def find_batch(ledger: Ledger, name: str | None) -> Batch:
     raise UsageError(f"{problem} it has: {', '.join(names) or 'none'}")
 
 
-def _numbers(counts: Counts) -> dict[str, int]:
-    queued = sum(counts.by_status.get(status, 0) for status in QUEUED_STATUSES)
-    state = {one: counts.by_state.get(one, 0) for one in State}
-    return {
-        "planned": state[State.PLANNED] + state[State.BACKOFF],
-        "submitting": state[State.SUBMITTING],
-        "queued": queued,
-        "running": state[State.ACTIVE] - queued,
-        **{one.value: state[one] for one in State if one in ENDED},
-    }
+async def _list(ledger: Ledger, batch: Batch, options: dict[str, Any]) -> None:
+    counts = await ledger.counts(batch.name)
+    if options["as_json"]:
+        emit("status", **counted(batch, counts))
+    else:
+        say(summary(batch, counts))
+    if options["failed"]:
+        await _failed(ledger, batch, options)
 
 
-def _emit(batch: Batch, counts: Counts) -> None:
-    emit("status", batch=batch.name, region=batch.region, total=counts.total, **_numbers(counts))
-
-
-def _tell(batch: Batch, counts: Counts) -> None:
-    shown = ", ".join(f"{number} {name}" for name, number in _numbers(counts).items() if number)
-    say(f"{printable(batch.name)}: {shown or 'no rows'} (of {counts.total})")
-
-
-async def _tell_failed(ledger: Ledger, batch: str, *, as_json: bool) -> None:
-    for state in _BAD:
-        after = -1
-        while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
-            for entry in page:
-                _tell_entry(entry, as_json=as_json)
-            after = page[-1].position
-
-
-def _tell_entry(entry: Entry, *, as_json: bool) -> None:
-    cells = row(entry)
-    if as_json:
-        emit("entry", batch=entry.batch, **cells)
+async def _show(ledger: Ledger, batch: Batch, options: dict[str, Any]) -> None:
+    if options["failed"]:
+        await _list(ledger, batch, options)
         return
-    why = ": ".join(str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name])
-    run = f" (run {cells['runId']})" if cells["runId"] else ""
-    say(printable(f"  {cells['status']} {entry.id}{run} {why}").replace("\n", " "))
+    now = await overview(ledger, batch, SystemClock().utcnow())
+    if options["as_json"]:
+        emit("status", **facts(now))
+        return
+    say(summary(batch, now.counts))
+    for label, text in details(now):
+        say(f"  {label:<9} {text}")
+
+
+async def _failed(ledger: Ledger, batch: Batch, options: dict[str, Any]) -> None:
+    from batchrun.cli.failures import emit_failures, tell_failures  # noqa: PLC0415
+
+    await (emit_failures if options["as_json"] else tell_failures)(ledger, batch.name)

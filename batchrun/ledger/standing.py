@@ -63,14 +63,12 @@ def near_ids(connection: apsw.Connection, batch: str, text: str) -> Sequence[str
     """Give some ids that *text* may have been meant to be."""
     key = batch_key(connection, batch)
     asked = {
-        "ids_after": text,
-        "ids_before": text,
-        "ids_like": f"%{_literal(text)}%",
-        "ids_among": json.dumps(list(_one_off(text))),
+        queries()["ids_after"]: text,
+        queries()["ids_before"]: text,
+        queries()["ids_like"]: f"%{_literal(text)}%",
+        queries()["ids_among"]: json.dumps(list(_one_off(text))),
     }
-    return list(
-        {row[0] for name, value in asked.items() for row in connection.execute(queries()[name], (key, value))}
-    )
+    return list({row[0] for sql, value in asked.items() for row in connection.execute(sql, (key, value))})
 
 
 def _one_off(text: str) -> Iterator[str]:

@@ -34,7 +34,8 @@ def test_runs_that_fail_are_told_and_exit_with_one(shell: Shell, simulate):
     assert "FAILED s000 RUN_TASK_FAILED" in done.stdout
     assert {row["failureReason"] for row in shell.results()} == {"RUN_TASK_FAILED"}
     status = shell.run("status", "--failed")
-    assert "FAILED s002 (run " in status.stdout
+    assert "FAILED RUN_TASK_FAILED: 3 rows" in status.stdout
+    assert "s002 (run " in status.stdout
 
 
 def test_the_first_signal_ends_in_good_order_and_the_same_command_goes_on(shell: Shell, simulate):

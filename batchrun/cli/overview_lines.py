@@ -1,0 +1,156 @@
+"""
+How a batch stands, in words and in JSON.
+
+Belongs here: wording. Does not: the numbers (``report.overview``), terminals (``watch``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from batchrun.cli.printable import printable
+from batchrun.cli.values import seconds
+from batchrun.report.overview import ENDS_WINDOW, STARTS_WINDOW, numbers
+from batchrun.report.results import row, status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from batchrun.model.entry import Entry
+    from batchrun.ports.ledger import Batch, Counts, KeptPace
+    from batchrun.report.overview import Estimate, Overview
+
+_STARTS: Final = seconds(STARTS_WINDOW.total_seconds())
+_ENDS: Final = seconds(ENDS_WINDOW.total_seconds())
+
+
+def summary(batch: Batch, counts: Counts) -> str:
+    """Say in one line how many entries stand where."""
+    shown = ", ".join(f"{number} {name}" for name, number in numbers(counts).items() if number)
+    return f"{printable(batch.name)}: {shown or 'no rows'} (of {counts.total})"
+
+
+def details(now: Overview) -> Iterator[tuple[str, str]]:
+    """Give what else is to be said, as label and text; a label that is empty goes on with the one before."""
+    yield "launcher", _holder(now)
+    if not now.has_ended:
+        yield "starts", f"{now.starts_per_second:.2g} per second over the last {_STARTS}"
+        yield "left", _left(now.left)
+        yield "slots", f"{now.counts.slots} in use"
+    if now.waiting is not None or now.deferrals:
+        yield "put off", _put_off(now)
+    yield from _labelled("pace", (_pace(pace, now.at) for pace in now.paces))
+    yield from _labelled("oldest", (_active(entry, now.at) for entry in now.oldest))
+    yield from _labelled("failed", (failure(entry) for entry in now.failures))
+
+
+def facts(now: Overview) -> dict[str, Any]:
+    """Give all of it for programs."""
+    return {
+        **counted(now.batch, now.counts),
+        "starts_per_second": round(now.starts_per_second, 3),
+        "seconds_left": _seconds_left(now.left),
+        "slots": now.counts.slots,
+        "deferrals": now.deferrals,
+        "next_due": _iso(now.next_due),
+        "holder": now.holder.holder if now.holder else None,
+        "lease_expires": _iso(now.holder.expires_at) if now.holder else None,
+        "paces": [
+            {
+                "account": pace.account,
+                "operation": pace.operation,
+                "per_second": round(pace.learned.base, 3),
+                "phase": pace.learned.phase.value,
+                "at": _iso(pace.at),
+            }
+            for pace in now.paces
+        ],
+        "oldest": [row(entry) for entry in now.oldest],
+        "failures": [row(entry) for entry in now.failures],
+    }
+
+
+def counted(batch: Batch, counts: Counts) -> dict[str, Any]:
+    """Give the counts for programs."""
+    return {"batch": batch.name, "region": batch.region, "total": counts.total, **numbers(counts)}
+
+
+def failure(entry: Entry) -> str:
+    """Say in one line what became of an entry that did not succeed."""
+    cells = row(entry)
+    run = f" (run {cells['runId']})" if cells["runId"] else ""
+    return one_line(f"{cells['status']} {entry.id}{run} {why(entry)}")
+
+
+def why(entry: Entry) -> str:
+    """Say why an entry did not succeed, in the service's words."""
+    cells = row(entry)
+    return ": ".join(str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name])
+
+
+def one_line(text: str) -> str:
+    """Give text of others as one line that is safe to show."""
+    return printable(text).replace("\n", " ").rstrip()
+
+
+def clock(time: datetime, at: datetime) -> str:
+    """Write a time for people, with its day where that is another than that of *at*."""
+    return f"{time:%H:%M:%S} UTC" if time.date() == at.date() else f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _labelled(label: str, texts: Iterator[str]) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        yield label, text
+        label = ""
+
+
+def _holder(now: Overview) -> str:
+    if now.holder is not None:
+        until = clock(now.holder.expires_at, now.at)
+        return one_line(f"{now.holder.holder}, whose lease lasts until {until} unless renewed")
+    return (
+        "none, and nothing is left to do" if now.has_ended else "none at the moment; 'batchrun run' goes on"
+    )
+
+
+def _left(left: Estimate | None) -> str:
+    if left is None:
+        return f"not known yet: too few runs ended in the last {_ENDS}"
+    likely, least, most = (seconds(part.total_seconds()) for part in (left.likely, left.least, left.most))
+    return f"about {likely} ({least} to {most}) if runs end as in the last {_ENDS}"
+
+
+def _put_off(now: Overview) -> str:
+    times = {0: "not", 1: "once"}.get(now.deferrals, f"{now.deferrals} times")
+    parts = [f"{times} in the last {_ENDS}"]
+    if now.waiting is not None:
+        parts.append(f"{now.waiting.id} waits because of {now.waiting.code or 'the service'}")
+    if now.next_due is not None:
+        parts.append(f"next try at {clock(now.next_due, now.at)}")
+    return one_line("; ".join(parts))
+
+
+def _pace(pace: KeptPace, at: datetime) -> str:
+    age = seconds(max(0.0, (at - pace.at).total_seconds()))
+    return one_line(
+        f"{pace.operation} {pace.learned.base:.3g} per second, learned {age} ago ({pace.account})"
+    )
+
+
+def _active(entry: Entry, at: datetime) -> str:
+    run = entry.run
+    since = (run and (run.creation_time or run.start_time)) or entry.accepted_at
+    age = f" for {seconds((at - since).total_seconds())}" if since else ""
+    return one_line(f"{entry.id} {status(entry)}{age} (run {run.id if run else '?'})")
+
+
+def _seconds_left(left: Estimate | None) -> dict[str, int] | None:
+    if left is None:
+        return None
+    parts = {"likely": left.likely, "least": left.least, "most": left.most}
+    return {name: round(part.total_seconds()) for name, part in parts.items()}
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None

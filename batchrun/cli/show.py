@@ -1,0 +1,87 @@
+"""``batchrun show``: an entry's whole story, from the ledger alone."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import click
+
+from batchrun.cli.options import LEDGER, option
+from batchrun.cli.speak import emit, say
+from batchrun.cli.status import find_batch
+from batchrun.errors import UsageError
+from batchrun.ledger import open_ledger
+from batchrun.ports.ledger import Outcome
+
+if TYPE_CHECKING:
+    from batchrun.ports.ledger import Ledger
+
+_SUGGESTED: Final = 3
+#: How like what was typed an id must be, from 0 to 1.
+_CUTOFF: Final = 0.4
+
+
+@click.command()
+@click.argument("entry_id", metavar="ID")
+@option("--batch", help="The batch, where ID is in several.")
+@LEDGER
+@option("--json", "as_json", is_flag=True, show_default=False, help="One JSON object on stdout.")
+def show(**options: Any) -> None:
+    """
+    Tell the story of the row ID: its run, its attempts, its request, and each event.
+
+    Everything comes from the ledger; nothing is called.
+    """
+    anyio.run(_show, options)
+
+
+async def _show(options: dict[str, Any]) -> None:
+    from batchrun.cli import story  # noqa: PLC0415 (only for an entry that is there)
+
+    async with await open_ledger(options["ledger"], read_only=True) as ledger:
+        found = await _find(ledger, options["entry_id"], options["batch"])
+        history = await ledger.history(found.entry.batch, found.entry.id)
+    if options["as_json"]:
+        emit("entry", **story.facts(found, history))
+        return
+    for line in story.lines(found, history):
+        say(line)
+
+
+async def _find(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
+    """
+    Give the entry of this id, from the batch that was named, or the only one that has it.
+
+    Raises:
+        UsageError: There is none, or several.
+    """
+    if batch is not None:
+        names = [(await find_batch(ledger, batch)).name]
+    else:
+        names = [one.name for one in await ledger.batches()]
+    found = [entry for name in names if (entry := await ledger.entry(name, entry_id)) is not None]
+    if len(found) == 1:
+        name = found[0].batch
+        return Outcome(entry=found[0], earlier=tuple(await ledger.earlier(name, entry_id)))
+    if found:
+        having = ", ".join(entry.batch for entry in found)
+        raise UsageError(f"'{entry_id}' is in several batches: {having}; say which with --batch")
+    raise UsageError(await _unknown(ledger, entry_id, names))
+
+
+async def _unknown(ledger: Ledger, entry_id: str, batches: list[str]) -> str:
+    where = f"batch '{batches[0]}' has" if len(batches) == 1 else "the ledger has"
+    near = _nearest(entry_id, [one for name in batches for one in await ledger.near_ids(name, entry_id)])
+    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    return f"{where} no row '{entry_id}'{hint}"
+
+
+def _nearest(text: str, ids: list[str]) -> list[str]:
+    likeness = SequenceMatcher(b=text.casefold(), autojunk=False)
+    ranked = []
+    for one in ids:
+        likeness.set_seq1(one.casefold())
+        ranked.append((-likeness.ratio(), one))
+    return [one for ratio, one in sorted(ranked)[:_SUGGESTED] if -ratio >= _CUTOFF]

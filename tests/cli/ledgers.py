@@ -1,0 +1,112 @@
+"""Ledgers for verbs that only read one: made in the test's own process, without a service."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import anyio
+
+from batchrun.ledger import open_ledger
+from batchrun.model.entry import Run
+from batchrun.model.events import Accepted, Completed, Event, Failed, Progressed, Refused, Removed
+from batchrun.model.limits import Changed
+from batchrun.model.spec import Spec, canonical
+from batchrun.ports.ledger import Ledger
+from tests.ledger.samples import AT, intended, later, lease_on, move, run_of
+
+#: What no row of a manifest may lose on its way through a ledger and back.
+PARAMETERS = {
+    "text": "a{id}b",
+    "braces": "*_{1,2}.fq",
+    "number": 7,
+    "ratio": 0.5,
+    "flag": True,
+    "list": ["x", 1],
+    "zero": "007",
+    "none": None,
+}
+
+
+def spec(entry_id: str, position: int, batch: str) -> Spec:
+    fields = {
+        "name": f"{batch}-{entry_id}",
+        "workflowId": "1234567",
+        "roleArn": "arn:aws:iam::123456789012:role/omics",
+        "outputUri": f"s3://lab-results/{batch}/{entry_id}/",
+        "parameters": {**PARAMETERS, "sample": entry_id},
+        "tags": {"project": "cohort"},
+    }
+    return Spec(id=entry_id, position=position, request=canonical(fields))  # type: ignore[arg-type]
+
+
+def stories(first: int = 0) -> dict[str, list[Event]]:
+    """Give what happens to each row; run numbers, which a ledger has once, are above *first*."""
+    run = functools.partial(_run, first)
+    return {
+        "planned": [],
+        "queued": [intended(), Accepted(at=AT, run=run(1))],
+        "running": [
+            intended(),
+            Accepted(at=later(seconds=1), run=run(2)),
+            Progressed(at=AT, run=run(2, "RUNNING")),
+        ],
+        "done": [intended(), Accepted(at=AT, run=run(3)), Completed(at=AT, run=run(3, "COMPLETED"))],
+        "memory": [intended(), Accepted(at=AT, run=run(4)), _failed(first, 4, "OUT_OF_MEMORY_ERROR")],
+        "task": [intended(), Accepted(at=AT, run=run(5)), _failed(first, 5, "RUN_TASK_FAILED")],
+        "task2": [intended(), Accepted(at=AT, run=run(6)), _failed(first, 6, "RUN_TASK_FAILED")],
+        "refused": [intended(), Refused(at=AT, code="ValidationException", message="no such role")],
+        "gone": [intended(), Accepted(at=AT, run=run(8)), Removed(at=AT, message="it is not there any more")],
+        "twice": [intended(), Accepted(at=AT, run=run(9)), _failed(first, 9, "SERVICE_ERROR")],
+        "again": [intended(), Accepted(at=AT, run=run(10)), Completed(at=AT, run=run(10, "COMPLETED"))],
+    }
+
+
+def _run(first: int, number: int, status: str = "PENDING", **fields: object) -> Run:
+    return run_of(first + number, status, **fields)
+
+
+def _failed(first: int, number: int, reason: str) -> Failed:
+    at = later(minutes=number)
+    fields = {"failure_reason": reason, "status_message": "it\nbroke", "stop_time": at}
+    return Failed(at=at, run=_run(first, number, "FAILED", **fields))
+
+
+#: The rows, in the manifest's order.
+IDS = [entry_id for entry_id in stories() if entry_id != "again"]
+BAD = ["memory", "task", "task2", "refused", "gone"]
+
+
+def make(folder: Path, *batches: str) -> None:
+    """Make ``batchrun.db`` with these batches, or one called cohort; nobody holds any."""
+
+    async def made() -> None:
+        async with await open_ledger(folder / "batchrun.db") as ledger:
+            for number, batch in enumerate(batches or ("cohort",)):
+                await _fill(ledger, batch, stories(100 * number))
+
+    anyio.run(made)
+
+
+async def _fill(ledger: Ledger, batch: str, told: dict[str, list[Event]]) -> None:
+    lease = await lease_on(ledger, batch)
+    rows = [spec(entry_id, position, batch) for position, entry_id in enumerate(IDS)]
+    await ledger.sync(lease, rows, changed=Changed.REFUSE, at=AT)
+    for entry_id in IDS[1:]:
+        await move(ledger, lease, entry_id, *told[entry_id])
+    assert await ledger.retry(batch, ["twice"], at=AT, why="asked for") == ["twice"]
+    await move(ledger, lease, "twice", *told["again"])
+    await ledger.release(lease)
+
+
+def make_long(folder: Path, rows: int) -> None:
+    """Make ``batchrun.db`` with a batch of so many planned rows."""
+
+    async def made() -> None:
+        async with await open_ledger(folder / "batchrun.db") as ledger:
+            lease = await lease_on(ledger)
+            specs = (spec(f"s{number:05}", number, "cohort") for number in range(rows))
+            await ledger.sync(lease, specs, changed=Changed.REFUSE, at=AT)
+            await ledger.release(lease)
+
+    anyio.run(made)

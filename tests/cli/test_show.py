@@ -1,0 +1,77 @@
+"""One row's story."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Shell
+from tests.cli.ledgers import make
+
+
+@pytest.fixture
+def cohort(shell: Shell) -> Shell:
+    make(shell.folder)
+    return shell
+
+
+def test_it_tells_run_attempts_events_and_request(cohort: Shell):
+    done = cohort.run("show", "twice")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "twice of cohort: COMPLETED"
+    assert "  uuid       uuid-10" in lines
+    assert any(line.startswith("  1  FAILED  run 0000009  uuid-9  SERVICE_ERROR  it broke") for line in lines)
+    begun, ended = lines.index("events:"), lines.index("request:")
+    kinds = [line.split()[5] for line in lines[begun + 1 : ended]]
+    assert kinds == ["intended", "accepted", "failed", "retried", "intended", "accepted", "completed"]
+    request = json.loads("\n".join(lines[ended + 1 :]))
+    assert request["tags"]["batchrun:attempt"] == "2"
+
+
+def test_it_says_why_a_run_failed_and_what_to_do(cohort: Shell):
+    said = cohort.run("show", "memory").stdout
+    assert "reason     OUT_OF_MEMORY_ERROR: it broke" in said
+    assert "to do      for the workflow's author: give the failed task more memory" in said
+
+
+def test_a_row_that_was_never_sent_has_no_events(cohort: Shell):
+    done = cohort.run("show", "planned")
+    assert done.returncode == 0
+    assert "events: none yet" in done.stdout
+
+
+def test_in_json(cohort: Shell):
+    told = json.loads(cohort.run("show", "twice", "--json").stdout)
+    assert (told["message_type"], told["id"], told["uuid"], told["state"]) == (
+        "entry",
+        "twice",
+        "uuid-10",
+        "succeeded",
+    )
+    assert [(one["attempt"], one["uuid"]) for one in told["attempts"]] == [(1, "uuid-9")]
+    assert told["events"][2]["run"]["failure_reason"] == "SERVICE_ERROR"
+    assert told["request"]["requestId"] == told["requestId"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("memry", "memory"), ("MEMORY", "memory"), ("tasks", "task, task2"), ("refuse", "refused")],
+)
+def test_an_id_that_is_nearly_right_is_suggested(cohort: Shell, typed, meant):
+    done = cohort.run("show", typed)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no row '{typed}'; did you mean {meant}" in done.stderr
+
+
+def test_an_id_that_is_like_none_is_not_guessed_at(cohort: Shell):
+    assert cohort.run("show", "xyzzy").stderr == "batchrun: batch 'cohort' has no row 'xyzzy'\n"
+
+
+def test_an_id_in_several_batches_needs_its_batch(shell: Shell):
+    make(shell.folder, "first", "second")
+    done = shell.run("show", "done")
+    assert (done.returncode, "second, first; say which with --batch" in done.stderr) == (2, True)
+    assert shell.run("show", "done", "--batch", "first").stdout.startswith("done of first: COMPLETED\n")
+    assert "it has: second, first" in shell.run("show", "done", "--batch", "third").stderr

@@ -1,0 +1,201 @@
+"""How it stands: at once, and watched."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+
+import pytest
+
+from tests.cli.conftest import BATCHRUN, Shell, end, until
+from tests.cli.ledgers import make
+
+COUNTS = "1 planned, 1 queued, 1 running, 2 succeeded, 3 failed, 1 deleted, 1 refused (of 10)"
+
+
+@pytest.fixture
+def cohort(shell: Shell) -> Shell:
+    make(shell.folder)
+    return shell
+
+
+def test_without_a_batch_each_is_a_line(shell: Shell):
+    make(shell.folder, "first", "second")
+    assert shell.run("status").stdout == f"second: {COUNTS}\nfirst: {COUNTS}\n"
+    told = [json.loads(line) for line in shell.run("status", "--json").stdout.splitlines()]
+    assert [(one["batch"], one["queued"], one["running"]) for one in told] == [
+        ("second", 1, 1),
+        ("first", 1, 1),
+    ]
+
+
+def test_a_batch_is_told_at_length(cohort: Shell):
+    done = cohort.run("status", "cohort")
+    assert done.returncode == 0, done.stderr
+    first, *others = done.stdout.splitlines()
+    assert first == f"cohort: {COUNTS}"
+    labels = [line[:12].strip() for line in others]
+    assert labels == ["launcher", "starts", "left", "slots", "oldest", "", "failed", "", "", "", ""]
+    assert "2 in use" in done.stdout
+    failures = [line[12:].split()[1] for line in others[6:]]
+    assert failures == ["task2", "task", "memory", "gone", "refused"]
+
+
+def test_a_batch_in_json(cohort: Shell):
+    told = json.loads(cohort.run("status", "cohort", "--json").stdout)
+    assert (told["message_type"], told["batch"], told["slots"], told["holder"]) == (
+        "status",
+        "cohort",
+        2,
+        None,
+    )
+    assert [row["id"] for row in told["oldest"]] == ["queued", "running"]
+    assert [row["id"] for row in told["failures"]] == ["task2", "task", "memory", "gone", "refused"]
+
+
+def test_the_launcher_at_work_is_named(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "1")
+    launcher = shell.start("run", *shell.cohort(3), "--endpoint-url", simulated.url)
+    simulated.wait_for_runs(3)
+    until(lambda: json.loads(shell.run("status", "cohort", "--json").stdout)["queued"] == 3)
+    told = json.loads(shell.run("status", "cohort", "--json").stdout)
+    assert told["holder"].endswith(f":{launcher.pid}")
+    assert told["starts_per_second"] > 0
+    end(launcher, signal.SIGKILL)
+    assert "launcher  none at the moment" in shell.run("status", "cohort").stdout
+
+
+def test_failures_are_told_by_reason_with_whose_job_it_is(cohort: Shell):
+    lines = cohort.run("status", "--failed").stdout.splitlines()
+    assert lines[1].startswith("  FAILED RUN_TASK_FAILED: 2 rows; for nobody yet: read the failed task's log")
+    assert lines[2:4] == ["    task (run 0000005) it broke", "    task2 (run 0000006) it broke"]
+    assert "  DELETED: 1 row; for you: look for who deletes runs before their end is seen" in lines
+    assert "  REFUSED ValidationException: 1 row; for you: correct the row as the message says" in lines
+
+
+def test_failures_in_json_are_groups_then_entries(cohort: Shell):
+    told = [
+        json.loads(line) for line in cohort.run("status", "cohort", "--failed", "--json").stdout.splitlines()
+    ]
+    kinds = [one["message_type"] for one in told]
+    assert kinds == ["status"] + ["failures"] * 4 + ["entry"] * 5
+    assert (told[1]["failureReason"], told[1]["count"], told[1]["ids"]) == (
+        "RUN_TASK_FAILED",
+        2,
+        ["task", "task2"],
+    )
+    assert {"owner", "action"} <= told[1].keys()
+
+
+def test_what_is_told_of_many_failures_leads_to_the_rest(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0002", "--failures", "RUN_TASK_FAILED=1")
+    shell.run("run", *shell.cohort(12), "--endpoint-url", simulated.url, "--rate", "unlimited")
+    said = shell.run("status", "--failed").stdout
+    assert "... and 2 more: batchrun results cohort --where status=FAILED" in said
+    command = said.rpartition("more: batchrun ")[2].strip()
+    done = subprocess.run(
+        f"{' '.join(BATCHRUN)} {command}",
+        shell=True,
+        cwd=shell.folder,
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert len(done.stdout.splitlines()) == 13
+
+
+def test_watching_ends_with_the_batch_and_its_exit_code(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.001", "--failures", "RUN_TASK_FAILED=1")
+    launcher = shell.start(
+        "run", *shell.cohort(4), "--endpoint-url", simulated.url, "--poll-interval", "0.2s"
+    )
+    simulated.wait_for_runs(1)
+    watched = shell.run("status", "--watch")
+    end(launcher)
+    assert watched.returncode == 1, watched.stderr
+    lines = watched.stdout.splitlines()
+    assert lines[-1].endswith("Z cohort: 4 failed (of 4)")
+    assert len(lines) == len({line.partition(" ")[2] for line in lines}), "a line told nothing new"
+
+
+def test_a_batch_that_has_ended_well_is_not_watched_for_long(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0002")
+    shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--rate", "unlimited")
+    assert shell.run("status", "cohort", "--watch").returncode == 0
+    told = json.loads(shell.run("status", "--watch", "--json").stdout)
+    assert (told["succeeded"], told["oldest"]) == (2, [])
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=str)
+def test_watching_ends_when_nobody_reads(cohort: Shell, options):
+    command = " ".join([*BATCHRUN, "status", "--watch", *options])
+    piped = subprocess.run(
+        f"{{ {command}; echo $? >&2; }} | head -1",
+        shell=True,
+        cwd=cohort.folder,
+        env=cohort.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (piped.stdout.count("\n"), piped.stderr) == (1, "0\n")
+
+
+def test_watching_without_a_stdout_still_tells_by_its_exit_code(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0002")
+    shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--rate", "unlimited")
+    command = f"{' '.join(BATCHRUN)} status --watch >&-"
+    done = subprocess.run(
+        command, shell=True, cwd=shell.folder, env=shell.environment, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_watching_with_zero(cohort: Shell, number):
+    watching = subprocess.Popen(
+        [*BATCHRUN, "status", "--watch"],
+        cwd=cohort.folder,
+        env=cohort.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert watching.stdout is not None
+    assert watching.stdout.readline().endswith(f"cohort: {COUNTS}\n")
+    assert end(watching, number) == (0, "")
+
+
+def test_on_a_terminal_watching_draws(cohort: Shell):
+    ours, theirs = pty.openpty()
+    environment = {**cohort.environment, "TERM": "xterm", "COLUMNS": "100"}
+    watching = subprocess.Popen(
+        [*BATCHRUN, "status", "--watch"], cwd=cohort.folder, env=environment, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    seen = b""
+    while b"refused" not in seen or b"launcher" not in seen:
+        seen += os.read(ours, 65536)
+    watching.send_signal(signal.SIGINT)
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(ours)
+    assert watching.wait(30) == 0
+    assert COUNTS.encode() in seen
+    assert b"Traceback" not in seen
+
+
+def test_watching_and_failures_do_not_go_together(cohort: Shell):
+    done = cohort.run("status", "--watch", "--failed")
+    assert (done.returncode, "do not go together" in done.stderr) == (2, True)

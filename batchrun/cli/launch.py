@@ -268,4 +268,4 @@ def _results_format(path: Path) -> results.Format:
     try:
         return results.Format(path.suffix.removeprefix(".").lower())
     except ValueError:
-        raise UsageError(f"--results {path}: the name must end in .csv or .jsonl") from None
+        raise UsageError(f"--results {path}: the name must end in .csv, .json or .jsonl") from None

@@ -89,7 +89,7 @@ if TYPE_CHECKING:
 @option(
     "--results",
     metavar="FILE",
-    help="Where the results go, .csv or .jsonl.  [default: BATCH.results.csv in the working directory]",
+    help="Where the results go, .csv, .json or .jsonl.  [default: BATCH.results.csv in this directory]",
 )
 @SAFE_CSV
 @SERVICE

@@ -236,7 +236,7 @@ def test_a_bad_manifest_calls_nothing_and_touches_no_ledger(shell: Shell, simula
         (("--rate", "fast"), 2, "is not a rate"),
         (("--rate", "0"), 2, "is not a rate"),
         (("--deadline", "soon"), 2, "is not a duration"),
-        (("--results", "x.pdf"), 2, "must end in .csv or .jsonl"),
+        (("--results", "x.pdf"), 2, "must end in .csv, .json or .jsonl"),
         (("--results", "no/such/x.csv"), 2, "--results"),
         (("--ledger", "."), 2, "ledger"),
         (("--ledger", "cohort.csv"), 2, "cohort.csv"),

@@ -11,7 +11,18 @@ from tests.cli.conftest import Shell
 from tests.cli.test_verbs import VERBS
 
 #: What takes long to import, each good for something that most verbs do not do.
-HEAVY = {"aiobotocore", "aiohttp", "boto3", "botocore", "rich", "structlog", "tenacity", "yaml"}
+HEAVY = {
+    "aiobotocore",
+    "aiohttp",
+    "boto3",
+    "botocore",
+    "jinja2",
+    "pyarrow",
+    "rich",
+    "structlog",
+    "tenacity",
+    "yaml",
+}
 #: What the check of a manifest needs of botocore: its model of StartRun, and nothing that could call.
 MODEL = {"botocore"}
 CALLING = {"botocore.session", "botocore.client", "botocore.credentials"}

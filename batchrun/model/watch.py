@@ -53,6 +53,8 @@ _LATE_AT_LEAST: Final = 10.0
 #: A sweep may take so many times as long as to look at each run, and at least these seconds.
 _TOO_DEAR: Final = 2.0
 _SWEEP_AT_LEAST: Final = 15.0
+#: Seconds after which a slow or failed sweep is no reason any more not to try another.
+_FORGOTTEN: Final = 600.0
 #: Seconds without sweeps after one that failed; doubles with each in a row.
 _AFTER_FAILURE: Final = 30.0
 _LONGEST_AFTER_FAILURE: Final = 900.0
@@ -215,7 +217,7 @@ class Watch:
     def sweep_failed(self, sweep: Sweep, *, now: float, is_denied: bool) -> None:
         """Take back a sweep that came to nothing: look at each run until listing may work again."""
         self._is_sweeping = False
-        self._seconds = max(self._seconds, now - sweep.begun)
+        self._seconds = now - sweep.begun
         self._may_list = self._may_list and not is_denied
         pause = min(_AFTER_FAILURE * 2.0 ** min(self._failed_sweeps, 16), _LONGEST_AFTER_FAILURE)
         self._failed_sweeps += 1
@@ -254,6 +256,8 @@ class Watch:
     def _choose(self, now: float) -> None:
         can_list = self._may_list and (not self._failed_sweeps or now >= self._sweep_due)
         was_listing = self._is_listing
+        if not was_listing and now >= self._sweep_due + _FORGOTTEN:
+            self._seconds = 0.0  # it was slow once; maybe it is not any more
         self._is_listing = can_list and (self._way is Way.LIST or self._is_worth_listing())
         if was_listing and not self._is_listing:
             self._stop_listing(now)

@@ -315,7 +315,8 @@ def test_a_sweep_on_trial_after_a_failure_covers_nothing():
 def test_a_listing_that_proved_slow_is_not_worth_it():
     made = watch(100)
     swept(made, shown(*range(100)), 0, took=14)
-    assert not any(isinstance(action, Sweep) for action in made.plan(now=30, room=200))
+    assert not any(isinstance(action, Sweep) for action in made.plan(now=30, room=0))
+    assert any(isinstance(action, Sweep) for action in made.plan(now=700, room=0))
 
 
 def test_a_sweep_with_nothing_left_to_show_is_not_waited_for():

@@ -36,6 +36,7 @@ _PLAIN_TAGS: Final = frozenset(_CORE + name for name in ("int", "float", "bool",
 _TABLE_TAGS: Final = frozenset({"!", _CORE + "seq", _CORE + "map"})
 #: Fields of a row, and of tables within it, have places of their own; deeper ones are not worth their memory.
 _PLACED_DEPTH: Final = 2
+_TOO_DEEP: Final = (f"nested more than {limits.DEPTH} deep", "make the value flatter")
 _CURE: Final = (
     "correct the YAML here: indent with spaces, and put text that begins with { [ * & ! % @ in quotes"
 )
@@ -75,6 +76,8 @@ def _explained(error: yaml.YAMLError, source: str) -> ManifestError:
     else:
         place = Place(source=source)
         reason = printable(str(error).splitlines()[0])
+    if "nesting depth" in reason:  # PyYAML from 6.0.4 on stops at a depth of its own, beyond ours
+        return unreadable(place, *_TOO_DEEP)
     return unreadable(place, f"this is not YAML: {reason}", _CURE)
 
 
@@ -274,8 +277,7 @@ class _Reader:
             raise unreadable(self.place(event), message, "use fewer aliases, or smaller ones")
 
     def _too_deep(self, event: Any) -> ManifestError:
-        message = f"nested more than {limits.DEPTH} deep"
-        return unreadable(self.place(event), message, "make the value flatter")
+        return unreadable(self.place(event), *_TOO_DEEP)
 
     def _complain_of_tag(self, event: Any) -> None:
         tag = printable(event.tag.replace(_CORE, "!!"))

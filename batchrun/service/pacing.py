@@ -127,7 +127,8 @@ class Lane:
         rest = retry_after or 0.0
         if self.pace is not None:
             self.pace.refused(sent, now)
-            self._last = max(self._last, sent)  # what could have been caught up on is used up
+            # What could have been caught up on is used up, and what is in the air takes the next tokens.
+            self._last = max(self._last, now)
         else:
             rest = max(rest, min(_LONGEST_REST, _FIRST_REST * 2.0 ** min(self._refusals, 16)))
             self._refusals += 1

@@ -12,6 +12,8 @@ from batchrun.model.pace import AUTO, Learned, Pace, Rate
 
 _CATCH_UP = 0.02
 _IN_AIR = 32
+#: Seconds after which somebody else who was refused asks again.
+_PERSISTENCE = 0.2
 
 
 @dataclass(slots=True)
@@ -105,7 +107,7 @@ def played(
         jitter: Seconds that may come on top, each way.
         changes: When the bucket's rate becomes another.
         noise: The chance of a refusal for no reason.
-        others: When somebody else takes a token.
+        others: When somebody else wants a token, and asks until there is one.
         pace: Goes on with this one.
         learned: What an earlier launch knew.
         quota: What the service told.
@@ -142,7 +144,8 @@ def played(
                 bucket.take(now)
                 bucket.rate = about
             case "other":
-                bucket.take(now)
+                if not bucket.take(now):
+                    later(now + _PERSISTENCE, "other", 0.0)
             case "arrives":
                 passes = chance.random() >= noise and bucket.take(now)
                 (story.passed_at if passes else story.refused_at).append(now)
@@ -154,6 +157,6 @@ def played(
             case _:
                 caller.in_air -= 1
                 caller.left += 1
-                caller.last = max(caller.last, about)
+                caller.last = max(caller.last, now)
                 pace.refused(about, now)
     return story

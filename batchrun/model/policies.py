@@ -32,7 +32,7 @@ class WatchPolicy:
     share_of_few: float = 0.04  #: the same where there are few
     many: int = 100  #: runs that are many
     share_of_lane: float = 0.8  #: part of the ListRuns rate that sweeps may use
-    sweeps_per_longest: int = 4  #: a sweep costs a call for a hundred runs, so it may come more often
+    sweeps_per_longest: int = 2  #: a sweep costs a call for a hundred runs, so it may come more often
 
     def wait(self, age: float, key: str, failures: int = 0, *, runs: int | None = None) -> float:
         """

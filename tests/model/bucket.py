@@ -33,6 +33,14 @@ class Bucket:
         self.tokens -= 1
         return True
 
+    def struck(self, what: str, about: float, now: float) -> float:
+        """Let the bucket change, or somebody else take of it; give when that one asks again, 0 for not."""
+        has_token = self.take(now)
+        if what == "change":
+            self.rate = about
+            return 0.0
+        return 0.0 if has_token else _PERSISTENCE
+
 
 @dataclass(slots=True)
 class Story:
@@ -140,12 +148,10 @@ def played(
             continue
         now, _, what, about = heapq.heappop(events)
         match what:
-            case "change":
-                bucket.take(now)
-                bucket.rate = about
-            case "other":
-                if not bucket.take(now):
-                    later(now + _PERSISTENCE, "other", 0.0)
+            case "change" | "other":
+                again = bucket.struck(what, about, now)
+                if again:
+                    later(now + again, "other", 0.0)
             case "arrives":
                 passes = chance.random() >= noise and bucket.take(now)
                 (story.passed_at if passes else story.refused_at).append(now)

@@ -241,7 +241,7 @@ def test_sweeps_come_as_often_as_age_and_quota_allow():
     policy = WatchPolicy()
     assert policy.sweep_wait(5, 4, 10) == 2
     assert policy.sweep_wait(200, 4, 10) == 8
-    assert policy.sweep_wait(36_000, 4, 10) == 15
+    assert policy.sweep_wait(36_000, 4, 10) == 30
     assert policy.sweep_wait(36_000, 400, 10) == 50  # 40,000 runs: four fifths of the lane
 
 

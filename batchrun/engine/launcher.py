@@ -126,7 +126,7 @@ class Launcher:
         """
         counts = await self._ledger.counts(self._batch)
         self._tally = Tally(counts.by_state, counts.by_status)
-        await self._paces.recall()
+        await self._paces.recall(will_start=self._tally.waiting > 0)
         self._service.guard(self._keeper.assure)
         try:
             async with anyio.create_task_group() as background:

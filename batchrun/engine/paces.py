@@ -33,10 +33,11 @@ class PaceKeeper:
         self._service = service
         self._clock = clock
 
-    async def recall(self) -> None:
+    async def recall(self, *, will_start: bool) -> None:
         """Let the service's lanes go on where they stood; before the first call."""
         since = self._clock.utcnow() - _FRESH
-        await self._service.recall(await self._ledger.paces(self._service.account, since=since))
+        learned = await self._ledger.paces(self._service.account, since=since)
+        await self._service.recall(learned, will_start=will_start)
 
     async def run(self) -> None:
         """Write every so often, until cancelled."""

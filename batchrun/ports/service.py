@@ -46,11 +46,11 @@ class HealthOmics(ABC):
         """What the rate limits belong to: the endpoint, which names the region, and whose account it is."""
 
     @abstractmethod
-    async def recall(self, learned: Mapping[str, Learned]) -> None:
+    async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """
         Go on at the pace that an earlier launch learned, by operation; before the first call.
 
-        Where there is none of StartRun's, the service may be asked for the limit.
+        Where there is none of StartRun's and *will_start* says so, the service may be asked for the limit.
         """
 
     @abstractmethod

@@ -136,10 +136,10 @@ class AwsHealthOmics(HealthOmics):
         """What the rate limits belong to: the account goes by the profile, since its number costs a call."""
         return f"{self._client.meta.endpoint_url} {profile_of(self._target)}".strip()
 
-    async def recall(self, learned: Mapping[str, Learned]) -> None:
+    async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """Go on at a pace learned earlier, or at the account's quota where that may be read."""
         self._lanes.recall(learned)
-        if self._lanes.is_auto("StartRun") and "StartRun" not in learned:
+        if will_start and self._lanes.is_auto("StartRun") and "StartRun" not in learned:
             quota = await start_run_quota(self._target, str(self._client.meta.endpoint_url))
             if quota is not None:
                 self._lanes.know_quota("StartRun", quota)

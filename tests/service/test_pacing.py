@@ -58,6 +58,13 @@ async def test_the_quota_is_read_where_it_may_be(monkeypatch):
         assert simulator.state().calls["StartRun"].throttled <= 3
 
 
+async def test_nobody_is_asked_where_nothing_will_be_started(monkeypatch):
+    async with connected(limited(2, 2), rate=AUTO) as (service, simulator):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)
+        await service.recall({}, will_start=False)
+        assert service.known_rate("StartRun") == 5
+
+
 async def test_aws_is_not_asked_about_a_local_service():
     async with connected(limited(2, 2), rate=AUTO) as (service, _):
         await service.recall({})

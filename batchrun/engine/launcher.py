@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 #: Entries read from the ledger at a time when a launch begins.
 _PAGE: Final = 500
-#: Seconds between two looks at whether others have written to the ledger.
-_NOTICE_EVERY: Final = 2.0
 
 
 class Stop(enum.Enum):
@@ -66,6 +64,7 @@ class Timing:
     lease: timedelta  #: how long a lease lasts; renewed at a third of it
     deadline: float | None = None  #: drain after this long
     drain: float = 15.0  #: after draining began, calls in the air are given up
+    notice: float = 2.0  #: between two looks at whether others have written to the ledger
 
 
 class Launcher:
@@ -286,7 +285,7 @@ class Launcher:
     async def _notice(self) -> None:
         """See, every so often, what others did to the batch meanwhile: entries that are to be retried."""
         while True:
-            await self._clock.sleep(_NOTICE_EVERY)
+            await self._clock.sleep(self._timing.notice)
             if await self._ledger.was_changed():
                 counts = await self._recorder.counts(self._batch)
                 self._tally.reset(counts.by_state, counts.by_status)

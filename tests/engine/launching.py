@@ -51,6 +51,7 @@ class Bench:
         self.clock = clock
         self.told = Told()
         self.ttl = timedelta(seconds=30)
+        self.notice = 2.0
 
     async def take_in(self, specs: Iterable[Spec], changed: Changed = Changed.REFUSE) -> Lease:
         now = self.clock.utcnow()
@@ -65,7 +66,7 @@ class Bench:
             service=self.service,
             lease=lease,
             limits=Limits(**limits),
-            timing=Timing(lease=self.ttl, deadline=deadline),
+            timing=Timing(lease=self.ttl, deadline=deadline, notice=self.notice),
             clock=self.clock,
             observer=self.told,
         )

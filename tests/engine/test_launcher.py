@@ -390,7 +390,7 @@ async def test_a_thousand_runs_over_three_days(tmp_path):
         stopping=Span(mean=300),
     )
     async with bench(tmp_path, simulated(durations=durations, max_active=None)) as it:
-        it.ttl = timedelta(hours=2)  # renewals would else be most of the work
+        it.ttl, it.notice = timedelta(hours=2), 3600.0  # these would else be most of the work
         stop, _ = await it.launch(rows(1000), max_active=50, watch=WatchPolicy(shortest=900, longest=3600))
         assert stop is Stop.FINISHED
         assert timedelta(days=2.8) < timedelta(seconds=anyio.current_time()) < timedelta(days=4)

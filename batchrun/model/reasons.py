@@ -20,7 +20,7 @@ class Owner(enum.Enum):
     YOU = "you"  #: who runs the batch: inputs, roles, limits
     AUTHOR = "the workflow's author"  #: definition, images, resources that tasks ask for
     AWS = "AWS"  #: passing trouble; another attempt is what helps
-    UNKNOWN = "nobody yet"  #: it takes a look at the failed task first
+    UNKNOWN = "whoever looks first"  #: it takes a look at the failed task first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

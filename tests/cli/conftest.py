@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -13,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +66,7 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.started: list[subprocess.Popen[str]] = []
         self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
     def write(self, name: str, text: str) -> Path:
@@ -92,7 +95,7 @@ class Shell:
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*BATCHRUN, *arguments],
             cwd=self.folder,
             env=self.environment,
@@ -100,6 +103,16 @@ class Shell:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a test that failed has left running."""
+        for process in self.started:
+            if process.poll() is None:
+                kill(process)
+            if process.stdout is not None:
+                process.stdout.close()
 
     def results(self, name: str = "cohort.results.csv") -> list[dict[str, str]]:
         with (self.folder / name).open(encoding="utf-8", newline="") as file:
@@ -112,6 +125,23 @@ def end(process: subprocess.Popen[str], number: int | None = None) -> tuple[int,
         process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     return process.returncode, said
+
+
+def pause(process: subprocess.Popen[str], ledger: Path) -> None:
+    """Stop it for a while, where it does not hold the ledger's lock: nobody else could write then."""
+
+    def is_paused() -> bool:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        with contextlib.closing(apsw.Connection(str(ledger))) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE; ROLLBACK")
+            except apsw.BusyError:
+                process.send_signal(signal.SIGCONT)
+                return False
+        return True
+
+    until(is_paused)
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -134,8 +164,10 @@ def assert_agreement(results: list[dict[str, str]], simulated: Simulated) -> Non
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(tmp_path: Path):
+    made = Shell(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture

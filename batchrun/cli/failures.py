@@ -16,7 +16,8 @@ from batchrun.report.results import row
 
 if TYPE_CHECKING:
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Failures, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.standing import Failures
 
 _SHOWN: Final = 10
 _PAGE: Final = 500

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Batch, Counts, KeptPace
+    from batchrun.ports.ledger import Batch, Counts
+    from batchrun.ports.standing import KeptPace
     from batchrun.report.overview import Estimate, Overview
 
 _STARTS: Final = seconds(STARTS_WINDOW.total_seconds())

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import apsw
+
 from batchrun import points
 from batchrun.errors import InvariantError, LedgerUnusableError
 from batchrun.ledger.statements import queries
@@ -17,8 +19,6 @@ from batchrun.points import Point
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    import apsw
 
     from batchrun.ledger.statements import Migration
 
@@ -48,9 +48,17 @@ def check_ours(connection: apsw.Connection, path: Path, *, newest: int) -> None:
 
 def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> None:
     """Apply the migrations that the ledger lacks, each one whole or not at all."""
-    for migration in migrations:
-        if version(connection) < migration.number:
+    lacking = [migration for migration in migrations if version(connection) < migration.number]
+    if not lacking:
+        return
+    # A table that others refer to can only be made anew while nobody enforces it; checked before the commit.
+    enforced = connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)
+    try:
+        for migration in lacking:
             _apply(connection, migration)
+    finally:
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, enforced)
 
 
 def _is_empty(connection: apsw.Connection) -> bool:
@@ -63,6 +71,8 @@ def _apply(connection: apsw.Connection, migration: Migration) -> None:
             return  # another process was faster
         connection.execute(migration.sql)
         points.reached(Point.MIGRATING)
+        if connection.execute(queries()["broken_references"]).fetchone() is not None:
+            raise InvariantError(f"migration {migration.name} leaves references to what is not there")
         connection.execute(queries()["record_migration"], (migration.name,))
         if version(connection) != migration.number:
             raise InvariantError(f"migration {migration.name} does not set its user_version")

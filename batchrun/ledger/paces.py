@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batchrun.ledger.rows import micros, time_of
 from batchrun.ledger.statements import queries
 from batchrun.model.pace import Learned, Phase
-from batchrun.ports.ledger import KeptPace
+from batchrun.ports.standing import KeptPace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -145,7 +145,7 @@ class Replay:
     @cached_property
     def _requests(self) -> Mapping[str, str]:
         """The requests that are stored, by digest."""
-        current = [self._stored.request, self._stored.next_request]
+        current = [self._stored.request, self._stored.next_request, self._stored.manifest_request]
         texts = [*(one.request for one in self._kept.values()), *current]
         return {digest(text): text for text in texts if text is not None}
 

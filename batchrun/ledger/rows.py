@@ -75,7 +75,8 @@ def entry_of(batch: str, row: Row) -> Entry:
         code,
         message,
         next_request,
-    ) = row[:17]
+        manifest_request,
+    ) = row[:18]
     return Entry(
         batch=batch,
         id=id_,
@@ -91,8 +92,9 @@ def entry_of(batch: str, row: Row) -> Entry:
         is_doubtful=bool(is_doubtful),
         code=code,
         message=message,
-        run=_run_of(row[17:27]),
+        run=_run_of(row[18:28]),
         next_request=next_request,
+        manifest_request=manifest_request,
     )
 
 
@@ -137,6 +139,7 @@ def attempt_values(entry: Entry) -> tuple[Value, ...]:
         maybe_micros(entry.intended_at),
         int(entry.tagged),
         entry.request,
+        entry.manifest_request,
     )
 
 

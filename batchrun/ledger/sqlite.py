@@ -41,14 +41,13 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import (
         Batch,
         Counts,
-        Failures,
-        KeptPace,
         Lease,
         Outcome,
         PastAttempt,
         Step,
         Sync,
     )
+    from batchrun.ports.standing import Failures, KeptPace
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from batchrun.ledger.reading import batch_key
 from batchrun.ledger.rows import entry_of, micros, time_of
 from batchrun.ledger.statements import queries
 from batchrun.model.states import State
-from batchrun.ports.ledger import Failures
+from batchrun.ports.standing import Failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

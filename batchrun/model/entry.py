@@ -76,6 +76,7 @@ class Entry:
     message: str | None = None  #: and its words
     run: Run | None = None
     next_request: str | None = None  #: new content that waits until the attempt in flight is settled
+    manifest_request: str | None = None  #: what the manifest asks for, where ``request`` departs from it
 
     @property
     def request_id(self) -> str:
@@ -85,4 +86,6 @@ class Entry:
     @property
     def content(self) -> str:
         """The canonical request that the manifest last asked for and that was taken up."""
-        return self.request if self.next_request is None else self.next_request
+        if self.next_request is not None:
+            return self.next_request
+        return self.request if self.manifest_request is None else self.manifest_request

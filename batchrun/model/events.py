@@ -103,6 +103,21 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """Somebody asked for the entry to be cancelled, and this attempt will not be sent."""
+
+    at: datetime
+    message: str  #: for people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """The service took our CancelRun; the run's end is still to be seen."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Revised:
     """The row's content changed, and the user wants the new content to run."""
 
@@ -130,6 +145,8 @@ Event: TypeAlias = (
     | Failed
     | Cancelled
     | Removed
+    | Withdrawn
+    | Recalled
     | Revised
     | Retried
 )
@@ -147,6 +164,8 @@ KINDS: tuple[type[Event], ...] = (
     Failed,
     Cancelled,
     Removed,
+    Withdrawn,
+    Recalled,
     Revised,
     Retried,
 )

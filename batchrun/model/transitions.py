@@ -8,9 +8,10 @@ says so instead of guessing. Every state lists every event.
 How it hangs together. An attempt is sent only from SUBMITTING, and an entry gets there only by an `Intended`
 that is on disk. It leaves by an answer: a run (`Accepted`), a refusal (`Refused`), a "not now" (`Deferred`),
 and by nothing else; a lost answer (`Doubted`) leaves it where it is, to be settled with the same requestId.
-Only what the service says about a run ends it. `Revised` starts a new attempt: at once where no call of ours
-is in the air, else after that call is settled (`Entry.next_request`). `Retried` starts one of the same
-content after an end without success.
+Only what the service says about a run ends it. What people ask to be cancelled is `Withdrawn` where it was
+not sent, and `Recalled` where it has a run, which then ends as any other. `Revised` starts a new attempt: at
+once where no call of ours is in the air, else after that call is settled (`Entry.next_request`). `Retried`
+starts one after an end without success.
 
 Belongs here: everything that decides an entry's next value. Does not: which action to take (``planner``).
 The README's diagram is made from TABLE by ``scripts/readme``.
@@ -34,10 +35,12 @@ from batchrun.model.events import (
     Failed,
     Intended,
     Progressed,
+    Recalled,
     Refused,
     Removed,
     Retried,
     Revised,
+    Withdrawn,
     kind,
 )
 from batchrun.model.states import State
@@ -73,6 +76,8 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Failed: FORBIDDEN,
         Cancelled: FORBIDDEN,
         Removed: FORBIDDEN,
+        Withdrawn: State.CANCELLED,
+        Recalled: FORBIDDEN,
         Revised: State.PLANNED,
         Retried: FORBIDDEN,
     },
@@ -87,6 +92,8 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Failed: FORBIDDEN,
         Cancelled: FORBIDDEN,
         Removed: FORBIDDEN,
+        Withdrawn: FORBIDDEN,
+        Recalled: FORBIDDEN,
         Revised: State.SUBMITTING,
         Retried: FORBIDDEN,
     },
@@ -101,6 +108,8 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Failed: FORBIDDEN,
         Cancelled: FORBIDDEN,
         Removed: FORBIDDEN,
+        Withdrawn: State.CANCELLED,
+        Recalled: FORBIDDEN,
         Revised: State.PLANNED,
         Retried: FORBIDDEN,
     },
@@ -115,6 +124,8 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Failed: State.FAILED,
         Cancelled: State.CANCELLED,
         Removed: State.DELETED,
+        Withdrawn: FORBIDDEN,
+        Recalled: State.ACTIVE,
         Revised: State.PLANNED,
         Retried: FORBIDDEN,
     },
@@ -129,6 +140,8 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Failed: _OVER,
         Cancelled: _OVER,
         Removed: _OVER,
+        Withdrawn: FORBIDDEN,
+        Recalled: _OVER,
         Revised: State.PLANNED,
         Retried: FORBIDDEN,
     },
@@ -143,6 +156,8 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Failed: _OVER,
         Cancelled: _OVER,
         Removed: _OVER,
+        Withdrawn: FORBIDDEN,
+        Recalled: _OVER,
         Revised: State.PLANNED,
         Retried: State.PLANNED,
     },
@@ -157,6 +172,8 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Failed: _OVER,
         Cancelled: _OVER,
         Removed: _OVER,
+        Withdrawn: FORBIDDEN,
+        Recalled: _OVER,
         Revised: State.PLANNED,
         Retried: State.PLANNED,
     },
@@ -171,6 +188,8 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Failed: _OVER,
         Cancelled: _OVER,
         Removed: _OVER,
+        Withdrawn: FORBIDDEN,
+        Recalled: _OVER,
         Revised: State.PLANNED,
         Retried: State.PLANNED,
     },
@@ -185,6 +204,8 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Failed: FORBIDDEN,
         Cancelled: FORBIDDEN,
         Removed: FORBIDDEN,
+        Withdrawn: FORBIDDEN,
+        Recalled: FORBIDDEN,
         Revised: State.PLANNED,
         Retried: State.PLANNED,
     },
@@ -208,12 +229,8 @@ def apply(entry: Entry, event: Event) -> Entry:
 
 def _evolve(entry: Entry, event: Event, state: State) -> Entry:
     match event:
-        case Intended(at=at, tagged=tagged):
-            if entry.intended_at is not None:
-                return replace(
-                    entry, state=state, due=None
-                )  # the same attempt again: the same bytes, the same age
-            return replace(entry, state=state, due=None, intended_at=at, tagged=tagged)
+        case Intended():
+            return _intend(entry, event, state)
         case Accepted(at=at, run=run):
             return replace(
                 entry, state=state, run=run, accepted_at=at, is_doubtful=False, code=None, message=None
@@ -233,12 +250,22 @@ def _evolve(entry: Entry, event: Event, state: State) -> Entry:
             return replace(entry, state=state, code=code, message=message, is_doubtful=is_doubtful)
         case Progressed(run=run) | Completed(run=run) | Failed(run=run) | Cancelled(run=run):
             return replace(entry, state=state, run=_kept(entry, run))
-        case Removed(message=message):
-            return replace(entry, state=state, message=message)
+        case Removed(message=message) | Withdrawn(message=message):
+            return replace(entry, state=state, message=message, due=None)
+        case Recalled():
+            return replace(entry, state=state)
         case Retried(due=due):
-            return replace(_next_attempt(entry, entry.request), due=due)
+            return replace(
+                _next_attempt(entry, entry.request), due=due, manifest_request=entry.manifest_request
+            )
         case Revised(request=request):  # pragma: no branch (there is no other)
             return _revise(entry, request)
+
+
+def _intend(entry: Entry, event: Intended, state: State) -> Entry:
+    if entry.intended_at is not None:  # the same attempt again: the same bytes, the same age
+        return replace(entry, state=state, due=None)
+    return replace(entry, state=state, due=None, intended_at=event.at, tagged=event.tagged)
 
 
 def _kept(entry: Entry, run: Run) -> Run:
@@ -250,21 +277,23 @@ def _kept(entry: Entry, run: Run) -> Run:
 
 def _revise(entry: Entry, request: str) -> Entry:
     match entry.state:
-        case State.PLANNED:
-            return replace(entry, request=request)  # never sent, so the attempt is still free
+        case State.PLANNED:  # never sent, so the attempt is still free
+            return replace(entry, request=request, manifest_request=None)
         case State.SUBMITTING:
-            return replace(entry, next_request=None if request == entry.request else request)
+            asked = replace(entry, next_request=None).content
+            return replace(entry, next_request=None if request == asked else request)
         case _:
             return _next_attempt(entry, request)
 
 
 def _next_attempt(entry: Entry, request: str) -> Entry:
+    """Begin the next attempt; one that was withdrawn before it was ever sent is still free."""
     return Entry(
         batch=entry.batch,
         id=entry.id,
         position=entry.position,
         request=request,
-        attempt=entry.attempt + 1,
+        attempt=entry.attempt + (entry.intended_at is not None),
     )
 
 

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from batchrun.ports.ledger import Batch, KeptPace
+    from batchrun.ports.ledger import Batch
+    from batchrun.ports.standing import KeptPace
     from batchrun.report.calls import Calls
     from batchrun.report.rows import Row
 

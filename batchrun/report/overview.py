@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Batch, Counts, KeptPace, Lease, Ledger
+    from batchrun.ports.ledger import Batch, Counts, Lease, Ledger
+    from batchrun.ports.standing import KeptPace
 
 #: Over how long rates are taken: starts come in seconds, ends in minutes to hours.
 STARTS_WINDOW: Final = timedelta(minutes=5)

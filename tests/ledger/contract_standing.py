@@ -9,7 +9,7 @@ import pytest
 from batchrun.model.events import Accepted, Cancelled, Failed, Refused, Removed
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from batchrun.ports.ledger import Failures, KeptPace
+from batchrun.ports.standing import Failures, KeptPace
 from tests.ledger.contract_reading import LEARNED
 from tests.ledger.samples import (
     AT,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
@@ -25,8 +26,6 @@ from batchrun.model.transitions import apply
 from batchrun.ports.ledger import (
     Batch,
     Counts,
-    Failures,
-    KeptPace,
     Lease,
     Ledger,
     Outcome,
@@ -34,10 +33,11 @@ from batchrun.ports.ledger import (
     Step,
     Sync,
 )
+from batchrun.ports.standing import Failures, KeptPace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
@@ -120,13 +120,13 @@ class MemoryLedger(Ledger):
         held = self._fenced(lease).copied()
         found = _difference(held.entries, wanted)
         differing = [held.entries[s.id] for s in wanted if s.id in held.entries and _differs(held.entries, s)]
-        sent = [entry.id for entry in differing if entry.intended_at is not None]
+        sent = [entry.id for entry in differing if _is_decided(entry)]
         if sent and changed is Changed.REFUSE:
             raise ChangedRowsError(sent[:20], len(sent))
         _place(held, wanted)
         contents = {spec.id: spec.request for spec in wanted}
         for entry in differing:
-            if entry.intended_at is None or changed is Changed.RESUBMIT:
+            if not _is_decided(entry) or changed is Changed.RESUBMIT:
                 event = Revised(at=at, request=contents[entry.id])
                 _take(held, Step(event=event, entry=apply(held.entries[entry.id], event)))
         self._batches[lease.batch] = held
@@ -276,8 +276,12 @@ class MemoryLedger(Ledger):
 
 def _ended(entry: Entry) -> datetime:
     time = (entry.run and entry.run.stop_time) or entry.accepted_at or entry.intended_at
-    assert time is not None
-    return time
+    return time or datetime.min.replace(tzinfo=UTC)
+
+
+def _is_decided(entry: Entry) -> bool:
+    """Tell whether new content needs the user's word: it was sent, or people cancelled it before."""
+    return entry.intended_at is not None or entry.state is State.CANCELLED
 
 
 async def _done() -> None:

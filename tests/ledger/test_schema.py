@@ -56,6 +56,40 @@ def test_migrations_lead_to_one_schema_in_one_go_or_in_many(empty):
     stepwise.close()
 
 
+def test_entries_made_anew_keep_what_they_hold_and_what_refers_to_them(empty):
+    migrate(empty, migrations()[:3])
+    empty.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+    empty.execute(
+        "INSERT INTO batches VALUES (1, 'b', 'us-east-1', 0);"
+        "INSERT INTO entries (key, batch, id, position, request, attempt, request_id, intended_at, state) "
+        "VALUES (7, 1, 'a', 0, '{}', 2, 'r2', 5, 'submitting'), "
+        "(3, 1, 'b', 1, '{}', 1, NULL, NULL, 'planned');"
+        f"INSERT INTO attempts SELECT 7, 1, 'r1', 4, 1, {'NULL, ' * 13} '{{}}';"
+        "INSERT INTO events (entry, attempt, at, kind, detail) VALUES (7, 1, 4, 'intended', '{}')"
+    )
+    columns = "key, id, position, in_manifest, state, attempt, request_id, intended_at, deferrals, request"
+    before = empty.execute(f"SELECT {columns} FROM entries ORDER BY key").fetchall()
+    migrate(empty, migrations())
+    assert empty.execute(f"SELECT {columns} FROM entries ORDER BY key").fetchall() == before
+    assert (
+        empty.execute("SELECT entry FROM attempts UNION ALL SELECT entry FROM events").fetchall()
+        == [(7,)] * 2
+    )
+    assert empty.pragma("foreign_key_check") is None
+    with pytest.raises(apsw.ConstraintError, match="FOREIGN KEY"):
+        empty.execute("DELETE FROM entries WHERE key = 7")
+
+
+def test_a_migration_may_not_leave_broken_references(empty):
+    migrate(empty, migrations())
+    empty.execute("INSERT INTO batches VALUES (1, 'b', 'us-east-1', 0)")
+    empty.execute("INSERT INTO entries (batch, id, position, request) VALUES (1, 'a', 0, '{}')")
+    careless = grown(version(empty) + 1, "DELETE FROM batches")
+    with pytest.raises(InvariantError, match="references"):
+        migrate(empty, [careless])
+    assert empty.execute("SELECT count(*) FROM batches").get == 1
+
+
 def test_each_migration_is_recorded(empty):
     migrate(empty, migrations())
     names = [name for (name,) in empty.execute("SELECT name FROM migrations WHERE applied_at > 0")]
@@ -137,7 +171,8 @@ async def test_history_cannot_be_changed(ledger, sql):
 async def test_no_state_without_what_it_needs(ledger, state):
     lease = await filled(ledger, "a")
     entry = await entry_of(ledger, "a")
-    bare = replace(entry, state=state, run=run_of(1) if state is State.PLANNED else None)
+    has_run = state in {State.PLANNED, State.CANCELLED}  # too early, or without an intent
+    bare = replace(entry, state=state, run=run_of(1) if has_run else None)
     with pytest.raises(InvariantError, match="CHECK"):
         await ledger.record(lease, [Step(event=intended(), entry=bare)])
 

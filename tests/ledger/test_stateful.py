@@ -99,6 +99,8 @@ class Ledgers(RuleBasedStateMachine):
                 lambda wait: events.Deferred(at=AT, due=AT + wait, code="402", message="full")
             ),
             events.Removed: st.just(events.Removed(at=AT, message="404")),
+            events.Withdrawn: st.just(events.Withdrawn(at=AT, message="on request")),
+            events.Recalled: st.just(events.Recalled(at=AT)),
             events.Retried: st.just(events.Retried(at=AT, due=AT, why="x")),
             events.Revised: st.just(events.Revised(at=AT, request=spec("z", 0, 3).request)),
         }

@@ -16,10 +16,12 @@ from batchrun.model.events import (
     Event,
     Intended,
     Progressed,
+    Recalled,
     Refused,
     Removed,
     Retried,
     Revised,
+    Withdrawn,
     kind,
     seen,
 )
@@ -40,6 +42,8 @@ EVENTS: dict[str, Event] = {
         seen(run("FAILED"), at(5)),
         seen(run("CANCELLED"), at(5)),
         Removed(at=at(5), message="404"),
+        Withdrawn(at=at(5), message="cancelled on request"),
+        Recalled(at=at(5)),
         Revised(at=at(5), request=request(name="other")),
         Retried(at=at(5), due=at(65), why="SERVICE_ERROR, retry 1 of 2"),
     )
@@ -98,6 +102,47 @@ def test_a_retry_is_a_new_attempt_of_the_same_content_with_a_requestid_of_its_ow
     assert again.request == failed.request
     assert again.request_id != failed.request_id
     assert apply(again, Intended(at=at(70))).due is None
+
+
+def test_what_is_withdrawn_before_it_was_sent_leaves_its_attempt_free():
+    withdrawn = apply(planned(), EVENTS["withdrawn"])
+    assert (withdrawn.state, withdrawn.run, withdrawn.message) == (
+        State.CANCELLED,
+        None,
+        "cancelled on request",
+    )
+    again = apply(withdrawn, EVENTS["retried"])
+    assert (again.state, again.attempt, again.request_id) == (State.PLANNED, 1, planned().request_id)
+
+
+def test_what_is_withdrawn_after_it_was_sent_has_used_up_its_attempt():
+    withdrawn = apply(ENTRIES[State.BACKOFF], EVENTS["withdrawn"])
+    assert (withdrawn.state, withdrawn.due) == (State.CANCELLED, None)
+    assert apply(withdrawn, EVENTS["retried"]).attempt == 2
+
+
+def test_a_recalled_run_goes_on_until_its_end_is_seen():
+    recalled = apply(active(), EVENTS["recalled"])
+    assert recalled == active()
+    assert apply(recalled, EVENTS["completed"]).state is State.SUCCEEDED
+
+
+def test_an_attempt_that_departs_from_the_manifest_is_retried_as_it_is_and_revised_to_what_is_asked_for():
+    departing = replace(
+        ended("FAILED"), request=request(name="larger"), manifest_request=request(name="asked")
+    )
+    assert departing.content == request(name="asked")
+    again = apply(departing, EVENTS["retried"])
+    assert (again.request, again.content) == (request(name="larger"), request(name="asked"))
+    revised = apply(again, EVENTS["revised"])
+    assert (revised.request, revised.content, revised.attempt) == (*[request(name="other")] * 2, 2)
+
+
+def test_content_that_comes_back_while_a_departing_attempt_is_in_flight_waits_for_nothing():
+    departing = replace(submitting(), request=request(name="larger"), manifest_request=request(name="asked"))
+    waiting = apply(departing, Revised(at=at(1), request=request(name="new")))
+    assert waiting.content == request(name="new")
+    assert apply(waiting, Revised(at=at(2), request=request(name="asked"))) == departing
 
 
 def test_open_and_ended_share_nothing_and_slots_are_open():

@@ -11,7 +11,7 @@ import pytest
 
 from batchrun.errors import ReportError
 from batchrun.model.pace import Learned, Phase
-from batchrun.ports.ledger import KeptPace
+from batchrun.ports.standing import KeptPace
 from batchrun.report.calls import Calls
 from batchrun.report.html import IDS, inert, render, span, utc, write
 from batchrun.report.rows import Standing

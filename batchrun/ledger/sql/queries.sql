@@ -28,6 +28,9 @@ PRAGMA journal_mode = WAL;
 -- name: record_migration
 INSERT INTO migrations (name, applied_at) VALUES (?, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
+-- name: broken_references
+PRAGMA foreign_key_check;
+
 -- name: data_version
 -- Another one as soon as another connection has committed.
 PRAGMA data_version;
@@ -115,7 +118,7 @@ UPDATE entries SET
     run_status = ?, run_output_uri = ?, run_creation_time = ?, run_start_time = ?, run_stop_time = ?,
     run_failure_reason = ?, run_status_message = ?,
     run_id = ?, run_uuid = ?, run_arn = ?,
-    attempt = ?, request_id = ?, intended_at = ?, tagged = ?, request = ?
+    attempt = ?, request_id = ?, intended_at = ?, tagged = ?, request = ?, manifest_request = ?
 WHERE key = ?;
 
 -- name: add_event
@@ -161,8 +164,8 @@ INSERT INTO temp.slice (position, id, request) VALUES (?, ?, ?);
 INSERT INTO temp.manifest (position, id, entry, was_sent, is_changed, is_moved)
 SELECT
     s.position, s.id, e.key,
-    e.intended_at IS NOT NULL,
-    e.key IS NOT NULL AND coalesce(e.next_request, e.request) <> s.request,
+    e.intended_at IS NOT NULL OR e.state IS 'cancelled',
+    e.key IS NOT NULL AND coalesce(e.next_request, e.manifest_request, e.request) <> s.request,
     e.key IS NOT NULL AND (e.position <> s.position OR NOT e.in_manifest)
 FROM temp.slice AS s LEFT JOIN main.entries AS e ON e.batch = ? AND e.id = s.id;
 

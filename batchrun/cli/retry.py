@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import click
 
+from batchrun.cli.choice import CHOICE, GO_AHEAD, choice, counted, grouped, is_agreed, tell_groups
 from batchrun.cli.options import LEDGER, OUTPUT, option
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.status import find_batch
 from batchrun.clock import SystemClock
-from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
 from batchrun.model.states import State
 from batchrun.report import where
-from batchrun.report.results import row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
-
-    from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Ledger
+    from collections.abc import Sequence
 
 _STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
-_PAGE: Final = 500
-_SHOWN: Final = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Which of the entries that ended without success are meant: those that all of this fits."""
-
-    ids: frozenset[str] | None = None  #: None is any
-    conditions: tuple[where.Condition, ...] = ()
-
-    def fits(self, entry: Entry) -> bool:
-        """Tell whether *entry* is meant."""
-        if self.ids is not None and entry.id not in self.ids:
-            return False
-        cells = row(entry)
-        return all(condition.matches(cells) for condition in self.conditions)
 
 
 @click.command(
@@ -52,12 +28,9 @@ class Choice:
     "results. SERVICE_ERROR and INSTANCE_RESERVATION_FAILED are retried by 'batchrun run' itself (--retry)."
 )
 @click.argument("batch", required=False)
-@option("--ids", multiple=True, metavar="ID,...", envvar="BATCHRUN_IDS", help="Only these; repeatable.")
-@option("--ids-from", metavar="FILE", help="Only the ids in this file, one a line; - is standard input.")
+@CHOICE
 @option("--reason", metavar="GLOB", help="Only those whose failureReason is this, such as '*MEMORY*'.")
-@option("--where", multiple=True, metavar="COLUMN=GLOB", help="Only those whose results say so; repeatable.")
-@option("--dry-run", is_flag=True, show_default=False, help="Only say what would be done.")
-@option("--yes", is_flag=True, show_default=False, help="Do not ask.")
+@GO_AHEAD
 @LEDGER
 @OUTPUT
 @click.pass_context
@@ -72,74 +45,21 @@ def retry(context: click.Context, /, **options: Any) -> None:
 
 
 async def _retry(options: dict[str, Any]) -> int:
-    choice = _choice(options)
+    reason = options["reason"]
+    more = [where.Condition(column="failureReason", glob=reason)] if reason else []
     async with await open_ledger(options["ledger"]) as ledger:
         batch = (await find_batch(ledger, options["batch"])).name
-        await _check_ids(ledger, batch, choice.ids or ())
-        chosen = [entry async for entry in _ended(ledger, batch) if choice.fits(entry)]
+        chosen = [one async for one in choice(options, *more).entries(ledger, batch, _STATES)]
+        number = len(chosen)
         if not options["as_json"]:
-            _tell(batch, chosen)
-        if not chosen or options["dry_run"] or not _is_agreed(options, len(chosen)):
+            say(f"{printable(batch)}: {counted(number, 'entry', 'entries')} to retry")
+            tell_groups(grouped(chosen, ("failureReason", "status")))
+        question = f"start {counted(number, 'new attempt', 'new attempts')}?"
+        if not chosen or options["dry_run"] or not is_agreed(options, question):
             return _end(batch, [], options, is_asked=bool(chosen))
         ids = [entry.id for entry in chosen]
         retried = await ledger.retry(batch, ids, at=SystemClock().utcnow(), why="asked for")
         return _end(batch, retried, options, is_asked=False)
-
-
-def _choice(options: dict[str, Any]) -> Choice:
-    named = [one for text in options["ids"] for one in text.split(",") if one]
-    if options["ids_from"]:
-        named += _listed(options["ids_from"])
-    conditions = [where.parse(text) for text in options["where"]]
-    if options["reason"]:
-        conditions.append(where.Condition(column="failureReason", glob=options["reason"]))
-    is_named = bool(options["ids"] or options["ids_from"])
-    return Choice(ids=frozenset(named) if is_named else None, conditions=tuple(conditions))
-
-
-def _listed(path: str) -> list[str]:
-    try:
-        with click.open_file(path, encoding="utf-8") as file:
-            return [line.strip() for line in file if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--ids-from {path} cannot be read: {error}") from error
-
-
-async def _check_ids(ledger: Ledger, batch: str, ids: Collection[str]) -> None:
-    unknown = [one for one in sorted(ids) if await ledger.entry(batch, one) is None]
-    if unknown:
-        more = ", ..." if len(unknown) > _SHOWN else ""
-        raise UsageError(f"batch '{batch}' has no entry {', '.join(unknown[:_SHOWN])}{more}; see its results")
-
-
-async def _ended(ledger: Ledger, batch: str) -> AsyncIterator[Entry]:
-    for state in _STATES:
-        after = -1
-        while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
-            for entry in page:
-                yield entry
-            after = page[-1].position
-
-
-def _tell(batch: str, chosen: Sequence[Entry]) -> None:
-    entries = "1 entry" if len(chosen) == 1 else f"{len(chosen)} entries"
-    say(f"{printable(batch)}: {entries} to retry")
-    reasons = Counter(str(row(entry)["failureReason"] or row(entry)["status"]) for entry in chosen)
-    for reason, count in reasons.most_common():
-        ids = [
-            entry.id for entry in chosen if (row(entry)["failureReason"] or row(entry)["status"]) == reason
-        ]
-        more = ", ..." if count > _SHOWN else ""
-        say(printable(f"  {reason}: {', '.join(ids[:_SHOWN])}{more}"))
-
-
-def _is_agreed(options: dict[str, Any], count: int) -> bool:
-    """Ask, where there is somebody to ask."""
-    if options["yes"]:
-        return True
-    if not sys.stdin.isatty():
-        raise UsageError("nobody can be asked here: give --yes to go ahead, or --dry-run to look first")
-    return click.confirm(f"start {count} new {'attempt' if count == 1 else 'attempts'}?", err=True)
 
 
 def _end(batch: str, retried: Sequence[str], options: dict[str, Any], *, is_asked: bool) -> int:

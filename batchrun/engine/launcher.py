@@ -14,6 +14,7 @@ import anyio
 import structlog
 
 from batchrun.engine.actor import Actor
+from batchrun.engine.canceller import Canceller
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.paces import PaceKeeper
 from batchrun.engine.recorder import Recorder
@@ -92,6 +93,7 @@ class Launcher:
         self._service = service
         self._actor = Actor(service, self._recorder, limits, self, clock)
         self._planner = Planner(limits)
+        self._canceller = Canceller(ledger, lease.batch, self._recorder, self._planner, self._actor, clock)
         self._sweeper = Sweeper(service, self._recorder, self._planner.watch, clock)
         self._paces = PaceKeeper(ledger, service, clock)
         self._tally = Tally({}, {})
@@ -165,6 +167,7 @@ class Launcher:
         match event:
             case Deferred(due=due) | Retried(due=due):
                 self._due_at = due if self._due_at is None else min(self._due_at, due)
+                self._canceller.is_due = True
                 if isinstance(event, Deferred) and event.code == QUOTA_FULL:
                     self._pause(event)
             case Accepted():
@@ -203,10 +206,12 @@ class Launcher:
     async def _conduct(self) -> None:
         async with anyio.create_task_group() as actions:
             self._actions = actions
+            await self._mind_cancellations()
             await self._load_in_flight()
             while True:
                 self._woken = anyio.Event()
                 self._mind_failures()
+                await self._mind_cancellations()
                 await self._load_due()
                 self._planner.watch.rates = ReadRates(
                     get=self._service.known_rate("GetRun"), list=self._service.known_rate("ListRuns")
@@ -223,10 +228,14 @@ class Launcher:
                 await self._rest()
 
     def _is_over(self) -> bool:
-        if not self._planner.is_idle:
+        if not self._planner.is_idle or (self._canceller.is_due and not self._draining.is_set()):
             return False
         is_watching = self._limits.mode is Mode.WATCH and self._stop is Stop.FINISHED
         return not is_watching or not self._tally.waiting or self._planner.is_stuck
+
+    async def _mind_cancellations(self) -> None:
+        if self._canceller.is_due and not self._draining.is_set():
+            await self._canceller.mind()
 
     async def _rest(self) -> None:
         """Wait until an action is done or something becomes due."""
@@ -246,7 +255,8 @@ class Launcher:
             while page := await self._ledger.in_state(self._batch, state, limit=_PAGE, after=after):
                 now, at = self._clock.monotonic(), self._clock.utcnow()
                 for entry in page:
-                    self._planner.add(entry, now=now, at=at)
+                    if self._limits.mode is not Mode.CANCEL or self._planner.is_cancelling(entry.id):
+                        self._planner.add(entry, now=now, at=at)
                 after = page[-1].position
 
     def _wants_more(self) -> bool:
@@ -283,13 +293,14 @@ class Launcher:
         self._woken.set()
 
     async def _notice(self) -> None:
-        """See, every so often, what others did to the batch meanwhile: entries that are to be retried."""
+        """See, every so often, what people ask of the batch meanwhile: retries, and cancellations."""
         while True:
             await self._clock.sleep(self._timing.notice)
             if await self._ledger.was_changed():
                 counts = await self._recorder.counts(self._batch)
                 self._tally.reset(counts.by_state, counts.by_status)
                 self._is_due_known = False
+                self._canceller.is_due = True
                 self._woken.set()
 
     # -- how it stops

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchrun.ledger.cancelling import take_back
 from batchrun.ledger.reading import batch_key, entry
 from batchrun.ledger.record import record
 from batchrun.model.events import Retried
@@ -34,5 +35,6 @@ def retry(
     events = [Retried(at=at, due=at, why=why) for _ in found]
     steps = [Step(event=event, entry=apply(one, event)) for one, event in zip(found, events, strict=True)]
     if key is not None:
+        take_back(connection, key, [one.id for one in found])
         record(connection, key, batch, steps)
     return [one.id for one in found]

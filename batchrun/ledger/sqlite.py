@@ -15,7 +15,7 @@ import anyio
 import apsw
 
 from batchrun.errors import InvariantError
-from batchrun.ledger import paces, reading, standing
+from batchrun.ledger import cancelling, paces, reading, standing
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
 from batchrun.ledger.failures import failed
 from batchrun.ledger.lease import Leases
@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
+    from batchrun.model.cancelling import Cancellation, Scope
     from batchrun.model.entry import Entry
     from batchrun.model.limits import Changed
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
+    from batchrun.ports.cancelling import EndedRun
     from batchrun.ports.ledger import (
         Batch,
         Counts,
@@ -153,6 +155,24 @@ class SqliteLedger(Ledger):
 
     async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
         return await self._write(lambda: retry(self._connection, batch, ids, at=at, why=why))
+
+    async def ask_to_cancel(
+        self, batch: str, ids: Collection[str] | None, *, scope: Scope, at: datetime
+    ) -> int:
+        return await self._write(lambda: cancelling.ask(self._connection, batch, ids, scope=scope, at=at))
+
+    async def cancellations(self, batch: str, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
+        return await self._read(lambda: cancelling.wanted(self._connection, batch, limit=limit, after=after))
+
+    async def ended_runs(
+        self, batch: str, *, limit: int, after: tuple[int, int] = (-1, 0)
+    ) -> Sequence[EndedRun]:
+        return await self._read(
+            lambda: cancelling.ended_runs(self._connection, batch, limit=limit, after=after)
+        )
+
+    async def keep_deleted(self, uuids: Collection[str], *, at: datetime) -> None:
+        await self._write(lambda: cancelling.keep_deleted(self._connection, uuids, at=at))
 
     async def was_changed(self) -> bool:
         def job() -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from batchrun.model.states import HOLDS_SLOT, OPEN, State
+from batchrun.ports.cancelling import CancellingLedger
 from batchrun.ports.standing import Standing
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Outcome:
     earlier: tuple[PastAttempt, ...] = ()
 
 
-class Ledger(Standing):
+class Ledger(Standing, CancellingLedger):
     """
     Every batch's entries, their history, and who may write.
 
@@ -229,7 +230,7 @@ class Ledger(Standing):
 
         A PLANNED entry without a time is always due.
 
-        Leaves out what the manifest does not name any more, and the ids in *skip*.
+        Leaves out what the manifest does not name any more, what is to be cancelled, and the ids in *skip*.
         """
 
     @abstractmethod

@@ -91,6 +91,14 @@ class HealthOmics(ABC):
         """Call GetRun, after waiting for a turn."""
 
     @abstractmethod
+    async def cancel_run(self, run_id: str) -> None:
+        """Call CancelRun, after waiting for a turn; it is answered before the run has ended."""
+
+    @abstractmethod
+    async def delete_run(self, run_id: str) -> None:
+        """Call DeleteRun, after waiting for a turn: the run's record goes, its outputs and logs stay."""
+
+    @abstractmethod
     def runs_named(self, name: str) -> AsyncIterator[str]:
         """List the ids of the runs that bear exactly *name*, all pages of ListRuns."""
 

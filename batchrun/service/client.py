@@ -233,6 +233,14 @@ class AwsHealthOmics(HealthOmics):
 
         return await self._call("GetRun", attempt)
 
+    async def cancel_run(self, run_id: str) -> None:
+        """Call CancelRun."""
+        await self.ask("CancelRun", lambda client: client.cancel_run(id=run_id))
+
+    async def delete_run(self, run_id: str) -> None:
+        """Call DeleteRun."""
+        await self.ask("DeleteRun", lambda client: client.delete_run(id=run_id))
+
     async def runs_named(self, name: str) -> AsyncIterator[str]:
         """List the runs of *name*: whether the filter is exact is not documented, nor that names are told."""
         async for items in self._pages({"name": name}):

@@ -18,11 +18,13 @@ import anyio.lowlevel
 
 from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.rows import detail
+from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.model.entry import Entry
 from batchrun.model.events import Retried, Revised, kind
 from batchrun.model.limits import Changed
-from batchrun.model.states import ENDED, State
+from batchrun.model.states import ENDED, HOLDS_SLOT, OPEN, State
 from batchrun.model.transitions import apply
+from batchrun.ports.cancelling import EndedRun
 from batchrun.ports.ledger import (
     Batch,
     Counts,
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Spec
 
 _WAITING = (State.PLANNED, State.BACKOFF)
+_ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+_WIDER = (Scope.SENDING, Scope.RUN)
 
 
 @dataclass(slots=True)
@@ -56,11 +60,13 @@ class _Held:
     named: set[str] = field(default_factory=set)
     earlier: dict[str, list[PastAttempt]] = field(default_factory=dict)
     events: dict[str, list[tuple[datetime, int, str, str]]] = field(default_factory=dict)
+    cancelled: dict[str, Scope] = field(default_factory=dict)
 
     def copied(self) -> _Held:
         earlier = {id_: list(attempts) for id_, attempts in self.earlier.items()}
         events = {id_: list(told) for id_, told in self.events.items()}
-        return replace(self, entries=dict(self.entries), earlier=earlier, events=events)
+        cancelled = dict(self.cancelled)
+        return replace(self, entries=dict(self.entries), earlier=earlier, events=events, cancelled=cancelled)
 
     def ordered(self) -> list[Entry]:
         return sorted(self.entries.values(), key=lambda entry: entry.position)
@@ -72,6 +78,7 @@ class MemoryLedger(Ledger):
     def __init__(self) -> None:
         self._batches: dict[str, _Held] = {}
         self._paces: dict[tuple[str, str], tuple[datetime, Learned]] = {}
+        self._deleted: set[str] = set()
 
     async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
         batch = Batch(name=name, region=region, created_at=at)
@@ -126,6 +133,8 @@ class MemoryLedger(Ledger):
         _place(held, wanted)
         contents = {spec.id: spec.request for spec in wanted}
         for entry in differing:
+            if changed is Changed.RESUBMIT:
+                held.cancelled.pop(entry.id, None)
             if not _is_decided(entry) or changed is Changed.RESUBMIT:
                 event = Revised(at=at, request=contents[entry.id])
                 _take(held, Step(event=event, entry=apply(held.entries[entry.id], event)))
@@ -147,9 +156,66 @@ class MemoryLedger(Ledger):
         found = [held.entries[id_] for id_ in ids if id_ in held.entries] if held else []
         ended = [entry for entry in found if entry.state in ENDED and entry.state is not State.SUCCEEDED]
         for entry in ended:
+            self._batches[batch].cancelled.pop(entry.id, None)
             event = Retried(at=at, due=at, why=why)
             _take(self._batches[batch], Step(event=event, entry=apply(entry, event)))
         return [entry.id for entry in ended]
+
+    async def ask_to_cancel(
+        self,
+        batch: str,
+        ids: Collection[str] | None,
+        *,
+        scope: Scope,
+        at: datetime,  # noqa: ARG002 (nobody here asks when)
+    ) -> int:
+        held = self._batches.get(batch)
+        if held is None:
+            return 0
+        wishes = {id_: one for id_, one in held.cancelled.items() if held.entries[id_].state in OPEN}
+        going = {e.id for e in held.entries.values() if e.state in HOLDS_SLOT}
+        asked = going | {entry.id for entry in self._waiting(batch, cancelled=True)}
+        asked &= asked if ids is None else set(ids)
+        new = {id_ for id_ in asked if id_ not in wishes or (wishes[id_], scope) == _WIDER}
+        held.cancelled = wishes | dict.fromkeys(new, scope)
+        return len(new)
+
+    async def cancellations(self, batch: str, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
+        held = self._batches.get(batch)
+        waiting = {entry.id for entry in self._waiting(batch, cancelled=True)}
+        found = [
+            Cancellation(entry=entry, scope=held.cancelled[entry.id])
+            for entry in self._ordered(batch)
+            if held and entry.id in held.cancelled and entry.position > after
+            if entry.id in waiting or (held.cancelled[entry.id] is Scope.RUN and entry.state in HOLDS_SLOT)
+        ]
+        return found[:limit]
+
+    async def ended_runs(
+        self, batch: str, *, limit: int, after: tuple[int, int] = (-1, 0)
+    ) -> Sequence[EndedRun]:
+        found = []
+        async for outcome in self.outcomes(batch):
+            entry = outcome.entry
+            runs = [(past.attempt, past.run) for past in outcome.earlier]
+            runs += [(entry.attempt, entry.run)] if entry.state is not State.DELETED else []
+            found += [
+                EndedRun(
+                    position=entry.position,
+                    entry_id=entry.id,
+                    attempt=attempt,
+                    run_id=run.id,
+                    run_uuid=run.uuid,
+                    status=run.status,
+                )
+                for attempt, run in runs
+                if run and run.status in _ENDED and run.uuid not in self._deleted
+                if (entry.position, attempt) > after
+            ]
+        return found[:limit]
+
+    async def keep_deleted(self, uuids: Collection[str], *, at: datetime) -> None:  # noqa: ARG002
+        self._deleted |= set(uuids)
 
     async def was_changed(self) -> bool:
         return False  # there is nobody else
@@ -269,9 +335,10 @@ class MemoryLedger(Ledger):
     def _failed(self, batch: str) -> Sequence[Entry]:
         return [e for e in self._ordered(batch) if e.state in ENDED and e.state is not State.SUCCEEDED]
 
-    def _waiting(self, batch: str) -> Sequence[Entry]:
+    def _waiting(self, batch: str, *, cancelled: bool = False) -> Sequence[Entry]:
         held = self._batches.get(batch)
-        return [e for e in self._ordered(batch) if held and e.state in _WAITING and e.id in held.named]
+        waiting = [e for e in self._ordered(batch) if held and e.state in _WAITING and e.id in held.named]
+        return [e for e in waiting if cancelled or (held and e.id not in held.cancelled)]
 
 
 def _ended(entry: Entry) -> datetime:

@@ -286,7 +286,7 @@ class Launcher:
         """See, every so often, what others did to the batch meanwhile: entries that are to be retried."""
         while True:
             await self._clock.sleep(self._timing.notice)
-            if await self._ledger.was_changed():
+            if await self._ledger.was_changed(self._batch):
                 counts = await self._recorder.counts(self._batch)
                 self._tally.reset(counts.by_state, counts.by_status)
                 self._is_due_known = False

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from batchrun.model.events import Event
     from batchrun.model.limits import Limits
     from batchrun.ports.ledger import Lease, Ledger
-    from batchrun.ports.service import HealthOmics
+    from batchrun.ports.service import HealthOmics, Troubles
 
 log = structlog.get_logger(__name__)
 #: Entries read from the ledger at a time when a launch begins.
@@ -105,6 +105,16 @@ class Launcher:
         self._pauses = 0  #: for a full quota, since a submission was last accepted
         self._probe_at = float("-inf")
         self._unknown: set[str] = set()
+
+    @property
+    def lease(self) -> Lease:
+        """The lease as it was last renewed."""
+        return self._keeper.current
+
+    @property
+    def troubles(self) -> Troubles:
+        """Calls that went wrong so far."""
+        return self._service.troubles
 
     @property
     def tally(self) -> Tally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,7 +33,7 @@ from batchrun.points import Point
 from batchrun.report import results
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Sequence
 
     from batchrun.api.launch import Ended, Launch
     from batchrun.cli.options import Output
@@ -78,13 +79,13 @@ async def launch(job: Job) -> Exit:
     configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
     with loaded(job.source, as_json=job.output.as_json) as manifest:
         points.reached(Point.MANIFEST_READ)
-        path = _results_path(job, manifest.batch)
-        async with _session(job, clock) as session, _held(job, session, manifest) as held:
-            _log_sync(held)
-            return await _conduct(job, held, path, clock)
+        path = results_path(job, manifest.batch)
+        async with session(job, clock) as work, launching(job, work, manifest) as held:
+            return await conduct(job, held, path, clock)
 
 
-def _session(job: Job, clock: Clock) -> Session:
+def session(job: Job, clock: Clock) -> Session:
+    """Make the session that the job describes."""
     return Session(
         job.ledger,
         target=job.target,
@@ -95,10 +96,14 @@ def _session(job: Job, clock: Clock) -> Session:
     )
 
 
-def _held(job: Job, session: Session, manifest: Manifest) -> AbstractAsyncContextManager[Launch]:
-    return session.launching(
+@asynccontextmanager
+async def launching(job: Job, work: Session, manifest: Manifest) -> AsyncIterator[Launch]:
+    """Hold a batch and take its manifest in, as the job says."""
+    async with work.launching(
         manifest, limits=job.limits, changed=job.changed, deadline=job.deadline, lease=job.lease
-    )
+    ) as held:
+        _log_sync(held)
+        yield held
 
 
 def _log_sync(held: Launch) -> None:
@@ -121,10 +126,20 @@ def _log_sync(held: Launch) -> None:
         )
 
 
-async def _conduct(job: Job, held: Launch, path: Path, clock: Clock) -> Exit:
+async def conduct(job: Job, held: Launch, path: Path, clock: Clock, *, is_alone: bool = True) -> Exit:
+    """
+    Launch what is held and tell it; leave results at *path*, and give the exit code.
+
+    Args:
+        job: What was asked for.
+        held: The batch.
+        path: Of its results.
+        clock: The time.
+        is_alone: Whether the terminal and the signals are this launch's.
+    """
     progress = Progress(clock, lambda: held.troubles)
     try:
-        ended = await _followed(job, held, progress, clock)
+        ended = await _followed(job, held, progress, clock, is_alone=is_alone)
     except LeaseLostError:
         raise  # the batch is another launcher's by now, and so are its results
     except BaseException:
@@ -136,13 +151,14 @@ async def _conduct(job: Job, held: Launch, path: Path, clock: Clock) -> Exit:
     return _exit(ended)
 
 
-async def _followed(job: Job, held: Launch, progress: Progress, clock: Clock) -> Ended:
+async def _followed(job: Job, held: Launch, progress: Progress, clock: Clock, *, is_alone: bool) -> Ended:
     if not held.has_work:
         return await held.wait()
-    reporter = _reporter(job, held.batch, progress, clock)
+    reporter = _reporter(job, held.batch, progress, clock, may_draw=is_alone)
     held.observe(reporter)
     async with anyio.create_task_group() as aside:
-        aside.start_soon(_listen, held)
+        if is_alone:
+            aside.start_soon(listen, [held])
         aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
         ended = await held.wait()
         aside.cancel_scope.cancel()
@@ -161,26 +177,25 @@ def _exit(ended: Ended) -> Exit:
     return Exit.OK if ended.has_only_succeeded else Exit.SOME_FAILED
 
 
-def _reporter(job: Job, batch: str, progress: Progress, clock: Clock) -> Reporter:
+def _reporter(job: Job, batch: str, progress: Progress, clock: Clock, *, may_draw: bool) -> Reporter:
     if job.output.as_json:
-        return JsonLines(progress, clock)
-    if sys.stderr.isatty() and not job.output.quiet and os.environ.get("TERM") != "dumb":
+        return JsonLines(batch, progress, clock)
+    if may_draw and sys.stderr.isatty() and not job.output.quiet and os.environ.get("TERM") != "dumb":
         from batchrun.cli.live import LiveDisplay  # noqa: PLC0415 (rich draws on terminals alone)
 
         return LiveDisplay(batch, progress, clock)
-    return LogLines(progress, clock)
+    return LogLines(batch, progress, clock)
 
 
-async def _listen(held: Launch) -> None:
-    """The first signal drains, the second leaves at once."""
+async def listen(launches: Sequence[Launch]) -> None:
+    """The first signal drains, the second leaves at once; until cancelled."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         is_first = True
         async for number in signals:
             if is_first:
                 _tell_stopping(number)
-                held.stop()
-            else:
-                held.abandon()
+            for held in launches:
+                held.stop() if is_first else held.abandon()
             is_first = False
 
 
@@ -188,7 +203,8 @@ def _tell_stopping(number: signal.Signals) -> None:
     complain(f"stopping on {number.name}: waiting for calls in the air; runs go on; once more leaves at once")
 
 
-def _results_path(job: Job, batch: str) -> Path:
+def results_path(job: Job, batch: str) -> Path:
+    """Say where the results go. Raises UsageError where they cannot."""
     path = Path(job.results or f"{batch}.results.csv")
     _results_format(path)
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):

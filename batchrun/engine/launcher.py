@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from batchrun.model.events import Event
     from batchrun.model.limits import Limits
     from batchrun.ports.ledger import Lease, Ledger
-    from batchrun.ports.service import HealthOmics
+    from batchrun.ports.service import HealthOmics, Troubles
 
 log = structlog.get_logger(__name__)
 #: Entries read from the ledger at a time when a launch begins.
@@ -107,6 +107,16 @@ class Launcher:
         self._pauses = 0  #: for a full quota, since a submission was last accepted
         self._probe_at = float("-inf")
         self._unknown: set[str] = set()
+
+    @property
+    def lease(self) -> Lease:
+        """The lease as it was last renewed."""
+        return self._keeper.current
+
+    @property
+    def troubles(self) -> Troubles:
+        """Calls that went wrong so far."""
+        return self._service.troubles
 
     @property
     def tally(self) -> Tally:
@@ -296,7 +306,7 @@ class Launcher:
         """See, every so often, what people ask of the batch meanwhile: retries, and cancellations."""
         while True:
             await self._clock.sleep(self._timing.notice)
-            if await self._ledger.was_changed():
+            if await self._ledger.was_changed(self._batch):
                 counts = await self._recorder.counts(self._batch)
                 self._tally.reset(counts.by_state, counts.by_status)
                 self._is_due_known = False

@@ -86,7 +86,8 @@ class SqliteLedger(Ledger):
         self._identity = identity(path)
         self._leases = Leases(self._connection, path)
         self._readers: set[apsw.Connection] = set()
-        self._data_version = self._connection.execute(queries()["data_version"]).get
+        self._first_version: int = self._connection.execute(queries()["data_version"]).get
+        self._versions: dict[str, int] = {}  #: the data's, as it was when last asked for, by batch
 
     async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
         def job() -> Batch:
@@ -174,11 +175,11 @@ class SqliteLedger(Ledger):
     async def keep_deleted(self, uuids: Collection[str], *, at: datetime) -> None:
         await self._write(lambda: cancelling.keep_deleted(self._connection, uuids, at=at))
 
-    async def was_changed(self) -> bool:
+    async def was_changed(self, batch: str) -> bool:
         def job() -> bool:
-            before = self._data_version
-            self._data_version = self._connection.execute(queries()["data_version"]).get
-            return bool(self._data_version != before)
+            before = self._versions.get(batch, self._first_version)
+            self._versions[batch] = self._connection.execute(queries()["data_version"]).get
+            return self._versions[batch] != before
 
         return await self._read(job)
 

@@ -218,8 +218,8 @@ class Ledger(Standing, CancellingLedger):
         """
 
     @abstractmethod
-    async def was_changed(self) -> bool:
-        """Tell whether somebody else has written to the ledger since this was last asked."""
+    async def was_changed(self, batch: str) -> bool:
+        """Tell whether somebody else has written to the ledger since this was last asked for *batch*."""
 
     @abstractmethod
     async def due(

@@ -114,8 +114,18 @@ class AwsHealthOmics(HealthOmics):
         self._credentials = credentials
         self._clock = clock
         self._target = target
+        self._hurried = retry.hurried
         self._check: Callable[[], Awaitable[None]] = _no_check
         self._errors: Counter[type[CallError]] = Counter()
+
+    def apart(self) -> AwsHealthOmics:
+        """
+        Give the same service to a launch that goes on beside others.
+
+        It has a guard, a hurry and troubles of its own; clients, paces and patience are shared.
+        """
+        retry = self._retry.apart()
+        return AwsHealthOmics(self._lanes, retry, self._outage, self._credentials, self._clock, self._target)
 
     @property
     def _client(self) -> OmicsClient:
@@ -138,10 +148,10 @@ class AwsHealthOmics(HealthOmics):
 
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """Go on at a pace learned earlier, or at the account's quota where that may be read."""
-        self._lanes.recall(learned)
-        if will_start and self._lanes.is_auto("StartRun") and "StartRun" not in learned:
-            quota = await start_run_quota(self._target, str(self._client.meta.endpoint_url))
-            if quota is not None:
+        async with self._lanes.one_recall:
+            self._lanes.recall(learned)
+            if will_start and "StartRun" not in learned and self._lanes.wants_quota("StartRun"):
+                quota = await start_run_quota(self._target, str(self._client.meta.endpoint_url))
                 self._lanes.know_quota("StartRun", quota)
 
     def learned(self) -> Mapping[str, Learned]:
@@ -299,8 +309,7 @@ class AwsHealthOmics(HealthOmics):
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
-        self._retry.hurry()
-        self._credentials.hurry()
+        self._hurried.set()
 
     async def _at_turn(self, operation: str, turn: float, send: Callable[[], Awaitable[T]]) -> T:
         """Send one request at its turn, if it may leave, and let the lane learn from the answer."""
@@ -339,7 +348,7 @@ class AwsHealthOmics(HealthOmics):
                     error = self._failed(classify(raw, operation))
                     if not isinstance(error, CredentialsError):
                         raise error from raw
-                    await self._credentials.renew(client, error)
+                    await self._credentials.renew(client, error, self._hurried)
                 else:
                     self._outage.answered()
                     self._credentials.accepted()

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -72,6 +73,21 @@ def test_a_console_block_is_true(checkout: Shell, block):
             continue
         assert len(said) == len(shown), said
         assert all(same_but_for_figures(*pair) for pair in zip(shown, said, strict=True)), said
+
+
+def test_the_python_example_runs_and_says_what_it_says(checkout: Shell):
+    done = subprocess.run(
+        [sys.executable, "-c", blocks("python")[0]],
+        cwd=checkout.folder,
+        env=checkout.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    *succeeded, last = done.stdout.splitlines()
+    assert len({line.split()[0] for line in succeeded}) == 8
+    assert last.startswith("True s3://lab-results/samples/NA12878/")
 
 
 def test_the_examples_parse():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import anyio
 import pytest
 
 from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
+from batchrun.ledger import open_ledger
 from batchrun.model.cancelling import Scope
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
@@ -34,20 +33,11 @@ def started(it: Bench) -> int:
     return len(it.simulator.state().runs)
 
 
-async def cancelled_after(it: Bench, seconds: float, *ids: str, scope: Scope = Scope.RUN) -> None:
-    """Cancel as another process does: the launcher sees a ledger that somebody wrote to."""
+async def cancelled_after(it: Bench, seconds: float, *, scope: Scope = Scope.RUN) -> None:
+    """Cancel as another process does, over a ledger of its own."""
     await anyio.sleep(seconds)
-    await cancel(it, *ids, scope=scope)
-    it.ledger.was_changed = _once()  # type: ignore[method-assign]
-
-
-def _once() -> Callable[[], Coroutine[Any, Any, bool]]:
-    told = iter([True])
-
-    async def was_changed() -> bool:
-        return next(told, False)
-
-    return was_changed
+    async with await open_ledger(it.path) as ledger:
+        await ledger.ask_to_cancel("cohort", None, scope=scope, at=it.clock.utcnow())
 
 
 async def test_a_running_launch_takes_note_withdraws_and_cancels_and_ends(tmp_path):

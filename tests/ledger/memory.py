@@ -217,7 +217,7 @@ class MemoryLedger(Ledger):
     async def keep_deleted(self, uuids: Collection[str], *, at: datetime) -> None:  # noqa: ARG002
         self._deleted |= set(uuids)
 
-    async def was_changed(self) -> bool:
+    async def was_changed(self, batch: str) -> bool:  # noqa: ARG002 (the contract's)
         return False  # there is nobody else
 
     async def due(

@@ -34,6 +34,7 @@ _VERBS: Final = {
     "retry": "Give failed, cancelled, deleted or refused entries another attempt.",
     "report": "Write one HTML file that shows how it went.",
     "ledger": "Check a ledger, or make a lost one again.",
+    "config": "Show each option's value in force, and where it came from.",
     "manifest": "Make a manifest, or convert one.",
     "simulate": "A local HealthOmics service, on loopback.",
     "demo": "The whole thing in seconds, with no AWS account.",

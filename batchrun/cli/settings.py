@@ -184,8 +184,8 @@ def _fitting(option: click.Option, value: Any) -> Any:
         raise click.BadParameter(f"write {wanted}, not {_described(value)}")
     if isinstance(value, str) and "\0" in value:
         raise click.BadParameter("text must not hold a NUL")
-    # A number for a type of ours is read as if it had been typed.
-    return str(value) if str in kinds else value
+    # The option reads it as if it had been typed, however large a number is.
+    return value if isinstance(value, bool) else str(value)
 
 
 def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:

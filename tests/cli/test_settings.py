@@ -77,10 +77,14 @@ def test_each_kind_of_option_takes_the_toml_type_that_makes_sense_for_it():
         "wait": "30s",
         "tags": False,
         "sets": ["a=1", "b=2"],
-        "concurrency": 4,
-        "scale": 1,
-        "verbose": 2,
+        "concurrency": "4",
+        "scale": "1",
+        "verbose": "2",
     }
+
+
+def test_a_number_is_read_as_if_it_had_been_typed_however_large():
+    assert default_map(file_of("scale = 1" + "0" * 400), VERBS, ("run",))["run"]["scale"].startswith("10")
 
 
 def test_an_option_with_a_variable_of_its_own_is_set_in_its_verbs_table_alone():
@@ -114,6 +118,7 @@ def test_an_option_with_a_variable_of_its_own_is_set_in_its_verbs_table_alone():
         ("concurrency = 2.5", "concurrency: write a whole number, not a number with a fraction"),
         ("concurrency = true", "concurrency: write a whole number, not true or false"),
         ("concurrency = 10", "concurrency: 10 is not in the range"),
+        ("concurrency = 1" + "0" * 400, "is not in the range"),
         ('scale = "1"', "scale: write a number, not text"),
         ('kind = "c"', "kind: 'c' is not one of"),
         ("region = 1", "region: write text, in quotes, not a number"),

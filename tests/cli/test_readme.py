@@ -108,6 +108,11 @@ def test_the_yaml_example_is_a_good_manifest(shell: Shell):
     assert shell.run("check", "example.yaml").returncode == 0
 
 
+def test_the_settings_example_is_good(shell: Shell):
+    shell.write("batchrun.toml", blocks("toml")[0])
+    assert "poll-interval\t30s\tfile batchrun.toml:3\trun" in shell.run("config", "run").stdout
+
+
 def test_the_crontab_line_is_quiet_for_what_is_normal_and_speaks_for_what_is_not(checkout: Shell):
     line = blocks("crontab")[0].split(None, 5)[5].replace("cd /srv/cohort && /usr/local/bin/", "")
     shutil.copy(ROOT / "manifests" / "cohort.yaml", checkout.folder / "cohort.yaml")

@@ -390,3 +390,14 @@ INSERT INTO paces (account, operation, phase, base, cut, span, passed, burst, at
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT (account, operation) DO UPDATE SET
     phase = ?3, base = ?4, cut = ?5, span = ?6, passed = ?7, burst = ?8, at = ?9;
+
+-- ------------------------------------------------------------------ notices
+
+-- name: notices
+SELECT notice FROM notices WHERE batch = ?;
+
+-- name: add_notice
+INSERT INTO notices (batch, notice, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1;
+
+-- name: drop_notice
+DELETE FROM notices WHERE batch = ? AND notice = ?;

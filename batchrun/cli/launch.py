@@ -27,7 +27,7 @@ from batchrun.cli.reporters import JsonLines, LogLines, Reporter
 from batchrun.cli.speak import complain
 from batchrun.cli.summary import tell_end
 from batchrun.clock import SystemClock
-from batchrun.errors import LeaseLostError, UsageError
+from batchrun.errors import BatchrunError, LeaseLostError, UsageError
 from batchrun.points import Point
 from batchrun.report import results
 
@@ -141,11 +141,17 @@ async def _followed(job: Job, held: Launch, progress: Progress, clock: Clock) ->
         return await held.wait()
     reporter = _reporter(job, held.batch, progress, clock)
     held.observe(reporter)
+    ended: Ended | BatchrunError
     async with anyio.create_task_group() as aside:
         aside.start_soon(_listen, held)
         aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
-        ended = await held.wait()
+        try:
+            ended = await held.wait()
+        except BatchrunError as error:  # raised below: the group would wrap it, and nobody tell what it is
+            ended = error
         aside.cancel_scope.cancel()
+    if isinstance(ended, BatchrunError):
+        raise ended
     return ended
 
 

@@ -103,6 +103,7 @@ def test_a_launcher_that_was_paused_past_its_lease_stops_and_changes_nothing(she
     until(lambda: shell.run(*command, "--once", "--rate", "unlimited").returncode == 3)
     assert simulated.calls("StartRun") == 6
     looks = simulated.calls("GetRun")
+    written = (shell.folder / "cohort.results.csv").stat()
     paused.send_signal(signal.SIGCONT)
     code, said = end(paused)
     assert code == 4
@@ -110,6 +111,7 @@ def test_a_launcher_that_was_paused_past_its_lease_stops_and_changes_nothing(she
     assert len(simulated.state()["runs"]) == 6
     assert simulated.calls("StartRun") == 6
     assert simulated.calls("GetRun") <= looks + 1  # one may have been on its way when it was paused
+    assert (shell.folder / "cohort.results.csv").stat() == written
 
 
 def test_cells_that_look_like_formulas_are_defused_on_request(shell: Shell, simulate):

@@ -19,15 +19,18 @@ import structlog
 
 from batchrun import points
 from batchrun.api.session import Session
-from batchrun.cli.exits import Exit
+from batchrun.cli.exits import Exit, exit_code
+from batchrun.cli.hooks import Hooks
 from batchrun.cli.logs import configure
 from batchrun.cli.manifests import loaded
+from batchrun.cli.metrics_file import MetricsFile
 from batchrun.cli.progress import Progress
 from batchrun.cli.reporters import JsonLines, LogLines, Reporter
 from batchrun.cli.speak import complain
 from batchrun.cli.summary import tell_end
+from batchrun.cli.telling import Telling
 from batchrun.clock import SystemClock
-from batchrun.errors import BatchrunError, LeaseLostError, UsageError
+from batchrun.errors import BatchrunError, LeaseLostError, ServiceError, StorageError, UsageError
 from batchrun.points import Point
 from batchrun.report import results
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Rate
     from batchrun.service.target import Target
 
+_NOBODY: Final = Hooks()
 #: Seconds that the last thing, the results, may take when the launch was told to end.
 _LAST_THINGS: Final = 60.0
 log = structlog.get_logger(__name__)
@@ -64,6 +68,17 @@ class Job:
     safe_csv: bool
     lease: float
     output: Output
+    hooks: Hooks = _NOBODY
+    metrics: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Around:
+    """What goes on around a launch."""
+
+    results: Path
+    metrics: MetricsFile
+    telling: Telling
 
 
 async def launch(job: Job) -> Exit:
@@ -79,9 +94,18 @@ async def launch(job: Job) -> Exit:
     with loaded(job.source, as_json=job.output.as_json) as manifest:
         points.reached(Point.MANIFEST_READ)
         path = _results_path(job, manifest.batch)
-        async with _session(job, clock) as session, _held(job, session, manifest) as held:
-            _log_sync(held)
-            return await _conduct(job, held, path, clock)
+        around = _Around(
+            results=path,
+            metrics=MetricsFile(job.metrics, clock=clock),
+            telling=Telling(job.hooks, manifest.batch, results=path, clock=clock),
+        )
+        try:
+            async with _session(job, clock) as session, _held(job, session, manifest) as held:
+                _log_sync(held)
+                return await _conduct(job, held, around, clock)
+        except (ServiceError, StorageError) as error:
+            await around.telling.fail(job.ledger, error, exit_code(error))
+            raise
 
 
 def _session(job: Job, clock: Clock) -> Session:
@@ -121,30 +145,47 @@ def _log_sync(held: Launch) -> None:
         )
 
 
-async def _conduct(job: Job, held: Launch, path: Path, clock: Clock) -> Exit:
+async def _conduct(job: Job, held: Launch, around: _Around, clock: Clock) -> Exit:
     progress = Progress(clock, lambda: held.troubles)
     try:
-        ended = await _followed(job, held, progress, clock)
+        ended = await _finished(job, held, around, progress, clock)
     except LeaseLostError:
-        raise  # the batch is another launcher's by now, and so are its results
+        raise  # the batch is another launcher's by now, and so are its metrics
+    except BatchrunError as error:
+        await around.metrics.write(held, progress, exit_code(error))
+        raise
+    tell_end(held.batch, progress, held.tally, around.results, stop=ended.stop, output=job.output)
+    code = _exit(ended)
+    await around.metrics.write(held, progress, code)
+    await around.telling.end(held, ended, code)
+    return code
+
+
+async def _finished(job: Job, held: Launch, around: _Around, progress: Progress, clock: Clock) -> Ended:
+    try:
+        ended = await _followed(job, held, around, progress, clock)
+    except LeaseLostError:
+        raise  # its results are another launcher's too
     except BaseException:
         held.abandon()
-        await _write_results(job, held, path)
+        await _write_results(job, held, around.results)
         raise
-    await _write_results(job, held, path)
-    tell_end(held.batch, progress, held.tally, path, stop=ended.stop, output=job.output)
-    return _exit(ended)
+    await _write_results(job, held, around.results)
+    return ended
 
 
-async def _followed(job: Job, held: Launch, progress: Progress, clock: Clock) -> Ended:
+async def _followed(job: Job, held: Launch, around: _Around, progress: Progress, clock: Clock) -> Ended:
     if not held.has_work:
         return await held.wait()
     reporter = _reporter(job, held.batch, progress, clock)
     held.observe(reporter)
+    await around.telling.begin(held)
     ended: Ended | BatchrunError
     async with anyio.create_task_group() as aside:
         aside.start_soon(_listen, held)
         aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
+        aside.start_soon(around.metrics.run, held, progress)
+        aside.start_soon(around.telling.watch, held)
         try:
             ended = await held.wait()
         except BatchrunError as error:  # raised below: the group would wrap it, and nobody tell what it is

@@ -21,7 +21,7 @@ from batchrun.ports.ledger import Counts
 from batchrun.ports.service import Troubles
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from batchrun.engine.launcher import Launcher
     from batchrun.engine.observer import Observer
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.ports.ledger import Lease, Ledger, Sync
+    from batchrun.ports.service import CallCounts
 
 #: Steps that a reader may be behind: some seconds of the fastest launch there is.
 _BEHIND: Final = 10_000
@@ -124,6 +125,11 @@ class Launch:
     def troubles(self) -> Troubles:
         """Calls of this launch that went wrong so far."""
         return self._launcher.troubles if self._launcher is not None else Troubles()
+
+    @property
+    def calls(self) -> Mapping[str, CallCounts]:
+        """Calls of this launch so far, by operation."""
+        return self._launcher.calls if self._launcher is not None else {}
 
     @property
     def lease(self) -> Lease:

@@ -15,7 +15,7 @@ import anyio
 
 from batchrun import points
 from batchrun.cli.exits import Exit, exit_code, worst
-from batchrun.cli.launch import conduct, launching, listen, results_path, session
+from batchrun.cli.launch import conduct, launching, listen, prepared, session, told
 from batchrun.cli.logs import configure
 from batchrun.cli.manifests import emit_problems
 from batchrun.cli.printable import printable
@@ -27,13 +27,12 @@ from batchrun.points import Point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from anyio.abc import TaskStatus
 
     from batchrun.api.launch import Launch
     from batchrun.api.session import Session
-    from batchrun.cli.launch import Job
+    from batchrun.cli.launch import Around, Job
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest
 
@@ -91,11 +90,11 @@ class _Together:
 
     async def launch(self, manifests: Sequence[Manifest]) -> Exit:
         """Take all in, launch all, and give the worst exit code."""
-        places = [(manifest, results_path(self._job, manifest.batch)) for manifest in manifests]
+        prepared_ones = [(manifest, self._prepared(manifest.batch)) for manifest in manifests]
         async with anyio.create_task_group() as aside:
             async with anyio.create_task_group() as batches:
-                for manifest, results in places:
-                    await batches.start(self._one, manifest, results)
+                for manifest, around in prepared_ones:
+                    await batches.start(self._one, manifest, around)
                 if self._refused:
                     batches.cancel_scope.cancel()
                 else:
@@ -107,13 +106,19 @@ class _Together:
             raise UsageError("\n  ".join(["nothing was submitted:", *wrong]))
         return worst(self._codes)
 
-    async def _one(self, manifest: Manifest, results: Path, *, task_status: TaskStatus[None]) -> None:
+    def _prepared(self, batch: str) -> Around:
+        """Give each batch metrics of its own: a file tells of one."""
+        path = self._job.metrics
+        own = None if path is None else path.with_name(f"{path.stem}.{batch}{path.suffix}")
+        return replace(prepared(replace(self._job, metrics=own), batch, self._clock), is_alone=False)
+
+    async def _one(self, manifest: Manifest, around: Around, *, task_status: TaskStatus[None]) -> None:
         try:
-            async with launching(self._job, self._work, manifest) as held:
+            async with told(self._job, around), launching(self._job, self._work, manifest) as held:
                 self._held.append(held)
                 task_status.started()
                 await self._may_launch.wait()
-                self._codes.append(await conduct(self._job, held, results, self._clock, is_alone=False))
+                self._codes.append(await conduct(self._job, held, around, self._clock))
         except BatchrunError as error:
             if self._may_launch.is_set():
                 self._ended_early(error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,15 +20,18 @@ import structlog
 
 from batchrun import points
 from batchrun.api.session import Session
-from batchrun.cli.exits import Exit
+from batchrun.cli.exits import Exit, exit_code
+from batchrun.cli.hooks import Hooks
 from batchrun.cli.logs import configure
 from batchrun.cli.manifests import loaded
+from batchrun.cli.metrics_file import MetricsFile
 from batchrun.cli.progress import Progress
 from batchrun.cli.reporters import JsonLines, LogLines, Reporter
 from batchrun.cli.speak import complain
 from batchrun.cli.summary import tell_end
+from batchrun.cli.telling import Telling
 from batchrun.clock import SystemClock
-from batchrun.errors import LeaseLostError, UsageError
+from batchrun.errors import BatchrunError, LeaseLostError, ServiceError, StorageError, UsageError
 from batchrun.points import Point
 from batchrun.report import results
 
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Rate
     from batchrun.service.target import Target
 
+_NOBODY: Final = Hooks()
 #: Seconds that the last thing, the results, may take when the launch was told to end.
 _LAST_THINGS: Final = 60.0
 log = structlog.get_logger(__name__)
@@ -65,6 +69,18 @@ class Job:
     safe_csv: bool
     lease: float
     output: Output
+    hooks: Hooks = _NOBODY
+    metrics: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What goes on around a launch."""
+
+    results: Path
+    metrics: MetricsFile
+    telling: Telling
+    is_alone: bool = True  #: whether the terminal and the signals are this launch's
 
 
 async def launch(job: Job) -> Exit:
@@ -79,9 +95,33 @@ async def launch(job: Job) -> Exit:
     configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
     with loaded(job.source, as_json=job.output.as_json) as manifest:
         points.reached(Point.MANIFEST_READ)
-        path = results_path(job, manifest.batch)
-        async with session(job, clock) as work, launching(job, work, manifest) as held:
-            return await conduct(job, held, path, clock)
+        around = prepared(job, manifest.batch, clock)
+        async with (
+            told(job, around),
+            session(job, clock) as work,
+            launching(job, work, manifest) as held,
+        ):
+            return await conduct(job, held, around, clock)
+
+
+def prepared(job: Job, batch: str, clock: Clock) -> Around:
+    """Prepare what goes on around a launch. Raises UsageError where something cannot be written."""
+    path = results_path(job, batch)
+    return Around(
+        results=path,
+        metrics=MetricsFile(job.metrics, clock=clock),
+        telling=Telling(job.hooks, batch, results=path, clock=clock),
+    )
+
+
+@asynccontextmanager
+async def told(job: Job, around: Around) -> AsyncIterator[None]:
+    """Let those know who do not watch when the block is ended by an error that somebody must see to."""
+    try:
+        yield
+    except (ServiceError, StorageError) as error:
+        await around.telling.fail(job.ledger, error, exit_code(error))
+        raise
 
 
 def session(job: Job, clock: Clock) -> Session:
@@ -126,43 +166,52 @@ def _log_sync(held: Launch) -> None:
         )
 
 
-async def conduct(job: Job, held: Launch, path: Path, clock: Clock, *, is_alone: bool = True) -> Exit:
-    """
-    Launch what is held and tell it; leave results at *path*, and give the exit code.
-
-    Args:
-        job: What was asked for.
-        held: The batch.
-        path: Of its results.
-        clock: The time.
-        is_alone: Whether the terminal and the signals are this launch's.
-    """
+async def conduct(job: Job, held: Launch, around: Around, clock: Clock) -> Exit:
+    """Launch what is held and tell it, leave results and metrics, and give the exit code."""
     progress = Progress(clock, lambda: held.troubles)
     try:
-        ended = await _followed(job, held, progress, clock, is_alone=is_alone)
+        ended = await _finished(job, held, around, progress, clock)
     except LeaseLostError:
-        raise  # the batch is another launcher's by now, and so are its results
+        raise  # the batch is another launcher's by now, and so are its metrics
+    except BatchrunError as error:
+        await around.metrics.write(held, progress, exit_code(error))
+        raise
+    tell_end(held.batch, progress, held.tally, around.results, stop=ended.stop, output=job.output)
+    code = _exit(ended)
+    await around.metrics.write(held, progress, code)
+    await around.telling.end(held, ended, code)
+    return code
+
+
+async def _finished(job: Job, held: Launch, around: Around, progress: Progress, clock: Clock) -> Ended:
+    try:
+        ended = await _followed(job, held, around, progress, clock)
+    except LeaseLostError:
+        raise  # its results are another launcher's too
     except BaseException:
         held.abandon()
-        await _write_results(job, held, path)
+        await _write_results(job, held, around.results)
         raise
-    await _write_results(job, held, path)
-    tell_end(held.batch, progress, held.tally, path, stop=ended.stop, output=job.output)
-    return _exit(ended)
+    await _write_results(job, held, around.results)
+    return ended
 
 
-async def _followed(job: Job, held: Launch, progress: Progress, clock: Clock, *, is_alone: bool) -> Ended:
+async def _followed(job: Job, held: Launch, around: Around, progress: Progress, clock: Clock) -> Ended:
     if not held.has_work:
         return await held.wait()
-    reporter = _reporter(job, held.batch, progress, clock, may_draw=is_alone)
+    reporter = _reporter(job, held.batch, progress, clock, may_draw=around.is_alone)
     held.observe(reporter)
+    await around.telling.begin(held)
     async with anyio.create_task_group() as aside:
-        if is_alone:
+        if around.is_alone:
             aside.start_soon(listen, [held])
         aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
-        ended = await held.wait()
+        aside.start_soon(around.metrics.run, held, progress)
+        aside.start_soon(around.telling.watch, held)
+        with suppress(Exception):  # raised below, where no task group wraps it
+            await held.wait()
         aside.cancel_scope.cancel()
-    return ended
+    return await held.wait()
 
 
 async def _write_results(job: Job, held: Launch, path: Path) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
+from batchrun.cli.hooks import TOLD, hooks
 from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SAFE_CSV, SERVICE, Output, option
 from batchrun.cli.values import Duration, FailureLimit, Retry
+from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.model.limits import Changed, Limits, Mode, StopAfter
 from batchrun.model.policies import WatchPolicy
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
     help="Where the results go, .csv, .json or .jsonl.  [default: BATCH.results.csv in this directory]",
 )
 @SAFE_CSV
+@TOLD
 @SERVICE
 @option(
     "--credentials-wait",
@@ -157,6 +160,8 @@ def _job(options: dict[str, Any]) -> Job:
         credentials_wait=options["credentials_wait"],
         safe_csv=options["safe_csv"],
         lease=options["lease"],
+        hooks=hooks(options, SystemClock()),
+        metrics=Path(options["metrics_file"]) if options["metrics_file"] else None,
         output=output(options),
     )
 

@@ -30,6 +30,7 @@ from batchrun.model.verdicts import QUOTA_FULL
 from batchrun.model.watch import ReadRates
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from anyio.abc import TaskGroup
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from batchrun.model.events import Event
     from batchrun.model.limits import Limits
     from batchrun.ports.ledger import Lease, Ledger
-    from batchrun.ports.service import HealthOmics, Troubles
+    from batchrun.ports.service import CallCounts, HealthOmics, Troubles
 
 log = structlog.get_logger(__name__)
 #: Entries read from the ledger at a time when a launch begins.
@@ -117,6 +118,11 @@ class Launcher:
     def troubles(self) -> Troubles:
         """Calls that went wrong so far."""
         return self._service.troubles
+
+    @property
+    def calls(self) -> Mapping[str, CallCounts]:
+        """What was sent so far, by operation."""
+        return self._service.calls
 
     @property
     def tally(self) -> Tally:

@@ -16,6 +16,7 @@ import apsw
 
 from batchrun.errors import InvariantError
 from batchrun.ledger import cancelling, paces, reading, standing
+from batchrun.ledger import notices as notes
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
 from batchrun.ledger.failures import failed
 from batchrun.ledger.lease import Leases
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from batchrun.model.cancelling import Cancellation, Scope
     from batchrun.model.entry import Entry
     from batchrun.model.limits import Changed
+    from batchrun.model.notices import Notice
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
@@ -247,6 +249,16 @@ class SqliteLedger(Ledger):
 
     async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
         await self._write(lambda: paces.keep(self._connection, account, learned, at=at))
+
+    async def told(self, batch: str) -> frozenset[Notice]:
+        return await self._read(lambda: notes.told(self._connection, batch))
+
+    async def tell(self, batch: str, notice: Notice, *, at: datetime) -> bool:
+        return await self._write(lambda: notes.tell(self._connection, batch, notice, at=at))
+
+    async def forget(self, batch: str, notices: Collection[Notice]) -> None:
+        if notices:
+            await self._write(lambda: notes.forget(self._connection, batch, notices))
 
     async def close(self) -> None:
         if not self._worker.is_stopped:

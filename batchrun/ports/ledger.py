@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry, Run
     from batchrun.model.events import Event
     from batchrun.model.limits import Changed
+    from batchrun.model.notices import Notice
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
 
@@ -280,6 +281,22 @@ class Ledger(Standing, CancellingLedger):
     @abstractmethod
     async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
         """Keep what was learned; the last word stays, whichever batch it comes from. Needs no lease."""
+
+    @abstractmethod
+    async def told(self, batch: str) -> frozenset[Notice]:
+        """Give what was told of the batch and not forgotten since."""
+
+    @abstractmethod
+    async def tell(self, batch: str, notice: Notice, *, at: datetime) -> bool:
+        """
+        Note that *notice* is told of the batch, and say whether it was not noted before. Needs no lease.
+
+        Of several launches that ask at once, one gets True.
+        """
+
+    @abstractmethod
+    async def forget(self, batch: str, notices: Collection[Notice]) -> None:
+        """Take the notes of *notices* back, so that they may be told anew. Needs no lease."""
 
     @abstractmethod
     async def close(self) -> None:

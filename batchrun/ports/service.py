@@ -27,6 +27,15 @@ class Troubles:
     unanswered: int = 0  #: no usable answer: silence, 5xx, garbage
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCounts:
+    """Requests of one operation so far, repeated ones too, and those of them that went wrong."""
+
+    sent: int = 0
+    throttled: int = 0
+    unanswered: int = 0
+
+
 class HealthOmics(ABC):
     """
     The calls, paced and retried.
@@ -123,6 +132,11 @@ class HealthOmics(ABC):
     @abstractmethod
     def troubles(self) -> Troubles:
         """What went wrong so far."""
+
+    @property
+    @abstractmethod
+    def calls(self) -> Mapping[str, CallCounts]:
+        """What was sent so far, by operation."""
 
     @abstractmethod
     def hurry(self) -> None:

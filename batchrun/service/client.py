@@ -25,7 +25,7 @@ from batchrun.errors import (
     ThrottledError,
 )
 from batchrun.model.states import GOING_STATUSES
-from batchrun.ports.service import HealthOmics, Troubles
+from batchrun.ports.service import CallCounts, HealthOmics, Troubles
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
@@ -116,7 +116,8 @@ class AwsHealthOmics(HealthOmics):
         self._target = target
         self._hurried = retry.hurried
         self._check: Callable[[], Awaitable[None]] = _no_check
-        self._errors: Counter[type[CallError]] = Counter()
+        self._sent: Counter[str] = Counter()
+        self._errors: Counter[tuple[str, type[CallError]]] = Counter()
 
     def apart(self) -> AwsHealthOmics:
         """
@@ -139,7 +140,22 @@ class AwsHealthOmics(HealthOmics):
     @property
     def troubles(self) -> Troubles:
         """What went wrong so far."""
-        return Troubles(throttled=self._errors[ThrottledError], unanswered=self._errors[OutcomeUnknownError])
+        by_kind: Counter[type[CallError]] = Counter()
+        for (_, kind), times in self._errors.items():
+            by_kind[kind] += times
+        return Troubles(throttled=by_kind[ThrottledError], unanswered=by_kind[OutcomeUnknownError])
+
+    @property
+    def calls(self) -> Mapping[str, CallCounts]:
+        """What was sent so far, by operation."""
+        return {
+            operation: CallCounts(
+                sent=sent,
+                throttled=self._errors[operation, ThrottledError],
+                unanswered=self._errors[operation, OutcomeUnknownError],
+            )
+            for operation, sent in self._sent.items()
+        }
 
     @property
     def account(self) -> str:
@@ -320,6 +336,7 @@ class AwsHealthOmics(HealthOmics):
                 await self._clock.sleep(wait)
             await self._check()
             sent = self._clock.monotonic()
+            self._sent[operation] += 1
             try:
                 answer = await send()
             except Exception as raw:
@@ -357,7 +374,7 @@ class AwsHealthOmics(HealthOmics):
         return await self._retry.run(once, self._repeats, trusted_for=trusted_for)
 
     def _failed(self, error: CallError) -> CallError:
-        self._errors[type(error)] += 1
+        self._errors[error.operation, type(error)] += 1
         self._outage.failed(error)
         return error
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from datetime import timedelta
 
+    from batchrun.model.notices import Notice
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
 
@@ -56,6 +57,7 @@ class _Held:
     batch: Batch
     lease: Lease | None = None
     fence: int = 0
+    told: set[Notice] = field(default_factory=set)
     entries: dict[str, Entry] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
     earlier: dict[str, list[PastAttempt]] = field(default_factory=dict)
@@ -318,6 +320,18 @@ class MemoryLedger(Ledger):
 
     async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
         self._paces |= {(account, operation): (at, one) for operation, one in learned.items()}
+
+    async def told(self, batch: str) -> frozenset[Notice]:
+        return frozenset(self._batches[batch].told) if batch in self._batches else frozenset()
+
+    async def tell(self, batch: str, notice: Notice, *, at: datetime) -> bool:  # noqa: ARG002
+        told = self._batches[batch].told
+        is_news = notice not in told
+        told.add(notice)
+        return is_news
+
+    async def forget(self, batch: str, notices: Collection[Notice]) -> None:
+        self._batches[batch].told -= set(notices)
 
     async def close(self) -> None:
         pass

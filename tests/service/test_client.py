@@ -18,6 +18,7 @@ from batchrun.errors import (
     ServiceUnusableError,
     ThrottledError,
 )
+from batchrun.ports.service import CallCounts
 from batchrun.service.outage import Patience
 from batchrun.simulator import Limit, parse_faults
 from tests.world import connected, simulated, start
@@ -57,6 +58,20 @@ async def test_a_throttle_is_repeated_for_as_long_as_it_takes():
     async with connected(simulated("StartRun:throttle=40x")) as (service, simulator):
         assert (await start(service)).id
         assert simulator.state().calls["StartRun"].throttled == 40
+
+
+async def test_calls_are_counted_by_operation_repeated_ones_too():
+    async with connected(simulated("StartRun:throttle=2x,GetRun:error_before=1x")) as (service, simulator):
+        run = await start(service)
+        await service.get_run(run.id)
+        assert service.calls == {
+            "StartRun": CallCounts(sent=3, throttled=2),
+            "GetRun": CallCounts(sent=2, unanswered=1),
+        }
+        calls = simulator.state().calls
+        assert {name: one.sent for name, one in service.calls.items()} == {
+            name: one.calls for name, one in calls.items()
+        }
 
 
 async def test_an_unknown_outcome_is_handed_on_when_patience_ends():

@@ -444,3 +444,14 @@ ORDER BY position, attempt LIMIT ?4;
 
 -- name: keep_deleted
 INSERT INTO deletions (run_uuid, at) VALUES (?, ?) ON CONFLICT (run_uuid) DO NOTHING;
+
+-- ------------------------------------------------------------------ notices
+
+-- name: notices
+SELECT notice FROM notices WHERE batch = ?;
+
+-- name: add_notice
+INSERT INTO notices (batch, notice, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1;
+
+-- name: drop_notice
+DELETE FROM notices WHERE batch = ? AND notice = ?;

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -160,9 +160,10 @@ async def _followed(job: Job, held: Launch, progress: Progress, clock: Clock, *,
         if is_alone:
             aside.start_soon(listen, [held])
         aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
-        ended = await held.wait()
+        with suppress(Exception):  # raised below, where no task group wraps it
+            await held.wait()
         aside.cancel_scope.cancel()
-    return ended
+    return await held.wait()
 
 
 async def _write_results(job: Job, held: Launch, path: Path) -> None:

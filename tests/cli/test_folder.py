@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 
+import apsw
 import pytest
 
 from batchrun.cli.exits import Exit, worst
@@ -160,6 +162,25 @@ def test_what_ends_one_batch_early_does_not_end_the_others(shell: Shell, simulat
     assert said.count("the results cannot be written to a.results.csv") == 1
     assert "b: 1 succeeded (of 1" in said
     assert "Traceback" not in said
+
+
+def test_a_batch_that_is_taken_over_is_let_go_of_and_the_others_go_on(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.005")
+    command = ("run", *folder(shell, a=1, b=1), "--endpoint-url", simulated.url, *FAST, "--lease", "1s")
+    launcher = shell.start(*command)
+    simulated.wait_for_runs(2)
+    with contextlib.closing(apsw.Connection(str(shell.folder / "batchrun.db"))) as connection:
+        connection.set_busy_timeout(10_000)
+        connection.execute(
+            "UPDATE leases SET fence = fence + 1, holder = 'elsewhere:1'"
+            " WHERE batch = (SELECT key FROM batches WHERE name = 'a')"
+        )
+    code, said = end(launcher)
+    assert code == 4
+    assert "elsewhere:1" in said
+    assert "Traceback" not in said
+    assert "b: 1 succeeded (of 1" in said
+    assert not (shell.folder / "a.results.csv").exists(), "they are the other launcher's now"
 
 
 @pytest.mark.parametrize(

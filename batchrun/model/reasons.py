@@ -78,9 +78,25 @@ ADVICE: Final[dict[str, Advice]] = {
     "UNSUPPORTED_GPU_INSTANCE_TYPE": _author("ask for a GPU type that this Region has"),
 }
 
+#: Reasons that only tasks have (UG/advanced-resource-configuration); a run's reasons are told of tasks too.
+TASK_ADVICE: Final[dict[str, Advice]] = {
+    "ALL_PROFILES_INSTANCE_RESERVATION_FAILED": _author(
+        "let the task fall back on more instance types, or try again later; the engine does not"
+    ),
+}
+
+#: Reasons of runs that only say that a task's own reason, or its log, has to be looked at.
+_GENERIC: Final = frozenset({"RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"})
+
 _UNHEARD_OF: Final = _look("read the message, and the failed task's log stream")
 
 
 def advice(failure_reason: str | None) -> Advice:
     """Say whose job a failed run is; for a reason that nobody knows yet, where to look."""
     return ADVICE.get(failure_reason or "", _UNHEARD_OF)
+
+
+def task_advice(failure_reason: str | None) -> Advice | None:
+    """Say whose job a failed task is; None where its reason says no more than its log does."""
+    reason = failure_reason or ""
+    return None if reason in _GENERIC else TASK_ADVICE.get(reason) or ADVICE.get(reason)

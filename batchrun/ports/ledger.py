@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from batchrun.model.states import HOLDS_SLOT, OPEN, State
+from batchrun.ports.failed_runs import FailedRuns
 from batchrun.ports.standing import Standing
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Outcome:
     earlier: tuple[PastAttempt, ...] = ()
 
 
-class Ledger(Standing):
+class Ledger(Standing, FailedRuns):
     """
     Every batch's entries, their history, and who may write.
 

@@ -6,6 +6,7 @@ A ledger's own test file inherits :class:`LedgerConformance` and gives the ``led
 
 from __future__ import annotations
 
+from tests.ledger.contract_failed_runs import FailedRuns
 from tests.ledger.contract_leases import Batches, Leases
 from tests.ledger.contract_reading import Reading
 from tests.ledger.contract_record import Recording
@@ -13,5 +14,5 @@ from tests.ledger.contract_standing import Standing
 from tests.ledger.contract_sync import Syncing
 
 
-class LedgerConformance(Batches, Leases, Syncing, Recording, Reading, Standing):
+class LedgerConformance(Batches, Leases, Syncing, Recording, Reading, Standing, FailedRuns):
     """The whole contract."""

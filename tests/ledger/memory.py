@@ -19,10 +19,12 @@ import anyio.lowlevel
 from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.rows import detail
 from batchrun.model.entry import Entry
-from batchrun.model.events import Retried, Revised, kind
+from batchrun.model.events import Failed, Retried, Revised, kind
 from batchrun.model.limits import Changed
 from batchrun.model.states import ENDED, State
+from batchrun.model.tasks import may_be_asked
 from batchrun.model.transitions import apply
+from batchrun.ports.failed_runs import FailedRun
 from batchrun.ports.ledger import (
     Batch,
     Counts,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
+    from batchrun.model.tasks import FailedTasks
 
 _WAITING = (State.PLANNED, State.BACKOFF)
 
@@ -56,11 +59,16 @@ class _Held:
     named: set[str] = field(default_factory=set)
     earlier: dict[str, list[PastAttempt]] = field(default_factory=dict)
     events: dict[str, list[tuple[datetime, int, str, str]]] = field(default_factory=dict)
+    failed: list[FailedRun] = field(default_factory=list)
+    tasks: dict[int, FailedTasks] = field(default_factory=dict)
 
     def copied(self) -> _Held:
         earlier = {id_: list(attempts) for id_, attempts in self.earlier.items()}
         events = {id_: list(told) for id_, told in self.events.items()}
-        return replace(self, entries=dict(self.entries), earlier=earlier, events=events)
+        failed, tasks = list(self.failed), dict(self.tasks)
+        return replace(
+            self, entries=dict(self.entries), earlier=earlier, events=events, failed=failed, tasks=tasks
+        )
 
     def ordered(self) -> list[Entry]:
         return sorted(self.entries.values(), key=lambda entry: entry.position)
@@ -150,6 +158,26 @@ class MemoryLedger(Ledger):
             event = Retried(at=at, due=at, why=why)
             _take(self._batches[batch], Step(event=event, entry=apply(entry, event)))
         return [entry.id for entry in ended]
+
+    async def unasked(self, batch: str, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
+        held = self._batches.get(batch)
+        failed = held.failed if held else []
+        return [one for one in failed if one.number > after and held and one.number not in held.tasks][:limit]
+
+    async def keep_tasks(self, lease: Lease, found: Mapping[int, FailedTasks], *, at: datetime) -> None:  # noqa: ARG002
+        held = self._fenced(lease)
+        held.tasks = {
+            one.number: found[one.number] for one in held.failed if one.number in found
+        } | held.tasks
+        await _done()
+
+    async def failed_tasks(self, batch: str, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
+        held = self._batches.get(batch)
+        told: dict[str, dict[int, FailedTasks]] = {}
+        for one in held.failed if held else ():
+            if held and one.id in ids and one.number in held.tasks:
+                told.setdefault(one.id, {})[one.attempt] = held.tasks[one.number]
+        return told
 
     async def was_changed(self) -> bool:
         return False  # there is nobody else
@@ -344,6 +372,9 @@ def _take(held: _Held, step: Step) -> None:
     held.entries[entry.id] = replace(entry, position=stored.position)
     told = (step.event.at, entry.attempt, kind(step.event), detail(step.event, entry))
     held.events.setdefault(entry.id, []).append(told)
+    if isinstance(step.event, Failed) and may_be_asked(entry) and entry.run is not None:
+        number = len(held.failed)
+        held.failed.append(FailedRun(number=number, id=entry.id, attempt=entry.attempt, run=entry.run))
 
 
 def _past(entry: Entry) -> PastAttempt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.reasons import ADVICE, Owner, advice
+from batchrun.model.reasons import ADVICE, TASK_ADVICE, Owner, advice, task_advice
 
 
 def test_passing_trouble_is_aws_s_and_nobody_else_s():
@@ -21,8 +21,18 @@ def test_a_reason_that_nobody_knows_says_where_to_look(reason):
 
 
 def test_each_action_is_an_instruction_of_one_line():
-    for one in ADVICE.values():
+    for one in (*ADVICE.values(), *TASK_ADVICE.values()):
         assert one.action
         assert "\n" not in one.action
         assert one.action[0].islower()
         assert not one.action.endswith(".")
+
+
+def test_a_task_s_reason_says_more_than_the_run_s():
+    assert task_advice("OUT_OF_MEMORY_ERROR") == ADVICE["OUT_OF_MEMORY_ERROR"]
+    assert task_advice("ALL_PROFILES_INSTANCE_RESERVATION_FAILED") in TASK_ADVICE.values()
+
+
+@pytest.mark.parametrize("reason", [None, "", "SOMETHING_NEW", "RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"])
+def test_a_task_s_reason_that_says_no_more_gives_no_advice(reason):
+    assert task_advice(reason) is None

@@ -32,6 +32,7 @@ from batchrun.service.pacing import Lanes
 from batchrun.service.quota import start_run_quota
 from batchrun.service.retry import RetryPolicy, RetrySettings
 from batchrun.service.session import omics_client, profile_of
+from batchrun.service.tasks import failed_tasks
 from batchrun.service.wire import listed, sighted, started
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from batchrun.model.listing import Listed
     from batchrun.model.pace import Learned, Rate
     from batchrun.model.spec import Json
+    from batchrun.model.tasks import FailedTasks
     from batchrun.service.target import Target
 
 T = TypeVar("T")
@@ -280,14 +282,24 @@ class AwsHealthOmics(HealthOmics):
 
         return await self._at_turn("ListRuns", await self._lanes["ListRuns"].turn(), send)
 
-    async def ask(self, operation: str, send: Callable[[OmicsClient], Awaitable[T]]) -> T:
-        """Make a call that only some verbs need, paced and retried; *operation* is the API's name for it."""
+    async def failed_tasks(self, run: Run, *, limit: int) -> FailedTasks:
+        """Call ListRunTasks, and GetRunTask for each."""
+        return await failed_tasks(self, run, limit=limit)
+
+    async def ask(
+        self, operation: str, send: Callable[[OmicsClient], Awaitable[T]], *, is_vital: bool = True
+    ) -> T:
+        """
+        Make a call that only some verbs need, paced and retried; *operation* is the API's name for it.
+
+        Where a call is not vital, its silence says nothing of the service as a whole.
+        """
 
         async def attempt() -> T:
             turn = await self._lanes[operation].turn()
             return await self._at_turn(operation, turn, partial(send, self._client))
 
-        return await self._call(operation, attempt)
+        return await self._call(operation, attempt, is_vital=is_vital)
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
@@ -318,7 +330,12 @@ class AwsHealthOmics(HealthOmics):
                 lane.lost()
 
     async def _call(
-        self, operation: str, attempt: Callable[[], Awaitable[T]], trusted_for: float = math.inf
+        self,
+        operation: str,
+        attempt: Callable[[], Awaitable[T]],
+        trusted_for: float = math.inf,
+        *,
+        is_vital: bool = True,
     ) -> T:
         async def once() -> T:
             while True:
@@ -328,7 +345,7 @@ class AwsHealthOmics(HealthOmics):
                 except (LeaseError, StorageError):
                     raise  # the check before the call, not the call
                 except Exception as raw:
-                    error = self._failed(classify(raw, operation))
+                    error = self._failed(classify(raw, operation), is_vital=is_vital)
                     if not isinstance(error, CredentialsError):
                         raise error from raw
                     await self._credentials.renew(client, error)
@@ -339,9 +356,10 @@ class AwsHealthOmics(HealthOmics):
 
         return await self._retry.run(once, self._repeats, trusted_for=trusted_for)
 
-    def _failed(self, error: CallError) -> CallError:
+    def _failed(self, error: CallError, *, is_vital: bool) -> CallError:
         self._errors[type(error)] += 1
-        self._outage.failed(error)
+        if is_vital:
+            self._outage.failed(error)
         return error
 
     def _repeats(self, error: CallError) -> None:

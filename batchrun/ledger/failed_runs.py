@@ -15,7 +15,7 @@ from batchrun.ledger.reading import batch_key
 from batchrun.ledger.rows import micros, run_of
 from batchrun.ledger.statements import queries
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.ports.failed_runs import FailedRun
+from batchrun.ports.failed_runs import FailedRun, TaskFailures
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -55,6 +55,15 @@ def failed_tasks(
         task = () if task_id is None else (_task(task_id, *facts),)
         attempts[attempt] = FailedTasks(tasks=(*before, *task), has_more=bool(has_more))
     return told
+
+
+def task_failures(connection: apsw.Connection, batch: str) -> Sequence[TaskFailures]:
+    """Give the tasks of entries that stand FAILED, by the run's reason and theirs."""
+    rows = connection.execute(queries()["task_failures"], (batch_key(connection, batch),))
+    return [
+        TaskFailures(run_reason=run_reason, reason=reason, rows=total, names=names, name=name)
+        for run_reason, reason, total, names, name in rows
+    ]
 
 
 def _task(

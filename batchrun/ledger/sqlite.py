@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.failed_runs import FailedRun
+    from batchrun.ports.failed_runs import FailedRun, TaskFailures
     from batchrun.ports.ledger import (
         Batch,
         Counts,
@@ -163,6 +163,9 @@ class SqliteLedger(Ledger):
 
     async def failed_tasks(self, batch: str, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
         return await self._read(lambda: failed_runs.failed_tasks(self._connection, batch, ids))
+
+    async def task_failures(self, batch: str) -> Sequence[TaskFailures]:
+        return await self._read(lambda: failed_runs.task_failures(self._connection, batch))
 
     async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
         return await self._write(lambda: retry(self._connection, batch, ids, at=at, why=why))

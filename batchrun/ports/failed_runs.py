@@ -30,6 +30,17 @@ class FailedRun:
     run: Run
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFailures:
+    """Entries that stand FAILED, whose runs failed for one reason and tasks of them for another."""
+
+    run_reason: str | None  #: the run's ``failureReason``
+    reason: str | None  #: the tasks'
+    rows: int  #: entries with such a task
+    names: int  #: how many different names these tasks have
+    name: str | None  #: one of them
+
+
 class FailedRuns(ABC):
     """
     The failed runs' tasks.
@@ -53,3 +64,11 @@ class FailedRuns(ABC):
     @abstractmethod
     async def failed_tasks(self, batch: str, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
         """Give the failed tasks of these entries' attempts, by id and attempt, where they were asked for."""
+
+    @abstractmethod
+    async def task_failures(self, batch: str) -> Sequence[TaskFailures]:
+        """
+        Give the kept tasks of entries that stand FAILED, by the run's reason and theirs, most rows first.
+
+        Of very many groups the first 50.
+        """

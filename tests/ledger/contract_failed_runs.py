@@ -7,6 +7,7 @@ import pytest
 from batchrun.errors import LeaseLostError
 from batchrun.model.events import Failed, Retried
 from batchrun.model.tasks import FailedTask, FailedTasks
+from batchrun.ports.failed_runs import TaskFailures
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, later, move, run_of
 
 FOUND = FailedTasks(
@@ -80,6 +81,30 @@ class FailedRuns:
         await ledger.keep_tasks(lease, {one.number: FOUND}, at=AT)
         await ledger.keep_tasks(lease, {other.number: FailedTasks()}, at=AT)
         assert await ledger.failed_tasks(BATCH, ["a"]) == {"a": {1: FOUND, 2: FailedTasks()}}
+
+    async def test_tasks_of_rows_that_stand_failed_come_by_reason(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d")
+        again = Retried(at=AT, due=AT, why="asked for")
+        await move(ledger, lease, "a", intended(), accepted(1), failed(1, failure_reason="R"))
+        await move(ledger, lease, "b", intended(), accepted(2), failed(2, failure_reason="R"))
+        await move(ledger, lease, "c", intended(), accepted(3), failed(3))
+        await move(ledger, lease, "d", intended(), accepted(4), failed(4, failure_reason="R"), again)
+        numbers = [one.number for one in await ledger.unasked(BATCH, limit=9)]
+        twice = FailedTasks(
+            tasks=(
+                FailedTask(id="1", name="call", failure_reason="OUT_OF_MEMORY_ERROR"),
+                FailedTask(id="2", name="align", failure_reason="OUT_OF_MEMORY_ERROR"),
+            )
+        )
+        found = dict(zip(numbers, (FOUND, twice, FailedTasks(tasks=FOUND.tasks[1:]), FOUND), strict=True))
+        await ledger.keep_tasks(lease, found, at=AT)
+        memory = "OUT_OF_MEMORY_ERROR"
+        assert await ledger.task_failures(BATCH) == [
+            TaskFailures(run_reason="R", reason=memory, rows=2, names=2, name="align"),
+            TaskFailures(run_reason=None, reason=None, rows=1, names=0, name=None),
+            TaskFailures(run_reason="R", reason=None, rows=1, names=0, name=None),
+        ]
+        assert await ledger.task_failures("nothing") == []
 
     async def test_another_batchs_runs_are_left_alone(self, ledger):
         lease = await filled(ledger, "a")

@@ -22,9 +22,9 @@ from batchrun.model.entry import Entry
 from batchrun.model.events import Failed, Retried, Revised, kind
 from batchrun.model.limits import Changed
 from batchrun.model.states import ENDED, State
-from batchrun.model.tasks import may_be_asked
+from batchrun.model.tasks import FailedTasks, may_be_asked
 from batchrun.model.transitions import apply
-from batchrun.ports.failed_runs import FailedRun
+from batchrun.ports.failed_runs import FailedRun, TaskFailures
 from batchrun.ports.ledger import (
     Batch,
     Counts,
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
-    from batchrun.model.tasks import FailedTasks
 
 _WAITING = (State.PLANNED, State.BACKOFF)
 
@@ -178,6 +177,29 @@ class MemoryLedger(Ledger):
             if held and one.id in ids and one.number in held.tasks:
                 told.setdefault(one.id, {})[one.attempt] = held.tasks[one.number]
         return told
+
+    async def task_failures(self, batch: str) -> Sequence[TaskFailures]:
+        held = self._batches.get(batch)
+        rows: dict[tuple[str | None, str | None], set[str]] = {}
+        names: dict[tuple[str | None, str | None], set[str]] = {}
+        for one in held.failed if held else ():
+            entry = held.entries[one.id] if held else None
+            if held and entry and entry.state is State.FAILED and entry.attempt == one.attempt:
+                for task in held.tasks.get(one.number, FailedTasks()).tasks:
+                    key = (one.run.failure_reason, task.failure_reason)
+                    rows.setdefault(key, set()).add(one.id)
+                    names.setdefault(key, set()).update([task.name] if task.name else [])
+        told = [
+            TaskFailures(
+                run_reason=key[0],
+                reason=key[1],
+                rows=len(ids),
+                names=len(names[key]),
+                name=min(names[key], default=None),
+            )
+            for key, ids in rows.items()
+        ]
+        return sorted(told, key=lambda one: (-one.rows, one.run_reason or "", one.reason or ""))[:50]
 
     async def was_changed(self) -> bool:
         return False  # there is nobody else

@@ -149,6 +149,7 @@ async def _all_of(ledger: Ledger) -> list[Any]:
     said += [await ledger.in_state(BATCH, state, limit=4, after=0) for state in State]
     unasked = await ledger.unasked(BATCH, limit=100)
     said += [[(one.id, one.attempt, one.run) for one in unasked], await ledger.failed_tasks(BATCH, "abcdef")]
+    said.append(await ledger.task_failures(BATCH))
     return said + [await ledger.history(BATCH, id_) for id_ in "abcdef"]
 
 

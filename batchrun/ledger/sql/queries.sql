@@ -166,6 +166,15 @@ FROM json_each(?2) AS j
 WHERE f.asked_at IS NOT NULL
 ORDER BY e.id, f.attempt, t.place;
 
+-- name: task_failures
+SELECT e.run_failure_reason, t.failure_reason, count(DISTINCT e.key) AS total, count(DISTINCT t.name), min(t.name)
+FROM entries AS e INDEXED BY entries_by_state
+    CROSS JOIN failed_runs AS f ON f.entry = e.key AND f.attempt = e.attempt
+    CROSS JOIN failed_tasks AS t ON t.failed_run = f.key
+WHERE e.batch = ? AND e.state = 'failed'
+GROUP BY e.run_failure_reason, t.failure_reason
+ORDER BY total DESC, e.run_failure_reason, t.failure_reason LIMIT 50;
+
 -- ------------------------------------------------------------------ taking a manifest in (sync)
 
 -- name: make_manifest

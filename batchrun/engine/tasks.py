@@ -2,8 +2,9 @@
 Asking which tasks failed, for runs whose failure is recorded already.
 
 Nothing waits for it, and nothing is decided by it: its calls have lanes of their own, few are in the air.
-What was not answered is asked for once more at the launch's end, for a bounded time, and then left to the
-next launch. What is to be asked stands in the ledger, so that memory does not grow with the failures.
+What was not answered is asked for again now and then, once more at the launch's end, for a bounded time, and
+then left to the next launch. What is to be asked stands in the ledger, so that memory does not grow with the
+failures.
 
 Belongs here: when it is asked and when it is given up. Does not: the calls (``service``), which runs are
 worth asking for (``model.tasks``).
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
-from batchrun.errors import AccessDeniedError, LeaseError, LedgerError, RefusedError, ServiceError
+from batchrun.errors import AccessDeniedError, LeaseError, LedgerError, NotFoundError, ServiceError
 from batchrun.model.tasks import FailedTasks
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 4
 #: Tasks that are told of one run: they hardly ever fail for different reasons.
 _TASKS: Final = 5
-#: Seconds after which a run is left to the next launch, retries and turns included.
+#: Seconds after which a run is passed over for now, retries and turns included.
 _PATIENCE: Final = 60.0
+#: Seconds without news after which what was not answered is asked for again.
+_AGAIN: Final = 900.0
 #: Seconds that a launch that stops, or only passes, waits for what is outstanding.
 _HURRIED: Final = 3.0
 log = structlog.get_logger(__name__)
@@ -47,6 +50,7 @@ class TaskFinder:
         self._clock = clock
         self._after = -1  #: the number of the run that was last asked for
         self._has_missed = False  #: one was, and it is not known
+        self._is_ending = False  #: what was not answered is still to be asked for once more
         self._is_barred = False
         self._news = anyio.Event()
         self._settled = anyio.Event()
@@ -65,9 +69,8 @@ class TaskFinder:
     async def settle(self, seconds: float) -> None:
         """Wait until all that is recorded has been asked for, or given up, for at most *seconds*."""
         self.hurry(seconds)
-        if self._has_missed:
-            self._after = -1
-            self.noticed()
+        self._is_ending = True
+        self.noticed()
         with self._waiting:
             await self._settled.wait()
 
@@ -93,8 +96,17 @@ class TaskFinder:
                 for failed in page:
                     group.start_soon(self._ask, failed)
         elif not self._news.is_set():
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for more to fail, or until what was not answered is to be asked for again."""
+        if not (self._is_ending and self._has_missed):
             self._settled.set()
-            await self._news.wait()
+            with anyio.move_on_after(_AGAIN if self._has_missed else None):
+                await self._news.wait()
+                return
+        self._is_ending, self._has_missed, self._after = False, False, -1
+        self.noticed()
 
     async def _ask(self, failed: FailedRun) -> None:
         found = None
@@ -110,12 +122,12 @@ class TaskFinder:
         self._has_missed = self._has_missed or found is None
 
     async def _found(self, failed: FailedRun) -> FailedTasks | None:
-        """Ask; None where another launch may be told what this one was not."""
+        """Ask; None where there may be an answer another time."""
         try:
             return await self._service.failed_tasks(failed.run, limit=_TASKS)
         except AccessDeniedError as error:
             self._bar(error)
-        except RefusedError as error:  # the run was deleted: nobody will ever be told
+        except NotFoundError as error:  # the run was deleted: nobody will ever be told
             log.debug("failed_tasks_gone", id=failed.id, run=failed.run.id, code=error.code)
             return FailedTasks()
         except ServiceError as error:

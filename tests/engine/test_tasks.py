@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,9 +17,9 @@ from batchrun.model.events import Event, Failed
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.model.tasks import FailedTasks, stream_name
-from batchrun.simulator import FailFirst, Limit, Settings
+from batchrun.simulator import FailFirst, Limit, Settings, Span
 from tests.engine.launching import Bench, Told, bench, reconnected, rows
-from tests.world import simulated
+from tests.world import EVEN, simulated
 
 #: What no launch may spend on tasks beyond its end.
 AT_THE_END = 15.0
@@ -141,10 +142,32 @@ async def test_the_next_launch_asks_for_what_was_not_told(tmp_path):
 
 async def test_what_failed_in_passing_is_asked_for_once_more_at_the_end(tmp_path):
     # The first run's tasks are kept back for as long as one is patient, long before the other run ends.
-    settings = failing("ListRunTasks:hang_before=1x", hang=100_000.0)
+    settings = failing("ListRunTasks:hang_before=2x", hang=100_000.0)
     async with bench(tmp_path, settings) as it:
         await it.launch(rows(2), max_active=1)
         assert set(await found(it, 2)) == {"row-0000", "row-0001"}
+
+
+async def test_a_launch_of_days_asks_again_for_what_failed_in_passing(tmp_path):
+    settings = simulated(
+        "ListRunTasks:hang_before=2x",
+        hang=100_000.0,
+        fail_first=(FailFirst(times=1, match="*row-0000", reason="RUN_TASK_FAILED"),),
+        durations=replace(EVEN, running=Span(mean=10_000)),
+    )
+    async with bench(tmp_path, settings) as it:
+        it.told = told = Expecting()
+        it.ttl = timedelta(hours=9)
+        launcher = it.launcher(await it.take_in(rows(2)))
+        async with anyio.create_task_group() as group:
+            group.start_soon(launcher.run)
+            await told.has_failed.wait()
+            await anyio.sleep(100)
+            assert await found(it, 2) == {}
+            await anyio.sleep(900)
+            assert set(await found(it, 2)) == {"row-0000"}
+            assert launcher.tally.open == 1
+            launcher.drain()
 
 
 @pytest.mark.parametrize("operation", ["ListRunTasks", "GetRunTask"])

@@ -53,6 +53,7 @@ async def _report(options: dict[str, Any]) -> None:
             rows=rows,
             calls=await calls(ledger, batch.name, (row.id for row in rows)),
             at=SystemClock().utcnow(),
+            tasks=await ledger.task_failures(batch.name),
             paces=[pace for pace in await ledger.all_paces() if pace.at >= batch.created_at],
         )
     if options["output"] == "-":

@@ -30,7 +30,7 @@ _CUTOFF: Final = 0.4
 @option("--json", "as_json", is_flag=True, show_default=False, help="One JSON object on stdout.")
 def show(**options: Any) -> None:
     """
-    Tell the story of the row ID: its run, its attempts, its request, and each event.
+    Tell the story of the row ID: its run, its attempts, their failed tasks, its request, and each event.
 
     Everything comes from the ledger; nothing is called.
     """
@@ -43,10 +43,12 @@ async def _show(options: dict[str, Any]) -> None:
     async with open_ledger(options["ledger"]) as ledger:
         found = await _find(ledger, options["entry_id"], options["batch"])
         history = await ledger.history(found.entry.batch, found.entry.id)
+        failed = await ledger.failed_tasks(found.entry.batch, [found.entry.id])
+    tasks = failed.get(found.entry.id, {})
     if options["as_json"]:
-        emit("entry", **story.facts(found, history))
+        emit("entry", **story.facts(found, history, tasks))
         return
-    for line in story.lines(found, history):
+    for line in story.lines(found, history, tasks):
         say(line)
 
 

@@ -9,28 +9,32 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from batchrun.cli import tasks
 from batchrun.cli.overview_lines import one_line
 from batchrun.cli.printable import printable
 from batchrun.cli.values import seconds
 from batchrun.model.reasons import advice
 from batchrun.model.request import start_run_request
 from batchrun.model.states import State
+from batchrun.model.tasks import LOG_GROUP
 from batchrun.report.results import COLUMNS, earlier_rows, row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Outcome
+    from batchrun.model.tasks import FailedTasks
+    from batchrun.ports.ledger import Outcome, PastAttempt
 
     Told = Sequence[tuple[datetime, int, str, str]]
+    Found = Mapping[int, FailedTasks]  # by attempt
 
 #: Of a run within an event, what is news; the rest is told once, above.
 _NEWS: Final = ("status", "id", "failure_reason", "status_message")
 
 
-def facts(outcome: Outcome, history: Told) -> dict[str, Any]:
+def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
     """Give all of it for programs."""
     entry = outcome.entry
     latest = row(entry)
@@ -38,7 +42,11 @@ def facts(outcome: Outcome, history: Told) -> dict[str, Any]:
         "batch": entry.batch,
         **{name: latest[name] for name in COLUMNS},
         "state": entry.state.value,
-        "attempts": earlier_rows(outcome),
+        **tasks.facts(_latest(entry, found)),
+        "attempts": [
+            past | tasks.facts(_past(one, found))
+            for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True)
+        ],
         "request": start_run_request(entry),
         "next_request": None if entry.next_request is None else json.loads(entry.next_request),
         "events": [
@@ -48,15 +56,18 @@ def facts(outcome: Outcome, history: Told) -> dict[str, Any]:
     }
 
 
-def lines(outcome: Outcome, history: Told) -> Iterator[str]:
+def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
     """Tell it for people."""
     entry = outcome.entry
     yield one_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")
-    for label, text in _standing(entry):
+    for label, text in (*_standing(entry), *_logs(_latest(entry, found))):
         yield f"  {label:<10} {one_line(text)}"
     if outcome.earlier:
         yield "earlier attempts:"
-        yield from (f"  {_attempt(past)}" for past in earlier_rows(outcome))
+    for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True):
+        yield f"  {_attempt(past)}"
+        for label, text in _logs(_past(one, found)):
+            yield f"     {label:<10} {one_line(text)}"
     yield "events:" if history else "events: none yet"
     yield from (f"  {_event(*event)}" for event in history)
     yield "request:"
@@ -79,6 +90,21 @@ def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
     if entry.state is State.FAILED and entry.run is not None:
         to_do = advice(entry.run.failure_reason)
         yield "to do", f"for {to_do.owner.value}: {to_do.action}"
+
+
+def _latest(entry: Entry, found: Found) -> tasks.RunLogs:
+    return tasks.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.attempt))
+
+
+def _past(past: PastAttempt, found: Found) -> tasks.RunLogs:
+    return tasks.RunLogs(run=past.run, request=past.request, found=found.get(past.attempt))
+
+
+def _logs(logs: tasks.RunLogs) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(tasks.lines(logs)):
+        yield "" if number else "tasks", line
+    if logs.streams:
+        yield "logs", f"{', '.join(logs.streams)} in {LOG_GROUP}"
 
 
 def _times(entry: Entry) -> Iterator[tuple[str, str]]:

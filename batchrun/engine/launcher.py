@@ -19,9 +19,10 @@ from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.paces import PaceKeeper
 from batchrun.engine.recorder import Recorder
 from batchrun.engine.sweeper import Sweeper
+from batchrun.engine.tasks import TaskFinder
 from batchrun.errors import BatchrunError, ServiceUnusableError
 from batchrun.model.actions import Sweep
-from batchrun.model.events import Accepted, Deferred, Retried, Revised
+from batchrun.model.events import Accepted, Deferred, Failed, Retried, Revised
 from batchrun.model.limits import Mode
 from batchrun.model.planner import Planner
 from batchrun.model.states import State, is_known_status
@@ -66,6 +67,7 @@ class Timing:
     lease: timedelta  #: how long a lease lasts; renewed at a third of it
     deadline: float | None = None  #: drain after this long
     drain: float = 15.0  #: after draining began, calls in the air are given up
+    tasks: float = 15.0  #: at the end, for what is still to be asked of runs that failed
     notice: float = 2.0  #: between two looks at whether others have written to the ledger
 
 
@@ -97,6 +99,7 @@ class Launcher:
         self._canceller = Canceller(ledger, lease.batch, self._recorder, self._planner, self._actor, clock)
         self._sweeper = Sweeper(service, self._recorder, self._planner.watch, clock)
         self._paces = PaceKeeper(ledger, service, clock)
+        self._tasks = TaskFinder(ledger, service, self._keeper, clock)
         self._tally = Tally({}, {})
         self._actions: TaskGroup | None = None
         self._woken = anyio.Event()
@@ -147,17 +150,22 @@ class Launcher:
         self._service.guard(self._keeper.assure)
         try:
             async with anyio.create_task_group() as background:
-                for forever in (self._recorder.run, self._keeper.run, self._paces.run, self._notice):
+                keepers = (self._recorder, self._keeper, self._paces, self._tasks)
+                for forever in (*(keeper.run for keeper in keepers), self._notice):
                     background.start_soon(self._guarded, forever)
                 background.start_soon(self._limit_time)
                 await self._conduct()
+                stop = self._stop
+                if self._limits.mode is not Mode.WATCH:
+                    self._tasks.hurry()
+                await self._tasks.settle(self._timing.tasks)
                 background.cancel_scope.cancel()
         finally:
             self._service.guard(None)
         if self._failure is not None:
             raise self._failure
         await self._paces.keep()
-        return self._stop
+        return stop
 
     def drain(self, stop: Stop = Stop.SIGNAL) -> None:
         """Start nothing more; end when what is in the air has been answered and recorded."""
@@ -166,12 +174,14 @@ class Launcher:
             self._planner.drain()
             self._actor.hurry()
             self._sweeper.hurry()
+            self._tasks.hurry()
             self._draining.set()
             self._woken.set()
 
     def abandon(self) -> None:
         """End at once. What was sent and not answered is settled by the next launch."""
         self.drain()
+        self._tasks.hurry(0)
         if self._actions is not None:
             self._actions.cancel_scope.cancel()
 
@@ -191,6 +201,8 @@ class Launcher:
                 self._planner.resume()
             case Revised():
                 self._is_due_known = False
+            case Failed():
+                self._tasks.noticed()
             case _:
                 self._warn_of_unknown(after)
         self._observer.recorded(before, event, after)

@@ -15,7 +15,8 @@ from batchrun import points
 from batchrun.errors import InvariantError
 from batchrun.ledger.rows import attempt_values, detail, maybe_micros, micros, run_values, standing_values
 from batchrun.ledger.statements import queries
-from batchrun.model.events import kind
+from batchrun.model.events import Failed, kind
+from batchrun.model.tasks import may_be_asked
 from batchrun.points import Point
 
 if TYPE_CHECKING:
@@ -43,14 +44,18 @@ def record(connection: apsw.Connection, batch: int, name: str, steps: Iterable[S
     steps = list(steps)
     stored = _stored(connection, batch, {step.entry.id for step in steps})
     events: list[tuple[Value, ...]] = []
+    failed: list[tuple[Value, ...]] = []
     for step in steps:
         event, entry = step.event, step.entry
         if entry.batch != name:
             raise InvariantError(f"a step for entry '{entry.id}' of batch '{entry.batch}' in batch '{name}'")
         key = _update(connection, stored.get(entry.id), entry)
         events.append((key, entry.attempt, micros(event.at), kind(event), detail(event, entry)))
+        if isinstance(event, Failed) and may_be_asked(entry):
+            failed.append((key, entry.attempt))
         points.reached(Point.COMMITTING)
     connection.executemany(queries()["add_event"], events)
+    connection.executemany(queries()["add_failed_run"], failed)
 
 
 def _stored(connection: apsw.Connection, batch: int, ids: Collection[str]) -> dict[str, _Stored]:

@@ -92,7 +92,7 @@ def entry_of(batch: str, row: Row) -> Entry:
         is_doubtful=bool(is_doubtful),
         code=code,
         message=message,
-        run=_run_of(row[18:28]),
+        run=run_of(row[18:28]),
         next_request=next_request,
         manifest_request=manifest_request,
     )
@@ -105,7 +105,7 @@ def past_attempt_of(row: Row) -> PastAttempt:
         attempt=attempt,
         request_id=request_id,
         intended_at=time_of(intended_at),
-        run=_run_of(run),
+        run=run_of(run),
         code=code,
         message=message,
     )
@@ -179,7 +179,8 @@ def _fields(kind: type[DataclassInstance]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 
-def _run_of(columns: Sequence[Any]) -> Run | None:
+def run_of(columns: Sequence[Any]) -> Run | None:
+    """Give the run in the last ten columns of ``entry_rows``; None where none is known."""
     id_, uuid, arn, status, output_uri, creation_time, start_time, stop_time, reason, message = columns
     if uuid is None:
         return None

@@ -15,7 +15,7 @@ import anyio
 import apsw
 
 from batchrun.errors import InvariantError
-from batchrun.ledger import cancelling, paces, reading, standing
+from batchrun.ledger import cancelling, failed_runs, paces, reading, standing
 from batchrun.ledger import notices as notes
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
 from batchrun.ledger.failures import failed
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
+    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.cancelling import EndedRun
+    from batchrun.ports.failed_runs import FailedRun, TaskFailures
     from batchrun.ports.ledger import (
         Batch,
         Counts,
@@ -155,6 +157,20 @@ class SqliteLedger(Ledger):
 
     async def record(self, lease: Lease, steps: Sequence[Step]) -> None:
         await self._write(lambda: record(self._connection, self._leases.check(lease), lease.batch, steps))
+
+    async def unasked(self, batch: str, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
+        return await self._read(
+            lambda: failed_runs.unasked(self._connection, batch, limit=limit, after=after)
+        )
+
+    async def keep_tasks(self, lease: Lease, found: Mapping[int, FailedTasks], *, at: datetime) -> None:
+        await self._write(lambda: failed_runs.keep(self._connection, self._leases.check(lease), found, at=at))
+
+    async def failed_tasks(self, batch: str, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
+        return await self._read(lambda: failed_runs.failed_tasks(self._connection, batch, ids))
+
+    async def task_failures(self, batch: str) -> Sequence[TaskFailures]:
+        return await self._read(lambda: failed_runs.task_failures(self._connection, batch))
 
     async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
         return await self._write(lambda: retry(self._connection, batch, ids, at=at, why=why))

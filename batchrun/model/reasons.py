@@ -80,6 +80,16 @@ ADVICE: Final[dict[str, Advice]] = {
     "UNSUPPORTED_GPU_INSTANCE_TYPE": _author("ask for a GPU type that this Region has"),
 }
 
+#: Reasons that only tasks have (UG/advanced-resource-configuration); a run's reasons are told of tasks too.
+TASK_ADVICE: Final[dict[str, Advice]] = {
+    "ALL_PROFILES_INSTANCE_RESERVATION_FAILED": _author(
+        "let the task fall back on more instance types, or try again later; the engine does not"
+    ),
+}
+
+#: Reasons of runs that only say that a task's own reason, or its log, has to be looked at.
+_GENERIC: Final = frozenset({"RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"})
+
 _UNHEARD_OF: Final = _look("read the message, and the failed task's log stream")
 
 #: What to do where there was no failure of a run.
@@ -98,3 +108,9 @@ def advice(failure_reason: str | None) -> Advice:
 def advice_for(state: State, failure_reason: str | None) -> Advice:
     """Say what to do about an entry that ended in *state*: only a run that failed has a reason of its own."""
     return _BY_STATE.get(state) or advice(failure_reason)
+
+
+def task_advice(failure_reason: str | None) -> Advice | None:
+    """Say whose job a failed task is; None where its reason says no more than its log does."""
+    reason = failure_reason or ""
+    return None if reason in _GENERIC else TASK_ADVICE.get(reason) or ADVICE.get(reason)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from batchrun.model.states import HOLDS_SLOT, OPEN, State
 from batchrun.ports.cancelling import CancellingLedger
+from batchrun.ports.failed_runs import FailedRuns
 from batchrun.ports.standing import Standing
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Outcome:
     earlier: tuple[PastAttempt, ...] = ()
 
 
-class Ledger(Standing, CancellingLedger):
+class Ledger(Standing, FailedRuns, CancellingLedger):
     """
     Every batch's entries, their history, and who may write.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from batchrun.model.listing import Listed
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Json
+    from batchrun.model.tasks import FailedTasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,14 @@ class HealthOmics(ABC):
         List every run of the account and region as (id, name), all pages of ListRuns, or raise.
 
         A run may come more than once; one that began in the last minute may not come at all.
+        """
+
+    @abstractmethod
+    async def failed_tasks(self, run: Run, *, limit: int) -> FailedTasks:
+        """
+        Call ListRunTasks for those of *run* that failed, and GetRunTask for up to *limit* of them.
+
+        Each operation waits for turns of its own. Tasks of another run that has its id now are left out.
         """
 
     @property

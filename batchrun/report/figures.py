@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from batchrun.ports.failed_runs import TaskFailures
     from batchrun.report.rows import Attempt, Row
 
 #: How many of the slowest runs are told.
@@ -75,6 +76,7 @@ class Failure:
     messages: tuple[Message, ...]  #: the most frequent
     other_messages: int  #: how many different ones are not told
     advice: Advice | None
+    tasks: tuple[TaskFailures, ...] = ()  #: why tasks of these rows' runs failed, as far as is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def summary(rows: Sequence[Row], at: datetime) -> Summary:
     )
 
 
-def failures(rows: Iterable[Row]) -> tuple[Failure, ...]:
+def failures(rows: Iterable[Row], tasks: Iterable[TaskFailures] = ()) -> tuple[Failure, ...]:
     """Group what ended without success by reason: those that hold most rows now come first."""
     groups: defaultdict[tuple[Standing, str | None], _Group] = defaultdict(_Group)
     for row in rows:
@@ -114,7 +116,10 @@ def failures(rows: Iterable[Row]) -> tuple[Failure, ...]:
             if attempt.standing.is_trouble:
                 group = groups[attempt.standing, attempt.reason]
                 group.add(attempt, row.id if attempt is row.current else None)
-    found = [group.failure(standing, reason) for (standing, reason), group in groups.items()]
+    whys: defaultdict[tuple[Standing, str | None], list[TaskFailures]] = defaultdict(list)
+    for why in tasks:
+        whys[Standing.FAILED, why.run_reason].append(why)
+    found = [group.failure(*key, tuple(whys[key])) for key, group in groups.items()]
     return tuple(sorted(found, key=lambda one: (-len(one.ids), -one.earlier)))
 
 
@@ -147,7 +152,7 @@ class _Group:
         if attempt.message:
             self.messages[attempt.message] += 1
 
-    def failure(self, standing: Standing, reason: str | None) -> Failure:
+    def failure(self, standing: Standing, reason: str | None, tasks: tuple[TaskFailures, ...]) -> Failure:
         """Give the sum."""
         return Failure(
             standing=standing,
@@ -159,6 +164,7 @@ class _Group:
             ),
             other_messages=max(0, len(self.messages) - MESSAGES),
             advice=_advice(standing, reason),
+            tasks=tasks,
         )
 
 

@@ -22,6 +22,7 @@ import jinja2
 
 from batchrun import __version__
 from batchrun.errors import ReportError
+from batchrun.model.reasons import task_advice
 from batchrun.report import figures
 from batchrun.report.packing import cut, packed, script_text
 from batchrun.report.replacing import replacing
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from batchrun.ports.failed_runs import TaskFailures
     from batchrun.ports.ledger import Batch
     from batchrun.ports.standing import KeptPace
     from batchrun.report.calls import Calls
@@ -57,6 +59,7 @@ class Report:
     rows: Sequence[Row]
     calls: Calls
     at: datetime  #: when it is made; what still runs, runs until then
+    tasks: Sequence[TaskFailures] = ()
     paces: Sequence[KeptPace] = ()  #: limits that throttling taught, since the batch began
 
 
@@ -88,7 +91,7 @@ def render(report: Report) -> str:
             report=report,
             version=__version__,
             summary=figures.summary(rows, at),
-            failures=figures.failures(rows),
+            failures=figures.failures(rows, report.tasks),
             slowest=figures.slowest(rows, at),
             timeline=over_time,
             told_moments=over_time.moments[:: max(1, len(over_time.moments) // _TOLD_MOMENTS)],
@@ -143,6 +146,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"inert": inert, "cut": cut, "span": span, "utc": utc, "number": "{:,}".format}
+    environment.filters["task_advice"] = task_advice
     return environment
 
 

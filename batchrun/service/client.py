@@ -27,11 +27,13 @@ from batchrun.errors import (
 from batchrun.model.states import GOING_STATUSES
 from batchrun.ports.service import CallCounts, HealthOmics, Troubles
 from batchrun.service.classify import classify, unparsable
+from batchrun.service.listing import pages
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
 from batchrun.service.quota import start_run_quota
 from batchrun.service.retry import RetryPolicy, RetrySettings
 from batchrun.service.session import omics_client, profile_of
+from batchrun.service.tasks import failed_tasks
 from batchrun.service.wire import listed, sighted, started
 
 if TYPE_CHECKING:
@@ -45,10 +47,10 @@ if TYPE_CHECKING:
     from batchrun.model.listing import Listed
     from batchrun.model.pace import Learned, Rate
     from batchrun.model.spec import Json
+    from batchrun.model.tasks import FailedTasks
     from batchrun.service.target import Target
 
 T = TypeVar("T")
-_PAGE: Final = 100
 #: Seconds before its turn at which a start is told of it: a commit to disk takes less.
 _EARLY: Final = 0.02
 log = structlog.get_logger(__name__)
@@ -269,7 +271,7 @@ class AwsHealthOmics(HealthOmics):
 
     async def runs_named(self, name: str) -> AsyncIterator[str]:
         """List the runs of *name*: whether the filter is exact is not documented, nor that names are told."""
-        async for items in self._pages({"name": name}):
+        async for items in pages(self, {"name": name}):
             for item in items:
                 if item.get("id") and item.get("name") in {name, "", None}:
                     yield str(item["id"])
@@ -278,50 +280,34 @@ class AwsHealthOmics(HealthOmics):
         """List the runs that have not ended, state by state."""
         group = {} if run_group is None else {"runGroupId": run_group}
         for status in GOING_STATUSES:
-            async for items in self._pages({"status": status, **group}):
+            async for items in pages(self, {"status": status, **group}):
                 yield [one for item in items if (one := listed(item)) is not None]
 
     async def all_runs(self) -> AsyncIterator[tuple[str, str]]:
         """List every run."""
-        async for items in self._pages({}):
+        async for items in pages(self, {}):
             for item in items:
                 if item.get("id"):
                     yield str(item["id"]), str(item.get("name") or "")
 
-    async def _pages(self, filters: Mapping[str, str]) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
-        tokens: set[str] = set()
-        at: dict[str, str] = {}
-        while True:
-            page = await self._call("ListRuns", partial(self._list_page, {**filters, **at}))
-            yield page["items"]
-            token = page.get("nextToken")
-            if not token:
-                return
-            if token in tokens:  # to stop here would pass over runs, to go on would never end
-                raise unparsable("ListRuns", "nextToken")
-            tokens.add(token)
-            at = {"startingToken": token}
+    async def failed_tasks(self, run: Run, *, limit: int) -> FailedTasks:
+        """Call ListRunTasks, and GetRunTask for each."""
+        return await failed_tasks(self, run, limit=limit)
 
-    async def _list_page(self, parameters: Mapping[str, str]) -> Mapping[str, Any]:
-        known: Any = parameters
+    async def ask(
+        self, operation: str, send: Callable[[OmicsClient], Awaitable[T]], *, is_vital: bool = True
+    ) -> T:
+        """
+        Make a call that only some verbs need, paced and retried; *operation* is the API's name for it.
 
-        async def send() -> Mapping[str, Any]:
-            page = await self._client.list_runs(maxResults=_PAGE, **known)
-            if page.get("items") is None:
-                # An empty body parses to {} without an error; believed, it would say that there is no run.
-                raise unparsable("ListRuns", "items")
-            return page
-
-        return await self._at_turn("ListRuns", await self._lanes["ListRuns"].turn(), send)
-
-    async def ask(self, operation: str, send: Callable[[OmicsClient], Awaitable[T]]) -> T:
-        """Make a call that only some verbs need, paced and retried; *operation* is the API's name for it."""
+        Where a call is not vital, its silence says nothing of the service as a whole.
+        """
 
         async def attempt() -> T:
             turn = await self._lanes[operation].turn()
             return await self._at_turn(operation, turn, partial(send, self._client))
 
-        return await self._call(operation, attempt)
+        return await self._call(operation, attempt, is_vital=is_vital)
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
@@ -352,7 +338,12 @@ class AwsHealthOmics(HealthOmics):
                 lane.lost()
 
     async def _call(
-        self, operation: str, attempt: Callable[[], Awaitable[T]], trusted_for: float = math.inf
+        self,
+        operation: str,
+        attempt: Callable[[], Awaitable[T]],
+        trusted_for: float = math.inf,
+        *,
+        is_vital: bool = True,
     ) -> T:
         async def once() -> T:
             while True:
@@ -362,7 +353,7 @@ class AwsHealthOmics(HealthOmics):
                 except (LeaseError, StorageError):
                     raise  # the check before the call, not the call
                 except Exception as raw:
-                    error = self._failed(classify(raw, operation))
+                    error = self._failed(classify(raw, operation), is_vital=is_vital)
                     if not isinstance(error, CredentialsError):
                         raise error from raw
                     await self._credentials.renew(client, error, self._hurried)
@@ -373,9 +364,10 @@ class AwsHealthOmics(HealthOmics):
 
         return await self._retry.run(once, self._repeats, trusted_for=trusted_for)
 
-    def _failed(self, error: CallError) -> CallError:
+    def _failed(self, error: CallError, *, is_vital: bool) -> CallError:
         self._errors[error.operation, type(error)] += 1
-        self._outage.failed(error)
+        if is_vital:
+            self._outage.failed(error)
         return error
 
     def _repeats(self, error: CallError) -> None:

@@ -46,9 +46,9 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
         arn=str(answer.get("arn") or ""),
         status=_text(answer, "status", "GetRun"),
         output_uri=answer.get("runOutputUri"),
-        creation_time=_time(answer.get("creationTime")),
-        start_time=_time(answer.get("startTime")),
-        stop_time=_time(answer.get("stopTime")),
+        creation_time=moment(answer.get("creationTime")),
+        start_time=moment(answer.get("startTime")),
+        stop_time=moment(answer.get("stopTime")),
         failure_reason=answer.get("failureReason"),
         status_message=answer.get("statusMessage"),
     )
@@ -70,8 +70,8 @@ def listed(item: Mapping[str, Any]) -> Listed | None:
         id=str(item["id"]),
         status=str(item.get("status") or ""),
         name=str(item.get("name") or ""),
-        creation_time=_time(item.get("creationTime")),
-        start_time=_time(item.get("startTime")),
+        creation_time=moment(item.get("creationTime")),
+        start_time=moment(item.get("startTime")),
     )
 
 
@@ -82,5 +82,6 @@ def _text(answer: Mapping[str, Any], name: str, operation: str) -> str:
     return value
 
 
-def _time(value: object) -> datetime | None:
+def moment(value: object) -> datetime | None:
+    """Read a time, in UTC; None where there is none."""
     return value.astimezone(UTC) if isinstance(value, datetime) else None

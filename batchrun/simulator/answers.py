@@ -114,7 +114,7 @@ class View:
             "parameterTemplate": _template(version.parameters),
         }
 
-    def task(self, task: Task, now: float) -> dict[str, Any]:
+    def task(self, run: Run, task: Task, now: float) -> dict[str, Any]:
         """Answer GetRunTask, and one item of ListRunTasks, which has fewer fields."""
         status = task.status(now)
         ended = status is not Status.RUNNING
@@ -133,6 +133,7 @@ class View:
             "stopTime": self.wall(task.stopped) if ended else None,
             "failureReason": task.failure if ended else None,
             "statusMessage": "The task's container exited with 1" if task.failure and ended else None,
+            "logStream": self._log(run, f"/task/{task.id}"),
         }
 
     def _message(self, run: Run) -> str | None:
@@ -144,17 +145,19 @@ class View:
             "Use the GetRunTask API to get more information."
         )
 
-    def _logs(self, run: Run) -> dict[str, str] | None:
+    def _logs(self, run: Run) -> dict[str, str | None] | None:
         if run.started is None or run.request.get("logLevel") == "OFF":
             return None
+        return {"engineLogStream": self._log(run, "/engine"), "runLogStream": self._log(run)}
+
+    def _log(self, run: Run, part: str = "") -> str | None:
+        """Name a log stream of the run; there is none where it asked for none."""
+        if run.request.get("logLevel") == "OFF":
+            return None
         group = (
-            f"arn:aws:logs:{self.settings.region}:{self.settings.account}"
-            ":log-group:/aws/omics/WorkflowLog:log-stream:"
+            f"arn:aws:logs:{self.settings.region}:{self.settings.account}:log-group:/aws/omics/WorkflowLog"
         )
-        return {
-            "engineLogStream": f"{group}run/{run.id}/engine",
-            "runLogStream": f"{group}run/{run.id}",
-        }
+        return f"{group}:log-stream:run/{run.id}{part}"
 
 
 def _template(parameters: Mapping[str, Parameter] | None) -> dict[str, Any] | None:

@@ -258,28 +258,25 @@ class HealthOmics:
             tags.pop(key, None)
         return {}
 
-    def _begun_tasks(self, run_id: str, now: float) -> list[Task]:
-        tasks = tasks_of(self._run(run_id), self._settings.tasks_per_run)
+    def _begun_tasks(self, run: Run, now: float) -> list[Task]:
+        tasks = tasks_of(run, self._settings.tasks_per_run, failed=self._settings.failed_tasks)
         return [task for task in tasks if task.started <= now]
 
     def _list_tasks(self, params: Params, now: float) -> Answer:
-        wanted = params.get("status")
-        tasks = [
-            task
-            for task in self._begun_tasks(params["id"], now)
-            if wanted is None or task.status(now) == wanted
-        ]
+        run, wanted = self._run(params["id"]), params.get("status")
+        tasks = [task for task in self._begun_tasks(run, now) if wanted is None or task.status(now) == wanted]
         start = _position(params["startingToken"]) if "startingToken" in params else 0
         end = start + params.get("maxResults", _PAGE)
         return {
-            "items": [self._view.task(task, now) for task in tasks[start:end]],
+            "items": [self._view.task(run, task, now) for task in tasks[start:end]],
             "nextToken": _token(end) if end < len(tasks) else None,
         }
 
     def _get_task(self, params: Params, now: float) -> Answer:
-        for task in self._begun_tasks(params["id"], now):
+        run = self._run(params["id"])
+        for task in self._begun_tasks(run, now):
             if task.id == params["taskId"]:
-                return self._view.task(task, now)
+                return self._view.task(run, task, now)
         raise not_found(f"Task {params['taskId']} of run {params['id']}")
 
 

@@ -90,6 +90,7 @@ class Settings:
     failures: Mapping[str, float] = field(default_factory=dict)  #: chance by failureReason
     fail_first: tuple[FailFirst, ...] = ()  #: runs that fail some times and then pass
     tasks_per_run: int = 2
+    failed_tasks: int = 1  #: of a run that fails, its last ones
 
     faults: tuple[FaultRule, ...] = ()  #: what goes wrong with calls
     hang: float = 120.0  #: seconds of silence of the faults that hang; not scaled
@@ -108,7 +109,7 @@ class Settings:
         for name in ("time_scale", "hang", "listing_lag", "idempotency_window"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
-        for name in ("max_active", "max_active_static", "max_stored", "tasks_per_run"):
+        for name in ("max_active", "max_active_static", "max_stored", "tasks_per_run", "failed_tasks"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")

@@ -1,7 +1,7 @@
 """
 A run's tasks: one after the other through its RUNNING time, worked out when somebody asks.
 
-A run that fails does so by its last task. What does not belong here: paging (``service``).
+A run that fails does so by its last tasks. What does not belong here: paging (``service``).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Task:
         return self.outcome if now >= self.stopped else Status.RUNNING
 
 
-def tasks_of(run: Run, number: int) -> list[Task]:
-    """List the tasks of *run* that have begun, or will have by the end of its course."""
+def tasks_of(run: Run, number: int, *, failed: int = 1) -> list[Task]:
+    """List the tasks of *run* that have begun, or will have by the end of its course; *failed* can fail."""
     if run.started is None:
         return []
     end = run.started + run.course.running
@@ -46,17 +46,17 @@ def tasks_of(run: Run, number: int) -> list[Task]:
     length = run.course.running / number
     starts = [run.started + length * index for index in range(number)]
     return [
-        _task(run, index, start, min(start + length, stop), stop, last=index == number - 1)
+        _task(run, index, start, min(start + length, stop), stop, may_fail=index >= number - failed)
         for index, start in enumerate(starts)
         if start < stop or (index == 0 or run.outcome is not Status.CANCELLED)
     ]
 
 
-def _task(run: Run, index: int, start: float, end: float, stop: float, *, last: bool) -> Task:
+def _task(run: Run, index: int, start: float, end: float, stop: float, *, may_fail: bool) -> Task:
     outcome = Status.COMPLETED
     if run.outcome is Status.CANCELLED and end >= stop:
         outcome = Status.CANCELLED
-    elif last and run.outcome is Status.FAILED:
+    elif may_fail and run.outcome is Status.FAILED:
         outcome = Status.FAILED
     return Task(
         id=f"{run.serial + 1_000_001}{index:02d}",

@@ -99,6 +99,8 @@ def test_the_examples_parse():
         "omics:TagResource",
         "omics:GetRun",
         "omics:ListRuns",
+        "omics:ListRunTasks",
+        "omics:GetRunTask",
         "iam:PassRole",
     }
 

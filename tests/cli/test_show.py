@@ -36,6 +36,21 @@ def test_it_says_why_a_run_failed_and_what_to_do(cohort: Shell):
     assert "to do      for the workflow's author: give the failed task more memory" in said
 
 
+def test_each_attempt_has_its_failed_tasks_and_log_streams(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0002", "--failures", "SERVICE_ERROR=1", "--seed", "1")
+    shell.run("run", *shell.cohort(1), "--endpoint-url", simulated.url, "--retry-wait", "0.1s")
+    ids = [run["id"] for run in simulated.state()["runs"]]
+    assert len(ids) == 3
+    lines = [line.strip() for line in shell.run("show", "s000").stdout.splitlines()]
+    for number, run in enumerate(ids, start=1):
+        assert f"log stream run/{run}/task/10000{number:02}01" in lines
+        assert f"logs       run/{run}/engine, run/{run} in /aws/omics/WorkflowLog" in lines
+    told = json.loads(shell.run("show", "s000", "--json").stdout)
+    attempts = [*told["attempts"], told]
+    assert [one["failedTasks"][0]["failureReason"] for one in attempts] == ["SERVICE_ERROR"] * 3
+    assert [one["logStreams"][1] for one in attempts] == [f"run/{run}" for run in ids]
+
+
 def test_a_row_that_was_never_sent_has_no_events(cohort: Shell):
     done = cohort.run("show", "planned")
     assert done.returncode == 0

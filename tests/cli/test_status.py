@@ -78,6 +78,61 @@ def test_failures_are_told_by_reason_with_whose_job_it_is(cohort: Shell):
     assert "  REFUSED ValidationException: 1 row; for you: correct the row as the message says" in lines
 
 
+@pytest.fixture
+def failed(shell: Shell, simulate) -> Shell:
+    """A batch that really ran, of which each run failed by a task."""
+    simulated = simulate("--time-scale", "0.0002", "--failures", "RUN_TASK_FAILED=1")
+    shell.run("run", *shell.cohort(3), "--endpoint-url", simulated.url, "--rate", "unlimited")
+    assert simulated.calls("GetRunTask") == 3
+    return shell
+
+
+def test_failed_tasks_are_told_with_what_to_do_and_their_logs(failed: Shell):
+    lines = failed.run("status", "--failed").stdout.splitlines()
+    to_do = "for the workflow's author: give the failed task more memory"
+    assert lines[2] == f"    tasks: OUT_OF_MEMORY_ERROR in 3 rows (step_2); {to_do}"
+    run = failed.results()[0]["runId"]
+    (told,) = [line for line in lines if line.endswith(f"log stream run/{run}/task/100000101")]
+    assert told.startswith(
+        "      task step_2 (id 100000101) OUT_OF_MEMORY_ERROR: The task's container exited"
+    )
+    assert lines[-1] == "  log streams are in CloudWatch's log group /aws/omics/WorkflowLog"
+
+
+def test_failed_tasks_in_json(failed: Shell):
+    told = [json.loads(line) for line in failed.run("status", "--failed", "--json").stdout.splitlines()]
+    (why,) = told[1]["tasks"]
+    assert (why["failureReason"], why["rows"], why["name"], why["owner"]) == (
+        "OUT_OF_MEMORY_ERROR",
+        3,
+        "step_2",
+        "the workflow's author",
+    )
+    for entry in told[2:]:
+        (task,) = entry["failedTasks"]
+        assert task["logStream"].endswith(f"run/{entry['runId']}/task/{task['taskId']}")
+        assert entry["logStreams"] == [f"run/{entry['runId']}/engine", f"run/{entry['runId']}"]
+
+
+def test_a_batch_that_has_ended_is_told_again_without_a_call(failed: Shell):
+    done = failed.run("run", *failed.cohort(3), "--endpoint-url", "http://127.0.0.1:9")
+    assert done.returncode == 1, done.stderr
+
+
+def test_a_launch_without_failures_asks_for_no_tasks(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0002")
+    shell.run("run", *shell.cohort(3), "--endpoint-url", simulated.url, "--rate", "unlimited")
+    assert simulated.state()["calls"].keys() <= {"StartRun", "GetRun", "ListRuns"}
+
+
+def test_a_launch_ends_though_tasks_are_never_told(shell: Shell, simulate):
+    options = ("--failures", "RUN_TASK_FAILED=1", "--faults", "ListRunTasks:hang_before")
+    simulated = simulate("--time-scale", "0.0002", *options)
+    command = ("run", *shell.cohort(3), "--endpoint-url", simulated.url, "--rate", "unlimited")
+    assert {shell.run(*command, "--once").returncode, shell.run(*command, "--once").returncode} <= {1, 3}
+    assert "failed task" not in shell.run("status", "--failed").stdout.replace("the failed task's log", "")
+
+
 def test_failures_in_json_are_groups_then_entries(cohort: Shell):
     told = [
         json.loads(line) for line in cohort.run("status", "cohort", "--failed", "--json").stdout.splitlines()

@@ -196,12 +196,12 @@ async def test_a_request_that_is_refused_for_good_is_refused_although_an_answer_
 
 async def test_runs_that_are_listed_without_a_name_are_looked_at_too(tmp_path, monkeypatch):
     async with bench(tmp_path, forgetful("StartRun:drop_after=0.5"), rate=20) as it:
-        listed = it.service._list_page
+        listed = it.service._client.list_runs
 
-        async def nameless(parameters):
-            page = await listed(parameters)
+        async def nameless(**parameters):
+            page = await listed(**parameters)
             return {**page, "items": [{**item, "name": None} for item in page["items"]]}
 
-        monkeypatch.setattr(it.service, "_list_page", nameless)
+        monkeypatch.setattr(it.service._client, "list_runs", nameless)
         await it.launch(rows(10), replay_window=0.5)
         await it.assert_agreement()

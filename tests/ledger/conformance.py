@@ -7,6 +7,7 @@ A ledger's own test file inherits :class:`LedgerConformance` and gives the ``led
 from __future__ import annotations
 
 from tests.ledger.contract_cancelling import Cancelling, Deleting
+from tests.ledger.contract_failed_runs import FailedRuns
 from tests.ledger.contract_leases import Batches, Leases
 from tests.ledger.contract_notices import Notices
 from tests.ledger.contract_reading import Reading
@@ -16,6 +17,6 @@ from tests.ledger.contract_sync import Syncing
 
 
 class LedgerConformance(
-    Batches, Leases, Syncing, Recording, Reading, Standing, Cancelling, Deleting, Notices
+    Batches, Leases, Syncing, Recording, Reading, Standing, Cancelling, Deleting, Notices, FailedRuns
 ):
     """The whole contract."""

@@ -20,11 +20,13 @@ from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, Le
 from batchrun.ledger.rows import detail
 from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.model.entry import Entry
-from batchrun.model.events import Retried, Revised, kind
+from batchrun.model.events import Failed, Retried, Revised, kind
 from batchrun.model.limits import Changed
 from batchrun.model.states import ENDED, HOLDS_SLOT, OPEN, State
+from batchrun.model.tasks import FailedTasks, may_be_asked
 from batchrun.model.transitions import apply
 from batchrun.ports.cancelling import EndedRun
+from batchrun.ports.failed_runs import FailedRun, TaskFailures
 from batchrun.ports.ledger import (
     Batch,
     Counts,
@@ -63,12 +65,21 @@ class _Held:
     earlier: dict[str, list[PastAttempt]] = field(default_factory=dict)
     events: dict[str, list[tuple[datetime, int, str, str]]] = field(default_factory=dict)
     cancelled: dict[str, Scope] = field(default_factory=dict)
+    failed: list[FailedRun] = field(default_factory=list)
+    tasks: dict[int, FailedTasks] = field(default_factory=dict)
 
     def copied(self) -> _Held:
         earlier = {id_: list(attempts) for id_, attempts in self.earlier.items()}
         events = {id_: list(told) for id_, told in self.events.items()}
-        cancelled = dict(self.cancelled)
-        return replace(self, entries=dict(self.entries), earlier=earlier, events=events, cancelled=cancelled)
+        return replace(
+            self,
+            entries=dict(self.entries),
+            earlier=earlier,
+            events=events,
+            cancelled=dict(self.cancelled),
+            failed=list(self.failed),
+            tasks=dict(self.tasks),
+        )
 
     def ordered(self) -> list[Entry]:
         return sorted(self.entries.values(), key=lambda entry: entry.position)
@@ -218,6 +229,49 @@ class MemoryLedger(Ledger):
 
     async def keep_deleted(self, uuids: Collection[str], *, at: datetime) -> None:  # noqa: ARG002
         self._deleted |= set(uuids)
+
+    async def unasked(self, batch: str, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
+        held = self._batches.get(batch)
+        failed = held.failed if held else []
+        return [one for one in failed if one.number > after and held and one.number not in held.tasks][:limit]
+
+    async def keep_tasks(self, lease: Lease, found: Mapping[int, FailedTasks], *, at: datetime) -> None:  # noqa: ARG002
+        held = self._fenced(lease)
+        held.tasks = {
+            one.number: found[one.number] for one in held.failed if one.number in found
+        } | held.tasks
+        await _done()
+
+    async def failed_tasks(self, batch: str, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
+        held = self._batches.get(batch)
+        told: dict[str, dict[int, FailedTasks]] = {}
+        for one in held.failed if held else ():
+            if held and one.id in ids and one.number in held.tasks:
+                told.setdefault(one.id, {})[one.attempt] = held.tasks[one.number]
+        return told
+
+    async def task_failures(self, batch: str) -> Sequence[TaskFailures]:
+        held = self._batches.get(batch)
+        rows: dict[tuple[str | None, str | None], set[str]] = {}
+        names: dict[tuple[str | None, str | None], set[str]] = {}
+        for one in held.failed if held else ():
+            entry = held.entries[one.id] if held else None
+            if held and entry and entry.state is State.FAILED and entry.attempt == one.attempt:
+                for task in held.tasks.get(one.number, FailedTasks()).tasks:
+                    key = (one.run.failure_reason, task.failure_reason)
+                    rows.setdefault(key, set()).add(one.id)
+                    names.setdefault(key, set()).update([task.name] if task.name else [])
+        told = [
+            TaskFailures(
+                run_reason=key[0],
+                reason=key[1],
+                rows=len(ids),
+                names=len(names[key]),
+                name=min(names[key], default=None),
+            )
+            for key, ids in rows.items()
+        ]
+        return sorted(told, key=lambda one: (-one.rows, one.run_reason or "", one.reason or ""))[:50]
 
     async def was_changed(self, batch: str) -> bool:  # noqa: ARG002 (the contract's)
         return False  # there is nobody else
@@ -425,6 +479,9 @@ def _take(held: _Held, step: Step) -> None:
     held.entries[entry.id] = replace(entry, position=stored.position)
     told = (step.event.at, entry.attempt, kind(step.event), detail(step.event, entry))
     held.events.setdefault(entry.id, []).append(told)
+    if isinstance(step.event, Failed) and may_be_asked(entry) and entry.run is not None:
+        number = len(held.failed)
+        held.failed.append(FailedRun(number=number, id=entry.id, attempt=entry.attempt, run=entry.run))
 
 
 def _past(entry: Entry) -> PastAttempt:

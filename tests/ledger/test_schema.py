@@ -16,10 +16,10 @@ from batchrun.ledger import open_ledger
 from batchrun.ledger.migrate import APPLICATION_ID, migrate, version
 from batchrun.ledger.rows import entry_of as entry_of_row
 from batchrun.ledger.statements import Migration, migrations, queries, split
-from batchrun.model.events import KINDS
+from batchrun.model.events import KINDS, Failed, Retried
 from batchrun.model.states import State
 from batchrun.ports.ledger import Step
-from tests.ledger.samples import BATCH, accepted, entry_of, filled, intended, move, run_of, steps_of
+from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, move, run_of, steps_of
 
 if TYPE_CHECKING:
     from batchrun.ledger import SqliteLedger
@@ -239,3 +239,30 @@ async def test_two_ledgers_in_one_folder_are_apart(tmp_path):
     async with await open_ledger(tmp_path / "a.db") as one, await open_ledger(tmp_path / "b.db") as two:
         await filled(one, "x")
         assert await two.batches() == []
+
+
+async def test_runs_that_failed_before_tasks_were_kept_may_still_be_asked_for(tmp_path):
+    failed = Failed(at=AT, run=run_of(1, "FAILED", stop_time=AT))
+    again = Retried(at=AT, due=AT, why="x")
+    async with await open_ledger(tmp_path / "a.db") as ledger:
+        lease = await filled(ledger, "a", "b")
+        await move(ledger, lease, "a", intended(), accepted(1), failed, again, intended(), accepted(2))
+        await move(ledger, lease, "a", replace(failed, run=run_of(2, "FAILED", stop_time=AT)))
+        await move(ledger, lease, "b", intended(), accepted(3))
+        await raw(
+            ledger,
+            "DROP TABLE failed_tasks; DROP TABLE failed_runs; PRAGMA user_version = 4;"
+            "DELETE FROM migrations WHERE name = '0005_failed_tasks'",
+        )
+    async with await open_ledger(tmp_path / "a.db") as ledger:
+        assert [(one.id, one.attempt, one.run.uuid) for one in await ledger.unasked(BATCH, limit=9)] == [
+            ("a", 1, "uuid-1"),
+            ("a", 2, "uuid-2"),
+        ]
+
+
+async def test_what_is_to_be_asked_is_found_without_going_through_what_was(ledger):
+    await filled(ledger, "a")
+    plan = await ledger._read(lambda: explained(ledger._connection, "unasked"))
+    assert "USING INDEX failed_runs_to_ask" in plan[0]
+    assert not [step for step in plan[1:] if step.startswith("SCAN")]

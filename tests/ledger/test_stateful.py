@@ -19,6 +19,7 @@ from batchrun.model import events
 from batchrun.model.cancelling import Scope
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
+from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.model.transitions import FORBIDDEN, TABLE
 from batchrun.ports.ledger import Lease, Ledger, Step
 from tests.ledger.memory import MemoryLedger
@@ -76,6 +77,16 @@ class Ledgers(RuleBasedStateMachine):
     def delete(self, number):
         self._both("keep_deleted", [f"uuid-{number}"], at=AT)
 
+    @rule(limit=st.integers(1, 3), count=st.integers(0, 2), has_more=st.booleans())
+    def ask_for_tasks(self, limit, count, has_more):
+        """Numbers are each ledger's own; the runs behind them are the same."""
+        tasks = tuple(FailedTask(id=str(number), name="x" * number) for number in range(count))
+        found = FailedTasks(tasks=tasks, has_more=has_more)
+        for ledger in self._ledgers:
+            page = self._runner.run(ledger.unasked(BATCH, limit=limit))
+            kept = {one.number: found for one in page}
+            self._runner.run(_done(ledger, "keep_tasks", (self._lease, kept), {"at": AT}))
+
     @rule(minutes=MINUTES, is_free=st.booleans())
     def claim(self, minutes, is_free):
         old = self._lease
@@ -105,7 +116,7 @@ class Ledgers(RuleBasedStateMachine):
 
     def _legal_events(self, state: State) -> st.SearchStrategy[events.Event]:
         self._runs += 1
-        run = run_of(self._runs)
+        run = run_of(self._runs, stop_time=AT)
         made = {
             events.Intended: st.builds(events.Intended, at=st.just(AT), tagged=st.booleans()),
             events.Deferred: MINUTES.map(
@@ -151,6 +162,9 @@ async def _all_of(ledger: Ledger) -> list[Any]:
     said += await ledger.cancellations(BATCH, limit=4, after=0)
     said += await ledger.ended_runs(BATCH, limit=4, after=(0, 1))
     said += [await ledger.in_state(BATCH, state, limit=4, after=0) for state in State]
+    unasked = await ledger.unasked(BATCH, limit=100)
+    said += [[(one.id, one.attempt, one.run) for one in unasked], await ledger.failed_tasks(BATCH, "abcdef")]
+    said.append(await ledger.task_failures(BATCH))
     return said + [await ledger.history(BATCH, id_) for id_ in "abcdef"]
 
 

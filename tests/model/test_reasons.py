@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.reasons import ADVICE, Owner, advice, advice_for
+from batchrun.model.reasons import ADVICE, TASK_ADVICE, Owner, advice, advice_for, task_advice
 from batchrun.model.states import State
 
 
@@ -22,7 +22,7 @@ def test_a_reason_that_nobody_knows_says_where_to_look(reason):
 
 
 def test_each_action_is_an_instruction_of_one_line():
-    for one in ADVICE.values():
+    for one in (*ADVICE.values(), *TASK_ADVICE.values()):
         assert one.action
         assert "\n" not in one.action
         assert one.action[0].islower()
@@ -33,3 +33,13 @@ def test_only_a_run_that_failed_has_a_reason_of_its_own():
     assert advice_for(State.FAILED, "SERVICE_ERROR") == advice("SERVICE_ERROR")
     assert "correct the row" in advice_for(State.REFUSED, "ValidationException").action
     assert {advice_for(state, None).owner for state in (State.CANCELLED, State.DELETED)} == {Owner.YOU}
+
+
+def test_a_task_s_reason_says_more_than_the_run_s():
+    assert task_advice("OUT_OF_MEMORY_ERROR") == ADVICE["OUT_OF_MEMORY_ERROR"]
+    assert task_advice("ALL_PROFILES_INSTANCE_RESERVATION_FAILED") in TASK_ADVICE.values()
+
+
+@pytest.mark.parametrize("reason", [None, "", "SOMETHING_NEW", "RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"])
+def test_a_task_s_reason_that_says_no_more_gives_no_advice(reason):
+    assert task_advice(reason) is None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.ledger import Batch
 from batchrun.report.calls import Calls
 from batchrun.report.html import Report
@@ -44,12 +45,20 @@ def rows(count: int) -> list[Row]:
     return [_row(place) for place in range(count)]
 
 
-def report(of: list[Row], *, name: str = "cohort", calls: Calls | None = None, hours: float = 12) -> Report:
+def report(
+    of: list[Row],
+    *,
+    name: str = "cohort",
+    calls: Calls | None = None,
+    hours: float = 12,
+    tasks: tuple[TaskFailures, ...] = (),
+) -> Report:
     return Report(
         batch=Batch(name=name, region="us-east-1", created_at=T0),
         rows=of,
         calls=calls or Calls(sent=len(of), accepted=len(of)),
         at=at(hours * 60),
+        tasks=tasks,
     )
 
 
@@ -75,7 +84,9 @@ def hostile() -> Report:
     ]
     told = dict.fromkeys(HOSTILE, 1)
     calls = Calls(sent=9, deferred=told, doubted=told, refused=told)
-    return report(of, name=HOSTILE[0] + HOSTILE[4] + HOSTILE[5], calls=calls)
+    tasks = [TaskFailures(run_reason=text, reason=text, rows=1, names=2, name=text) for text in HOSTILE]
+    name = HOSTILE[0] + HOSTILE[4] + HOSTILE[5]
+    return report(of, name=name, calls=calls, tasks=tuple(tasks))
 
 
 def _row(place: int) -> Row:

@@ -11,6 +11,7 @@ import pytest
 
 from batchrun.errors import ReportError
 from batchrun.model.pace import Learned, Phase
+from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.standing import KeptPace
 from batchrun.report.calls import Calls
 from batchrun.report.html import IDS, inert, render, span, utc, write
@@ -153,6 +154,20 @@ def test_failures_have_their_ids_messages_and_what_to_do():
     assert "NA00199" in told
     assert "NA00200" not in told
     assert "and 9 more, in the table" in told
+
+
+def test_failures_tell_which_tasks_failed_and_why():
+    many = [row(f"NA{place}", Standing.FAILED, reason="RUN_TASK_FAILED") for place in range(3)]
+    why = TaskFailures(
+        run_reason="RUN_TASK_FAILED", reason="OUT_OF_MEMORY_ERROR", rows=2, names=2, name="align"
+    )
+    other = replace(why, reason=None, rows=1, names=0, name=None)
+    elsewhere = replace(why, run_reason="IMPORT_FAILED", reason="TASK_TIMED_OUT")
+    told = words(page(*many, tasks=(why, other, elsewhere)))
+    assert "OUT_OF_MEMORY_ERROR in 2 rows (align and others). For the workflow's author: give the" in told
+    assert "no reason given in 1 row" in told
+    assert "TASK_TIMED_OUT" not in told
+    assert "Failed tasks" not in words(page(*many))
 
 
 def test_what_was_tried_again_is_told_as_such():

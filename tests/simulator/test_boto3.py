@@ -199,9 +199,26 @@ def test_a_failed_run_names_its_task(served, request_of, clock):
     assert failed["taskId"] in run["statusMessage"]
     task = client.get_run_task(id=run_id, taskId=failed["taskId"])
     assert (task["status"], task["failureReason"]) == ("FAILED", "OUT_OF_MEMORY_ERROR")
+    assert task["statusMessage"]
+    assert task["logStream"].endswith(
+        f":log-group:/aws/omics/WorkflowLog:log-stream:run/{run_id}/task/{failed['taskId']}"
+    )
+    assert not {"failureReason", "statusMessage", "logStream"} & failed.keys()
+    assert run["creationTime"] <= failed["creationTime"] <= run["stopTime"]
     pages = client.get_paginator("list_run_tasks").paginate(id=run_id, PaginationConfig={"PageSize": 1})
     assert [item["status"] for page in pages for item in page["items"]] == ["COMPLETED", "FAILED"]
     assert code_of(client.get_run_task, id=run_id, taskId="1")[1] == 404
+
+
+def test_a_run_without_logs_names_none(served, request_of, clock):
+    client, _ = served(failures={"RUN_TASK_FAILED": 1.0}, tasks_per_run=5, failed_tasks=3)
+    run_id = client.start_run(**request_of(logLevel="OFF"))["id"]
+    clock.now = 1000
+    assert "logLocation" not in client.get_run(id=run_id)
+    failed = client.list_run_tasks(id=run_id, status="FAILED")["items"]
+    tasks = [client.get_run_task(id=run_id, taskId=one["taskId"]) for one in failed]
+    assert [task["name"] for task in tasks] == ["step_3", "step_4", "step_5"]
+    assert all("logStream" not in task for task in tasks)
 
 
 def test_a_task_runs_while_its_run_does(served, request_of, clock):

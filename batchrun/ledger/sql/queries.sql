@@ -124,6 +124,57 @@ WHERE key = ?;
 -- name: add_event
 INSERT INTO events (entry, attempt, at, kind, detail) VALUES (?, ?, ?, ?, ?);
 
+-- ------------------------------------------------------------------ failed runs
+
+-- name: add_failed_run
+INSERT INTO failed_runs (entry, attempt) VALUES (?, ?) ON CONFLICT (entry, attempt) DO NOTHING;
+
+-- name: unasked
+-- An attempt that was followed by another is told by `attempts`, the current one by its entry.
+SELECT
+    f.key, e.id, f.attempt,
+    iif(a.entry IS NULL, e.run_id, a.run_id),
+    iif(a.entry IS NULL, e.run_uuid, a.run_uuid),
+    iif(a.entry IS NULL, e.run_arn, a.run_arn),
+    iif(a.entry IS NULL, e.run_status, a.run_status),
+    iif(a.entry IS NULL, e.run_output_uri, a.run_output_uri),
+    iif(a.entry IS NULL, e.run_creation_time, a.run_creation_time),
+    iif(a.entry IS NULL, e.run_start_time, a.run_start_time),
+    iif(a.entry IS NULL, e.run_stop_time, a.run_stop_time),
+    iif(a.entry IS NULL, e.run_failure_reason, a.run_failure_reason),
+    iif(a.entry IS NULL, e.run_status_message, a.run_status_message)
+FROM failed_runs AS f
+    CROSS JOIN entries AS e ON e.key = f.entry AND e.batch = ?
+    LEFT JOIN attempts AS a ON a.entry = f.entry AND a.attempt = f.attempt
+WHERE f.asked_at IS NULL AND f.key > ?
+ORDER BY f.key LIMIT ?;
+
+-- name: mark_asked
+UPDATE failed_runs SET asked_at = ?, has_more = ?
+WHERE key = ? AND asked_at IS NULL AND (SELECT batch FROM entries WHERE key = entry) = ?;
+
+-- name: add_failed_task
+INSERT INTO failed_tasks (failed_run, place, task_id, name, failure_reason, status_message, log_stream)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: failed_tasks
+SELECT e.id, f.attempt, f.has_more, t.task_id, t.name, t.failure_reason, t.status_message, t.log_stream
+FROM json_each(?2) AS j
+    CROSS JOIN entries AS e ON e.batch = ?1 AND e.id = j.value
+    CROSS JOIN failed_runs AS f ON f.entry = e.key
+    LEFT JOIN failed_tasks AS t ON t.failed_run = f.key
+WHERE f.asked_at IS NOT NULL
+ORDER BY e.id, f.attempt, t.place;
+
+-- name: task_failures
+SELECT e.run_failure_reason, t.failure_reason, count(DISTINCT e.key) AS total, count(DISTINCT t.name), min(t.name)
+FROM entries AS e INDEXED BY entries_by_state
+    CROSS JOIN failed_runs AS f ON f.entry = e.key AND f.attempt = e.attempt
+    CROSS JOIN failed_tasks AS t ON t.failed_run = f.key
+WHERE e.batch = ? AND e.state = 'failed'
+GROUP BY e.run_failure_reason, t.failure_reason
+ORDER BY total DESC, e.run_failure_reason, t.failure_reason LIMIT 50;
+
 -- ------------------------------------------------------------------ taking a manifest in (sync)
 
 -- name: make_manifest

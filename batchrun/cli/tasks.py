@@ -1,0 +1,114 @@
+"""
+A run's failed tasks and log streams, in words and in JSON.
+
+Belongs here: wording. Does not: which tasks are known (``ledger``), whose job a reason is
+(``model.reasons``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchrun.model.reasons import task_advice
+from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks, log_streams, stream_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchrun.model.entry import Run
+    from batchrun.ports.failed_runs import TaskFailures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLogs:
+    """What is known of one attempt's run beyond its end."""
+
+    run: Run | None
+    request: str | None  #: canonical, as it was sent
+    found: FailedTasks | None = None  #: None where nobody asked, or was told
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The names of the run's own log streams."""
+        if self.run is None:
+            return ()
+        return log_streams(self.run, json.loads(self.request) if self.request else {})
+
+    @property
+    def has_task_logs(self) -> bool:
+        """Whether a failed task has a log stream."""
+        return self.found is not None and any(task.log_stream for task in self.found.tasks)
+
+
+def facts(logs: RunLogs) -> dict[str, Any]:
+    """Give all of it for programs; ``failedTasks`` is null where they are not known."""
+    found = logs.found
+    return {
+        "failedTasks": None if found is None else [_task_facts(task) for task in found.tasks],
+        "hasMoreFailedTasks": None if found is None else found.has_more,
+        "logGroup": LOG_GROUP if logs.streams else None,
+        "logStreams": list(logs.streams),
+    }
+
+
+def lines(logs: RunLogs) -> Iterator[str]:
+    """Tell the failed tasks at length; what belongs to one is indented below it."""
+    found = logs.found or FailedTasks()
+    for task in found.tasks:
+        yield _named(task)
+        to_do = task_advice(task.failure_reason)
+        if to_do is not None:
+            yield f"  for {to_do.owner.value}: {to_do.action}"
+        if task.log_stream is not None:
+            yield f"  log stream {stream_name(task.log_stream)}"
+    if found.has_more:
+        yield "... and more"
+
+
+def short_lines(logs: RunLogs, *, most: int) -> Iterator[str]:
+    """Tell up to *most* failed tasks, a line for each."""
+    found = logs.found or FailedTasks()
+    for task in found.tasks[:most]:
+        stream = f"; log stream {stream_name(task.log_stream)}" if task.log_stream else ""
+        yield f"task {_named(task)}{stream}"
+    if found.has_more or len(found.tasks) > most:
+        yield "... and more tasks"
+
+
+def grouped(group: TaskFailures) -> str:
+    """Say why tasks failed in how many rows, and what to do."""
+    rows = "1 row" if group.rows == 1 else f"{group.rows} rows"
+    names = f"{group.name or 'no name'}{' and others' if group.names > 1 else ''}"
+    to_do = task_advice(group.reason)
+    action = f"; for {to_do.owner.value}: {to_do.action}" if to_do is not None else ""
+    return f"tasks: {group.reason or 'no reason given'} in {rows} ({names}){action}"
+
+
+def _named(task: FailedTask) -> str:
+    why = ": ".join(part for part in (task.failure_reason, task.status_message) if part)
+    return f"{task.name or 'without a name'} (id {task.id}) {why}".rstrip()
+
+
+def group_facts(group: TaskFailures) -> dict[str, Any]:
+    """Give a group for programs."""
+    to_do = task_advice(group.reason)
+    return {
+        "failureReason": group.reason,
+        "rows": group.rows,
+        "name": group.name,
+        "names": group.names,
+        "owner": to_do.owner.value if to_do else None,
+        "action": to_do.action if to_do else None,
+    }
+
+
+def _task_facts(task: FailedTask) -> dict[str, Any]:
+    return {
+        "taskId": task.id,
+        "name": task.name,
+        "failureReason": task.failure_reason,
+        "statusMessage": task.status_message,
+        "logStream": task.log_stream,
+    }

@@ -1,0 +1,146 @@
+"""
+Asking which tasks failed, for runs whose failure is recorded already.
+
+Nothing waits for it, and nothing is decided by it: its calls have lanes of their own, few are in the air.
+What was not answered is asked for again now and then, once more at the launch's end, for a bounded time, and
+then left to the next launch. What is to be asked stands in the ledger, so that memory does not grow with the
+failures.
+
+Belongs here: when it is asked and when it is given up. Does not: the calls (``service``), which runs are
+worth asking for (``model.tasks``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batchrun.errors import AccessDeniedError, LeaseError, LedgerError, NotFoundError, ServiceError
+from batchrun.model.tasks import FailedTasks
+
+if TYPE_CHECKING:
+    from batchrun.clock import Clock
+    from batchrun.engine.lease import LeaseKeeper
+    from batchrun.ports.failed_runs import FailedRun
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.service import HealthOmics
+
+#: Runs that are asked for at once.
+_AT_ONCE: Final = 4
+#: Tasks that are told of one run: they hardly ever fail for different reasons.
+_TASKS: Final = 5
+#: Seconds after which a run is passed over for now, retries and turns included.
+_PATIENCE: Final = 60.0
+#: Seconds without news after which what was not answered is asked for again.
+_AGAIN: Final = 900.0
+#: Seconds that a launch that stops, or only passes, waits for what is outstanding.
+_HURRIED: Final = 3.0
+log = structlog.get_logger(__name__)
+
+
+class TaskFinder:
+    """Asks for the failed tasks of one batch's runs; :meth:`run` must be running."""
+
+    def __init__(self, ledger: Ledger, service: HealthOmics, lease: LeaseKeeper, clock: Clock) -> None:
+        self._ledger = ledger
+        self._service = service
+        self._lease = lease
+        self._clock = clock
+        self._after = -1  #: the number of the run that was last asked for
+        self._has_missed = False  #: one was, and it is not known
+        self._is_ending = False  #: what was not answered is still to be asked for once more
+        self._is_barred = False
+        self._news = anyio.Event()
+        self._settled = anyio.Event()
+        self._waiting = anyio.CancelScope()
+
+    def noticed(self) -> None:
+        """Take note that a failure was recorded."""
+        self._news.set()
+        if not self._is_barred:
+            self._settled = anyio.Event()
+
+    def hurry(self, seconds: float = _HURRIED) -> None:
+        """Let :meth:`settle` end at most so many seconds from now; 0 is at once."""
+        self._waiting.deadline = min(self._waiting.deadline, self._clock.monotonic() + seconds)
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until all that is recorded has been asked for, or given up, for at most *seconds*."""
+        self.hurry(seconds)
+        self._is_ending = True
+        self.noticed()
+        with self._waiting:
+            await self._settled.wait()
+
+    async def run(self) -> None:
+        """Ask for ever; meant to be cancelled. Errors of service, ledger and lease are for others to meet."""
+        try:
+            while not self._is_barred:
+                await self._step()
+        except LedgerError as error:
+            log.debug("failed_tasks_given_up", error=str(error))
+        finally:
+            self._is_barred = True
+            self._settled.set()
+
+    async def _step(self) -> None:
+        """Ask for a few, or wait for more to fail."""
+        self._news = anyio.Event()
+        batch = self._lease.current.batch
+        page = await self._ledger.unasked(batch, limit=_AT_ONCE, after=self._after)
+        if page:
+            self._after = page[-1].number
+            async with anyio.create_task_group() as group:
+                for failed in page:
+                    group.start_soon(self._ask, failed)
+        elif not self._news.is_set():
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for more to fail, or until what was not answered is to be asked for again."""
+        if not (self._is_ending and self._has_missed):
+            self._settled.set()
+            with anyio.move_on_after(_AGAIN if self._has_missed else None):
+                await self._news.wait()
+                return
+        self._is_ending, self._has_missed, self._after = False, False, -1
+        self.noticed()
+
+    async def _ask(self, failed: FailedRun) -> None:
+        found = None
+        try:
+            with anyio.move_on_after(_PATIENCE):
+                found = await self._found(failed)
+            if found is not None:
+                at = self._clock.utcnow()
+                await self._ledger.keep_tasks(self._lease.current, {failed.number: found}, at=at)
+        except (LeaseError, LedgerError) as error:
+            self._is_barred = True
+            log.debug("failed_tasks_given_up", error=str(error))
+        self._has_missed = self._has_missed or found is None
+
+    async def _found(self, failed: FailedRun) -> FailedTasks | None:
+        """Ask; None where there may be an answer another time."""
+        try:
+            return await self._service.failed_tasks(failed.run, limit=_TASKS)
+        except AccessDeniedError as error:
+            self._bar(error)
+        except NotFoundError as error:  # the run was deleted: nobody will ever be told
+            log.debug("failed_tasks_gone", id=failed.id, run=failed.run.id, code=error.code)
+            return FailedTasks()
+        except ServiceError as error:
+            log.debug("failed_tasks_not_found", id=failed.id, run=failed.run.id, error=str(error))
+        return None
+
+    def _bar(self, error: AccessDeniedError) -> None:
+        """Ask no more in this launch, and say so once."""
+        if not self._is_barred:
+            self._is_barred = True
+            log.warning(
+                "failed_tasks_denied",
+                operation=error.operation,
+                message=error.message,
+                cure=f"allow omics:{error.operation}; nothing else is lost",
+            )

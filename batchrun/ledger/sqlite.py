@@ -151,8 +151,12 @@ class SqliteLedger(Ledger):
     async def record(self, lease: Lease, steps: Sequence[Step]) -> None:
         await self._write(lambda: record(self._connection, self._leases.check(lease), lease.batch, steps))
 
-    async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
-        return await self._write(lambda: retry(self._connection, batch, ids, at=at, why=why))
+    async def retry(
+        self, batch: str, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
+    ) -> Sequence[str]:
+        return await self._write(
+            lambda: retry(self._connection, batch, ids, at=at, why=why, duplicates=duplicates)
+        )
 
     async def was_changed(self) -> bool:
         def job() -> bool:

@@ -18,6 +18,7 @@ import anyio.lowlevel
 
 from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.rows import detail
+from batchrun.model.duplicating import after_asking, can_duplicate
 from batchrun.model.entry import Entry
 from batchrun.model.events import Retried, Revised, kind
 from batchrun.model.limits import Changed
@@ -142,12 +143,16 @@ class MemoryLedger(Ledger):
         self._batches[lease.batch] = held
         await _done()
 
-    async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
+    async def retry(
+        self, batch: str, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
+    ) -> Sequence[str]:
         held = self._batches.get(batch)
         found = [held.entries[id_] for id_ in ids if id_ in held.entries] if held else []
         ended = [entry for entry in found if entry.state in ENDED and entry.state is not State.SUCCEEDED]
+        ended = [entry for entry in ended if can_duplicate(entry) or not duplicates]
         for entry in ended:
-            event = Retried(at=at, due=at, why=why)
+            request = after_asking(entry, duplicates=duplicates)
+            event = Retried(at=at, due=at, why=why, request=request)
             _take(self._batches[batch], Step(event=event, entry=apply(entry, event)))
         return [entry.id for entry in ended]
 

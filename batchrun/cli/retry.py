@@ -17,12 +17,13 @@ from batchrun.cli.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
+from batchrun.model.duplicating import can_duplicate
 from batchrun.model.states import State
 from batchrun.report import where
 from batchrun.report.results import row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Ledger
@@ -49,13 +50,21 @@ class Choice:
 
 @click.command(
     epilog="Each attempt is a new run with a requestId of its own; earlier ones stay in the ledger and the "
-    "results. SERVICE_ERROR and INSTANCE_RESERVATION_FAILED are retried by 'batchrun run' itself (--retry)."
+    "results. 'batchrun run' itself retries SERVICE_ERROR, INSTANCE_RESERVATION_FAILED and whatever --retry "
+    "and the manifest's retry: add."
 )
 @click.argument("batch", required=False)
 @option("--ids", multiple=True, metavar="ID,...", envvar="BATCHRUN_IDS", help="Only these; repeatable.")
 @option("--ids-from", metavar="FILE", help="Only the ids in this file, one a line; - is standard input.")
 @option("--reason", metavar="GLOB", help="Only those whose failureReason is this, such as '*MEMORY*'.")
 @option("--where", multiple=True, metavar="COLUMN=GLOB", help="Only those whose results say so; repeatable.")
+@option(
+    "--duplicate",
+    is_flag=True,
+    show_default=False,
+    help="Have the service run the same once more (StartRun by runId): workflow and parameters as the last "
+    "run had them, whatever the manifest says now; its output place, role and name stay the row's.",
+)
 @option("--dry-run", is_flag=True, show_default=False, help="Only say what would be done.")
 @option("--yes", is_flag=True, show_default=False, help="Do not ask.")
 @LEDGER
@@ -65,6 +74,7 @@ def retry(context: click.Context, /, **options: Any) -> None:
     """
     Give failed, cancelled, deleted and refused entries of BATCH a new attempt.
 
+    It asks for what the last attempt asked for, and after a duplicate for what the manifest does.
     Shows what it will do, and asks. The next 'batchrun run' starts them; one that is running takes note
     within seconds. What succeeded or goes on is left alone.
     """
@@ -76,14 +86,34 @@ async def _retry(options: dict[str, Any]) -> int:
     async with await open_ledger(options["ledger"]) as ledger:
         batch = (await find_batch(ledger, options["batch"])).name
         await _check_ids(ledger, batch, choice.ids or ())
-        chosen = [entry async for entry in _ended(ledger, batch) if choice.fits(entry)]
+        fitting = [entry async for entry in _ended(ledger, batch) if choice.fits(entry)]
+        duplicates = options["duplicate"]
+        chosen = [entry for entry in fitting if can_duplicate(entry)] if duplicates else fitting
+        if duplicates:
+            _tell_left_out(entry.id for entry in fitting if not can_duplicate(entry))
         if not options["as_json"]:
-            _tell(batch, chosen)
+            _tell(batch, chosen, "to run once more by runId" if duplicates else "to retry")
         if not chosen or options["dry_run"] or not _is_agreed(options, len(chosen)):
             return _end(batch, [], options, is_asked=bool(chosen))
         ids = [entry.id for entry in chosen]
-        retried = await ledger.retry(batch, ids, at=SystemClock().utcnow(), why="asked for")
+        at = SystemClock().utcnow()
+        retried = await ledger.retry(batch, ids, at=at, why=_why(options), duplicates=duplicates)
+        if duplicates:
+            _tell_left_out(id_ for id_ in ids if id_ not in set(retried))
         return _end(batch, retried, options, is_asked=False)
+
+
+def _why(options: dict[str, Any]) -> str:
+    return "asked for, as a duplicate" if options["duplicate"] else "asked for"
+
+
+def _tell_left_out(ids: Iterable[str]) -> None:
+    """Name what cannot be run once more by its run's id."""
+    left_out = list(ids)
+    if left_out:
+        more = ", ..." if len(left_out) > _SHOWN else ""
+        named = printable(", ".join(left_out[:_SHOWN]))
+        complain(f"left out, for the service has no run of theirs to duplicate: {named}{more}")
 
 
 def _choice(options: dict[str, Any]) -> Choice:
@@ -121,9 +151,9 @@ async def _ended(ledger: Ledger, batch: str) -> AsyncIterator[Entry]:
             after = page[-1].position
 
 
-def _tell(batch: str, chosen: Sequence[Entry]) -> None:
+def _tell(batch: str, chosen: Sequence[Entry], what: str) -> None:
     entries = "1 entry" if len(chosen) == 1 else f"{len(chosen)} entries"
-    say(f"{printable(batch)}: {entries} to retry")
+    say(f"{printable(batch)}: {entries} {what}")
     reasons = Counter(str(row(entry)["failureReason"] or row(entry)["status"]) for entry in chosen)
     for reason, count in reasons.most_common():
         ids = [

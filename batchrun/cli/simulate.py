@@ -47,6 +47,13 @@ T = TypeVar("T")
     help="Runs that fail, such as SERVICE_ERROR=0.1,RUN_TASK_FAILED=0.02.",
 )
 @option(
+    "--fail-first",
+    default="",
+    metavar="GLOB=TIMES[:REASON],...",
+    help="Runs, by name or outputUri, that fail so many times and then pass, such as "
+    "'cohort-7*=1:RUN_TASK_FAILED'; before --failures. Without a reason, of SERVICE_ERROR.",
+)
+@option(
     "--faults",
     default="",
     metavar="OP:FAULT=CHANCE,...",
@@ -103,7 +110,13 @@ def _tell(simulator: Simulator) -> None:
 
 
 def _settings(options: dict[str, Any]) -> Settings:
-    from batchrun.simulator import Settings, parse_failures, parse_faults, parse_limits  # noqa: PLC0415
+    from batchrun.simulator import (  # noqa: PLC0415
+        Settings,
+        parse_fail_first,
+        parse_failures,
+        parse_faults,
+        parse_limits,
+    )
 
     window = options["idempotency_window"]
     return _valid(
@@ -112,6 +125,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         time_scale=options["time_scale"],
         limits=_valid(parse_limits, options["limits"]),
         failures=_valid(parse_failures, options["failures"]),
+        fail_first=_valid(parse_fail_first, options["fail_first"]),
         faults=_valid(parse_faults, options["faults"]),
         max_active=options["max_active"],
         max_active_static=options["max_active"],

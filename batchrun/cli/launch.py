@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -85,6 +85,7 @@ async def launch(job: Job) -> Exit:
     clock = SystemClock()
     configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
     with loaded(job.source, as_json=job.output.as_json) as manifest:
+        job = replace(job, limits=replace(job.limits, retry=job.limits.retry.over(manifest.retry)))
         points.reached(Point.MANIFEST_READ)
         path = _results_path(job, manifest.batch)
         if (code := await _told_again(job, manifest, path, clock)) is not None:

@@ -1,3 +1,170 @@
-"""batchrun launches many AWS HealthOmics runs from one manifest and watches them to the end."""
+"""
+batchrun launches many AWS HealthOmics runs from one manifest and watches them to the end.
+
+    with load_manifest("cohort.csv", defaults=["defaults.yaml"]) as manifest:
+        async with launching(manifest, ledger="batchrun.db") as launch:
+            async for step in launch.steps():
+                print(step.entry.id, step.kind)
+            ended = await launch.wait()
+
+What ``__all__`` names is public and documented where it is defined; everything else is private. A name is
+imported when it is first used: the command line, and a program that needs one of them, do not pay for all.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from batchrun.api.launch import Ended, Launch
+    from batchrun.api.manifests import load_manifest
+    from batchrun.api.reading import open_ledger
+    from batchrun.api.session import Session, launching
+    from batchrun.api.steps import Step, Steps
+    from batchrun.engine.launcher import Stop
+    from batchrun.errors import (
+        BatchrunError,
+        ChangedRowsError,
+        InputError,
+        InvariantError,
+        LeaseError,
+        LeaseHeldError,
+        LeaseLostError,
+        LedgerError,
+        LedgerUnusableError,
+        ManifestError,
+        Problem,
+        ServiceError,
+        ServiceUnusableError,
+        StorageError,
+        UsageError,
+    )
+    from batchrun.manifest import Manifest
+    from batchrun.model.entry import Entry, Run
+    from batchrun.model.limits import Changed, Limits, Mode, StopAfter
+    from batchrun.model.pace import AUTO, UNLIMITED, Rate
+    from batchrun.model.retrying import RetryPolicy, RetryRule
+    from batchrun.model.spec import Spec
+    from batchrun.model.states import State
+    from batchrun.model.tally import Tally
+    from batchrun.ports.ledger import Batch, Counts, Lease, Ledger, Outcome, PastAttempt, Sync
+    from batchrun.ports.service import Troubles
+    from batchrun.service.target import Target
 
 __version__ = "0.1.0"
+__all__ = [
+    "AUTO",
+    "UNLIMITED",
+    "Batch",
+    "BatchrunError",
+    "Changed",
+    "ChangedRowsError",
+    "Counts",
+    "Ended",
+    "Entry",
+    "InputError",
+    "InvariantError",
+    "Launch",
+    "Lease",
+    "LeaseError",
+    "LeaseHeldError",
+    "LeaseLostError",
+    "Ledger",
+    "LedgerError",
+    "LedgerUnusableError",
+    "Limits",
+    "Manifest",
+    "ManifestError",
+    "Mode",
+    "Outcome",
+    "PastAttempt",
+    "Problem",
+    "Rate",
+    "RetryPolicy",
+    "RetryRule",
+    "Run",
+    "ServiceError",
+    "ServiceUnusableError",
+    "Session",
+    "Spec",
+    "State",
+    "Step",
+    "Steps",
+    "Stop",
+    "StopAfter",
+    "StorageError",
+    "Sync",
+    "Tally",
+    "Target",
+    "Troubles",
+    "UsageError",
+    "launching",
+    "load_manifest",
+    "open_ledger",
+]
+
+#: Where each public name is defined.
+_HOMES: Final = {
+    "Ended": "batchrun.api.launch",
+    "Launch": "batchrun.api.launch",
+    "load_manifest": "batchrun.api.manifests",
+    "open_ledger": "batchrun.api.reading",
+    "Session": "batchrun.api.session",
+    "launching": "batchrun.api.session",
+    "Step": "batchrun.api.steps",
+    "Steps": "batchrun.api.steps",
+    "Stop": "batchrun.engine.launcher",
+    "BatchrunError": "batchrun.errors",
+    "ChangedRowsError": "batchrun.errors",
+    "InputError": "batchrun.errors",
+    "InvariantError": "batchrun.errors",
+    "LeaseError": "batchrun.errors",
+    "LeaseHeldError": "batchrun.errors",
+    "LeaseLostError": "batchrun.errors",
+    "LedgerError": "batchrun.errors",
+    "LedgerUnusableError": "batchrun.errors",
+    "ManifestError": "batchrun.errors",
+    "Problem": "batchrun.errors",
+    "ServiceError": "batchrun.errors",
+    "ServiceUnusableError": "batchrun.errors",
+    "StorageError": "batchrun.errors",
+    "UsageError": "batchrun.errors",
+    "Manifest": "batchrun.manifest",
+    "Entry": "batchrun.model.entry",
+    "Run": "batchrun.model.entry",
+    "Changed": "batchrun.model.limits",
+    "Limits": "batchrun.model.limits",
+    "Mode": "batchrun.model.limits",
+    "StopAfter": "batchrun.model.limits",
+    "AUTO": "batchrun.model.pace",
+    "UNLIMITED": "batchrun.model.pace",
+    "Rate": "batchrun.model.pace",
+    "RetryPolicy": "batchrun.model.retrying",
+    "RetryRule": "batchrun.model.retrying",
+    "Spec": "batchrun.model.spec",
+    "State": "batchrun.model.states",
+    "Tally": "batchrun.model.tally",
+    "Batch": "batchrun.ports.ledger",
+    "Counts": "batchrun.ports.ledger",
+    "Lease": "batchrun.ports.ledger",
+    "Ledger": "batchrun.ports.ledger",
+    "Outcome": "batchrun.ports.ledger",
+    "PastAttempt": "batchrun.ports.ledger",
+    "Sync": "batchrun.ports.ledger",
+    "Troubles": "batchrun.ports.service",
+    "Target": "batchrun.service.target",
+}
+
+if not TYPE_CHECKING:  # a type checker that saw this would take any name for one of ours
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'batchrun' has no attribute '{name}'")
+        globals()[name] = found = getattr(importlib.import_module(_HOMES[name]), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -25,6 +25,7 @@ Every exception that batchrun raises on purpose, split by who must act.
     │   ├── LedgerError                 under an open ledger
     │   ├── ResultsError                under the results, which the ledger can make again
     │   └── ReportError                 under the report, likewise
+    ├── NoticeError                   a hook that did not take a notice: logged, and ends nothing
     └── InvariantError                us: a defect of batchrun
 
 What belongs here: types, their fields, and how the message is built from them. What does not: deciding
@@ -217,6 +218,15 @@ class ReportError(StorageError):
             f"the report cannot be written to {path}: {cause.strerror or cause}; "
             "nothing is lost: free the place, or give another with 'batchrun report -o FILE'"
         )
+
+
+class NoticeError(BatchrunError):
+    """A hook, webhook or topic did not take a notice; the batch is as well as it was."""
+
+    def __init__(self, reason: str, *, cure: str) -> None:
+        self.reason = reason
+        self.cure = cure
+        super().__init__(f"{reason}; {cure}")
 
 
 class InvariantError(BatchrunError):

@@ -1,1 +1,1 @@
-"""The command line: a file per verb. The only place that wires things together."""
+"""The command line: a file per verb. Options, talk, signals, exit codes; ``api`` wires things together."""

@@ -7,9 +7,12 @@ Belongs here: the codes, and which error ends in which. Does not: raising (every
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import BatchrunError, InputError, LeaseError, ServiceError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class Exit(enum.IntEnum):
@@ -40,6 +43,24 @@ _BY_ERROR: Final = (
     (ServiceError, Exit.UNUSABLE),
     (StorageError, Exit.UNUSABLE),
 )
+
+
+#: Of several batches' codes the first in this order is the command's: what needs somebody to act now, then
+#: what is not over (that some failed is said once the others have ended), then how it ended.
+_WORST_FIRST: Final = (
+    Exit.DEFECT,
+    Exit.UNUSABLE,
+    Exit.INPUT,
+    Exit.WORK_LEFT,
+    Exit.HELD,
+    Exit.SOME_FAILED,
+    Exit.OK,
+)
+
+
+def worst(codes: Collection[Exit]) -> Exit:
+    """Give the code that a command with several batches ends with."""
+    return min(codes, key=_WORST_FIRST.index)
 
 
 def exit_code(error: BatchrunError) -> Exit:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.cli.overview_lines import one_line
 from batchrun.cli.speak import emit, say
-from batchrun.model.reasons import Advice, Owner, advice
+from batchrun.model.reasons import advice_for
 from batchrun.model.states import State
 from batchrun.report.results import row
 
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 _SHOWN: Final = 10
 _PAGE: Final = 500
 _BAD: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
-#: What to do where there was no failure of a run.
-_BY_STATE: Final = {
-    State.CANCELLED: Advice(owner=Owner.YOU, action="nothing, if that was meant; else start it again"),
-    State.DELETED: Advice(owner=Owner.YOU, action="look for who deletes runs before their end is seen"),
-    State.REFUSED: Advice(owner=Owner.YOU, action="correct the row as the message says"),
-}
 
 
 async def tell_failures(ledger: Ledger, batch: str) -> None:
@@ -39,7 +33,7 @@ async def tell_failures(ledger: Ledger, batch: str) -> None:
 async def emit_failures(ledger: Ledger, batch: str) -> None:
     """Write a line for each reason, and one for each entry."""
     for group in await ledger.failures(batch, limit=_SHOWN):
-        to_do = _advice(group)
+        to_do = advice_for(group.state, group.reason)
         emit(
             "failures",
             batch=batch,
@@ -59,7 +53,7 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
 
 
 def _tell_group(batch: str, group: Failures) -> None:
-    to_do = _advice(group)
+    to_do = advice_for(group.state, group.reason)
     rows = "1 row" if group.count == 1 else f"{group.count} rows"
     name = f"{_status(group)} {group.reason or ''}".rstrip()
     say(one_line(f"  {name}: {rows}; for {to_do.owner.value}: {to_do.action}"))
@@ -83,7 +77,3 @@ def _conditions(group: Failures) -> str:
 
 def _status(group: Failures) -> str:
     return str(row(group.entries[0])["status"])
-
-
-def _advice(group: Failures) -> Advice:
-    return _BY_STATE.get(group.state) or advice(group.reason)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from batchrun.cli.progress import Progress, Snapshot
-    from batchrun.clock import Clock
+    from batchrun.cli.progress import Snapshot
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
 
@@ -46,10 +45,6 @@ _STYLES: Final = (
 
 class LiveDisplay(Reporter):
     """Draws the launch on stderr, four times a second."""
-
-    def __init__(self, batch: str, progress: Progress, clock: Clock) -> None:
-        super().__init__(progress, clock)
-        self._batch = batch
 
     def step(self, event: Event, entry: Entry) -> None:
         """Do nothing: the next frame shows it."""

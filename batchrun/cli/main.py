@@ -11,13 +11,15 @@ import signal
 import sys
 import traceback
 from difflib import get_close_matches
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
 from batchrun import __version__
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
+from batchrun.cli.options import option
 from batchrun.cli.printable import printable
+from batchrun.cli.settings import take_file
 from batchrun.cli.speak import complain, write
 from batchrun.errors import BatchrunError, ManifestError
 
@@ -32,6 +34,7 @@ _VERBS: Final = {
     "retry": "Give failed, cancelled, deleted or refused entries another attempt.",
     "report": "Write one HTML file that shows how it went.",
     "ledger": "Check a ledger, or make a lost one again.",
+    "config": "Show each option's value in force, and where it came from.",
     "manifest": "Make a manifest, or convert one.",
     "simulate": "A local HealthOmics service, on loopback.",
     "demo": "The whole thing in seconds, with no AWS account.",
@@ -66,7 +69,12 @@ class _Verbs(click.Group):
             near = get_close_matches(name, _VERBS, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"the verbs are: {', '.join(_VERBS)}"
             ctx.fail(f"there is no verb '{printable(name)}'; {hint}")
-        return super().resolve_command(ctx, args)
+        found = super().resolve_command(ctx, args)
+        # Help and completion do without a file, which may have mistakes in it.
+        is_help = ctx.resilient_parsing or not {*ctx.help_option_names}.isdisjoint(args)
+        if found[1] is not None and not is_help:
+            take_file(ctx, name, found[1])
+        return found
 
 
 @click.group(
@@ -74,13 +82,16 @@ class _Verbs(click.Group):
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+@option("--config", metavar="FILE", help="Take defaults of options from this TOML file.")
+@option("--no-config", is_flag=True, show_default=False, help="Take them from no file.")
 @click.version_option(__version__, message="batchrun %(version)s")
-def cli() -> None:
+def cli(**_options: Any) -> None:
     """
     Launch many AWS HealthOmics runs from one manifest, each row once, and watch them to the end.
 
     Start with 'batchrun demo', which needs no AWS account; then 'batchrun check MANIFEST' and 'batchrun run
-    MANIFEST'. Every option can also be set in the environment, as its help says.
+    MANIFEST'. Every option can also be set in the environment, as its help says, and most in batchrun.toml
+    or [tool.batchrun] of pyproject.toml; see 'batchrun config --help'.
     """
 
 

@@ -25,9 +25,14 @@ DEFAULT_LEDGER: Final = "batchrun.db"
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """Make a click option that shows its default and reads its own environment variable."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
-    settings.setdefault("envvar", "BATCHRUN_" + long.removeprefix("--").upper().replace("-", "_"))
+    settings.setdefault("envvar", variable(long.removeprefix("--")))
     settings.setdefault("show_default", True)
     return click.option(*names, show_envvar=True, **settings)
+
+
+def variable(key: str) -> str:
+    """Name the environment variable of an option, unless it has one of its own."""
+    return "BATCHRUN_" + key.upper().replace("-", "_")
 
 
 def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:

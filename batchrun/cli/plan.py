@@ -40,11 +40,11 @@ def plan(**options: Any) -> None:
 
 
 async def _compare(manifest: Manifest, ledger_path: str) -> tuple[Sync, Counts]:
-    from batchrun.ledger import open_ledger  # noqa: PLC0415
+    from batchrun.api.reading import open_ledger  # noqa: PLC0415
 
     if not await anyio.Path(ledger_path).exists():
         return Sync(rows=manifest.count, new=manifest.count), Counts()
-    async with await open_ledger(ledger_path, read_only=True) as ledger:
+    async with open_ledger(ledger_path) as ledger:
         return await ledger.compare(manifest.batch, manifest.specs()), await ledger.counts(manifest.batch)
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import anyio
 import click
 
+from batchrun.api.reading import open_ledger
 from batchrun.cli.options import LEDGER, option
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import say, swallow
 from batchrun.cli.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
-from batchrun.ledger import open_ledger
 
 
 @click.command()
@@ -45,7 +45,7 @@ async def _report(options: dict[str, Any]) -> None:
     from batchrun.report.calls import calls  # noqa: PLC0415
     from batchrun.report.rows import row_of  # noqa: PLC0415
 
-    async with await open_ledger(options["ledger"], read_only=True) as ledger:
+    async with open_ledger(options["ledger"]) as ledger:
         batch = await find_batch(ledger, options["batch"])
         rows = [row_of(outcome) async for outcome in ledger.outcomes(batch.name)]
         made = html.Report(

@@ -38,7 +38,8 @@ _FAILED_LOOKS_TOLD: Final = frozenset({5, 50, 500, 5000})
 class Reporter(ABC):
     """Tells how a launch goes; an engine observer."""
 
-    def __init__(self, progress: Progress, clock: Clock) -> None:
+    def __init__(self, batch: str, progress: Progress, clock: Clock) -> None:
+        self._batch = batch
         self._progress = progress
         self._clock = clock
         self._failed_looks: Counter[str] = Counter()
@@ -79,7 +80,7 @@ class LogLines(Reporter):
         """Log the numbers once a minute."""
         while True:
             await self._clock.sleep(_LOG_EVERY)
-            log.info("progress", **numbers(snapshot()))
+            log.info("progress", batch=self._batch, **numbers(snapshot()))
 
 
 class JsonLines(Reporter):
@@ -107,7 +108,7 @@ class JsonLines(Reporter):
         """Write the numbers every ten seconds."""
         while True:
             await self._clock.sleep(_JSON_EVERY)
-            emit("progress", **numbers(snapshot()))
+            emit("progress", batch=self._batch, **numbers(snapshot()))
 
 
 def numbers(snapshot: Snapshot) -> dict[str, Any]:

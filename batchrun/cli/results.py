@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import click
 
+from batchrun.api.reading import open_ledger
 from batchrun.cli.options import LEDGER, SAFE_CSV, option
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, say, swallow
 from batchrun.cli.status import find_batch
 from batchrun.cli.values import Lines
 from batchrun.errors import ResultsError, UsageError
-from batchrun.ledger import open_ledger
 from batchrun.report import results as report
 from batchrun.report.results import View
 
@@ -99,7 +99,7 @@ async def _results(options: dict[str, Any]) -> None:
         from batchrun.cli.failed_manifest import manifest_format  # noqa: PLC0415 (loads the manifest's formats)
 
         manifest_format(Path(options["failed_manifest"]))  # before anything is opened
-    async with await open_ledger(options["ledger"], read_only=True) as ledger:
+    async with open_ledger(options["ledger"]) as ledger:
         batch = await find_batch(ledger, options["batch"])
         wanted = _wanted(options, view, batch)
         if wanted.failed_manifest is not None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
 
+from batchrun.cli.hooks import TOLD, hooks
 from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SAFE_CSV, SERVICE, Output, option
 from batchrun.cli.values import Duration, FailureLimit, Retry
+from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.model.limits import Changed, Limits, Mode, StopAfter
 from batchrun.model.policies import WatchPolicy
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog="Runs go on at the service whatever happens to this command. The first Ctrl-C ends it in good "
-    "order, the second at once; the same command goes on where it stood."
+    "order, the second at once; the same command goes on where it stood. Of a folder's batches, the first of "
+    "70, 5, 2, 3, 4, 1, 0 that any of them ends with is the exit code: 1 waits until no work is left."
 )
 @MANIFEST
 @option(
@@ -92,6 +96,7 @@ if TYPE_CHECKING:
     help="Where the results go, .csv, .json or .jsonl.  [default: BATCH.results.csv in this directory]",
 )
 @SAFE_CSV
+@TOLD
 @SERVICE
 @option(
     "--credentials-wait",
@@ -105,12 +110,24 @@ def run(context: click.Context, /, **options: Any) -> None:
     """
     Submit every row of MANIFEST once, and watch the runs to their ends.
 
-    MANIFEST is a YAML, JSON, JSON Lines, CSV or TSV file, or - for standard input.
+    MANIFEST is a YAML, JSON, JSON Lines, CSV or TSV file, or - for standard input; or a folder, whose
+    manifests are checked together and then launched side by side, each into its own batch and results.
     """
-    from batchrun.cli.launch import launch  # noqa: PLC0415 (botocore takes half a second to import)
+    # Only now: botocore takes half a second to import.
+    if Path(options["manifest"]).is_dir():
+        from batchrun.cli.folder import launch_folder as launch  # noqa: PLC0415
 
-    job = _job(options)
-    context.exit(anyio.run(launch, job))
+        _check_folder(options)
+    else:
+        from batchrun.cli.launch import launch  # noqa: PLC0415
+    context.exit(anyio.run(launch, _job(options)))
+
+
+def _check_folder(options: dict[str, Any]) -> None:
+    for name in ("batch", "results", "manifest_format"):
+        if options[name]:
+            said = name.removeprefix("manifest_")
+            raise UsageError(f"--{said} is for one manifest, and {options['manifest']} is a folder of them")
 
 
 def _job(options: dict[str, Any]) -> Job:
@@ -143,6 +160,8 @@ def _job(options: dict[str, Any]) -> Job:
         credentials_wait=options["credentials_wait"],
         safe_csv=options["safe_csv"],
         lease=options["lease"],
+        hooks=hooks(options, SystemClock()),
+        metrics=Path(options["metrics_file"]) if options["metrics_file"] else None,
         output=output(options),
     )
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import click
 
+from batchrun.api.reading import open_ledger
 from batchrun.cli.options import LEDGER, option
 from batchrun.cli.speak import emit, say
 from batchrun.cli.status import find_batch
 from batchrun.errors import UsageError
-from batchrun.ledger import open_ledger
 from batchrun.ports.ledger import Outcome
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def show(**options: Any) -> None:
 async def _show(options: dict[str, Any]) -> None:
     from batchrun.cli import story  # noqa: PLC0415 (only for an entry that is there)
 
-    async with await open_ledger(options["ledger"], read_only=True) as ledger:
+    async with open_ledger(options["ledger"]) as ledger:
         found = await _find(ledger, options["entry_id"], options["batch"])
         history = await ledger.history(found.entry.batch, found.entry.id)
     if options["as_json"]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
+from batchrun.api.reading import open_ledger
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import LEDGER, OUTPUT, option
 from batchrun.cli.overview_lines import counted, details, facts, summary
 from batchrun.cli.speak import emit, say
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
-from batchrun.ledger import open_ledger
 from batchrun.report.overview import overview
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def status(context: click.Context, /, **options: Any) -> None:
 async def _status(options: dict[str, Any]) -> Exit:
     if options["watch"] and options["failed"]:
         raise UsageError("--watch and --failed do not go together: --watch shows the latest failures")
-    async with await open_ledger(options["ledger"], read_only=True) as ledger:
+    async with open_ledger(options["ledger"]) as ledger:
         if options["watch"]:
             from batchrun.cli.watch import watch  # noqa: PLC0415 (draws, on a terminal)
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import structlog
 
 from batchrun import points
 from batchrun.errors import (
@@ -25,10 +26,21 @@ from batchrun.errors import (
     RefusedError,
     ServiceUnusableError,
 )
-from batchrun.model.actions import Action, Look, Replay, Settle, Submit
+from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit
 from batchrun.model.denials import Denials
 from batchrun.model.duplicating import is_duplicate, replaced, source_of
-from batchrun.model.events import Accepted, Deferred, Doubted, Event, Failed, Intended, Revised, Seen
+from batchrun.model.events import (
+    Accepted,
+    Deferred,
+    Doubted,
+    Event,
+    Failed,
+    Intended,
+    Recalled,
+    Revised,
+    Seen,
+)
+from batchrun.model.limits import Mode
 from batchrun.model.request import run_name, start_run_request
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
@@ -50,6 +62,7 @@ if TYPE_CHECKING:
     from batchrun.model.limits import Limits
     from batchrun.ports.service import HealthOmics
 
+log = structlog.get_logger(__name__)
 #: AWS names the missing action in the middle of its message.
 _DENIED_ACTION: Final = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)")
 
@@ -114,6 +127,8 @@ class Actor:
                 return await self._settle(entry, trusted_until, is_proof=is_proof)
             case Look(entry=entry):
                 return await self._look(entry)
+            case Cancel(entry=entry):
+                return await self._cancel(entry)
 
     async def _submit(self, entry: Entry) -> tuple[Entry, bool]:
         turn = await self._turn(self._unsent)
@@ -267,6 +282,25 @@ class Actor:
             points.reached(Point.SEEN)
             event = after_look(entry, sighting.run, self._clock.utcnow())
         return (entry, False) if event is None else (await self._record(entry, event), False)
+
+    async def _cancel(self, entry: Entry) -> tuple[Entry, bool]:
+        """Call CancelRun, but only right after GetRun has shown that the id is still our run's."""
+        entry, failed = await self._look(entry)
+        if failed or entry.state is not State.ACTIVE or entry.run is None:
+            return entry, failed
+        try:
+            await self._service.cancel_run(entry.run.id)
+        except (ConflictError, NotFoundError):
+            return entry, False  # it ended meanwhile, as the next look shows
+        except CallError as error:
+            self._cancel_failed(entry, error)
+            return entry, True
+        return await self._record(entry, Recalled(at=self._clock.utcnow())), False
+
+    def _cancel_failed(self, entry: Entry, error: CallError) -> None:
+        log.warning("cancel_failed", batch=entry.batch, id=entry.id, code=error.code, message=error.message)
+        if isinstance(error, AccessDeniedError) and self._limits.mode is Mode.CANCEL:
+            raise _not_permitted("CancelRun", error) from error
 
     async def _seen(self, run_id: str) -> Sighting | None:
         """Call GetRun; None when the launcher lets go of it: a look not taken costs nothing."""

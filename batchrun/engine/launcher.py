@@ -14,6 +14,7 @@ import anyio
 import structlog
 
 from batchrun.engine.actor import Actor
+from batchrun.engine.canceller import Canceller
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.paces import PaceKeeper
 from batchrun.engine.recorder import Recorder
@@ -29,6 +30,7 @@ from batchrun.model.verdicts import QUOTA_FULL
 from batchrun.model.watch import ReadRates
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from anyio.abc import TaskGroup
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from batchrun.model.events import Event
     from batchrun.model.limits import Limits
     from batchrun.ports.ledger import Lease, Ledger
-    from batchrun.ports.service import HealthOmics
+    from batchrun.ports.service import CallCounts, HealthOmics, Troubles
 
 log = structlog.get_logger(__name__)
 #: Entries read from the ledger at a time when a launch begins.
@@ -92,6 +94,7 @@ class Launcher:
         self._service = service
         self._actor = Actor(service, self._recorder, limits, self, clock)
         self._planner = Planner(limits)
+        self._canceller = Canceller(ledger, lease.batch, self._recorder, self._planner, self._actor, clock)
         self._sweeper = Sweeper(service, self._recorder, self._planner.watch, clock)
         self._paces = PaceKeeper(ledger, service, clock)
         self._tally = Tally({}, {})
@@ -105,6 +108,21 @@ class Launcher:
         self._pauses = 0  #: for a full quota, since a submission was last accepted
         self._probe_at = float("-inf")
         self._unknown: set[str] = set()
+
+    @property
+    def lease(self) -> Lease:
+        """The lease as it was last renewed."""
+        return self._keeper.current
+
+    @property
+    def troubles(self) -> Troubles:
+        """Calls that went wrong so far."""
+        return self._service.troubles
+
+    @property
+    def calls(self) -> Mapping[str, CallCounts]:
+        """What was sent so far, by operation."""
+        return self._service.calls
 
     @property
     def tally(self) -> Tally:
@@ -165,6 +183,7 @@ class Launcher:
         match event:
             case Deferred(due=due) | Retried(due=due):
                 self._due_at = due if self._due_at is None else min(self._due_at, due)
+                self._canceller.is_due = True
                 if isinstance(event, Deferred) and event.code == QUOTA_FULL:
                     self._pause(event)
             case Accepted():
@@ -203,10 +222,12 @@ class Launcher:
     async def _conduct(self) -> None:
         async with anyio.create_task_group() as actions:
             self._actions = actions
+            await self._mind_cancellations()
             await self._load_in_flight()
             while True:
                 self._woken = anyio.Event()
                 self._mind_failures()
+                await self._mind_cancellations()
                 await self._load_due()
                 self._planner.watch.rates = ReadRates(
                     get=self._service.known_rate("GetRun"), list=self._service.known_rate("ListRuns")
@@ -223,10 +244,14 @@ class Launcher:
                 await self._rest()
 
     def _is_over(self) -> bool:
-        if not self._planner.is_idle:
+        if not self._planner.is_idle or (self._canceller.is_due and not self._draining.is_set()):
             return False
         is_watching = self._limits.mode is Mode.WATCH and self._stop is Stop.FINISHED
         return not is_watching or not self._tally.waiting or self._planner.is_stuck
+
+    async def _mind_cancellations(self) -> None:
+        if self._canceller.is_due and not self._draining.is_set():
+            await self._canceller.mind()
 
     async def _rest(self) -> None:
         """Wait until an action is done or something becomes due."""
@@ -246,7 +271,8 @@ class Launcher:
             while page := await self._ledger.in_state(self._batch, state, limit=_PAGE, after=after):
                 now, at = self._clock.monotonic(), self._clock.utcnow()
                 for entry in page:
-                    self._planner.add(entry, now=now, at=at)
+                    if self._limits.mode is not Mode.CANCEL or self._planner.is_cancelling(entry.id):
+                        self._planner.add(entry, now=now, at=at)
                 after = page[-1].position
 
     def _wants_more(self) -> bool:
@@ -287,13 +313,14 @@ class Launcher:
         self._woken.set()
 
     async def _notice(self) -> None:
-        """See, every so often, what others did to the batch meanwhile: entries that are to be retried."""
+        """See, every so often, what people ask of the batch meanwhile: retries, and cancellations."""
         while True:
             await self._clock.sleep(self._timing.notice)
-            if await self._ledger.was_changed():
+            if await self._ledger.was_changed(self._batch):
                 counts = await self._recorder.counts(self._batch)
                 self._tally.reset(counts.by_state, counts.by_status)
                 self._is_due_known = False
+                self._canceller.is_due = True
                 self._woken.set()
 
     # -- how it stops

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchrun.ledger.cancelling import take_back
 from batchrun.ledger.reading import batch_key, entry
 from batchrun.ledger.record import record
 from batchrun.ledger.statements import queries
@@ -46,6 +47,7 @@ def retry(
     events = [Retried(at=at, due=at, why=why, request=request) for request in requests]
     steps = [Step(event=event, entry=apply(one, event)) for one, event in zip(found, events, strict=True)]
     if key is not None:
+        take_back(connection, key, [one.id for one in found])
         record(connection, key, batch, steps)
     return [one.id for one in found]
 

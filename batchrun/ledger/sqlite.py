@@ -15,7 +15,8 @@ import anyio
 import apsw
 
 from batchrun.errors import InvariantError
-from batchrun.ledger import paces, reading, standing
+from batchrun.ledger import cancelling, paces, reading, standing
+from batchrun.ledger import notices as notes
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
 from batchrun.ledger.failures import failed
 from batchrun.ledger.lease import Leases
@@ -33,11 +34,14 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
+    from batchrun.model.cancelling import Cancellation, Scope
     from batchrun.model.entry import Entry
     from batchrun.model.limits import Changed
+    from batchrun.model.notices import Notice
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
+    from batchrun.ports.cancelling import EndedRun
     from batchrun.ports.ledger import (
         Batch,
         Counts,
@@ -84,7 +88,8 @@ class SqliteLedger(Ledger):
         self._identity = identity(path)
         self._leases = Leases(self._connection, path)
         self._readers: set[apsw.Connection] = set()
-        self._data_version = self._connection.execute(queries()["data_version"]).get
+        self._first_version: int = self._connection.execute(queries()["data_version"]).get
+        self._versions: dict[str, int] = {}  #: the data's, as it was when last asked for, by batch
 
     async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
         def job() -> Batch:
@@ -158,11 +163,29 @@ class SqliteLedger(Ledger):
             lambda: retry(self._connection, batch, ids, at=at, why=why, duplicates=duplicates)
         )
 
-    async def was_changed(self) -> bool:
+    async def ask_to_cancel(
+        self, batch: str, ids: Collection[str] | None, *, scope: Scope, at: datetime
+    ) -> int:
+        return await self._write(lambda: cancelling.ask(self._connection, batch, ids, scope=scope, at=at))
+
+    async def cancellations(self, batch: str, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
+        return await self._read(lambda: cancelling.wanted(self._connection, batch, limit=limit, after=after))
+
+    async def ended_runs(
+        self, batch: str, *, limit: int, after: tuple[int, int] = (-1, 0)
+    ) -> Sequence[EndedRun]:
+        return await self._read(
+            lambda: cancelling.ended_runs(self._connection, batch, limit=limit, after=after)
+        )
+
+    async def keep_deleted(self, uuids: Collection[str], *, at: datetime) -> None:
+        await self._write(lambda: cancelling.keep_deleted(self._connection, uuids, at=at))
+
+    async def was_changed(self, batch: str) -> bool:
         def job() -> bool:
-            before = self._data_version
-            self._data_version = self._connection.execute(queries()["data_version"]).get
-            return bool(self._data_version != before)
+            before = self._versions.get(batch, self._first_version)
+            self._versions[batch] = self._connection.execute(queries()["data_version"]).get
+            return self._versions[batch] != before
 
         return await self._read(job)
 
@@ -230,6 +253,16 @@ class SqliteLedger(Ledger):
 
     async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
         await self._write(lambda: paces.keep(self._connection, account, learned, at=at))
+
+    async def told(self, batch: str) -> frozenset[Notice]:
+        return await self._read(lambda: notes.told(self._connection, batch))
+
+    async def tell(self, batch: str, notice: Notice, *, at: datetime) -> bool:
+        return await self._write(lambda: notes.tell(self._connection, batch, notice, at=at))
+
+    async def forget(self, batch: str, notices: Collection[Notice]) -> None:
+        if notices:
+            await self._write(lambda: notes.forget(self._connection, batch, notices))
 
     async def close(self) -> None:
         if not self._worker.is_stopped:

@@ -17,6 +17,7 @@ import apsw
 
 from batchrun import points
 from batchrun.errors import ChangedRowsError, InvariantError
+from batchrun.ledger.cancelling import take_back
 from batchrun.ledger.record import record
 from batchrun.ledger.rows import entry_of
 from batchrun.ledger.statements import queries
@@ -92,6 +93,8 @@ def take_in(connection: apsw.Connection, batch: int, name: str, *, resubmit: boo
     connection.execute(queries()["add_new_entries"], (batch,))
     points.reached(Point.SYNCING)
     for steps in _revisions(connection, name, resubmit=resubmit, at=at):
+        if resubmit:
+            take_back(connection, batch, [step.entry.id for step in steps])
         record(connection, batch, name, steps)
 
 

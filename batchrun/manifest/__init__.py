@@ -8,12 +8,13 @@ Manifests: read, expanded and checked, with all problems at once.
 How a manifest flows: ``source`` and ``text_input`` give text within limits; ``delimited``, ``json_lines``,
 ``json_document`` and ``yaml_document`` make records of it, with their places; ``document`` and ``native``
 know the shapes; ``defaults`` and ``placeholders`` fill in; ``model_check`` and ``rules`` check; ``rows`` puts
-these together for one row, ``load`` for the whole; ``spool`` keeps the result.
+these together for one row, ``load`` for the whole, ``folder`` for several; ``spool`` keeps the result.
 """
 
 from __future__ import annotations
 
+from batchrun.manifest.folder import loaded_together, manifests_in
 from batchrun.manifest.load import Manifest, load
 from batchrun.manifest.source import Format, Source
 
-__all__ = ["Format", "Manifest", "Source", "load"]
+__all__ = ["Format", "Manifest", "Source", "load", "loaded_together", "manifests_in"]

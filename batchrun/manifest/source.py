@@ -68,6 +68,11 @@ def name_of(path: str) -> str:
     return "<stdin>" if path == STDIN else path
 
 
+def is_known(path: str) -> bool:
+    """Tell whether the file's extension is one that manifests have."""
+    return Path(path).suffix.lower() in _BY_EXTENSION
+
+
 def format_of(path: str, given: Format | None = None) -> Format:
     """
     Tell the format from what was given, or from the file's extension.

@@ -46,6 +46,13 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Ask how the run is, and ask the service to cancel it where it goes on."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """List the runs that are going, to learn which of ours are not."""
 
@@ -55,4 +62,4 @@ class Sweep:
 
 
 #: What is done for one entry.
-Action: TypeAlias = Submit | Replay | Settle | Look
+Action: TypeAlias = Submit | Replay | Settle | Look | Cancel

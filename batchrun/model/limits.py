@@ -21,6 +21,7 @@ class Mode(enum.Enum):
     WATCH = "watch"  #: submit what is due, watch to the end
     ONCE = "once"  #: settle, submit what is due, look at each run once
     DETACH = "detach"  #: submit what is due, look at nothing
+    CANCEL = "cancel"  #: submit nothing; carry out what was asked to be cancelled, and watch that to its end
 
 
 class Changed(enum.Enum):

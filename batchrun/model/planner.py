@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Action, Look, Replay, Settle, Submit, Sweep
+from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit, Sweep
+from batchrun.model.cancelling import Cancelling
 from batchrun.model.limits import Limits, Mode
 from batchrun.model.states import HOLDS_SLOT, State
 from batchrun.model.verdicts import HELD, SETTLED_BY_LOOKING
@@ -75,7 +76,7 @@ def _may_have_sent(action: Action, now: float) -> bool:
     """Tell whether carrying out *action* may have sent a StartRun."""
     if isinstance(action, Settle):
         return action.is_proof or action.trusted_until > now
-    return not isinstance(action, Look)
+    return not isinstance(action, Look | Cancel)
 
 
 class Planner:
@@ -86,13 +87,14 @@ class Planner:
         self.watch = Watch(
             limits.watch, limits.way, listing_lag=limits.listing_lag, is_once=limits.mode is Mode.ONCE
         )
+        self._cancelling = Cancelling()
         self._ready: deque[Entry] = deque()
         self._unsettled = _Queue()
         self._sending: dict[str, Action] = {}
         self._doubts: dict[str, _Doubt] = {}
         self._slots: set[str] = set()
         self._is_draining = False
-        self._is_holding_back = False
+        self._is_holding_back = limits.mode is Mode.CANCEL
         self._is_probing = False
         self._paused_until = float("-inf")
 
@@ -128,8 +130,9 @@ class Planner:
         """
         if entry.state not in HOLDS_SLOT:
             self._slots.discard(entry.id)
-        if isinstance(action, Look):
-            self.watch.looked(entry, now=now, failed=failed, is_going=entry.state is State.ACTIVE)
+            self._cancelling.over(entry.id)
+        if isinstance(action, Look | Cancel):
+            self._looked(action, entry, now, failed=failed)
             return
         del self._sending[entry.id]
         doubt = self._doubts.pop(entry.id, None)
@@ -142,6 +145,20 @@ class Planner:
             self._ready.appendleft(entry)  # it was let go of before it was sent
         else:
             self._refile(entry, doubt, now)
+
+    def withdraw(self, entry_ids: Collection[str]) -> None:
+        """Forget these entries where they are ready to be sent: they were cancelled."""
+        self._ready = deque(entry for entry in self._ready if entry.id not in entry_ids)
+
+    def cancel(self, entry_ids: Collection[str]) -> None:
+        """Have the runs of these entries cancelled, now or as soon as they have one."""
+        self._cancelling.want(entry_ids)
+        for entry_id in entry_ids:
+            self.watch.hasten(entry_id)
+
+    def is_cancelling(self, entry_id: str) -> bool:
+        """Tell whether the entry's run is to be cancelled."""
+        return entry_id in self._cancelling
 
     def pause(self, until: float) -> None:
         """Submit nothing until then, in loop time, and then one at a time until one is accepted."""
@@ -179,7 +196,7 @@ class Planner:
         if self._is_draining:
             return []
         looks = self.watch.plan(now=now, room=self._limits.concurrency)
-        return [*self._plan_sending(now, at), *looks]
+        return [*self._plan_sending(now, at), *(self._look_or_cancel(look, now) for look in looks)]
 
     @property
     def wake_at(self) -> float | None:
@@ -199,6 +216,11 @@ class Planner:
     def in_air(self) -> int:
         """Actions under way."""
         return len(self._sending) + self.watch.in_air
+
+    @property
+    def sending(self) -> Collection[str]:
+        """Ids of the entries that are being sent or settled."""
+        return frozenset(self._sending)
 
     @property
     def held(self) -> Collection[str]:
@@ -237,6 +259,18 @@ class Planner:
             actions.append(action)
         return actions
 
+    def _look_or_cancel(self, look: Look | Sweep, now: float) -> Action | Sweep:
+        if isinstance(look, Look) and self._cancelling.is_due(look.entry.id, now):
+            return Cancel(entry=look.entry)
+        return look
+
+    def _looked(self, action: Look | Cancel, entry: Entry, now: float, *, failed: bool) -> None:
+        is_going = entry.state is State.ACTIVE
+        self.watch.looked(entry, now=now, failed=failed, is_going=is_going)
+        if isinstance(action, Cancel) and is_going and not failed:
+            self._cancelling.asked(entry.id, now)
+            self.watch.quicken(entry.id, now)
+
     def _next_to_settle(self, now: float, at: datetime) -> Action | None:
         entry = self._unsettled.pop_due(now)
         if entry is None:
@@ -262,11 +296,11 @@ class Planner:
         return self._limits.max_active is None or len(self._slots) < self._limits.max_active
 
     def _refile(self, entry: Entry, doubt: _Doubt, now: float) -> None:
-        if self._limits.mode is not Mode.WATCH:
+        if self._limits.mode in {Mode.ONCE, Mode.DETACH}:
             return
         match entry.state:
             case State.ACTIVE:
-                self.watch.add(entry, since=now)
+                self.watch.add(entry, since=now, due=now if entry.id in self._cancelling else None)
             case State.SUBMITTING if entry.code not in HELD:
                 self._doubts[entry.id] = doubt
                 wait = self._limits.defer.unknown_wait(doubt.tries - 1, entry.id)

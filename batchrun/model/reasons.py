@@ -13,6 +13,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+from batchrun.model.states import State
+
 
 class Owner(enum.Enum):
     """Who can do something about a failure."""
@@ -80,7 +82,19 @@ ADVICE: Final[dict[str, Advice]] = {
 
 _UNHEARD_OF: Final = _look("read the message, and the failed task's log stream")
 
+#: What to do where there was no failure of a run.
+_BY_STATE: Final = {
+    State.CANCELLED: _you("nothing, if that was meant; else start it again"),
+    State.DELETED: _you("look for who deletes runs before their end is seen"),
+    State.REFUSED: _you("correct the row as the message says"),
+}
+
 
 def advice(failure_reason: str | None) -> Advice:
     """Say whose job a failed run is; for a reason that nobody knows yet, where to look."""
     return ADVICE.get(failure_reason or "", _UNHEARD_OF)
+
+
+def advice_for(state: State, failure_reason: str | None) -> Advice:
+    """Say what to do about an entry that ended in *state*: only a run that failed has a reason of its own."""
+    return _BY_STATE.get(state) or advice(failure_reason)

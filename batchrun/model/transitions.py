@@ -251,7 +251,7 @@ def _evolve(entry: Entry, event: Event, state: State) -> Entry:
         case Progressed(run=run) | Completed(run=run) | Failed(run=run) | Cancelled(run=run):
             return replace(entry, state=state, run=_kept(entry, run))
         case Removed(message=message) | Withdrawn(message=message):
-            return replace(entry, state=state, message=message, due=None)
+            return replace(entry, state=state, code=None, message=message, due=None)
         case Recalled():
             return replace(entry, state=state)
         case Retried():

@@ -83,12 +83,14 @@ class _Watched:
     since: float  #: loop time at which the run was accepted
     name: str | None
     run_group: str | None
+    quick_since: float = float("-inf")  #: loop time from which its pace counts, where that is later
     ticket: int = 0  #: tells its place in the queue from those it had before
     tries: int = 0
     failures: int = 0  #: in a row
     asked_at: float = 0.0  #: loop time of the last answer to a call about this run alone
     listed_at: float | None = None  #: when the last sweep that showed it began
     is_in_air: bool = False
+    is_asked_for: bool = False  #: a listing does not replace the next look
 
 
 class Watch:
@@ -140,6 +142,20 @@ class Watch:
         self._youngest = max(self._youngest, since)
         self._put(one, since + self._wait(one, since) if due is None else due)
 
+    def hasten(self, entry_id: str) -> None:
+        """Look at this entry's run at once, whatever listings show, where it is watched."""
+        one = self._watched.get(entry_id)
+        if one is not None and not one.is_in_air:
+            one.is_asked_for = True
+            self._put(one, float("-inf"))
+
+    def quicken(self, entry_id: str, now: float) -> None:
+        """Look at this entry's run as often as at one that has just begun, where it is watched."""
+        one = self._watched.get(entry_id)
+        if one is not None:
+            one.quick_since = now
+            self._put(one, now + self._wait(one, now))
+
     def plan(self, *, now: float, room: int) -> list[Look | Sweep]:
         """Give what is due, with at most *room* looks in the air at once."""
         self._choose(now)
@@ -151,7 +167,7 @@ class Watch:
                 until = max(self._believed_until, now + self._policy.shortest)
                 self._put(one, min(now + self._wait(one, now), until))
                 continue
-            one.is_in_air = True
+            one.is_in_air, one.is_asked_for = True, False
             self._in_air += 1
             actions.append(Look(entry=one.entry))
         return actions
@@ -289,7 +305,7 @@ class Watch:
     def _is_covered(self, one: _Watched, now: float) -> bool:
         """Tell whether a sweep shows the run, or the one under way will show it for the first time."""
         is_on_trial = self._failed_sweeps > 0
-        if not self._is_listing or is_on_trial or now >= self._believed_until:
+        if one.is_asked_for or not self._is_listing or is_on_trial or now >= self._believed_until:
             return False
         if now - one.asked_at >= max(_TRUSTED_FOR, len(self._watched) / (_SPARED * self._get_rate)):
             return False
@@ -313,7 +329,8 @@ class Watch:
 
     def _wait(self, one: _Watched, now: float) -> float:
         key = f"{one.entry.id}#{one.tries}"
-        return self._policy.wait(now - one.since, key, one.failures, runs=len(self._watched))
+        age = now - max(one.since, one.quick_since)
+        return self._policy.wait(age, key, one.failures, runs=len(self._watched))
 
     def _put(self, one: _Watched, due: float) -> None:
         self._tickets += 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from batchrun.model.states import HOLDS_SLOT, OPEN, State
+from batchrun.ports.cancelling import CancellingLedger
 from batchrun.ports.standing import Standing
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry, Run
     from batchrun.model.events import Event
     from batchrun.model.limits import Changed
+    from batchrun.model.notices import Notice
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
 
@@ -116,7 +118,7 @@ class Outcome:
     earlier: tuple[PastAttempt, ...] = ()
 
 
-class Ledger(Standing):
+class Ledger(Standing, CancellingLedger):
     """
     Every batch's entries, their history, and who may write.
 
@@ -222,8 +224,8 @@ class Ledger(Standing):
         """
 
     @abstractmethod
-    async def was_changed(self) -> bool:
-        """Tell whether somebody else has written to the ledger since this was last asked."""
+    async def was_changed(self, batch: str) -> bool:
+        """Tell whether somebody else has written to the ledger since this was last asked for *batch*."""
 
     @abstractmethod
     async def due(
@@ -234,7 +236,7 @@ class Ledger(Standing):
 
         A PLANNED entry without a time is always due.
 
-        Leaves out what the manifest does not name any more, and the ids in *skip*.
+        Leaves out what the manifest does not name any more, what is to be cancelled, and the ids in *skip*.
         """
 
     @abstractmethod
@@ -284,6 +286,22 @@ class Ledger(Standing):
     @abstractmethod
     async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
         """Keep what was learned; the last word stays, whichever batch it comes from. Needs no lease."""
+
+    @abstractmethod
+    async def told(self, batch: str) -> frozenset[Notice]:
+        """Give what was told of the batch and not forgotten since."""
+
+    @abstractmethod
+    async def tell(self, batch: str, notice: Notice, *, at: datetime) -> bool:
+        """
+        Note that *notice* is told of the batch, and say whether it was not noted before. Needs no lease.
+
+        Of several launches that ask at once, one gets True.
+        """
+
+    @abstractmethod
+    async def forget(self, batch: str, notices: Collection[Notice]) -> None:
+        """Take the notes of *notices* back, so that they may be told anew. Needs no lease."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -27,6 +27,15 @@ class Troubles:
     unanswered: int = 0  #: no usable answer: silence, 5xx, garbage
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCounts:
+    """Requests of one operation so far, repeated ones too, and those of them that went wrong."""
+
+    sent: int = 0
+    throttled: int = 0
+    unanswered: int = 0
+
+
 class HealthOmics(ABC):
     """
     The calls, paced and retried.
@@ -91,6 +100,14 @@ class HealthOmics(ABC):
         """Call GetRun, after waiting for a turn."""
 
     @abstractmethod
+    async def cancel_run(self, run_id: str) -> None:
+        """Call CancelRun, after waiting for a turn; it is answered before the run has ended."""
+
+    @abstractmethod
+    async def delete_run(self, run_id: str) -> None:
+        """Call DeleteRun, after waiting for a turn: the run's record goes, its outputs and logs stay."""
+
+    @abstractmethod
     def runs_named(self, name: str) -> AsyncIterator[str]:
         """List the ids of the runs that bear exactly *name*, all pages of ListRuns."""
 
@@ -115,6 +132,11 @@ class HealthOmics(ABC):
     @abstractmethod
     def troubles(self) -> Troubles:
         """What went wrong so far."""
+
+    @property
+    @abstractmethod
+    def calls(self) -> Mapping[str, CallCounts]:
+        """What was sent so far, by operation."""
 
     @abstractmethod
     def hurry(self) -> None:

@@ -12,7 +12,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from batchrun import points
 from batchrun.points import Point
@@ -21,22 +21,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+#: Who may read a new file: its owner, or everybody.
+_PRIVATE: Final = 0o600
+_PUBLIC: Final = 0o644
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[str]]:
+def replacing(path: Path, *, is_public: bool = False) -> Iterator[IO[str]]:
     """
-    Open a new text file beside *path*, private to the user, that takes its place when all went well.
+    Open a new text file beside *path*, private or public, that takes its place when all went well.
 
     Raises:
         OSError: It cannot be written; the old one, if any, is as it was.
     """
-    with replacing_bytes(path) as file:
+    with replacing_bytes(path, is_public=is_public) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         yield text
         text.flush()
 
 
 @contextmanager
-def replacing_bytes(path: Path) -> Iterator[BinaryIO]:
+def replacing_bytes(path: Path, *, is_public: bool = False) -> Iterator[BinaryIO]:
     """Do the same for a file that is no text."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new")
     new = Path(name)
@@ -44,6 +49,7 @@ def replacing_bytes(path: Path) -> Iterator[BinaryIO]:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
+            os.fchmod(handle, _PUBLIC if is_public else _PRIVATE)
             os.fsync(file.fileno())
         points.reached(Point.RESULTS_WRITTEN)
         new.replace(path)

@@ -209,9 +209,9 @@ def _run_columns(run: Run | None) -> dict[str, Json]:
         "runId": run.id if run else None,
         "uuid": run.uuid if run else None,
         "runOutputUri": run.output_uri if run else None,
-        "creationTime": _iso(run.creation_time) if run else None,
-        "startTime": _iso(run.start_time) if run else None,
-        "stopTime": _iso(run.stop_time) if run else None,
+        "creationTime": iso(run.creation_time) if run else None,
+        "startTime": iso(run.start_time) if run else None,
+        "stopTime": iso(run.stop_time) if run else None,
         "arn": run.arn or None if run else None,
     }
 
@@ -228,5 +228,6 @@ def _reason(entry: Entry) -> dict[str, Json]:
     return {"failureReason": entry.code, "statusMessage": entry.message}
 
 
-def _iso(time: datetime | None) -> str | None:
+def iso(time: datetime | None) -> str | None:
+    """Write a time as the results have it."""
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None

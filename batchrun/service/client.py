@@ -25,7 +25,7 @@ from batchrun.errors import (
     ThrottledError,
 )
 from batchrun.model.states import GOING_STATUSES
-from batchrun.ports.service import HealthOmics, Troubles
+from batchrun.ports.service import CallCounts, HealthOmics, Troubles
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
@@ -114,8 +114,19 @@ class AwsHealthOmics(HealthOmics):
         self._credentials = credentials
         self._clock = clock
         self._target = target
+        self._hurried = retry.hurried
         self._check: Callable[[], Awaitable[None]] = _no_check
-        self._errors: Counter[type[CallError]] = Counter()
+        self._sent: Counter[str] = Counter()
+        self._errors: Counter[tuple[str, type[CallError]]] = Counter()
+
+    def apart(self) -> AwsHealthOmics:
+        """
+        Give the same service to a launch that goes on beside others.
+
+        It has a guard, a hurry and troubles of its own; clients, paces and patience are shared.
+        """
+        retry = self._retry.apart()
+        return AwsHealthOmics(self._lanes, retry, self._outage, self._credentials, self._clock, self._target)
 
     @property
     def _client(self) -> OmicsClient:
@@ -129,7 +140,22 @@ class AwsHealthOmics(HealthOmics):
     @property
     def troubles(self) -> Troubles:
         """What went wrong so far."""
-        return Troubles(throttled=self._errors[ThrottledError], unanswered=self._errors[OutcomeUnknownError])
+        by_kind: Counter[type[CallError]] = Counter()
+        for (_, kind), times in self._errors.items():
+            by_kind[kind] += times
+        return Troubles(throttled=by_kind[ThrottledError], unanswered=by_kind[OutcomeUnknownError])
+
+    @property
+    def calls(self) -> Mapping[str, CallCounts]:
+        """What was sent so far, by operation."""
+        return {
+            operation: CallCounts(
+                sent=sent,
+                throttled=self._errors[operation, ThrottledError],
+                unanswered=self._errors[operation, OutcomeUnknownError],
+            )
+            for operation, sent in self._sent.items()
+        }
 
     @property
     def account(self) -> str:
@@ -138,10 +164,10 @@ class AwsHealthOmics(HealthOmics):
 
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """Go on at a pace learned earlier, or at the account's quota where that may be read."""
-        self._lanes.recall(learned)
-        if will_start and self._lanes.is_auto("StartRun") and "StartRun" not in learned:
-            quota = await start_run_quota(self._target, str(self._client.meta.endpoint_url))
-            if quota is not None:
+        async with self._lanes.one_recall:
+            self._lanes.recall(learned)
+            if will_start and "StartRun" not in learned and self._lanes.wants_quota("StartRun"):
+                quota = await start_run_quota(self._target, str(self._client.meta.endpoint_url))
                 self._lanes.know_quota("StartRun", quota)
 
     def learned(self) -> Mapping[str, Learned]:
@@ -233,6 +259,14 @@ class AwsHealthOmics(HealthOmics):
 
         return await self._call("GetRun", attempt)
 
+    async def cancel_run(self, run_id: str) -> None:
+        """Call CancelRun."""
+        await self.ask("CancelRun", lambda client: client.cancel_run(id=run_id))
+
+    async def delete_run(self, run_id: str) -> None:
+        """Call DeleteRun."""
+        await self.ask("DeleteRun", lambda client: client.delete_run(id=run_id))
+
     async def runs_named(self, name: str) -> AsyncIterator[str]:
         """List the runs of *name*: whether the filter is exact is not documented, nor that names are told."""
         async for items in self._pages({"name": name}):
@@ -291,8 +325,7 @@ class AwsHealthOmics(HealthOmics):
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
-        self._retry.hurry()
-        self._credentials.hurry()
+        self._hurried.set()
 
     async def _at_turn(self, operation: str, turn: float, send: Callable[[], Awaitable[T]]) -> T:
         """Send one request at its turn, if it may leave, and let the lane learn from the answer."""
@@ -303,6 +336,7 @@ class AwsHealthOmics(HealthOmics):
                 await self._clock.sleep(wait)
             await self._check()
             sent = self._clock.monotonic()
+            self._sent[operation] += 1
             try:
                 answer = await send()
             except Exception as raw:
@@ -331,7 +365,7 @@ class AwsHealthOmics(HealthOmics):
                     error = self._failed(classify(raw, operation))
                     if not isinstance(error, CredentialsError):
                         raise error from raw
-                    await self._credentials.renew(client, error)
+                    await self._credentials.renew(client, error, self._hurried)
                 else:
                     self._outage.answered()
                     self._credentials.accepted()
@@ -340,7 +374,7 @@ class AwsHealthOmics(HealthOmics):
         return await self._retry.run(once, self._repeats, trusted_for=trusted_for)
 
     def _failed(self, error: CallError) -> CallError:
-        self._errors[type(error)] += 1
+        self._errors[error.operation, type(error)] += 1
         self._outage.failed(error)
         return error
 

@@ -105,7 +105,6 @@ class CredentialsWatch:
         self._clock = clock
         self._contexts: deque[AbstractAsyncContextManager[OmicsClient]] = deque()
         self._one_at_a_time = anyio.Lock()
-        self._in_a_hurry = anyio.Event()
         self._has_worked = False
         self._since: float | None = None
         self._said = float("-inf")
@@ -131,13 +130,11 @@ class CredentialsWatch:
         self._has_worked = True
         self._since = None
 
-    def hurry(self) -> None:
-        """Do not wait for credentials any more."""
-        self._in_a_hurry.set()
-
-    async def renew(self, used: OmicsClient, error: CredentialsError) -> None:
+    async def renew(self, used: OmicsClient, error: CredentialsError, hurried: anyio.Event) -> None:
         """
         Replace the client, after a wait unless it is the first time; *used* is the one that failed.
+
+        Once *hurried* is set, credentials are not waited for any more.
 
         Raises:
             ServiceUnusableError: It took too long, or waiting cannot help.
@@ -150,12 +147,12 @@ class CredentialsWatch:
             self._since = now if self._since is None else self._since
             can_pass = self._has_worked or error.code in EXPIRED
             is_over = now - self._since >= self._patience.credentials
-            if self._in_a_hurry.is_set() or is_over or not (can_pass or is_first):
+            if hurried.is_set() or is_over or not (can_pass or is_first):
                 self._give_up(error)
             self._say(error, now)
             if not is_first:
                 with anyio.move_on_after(_TRY_EVERY):
-                    await self._in_a_hurry.wait()
+                    await hurried.wait()
             await self.open()
 
     def _say(self, error: CredentialsError, now: float) -> None:

@@ -154,7 +154,8 @@ class Lanes:
         self._read_rate = read_rate
         self._clock = clock
         self._lanes: dict[str, Lane] = {}
-        self._quotas: dict[str, float] = {}
+        self._quotas: dict[str, float | None] = {}
+        self.one_recall = anyio.Lock()  #: of launches that begin beside each other, one asks for the quota
         self._remembered: dict[str, Learned] = {}
 
     def __getitem__(self, operation: str) -> Lane:
@@ -168,12 +169,12 @@ class Lanes:
         pace = self[operation].pace
         return math.inf if pace is None else pace.known_rate
 
-    def is_auto(self, operation: str) -> bool:
-        """Tell whether the limit of *operation* is for us to find."""
-        return self._asked(operation).is_auto
+    def wants_quota(self, operation: str) -> bool:
+        """Tell whether the limit of *operation* is for us to find, and nobody has asked for it yet."""
+        return self._asked(operation).is_auto and operation not in self._quotas.keys() | self._lanes.keys()
 
-    def know_quota(self, operation: str, rate: float) -> None:
-        """Take the service's word for the limit of *operation*; before its first call."""
+    def know_quota(self, operation: str, rate: float | None) -> None:
+        """Take the service's word for the limit of *operation*, None where it says none; before its first."""
         self._quotas[operation] = rate
 
     def recall(self, remembered: Mapping[str, Learned]) -> None:

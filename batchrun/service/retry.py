@@ -53,11 +53,12 @@ class RetryPolicy:
         self._settings = settings
         self._clock = clock
         self._rng = rng
-        self._hurry = anyio.Event()
+        #: Once it is set, every wait ends, and the first failure of a call is its last.
+        self.hurried = anyio.Event()
 
-    def hurry(self) -> None:
-        """End every wait, and let the first failure of a call be its last."""
-        self._hurry.set()
+    def apart(self) -> RetryPolicy:
+        """Give the same policy with a hurry of its own."""
+        return RetryPolicy(self._settings, clock=self._clock, rng=self._rng)
 
     async def unless_hurried(self, wait: Callable[[], Awaitable[T]]) -> T | None:
         """Give what *wait* comes to, or None as soon as there is a hurry: then it is given up."""
@@ -65,7 +66,7 @@ class RetryPolicy:
         async with anyio.create_task_group() as group:
 
             async def give_up() -> None:
-                await self._hurry.wait()
+                await self.hurried.wait()
                 group.cancel_scope.cancel()
 
             group.start_soon(give_up)
@@ -130,7 +131,7 @@ class RetryPolicy:
                 now - first_failure >= self._settings.patience or now + state.upcoming_sleep >= trusted_until
             )
             is_over = is_over and isinstance(error, OutcomeUnknownError)
-            return self._hurry.is_set() or is_over or conflicts >= self._settings.conflicts
+            return self.hurried.is_set() or is_over or conflicts >= self._settings.conflicts
 
         return stop
 
@@ -144,7 +145,7 @@ class RetryPolicy:
 
     async def _nap(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
-            await self._hurry.wait()
+            await self.hurried.wait()
 
 
 def _failure(state: tenacity.RetryCallState) -> CallError:

@@ -144,6 +144,12 @@ def pause(process: subprocess.Popen[str], ledger: Path) -> None:
     until(is_paused)
 
 
+def recorded(ledger: Path, kind: str) -> int:
+    """Say how many events of a kind a ledger has, as soon as they are durable."""
+    with contextlib.closing(apsw.Connection(str(ledger))) as connection:
+        return int(connection.execute("SELECT count(*) FROM events WHERE kind = ?", (kind,)).get)
+
+
 def kill(process: subprocess.Popen[str]) -> None:
     end(process, signal.SIGKILL)
 

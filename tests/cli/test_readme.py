@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -74,6 +75,21 @@ def test_a_console_block_is_true(checkout: Shell, block):
         assert all(same_but_for_figures(*pair) for pair in zip(shown, said, strict=True)), said
 
 
+def test_the_python_example_runs_and_says_what_it_says(checkout: Shell):
+    done = subprocess.run(
+        [sys.executable, "-c", blocks("python")[0]],
+        cwd=checkout.folder,
+        env=checkout.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    *succeeded, last = done.stdout.splitlines()
+    assert len({line.split()[0] for line in succeeded}) == 8
+    assert last.startswith("True s3://lab-results/samples/NA12878/")
+
+
 def test_the_examples_parse():
     assert yaml.safe_load(blocks("yaml")[0])["batch"] == "cohort-2026-11"
     policy = json.loads(blocks("json")[0])
@@ -90,6 +106,11 @@ def test_the_examples_parse():
 def test_the_yaml_example_is_a_good_manifest(shell: Shell):
     shell.write("example.yaml", blocks("yaml")[0])
     assert shell.run("check", "example.yaml").returncode == 0
+
+
+def test_the_settings_example_is_good(shell: Shell):
+    shell.write("batchrun.toml", blocks("toml")[0])
+    assert "poll-interval\t30s\tfile batchrun.toml:3\trun" in shell.run("config", "run").stdout
 
 
 def test_the_crontab_line_is_quiet_for_what_is_normal_and_speaks_for_what_is_not(checkout: Shell):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.cli.conftest import DEFAULTS, Shell, assert_agreement, end, kill, pause, until
+from tests.cli.conftest import DEFAULTS, Shell, assert_agreement, end, kill, pause, recorded, until
 
 FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s")
 
@@ -99,10 +99,13 @@ def test_a_launcher_that_was_paused_past_its_lease_stops_and_changes_nothing(she
     command = ("run", *shell.cohort(6), "--endpoint-url", simulated.url, "--lease", "1s", "--rate", "2")
     paused = shell.start(*command)
     simulated.wait_for_runs(2)
+    # An answer that is not recorded when it is paused would be asked for again, by the same requestId.
+    until(lambda: recorded(shell.folder / "batchrun.db", "accepted") >= 2)
     pause(paused, shell.folder / "batchrun.db")
     until(lambda: shell.run(*command, "--once", "--rate", "unlimited").returncode == 3)
     assert simulated.calls("StartRun") == 6
     looks = simulated.calls("GetRun")
+    written = (shell.folder / "cohort.results.csv").stat()
     paused.send_signal(signal.SIGCONT)
     code, said = end(paused)
     assert code == 4
@@ -110,6 +113,7 @@ def test_a_launcher_that_was_paused_past_its_lease_stops_and_changes_nothing(she
     assert len(simulated.state()["runs"]) == 6
     assert simulated.calls("StartRun") == 6
     assert simulated.calls("GetRun") <= looks + 1  # one may have been on its way when it was paused
+    assert (shell.folder / "cohort.results.csv").stat() == written
 
 
 def test_cells_that_look_like_formulas_are_defused_on_request(shell: Shell, simulate):

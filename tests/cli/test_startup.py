@@ -90,3 +90,13 @@ def test_a_batch_that_has_ended_is_told_again_without_importing_a_client(shell: 
     cohort = shell.cohort(2)
     shell.run("run", *cohort, "--endpoint-url", simulated.url, "--poll-interval", "0.2s")
     assert not imported(shell, "run", *cohort) & {"aiobotocore", "aiohttp", "botocore.client", "tenacity"}
+
+
+def test_the_parser_of_settings_is_imported_where_there_is_a_file_alone(shell: Shell):
+    assert "tomllib" not in imported(shell, "status")
+    shell.write("pyproject.toml", "[tool.ruff]\n")
+    assert "tomllib" not in imported(shell, "status")
+    shell.write("batchrun.toml", "rate = 5\n")
+    found = imported(shell, "status")
+    assert "tomllib" in found
+    assert not found & HEAVY

@@ -11,12 +11,12 @@ from typing import Any
 from batchrun.clock import VirtualClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
 from batchrun.errors import CallError
-from batchrun.ledger import open_ledger
+from batchrun.ledger import SqliteLedger, open_ledger
 from batchrun.model.entry import Entry
 from batchrun.model.events import Event, kind
 from batchrun.model.limits import Changed, Limits
 from batchrun.model.spec import Spec
-from batchrun.ports.ledger import Lease, Ledger
+from batchrun.ports.ledger import Lease
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
 from tests.builders import spec
@@ -43,7 +43,7 @@ class Bench:
     """One batch on one ledger against one simulated account; launch it as often as you like."""
 
     def __init__(
-        self, ledger: Ledger, service: AwsHealthOmics, simulator: Simulator, clock: VirtualClock
+        self, ledger: SqliteLedger, service: AwsHealthOmics, simulator: Simulator, clock: VirtualClock
     ) -> None:
         self.ledger = ledger
         self.service = service
@@ -52,6 +52,7 @@ class Bench:
         self.told = Told()
         self.ttl = timedelta(seconds=30)
         self.notice = 2.0
+        self.path = ledger.path
 
     async def take_in(self, specs: Iterable[Spec], changed: Changed = Changed.REFUSE) -> Lease:
         now = self.clock.utcnow()

@@ -6,12 +6,16 @@ A ledger's own test file inherits :class:`LedgerConformance` and gives the ``led
 
 from __future__ import annotations
 
+from tests.ledger.contract_cancelling import Cancelling, Deleting
 from tests.ledger.contract_leases import Batches, Leases
+from tests.ledger.contract_notices import Notices
 from tests.ledger.contract_reading import Reading
 from tests.ledger.contract_record import Recording
 from tests.ledger.contract_standing import Standing
 from tests.ledger.contract_sync import Syncing
 
 
-class LedgerConformance(Batches, Leases, Syncing, Recording, Reading, Standing):
+class LedgerConformance(
+    Batches, Leases, Syncing, Recording, Reading, Standing, Cancelling, Deleting, Notices
+):
     """The whole contract."""

@@ -223,6 +223,13 @@ class Reading:
         entry = await entry_of(ledger, "failed")
         assert (entry.request, entry.manifest_request, entry.attempt) == (before.request, None, 3)
 
+    async def test_a_run_that_was_deleted_on_request_is_not_duplicated(self, ledger):
+        lease = await filled(ledger, "a")
+        await move(ledger, lease, "a", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
+        await ledger.keep_deleted(["uuid-1"], at=AT)
+        assert await ledger.retry(BATCH, ["a"], at=AT, why="asked for", duplicates=True) == []
+        assert await ledger.retry(BATCH, ["a"], at=AT, why="asked for") == ["a"]
+
     async def test_a_changed_attempt_goes_on_and_gives_way_to_new_content(self, ledger):
         lease = await filled(ledger, "a")
         failed: list[Event] = [intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED"))]

@@ -18,12 +18,14 @@ import anyio.lowlevel
 
 from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.rows import detail
+from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.model.duplicating import after_asking, can_duplicate
 from batchrun.model.entry import Entry
 from batchrun.model.events import Retried, Revised, kind
 from batchrun.model.limits import Changed
-from batchrun.model.states import ENDED, State
+from batchrun.model.states import ENDED, HOLDS_SLOT, OPEN, State
 from batchrun.model.transitions import apply
+from batchrun.ports.cancelling import EndedRun
 from batchrun.ports.ledger import (
     Batch,
     Counts,
@@ -40,10 +42,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from datetime import timedelta
 
+    from batchrun.model.notices import Notice
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
 
 _WAITING = (State.PLANNED, State.BACKOFF)
+_ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+_WIDER = (Scope.SENDING, Scope.RUN)
 
 
 @dataclass(slots=True)
@@ -53,15 +58,18 @@ class _Held:
     batch: Batch
     lease: Lease | None = None
     fence: int = 0
+    told: set[Notice] = field(default_factory=set)
     entries: dict[str, Entry] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
     earlier: dict[str, list[PastAttempt]] = field(default_factory=dict)
     events: dict[str, list[tuple[datetime, int, str, str]]] = field(default_factory=dict)
+    cancelled: dict[str, Scope] = field(default_factory=dict)
 
     def copied(self) -> _Held:
         earlier = {id_: list(attempts) for id_, attempts in self.earlier.items()}
         events = {id_: list(told) for id_, told in self.events.items()}
-        return replace(self, entries=dict(self.entries), earlier=earlier, events=events)
+        cancelled = dict(self.cancelled)
+        return replace(self, entries=dict(self.entries), earlier=earlier, events=events, cancelled=cancelled)
 
     def ordered(self) -> list[Entry]:
         return sorted(self.entries.values(), key=lambda entry: entry.position)
@@ -73,6 +81,7 @@ class MemoryLedger(Ledger):
     def __init__(self) -> None:
         self._batches: dict[str, _Held] = {}
         self._paces: dict[tuple[str, str], tuple[datetime, Learned]] = {}
+        self._deleted: set[str] = set()
 
     async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
         batch = Batch(name=name, region=region, created_at=at)
@@ -127,6 +136,8 @@ class MemoryLedger(Ledger):
         _place(held, wanted)
         contents = {spec.id: spec.request for spec in wanted}
         for entry in differing:
+            if changed is Changed.RESUBMIT:
+                held.cancelled.pop(entry.id, None)
             if not _is_decided(entry) or changed is Changed.RESUBMIT:
                 event = Revised(at=at, request=contents[entry.id])
                 _take(held, Step(event=event, entry=apply(held.entries[entry.id], event)))
@@ -149,14 +160,71 @@ class MemoryLedger(Ledger):
         held = self._batches.get(batch)
         found = [held.entries[id_] for id_ in ids if id_ in held.entries] if held else []
         ended = [entry for entry in found if entry.state in ENDED and entry.state is not State.SUCCEEDED]
-        ended = [entry for entry in ended if can_duplicate(entry) or not duplicates]
+        ended = [entry for entry in ended if not duplicates or self._can_duplicate(entry)]
         for entry in ended:
+            self._batches[batch].cancelled.pop(entry.id, None)
             request = after_asking(entry, duplicates=duplicates)
             event = Retried(at=at, due=at, why=why, request=request)
             _take(self._batches[batch], Step(event=event, entry=apply(entry, event)))
         return [entry.id for entry in ended]
 
-    async def was_changed(self) -> bool:
+    async def ask_to_cancel(
+        self,
+        batch: str,
+        ids: Collection[str] | None,
+        *,
+        scope: Scope,
+        at: datetime,  # noqa: ARG002 (nobody here asks when)
+    ) -> int:
+        held = self._batches.get(batch)
+        if held is None:
+            return 0
+        wishes = {id_: one for id_, one in held.cancelled.items() if held.entries[id_].state in OPEN}
+        going = {e.id for e in held.entries.values() if e.state in HOLDS_SLOT}
+        asked = going | {entry.id for entry in self._waiting(batch, cancelled=True)}
+        asked &= asked if ids is None else set(ids)
+        new = {id_ for id_ in asked if id_ not in wishes or (wishes[id_], scope) == _WIDER}
+        held.cancelled = wishes | dict.fromkeys(new, scope)
+        return len(new)
+
+    async def cancellations(self, batch: str, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
+        held = self._batches.get(batch)
+        waiting = {entry.id for entry in self._waiting(batch, cancelled=True)}
+        found = [
+            Cancellation(entry=entry, scope=held.cancelled[entry.id])
+            for entry in self._ordered(batch)
+            if held and entry.id in held.cancelled and entry.position > after
+            if entry.id in waiting or (held.cancelled[entry.id] is Scope.RUN and entry.state in HOLDS_SLOT)
+        ]
+        return found[:limit]
+
+    async def ended_runs(
+        self, batch: str, *, limit: int, after: tuple[int, int] = (-1, 0)
+    ) -> Sequence[EndedRun]:
+        found = []
+        async for outcome in self.outcomes(batch):
+            entry = outcome.entry
+            runs = [(past.attempt, past.run) for past in outcome.earlier]
+            runs += [(entry.attempt, entry.run)] if entry.state is not State.DELETED else []
+            found += [
+                EndedRun(
+                    position=entry.position,
+                    entry_id=entry.id,
+                    attempt=attempt,
+                    run_id=run.id,
+                    run_uuid=run.uuid,
+                    status=run.status,
+                )
+                for attempt, run in runs
+                if run and run.status in _ENDED and run.uuid not in self._deleted
+                if (entry.position, attempt) > after
+            ]
+        return found[:limit]
+
+    async def keep_deleted(self, uuids: Collection[str], *, at: datetime) -> None:  # noqa: ARG002
+        self._deleted |= set(uuids)
+
+    async def was_changed(self, batch: str) -> bool:  # noqa: ARG002 (the contract's)
         return False  # there is nobody else
 
     async def due(
@@ -258,6 +326,18 @@ class MemoryLedger(Ledger):
     async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
         self._paces |= {(account, operation): (at, one) for operation, one in learned.items()}
 
+    async def told(self, batch: str) -> frozenset[Notice]:
+        return frozenset(self._batches[batch].told) if batch in self._batches else frozenset()
+
+    async def tell(self, batch: str, notice: Notice, *, at: datetime) -> bool:  # noqa: ARG002
+        told = self._batches[batch].told
+        is_news = notice not in told
+        told.add(notice)
+        return is_news
+
+    async def forget(self, batch: str, notices: Collection[Notice]) -> None:
+        self._batches[batch].told -= set(notices)
+
     async def close(self) -> None:
         pass
 
@@ -274,9 +354,13 @@ class MemoryLedger(Ledger):
     def _failed(self, batch: str) -> Sequence[Entry]:
         return [e for e in self._ordered(batch) if e.state in ENDED and e.state is not State.SUCCEEDED]
 
-    def _waiting(self, batch: str) -> Sequence[Entry]:
+    def _can_duplicate(self, entry: Entry) -> bool:
+        return can_duplicate(entry) and entry.run is not None and entry.run.uuid not in self._deleted
+
+    def _waiting(self, batch: str, *, cancelled: bool = False) -> Sequence[Entry]:
         held = self._batches.get(batch)
-        return [e for e in self._ordered(batch) if held and e.state in _WAITING and e.id in held.named]
+        waiting = [e for e in self._ordered(batch) if held and e.state in _WAITING and e.id in held.named]
+        return [e for e in waiting if cancelled or (held and e.id not in held.cancelled)]
 
 
 def _ended(entry: Entry) -> datetime:

@@ -120,6 +120,17 @@ async def test_a_paused_launcher_is_taken_over_when_its_lease_ran_out_and_writes
         await move(ledger, lease, "a", intended())
 
 
+async def test_launches_that_share_a_ledger_each_learn_that_somebody_else_wrote(place):
+    async with await open_ledger(place) as ledger, await open_ledger(place) as other:
+        await filled(ledger, "a")
+        assert not await ledger.was_changed("one"), "what it wrote itself is no news"
+        await other.open_batch("other", region="us-east-1", at=AT)
+        assert await ledger.was_changed("one")
+        assert await ledger.was_changed("two")
+        assert not await ledger.was_changed("one")
+        assert not await ledger.was_changed("two")
+
+
 async def test_a_launcher_that_only_closed_is_taken_over_at_once(place, tmp_path):
     async with await open_ledger(place) as ledger:
         await filled(ledger, "a")

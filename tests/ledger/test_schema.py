@@ -16,10 +16,10 @@ from batchrun.ledger import open_ledger
 from batchrun.ledger.migrate import APPLICATION_ID, migrate, version
 from batchrun.ledger.rows import entry_of as entry_of_row
 from batchrun.ledger.statements import Migration, migrations, queries, split
-from batchrun.model.events import KINDS, Failed
+from batchrun.model.events import KINDS
 from batchrun.model.states import State
 from batchrun.ports.ledger import Step
-from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, move, run_of, steps_of
+from tests.ledger.samples import BATCH, accepted, entry_of, filled, intended, move, run_of, steps_of
 
 if TYPE_CHECKING:
     from batchrun.ledger import SqliteLedger
@@ -239,15 +239,3 @@ async def test_two_ledgers_in_one_folder_are_apart(tmp_path):
     async with await open_ledger(tmp_path / "a.db") as one, await open_ledger(tmp_path / "b.db") as two:
         await filled(one, "x")
         assert await two.batches() == []
-
-
-async def test_a_run_that_was_deleted_on_request_is_not_duplicated(place):
-    async with await open_ledger(place) as ledger:
-        lease = await filled(ledger, "a")
-        failed = Failed(at=AT, run=run_of(1, "FAILED"))
-        await move(ledger, lease, "a", intended(), accepted(1), failed)
-        connection = apsw.Connection(str(place))
-        connection.execute("INSERT INTO deletions VALUES ('uuid-1', 0)")
-        connection.close()
-        assert await ledger.retry(BATCH, ["a"], at=AT, why="asked for", duplicates=True) == []
-        assert await ledger.retry(BATCH, ["a"], at=AT, why="asked for") == ["a"]

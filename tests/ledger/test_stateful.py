@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from batchrun.errors import BatchrunError
 from batchrun.ledger import open_ledger
 from batchrun.model import events
+from batchrun.model.cancelling import Scope
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.model.transitions import FORBIDDEN, TABLE
@@ -62,6 +63,18 @@ class Ledgers(RuleBasedStateMachine):
                 steps += steps_of(current[id_], [event])
                 current[id_] = steps[-1].entry
         self._both("record", self._lease, steps)
+
+    @rule(ids=st.none() | st.sets(IDS), scope=st.sampled_from(Scope))
+    def cancel(self, ids, scope):
+        self._both("ask_to_cancel", BATCH, ids, scope=scope, at=AT)
+
+    @rule(ids=st.sets(IDS))
+    def retry(self, ids):
+        self._both("retry", BATCH, sorted(ids), at=AT, why="asked for")
+
+    @rule(number=st.integers(1, 9))
+    def delete(self, number):
+        self._both("keep_deleted", [f"uuid-{number}"], at=AT)
 
     @rule(minutes=MINUTES, is_free=st.booleans())
     def claim(self, minutes, is_free):
@@ -139,6 +152,8 @@ async def _all_of(ledger: Ledger) -> list[Any]:
     """Give everything that a ledger can say."""
     said: list[Any] = [await ledger.counts(BATCH)]
     said += [outcome async for outcome in ledger.outcomes(BATCH)]
+    said += await ledger.cancellations(BATCH, limit=4, after=0)
+    said += await ledger.ended_runs(BATCH, limit=4, after=(0, 1))
     said += [await ledger.in_state(BATCH, state, limit=4, after=0) for state in State]
     return said + [await ledger.history(BATCH, id_) for id_ in "abcdef"]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Action, Look, Replay, Settle, Submit, Sweep
+from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit, Sweep
 from batchrun.model.entry import Entry
 from batchrun.model.events import Accepted, Deferred, Doubted, Event, Intended, Refused, seen
 from batchrun.model.limits import Limits, Mode, StopAfter
@@ -336,7 +336,7 @@ class World:
                 return self.answer(entry)
             case Settle(entry=entry):
                 return entry
-            case Look(entry=entry):
+            case Look(entry=entry) | Cancel(entry=entry):
                 status = self.data.draw(st.sampled_from(["RUNNING", "COMPLETED", "FAILED", "NEW_WORD"]))
                 return apply(entry, seen(self.run(entry, status), at(self.now)))
 

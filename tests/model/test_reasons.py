@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.reasons import ADVICE, Owner, advice
+from batchrun.model.reasons import ADVICE, Owner, advice, advice_for
+from batchrun.model.states import State
 
 
 def test_passing_trouble_is_aws_s_and_nobody_else_s():
@@ -26,3 +27,9 @@ def test_each_action_is_an_instruction_of_one_line():
         assert "\n" not in one.action
         assert one.action[0].islower()
         assert not one.action.endswith(".")
+
+
+def test_only_a_run_that_failed_has_a_reason_of_its_own():
+    assert advice_for(State.FAILED, "SERVICE_ERROR") == advice("SERVICE_ERROR")
+    assert "correct the row" in advice_for(State.REFUSED, "ValidationException").action
+    assert {advice_for(state, None).owner for state in (State.CANCELLED, State.DELETED)} == {Owner.YOU}

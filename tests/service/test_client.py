@@ -10,6 +10,7 @@ import pytest
 
 from batchrun.errors import (
     ConflictError,
+    LeaseLostError,
     NotFoundError,
     OutcomeUnknownError,
     QuotaExceededError,
@@ -17,6 +18,7 @@ from batchrun.errors import (
     ServiceUnusableError,
     ThrottledError,
 )
+from batchrun.ports.service import CallCounts
 from batchrun.service.outage import Patience
 from batchrun.simulator import Limit, parse_faults
 from tests.world import connected, simulated, start
@@ -56,6 +58,20 @@ async def test_a_throttle_is_repeated_for_as_long_as_it_takes():
     async with connected(simulated("StartRun:throttle=40x")) as (service, simulator):
         assert (await start(service)).id
         assert simulator.state().calls["StartRun"].throttled == 40
+
+
+async def test_calls_are_counted_by_operation_repeated_ones_too():
+    async with connected(simulated("StartRun:throttle=2x,GetRun:error_before=1x")) as (service, simulator):
+        run = await start(service)
+        await service.get_run(run.id)
+        assert service.calls == {
+            "StartRun": CallCounts(sent=3, throttled=2),
+            "GetRun": CallCounts(sent=2, unanswered=1),
+        }
+        calls = simulator.state().calls
+        assert {name: one.sent for name, one in service.calls.items()} == {
+            name: one.calls for name, one in calls.items()
+        }
 
 
 async def test_an_unknown_outcome_is_handed_on_when_patience_ends():
@@ -240,3 +256,35 @@ async def test_an_answer_without_a_uuid_is_completed_by_a_look(monkeypatch):
         simulator.script(*parse_faults("GetRun:ResourceNotFoundException"))
         with pytest.raises(OutcomeUnknownError, match="uuid"):
             await start(service, requestId="other")
+
+
+async def test_launches_beside_each_other_hurry_each_for_itself():
+    async with connected(simulated("GetRun:ExpiredTokenException=6x")) as (service, _):
+        run = await start(service)
+        one, other = service.apart(), service.apart()
+        one.hurry()
+        with pytest.raises(ServiceUnusableError):
+            await one.get_run(run.id)
+        assert (await other.get_run(run.id)).run.uuid == run.uuid
+
+
+async def test_launches_beside_each_other_are_guarded_and_counted_each_for_itself():
+    async def lost() -> None:
+        raise LeaseLostError("taken over")
+
+    async with connected(simulated("StartRun:throttle=2x")) as (service, _):
+        one, other = service.apart(), service.apart()
+        one.guard(lost)
+        with pytest.raises(LeaseLostError):
+            await start(one)
+        await start(other)
+        assert (one.troubles.throttled, other.troubles.throttled, service.troubles.throttled) == (0, 2, 0)
+
+
+async def test_launches_beside_each_other_share_their_pace():
+    async with connected(rate=5) as (service, simulator):
+        async with anyio.create_task_group() as group:
+            for number in range(50):
+                group.start_soon(partial(start, service.apart(), requestId=f"r-{number}"))
+        accepted = simulator.state().accepted_at
+        assert 9.7 <= accepted[-1] - accepted[0] <= 9.9

@@ -58,6 +58,16 @@ async def test_the_quota_is_read_where_it_may_be(monkeypatch):
         assert simulator.state().calls["StartRun"].throttled <= 3
 
 
+async def test_launches_that_begin_beside_each_other_ask_for_the_quota_once(monkeypatch, capsys):
+    async with connected(limited(2, 2), rate=AUTO) as (service, simulator):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(service.apart().recall, {})
+        assert service.known_rate("StartRun") == 2
+        assert capsys.readouterr().out.count("quota_read") == 1
+
+
 async def test_nobody_is_asked_where_nothing_will_be_started(monkeypatch):
     async with connected(limited(2, 2), rate=AUTO) as (service, simulator):
         monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)

@@ -253,6 +253,7 @@ FROM (
         SELECT key, position FROM entries
         WHERE batch = ?1 AND state = 'planned' AND (due IS NULL OR due <= ?2) AND in_manifest
             AND id NOT IN (SELECT value FROM json_each(?4))
+            AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
         ORDER BY position LIMIT ?3
     )
     UNION ALL
@@ -260,6 +261,7 @@ FROM (
         SELECT key, position FROM entries
         WHERE batch = ?1 AND state = 'backoff' AND due <= ?2 AND in_manifest
             AND id NOT IN (SELECT value FROM json_each(?4))
+            AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
         ORDER BY position LIMIT ?3
     )
     ORDER BY position LIMIT ?3
@@ -396,3 +398,63 @@ INSERT INTO paces (account, operation, phase, base, cut, span, passed, burst, at
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT (account, operation) DO UPDATE SET
     phase = ?3, base = ?4, cut = ?5, span = ?6, passed = ?7, burst = ?8, at = ?9;
+
+-- ------------------------------------------------------------------ cancelling
+
+-- name: ask_to_cancel
+INSERT INTO cancellations (entry, scope, at)
+SELECT key, ?2, ?3 FROM entries
+WHERE batch = ?1 AND state IN ('planned', 'submitting', 'backoff', 'active')
+    AND (in_manifest OR state IN ('submitting', 'active'))
+    AND (?4 IS NULL OR id IN (SELECT value FROM json_each(?4)))
+ON CONFLICT (entry) DO UPDATE SET scope = excluded.scope, at = excluded.at
+WHERE scope = 'sending' AND excluded.scope = 'run';
+
+-- name: forget_cancellations
+-- What has ended needs no word any more; what a launch retries by itself is ended at no moment.
+DELETE FROM cancellations WHERE entry IN (
+    SELECT key FROM entries
+    WHERE batch = ? AND state IN ('succeeded', 'failed', 'cancelled', 'deleted', 'refused')
+);
+
+-- name: cancellations
+-- CROSS JOIN: they lead, since mostly there are few or none.
+SELECT r.*, c.scope
+FROM cancellations AS c CROSS JOIN entry_rows AS r ON r.key = c.entry
+WHERE r.batch = ? AND r.position > ?
+    AND (
+        (r.state IN ('planned', 'backoff') AND r.in_manifest)
+        OR (r.state IN ('submitting', 'active') AND c.scope = 'run')
+    )
+ORDER BY r.position LIMIT ?;
+
+-- name: take_back_cancellations
+DELETE FROM cancellations WHERE entry IN (
+    SELECT key FROM entries WHERE batch = ? AND id IN (SELECT value FROM json_each(?))
+);
+
+-- name: ended_runs
+SELECT position, id, attempt, run_id, run_uuid, run_status FROM (
+    SELECT position, id, attempt, run_id, run_uuid, run_status FROM entries
+    WHERE batch = ?1 AND state IN ('succeeded', 'failed', 'cancelled') AND run_uuid IS NOT NULL
+    UNION ALL
+    SELECT e.position, e.id, a.attempt, a.run_id, a.run_uuid, a.run_status
+    FROM entries AS e JOIN attempts AS a ON a.entry = e.key
+    WHERE e.batch = ?1 AND e.attempt > 1 AND a.run_status IN ('COMPLETED', 'FAILED', 'CANCELLED')
+)
+WHERE (position, attempt) > (?2, ?3) AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
+ORDER BY position, attempt LIMIT ?4;
+
+-- name: keep_deleted
+INSERT INTO deletions (run_uuid, at) VALUES (?, ?) ON CONFLICT (run_uuid) DO NOTHING;
+
+-- ------------------------------------------------------------------ notices
+
+-- name: notices
+SELECT notice FROM notices WHERE batch = ?;
+
+-- name: add_notice
+INSERT INTO notices (batch, notice, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1;
+
+-- name: drop_notice
+DELETE FROM notices WHERE batch = ? AND notice = ?;

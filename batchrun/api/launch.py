@@ -1,0 +1,223 @@
+"""
+One batch that is held and can be launched: what callers see of the engine.
+
+Belongs here: beginning, following, stopping, and how it ended. Does not: opening what it needs (``session``),
+the launch itself (``engine``).
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun.api.steps import Steps
+from batchrun.engine.launcher import Stop
+from batchrun.model.states import State
+from batchrun.model.tally import Tally
+from batchrun.ports.ledger import Counts
+from batchrun.ports.service import Troubles
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from batchrun.engine.launcher import Launcher
+    from batchrun.engine.observer import Observer
+    from batchrun.errors import CallError
+    from batchrun.model.entry import Entry
+    from batchrun.model.events import Event
+    from batchrun.ports.ledger import Lease, Ledger, Sync
+    from batchrun.ports.service import CallCounts
+
+#: Steps that a reader may be behind: some seconds of the fastest launch there is.
+_BEHIND: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a launch ended, and how its batch stands."""
+
+    batch: str
+    stop: Stop
+    counts: Counts
+    troubles: Troubles
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every entry has ended; if not, the same launch again goes on."""
+        return not self.counts.open
+
+    @property
+    def has_only_succeeded(self) -> bool:
+        """Whether every entry's run was seen as COMPLETED."""
+        return self.counts.by_state.get(State.SUCCEEDED, 0) == self.counts.total
+
+
+class Audience:
+    """An engine observer that passes on to any number of others, who may join at any time."""
+
+    def __init__(self) -> None:
+        self._observers: list[Observer] = []
+
+    def join(self, observer: Observer) -> None:
+        """Tell *observer* too from now on."""
+        self._observers.append(observer)
+
+    def recorded(self, before: Entry, event: Event, after: Entry) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.recorded(before, event, after)
+
+    def look_failed(self, entry: Entry, error: CallError) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.look_failed(entry, error)
+
+
+class Launch:
+    """
+    One batch, held and taken in. Made by ``launching`` and ``Session.launching``.
+
+    Nothing is submitted before :meth:`wait` or the first step is awaited, so that ``sync`` can be looked at.
+    To leave the ``async with`` before it has ended stops it in good order; runs go on at the service.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        lease: Lease,
+        sync: Sync,
+        counts: Counts,
+        launcher: Launcher | None,
+        audience: Audience,
+    ) -> None:
+        """Take what ``session`` has opened; no *launcher* where there is nothing to launch."""
+        self.batch = lease.batch
+        self.sync = sync  #: how the manifest differed from what the ledger had
+        self.ledger = ledger  #: to read; the launch alone writes to its batch
+        self._claimed = lease
+        self._taken_in = Tally(counts.by_state, counts.by_status)
+        self._audience = audience
+        self._launcher = launcher
+        self._readers: list[Steps] = []
+        self._begun = anyio.Event()
+        self._over = anyio.Event()
+        self._stop = Stop.SIGNAL  #: unless it comes to another end
+        self._failure: Exception | None = None
+        self._is_failure_told = False
+
+    @property
+    def has_work(self) -> bool:
+        """False where the batch had ended before: nothing is called, and :meth:`wait` answers at once."""
+        return self._launcher is not None
+
+    @property
+    def tally(self) -> Tally:
+        """The batch in numbers, live."""
+        if self._launcher is None or not self._begun.is_set():
+            return self._taken_in
+        return self._launcher.tally
+
+    @property
+    def troubles(self) -> Troubles:
+        """Calls of this launch that went wrong so far."""
+        return self._launcher.troubles if self._launcher is not None else Troubles()
+
+    @property
+    def calls(self) -> Mapping[str, CallCounts]:
+        """Calls of this launch so far, by operation."""
+        return self._launcher.calls if self._launcher is not None else {}
+
+    @property
+    def lease(self) -> Lease:
+        """The right to write to the batch, as it was last renewed."""
+        return self._launcher.lease if self._launcher is not None else self._claimed
+
+    def observe(self, observer: Observer) -> None:
+        """Tell *observer* every step as it is recorded, at once and without loss; it must return at once."""
+        self._audience.join(observer)
+
+    def steps(self, *, most: int = _BEHIND) -> Steps:
+        """
+        Give what happens from now on, for ``async for``; see :class:`Steps` for a reader that is slow.
+
+        Args:
+            most: Steps that may wait for the reader.
+        """
+        reader = Steps(most, self._begun.set)
+        self._readers.append(reader)
+        self._audience.join(reader)
+        if self._over.is_set():
+            reader.end(self._failure)
+        return reader
+
+    async def wait(self) -> Ended:
+        """
+        Launch, and wait until nothing is left to do or something stops it.
+
+        Raises:
+            ServiceUnusableError: The service cannot be used; nothing is lost.
+            LeaseLostError: Another launcher took the batch over.
+            LedgerError: The ledger cannot be written any more.
+        """
+        self._begun.set()
+        await self._over.wait()
+        if self._failure is not None:
+            self._is_failure_told = True
+            raise self._failure
+        tally = self.tally
+        counts = Counts(by_state=dict(+tally.by_state), by_status=dict(+tally.by_status))
+        return Ended(batch=self.batch, stop=self._stop, counts=counts, troubles=self.troubles)
+
+    def stop(self) -> None:
+        """Start nothing more; it ends when what is in the air has been answered, in 15 seconds at most."""
+        if self._launcher is not None:
+            self._launcher.drain()
+
+    def abandon(self) -> None:
+        """End at once. What was sent and not answered is settled by the next launch."""
+        if self._launcher is not None:
+            self._launcher.abandon()
+
+    async def conduct(self) -> None:
+        """Launch once it is begun; for whoever made this, who runs it as a task."""
+        await self._begun.wait()
+        try:
+            self._stop = await self._launcher.run() if self._launcher is not None else Stop.FINISHED
+        except Exception as error:  # noqa: BLE001 (whoever waits or reads raises it)
+            self._failure = error
+        finally:
+            self._over.set()
+            for reader in self._readers:
+                reader.end(self._failure)
+
+    async def leave(self) -> None:
+        """Stop if need be, and wait for it; for whoever made this."""
+        if self._begun.is_set():
+            self.stop()
+            await self._over.wait()
+
+    def raise_untold(self) -> None:
+        """Raise what ended the launch, where nobody waited for its end."""
+        if self._failure is not None and not self._is_failure_told:
+            raise self._failure
+
+
+@asynccontextmanager
+async def under_way(launch: Launch) -> AsyncIterator[None]:
+    """Have *launch* conducted in the background for as long as the block lasts, and end it with it."""
+    failure: Exception | None = None
+    async with anyio.create_task_group() as background:
+        background.start_soon(launch.conduct)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 (raised again below: a task group would wrap it)
+            failure = error
+        await launch.leave()
+        background.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    launch.raise_untold()

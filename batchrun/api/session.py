@@ -1,0 +1,259 @@
+"""
+One ledger and one way to the service, for a launch or several, and the order in which things are opened.
+
+Belongs here: opening and closing: service, ledger, lease, manifest. Does not: the launch (``launch``).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Self
+
+import anyio
+
+from batchrun import points
+from batchrun.api.launch import Audience, Launch, under_way
+from batchrun.api.region import is_configured
+from batchrun.clock import Clock, SystemClock
+from batchrun.engine.launcher import Launcher, Timing
+from batchrun.errors import UsageError
+from batchrun.ledger import open_ledger
+from batchrun.model.limits import Changed, Limits
+from batchrun.model.pace import AUTO, Rate
+from batchrun.points import Point
+from batchrun.service.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from batchrun.manifest import Manifest
+    from batchrun.ports.ledger import Lease, Ledger
+    from batchrun.service.client import AwsHealthOmics
+
+#: Seconds that giving a batch free may take when the launch was told to end.
+_LAST_THINGS: Final = 60.0
+_ANY_LIMITS: Final = Limits()
+_CONFIGURED: Final = Target()
+
+
+class Session:
+    """
+    A ledger and a connection that several launches share, their pace included; use it with ``async with``.
+
+    Neither is opened before it is needed: a batch that has ended is told without credentials and network, and
+    a service that cannot be used leaves no ledger behind.
+    """
+
+    def __init__(
+        self,
+        ledger: str | Path,
+        *,
+        target: Target = _CONFIGURED,
+        rate: Rate = AUTO,
+        read_rate: Rate = AUTO,
+        credentials_wait: float = 900.0,
+        clock: Clock | None = None,
+    ) -> None:
+        """
+        Say where and how; nothing is opened yet.
+
+        Args:
+            ledger: A SQLite file; made when a batch is first taken in.
+            target: Which HealthOmics, as the AWS configuration says unless it says otherwise.
+            rate: StartRun calls per second.
+            read_rate: Calls per second of each other operation.
+            credentials_wait: Seconds to wait for expired credentials to come back.
+            clock: The time; the machine's own unless another is given.
+        """
+        self._path = ledger
+        self._target = target
+        self._rate = rate
+        self._read_rate = read_rate
+        self._credentials_wait = credentials_wait
+        self._clock = clock or SystemClock()
+        self._stack = AsyncExitStack()
+        self._one_at_a_time = anyio.Lock()
+        self._ledger: Ledger | None = None
+        self._connection: AwsHealthOmics | None = None
+
+    async def ledger(self) -> Ledger:
+        """
+        Give the ledger, opened and made where need be.
+
+        Raises:
+            LedgerUnusableError: It cannot be; says why, and what to do.
+        """
+        async with self._one_at_a_time:
+            if self._ledger is None:
+                self._ledger = await self._stack.enter_async_context(await open_ledger(self._path))
+            return self._ledger
+
+    async def service(self) -> AwsHealthOmics:
+        """
+        Give the service to one more launch, connected where need be.
+
+        Raises:
+            UsageError: No region or no such profile.
+            ServiceUnusableError: No credentials.
+        """
+        # Only now: to import the client takes longer than to tell a batch again that has ended.
+        from batchrun.service.client import connect  # noqa: PLC0415
+        from batchrun.service.outage import Patience  # noqa: PLC0415
+
+        async with self._one_at_a_time:
+            if self._connection is None:
+                connecting = connect(
+                    self._target,
+                    rate=self._rate,
+                    read_rate=self._read_rate,
+                    clock=self._clock,
+                    rng=random.Random(),  # noqa: S311 (jitter is no secret)
+                    patience=Patience(credentials=self._credentials_wait),
+                )
+                self._connection = await self._stack.enter_async_context(connecting)
+            return self._connection.apart()
+
+    @asynccontextmanager
+    async def launching(
+        self,
+        manifest: Manifest,
+        *,
+        limits: Limits = _ANY_LIMITS,
+        changed: Changed = Changed.REFUSE,
+        deadline: float | None = None,
+        lease: float = 30.0,
+    ) -> AsyncIterator[Launch]:
+        """
+        Hold a batch and take its manifest in; the launch begins when it is awaited.
+
+        Args:
+            manifest: What is to run; the same again goes on where it stood.
+            limits: How far and how hard to go. Where its retry rules end with the usual ones, the manifest's
+                come before these.
+            changed: What to do about rows whose content changed after they were submitted.
+            deadline: Seconds after which the launch stops in good order.
+            lease: Seconds for which another host lets a dead launcher hold the batch; 1 or more.
+
+        Raises:
+            InputError: Rows changed, the batch's runs are in another region, or the ledger cannot be used.
+            LeaseHeldError: Another launcher holds the batch.
+            ServiceUnusableError: No credentials.
+        """
+        ttl = timedelta(seconds=lease)
+        has_ended = await self._has_ended(manifest)
+        service = None if has_ended else await self.service()
+        ledger = await self.ledger()
+        if service is not None:
+            points.reached(Point.LEDGER_OPENED)
+            await self._open_batch(ledger, manifest.batch, service)
+        async with self.holding(ledger, manifest.batch, ttl) as held:
+            points.reached(Point.CLAIMED)
+            now = self._clock.utcnow()
+            sync = await ledger.sync(held, manifest.specs(), changed=changed, at=now)
+            points.reached(Point.SYNCED)
+            counts = await ledger.counts(held.batch)
+            if service is None and counts.open:  # a row came back that had left the manifest unsent
+                service = await self.service()
+                await self._open_batch(ledger, manifest.batch, service)
+            audience = Audience()
+            launcher = (
+                None
+                if service is None
+                else Launcher(
+                    ledger=ledger,
+                    service=service,
+                    lease=held,
+                    limits=replace(limits, retry=limits.retry.over(manifest.retry)),
+                    timing=Timing(lease=ttl, deadline=deadline),
+                    clock=self._clock,
+                    observer=audience,
+                )
+            )
+            launch = Launch(
+                ledger=ledger, lease=held, sync=sync, counts=counts, launcher=launcher, audience=audience
+            )
+            async with under_way(launch):
+                yield launch
+
+    @asynccontextmanager
+    async def holding(self, ledger: Ledger, batch: str, ttl: timedelta) -> AsyncIterator[Lease]:
+        """
+        Hold a batch that the ledger has, and give it free at the end.
+
+        Raises:
+            LeaseHeldError: Another launcher holds it.
+        """
+        holder = f"{socket.gethostname()}:{os.getpid()}"
+        lease = await ledger.claim(batch, holder=holder, ttl=ttl, at=self._clock.utcnow())
+        try:
+            yield lease
+        finally:
+            with anyio.move_on_after(_LAST_THINGS, shield=True):
+                points.reached(Point.RELEASING)
+                await ledger.release(lease)
+
+    async def _has_ended(self, manifest: Manifest) -> bool:
+        """Tell whether there is nothing to do, or to complain of, as far as the ledger alone can say."""
+        if not await anyio.Path(self._path).exists():
+            return False
+        ledger = await self.ledger()
+        batch = await ledger.find_batch(manifest.batch)
+        if batch is None or (await ledger.counts(batch.name)).open:
+            return False
+        if not is_configured(batch.region, self._target):
+            return False
+        found = await ledger.compare(batch.name, manifest.specs())
+        return not (found.new or found.changed)
+
+    async def _open_batch(self, ledger: Ledger, name: str, service: AwsHealthOmics) -> None:
+        region = service.region
+        batch = await ledger.open_batch(name, region=region, at=self._clock.utcnow())
+        if batch.region != region:
+            raise UsageError(
+                f"batch '{name}' has its runs in {batch.region}, but the region is {region}; "
+                f"give --region {batch.region}, or another --batch"
+            )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+
+@asynccontextmanager
+async def launching(
+    manifest: Manifest,
+    *,
+    ledger: str | Path,
+    target: Target = _CONFIGURED,
+    rate: Rate = AUTO,
+    limits: Limits = _ANY_LIMITS,
+    changed: Changed = Changed.REFUSE,
+    deadline: float | None = None,
+) -> AsyncIterator[Launch]:
+    """
+    Launch one batch, with a session of its own: see :class:`Session` for the arguments and the errors.
+
+        async with launching(manifest, ledger="cohort.db") as launch:
+            async for step in launch.steps():
+                print(step.entry.id, step.kind)
+            ended = await launch.wait()
+    """
+    async with (
+        Session(ledger, target=target, rate=rate) as session,
+        session.launching(manifest, limits=limits, changed=changed, deadline=deadline) as launch,
+    ):
+        yield launch

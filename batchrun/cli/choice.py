@@ -1,0 +1,146 @@
+"""
+The options by which people choose entries of a batch, for every verb that changes some of them.
+
+Belongs here: the options, what they choose, how the choice is shown, and asking whether to go ahead. Does
+not: what is done to what was chosen.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from batchrun.cli.options import option, stacked
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import say
+from batchrun.errors import UsageError
+from batchrun.report import where
+from batchrun.report.results import row
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+
+    from batchrun.model.entry import Entry
+    from batchrun.model.states import State
+    from batchrun.ports.ledger import Ledger
+
+_PAGE: Final = 500
+_SHOWN: Final = 10
+
+CHOICE: Final = stacked(
+    option("--ids", multiple=True, metavar="ID,...", envvar="BATCHRUN_IDS", help="Only these; repeatable."),
+    option("--ids-from", metavar="FILE", help="Only the ids in this file, one a line; - is standard input."),
+    option(
+        "--where", multiple=True, metavar="COLUMN=GLOB", help="Only those whose results say so; repeatable."
+    ),
+)
+
+GO_AHEAD: Final = stacked(
+    option("--dry-run", is_flag=True, show_default=False, help="Only say what would be done."),
+    option("--yes", is_flag=True, show_default=False, help="Do not ask."),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which of the entries in question are meant: those that all of this fits."""
+
+    ids: frozenset[str] | None = None  #: None is any
+    conditions: tuple[where.Condition, ...] = ()
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every entry is meant."""
+        return self.ids is None and not self.conditions
+
+    def fits(self, entry: Entry) -> bool:
+        """Tell whether *entry* is meant."""
+        if self.ids is not None and entry.id not in self.ids:
+            return False
+        if not self.conditions:
+            return True
+        cells = row(entry)
+        return all(condition.matches(cells) for condition in self.conditions)
+
+    async def entries(self, ledger: Ledger, batch: str, states: Collection[State]) -> AsyncIterator[Entry]:
+        """
+        Go through the batch's entries in *states* that are meant.
+
+        Raises:
+            UsageError: The batch has no entry of an id that was given.
+        """
+        await self._check_ids(ledger, batch)
+        for state in states:
+            after = -1
+            while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
+                for entry in page:
+                    if self.fits(entry):
+                        yield entry
+                after = page[-1].position
+
+    async def _check_ids(self, ledger: Ledger, batch: str) -> None:
+        unknown = [one for one in sorted(self.ids or ()) if await ledger.entry(batch, one) is None]
+        if unknown:
+            raise UsageError(f"batch '{batch}' has no entry {shortened(unknown)}; see its results")
+
+
+def choice(options: Mapping[str, Any], *more: where.Condition) -> Choice:
+    """Make the choice that the options describe, and *more* conditions."""
+    named = [one for text in options["ids"] for one in text.split(",") if one]
+    if options["ids_from"]:
+        named += _listed(options["ids_from"])
+    conditions = [where.parse(text) for text in options["where"]]
+    is_named = bool(options["ids"] or options["ids_from"])
+    return Choice(ids=frozenset(named) if is_named else None, conditions=(*conditions, *more))
+
+
+def is_agreed(options: Mapping[str, Any], question: str) -> bool:
+    """
+    Ask, where there is somebody to ask.
+
+    Raises:
+        UsageError: There is nobody, and --yes was not given.
+    """
+    if options["yes"]:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("nobody can be asked here: give --yes to go ahead, or --dry-run to look first")
+    return click.confirm(question, err=True)
+
+
+def tell_groups(groups: Mapping[str, Sequence[str]]) -> None:
+    """Say which ids are in each group, the largest first."""
+    for label, ids in sorted(groups.items(), key=lambda group: -len(group[1])):
+        say(printable(f"  {label}: {shortened(ids)}"))
+
+
+def grouped(entries: Sequence[Entry], columns: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Group ids by the first of *columns* that their results have something in."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        cells = row(entry)
+        groups[next((str(cells[name]) for name in columns if cells[name]), "")].append(entry.id)
+    return groups
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Say how many there are."""
+    return f"1 {one}" if number == 1 else f"{number} {many}"
+
+
+def shortened(ids: Sequence[str]) -> str:
+    """Name the first few of *ids*."""
+    more = ", ..." if len(ids) > _SHOWN else ""
+    return ", ".join(ids[:_SHOWN]) + more
+
+
+def _listed(path: str) -> list[str]:
+    try:
+        with click.open_file(path, encoding="utf-8") as file:
+            return [line.strip() for line in file if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--ids-from {path} cannot be read: {error}") from error

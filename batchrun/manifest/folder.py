@@ -1,0 +1,112 @@
+"""
+The manifests of a folder.
+
+Belongs here: which of its files are manifests, and loading all of them with all of their problems at once.
+Does not: loading one (``load``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import ManifestError, Problem
+from batchrun.manifest import json_document
+from batchrun.manifest.load import load
+from batchrun.manifest.problems import Place, problem_at, shown, unreadable
+from batchrun.manifest.scalars import as_text
+from batchrun.manifest.source import Format, Source, format_of, is_known, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from batchrun.manifest.load import Manifest
+
+_DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
+#: What ``batchrun run`` and ``batchrun results`` call their own files.
+_RESULTS: Final = ".results"
+
+
+def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
+    """
+    Give the paths of the manifests that lie in *folder*, by name.
+
+    They are the files with a manifest's extension, but for hidden ones, results, *besides* (files of
+    defaults, the ledger), and those that another of them names as its rows.
+
+    Raises:
+        ManifestError: There are none, or the folder cannot be read.
+    """
+    try:
+        found = sorted(path for path in Path(folder).iterdir() if _may_be_manifest(path))
+    except OSError as error:
+        message = f"the folder cannot be read: {error.strerror}"
+        raise unreadable(Place(source=folder), message, "check its permissions") from error
+    taken = {Path(path).resolve() for path in besides}
+    found = [path for path in found if path.resolve() not in taken]
+    rows = {named.resolve() for path in found if (named := _rows_file(path)) is not None}
+    manifests = [str(path) for path in found if path.resolve() not in rows]
+    if not manifests:
+        cure = "put YAML, JSON, JSON Lines, CSV or TSV files there, or give a manifest's own path"
+        raise unreadable(Place(source=folder), "there is no manifest in this folder", cure)
+    return manifests
+
+
+def _may_be_manifest(path: Path) -> bool:
+    is_ours = path.stem.endswith(_RESULTS) or path.name.startswith(".")
+    return not is_ours and is_known(path.name) and path.is_file()
+
+
+def _rows_file(path: Path) -> Path | None:
+    """Give the file that a document names as its rows; what is wrong in it is told when it is loaded."""
+    form = format_of(str(path))
+    if form not in _DOCUMENTS:
+        return None
+    with contextlib.suppress(ManifestError), opened(str(path)) as stream:
+        parts = json_document.parts
+        if form is Format.YAML:
+            from batchrun.manifest import yaml_document  # noqa: PLC0415 (yaml is for those who use it)
+
+            parts = yaml_document.parts
+        for part in parts(stream, str(path)):
+            if part.is_element:
+                return None
+            if part.key == ("runs",) and (name := as_text(part.value)):
+                return path.parent / name
+    return None
+
+
+@contextlib.contextmanager
+def loaded_together(sources: Sequence[Source]) -> Iterator[Sequence[Manifest]]:
+    """
+    Load several manifests, or none of them.
+
+    Raises:
+        ManifestError: Any has problems, or two have one batch's name; it has the problems of all.
+    """
+    problems: list[Problem] = []
+    total = 0
+    by_name: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+        manifests = []
+        for source in sources:
+            try:
+                manifest = stack.enter_context(load(source))
+            except ManifestError as error:
+                problems += error.problems
+                total += error.total
+                continue
+            manifests.append(manifest)
+            if (first := by_name.setdefault(manifest.batch, source.path)) != source.path:
+                problems.append(_same_name(manifest.batch, source.path, first))
+                total += 1
+        if problems:
+            raise ManifestError(problems, total)
+        yield manifests
+
+
+def _same_name(batch: str, path: str, first: str) -> Problem:
+    message = f"the batch's name {shown(batch)} is also that of {first}"
+    cure = "write another batch: into it, or rename the file: each batch has a name of its own"
+    return problem_at(Place(source=path), message, cure, field="batch")

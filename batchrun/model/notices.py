@@ -1,0 +1,44 @@
+"""
+What is worth telling somebody who is not watching.
+
+A notice says something about a batch that stays so for a while. It is told once for as long as that is so, by
+whichever launch sees it first, and may be told anew when it has been otherwise in between: a batch that is
+retried ends again, and that end is another one.
+
+Belongs here: which notices there are, and which hold. Does not: which were told (``ledger``), telling them
+(``notify``).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchrun.model.tally import Tally
+
+
+class Notice(enum.Enum):
+    """Something to tell, in the order of telling."""
+
+    FAILURE = "failure"  #: an entry has ended without success; it is told of the first of them
+    STOPPED = "stopped"  #: there is work left, and no launch will go on with it before somebody acts
+    END = "end"  #: nothing is left to do
+
+
+def holding(tally: Tally, *, needs_somebody: bool) -> tuple[Notice, ...]:
+    """
+    Give the notices that hold of a batch.
+
+    Args:
+        tally: How the batch stands.
+        needs_somebody: The launch ended in a way that another one would not mend: the service or the disk
+            cannot be used, or too many entries have failed. A launch that ran out of time, was told to stop
+            or made its one pass is nobody's business: the next goes on.
+    """
+    holds = {
+        Notice.FAILURE: tally.failed > 0,
+        Notice.STOPPED: needs_somebody and tally.open > 0,
+        Notice.END: not tally.open,
+    }
+    return tuple(notice for notice in Notice if holds[notice])

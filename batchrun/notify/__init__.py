@@ -1,0 +1,9 @@
+"""Telling people and programs that do not watch: a command, an HTTPS webhook, an SNS topic."""
+
+from batchrun.notify.channel import Channel, Message
+from batchrun.notify.command import Command
+from batchrun.notify.teller import Teller
+from batchrun.notify.topic import Topic
+from batchrun.notify.webhook import Webhook
+
+__all__ = ["Channel", "Command", "Message", "Teller", "Topic", "Webhook"]

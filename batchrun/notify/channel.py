@@ -1,0 +1,57 @@
+"""
+The ways out, and what goes through them.
+
+Belongs here: the contract of a channel, and the message. Does not: any one way (``command``, ``webhook``,
+``topic``), when to tell (``teller``).
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.model.notices import Notice
+    from batchrun.model.spec import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One notice, for people and for programs."""
+
+    notice: Notice
+    batch: str
+    title: str  #: one line
+    text: str  #: the title, and what there is to know and to do
+    summary: Mapping[str, Json]  #: what programs rely on; holds no secret
+
+    @property
+    def as_json(self) -> str:
+        """The summary as one line of JSON, in ASCII."""
+        return json.dumps(self.summary)
+
+
+class Channel(ABC):
+    """One way to tell."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What logs call it; holds no secret."""
+
+    def takes(self, notice: Notice) -> bool:  # noqa: ARG002 (a channel may be choosy)
+        """Tell whether *notice* goes this way."""
+        return True
+
+    @abstractmethod
+    async def deliver(self, message: Message) -> None:
+        """
+        Deliver, or raise; a call that is cancelled leaves nothing behind.
+
+        Raises:
+            NoticeError: It was not taken; says why, and what to do.
+        """

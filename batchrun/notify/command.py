@@ -1,0 +1,131 @@
+"""
+A command of the user's, with the summary on its standard input.
+
+The shell runs it, since people want pipes and ``"$BATCHRUN_HOOK_BATCH"``; nothing of a manifest or of the
+service's words is ever part of the command line.
+
+Belongs here: one process group, from its start to its certain end. Does not: how long it may take
+(``teller``).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun.errors import NoticeError
+from batchrun.notify.channel import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from anyio.abc import Process
+
+    from batchrun.model.notices import Notice
+    from batchrun.notify.channel import Message
+
+#: Seconds between the request to end and the end.
+_GRACE: Final = 2.0
+#: Bytes of its last words that are looked at, and characters that are told.
+_TAIL: Final = 4096
+_TOLD: Final = 300
+#: What a shell says with its exit code where it could not run the command.
+_CURES: Final = {
+    126: "make it executable",
+    127: "give the full path of each program: cron's and systemd's PATH is short",
+}
+
+
+class Command(Channel):
+    """Runs a shell command for some notices."""
+
+    def __init__(self, command: str, *, name: str, notices: Collection[Notice]) -> None:
+        """Make one that logs call *name*: the command itself may hold a secret."""
+        self._command = command
+        self._name = name
+        self._notices = frozenset(notices)
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        return self._name
+
+    def takes(self, notice: Notice) -> bool:
+        """Tell whether it is run for *notice*."""
+        return notice in self._notices
+
+    async def deliver(self, message: Message) -> None:
+        """Run it to its end; if cancelled, end it with all that it started."""
+        # Files instead of pipes: whoever does not read, or leaves a child behind, holds nothing up.
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+            given.write(message.as_json.encode() + b"\n")
+            given.seek(0)
+            code = await self._run(given, said, _environment(message))
+            if code != 0:
+                raise NoticeError(_how_it_ended(code, _tail(said)), cure=_CURES.get(code, "mend the command"))
+
+    async def _run(self, given: IO[bytes], said: IO[bytes], environment: Mapping[str, str]) -> int:
+        try:
+            process = await anyio.open_process(
+                ["/bin/sh", "-c", self._command],
+                stdin=given,
+                stdout=said,
+                stderr=said,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise NoticeError(
+                f"/bin/sh cannot be run: {error.strerror}", cure="look at the machine"
+            ) from error
+        async with process:
+            try:
+                return await process.wait()
+            except anyio.get_cancelled_exc_class():
+                with anyio.CancelScope(shield=True):
+                    await _end(process)
+                raise
+
+
+async def _end(process: Process) -> None:
+    """End the whole group: politely, and after a moment for certain."""
+    _signal(process, signal.SIGTERM)
+    with anyio.move_on_after(_GRACE):
+        await process.wait()
+    _signal(process, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # it has ended already; macOS says the latter
+        os.killpg(process.pid, number)
+
+
+def _environment(message: Message) -> Mapping[str, str]:
+    """Give it our own environment and what it is about, under names that are no options of ours."""
+    facts = {
+        "NOTICE": message.notice.value,
+        "BATCH": message.batch,
+        "TITLE": message.title,
+        "EXIT_CODE": message.summary.get("exitCode"),
+        "RESULTS": message.summary.get("results"),
+    }
+    known = {f"BATCHRUN_HOOK_{name}": str(value) for name, value in facts.items() if value is not None}
+    return {**os.environ, **known}
+
+
+def _tail(said: IO[bytes]) -> str:
+    size = said.seek(0, os.SEEK_END)
+    said.seek(max(0, size - _TAIL))
+    text = said.read(_TAIL).decode(errors="replace").strip()
+    return text[-_TOLD:]
+
+
+def _how_it_ended(code: int, last_words: str) -> str:
+    how = f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+    return f"{how}: {last_words}" if last_words else how

@@ -1,0 +1,116 @@
+"""
+Tells what is due to be told, once, without harm to the launch that it is about.
+
+What is told is noted in the ledger right before it is delivered: a launch that dies before leaves it to the
+next, and nothing is ever told twice.
+
+Belongs here: the order of noting and delivering, the time limit, and what logs say of it. Does not: what
+holds (``model.notices``), the words (``report``), delivering (``command``, ``webhook``, ``topic``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+import structlog
+
+from batchrun.errors import BatchrunError, NoticeError
+from batchrun.model.notices import Notice, holding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batchrun.clock import Clock
+    from batchrun.model.tally import Tally
+    from batchrun.notify.channel import Channel, Message
+    from batchrun.ports.ledger import Ledger
+
+#: Seconds between two looks for a first failure.
+_LOOK_EVERY: Final = 1.0
+log = structlog.get_logger(__name__)
+
+
+class Words(Protocol):
+    """Puts a notice into words, when it is due."""
+
+    async def __call__(self, notice: Notice, /) -> Message:
+        """Give the message."""
+
+
+class Teller:
+    """
+    The notices of one batch.
+
+    No method raises, nor takes longer than the time limit and a moment for each notice; what goes wrong is
+    logged. A delivery that has begun is not cut short by a cancellation.
+    """
+
+    def __init__(
+        self, ledger: Ledger, batch: str, channels: Sequence[Channel], *, limit: float, clock: Clock
+    ) -> None:
+        """Make one that gives each channel *limit* seconds. Without channels nothing is noted either."""
+        self._ledger = ledger
+        self._batch = batch
+        self._channels = tuple(channels)
+        self._limit = limit
+        self._clock = clock
+
+    async def begin(self, tally: Tally) -> None:
+        """Forget what was told earlier and is not so any more, as a launch begins."""
+        await self._forget_all_but(holding(tally, needs_somebody=True))
+
+    async def watch(self, tally: Callable[[], Tally], words: Words) -> None:
+        """Tell of the first failure soon after it is seen; for ever, meant to be cancelled."""
+        while self._channels:
+            await self._clock.sleep(_LOOK_EVERY)
+            if Notice.FAILURE in holding(tally(), needs_somebody=False):
+                await self._tell(Notice.FAILURE, words)
+                return
+
+    async def end(self, tally: Tally, words: Words, *, needs_somebody: bool = False) -> None:
+        """Tell all that holds at the end of a launch and was not told."""
+        holds = holding(tally, needs_somebody=needs_somebody)
+        await self._forget_all_but(holds)
+        for notice in holds:
+            await self._tell(notice, words)
+
+    async def _forget_all_but(self, holds: Sequence[Notice]) -> None:
+        if not self._channels:
+            return
+        try:
+            await self._ledger.forget(self._batch, await self._ledger.told(self._batch) - set(holds))
+        except BatchrunError as error:
+            log.warning("notice_not_noted", batch=self._batch, reason=str(error))
+
+    async def _tell(self, notice: Notice, words: Words) -> None:
+        channels = [channel for channel in self._channels if channel.takes(notice)]
+        if not channels:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                if not await self._ledger.tell(self._batch, notice, at=self._clock.utcnow()):
+                    return
+                message = await words(notice)
+            except BatchrunError as error:
+                log.warning("notice_not_told", batch=self._batch, notice=notice.value, reason=str(error))
+                return
+            async with anyio.create_task_group() as group:
+                for channel in channels:
+                    group.start_soon(self._deliver, channel, message)
+
+    async def _deliver(self, channel: Channel, message: Message) -> None:
+        facts = {"batch": self._batch, "notice": message.notice.value, "hook": channel.name}
+        try:
+            with anyio.fail_after(self._limit):
+                await channel.deliver(message)
+        except NoticeError as error:
+            log.warning("hook_failed", **facts, reason=error.reason, cure=error.cure)
+        except TimeoutError:
+            cure = "make it faster, or give it longer with --hook-timeout"
+            log.warning("hook_failed", **facts, reason=f"no end after {self._limit:g} s", cure=cure)
+        except Exception as error:  # noqa: BLE001 (no channel's defect may cost a launch its exit code)
+            cure = "please report this as a defect of batchrun"
+            log.warning("hook_failed", **facts, reason=type(error).__name__, cure=cure)
+        else:
+            log.info("hook_done", **facts)

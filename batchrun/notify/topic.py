@@ -1,0 +1,92 @@
+"""
+An SNS topic, for e-mail and for whatever subscribes.
+
+Belongs here: one Publish. Does not: how long it may take (``teller``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from batchrun import __version__
+from batchrun.errors import NoticeError, UsageError
+from batchrun.notify.channel import Channel
+
+if TYPE_CHECKING:
+    from batchrun.notify.channel import Message
+
+_ARN: Final = re.compile(
+    r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):\d{12}:(?P<name>[A-Za-z0-9_-]+(\.fifo)?)"
+)
+#: SNS/API_Publish: ASCII, up to 100 characters, begins with a letter, digit or punctuation mark.
+_LONGEST_SUBJECT: Final = 100
+
+
+class Topic(Channel):
+    """Publishes to one topic: the text to e-mail, the JSON to the rest."""
+
+    def __init__(self, arn: str, *, profile: str | None) -> None:
+        """
+        Make one for the topic *arn*, which says the region, with the credentials of *profile*.
+
+        Raises:
+            UsageError: It is no topic's ARN.
+        """
+        match = _ARN.fullmatch(arn)
+        if match is None:
+            raise UsageError(
+                f"--notify-topic {arn}: that is no topic; "
+                "give an ARN such as arn:aws:sns:us-east-1:123456789012:cohort"
+            )
+        self._arn = arn
+        self._region = match["region"]
+        self._profile = profile
+
+    @property
+    def name(self) -> str:
+        """The topic."""
+        return f"--notify-topic {self._arn}"
+
+    async def deliver(self, message: Message) -> None:
+        """Publish, with botocore's own retries."""
+        from aiobotocore.config import AioConfig  # noqa: PLC0415 (takes long to import)
+        from aiobotocore.session import AioSession  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        config = AioConfig(
+            retries={"total_max_attempts": 3, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=10,
+            user_agent_extra=f"batchrun/{__version__}",
+        )
+        try:
+            session = AioSession(profile=self._profile)
+            async with session.create_client("sns", region_name=self._region, config=config) as sns:
+                await sns.publish(**self._request(message))
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            cure = "allow sns:Publish on the topic" if "Authorization" in code else "check the topic"
+            raise NoticeError(str(error), cure=cure) from error
+        except (BotoCoreError, ValueError) as error:
+            cure = "check the credentials, and AWS_ENDPOINT_URL_SNS where it is set"
+            raise NoticeError(str(error), cure=cure) from error
+
+    def _request(self, message: Message) -> dict[str, Any]:
+        request = {
+            "TopicArn": self._arn,
+            "Subject": _subject(message.title),
+            "MessageStructure": "json",
+            "Message": json.dumps({"default": message.as_json, "email": message.text}),
+        }
+        if self._arn.endswith(".fifo"):
+            same = hashlib.sha256(message.as_json.encode()).hexdigest()
+            request |= {"MessageGroupId": "batchrun", "MessageDeduplicationId": same}
+        return request
+
+
+def _subject(title: str) -> str:
+    text = "".join(one if one.isascii() and one.isprintable() else "?" for one in f"batchrun: {title}")
+    return text if len(text) <= _LONGEST_SUBJECT else text[: _LONGEST_SUBJECT - 3] + "..."

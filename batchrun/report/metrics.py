@@ -1,0 +1,135 @@
+"""
+A launch as metrics for Prometheus, in its text format, as node exporter's textfile collector reads it.
+
+Belongs here: names, meaning and form of the metrics; pure. Does not: when they are written (``cli``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from batchrun import __version__
+from batchrun.report.overview import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from batchrun.ports.ledger import Counts, Lease
+    from batchrun.ports.service import CallCounts
+
+_ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What is known of a batch and its launch at one moment; what nobody knows is None."""
+
+    batch: str
+    at: datetime
+    started_at: datetime
+    counts: Counts
+    starts_per_second: float
+    seconds_left: float | None = None
+    oldest_active: datetime | None = None  #: when the oldest run that goes on was created
+    last_success: datetime | None = None  #: when an entry was last seen to succeed
+    calls: Mapping[str, CallCounts]
+    lease: Lease | None = None  #: None where no launch holds the batch
+    exit_code: int | None = None  #: None while the launch goes on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Family:
+    """One metric with its samples: what a label is worth, or nothing but the batch's name, and the value."""
+
+    name: str
+    help: str
+    type: Literal["gauge", "counter"] = "gauge"
+    label: str = ""
+    samples: Iterable[tuple[str, float | None]]
+
+
+def exposition(reading: Reading) -> str:
+    """Give the whole text; a metric whose value nobody knows is left out."""
+    return "".join(
+        f"{line}\n" for family in _families(reading) for line in _lines(family, _escaped(reading.batch))
+    )
+
+
+def _families(now: Reading) -> Iterator[_Family]:
+    yield _one("info", "The version of batchrun that wrote this.", 1, label="version", worth=__version__)
+    yield _Family(
+        name="entries",
+        help="Entries of the batch by state; queued and running are active runs.",
+        label="state",
+        samples=list(numbers(now.counts).items()),
+    )
+    yield _one("starts_per_second", "Runs accepted per second of late.", now.starts_per_second)
+    yield _one("remaining_seconds", "Time until the end if runs end as they did of late.", now.seconds_left)
+    yield from _calls(now)
+    oldest = "Creation of the oldest run that goes on; its age is time() minus this."
+    yield _one("oldest_active_run_timestamp_seconds", oldest, _stamp(now.oldest_active))
+    success = "When a run was last seen to succeed."
+    yield _one("last_success_timestamp_seconds", success, _stamp(now.last_success))
+    yield _one("launcher_running", "Whether the launch that wrote this went on then.", now.exit_code is None)
+    lease = "When the lease on the batch runs out unless it is renewed."
+    yield _one("lease_expiry_timestamp_seconds", lease, _stamp(now.lease.expires_at if now.lease else None))
+    yield _one("last_exit_code", "Exit code of the last launch, once it has ended.", now.exit_code)
+    yield _one("launch_start_timestamp_seconds", "When the launch began.", _stamp(now.started_at))
+    yield _one("update_timestamp_seconds", "When this was written.", _stamp(now.at))
+
+
+def _calls(now: Reading) -> Iterator[_Family]:
+    calls = sorted(now.calls.items())
+    yield _Family(
+        name="calls_total",
+        help="Requests that this launch sent to HealthOmics, by operation.",
+        type="counter",
+        label="operation",
+        samples=[(operation, one.sent) for operation, one in calls],
+    )
+    yield _Family(
+        name="calls_throttled_total",
+        help="Requests of this launch that were throttled, by operation.",
+        type="counter",
+        label="operation",
+        samples=[(operation, one.throttled) for operation, one in calls],
+    )
+    yield _Family(
+        name="calls_unanswered_total",
+        help="Requests of this launch without a usable answer, by operation.",
+        type="counter",
+        label="operation",
+        samples=[(operation, one.unanswered) for operation, one in calls],
+    )
+
+
+def _one(name: str, text: str, value: float | None, *, label: str = "", worth: str = "") -> _Family:
+    return _Family(name=name, help=text, label=label, samples=[(worth, value)])
+
+
+def _lines(family: _Family, batch: str) -> Iterator[str]:
+    samples = [(worth, value) for worth, value in family.samples if value is not None]
+    if not samples:
+        return
+    name = f"batchrun_{family.name}"
+    yield f"# HELP {name} {family.help}"
+    yield f"# TYPE {name} {family.type}"
+    for worth, value in samples:
+        more = f',{family.label}="{_escaped(worth)}"' if family.label else ""
+        yield f'{name}{{batch="{batch}"{more}}} {_number(value)}'
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)
+
+
+def _number(value: float) -> str:
+    """Write whole numbers as such: a timestamp with an exponent is hard to read."""
+    whole = float(value)
+    return f"{whole:.0f}" if whole.is_integer() else repr(round(whole, 3))
+
+
+def _stamp(time: datetime | None) -> float | None:
+    return time.timestamp() if time else None

@@ -1,0 +1,136 @@
+"""
+A batch in a few words, for those who do not watch: the summary that hooks are given.
+
+Belongs here: its fields, which programs rely on, and its wording for people. Does not: when it is told
+(``model.notices``), how it is delivered (``notify``), what a launch says on its own stdout (``cli``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun import __version__
+from batchrun.model.notices import Notice
+from batchrun.model.reasons import advice_for
+from batchrun.report.overview import numbers
+from batchrun.report.results import iso, status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from batchrun.model.spec import Json
+    from batchrun.ports.ledger import Counts, Ledger
+    from batchrun.ports.standing import Failures
+
+#: Ids that are named of each reason, and reasons that are named: a notice is no report.
+_IDS: Final = 20
+_REASONS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What a launch knows of itself; what is not decided yet, as it goes on, is None."""
+
+    started_at: datetime
+    results: Path
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    stop: str | None = None  #: why it ended, as in the summary on stdout; None where an error ended it
+    error: str | None = None  #: what ended it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How a batch stands as a notice is told."""
+
+    notice: Notice
+    batch: str
+    counts: Counts
+    failures: tuple[Failures, ...]
+    launch: Launch
+
+    def facts(self) -> dict[str, Json]:
+        """Give all of it for programs. The names are a contract; new ones may come."""
+        return {
+            "notice": self.notice.value,
+            "batch": self.batch,
+            "title": self.title,
+            "text": self.text,
+            "exitCode": self.launch.exit_code,
+            "stop": self.launch.stop,
+            "error": self.launch.error,
+            "total": self.counts.total,
+            "counts": dict(numbers(self.counts)),
+            "failures": [_facts(group) for group in self.failures],
+            "results": str(self.launch.results),
+            "startedAt": iso(self.launch.started_at),
+            "endedAt": iso(self.launch.ended_at),
+            "version": __version__,
+        }
+
+    @property
+    def title(self) -> str:
+        """Say it in one line."""
+        shown = ", ".join(f"{number} {name}" for name, number in numbers(self.counts).items() if number)
+        what = {
+            Notice.FAILURE: "has a first failure",
+            Notice.STOPPED: "stopped and needs somebody",
+            Notice.END: "has ended",
+        }
+        return _line(f"{self.batch} {what[self.notice]}: {shown or 'no rows'} (of {self.counts.total})")
+
+    @property
+    def text(self) -> str:
+        """Say it for people who read mail."""
+        return "\n".join(self._lines()) + "\n"
+
+    def _lines(self) -> Iterator[str]:
+        yield self.title
+        if self.launch.error is not None:
+            yield _line(self.launch.error)
+        for group in self.failures:
+            to_do = advice_for(group.state, group.reason)
+            rows = "1 row" if group.count == 1 else f"{group.count} rows"
+            more = ", ..." if group.count > len(group.entries) else ""
+            yield ""
+            yield _line(f"{_status(group)} {group.reason or ''}".rstrip() + f": {rows}")
+            yield _line(f"  for {to_do.owner.value}: {to_do.action}")
+            yield _line("  " + ", ".join(entry.id for entry in group.entries) + more)
+        yield ""
+        yield f"results: {self.launch.results}"
+
+
+async def summary(ledger: Ledger, batch: str, notice: Notice, launch: Launch) -> Summary:
+    """Ask the ledger how *batch* stands."""
+    groups = await ledger.failures(batch, limit=_IDS)
+    return Summary(
+        notice=notice,
+        batch=batch,
+        counts=await ledger.counts(batch),
+        failures=tuple(groups[:_REASONS]),
+        launch=launch,
+    )
+
+
+def _facts(group: Failures) -> dict[str, Json]:
+    to_do = advice_for(group.state, group.reason)
+    return {
+        "status": _status(group),
+        "failureReason": group.reason,
+        "count": group.count,
+        "owner": to_do.owner.value,
+        "action": to_do.action,
+        "ids": [entry.id for entry in group.entries],
+    }
+
+
+def _status(group: Failures) -> str:
+    return status(group.entries[0])
+
+
+def _line(text: str) -> str:
+    """Give text of others as one line without what a terminal or a mail program would act on."""
+    return "".join(one if one.isprintable() else " " for one in text).rstrip()

@@ -1,0 +1,350 @@
+"""Defaults of options from a file: what it may say, where it may lie, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from batchrun.cli.main import cli
+from batchrun.cli.options import option
+from batchrun.cli.settings import REFUSED, default_map, options_of, settings_for, verbs_of
+from batchrun.cli.settings_file import SettingsFile, find, line_of, parsed
+from batchrun.cli.values import Duration, PacedRate
+from batchrun.errors import UsageError
+
+ROOT_CONTEXT = click.Context(cli)
+REAL_VERBS = verbs_of(cli, ROOT_CONTEXT)
+
+
+def command(*options: Any) -> click.Command:
+    made: click.Command = click.command()(lambda **_: None)
+    for one in options:
+        one(made)
+    return made
+
+
+#: A small command line of our own: two verbs, and one in a group.
+VERBS: dict[tuple[str, ...], click.Command] = {
+    ("run",): command(
+        option("--rate", type=PacedRate(), default="auto"),
+        option("--wait", type=Duration(), default="1m"),
+        option("--on-end"),
+        option("--tags/--no-tags", default=True),
+        option("--set", "sets", multiple=True),
+        option("--concurrency", type=click.IntRange(1, 9), default=3),
+        option("--scale", default=0.5),
+        option("-v", "--verbose", count=True),
+        option("--yes", is_flag=True),
+        option("--kind", type=click.Choice(["a", "b"])),
+        option("--region"),
+    ),
+    ("plan",): command(option("--rate", type=PacedRate()), option("--kind", envvar="BATCHRUN_PLAN_KIND")),
+    ("make", "new"): command(option("--rate", type=PacedRate()), option("--region")),
+}
+
+
+def file_of(text: str, *, is_named: bool = False) -> SettingsFile:
+    return SettingsFile(path="b.toml", is_named=is_named, table=tomllib.loads(text), text=text)
+
+
+def problems_of(text: str, below: tuple[str, ...] = (), *, is_named: bool = False) -> list[str]:
+    with pytest.raises(UsageError) as error:
+        default_map(file_of(text, is_named=is_named), VERBS, below)
+    return str(error.value).splitlines()
+
+
+# What a file may say
+
+
+def test_a_verb_takes_the_top_level_then_its_groups_table_then_its_own():
+    text = 'rate = 1\nregion = "top"\n[run]\nrate = 2\n[make]\nrate = 3\n[make.new]\nregion = "new"\n'
+    assert default_map(file_of(text), VERBS, ()) == {
+        "run": {"rate": "2", "region": "top"},
+        "plan": {"rate": "1"},
+        "make": {"new": {"rate": "3", "region": "new"}},
+    }
+
+
+def test_each_kind_of_option_takes_the_toml_type_that_makes_sense_for_it():
+    text = 'wait = "30s"\ntags = false\nset = ["a=1", "b=2"]\nconcurrency = 4\nscale = 1\nverbose = 2'
+    assert default_map(file_of(text), VERBS, ("run",))["run"] == {
+        "wait": "30s",
+        "tags": False,
+        "sets": ["a=1", "b=2"],
+        "concurrency": "4",
+        "scale": "1",
+        "verbose": "2",
+    }
+
+
+def test_a_number_is_read_as_if_it_had_been_typed_however_large():
+    assert default_map(file_of("scale = 1" + "0" * 400), VERBS, ("run",))["run"]["scale"].startswith("10")
+
+
+def test_an_option_with_a_variable_of_its_own_is_set_in_its_verbs_table_alone():
+    text = 'kind = "a"\n[plan]\nkind = "anything"'
+    file = file_of(text)
+    assert default_map(file, VERBS, ()) == {
+        "run": {"kind": "a"},
+        "plan": {"kind": "anything"},
+        "make": {"new": {}},
+    }
+    only_plan: dict[tuple[str, ...], click.Command] = {("plan",): VERBS[("plan",)]}
+    with pytest.raises(
+        UsageError, match=r"b.toml:1: 'kind' is not the same for all verbs: set it in \[plan\]"
+    ):
+        default_map(file, only_plan, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('rate = "fast"', "rate: 'fast' is not a rate"),
+        ("rate = 0", "rate: '0' is not a rate"),
+        ("rate = true", "rate: write text, in quotes, or a number, not true or false"),
+        ("rate = 2026-11-01", "not a date or time"),
+        ("rate = [1]", "not a list"),
+        ('wait = "soon"', "wait: 'soon' is not a duration"),
+        ("tags = 0", "tags: write true or false, not a number"),
+        ('tags = "no"', "tags: write true or false, not text"),
+        ('set = "a=1"', "set: this option is repeatable: write a list, in brackets"),
+        ("set = [1]", "set: write text, in quotes, not a number"),
+        ("concurrency = 2.5", "concurrency: write a whole number, not a number with a fraction"),
+        ("concurrency = true", "concurrency: write a whole number, not true or false"),
+        ("concurrency = 10", "concurrency: 10 is not in the range"),
+        ("concurrency = 1" + "0" * 400, "is not in the range"),
+        ('scale = "1"', "scale: write a number, not text"),
+        ('kind = "c"', "kind: 'c' is not one of"),
+        ("region = 1", "region: write text, in quotes, not a number"),
+        ('region = "a\\u0000b"', "region: text must not hold a NUL"),
+        ("region = {a = 1}", "'region' is a value, not a table"),
+    ],
+)
+def test_a_value_that_the_option_refuses_is_told_with_file_line_and_key(line, problem):
+    (told,) = problems_of(f"# a comment\n{line}\n", ("run",))
+    assert told.startswith("b.toml:2: ")
+    assert problem in told
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("rat = 1", "there is no option 'rat'; did you mean 'rate'?"),
+        ("make_new = 1", "there is no option 'make_new'"),
+        ('"--rate" = 1', "did you mean 'rate'?"),
+        ("zzz = 1", "see 'batchrun config --init'"),
+        ("no-tags = true", "there is no option 'no-tags'; write tags = false"),
+        ("plan = 1", "'plan' is a verb: its settings stand in a table, [plan]"),
+        ("yes = true", "'yes' cannot be set in a file: whoever is asked must answer"),
+        ('on-end = "rm -rf /"', "'on-end' runs a command or calls somebody"),
+        ("[[run]]", "'run' is a verb: its settings stand in a table, [run]"),
+        ("[runn]", "there is no option 'runn'; did you mean 'run'?"),
+    ],
+)
+def test_a_name_that_is_wrong_is_told_whichever_verb_it_is_for(line, problem):
+    for below in [(), ("plan",), ("make", "new")]:
+        (told,) = problems_of(f"\n{line}\n", below)
+        assert told.startswith("b.toml")
+        assert problem in told
+
+
+def test_all_problems_come_at_once_and_values_never_with_an_unknown_name():
+    told = problems_of('aws_secret_access_key = "wJalr"\nrate = "x"\n[run]\nwait = "y"\n')
+    assert len(told) == 3
+    assert "wJalr" not in "".join(told)
+    assert told[0].startswith("b.toml:1: there is no option 'aws_secret_access_key'")
+
+
+def test_the_values_of_other_verbs_are_theirs_to_complain_of():
+    text = '[run]\nwait = "y"\n'
+    assert default_map(file_of(text), VERBS, ("plan",)) == {"plan": {}}
+    assert len(problems_of(text, ("run",))) == 1
+
+
+def test_a_hook_is_taken_from_a_file_that_was_named():
+    text = 'on-end = "./tell"\n[run]\n'
+    assert default_map(file_of(text, is_named=True), VERBS, ("run",)) == {"run": {"on_end": "./tell"}}
+    assert "--config" in problems_of('[run]\non-end = "./tell"\n')[0]
+
+
+# Lines
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (("rate",), 2),
+        (("run", "rate"), 5),
+        (("run", "wait"), 6),
+        (("make", "new", "region"), 9),
+        (("make", "new"), 8),
+        (("plan", "rate"), 3),
+        (("nothing",), None),
+    ],
+)
+def test_where_a_key_stands(keys, line):
+    text = (
+        "# rate = 0\nrate = 1\nplan.rate = 2\n[run] # rate = 9\n 'rate' = 3\n"
+        '"wait" = "1s"\n\n[ make . new ]\nregion="x"\n'
+    )
+    tomllib.loads(text)
+    assert line_of(text, keys) == line
+
+
+def test_a_line_that_is_not_certain_is_not_told():
+    text = 'note = """\nrate = 1\n"""\nrate = 2\n'
+    assert line_of(text, ("rate",)) is None
+
+
+# The file
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a = \n", "x.toml:1:5: this is not TOML: Invalid value"),
+        ('a = "x', "x.toml: this is not TOML: Unterminated string"),
+        ("a = " + "[" * 100_000, "x.toml: lists or tables are nested too deeply"),
+        ("a = " + "9" * 5000, "x.toml: this is not TOML: "),
+        ("a = 1\n[a.b]\n", "each name stands once, for a value or for a table"),
+        ("\ufeffa = 1\n", "x.toml:1:1: this is not TOML"),
+    ],
+    ids=["value", "end", "nesting", "digits", "twice", "byte order mark"],
+)
+def test_what_is_not_toml_is_told_with_its_place(text, told):
+    with pytest.raises(UsageError) as error:
+        parsed("x.toml", text)
+    assert told in str(error.value)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_a_file_there_are_no_settings_and_none_is_looked_for_above(here: Path, monkeypatch):
+    (here / "batchrun.toml").write_text("rate = 1\n", encoding="utf-8")
+    (here / "below").mkdir()
+    monkeypatch.chdir(here / "below")
+    assert find(None) is None
+
+
+def test_a_pyproject_of_others_is_left_alone_whatever_is_in_it(here: Path):
+    (here / "pyproject.toml").write_text("this is [not TOML", encoding="utf-8")
+    assert find(None) is None
+    (here / "pyproject.toml").write_text("[project]\ndependencies = ['batchrun']\n", encoding="utf-8")
+    assert find(None) is None
+
+
+def test_settings_in_a_pyproject_are_its_own_table(here: Path):
+    (here / "pyproject.toml").write_text(
+        "[tool.ruff]\nrate = 1\n[tool.batchrun]\nrate = 2\n[tool.batchrun.run]\nrate = 3\n", encoding="utf-8"
+    )
+    found = find(None)
+    assert found is not None
+    assert found.table == {"rate": 2, "run": {"rate": 3}}
+    assert found.place(("rate",)) == "pyproject.toml:4"
+    assert found.place(("run", "rate")) == "pyproject.toml:6"
+
+
+@pytest.mark.parametrize("text", ["tool = 1 # batchrun", "[tool]\nbatchrun = 1"])
+def test_settings_in_a_pyproject_must_be_a_table(here: Path, text):
+    (here / "pyproject.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"write \[tool.batchrun\]"):
+        find(None)
+
+
+def test_settings_in_both_files_are_an_error_and_an_empty_one_is_none(here: Path):
+    (here / "pyproject.toml").write_text("[tool.batchrun]\nrate = 2\n", encoding="utf-8")
+    (here / "batchrun.toml").write_text("# nothing yet\n", encoding="utf-8")
+    found = find(None)
+    assert found is not None
+    assert found.path == "pyproject.toml"
+    (here / "batchrun.toml").write_text("rate = 1\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="both have settings"):
+        find(None)
+
+
+def test_a_file_that_is_none_is_refused(here: Path):
+    path = here / "batchrun.toml"
+    path.mkdir()
+    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+        find(None)
+    path.rmdir()
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match="not a regular file"):
+        find(None)
+    with pytest.raises(UsageError, match="not a regular file"):
+        find("batchrun.toml")
+    with pytest.raises(UsageError, match="there is no file nope"):
+        find("nope")
+    with pytest.raises(UsageError, match="cannot be read"):
+        find("a\0b")
+
+
+def test_a_file_that_is_too_large_or_no_text_is_refused(here: Path):
+    path = here / "batchrun.toml"
+    path.write_bytes(b"# " + b"x" * 300_000)
+    with pytest.raises(UsageError, match="more than 256 KiB"):
+        find(None)
+    path.write_bytes(b"rate = 1\n# \xff\n")
+    with pytest.raises(UsageError, match=r"batchrun.toml:2: this is not UTF-8"):
+        find(None)
+
+
+def test_a_file_that_anybody_could_have_written_is_refused_unless_it_is_named(here: Path):
+    path = here / "batchrun.toml"
+    path.write_text("rate = 1\n", encoding="utf-8")
+    path.chmod(0o666)
+    with pytest.raises(UsageError, match="everybody on this machine may write it"):
+        find(None)
+    found = find("batchrun.toml")
+    assert found is not None
+    assert found.is_named
+
+
+def test_a_strangers_file_in_a_directory_for_all_is_refused(here: Path, monkeypatch):
+    path = here / "batchrun.toml"
+    path.write_text("rate = 1\n", encoding="utf-8")
+    path.chmod(0o644)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    monkeypatch.setattr(os, "fstat", as_if_owned_by(4242))
+    assert find(None) is not None, "a colleague's, where only colleagues write"
+    here.chmod(0o1777)
+    with pytest.raises(UsageError, match="belongs to somebody else"):
+        find(None)
+
+
+def as_if_owned_by(user: int):
+    real = os.fstat
+
+    def fstat(descriptor: int) -> os.stat_result:
+        found = list(real(descriptor))
+        found[stat.ST_UID] = user
+        return os.stat_result(found)
+
+    return fstat
+
+
+# The real options
+
+
+def test_every_option_can_be_set_but_those_that_are_refused_by_name():
+    for path, verb in REAL_VERBS.items():
+        for key, one in options_of(verb).items():
+            if key not in REFUSED and not key.startswith("on-"):
+                table: Any = {key: None}
+                for name in reversed(path):
+                    table = {name: table}
+                file = SettingsFile(path="b.toml", is_named=False, table=table, text="")
+                assert settings_for(file, path, verb)[key].keys == (*path, key)
+                with pytest.raises(UsageError) as error:  # of its value alone: TOML has no null
+                    default_map(file, REAL_VERBS, path)
+                assert f"b.toml: {'.'.join((*path, key))}: " in str(error.value), one

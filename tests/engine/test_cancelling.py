@@ -1,0 +1,167 @@
+"""Cancelling, over the real client, ledger and simulator, in virtual time."""
+
+from __future__ import annotations
+
+import json
+
+import anyio
+import pytest
+
+from batchrun.engine.launcher import Stop
+from batchrun.errors import ServiceUnusableError
+from batchrun.ledger import open_ledger
+from batchrun.model.cancelling import Scope
+from batchrun.model.limits import Mode
+from batchrun.model.states import State
+from batchrun.simulator import FailFirst
+from tests.engine.launching import Bench, bench, rows
+from tests.world import simulated
+
+SLOW = simulated(max_active=None, time_scale=50.0)  # hours per run
+
+
+async def cancel(it: Bench, *ids: str, scope: Scope = Scope.RUN) -> None:
+    await it.ledger.ask_to_cancel("cohort", ids or None, scope=scope, at=it.clock.utcnow())
+
+
+async def states(it: Bench) -> set[tuple[State, bool]]:
+    """Give what there is: states, and whether there is a run."""
+    return {(entry.state, entry.run is not None) for entry in (await it.entries()).values()}
+
+
+def started(it: Bench) -> int:
+    return len(it.simulator.state().runs)
+
+
+async def cancelled_after(it: Bench, seconds: float, *, scope: Scope = Scope.RUN) -> None:
+    """Cancel as another process does, over a ledger of its own."""
+    await anyio.sleep(seconds)
+    async with await open_ledger(it.path) as ledger:
+        await ledger.ask_to_cancel("cohort", None, scope=scope, at=it.clock.utcnow())
+
+
+async def test_a_running_launch_takes_note_withdraws_and_cancels_and_ends(tmp_path):
+    async with bench(tmp_path, SLOW, rate=1) as it, anyio.create_task_group() as group:
+        group.start_soon(cancelled_after, it, 20)
+        stop, launcher = await it.launch(rows(60))
+        assert stop is Stop.FINISHED
+        assert +launcher.tally.by_state == {State.CANCELLED: 60}
+        assert 20 <= started(it) <= 24
+        assert {str(record.status) for record in it.simulator.state().runs} == {"CANCELLED"}
+        assert await states(it) == {(State.CANCELLED, True), (State.CANCELLED, False)}
+        await it.assert_agreement()
+        calls = it.simulator.state().calls["CancelRun"].calls
+        assert calls == started(it)
+
+
+async def test_what_was_cancelled_stays_so_and_nothing_is_started_again(tmp_path):
+    async with bench(tmp_path, SLOW, rate=1) as it:
+        await it.launch(rows(5), deadline=2.5)
+        assert started(it) < 5
+        runs = started(it)
+        await cancel(it)
+        _, launcher = await it.launch(rows(5), mode=Mode.CANCEL)
+        assert +launcher.tally.by_state == {State.CANCELLED: 5}
+        await it.launch(rows(5))
+        assert started(it) == runs
+
+
+async def test_a_launch_that_only_cancels_leaves_the_rest_alone(tmp_path):
+    async with bench(tmp_path, SLOW) as it:
+        await it.launch(rows(6), mode=Mode.DETACH)
+        await cancel(it, "row-0002", "row-0004")
+        stop, launcher = await it.launch(rows(9), mode=Mode.CANCEL)
+        assert stop is Stop.FINISHED
+        assert +launcher.tally.by_state == {State.CANCELLED: 2, State.ACTIVE: 4, State.PLANNED: 3}
+        assert started(it) == 6
+        assert it.simulator.state().calls["GetRun"].calls <= 20
+        entries = await it.entries()
+        cancelled = {id for id, entry in entries.items() if entry.state is State.CANCELLED}
+        assert cancelled == {"row-0002", "row-0004"}
+
+
+async def test_pending_alone_leaves_runs_alone(tmp_path):
+    async with bench(tmp_path, simulated(max_active=None), rate=1) as it, anyio.create_task_group() as group:
+        group.start_soon(lambda: cancelled_after(it, 10, scope=Scope.SENDING))
+        _, launcher = await it.launch(rows(30))
+        assert launcher.tally.by_state[State.SUCCEEDED] == started(it)
+        assert launcher.tally.by_state[State.CANCELLED] == 30 - started(it)
+        assert "CancelRun" not in it.simulator.state().calls
+
+
+async def test_an_outcome_that_is_unknown_is_settled_and_then_cancelled(tmp_path):
+    settings = simulated("StartRun:drop_after=3x", max_active=None, time_scale=50.0)
+    async with bench(tmp_path, settings, rate=1) as it:
+        launcher = it.launcher(await it.take_in(rows(3)), mode=Mode.DETACH)
+        async with anyio.create_task_group() as group:
+            group.start_soon(launcher.run)
+            await anyio.sleep(1.5)
+            launcher.abandon()
+        await it.ledger.release(launcher._keeper.current)
+        assert State.SUBMITTING in {entry.state for entry in (await it.entries()).values()}
+        await cancel(it)
+        await it.launch(rows(3), mode=Mode.CANCEL)
+        assert {entry.state for entry in (await it.entries()).values()} == {State.CANCELLED}
+        assert {str(record.status) for record in it.simulator.state().runs} == {"CANCELLED"}
+
+
+async def test_a_run_that_fails_meanwhile_gets_no_other_attempt(tmp_path):
+    settings = simulated(fail_first=(FailFirst(times=9, match="*", reason="SERVICE_ERROR"),), max_active=None)
+    async with bench(tmp_path, settings) as it, anyio.create_task_group() as group:
+        group.start_soon(lambda: cancelled_after(it, 30, scope=Scope.SENDING))
+        _, launcher = await it.launch(rows(4))
+        assert started(it) == 4
+        assert +launcher.tally.by_state == {State.CANCELLED: 4}
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        "CancelRun:throttle=0.5",
+        "CancelRun:error_before=0.5",
+        "CancelRun:drop_after=0.5",
+        "GetRun:error_before=0.3",
+    ],
+)
+async def test_trouble_with_the_calls_delays_and_no_more(tmp_path, faults):
+    async with bench(tmp_path, simulated(faults, max_active=None, time_scale=50.0)) as it:
+        await it.launch(rows(12), mode=Mode.DETACH)
+        await cancel(it)
+        await it.launch(rows(12), mode=Mode.CANCEL)
+        assert await states(it) == {(State.CANCELLED, True)}
+        await it.assert_agreement()
+
+
+async def test_without_the_permission_the_verb_says_so_and_a_launch_goes_on(tmp_path):
+    async with bench(tmp_path, simulated("CancelRun:AccessDeniedException", max_active=None)) as it:
+        await it.launch(rows(2), mode=Mode.DETACH)
+        await cancel(it)
+        with pytest.raises(ServiceUnusableError, match="allow omics:CancelRun"):
+            await it.launch(rows(2), mode=Mode.CANCEL)
+        _, launcher = await it.launch(rows(2))
+        assert launcher.tally.has_only_succeeded
+
+
+async def test_nobody_elses_run_is_cancelled_under_a_reused_id(tmp_path):
+    async with bench(tmp_path, SLOW) as it:
+        await it.launch(rows(2), mode=Mode.DETACH)
+        run = (await it.entries())["row-0001"].run
+        assert run is not None
+        await it.service.cancel_run(run.id)
+        await anyio.sleep(3600)
+        await it.service.delete_run(run.id)
+        theirs = {**json.loads(rows(1, name="theirs")[0].request), "requestId": "theirs"}
+        stranger = await it.service.start_run(theirs, turn=it.clock.monotonic(), trusted_for=60)
+        assert stranger.id == run.id
+        await cancel(it)
+        await it.launch(rows(2), mode=Mode.CANCEL)
+        assert await states(it) == {(State.CANCELLED, True), (State.DELETED, True)}
+        assert str(it.simulator.state().runs[-1].status) not in {"CANCELLED", "STOPPING"}
+
+
+async def test_a_launch_of_many_pages_is_withdrawn_whole(tmp_path):
+    async with bench(tmp_path, SLOW, rate=10) as it, anyio.create_task_group() as group:
+        group.start_soon(cancelled_after, it, 5)
+        await it.launch(rows(1300))
+        assert {state for state, _ in await states(it)} == {State.CANCELLED}
+        assert started(it) < 120

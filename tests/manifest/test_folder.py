@@ -1,0 +1,96 @@
+"""Which files of a folder are manifests, and how several are loaded: all, or none with every problem."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from batchrun.errors import ManifestError
+from batchrun.manifest import Source, loaded_together, manifests_in
+
+SETS = ("workflowId=1234567", "roleArn=arn:aws:iam::123456789012:role/omics", "outputUri=s3://b/{id}/")
+
+
+def made(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        stem, _, extension = name.rpartition("_")
+        (folder / f"{stem}.{extension}").write_text(text, encoding="utf-8")
+    return folder
+
+
+def taken(folder: Path, *besides: str) -> list[str]:
+    return [Path(path).name for path in manifests_in(str(folder), besides=besides)]
+
+
+def sources(folder: Path) -> list[Source]:
+    return [Source(path=path, sets=SETS) for path in manifests_in(str(folder))]
+
+
+def test_files_with_a_manifests_extension_are_taken_by_name(tmp_path):
+    made(
+        tmp_path,
+        b_csv="",
+        a_yaml="",
+        d_jsonl="",
+        c_JSON="",
+        e_tsv="",
+        f_yml="",
+        g_txt="",
+        h_db="",
+        i_ndjson="",
+    )
+    (tmp_path / "deeper.csv").mkdir()
+    (tmp_path / "deeper.csv" / "z.csv").write_text("id\n", encoding="utf-8")
+    assert taken(tmp_path) == ["a.yaml", "b.csv", "c.JSON", "d.jsonl", "e.tsv", "f.yml", "i.ndjson"]
+
+
+def test_what_is_hidden_or_ours_or_said_to_be_something_else_is_not(tmp_path):
+    made(tmp_path, a_csv="", d_yaml="", l_json="")
+    for name in (".a.csv", ".a.results.csv.x.new", "a.results.csv", "a.results.json", "a.results.jsonl"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    (tmp_path / "below").mkdir()
+    assert taken(tmp_path, str(tmp_path / "below" / ".." / "d.yaml"), str(tmp_path / "l.json")) == ["a.csv"]
+
+
+@pytest.mark.parametrize("by", ["a_yaml", "z_json"])
+def test_a_file_of_rows_is_not_taken_by_itself(tmp_path, by):
+    head = {"batch": "named", "defaults": {"name": "x"}, "runs": "m.csv"}
+    made(tmp_path, m_csv="id\n", n_csv="id\n", **{by: json.dumps(head)})
+    assert taken(tmp_path) == sorted([by.replace("_", "."), "n.csv"])
+
+
+def test_what_a_broken_document_names_is_its_own_affair(tmp_path):
+    made(tmp_path, a_yaml="runs: [\n", b_json='{"runs": ', c_yaml="runs: {x: y}\n", d_json="[1", e_csv="id\n")
+    assert taken(tmp_path) == ["a.yaml", "b.json", "c.yaml", "d.json", "e.csv"]
+
+
+def test_an_empty_folder_and_one_that_is_none_are_told(tmp_path):
+    for folder, message in ((tmp_path, "there is no manifest"), (tmp_path / "nothing", "cannot be read")):
+        with pytest.raises(ManifestError, match=message):
+            manifests_in(str(folder))
+
+
+def test_several_are_loaded_together(tmp_path):
+    made(tmp_path, a_csv="id\nx\n", b_csv="id\ny\nz\n")
+    with loaded_together(sources(tmp_path)) as manifests:
+        assert [(manifest.batch, manifest.count) for manifest in manifests] == [("a", 1), ("b", 2)]
+
+
+def test_all_problems_of_all_are_told_at_once(tmp_path):
+    made(tmp_path, a_csv="id\nx\nx\n", b_csv="id\ny\n", c_csv="id,nonsense\nz,1\n")
+    with pytest.raises(ManifestError) as caught, loaded_together(sources(tmp_path)):
+        pass
+    assert [Path(problem.source).name for problem in caught.value.problems] == ["a.csv", "c.csv"]
+    assert caught.value.total == 2
+
+
+def test_two_batches_of_one_name_are_refused(tmp_path):
+    made(tmp_path, a_csv="id\nx\n", b_yaml="batch: a\nruns: [{id: y}]\n")
+    with pytest.raises(ManifestError) as caught, loaded_together(sources(tmp_path)):
+        pass
+    (problem,) = caught.value.problems
+    assert Path(problem.source).name == "b.yaml"
+    assert "is also that of" in problem.message
+    assert "a.csv" in problem.message

@@ -1,0 +1,197 @@
+"""When notices are told: once for as long as they hold, whatever becomes of their delivery."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from structlog.testing import capture_logs
+
+from batchrun.clock import VirtualClock
+from batchrun.errors import LedgerError, NoticeError
+from batchrun.model.notices import Notice
+from batchrun.model.states import State
+from batchrun.model.tally import Tally
+from batchrun.notify.channel import Channel, Message
+from batchrun.notify.teller import Teller
+from tests.ledger.memory import MemoryLedger
+from tests.ledger.samples import BATCH, filled
+from tests.notify.samples import Kept, message
+
+GOING = Tally({State.ACTIVE: 3}, {"RUNNING": 3})
+FAILING = Tally({State.ACTIVE: 2, State.FAILED: 1}, {"RUNNING": 2})
+ENDED = Tally({State.SUCCEEDED: 3}, {})
+FAILED = Tally({State.SUCCEEDED: 2, State.FAILED: 1}, {})
+
+
+@pytest.fixture
+async def ledger():
+    made = MemoryLedger()
+    await filled(made, "a", "b", "c")
+    return made
+
+
+async def words(notice: Notice) -> Message:
+    return message(notice)
+
+
+def teller(ledger: MemoryLedger, *channels: Channel, limit: float = 30) -> Teller:
+    return Teller(ledger, BATCH, channels, limit=limit, clock=VirtualClock())
+
+
+async def launch(ledger: MemoryLedger, channel: Channel, begin: Tally, end: Tally, **facts: bool) -> None:
+    one = teller(ledger, channel)
+    await one.begin(begin)
+    await one.end(end, words, **facts)
+
+
+async def test_an_end_is_told_once_and_its_first_failure_before_it(ledger):
+    kept = Kept()
+    await launch(ledger, kept, GOING, FAILED)
+    assert kept.told == [Notice.FAILURE, Notice.END]
+    await launch(ledger, kept, FAILED, FAILED)
+    assert kept.told == [Notice.FAILURE, Notice.END]
+
+
+async def test_ticks_that_leave_work_tell_nothing(ledger):
+    kept = Kept()
+    for _ in range(3):
+        await launch(ledger, kept, GOING, GOING)
+    assert kept.told == []
+
+
+async def test_a_batch_that_goes_on_after_its_end_ends_anew(ledger):
+    kept = Kept()
+    await launch(ledger, kept, GOING, FAILED)
+    await launch(ledger, kept, GOING, GOING)
+    await launch(ledger, kept, GOING, ENDED)
+    assert kept.told == [Notice.FAILURE, Notice.END, Notice.END]
+    await launch(ledger, kept, FAILING, FAILED)
+    assert kept.told[3:] == [Notice.FAILURE, Notice.END]
+
+
+async def test_what_stays_failed_is_told_once_over_many_ends(ledger):
+    kept = Kept()
+    for _ in range(2):
+        await launch(ledger, kept, FAILING, FAILED)
+    assert kept.told == [Notice.FAILURE, Notice.END, Notice.END]
+
+
+async def test_trouble_at_every_tick_is_told_once_until_a_launch_ends_without(ledger):
+    kept = Kept()
+    for needs_somebody in (True, True, False, True):
+        await launch(ledger, kept, GOING, GOING, needs_somebody=needs_somebody)
+    assert kept.told == [Notice.STOPPED, Notice.STOPPED]
+
+
+async def test_the_first_failure_is_told_while_the_launch_goes_on(ledger):
+    kept = Kept()
+    now = GOING
+    async with anyio.create_task_group() as group:
+        group.start_soon(teller(ledger, kept).watch, lambda: now, words)
+        await anyio.sleep(10)
+        assert kept.told == []
+        now = FAILING
+        await anyio.sleep(2)
+        assert kept.told == [Notice.FAILURE]
+        await anyio.sleep(10)
+    await teller(ledger, kept).end(FAILED, words)
+    assert kept.told == [Notice.FAILURE, Notice.END]
+
+
+async def test_a_notice_without_a_channel_is_left_for_later(ledger):
+    nobody = teller(ledger)
+    await nobody.begin(GOING)
+    await nobody.watch(lambda: FAILED, words)
+    await nobody.end(FAILED, words)
+    at_end = Kept(Notice.END)
+    await launch(ledger, at_end, FAILED, FAILED)
+    assert at_end.told == [Notice.END]
+    kept = Kept()
+    await launch(ledger, kept, FAILED, FAILED)
+    assert kept.told == [Notice.FAILURE]
+
+
+class Bad(Kept):
+    """Fails, or hangs."""
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__()
+        self._error = error
+
+    async def deliver(self, message: Message) -> None:
+        await super().deliver(message)
+        if self._error is None:
+            await anyio.sleep_forever()
+        else:
+            raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "cure"),
+    [
+        (NoticeError("it says no", cure="ask nicely"), "it says no", "ask nicely"),
+        (ZeroDivisionError("a secret"), "ZeroDivisionError", "report"),
+        (None, "no end after 30 s", "--hook-timeout"),
+    ],
+)
+async def test_what_goes_wrong_is_logged_and_keeps_nobody_else_waiting(ledger, error, reason, cure):
+    bad, good = Bad(error), Kept()
+    begun = anyio.current_time()
+    with capture_logs() as said:
+        await teller(ledger, bad, good).end(ENDED, words)
+    assert anyio.current_time() - begun < 31
+    assert good.told == [Notice.END]
+    (failed,) = [line for line in said if line["event"] == "hook_failed"]
+    assert (failed["log_level"], failed["notice"], failed["reason"]) == ("warning", "end", reason)
+    assert cure in failed["cure"]
+    assert "hook_done" in {line["event"] for line in said}
+    await teller(ledger, bad, good).end(ENDED, words)
+    assert good.told == bad.told == [Notice.END]
+
+
+async def test_a_delivery_that_has_begun_outlives_a_cancellation(ledger):
+    slow = Slow()
+    async with anyio.create_task_group() as group:
+        group.start_soon(teller(ledger, slow).end, ENDED, words)
+        await anyio.sleep(1)
+        group.cancel_scope.cancel()
+    assert slow.told == [Notice.END]
+
+
+class Slow(Kept):
+    async def deliver(self, message: Message) -> None:
+        await anyio.sleep(5)
+        await super().deliver(message)
+
+
+async def test_of_two_launches_at_once_one_tells(ledger):
+    kept = Slow()
+    async with anyio.create_task_group() as group:
+        for _ in range(2):
+            group.start_soon(teller(ledger, kept).end, ENDED, words)
+    assert kept.told == [Notice.END]
+
+
+class Broken(MemoryLedger):
+    async def told(self, batch: str) -> frozenset[Notice]:
+        raise LedgerError(f"{batch}: the disk is full")
+
+
+async def test_a_ledger_that_fails_costs_no_more_than_a_word():
+    kept, broken = Kept(), Broken()
+    await filled(broken, "a")
+    with capture_logs() as said:
+        await teller(broken, kept).end(ENDED, words)
+    assert [line["event"] for line in said] == ["notice_not_noted", "hook_done"]
+    assert kept.told == [Notice.END]
+
+
+async def test_a_notice_that_cannot_be_put_into_words_costs_no_more_than_a_word(ledger):
+    async def no_words(notice: Notice) -> Message:
+        raise LedgerError(f"{notice}: the disk is full")
+
+    kept = Kept()
+    with capture_logs() as said:
+        await teller(ledger, kept).end(ENDED, no_words)
+    assert [line["event"] for line in said] == ["notice_not_told"]
+    assert kept.told == []

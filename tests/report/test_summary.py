@@ -1,0 +1,114 @@
+"""What hooks are given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchrun import __version__
+from batchrun.model.events import Failed, Refused
+from batchrun.model.notices import Notice
+from batchrun.report.summary import Launch, Summary, summary
+from tests.ledger.memory import MemoryLedger
+from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, later, move, run_of
+
+
+async def told(notice: Notice = Notice.END, *, failing: int = 2, **facts: Any) -> Summary:
+    ledger = MemoryLedger()
+    bad = [f"bad{number}" for number in range(failing)]
+    lease = await filled(ledger, "good", "refused", *bad)
+    await move(ledger, lease, "good", intended(), accepted(1), completed(1))
+    await move(ledger, lease, "refused", intended(), Refused(at=AT, code="ValidationException", message="no"))
+    for number, id_ in enumerate(bad, 2):
+        run = run_of(number, "FAILED", failure_reason="OUT_OF_MEMORY_ERROR", status_message="secret words")
+        await move(ledger, lease, id_, intended(), accepted(number), Failed(at=AT, run=run))
+    known = {"started_at": AT, "results": Path("/srv/cohort.results.csv"), **facts}
+    return await summary(ledger, BATCH, notice, Launch(**known))
+
+
+async def test_programs_get_names_that_stay():
+    found = await told(ended_at=later(minutes=5), exit_code=1, stop="finished")
+    assert json.loads(json.dumps(found.facts())) == {
+        "notice": "end",
+        "batch": "cohort",
+        "text": found.text,
+        "title": "cohort has ended: 1 succeeded, 2 failed, 1 refused (of 4)",
+        "exitCode": 1,
+        "stop": "finished",
+        "error": None,
+        "total": 4,
+        "counts": {
+            "planned": 0,
+            "submitting": 0,
+            "queued": 0,
+            "running": 0,
+            "succeeded": 1,
+            "failed": 2,
+            "cancelled": 0,
+            "deleted": 0,
+            "refused": 1,
+        },
+        "failures": [
+            {
+                "status": "FAILED",
+                "failureReason": "OUT_OF_MEMORY_ERROR",
+                "count": 2,
+                "owner": "the workflow's author",
+                "action": "give the failed task more memory",
+                "ids": ["bad0", "bad1"],
+            },
+            {
+                "status": "REFUSED",
+                "failureReason": "ValidationException",
+                "count": 1,
+                "owner": "you",
+                "action": "correct the row as the message says",
+                "ids": ["refused"],
+            },
+        ],
+        "results": "/srv/cohort.results.csv",
+        "startedAt": "2026-01-01T12:00:00.000Z",
+        "endedAt": "2026-01-01T12:05:00.000Z",
+        "version": __version__,
+    }
+
+
+async def test_people_get_words_that_say_whose_job_it_is():
+    found = await told(ended_at=later(minutes=5), exit_code=1, stop="finished")
+    assert found.text == (
+        "cohort has ended: 1 succeeded, 2 failed, 1 refused (of 4)\n"
+        "\n"
+        "FAILED OUT_OF_MEMORY_ERROR: 2 rows\n"
+        "  for the workflow's author: give the failed task more memory\n"
+        "  bad0, bad1\n"
+        "\n"
+        "REFUSED ValidationException: 1 row\n"
+        "  for you: correct the row as the message says\n"
+        "  refused\n"
+        "\n"
+        "results: /srv/cohort.results.csv\n"
+    )
+
+
+async def test_of_many_failures_twenty_are_named():
+    found = await told(failing=30)
+    failures: Any = found.facts()["failures"]
+    assert (failures[0]["count"], len(failures[0]["ids"])) == (30, 20)
+    assert "bad19, ...\n" in found.text
+
+
+@pytest.mark.parametrize(
+    ("notice", "words"),
+    [
+        (Notice.FAILURE, "cohort has a first failure: "),
+        (Notice.STOPPED, "cohort stopped and needs somebody: "),
+    ],
+)
+async def test_each_notice_says_what_it_is(notice, words):
+    found = await told(notice, error="no AWS credentials\nfound")
+    assert found.title.startswith(words)
+    assert (found.facts()["exitCode"], found.facts()["endedAt"]) == (None, None)
+    assert "\nno AWS credentials found\n" in found.text

@@ -59,7 +59,7 @@ def check(**options: Any) -> None:
     with loaded(source(options), as_json=options["as_json"], places=places) as manifest:
         answers = None if places is None else _asked(manifest, places, options)
         if options["as_json"]:
-            told = {"retry": retry_facts(manifest.retry), **_facts(answers)}
+            told = retry_facts(manifest.retry) | _facts(answers)
             emit("check", batch=manifest.batch, rows=manifest.count, problems=0, **told)
         else:
             _tell(manifest, answers)

@@ -68,7 +68,7 @@ def _tell(manifest: Manifest, sync: Sync, counts: Counts, options: dict[str, Any
     }
     if options["as_json"]:
         samples = {"changedIds": list(sync.changed_ids), "goneIds": list(sync.gone_ids)}
-        emit("plan", batch=manifest.batch, retry=retry_facts(manifest.retry), **samples, **facts)
+        emit("plan", batch=manifest.batch, **retry_facts(manifest.retry), **samples, **facts)
         return
     say(
         f"{printable(manifest.batch)}: {sync.rows} rows: {sync.new} new, {sync.unchanged} unchanged, "

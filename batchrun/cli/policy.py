@@ -31,8 +31,11 @@ def tell_retries(policy: RetryPolicy) -> None:
 
 
 def retry_facts(policy: RetryPolicy) -> dict[str, Any]:
-    """Give it for programs; waits are in seconds."""
-    return {"wait": _first_wait(policy), "rules": [_facts(rule, policy) for rule in policy.rules]}
+    """Give it for programs, where the manifest says anything; waits are in seconds."""
+    if policy == RetryPolicy():
+        return {}
+    rules = [_facts(rule, policy) for rule in policy.rules]
+    return {"retry": {"wait": _first_wait(policy), "rules": rules}}
 
 
 def _line(rule: RetryRule, policy: RetryPolicy) -> str:

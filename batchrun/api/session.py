@@ -136,7 +136,8 @@ class Session:
 
         Args:
             manifest: What is to run; the same again goes on where it stood.
-            limits: How far and how hard to go.
+            limits: How far and how hard to go. Where its retry rules end with the usual ones, the manifest's
+                come before these.
             changed: What to do about rows whose content changed after they were submitted.
             deadline: Seconds after which the launch stops in good order.
             lease: Seconds for which another host lets a dead launcher hold the batch; 1 or more.
@@ -166,7 +167,8 @@ class Session:
             launcher = None
             if service is not None:
                 timing = Timing(lease=ttl, deadline=deadline)
-                launcher = self._launcher(ledger, service, held, limits, timing, audience)
+                own = replace(limits, retry=limits.retry.over(manifest.retry))
+                launcher = self._launcher(ledger, service, held, own, timing, audience)
             launch = Launch(
                 ledger=ledger, lease=held, sync=sync, counts=counts, launcher=launcher, audience=audience
             )

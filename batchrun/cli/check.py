@@ -8,6 +8,7 @@ import anyio
 import click
 
 from batchrun.cli.options import MANIFEST, OUTPUT, READ_RATE, SERVICE, option, stacked
+from batchrun.cli.policy import retry_facts, tell_retries
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.values import seconds
@@ -58,9 +59,11 @@ def check(**options: Any) -> None:
     with loaded(source(options), as_json=options["as_json"], places=places) as manifest:
         answers = None if places is None else _asked(manifest, places, options)
         if options["as_json"]:
-            emit("check", batch=manifest.batch, rows=manifest.count, problems=0, **_facts(answers))
+            told = retry_facts(manifest.retry) | _facts(answers)
+            emit("check", batch=manifest.batch, rows=manifest.count, problems=0, **told)
         else:
             _tell(manifest, answers)
+            tell_retries(manifest.retry)
 
 
 def _asked(manifest: Manifest, places: RowPlaces, options: dict[str, Any]) -> Answers:

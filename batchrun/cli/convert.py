@@ -20,6 +20,7 @@ from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Source, load, native_text
 from batchrun.manifest.source import format_of, name_of
 from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write, write_defaults
+from batchrun.model.retrying import RetryPolicy
 
 if TYPE_CHECKING:
     from batchrun.manifest import Manifest
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
 NATIVE: Final = "native"
+_RETRY_LEFT_OUT: Final = (
+    "note: this format has no place for retry:, which was left out; to go on with it, keep it in a YAML or "
+    "JSON manifest, which may name a CSV, TSV or JSON Lines file as its runs:"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,11 @@ class Conversion:
         return self.is_native and self.defaults_out is not None
 
     @property
+    def holds_retry(self) -> bool:
+        """Whether the output says which failed runs are retried."""
+        return self.form in DOCUMENTS and not self.is_native
+
+    @property
     def holds_batch(self) -> bool:
         """Whether the output says the batch's name."""
         return self.form in DOCUMENTS and not self.is_settings
@@ -113,6 +123,8 @@ def convert(wanted: Conversion) -> None:
         _compare(wanted, manifest, draft, defaults)
         batch, count = manifest.batch, manifest.count
     _tell(wanted, batch, count)
+    if not wanted.holds_retry and manifest.retry != RetryPolicy():
+        complain(_RETRY_LEFT_OUT)
 
 
 def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:
@@ -121,7 +133,15 @@ def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path |
     rows = _rows(manifest, batch)
     shared = shared_fields(rows) if wanted.form in DOCUMENTS or defaults else {}
     with draft.open("w", encoding="utf-8", newline="") as file:
-        write(rows, file, wanted.form, batch=batch, defaults=shared, source=name_of(wanted.source.path))
+        write(
+            rows,
+            file,
+            wanted.form,
+            batch=batch,
+            defaults=shared,
+            retry=manifest.retry,
+            source=name_of(wanted.source.path),
+        )
     if defaults:
         _write_defaults(wanted, defaults, shared)
 
@@ -178,7 +198,8 @@ def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path
             tags=wanted.source.tags,
         )
         again = stack.enter_context(load(written))
-        if (again.batch, again.digest) != (manifest.batch, manifest.digest):
+        retry = manifest.retry if wanted.holds_retry else RetryPolicy()
+        if (again.batch, again.digest, again.retry) != (manifest.batch, manifest.digest, retry):
             raise InvariantError(f"the rows do not mean the same in {wanted.form.value}; nothing was written")
 
 

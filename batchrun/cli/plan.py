@@ -8,6 +8,7 @@ import anyio
 import click
 
 from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE
+from batchrun.cli.policy import retry_facts, tell_retries
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import emit, say
 from batchrun.cli.values import seconds
@@ -35,7 +36,7 @@ def plan(**options: Any) -> None:
 
     with loaded(source(options), as_json=options["as_json"]) as manifest:
         sync, counts = anyio.run(_compare, manifest, options["ledger"])
-        _tell(manifest.batch, sync, counts, options)
+        _tell(manifest, sync, counts, options)
 
 
 async def _compare(manifest: Manifest, ledger_path: str) -> tuple[Sync, Counts]:
@@ -47,7 +48,7 @@ async def _compare(manifest: Manifest, ledger_path: str) -> tuple[Sync, Counts]:
         return await ledger.compare(manifest.batch, manifest.specs()), await ledger.counts(manifest.batch)
 
 
-def _tell(batch: str, sync: Sync, counts: Counts, options: dict[str, Any]) -> None:
+def _tell(manifest: Manifest, sync: Sync, counts: Counts, options: dict[str, Any]) -> None:
     waiting = sum(counts.by_state.get(state, 0) for state in (State.PLANNED, State.BACKOFF))
     unsettled = counts.by_state.get(State.SUBMITTING, 0)
     calls = sync.new + waiting + unsettled
@@ -66,10 +67,11 @@ def _tell(batch: str, sync: Sync, counts: Counts, options: dict[str, Any]) -> No
         "seconds_to_submit": round(calls / rate, 1),
     }
     if options["as_json"]:
-        emit("plan", batch=batch, changedIds=list(sync.changed_ids), goneIds=list(sync.gone_ids), **facts)
+        samples = {"changedIds": list(sync.changed_ids), "goneIds": list(sync.gone_ids)}
+        emit("plan", batch=manifest.batch, **retry_facts(manifest.retry), **samples, **facts)
         return
     say(
-        f"{printable(batch)}: {sync.rows} rows: {sync.new} new, {sync.unchanged} unchanged, "
+        f"{printable(manifest.batch)}: {sync.rows} rows: {sync.new} new, {sync.unchanged} unchanged, "
         f"{sync.changed} changed, {sync.gone} gone from the manifest"
     )
     for word, ids, count in (("changed", sync.changed_ids, sync.changed), ("gone", sync.gone_ids, sync.gone)):
@@ -81,3 +83,4 @@ def _tell(batch: str, sync: Sync, counts: Counts, options: dict[str, Any]) -> No
     say(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")
     usual = "the usual " if asked.is_auto else ""
     say(f"StartRun calls: {calls}, {seconds(calls / rate)} at {usual}{rate:g} per second")
+    tell_retries(manifest.retry)

@@ -80,7 +80,7 @@ class _Wanted:
     "--failed-manifest",
     metavar="FILE",
     help="Write the rows that ended without success, or that --where chooses, as a manifest: .yaml, .json, "
-    ".jsonl, .csv or .tsv. Without -o, write nothing else.",
+    ".jsonl, .csv or .tsv, without its retry:. Without -o, write nothing else.",
 )
 @SAFE_CSV
 @LEDGER

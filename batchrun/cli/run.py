@@ -64,14 +64,14 @@ if TYPE_CHECKING:
     type=Retry(),
     metavar="REASON=N",
     help="Give runs that fail for this reason, a glob, so many more attempts; repeatable, the first that "
-    "matches counts, before SERVICE_ERROR=2 and INSTANCE_RESERVATION_FAILED=2.",
+    "matches counts, then retry: in the manifest, then SERVICE_ERROR=2 and INSTANCE_RESERVATION_FAILED=2.",
 )
 @option("--no-retry", is_flag=True, show_default=False, help="Give no run another attempt by itself.")
 @option(
     "--retry-wait",
     type=Duration(),
-    default="1m",
-    help="How long to wait before the first of them; doubles with each.",
+    metavar="DURATION",
+    help="How long to wait before the first of them; doubles with each.  [default: the manifest's, else 1m]",
 )
 @option(
     "--poll-interval", type=Duration(), default="60s", help="The longest wait between two looks at a run."

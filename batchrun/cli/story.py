@@ -48,6 +48,7 @@ def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
             for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True)
         ],
         "request": start_run_request(entry),
+        "manifest_request": None if entry.manifest_request is None else json.loads(entry.manifest_request),
         "next_request": None if entry.next_request is None else json.loads(entry.next_request),
         "events": [
             {"at": at.isoformat(), "attempt": attempt, "event": kind, **json.loads(detail)}
@@ -73,8 +74,16 @@ def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
     yield "request:"
     text = json.dumps(start_run_request(entry), indent=2, ensure_ascii=False)
     yield from (f"  {printable(line)}" for line in text.split("\n"))
+    if entry.manifest_request is not None:
+        yield f"it departs from the manifest in {', '.join(_departures(entry))}"
     if entry.next_request is not None:
         yield "its next attempt will have other content, from the manifest"
+
+
+def _departures(entry: Entry) -> list[str]:
+    """Give the fields in which the attempt's request is not what the manifest asks for."""
+    asked, wanted = json.loads(entry.request), json.loads(entry.content)
+    return [name for name in sorted({*asked, *wanted}) if asked.get(name) != wanted.get(name)]
 
 
 def _standing(entry: Entry) -> Iterator[tuple[str, str]]:

@@ -12,12 +12,11 @@ from typing import Any, Final
 
 import click
 
+from batchrun.model import durations
 from batchrun.model.limits import StopAfter
 from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Rate
 from batchrun.model.retrying import RetryRule
 
-_DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
-_UNITS: Final = (86400, 3600, 60, 1)
 _RATES: Final = {"auto": AUTO, "unlimited": UNLIMITED}
 _WHOLE: Final = 100
 
@@ -31,13 +30,10 @@ class Duration(click.ParamType[float]):
         """Give the seconds."""
         if isinstance(value, int | float):
             return float(value)
-        text = str(value).strip()
-        match = _DURATION.fullmatch(text)
-        if re.fullmatch(r"\d+(\.\d+)?", text):
-            return float(text)
-        if not text or match is None:
+        try:
+            return durations.parsed(str(value).strip())
+        except ValueError:
             self.fail(f"'{value}' is not a duration; write for instance 90s, 50m, 1h30m or 2d", param, ctx)
-        return sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS, strict=True) if part)
 
 
 class Lines(click.ParamType[str]):

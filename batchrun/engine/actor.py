@@ -8,6 +8,7 @@ Belongs here: the order of turn, intent, call and record. Does not: what an outc
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -26,7 +27,18 @@ from batchrun.errors import (
 )
 from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit
 from batchrun.model.denials import Denials
-from batchrun.model.events import Accepted, Doubted, Event, Failed, Intended, Recalled, Revised, Seen
+from batchrun.model.duplicating import is_duplicate, replaced, source_of
+from batchrun.model.events import (
+    Accepted,
+    Deferred,
+    Doubted,
+    Event,
+    Failed,
+    Intended,
+    Recalled,
+    Revised,
+    Seen,
+)
 from batchrun.model.limits import Mode
 from batchrun.model.request import run_name, start_run_request
 from batchrun.model.states import State
@@ -122,7 +134,25 @@ class Actor:
         intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag)
         entry = await self._recorder.record(entry, intent)
         points.reached(Point.INTENDED)
+        if is_duplicate(entry) and (event := await self._without_source(entry)) is not None:
+            return await self._record(entry, event), False
         return await self._send(entry, turn, self._limits.replay_window)
+
+    async def _without_source(self, entry: Entry) -> Event | None:
+        """Look whether the run that is to be copied is still the one of that id; None where it is."""
+        earlier = await self._recorder.earlier(entry)
+        source = source_of(entry, [attempt.run for attempt in earlier])
+        if source is None:
+            return None
+        try:
+            found = await self._service.get_run(source.id)
+        except NotFoundError:
+            return replaced(source, self._clock.utcnow())
+        except CallError as error:  # nothing was sent
+            wait = timedelta(seconds=self._limits.defer.denied_wait(entry.deferrals, entry.id))
+            now = self._clock.utcnow()
+            return Deferred(at=now, due=now + wait, code=error.code, message=error.message)
+        return None if found.run.uuid == source.uuid else replaced(source, self._clock.utcnow())
 
     async def _replay(self, entry: Entry, trusted_until: float) -> tuple[Entry, bool]:
         turn = await self._turn(self._unsettled)

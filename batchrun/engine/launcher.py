@@ -296,13 +296,17 @@ class Launcher:
         has_due = not self._is_due_known or (self._due_at is not None and self._due_at <= at)
         if not (has_due and self._wants_more()):
             return
+        # First, for what is recorded while the ledger is read may be due already, and not be read.
+        self._is_due_known, self._due_at = True, None
         room = self._planner.room()
         entries = await self._ledger.due(self._batch, at=at, limit=room, skip=self._planner.held)
         for entry in entries:
             self._planner.add(entry, now=self._clock.monotonic(), at=at)
-        if len(entries) < room:
-            self._is_due_known = True
-            self._due_at = await self._ledger.next_due(self._batch, after=at)
+        if len(entries) == room:
+            self._is_due_known = False
+            return
+        found = await self._ledger.next_due(self._batch, after=at)
+        self._due_at = min((due for due in (self._due_at, found) if due is not None), default=None)
 
     async def _carry_out(self, action: Action) -> None:
         try:

@@ -55,6 +55,7 @@ class Search:
 
     specs: Callable[[], Iterable[Spec]]  #: the manifest's rows; may be gone through again and again
     default_name: Callable[[str], str]  #: the name of a run, by its row's id, where the row does not say
+    changes: tuple[str, ...] = ()  #: what the manifest's retry rules change from one attempt to the next
     tagged: bool = True  #: whether the batch's runs were started with our tags
     changed: Changed = (
         Changed.REFUSE
@@ -147,7 +148,8 @@ class Rebuilder:
 
     async def _rebuild(self, rebuilt: Rebuilt) -> None:
         await self._refuse_sent()
-        evidence = Evidence(self._batch, self._search.specs(), self._search.default_name)
+        search = self._search
+        evidence = Evidence(self._batch, search.specs(), search.default_name, search.changes)
         await self._sweep(evidence)
         judgements = {id_: one for id_, one in self._judge(evidence, rebuilt) if one.attempts}
         undecided = rebuilt.matches[Match.CHANGED] if self._search.changed is Changed.REFUSE else 0

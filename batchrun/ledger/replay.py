@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchrun.errors import InvariantError
 from batchrun.ledger.rows import past_attempt_of, time_of
 from batchrun.model.entry import Entry, Run
-from batchrun.model.events import KINDS, Accepted, Event, Intended, Revised
+from batchrun.model.events import KINDS, Accepted, Event, Intended
 from batchrun.model.spec import digest, request_id
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
@@ -131,11 +131,11 @@ class Replay:
 
     def _event(self, kind: str, at: int, detail: str) -> Event:
         facts: dict[str, Any] = json.loads(detail)
+        if "request" in facts:
+            facts["request"] = self._request(facts["request"])
         match _KINDS[kind]:
             case kind_ if kind_ is Intended:
                 return Intended(at=time_of(at), tagged=facts["tagged"])
-            case kind_ if kind_ is Revised:
-                return Revised(at=time_of(at), request=self._request(facts["request"]))
             case kind_:
                 return kind_(at=time_of(at), **{name: _value(name, fact) for name, fact in facts.items()})
 

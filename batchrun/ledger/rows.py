@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchrun.model.entry import Entry, Run
-from batchrun.model.events import Intended, Revised
+from batchrun.model.events import Intended, Retried, Revised
 from batchrun.model.spec import digest
 from batchrun.model.states import State
 from batchrun.ports.ledger import Batch, PastAttempt
@@ -154,6 +154,8 @@ def detail(event: Event, entry: Entry) -> str:
             return _JSON.encode({"tagged": tagged, "request_id": entry.request_id})
         case Revised(request=request):
             return _JSON.encode({"request": digest(request)})
+        case Retried(request=str(request)):
+            return _JSON.encode(_facts(event, but="at") | {"request": digest(request)})
         case _:
             return _JSON.encode(_facts(event, but="at"))
 

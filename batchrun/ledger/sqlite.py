@@ -172,8 +172,12 @@ class SqliteLedger(Ledger):
     async def task_failures(self, batch: str) -> Sequence[TaskFailures]:
         return await self._read(lambda: failed_runs.task_failures(self._connection, batch))
 
-    async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
-        return await self._write(lambda: retry(self._connection, batch, ids, at=at, why=why))
+    async def retry(
+        self, batch: str, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
+    ) -> Sequence[str]:
+        return await self._write(
+            lambda: retry(self._connection, batch, ids, at=at, why=why, duplicates=duplicates)
+        )
 
     async def ask_to_cancel(
         self, batch: str, ids: Collection[str] | None, *, scope: Scope, at: datetime

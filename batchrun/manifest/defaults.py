@@ -15,6 +15,7 @@ from batchrun.manifest.columns import ColumnError, column
 from batchrun.manifest.placeholders import PlaceholderError, check_name, names_in, unescaped
 from batchrun.manifest.problems import Place, Record, dotted, printable
 from batchrun.manifest.rules import check_size
+from batchrun.model.spec import merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,18 +31,6 @@ class Defaults:
 
     fields: dict[str, Json]
     broken: frozenset[str]  #: given but wrong, and said so: their absence is not another problem
-
-
-def merged(under: dict[str, Json], over: dict[str, Json]) -> dict[str, Json]:
-    """Lay one table over another: tables within merge, anything else is replaced."""
-    result = dict(under)
-    for key, value in over.items():
-        below = result.get(key)
-        if isinstance(below, dict) and isinstance(value, dict):
-            result[key] = merged(below, value)
-        else:
-            result[key] = value
-    return result
 
 
 def combined(records: Iterable[Record], model: RequestModel, problems: Problems) -> Defaults:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import json_document, line_files, native
+from batchrun.manifest import json_document, line_files, native, retrying
 from batchrun.manifest.problems import Place, Record, instead, shown, unreadable
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import Format, name_of
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.parts import Part
     from batchrun.manifest.problems import Problems
+    from batchrun.model.retrying import RetryPolicy
 
 _BATCH: Final = frozenset({"batch", "batchName"})
 _DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})
-_KEYS: Final = ("batch", "defaults", "runs")
+_KEYS: Final = ("batch", "defaults", "runs", retrying.KEY)
 _NATIVE_KEYS: Final = frozenset({"batchName", "defaultRunSetting", "batchRunSettings"})
 
 
@@ -57,6 +58,12 @@ class Document:
         self._model = model
         self._problems = problems
         self._is_native = False
+        self._retry = retrying.RetryReader(model, problems)
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """What the document says of retries; whole when its rows were gone through."""
+        return self._retry.policy
 
     def head(self) -> Head:
         """
@@ -85,6 +92,8 @@ class Document:
         for part in self._parts():
             if part.wrong:
                 self._problems.extend(part.wrong)
+            elif part.key[:1] == (retrying.KEY,) and not self._is_native:
+                self._retry.take(part)
             elif part.is_element:
                 if record := self._record(part):
                     yield record
@@ -102,6 +111,9 @@ class Document:
         """
         fields: dict[str, Part] = {}
         for part in self._parts():
+            if part.key[:1] == (retrying.KEY,):
+                cure = "put it into the manifest, beside defaults and runs"
+                raise unreadable(part.place, "retry is for all rows, and no field", cure, field=retrying.KEY)
             if not part.key or part.is_element:
                 cure = "write a table of StartRun fields"
                 raise unreadable(part.place, "defaults are a table", cure)
@@ -185,6 +197,9 @@ class Document:
                 self._report(part, "tags of a StartRunBatch resource have no place here", cure)
             case ("requestId",) if self._is_native:
                 pass  # It names a StartRunBatch call that will not be made.
+            case (retrying.KEY, *_):
+                cure = "give --retry, or write the manifest with defaults and runs"
+                self._report(part, "AWS's settings have no place for it", cure)
             case (name, *_) if name not in {*_KEYS, *_NATIVE_KEYS}:
                 self._report(part, f"{shown(name)} is no key of a manifest", self._unknown_cure(name))
 

@@ -31,6 +31,16 @@ TAGS: Final = 50
 NAME: Final = 128
 #: Run names that we make: what the console takes, one less than the API.
 RUN_NAME: Final = 127
+#: Rules of ``retry:``; each failed run is held against them.
+RULES: Final = 100
+#: Globs over the reason in one of them: all are told in the history.
+REASONS: Final = 20
+#: A glob over what the service says of a failure, in characters.
+GLOB: Final = 200
+#: Attempts that one rule may add; ``--retry`` takes no more either.
+RETRIES: Final = 999
+#: The longest wait before a retry, in seconds: 30 days.
+WAIT: Final = 30 * 86400
 #: Problems that are told; the rest are counted.
 PROBLEMS: Final = 50
 #: Problems of one kind (same field, same cure) that are told, so that one mistake does not hide the others.

@@ -21,6 +21,7 @@ from batchrun.manifest.rules import start_run
 from batchrun.manifest.source import STDIN, format_of, name_of, opened
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
+from batchrun.model.retrying import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ class Manifest:
     """Checked specs, kept in a temporary file: what changes in the source from now on changes nothing."""
 
     batch: str
+    retry: RetryPolicy  #: what the manifest says of retries; the usual one where it says nothing
     _spool: Spool
 
     @property
@@ -86,22 +88,22 @@ def load(source: Source, *, stdin: BinaryIO | None = None, places: RowPlaces | N
     problems = Problems()
     with contextlib.ExitStack() as stack:
         spool = stack.enter_context(contextlib.closing(Spool()))
-        batch = ""
+        batch, retry = "", RetryPolicy()
         try:
-            batch = _spooled(source, stdin, spool, problems, places)
+            batch, retry = _spooled(source, stdin, spool, problems, places)
         except ManifestError as error:
             problems.absorb(error)
         problems.raise_any()
         stack.pop_all()
-        return Manifest(batch=batch, _spool=spool)
+        return Manifest(batch=batch, retry=retry, _spool=spool)
 
 
 def _spooled(
     source: Source, stdin: BinaryIO | None, spool: Spool, problems: Problems, places: RowPlaces | None
-) -> str:
-    """Read everything into the spool, as long as nothing is wrong; give the batch's name."""
+) -> tuple[str, RetryPolicy]:
+    """Read everything into the spool, as long as nothing is wrong; give the batch's name and its retries."""
     with contextlib.ExitStack() as stack:
-        head, rows = _read(source, stdin, problems, stack)
+        head, rows, document = _read(source, stdin, problems, stack)
         model = start_run(own_tags=source.tags)
         batch = _batch(source, head, problems)
         files = [_defaults_file(path, source, problems) for path in source.defaults]
@@ -113,22 +115,23 @@ def _spooled(
         expander = Expander(batch=usable, model=model, defaults=combined, problems=problems)
         noted = rows if places is None else places.noted(rows)
         _expand(noted, expander, spool, problems, name_of(source.path))
-    return batch
+        # Only now: the block may stand after the rows.
+        return batch, RetryPolicy() if document is None else document.retry
 
 
 def _read(
     source: Source, stdin: BinaryIO | None, problems: Problems, stack: contextlib.ExitStack
-) -> tuple[Head, Iterator[Record]]:
+) -> tuple[Head, Iterator[Record], Document | None]:
     form = format_of(source.path, source.format)
     name = name_of(source.path)
     stream = stack.enter_context(opened(source.path, stdin))
     # Only now: loading it takes longer than finding out that there is no such file.
     model = start_run(own_tags=source.tags)
     if line_files.is_line_format(form):
-        return NO_HEAD, line_files.records(stream, name, form, model, problems)
+        return NO_HEAD, line_files.records(stream, name, form, model, problems), None
     copy = stack.enter_context(contextlib.closing(kept(stream, name)))
     document = Document(copy, source.path, form, model, problems)
-    return document.head(), document.rows()
+    return document.head(), document.rows(), document
 
 
 def _expand(rows: Iterator[Record], expander: Expander, spool: Spool, problems: Problems, name: str) -> None:

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Path, Place
     from batchrun.model.spec import Json
 
-#: Tables that are opened, so that a list within them is read element by element.
-OPENED: Final = frozenset({(), ("batchRunSettings",)})
+#: Tables that are opened, so that a list within them is read element by element: it may be long, or each
+#: element wants a place of its own.
+OPENED: Final = frozenset({(), ("batchRunSettings",), ("retry",)})
 #: Lists that are read element by element.
-STREAMED: Final = frozenset({(), ("runs",), ("batchRunSettings", "inlineSettings")})
+STREAMED: Final = frozenset(
+    {(), ("runs",), ("batchRunSettings", "inlineSettings"), ("retry",), ("retry", "rules")}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.defaults import merged
 from batchrun.manifest.names import run_name, wrong_name
 from batchrun.manifest.placeholders import PlaceholderError, Values
 from batchrun.manifest.problems import dotted, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import as_text
-from batchrun.model.spec import canonical
+from batchrun.model.spec import canonical, merged
 
 if TYPE_CHECKING:
     from batchrun.manifest.defaults import Defaults

@@ -81,11 +81,11 @@ def _tags(value: Json, path: Path, context: Context, *, own_tags: bool) -> None:
             context.report((*path, key), "this key is one of batchrun's", cure)
 
 
-def check_size(parameters: Json, context: Context) -> None:
+def check_size(parameters: Json, context: Context, path: Path = ("parameters",)) -> None:
     """Report parameters that are larger than StartRun takes."""
     if not isinstance(parameters, dict):
         return
     size = len(canonical(parameters).encode(errors="replace"))
     if size > limits.PARAMETERS:
         cure = f"at most {limits.PARAMETERS} are allowed: pass a sample sheet or an S3 prefix instead"
-        context.report(("parameters",), f"{size} bytes of JSON", cure)
+        context.report(path, f"{size} bytes of JSON", cure)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest import delimited_text, yaml_text
+from batchrun.manifest import delimited_text, retrying, yaml_text
 from batchrun.manifest.source import Format
 from batchrun.manifest.written_rows import Row, Rows, as_written, json_text, row_of, shared_fields, without
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO
 
+    from batchrun.model.retrying import RetryPolicy
     from batchrun.model.spec import Json
 
 __all__ = ["DOCUMENTS", "Row", "Rows", "row_of", "shared_fields", "write", "write_defaults"]
@@ -40,6 +41,7 @@ def write(
     *,
     batch: str | None = None,
     defaults: Mapping[str, Json] | None = None,
+    retry: RetryPolicy | None = None,
     source: str = "manifest",
 ) -> None:
     """
@@ -52,13 +54,14 @@ def write(
         batch: The batch's name, which only YAML and JSON can hold.
         defaults: What need not be said in each row, from :func:`shared_fields`: a document holds it, for
             other formats it is on the caller to keep it, with :func:`write_defaults`.
+        retry: What is said of retries, which only YAML and JSON can hold.
         source: What messages call the rows.
 
     Raises:
         ManifestError: The format cannot say what a row has.
     """
     shared = defaults or {}
-    head = _head(batch, shared) if form in DOCUMENTS else {}
+    head = _head(batch, shared, retry) if form in DOCUMENTS else {}
 
     def rest() -> Rows:
         return lambda: (Row(id=row.id, fields=without(row.fields, shared)) for row in rows())
@@ -84,11 +87,12 @@ def write_defaults(defaults: Mapping[str, Json], out: IO[str], form: Format) -> 
         out.writelines(f"{line}\n" for line in yaml_text.table(fields, 0))
 
 
-def _head(batch: str | None, shared: Mapping[str, Json]) -> dict[str, Json]:
+def _head(batch: str | None, shared: Mapping[str, Json], retry: RetryPolicy | None) -> dict[str, Json]:
     head: dict[str, Json] = {} if batch is None else {"batch": batch}
     if shared:
         head["defaults"] = _ordered({name: as_written(value) for name, value in shared.items()})
-    return head
+    block = None if retry is None else retrying.written(retry)
+    return head if block is None else head | {retrying.KEY: block}
 
 
 def _table(row: Row) -> dict[str, Json]:
@@ -104,8 +108,7 @@ def _write_yaml(rows: Rows, out: IO[str], head: dict[str, Json]) -> None:
     out.writelines(f"{line}\n" for line in yaml_text.table(head, 0, depth=0))
     out.write("runs:\n")
     for row in rows():
-        first, *others = yaml_text.table(_table(row), 4)
-        out.write("\n".join([f"  - {first.strip()}", *others]) + "\n")
+        out.writelines(f"{line}\n" for line in yaml_text.element(_table(row), 2))
 
 
 def _write_json(rows: Rows, out: IO[str], head: dict[str, Json]) -> None:

@@ -85,5 +85,16 @@ def _entry(key: str, value: Json, indent: int) -> Iterator[str]:
         yield line
         return
     yield key
-    for element in value:
-        yield f"{' ' * indent}  - {text(element) if isinstance(element, str) else flow(element)}"
+    for part in value:
+        yield from element(part, indent + 2)
+
+
+def element(value: Json, indent: int) -> Iterator[str]:
+    """Give the lines of a list's element; a table gets a line for each of its entries."""
+    space = " " * indent
+    if isinstance(value, dict) and value:
+        first, *others = table(value, indent + 2)
+        yield f"{space}- {first.strip()}"
+        yield from others
+    else:
+        yield f"{space}- {text(value) if isinstance(value, str) else flow(value)}"

@@ -127,11 +127,12 @@ class Revised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried:
-    """The attempt ended without success, and another one is to be made of the same content."""
+    """The attempt ended without success, and another one is to be made."""
 
     at: datetime
     due: datetime  #: not before this
     why: str  #: the rule that asks for it, or who
+    request: str | None = None  #: canonical: what it asks for, where that is not what the last one asked for
 
 
 Event: TypeAlias = (

@@ -1,10 +1,11 @@
 """
 Telling which runs belong to which rows, when only the manifest and the service are left.
 
-How it decides. A run that carries our tags names its row and attempt itself; its requestId says whether the
-row still has the content that it was started with. A run without tags is the row's where it was asked for
-exactly what the row asks for (name, workflow, output place, parameters), and where it is the only such run
-and the row the only such row. Everything else is said, not guessed: a row that is started again by mistake
+How it decides. A run that carries our tags names its row and attempt itself; its requestId says what it was
+started with: the row's content, or what a retry made of the attempt before (a rule's change, a copy by
+runId), which is made again and compared. A run without tags is the row's where it was asked for exactly what
+the row asks for (name, workflow, output place, parameters), and where it is the only such run and the row the
+only such row. Everything else is said, not guessed: a row that is started again by mistake
 costs money, one that a person looks at costs a minute.
 
 Belongs here: those decisions, and the events that a found run stands for. Does not: looking (``engine``).
@@ -18,8 +19,11 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.events import Accepted, Doubted, Event, Intended, Refused, Revised, seen
+from batchrun.model.duplicating import duplicate
+from batchrun.model.events import Accepted, Doubted, Event, Intended, Refused, Retried, Revised, seen
+from batchrun.model.retrying import changed
 from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, digest, request_id
+from batchrun.model.states import Outlook, outlook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,6 +38,9 @@ OTHER_CONTENT: Final = "OtherContent"
 
 #: More attempts than any row has; a tag that says so was not written by us.
 _MOST_ATTEMPTS: Final = 1000
+#: Requests that an attempt is held against; more than any sensible rules lead to.
+_MOST_REQUESTS: Final = 200
+_WITHOUT_SUCCESS: Final = frozenset({Outlook.FAILED, Outlook.CANCELLED, Outlook.REMOVED})
 
 
 class Match(enum.Enum):
@@ -53,6 +60,7 @@ class Attempt:
     run: Run
     tagged: bool = True
     doubt: str | None = None  #: why the run is not what the row asks for now
+    request: str | None = None  #: what a retry made of the attempt before; None is the row's content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +85,13 @@ class _Claim:
 class Evidence:
     """What was seen at the service, by the row that it speaks of. Sightings are kept cut down to that."""
 
-    def __init__(self, batch: str, specs: Iterable[Spec], default_name: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        batch: str,
+        specs: Iterable[Spec],
+        default_name: Callable[[str], str],
+        changes: Sequence[str] = (),
+    ) -> None:
         """
         Take note of what to look for.
 
@@ -85,8 +99,10 @@ class Evidence:
             batch: The batch's name.
             specs: The manifest's rows; gone through once.
             default_name: What the run of a row with this id is called where the row does not say.
+            changes: What the manifest's retry rules may have changed from one attempt to the next.
         """
         self._batch = batch
+        self._changes = changes
         self._ids: set[str] = set()
         self._rows_named: Counter[str] = Counter()
         self._rows_asking: Counter[str] = Counter()
@@ -140,7 +156,7 @@ class Evidence:
             tagged: Whether the batch's runs were started with our tags.
         """
         if claims := self._claims.get(spec.id):
-            return _by_tags(self._batch, spec, claims)
+            return _by_tags(self._batch, spec, claims, self._changes)
         wanted = json.loads(spec.request)
         asked, name = _asked_by(wanted), str(wanted.get("name"))
         fits = self._untagged.get(asked, [])
@@ -159,19 +175,30 @@ def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: boo
     An attempt of which nothing is left, but after which others came, is told as lost.
 
     Args:
-        entry: With the row's content; earlier attempts are told with it too, as theirs is not known.
-        attempts: What was found, oldest first.
+        entry: With the row's content; attempts of which no other is known are told with it too.
+        attempts: What was found, oldest first; one at least.
         at: Now.
         again: Whether the row's content is to be run as a new attempt after that.
     """
-    number = 0
-    for attempt in attempts:
-        while (number := number + 1) < attempt.number:
-            yield from _lost(attempt.run.creation_time or at, at)
-            yield Revised(at=at, request=entry.request)
-        yield from _found(attempt, at)
-        if again or attempt is not attempts[-1]:
-            yield Revised(at=at, request=entry.request)
+    found = {attempt.number: attempt for attempt in attempts}
+    for number in range(1, attempts[-1].number + 1):
+        attempt = found.get(number)
+        if number > 1:
+            yield _next(entry, attempt, at)
+        if attempt is not None:
+            yield from _found(attempt, at)
+        else:
+            following = next(one for one in attempts if one.number > number)
+            yield from _lost(following.run.creation_time or at, at)
+    if again:
+        yield _next(entry, None, at)
+
+
+def _next(entry: Entry, attempt: Attempt | None, at: datetime) -> Event:
+    """Give the event that begins *attempt*; without one, an attempt with the row's content."""
+    if attempt is None or attempt.request is None:
+        return Revised(at=at, request=entry.request)
+    return Retried(at=at, due=at, why="found when the ledger was made again", request=attempt.request)
 
 
 def _lost(no_later_than: datetime, at: datetime) -> Iterator[Event]:
@@ -192,31 +219,66 @@ def _attempt(text: str) -> int | None:
     return int(text) if is_number and 1 <= int(text) <= _MOST_ATTEMPTS else None
 
 
-def _by_tags(batch: str, spec: Spec, claims: Sequence[_Claim]) -> Judgement:
+def _by_tags(batch: str, spec: Spec, claims: Sequence[_Claim], changes: Sequence[str]) -> Judgement:
     by_attempt: defaultdict[int, list[_Claim]] = defaultdict(list)
     for claim in claims:
         if claim.attempt is None:
             return _ambiguous([claim.run], f"its tag {TAG_ATTEMPT} is no attempt's number; mend or remove it")
         by_attempt[claim.attempt].append(claim)
-    attempts = []
+    attempts: list[Attempt] = []
+    requests = _Requests(spec, changes)
     for number, rivals in sorted(by_attempt.items()):
-        due = request_id(batch, spec.id, number, spec.request)
-        own = [claim for claim in rivals if claim.request_id == due] or rivals
+        ids = requests.by_id(batch, number)
+        own = [claim for claim in rivals if claim.request_id in ids] or rivals
         if len(own) > 1:
             return _ambiguous(
                 [claim.run for claim in own],
                 f"each is tagged as attempt {number} of this row; remove the tags from those that are copies",
             )
-        attempts.append(_tagged(own[0], number, is_own=own[0].request_id == due))
+        asked = ids.get(own[0].request_id or "")
+        attempts.append(_tagged(own[0], number, asked, spec))
+        requests.found(asked, own[0].run)
     match = Match.FOUND if attempts[-1].doubt is None else Match.CHANGED
     return Judgement(match=match, attempts=tuple(attempts))
 
 
-def _tagged(claim: _Claim, number: int, *, is_own: bool) -> Attempt:
-    doubt = (
-        None if is_own else f"run {claim.run.id} was started with other content, requestId {claim.request_id}"
-    )
-    return Attempt(number=number, run=claim.run, doubt=doubt)
+class _Requests:
+    """What an attempt of one row can have asked for, given the attempts before it."""
+
+    def __init__(self, spec: Spec, changes: Sequence[str]) -> None:
+        self._spec = spec
+        self._changes = changes
+        self._number = 1  #: the attempt that `_possible` is for
+        self._possible = {spec.request}
+
+    def by_id(self, batch: str, number: int) -> Mapping[str, str]:
+        """Give by requestId what attempt *number* may have asked for; numbers come in their order."""
+        while self._number < number:
+            self._advance(None)
+        return {request_id(batch, self._spec.id, number, text): text for text in self._possible}
+
+    def found(self, request: str | None, run: Run) -> None:
+        """Take note of the attempt's run, and of what it asked for, where that is known."""
+        if request is not None:
+            self._possible = {request}
+        self._advance(run)
+
+    def _advance(self, run: Run | None) -> None:
+        """Go on to the next attempt: only an end without success leads to one that departs from the row."""
+        possible = {self._spec.request}
+        if run is None or outlook(run.status) in _WITHOUT_SUCCESS:
+            possible |= self._possible
+            possible |= {changed(text, change) for text in self._possible for change in self._changes}
+            possible |= {duplicate(text, run.id) for text in self._possible if run is not None}
+        self._possible = {self._spec.request, *sorted(possible)[:_MOST_REQUESTS]}
+        self._number += 1
+
+
+def _tagged(claim: _Claim, number: int, asked: str | None, spec: Spec) -> Attempt:
+    if asked is None:
+        doubt = f"run {claim.run.id} was started with other content, requestId {claim.request_id}"
+        return Attempt(number=number, run=claim.run, doubt=doubt)
+    return Attempt(number=number, run=claim.run, request=None if asked == spec.request else asked)
 
 
 def _not_ours(fits: Sequence[Run]) -> Judgement:

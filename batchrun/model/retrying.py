@@ -2,7 +2,8 @@
 Which failed runs get another attempt by themselves, and when.
 
 Rules are tried in order, and the first that matches a run's ``failureReason`` and ``statusMessage`` decides.
-Attempts are counted from what is recorded of them, so that a lost counter cannot cause endless retries.
+Attempts are counted from what is recorded of them, so that a lost counter cannot cause endless retries. A
+rule may change what the next attempt asks for: it departs from its row then, and later changes add to that.
 
 Belongs here: the policy. Does not: what a reason means for people (``reasons``), retries of single calls
 (``service.retry``).
@@ -10,13 +11,15 @@ Belongs here: the policy. Does not: what a reason means for people (``reasons``)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.events import Retried
 from batchrun.model.policies import spread
+from batchrun.model.spec import canonical, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,15 +31,28 @@ if TYPE_CHECKING:
 class RetryRule:
     """One rule; globs are matched case by case."""
 
-    reason: str  #: glob over ``failureReason``
+    reason: str | tuple[str, ...]  #: glob over ``failureReason``, or several of which one matches
     times: int  #: retries at most; 0 is none
     message: str = "*"  #: glob over ``statusMessage``
     wait: float | None = None  #: seconds before the first retry; the policy's where it is None
+    #: Canonical: StartRun fields of the next attempt, laid over those of the last; null leaves a field out.
+    change: str | None = None
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The globs over ``failureReason``."""
+        return (self.reason,) if isinstance(self.reason, str) else self.reason
+
+    @property
+    def changed_fields(self) -> tuple[str, ...]:
+        """The StartRun fields that are not as they were in the next attempt."""
+        return () if self.change is None else tuple(json.loads(self.change))
 
     def matches(self, run: Run) -> bool:
         """Tell whether the rule speaks of this run."""
         reason, message = run.failure_reason or "", run.status_message or ""
-        return fnmatchcase(reason, self.reason) and fnmatchcase(message, self.message)
+        is_meant = any(fnmatchcase(reason, glob) for glob in self.reasons)
+        return is_meant and fnmatchcase(message, self.message)
 
 
 #: What passes by itself (healthomics.md, 3.3); everything else is for people.
@@ -44,6 +60,14 @@ DEFAULT_RULES: Final = (
     RetryRule(reason="SERVICE_ERROR", times=2),
     RetryRule(reason="INSTANCE_RESERVATION_FAILED", times=2),
 )
+#: Seconds before the first retry where nobody says otherwise.
+USUAL_WAIT: Final = 60.0
+
+
+def changed(request: str, change: str) -> str:
+    """Give *request*, canonical, with the fields of *change* over it: tables merge, null takes away."""
+    fields = merged(json.loads(request), json.loads(change))
+    return canonical({name: value for name, value in fields.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +75,25 @@ class RetryPolicy:
     """Rules, and the waits between attempts."""
 
     rules: tuple[RetryRule, ...] = DEFAULT_RULES
-    wait: float = 60.0  #: seconds before the first retry; doubles with each
+    wait: float | None = None  #: seconds before the first retry; doubles with each; None is a minute
     longest: float = 3600.0
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What the rules may change from one attempt to the next."""
+        return tuple(rule.change for rule in self.rules if rule.change is not None)
+
+    def over(self, manifest: RetryPolicy) -> RetryPolicy:
+        """
+        Lay this policy, which a launch was given, over the *manifest*'s.
+
+        Where its rules end with the default ones, the manifest's stand in their place. Any other list of
+        rules is the whole word, an empty one above all: nothing is retried then.
+        """
+        wait = manifest.wait if self.wait is None else self.wait
+        own, last = self.rules[: -len(DEFAULT_RULES)], self.rules[-len(DEFAULT_RULES) :]
+        rules = (*own, *manifest.rules) if last == DEFAULT_RULES else self.rules
+        return replace(self, rules=rules, wait=wait)
 
     def rule_for(self, run: Run) -> RetryRule | None:
         """Give the first rule that speaks of *run*."""
@@ -73,10 +114,14 @@ class RetryPolicy:
         used = sum(1 for run in earlier if run is not None and self.rule_for(run) is rule)
         if used >= rule.times:
             return None
-        wait = self._wait(rule, used, entry.id)
-        why = f"{rule.reason}, retry {used + 1} of {rule.times}"
-        return Retried(at=at, due=at + timedelta(seconds=wait), why=why)
+        due = at + timedelta(seconds=self._wait(rule, used, entry.id))
+        why = f"{' or '.join(rule.reasons)}, retry {used + 1} of {rule.times}"
+        request = entry.request if rule.change is None else changed(entry.request, rule.change)
+        if request == entry.request:
+            return Retried(at=at, due=due, why=why)
+        why += f", with {', '.join(rule.changed_fields)} changed"
+        return Retried(at=at, due=due, why=why, request=request)
 
     def _wait(self, rule: RetryRule, used: int, key: str) -> float:
-        first = self.wait if rule.wait is None else rule.wait
+        first = next(wait for wait in (rule.wait, self.wait, USUAL_WAIT) if wait is not None)
         return min(first * 2.0 ** min(used, 16), max(self.longest, first)) * (0.9 + 0.2 * spread(key))

@@ -1,8 +1,8 @@
 """
 What the manifest asks for: one StartRun request per row, in its canonical form.
 
-Belongs here: the canonical text of a request, its digest, the requestId made from it, and the request as it
-is sent. Does not: reading or checking manifests (``manifest``), and what became of a spec (``entry``).
+Belongs here: the canonical text of a request, its digest, the requestId made from it, and fields laid over
+fields. Does not: reading or checking manifests (``manifest``), and what became of a spec (``entry``).
 """
 
 from __future__ import annotations
@@ -45,6 +45,18 @@ def canonical(request: dict[str, Json]) -> str:
         ValueError: A number is NaN or infinite.
     """
     return json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def merged(under: dict[str, Json], over: dict[str, Json]) -> dict[str, Json]:
+    """Lay one table over another: tables within merge, anything else is replaced."""
+    result = dict(under)
+    for key, value in over.items():
+        below = result.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            result[key] = merged(below, value)
+        else:
+            result[key] = value
+    return result
 
 
 def digest(request: str) -> str:

@@ -254,10 +254,8 @@ def _evolve(entry: Entry, event: Event, state: State) -> Entry:
             return replace(entry, state=state, code=None, message=message, due=None)
         case Recalled():
             return replace(entry, state=state)
-        case Retried(due=due):
-            return replace(
-                _next_attempt(entry, entry.request), due=due, manifest_request=entry.manifest_request
-            )
+        case Retried():
+            return _retry(entry, event)
         case Revised(request=request):  # pragma: no branch (there is no other)
             return _revise(entry, request)
 
@@ -284,6 +282,13 @@ def _revise(entry: Entry, request: str) -> Entry:
             return replace(entry, next_request=None if request == asked else request)
         case _:
             return _next_attempt(entry, request)
+
+
+def _retry(entry: Entry, event: Retried) -> Entry:
+    """Begin another attempt, and keep what the manifest asks for where that is something else."""
+    request = entry.request if event.request is None else event.request
+    departs_from = None if request == entry.content else entry.content
+    return replace(_next_attempt(entry, request), due=event.due, manifest_request=departs_from)
 
 
 def _next_attempt(entry: Entry, request: str) -> Entry:

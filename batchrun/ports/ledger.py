@@ -208,9 +208,14 @@ class Ledger(Standing, FailedRuns, CancellingLedger):
         """
 
     @abstractmethod
-    async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
+    async def retry(
+        self, batch: str, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
+    ) -> Sequence[str]:
         """
         Start a new attempt of each of *ids* that has ended without success, in one transaction.
+
+        It asks for what the last one asked for; with *duplicates*, for a copy of the last one's run, and what
+        has no run, or one that was removed, is passed over. After a copy it is the manifest's content again.
 
         Needs no lease: whoever holds the batch works on what has not ended. Ids that are unknown, go on or
         have succeeded are passed over.

@@ -21,6 +21,7 @@ from batchrun import (
     Manifest,
     ManifestError,
     Mode,
+    RetryPolicy,
     ServiceUnusableError,
     Session,
     State,
@@ -32,7 +33,7 @@ from batchrun import (
     open_ledger,
 )
 from batchrun.clock import VirtualClock
-from batchrun.simulator import Settings, Simulator, serve
+from batchrun.simulator import FailFirst, Settings, Simulator, serve
 from tests.world import simulated
 
 SETS = ("workflowId=1234567", "roleArn=arn:aws:iam::123456789012:role/omics", "outputUri=s3://lab/{id}/")
@@ -276,3 +277,22 @@ async def test_a_ledger_can_be_read_beside_a_launch(tmp_path):
         found = [outcome.entry async for outcome in ledger.outcomes("cohort")]
     assert [(entry.id, entry.state) for entry in found] == [(f"s{n:03}", State.SUCCEEDED) for n in range(3)]
     assert all(entry.run is not None and entry.run.output_uri for entry in found)
+
+
+@pytest.mark.parametrize(
+    ("limits", "attempts"), [(Limits(), 2), (Limits(retry=RetryPolicy(rules=())), 1)], ids=["usual", "none"]
+)
+async def test_a_launch_retries_as_its_manifest_says_unless_it_is_told_otherwise(tmp_path, limits, attempts):
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        "runs: [{id: a}]\nretry: [{reason: EXPORT_FAILED, times: 1, change: {priority: 7}}]\n",
+        encoding="utf-8",
+    )
+    settings = simulated(fail_first=(FailFirst(times=1, reason="EXPORT_FAILED"),))
+    async with at(tmp_path, settings) as place:
+        with load_manifest(path, sets=SETS) as manifest:
+            async with place.launching(manifest, limits=limits) as launch:
+                await launch.wait()
+                entry = await launch.ledger.entry("m", "a")
+        assert entry is not None
+        assert (entry.attempt, '"priority":7' in entry.request) == (attempts, attempts == 2)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchrun.model.events import Failed, Progressed, Retried, Revised
+from batchrun.model.duplicating import duplicate
+from batchrun.model.events import Failed, Progressed, Refused, Removed, Retried, Revised
 from batchrun.model.limits import Changed
 from batchrun.model.pace import Learned, Phase
+from batchrun.model.spec import digest
 from batchrun.model.states import State
 from tests.ledger.samples import (
     AT,
@@ -16,6 +19,7 @@ from tests.ledger.samples import (
     accepted,
     completed,
     deferred,
+    entry_of,
     filled,
     intended,
     later,
@@ -25,6 +29,7 @@ from tests.ledger.samples import (
 )
 
 if TYPE_CHECKING:
+    from batchrun.model.events import Event
     from batchrun.ports.ledger import Ledger
 
 LEARNED = Learned(phase=Phase.HOLDING, base=8.25, cut=0.01, span=240, passed=17, burst=8)
@@ -197,3 +202,45 @@ class Reading:
         assert await due_ids(ledger) == ["failed", "planned"]
         assert await ledger.retry(BATCH, asked, at=AT, why="asked for") == []
         assert await ledger.retry("nothing", asked, at=AT, why="asked for") == []
+
+    async def test_a_duplicate_is_made_of_runs_that_are_there_and_once(self, ledger):
+        lease = await filled(ledger, "failed", "refused", "removed")
+        failed = Failed(at=AT, run=run_of(1, "FAILED"))
+        before = await move(ledger, lease, "failed", intended(), accepted(1), failed)
+        await move(ledger, lease, "refused", intended(), Refused(at=AT, code="C", message="m"))
+        await move(ledger, lease, "removed", intended(), accepted(3), Removed(at=AT, message="404"))
+        ids = ["failed", "refused", "removed"]
+        assert await ledger.retry(BATCH, ids, at=AT, why="asked for", duplicates=True) == ["failed"]
+        copy = await entry_of(ledger, "failed")
+        assert (copy.request, copy.attempt) == (duplicate(before.request, "0000001"), 2)
+        assert copy.content == before.request
+        *_rest, (_at, _attempt, kind, detail) = await ledger.history(BATCH, "failed")
+        assert (kind, json.loads(detail)["request"]) == ("retried", digest(copy.request))
+        assert (await ledger.compare(BATCH, specs(*ids))).unchanged == 3
+        again = Failed(at=AT, run=run_of(4, "FAILED"))
+        await move(ledger, lease, "failed", intended(), accepted(4), again)
+        assert await ledger.retry(BATCH, ["failed"], at=AT, why="asked for") == ["failed"]
+        entry = await entry_of(ledger, "failed")
+        assert (entry.request, entry.manifest_request, entry.attempt) == (before.request, None, 3)
+
+    async def test_a_run_that_was_deleted_on_request_is_not_duplicated(self, ledger):
+        lease = await filled(ledger, "a")
+        await move(ledger, lease, "a", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
+        await ledger.keep_deleted(["uuid-1"], at=AT)
+        assert await ledger.retry(BATCH, ["a"], at=AT, why="asked for", duplicates=True) == []
+        assert await ledger.retry(BATCH, ["a"], at=AT, why="asked for") == ["a"]
+
+    async def test_a_changed_attempt_goes_on_and_gives_way_to_new_content(self, ledger):
+        lease = await filled(ledger, "a")
+        failed: list[Event] = [intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED"))]
+        retried = Retried(at=AT, due=AT, why="rule", request='{"larger":1}')
+        departing = await move(ledger, lease, "a", *failed, retried, intended())
+        assert await entry_of(ledger, "a") == departing
+        assert (await ledger.compare(BATCH, specs("a"))).unchanged == 1
+        await move(ledger, lease, "a", accepted(2), Failed(at=AT, run=run_of(2, "FAILED")))
+        await ledger.retry(BATCH, ["a"], at=AT, why="asked for")
+        entry = await entry_of(ledger, "a")
+        assert (entry.request, entry.content) == ('{"larger":1}', specs("a")[0].request)
+        await ledger.sync(lease, specs("a", content=2), changed=Changed.RESUBMIT, at=AT)
+        entry = await entry_of(ledger, "a")
+        assert (entry.request, entry.manifest_request) == (specs("a", content=2)[0].request, None)

@@ -19,6 +19,7 @@ import anyio.lowlevel
 from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.rows import detail
 from batchrun.model.cancelling import Cancellation, Scope
+from batchrun.model.duplicating import after_asking, can_duplicate
 from batchrun.model.entry import Entry
 from batchrun.model.events import Failed, Retried, Revised, kind
 from batchrun.model.limits import Changed
@@ -164,13 +165,17 @@ class MemoryLedger(Ledger):
         self._batches[lease.batch] = held
         await _done()
 
-    async def retry(self, batch: str, ids: Collection[str], *, at: datetime, why: str) -> Sequence[str]:
+    async def retry(
+        self, batch: str, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
+    ) -> Sequence[str]:
         held = self._batches.get(batch)
         found = [held.entries[id_] for id_ in ids if id_ in held.entries] if held else []
         ended = [entry for entry in found if entry.state in ENDED and entry.state is not State.SUCCEEDED]
+        ended = [entry for entry in ended if not duplicates or self._can_duplicate(entry)]
         for entry in ended:
             self._batches[batch].cancelled.pop(entry.id, None)
-            event = Retried(at=at, due=at, why=why)
+            request = after_asking(entry, duplicates=duplicates)
+            event = Retried(at=at, due=at, why=why, request=request)
             _take(self._batches[batch], Step(event=event, entry=apply(entry, event)))
         return [entry.id for entry in ended]
 
@@ -402,6 +407,9 @@ class MemoryLedger(Ledger):
 
     def _failed(self, batch: str) -> Sequence[Entry]:
         return [e for e in self._ordered(batch) if e.state in ENDED and e.state is not State.SUCCEEDED]
+
+    def _can_duplicate(self, entry: Entry) -> bool:
+        return can_duplicate(entry) and entry.run is not None and entry.run.uuid not in self._deleted
 
     def _waiting(self, batch: str, *, cancelled: bool = False) -> Sequence[Entry]:
         held = self._batches.get(batch)

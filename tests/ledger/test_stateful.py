@@ -125,7 +125,11 @@ class Ledgers(RuleBasedStateMachine):
             events.Removed: st.just(events.Removed(at=AT, message="404")),
             events.Withdrawn: st.just(events.Withdrawn(at=AT, message="on request")),
             events.Recalled: st.just(events.Recalled(at=AT)),
-            events.Retried: st.just(events.Retried(at=AT, due=AT, why="x")),
+            events.Retried: st.sampled_from([None, 2, 4]).map(
+                lambda content: events.Retried(
+                    at=AT, due=AT, why="x", request=None if content is None else spec("z", 0, content).request
+                )
+            ),
             events.Revised: st.just(events.Revised(at=AT, request=spec("z", 0, 3).request)),
         }
         for type_ in (events.Refused, events.Doubted):

@@ -17,7 +17,17 @@ from batchrun.ledger import open_ledger
 from batchrun.ledger.migrate import migrate
 from batchrun.ledger.statements import checks, migrations
 from batchrun.ledger.verify import Finding, Verification
-from batchrun.model.events import Cancelled, Doubted, Event, Failed, Progressed, Refused, Removed, Revised
+from batchrun.model.events import (
+    Cancelled,
+    Doubted,
+    Event,
+    Failed,
+    Progressed,
+    Refused,
+    Removed,
+    Retried,
+    Revised,
+)
 from batchrun.model.limits import Changed
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.states import State
@@ -107,6 +117,42 @@ async def test_every_kind_of_life_is_sound(lived):
     assert list(verification.findings()) == []
     assert (verification.batches, verification.entries) == (1, len(LIVES))
     assert verification.events == sum(len(events) for events in LIVES.values())
+
+
+LARGER = Retried(at=AT, due=later(minutes=1), why="rule", request='{"larger":1}')
+CACHED = Retried(at=AT, due=later(minutes=1), why="rule", request='{"larger":1,"cached":1}')
+CONTENT = specs("back again")[0].request
+
+
+def failing(number: int) -> list[Event]:
+    return [intended(), accepted(number), Failed(at=AT, run=run_of(number, "FAILED"))]
+
+
+#: Attempts that ask for something else than their row.
+DEPARTURES: dict[str, list[Event]] = {
+    "departing": [*failing(8), LARGER, intended(), Doubted(at=AT, code="Timeout", message="no answer")],
+    "departed twice": [*failing(10), LARGER, *failing(11), CACHED],
+    "back again": [*failing(12), LARGER, *failing(13), Retried(at=AT, due=AT, why="x", request=CONTENT)],
+    "departing and revised": [*failing(14), LARGER, Revised(at=AT, request='{"new":4}')],
+    "departing and waiting": [*failing(15), LARGER, intended(), Revised(at=AT, request='{"new":5}')],
+}
+
+
+async def test_attempts_that_depart_from_their_rows_are_sound(place):
+    async with await open_ledger(place) as ledger:
+        lease = await filled(ledger, *DEPARTURES)
+        for id_, events in DEPARTURES.items():
+            await move(ledger, lease, id_, *events)
+        assert (await ledger.compare("cohort", specs(*DEPARTURES))).changed == 2
+    assert found(place) == []
+
+
+async def test_a_request_that_a_retry_did_not_ask_for_is_found(place):
+    async with await open_ledger(place) as ledger:
+        lease = await filled(ledger, "a")
+        await move(ledger, lease, "a", *failing(8), LARGER, intended())
+    damage(place, "UPDATE entries SET request = '{\"other\":1}'")
+    assert any("not stored" in finding.what for finding in found(place))
 
 
 async def test_verifying_changes_nothing_and_works_beside_a_writer(place):

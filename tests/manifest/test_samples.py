@@ -12,7 +12,7 @@ from batchrun.manifest import Source, load
 
 SAMPLES = pathlib.Path(__file__).parents[2] / "manifests"
 WITH = {"samples.csv": ("samples.defaults.yaml",)}
-COUNTS = {"samples.csv": 8, "cohort.yaml": 50, "panel.jsonl": 6, "native-batch.json": 4}
+COUNTS = {"samples.csv": 8, "cohort.yaml": 50, "panel.jsonl": 6, "native-batch.json": 4, "retries.yaml": 3}
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -26,6 +26,12 @@ def test_sample(name):
         assert spec.id in request["outputUri"]
         assert request["workflowId"].isdecimal()
         assert "123456789012" in request["roleArn"]
+
+
+def test_the_sample_with_retries_says_what_they_change():
+    with load(Source(path=str(SAMPLES / "retries.yaml"))) as manifest:
+        fields = [rule.changed_fields for rule in manifest.retry.rules]
+    assert fields == [("storageCapacity", "storageType"), ("parameters", "tags"), (), (), ()]
 
 
 def test_the_bad_sample_shows_a_dozen_mistakes():

@@ -8,10 +8,22 @@ from typing import Any
 
 import pytest
 
+from batchrun.model.duplicating import duplicate
 from batchrun.model.entry import Sighting
-from batchrun.model.events import Accepted, Completed, Doubted, Intended, Progressed, Refused, Revised
+from batchrun.model.events import (
+    Accepted,
+    Completed,
+    Doubted,
+    Failed,
+    Intended,
+    Progressed,
+    Refused,
+    Retried,
+    Revised,
+)
 from batchrun.model.recovery import LOST, Attempt, Evidence, Judgement, Match, story
-from batchrun.model.spec import Spec, request_id
+from batchrun.model.retrying import changed
+from batchrun.model.spec import Spec, canonical, request_id
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
 from tests.builders import at, planned, request, run, spec
@@ -20,16 +32,21 @@ A = spec("a", 0, parameters={"sample": "x", "n": [1, 2.5, True]})
 B = spec("b", 1)
 
 
-def evidence(*specs: Spec) -> Evidence:
-    return Evidence("cohort", specs or (A, B), lambda id: f"cohort-{id}")
+def evidence(*specs: Spec, changes: tuple[str, ...] = ()) -> Evidence:
+    return Evidence("cohort", specs or (A, B), lambda id: f"cohort-{id}", changes)
 
 
 def sighting(
-    row: Spec = A, *, run_id: str = "1", tags: dict[str, str] | None = None, **asked: Any
+    row: Spec = A,
+    *,
+    run_id: str = "1",
+    status: str = "PENDING",
+    tags: dict[str, str] | None = None,
+    **asked: Any,
 ) -> Sighting:
     wanted = json.loads(row.request) | asked
     return Sighting(
-        run=run(id=run_id, uuid=f"u-{run_id}", creation_time=at(float(run_id))),
+        run=run(status, id=run_id, uuid=f"u-{run_id}", creation_time=at(float(run_id))),
         name=wanted["name"],
         tags=tags or {},
         workflow_id=wanted["workflowId"],
@@ -215,3 +232,67 @@ def test_earlier_attempts_are_told_and_what_is_not_the_row_s_content_is_noted():
 def test_a_row_to_be_run_again_is_planned_after_its_last_run():
     _, entry = told(Attempt(number=2, run=run("COMPLETED"), doubt="other content"), again=True)
     assert (entry.attempt, entry.state, entry.run) == (3, State.PLANNED, None)
+
+
+LARGER = canonical({"storageCapacity": 4800})
+CACHED = canonical({"cacheBehavior": "CACHE_ON_FAILURE"})
+
+
+def departed(*attempts: tuple[int, str, str], changes: tuple[str, ...] = (LARGER, CACHED)) -> Judgement:
+    """Judge runs of A, each given as its attempt, what it asked for and its status; its id is the attempt."""
+    gathered = evidence(changes=changes)
+    for number, content, status in attempts:
+        gathered.add(sighting(run_id=str(number), status=status, tags=tags(attempt=number, content=content)))
+    return gathered.judge(A, tagged=True)
+
+
+def test_an_attempt_that_a_rule_changed_is_known_by_its_request_id():
+    first, larger = A.request, changed(A.request, LARGER)
+    cached = changed(larger, CACHED)
+    judgement = departed((1, first, "FAILED"), (2, larger, "FAILED"), (3, cached, "RUNNING"))
+    assert judgement.match is Match.FOUND
+    assert [one.request for one in judgement.attempts] == [None, larger, cached]
+    events, entry = told_of(A, judgement)
+    assert [event.request for event in events if isinstance(event, Retried)] == [larger, cached]
+    assert (entry.attempt, entry.request, entry.content) == (3, cached, A.request)
+    assert entry.request_id == request_id("cohort", "a", 3, cached)
+
+
+def test_a_copy_of_the_run_before_is_known_too_and_the_content_after_it():
+    copy = duplicate(A.request, "1")
+    judgement = departed((1, A.request, "CANCELLED"), (2, copy, "FAILED"), (3, A.request, "COMPLETED"))
+    assert [one.request for one in judgement.attempts] == [None, copy, None]
+    events, entry = told_of(A, judgement)
+    assert [type(one) for one in events if isinstance(one, Retried | Revised)] == [Retried, Revised]
+    assert (entry.state, entry.request, entry.manifest_request) == (State.SUCCEEDED, A.request, None)
+
+
+def test_an_attempt_whose_forerunner_is_gone_is_known_all_the_same():
+    larger = changed(changed(A.request, LARGER), CACHED)
+    judgement = departed((3, larger, "FAILED"))
+    assert judgement.match is Match.FOUND
+    events, entry = told_of(A, judgement)
+    assert [type(event) for event in events] == [
+        Intended, Refused, Revised, Intended, Refused, Retried, Intended, Accepted, Failed,
+    ]  # fmt: skip
+    assert (entry.request, entry.content) == (larger, A.request)
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "RUNNING"])
+def test_what_follows_a_run_that_did_not_fail_was_no_retry(status):
+    judgement = departed((1, A.request, status), (2, changed(A.request, LARGER), "RUNNING"))
+    assert judgement.match is Match.CHANGED
+
+
+def test_a_change_that_no_rule_makes_is_other_content():
+    judgement = departed((1, A.request, "FAILED"), (2, changed(A.request, LARGER), "RUNNING"), changes=())
+    assert judgement.match is Match.CHANGED
+    assert [one.doubt is None for one in judgement.attempts] == [True, False]
+
+
+def told_of(row: Spec, judgement: Judgement):
+    entry = replace(planned(), request=row.request)
+    events = list(story(entry, judgement.attempts, at(1000), again=False))
+    for event in events:
+        entry = apply(entry, event)
+    return events, entry

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from batchrun.model.entry import Run
-from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
-from tests.builders import at, ended, planned, run
+from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule, changed
+from batchrun.model.spec import canonical
+from tests.builders import at, ended, planned, request, run
 
 
 def failed(reason: str | None = "SERVICE_ERROR", message: str = "") -> Run:
@@ -14,8 +17,6 @@ def failed(reason: str | None = "SERVICE_ERROR", message: str = "") -> Run:
 
 
 def after(reason: str | None, earlier: list[Run | None], policy: RetryPolicy | None = None):
-    from dataclasses import replace  # noqa: PLC0415
-
     entry = replace(ended("FAILED"), run=failed(reason))
     return (policy or RetryPolicy()).after_failure(entry, earlier, at(0))
 
@@ -68,3 +69,66 @@ def test_a_rule_may_wait_longer():
 
 def test_what_has_no_run_is_not_retried():
     assert RetryPolicy().after_failure(planned(), [], at(0)) is None
+
+
+LARGER = RetryRule(
+    reason=("OUT_OF_MEMORY*", "FILE_SYSTEM_*"),
+    times=2,
+    change=canonical({"storageCapacity": 4800, "parameters": {"mem": 64}, "priority": None}),
+)
+
+
+def test_a_rule_may_have_several_reasons_which_count_together():
+    policy = RetryPolicy(rules=(LARGER,))
+    assert policy.rule_for(failed("FILE_SYSTEM_OUT_OF_SPACE")) is LARGER
+    earlier: list[Run | None] = [failed("FILE_SYSTEM_OUT_OF_SPACE")]
+    retried = after("OUT_OF_MEMORY_ERROR", earlier, policy)
+    assert retried is not None
+    assert retried.why == (
+        "OUT_OF_MEMORY* or FILE_SYSTEM_*, retry 2 of 2, with parameters, priority, storageCapacity changed"
+    )
+    assert after("OUT_OF_MEMORY_ERROR", earlier * 2, policy) is None
+
+
+def test_a_change_is_laid_over_what_the_last_attempt_asked_for():
+    before = request(storageCapacity=1200, priority=5, parameters={"reads": "r", "mem": 8})
+    entry = replace(ended("FAILED"), request=before, run=failed("OUT_OF_MEMORY_ERROR"))
+    retried = RetryPolicy(rules=(LARGER,)).after_failure(entry, [], at(0))
+    assert retried is not None
+    assert retried.request == request(storageCapacity=4800, parameters={"reads": "r", "mem": 64})
+
+
+def test_changes_add_up():
+    once = changed(request(), canonical({"parameters": {"a": 1}}))
+    assert changed(once, canonical({"parameters": {"b": 2}})) == request(parameters={"a": 1, "b": 2})
+
+
+def test_a_change_that_changes_nothing_is_none():
+    policy = RetryPolicy(rules=(replace(LARGER, change=canonical({"workflowId": "1234567"})),))
+    retried = after("OUT_OF_MEMORY_ERROR", [], policy)
+    assert retried is not None
+    assert (retried.request, retried.why) == (None, "OUT_OF_MEMORY* or FILE_SYSTEM_*, retry 1 of 2")
+
+
+def test_what_the_launch_was_given_comes_before_the_manifest_and_the_manifest_before_the_default():
+    mine, theirs = RetryRule(reason="A", times=1), RetryRule(reason="B", times=1)
+    given = RetryPolicy(rules=(mine, *DEFAULT_RULES))
+    manifest = RetryPolicy(rules=(theirs, *DEFAULT_RULES), wait=300)
+    assert given.over(manifest).rules == (mine, theirs, *DEFAULT_RULES)
+    assert given.over(manifest).wait == 300
+    assert RetryPolicy(wait=5).over(manifest).wait == 5
+    assert given.over(RetryPolicy(rules=())).rules == (mine,)
+    assert RetryPolicy().over(RetryPolicy()) == RetryPolicy()
+
+
+def test_a_launch_that_is_given_other_rules_alone_takes_none_of_the_manifest():
+    manifest = RetryPolicy(rules=(LARGER, *DEFAULT_RULES))
+    assert RetryPolicy(rules=()).over(manifest).rules == ()
+    mine = RetryRule(reason="A", times=1)
+    assert RetryPolicy(rules=(mine,)).over(manifest).rules == (mine,)
+
+
+def test_the_changes_of_a_policy_and_the_fields_of_a_rule():
+    assert RetryPolicy(rules=(LARGER, *DEFAULT_RULES)).changes == (LARGER.change,)
+    assert LARGER.changed_fields == ("parameters", "priority", "storageCapacity")
+    assert DEFAULT_RULES[0].changed_fields == ()

@@ -25,6 +25,7 @@ from batchrun.model.events import (
     kind,
     seen,
 )
+from batchrun.model.spec import request_id
 from batchrun.model.states import ENDED, HOLDS_SLOT, OPEN, State
 from batchrun.model.transitions import FORBIDDEN, TABLE, Ignored, apply
 from tests.builders import active, at, ended, planned, request, run, submitting
@@ -224,3 +225,18 @@ def test_new_content_of_a_row_that_was_never_sent_costs_no_attempt():
 def test_a_new_attempt_starts_with_a_clean_slate():
     again = apply(replace(ended("FAILED"), code="old", message="old"), EVENTS["revised"])
     assert again == replace(planned(), request=request(name="other"), attempt=2)
+
+
+def test_a_retry_may_ask_for_something_else_and_remembers_what_the_manifest_asks_for():
+    larger = request(storageCapacity=4800)
+    retried = Retried(at=at(9), due=at(60), why="rule", request=larger)
+    departing = apply(ended("FAILED"), retried)
+    assert (departing.request, departing.manifest_request) == (larger, ended("FAILED").request)
+    assert (departing.attempt, departing.due, departing.state) == (2, at(60), State.PLANNED)
+    assert departing.request_id == request_id("cohort", "a", 2, larger)
+
+
+def test_a_retry_with_the_manifests_content_departs_from_nothing():
+    departing = replace(ended("FAILED"), request=request(priority=1), manifest_request=request())
+    back = apply(departing, Retried(at=at(9), due=at(9), why="asked for", request=request()))
+    assert (back.request, back.manifest_request) == (request(), None)

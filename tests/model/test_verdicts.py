@@ -18,6 +18,7 @@ from batchrun.errors import (
     ThrottledError,
 )
 from batchrun.model.denials import Denials
+from batchrun.model.duplicating import duplicate
 from batchrun.model.entry import Entry, Sighting
 from batchrun.model.events import (
     Cancelled,
@@ -193,6 +194,12 @@ def test_an_untagged_run_that_was_asked_for_otherwise_is_not_ours(asked):
     entry = untagged(parameters={"x": "y"})
     assert search(entry, [seen_as(NEW, parameters={"x": "y"})]).run is NEW
     assert search(entry, [seen_as(NEW, **({"parameters": {"x": "y"}} | asked))]) == Search()
+
+
+def test_an_untagged_copy_of_a_run_is_known_by_what_it_says():
+    entry = replace(untagged(), request=duplicate(request(parameters={"x": "y"}), "5"))
+    assert search(entry, [seen_as(NEW, parameters={"x": "y"})]).run is NEW
+    assert search(entry, [seen_as(NEW, output_uri="s3://elsewhere/")]) == Search()
 
 
 def test_several_untagged_runs_that_fit_are_held_for_a_person():

@@ -348,6 +348,9 @@ SELECT 1 FROM entries WHERE batch = :batch AND run_uuid = :uuid
 UNION ALL
 SELECT 1 FROM attempts AS a JOIN entries AS e ON e.key = a.entry WHERE e.batch = :batch AND a.run_uuid = :uuid;
 
+-- name: is_deleted_run
+SELECT 1 FROM deletions WHERE run_uuid = ?;
+
 -- name: outcomes
 SELECT * FROM entry_rows
 WHERE batch = ? AND position > ? AND (in_manifest OR state <> 'planned' OR attempt > 1)

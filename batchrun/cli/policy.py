@@ -1,0 +1,64 @@
+"""
+What a manifest says of retries, in lines for people and in JSON.
+
+Belongs here: the words. Does not: what a policy leads to (``model.retrying``), the options (``run``).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import say
+from batchrun.cli.values import seconds
+from batchrun.model.retrying import USUAL_WAIT, RetryPolicy
+
+if TYPE_CHECKING:
+    from batchrun.model.retrying import RetryRule
+
+
+def tell_retries(policy: RetryPolicy) -> None:
+    """Say it, where the manifest says anything: a line for each rule, in the order of trying them."""
+    if policy == RetryPolicy():
+        return
+    if not policy.rules:
+        say("no failed run gets another attempt by itself")
+        return
+    say("failed runs that get more attempts by themselves, by the first rule that matches:")
+    for rule in policy.rules:
+        say(f"  {printable(_line(rule, policy))}")
+
+
+def retry_facts(policy: RetryPolicy) -> dict[str, Any]:
+    """Give it for programs, where the manifest says anything; waits are in seconds."""
+    if policy == RetryPolicy():
+        return {}
+    rules = [_facts(rule, policy) for rule in policy.rules]
+    return {"retry": {"wait": _first_wait(policy), "rules": rules}}
+
+
+def _line(rule: RetryRule, policy: RetryPolicy) -> str:
+    what = " or ".join(rule.reasons) + ("" if rule.message == "*" else f" with message {rule.message}")
+    if not rule.times:
+        return f"{what}: none"
+    changes = f", with other {', '.join(rule.changed_fields)}" if rule.change is not None else ""
+    return f"{what}: {rule.times} more after {seconds(_wait(rule, policy))}{changes}"
+
+
+def _facts(rule: RetryRule, policy: RetryPolicy) -> dict[str, Any]:
+    return {
+        "reasons": list(rule.reasons),
+        "message": rule.message,
+        "times": rule.times,
+        "wait": _wait(rule, policy),
+        "change": None if rule.change is None else json.loads(rule.change),
+    }
+
+
+def _wait(rule: RetryRule, policy: RetryPolicy) -> float:
+    return _first_wait(policy) if rule.wait is None else rule.wait
+
+
+def _first_wait(policy: RetryPolicy) -> float:
+    return USUAL_WAIT if policy.wait is None else policy.wait

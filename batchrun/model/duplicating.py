@@ -1,0 +1,82 @@
+"""
+Attempts that have the service run a run once more: StartRun by ``runId``.
+
+The service copies what the run was asked for, workflow and parameters included. Role, output place, name and
+tags go with the call all the same: it requires the first two, and with the others the copy stays its row's.
+
+Belongs here: what such an attempt asks for, and which attempts are such. Does not: who asks for one
+(``cli``).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.events import Refused
+from batchrun.model.spec import canonical
+from batchrun.model.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from batchrun.model.entry import Entry, Run
+
+#: Our own code for a run that cannot be copied.
+NOT_THERE: Final = "RunToDuplicateIsGone"
+_KEPT: Final = ("roleArn", "outputUri", "outputUriPrefixMode", "name", "tags")
+
+
+def can_duplicate(entry: Entry) -> bool:
+    """Tell whether the entry has a run that the service may still have: only that can be copied."""
+    return entry.run is not None and entry.state is not State.DELETED
+
+
+def duplicate(request: str, run_id: str) -> str:
+    """
+    Give the canonical request that runs a run once more.
+
+    Args:
+        request: What the run was asked for.
+        run_id: Its id, under which the service must have it still.
+    """
+    asked = json.loads(request)
+    return canonical({name: asked[name] for name in _KEPT if name in asked} | {"runId": run_id})
+
+
+def after_asking(entry: Entry, *, duplicates: bool) -> str | None:
+    """
+    Give the request of the attempt that people ask for, after the current one; None where it is the same.
+
+    A copy is made once: another attempt without *duplicates* goes back to what the manifest asks for.
+    """
+    if duplicates and entry.run is not None:
+        return duplicate(entry.request, entry.run.id)
+    return entry.content if is_duplicate(entry) else None
+
+
+def is_duplicate(entry: Entry) -> bool:
+    """Tell whether the current attempt copies a run, where its row does not ask for that itself."""
+    if entry.manifest_request is None:
+        return False
+    run_ids = [json.loads(text).get("runId") for text in (entry.request, entry.manifest_request)]
+    return run_ids[0] is not None and run_ids[0] != run_ids[1]
+
+
+def source_of(entry: Entry, earlier: Sequence[Run | None]) -> Run | None:
+    """
+    Give the run that *entry*, a duplicate, copies.
+
+    Args:
+        entry: The entry.
+        earlier: The runs of its earlier attempts, oldest first. Ids are used again: the newest has it now.
+    """
+    run_id = json.loads(entry.request).get("runId")
+    return next((run for run in reversed(earlier) if run is not None and run.id == run_id), None)
+
+
+def replaced(source: Run, at: datetime) -> Refused:
+    """Say that the run to be copied was removed, and that its id is another run's by now."""
+    message = f"run {source.id} is not the one to duplicate (uuid {source.uuid}) any more"
+    return Refused(at=at, code=NOT_THERE, message=message)

@@ -23,9 +23,10 @@ from batchrun.clock import Clock, SystemClock
 from batchrun.engine.launcher import Launcher, Timing
 from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
-from batchrun.model.limits import Changed, Limits
+from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
 from batchrun.points import Point
+from batchrun.ports.ledger import Sync
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
@@ -163,24 +164,68 @@ class Session:
                 service = await self.service()
                 await self._open_batch(ledger, manifest.batch, service)
             audience = Audience()
-            launcher = (
-                None
-                if service is None
-                else Launcher(
-                    ledger=ledger,
-                    service=service,
-                    lease=held,
-                    limits=replace(limits, retry=limits.retry.over(manifest.retry)),
-                    timing=Timing(lease=ttl, deadline=deadline),
-                    clock=self._clock,
-                    observer=audience,
-                )
-            )
+            launcher = None
+            if service is not None:
+                timing = Timing(lease=ttl, deadline=deadline)
+                limits = replace(limits, retry=limits.retry.over(manifest.retry))
+                launcher = self._launcher(ledger, service, held, limits, timing, audience)
             launch = Launch(
                 ledger=ledger, lease=held, sync=sync, counts=counts, launcher=launcher, audience=audience
             )
             async with under_way(launch):
                 yield launch
+
+    @asynccontextmanager
+    async def cancelling(
+        self, batch: str, *, limits: Limits = _ANY_LIMITS, lease: float = 30.0
+    ) -> AsyncIterator[Launch]:
+        """
+        Hold a batch to carry out what was asked to be cancelled; nothing is submitted, nothing else watched.
+
+        It begins when it is awaited, and ends when what was asked for has ended.
+
+        Args:
+            batch: One that the ledger has.
+            limits: How hard to go; the mode does not count.
+            lease: As for :meth:`launching`.
+
+        Raises:
+            UsageError: The batch's runs are in another region.
+            LeaseHeldError: A launcher holds the batch, and carries it out.
+            ServiceUnusableError: No credentials.
+        """
+        ttl = timedelta(seconds=lease)
+        service, ledger = await self.service(), await self.ledger()
+        await self._open_batch(ledger, batch, service)
+        async with self.holding(ledger, batch, ttl) as held:
+            audience = Audience()
+            only = replace(limits, mode=Mode.CANCEL)
+            launcher = self._launcher(ledger, service, held, only, Timing(lease=ttl), audience)
+            counts = await ledger.counts(batch)
+            launch = Launch(
+                ledger=ledger, lease=held, sync=Sync(), counts=counts, launcher=launcher, audience=audience
+            )
+            async with under_way(launch):
+                yield launch
+
+    def _launcher(
+        self,
+        ledger: Ledger,
+        service: AwsHealthOmics,
+        lease: Lease,
+        limits: Limits,
+        timing: Timing,
+        audience: Audience,
+    ) -> Launcher:
+        return Launcher(
+            ledger=ledger,
+            service=service,
+            lease=lease,
+            limits=limits,
+            timing=timing,
+            clock=self._clock,
+            observer=audience,
+        )
 
     @asynccontextmanager
     async def holding(self, ledger: Ledger, batch: str, ttl: timedelta) -> AsyncIterator[Lease]:

@@ -54,7 +54,7 @@ def demo(context: click.Context, /, **options: Any) -> None:
 
 async def _demo(folder: Path, options: dict[str, Any]) -> Exit:
     from batchrun.cli.launch import Job, launch  # noqa: PLC0415 (botocore takes half a second to import)
-    from batchrun.cli.run import output  # noqa: PLC0415
+    from batchrun.cli.options import output  # noqa: PLC0415
     from batchrun.cli.table import show_results  # noqa: PLC0415 (rich)
     from batchrun.manifest import Source  # noqa: PLC0415
     from batchrun.model.limits import Changed, Limits  # noqa: PLC0415

@@ -106,7 +106,7 @@ async def launch(job: Job) -> Exit:
 
 def prepared(job: Job, batch: str, clock: Clock) -> Around:
     """Prepare what goes on around a launch. Raises UsageError where something cannot be written."""
-    path = results_path(job, batch)
+    path = results_path(job.results, batch)
     return Around(
         results=path,
         metrics=MetricsFile(job.metrics, clock=clock),
@@ -190,9 +190,9 @@ async def _finished(job: Job, held: Launch, around: Around, progress: Progress, 
         raise  # its results are another launcher's too
     except BaseException:
         held.abandon()
-        await _write_results(job, held, around.results)
+        await write_results(held, around.results, is_safe=job.safe_csv)
         raise
-    await _write_results(job, held, around.results)
+    await write_results(held, around.results, is_safe=job.safe_csv)
     return ended
 
 
@@ -214,10 +214,11 @@ async def _followed(job: Job, held: Launch, around: Around, progress: Progress, 
     return await held.wait()
 
 
-async def _write_results(job: Job, held: Launch, path: Path) -> None:
+async def write_results(held: Launch, path: Path, *, is_safe: bool = False) -> None:
+    """Leave the results at *path*, even if the launch was told to end."""
     with anyio.move_on_after(_LAST_THINGS, shield=True):
         outcomes = held.ledger.outcomes(held.batch)
-        await results.write(path, outcomes, _results_format(path), is_safe=job.safe_csv)
+        await results.write(path, outcomes, _results_format(path), is_safe=is_safe)
 
 
 def _exit(ended: Ended) -> Exit:
@@ -252,9 +253,9 @@ def _tell_stopping(number: signal.Signals) -> None:
     complain(f"stopping on {number.name}: waiting for calls in the air; runs go on; once more leaves at once")
 
 
-def results_path(job: Job, batch: str) -> Path:
+def results_path(asked: str | None, batch: str) -> Path:
     """Say where the results go. Raises UsageError where they cannot."""
-    path = Path(job.results or f"{batch}.results.csv")
+    path = Path(asked or f"{batch}.results.csv")
     _results_format(path)
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise UsageError(f"the results cannot be written to {path}; give another place with --results FILE")

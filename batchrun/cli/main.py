@@ -32,6 +32,8 @@ _VERBS: Final = {
     "show": "The whole story of one row.",
     "results": "Write the results, from the ledger alone.",
     "retry": "Give failed, cancelled, deleted or refused entries another attempt.",
+    "cancel": "Stop submitting; cancel active runs.",
+    "delete": "Remove ended runs from the service, never from the ledger.",
     "report": "Write one HTML file that shows how it went.",
     "ledger": "Check a ledger, or make a lost one again.",
     "config": "Show each option's value in force, and where it came from.",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from batchrun.cli.values import Duration, Lines, PacedRate
+from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -99,6 +100,13 @@ READ_RATE = option(
     help="Calls per second of each other operation, at most.",
 )
 
+CONCURRENCY = option(
+    "--concurrency",
+    type=click.IntRange(1, 1000),
+    default=32,
+    help="Calls of one kind in the air at once.",
+)
+
 PACE = stacked(
     option(
         "--rate",
@@ -108,17 +116,18 @@ PACE = stacked(
         help="StartRun calls per second, at most; auto finds the account's limit.",
     ),
     READ_RATE,
-    option(
-        "--concurrency",
-        type=click.IntRange(1, 1000),
-        default=32,
-        help="Calls of one kind in the air at once.",
-    ),
+    CONCURRENCY,
     option(
         "--max-active",
         type=click.IntRange(min=1),
         help="Runs of this batch that may be active at once.  [default: no cap]",
     ),
+)
+
+RESULTS = option(
+    "--results",
+    metavar="FILE",
+    help="Where the results go, .csv, .json or .jsonl.  [default: BATCH.results.csv in this directory]",
 )
 
 SAFE_CSV = option(
@@ -156,3 +165,24 @@ class Output:
     def verbosity(self) -> int:
         """-1 quiet, 0 normal, 1 and more verbose."""
         return -1 if self.quiet else self.verbose
+
+
+def output(options: Mapping[str, Any]) -> Output:
+    """Make the output settings that the options describe."""
+    return Output(
+        as_json=options["as_json"],
+        log_format=options["log_format"],
+        verbose=options["verbose"],
+        quiet=options["quiet"],
+    )
+
+
+def target(options: Mapping[str, Any]) -> Target:
+    """Say which service the options of SERVICE and CONCURRENCY mean."""
+    return Target(
+        profile=options["profile"],
+        region=options["region"],
+        endpoint_url=options["endpoint_url"],
+        read_timeout=options["timeout"],
+        connections=2 * options["concurrency"] + 8,
+    )

@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from batchrun.cli.speak import emit
-from batchrun.model.events import Accepted, Deferred, Doubted, Progressed, Refused, Removed, Retried, kind
+from batchrun.model.events import (
+    Accepted,
+    Deferred,
+    Doubted,
+    Intended,
+    Progressed,
+    Recalled,
+    Refused,
+    Removed,
+    Retried,
+    Withdrawn,
+    kind,
+)
 from batchrun.model.states import ENDED, State
 from batchrun.report.results import status
 
@@ -72,7 +84,7 @@ class LogLines(Reporter):
     def step(self, event: Event, entry: Entry) -> None:
         """Log the step: what changes hands or ends at info, what passes at debug."""
         name, facts = _as_log(event, entry)
-        is_passing = isinstance(event, Progressed) or name == "intended"
+        is_passing = isinstance(event, Progressed | Intended | Withdrawn)
         level = log.debug if is_passing else log.warning if _is_bad(event, entry) else log.info
         level(name, **bound(entry), **facts)
 
@@ -146,6 +158,8 @@ def _as_log(event: Event, entry: Entry) -> tuple[str, dict[str, Any]]:
             }
         case Retried():
             return "run_retried", {"why": event.why, "due": str(event.due)}
+        case Recalled():
+            return "run_recalled", {}
         case Removed():
             return "run_removed", {"message": event.message}
         case _ if run is not None and entry.state in {*ENDED, State.ACTIVE}:

@@ -9,7 +9,18 @@ import anyio
 import click
 
 from batchrun.cli.hooks import TOLD, hooks
-from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SAFE_CSV, SERVICE, Output, option
+from batchrun.cli.options import (
+    LEDGER,
+    MANIFEST,
+    OUTPUT,
+    PACE,
+    RESULTS,
+    SAFE_CSV,
+    SERVICE,
+    option,
+    output,
+    target,
+)
 from batchrun.cli.values import Duration, FailureLimit, Retry
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
@@ -90,11 +101,7 @@ if TYPE_CHECKING:
     help="How long a dead launcher on another host holds the batch.",
 )
 @LEDGER
-@option(
-    "--results",
-    metavar="FILE",
-    help="Where the results go, .csv, .json or .jsonl.  [default: BATCH.results.csv in this directory]",
-)
+@RESULTS
 @SAFE_CSV
 @TOLD
 @SERVICE
@@ -133,7 +140,6 @@ def _check_folder(options: dict[str, Any]) -> None:
 def _job(options: dict[str, Any]) -> Job:
     from batchrun.cli.launch import Job  # noqa: PLC0415
     from batchrun.cli.manifests import source  # noqa: PLC0415
-    from batchrun.service.target import Target  # noqa: PLC0415
 
     if options["once"] and options["detach"]:
         raise UsageError(
@@ -143,13 +149,7 @@ def _job(options: dict[str, Any]) -> Job:
         raise UsageError("--lease must be 1s or longer: it is renewed three times in its life")
     return Job(
         source=source(options),
-        target=Target(
-            profile=options["profile"],
-            region=options["region"],
-            endpoint_url=options["endpoint_url"],
-            read_timeout=options["timeout"],
-            connections=2 * options["concurrency"] + 8,
-        ),
+        target=target(options),
         ledger=options["ledger"],
         results=options["results"],
         rate=options["rate"],
@@ -183,14 +183,4 @@ def _limits(options: dict[str, Any]) -> Limits:
         ),
         way=Way(options["watch"]),
         watch=WatchPolicy(shortest=min(WatchPolicy().shortest, longest), longest=longest),
-    )
-
-
-def output(options: dict[str, Any]) -> Output:
-    """Make the output settings that the options describe."""
-    return Output(
-        as_json=options["as_json"],
-        log_format=options["log_format"],
-        verbose=options["verbose"],
-        quiet=options["quiet"],
     )

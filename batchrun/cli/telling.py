@@ -7,6 +7,7 @@ Belongs here: the moments. Does not: whether something is worth telling (``model
 
 from __future__ import annotations
 
+import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from batchrun.cli.hooks import Hooks
     from batchrun.clock import Clock
     from batchrun.model.notices import Notice
+    from batchrun.notify.teller import Words
     from batchrun.ports.ledger import Ledger
 
 log = structlog.get_logger(__name__)
@@ -56,8 +58,7 @@ class Telling:
         """Tell of a launch that came to its own end."""
         facts = self._facts(ended_at=self._clock.utcnow(), exit_code=code.value, stop=ended.stop.value)
         words = partial(self._words, held.ledger, facts)
-        needs_somebody = ended.stop is Stop.FAILURES
-        await self._teller(held.ledger).end(held.tally, words, needs_somebody=needs_somebody)
+        await self._end(held.ledger, held.tally, words, needs_somebody=ended.stop is Stop.FAILURES)
 
     async def fail(self, path: str, error: BatchrunError, code: Exit) -> None:
         """
@@ -74,9 +75,16 @@ class Telling:
                     counts = await ledger.counts(self._batch)
                     tally = Tally(counts.by_state, counts.by_status)
                     words = partial(self._words, ledger, facts)
-                    await self._teller(ledger).end(tally, words, needs_somebody=True)
+                    await self._end(ledger, tally, words, needs_somebody=True)
         except BatchrunError as trouble:
             log.warning("notice_not_told", batch=self._batch, reason=str(trouble))
+
+    async def _end(self, ledger: Ledger, tally: Tally, words: Words, *, needs_somebody: bool) -> None:
+        teller = self._teller(ledger)
+        async with anyio.create_task_group() as aside:
+            aside.start_soon(_listen, teller)
+            await teller.end(tally, words, needs_somebody=needs_somebody)
+            aside.cancel_scope.cancel()
 
     def _facts(self, **facts: Any) -> summary.Launch:
         return summary.Launch(started_at=self._started_at, results=self._results, **facts)
@@ -90,3 +98,10 @@ class Telling:
         return Message(
             notice=notice, batch=self._batch, title=found.title, text=found.text, summary=found.facts()
         )
+
+
+async def _listen(teller: Teller) -> None:
+    """A signal ends the hooks, not the launch, which has its exit code by now."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _number in signals:
+            teller.cut_short()

@@ -7,7 +7,6 @@ Belongs here: the order of turn, intent, call and record. Does not: what an outc
 
 from __future__ import annotations
 
-import re
 from contextlib import nullcontext, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -16,6 +15,7 @@ import anyio
 import structlog
 
 from batchrun import points
+from batchrun.engine.denied import not_permitted
 from batchrun.errors import (
     AccessDeniedError,
     CallError,
@@ -24,7 +24,6 @@ from batchrun.errors import (
     NotFoundError,
     OutcomeUnknownError,
     RefusedError,
-    ServiceUnusableError,
 )
 from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit
 from batchrun.model.denials import Denials
@@ -63,9 +62,6 @@ if TYPE_CHECKING:
     from batchrun.ports.service import HealthOmics
 
 log = structlog.get_logger(__name__)
-#: AWS names the missing action in the middle of its message.
-_DENIED_ACTION: Final = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)")
-
 _NO_UUID: Final = OutcomeUnknownError(
     "the run was found, but not what identifies it", operation="GetRun", code="UnparsableAnswer"
 )
@@ -219,7 +215,7 @@ class Actor:
         event = after_failure(entry, error, self._clock.utcnow(), self._limits, is_systemic=is_systemic)
         entry = await self._record(entry, event)
         if is_systemic:
-            raise _not_permitted("StartRun", error)
+            raise not_permitted("StartRun", error)
         return entry, entry.state is State.SUBMITTING
 
     async def _searched(self, entry: Entry, *, is_trusted: bool) -> Entry | None:
@@ -273,7 +269,7 @@ class Actor:
         except CallError as error:
             self._observer.look_failed(entry, error)
             if self._is_systemic("GetRun", entry, error):
-                raise _not_permitted("GetRun", error) from error
+                raise not_permitted("GetRun", error) from error
             return entry, True
         else:
             if sighting is None:
@@ -300,7 +296,7 @@ class Actor:
     def _cancel_failed(self, entry: Entry, error: CallError) -> None:
         log.warning("cancel_failed", batch=entry.batch, id=entry.id, code=error.code, message=error.message)
         if isinstance(error, AccessDeniedError) and self._limits.mode is Mode.CANCEL:
-            raise _not_permitted("CancelRun", error) from error
+            raise not_permitted("CancelRun", error) from error
 
     async def _seen(self, run_id: str) -> Sighting | None:
         """Call GetRun; None when the launcher lets go of it: a look not taken costs nothing."""
@@ -333,13 +329,3 @@ class Actor:
 
     def _is_systemic(self, operation: str, entry: Entry, error: CallError) -> bool:
         return isinstance(error, AccessDeniedError) and self._denials[operation].denied(entry.id)
-
-
-def _not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
-    named = _DENIED_ACTION.search(error.message)
-    action = named[1] if named else f"omics:{operation}"
-    other = ", or leave the tags off with --no-tags" if action == "omics:TagResource" else ""
-    return ServiceUnusableError(
-        f"{operation} is denied again and again: {error.message}; the launch stops, nothing is lost: allow "
-        f"{action}{other} (the README lists the whole policy), then run the same command again"
-    )

@@ -114,7 +114,7 @@ class Planner:
                 self._slots.add(entry.id)
                 age = (at - entry.accepted_at).total_seconds() if entry.accepted_at else 0.0
                 if self._limits.mode is not Mode.DETACH:
-                    self.watch.add(entry, since=now - max(0.0, age), due=now)
+                    self._watch(entry, since=now - max(0.0, age), due=now)
             case _:
                 raise InvariantError(f"entry '{entry.id}' is {entry.state.value}: there is nothing to plan")
 
@@ -259,6 +259,11 @@ class Planner:
             actions.append(action)
         return actions
 
+    def _watch(self, entry: Entry, *, since: float, due: float | None = None) -> None:
+        self.watch.add(entry, since=since, due=due)
+        if entry.id in self._cancelling:
+            self.watch.hasten(entry.id)
+
     def _look_or_cancel(self, look: Look | Sweep, now: float) -> Action | Sweep:
         if isinstance(look, Look) and self._cancelling.is_due(look.entry.id, now):
             return Cancel(entry=look.entry)
@@ -300,7 +305,7 @@ class Planner:
             return
         match entry.state:
             case State.ACTIVE:
-                self.watch.add(entry, since=now, due=now if entry.id in self._cancelling else None)
+                self._watch(entry, since=now)
             case State.SUBMITTING if entry.code not in HELD:
                 self._doubts[entry.id] = doubt
                 wait = self._limits.defer.unknown_wait(doubt.tries - 1, entry.id)

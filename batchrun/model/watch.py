@@ -90,7 +90,7 @@ class _Watched:
     asked_at: float = 0.0  #: loop time of the last answer to a call about this run alone
     listed_at: float | None = None  #: when the last sweep that showed it began
     is_in_air: bool = False
-    is_asked_for: bool = False  #: a listing does not replace the next look
+    is_alone: bool = False  #: listings do not replace its looks
 
 
 class Watch:
@@ -143,10 +143,12 @@ class Watch:
         self._put(one, since + self._wait(one, since) if due is None else due)
 
     def hasten(self, entry_id: str) -> None:
-        """Look at this entry's run at once, whatever listings show, where it is watched."""
+        """Look at this entry's run at once, where it is watched, and from now on whatever listings show."""
         one = self._watched.get(entry_id)
-        if one is not None and not one.is_in_air:
-            one.is_asked_for = True
+        if one is None:
+            return
+        one.is_alone = True
+        if not one.is_in_air:
             self._put(one, float("-inf"))
 
     def quicken(self, entry_id: str, now: float) -> None:
@@ -167,7 +169,7 @@ class Watch:
                 until = max(self._believed_until, now + self._policy.shortest)
                 self._put(one, min(now + self._wait(one, now), until))
                 continue
-            one.is_in_air, one.is_asked_for = True, False
+            one.is_in_air = True
             self._in_air += 1
             actions.append(Look(entry=one.entry))
         return actions
@@ -305,7 +307,7 @@ class Watch:
     def _is_covered(self, one: _Watched, now: float) -> bool:
         """Tell whether a sweep shows the run, or the one under way will show it for the first time."""
         is_on_trial = self._failed_sweeps > 0
-        if one.is_asked_for or not self._is_listing or is_on_trial or now >= self._believed_until:
+        if one.is_alone or not self._is_listing or is_on_trial or now >= self._believed_until:
             return False
         if now - one.asked_at >= max(_TRUSTED_FOR, len(self._watched) / (_SPARED * self._get_rate)):
             return False

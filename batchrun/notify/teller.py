@@ -55,6 +55,14 @@ class Teller:
         self._channels = tuple(channels)
         self._limit = limit
         self._clock = clock
+        self._is_cut_short = False
+        self._deliveries: anyio.CancelScope | None = None
+
+    def cut_short(self) -> None:
+        """End what is being delivered, and leave to the next launch what was not begun."""
+        self._is_cut_short = True
+        if self._deliveries is not None:
+            self._deliveries.cancel()
 
     async def begin(self, tally: Tally) -> None:
         """Forget what was told earlier and is not so any more, as a launch begins."""
@@ -85,7 +93,7 @@ class Teller:
 
     async def _tell(self, notice: Notice, words: Words) -> None:
         channels = [channel for channel in self._channels if channel.takes(notice)]
-        if not channels:
+        if not channels or self._is_cut_short:
             return
         with anyio.CancelScope(shield=True):
             try:
@@ -96,6 +104,7 @@ class Teller:
                 log.warning("notice_not_told", batch=self._batch, notice=notice.value, reason=str(error))
                 return
             async with anyio.create_task_group() as group:
+                self._deliveries = group.cancel_scope
                 for channel in channels:
                     group.start_soon(self._deliver, channel, message)
 
@@ -106,6 +115,10 @@ class Teller:
                 await channel.deliver(message)
         except NoticeError as error:
             log.warning("hook_failed", **facts, reason=error.reason, cure=error.cure)
+        except anyio.get_cancelled_exc_class():
+            cure = "nothing, if that was meant; it is not told again"
+            log.warning("hook_failed", **facts, reason="it was cut short by a signal", cure=cure)
+            raise
         except TimeoutError:
             cure = "make it faster, or give it longer with --hook-timeout"
             log.warning("hook_failed", **facts, reason=f"no end after {self._limit:g} s", cure=cure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -151,6 +152,19 @@ def test_hooks_that_fail_or_hang_change_nothing_but_lines_of_the_log(shell: Shel
         path.read_bytes().decode(errors="replace") for path in shell.folder.iterdir() if path.is_file()
     )
     assert "must-not-be-seen" not in everything
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_hooks_and_leaves_the_exit_code(shell: Shell, simulate, number):
+    simulated = simulate("--time-scale", "0.0002")
+    hook = ("--on-end", "echo $$ > pid.new; mv pid.new pid; sleep 60; echo too late")
+    launcher = shell.start("run", *shell.cohort(1), "--endpoint-url", simulated.url, *FAST, *hook, "-q")
+    until((shell.folder / "pid").exists)
+    code, said = end(launcher, number)
+    assert code == 0
+    assert "cut short by a signal" in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((shell.folder / "pid").read_text(encoding="utf-8")), 0)
 
 
 def test_a_launch_that_cannot_go_on_is_told_once_until_one_can(shell: Shell, simulate, notes: Notes):

@@ -9,7 +9,7 @@ import anyio
 import pytest
 import structlog
 
-from batchrun.engine.actor import _not_permitted
+from batchrun.engine.denied import not_permitted
 from batchrun.engine.launcher import Stop
 from batchrun.errors import AccessDeniedError, LeaseLostError, ServiceUnusableError
 from batchrun.model.events import Progressed
@@ -420,7 +420,7 @@ async def test_a_role_that_may_not_tag_is_told_which_action_is_missing(tmp_path)
         message = "User: arn:x is not authorized to perform: omics:TagResource on resource: y"
         error = AccessDeniedError(message, operation="StartRun", code="AccessDeniedException")
         assert "allow omics:TagResource, or leave the tags off with --no-tags" in str(
-            _not_permitted("StartRun", error)
+            not_permitted("StartRun", error)
         )
         with pytest.raises(ServiceUnusableError, match="allow omics:StartRun"):
             await it.launch(rows(3))

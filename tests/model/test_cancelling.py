@@ -109,6 +109,22 @@ def test_a_launch_that_only_cancels_submits_nothing():
     assert isinstance(cancel, Cancel)
 
 
+def test_runs_that_were_to_be_cancelled_before_they_were_loaded_wait_for_no_listing():
+    made = Planner(Limits(mode=Mode.CANCEL))
+    made.watch.rates = ReadRates(get=1, list=10)
+    made.cancel([str(n) for n in range(200)])
+    for n in range(200):
+        made.add(active(planned(str(n)), id=str(n)), now=0, at=at(0))
+    cancelled: set[str] = set()
+    for now in range(8):
+        for action in plan(made, now):
+            if isinstance(action, Cancel):
+                assert action.entry.id not in cancelled  # again only after a minute
+                cancelled.add(action.entry.id)
+            made.done(action, apply(action.entry, Recalled(at=at(now))), now=now)
+    assert len(cancelled) == 200
+
+
 def test_a_run_that_listings_show_is_cancelled_all_the_same():
     made = loaded(*(active(planned(str(n)), id=str(n)) for n in range(200)))
     made.watch.rates = ReadRates(get=1, list=10)

@@ -164,6 +164,20 @@ class Slow(Kept):
         await super().deliver(message)
 
 
+async def test_one_that_is_cut_short_ends_and_leaves_the_rest_to_the_next(ledger):
+    slow = Slow()
+    one = teller(ledger, slow)
+    with capture_logs() as said:
+        async with anyio.create_task_group() as group:
+            group.start_soon(one.end, FAILED, words)
+            await anyio.sleep(1)
+            one.cut_short()
+    assert [line["reason"] for line in said] == ["it was cut short by a signal"]
+    assert slow.told == []
+    await teller(ledger, slow).end(FAILED, words)
+    assert slow.told == [Notice.END]
+
+
 async def test_of_two_launches_at_once_one_tells(ledger):
     kept = Slow()
     async with anyio.create_task_group() as group:

@@ -16,6 +16,7 @@ from batchrun.errors import UsageError
 from batchrun.ports.ledger import Outcome
 
 if TYPE_CHECKING:
+    from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Ledger
 
 _SUGGESTED: Final = 3
@@ -32,7 +33,8 @@ def show(**options: Any) -> None:
     """
     Tell the story of the row ID: its run, its attempts, their failed tasks, its request, and each event.
 
-    Everything comes from the ledger; nothing is called.
+    ID may also be the uuid, the id or the ARN of a run of its. Everything comes from the ledger; nothing is
+    called.
     """
     anyio.run(_show, options)
 
@@ -54,7 +56,7 @@ async def _show(options: dict[str, Any]) -> None:
 
 async def _find(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
     """
-    Give the entry of this id, from the batch that was named, or the only one that has it.
+    Give the entry of this id, or of the run of this id, from the batch that was named, or the only one.
 
     Raises:
         UsageError: There is none, or several.
@@ -64,13 +66,26 @@ async def _find(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
     else:
         names = [one.name for one in await ledger.batches()]
     found = [entry for name in names if (entry := await ledger.entry(name, entry_id)) is not None]
+    found = found or await _of_run(ledger, entry_id, names)
     if len(found) == 1:
-        name = found[0].batch
-        return Outcome(entry=found[0], earlier=tuple(await ledger.earlier(name, entry_id)))
+        (entry,) = found
+        return Outcome(entry=entry, earlier=tuple(await ledger.earlier(entry.batch, entry.id)))
     if found:
-        having = ", ".join(entry.batch for entry in found)
-        raise UsageError(f"'{entry_id}' is in several batches: {having}; say which with --batch")
+        raise UsageError(_several(entry_id, found))
     raise UsageError(await _unknown(ledger, entry_id, names))
+
+
+async def _of_run(ledger: Ledger, run: str, batches: list[str]) -> list[Entry]:
+    ids = [(name, id_) for name in batches for id_ in await ledger.ids_of_run(name, run)]
+    return [entry for name, id_ in ids if (entry := await ledger.entry(name, id_)) is not None]
+
+
+def _several(text: str, found: list[Entry]) -> str:
+    if all(entry.id == text for entry in found):
+        having = ", ".join(entry.batch for entry in found)
+        return f"'{text}' is in several batches: {having}; say which with --batch"
+    rows = ", ".join(f"{entry.id} of {entry.batch}" for entry in found)
+    return f"'{text}' was the run of several rows: {rows}; name the row, and its batch with --batch"
 
 
 async def _unknown(ledger: Ledger, entry_id: str, batches: list[str]) -> str:

@@ -258,6 +258,9 @@ class SqliteLedger(Ledger):
     async def recent(self, batch: str, *, since: datetime) -> Sequence[tuple[datetime, str]]:
         return await self._read(lambda: standing.recent(self._connection, batch, since=since))
 
+    async def ids_of_run(self, batch: str, text: str) -> Sequence[str]:
+        return await self._read(lambda: standing.ids_of_run(self._connection, batch, text))
+
     async def near_ids(self, batch: str, text: str) -> Sequence[str]:
         return await self._read(lambda: standing.near_ids(self._connection, batch, text))
 

@@ -53,6 +53,12 @@ def failures(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence
     ]
 
 
+def ids_of_run(connection: apsw.Connection, batch: str, text: str) -> Sequence[str]:
+    """Give the ids of the entries that had this run."""
+    values = (batch_key(connection, batch), text)
+    return [id_ for (id_,) in connection.execute(queries()["ids_of_run"], values)]
+
+
 def recent(connection: apsw.Connection, batch: str, *, since: datetime) -> Sequence[tuple[datetime, str]]:
     """Give the batch's newest events as (at, kind)."""
     rows = connection.execute(queries()["recent"], (micros(since), batch_key(connection, batch)))

@@ -85,6 +85,14 @@ class Standing(ABC):
         """
 
     @abstractmethod
+    async def ids_of_run(self, batch: str, text: str) -> Sequence[str]:
+        """
+        Give the ids of the entries that had a run of this uuid, short id or ARN, in any attempt, in order.
+
+        Of a short id there may be several: the service gives it again once its run was deleted.
+        """
+
+    @abstractmethod
     async def near_ids(self, batch: str, text: str) -> Sequence[str]:
         """
         Give some ids that *text*, which is none, may have been meant to be, in no order.

@@ -30,6 +30,13 @@ def test_it_tells_run_attempts_events_and_request(cohort: Shell):
     assert request["tags"]["batchrun:attempt"] == "2"
 
 
+@pytest.mark.parametrize("run", ["uuid-9", "0000009", "uuid-10"])
+def test_a_row_goes_by_its_runs_too_of_earlier_attempts_as_well(cohort: Shell, run: str):
+    done = cohort.run("show", run)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("twice of cohort: COMPLETED")
+
+
 def test_it_says_why_a_run_failed_and_what_to_do(cohort: Shell):
     said = cohort.run("show", "memory").stdout
     assert "reason     OUT_OF_MEMORY_ERROR: it broke" in said

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.events import Accepted, Cancelled, Failed, Refused, Removed
+from batchrun.model.events import Accepted, Cancelled, Failed, Refused, Removed, Retried
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.ports.standing import Failures, KeptPace
@@ -117,6 +117,15 @@ class Standing:
     async def test_a_batch_without_events_has_none_that_are_recent(self, ledger):
         await filled(ledger, "a")
         assert await ledger.recent(BATCH, since=AT) == []
+
+    async def test_a_run_names_its_entry_in_any_attempt(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        again = Failed(at=AT, run=run_of(1, "FAILED"))
+        await move(ledger, lease, "a", intended(), accepted(1), again, Retried(at=AT, due=AT, why="x"))
+        await move(ledger, lease, "b", intended(), accepted(2))
+        assert [await ledger.ids_of_run(BATCH, text) for text in ("uuid-1", "0000001")] == [["a"], ["a"]]
+        assert await ledger.ids_of_run(BATCH, run_of(2).arn) == ["b"]
+        assert await ledger.ids_of_run(BATCH, "a") == []
 
     @pytest.mark.parametrize(
         "text", ["NA1287", "NA12879", "na12878", "XA12878", "AN12878", "NA_12878", "N12878", "878"]

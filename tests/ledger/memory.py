@@ -363,6 +363,14 @@ class MemoryLedger(Ledger):
         told = [event for events in held.events.values() for event in events] if held else []
         return sorted((at, kind) for at, _attempt, kind, _detail in told if at >= since)
 
+    async def ids_of_run(self, batch: str, text: str) -> Sequence[str]:
+        found = set()
+        async for outcome in self.outcomes(batch):
+            runs = [outcome.entry.run, *(past.run for past in outcome.earlier)]
+            if any(run and text in {run.uuid, run.id, run.arn} for run in runs):
+                found.add(outcome.entry.id)
+        return sorted(found)
+
     async def near_ids(self, batch: str, text: str) -> Sequence[str]:
         ids = [entry.id for entry in self._ordered(batch) if entry.id != text]
         return get_close_matches(text, ids, n=50, cutoff=0.1)

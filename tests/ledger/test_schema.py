@@ -251,8 +251,8 @@ async def test_runs_that_failed_before_tasks_were_kept_may_still_be_asked_for(tm
         await move(ledger, lease, "b", intended(), accepted(3))
         await raw(
             ledger,
-            "DROP TABLE failed_tasks; DROP TABLE failed_runs; PRAGMA user_version = 4;"
-            "DELETE FROM migrations WHERE name = '0005_failed_tasks'",
+            "DROP TABLE failed_tasks; DROP TABLE failed_runs; DROP TABLE notices; PRAGMA user_version = 4;"
+            "DELETE FROM migrations WHERE name >= '0005'",
         )
     async with await open_ledger(tmp_path / "a.db") as ledger:
         assert [(one.id, one.attempt, one.run.uuid) for one in await ledger.unasked(BATCH, limit=9)] == [

@@ -424,6 +424,13 @@ FROM events AS v CROSS JOIN entries AS e ON e.key = v.entry
 WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.at >= ? AND e.batch = ?
 ORDER BY v.key;
 
+-- name: ids_of_run
+SELECT id FROM entries WHERE batch = ?1 AND ?2 IN (run_uuid, run_id, run_arn)
+UNION
+SELECT e.id FROM attempts AS a JOIN entries AS e ON e.key = a.entry
+WHERE e.batch = ?1 AND e.attempt > 1 AND ?2 IN (a.run_uuid, a.run_id, a.run_arn)
+ORDER BY id;
+
 -- name: ids_after
 SELECT id FROM entries WHERE batch = ? AND id > ? ORDER BY id LIMIT 20;
 

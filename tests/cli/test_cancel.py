@@ -163,7 +163,11 @@ def test_cancel_goes_on_where_it_was_interrupted(shell: Shell, simulate):
     cancel = ("cancel", "--yes", "--endpoint-url", simulated.url, "--read-rate", "unlimited")
     first = shell.start(*cancel)
     until(lambda: simulated.calls("CancelRun") == 1)
-    code, said = end(first, signal.SIGINT)
+    first.send_signal(signal.SIGINT)
+    assert first.stdout is not None
+    while "stopping" not in first.stdout.readline():
+        pass
+    code, said = end(first, signal.SIGINT)  # the second leaves at once
     assert code == 3, said
     assert "cancel again" in said
     assert shell.run(*cancel).returncode == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.printable import printable
 from batchrun.cli.values import seconds
-from batchrun.report.overview import ENDS_WINDOW, STARTS_WINDOW, numbers
+from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, STARTS_WINDOW, numbers
 from batchrun.report.results import row, status
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def details(now: Overview) -> Iterator[tuple[str, str]]:
         yield "starts", f"{now.starts_per_second:.2g} per second over the last {_STARTS}"
         yield "left", _left(now.left)
         yield "slots", f"{now.counts.slots} in use"
+    if now.cancelling:
+        yield "cancel", _cancelling(now)
     if now.waiting is not None or now.deferrals:
         yield "put off", _put_off(now)
     yield from _labelled("pace", (_pace(pace, now.at) for pace in now.paces))
@@ -54,6 +56,7 @@ def facts(now: Overview) -> dict[str, Any]:
         "seconds_left": _seconds_left(now.left),
         "slots": now.counts.slots,
         "deferrals": now.deferrals,
+        "cancelling": now.cancelling,
         "next_due": _iso(now.next_due),
         "holder": now.holder.holder if now.holder else None,
         "lease_expires": _iso(now.holder.expires_at) if now.holder else None,
@@ -70,6 +73,12 @@ def facts(now: Overview) -> dict[str, Any]:
         "oldest": [row(entry) for entry in now.oldest],
         "failures": [row(entry) for entry in now.failures],
     }
+
+
+def _cancelling(now: Overview) -> str:
+    number = f"{now.cancelling} or more" if now.cancelling >= MOST_CANCELLING else str(now.cancelling)
+    who = "the launcher is at it" if now.holder else "'batchrun cancel' goes on with it, and 'run' does too"
+    return f"{number} to be cancelled yet; {who}"
 
 
 def counted(batch: Batch, counts: Counts) -> dict[str, Any]:

@@ -27,6 +27,8 @@ STARTS_WINDOW: Final = timedelta(minutes=5)
 ENDS_WINDOW: Final = timedelta(minutes=30)
 #: Entries of each kind that are worth a look.
 SHOWN: Final = 5
+#: Cancellations that are counted at most: more come to the same for whoever reads it.
+MOST_CANCELLING: Final = 1000
 _STARTS: Final = frozenset({"accepted"})
 _DEFERRALS: Final = frozenset({"deferred"})
 _ENDS: Final = frozenset({"completed", "failed", "cancelled", "removed", "refused"})
@@ -58,6 +60,7 @@ class Overview:
     next_due: datetime | None  #: when the next of them is sent again
     oldest: tuple[Entry, ...]  #: active runs
     failures: tuple[Entry, ...]  #: the latest first
+    cancelling: int  #: entries that are to be cancelled and are not yet; at most MOST_CANCELLING
     holder: Lease | None  #: the launcher at work
     paces: tuple[KeptPace, ...]  #: of any account in this ledger
 
@@ -84,6 +87,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
         next_due=await ledger.next_due(name, after=at),
         oldest=tuple(await ledger.oldest_active(name, limit=SHOWN)),
         failures=tuple(await ledger.latest_failures(name, limit=SHOWN)),
+        cancelling=len(await ledger.cancellations(name, limit=MOST_CANCELLING)),
         holder=await ledger.holder(name, at=at),
         paces=tuple(await ledger.all_paces()),
     )

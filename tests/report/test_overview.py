@@ -5,10 +5,13 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchrun.cli.overview_lines import details, facts
+from batchrun.model.cancelling import Scope
+from batchrun.model.events import Withdrawn
 from batchrun.ports.ledger import Counts
 from batchrun.report.overview import ends, estimate, numbers, overview, per_second
 from tests.ledger.memory import MemoryLedger
-from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, later, move
+from tests.ledger.samples import AT, BATCH, TTL, accepted, completed, filled, intended, later, move
 
 
 def test_a_rate_is_taken_from_the_first_mark_until_now():
@@ -56,3 +59,22 @@ async def test_an_overview_of_a_ledger():
     now = await overview(ledger, batch, later(seconds=20))
     assert (now.starts_per_second, now.left, now.has_ended) == (0.1, None, False)
     assert ([entry.id for entry in now.oldest], now.failures, now.holder) == (["a"], (), lease)
+
+
+async def test_what_is_to_be_cancelled_is_told_until_it_is():
+    ledger = MemoryLedger()
+    lease = await filled(ledger, "a", "b")
+    batch = await ledger.find_batch(BATCH)
+    assert batch is not None
+    await ledger.ask_to_cancel(BATCH, None, scope=Scope.RUN, at=AT)
+    now = await overview(ledger, batch, later(seconds=20))
+    assert dict(details(now))["cancel"] == "2 to be cancelled yet; the launcher is at it"
+    await ledger.release(lease)
+    now = await overview(ledger, batch, later(seconds=20))
+    assert "'batchrun cancel' goes on" in dict(details(now))["cancel"]
+    assert facts(now)["cancelling"] == 2
+    for id_ in "ab":
+        lease = await ledger.claim(BATCH, holder="x", ttl=TTL, at=later(hours=1))
+        await move(ledger, lease, id_, Withdrawn(at=AT, message="on request"))
+        await ledger.release(lease)
+    assert "cancel" not in dict(details(await overview(ledger, batch, later(hours=2))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 @OUTPUT
 def check(**options: Any) -> None:
     """
-    Find every error of MANIFEST; submit nothing, write nothing.
+    Find every error of MANIFEST, or of each manifest of a folder; submit nothing, write nothing.
 
     Each row is checked as StartRun would see it: fields, types, lengths, patterns, sizes, placeholders,
     duplicate ids. Exits with 2 where something is wrong, naming the place, the value and the cure.
@@ -55,15 +56,30 @@ def check(**options: Any) -> None:
 
     if options["inputs"] and not options["online"]:
         raise UsageError("--inputs asks S3: give --online with it")
+    if Path(options["manifest"]).is_dir():
+        _check_folder(options)
+        return
     places = RowPlaces() if options["online"] else None
     with loaded(source(options), as_json=options["as_json"], places=places) as manifest:
-        answers = None if places is None else _asked(manifest, places, options)
-        if options["as_json"]:
-            told = retry_facts(manifest.retry) | _facts(answers)
-            emit("check", batch=manifest.batch, rows=manifest.count, problems=0, **told)
-        else:
-            _tell(manifest, answers)
-            tell_retries(manifest.retry)
+        _end(manifest, None if places is None else _asked(manifest, places, options), options)
+
+
+def _check_folder(options: dict[str, Any]) -> None:
+    from batchrun.cli.manifests import loaded_folder, refuse_for_folder, source  # noqa: PLC0415 (loads botocore)
+
+    refuse_for_folder(options, "batch", "manifest_format", "online")
+    with loaded_folder(source(options), as_json=options["as_json"]) as manifests:
+        for manifest in manifests:
+            _end(manifest, None, options)
+
+
+def _end(manifest: Manifest, answers: Answers | None, options: dict[str, Any]) -> None:
+    if options["as_json"]:
+        told = retry_facts(manifest.retry) | _facts(answers)
+        emit("check", batch=manifest.batch, rows=manifest.count, problems=0, **told)
+    else:
+        _tell(manifest, answers)
+        tell_retries(manifest.retry)
 
 
 def _asked(manifest: Manifest, places: RowPlaces, options: dict[str, Any]) -> Answers:

@@ -17,12 +17,11 @@ from batchrun import points
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launch import conduct, launching, listen, prepared, session, told
 from batchrun.cli.logs import configure
-from batchrun.cli.manifests import emit_problems
+from batchrun.cli.manifests import loaded_folder
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit
 from batchrun.clock import SystemClock
-from batchrun.errors import BatchrunError, InputError, LeaseHeldError, ManifestError, UsageError
-from batchrun.manifest import loaded_together, manifests_in
+from batchrun.errors import BatchrunError, InputError, LeaseHeldError, UsageError
 from batchrun.points import Point
 
 if TYPE_CHECKING:
@@ -52,17 +51,11 @@ async def launch_folder(job: Job) -> Exit:
     """
     configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
     clock = SystemClock()
-    try:
-        paths = manifests_in(job.source.path, besides=[*job.source.defaults, job.ledger])
-        with loaded_together([replace(job.source, path=path) for path in paths]) as manifests:
-            points.reached(Point.MANIFEST_READ)
-            shared = _shared(job, len(manifests))
-            async with session(shared, clock) as work:
-                return await _Together(shared, work, clock).launch(manifests)
-    except ManifestError as error:
-        if job.output.as_json:
-            emit_problems(error)
-        raise
+    with loaded_folder(job.source, as_json=job.output.as_json, besides=[job.ledger]) as manifests:
+        points.reached(Point.MANIFEST_READ)
+        shared = _shared(job, len(manifests))
+        async with session(shared, clock) as work:
+            return await _Together(shared, work, clock).launch(manifests)
 
 
 def _shared(job: Job, batches: int) -> Job:

@@ -6,15 +6,16 @@ Belongs here: from options to a loaded manifest, and its problems as JSON. Does 
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from batchrun.cli.speak import emit
-from batchrun.errors import ManifestError
-from batchrun.manifest import Format, Manifest, Source, load
+from batchrun.errors import ManifestError, UsageError
+from batchrun.manifest import Format, Manifest, Source, load, loaded_together, manifests_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from batchrun.manifest.places import RowPlaces
 
@@ -45,6 +46,36 @@ def loaded(wanted: Source, *, as_json: bool, places: RowPlaces | None = None) ->
         if as_json:
             emit_problems(error)
         raise
+
+
+@contextmanager
+def loaded_folder(
+    wanted: Source, *, as_json: bool, besides: Collection[str] = ()
+) -> Iterator[Sequence[Manifest]]:
+    """
+    Load the manifests of the folder that *wanted* names, as :func:`loaded` does one.
+
+    Raises:
+        ManifestError: Any of them has problems; it has those of all.
+    """
+    with ExitStack() as stack:
+        try:
+            paths = manifests_in(wanted.path, besides=[*wanted.defaults, *besides])
+            sources = [replace(wanted, path=path) for path in paths]
+            manifests = stack.enter_context(loaded_together(sources))
+        except ManifestError as error:
+            if as_json:
+                emit_problems(error)
+            raise
+        yield manifests
+
+
+def refuse_for_folder(options: Mapping[str, Any], *names: str) -> None:
+    """Raise UsageError where one of these options, by click's names, is given with a folder."""
+    for name in names:
+        if options[name]:
+            said = name.removeprefix("manifest_")
+            raise UsageError(f"--{said} is for one manifest, and {options['manifest']} is a folder of them")
 
 
 def emit_problems(error: ManifestError) -> None:

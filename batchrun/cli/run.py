@@ -123,18 +123,12 @@ def run(context: click.Context, /, **options: Any) -> None:
     # Only now: botocore takes half a second to import.
     if Path(options["manifest"]).is_dir():
         from batchrun.cli.folder import launch_folder as launch  # noqa: PLC0415
+        from batchrun.cli.manifests import refuse_for_folder  # noqa: PLC0415
 
-        _check_folder(options)
+        refuse_for_folder(options, "batch", "results", "manifest_format")
     else:
         from batchrun.cli.launch import launch  # noqa: PLC0415
     context.exit(anyio.run(launch, _job(options)))
-
-
-def _check_folder(options: dict[str, Any]) -> None:
-    for name in ("batch", "results", "manifest_format"):
-        if options[name]:
-            said = name.removeprefix("manifest_")
-            raise UsageError(f"--{said} is for one manifest, and {options['manifest']} is a folder of them")
 
 
 def _job(options: dict[str, Any]) -> Job:

@@ -86,6 +86,21 @@ def test_all_problems_of_all_come_at_once_and_nothing_is_submitted(shell: Shell,
     assert not (shell.folder / "batchrun.db").exists()
 
 
+def test_a_folder_is_checked_as_a_whole(shell: Shell):
+    arguments = folder(shell, one=2, two=3)
+    done = shell.run("check", *arguments)
+    assert (done.returncode, done.stdout) == (
+        0,
+        "one: 2 rows, no problems found\ntwo: 3 rows, no problems found\n",
+    ), done.stderr
+    shell.write("manifests/bad.csv", "id,retentionMode\nx,MAYBE\n")
+    done = shell.run("check", *arguments, "--json")
+    assert done.returncode == 2
+    assert [json.loads(line)["source"] for line in done.stdout.splitlines()] == ["manifests/bad.csv"]
+    refused = shell.run("check", *arguments, "--online")
+    assert (refused.returncode, "--online is for one manifest" in refused.stderr) == (2, True)
+
+
 def test_changed_rows_of_one_batch_keep_all_from_being_submitted(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     assert launch(shell, simulated, folder(shell, a=1), "--detach").returncode == 3

@@ -146,7 +146,8 @@ class Launcher:
         """
         counts = await self._ledger.counts(self._batch)
         self._tally = Tally(counts.by_state, counts.by_status)
-        await self._paces.recall(will_start=self._tally.waiting > 0)
+        may_start = self._limits.mode is not Mode.CANCEL
+        await self._paces.recall(will_start=may_start and self._tally.waiting > 0)
         self._service.guard(self._keeper.assure)
         try:
             async with anyio.create_task_group() as background:

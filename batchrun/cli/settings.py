@@ -109,8 +109,8 @@ def is_general(key: str, option: click.Option) -> bool:
 
 
 def is_hook(key: str) -> bool:
-    """Tell whether the option makes batchrun run a command or call somebody: all of those are --on-EVENT."""
-    return key.startswith("on-")
+    """Tell whether the option makes batchrun run a command or call somebody: --on-EVENT and --notify-WHOM."""
+    return key.startswith(("on-", "notify-"))
 
 
 def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dict[str, Setting]:

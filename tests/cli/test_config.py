@@ -310,6 +310,7 @@ def test_the_example_is_written_even_into_the_file_itself(shell: Shell):
         ("on-end", "https://me:secret@hooks.example/", "https://***@hooks.example ..."),
         ("on-end", "curl -H 'Authorization: secret' https://h", "curl ..."),
         ("on-end", "TOKEN=secret ./tell", "TOKEN ..."),
+        ("notify-url", "https://hooks.example/T0/secret", "https://hooks.example ..."),
         ("set", "a=1", "a=1"),
     ],
 )

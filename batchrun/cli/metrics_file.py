@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two writings: node exporter is scraped every 15 to 60 seconds.
 _EVERY: Final = 15.0
+#: What node exporter reads, and what no ledger, manifest or results file ends in.
+_SUFFIX: Final = ".prom"
 _EVER: Final = datetime.fromtimestamp(0, UTC)
 log = structlog.get_logger(__name__)
 
@@ -41,8 +43,10 @@ class MetricsFile:
         Keep *path*.
 
         Raises:
-            UsageError: It cannot be written.
+            UsageError: It cannot be written, or may be no metrics but what is not to be replaced.
         """
+        if path is not None and path.suffix != _SUFFIX:
+            raise UsageError(f"--metrics-file {path}: the name must end in {_SUFFIX}, for it is replaced")
         if path is not None and not _is_writable(path):
             raise UsageError(f"the metrics cannot be written to {path}; give another --metrics-file")
         self._path = path
@@ -92,7 +96,8 @@ class MetricsFile:
 
 
 def _is_writable(path: Path) -> bool:
-    return not path.is_dir() and path.parent.is_dir() and os.access(path.parent, os.W_OK)
+    is_replaceable = path.is_file() or not path.exists()
+    return is_replaceable and path.parent.is_dir() and os.access(path.parent, os.W_OK)
 
 
 def _replace(path: Path, text: str) -> None:

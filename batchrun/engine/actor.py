@@ -27,7 +27,7 @@ from batchrun.errors import (
 )
 from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit
 from batchrun.model.denials import Denials
-from batchrun.model.duplicating import is_duplicate, replaced, source_of
+from batchrun.model.duplicating import is_duplicate, replaced, source_of, unknown
 from batchrun.model.events import (
     Accepted,
     Deferred,
@@ -131,19 +131,34 @@ class Actor:
         if turn is None:
             return entry, False
         points.reached(Point.TURN_TAKEN)
+        # Before the intent is on disk: whoever finds one there may send it without having seen this.
+        with anyio.CancelScope() as scope:
+            self._unsent.add(scope)
+            try:
+                spoilt = await self._without_source(entry)
+            finally:
+                self._unsent.discard(scope)
+        if scope.cancelled_caught:
+            return entry, False
         intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag)
-        entry = await self._recorder.record(entry, intent)
+        entry = await self._recorder.record(entry, intent, *([] if spoilt is None else [spoilt]))
         points.reached(Point.INTENDED)
-        if is_duplicate(entry) and (event := await self._without_source(entry)) is not None:
-            return await self._record(entry, event), False
+        if spoilt is not None:
+            return entry, False
         return await self._send(entry, turn, self._limits.replay_window)
 
     async def _without_source(self, entry: Entry) -> Event | None:
-        """Look whether the run that is to be copied is still the one of that id; None where it is."""
+        """
+        Look whether the run that is to be copied is still the one of that id.
+
+        None where it is, and for what copies none; else what that means where nothing was sent.
+        """
+        if not is_duplicate(entry):
+            return None
         earlier = await self._recorder.earlier(entry)
         source = source_of(entry, [attempt.run for attempt in earlier])
         if source is None:
-            return None
+            return unknown(entry, self._clock.utcnow())
         try:
             found = await self._service.get_run(source.id)
         except NotFoundError:
@@ -158,6 +173,10 @@ class Actor:
         turn = await self._turn(self._unsettled)
         if turn is None:
             return entry, True
+        if await self._without_source(entry) is not None:
+            # It would copy another run, unless it arrived before: then the copy is there to be found.
+            found = await self._searched(entry, is_trusted=True)
+            return (entry, True) if found is None else (found, found.state is State.SUBMITTING)
         return await self._send(entry, turn, trusted_until - self._clock.monotonic(), is_repeat=True)
 
     async def _settle(self, entry: Entry, trusted_until: float, *, is_proof: bool) -> tuple[Entry, bool]:
@@ -173,6 +192,9 @@ class Actor:
         turn = await self._turn(self._unsettled)
         if turn is None:
             return entry, True
+        spoilt = await self._without_source(entry)
+        if spoilt is not None:
+            return await self._record(entry, spoilt), False
         # It is not there, so the requestId is as good as new.
         return await self._send(entry, turn, self._limits.replay_window)
 

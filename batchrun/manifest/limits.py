@@ -29,6 +29,8 @@ PARAMETERS: Final = 256_000
 TAGS: Final = 50
 #: Ids and batch names, in characters: both go into tag values (256) and run names.
 NAME: Final = 128
+#: Batch names, in bytes: a file's name may have 255, and ours add to it.
+FILE_NAME: Final = 200
 #: Run names that we make: what the console takes, one less than the API.
 RUN_NAME: Final = 127
 #: Rules of ``retry:``; each failed run is held against them.

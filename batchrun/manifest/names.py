@@ -34,6 +34,8 @@ def wrong_batch(name: str) -> tuple[str, str] | None:
         return wrong
     if "/" in name or "\\" in name:
         return f"{shown(name)} has a slash", "use a name that a file can have"
+    if (size := len(name.encode(errors="replace"))) > limits.FILE_NAME:
+        return f"{shown(name)} has {size} bytes in UTF-8", f"use at most {limits.FILE_NAME}"
     if name[0] in ".-":
         return f"{shown(name)} begins with {name[0]!r}", "begin with a letter or a digit"
     return None

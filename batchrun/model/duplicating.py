@@ -80,3 +80,10 @@ def replaced(source: Run, at: datetime) -> Refused:
     """Say that the run to be copied was removed, and that its id is another run's by now."""
     message = f"run {source.id} is not the one to duplicate (uuid {source.uuid}) any more"
     return Refused(at=at, code=NOT_THERE, message=message)
+
+
+def unknown(entry: Entry, at: datetime) -> Refused:
+    """Say that the ledger does not know the run to be copied, which was lost with an earlier one."""
+    run_id = json.loads(entry.request).get("runId")
+    message = f"nobody can tell whether {run_id} is still the run to duplicate: it is not in the ledger"
+    return Refused(at=at, code=NOT_THERE, message=message)

@@ -272,9 +272,14 @@ class Planner:
     def _looked(self, action: Look | Cancel, entry: Entry, now: float, *, failed: bool) -> None:
         is_going = entry.state is State.ACTIVE
         self.watch.looked(entry, now=now, failed=failed, is_going=is_going)
-        if isinstance(action, Cancel) and is_going and not failed:
+        if not is_going or entry.id not in self._cancelling:
+            return
+        if isinstance(action, Cancel) and not failed:
             self._cancelling.asked(entry.id, now)
-            self.watch.quicken(entry.id, now)
+        if isinstance(action, Cancel) or failed:
+            self.watch.quicken(entry.id, now)  # an old run's next look may be an hour away
+        elif self._cancelling.is_due(entry.id, now):
+            self.watch.hasten(entry.id)  # it was asked for while this look was in the air
 
     def _next_to_settle(self, now: float, at: datetime) -> Action | None:
         entry = self._unsettled.pop_due(now)

@@ -102,7 +102,11 @@ class HealthOmics(ABC):
 
     @abstractmethod
     async def cancel_run(self, run_id: str) -> None:
-        """Call CancelRun, after waiting for a turn; it is answered before the run has ended."""
+        """
+        Call CancelRun, after waiting for a turn; it is answered before the run has ended.
+
+        An unknown outcome is not repeated, here and in :meth:`delete_run`: look whose the id is first.
+        """
 
     @abstractmethod
     async def delete_run(self, run_id: str) -> None:

@@ -263,11 +263,11 @@ class AwsHealthOmics(HealthOmics):
 
     async def cancel_run(self, run_id: str) -> None:
         """Call CancelRun."""
-        await self.ask("CancelRun", lambda client: client.cancel_run(id=run_id))
+        await self.ask("CancelRun", lambda client: client.cancel_run(id=run_id), trusted_for=0.0)
 
     async def delete_run(self, run_id: str) -> None:
         """Call DeleteRun."""
-        await self.ask("DeleteRun", lambda client: client.delete_run(id=run_id))
+        await self.ask("DeleteRun", lambda client: client.delete_run(id=run_id), trusted_for=0.0)
 
     async def runs_named(self, name: str) -> AsyncIterator[str]:
         """List the runs of *name*: whether the filter is exact is not documented, nor that names are told."""
@@ -295,19 +295,25 @@ class AwsHealthOmics(HealthOmics):
         return await failed_tasks(self, run, limit=limit)
 
     async def ask(
-        self, operation: str, send: Callable[[OmicsClient], Awaitable[T]], *, is_vital: bool = True
+        self,
+        operation: str,
+        send: Callable[[OmicsClient], Awaitable[T]],
+        *,
+        is_vital: bool = True,
+        trusted_for: float = math.inf,
     ) -> T:
         """
         Make a call that only some verbs need, paced and retried; *operation* is the API's name for it.
 
-        Where a call is not vital, its silence says nothing of the service as a whole.
+        Where a call is not vital, its silence says nothing of the service as a whole. After *trusted_for*
+        seconds an unknown outcome is not repeated: 0 where the call may have made the id another run's.
         """
 
         async def attempt() -> T:
             turn = await self._lanes[operation].turn()
             return await self._at_turn(operation, turn, partial(send, self._client))
 
-        return await self._call(operation, attempt, is_vital=is_vital)
+        return await self._call(operation, attempt, trusted_for, is_vital=is_vital)
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""

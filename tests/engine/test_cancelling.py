@@ -7,13 +7,14 @@ import json
 import anyio
 import pytest
 
+from batchrun.engine.deleter import delete
 from batchrun.engine.launcher import Stop
-from batchrun.errors import ServiceUnusableError
+from batchrun.errors import OutcomeUnknownError, ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.cancelling import Scope
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
-from batchrun.simulator import FailFirst
+from batchrun.simulator import FailFirst, parse_faults
 from tests.engine.launching import Bench, bench, rows
 from tests.world import simulated
 
@@ -165,3 +166,27 @@ async def test_a_launch_of_many_pages_is_withdrawn_whole(tmp_path):
         await it.launch(rows(1300))
         assert {state for state, _ in await states(it)} == {State.CANCELLED}
         assert started(it) < 120
+
+
+@pytest.mark.parametrize(("fault", "deleted"), [("error_before", 1), ("error_after", 0)])
+async def test_a_deletion_whose_answer_was_lost_looks_again_whose_the_id_is(tmp_path, fault, deleted):
+    async with bench(tmp_path, simulated(max_active=None)) as it:
+        await it.launch(rows(1))
+        ended = await it.ledger.ended_runs("cohort", limit=9)
+        it.simulator.script(*parse_faults(f"DeleteRun:{fault}=1x"))
+        looks = it.simulator.state().calls["GetRun"].calls
+        done = await delete(ended, ledger=it.ledger, service=it.service, clock=it.clock, concurrency=1)
+        assert (len(done.deleted), len(done.gone), done.kept) == (deleted, 1 - deleted, [])
+        assert it.simulator.state().calls["DeleteRun"].calls == 1 + deleted
+        assert it.simulator.state().calls["GetRun"].calls == looks + 2
+
+
+async def test_a_cancellation_whose_answer_was_lost_is_not_repeated_unseen(tmp_path):
+    async with bench(tmp_path, SLOW) as it:
+        await it.launch(rows(1), mode=Mode.DETACH)
+        run = (await it.entries())["row-0000"].run
+        assert run is not None
+        it.simulator.script(*parse_faults("CancelRun:drop_after=1x"))
+        with pytest.raises(OutcomeUnknownError):
+            await it.service.cancel_run(run.id)
+        assert it.simulator.state().calls["CancelRun"].calls == 1

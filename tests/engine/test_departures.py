@@ -17,7 +17,7 @@ from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
 from batchrun.model.spec import canonical
 from batchrun.model.states import State
 from batchrun.simulator import FailFirst, Settings, parse_faults
-from tests.engine.launching import Bench, bench, rows
+from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.engine.test_rebuild import lost, rebuild, runs_of
 from tests.world import simulated
 
@@ -145,6 +145,26 @@ async def test_a_run_that_was_removed_or_whose_id_went_to_another_is_not_copied(
         entry = (await it.entries())["row-0000"]
         assert (entry.state, entry.code) == (State.REFUSED, NOT_THERE)
         assert len(it.simulator.state().runs) == 1 + others
+
+
+@pytest.mark.parametrize("is_stopped_at", ["the look", "the call"])
+async def test_whoever_goes_on_with_a_copy_looks_again_whose_the_id_is(tmp_path, is_stopped_at):
+    async with bench(tmp_path, failing(OOM, match="cohort-row-0000")) as it:
+        await it.launch(rows(1))
+        await retried(it, "row-0000", duplicates=True)
+        call = {"the look": "GetRun:hang_before=9x", "the call": "StartRun:drop_before=9x"}[is_stopped_at]
+        it.simulator.script(*parse_faults(call))
+        await it.launch(rows(1), deadline=2.0)
+        it.simulator.faults.replace([])
+        first = it.simulator.state().runs[0]
+        await it.service._client.delete_run(id=first.id)
+        async with reconnected(it):
+            await it.launch(rows(2)[1:])
+            assert it.simulator.state().runs[1].id == first.id
+            await it.launch(rows(1))
+        entry = (await it.entries())["row-0000"]
+        assert (entry.state, entry.code) == (State.REFUSED, NOT_THERE)
+        assert len(it.simulator.state().runs) == 2
 
 
 async def test_a_source_that_cannot_be_looked_at_is_looked_at_later(tmp_path):

@@ -131,6 +131,7 @@ YAML_CASES = {
     "defaults as text": ("runs: [{id: x}]\ndefaults: y\n", 2, 11, "defaults", "not a table"),
     "batch as a list": ("runs: [{id: x}]\nbatch: [y]\n", 2, 8, "batch", "no name"),
     "batch with a slash": ("runs: [{id: x}]\nbatch: a/b\n", 2, 8, "batch", "slash"),
+    "batch of many bytes": (f"runs: [{{id: x}}]\nbatch: {'é' * 101}\n", 2, 8, "batch", "202 bytes"),
     "batch with a dot": ("runs: [{id: x}]\nbatch: .a\n", 2, 8, "batch", "begins with"),
     "file outside": ("runs: ../x.csv\n", 1, 7, "runs", "outside the manifest's folder"),
     "absolute file": ("runs: /etc/passwd.csv\n", 1, 7, "runs", "outside the manifest's folder"),

@@ -8,6 +8,7 @@ from batchrun.model.events import Accepted, Deferred, Recalled, seen
 from batchrun.model.limits import Limits, Mode
 from batchrun.model.listing import Listed
 from batchrun.model.planner import Planner
+from batchrun.model.policies import WatchPolicy
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
 from batchrun.model.watch import ReadRates
@@ -60,7 +61,7 @@ def test_a_run_in_the_air_is_cancelled_when_it_is_back():
     (look,) = plan(made)
     made.cancel(["a"])
     made.done(look, look.entry, now=1)
-    (cancel,) = plan(made, made.wake_at or 0)
+    (cancel,) = plan(made, 1)
     assert isinstance(cancel, Cancel)
 
 
@@ -135,3 +136,15 @@ def test_a_run_that_listings_show_is_cancelled_all_the_same():
     made.cancel(["7"])
     (cancel,) = plan(made, 1)
     assert (type(cancel), cancel.entry.id, cancel.entry.state) == (Cancel, "7", State.ACTIVE)
+
+
+def test_a_cancel_that_failed_does_not_wait_as_long_as_an_old_run_may():
+    made = loaded(active(planned("a")), now=100_000, watch=WatchPolicy(longest=3600))
+    made.cancel(["a"])
+    (cancel,) = plan(made, 100_000)
+    assert isinstance(cancel, Cancel)
+    made.done(cancel, cancel.entry, now=100_000, failed=True)
+    due = made.wake_at
+    assert due is not None
+    assert 0 < due - 100_000 < 30
+    assert isinstance(plan(made, due)[0], Cancel)

@@ -15,6 +15,7 @@ from batchrun.model.duplicating import (
     is_duplicate,
     replaced,
     source_of,
+    unknown,
 )
 from batchrun.model.events import Retried
 from batchrun.model.states import State
@@ -82,3 +83,11 @@ def test_a_run_that_was_replaced_is_said_to_be():
     assert refused.code == NOT_THERE
     assert "run 7" in refused.message
     assert "u-7" in refused.message
+
+
+def test_a_run_that_the_ledger_does_not_know_is_said_to_be():
+    refused = unknown(
+        replace(planned(), request=duplicate(request(), "7"), manifest_request=request()), at(1)
+    )
+    assert refused.code == NOT_THERE
+    assert "whether 7 is" in refused.message

@@ -109,7 +109,7 @@ def prepared(job: Job, batch: str, clock: Clock) -> Around:
     path = results_path(job.results, batch)
     return Around(
         results=path,
-        metrics=MetricsFile(job.metrics, clock=clock),
+        metrics=MetricsFile(job.metrics, clock=clock, besides=[Path(job.ledger), path]),
         telling=Telling(job.hooks, batch, results=path, clock=clock),
     )
 

@@ -20,6 +20,7 @@ from batchrun.report.metrics import Reading, exposition
 from batchrun.report.replacing import replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from batchrun.api.launch import Launch
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two writings: node exporter is scraped every 15 to 60 seconds.
 _EVERY: Final = 15.0
-#: What node exporter reads, and what no ledger, manifest or results file ends in.
-_SUFFIX: Final = ".prom"
+#: How such a file begins: what begins otherwise is somebody's, and is not replaced.
+_BEGINNING: Final = b"# HELP batchrun_"
 _EVER: Final = datetime.fromtimestamp(0, UTC)
 log = structlog.get_logger(__name__)
 
@@ -38,17 +39,18 @@ log = structlog.get_logger(__name__)
 class MetricsFile:
     """Keeps the file, or does nothing where there is none to keep."""
 
-    def __init__(self, path: Path | None, *, clock: Clock) -> None:
+    def __init__(self, path: Path | None, *, clock: Clock, besides: Collection[Path] = ()) -> None:
         """
-        Keep *path*.
+        Keep *path*, which may be none of *besides*.
 
         Raises:
             UsageError: It cannot be written, or may be no metrics but what is not to be replaced.
         """
-        if path is not None and path.suffix != _SUFFIX:
-            raise UsageError(f"--metrics-file {path}: the name must end in {_SUFFIX}, for it is replaced")
         if path is not None and not _is_writable(path):
             raise UsageError(f"the metrics cannot be written to {path}; give another --metrics-file")
+        others = {other.resolve() for other in besides}
+        if path is not None and (path.resolve() in others or not _is_replaceable(path)):
+            raise UsageError(f"{path} is for something else than metrics; give another --metrics-file")
         self._path = path
         self._clock = clock
         self._started_at = clock.utcnow()
@@ -96,8 +98,18 @@ class MetricsFile:
 
 
 def _is_writable(path: Path) -> bool:
-    is_replaceable = path.is_file() or not path.exists()
-    return is_replaceable and path.parent.is_dir() and os.access(path.parent, os.W_OK)
+    is_file = path.is_file() or not path.exists()
+    return is_file and path.parent.is_dir() and os.access(path.parent, os.W_OK)
+
+
+def _is_replaceable(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_BEGINNING)) in {b"", _BEGINNING}
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _replace(path: Path, text: str) -> None:

@@ -213,7 +213,9 @@ def test_hooks_may_come_from_the_environment_one_a_line(shell: Shell, simulate):
         (("--hook-timeout", "0"), "--hook-timeout"),
         (("--metrics-file", "no/such/cohort.prom"), "--metrics-file"),
         (("--metrics-file", "."), "--metrics-file"),
-        (("--metrics-file", "batchrun.db"), "the name must end in .prom"),
+        (("--metrics-file", "batchrun.db"), "is for something else"),
+        (("--metrics-file", "cohort.results.csv"), "is for something else"),
+        (("--metrics-file", "cohort.csv"), "is for something else"),
     ],
 )
 def test_what_cannot_be_told_is_known_before_anything_is_submitted(shell: Shell, simulate, options, words):

@@ -31,6 +31,7 @@ _STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)
 @click.command(
     epilog="Outputs of a cancelled run are not saved. 'batchrun retry' gives cancelled entries a new "
     "attempt; without it 'batchrun run' leaves them alone and exits with 1."
+    "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'."
 )
 @click.argument("batch", required=False)
 @option("--pending", is_flag=True, show_default=False, help="Only stop submitting; runs go on.")

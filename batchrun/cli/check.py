@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.places import RowPlaces
 
 
-@click.command()
+@click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help iam'.")
 @MANIFEST
 @stacked(
     option(

@@ -86,32 +86,14 @@ def _text(value: Any) -> str:
             return str(value)
 
 
-_FILES_HELP: Final = """\b
-The file: batchrun.toml, or [tool.batchrun] of pyproject.toml, in the working directory alone: no
-directory above it is looked at. Settings in both are an error, so that none is passed over in silence.
-'batchrun --config FILE VERB' (BATCHRUN_CONFIG) names another, 'batchrun --no-config VERB' none.
-\b
-  rate = 5                    # the option's long name; for every verb that has it
-  poll-interval = "30s"       # a duration is text
-  tags = false                # --no-tags
-  set = ["workflowId=1"]      # repeatable options take a list, which a flag replaces
-  [manifest.from-s3]          # a table per verb, which wins over the top level
-  incomplete = "skip"
-\b
-Flag over environment over file (verb's table over top level) over default. Where the file turns a flag
-on, its variable turns it off: BATCHRUN_ONCE=false. Options that have a variable of their own, such as
-BATCHRUN_RESULTS_FORMAT, are set in their verb's table only.
-\b
-What cannot be set: what is said each time (--yes, --force, --json, -o ...), and, in a file that was merely
-found, options that run a command or call somebody (--on-...): a directory that you only got from somebody
-must not run anything. Name the file to allow it. A file that anybody on the machine could have written is
-refused. Paths in it are relative to the working directory. Credentials never belong in it.
-\b
-TOML has a name once, for a value or for a table: beside a table [results] the option --results goes into
-[run], where it belongs."""
+_EPILOG: Final = (
+    "The file is batchrun.toml, or [tool.batchrun] of pyproject.toml, in the working directory. "
+    "'batchrun --config FILE VERB' names another, 'batchrun --no-config VERB' none."
+    "\n\nRead on: 'batchrun help config'."
+)
 
 
-@click.command(context_settings={"ignore_unknown_options": True}, epilog=_FILES_HELP)
+@click.command(context_settings={"ignore_unknown_options": True}, epilog=_EPILOG)
 @click.argument("verb", nargs=-1, type=click.UNPROCESSED, metavar="[VERB [OPTIONS]...]")
 @option("--json", "as_json", is_flag=True, show_default=False, help="JSON lines on stdout, one object each.")
 @option(

@@ -30,6 +30,7 @@ _PAGE: Final = 500
 @click.command(
     epilog="An account may keep only so many runs. What is deleted is the service's record of a run; its "
     "outputs and logs stay, and so does everything that the ledger and the results say of it."
+    "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'."
 )
 @click.argument("batch", required=False)
 @CHOICE

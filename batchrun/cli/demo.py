@@ -36,7 +36,7 @@ _REMOVED: Final = (
 _ROWS_SHOWN: Final = 10
 
 
-@click.command()
+@click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help simulator'.")
 @OUTPUT
 @click.pass_context
 def demo(context: click.Context, /, **options: Any) -> None:

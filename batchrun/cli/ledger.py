@@ -25,7 +25,7 @@ def ledger() -> None:
     """
 
 
-@ledger.command()
+@ledger.command(epilog="Read on: 'batchrun help ledger'.")
 @LEDGER
 @option("--json", "as_json", is_flag=True, show_default=False, help="JSON lines on stdout, one object each.")
 def verify(**options: Any) -> None:
@@ -79,6 +79,7 @@ def _number(count: int, one: str, many: str = "") -> str:
 @ledger.command(
     epilog="A row without a run is planned, and 'batchrun run' will start it: runs that were deleted from "
     "the service cannot be found."
+    "\n\nRead on: 'batchrun help ledger'."
 )
 @MANIFEST
 @option(

@@ -40,6 +40,7 @@ _VERBS: Final = {
     "manifest": "Make a manifest, or convert one.",
     "simulate": "A local HealthOmics service, on loopback.",
     "demo": "The whole thing in seconds, with no AWS account.",
+    "help": "The manual: manifests, retries, cron, permissions, and more.",
 }
 
 _EPILOG: Final = "\b\nExit codes:\n" + "\n".join(
@@ -92,8 +93,8 @@ def cli(**_options: Any) -> None:
     Launch many AWS HealthOmics runs from one manifest, each row once, and watch them to the end.
 
     Start with 'batchrun demo', which needs no AWS account; then 'batchrun check MANIFEST' and 'batchrun run
-    MANIFEST'. Every option can also be set in the environment, as its help says, and most in batchrun.toml
-    or [tool.batchrun] of pyproject.toml; see 'batchrun config --help'.
+    MANIFEST'. 'batchrun help' is the manual: 'batchrun help manifest' says how to write one. Every option can
+    also be set in the environment, as its help says, and most in batchrun.toml; see 'batchrun help config'.
     """
 
 

@@ -34,6 +34,7 @@ def manifest() -> None:
 @manifest.command(
     epilog="Examples: batchrun manifest convert cohort.yaml -o cohort.csv --defaults-out defaults.yaml; "
     "batchrun manifest convert cohort.csv --defaults d.yaml --to native -o batch.json"
+    "\n\nRead on: 'batchrun help manifest'."
 )
 @MANIFEST
 @stacked(
@@ -68,7 +69,10 @@ def convert(**options: Any) -> None:
     carry_out(Conversion.of(options))
 
 
-@manifest.command(epilog="Example: batchrun manifest init --workflow 1234567 -o cohort.yaml")
+@manifest.command(
+    epilog="Example: batchrun manifest init --workflow 1234567 -o cohort.yaml"
+    "\n\nRead on: 'batchrun help manifest'."
+)
 @stacked(
     option("--workflow", required=True, metavar="ID", help="The workflow's id."),
     option(
@@ -103,7 +107,8 @@ def init(**options: Any) -> None:
 @manifest.command(
     "from-s3",
     epilog="Example: batchrun manifest from-s3 s3://lab-data/run7/ "
-    "--pattern '(?P<id>.+)_(?P<read>R[12])\\.fastq\\.gz' --parameter 'fastq_{read}' -o run7.csv",
+    "--pattern '(?P<id>.+)_(?P<read>R[12])\\.fastq\\.gz' --parameter 'fastq_{read}' -o run7.csv"
+    "\n\nRead on: 'batchrun help manifest'.",
 )
 @click.argument("source", metavar="SOURCE")
 @stacked(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchrun.manifest import Manifest
 
 
-@click.command()
+@click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
 @MANIFEST
 @PACE
 @LEDGER

@@ -18,7 +18,7 @@ from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
 
 
-@click.command()
+@click.command(epilog="Read on: 'batchrun help results'.")
 @click.argument("batch", required=False)
 @option(
     "-o",

@@ -46,6 +46,7 @@ class _Wanted:
 @click.command(
     epilog="CONDITION is COLUMN=GLOB or COLUMN!=GLOB, such as status=FAILED, id=NA12* or "
     "failureReason=*MEMORY*. Earlier attempts are in json, jsonl and parquet in any case, within their entry."
+    "\n\nRead on: 'batchrun help results'."
 )
 @click.argument("batch", required=False)
 @option(

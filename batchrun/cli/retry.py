@@ -31,6 +31,7 @@ _STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
     epilog="Each attempt is a new run with a requestId of its own; earlier ones stay in the ledger and the "
     "results. 'batchrun run' itself retries SERVICE_ERROR, INSTANCE_RESERVATION_FAILED and whatever --retry "
     "and the manifest's retry: add."
+    "\n\nRead on: 'batchrun help retry'."
 )
 @click.argument("batch", required=False)
 @CHOICE

@@ -24,7 +24,7 @@ _SUGGESTED: Final = 3
 _CUTOFF: Final = 0.4
 
 
-@click.command()
+@click.command(epilog="Read on: 'batchrun help results', 'batchrun help states'.")
 @click.argument("entry_id", metavar="ID")
 @option("--batch", help="The batch, where ID is in several.")
 @LEDGER

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@click.command()
+@click.command(epilog="Read on: 'batchrun help simulator'.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address to listen on; nobody is checked."
 )

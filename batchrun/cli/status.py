@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog="With --watch, Ctrl-C ends with 0; a batch that has ended, with the exit code of 'batchrun run'."
+    "\n\nRead on: 'batchrun help results', 'batchrun help states', 'batchrun help retry'."
 )
 @click.argument("batch", required=False)
 @option(

@@ -25,5 +25,5 @@ def not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
     other = ", or leave the tags off with --no-tags" if action == "omics:TagResource" else ""
     return ServiceUnusableError(
         f"{operation} is denied again and again: {error.message}; the launch stops, nothing is lost: allow "
-        f"{action}{other} (the README lists the whole policy), then run the same command again"
+        f"{action}{other} ('batchrun help iam' has the whole policy), then run the same command again"
     )

@@ -257,7 +257,7 @@ class Rebuilder:
 def _not_permitted(error: AccessDeniedError) -> ServiceUnusableError:
     return ServiceUnusableError(
         f"{error.operation} is denied: {error.message}; nothing was written: allow omics:{error.operation} "
-        "(the README lists the whole policy), then run the same command again"
+        "('batchrun help iam' has the whole policy), then run the same command again"
     )
 
 

@@ -14,7 +14,7 @@ once where no call of ours is in the air, else after that call is settled (`Entr
 starts one after an end without success.
 
 Belongs here: everything that decides an entry's next value. Does not: which action to take (``planner``).
-The README's diagram is made from TABLE by ``scripts/readme``.
+The diagram of ``batchrun help states`` is made from TABLE by ``scripts/readme``.
 """
 
 from __future__ import annotations

@@ -21,12 +21,14 @@ from tests.bench.machine import describe
 from tests.bench.processes import ROOT, BenchError
 from tests.bench.resume import resume
 from tests.bench.scale import FULL, QUICK, Scale
+from tests.bench.short import in_short
 from tests.bench.sizes import sizes
 from tests.bench.submission import limited, unlimited
 from tests.bench.table import Section, document
 from tests.bench.watching import watching
 
-BEGIN, END = "<!-- bench: made by scripts/bench -->", "<!-- end of bench -->"
+#: Where the tables go, and the few of the README.
+PLACES: Final = {"bench": ROOT / "batchrun" / "help" / "pace.md", "bench in short": ROOT / "README.md"}
 GROUPS: Final[dict[str, Callable[[Bench, Scale], list[Section]]]] = {
     "submission-limited": limited,
     "submission-unlimited": unlimited,
@@ -50,10 +52,11 @@ def measured(bench: Bench, name: str, scale: Scale) -> list[Section]:
 def main() -> int:
     asked = _arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if asked.readme:
-        _parts(ROOT / "README.md")  # better now than after half an hour
+    if asked.write:
+        for name in PLACES:
+            _parts(name)  # better now than after half an hour
     repeats = asked.repeats or (1 if asked.quick else 3)
-    command = shlex.join(["scripts/bench", *(word for word in sys.argv[1:] if word != "--readme")])
+    command = shlex.join(["scripts/bench", *(word for word in sys.argv[1:] if word != "--write")])
     head = describe(command, repeats)
     try:
         sections = _measure_all(asked, repeats, head)
@@ -62,8 +65,9 @@ def main() -> int:
         return 130
     text = document(head, sections)
     sys.stdout.write(text)
-    if asked.readme:
-        _put_into(ROOT / "README.md", text)
+    if asked.write:
+        _put("bench", text)
+        _put("bench in short", in_short(sections))
     return 0 if all(section.rows for section in sections) else 1
 
 
@@ -89,7 +93,7 @@ def _arguments() -> Arguments:
         "--quick", action="store_true", help="small sizes, a few minutes, no figures to quote"
     )
     parser.add_argument("-o", "--output", type=Path, default=Path(".bench.md"), help="where the tables go")
-    parser.add_argument("--readme", action="store_true", help="put them into the README too")
+    parser.add_argument("--write", action="store_true", help="put them into the manual too")
     asked = parser.parse_args()
     if unknown := [name for name in asked.groups if name not in GROUPS]:
         parser.error(f"there is no group '{unknown[0]}'; there are {', '.join(GROUPS)}")
@@ -98,18 +102,19 @@ def _arguments() -> Arguments:
     return asked
 
 
-def _parts(readme: Path) -> tuple[str, str]:
-    """Give what stands before and after the place for the tables."""
-    whole = readme.read_text(encoding="utf-8")
-    if BEGIN not in whole or END not in whole:
-        raise SystemExit(f"bench: {readme} has no place for it: {BEGIN} ... {END}")
-    before, rest = whole.split(BEGIN, 1)
-    return before, rest.split(END, 1)[1]
+def _parts(name: str) -> tuple[str, str]:
+    """Give what stands before and after the place for the tables of this name, marks included."""
+    begin, end = f"<!-- {name}: made by scripts/bench -->", f"<!-- end of {name} -->"
+    whole = PLACES[name].read_text(encoding="utf-8")
+    if begin not in whole or end not in whole:
+        raise SystemExit(f"bench: {PLACES[name]} has no place for it: {begin} ... {end}")
+    before, rest = whole.split(begin, 1)
+    return f"{before}{begin}\n", end + rest.split(end, 1)[1]
 
 
-def _put_into(readme: Path, text: str) -> None:
-    before, after = _parts(readme)
-    readme.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+def _put(name: str, text: str) -> None:
+    before, after = _parts(name)
+    PLACES[name].write_text(f"{before}{text}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ import pytest
 
 from tests.bench.bench import Bench
 from tests.bench.scale import Scale
+from tests.bench.short import in_short
 from tests.bench.sizes import sizes
 from tests.bench.submission import unlimited
-from tests.bench.table import document
+from tests.bench.table import Section, document
 
 TINY = Scale(
     unlimited_rows=30,
@@ -24,12 +25,21 @@ TINY = Scale(
 )
 
 
-@pytest.mark.parametrize(("group", "rows"), [(unlimited, 8), (sizes, 13)])
-def test_a_group_comes_to_its_table(tmp_path, group, rows):
+def test_in_short_is_what_was_chosen_of_what_was_measured():
+    rows = (("ListRuns calls", "488", "-"), ("GetRun calls per run", "1.00", "2.22 (boto3)"))
+    watching = Section(title="watching", note="", rows=rows)
+    assert in_short([watching]).splitlines()[2:] == [
+        "| the same: GetRun calls per run | 1.00 | 2.22 (boto3) |"
+    ]
+
+
+@pytest.mark.parametrize(("group", "rows", "short"), [(unlimited, 8, 1), (sizes, 13, 0)])
+def test_a_group_comes_to_its_table(tmp_path, group, rows, short):
     with Bench(tmp_path, repeats=1) as bench:
         sections = group(bench, TINY)
     told = [row for section in sections for row in section.rows]
     assert len(told) == rows
+    assert len(in_short(sections).splitlines()) == 2 + short
     text = document("head", sections)
     assert all(f"| {row[0]} | {row[1]} |" in text for row in told)
     assert all(process.poll() is not None for process in bench.processes.started)

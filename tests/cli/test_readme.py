@@ -1,4 +1,4 @@
-"""The README's commands are run, and say what it shows."""
+"""The commands of the README and of the topics are run, and say what is shown."""
 
 from __future__ import annotations
 
@@ -7,25 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 
+import click
 import pytest
 import yaml
 
-from tests.cli.conftest import BATCHRUN, ROOT, Shell
-
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
-
-
-def commands(block: str) -> Iterator[tuple[str, list[str]]]:
-    """Give each command of a console block with the lines that it is shown to print."""
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, *shown = part.strip().splitlines()
-        yield command.split("  #")[0].strip(), shown
+from batchrun.cli.main import cli
+from batchrun.cli.settings import verbs_of
+from tests.cli.conftest import BATCHRUN, DEFAULTS, ROOT, Shell
+from tests.cli.manual import HELP, PAGES, README, TOPIC, blocks, commands
 
 
 def same_but_for_figures(shown: str, said: str) -> bool:
@@ -57,7 +47,7 @@ def typed(command: str, shell: Shell, **environment: str) -> subprocess.Complete
     )
 
 
-@pytest.mark.parametrize("block", blocks("console")[:3], ids=["first batch", "results", "killed"])
+@pytest.mark.parametrize("block", blocks("console", README)[:3], ids=["first batch", "results", "killed"])
 def test_a_console_block_is_true(checkout: Shell, block):
     if "samples.results.csv" in block and "batchrun run" not in block:
         prepare = "batchrun run manifests/samples.csv --defaults manifests/samples.defaults.yaml"
@@ -75,15 +65,32 @@ def test_a_console_block_is_true(checkout: Shell, block):
         assert all(same_but_for_figures(*pair) for pair in zip(shown, said, strict=True)), said
 
 
-def test_the_python_example_runs_and_says_what_it_says(checkout: Shell):
-    done = subprocess.run(
-        [sys.executable, "-c", blocks("python")[0]],
+def python(example: str, checkout: Shell) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", example],
         cwd=checkout.folder,
         env=checkout.environment,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_the_python_example_in_short_runs_and_says_what_it_says(checkout: Shell):
+    done = python(blocks("python", README)[0], checkout)
+    assert done.returncode == 0, done.stderr
+    *steps, last = done.stdout.splitlines()
+    assert {line.split()[0] for line in steps if line.endswith(" completed")} == ids(checkout)
+    assert last == "True"
+
+
+def ids(checkout: Shell) -> set[str]:
+    rows = (checkout.folder / "manifests" / "samples.csv").read_text(encoding="utf-8").splitlines()[1:]
+    return {row.split(",")[0] for row in rows}
+
+
+def test_the_python_example_runs_and_says_what_it_says(checkout: Shell):
+    done = python(blocks("python", TOPIC["python"])[0], checkout)
     assert done.returncode == 0, done.stderr
     *succeeded, last = done.stdout.splitlines()
     assert len({line.split()[0] for line in succeeded}) == 8
@@ -91,8 +98,8 @@ def test_the_python_example_runs_and_says_what_it_says(checkout: Shell):
 
 
 def test_the_examples_parse():
-    assert yaml.safe_load(blocks("yaml")[0])["batch"] == "cohort-2026-11"
-    policy = json.loads(blocks("json")[0])
+    assert yaml.safe_load(blocks("yaml", TOPIC["manifest"])[0])["batch"] == "cohort-2026-11"
+    policy = json.loads(blocks("json", TOPIC["iam"])[0])
     actions = {action for statement in policy["Statement"] for action in statement["Action"]}
     assert actions == {
         "omics:StartRun",
@@ -106,17 +113,37 @@ def test_the_examples_parse():
 
 
 def test_the_yaml_example_is_a_good_manifest(shell: Shell):
-    shell.write("example.yaml", blocks("yaml")[0])
+    shell.write("example.yaml", blocks("yaml", TOPIC["manifest"])[0])
     assert shell.run("check", "example.yaml").returncode == 0
 
 
-def test_the_settings_example_is_good(shell: Shell):
-    shell.write("batchrun.toml", blocks("toml")[0])
-    assert "poll-interval\t30s\tfile batchrun.toml:3\trun" in shell.run("config", "run").stdout
+def test_the_retry_example_is_good(shell: Shell):
+    manifest = shell.write("cohort.yaml", blocks("yaml", TOPIC["retry"])[0] + "runs: [{id: a}]\n")
+    shell.write("defaults.yaml", DEFAULTS)
+    done = shell.run("check", manifest.name, "--defaults", "defaults.yaml")
+    assert done.returncode == 0, done.stderr
 
 
-def test_the_crontab_line_is_quiet_for_what_is_normal_and_speaks_for_what_is_not(checkout: Shell):
-    line = blocks("crontab")[0].split(None, 5)[5].replace("cd /srv/cohort && /usr/local/bin/", "")
+def test_the_csv_example_is_good(shell: Shell):
+    shell.write("cohort.csv", blocks("csv", TOPIC["manifest"])[0])
+    shell.write("defaults.yaml", DEFAULTS)
+    done = shell.run("check", "cohort.csv", "--defaults", "defaults.yaml")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("example", [0, 1])
+def test_the_settings_examples_are_good(shell: Shell, example):
+    text = blocks("toml", TOPIC["config"])[example]
+    line = text.splitlines().index(next(one for one in text.splitlines() if "poll-interval" in one)) + 1
+    shell.write("batchrun.toml", text)
+    assert f"poll-interval\t30s\tfile batchrun.toml:{line}\trun" in shell.run("config", "run").stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "cron"])
+def test_the_crontab_line_is_quiet_for_what_is_normal_and_speaks_for_what_is_not(checkout: Shell, page):
+    line = (
+        blocks("crontab", PAGES[page])[0].split(None, 5)[5].replace("cd /srv/cohort && /usr/local/bin/", "")
+    )
     shutil.copy(ROOT / "manifests" / "cohort.yaml", checkout.folder / "cohort.yaml")
     told = [typed(line, checkout), typed(line, checkout, BATCHRUN_RATE="nonsense")]
     assert (told[0].stdout, told[0].stderr) == ("", "")
@@ -125,4 +152,33 @@ def test_the_crontab_line_is_quiet_for_what_is_normal_and_speaks_for_what_is_not
 
 def test_every_script_is_told_of():
     scripts = {path.name for path in (ROOT / "scripts").iterdir()} - {"venv", "readme"}
-    assert {name for name in scripts if f"scripts/{name}" in TEXT} == scripts
+    assert {name for name in scripts if f"scripts/{name}" in README} == scripts
+
+
+def test_every_verb_and_topic_that_is_spoken_of_is_there():
+    known = {*cli.list_commands(click.Context(cli)), "--help", "--version", "--config", "--no-config"}
+    for page, text in PAGES.items():
+        told = set(re.findall(r"[`'$] ?batchrun ([a-z][a-z0-9-]*)", text))
+        assert told <= known, page
+        topics = set(re.findall(r"batchrun help ([a-z][a-z-]*)", text))
+        assert topics <= {*TOPIC, *known}, page
+
+
+def test_every_option_that_is_spoken_of_is_there():
+    names = {name for command in verbs_of(cli, click.Context(cli)).values() for name in longs(command)}
+    known = {*names, *longs(cli), "--help"}
+    for page, text in PAGES.items():
+        assert {name for name in re.findall(r"`(--[a-z][a-z-]+)", text) if name not in known} == set(), page
+
+
+def longs(command: click.Command) -> set[str]:
+    return {
+        name for option in command.params for name in (*option.opts, *option.secondary_opts) if "--" in name
+    }
+
+
+def test_every_file_that_is_linked_is_there():
+    for page, text in PAGES.items():
+        folder = ROOT if page == "README.md" else HELP
+        linked = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'(?:src|srcset)="([^"]+)"', text)
+        assert [path for path in linked if not (folder / path).exists()] == [], page

@@ -59,6 +59,10 @@ def imported(shell: Shell, *arguments: str) -> set[str]:
         ["ledger", "verify"],
         *(["manifest", verb, "--help"] for verb in ("convert", "init", "from-s3")),
         ["manifest", "init"],
+        ["help"],
+        ["help", "retry"],
+        ["help", "status"],
+        ["help", "nope"],
     ],
     ids=" ".join,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections import Counter
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import BATCHRUN, ROOT, Shell, assert_agreement, until
+from tests.cli.manual import TOPIC, blocks
 
 FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s")
 #: All that cron gives a job.
@@ -108,14 +108,13 @@ def test_a_deadline_leaves_work_to_the_next_tick(shell: Shell, simulate):
 
 
 def units() -> dict[str, str]:
-    """Give the README's systemd units by their file names."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```ini\n# (\S+)\n(.*?)```", text, flags=re.DOTALL)
-    return {Path(name).name: unit for name, unit in blocks}
+    """Give the manual's systemd units by their file names."""
+    parts = (block.removeprefix("# ").split("\n", 1) for block in blocks("ini", TOPIC["cron"]))
+    return {Path(name).name: unit for name, unit in parts}
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="this machine has no systemd")
-def test_systemd_takes_the_units_of_the_readme(tmp_path):
+def test_systemd_takes_the_units_of_the_manual(tmp_path):
     assert units().keys() == {"cohort.service", "cohort.timer", "cohort-watch.service"}
     for name, unit in units().items():
         # It looks whether what is named is there.

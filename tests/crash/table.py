@@ -1,4 +1,4 @@
-"""The crash matrix as a table for the README: ``python -m tests.crash.table README.md``."""
+"""The crash matrix as a table: ``python -m tests.crash.table FILE`` puts it there, between its marks."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def main() -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
         for part in pool.map(aftermaths, shares):
             found |= part
-    readme = Path(sys.argv[1])
-    before, rest = readme.read_text(encoding="utf-8").split(BEGIN, 1)
+    file = Path(sys.argv[1])
+    before, rest = file.read_text(encoding="utf-8").split(BEGIN, 1)
     made = f"{before}{BEGIN}\n{table(found)}\n{END}{rest.split(END, 1)[1]}"
-    readme.write_text(made, encoding="utf-8")
+    file.write_text(made, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,139 @@
+"""
+``batchrun help``: the manual, topic by topic, and what verbs say to --help.
+
+The topics are Markdown files in ``batchrun/help``; their tables of what the code knows are put there by
+``scripts/readme``. Belongs here: finding a topic or a verb, and showing it. Does not: any text of the manual.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from difflib import get_close_matches
+from importlib import resources
+from typing import Final
+
+import click
+
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import say
+from batchrun.errors import UsageError
+
+#: Each topic, and what it is about.
+TOPICS: Final = {
+    "manifest": "What to run: formats, fields, placeholders; having one made and checked.",
+    "ledger": "The file that remembers; checking it, and making a lost one again.",
+    "results": "Results, status, one row's story, and the report.",
+    "exit-codes": "What each exit code says, and of several batches.",
+    "retry": "What failed, whose job it is, and how it gets another attempt.",
+    "cancel": "Stopping, cancelling runs, and deleting ended ones.",
+    "cron": "Unattended: cron, systemd, a folder of manifests, hooks, metrics.",
+    "iam": "The permissions it needs, and credentials.",
+    "reliability": "What can go wrong, what is done about it, and how that is shown.",
+    "pace": "How calls are paced, how runs are watched, and how fast it all is.",
+    "config": "Defaults of options in a file, and what wins.",
+    "options": "Every option with its variable and default.",
+    "python": "The same from a program.",
+    "simulator": "A local HealthOmics to test against, with faults.",
+    "states": "The states of a row, and what leads from one to another.",
+}
+
+_MAKER: Final = re.compile(r"^<!-- .* -->\n", re.MULTILINE)
+#: Longer lines are hard to read.
+_WIDEST: Final = 110
+
+
+def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Give the names of topics and verbs, for completion."""
+    return [name for name in dict.fromkeys([*TOPICS, *_verbs(context)]) if name.startswith(incomplete)]
+
+
+@click.command(
+    epilog="On a terminal it is laid out, and goes through PAGER where it is longer than the screen; "
+    "elsewhere it is the Markdown as it is."
+)
+@click.argument("name", nargs=-1, shell_complete=_names, metavar="[TOPIC | VERB...]")
+@click.pass_context
+def help(context: click.Context, /, name: tuple[str, ...]) -> None:  # noqa: A001 (the verb's own name)
+    """
+    Show TOPIC of the manual, or what VERB says to --help; without either, list the topics.
+
+    Where a topic and a verb have one name, as 'retry', it is the topic that is shown.
+    """
+    if not name:
+        _show(_contents())
+    elif len(name) == 1 and name[0] in TOPICS:
+        _show(text_of(name[0]))
+    else:
+        say(_help_of_verb(context, name))
+
+
+def text_of(topic: str) -> str:
+    """Give a topic's Markdown, without the marks of what was put there by a script."""
+    text = (resources.files("batchrun") / "help" / f"{topic}.md").read_text(encoding="utf-8")
+    return _MAKER.sub("", text)
+
+
+def _contents() -> str:
+    lines = "\n".join(f"- `{topic}`: {line}" for topic, line in TOPICS.items())
+    return (
+        f"# batchrun help TOPIC\n\n{lines}\n\n"
+        "`batchrun --help` lists the verbs; `batchrun VERB --help` has all options of one.\n"
+    )
+
+
+def _verbs(context: click.Context) -> list[str]:
+    group = context.find_root().command
+    return group.list_commands(context) if isinstance(group, click.Group) else []
+
+
+def _help_of_verb(context: click.Context, path: tuple[str, ...]) -> str:
+    """
+    Give what the verb says to --help.
+
+    Raises:
+        UsageError: There is no such verb, nor a topic of this name.
+    """
+    within = context.find_root()
+    for name in path:
+        group = within.command
+        command = group.get_command(within, name) if isinstance(group, click.Group) else None
+        if command is None:
+            raise UsageError(_unknown(context, " ".join(path)))
+        within = command.make_context(name, [], parent=within, resilient_parsing=True)
+    return within.get_help()
+
+
+def _unknown(context: click.Context, name: str) -> str:
+    near = get_close_matches(name, [*TOPICS, *_verbs(context)], n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"the topics are: {', '.join(TOPICS)}"
+    return f"there is no topic and no verb '{printable(name)}'; {hint}"
+
+
+def _show(markdown: str) -> None:
+    """Show a text as fits where it goes."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if not is_terminal:
+        say(markdown.rstrip())
+        return
+    size = shutil.get_terminal_size()
+    text = _laid_out(markdown, min(size.columns, _WIDEST))
+    if text.count("\n") < size.lines:
+        say(text.rstrip())
+    else:
+        click.echo_via_pager(text)
+
+
+def _laid_out(markdown: str, width: int) -> str:
+    from rich.console import Console  # noqa: PLC0415 (for terminals alone)
+    from rich.markdown import Markdown  # noqa: PLC0415
+    from rich.theme import Theme  # noqa: PLC0415
+
+    # Code in rich's own style stands on black, whatever the terminal's colour is.
+    plain = Theme({"markdown.code": "bold cyan", "markdown.code_block": "cyan"})
+    console = Console(force_terminal=True, width=width, theme=plain)
+    with console.capture() as captured:
+        console.print(Markdown(markdown, code_theme="ansi_dark"))
+    return captured.get()

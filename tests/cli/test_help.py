@@ -1,0 +1,144 @@
+"""The manual: topics, verbs, terminals, and that nothing is missing from it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+
+import click
+import pytest
+
+from batchrun.cli.help import TOPICS
+from batchrun.cli.main import cli
+from batchrun.cli.settings import options_of, verbs_of
+from tests.cli.conftest import BATCHRUN, Shell
+from tests.cli.manual import HELP, TOPIC
+
+VERBS = verbs_of(cli, click.Context(cli))
+COLOURS = re.compile(r"\x1b\[(?:\d+;)*[34]\d(?:;\d+)*m")
+
+
+def on_terminal(shell: Shell, *arguments: str, **environment: str) -> str:
+    """Give what the command writes to a terminal of 80 columns and 24 lines."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*BATCHRUN, *arguments],
+        cwd=shell.folder,
+        env={**shell.environment, "TERM": "xterm", "COLUMNS": "80", "LINES": "24", **environment},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(ours)
+    assert process.wait(30) == 0
+    return seen.decode().replace("\r\n", "\n")
+
+
+def test_without_a_topic_it_lists_them(shell: Shell):
+    said = shell.run("help").stdout
+    assert [line for name, line in TOPICS.items() if f"- `{name}`: {line}" not in said] == []
+    assert "batchrun VERB --help" in said
+
+
+def test_there_is_a_file_for_each_topic_and_no_other():
+    assert {path.name for path in HELP.iterdir()} == {f"{name}.md" for name in TOPICS}
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_topic_is_plain_markdown_where_there_is_no_terminal(shell: Shell, topic):
+    done = shell.run("help", topic)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("# ")
+    assert "<!--" not in done.stdout
+    assert "\x1b" not in done.stdout
+    body = re.sub(r"<!-- .* -->\n", "", TOPIC[topic])
+    assert done.stdout.strip() == body.strip()
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in VERBS if path[0] not in TOPICS or len(path) > 1], ids=" ".join
+)
+def test_help_of_a_verb_is_what_the_verb_says_to_help(shell: Shell, path):
+    assert shell.run("help", *path).stdout == shell.run(*path, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["manifst"], "did you mean 'manifest'?"),
+        (["statsu"], "did you mean 'status'?"),
+        (["xyzzy"], "the topics are: manifest, ledger, "),
+        (["run", "nope"], "there is no topic and no verb 'run nope'"),
+        (["a\x1b[31mb"], "'a\\x1b[31mb'"),
+    ],
+)
+def test_a_wrong_topic_is_an_error_that_names_the_nearest(shell: Shell, asked, told):
+    done = shell.run("help", *asked)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+
+
+def test_a_file_of_settings_that_is_wrong_does_not_keep_help_away(shell: Shell):
+    shell.write("batchrun.toml", "rate = [")
+    assert shell.run("help", "config").returncode == 0
+
+
+@pytest.mark.parametrize("path", VERBS, ids=" ".join)
+def test_every_verb_says_where_to_read_on(path):
+    if path == ("help",):
+        return
+    named = re.findall(r"'batchrun help ([a-z-]+)'", VERBS[path].epilog or "")
+    assert named
+    assert set(named) <= set(TOPICS)
+
+
+@pytest.mark.parametrize("path", VERBS, ids=" ".join)
+def test_every_option_is_in_the_topic_of_options_with_its_variable(path):
+    for key, option in options_of(VERBS[path]).items():
+        assert f"`--{key}`" in TOPIC["options"]
+        assert option.envvar is None or f"`{option.envvar}`" in TOPIC["options"]
+
+
+def test_on_a_terminal_a_topic_is_laid_out(shell: Shell):
+    said = on_terminal(shell, "help", "exit-codes", LINES="60")
+    assert COLOURS.search(said)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    assert not re.search(r"^# |\|---|`", plain, flags=re.MULTILINE)
+    assert max(map(len, plain.splitlines())) <= 80
+    assert "another launcher holds the batch" in plain
+
+
+def test_no_color_takes_the_colours_away(shell: Shell):
+    said = on_terminal(shell, "help", "exit-codes", LINES="60", NO_COLOR="1")
+    assert "another launcher holds the batch" in said
+    assert not COLOURS.search(said)
+
+
+def test_a_dumb_terminal_gets_the_markdown(shell: Shell):
+    assert on_terminal(shell, "help", "retry", TERM="dumb").startswith("# Failures and retries\n")
+
+
+def test_what_is_longer_than_the_screen_goes_through_the_pager(shell: Shell):
+    pager = shell.write("pager", '#!/bin/sh\necho "paged"\nexec cat\n')
+    pager.chmod(0o755)
+    said = on_terminal(shell, "help", "retry", PAGER=str(pager))
+    assert said.startswith("paged\n")
+    assert "ECR_PERMISSION_ERROR" in said
+    assert "paged" not in on_terminal(shell, "help", "exit-codes", LINES="60", PAGER=str(pager))
+
+
+def test_topics_are_completed(shell: Shell):
+    done = shell.run(_BATCHRUN_COMPLETE="bash_complete", COMP_WORDS="batchrun help ma", COMP_CWORD="2")
+    assert done.stdout.split() == ["plain,manifest"]

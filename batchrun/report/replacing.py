@@ -31,6 +31,8 @@ def replacing(path: Path, *, is_public: bool = False) -> Iterator[IO[str]]:
     """
     Open a new text file beside *path*, private or public, that takes its place when all went well.
 
+    A link is followed. What is no regular file, such as ``/dev/null`` or a pipe, is written as it is.
+
     Raises:
         OSError: It cannot be written; the old one, if any, is as it was.
     """
@@ -43,6 +45,11 @@ def replacing(path: Path, *, is_public: bool = False) -> Iterator[IO[str]]:
 @contextmanager
 def replacing_bytes(path: Path, *, is_public: bool = False) -> Iterator[BinaryIO]:
     """Do the same for a file that is no text."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            yield device
+        return
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new")
     new = Path(name)
     try:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from batchrun.ledger.verify import Finding, Verification
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Read on: 'batchrun help ledger'.",
+)
 def ledger() -> None:
     """
     Check a ledger, or make a lost one again.

@@ -21,7 +21,7 @@ _FORCE: Final = option(
 )
 
 
-@click.group(context_settings=_HELP)
+@click.group(context_settings=_HELP, epilog="Read on: 'batchrun help manifest'.")
 def manifest() -> None:
     """
     Make a manifest, or convert one; nothing is submitted.

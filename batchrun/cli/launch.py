@@ -107,6 +107,9 @@ async def launch(job: Job) -> Exit:
 def prepared(job: Job, batch: str, clock: Clock) -> Around:
     """Prepare what goes on around a launch. Raises UsageError where something cannot be written."""
     path = results_path(job.results, batch)
+    for read in (job.source.path, *job.source.defaults):
+        if path.exists() and Path(read).exists() and path.samefile(read):
+            raise UsageError(f"the results would replace {path}, which is read; give another --results FILE")
     return Around(
         results=path,
         metrics=MetricsFile(job.metrics, clock=clock, besides=[Path(job.ledger), path]),

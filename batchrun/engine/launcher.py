@@ -265,6 +265,8 @@ class Launcher:
     async def _mind_cancellations(self) -> None:
         if self._canceller.is_due and not self._draining.is_set():
             await self._canceller.mind()
+            if self._limits.mode is Mode.CANCEL:
+                await self._load_in_flight()  # more may have been asked for meanwhile
 
     async def _rest(self) -> None:
         """Wait until an action is done or something becomes due."""
@@ -284,7 +286,8 @@ class Launcher:
             while page := await self._ledger.in_state(self._batch, state, limit=_PAGE, after=after):
                 now, at = self._clock.monotonic(), self._clock.utcnow()
                 for entry in page:
-                    if self._limits.mode is not Mode.CANCEL or self._planner.is_cancelling(entry.id):
+                    is_meant = self._limits.mode is not Mode.CANCEL or self._planner.is_cancelling(entry.id)
+                    if is_meant and not self._planner.has_slot(entry.id):
                         self._planner.add(entry, now=now, at=at)
                 after = page[-1].position
 

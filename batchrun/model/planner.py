@@ -232,6 +232,10 @@ class Planner:
         """Runs that are, or may come to be, active."""
         return len(self._slots)
 
+    def has_slot(self, entry_id: str) -> bool:
+        """Tell whether the entry is in flight already: its run is, or may come to be, active."""
+        return entry_id in self._slots
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in flight that the mode waits for."""

@@ -295,3 +295,13 @@ def test_no_credential_is_ever_shown_or_stored(shell: Shell, simulate):
     )
     assert secret not in everything
     assert "call_repeated" in everything
+
+
+def test_results_do_not_replace_what_is_read(shell: Shell, simulate):
+    simulated = simulate()
+    cohort = shell.cohort(1, "cohort.results.csv")
+    done = shell.run("run", *cohort, "--batch", "cohort", "--endpoint-url", simulated.url)
+    assert done.returncode == 2
+    assert "give another --results" in done.stderr
+    assert simulated.state()["calls"] == {}
+    assert "s000" in (shell.folder / "cohort.results.csv").read_text(encoding="utf-8")

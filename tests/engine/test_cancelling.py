@@ -190,3 +190,14 @@ async def test_a_cancellation_whose_answer_was_lost_is_not_repeated_unseen(tmp_p
         with pytest.raises(OutcomeUnknownError):
             await it.service.cancel_run(run.id)
         assert it.simulator.state().calls["CancelRun"].calls == 1
+
+
+async def test_what_is_asked_for_beside_a_launch_that_only_cancels_is_carried_out_by_it(tmp_path):
+    async with bench(tmp_path, SLOW) as it, anyio.create_task_group() as group:
+        await it.launch(rows(3), mode=Mode.DETACH)
+        await cancel(it, "row-0000")
+        it.simulator.script(*parse_faults("CancelRun:ConflictException=4x"))
+        group.start_soon(cancelled_after, it, 20)
+        await it.launch(rows(3), mode=Mode.CANCEL)
+        assert await states(it) == {(State.CANCELLED, True)}
+        assert it.clock.monotonic() < 600

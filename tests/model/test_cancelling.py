@@ -148,3 +148,11 @@ def test_a_cancel_that_failed_does_not_wait_as_long_as_an_old_run_may():
     assert due is not None
     assert 0 < due - 100_000 < 30
     assert isinstance(plan(made, due)[0], Cancel)
+
+
+def test_what_is_in_flight_has_a_slot_until_it_has_ended():
+    made = loaded(active(planned("a")))
+    assert [made.has_slot(entry_id) for entry_id in ("a", "b")] == [True, False]
+    (look,) = plan(made)
+    made.done(look, apply(look.entry, seen(run("COMPLETED"), at(1))), now=1)
+    assert not made.has_slot("a")

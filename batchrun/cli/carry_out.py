@@ -53,8 +53,8 @@ async def carry_out(batch: str, options: dict[str, Any]) -> bool:
                 async with session.cancelling(batch, limits=_limits(options)) as held:
                     await _conducted(held, shown)
                     await write_results(held, path)
-            except LeaseHeldError as error:
-                await _wait_for_another(session, batch, error)
+            except LeaseHeldError:
+                await _wait_for_another(session, batch)
             else:
                 break
         return not await _is_left(session, batch)
@@ -85,9 +85,13 @@ async def _conducted(held: Launch, shown: Output) -> Ended:
     return ended
 
 
-async def _wait_for_another(session: Session, batch: str, error: LeaseHeldError) -> None:
+async def _wait_for_another(session: Session, batch: str) -> None:
     """Wait until whoever holds the batch has done it, or holds it no more."""
-    complain(f"{printable(str(error))}, and carries it out; this waits for it, Ctrl-C does no harm")
     ledger, clock = await session.ledger(), SystemClock()
-    while await _is_left(session, batch) and await ledger.holder(batch, at=clock.utcnow()):
+    is_told = False
+    while await _is_left(session, batch) and (lease := await ledger.holder(batch, at=clock.utcnow())):
+        if not is_told:
+            who = printable(f"batch '{batch}' is held by {lease.holder}, which takes note and carries it out")
+            complain(f"{who}; this waits for it, Ctrl-C does no harm")
+        is_told = True
         await clock.sleep(_LOOK_EVERY)

@@ -309,7 +309,7 @@ class Actor:
         try:
             await self._service.cancel_run(entry.run.id)
         except (ConflictError, NotFoundError):
-            return entry, False  # it ended meanwhile, as the next look shows
+            return entry, True  # it has ended by now, or is not to be cancelled yet: the next look comes soon
         except CallError as error:
             self._cancel_failed(entry, error)
             return entry, True

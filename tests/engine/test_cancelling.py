@@ -197,7 +197,7 @@ async def test_what_is_asked_for_beside_a_launch_that_only_cancels_is_carried_ou
         await it.launch(rows(3), mode=Mode.DETACH)
         await cancel(it, "row-0000")
         it.simulator.script(*parse_faults("CancelRun:ConflictException=4x"))
-        group.start_soon(cancelled_after, it, 20)
+        group.start_soon(cancelled_after, it, 3)
         await it.launch(rows(3), mode=Mode.CANCEL)
         assert await states(it) == {(State.CANCELLED, True)}
         assert it.clock.monotonic() < 600

@@ -10,13 +10,32 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
+import textwrap
 from typing import IO, Any
 
 
-def say(text: str) -> None:
-    """Write a line on stdout."""
+def say(text: str, *, hang: int | None = None) -> None:
+    """
+    Write a line on stdout.
+
+    With *hang*, a terminal gets one that is too long for it as several, broken between words, all but the
+    first beginning at that column. What people may copy as a whole, such as a command, goes without.
+    """
+    if hang is not None and sys.stdout is not None and sys.stdout.isatty():
+        text = fitted(text, shutil.get_terminal_size().columns, hang)
     write(sys.stdout, text + "\n")
+
+
+def fitted(text: str, width: int, hang: int) -> str:
+    """Break a line between words so that it fits; a word that is too long stays whole."""
+    if len(text) <= width:
+        return text
+    lines = textwrap.wrap(
+        text, width, subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines)
 
 
 def complain(text: str) -> None:

@@ -66,8 +66,7 @@ async def _cancel(options: dict[str, Any]) -> Exit:
         if options["dry_run"] or not (chosen or is_left):
             return _end(batch, chosen, options, is_done=False)
         if chosen and not is_agreed(options, f"cancel {counted(len(chosen), 'entry', 'entries')}?"):
-            complain("nothing was changed")
-            return Exit.OK
+            return _end(batch, [], options, is_done=False)
         await _ask(ledger, batch, chosen_by, chosen, is_pending=options["pending"])
     from batchrun.cli.carry_out import carry_out  # noqa: PLC0415 (imports the engine)
 
@@ -98,7 +97,11 @@ def _end(batch: str, chosen: Sequence[Entry], options: dict[str, Any], *, is_don
     if options["as_json"]:
         ids = [entry.id for entry in chosen]
         emit("cancel", batch=batch, ids=ids, dryRun=options["dry_run"], isDone=is_done)
-    if is_done or options["dry_run"] or not chosen:
+    if is_done:
+        return Exit.OK
+    if options["dry_run"] or not chosen:
+        if not options["as_json"]:
+            complain("nothing was changed")
         return Exit.OK
     complain("not all of it is done; it stands in the ledger: cancel again, or run the batch, to go on")
     return Exit.WORK_LEFT

@@ -7,8 +7,10 @@ not: what is done to what was chosen.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +24,7 @@ from batchrun.report import where
 from batchrun.report.results import row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
     from batchrun.model.entry import Entry
     from batchrun.model.states import State
@@ -109,13 +111,14 @@ def is_agreed(options: Mapping[str, Any], question: str) -> bool:
         return True
     if not sys.stdin.isatty():
         raise UsageError("nobody can be asked here: give --yes to go ahead, or --dry-run to look first")
-    return click.confirm(question, err=True)
+    with _interruptible():
+        return click.confirm(question, err=True)
 
 
 def tell_groups(groups: Mapping[str, Sequence[str]]) -> None:
     """Say which ids are in each group, the largest first."""
     for label, ids in sorted(groups.items(), key=lambda group: -len(group[1])):
-        say(printable(f"  {label}: {shortened(ids)}"))
+        say(printable(f"  {label}: {shortened(ids)}"), hang=4)
 
 
 def grouped(entries: Sequence[Entry], columns: Sequence[str]) -> Mapping[str, Sequence[str]]:
@@ -136,6 +139,16 @@ def shortened(ids: Sequence[str]) -> str:
     """Name the first few of *ids*."""
     more = ", ..." if len(ids) > _SHOWN else ""
     return ", ".join(ids[:_SHOWN]) + more
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the first Ctrl-C end a question: an event loop's own handler waits for whoever blocks the loop."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _listed(path: str) -> list[str]:

@@ -243,4 +243,5 @@ def _draw(rows: Sequence[Row], file: SettingsFile | None) -> None:
     table = [("OPTION", "VALUE", "FROM", "VERBS"), *(row.cells() for row in rows)]
     widths = [min(_WIDEST, max(len(cells[column]) for cells in table)) for column in range(len(table[0]))]
     for cells in table:
-        say("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        say(line, hang=sum(widths[:-1]) + 2 * len(widths[:-1]))

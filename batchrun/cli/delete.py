@@ -60,9 +60,7 @@ async def _delete(options: dict[str, Any]) -> Exit:
             tell_groups({status: _named(chosen, status) for status in statuses})
         question = f"delete {counted(len(chosen), 'run', 'runs')} from the service? outputs stay"
         if not chosen or options["dry_run"] or not is_agreed(options, question):
-            if options["as_json"]:
-                emit("delete", batch=batch, runIds=[run.run_id for run in chosen], dryRun=options["dry_run"])
-            return Exit.OK
+            return _unchanged(batch, chosen if options["dry_run"] else [], options)
         return _end(batch, await _deleted(ledger, chosen, options), options)
 
 
@@ -95,6 +93,14 @@ async def _deleted(ledger: Ledger, chosen: Sequence[EndedRun], options: dict[str
             clock=SystemClock(),
             concurrency=options["concurrency"],
         )
+
+
+def _unchanged(batch: str, would_be: Sequence[EndedRun], options: dict[str, Any]) -> Exit:
+    if options["as_json"]:
+        emit("delete", batch=batch, runIds=[run.run_id for run in would_be], dryRun=options["dry_run"])
+    else:
+        complain("nothing was changed")
+    return Exit.OK
 
 
 def _end(batch: str, done: Deleted, options: dict[str, Any]) -> Exit:

@@ -88,13 +88,13 @@ def _tell_group(
     to_do = advice_for(group.state, group.reason)
     rows = "1 row" if group.count == 1 else f"{group.count} rows"
     name = f"{_status(group)} {group.reason or ''}".rstrip()
-    say(one_line(f"  {name}: {rows}; for {to_do.owner.value}: {to_do.action}"))
+    say(one_line(f"  {name}: {rows}; for {to_do.owner.value}: {to_do.action}"), hang=4)
     for why in whys:
-        say(one_line(f"    {tasks.grouped(why)}"))
+        say(one_line(f"    {tasks.grouped(why)}"), hang=6)
     for entry, logs in zip(group.entries, known, strict=True):
-        say(one_line(f"    {_line(entry)}"))
+        say(one_line(f"    {_line(entry)}"), hang=6)
         for line in tasks.short_lines(logs, most=_TASKS):
-            say(one_line(f"      {line}"))
+            say(one_line(f"      {line}"), hang=8)
     if group.count > len(group.entries):
         more = group.count - len(group.entries)
         say(one_line(f"    ... and {more} more: batchrun results {batch} {_conditions(group)}"))

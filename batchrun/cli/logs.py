@@ -8,7 +8,7 @@ must never be given to a logger; a test reads every log for them.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -17,6 +17,9 @@ from batchrun.cli.speak import complain
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+
+#: Where a line that is too long for a terminal goes on.
+_HANG: Final = 4
 
 
 def configure(*, verbosity: int, as_json: bool) -> None:
@@ -35,7 +38,7 @@ def configure(*, verbosity: int, as_json: bool) -> None:
             *_renderers(as_json=as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_names: _Stderr(),
+        logger_factory=lambda *_names: _Stderr(hang=None if as_json else _HANG),
         cache_logger_on_first_use=False,
     )
 
@@ -58,7 +61,10 @@ def _make_printable(
 class _Stderr:
     """Writes to whatever sys.stderr is at the moment: the live display puts itself in its place."""
 
+    def __init__(self, *, hang: int | None) -> None:
+        self._hang = hang
+
     def msg(self, message: str) -> None:
-        complain(message)
+        complain(message, hang=self._hang)
 
     log = debug = info = warn = warning = error = critical = exception = msg

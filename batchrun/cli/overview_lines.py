@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.printable import printable
 from batchrun.cli.values import seconds
-from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, STARTS_WINDOW, numbers
+from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, numbers
 from batchrun.report.results import row, status
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from batchrun.ports.standing import KeptPace
     from batchrun.report.overview import Estimate, Overview
 
-_STARTS: Final = seconds(STARTS_WINDOW.total_seconds())
 _ENDS: Final = seconds(ENDS_WINDOW.total_seconds())
 
 
@@ -36,7 +35,7 @@ def details(now: Overview) -> Iterator[tuple[str, str]]:
     """Give what else is to be said, as label and text; a label that is empty goes on with the one before."""
     yield "launcher", _holder(now)
     if not now.has_ended:
-        yield "starts", f"{now.starts_per_second:.2g} per second over the last {_STARTS}"
+        yield "starts", _starts(now)
         yield "left", _left(now.left)
         yield "slots", f"{now.counts.slots} in use"
     if now.cancelling:
@@ -124,6 +123,13 @@ def _holder(now: Overview) -> str:
     )
 
 
+def _starts(now: Overview) -> str:
+    span = seconds(now.starts_span.total_seconds())
+    if not now.starts_per_second:
+        return f"none in the last {span}"
+    return f"{now.starts_per_second:.2g} per second over the last {span}"
+
+
 def _left(left: Estimate | None) -> str:
     if left is None:
         return f"not known yet: too few runs ended in the last {_ENDS}"
@@ -151,7 +157,7 @@ def _pace(pace: KeptPace, at: datetime) -> str:
 def _active(entry: Entry, at: datetime) -> str:
     run = entry.run
     since = (run and (run.creation_time or run.start_time)) or entry.accepted_at
-    age = f" for {seconds((at - since).total_seconds())}" if since else ""
+    age = f", {seconds((at - since).total_seconds())} old" if since else ""
     return one_line(f"{entry.id} {status(entry)}{age} (run {run.id if run else '?'})")
 
 

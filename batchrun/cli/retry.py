@@ -73,15 +73,16 @@ async def _retry(options: dict[str, Any]) -> int:
             say(f"{printable(batch)}: {counted(number, 'entry', 'entries')} {what}")
             tell_groups(grouped(chosen, ("failureReason", "status")))
         question = f"start {counted(number, 'new attempt', 'new attempts')}?"
-        if not chosen or options["dry_run"] or not is_agreed(options, question):
-            return _end(batch, [], options, is_asked=bool(chosen))
         ids = [entry.id for entry in chosen]
+        if not chosen or options["dry_run"] or not is_agreed(options, question):
+            would_be = ids if options["dry_run"] else []
+            return _end(batch, would_be, options, is_done=False)
         why = "asked for, as a duplicate" if duplicates else "asked for"
         at = SystemClock().utcnow()
         retried = await ledger.retry(batch, ids, at=at, why=why, duplicates=duplicates)
         if duplicates:
             _tell_left_out(chosen, set(retried))
-        return _end(batch, retried, options, is_asked=False)
+        return _end(batch, retried, options, is_done=True)
 
 
 def _tell_left_out(entries: Sequence[Entry], taken: AbstractSet[str]) -> None:
@@ -93,11 +94,11 @@ def _tell_left_out(entries: Sequence[Entry], taken: AbstractSet[str]) -> None:
         )
 
 
-def _end(batch: str, retried: Sequence[str], options: dict[str, Any], *, is_asked: bool) -> int:
+def _end(batch: str, ids: Sequence[str], options: dict[str, Any], *, is_done: bool) -> int:
     if options["as_json"]:
-        emit("retry", batch=batch, ids=list(retried), dryRun=options["dry_run"])
-    elif retried:
-        say(f"{len(retried)} will be started by 'batchrun run', or within seconds where it is running")
-    elif is_asked:
+        emit("retry", batch=batch, ids=list(ids), dryRun=options["dry_run"])
+    elif not is_done:
         complain("nothing was changed")
+    elif ids:
+        say(f"{len(ids)} will be started by 'batchrun run', or within seconds where it is running")
     return 0

@@ -10,18 +10,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
+import textwrap
 from typing import IO, Any
 
 
-def say(text: str) -> None:
-    """Write a line on stdout."""
-    write(sys.stdout, text + "\n")
+def say(text: str, *, hang: int | None = None) -> None:
+    """
+    Write a line on stdout.
+
+    With *hang*, a terminal gets one that is too long for it as several, broken between words, all but the
+    first beginning at that column. What people may copy as a whole, such as a command, goes without.
+    """
+    write(sys.stdout, _for_whom(sys.stdout, text, hang) + "\n")
 
 
-def complain(text: str) -> None:
-    """Write a line on stderr."""
-    write(sys.stderr, text + "\n")
+def complain(text: str, *, hang: int | None = None) -> None:
+    """Write a line on stderr; *hang* is as in ``say``."""
+    write(sys.stderr, _for_whom(sys.stderr, text, hang) + "\n")
 
 
 def emit(message_type: str, **facts: Any) -> None:
@@ -45,3 +52,19 @@ def swallow(stream: IO[str] | None) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
         os.close(nowhere)
+
+
+def _for_whom(stream: IO[str] | None, text: str, hang: int | None) -> str:
+    if hang is None or stream is None or stream.closed or not stream.isatty():
+        return text
+    return fitted(text, shutil.get_terminal_size().columns, hang)
+
+
+def fitted(text: str, width: int, hang: int) -> str:
+    """Break a line between words so that it fits; a word that is too long stays whole."""
+    if len(text) <= width:
+        return text
+    lines = textwrap.wrap(
+        text, width, subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines)

@@ -87,7 +87,7 @@ async def _list(ledger: Ledger, batch: Batch, options: dict[str, Any]) -> None:
     if options["as_json"]:
         emit("status", **counted(batch, counts))
     else:
-        say(summary(batch, counts))
+        say(summary(batch, counts), hang=2)
     if options["failed"]:
         await _failed(ledger, batch, options)
 
@@ -100,9 +100,9 @@ async def _show(ledger: Ledger, batch: Batch, options: dict[str, Any]) -> None:
     if options["as_json"]:
         emit("status", **facts(now))
         return
-    say(summary(batch, now.counts))
+    say(summary(batch, now.counts), hang=2)
     for label, text in details(now):
-        say(f"  {label:<9} {text}")
+        say(f"  {label:<9} {text}", hang=12)
 
 
 async def _failed(ledger: Ledger, batch: Batch, options: dict[str, Any]) -> None:

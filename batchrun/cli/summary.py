@@ -50,9 +50,9 @@ def tell_end(
 
 
 def _tell(batch: str, now: Snapshot, failures: Sequence[Entry], tally: Tally, stop: Stop) -> None:
-    say(f"{printable(batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})")
+    say(f"{printable(batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})", hang=2)
     for entry in failures:
-        say(f"  {failure(entry)}")
+        say(f"  {failure(entry)}", hang=4)
     if tally.failed > len(failures):
         say(f"  {tally.failed} in all did not succeed; 'batchrun status --failed' shows each")
     if stop is Stop.FAILURES:

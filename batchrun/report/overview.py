@@ -53,7 +53,8 @@ class Overview:
     batch: Batch
     at: datetime
     counts: Counts
-    starts_per_second: float  #: over STARTS_WINDOW
+    starts_per_second: float  #: over *starts_span*
+    starts_span: timedelta  #: since the first start that is counted, at most STARTS_WINDOW
     left: Estimate | None  #: None where too few ends were seen lately
     deferrals: int  #: how often the service said "not now", within ENDS_WINDOW
     waiting: Entry | None  #: one of the rows that wait because it said so
@@ -75,12 +76,14 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
     name = batch.name
     counts = await ledger.counts(name)
     events = await ledger.recent(name, since=at - ENDS_WINDOW)
+    starts = _times(events, _STARTS, since=at - STARTS_WINDOW)
     put_off = await ledger.in_state(name, State.BACKOFF, limit=1)
     return Overview(
         batch=batch,
         at=at,
         counts=counts,
-        starts_per_second=per_second(_times(events, _STARTS, since=at - STARTS_WINDOW), at),
+        starts_per_second=per_second(starts, at),
+        starts_span=at - starts[0] if starts else STARTS_WINDOW,
         left=estimate(counts.open, ends(events), at),
         deferrals=len(_times(events, _DEFERRALS)),
         waiting=put_off[0] if put_off else None,

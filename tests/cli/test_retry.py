@@ -30,7 +30,13 @@ def test_what_failed_is_retried_on_request_with_all_attempts_kept(shell, simulat
     first = {row["id"]: row for row in shell.results()}
     failed = [id for id, row in first.items() if row["status"] == "FAILED"]
     assert 0 < len(failed) < 12
-    assert shell.run("retry", "cohort", "--dry-run").returncode == 0
+    looked = shell.run("retry", "cohort", "--dry-run", "--json")
+    assert json.loads(looked.stdout) == {
+        "message_type": "retry",
+        "batch": "cohort",
+        "ids": failed,
+        "dryRun": True,
+    }
     done = shell.run("retry", "cohort", "--yes", "--json")
     assert json.loads(done.stdout)["ids"] == failed
     shell.run("run", *manifest, "--endpoint-url", service.url)

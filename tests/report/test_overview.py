@@ -58,6 +58,7 @@ async def test_an_overview_of_a_ledger():
     assert batch is not None
     now = await overview(ledger, batch, later(seconds=20))
     assert (now.starts_per_second, now.left, now.has_ended) == (0.1, None, False)
+    assert now.starts_span.total_seconds() == 20
     assert ([entry.id for entry in now.oldest], now.failures, now.holder) == (["a"], (), lease)
 
 

@@ -1,0 +1,75 @@
+"""Questions on a terminal, before a verb changes something, with the real command."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from batchrun.cli.choice import is_agreed
+from tests.cli.conftest import BATCHRUN
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Shell
+
+
+@pytest.fixture
+def ended(shell: Shell, simulate) -> None:
+    service = simulate("--time-scale", "0.0002", "--failures", "WORKFLOW_RUN_FAILED=1")
+    assert shell.run("run", *shell.cohort(2), "--endpoint-url", service.url).returncode == 1
+
+
+def declined(shell: Shell, verb: str) -> tuple[int, str]:
+    """Type no once *verb* asks, and give the exit code and all that was said."""
+    ours, theirs = pty.openpty()
+    asking = subprocess.Popen(
+        [*BATCHRUN, verb, "cohort"],
+        cwd=shell.folder,
+        env={**shell.environment, "TERM": "dumb"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"[y/N]" not in seen:
+        seen += os.read(ours, 65536)
+    os.write(ours, b"n\n")
+    while piece := _read(ours):
+        seen += piece
+    os.close(ours)
+    return asking.wait(30), seen.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other end is closed
+        return b""
+
+
+@pytest.mark.usefixtures("ended")
+@pytest.mark.parametrize("verb", ["retry", "delete"])
+def test_no_changes_nothing(shell: Shell, verb: str):
+    before = shell.run("status", "cohort").stdout
+    code, said = declined(shell, verb)
+    assert (code, "nothing was changed" in said) == (0, True)
+    assert shell.run("status", "cohort").stdout == before
+
+
+def test_one_interrupt_ends_a_question(monkeypatch: pytest.MonkeyPatch):
+    went_on = []
+
+    async def ask() -> None:
+        went_on.append(is_agreed({"yes": False}, "start 2 new attempts?"))
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.confirm", lambda *_args, **_options: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        anyio.run(ask)
+    assert went_on == []

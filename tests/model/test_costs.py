@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from batchrun.model.costs import Cost, Prices, Usage, Work, billed, cost, hours, provisioned, spread
+from batchrun.model.costs import Cost, Prices, Spread, Usage, Work, billed, cost, hours, provisioned, spread
 
 PRICES = Prices(
     currency="USD",
@@ -96,5 +96,4 @@ def test_too_few_runs_say_nothing():
 
 def test_the_middle_of_similar_runs():
     found = spread([Decimal(n) for n in (5, 1, 2, 4, 3)])
-    assert found is not None
-    assert (found.runs, found.low, found.median, found.high) == (5, 2, 3, 4)
+    assert found == Spread(runs=5, low=Decimal(2), median=Decimal(3), high=Decimal(4))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from batchrun.cli import forecast
 from batchrun.cli.choice import counted
+from batchrun.cli.forecast import money, spread_facts
 from batchrun.report.bill import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from decimal import Decimal
 
     from batchrun.model.costs import Spread
     from batchrun.report.bill import Bill, Charged, Left
@@ -41,7 +42,7 @@ def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
             f"run {one.spent.run.id}"
         )
     yield from (f"  left out   {text}" for text in _left_out(bill))
-    yield from (f"  to come    {text}" for text in _to_come(left, currency))
+    yield from (f"  to come    {text}" for text in forecast.lines(left, currency))
 
 
 def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
             status: {"runs": number, "cost": rounded(total)}
             for status, (number, total) in bill.by_status.items()
         },
-        "perCompletedRun": _spread_facts(bill.successful),
+        "perCompletedRun": spread_facts(bill.successful),
         "dearest": [_dear(one) for one in bill.dearest(_DEAREST)],
         "unpricedTasks": dict(bill.unpriced),
         "withoutDynamicStorage": bill.lacking(_DYNAMIC),
@@ -68,17 +69,8 @@ def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
         "deleted": bill.lacking("deleted"),
         "notKnownYet": bill.lacking("not known yet"),
         "ready2Run": bill.lacking("READY2RUN"),
-        "toCome": [
-            {"workflowId": one.workflow_id, "rows": one.rows, "each": _spread_facts(one.each)}
-            | ({} if one.each is None else {"cost": rounded(one.each.median * one.rows)})
-            for one in left
-        ],
+        "toCome": forecast.facts(left),
     }
-
-
-def money(amount: Decimal) -> str:
-    """Write an amount for people."""
-    return f"{amount:.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
 
 
 def _left_out(bill: Bill) -> Iterator[str]:
@@ -98,35 +90,8 @@ def _left_out(bill: Bill) -> Iterator[str]:
             yield f"{word} of {counted(number, 'run', 'runs')}: {why}"
 
 
-def _to_come(left: Sequence[Left], currency: str) -> Iterator[str]:
-    for one in left:
-        rows = counted(one.rows, "row", "rows")
-        workflow = f"workflow {one.workflow_id}" if one.workflow_id else "a workflow they do not name"
-        if one.each is None:
-            yield f"{rows} of {workflow}: too few of its runs are known to say"
-        else:
-            low, middle, high = (
-                money(amount * one.rows) for amount in (one.each.low, one.each.median, one.each.high)
-            )
-            yield (
-                f"{middle} {currency} ({low} to {high}) for {rows} of {workflow}, "
-                f"by {one.each.runs} completed runs in this ledger, one attempt each"
-            )
-
-
 def _spread(one: Spread) -> str:
     return f"{money(one.median)} (median; middle half {money(one.low)} to {money(one.high)})"
-
-
-def _spread_facts(one: Spread | None) -> dict[str, Any] | None:
-    if one is None:
-        return None
-    return {
-        "runs": one.runs,
-        "low": rounded(one.low),
-        "median": rounded(one.median),
-        "high": rounded(one.high),
-    }
 
 
 def _dear(one: Charged) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,9 +13,10 @@ import click
 from batchrun.cli.choice import CHOICE, Choice, choice, counted
 from batchrun.cli.cost_lines import facts, lines
 from batchrun.cli.exits import Exit
+from batchrun.cli.forecast import forecast
 from batchrun.cli.options import LEDGER, OUTPUT, READ_RATE, SAFE_CSV, SERVICE, option, target
 from batchrun.cli.output_file import STDOUT, drafted
-from batchrun.cli.prices import prices_for
+from batchrun.cli.prices import DYNAMIC_GIB, dynamic_gib, prices_for
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.status import find_batch
@@ -24,19 +24,19 @@ from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
 from batchrun.model.states import OPEN, State
-from batchrun.report.bill import COLUMNS, Bill, Left, billed, each, row
+from batchrun.report.bill import COLUMNS, billed, row
 from batchrun.report.sinks import CsvSink, JsonLinesSink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from batchrun.model.costs import Prices
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.usages import SpentRun
+    from batchrun.report.bill import Bill, Left
 
 _PAGE: Final = 500
-#: Runs of a workflow, the latest, by which it is said what the next will cost.
-_LOOKED_AT: Final = 1000
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 8
 #: Seconds between two words on how far it is.
@@ -56,12 +56,7 @@ _TELL_EVERY: Final = 5.0
     help="Prices per hour, as --save-prices writes them.  [default: ask the Pricing API]",
 )
 @option("--save-prices", metavar="FILE", help="Write the prices that were asked for into this file.")
-@option(
-    "--dynamic-gib",
-    type=click.FloatRange(min=0, max=1e9),
-    metavar="GIB",
-    help="What DYNAMIC storage held on average, in GiB; without it that storage is left out.",
-)
+@DYNAMIC_GIB
 @option("-o", "--output", metavar="FILE", help="Write a row for each attempt into this file; - is stdout.")
 @option(
     "--format",
@@ -89,7 +84,7 @@ def costs(context: click.Context, /, **options: Any) -> None:
 
 async def _costs(options: dict[str, Any]) -> Exit:
     chosen_by = choice(options)
-    gib = None if options["dynamic_gib"] is None else Decimal(str(options["dynamic_gib"]))
+    gib = dynamic_gib(options)
     if not await anyio.Path(options["ledger"]).exists():
         raise UsageError(f"no ledger at {options['ledger']}; give --ledger or run a batch first")
     async with await open_ledger(options["ledger"]) as ledger:
@@ -152,14 +147,7 @@ async def _left(
     rows: Counter[str | None] = Counter()
     async for entry in chosen_by.entries(ledger, batch, sorted(OPEN, key=lambda state: state.value)):
         rows[json.loads(entry.content).get("workflowId")] += 1
-    return [
-        Left(
-            workflow_id=workflow_id,
-            rows=number,
-            each=each(await ledger.workflow_usages(workflow_id or "", limit=_LOOKED_AT), prices, gib),
-        )
-        for workflow_id, number in rows.most_common()
-    ]
+    return await forecast(ledger, rows, prices, gib)
 
 
 def _tell(batch: str, bill: Bill, left: Sequence[Left], options: dict[str, Any]) -> None:

@@ -7,9 +7,13 @@ Belongs here: files, and the choice. Does not: the list's shape (``model.prices`
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
+from batchrun.cli.options import option
 from batchrun.cli.output_file import drafted
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain
@@ -17,11 +21,27 @@ from batchrun.errors import UsageError
 from batchrun.model.prices import checked, written
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchrun.model.costs import Prices
 
 #: Bytes; all prices of a region take a hundredth of it.
 _LARGEST: Final = 1_000_000
 _SHOWN: Final = 20
+
+
+DYNAMIC_GIB: Final = option(
+    "--dynamic-gib",
+    type=click.FloatRange(min=0, max=1e9),
+    metavar="GIB",
+    help="What DYNAMIC storage holds on average, in GiB; without it that storage is left out of costs.",
+)
+
+
+def dynamic_gib(options: Mapping[str, Any]) -> Decimal | None:
+    """Give what :data:`DYNAMIC_GIB` says."""
+    given = options["dynamic_gib"]
+    return None if given is None else Decimal(str(given))
 
 
 async def prices_for(options: dict[str, Any], region: str) -> Prices:
@@ -35,7 +55,7 @@ async def prices_for(options: dict[str, Any], region: str) -> Prices:
     if options["prices"] is not None:
         if options["save_prices"] is not None:
             raise UsageError("--prices and --save-prices do not go together: the file is there already")
-        return _read(options["prices"], region)
+        return read_prices(options["prices"], region)
     # Only now: to import the client takes longer than to reckon.
     from batchrun.service.pricing import quoted  # noqa: PLC0415
 
@@ -48,7 +68,13 @@ async def prices_for(options: dict[str, Any], region: str) -> Prices:
     return found.prices
 
 
-def _read(path: str, region: str) -> Prices:
+def read_prices(path: str, region: str | None) -> Prices:
+    """
+    Read a list of prices; of *region*, where one is known.
+
+    Raises:
+        UsageError: It cannot be used, or is of another region.
+    """
     from batchrun.manifest.strict_json import JsonError, decoded  # noqa: PLC0415 (loads the formats)
 
     text = _text(path)
@@ -61,7 +87,7 @@ def _read(path: str, region: str) -> Prices:
     if prices is None:
         more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         raise UsageError("\n".join([f"--prices {path}: {one}" for one in problems[:_SHOWN]] + more))
-    if prices.region != region:
+    if region is not None and prices.region != region:
         raise UsageError(
             f"--prices {path}: region: these are prices of {prices.region}, and the batch's runs are in "
             f"{region}; give those"

@@ -187,6 +187,28 @@ def test_what_is_left_is_told_by_what_the_workflows_runs_cost(cohort):
     assert f"for {to_come['rows']} rows of workflow 1234567, by 3 completed runs in this ledger" in said
 
 
+def test_plan_says_what_the_rows_to_submit_may_cost(cohort):
+    it = cohort()
+    rows = it.shell.cohort(5, "more.csv")
+    priced = ("--prices", "prices.json")
+    assert (
+        "cost: 5 rows of workflow 1234567: too few of its runs" in it.shell.run("plan", *rows, *priced).stdout
+    )
+    it.costs()
+    before = it.simulated.state()["calls"]
+    said = it.shell.run("plan", *rows, *priced).stdout
+    each = 2 * 60 / HOUR * 0.108
+    assert (
+        f"cost: {5 * each:.4f} USD ({5 * each:.4f} to {5 * each:.4f}) for 5 rows of workflow 1234567" in said
+    )
+    told = json.loads(it.shell.run("plan", *rows, *priced, "--json").stdout)
+    assert (told["toCome"][0]["cost"], told["currency"]) == (pytest.approx(5 * each), "USD")
+    assert it.simulated.state()["calls"] == before
+    ended = it.shell.run("plan", "cohort.csv", "--defaults", "defaults.yaml", *priced)
+    assert (ended.returncode, "cost:" in ended.stdout) == (0, False)
+    assert it.shell.run("plan", *rows, "--prices", "nothing.json").returncode == 2
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -29,6 +29,7 @@ TOPICS: Final = {
     "exit-codes": "What each exit code says, and of several batches.",
     "retry": "What failed, whose job it is, and how it gets another attempt.",
     "cancel": "Stopping, cancelling runs, and deleting ended ones.",
+    "costs": "What runs cost, and what those to come will.",
     "cron": "Unattended: cron, systemd, a folder of manifests, hooks, metrics.",
     "iam": "The permissions it needs, and credentials.",
     "reliability": "What can go wrong, what is done about it, and how that is shown.",

@@ -34,6 +34,7 @@ _VERBS: Final = {
     "retry": "Give failed, cancelled, deleted or refused entries another attempt.",
     "cancel": "Stop submitting; cancel active runs.",
     "delete": "Remove ended runs from the service, never from the ledger.",
+    "costs": "Estimate what ended runs cost, and what is left will.",
     "report": "Write one HTML file that shows how it went.",
     "ledger": "Check a ledger, or make a lost one again.",
     "config": "Show each option's value in force, and where it came from.",

@@ -36,6 +36,7 @@ REFUSED: Final = {
     "where": "which rows are meant is said each time",
     "reason": "which rows are meant is said each time",
     "output": "where it goes is said each time",
+    "save-prices": "where it goes is said each time",
     "failed-manifest": "it is asked for each time",
     "json": "whoever reads the output asks for it",
     "init": "it is asked for each time",

@@ -15,7 +15,7 @@ import anyio
 import apsw
 
 from batchrun.errors import InvariantError
-from batchrun.ledger import cancelling, failed_runs, paces, reading, standing
+from batchrun.ledger import cancelling, failed_runs, paces, reading, standing, usages
 from batchrun.ledger import notices as notes
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
 from batchrun.ledger.failures import failed
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchrun.model.cancelling import Cancellation, Scope
+    from batchrun.model.costs import Usage
     from batchrun.model.entry import Entry
     from batchrun.model.limits import Changed
     from batchrun.model.notices import Notice
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         Sync,
     )
     from batchrun.ports.standing import Failures, KeptPace
+    from batchrun.ports.usages import SpentRun
 
 T = TypeVar("T")
 
@@ -282,6 +284,17 @@ class SqliteLedger(Ledger):
     async def forget(self, batch: str, notices: Collection[Notice]) -> None:
         if notices:
             await self._write(lambda: notes.forget(self._connection, batch, notices))
+
+    async def spent_runs(
+        self, batch: str, *, limit: int, after: tuple[int, int] = (-1, 0)
+    ) -> Sequence[SpentRun]:
+        return await self._read(lambda: usages.spent_runs(self._connection, batch, limit=limit, after=after))
+
+    async def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:
+        await self._write(lambda: usages.keep(self._connection, run_uuid, usage, at=at))
+
+    async def workflow_usages(self, workflow_id: str, *, limit: int) -> Sequence[Usage]:
+        return await self._read(lambda: usages.of_workflow(self._connection, workflow_id, limit=limit))
 
     async def close(self) -> None:
         if not self._worker.is_stopped:

@@ -15,6 +15,7 @@ from batchrun.model.states import HOLDS_SLOT, OPEN, State
 from batchrun.ports.cancelling import CancellingLedger
 from batchrun.ports.failed_runs import FailedRuns
 from batchrun.ports.standing import Standing
+from batchrun.ports.usages import Usages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -119,7 +120,7 @@ class Outcome:
     earlier: tuple[PastAttempt, ...] = ()
 
 
-class Ledger(Standing, FailedRuns, CancellingLedger):
+class Ledger(Standing, FailedRuns, CancellingLedger, Usages):
     """
     Every batch's entries, their history, and who may write.
 

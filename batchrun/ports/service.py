@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+    from batchrun.model.costs import Usage
     from batchrun.model.entry import Run, Sighting
     from batchrun.model.listing import Listed
     from batchrun.model.pace import Learned
@@ -139,6 +140,14 @@ class HealthOmics(ABC):
         Call ListRunTasks for those of *run* that failed, and GetRunTask for up to *limit* of them.
 
         Each operation waits for turns of its own. Tasks of another run that has its id now are left out.
+        """
+
+    @abstractmethod
+    async def usage(self, run: Run) -> Usage:
+        """
+        Call GetRun and ListRunTasks, all pages, for what *run*, which has ended, used.
+
+        Each operation waits for turns of its own. NotFoundError also where another run has its id now.
         """
 
     @property

@@ -34,6 +34,7 @@ from batchrun.service.quota import start_run_quota
 from batchrun.service.retry import RetryPolicy, RetrySettings
 from batchrun.service.session import omics_client, profile_of
 from batchrun.service.tasks import failed_tasks
+from batchrun.service.usage import usage
 from batchrun.service.wire import listed, sighted, started
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.clock import Clock
+    from batchrun.model.costs import Usage
     from batchrun.model.entry import Run, Sighting
     from batchrun.model.listing import Listed
     from batchrun.model.pace import Learned, Rate
@@ -293,6 +295,10 @@ class AwsHealthOmics(HealthOmics):
     async def failed_tasks(self, run: Run, *, limit: int) -> FailedTasks:
         """Call ListRunTasks, and GetRunTask for each."""
         return await failed_tasks(self, run, limit=limit)
+
+    async def usage(self, run: Run) -> Usage:
+        """Call GetRun and ListRunTasks."""
+        return await usage(self, run)
 
     async def ask(
         self,

@@ -56,6 +56,7 @@ def imported(shell: Shell, *arguments: str) -> set[str]:
         ["check", "nothing.yaml"],
         ["status"],
         ["results"],
+        ["costs"],
         ["ledger", "verify"],
         *(["manifest", verb, "--help"] for verb in ("convert", "init", "from-s3")),
         ["manifest", "init"],
@@ -94,6 +95,15 @@ def test_a_batch_that_has_ended_is_told_again_without_importing_a_client(shell: 
     cohort = shell.cohort(2)
     shell.run("run", *cohort, "--endpoint-url", simulated.url, "--poll-interval", "0.2s")
     assert not imported(shell, "run", *cohort) & {"aiobotocore", "aiohttp", "botocore.client", "tenacity"}
+
+
+def test_costs_that_are_known_are_told_without_importing_a_client(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0001")
+    shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--poll-interval", "0.2s")
+    shell.write("prices.json", '{"currency": "USD", "region": "us-east-1", "instances": {}, "storage": {}}')
+    arguments = ["costs", "--prices", "prices.json"]
+    assert "aiobotocore" in imported(shell, *arguments, "--endpoint-url", simulated.url)
+    assert not imported(shell, *arguments, "-o", "costs.csv") & HEAVY
 
 
 def test_the_parser_of_settings_is_imported_where_there_is_a_file_alone(shell: Shell):

@@ -14,9 +14,10 @@ from tests.ledger.contract_reading import Reading
 from tests.ledger.contract_record import Recording
 from tests.ledger.contract_standing import Standing
 from tests.ledger.contract_sync import Syncing
+from tests.ledger.contract_usages import Usages
 
 
 class LedgerConformance(
-    Batches, Leases, Syncing, Recording, Reading, Standing, Cancelling, Deleting, Notices, FailedRuns
+    Batches, Leases, Syncing, Recording, Reading, Standing, Cancelling, Deleting, Notices, FailedRuns, Usages
 ):
     """The whole contract."""

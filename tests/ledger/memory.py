@@ -39,11 +39,13 @@ from batchrun.ports.ledger import (
     Sync,
 )
 from batchrun.ports.standing import Failures, KeptPace
+from batchrun.ports.usages import SpentRun
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from datetime import timedelta
 
+    from batchrun.model.costs import Usage
     from batchrun.model.notices import Notice
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
@@ -93,6 +95,7 @@ class MemoryLedger(Ledger):
         self._batches: dict[str, _Held] = {}
         self._paces: dict[tuple[str, str], tuple[datetime, Learned]] = {}
         self._deleted: set[str] = set()
+        self._usages: dict[str, Usage | None] = {}
 
     async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
         batch = Batch(name=name, region=region, created_at=at)
@@ -399,6 +402,41 @@ class MemoryLedger(Ledger):
 
     async def forget(self, batch: str, notices: Collection[Notice]) -> None:
         self._batches[batch].told -= set(notices)
+
+    async def spent_runs(
+        self, batch: str, *, limit: int, after: tuple[int, int] = (-1, 0)
+    ) -> Sequence[SpentRun]:
+        found = []
+        async for outcome in self.outcomes(batch):
+            entry = outcome.entry
+            past = [(one.attempt, one.run) for one in outcome.earlier if one.run]
+            runs = [(attempt, run, run.status not in _ENDED) for attempt, run in past]
+            if entry.run and entry.state in ENDED:
+                runs.append((entry.attempt, entry.run, entry.state is State.DELETED))
+            found += [
+                SpentRun(
+                    position=entry.position,
+                    entry_id=entry.id,
+                    attempt=attempt,
+                    run=run,
+                    usage=self._usages.get(run.uuid),
+                    is_gone=is_removed
+                    or run.uuid in self._deleted
+                    or self._usages.get(run.uuid, run) is None,
+                )
+                for attempt, run, is_removed in runs
+                if (entry.position, attempt) > after
+            ]
+        return found[:limit]
+
+    async def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:  # noqa: ARG002
+        if self._usages.get(run_uuid) is None:
+            self._usages.pop(run_uuid, None)
+            self._usages[run_uuid] = usage
+
+    async def workflow_usages(self, workflow_id: str, *, limit: int) -> Sequence[Usage]:
+        kept = [usage for usage in self._usages.values() if usage and usage.status == "COMPLETED"]
+        return [usage for usage in reversed(kept) if usage.workflow_id == workflow_id][:limit]
 
     async def close(self) -> None:
         pass

@@ -251,7 +251,8 @@ async def test_runs_that_failed_before_tasks_were_kept_may_still_be_asked_for(tm
         await move(ledger, lease, "b", intended(), accepted(3))
         await raw(
             ledger,
-            "DROP TABLE failed_tasks; DROP TABLE failed_runs; DROP TABLE notices; PRAGMA user_version = 4;"
+            "DROP TABLE failed_tasks; DROP TABLE failed_runs; DROP TABLE notices; DROP TABLE run_work;"
+            "DROP TABLE run_usages; PRAGMA user_version = 4;"
             "DELETE FROM migrations WHERE name >= '0005'",
         )
     async with await open_ledger(tmp_path / "a.db") as ledger:

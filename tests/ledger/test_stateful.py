@@ -17,6 +17,7 @@ from batchrun.errors import BatchrunError
 from batchrun.ledger import open_ledger
 from batchrun.model import events
 from batchrun.model.cancelling import Scope
+from batchrun.model.costs import Usage, Work
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
@@ -86,6 +87,12 @@ class Ledgers(RuleBasedStateMachine):
             page = self._runner.run(ledger.unasked(BATCH, limit=limit))
             kept = {one.number: found for one in page}
             self._runner.run(_done(ledger, "keep_tasks", (self._lease, kept), {"at": AT}))
+
+    @rule(number=st.integers(1, 9), tasks=st.integers(0, 2))
+    def use(self, number, tasks):
+        work = tuple(Work(instance_type=f"omics.{n}", tasks=n + 1, billed=TTL) for n in range(tasks))
+        usage = Usage(status="COMPLETED", workflow_id="1", work=work) if tasks else None
+        self._both("keep_usage", f"uuid-{number}", usage, at=AT)
 
     @rule(minutes=MINUTES, is_free=st.booleans())
     def claim(self, minutes, is_free):
@@ -169,6 +176,8 @@ async def _all_of(ledger: Ledger) -> list[Any]:
     unasked = await ledger.unasked(BATCH, limit=100)
     said += [[(one.id, one.attempt, one.run) for one in unasked], await ledger.failed_tasks(BATCH, "abcdef")]
     said.append(await ledger.task_failures(BATCH))
+    said += await ledger.spent_runs(BATCH, limit=4, after=(0, 1))
+    said.append(await ledger.workflow_usages("1", limit=3))
     return said + [await ledger.history(BATCH, id_) for id_ in "abcdef"]
 
 

@@ -516,3 +516,52 @@ INSERT INTO notices (batch, notice, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING 
 
 -- name: drop_notice
 DELETE FROM notices WHERE batch = ? AND notice = ?;
+
+-- ------------------------------------------------------------------ usage
+
+-- name: spent_runs
+SELECT
+    s.position, s.id, s.attempt,
+    s.run_id, s.run_uuid, s.run_arn, s.run_status, s.run_output_uri, s.run_creation_time, s.run_start_time,
+    s.run_stop_time, s.run_failure_reason, s.run_status_message,
+    s.is_removed OR (u.key IS NOT NULL AND u.status IS NULL)
+        OR EXISTS (SELECT 1 FROM deletions AS d WHERE d.run_uuid = s.run_uuid),
+    u.key, u.status, u.workflow_id, u.is_fixed_price, u.running, u.storage_type, u.storage_gib, u.cached
+FROM (
+    SELECT
+        position, id, attempt,
+        run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
+        run_failure_reason, run_status_message, state = 'deleted' AS is_removed
+    FROM entries
+    WHERE batch = ?1 AND position >= ?2 AND state IN ('succeeded', 'failed', 'cancelled', 'deleted')
+        AND run_uuid IS NOT NULL
+    UNION ALL
+    SELECT
+        e.position, e.id, a.attempt,
+        a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
+        a.run_stop_time, a.run_failure_reason, a.run_status_message,
+        a.run_status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')
+    FROM entries AS e JOIN attempts AS a ON a.entry = e.key
+    WHERE e.batch = ?1 AND e.position >= ?2 AND e.attempt > 1 AND a.run_uuid IS NOT NULL
+) AS s LEFT JOIN run_usages AS u ON u.run_uuid = s.run_uuid
+WHERE (s.position, s.attempt) > (?2, ?3)
+ORDER BY s.position, s.attempt LIMIT ?4;
+
+-- name: work_of_run
+SELECT instance_type, tasks, billed FROM run_work WHERE run_usage = ? ORDER BY instance_type;
+
+-- name: forget_gone
+DELETE FROM run_usages WHERE run_uuid = ? AND status IS NULL;
+
+-- name: keep_usage
+INSERT INTO run_usages (
+    run_uuid, at, status, workflow_id, is_fixed_price, running, storage_type, storage_gib, cached
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_uuid) DO NOTHING RETURNING key;
+
+-- name: keep_work
+INSERT INTO run_work (run_usage, instance_type, tasks, billed) VALUES (?, ?, ?, ?);
+
+-- name: workflow_usages
+SELECT key, status, workflow_id, is_fixed_price, running, storage_type, storage_gib, cached
+FROM run_usages WHERE workflow_id = ? AND status = 'COMPLETED' ORDER BY key DESC LIMIT ?;

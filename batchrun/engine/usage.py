@@ -1,0 +1,93 @@
+"""
+Asking what ended runs used, and keeping it as it comes: whoever stops this loses nothing.
+
+Belongs here: how many at once, and what is kept. Does not: the calls (``service``), which runs, and what is
+made of their usage (``cli``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchrun.engine.denied import not_permitted
+from batchrun.errors import AccessDeniedError, CallError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batchrun.clock import Clock
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.service import HealthOmics
+    from batchrun.ports.usages import SpentRun
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """What came of asking."""
+
+    known: int = 0
+    gone: int = 0  #: not there any more
+    unknown: list[tuple[SpentRun, str]] = field(default_factory=list)  #: no answer this time, and why
+
+    @property
+    def done(self) -> int:
+        """How many were asked for."""
+        return self.known + self.gone + len(self.unknown)
+
+
+async def ask_usage(
+    runs: Sequence[SpentRun],
+    *,
+    ledger: Ledger,
+    service: HealthOmics,
+    clock: Clock,
+    at_once: int,
+    tell: Callable[[Asked], None],
+) -> Asked:
+    """
+    Ask what *runs* used, and keep each answer at once.
+
+    Args:
+        runs: Those whose usage is not known.
+        ledger: Where it is kept.
+        service: Who is asked.
+        clock: The time.
+        at_once: How many runs are asked for at once.
+        tell: Is called after each run.
+
+    Raises:
+        ServiceUnusableError: The service cannot be used, or a permission is missing.
+        LedgerError: It cannot be kept.
+    """
+    asked = Asked()
+    waiting = iter(runs)
+
+    async def work() -> None:
+        for run in waiting:
+            await _ask(run, ledger, service, clock, asked)
+            tell(asked)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(at_once):
+            group.start_soon(work)
+    return asked
+
+
+async def _ask(spent: SpentRun, ledger: Ledger, service: HealthOmics, clock: Clock, asked: Asked) -> None:
+    usage = None
+    try:
+        usage = await service.usage(spent.run)
+    except NotFoundError:
+        pass
+    except AccessDeniedError as error:
+        raise not_permitted(error.operation, error) from error
+    except CallError as error:
+        asked.unknown.append((spent, f"{error.code}: {error.message}"))
+        return
+    with anyio.CancelScope(shield=True):
+        await ledger.keep_usage(spent.run.uuid, usage, at=clock.utcnow())
+    asked.known += usage is not None
+    asked.gone += usage is None

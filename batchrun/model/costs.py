@@ -1,0 +1,161 @@
+"""
+What runs used, and what that costs by a list of prices: an estimate, never an invoice.
+
+Facts (UG/monitoring-runs, UG/workflows-run-types, UG/memory-and-compute-tasks): a run is charged while it is
+RUNNING alone. Each task counts by its instance type and time, a minute at least; the run's storage for the
+whole RUNNING time: STATIC by what was provisioned, DYNAMIC by what was used on average, which the API does
+not tell. A Ready2Run workflow has one price per run instead.
+
+Money is Decimal and is never rounded here. Belongs here: the arithmetic and its values. Does not: asking
+(``service``), reading lists of prices (``prices``), rounding for show (``cli``).
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+STATIC: Final = "STATIC"
+DYNAMIC: Final = "DYNAMIC"
+#: The least time that a task is charged for.
+_LEAST: Final = timedelta(minutes=1)
+#: GiB of STATIC storage: so much, or a multiple of the other (UG/workflows-run-types).
+_SMALLEST, _STEP = 1200, 2400
+_MICROSECOND: Final = timedelta(microseconds=1)
+_HOUR: Final = 3_600_000_000
+#: Runs without which nothing is said of what another will cost.
+_FEWEST: Final = 3
+_NOTHING: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """What an hour costs in one region."""
+
+    currency: str
+    region: str
+    instances: Mapping[str, Decimal]  #: an hour, by instance type
+    storage: Mapping[str, Decimal]  #: a GiB for an hour, by ``storageType``
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The tasks of one run that ran on one type of instance."""
+
+    instance_type: str  #: empty where the service did not say
+    tasks: int
+    billed: timedelta  #: each task's time, a minute at least, added up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a run that has ended used: enough to price it again with other prices."""
+
+    status: str  #: the run's
+    workflow_id: str | None = None
+    is_fixed_price: bool = False  #: a Ready2Run workflow's
+    running: timedelta = timedelta()  #: from its start to its stop
+    storage_type: str | None = None
+    storage_gib: int | None = None  #: as provisioned; None where the service does not say, as for DYNAMIC
+    work: tuple[Work, ...] = ()  #: by instance type
+    cached: int = 0  #: tasks whose outputs came from a cache, and cost nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The price of one run's usage, as far as there are prices."""
+
+    tasks: Decimal = _NOTHING
+    storage: Decimal = _NOTHING
+    unpriced: Mapping[str, int] = field(default_factory=dict)  #: tasks by instance type without a price
+    has_unpriced_storage: bool = False  #: left out: the list has no price of it, or its kind is not known
+    has_unknown_storage: bool = False  #: left out: DYNAMIC, of a size that nobody knows
+
+    @property
+    def total(self) -> Decimal:
+        """All that could be priced."""
+        return self.tasks + self.storage
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether nothing lacks that the price of another such run would have."""
+        return not self.unpriced and not self.has_unpriced_storage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What similar runs cost: the middle of them, and the middle half."""
+
+    runs: int
+    low: Decimal  #: a quarter cost no more
+    median: Decimal
+    high: Decimal  #: a quarter cost no less
+
+
+def billed(span: timedelta) -> timedelta:
+    """Give the time that a task is charged for which took *span*."""
+    return max(span, _LEAST)
+
+
+def provisioned(asked: int | None) -> int:
+    """Give the GiB of STATIC storage that a run gets which asks for so many."""
+    if asked is None or asked <= _SMALLEST:
+        return _SMALLEST
+    return -(-asked // _STEP) * _STEP
+
+
+def cost(usage: Usage, prices: Prices, *, dynamic_gib: Decimal | None = None) -> Cost | None:
+    """
+    Price what a run used; None where its price is not made of what it used.
+
+    Args:
+        usage: What it used.
+        prices: Those of its region.
+        dynamic_gib: What DYNAMIC storage is taken to have held on average, where somebody knows.
+    """
+    if usage.is_fixed_price:
+        return None
+    tasks, unpriced = _NOTHING, {}
+    for work in usage.work:
+        price = prices.instances.get(work.instance_type)
+        if price is None:
+            unpriced[work.instance_type] = work.tasks
+        else:
+            tasks += hours(work.billed) * price
+    gib = dynamic_gib if usage.storage_type == DYNAMIC else usage.storage_gib
+    is_unknown = bool(usage.running) and usage.storage_type == DYNAMIC and gib is None
+    storage = None if is_unknown else _storage_cost(usage, gib, prices)
+    return Cost(
+        tasks=tasks,
+        storage=storage or _NOTHING,
+        unpriced=unpriced,
+        has_unpriced_storage=storage is None and not is_unknown,
+        has_unknown_storage=is_unknown,
+    )
+
+
+def _storage_cost(usage: Usage, gib: Decimal | int | None, prices: Prices) -> Decimal | None:
+    """Price the storage; None where that cannot be."""
+    if not usage.running:
+        return _NOTHING
+    price = prices.storage.get(usage.storage_type or "")
+    return None if gib is None or price is None else hours(usage.running) * gib * price
+
+
+def hours(span: timedelta) -> Decimal:
+    """Give *span* in hours."""
+    return Decimal(span // _MICROSECOND) / _HOUR
+
+
+def spread(totals: Sequence[Decimal]) -> Spread | None:
+    """Say what such runs cost, if there are enough of them to say it."""
+    if len(totals) < _FEWEST:
+        return None
+    low, median, high = statistics.quantiles(totals, n=4, method="inclusive")
+    return Spread(runs=len(totals), low=low, median=median, high=high)

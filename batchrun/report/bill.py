@@ -1,0 +1,205 @@
+"""
+What a batch's runs cost, added up: an estimate by a list of prices.
+
+Belongs here: which runs count where, and a row for each attempt. Does not: the price of one run
+(``model.costs``), asking for what it used (``engine``), words and rounding for people (``cli``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.costs import Cost, Prices, Spread, cost, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from batchrun.model.costs import Usage
+    from batchrun.ports.usages import SpentRun
+    from batchrun.report.sinks import Row
+
+#: One row for each attempt with a run.
+COLUMNS: Final = (
+    "id",
+    "attempt",
+    "runId",
+    "uuid",
+    "status",
+    "workflowId",
+    "tasks",
+    "cachedTasks",
+    "taskSeconds",
+    "taskCost",
+    "runningSeconds",
+    "storageType",
+    "storageGiB",
+    "storageCost",
+    "cost",
+    "currency",
+    "unpriced",
+)
+_COMPLETED: Final = "COMPLETED"
+_SECOND: Final = timedelta(seconds=1)
+#: Decimals that files and programs get: a millionth of a dollar buys nothing.
+_DECIMALS: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charged:
+    """One run, and its price where one can be made."""
+
+    spent: SpentRun
+    cost: Cost | None
+
+    @property
+    def status(self) -> str:
+        """The run's status as it was seen last."""
+        return self.spent.usage.status if self.spent.usage else self.spent.run.status
+
+    @property
+    def total(self) -> Decimal:
+        """All that could be priced."""
+        return self.cost.total if self.cost else Decimal(0)
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether it completed, and nothing of its price lacks."""
+        return self.status == _COMPLETED and self.cost is not None and self.cost.is_comparable
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What its price leaves out."""
+        if self.spent.usage is None:
+            return ("deleted",) if self.spent.is_gone else ("not known yet",)
+        if self.cost is None:
+            return ("READY2RUN",)
+        storage = "storage" if self.cost.has_unpriced_storage or self.cost.has_unknown_storage else None
+        kind = self.spent.usage.storage_type or "unknown"
+        named = [name or "unknown instance type" for name in self.cost.unpriced]
+        return (*named, *([f"{kind} {storage}"] if storage else ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What the runs cost together."""
+
+    prices: Prices
+    runs: Sequence[Charged]
+
+    @property
+    def total(self) -> Decimal:
+        """All that could be priced."""
+        return sum((one.total for one in self.runs), Decimal(0))
+
+    @property
+    def tasks(self) -> Decimal:
+        """The tasks' part of it."""
+        return sum((one.cost.tasks for one in self.runs if one.cost), Decimal(0))
+
+    @property
+    def storage(self) -> Decimal:
+        """The storage's part of it."""
+        return sum((one.cost.storage for one in self.runs if one.cost), Decimal(0))
+
+    @property
+    def priced(self) -> Sequence[Charged]:
+        """The runs that have a price, if not of everything."""
+        return [one for one in self.runs if one.cost is not None]
+
+    @property
+    def by_status(self) -> Mapping[str, tuple[int, Decimal]]:
+        """How many of them ended how, and what these cost; the dearest first."""
+        found: dict[str, tuple[int, Decimal]] = {}
+        for one in self.priced:
+            runs, total = found.get(one.status, (0, Decimal(0)))
+            found[one.status] = runs + 1, total + one.total
+        return dict(sorted(found.items(), key=lambda item: (-item[1][1], item[0])))
+
+    @property
+    def successful(self) -> Spread | None:
+        """What one that completed cost; None where there are too few."""
+        return spread([one.total for one in self.runs if one.is_comparable])
+
+    @property
+    def unpriced(self) -> Mapping[str, int]:
+        """Tasks by the instance type that has no price."""
+        found: Counter[str] = Counter()
+        for one in self.priced:
+            found.update(one.cost.unpriced if one.cost else {})
+        return dict(sorted(found.items()))
+
+    def lacking(self, word: str) -> int:
+        """Count the runs whose price leaves this out, as :attr:`Charged.lacks` calls it."""
+        return sum(word in one.lacks for one in self.runs)
+
+    def dearest(self, most: int) -> Sequence[Charged]:
+        """Give the runs that cost most."""
+        return sorted((one for one in self.priced if one.total), key=lambda one: -one.total)[:most]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Rows of one workflow that have not ended."""
+
+    workflow_id: str | None
+    rows: int
+    each: Spread | None  #: what completed runs of the workflow cost; None where too few are known
+
+
+def billed(runs: Iterable[SpentRun], prices: Prices, dynamic_gib: Decimal | None) -> Bill:
+    """Price *runs*."""
+    return Bill(
+        prices=prices,
+        runs=[Charged(spent=run, cost=_cost(run.usage, prices, dynamic_gib)) for run in runs],
+    )
+
+
+def each(usages: Iterable[Usage], prices: Prices, dynamic_gib: Decimal | None) -> Spread | None:
+    """Say what runs that used so much cost; those whose price lacks something do not count."""
+    costs = [_cost(usage, prices, dynamic_gib) for usage in usages]
+    return spread([one.total for one in costs if one is not None and one.is_comparable])
+
+
+def row(one: Charged, currency: str) -> Row:
+    """Give a run's row, keyed by COLUMNS; what is not known is None."""
+    usage, known = one.spent.usage, one.cost
+    return {
+        "id": one.spent.entry_id,
+        "attempt": one.spent.attempt,
+        "runId": one.spent.run.id,
+        "uuid": one.spent.run.uuid,
+        "status": one.status,
+        "workflowId": usage.workflow_id if usage else None,
+        "tasks": sum(work.tasks for work in usage.work) if usage else None,
+        "cachedTasks": usage.cached if usage else None,
+        "taskSeconds": _seconds(sum((work.billed for work in usage.work), timedelta())) if usage else None,
+        "taskCost": rounded(known.tasks) if known else None,
+        "runningSeconds": _seconds(usage.running) if usage else None,
+        "storageType": usage.storage_type if usage else None,
+        "storageGiB": usage.storage_gib if usage else None,
+        "storageCost": rounded(known.storage) if known and not _lacks_storage(known) else None,
+        "cost": rounded(known.total) if known else None,
+        "currency": currency,
+        "unpriced": "; ".join(one.lacks) or None,
+    }
+
+
+def rounded(money: Decimal) -> float:
+    """Give *money* as programs get it."""
+    return float(round(money, _DECIMALS))
+
+
+def _cost(usage: Usage | None, prices: Prices, dynamic_gib: Decimal | None) -> Cost | None:
+    return None if usage is None else cost(usage, prices, dynamic_gib=dynamic_gib)
+
+
+def _lacks_storage(known: Cost) -> bool:
+    return known.has_unknown_storage or known.has_unpriced_storage
+
+
+def _seconds(span: timedelta) -> float:
+    return round(span / _SECOND, 3)

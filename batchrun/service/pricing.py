@@ -1,0 +1,191 @@
+"""
+What an hour costs, by the Pricing API: GetProducts of AmazonOmics in one region, all pages.
+
+Only us-east-1 and two other regions answer, for all regions (AWS pricing, price list query API). What a
+product must look like is nowhere promised: one whose price is not plainly one price per hour is left out, and
+said so. Belongs here: the call and reading its answer. Does not: files of prices (``cli``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore import exceptions as boto
+
+from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.model.costs import DYNAMIC, STATIC, Prices
+from batchrun.model.prices import is_instance_type, price_of
+from batchrun.service.classify import classify
+from batchrun.service.session import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from decimal import Decimal
+
+
+_REGION: Final = "us-east-1"
+_PAGES: Final = 100
+#: What the price list calls run storage (awslabs' run analyzer asks for the same).
+_STORAGE: Final = {"Run Storage": STATIC, "Dynamic Run Storage": DYNAMIC}
+_HOURLY: Final = re.compile(r"h(ou)?rs?$", re.IGNORECASE)
+_CONFIG: Final = AioConfig(
+    retries={"total_max_attempts": 4, "mode": "standard"}, connect_timeout=10, read_timeout=20
+)
+#: Who has a local Pricing API says so in one of these.
+_LOCAL_TOO: Final = ("AWS_ENDPOINT_URL_PRICING", "AWS_ENDPOINT_URL")
+_ELSE: Final = "give --prices FILE instead: --save-prices makes one where it is allowed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """What the price list says of a region."""
+
+    prices: Prices
+    odd: Mapping[str, str]  #: what has no plain price, and why
+
+
+async def quoted(profile: str | None, omics_endpoint: str | None, region: str) -> Quoted:
+    """
+    Ask for all prices of *region*.
+
+    Args:
+        profile: The AWS profile, where not the one in force.
+        omics_endpoint: Where the runs are, where not at AWS.
+        region: Theirs.
+
+    Raises:
+        UsageError: The runs are a local service's, which nobody bills.
+        ServiceUnusableError: It may not be asked, or does not answer.
+    """
+    _check_billed(omics_endpoint)
+    try:
+        session = AioSession(profile=profile)
+        made: Any = session.create_client("pricing", region_name=_REGION, config=_CONFIG)
+        async with made as client:
+            products = await _products(client, region)
+    except Exception as raw:
+        raise _unusable(raw) from raw
+    return read(products, region)
+
+
+def read(products: Iterable[object], region: str) -> Quoted:
+    """
+    Make a list of prices of what GetProducts gave.
+
+    Raises:
+        ServiceUnusableError: There is no price in it.
+    """
+    found: defaultdict[str, set[tuple[str, Decimal]]] = defaultdict(set)
+    odd: dict[str, str] = {}
+    for product in products:
+        if (name := _name(product)) is not None:
+            price = _price(product)
+            if isinstance(price, str):
+                odd[name] = price
+            else:
+                found[name].add(price)
+    odd |= {name: "it has several prices" for name, prices in found.items() if len(prices) > 1}
+    plain = {name: next(iter(prices)) for name, prices in found.items() if name not in odd}
+    currencies = sorted({currency for currency, _ in plain.values()}, key=lambda one: (one != "USD", one))
+    if not currencies:
+        raise ServiceUnusableError(f"the Pricing API has no prices of AmazonOmics in {region}; {_ELSE}")
+    currency = currencies[0]
+    odd |= {name: f"it is in {one}" for name, (one, _) in plain.items() if one != currency}
+    priced = {name: price for name, (one, price) in plain.items() if one == currency}
+    return Quoted(
+        prices=Prices(
+            currency=currency,
+            region=region,
+            instances={name: price for name, price in priced.items() if name not in _STORAGE},
+            storage={_STORAGE[name]: price for name, price in priced.items() if name in _STORAGE},
+        ),
+        odd=odd,
+    )
+
+
+async def _products(client: Any, region: str) -> list[object]:
+    asked: dict[str, Any] = {
+        "ServiceCode": "AmazonOmics",
+        "Filters": [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}],
+        "FormatVersion": "aws_v1",
+        "MaxResults": 100,
+    }
+    found: list[object] = []
+    for _ in range(_PAGES):
+        page = await client.get_products(**asked)
+        found += page.get("PriceList") or []
+        if not page.get("NextToken"):
+            break
+        asked["NextToken"] = page["NextToken"]
+    return [_decoded(one) for one in found]
+
+
+def _decoded(product: object) -> object:
+    """Read a product, which comes as JSON text."""
+    try:
+        return json.loads(product) if isinstance(product, str) else product
+    except (ValueError, RecursionError):
+        return None
+
+
+def _name(product: object) -> str | None:
+    """Give what a product is: an instance type or a kind of run storage; None for all else."""
+    name = _within(product, "product", "attributes", "resourceType")
+    is_ours = isinstance(name, str) and (name in _STORAGE or is_instance_type(name))
+    return str(name) if is_ours else None
+
+
+def _price(product: object) -> tuple[str, Decimal] | str:
+    """Give a product's currency and price per hour, or why it has none."""
+    terms = _within(product, "terms", "OnDemand")
+    dimensions = [
+        dimension
+        for term in (terms.values() if isinstance(terms, dict) else ())
+        for dimension in _values(_within(term, "priceDimensions"))
+    ]
+    if len(dimensions) != 1:
+        return f"it has {len(dimensions)} prices, perhaps by amount, where one was expected"
+    unit, per_unit = _within(dimensions[0], "unit"), _within(dimensions[0], "pricePerUnit")
+    if not isinstance(unit, str) or not _HOURLY.search(unit):
+        return f"its price is per {str(unit)[:40]!r}, not per hour"
+    if not isinstance(per_unit, dict) or len(per_unit) != 1:
+        return "it is not priced in one currency"
+    ((currency, text),) = per_unit.items()
+    price = price_of(text)
+    if price is None or not re.fullmatch("[A-Z]{3}", str(currency)):
+        return f"{str(text)[:40]!r} {str(currency)[:8]} is no price"
+    return str(currency), price
+
+
+def _values(table: object) -> list[object]:
+    return list(table.values()) if isinstance(table, dict) else []
+
+
+def _within(value: object, *names: str) -> object:
+    """Go down by *names*; None where there is nothing."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _check_billed(omics_endpoint: str | None) -> None:
+    """Ask nobody's prices for runs of a simulator, unless there is a local Pricing API too."""
+    endpoint = omics_endpoint or os.environ.get("AWS_ENDPOINT_URL_OMICS") or ""
+    if is_loopback(endpoint) and not any(os.environ.get(name) for name in _LOCAL_TOO):
+        raise UsageError("the runs are a local service's, which has no prices; give --prices FILE")
+
+
+def _unusable(raw: Exception) -> ServiceUnusableError:
+    if isinstance(raw, boto.ProfileNotFound):
+        return ServiceUnusableError(f"{raw}; see --profile and AWS_PROFILE")
+    error = classify(raw, "GetProducts")
+    return ServiceUnusableError(
+        f"there are no prices: {error}; allow pricing:GetProducts, or {_ELSE}; nothing is lost"
+    )

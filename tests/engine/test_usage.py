@@ -1,0 +1,118 @@
+"""What ended runs used, kept as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from batchrun.clock import VirtualClock
+from batchrun.engine.usage import Asked, ask_usage
+from batchrun.errors import ServiceUnusableError
+from batchrun.model.events import Accepted, Completed
+from batchrun.ports.usages import SpentRun
+from batchrun.service.client import AwsHealthOmics
+from batchrun.simulator import IdReuse, Simulator
+from tests.ledger.memory import MemoryLedger
+from tests.ledger.samples import AT, BATCH, filled, intended, move
+from tests.world import connected, simulated, start
+
+
+class World:
+    """A ledger with three completed runs, and the service that ran them."""
+
+    def __init__(self, ledger: MemoryLedger, service: AwsHealthOmics, simulator: Simulator) -> None:
+        self.ledger = ledger
+        self.service = service
+        self.simulator = simulator
+        self.told: list[int] = []
+
+    async def runs(self) -> Sequence[SpentRun]:
+        return await self.ledger.spent_runs(BATCH, limit=9)
+
+    async def ask(self, at_once: int = 8) -> Asked:
+        return await ask_usage(
+            await self.runs(),
+            ledger=self.ledger,
+            service=self.service,
+            clock=VirtualClock(),
+            at_once=at_once,
+            tell=lambda asked: self.told.append(asked.done),
+        )
+
+    def calls(self, operation: str) -> int:
+        tally = self.simulator.state().calls.get(operation)
+        return tally.calls if tally else 0
+
+
+@asynccontextmanager
+async def world(faults: str = "", **changes: Any) -> AsyncIterator[World]:
+    ledger = MemoryLedger()
+    async with connected(simulated(faults, **changes)) as (service, simulator):
+        lease = await filled(ledger, *"abc")
+        for id_ in "abc":
+            run = await start(service, name=id_, requestId=id_)
+            await move(ledger, lease, id_, intended(), Accepted(at=AT, run=run))
+        await anyio.sleep(1_000)
+        for id_ in "abc":
+            entry = await ledger.entry(BATCH, id_)
+            assert entry is not None
+            assert entry.run is not None
+            seen = (await service.get_run(entry.run.id)).run
+            await move(ledger, lease, id_, Completed(at=AT, run=seen))
+        yield World(ledger, service, simulator)
+
+
+async def test_each_answer_is_kept():
+    async with world() as it:
+        asked = await it.ask()
+        assert (asked.known, asked.gone, asked.unknown) == (3, 0, [])
+        assert sorted(it.told) == [1, 2, 3]
+        assert [run.usage is not None and run.usage.work[0].tasks for run in await it.runs()] == [2, 2, 2]
+        assert it.calls("ListRunTasks") == 3
+
+
+async def test_a_run_that_is_gone_is_so_for_ever_also_where_another_has_its_id():
+    async with world(id_reuse=IdReuse.LOWEST) as it:
+        first, second, _ = [run.run.id for run in await it.runs()]
+        await it.service.delete_run(first)
+        await it.service.delete_run(second)
+        assert (await start(it.service, name="d", requestId="d")).id == first
+        asked = await it.ask()
+        assert (asked.known, asked.gone, asked.unknown) == (1, 2, [])
+        assert [run.is_gone for run in await it.runs()] == [True, True, False]
+        assert it.calls("ListRunTasks") == 1
+
+
+async def test_a_run_that_is_not_told_is_left_for_another_time():
+    async with world("ListRunTasks:error_before") as it:
+        asked = await it.ask()
+        assert (asked.known, asked.gone) == (0, 0)
+        assert [(run.entry_id, why.split(":")[0]) for run, why in asked.unknown] == [
+            (id_, "InternalServerException") for id_ in "abc"
+        ]
+        assert [(run.usage, run.is_gone) for run in await it.runs()] == [(None, False)] * 3
+
+
+async def test_without_permission_it_ends_and_says_which():
+    async with world("ListRunTasks:AccessDeniedException") as it:
+        with pytest.RaisesGroup(pytest.RaisesExc(ServiceUnusableError, match="allow omics:ListRunTasks")):
+            await it.ask(at_once=1)
+        assert it.calls("ListRunTasks") == 1
+
+
+async def test_what_was_told_before_it_was_stopped_is_kept():
+    async with world() as it:
+        with anyio.CancelScope() as scope:
+            await ask_usage(
+                await it.runs(),
+                ledger=it.ledger,
+                service=it.service,
+                clock=VirtualClock(),
+                at_once=1,
+                tell=lambda asked: scope.cancel() if asked.done == 2 else None,
+            )
+        assert [run.usage is None for run in await it.runs()] == [False, False, True]

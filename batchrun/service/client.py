@@ -34,6 +34,7 @@ from batchrun.service.quota import start_run_quota
 from batchrun.service.retry import RetryPolicy, RetrySettings
 from batchrun.service.session import omics_client, profile_of
 from batchrun.service.tasks import failed_tasks
+from batchrun.service.unsent import in_a_hurry, window_passed
 from batchrun.service.usage import usage
 from batchrun.service.wire import listed, sighted, started
 
@@ -196,7 +197,7 @@ class AwsHealthOmics(HealthOmics):
         """Call StartRun; nothing is sent after the trusted time once an outcome is unknown."""
         parameters: Any = dict(request)
         trusted_until = self._clock.monotonic() + trusted_for
-        doubt: CallError | None = _window_passed() if is_repeat else None
+        doubt: CallError | None = window_passed() if is_repeat else None
         next_turn: float | None = turn
 
         async def send() -> Run:
@@ -216,7 +217,7 @@ class AwsHealthOmics(HealthOmics):
             at = next_turn if next_turn is not None else await self._retry.unless_hurried(self.start_turn)
             next_turn = None
             if at is None:
-                raise _in_a_hurry()
+                raise in_a_hurry()
             return await self._at_turn("StartRun", at, send)
 
         try:
@@ -388,17 +389,3 @@ class AwsHealthOmics(HealthOmics):
 
 async def _no_check() -> None:
     """Allow every call: nothing guards them."""
-
-
-def _window_passed() -> OutcomeUnknownError:
-    return OutcomeUnknownError(
-        "the time for which the requestId is trusted to be remembered has passed",
-        operation="StartRun",
-        code="ReplayWindowPassed",
-    )
-
-
-def _in_a_hurry() -> ThrottledError:
-    return ThrottledError(
-        "the launch ended before the call could be repeated", operation="StartRun", code="ThrottlingException"
-    )

@@ -1,1 +1,6 @@
-"""The command line: a file per verb. Options, talk, signals, exit codes; ``api`` wires things together."""
+"""
+The command line: a thin user of :mod:`batchrun.api`.
+
+``verbs`` has a file for each verb, ``launching`` what goes on around a launch, ``showing`` how things look,
+``settings`` the file with defaults; ``main`` finds verbs and ends the process.
+"""

@@ -19,7 +19,7 @@ from batchrun import __version__
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.options import option
 from batchrun.cli.printable import printable
-from batchrun.cli.settings import take_file
+from batchrun.cli.settings.names import take_file
 from batchrun.cli.speak import complain, write
 from batchrun.errors import BatchrunError, ManifestError
 
@@ -58,7 +58,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _VERBS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"batchrun.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"batchrun.cli.verbs.{cmd_name}"), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -12,11 +12,11 @@ from typing import Any
 import click
 import pytest
 
-from batchrun.cli.config import shown
 from batchrun.cli.main import cli
-from batchrun.cli.settings import REFUSED, default_map, options_of, verbs_of
-from batchrun.cli.settings_example import example
-from batchrun.cli.settings_file import SettingsFile
+from batchrun.cli.settings.example import example
+from batchrun.cli.settings.file import SettingsFile
+from batchrun.cli.settings.names import REFUSED, default_map, options_of, verbs_of
+from batchrun.cli.verbs.config import shown
 from tests.cli.conftest import BATCHRUN, Shell
 
 REAL_VERBS = verbs_of(cli, click.Context(cli))

@@ -10,9 +10,9 @@ import subprocess
 import click
 import pytest
 
-from batchrun.cli.help import TOPICS
 from batchrun.cli.main import cli
-from batchrun.cli.settings import options_of, verbs_of
+from batchrun.cli.settings.names import options_of, verbs_of
+from batchrun.cli.verbs.help import TOPICS
 from tests.cli.conftest import BATCHRUN, Shell
 from tests.cli.manual import HELP, TOPIC
 

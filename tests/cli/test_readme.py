@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from batchrun.cli.main import cli
-from batchrun.cli.settings import verbs_of
+from batchrun.cli.settings.names import verbs_of
 from tests.cli.conftest import BATCHRUN, DEFAULTS, ROOT, Shell
 from tests.cli.manual import HELP, PAGES, README, TOPIC, blocks, commands
 

@@ -13,8 +13,8 @@ import pytest
 
 from batchrun.cli.main import cli
 from batchrun.cli.options import option
-from batchrun.cli.settings import REFUSED, default_map, options_of, settings_for, verbs_of
-from batchrun.cli.settings_file import SettingsFile, find, line_of, parsed
+from batchrun.cli.settings.file import SettingsFile, find, line_of, parsed
+from batchrun.cli.settings.names import REFUSED, default_map, options_of, settings_for, verbs_of
 from batchrun.cli.values import Duration, PacedRate
 from batchrun.errors import UsageError
 

@@ -74,10 +74,10 @@ def _be_born(request: dict[str, Any]) -> None:
 
 
 def _serve() -> None:
-    import batchrun.cli.launch  # noqa: PLC0415
+    import batchrun.cli.launching.launch  # noqa: PLC0415
     import batchrun.cli.main  # noqa: PLC0415
-    import batchrun.cli.run  # noqa: PLC0415
-    import batchrun.cli.simulate  # noqa: PLC0415
+    import batchrun.cli.verbs.run  # noqa: PLC0415
+    import batchrun.cli.verbs.simulate  # noqa: PLC0415
     import batchrun.simulator  # noqa: F401, PLC0415
 
     answers = os.fdopen(os.dup(1), "w")

@@ -17,8 +17,8 @@ from rich.console import RenderableType
 from batchrun import Limits, RetryPolicy, RetryRule, Target, load_manifest
 from batchrun.api.launch import Launch
 from batchrun.api.session import Session
-from batchrun.cli.live import LiveDisplay
-from batchrun.cli.progress import Progress
+from batchrun.cli.showing.live import LiveDisplay
+from batchrun.cli.showing.progress import Progress
 from batchrun.clock import VirtualClock
 from batchrun.ledger import open_ledger
 from batchrun.model.states import ENDED

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.cli.overview_lines import details, facts
+from batchrun.cli.showing.overview_lines import details, facts
 from batchrun.model.cancelling import Scope
 from batchrun.model.events import Withdrawn
 from batchrun.ports.ledger import Counts

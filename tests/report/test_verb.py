@@ -6,7 +6,7 @@ import anyio
 import pytest
 from click.testing import CliRunner
 
-from batchrun.cli.report import report
+from batchrun.cli.verbs.report import report
 from batchrun.ledger import open_ledger
 from tests.ledger.samples import accepted, completed, filled, intended, move
 

@@ -1,0 +1,97 @@
+"""
+Carrying out a cancellation from the command line: by ourselves, or by the launcher that holds the batch.
+
+Belongs here: whose turn it is, waiting, the results, and what is said meanwhile. Does not: asking for it
+(``cancel``), what is done about each entry (``engine``).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from batchrun.api.session import Session
+from batchrun.cli.launching.launch import listen, results_path, write_results
+from batchrun.cli.launching.logs import configure
+from batchrun.cli.options import output, target
+from batchrun.cli.printable import printable
+from batchrun.cli.showing.progress import Progress
+from batchrun.cli.showing.reporters import JsonLines, LogLines
+from batchrun.cli.showing.summary import counts
+from batchrun.cli.speak import complain, say
+from batchrun.clock import SystemClock
+from batchrun.errors import LeaseHeldError
+from batchrun.model.limits import Limits
+from batchrun.model.policies import WatchPolicy
+
+if TYPE_CHECKING:
+    from batchrun.api.launch import Ended, Launch
+    from batchrun.cli.options import Output
+
+#: Seconds between two looks at what another launcher has done.
+_LOOK_EVERY: Final = 1.0
+#: Nobody watches for days here, so a run's end is looked for more often than a launch would.
+_WATCH: Final = WatchPolicy(longest=15.0)
+
+
+async def carry_out(batch: str, options: dict[str, Any]) -> bool:
+    """
+    Have done what the ledger was asked to cancel, and wait for it; False where something is left.
+
+    Raises:
+        UsageError: The results cannot be written.
+        ServiceUnusableError: The service cannot be used, or a permission is missing.
+    """
+    shown = output(options)
+    configure(verbosity=shown.verbosity, as_json=shown.log_format == "json")
+    path = results_path(options["results"], batch)
+    async with Session(options["ledger"], target=target(options), read_rate=options["read_rate"]) as session:
+        while await _is_left(session, batch):
+            try:
+                async with session.cancelling(batch, limits=_limits(options)) as held:
+                    await _conducted(held, shown)
+                    await write_results(held, path)
+            except LeaseHeldError:
+                await _wait_for_another(session, batch)
+            else:
+                break
+        return not await _is_left(session, batch)
+
+
+def _limits(options: dict[str, Any]) -> Limits:
+    return Limits(concurrency=options["concurrency"], watch=_WATCH)
+
+
+async def _is_left(session: Session, batch: str) -> bool:
+    return bool(await (await session.ledger()).cancellations(batch, limit=1))
+
+
+async def _conducted(held: Launch, shown: Output) -> Ended:
+    clock = SystemClock()
+    progress = Progress(clock, lambda: held.troubles)
+    reporter = (JsonLines if shown.as_json else LogLines)(held.batch, progress, clock)
+    held.observe(reporter)
+    async with anyio.create_task_group() as aside:
+        aside.start_soon(listen, [held])
+        aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
+        with suppress(Exception):  # raised below, where no task group wraps it
+            await held.wait()
+        aside.cancel_scope.cancel()
+    ended = await held.wait()
+    if not (shown.as_json or shown.quiet):
+        say(f"{printable(held.batch)}: {counts(progress.snapshot(held.tally))}")
+    return ended
+
+
+async def _wait_for_another(session: Session, batch: str) -> None:
+    """Wait until whoever holds the batch has done it, or holds it no more."""
+    ledger, clock = await session.ledger(), SystemClock()
+    is_told = False
+    while await _is_left(session, batch) and (lease := await ledger.holder(batch, at=clock.utcnow())):
+        if not is_told:
+            who = printable(f"batch '{batch}' is held by {lease.holder}, which takes note and carries it out")
+            complain(f"{who}; this waits for it, Ctrl-C does no harm")
+        is_told = True
+        await clock.sleep(_LOOK_EVERY)

@@ -1,0 +1,144 @@
+"""
+A folder of manifests, launched side by side: one connection, one ledger, one pace.
+
+Side by side, not in turn: a batch that is stuck, or takes days, does not keep the next from being submitted,
+and ``--deadline`` and ``--once`` mean the same for each. Belongs here: what several launches have in common.
+Does not: one launch (``launch``), which files are manifests (``manifest.folder``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun import points
+from batchrun.cli.exits import Exit, exit_code, worst
+from batchrun.cli.launching.launch import conduct, launching, listen, prepared, session, told
+from batchrun.cli.launching.logs import configure
+from batchrun.cli.launching.manifests import loaded_folder
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import complain, emit
+from batchrun.clock import SystemClock
+from batchrun.errors import BatchrunError, InputError, LeaseHeldError, UsageError
+from batchrun.points import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anyio.abc import TaskStatus
+
+    from batchrun.api.launch import Launch
+    from batchrun.api.session import Session
+    from batchrun.cli.launching.launch import Around, Job
+    from batchrun.clock import Clock
+    from batchrun.manifest import Manifest
+
+#: Calls of one kind that each batch may have in the air, however many batches share ``--concurrency``.
+_LEAST_SHARE: Final = 4
+
+
+async def launch_folder(job: Job) -> Exit:
+    """
+    Run the manifests of the folder that the job names, and give the worst of their exit codes.
+
+    Nothing is submitted before all manifests are checked and all batches taken in.
+
+    Raises:
+        InputError: What is wrong with any of them.
+        BatchrunError: Whatever ended it before the first was launched.
+    """
+    configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
+    clock = SystemClock()
+    with loaded_folder(job.source, as_json=job.output.as_json, besides=[job.ledger]) as manifests:
+        points.reached(Point.MANIFEST_READ)
+        shared = _shared(job, len(manifests))
+        async with session(shared, clock) as work:
+            return await _Together(shared, work, clock).launch(manifests)
+
+
+def _shared(job: Job, batches: int) -> Job:
+    """Share out the calls in the air; no call waits for a connection, so none leaves too late."""
+    share = max(job.limits.concurrency // batches, min(job.limits.concurrency, _LEAST_SHARE))
+    return replace(
+        job,
+        limits=replace(job.limits, concurrency=share),
+        target=replace(job.target, connections=2 * share * batches + 8),
+    )
+
+
+class _Together:
+    """Batches that are taken in one after the other, then launched side by side."""
+
+    def __init__(self, job: Job, work: Session, clock: Clock) -> None:
+        self._job = job
+        self._work = work
+        self._clock = clock
+        self._may_launch = anyio.Event()
+        self._held: list[Launch] = []
+        self._codes: list[Exit] = []
+        self._refused: dict[str, list[str]] = {}  #: batches by what is wrong with them
+        self._told: set[str] = set()
+
+    async def launch(self, manifests: Sequence[Manifest]) -> Exit:
+        """Take all in, launch all, and give the worst exit code."""
+        prepared_ones = [(manifest, self._prepared(manifest.batch)) for manifest in manifests]
+        async with anyio.create_task_group() as aside:
+            async with anyio.create_task_group() as batches:
+                for manifest, around in prepared_ones:
+                    await batches.start(self._one, manifest, around)
+                if self._refused:
+                    batches.cancel_scope.cancel()
+                else:
+                    aside.start_soon(listen, self._held)
+                    self._may_launch.set()
+            aside.cancel_scope.cancel()
+        if self._refused:
+            wrong = (f"{', '.join(batches)}: {text}" for text, batches in self._refused.items())
+            raise UsageError("\n  ".join(["nothing was submitted:", *wrong]))
+        return worst(self._codes)
+
+    def _prepared(self, batch: str) -> Around:
+        """Give each batch metrics of its own: a file tells of one."""
+        path = self._job.metrics
+        own = None if path is None else path.with_name(f"{path.stem}.{batch}{path.suffix}")
+        return replace(prepared(replace(self._job, metrics=own), batch, self._clock), is_alone=False)
+
+    async def _one(self, manifest: Manifest, around: Around, *, task_status: TaskStatus[None]) -> None:
+        try:
+            async with told(self._job, around), launching(self._job, self._work, manifest) as held:
+                self._held.append(held)
+                task_status.started()
+                await self._may_launch.wait()
+                self._codes.append(await conduct(self._job, held, around, self._clock))
+        except BatchrunError as error:
+            if self._may_launch.is_set():
+                self._ended_early(error)
+            else:
+                self._not_taken_in(manifest.batch, error)
+                task_status.started()
+
+    def _not_taken_in(self, batch: str, error: BatchrunError) -> None:
+        """Pass over a batch that another launcher holds; what is wrong with one is told with the others'."""
+        match error:
+            case LeaseHeldError():
+                self._codes.append(Exit.HELD)
+                if self._job.output.as_json:
+                    emit("held", batch=batch, message=str(error))
+                if not self._job.output.quiet:
+                    complain(f"batchrun: {printable(str(error))}; passed over")
+            case InputError():
+                self._refused.setdefault(str(error), []).append(batch)
+            case _:
+                raise error
+
+    def _ended_early(self, error: BatchrunError) -> None:
+        """Tell, once, what ended a batch, and let the others go on; a defect ends them all."""
+        code = exit_code(error)
+        if code is Exit.DEFECT:
+            raise error
+        self._codes.append(code)
+        if str(error) not in self._told:
+            self._told.add(str(error))
+            complain(f"batchrun: {printable(str(error))}")

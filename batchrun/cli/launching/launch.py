@@ -1,0 +1,272 @@
+"""
+A launch as the command line has it: signals, reporters, results, exit code.
+
+Belongs here: what people see and send while the API launches. Does not: options (``run``), the order in which
+things are opened and closed (``api``), what happens in between (``engine``).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batchrun import points
+from batchrun.api.session import Session
+from batchrun.cli.exits import Exit, exit_code
+from batchrun.cli.launching.hooks import Hooks
+from batchrun.cli.launching.logs import configure
+from batchrun.cli.launching.manifests import loaded
+from batchrun.cli.launching.metrics_file import MetricsFile
+from batchrun.cli.launching.telling import Telling
+from batchrun.cli.showing.progress import Progress
+from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter
+from batchrun.cli.showing.summary import tell_end
+from batchrun.cli.speak import complain
+from batchrun.clock import SystemClock
+from batchrun.errors import BatchrunError, LeaseLostError, ServiceError, StorageError, UsageError
+from batchrun.points import Point
+from batchrun.report import results
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from batchrun.api.launch import Ended, Launch
+    from batchrun.cli.options import Output
+    from batchrun.clock import Clock
+    from batchrun.manifest import Manifest, Source
+    from batchrun.model.limits import Changed, Limits
+    from batchrun.model.pace import Rate
+    from batchrun.service.target import Target
+
+_NOBODY: Final = Hooks()
+#: Seconds that the last thing, the results, may take when the launch was told to end.
+_LAST_THINGS: Final = 60.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything that ``batchrun run`` was told."""
+
+    source: Source
+    target: Target
+    ledger: str
+    results: str | None
+    rate: Rate
+    read_rate: Rate
+    limits: Limits
+    changed: Changed
+    deadline: float | None
+    credentials_wait: float
+    safe_csv: bool
+    lease: float
+    output: Output
+    hooks: Hooks = _NOBODY
+    metrics: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What goes on around a launch."""
+
+    results: Path
+    metrics: MetricsFile
+    telling: Telling
+    is_alone: bool = True  #: whether the terminal and the signals are this launch's
+
+
+async def launch(job: Job) -> Exit:
+    """
+    Run the job and give its exit code.
+
+    Raises:
+        BatchrunError: Whatever ended it early; results of what is known were written before, where there
+            was a batch.
+    """
+    clock = SystemClock()
+    configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
+    with loaded(job.source, as_json=job.output.as_json) as manifest:
+        points.reached(Point.MANIFEST_READ)
+        around = prepared(job, manifest.batch, clock)
+        async with (
+            told(job, around),
+            session(job, clock) as work,
+            launching(job, work, manifest) as held,
+        ):
+            return await conduct(job, held, around, clock)
+
+
+def prepared(job: Job, batch: str, clock: Clock) -> Around:
+    """Prepare what goes on around a launch. Raises UsageError where something cannot be written."""
+    path = results_path(job.results, batch)
+    for read in (job.source.path, *job.source.defaults):
+        if path.exists() and Path(read).exists() and path.samefile(read):
+            raise UsageError(f"the results would replace {path}, which is read; give another --results FILE")
+    return Around(
+        results=path,
+        metrics=MetricsFile(job.metrics, clock=clock, besides=[Path(job.ledger), path]),
+        telling=Telling(job.hooks, batch, results=path, clock=clock),
+    )
+
+
+@asynccontextmanager
+async def told(job: Job, around: Around) -> AsyncIterator[None]:
+    """Let those know who do not watch when the block is ended by an error that somebody must see to."""
+    try:
+        yield
+    except (ServiceError, StorageError) as error:
+        await around.telling.fail(job.ledger, error, exit_code(error))
+        raise
+
+
+def session(job: Job, clock: Clock) -> Session:
+    """Make the session that the job describes."""
+    return Session(
+        job.ledger,
+        target=job.target,
+        rate=job.rate,
+        read_rate=job.read_rate,
+        credentials_wait=job.credentials_wait,
+        clock=clock,
+    )
+
+
+@asynccontextmanager
+async def launching(job: Job, work: Session, manifest: Manifest) -> AsyncIterator[Launch]:
+    """Hold a batch and take its manifest in, as the job says."""
+    async with work.launching(
+        manifest, limits=job.limits, changed=job.changed, deadline=job.deadline, lease=job.lease
+    ) as held:
+        _log_sync(held)
+        yield held
+
+
+def _log_sync(held: Launch) -> None:
+    sync = held.sync
+    log.info(
+        "manifest_read",
+        batch=held.batch,
+        rows=sync.rows,
+        new=sync.new,
+        unchanged=sync.unchanged,
+        changed=sync.changed,
+    )
+    if sync.gone:
+        log.warning(
+            "rows_gone",
+            batch=held.batch,
+            count=sync.gone,
+            ids=", ".join(sync.gone_ids),
+            note="they are not in the manifest any more; they stay in the ledger",
+        )
+
+
+async def conduct(job: Job, held: Launch, around: Around, clock: Clock) -> Exit:
+    """Launch what is held and tell it, leave results and metrics, and give the exit code."""
+    progress = Progress(clock, lambda: held.troubles)
+    try:
+        ended = await _finished(job, held, around, progress, clock)
+    except LeaseLostError:
+        raise  # the batch is another launcher's by now, and so are its metrics
+    except BatchrunError as error:
+        await around.metrics.write(held, progress, exit_code(error))
+        raise
+    tell_end(held.batch, progress, held.tally, around.results, stop=ended.stop, output=job.output)
+    code = _exit(ended)
+    await around.metrics.write(held, progress, code)
+    await around.telling.end(held, ended, code)
+    return code
+
+
+async def _finished(job: Job, held: Launch, around: Around, progress: Progress, clock: Clock) -> Ended:
+    try:
+        ended = await _followed(job, held, around, progress, clock)
+    except LeaseLostError:
+        raise  # its results are another launcher's too
+    except BaseException:
+        held.abandon()
+        await write_results(held, around.results, is_safe=job.safe_csv)
+        raise
+    await write_results(held, around.results, is_safe=job.safe_csv)
+    return ended
+
+
+async def _followed(job: Job, held: Launch, around: Around, progress: Progress, clock: Clock) -> Ended:
+    if not held.has_work:
+        return await held.wait()
+    reporter = _reporter(job, held.batch, progress, clock, may_draw=around.is_alone)
+    held.observe(reporter)
+    await around.telling.begin(held)
+    async with anyio.create_task_group() as aside:
+        if around.is_alone:
+            aside.start_soon(listen, [held])
+        aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
+        aside.start_soon(around.metrics.run, held, progress)
+        aside.start_soon(around.telling.watch, held)
+        with suppress(Exception):  # raised below, where no task group wraps it
+            await held.wait()
+        aside.cancel_scope.cancel()
+    return await held.wait()
+
+
+async def write_results(held: Launch, path: Path, *, is_safe: bool = False) -> None:
+    """Leave the results at *path*, even if the launch was told to end."""
+    with anyio.move_on_after(_LAST_THINGS, shield=True):
+        outcomes = held.ledger.outcomes(held.batch)
+        await results.write(path, outcomes, _results_format(path), is_safe=is_safe)
+
+
+def _exit(ended: Ended) -> Exit:
+    if not ended.is_over:
+        return Exit.WORK_LEFT
+    return Exit.OK if ended.has_only_succeeded else Exit.SOME_FAILED
+
+
+def _reporter(job: Job, batch: str, progress: Progress, clock: Clock, *, may_draw: bool) -> Reporter:
+    if job.output.as_json:
+        return JsonLines(batch, progress, clock)
+    if may_draw and sys.stderr.isatty() and not job.output.quiet and os.environ.get("TERM") != "dumb":
+        from batchrun.cli.showing.live import LiveDisplay  # noqa: PLC0415 (rich draws on terminals alone)
+
+        return LiveDisplay(batch, progress, clock)
+    return LogLines(batch, progress, clock)
+
+
+async def listen(launches: Sequence[Launch]) -> None:
+    """The first signal drains, the second leaves at once; until cancelled."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        is_first = True
+        async for number in signals:
+            if is_first:
+                _tell_stopping(number)
+            for held in launches:
+                held.stop() if is_first else held.abandon()
+            is_first = False
+
+
+def _tell_stopping(number: signal.Signals) -> None:
+    complain(f"stopping on {number.name}: waiting for calls in the air; runs go on; once more leaves at once")
+
+
+def results_path(asked: str | None, batch: str) -> Path:
+    """Say where the results go. Raises UsageError where they cannot."""
+    path = Path(asked or f"{batch}.results.csv")
+    _results_format(path)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(f"the results cannot be written to {path}; give another place with --results FILE")
+    return path
+
+
+def _results_format(path: Path) -> results.Format:
+    try:
+        return results.Format(path.suffix.removeprefix(".").lower())
+    except ValueError:
+        raise UsageError(f"--results {path}: the name must end in .csv, .json or .jsonl") from None

@@ -1,0 +1,107 @@
+"""
+What a launch tells those who do not watch, and at which moment.
+
+Belongs here: the moments. Does not: whether something is worth telling (``model.notices``), the words
+(``report.summary``), delivering them (``notify``), metrics (``metrics_file``).
+"""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import structlog
+
+from batchrun.engine.launcher import Stop
+from batchrun.errors import BatchrunError
+from batchrun.ledger import open_ledger
+from batchrun.model.tally import Tally
+from batchrun.notify import Message, Teller
+from batchrun.report import summary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchrun.api.launch import Ended, Launch
+    from batchrun.cli.exits import Exit
+    from batchrun.cli.launching.hooks import Hooks
+    from batchrun.clock import Clock
+    from batchrun.model.notices import Notice
+    from batchrun.notify.teller import Words
+    from batchrun.ports.ledger import Ledger
+
+log = structlog.get_logger(__name__)
+
+
+class Telling:
+    """Tells of one launch of one batch; no method raises."""
+
+    def __init__(self, hooks: Hooks, batch: str, *, results: Path, clock: Clock) -> None:
+        self._hooks = hooks
+        self._batch = batch
+        self._results = results.absolute()
+        self._clock = clock
+        self._started_at = clock.utcnow()
+
+    async def begin(self, held: Launch) -> None:
+        """Forget what was told and is not so any more."""
+        await self._teller(held.ledger).begin(held.tally)
+
+    async def watch(self, held: Launch) -> None:
+        """Tell of the first failure soon after it is seen; for ever, meant to be cancelled."""
+        words = partial(self._words, held.ledger, self._facts())
+        await self._teller(held.ledger).watch(lambda: held.tally, words)
+
+    async def end(self, held: Launch, ended: Ended, code: Exit) -> None:
+        """Tell of a launch that came to its own end."""
+        facts = self._facts(ended_at=self._clock.utcnow(), exit_code=code.value, stop=ended.stop.value)
+        words = partial(self._words, held.ledger, facts)
+        await self._end(held.ledger, held.tally, words, needs_somebody=ended.stop is Stop.FAILURES)
+
+    async def fail(self, path: str, error: BatchrunError, code: Exit) -> None:
+        """
+        Tell of a launch that *error* ended, maybe before it held the batch.
+
+        Of a batch that the ledger at *path* does not have, nothing was submitted and nothing is told.
+        """
+        if not self._hooks.channels or not await anyio.Path(path).exists():
+            return
+        facts = self._facts(ended_at=self._clock.utcnow(), exit_code=code.value, error=str(error))
+        try:
+            async with await open_ledger(path) as ledger:
+                if await ledger.find_batch(self._batch) is not None:
+                    counts = await ledger.counts(self._batch)
+                    tally = Tally(counts.by_state, counts.by_status)
+                    words = partial(self._words, ledger, facts)
+                    await self._end(ledger, tally, words, needs_somebody=True)
+        except BatchrunError as trouble:
+            log.warning("notice_not_told", batch=self._batch, reason=str(trouble))
+
+    async def _end(self, ledger: Ledger, tally: Tally, words: Words, *, needs_somebody: bool) -> None:
+        teller = self._teller(ledger)
+        async with anyio.create_task_group() as aside:
+            aside.start_soon(_listen, teller)
+            await teller.end(tally, words, needs_somebody=needs_somebody)
+            aside.cancel_scope.cancel()
+
+    def _facts(self, **facts: Any) -> summary.Launch:
+        return summary.Launch(started_at=self._started_at, results=self._results, **facts)
+
+    def _teller(self, ledger: Ledger) -> Teller:
+        hooks = self._hooks
+        return Teller(ledger, self._batch, hooks.channels, limit=hooks.limit, clock=self._clock)
+
+    async def _words(self, ledger: Ledger, facts: summary.Launch, notice: Notice) -> Message:
+        found = await summary.summary(ledger, self._batch, notice, facts)
+        return Message(
+            notice=notice, batch=self._batch, title=found.title, text=found.text, summary=found.facts()
+        )
+
+
+async def _listen(teller: Teller) -> None:
+    """A signal ends the hooks, not the launch, which has its exit code by now."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _number in signals:
+            teller.cut_short()

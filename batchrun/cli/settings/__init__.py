@@ -1,0 +1,1 @@
+"""Defaults of options from ``batchrun.toml``: finding the file, checking it, and an example of it."""

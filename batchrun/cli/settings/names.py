@@ -1,0 +1,272 @@
+"""
+Which options a file of settings sets, and to what: its keys and values held against the options themselves.
+
+Belongs here: names, tables, precedence within the file, what may not stand in it, values. Does not: the file
+(``settings_file``); what flags and the environment say on top of it, which click knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from batchrun.cli.options import variable
+from batchrun.cli.settings.file import find
+from batchrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from batchrun.cli.settings.file import SettingsFile
+
+    #: The names that lead to a verb, such as ("manifest", "from-s3"), or to a key of a table.
+    Names = tuple[str, ...]
+    Verbs = Mapping[Names, click.Command]
+
+#: What is said each time, and why: by its name without dashes.
+REFUSED: Final = {
+    "yes": "whoever is asked must answer",
+    "force": "what is replaced is said each time",
+    "dry-run": "a verb that does nothing must not be a habit",
+    "ids": "which rows are meant is said each time",
+    "ids-from": "which rows are meant is said each time",
+    "where": "which rows are meant is said each time",
+    "reason": "which rows are meant is said each time",
+    "output": "where it goes is said each time",
+    "save-prices": "where it goes is said each time",
+    "failed-manifest": "it is asked for each time",
+    "json": "whoever reads the output asks for it",
+    "init": "it is asked for each time",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a file says of one option."""
+
+    keys: Names  #: where it stands: ("run", "rate")
+    value: Any
+
+
+def take_file(context: click.Context, verb: str, command: click.Command) -> None:
+    """
+    Give *verb* of the group of *context* its defaults from the file in force.
+
+    One that has nothing to set does not look at it, so that it helps where the file is wrong.
+
+    Raises:
+        UsageError: The file cannot be used.
+    """
+    keys = {key for one in verbs_of(command, context).values() for key in options_of(one)}
+    file = file_in_force(context) if keys - REFUSED.keys() else None
+    if file is not None:
+        context.default_map = default_map(file, verbs_of(context.command, context), (verb,))
+
+
+def file_in_force(context: click.Context) -> SettingsFile | None:
+    """
+    Read the file that --config, --no-config and their variables choose, or that is here.
+
+    Raises:
+        UsageError: It cannot be used, or both were given.
+    """
+    named, is_none = context.params["config"], context.params["no_config"]
+    if named is not None and is_none:
+        sources = [context.get_parameter_source(name) for name in ("config", "no_config")]
+        if sources[0] is sources[1]:
+            raise UsageError("--config and --no-config do not go together")
+        is_none = sources[1] is click.core.ParameterSource.COMMANDLINE
+    return None if is_none else find(named)
+
+
+def verbs_of(command: click.Command, context: click.Context, path: Names = ()) -> dict[Names, click.Command]:
+    """Give *command*, or all verbs below it, by the names that lead there."""
+    if not isinstance(command, click.Group):
+        return {path: command}
+    found: dict[Names, click.Command] = {}
+    for name in command.list_commands(context):
+        if (below := command.get_command(context, name)) is not None:
+            found |= verbs_of(below, context, (*path, name))
+    return found
+
+
+def options_of(command: click.Command) -> dict[str, click.Option]:
+    """Give a verb's options by their keys: the long name without dashes."""
+    return {
+        long.removeprefix("--"): option
+        for option in command.params
+        if isinstance(option, click.Option)
+        for long in [next((name for name in option.opts if name.startswith("--")), None)]
+        if long is not None
+    }
+
+
+def is_general(key: str, option: click.Option) -> bool:
+    """Tell whether *key* means the same for every verb; with a variable of its own it is one verb's."""
+    return option.envvar == variable(key)
+
+
+def is_hook(key: str) -> bool:
+    """Tell whether the option makes batchrun run a command or call somebody: --on-EVENT, --notify-CHANNEL."""
+    return key.startswith(("on-", "notify-"))
+
+
+def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dict[str, Setting]:
+    """Give what *file* sets of a verb's options, by key: its own table wins over those around it."""
+    chosen: dict[str, Setting] = {}
+    table = file.table
+    for depth in range(len(path) + 1):
+        for key, option in options_of(command).items():
+            value = table.get(key, {})
+            if not isinstance(value, dict) and (depth > 0 or is_general(key, option)):
+                chosen[key] = Setting(keys=(*path[:depth], key), value=value)
+        inner = table.get(path[depth]) if depth < len(path) else None
+        if not isinstance(inner, dict):
+            break
+        table = inner
+    return chosen
+
+
+def default_map(file: SettingsFile, verbs: Verbs, below: Names) -> dict[str, Any]:
+    """
+    Give the defaults that *file* sets of all verbs below *below*, nested as click wants them.
+
+    Args:
+        file: The settings; each name in it is checked, whichever verb it is for.
+        verbs: All that there are.
+        below: Those whose values are wanted, and checked; empty for all.
+
+    Raises:
+        UsageError: All that is wrong, a problem on each line.
+    """
+    problems = list(_wrong_names(file, verbs))
+    defaults: dict[str, Any] = {}
+    for path, command in verbs.items():
+        if path[: len(below)] != below:
+            continue
+        inner = defaults
+        for name in path:
+            inner = inner.setdefault(name, {})
+        for key, setting in settings_for(file, path, command).items():
+            option = options_of(command)[key]
+            try:
+                inner[str(option.name)] = value_for(option, setting.value, click.Context(command))
+            except click.BadParameter as error:
+                problems.append(f"{file.place(setting.keys)}: {'.'.join(setting.keys)}: {error.message}")
+    if problems:
+        raise UsageError("\n".join(one.replace("\n", "\\n") for one in dict.fromkeys(problems)))
+    return defaults
+
+
+def value_for(option: click.Option, value: Any, context: click.Context) -> Any:
+    """
+    Give a value of a TOML file as click takes it from a default, once the option itself has agreed.
+
+    Raises:
+        click.BadParameter: It has the wrong type, or the option refuses it.
+    """
+    if not option.multiple:
+        given = _fitting(option, value)
+    elif isinstance(value, list):
+        given = [_fitting(option, one) for one in value]
+    else:
+        raise click.BadParameter("this option is repeatable: write a list, in brackets")
+    option.type_cast_value(context, given)
+    return given
+
+
+def _fitting(option: click.Option, value: Any) -> Any:
+    kinds, wanted = _kinds(option)
+    is_wrong_bool = isinstance(value, bool) and bool not in kinds
+    if not isinstance(value, kinds) or is_wrong_bool:
+        raise click.BadParameter(f"write {wanted}, not {_described(value)}")
+    if isinstance(value, str) and "\0" in value:
+        raise click.BadParameter("text must not hold a NUL")
+    # The option reads it as if it had been typed, however large a number is.
+    return value if isinstance(value, bool) else str(value)
+
+
+def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:
+    """Give the types of TOML that make sense for *option*, and their words."""
+    if option.is_flag:
+        return (bool,), "true or false"
+    if option.count or isinstance(option.type, click.types.IntParamType):
+        return (int,), "a whole number"
+    if isinstance(option.type, click.types.FloatParamType):
+        return (int, float), "a number"
+    if isinstance(option.type, click.types.StringParamType):
+        return (str,), "text, in quotes"
+    return (str, int, float), "text, in quotes, or a number"
+
+
+def _described(value: Any) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int():
+            return "a number"
+        case float():
+            return "a number with a fraction"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return "a date or time"
+
+
+def _wrong_names(file: SettingsFile, verbs: Verbs) -> Iterator[str]:
+    """Say what is wrong with the names of keys and tables."""
+
+    def walk(table: dict[str, Any], here: Names) -> Iterator[str]:
+        below = {path: verb for path, verb in verbs.items() if path[: len(here)] == here}
+        tables = {path[len(here)] for path in below if len(path) > len(here)}
+        for key, value in table.items():
+            if key in tables and isinstance(value, dict):
+                yield from walk(value, (*here, key))
+            elif problem := _wrong_name(key, value, below, tables, is_named=file.is_named, is_top=not here):
+                yield f"{file.place((*here, key))}: {problem}"
+
+    return walk(file.table, ())
+
+
+def _wrong_name(
+    key: str, value: Any, below: Verbs, tables: set[str], *, is_named: bool, is_top: bool
+) -> str | None:
+    having = [path for path, verb in below.items() if key in options_of(verb)]
+    has_place = not is_top or any(is_general(key, options_of(below[path])[key]) for path in having)
+    if key in REFUSED:
+        return f"'{key}' cannot be set in a file: {REFUSED[key]}"
+    if having and is_hook(key) and not is_named:
+        return (
+            f"'{key}' runs a command or calls somebody, and is not taken from a file that merely lies in the "
+            "working directory; name the file with --config or BATCHRUN_CONFIG"
+        )
+    if having and not has_place:
+        return f"'{key}' is not the same for all verbs: set it in {_listed(having)}"
+    if having:
+        return f"'{key}' is a value, not a table" if isinstance(value, dict) else None
+    if key in tables:
+        return f"'{key}' is a verb: its settings stand in a table, [{key}]"
+    return _unknown(key, below, tables)
+
+
+def _unknown(key: str, below: Verbs, tables: set[str]) -> str:
+    options = [option for verb in below.values() for option in options_of(verb).values()]
+    known = sorted({key for verb in below.values() for key in options_of(verb)} | tables)
+    for option in options:
+        if f"--{key}" in option.secondary_opts:
+            return f"there is no option '{key}'; write {option.opts[0].removeprefix('--')} = false"
+    near = get_close_matches(key.replace("_", "-").removeprefix("--"), known, n=1)
+    return f"there is no option '{key}'; " + (
+        f"did you mean '{near[0]}'?" if near else "see 'batchrun config --init' for all that there are"
+    )
+
+
+def _listed(paths: Sequence[Names]) -> str:
+    return " or ".join(f"[{'.'.join(path)}]" for path in paths)

@@ -1,0 +1,1 @@
+"""How a batch and its rows are shown on terminals, in logs and as JSON lines."""

@@ -1,0 +1,105 @@
+"""
+What a batch's runs cost, in words and in JSON.
+
+Belongs here: wording, and rounding for the eye. Does not: the sums (``report.bill``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from batchrun.cli.choice import counted
+from batchrun.cli.verbs import forecast
+from batchrun.cli.verbs.forecast import money, spread_facts
+from batchrun.report.bill import rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from batchrun.model.costs import Spread
+    from batchrun.report.bill import Bill, Charged, Left
+
+_DEAREST: Final = 5
+_COMPLETED: Final = "COMPLETED"
+_DYNAMIC: Final = "DYNAMIC storage"
+
+
+def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
+    """Tell it at length."""
+    currency, region = bill.prices.currency, bill.prices.region
+    runs = counted(len(bill.priced), "ended run", "ended runs")
+    yield f"{batch}: {runs}, estimated cost {money(bill.total)} {currency}, at prices of {region}"
+    yield f"  tasks      {money(bill.tasks)} {currency}"
+    yield f"  storage    {money(bill.storage)} {currency}"
+    for status, (number, total) in bill.by_status.items():
+        wasted = "" if status == _COMPLETED else ", without a result"
+        yield f"  {status:<10} {money(total)} {currency}, {counted(number, 'run', 'runs')}{wasted}"
+    if (usual := bill.successful) is not None:
+        yield f"  each       {_spread(usual)} {currency}, of {usual.runs} completed runs"
+    for one in bill.dearest(_DEAREST):
+        yield (
+            f"  dearest    {money(one.total)} {currency}: {one.spent.entry_id}, attempt {one.spent.attempt}, "
+            f"run {one.spent.run.id}"
+        )
+    yield from (f"  left out   {text}" for text in _left_out(bill))
+    yield from (f"  to come    {text}" for text in forecast.lines(left, currency))
+
+
+def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
+    """Give all of it for programs."""
+    return {
+        "isEstimate": True,
+        "currency": bill.prices.currency,
+        "region": bill.prices.region,
+        "runs": len(bill.runs),
+        "pricedRuns": len(bill.priced),
+        "cost": rounded(bill.total),
+        "taskCost": rounded(bill.tasks),
+        "storageCost": rounded(bill.storage),
+        "byStatus": {
+            status: {"runs": number, "cost": rounded(total)}
+            for status, (number, total) in bill.by_status.items()
+        },
+        "perCompletedRun": spread_facts(bill.successful),
+        "dearest": [_dear(one) for one in bill.dearest(_DEAREST)],
+        "unpricedTasks": dict(bill.unpriced),
+        "withoutDynamicStorage": bill.lacking(_DYNAMIC),
+        "withoutStaticStorage": bill.lacking("STATIC storage"),
+        "withoutUnknownStorage": bill.lacking("unknown storage"),
+        "deleted": bill.lacking("deleted"),
+        "notKnownYet": bill.lacking("not known yet"),
+        "ready2Run": bill.lacking("READY2RUN"),
+        "toCome": forecast.facts(left),
+    }
+
+
+def _left_out(bill: Bill) -> Iterator[str]:
+    """Tell what the cost does not have in it."""
+    for name, tasks in bill.unpriced.items():
+        label = name or "an instance type that was not told"
+        yield f"{counted(tasks, 'task', 'tasks')} on {label}, which has no price"
+    for word, why in (
+        (_DYNAMIC, "the API does not tell the size used; --dynamic-gib takes an average"),
+        ("STATIC storage", "it has no price"),
+        ("unknown storage", "its type was not told"),
+        ("READY2RUN", "such a workflow has one price per run"),
+        ("deleted", "the service does not have the run any more"),
+        ("not known yet", "the service did not answer; the same command asks again"),
+    ):
+        if number := bill.lacking(word):
+            yield f"{word} of {counted(number, 'run', 'runs')}: {why}"
+
+
+def _spread(one: Spread) -> str:
+    return f"{money(one.median)} (median; middle half {money(one.low)} to {money(one.high)})"
+
+
+def _dear(one: Charged) -> dict[str, Any]:
+    spent = one.spent
+    return {
+        "id": spent.entry_id,
+        "attempt": spent.attempt,
+        "runId": spent.run.id,
+        "uuid": spent.run.uuid,
+        "cost": rounded(one.total),
+    }

@@ -1,0 +1,115 @@
+"""
+``batchrun status --failed``: what failed, why, and whose job it is.
+
+Belongs here: groups by reason, their ids, and what to do. Does not: the table of reasons (``model.reasons``),
+tasks in words (``tasks``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batchrun.cli.showing import tasks
+from batchrun.cli.showing.overview_lines import one_line
+from batchrun.cli.speak import emit, say
+from batchrun.model.reasons import advice_for
+from batchrun.model.states import State
+from batchrun.model.tasks import LOG_GROUP
+from batchrun.report.results import row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchrun.model.entry import Entry
+    from batchrun.ports.failed_runs import TaskFailures
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.standing import Failures
+
+_SHOWN: Final = 10
+#: Failed tasks that are told of one row; ``batchrun show`` tells all that are known.
+_TASKS: Final = 2
+_PAGE: Final = 500
+_BAD: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
+
+
+async def tell_failures(ledger: Ledger, batch: str) -> None:
+    """Say for each reason how many rows failed of it, what to do, and which they are."""
+    whys = await ledger.task_failures(batch)
+    has_logs = False
+    for group in await ledger.failures(batch, limit=_SHOWN):
+        known = await _known(ledger, batch, group.entries)
+        _tell_group(batch, group, known, _of(group, whys))
+        has_logs = has_logs or any(logs.has_task_logs for logs in known)
+    if has_logs:
+        say(f"  log streams are in CloudWatch's log group {LOG_GROUP}")
+
+
+async def emit_failures(ledger: Ledger, batch: str) -> None:
+    """Write a line for each reason, and one for each entry."""
+    whys = await ledger.task_failures(batch)
+    for group in await ledger.failures(batch, limit=_SHOWN):
+        to_do = advice_for(group.state, group.reason)
+        emit(
+            "failures",
+            batch=batch,
+            status=_status(group),
+            failureReason=group.reason,
+            count=group.count,
+            owner=to_do.owner.value,
+            action=to_do.action,
+            ids=[entry.id for entry in group.entries],
+            tasks=[tasks.group_facts(why) for why in _of(group, whys)],
+        )
+    for state in _BAD:
+        after = -1
+        while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
+            for entry, known in zip(page, await _known(ledger, batch, page), strict=True):
+                emit("entry", batch=batch, **row(entry), **tasks.facts(known))
+            after = page[-1].position
+
+
+def _of(group: Failures, whys: Sequence[TaskFailures]) -> Sequence[TaskFailures]:
+    """Give why tasks failed in the runs of *group*."""
+    return [why for why in whys if group.state is State.FAILED and why.run_reason == group.reason]
+
+
+async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[tasks.RunLogs]:
+    """Give what is known of the entries' current runs."""
+    found = await ledger.failed_tasks(batch, [entry.id for entry in entries])
+    return [
+        tasks.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.id, {}).get(entry.attempt))
+        for entry in entries
+    ]
+
+
+def _tell_group(
+    batch: str, group: Failures, known: Sequence[tasks.RunLogs], whys: Sequence[TaskFailures]
+) -> None:
+    to_do = advice_for(group.state, group.reason)
+    rows = "1 row" if group.count == 1 else f"{group.count} rows"
+    name = f"{_status(group)} {group.reason or ''}".rstrip()
+    say(one_line(f"  {name}: {rows}; for {to_do.owner.value}: {to_do.action}"), hang=4)
+    for why in whys:
+        say(one_line(f"    {tasks.grouped(why)}"), hang=6)
+    for entry, logs in zip(group.entries, known, strict=True):
+        say(one_line(f"    {_line(entry)}"), hang=6)
+        for line in tasks.short_lines(logs, most=_TASKS):
+            say(one_line(f"      {line}"), hang=8)
+    if group.count > len(group.entries):
+        more = group.count - len(group.entries)
+        say(one_line(f"    ... and {more} more: batchrun results {batch} {_conditions(group)}"))
+
+
+def _line(entry: Entry) -> str:
+    cells = row(entry)
+    run = f" (run {cells['runId']})" if cells["runId"] else ""
+    return f"{entry.id}{run} {cells['statusMessage'] or ''}"
+
+
+def _conditions(group: Failures) -> str:
+    reason = f" --where 'failureReason={group.reason or ''}'"
+    return f"--where status={_status(group)}{reason}"
+
+
+def _status(group: Failures) -> str:
+    return str(row(group.entries[0])["status"])

@@ -1,0 +1,169 @@
+"""
+How a launch is told while it goes on: the interface, and the two ways without a terminal.
+
+Belongs here: log lines for people and cron, JSON lines for programs. Does not: the live display (``live``),
+the numbers (``progress``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from batchrun.cli.speak import emit
+from batchrun.model.events import (
+    Accepted,
+    Deferred,
+    Doubted,
+    Intended,
+    Progressed,
+    Recalled,
+    Refused,
+    Removed,
+    Retried,
+    Withdrawn,
+    kind,
+)
+from batchrun.model.states import ENDED, State
+from batchrun.report.results import status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchrun.cli.showing.progress import Progress, Snapshot
+    from batchrun.clock import Clock
+    from batchrun.errors import CallError
+    from batchrun.model.entry import Entry
+    from batchrun.model.events import Event
+
+log = structlog.get_logger(__name__)
+_LOG_EVERY: Final = 60.0
+_JSON_EVERY: Final = 10.0
+#: A look that fails now and then is nothing; one that fails this often since the last news is worth a word.
+_FAILED_LOOKS_TOLD: Final = frozenset({5, 50, 500, 5000})
+
+
+class Reporter(ABC):
+    """Tells how a launch goes; an engine observer."""
+
+    def __init__(self, batch: str, progress: Progress, clock: Clock) -> None:
+        self._batch = batch
+        self._progress = progress
+        self._clock = clock
+        self._failed_looks: Counter[str] = Counter()
+
+    def recorded(self, before: Entry, event: Event, after: Entry) -> None:
+        """Take note of a step and tell it."""
+        self._progress.recorded(before, event, after)
+        self._failed_looks.pop(after.id, None)
+        self.step(event, after)
+
+    def look_failed(self, entry: Entry, error: CallError) -> None:
+        """Take note of a look that got no answer."""
+        self._failed_looks[entry.id] += 1
+        is_worth_a_word = self._failed_looks[entry.id] in _FAILED_LOOKS_TOLD
+        level = log.warning if is_worth_a_word else log.debug
+        level("look_failed", **bound(entry), code=error.code, times=self._failed_looks[entry.id])
+
+    @abstractmethod
+    def step(self, event: Event, entry: Entry) -> None:
+        """Tell one step."""
+
+    @abstractmethod
+    async def run(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Tell the numbers every so often, until cancelled."""
+
+
+class LogLines(Reporter):
+    """A log line for each change of substance, and the numbers once a minute."""
+
+    def step(self, event: Event, entry: Entry) -> None:
+        """Log the step: what changes hands or ends at info, what passes at debug."""
+        name, facts = _as_log(event, entry)
+        is_passing = isinstance(event, Progressed | Intended | Withdrawn)
+        level = log.debug if is_passing else log.warning if _is_bad(event, entry) else log.info
+        level(name, **bound(entry), **facts)
+
+    async def run(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Log the numbers once a minute."""
+        while True:
+            await self._clock.sleep(_LOG_EVERY)
+            log.info("progress", batch=self._batch, **numbers(snapshot()))
+
+
+class JsonLines(Reporter):
+    """One JSON object on stdout for each step, and one with the numbers every ten seconds."""
+
+    def step(self, event: Event, entry: Entry) -> None:
+        """Write the step."""
+        run = entry.run
+        emit(
+            "step",
+            at=event.at.isoformat(),
+            batch=entry.batch,
+            id=entry.id,
+            attempt=entry.attempt,
+            event=kind(event),
+            status=status(entry),
+            runId=run.id if run else None,
+            uuid=run.uuid if run else None,
+            runOutputUri=run.output_uri if run else None,
+            failureReason=run.failure_reason if run else entry.code,
+            statusMessage=run.status_message if run else entry.message,
+        )
+
+    async def run(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Write the numbers every ten seconds."""
+        while True:
+            await self._clock.sleep(_JSON_EVERY)
+            emit("progress", batch=self._batch, **numbers(snapshot()))
+
+
+def numbers(snapshot: Snapshot) -> dict[str, Any]:
+    """Give the numbers as plain values, rounded to what matters."""
+    return {
+        name: round(value, 2) if isinstance(value, float) else value
+        for name, value in asdict(snapshot).items()
+        if value is not None
+    }
+
+
+def bound(entry: Entry) -> dict[str, Any]:
+    """Give what every log line about an entry carries."""
+    facts = {"batch": entry.batch, "id": entry.id, "attempt": entry.attempt}
+    return {**facts, "run_id": entry.run.id} if entry.run else facts
+
+
+def _is_bad(event: Event, entry: Entry) -> bool:
+    return isinstance(event, Doubted) or (entry.state in ENDED and entry.state is not State.SUCCEEDED)
+
+
+def _as_log(event: Event, entry: Entry) -> tuple[str, dict[str, Any]]:
+    run = entry.run
+    match event:
+        case Accepted():
+            return "run_accepted", {"uuid": run.uuid if run else None, "was_found": event.was_found}
+        case Refused() | Doubted():
+            name = "submission_refused" if isinstance(event, Refused) else "outcome_unknown"
+            return name, {"code": event.code, "message": event.message}
+        case Deferred():
+            return "submission_deferred", {
+                "code": event.code,
+                "message": event.message,
+                "due": str(event.due),
+            }
+        case Retried():
+            return "run_retried", {"why": event.why, "due": str(event.due)}
+        case Recalled():
+            return "run_recalled", {}
+        case Removed():
+            return "run_removed", {"message": event.message}
+        case _ if run is not None and entry.state in {*ENDED, State.ACTIVE}:
+            why = {"failureReason": run.failure_reason, "statusMessage": run.status_message}
+            return f"run_{run.status.lower()}", {key: value for key, value in why.items() if value}
+        case _:
+            return kind(event), {}

@@ -1,0 +1,150 @@
+"""
+An entry's story in words and in JSON.
+
+Belongs here: wording and order. Does not: finding the entry (``show``).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from batchrun.cli.printable import printable
+from batchrun.cli.showing import tasks
+from batchrun.cli.showing.overview_lines import one_line
+from batchrun.cli.values import seconds
+from batchrun.model.reasons import advice
+from batchrun.model.request import start_run_request
+from batchrun.model.states import State
+from batchrun.model.tasks import LOG_GROUP
+from batchrun.report.results import COLUMNS, earlier_rows, row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from batchrun.model.entry import Entry
+    from batchrun.model.tasks import FailedTasks
+    from batchrun.ports.ledger import Outcome, PastAttempt
+
+    Told = Sequence[tuple[datetime, int, str, str]]
+    Found = Mapping[int, FailedTasks]  # by attempt
+
+#: Of a run within an event, what is news; the rest is told once, above.
+_NEWS: Final = ("status", "id", "failure_reason", "status_message")
+
+
+def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
+    """Give all of it for programs."""
+    entry = outcome.entry
+    latest = row(entry)
+    return {
+        "batch": entry.batch,
+        **{name: latest[name] for name in COLUMNS},
+        "state": entry.state.value,
+        **tasks.facts(_latest(entry, found)),
+        "attempts": [
+            past | tasks.facts(_past(one, found))
+            for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True)
+        ],
+        "request": start_run_request(entry),
+        "manifest_request": None if entry.manifest_request is None else json.loads(entry.manifest_request),
+        "next_request": None if entry.next_request is None else json.loads(entry.next_request),
+        "events": [
+            {"at": at.isoformat(), "attempt": attempt, "event": kind, **json.loads(detail)}
+            for at, attempt, kind, detail in history
+        ],
+    }
+
+
+def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
+    """Tell it for people."""
+    entry = outcome.entry
+    yield one_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")
+    for label, text in (*_standing(entry), *_logs(_latest(entry, found))):
+        yield f"  {label:<10} {one_line(text)}"
+    if outcome.earlier:
+        yield "earlier attempts:"
+    for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True):
+        yield f"  {_attempt(past)}"
+        for label, text in _logs(_past(one, found)):
+            yield f"     {label:<10} {one_line(text)}"
+    yield "events:" if history else "events: none yet"
+    yield from (f"  {_event(*event)}" for event in history)
+    yield "request:"
+    text = json.dumps(start_run_request(entry), indent=2, ensure_ascii=False)
+    yield from (f"  {printable(line)}" for line in text.split("\n"))
+    if entry.manifest_request is not None:
+        yield f"it departs from the manifest in {', '.join(_departures(entry))}"
+    if entry.next_request is not None:
+        yield "its next attempt will have other content, from the manifest"
+
+
+def _departures(entry: Entry) -> list[str]:
+    """Give the fields in which the attempt's request is not what the manifest asks for."""
+    asked, wanted = json.loads(entry.request), json.loads(entry.content)
+    return [name for name in sorted({*asked, *wanted}) if asked.get(name) != wanted.get(name)]
+
+
+def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
+    cells = row(entry)
+    labels = {"attempt": "attempt", "runId": "run", "uuid": "uuid", "arn": "arn", "runOutputUri": "output"}
+    yield from ((label, str(cells[name])) for name, label in labels.items() if cells[name])
+    yield from _times(entry)
+    if entry.due is not None and entry.state in {State.PLANNED, State.BACKOFF}:
+        yield "due", _time(entry.due)
+    why = [str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name]]
+    if why:
+        yield "reason", ": ".join(why)
+    if entry.state is State.FAILED and entry.run is not None:
+        to_do = advice(entry.run.failure_reason)
+        yield "to do", f"for {to_do.owner.value}: {to_do.action}"
+
+
+def _latest(entry: Entry, found: Found) -> tasks.RunLogs:
+    return tasks.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.attempt))
+
+
+def _past(past: PastAttempt, found: Found) -> tasks.RunLogs:
+    return tasks.RunLogs(run=past.run, request=past.request, found=found.get(past.attempt))
+
+
+def _logs(logs: tasks.RunLogs) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(tasks.lines(logs)):
+        yield "" if number else "tasks", line
+    if logs.streams:
+        yield "logs", f"{', '.join(logs.streams)} in {LOG_GROUP}"
+
+
+def _times(entry: Entry) -> Iterator[tuple[str, str]]:
+    run = entry.run
+    if run is None:
+        return
+    if run.creation_time is not None:
+        yield "created", _time(run.creation_time)
+    if run.start_time is not None:
+        yield "started", _time(run.start_time) + _after("queued for", run.creation_time, run.start_time)
+    if run.stop_time is not None:
+        yield "stopped", _time(run.stop_time) + _after("ran for", run.start_time, run.stop_time)
+
+
+def _after(words: str, begun: datetime | None, ended: datetime) -> str:
+    return "" if begun is None else f", {words} {seconds((ended - begun).total_seconds())}"
+
+
+def _attempt(past: dict[str, Any]) -> str:
+    parts = [f"{past['attempt']}", past["status"], f"run {past['runId']}" if past["runId"] else "no run"]
+    names = ("uuid", "failureReason", "statusMessage", "runOutputUri")
+    return one_line("  ".join([*parts, *(str(past[name]) for name in names if past[name])]))
+
+
+def _event(at: datetime, attempt: int, kind: str, detail: str) -> str:
+    told = json.loads(detail)
+    run = told.pop("run", {})
+    told |= {name: run[name] for name in _NEWS if name in run}
+    words = "  ".join(f"{name}={value}" for name, value in told.items())
+    return one_line(f"{_time(at)}  attempt {attempt}  {kind:<10} {words}")
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

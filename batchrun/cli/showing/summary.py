@@ -1,0 +1,76 @@
+"""
+The last word of a launch, on stdout.
+
+Belongs here: how an end is told to people and programs. Does not: the results file (``report``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchrun.cli.printable import printable
+from batchrun.cli.showing.reporters import numbers
+from batchrun.cli.speak import emit, say
+from batchrun.cli.values import seconds
+from batchrun.engine.launcher import Stop
+from batchrun.report.results import row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from batchrun.cli.options import Output
+    from batchrun.cli.showing.progress import Progress, Snapshot
+    from batchrun.model.entry import Entry
+    from batchrun.model.tally import Tally
+
+_STATES = (
+    "planned",
+    "submitting",
+    "queued",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "deleted",
+    "refused",
+)
+
+
+def tell_end(
+    batch: str, progress: Progress, tally: Tally, results: Path, *, stop: Stop, output: Output
+) -> None:
+    """Say how the batch stands at the end of a launch."""
+    now = progress.snapshot(tally)
+    if output.as_json:
+        emit("summary", batch=batch, stop=stop.value, results=str(results), **numbers(now))
+    elif not output.quiet:
+        _tell(batch, now, list(progress.failures), tally, stop)
+        say(f"results: {results}")
+
+
+def _tell(batch: str, now: Snapshot, failures: Sequence[Entry], tally: Tally, stop: Stop) -> None:
+    say(f"{printable(batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})", hang=2)
+    for entry in failures:
+        say(f"  {failure(entry)}", hang=4)
+    if tally.failed > len(failures):
+        say(f"  {tally.failed} in all did not succeed; 'batchrun status --failed' shows each")
+    if stop is Stop.FAILURES:
+        say("too many entries have failed: no more were submitted; raise --stop-after for the rest")
+    if now.ended < now.total:
+        going = "; the runs go on by themselves" if now.queued or now.running else ""
+        say(f"{now.total - now.ended} left{going}. Run the same command again to go on.")
+
+
+def counts(now: Snapshot) -> str:
+    """Give the counts that are not zero, in the order of a run's life."""
+    return (
+        ", ".join(f"{getattr(now, name)} {name}" for name in _STATES if getattr(now, name)) or "nothing to do"
+    )
+
+
+def failure(entry: Entry) -> str:
+    """Say in one line what became of an entry that did not succeed."""
+    cells = row(entry)
+    why = ": ".join(str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name])
+    return printable(f"{cells['status']} {entry.id} {why}").replace("\n", " ")

@@ -1,0 +1,139 @@
+"""
+``batchrun status --watch``: how a batch stands, again and again, read from the ledger beside its launcher.
+
+Belongs here: the rhythm, when it ends, and how it is drawn. Does not: the numbers (``report.overview``).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from typing import IO, TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun.cli.exits import Exit
+from batchrun.cli.showing.overview_lines import details, facts, summary
+from batchrun.cli.speak import emit, say
+from batchrun.clock import SystemClock
+from batchrun.model.states import State
+from batchrun.report.overview import numbers, overview
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rich.console import RenderableType
+
+    from batchrun.clock import Clock
+    from batchrun.ports.ledger import Batch, Counts, Ledger
+    from batchrun.report.overview import Overview
+
+    Look = Callable[[], Awaitable[Overview]]
+
+#: Seconds between two looks.
+_EVERY: Final = 1.0
+#: Columns of the labels, and of the bar.
+_LABELS: Final = 10
+_BAR: Final = 40
+
+
+async def watch(ledger: Ledger, batch: Batch, *, as_json: bool) -> Exit:
+    """Show *batch* until it has ended, or until a signal comes."""
+    clock = SystemClock()
+
+    async def look() -> Overview:
+        return await overview(ledger, batch, clock.utcnow())
+
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    is_drawn = is_terminal and not as_json and os.environ.get("TERM") != "dumb"
+    ended = Exit.OK
+    async with anyio.create_task_group() as aside:
+        aside.start_soon(_until_signal, aside.cancel_scope)
+        ended = await (_draw(look, clock) if is_drawn else _tell(look, clock, as_json=as_json))
+        aside.cancel_scope.cancel()
+    return ended
+
+
+async def _until_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+
+
+async def _tell(look: Look, clock: Clock, *, as_json: bool) -> Exit:
+    """Write a line for each change, as long as somebody reads."""
+    told: Counts | None = None
+    place = _place(sys.stdout)
+    while _is_read(sys.stdout) and _place(sys.stdout) == place:
+        now = await look()
+        if now.counts != told:
+            told = now.counts
+            if as_json:
+                emit("status", **facts(now))
+            else:
+                say(f"{now.at:%Y-%m-%dT%H:%M:%SZ} {summary(now.batch, now.counts)}")
+        if now.has_ended:
+            return _exit(now)
+        await clock.sleep(_EVERY)
+    return Exit.OK
+
+
+def _is_read(stream: IO[str] | None) -> bool:
+    """Tell whether *stream* is anything but a pipe, or terminal, whose other end is gone."""
+    if stream is None:
+        return True  # closed from the start: only the exit code is wanted
+    poll = select.poll()
+    poll.register(stream, 0)
+    return not poll.poll(0)
+
+
+def _place(stream: IO[str] | None) -> tuple[int, int] | None:
+    """Give what tells where *stream* goes: elsewhere, once a line has met a closed pipe (``speak``)."""
+    if stream is None:
+        return None
+    found = os.fstat(stream.fileno())
+    return found.st_dev, found.st_ino
+
+
+async def _draw(look: Look, clock: Clock) -> Exit:
+    """Keep a picture of it on the terminal; the last one stays."""
+    from rich.console import Console  # noqa: PLC0415 (rich draws on terminals alone)
+    from rich.live import Live  # noqa: PLC0415
+
+    now = await look()
+    with Live(_frame(now), console=Console(), auto_refresh=False) as live:
+        live.console.show_cursor()  # else a killed watch leaves a terminal without one
+        while not now.has_ended:
+            await clock.sleep(_EVERY)
+            now = await look()
+            live.update(_frame(now), refresh=True)
+        live.refresh()
+    return _exit(now)
+
+
+def _frame(now: Overview) -> RenderableType:
+    from rich.console import Group  # noqa: PLC0415
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    total = now.counts.total
+    bar = Table.grid()
+    bar.add_row(
+        Text(f"  {'ended':<{_LABELS}}", style="dim"),
+        ProgressBar(total=max(total, 1), completed=total - now.counts.open, width=_BAR),
+    )
+    lines = [
+        Text(f"  {label:<{_LABELS}}", style="dim", no_wrap=True, overflow="ellipsis").append(
+            text, style="not dim"
+        )
+        for label, text in details(now)
+    ]
+    return Group(Text(summary(now.batch, now.counts), style="bold"), bar, *lines)
+
+
+def _exit(now: Overview) -> Exit:
+    succeeded = numbers(now.counts)[State.SUCCEEDED.value]
+    return Exit.OK if succeeded == now.counts.total else Exit.SOME_FAILED

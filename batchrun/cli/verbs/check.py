@@ -1,0 +1,135 @@
+"""``batchrun check``: find every error of a manifest without submitting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from batchrun.cli.launching.policy import retry_facts, tell_retries
+from batchrun.cli.options import MANIFEST, OUTPUT, READ_RATE, SERVICE, option, stacked
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.values import seconds
+from batchrun.errors import ManifestError, UsageError
+
+if TYPE_CHECKING:
+    from batchrun.cli.verbs.online_check import Answers
+    from batchrun.manifest import Manifest
+    from batchrun.manifest.places import RowPlaces
+
+
+@click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help iam'.")
+@MANIFEST
+@stacked(
+    option(
+        "--online",
+        is_flag=True,
+        show_default=False,
+        help="Ask the service too: workflows, their parameters, quotas.",
+    ),
+    option(
+        "--inputs",
+        is_flag=True,
+        show_default=False,
+        help="With --online: look whether each s3:// input is there; prefixes and patterns are passed over.",
+    ),
+)
+@READ_RATE
+@SERVICE
+@OUTPUT
+def check(**options: Any) -> None:
+    """
+    Find every error of MANIFEST, or of each manifest of a folder; submit nothing, write nothing.
+
+    Each row is checked as StartRun would see it: fields, types, lengths, patterns, sizes, placeholders,
+    duplicate ids. Exits with 2 where something is wrong, naming the place, the value and the cure.
+
+    With --online the service is asked too, once for each workflow: is it ACTIVE, which parameters does it
+    require, which does it not know; how many runs are active, and what the quotas are. What you may not ask
+    for is a warning.
+    """
+    from batchrun.cli.launching.manifests import loaded, source  # noqa: PLC0415 (loads botocore)
+    from batchrun.manifest.places import RowPlaces  # noqa: PLC0415
+
+    if options["inputs"] and not options["online"]:
+        raise UsageError("--inputs asks S3: give --online with it")
+    if Path(options["manifest"]).is_dir():
+        _check_folder(options)
+        return
+    places = RowPlaces() if options["online"] else None
+    with loaded(source(options), as_json=options["as_json"], places=places) as manifest:
+        _end(manifest, None if places is None else _asked(manifest, places, options), options)
+
+
+def _check_folder(options: dict[str, Any]) -> None:
+    from batchrun.cli.launching.manifests import loaded_folder, refuse_for_folder, source  # noqa: PLC0415 (loads botocore)
+
+    refuse_for_folder(options, "batch", "manifest_format", "online")
+    with loaded_folder(source(options), as_json=options["as_json"]) as manifests:
+        for manifest in manifests:
+            _end(manifest, None, options)
+
+
+def _end(manifest: Manifest, answers: Answers | None, options: dict[str, Any]) -> None:
+    if options["as_json"]:
+        told = retry_facts(manifest.retry) | _facts(answers)
+        emit("check", batch=manifest.batch, rows=manifest.count, problems=0, **told)
+    else:
+        _tell(manifest, answers)
+        tell_retries(manifest.retry)
+
+
+def _asked(manifest: Manifest, places: RowPlaces, options: dict[str, Any]) -> Answers:
+    from batchrun.cli.launching.manifests import emit_problems  # noqa: PLC0415
+    from batchrun.cli.verbs.online_check import Questions, examine  # noqa: PLC0415 (loads aiobotocore)
+    from batchrun.service.target import Target  # noqa: PLC0415
+
+    target = Target(
+        profile=options["profile"],
+        region=options["region"],
+        endpoint_url=options["endpoint_url"],
+        read_timeout=options["timeout"],
+    )
+    questions = Questions(target=target, read_rate=options["read_rate"], inputs=options["inputs"])
+    answers = anyio.run(examine, manifest, places, questions)
+    for warning in answers.warnings:
+        complain(f"warning: {printable(warning)}")
+    try:
+        answers.problems.raise_any()
+    except ManifestError as error:
+        if options["as_json"]:
+            emit_problems(error)
+        raise
+    return answers
+
+
+def _facts(answers: Answers | None) -> dict[str, Any]:
+    if answers is None:
+        return {}
+    return {
+        "workflows": answers.workflows,
+        "inputs": answers.inputs,
+        "startRunPerSecond": answers.start_rate,
+        "keptRuns": answers.kept_runs,
+        "activeRuns": answers.active,
+        "warnings": answers.warnings,
+    }
+
+
+def _tell(manifest: Manifest, answers: Answers | None) -> None:
+    rows = "1 row" if manifest.count == 1 else f"{manifest.count} rows"
+    say(f"{printable(manifest.batch)}: {rows}, no problems found")
+    if answers is None:
+        return
+    facts = ["1 workflow asked for" if answers.workflows == 1 else f"{answers.workflows} workflows asked for"]
+    if answers.inputs:
+        facts.append(f"{answers.inputs} inputs looked at")
+    if answers.active is not None:
+        facts.append(f"{answers.active} runs active in the account")
+    if answers.start_rate is not None:
+        time = seconds(manifest.count / answers.start_rate)
+        facts.append(f"StartRun {answers.start_rate:g} per second: {time} to submit")
+    say(f"  {'; '.join(facts)}")

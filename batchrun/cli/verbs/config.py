@@ -1,0 +1,247 @@
+"""
+``batchrun config``: each option's value in force, and where it came from.
+
+Belongs here: asking click for it, and showing it. Does not: reading the file (``settings_file``,
+``settings``), the commented example (``settings_example``).
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import sys
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from batchrun.cli.options import option
+from batchrun.cli.printable import printable
+from batchrun.cli.settings.names import (
+    default_map,
+    file_in_force,
+    is_general,
+    is_hook,
+    options_of,
+    settings_for,
+    verbs_of,
+)
+from batchrun.cli.speak import emit, say
+from batchrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from batchrun.cli.settings.file import SettingsFile
+    from batchrun.cli.settings.names import Names
+
+_SOURCE: Final = click.core.ParameterSource
+#: Options that, left out, are AWS's to find.
+_AWS: Final = ("profile", "region", "endpoint-url")
+#: Columns that a cell may take before what follows it moves aside.
+_WIDEST: Final = 40
+_USER: Final = re.compile(r"(?<=://)[^/@\s]*@")
+_HOOK_BEGIN: Final = re.compile(r"\w+://[^/\s]*|[^\s=]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One option's value in force, the same for all *verbs*."""
+
+    option: str
+    value: Any  #: as it would be typed, or JSON's own; None is unset
+    origin: str  #: flag, environment, file, default, or aws
+    place: str | None  #: the variable, the file and line, or where AWS has it
+    verbs: tuple[str, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """Give it for JSON."""
+        return {
+            "option": self.option,
+            "value": list(self.value) if isinstance(self.value, tuple) else self.value,
+            "source": self.origin,
+            "place": self.place,
+            "verbs": list(self.verbs),
+        }
+
+    def cells(self) -> tuple[str, ...]:
+        """Give it for people: option, value, origin, verbs."""
+        origin = self.origin if self.place is None else f"{self.origin} {self.place}"
+        return tuple(
+            printable(text).replace("\n", "\\n")
+            for text in (self.option, _text(self.value), origin, ", ".join(self.verbs))
+        )
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ", ".join(value)
+        case _:
+            return str(value)
+
+
+_EPILOG: Final = (
+    "The file is batchrun.toml, or [tool.batchrun] of pyproject.toml, in the working directory. "
+    "'batchrun --config FILE VERB' names another, 'batchrun --no-config VERB' none."
+    "\n\nRead on: 'batchrun help config'."
+)
+
+
+@click.command(context_settings={"ignore_unknown_options": True}, epilog=_EPILOG)
+@click.argument("verb", nargs=-1, type=click.UNPROCESSED, metavar="[VERB [OPTIONS]...]")
+@option("--json", "as_json", is_flag=True, show_default=False, help="JSON lines on stdout, one object each.")
+@option(
+    "--init",
+    is_flag=True,
+    show_default=False,
+    envvar=None,
+    help="Write a commented batchrun.toml on stdout, with every option that can be set.",
+)
+@click.pass_context
+def config(context: click.Context, /, *, verb: tuple[str, ...], as_json: bool, init: bool) -> None:
+    """
+    Show each option's value in force and where it came from: flag, environment, file or default.
+
+    For all verbs, or as VERB would run with these OPTIONS; nothing is run. Where no option says AWS profile,
+    region and endpoint, they are shown as AWS's own variables and files have them; credentials never are.
+    """
+    root = context.find_root()
+    if init:
+        from batchrun.cli.settings.example import example  # noqa: PLC0415 (a rare wish)
+
+        say(example(verbs_of(root.command, root)))
+        return
+    names, arguments = _split(root, verb)
+    file = file_in_force(root)
+    rows = _merged(_rows(root, file, names, arguments))
+    if as_json:
+        for row in rows:
+            emit("setting", **row.facts())
+    elif sys.stdout is not None and sys.stdout.isatty():
+        _draw(rows, file)
+    else:
+        for row in rows:
+            say("\t".join(row.cells()))
+
+
+def _split(root: click.Context, words: Sequence[str]) -> tuple[Names, tuple[str, ...]]:
+    """Take the names that lead to a verb from what was typed, and leave its arguments."""
+    command: click.Command = root.command
+    names: list[str] = []
+    for word in words:
+        if not isinstance(command, click.Group):
+            break
+        known = command.list_commands(root)
+        found = command.get_command(root, word)
+        if found is None:
+            near = get_close_matches(word, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"the verbs are: {', '.join(known)}"
+            raise UsageError(f"there is no verb '{word}'; {hint}")
+        command = found
+        names.append(word)
+    return tuple(names), tuple(words[len(names) :])
+
+
+def _rows(
+    root: click.Context, file: SettingsFile | None, below: Names, arguments: Sequence[str]
+) -> Iterator[Row]:
+    verbs = verbs_of(root.command, root)
+    defaults = default_map(file, verbs, below) if file else {}
+    for path, command in verbs.items():
+        if path[: len(below)] == below and path != ("config",):
+            inner = defaults
+            for name in path:
+                inner = inner.get(name, {})
+            lenient = _lenient(command)
+            name = " ".join(path)
+            context = lenient.make_context(name, [*arguments], parent=root, default_map=inner)
+            yield from _Verb(context, path, arguments, file).rows()
+
+
+def _lenient(command: click.Command) -> click.Command:
+    """Give the verb as it is where nothing is required: what is left out is no mistake here."""
+    made = copy.copy(command)
+    made.params = [copy.copy(param) for param in command.params]
+    for param in made.params:
+        param.required = False
+    return made
+
+
+class _Verb:
+    """A verb as it would run."""
+
+    def __init__(
+        self, context: click.Context, path: Names, arguments: Sequence[str], file: SettingsFile | None
+    ) -> None:
+        command = context.command
+        self._context = context
+        self._file = file
+        self._name = " ".join(path)
+        self._options = options_of(command)
+        # What was typed, before it was converted, is what people know again.
+        self._typed, _, _ = command.make_parser(context).parse_args([*arguments])
+        self._settings = settings_for(file, path, command) if file else {}
+
+    def rows(self) -> Iterator[Row]:
+        return (self._row(key, one) for key, one in self._options.items())
+
+    def _row(self, key: str, one: click.Option) -> Row:
+        raw, source = one.consume_value(self._context, self._typed)
+        value = shown(key, raw, self._context.params[str(one.name)])
+        origin, place = self._origin(key, one, source)
+        if source is _SOURCE.DEFAULT and key in _AWS and is_general(key, one):
+            from batchrun.cli.settings.aws import aws_values  # noqa: PLC0415 (for verbs that call)
+
+            found = aws_values(self._context.params.get("profile"))[key]
+            value, origin, place = shown(key, None, found.value), found.origin, found.place
+        return Row(option=key, value=value, origin=origin, place=place, verbs=(self._name,))
+
+    def _origin(
+        self, key: str, one: click.Option, source: click.core.ParameterSource
+    ) -> tuple[str, str | None]:
+        match source:
+            case _SOURCE.COMMANDLINE:
+                return "flag", None
+            case _SOURCE.ENVIRONMENT:
+                return "environment", str(one.envvar)
+            case _SOURCE.DEFAULT_MAP if self._file is not None:
+                return "file", self._file.place(self._settings[key].keys)
+            case _:
+                return "default", None
+
+
+def shown(key: str, raw: Any, value: Any) -> Any:
+    """Give a value as it was typed, where click has made something else of it, without secrets."""
+    if isinstance(value, tuple):
+        given = [raw] if isinstance(raw, str) else raw
+        return tuple(shown(key, None, str(one)) for one in given) if value else None
+    if not isinstance(value, bool | int | str | None):
+        value = str(raw)
+    if not isinstance(value, str):
+        return value
+    if is_hook(key):
+        value = f"{''.join(_HOOK_BEGIN.findall(value)[:1])} ..."
+    return _USER.sub("***@", value)
+
+
+def _merged(rows: Iterable[Row]) -> list[Row]:
+    """Make one row of those that differ in their verbs alone, in the order of the first."""
+    verbs: dict[Row, list[str]] = {}
+    for row in rows:
+        verbs.setdefault(replace(row, verbs=()), []).extend(row.verbs)
+    return [replace(row, verbs=tuple(names)) for row, names in verbs.items()]
+
+
+def _draw(rows: Sequence[Row], file: SettingsFile | None) -> None:
+    say(printable(f"settings file: {file.path}" if file else "settings file: none"))
+    table = [("OPTION", "VALUE", "FROM", "VERBS"), *(row.cells() for row in rows)]
+    widths = [min(_WIDEST, max(len(cells[column]) for cells in table)) for column in range(len(table[0]))]
+    for cells in table:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        say(line, hang=sum(widths[:-1]) + 2 * len(widths[:-1]))

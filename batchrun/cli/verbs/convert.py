@@ -1,0 +1,216 @@
+"""
+A conversion from end to end: read, write, and read again, since what is written must mean the same.
+
+Belongs here: which fields go where in each format, and the words. Does not: the formats (``manifest``),
+options (``manifest`` beside this file).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from batchrun.cli.launching.manifests import loaded, source
+from batchrun.cli.printable import printable
+from batchrun.cli.showing.output_file import STDOUT, drafted
+from batchrun.cli.speak import complain, say
+from batchrun.errors import InvariantError, UsageError
+from batchrun.manifest import Format, Source, load, native_text
+from batchrun.manifest.source import format_of, name_of
+from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write, write_defaults
+from batchrun.model.retrying import RetryPolicy
+
+if TYPE_CHECKING:
+    from batchrun.manifest import Manifest
+    from batchrun.manifest.write import Rows
+    from batchrun.model.spec import Json
+
+NATIVE: Final = "native"
+_RETRY_LEFT_OUT: Final = (
+    "note: this format has no place for retry:, which was left out; to go on with it, keep it in a YAML or "
+    "JSON manifest, which may name a CSV, TSV or JSON Lines file as its runs:"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """Everything that ``batchrun manifest convert`` was told."""
+
+    source: Source
+    output: str
+    form: Format
+    is_native: bool
+    defaults_out: str | None
+    force: bool
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Self:
+        """
+        Make it of the command's options.
+
+        Raises:
+            UsageError: They do not go together.
+        """
+        output, wanted = options["output"], options["to"]
+        form = Format.JSON if wanted == NATIVE else output_format(output, wanted)
+        is_line_format = form not in DOCUMENTS
+        if options["defaults_out"] == STDOUT:
+            raise UsageError("--defaults-out names a file; only -o may be -")
+        if options["defaults_out"] and not (is_line_format or wanted == NATIVE):
+            raise UsageError(
+                f"--defaults-out is for formats without defaults; {form.value} holds them itself"
+            )
+        return cls(
+            source=source(options),
+            output=output,
+            form=form,
+            is_native=wanted == NATIVE,
+            defaults_out=options["defaults_out"],
+            force=options["force"],
+        )
+
+    @property
+    def is_settings(self) -> bool:
+        """Whether the output is AWS's array of settings, as S3 holds it."""
+        return self.is_native and self.defaults_out is not None
+
+    @property
+    def holds_retry(self) -> bool:
+        """Whether the output says which failed runs are retried."""
+        return self.form in DOCUMENTS and not self.is_native
+
+    @property
+    def holds_batch(self) -> bool:
+        """Whether the output says the batch's name."""
+        return self.form in DOCUMENTS and not self.is_settings
+
+
+def output_format(output: str, wanted: str | None) -> Format:
+    """
+    Tell the format of what is written, from what was asked for or from the file's name.
+
+    Raises:
+        UsageError: Neither tells it.
+    """
+    if wanted is not None:
+        return Format(wanted)
+    try:
+        return format_of(output)
+    except Exception as error:
+        names = ", ".join(one.value for one in Format)
+        raise UsageError(f"the name '{output}' tells no format; give --to with one of {names}") from error
+
+
+def convert(wanted: Conversion) -> None:
+    """
+    Write the manifest in another format.
+
+    Raises:
+        ManifestError: The manifest has problems, or the format cannot say what it has.
+        UsageError: The output cannot be written.
+        InvariantError: What was written does not mean the same; it was thrown away.
+    """
+    with loaded(wanted.source, as_json=False) as manifest, ExitStack() as stack:
+        draft = stack.enter_context(drafted(wanted.output, force=wanted.force))
+        defaults = (
+            stack.enter_context(drafted(wanted.defaults_out, force=wanted.force))
+            if wanted.defaults_out
+            else None
+        )
+        (_write_native if wanted.is_native else _write)(wanted, manifest, draft, defaults)
+        _compare(wanted, manifest, draft, defaults)
+        batch, count = manifest.batch, manifest.count
+    _tell(wanted, batch, count)
+    if not wanted.holds_retry and manifest.retry != RetryPolicy():
+        complain(_RETRY_LEFT_OUT)
+
+
+def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:
+    is_said = wanted.holds_batch or _name_says_it(wanted, manifest.batch)
+    batch = manifest.batch if is_said else None
+    rows = _rows(manifest, batch)
+    shared = shared_fields(rows) if wanted.form in DOCUMENTS or defaults else {}
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        write(
+            rows,
+            file,
+            wanted.form,
+            batch=batch,
+            defaults=shared,
+            retry=manifest.retry,
+            source=name_of(wanted.source.path),
+        )
+    if defaults:
+        _write_defaults(wanted, defaults, shared)
+
+
+def _write_native(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:
+    # Names are written out: AWS would make others.
+    rows = _rows(manifest, None)
+    name = name_of(wanted.source.path)
+    common = native_text.survey(rows, source=name)
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        if defaults:
+            native_text.write_settings(rows, file, common=common)
+            _write_defaults(wanted, defaults, common)
+        else:
+            native_text.write(rows, file, batch=manifest.batch, common=common, source=name)
+
+
+def _rows(manifest: Manifest, batch: str | None) -> Rows:
+    return lambda: (row_of(spec, batch) for spec in manifest.specs())
+
+
+def _write_defaults(wanted: Conversion, draft: Path, fields: dict[str, Json]) -> None:
+    if not fields:
+        raise UsageError("the rows have nothing in common: leave --defaults-out out")
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        write_defaults(fields, file, _defaults_format(wanted))
+
+
+def _defaults_format(wanted: Conversion) -> Format:
+    form = output_format(str(wanted.defaults_out), None)
+    if form not in DOCUMENTS:
+        raise UsageError("defaults are a table: give --defaults-out the name of a YAML or JSON file")
+    return form
+
+
+def _name_says_it(wanted: Conversion, batch: str) -> bool:
+    return wanted.output != STDOUT and Path(wanted.output).stem == batch
+
+
+def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:
+    """Read what was written, as its reader will."""
+    with ExitStack() as stack:
+        layers: tuple[str, ...] = ()
+        if defaults:
+            # Defaults tell their format by their name, which the draft has not got yet.
+            named = defaults.with_name(f"draft.{_defaults_format(wanted).value}")
+            named.hardlink_to(defaults)
+            layers = (str(named),)
+        written = Source(
+            path=str(draft),
+            format=wanted.form,
+            batch=None if wanted.holds_batch else manifest.batch,
+            defaults=layers,
+            tags=wanted.source.tags,
+        )
+        again = stack.enter_context(load(written))
+        retry = manifest.retry if wanted.holds_retry else RetryPolicy()
+        if (again.batch, again.digest, again.retry) != (manifest.batch, manifest.digest, retry):
+            raise InvariantError(f"the rows do not mean the same in {wanted.form.value}; nothing was written")
+
+
+def _tell(wanted: Conversion, batch: str, count: int) -> None:
+    if wanted.output != STDOUT:
+        also = f", and what they share in {wanted.defaults_out}" if wanted.defaults_out else ""
+        say(printable(f"{wanted.output}: {count} {'row' if count == 1 else 'rows'}{also}"))
+    if not wanted.holds_batch and not _name_says_it(wanted, batch):
+        complain(
+            printable(
+                f"note: {wanted.form.value} has no place for the batch's name; to go on with the same batch, "
+                f"give --batch {batch}"
+            )
+        )

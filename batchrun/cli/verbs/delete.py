@@ -1,0 +1,122 @@
+"""``batchrun delete``: remove ended runs from the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import click
+
+from batchrun.cli.choice import CHOICE, GO_AHEAD, Choice, choice, counted, is_agreed, shortened, tell_groups
+from batchrun.cli.exits import Exit
+from batchrun.cli.options import CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, target
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.verbs.status import find_batch
+from batchrun.clock import SystemClock
+from batchrun.ledger import open_ledger
+from batchrun.model.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchrun.engine.deleter import Deleted
+    from batchrun.ports.cancelling import EndedRun
+    from batchrun.ports.ledger import Ledger
+
+_PAGE: Final = 500
+
+
+@click.command(
+    epilog="An account may keep only so many runs. What is deleted is the service's record of a run; its "
+    "outputs and logs stay, and so does everything that the ledger and the results say of it."
+    "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'."
+)
+@click.argument("batch", required=False)
+@CHOICE
+@GO_AHEAD
+@LEDGER
+@READ_RATE
+@CONCURRENCY
+@SERVICE
+@OUTPUT
+@click.pass_context
+def delete(context: click.Context, /, **options: Any) -> None:
+    """
+    Remove ended runs of BATCH from the service, of earlier attempts too, but never from the ledger.
+
+    Shows what it will do, and asks. Runs that go on are left alone.
+    """
+    context.exit(anyio.run(_delete, options))
+
+
+async def _delete(options: dict[str, Any]) -> Exit:
+    async with await open_ledger(options["ledger"]) as ledger:
+        batch = (await find_batch(ledger, options["batch"])).name
+        chosen = await _chosen(ledger, batch, choice(options))
+        if not options["as_json"]:
+            say(f"{printable(batch)}: {counted(len(chosen), 'ended run', 'ended runs')} to delete")
+            statuses = sorted({run.status for run in chosen})
+            tell_groups({status: _named(chosen, status) for status in statuses})
+        question = f"delete {counted(len(chosen), 'run', 'runs')} from the service? outputs stay"
+        if not chosen or options["dry_run"] or not is_agreed(options, question):
+            return _unchanged(batch, chosen if options["dry_run"] else [], options)
+        return _end(batch, await _deleted(ledger, chosen, options), options)
+
+
+async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[EndedRun]:
+    # What goes on now may have ended attempts before; conditions speak of the latest.
+    ids = {entry.id async for entry in chosen_by.entries(ledger, batch, list(State))}
+    found: list[EndedRun] = []
+    after = (-1, 0)
+    while page := await ledger.ended_runs(batch, limit=_PAGE, after=after):
+        found += [run for run in page if run.entry_id in ids]
+        after = page[-1].position, page[-1].attempt
+    return found
+
+
+def _named(chosen: Sequence[EndedRun], status: str) -> Sequence[str]:
+    return [run.entry_id for run in chosen if run.status == status]
+
+
+async def _deleted(ledger: Ledger, chosen: Sequence[EndedRun], options: dict[str, Any]) -> Deleted:
+    # Only now: to import the client takes longer than to look.
+    from batchrun.api.session import Session  # noqa: PLC0415
+    from batchrun.engine.deleter import delete as delete_runs  # noqa: PLC0415
+
+    async with Session(options["ledger"], target=target(options), read_rate=options["read_rate"]) as session:
+        service = await session.service()
+        return await delete_runs(
+            chosen,
+            ledger=ledger,
+            service=service,
+            clock=SystemClock(),
+            concurrency=options["concurrency"],
+        )
+
+
+def _unchanged(batch: str, would_be: Sequence[EndedRun], options: dict[str, Any]) -> Exit:
+    if options["as_json"]:
+        emit("delete", batch=batch, runIds=[run.run_id for run in would_be], dryRun=options["dry_run"])
+    else:
+        complain("nothing was changed")
+    return Exit.OK
+
+
+def _end(batch: str, done: Deleted, options: dict[str, Any]) -> Exit:
+    if options["as_json"]:
+        emit(
+            "delete",
+            batch=batch,
+            runIds=[run.run_id for run in done.deleted],
+            gone=[run.run_id for run in done.gone],
+            kept={run.run_id: why for run, why in done.kept},
+            dryRun=False,
+        )
+    else:
+        gone = f", {len(done.gone)} were gone already" if done.gone else ""
+        say(f"{printable(batch)}: {counted(len(done.deleted), 'run', 'runs')} deleted{gone}")
+    for why in sorted({why for _run, why in done.kept}):
+        ids = shortened([run.entry_id for run, reason in done.kept if reason == why])
+        complain(printable(f"not deleted: {ids}: {why}; delete again to try once more"))
+    return Exit.WORK_LEFT if done.kept else Exit.OK

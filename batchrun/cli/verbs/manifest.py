@@ -1,0 +1,172 @@
+"""
+``batchrun manifest``: make a manifest, or convert one.
+
+Belongs here: the verbs' options and what they teach. Does not: the work (``convert``, ``new_manifest``,
+``pairs``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import anyio
+import click
+
+from batchrun.cli.options import MANIFEST, SERVICE, option, stacked
+from batchrun.cli.values import Duration
+
+_HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+_FORCE: Final = option(
+    "--force", is_flag=True, show_default=False, help="Replace the output file if it is there already."
+)
+
+
+@click.group(context_settings=_HELP, epilog="Read on: 'batchrun help manifest'.")
+def manifest() -> None:
+    """
+    Make a manifest, or convert one; nothing is submitted.
+
+    'init' makes one to fill in from a workflow's parameters, 'from-s3' pairs files into rows, 'convert'
+    writes a manifest in another format.
+    """
+
+
+@manifest.command(
+    epilog="Examples: batchrun manifest convert cohort.yaml -o cohort.csv --defaults-out defaults.yaml; "
+    "batchrun manifest convert cohort.csv --defaults d.yaml --to native -o batch.json"
+    "\n\nRead on: 'batchrun help manifest'."
+)
+@MANIFEST
+@stacked(
+    option(
+        "-o", "--output", required=True, metavar="FILE", envvar=None, help="Where to write it; - is stdout."
+    ),
+    option(
+        "--to",
+        type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv", "native"]),
+        envvar="BATCHRUN_CONVERT_TO",
+        help="The format to write; native is for 'aws omics start-run-batch'.  [default: by extension]",
+    ),
+    option(
+        "--defaults-out",
+        metavar="FILE",
+        help="Put what all rows share into this YAML or JSON file, for --defaults; with --to native, the "
+        "defaultRunSetting, and -o becomes the array of settings for S3.",
+    ),
+    _FORCE,
+)
+def convert(**options: Any) -> None:
+    """
+    Write MANIFEST in another format; every row stays the same to the last byte.
+
+    Defaults are merged in and placeholders filled in first. YAML and JSON get what all rows share as
+    defaults of their own. Where a format cannot say something, the row and the field are named, and nothing
+    is written.
+    """
+    from batchrun.cli.verbs.convert import Conversion  # noqa: PLC0415 (loads botocore)
+    from batchrun.cli.verbs.convert import convert as carry_out  # noqa: PLC0415
+
+    carry_out(Conversion.of(options))
+
+
+@manifest.command(
+    epilog="Example: batchrun manifest init --workflow 1234567 -o cohort.yaml"
+    "\n\nRead on: 'batchrun help manifest'."
+)
+@stacked(
+    option("--workflow", required=True, metavar="ID", help="The workflow's id."),
+    option(
+        "--workflow-type",
+        type=click.Choice(["PRIVATE", "READY2RUN"]),
+        default="PRIVATE",
+        help="READY2RUN for one of AWS's own.",
+    ),
+    option("--workflow-owner-id", metavar="ACCOUNT", help="The account that shared the workflow."),
+    option(
+        "--workflow-version", metavar="NAME", help="The workflow's version.  [default: its default version]"
+    ),
+    option(
+        "-o", "--output", default="-", metavar="FILE", envvar=None, help="Where to write it; - is stdout."
+    ),
+    _FORCE,
+)
+@SERVICE
+def init(**options: Any) -> None:
+    """
+    Write a YAML manifest to fill in, from a workflow's parameter template.
+
+    Required parameters are lines to fill in, optional ones stand behind #, each with its description. What
+    was not filled in is found by 'batchrun check'. Asks the service once, by GetWorkflow or
+    GetWorkflowVersion.
+    """
+    from batchrun.cli.verbs.new_manifest import NewManifest, initialise  # noqa: PLC0415 (loads aiobotocore)
+
+    anyio.run(initialise, NewManifest.of(options))
+
+
+@manifest.command(
+    "from-s3",
+    epilog="Example: batchrun manifest from-s3 s3://lab-data/run7/ "
+    "--pattern '(?P<id>.+)_(?P<read>R[12])\\.fastq\\.gz' --parameter 'fastq_{read}' -o run7.csv"
+    "\n\nRead on: 'batchrun help manifest'.",
+)
+@click.argument("source", metavar="SOURCE")
+@stacked(
+    option(
+        "--pattern",
+        required=True,
+        metavar="REGEX",
+        help="A regular expression for the whole name of a file, or, with a / in it, for its path below "
+        "SOURCE. "
+        "The group (?P<id>...) names the row; other named groups tell its files apart.",
+    ),
+    option(
+        "--parameter",
+        metavar="NAME",
+        help="What the parameters are called, with groups in braces.  [default: reads_{GROUP}]",
+    ),
+    option(
+        "--list",
+        "list_name",
+        metavar="NAME",
+        help="Collect a row's files in this one parameter, as a list, sorted by the other groups; with a "
+        "group in braces, in one list for each.",
+    ),
+    option("--base", metavar="URI", help="What names without s3:// in a listing are relative to."),
+    option(
+        "--incomplete",
+        type=click.Choice(["refuse", "skip", "keep"]),
+        default="refuse",
+        help="What to do about rows that lack a file that others have.",
+    ),
+    option(
+        "-o", "--output", default="-", metavar="FILE", envvar=None, help="Where to write it; - is stdout."
+    ),
+    option(
+        "--to",
+        type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv"]),
+        envvar="BATCHRUN_CONVERT_TO",
+        help="The format to write.  [default: by extension; csv on stdout]",
+    ),
+    _FORCE,
+    option("--profile", metavar="NAME", help="The AWS profile, instead of AWS_PROFILE."),
+    option("--region", metavar="REGION", help="The AWS region, instead of AWS_REGION."),
+    option(
+        "--endpoint-url",
+        metavar="URL",
+        envvar="BATCHRUN_S3_ENDPOINT_URL",
+        help="Another S3, instead of AWS_ENDPOINT_URL_S3.",
+    ),
+    option("--timeout", type=Duration(), default="30s", help="How long to wait for one answer."),
+)
+def from_s3(**options: Any) -> None:
+    """
+    Pair files into rows: SOURCE is s3://BUCKET/FOLDER/, or a file that lists names, or - for stdin.
+
+    A listing has a URI or a name on each line, or is what 'aws s3 ls', with or without --recursive, prints.
+    Duplicates and incomplete rows are errors, and nothing is written; files that do not match are named.
+    s3://BUCKET/FOLDER is that folder; s3://BUCKET/PREFIX* is everything that begins so.
+    """
+    from batchrun.cli.verbs.pairs import Wish, pair  # noqa: PLC0415
+
+    pair(Wish.of(options))

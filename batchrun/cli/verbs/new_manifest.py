@@ -1,0 +1,107 @@
+"""
+A manifest to fill in, from end to end: ask for the workflow, write the file.
+
+Belongs here: the order of things, and the words. Does not: the file's text (``manifest``), the call
+(``service``).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from batchrun.cli.launching.logs import configure
+from batchrun.cli.printable import printable
+from batchrun.cli.showing.output_file import STDOUT, drafted
+from batchrun.cli.speak import complain, say
+from batchrun.clock import SystemClock
+from batchrun.errors import NotFoundError, UsageError
+from batchrun.manifest.template_text import template_text
+from batchrun.model.pace import AUTO, UNLIMITED
+from batchrun.ports.workflows import WorkflowKey
+from batchrun.service.client import connect
+from batchrun.service.target import Target
+from batchrun.service.workflows import get_workflow
+
+if TYPE_CHECKING:
+    from batchrun.ports.workflows import Workflow
+
+_ID: Final = re.compile(r"[0-9]{1,18}")
+_OWNER: Final = re.compile(r"[0-9]{12}")
+_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewManifest:
+    """Everything that ``batchrun manifest init`` was told."""
+
+    key: WorkflowKey
+    output: str
+    force: bool
+    target: Target
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Self:
+        """
+        Make it of the command's options.
+
+        Raises:
+            UsageError: One of them cannot be what it should be.
+        """
+        target = Target(
+            profile=options["profile"],
+            region=options["region"],
+            endpoint_url=options["endpoint_url"],
+            read_timeout=options["timeout"],
+        )
+        return cls(key=_key(options), output=options["output"], force=options["force"], target=target)
+
+
+def _key(options: dict[str, Any]) -> WorkflowKey:
+    for name, pattern, wanted in (
+        ("workflow", _ID, "the workflow's id, digits alone"),
+        ("workflow_owner_id", _OWNER, "an account's 12 digits"),
+        ("workflow_version", _VERSION, "a version's name"),
+    ):
+        value = options[name]
+        if value is not None and not pattern.fullmatch(value):
+            raise UsageError(printable(f"--{name.replace('_', '-')} '{value}': give {wanted}"))
+    return WorkflowKey(
+        id=options["workflow"],
+        type=options["workflow_type"],
+        owner=options["workflow_owner_id"],
+        version=options["workflow_version"],
+    )
+
+
+async def initialise(wanted: NewManifest) -> None:
+    """
+    Write the manifest.
+
+    Raises:
+        UsageError: There is no such workflow, or the file cannot be written.
+        ServiceError: The service could not be asked.
+    """
+    configure(verbosity=0, as_json=False)
+    with drafted(wanted.output, force=wanted.force) as draft:
+        workflow = await _asked(wanted)
+        draft.write_text(template_text(workflow), encoding="utf-8")
+    if workflow.status != "ACTIVE":
+        complain(printable(f"note: the {workflow.key} is {workflow.status}: runs of it cannot be started"))
+    if wanted.output != STDOUT:
+        say(printable(f"{wanted.output}: fill it in, then: batchrun check {wanted.output} --online"))
+
+
+async def _asked(wanted: NewManifest) -> Workflow:
+    jitter = random.Random()  # noqa: S311 (no secret)
+    clock = SystemClock()
+    async with connect(wanted.target, rate=UNLIMITED, read_rate=AUTO, clock=clock, rng=jitter) as service:
+        try:
+            return await get_workflow(service, wanted.key)
+        except NotFoundError as error:
+            raise UsageError(
+                f"there is no {wanted.key} in {service.region}; check the id and --region, give "
+                "--workflow-type READY2RUN for one of AWS's own, --workflow-owner-id for a shared one"
+            ) from error

@@ -1,0 +1,163 @@
+"""
+A manifest held against the service: workflows, quotas, inputs. Nothing is submitted.
+
+Belongs here: what is asked in which order, and what is said where it may not be asked. Does not: what is
+wrong with a row (``manifest``), the calls (``service``).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun.cli.launching.logs import configure
+from batchrun.clock import SystemClock
+from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError
+from batchrun.manifest.inputs import check_inputs, inputs_of
+from batchrun.manifest.problems import Problems
+from batchrun.manifest.template_check import Findings, check_rows, workflow_key
+from batchrun.model.pace import UNLIMITED
+from batchrun.service.client import connect
+from batchrun.service.objects import Presence, presence_of
+from batchrun.service.quota import kept_runs_quota, start_run_quota
+from batchrun.service.workflows import get_workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batchrun.manifest import Manifest
+    from batchrun.manifest.places import RowPlaces
+    from batchrun.model.pace import Rate
+    from batchrun.ports.workflows import Workflow, WorkflowKey
+    from batchrun.service.client import AwsHealthOmics
+    from batchrun.service.target import Target
+
+#: Runs that are counted one by one; more are "at least so many".
+_COUNTED: Final = 1000
+_AT_ONCE: Final = 8
+_TROUBLES: Final = {
+    Presence.MISSING: ("is not there", "check the bucket and the key, letter by letter"),
+    Presence.ARCHIVED: ("is archived, and cannot be read", "restore it first (aws s3api restore-object)"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """What to ask."""
+
+    target: Target
+    read_rate: Rate
+    inputs: bool  #: whether to look at the objects in S3 too
+
+
+@dataclass(slots=True, kw_only=True)
+class Answers:
+    """What came of it."""
+
+    workflows: int = 0  #: asked for
+    inputs: int = 0  #: objects looked at
+    start_rate: float | None = None  #: StartRun calls per second; None where it may not be read
+    kept_runs: int | None = None  #: runs that the account may keep; likewise
+    active: int | None = None  #: runs that have not ended; likewise
+    warnings: list[str] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
+
+
+async def examine(manifest: Manifest, places: RowPlaces, questions: Questions) -> Answers:
+    """
+    Ask the service about the manifest.
+
+    Raises:
+        ServiceError: The service cannot be asked.
+    """
+    configure(verbosity=-1, as_json=False)
+    answers, findings = Answers(), Findings()
+    jitter = random.Random()  # noqa: S311 (no secret)
+    target, clock = questions.target, SystemClock()
+    connection = connect(target, rate=UNLIMITED, read_rate=questions.read_rate, clock=clock, rng=jitter)
+    async with connection as service:
+        keys = {key for spec in manifest.specs() if (key := workflow_key(json.loads(spec.request)))}
+        workflows = await _workflows(service, keys, answers)
+        check_rows(manifest.specs(), workflows, findings)
+        await _head_room(service, target, manifest.count, answers)
+    if questions.inputs:
+        await _look_for_inputs(manifest, target, findings, answers)
+    findings.tell(answers.problems, places)
+    return answers
+
+
+async def _workflows(
+    service: AwsHealthOmics, keys: Iterable[WorkflowKey], answers: Answers
+) -> dict[WorkflowKey, Workflow | None]:
+    """Ask for each workflow once; leave out those that may not be asked for."""
+    found: dict[WorkflowKey, Workflow | None] = {}
+    denied: list[WorkflowKey] = []
+    waiting = iter(sorted(keys, key=str))
+
+    async def ask() -> None:
+        for key in waiting:
+            try:
+                found[key] = await get_workflow(service, key)
+            except NotFoundError:
+                found[key] = None
+            except AccessDeniedError:
+                denied.append(key)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(_AT_ONCE):
+            group.start_soon(ask)
+    answers.workflows = len(found)
+    if denied:
+        also = f" and {len(denied) - 1} more" if len(denied) > 1 else ""
+        answers.warnings.append(
+            f"no permission to look at {min(denied, key=str)}{also} (omics:GetWorkflow, or "
+            "omics:GetWorkflowVersion): status and parameters were not checked"
+        )
+    return found
+
+
+async def _head_room(service: AwsHealthOmics, target: Target, rows: int, answers: Answers) -> None:
+    """Find out as much as may be read; none of it is worth failing for."""
+    endpoint = service.account.partition(" ")[0]
+    answers.start_rate = await start_run_quota(target, endpoint)
+    kept = await kept_runs_quota(target, endpoint)
+    answers.kept_runs = None if kept is None else int(kept)
+    if kept is not None and rows > kept:
+        answers.warnings.append(
+            f"{rows} rows, and the account keeps {int(kept)} runs (quota L-C9679DBC): give "
+            "retentionMode: REMOVE, or delete runs in time"
+        )
+    try:
+        answers.active = await _active(service)
+    except BatchrunError as error:
+        if not isinstance(error, AccessDeniedError):
+            raise
+        answers.warnings.append("no permission to list runs (omics:ListRuns): active runs were not counted")
+
+
+async def _active(service: AwsHealthOmics) -> int:
+    ids: set[str] = set()
+    async with aclosing(service.going_runs()) as pages:
+        async for page in pages:
+            ids |= {run.id for run in page}
+            if len(ids) >= _COUNTED:
+                break
+    return len(ids)
+
+
+async def _look_for_inputs(manifest: Manifest, target: Target, findings: Findings, answers: Answers) -> None:
+    uris = sorted({uri for spec in manifest.specs() for uri, _ in inputs_of(spec)})
+    found = await presence_of(target, uris)
+    answers.inputs = len(uris)
+    check_inputs(manifest.specs(), lambda uri: _TROUBLES.get(found[uri]), findings)
+    if unsure := [uri for uri in uris if found[uri] is Presence.UNSURE]:
+        also = f" and {len(unsure) - 1} more" if len(unsure) > 1 else ""
+        answers.warnings.append(
+            f"no permission to look at {unsure[0]}{also} (s3:GetObject, s3:ListBucket): whether they are "
+            "there is not known; the role of the runs may see more"
+        )

@@ -1,0 +1,193 @@
+"""
+Files into a manifest, from end to end: list, pair, write.
+
+Belongs here: the order of things, and the words. Does not: pairing and formats (``manifest``), S3
+(``service``).
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import anyio
+
+from batchrun.cli.printable import printable
+from batchrun.cli.showing.output_file import STDOUT, drafted
+from batchrun.cli.speak import complain, say
+from batchrun.cli.time_limit import limited
+from batchrun.cli.verbs.convert import output_format
+from batchrun.errors import AccessDeniedError, NotFoundError, UsageError
+from batchrun.manifest import Format
+from batchrun.manifest.listing import file_under, listed_files
+from batchrun.manifest.pairing import Naming, Pairs, naming
+from batchrun.manifest.problems import Place, Problems, unreadable
+from batchrun.manifest.source import name_of, opened
+from batchrun.manifest.write import write
+from batchrun.service.target import Target
+
+_S3: Final = "s3://"
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Everything that ``batchrun manifest from-s3`` was told."""
+
+    source: str
+    naming: Naming
+    base: str | None
+    incomplete: str
+    output: str
+    form: Format
+    force: bool
+    target: Target
+    endpoint_url: str | None
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Self:
+        """
+        Make it of the command's options.
+
+        Raises:
+            ManifestError: The pattern, or a name, cannot be used.
+            UsageError: Options do not go together.
+        """
+        if options["parameter"] and options["list_name"]:
+            raise UsageError("give --parameter, or --list for lists: both say what parameters are called")
+        base = options["base"]
+        if base is not None and not base.startswith(_S3):
+            raise UsageError(printable(f"--base '{base}' is no place in S3; write s3://BUCKET/FOLDER/"))
+        to_stdout = options["output"] == STDOUT and options["to"] is None
+        return cls(
+            source=options["source"],
+            naming=naming(options["pattern"], parameter=options["parameter"], list_name=options["list_name"]),
+            base=base,
+            incomplete=options["incomplete"],
+            output=options["output"],
+            form=Format.CSV if to_stdout else output_format(options["output"], options["to"]),
+            force=options["force"],
+            target=Target(
+                profile=options["profile"], region=options["region"], read_timeout=options["timeout"]
+            ),
+            endpoint_url=options["endpoint_url"],
+        )
+
+
+def pair(wish: Wish) -> None:
+    """
+    Write the manifest.
+
+    Raises:
+        ManifestError: Files cannot be paired; nothing was written.
+        UsageError: Something that was asked for cannot be done.
+        ServiceError: S3 cannot be asked.
+    """
+    problems = Problems()
+    with limited(wish.naming.pattern) as match:
+        pairs = Pairs(naming=wish.naming, match=match)
+        if wish.source.startswith(_S3):
+            anyio.run(_list, wish, pairs, problems)
+        else:
+            _read(wish, pairs, problems)
+    pairs.check(problems)
+    left_out = _left_out(wish, pairs, problems)
+    problems.raise_any()
+    rows = pairs.count - len(left_out)
+    if not rows:
+        raise _nothing(wish, pairs)
+    with (
+        drafted(wish.output, force=wish.force) as draft,
+        draft.open("w", encoding="utf-8", newline="") as file,
+    ):
+        write(lambda: pairs.rows(left_out), file, wish.form, source=wish.source)
+    _tell(wish, pairs, rows)
+
+
+async def _list(wish: Wish, pairs: Pairs, problems: Problems) -> None:
+    from batchrun.service.objects import keys_under, split_uri  # noqa: PLC0415 (loads aiobotocore)
+
+    bucket, prefix = split_uri(wish.source)
+    if not bucket:
+        raise UsageError("the bucket's name is missing: write s3://BUCKET/FOLDER/")
+    # s3://bucket/run1 means a folder, and must not bring in run10's files; an asterisk asks for that.
+    prefix = prefix[:-1] if prefix.endswith("*") else prefix and prefix.rstrip("/") + "/"
+    folder = prefix[: prefix.rfind("/") + 1]
+    try:
+        async with aclosing(keys_under(wish.target, bucket, prefix, wish.endpoint_url)) as keys:
+            async for key in keys:
+                if file := file_under(bucket, key, folder, with_path=wish.naming.matches_path):
+                    pairs.add(file, problems)
+    except NotFoundError as error:
+        raise UsageError(printable(f"there is no bucket '{bucket}'; check its name")) from error
+    except AccessDeniedError as error:
+        raise AccessDeniedError(
+            f"{error.message} (s3:ListBucket on {bucket} is needed; or give a listing: "
+            "aws s3 ls --recursive ... | batchrun manifest from-s3 - --base s3://BUCKET/)",
+            operation=error.operation,
+            code=error.code,
+        ) from error
+
+
+def _read(wish: Wish, pairs: Pairs, problems: Problems) -> None:
+    with opened(wish.source) as stream:
+        with_path = wish.naming.matches_path
+        for file in listed_files(stream, name_of(wish.source), base=wish.base, with_path=with_path):
+            pairs.add(file, problems)
+
+
+def _left_out(wish: Wish, pairs: Pairs, problems: Problems) -> frozenset[str]:
+    """Deal with rows that lack what others have, as the user wants it."""
+    if wish.incomplete == "keep":
+        return frozenset()
+    lacking = pairs.incomplete()
+    if wish.incomplete == "skip":
+        if lacking:
+            complain(printable(f"left out, since they lack files that others have: {_some(list(lacking))}"))
+        return frozenset(lacking)
+    cure = "add the files, or give --incomplete skip to leave such rows out, keep to take them as they are"
+    for entry_id, (place, missing) in lacking.items():
+        problems.add(place, f"there is no file for {'; '.join(missing[:_SHOWN])}", cure, row=entry_id)
+    return frozenset()
+
+
+def _nothing(wish: Wish, pairs: Pairs) -> Exception:
+    if pairs.unmatched:
+        names = _some(pairs.unmatched_names, pairs.unmatched)
+        message = f"none of {pairs.unmatched} files matches the pattern: {names}"
+        what = (
+            "the path below the folder" if wish.naming.matches_path else "the file's name, folders left out"
+        )
+        return unreadable(
+            Place(source=name_of(wish.source)),
+            printable(message),
+            f"correct --pattern: it must match {what}, in full",
+        )
+    return unreadable(
+        Place(source=name_of(wish.source)),
+        "there are no files to make rows of",
+        "check the place, and --incomplete",
+    )
+
+
+def _some(names: list[str], total: int | None = None) -> str:
+    count = len(names) if total is None else total
+    return ", ".join(names[:_SHOWN]) + (", ..." if count > _SHOWN else "")
+
+
+def _tell(wish: Wish, pairs: Pairs, rows: int) -> None:
+    if pairs.unmatched:
+        names = _some(pairs.unmatched_names, pairs.unmatched)
+        complain(
+            printable(f"{pairs.unmatched} files do not match the pattern, and were passed over: {names}")
+        )
+    summary = f"{pairs.files} files, {rows} rows"
+    if wish.output == STDOUT:
+        complain(summary)
+    else:
+        say(
+            printable(
+                f"{wish.output}: {summary}; what all rows need, such as workflowId, goes into --defaults"
+            )
+        )

@@ -1,0 +1,133 @@
+"""``batchrun plan``: what ``run`` would do now."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import click
+
+from batchrun.cli.choice import Choice
+from batchrun.cli.launching.policy import retry_facts, tell_retries
+from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, option
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import emit, say
+from batchrun.cli.values import seconds
+from batchrun.cli.verbs import forecast
+from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
+from batchrun.model.pace import USUAL_RATES
+from batchrun.model.states import State
+from batchrun.ports.ledger import Counts, Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchrun.manifest import Manifest
+    from batchrun.ports.ledger import Ledger
+    from batchrun.report.bill import Left
+
+
+_WAITING: Final = (State.PLANNED, State.BACKOFF)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ToCome:
+    """What the rows to submit may cost."""
+
+    currency: str
+    rows: Sequence[Left]
+
+
+@click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
+@MANIFEST
+@PACE
+@option("--prices", metavar="FILE", help="Say what the rows to submit may cost, at these prices per hour.")
+@DYNAMIC_GIB
+@LEDGER
+@OUTPUT
+def plan(**options: Any) -> None:
+    """
+    Say what 'batchrun run MANIFEST' would do now; call nothing, write nothing.
+
+    Compares the manifest with the ledger: new, unchanged, changed and gone rows; the StartRun calls needed,
+    and how long they take at --rate. With --prices, what they may cost, by what 'batchrun costs' has learned
+    of their workflows' runs.
+    """
+    from batchrun.cli.launching.manifests import loaded, source  # noqa: PLC0415 (loads botocore)
+
+    with loaded(source(options), as_json=options["as_json"]) as manifest:
+        sync, counts, to_come = anyio.run(_compare, manifest, options)
+        _tell(manifest, sync, counts, to_come, options)
+
+
+async def _compare(manifest: Manifest, options: dict[str, Any]) -> tuple[Sync, Counts, _ToCome | None]:
+    from batchrun.api.reading import open_ledger  # noqa: PLC0415
+
+    if not await anyio.Path(options["ledger"]).exists():
+        return Sync(rows=manifest.count, new=manifest.count), Counts(), None
+    async with open_ledger(options["ledger"]) as ledger:
+        sync = await ledger.compare(manifest.batch, manifest.specs())
+        return sync, await ledger.counts(manifest.batch), await _to_come(manifest, ledger, options)
+
+
+async def _to_come(manifest: Manifest, ledger: Ledger, options: dict[str, Any]) -> _ToCome | None:
+    """Say what the rows to submit may cost, where prices are given."""
+    if options["prices"] is None:
+        return None
+    batch = await ledger.find_batch(manifest.batch)
+    prices = read_prices(options["prices"], batch.region if batch else None)
+    others = [state for state in State if state not in _WAITING]
+    sent = {entry.id async for entry in Choice().entries(ledger, manifest.batch, others)}
+    requests = (json.loads(spec.request) for spec in manifest.specs() if spec.id not in sent)
+    rows = Counter(request.get("workflowId") for request in requests)
+    return _ToCome(
+        currency=prices.currency, rows=await forecast.forecast(ledger, rows, prices, dynamic_gib(options))
+    )
+
+
+def _tell(
+    manifest: Manifest, sync: Sync, counts: Counts, to_come: _ToCome | None, options: dict[str, Any]
+) -> None:
+    waiting = sum(counts.by_state.get(state, 0) for state in _WAITING)
+    unsettled = counts.by_state.get(State.SUBMITTING, 0)
+    calls = sync.new + waiting + unsettled
+    asked = options["rate"]
+    rate = USUAL_RATES["StartRun"] if asked.is_auto else asked.most
+    facts: dict[str, Any] = {
+        "rows": sync.rows,
+        "new": sync.new,
+        "unchanged": sync.unchanged,
+        "changed": sync.changed,
+        "gone": sync.gone,
+        "to_submit": sync.new + waiting,
+        "to_settle": unsettled,
+        "to_watch": counts.by_state.get(State.ACTIVE, 0),
+        "start_run_calls": calls,
+        "seconds_to_submit": round(calls / rate, 1),
+    }
+    if options["as_json"]:
+        samples = {"changedIds": list(sync.changed_ids), "goneIds": list(sync.gone_ids)}
+        costs = (
+            {} if to_come is None else {"toCome": forecast.facts(to_come.rows), "currency": to_come.currency}
+        )
+        emit("plan", batch=manifest.batch, **retry_facts(manifest.retry), **samples, **facts, **costs)
+        return
+    say(
+        f"{printable(manifest.batch)}: {sync.rows} rows: {sync.new} new, {sync.unchanged} unchanged, "
+        f"{sync.changed} changed, {sync.gone} gone from the manifest"
+    )
+    for word, ids, count in (("changed", sync.changed_ids, sync.changed), ("gone", sync.gone_ids, sync.gone)):
+        if ids:
+            more = ", ..." if count > len(ids) else ""
+            say(f"  {word}: {printable(', '.join(ids))}{more}")
+    if sync.changed:
+        say("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
+    say(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")
+    usual = "the usual " if asked.is_auto else ""
+    say(f"StartRun calls: {calls}, {seconds(calls / rate)} at {usual}{rate:g} per second")
+    for line in forecast.lines(to_come.rows, to_come.currency) if to_come else ():
+        say(printable(f"cost: {line}"))
+    tell_retries(manifest.retry)

@@ -1,0 +1,106 @@
+"""
+Where a list of prices comes from: a file, or the Pricing API, and into a file.
+
+Belongs here: files, and the choice. Does not: the list's shape (``model.prices``), the call (``service``).
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from batchrun.cli.options import option
+from batchrun.cli.printable import printable
+from batchrun.cli.showing.output_file import drafted
+from batchrun.cli.speak import complain
+from batchrun.errors import UsageError
+from batchrun.model.prices import checked, written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.model.costs import Prices
+
+#: Bytes; all prices of a region take a hundredth of it.
+_LARGEST: Final = 1_000_000
+_SHOWN: Final = 20
+
+
+DYNAMIC_GIB: Final = option(
+    "--dynamic-gib",
+    type=click.FloatRange(min=0, max=1e9),
+    metavar="GIB",
+    help="What DYNAMIC storage holds on average, in GiB; without it that storage is left out of costs.",
+)
+
+
+def dynamic_gib(options: Mapping[str, Any]) -> Decimal | None:
+    """Give what :data:`DYNAMIC_GIB` says."""
+    given = options["dynamic_gib"]
+    return None if given is None else Decimal(str(given))
+
+
+async def prices_for(options: dict[str, Any], region: str) -> Prices:
+    """
+    Give the prices of *region* that --prices names, else ask for them; save them where that is asked.
+
+    Raises:
+        UsageError: The file cannot be used, or is of another region.
+        ServiceUnusableError: The Pricing API cannot be used.
+    """
+    if options["prices"] is not None:
+        if options["save_prices"] is not None:
+            raise UsageError("--prices and --save-prices do not go together: the file is there already")
+        return read_prices(options["prices"], region)
+    # Only now: to import the client takes longer than to reckon.
+    from batchrun.service.pricing import quoted  # noqa: PLC0415
+
+    found = await quoted(options["profile"], options["endpoint_url"], region)
+    for name, why in sorted(found.odd.items()):
+        complain(printable(f"no price of {name}: {why}; give one with --prices"))
+    if options["save_prices"] is not None:
+        with drafted(options["save_prices"], force=options["force"]) as draft:
+            draft.write_text(json.dumps(written(found.prices), indent=2) + "\n", encoding="utf-8")
+    return found.prices
+
+
+def read_prices(path: str, region: str | None) -> Prices:
+    """
+    Read a list of prices; of *region*, where one is known.
+
+    Raises:
+        UsageError: It cannot be used, or is of another region.
+    """
+    from batchrun.manifest.strict_json import JsonError, decoded  # noqa: PLC0415 (loads the formats)
+
+    text = _text(path)
+    problems: list[str] = []
+    try:
+        prices = checked(decoded(text), problems)
+    except JsonError as error:
+        line = "" if error.position is None else f":{text.count(chr(10), 0, error.position) + 1}"
+        raise UsageError(f"--prices {path}{line}: {error.message}; {error.cure}") from error
+    if prices is None:
+        more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        raise UsageError("\n".join([f"--prices {path}: {one}" for one in problems[:_SHOWN]] + more))
+    if region is not None and prices.region != region:
+        raise UsageError(
+            f"--prices {path}: region: these are prices of {prices.region}, and the batch's runs are in "
+            f"{region}; give those"
+        )
+    return prices
+
+
+def _text(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise UsageError(f"--prices {path}: it is larger than any list of prices; give another file")
+        return content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--prices {path} cannot be read: {error}; give another file") from error

@@ -1,0 +1,198 @@
+"""
+A rebuild from end to end: manifest, service, ledger, lease, engine, and what is said of it.
+
+Belongs here: the order in which things are opened and closed, and the words. Does not: options (``ledger``),
+what is whose (``model.recovery``).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from batchrun.cli.launching.logs import configure
+from batchrun.cli.launching.manifests import loaded, source
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import emit, say
+from batchrun.clock import SystemClock
+from batchrun.engine.rebuild import Rebuilder, Search
+from batchrun.errors import UsageError
+from batchrun.ledger import open_ledger
+from batchrun.manifest.names import run_name
+from batchrun.model.limits import Changed
+from batchrun.model.pace import UNLIMITED
+from batchrun.model.recovery import Match
+from batchrun.service.client import connect
+from batchrun.service.target import Target
+
+if TYPE_CHECKING:
+    from batchrun.clock import Clock
+    from batchrun.engine.rebuild import Doubtful, Rebuilt
+    from batchrun.manifest import Manifest, Source
+    from batchrun.model.pace import Rate
+    from batchrun.ports.ledger import Lease, Ledger
+
+#: How long the batch stays held where we die on another host; renewed at a third of it.
+_LEASE: Final = timedelta(seconds=30)
+_LAST_THINGS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """Everything that ``batchrun ledger rebuild`` was told."""
+
+    source: Source
+    target: Target
+    ledger: str
+    read_rate: Rate
+    changed: Changed
+    as_json: bool
+    log_as_json: bool
+    verbosity: int
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Self:
+        """Make it of the command's options."""
+        target = Target(
+            profile=options["profile"],
+            region=options["region"],
+            endpoint_url=options["endpoint_url"],
+            read_timeout=options["timeout"],
+        )
+        return cls(
+            source=source(options),
+            target=target,
+            ledger=options["ledger"],
+            read_rate=options["read_rate"],
+            changed=Changed(options["changed"] or "refuse"),
+            as_json=options["as_json"],
+            log_as_json=options["log_format"] == "json",
+            verbosity=-1 if options["quiet"] else options["verbose"],
+        )
+
+
+async def recover(recovery: Recovery) -> None:
+    """
+    Make the ledger again and say what was found.
+
+    Raises:
+        UsageError: A row is in doubt, or the ledger has the batch already; nothing was written.
+        BatchrunError: Something else ended it early; nothing was written.
+    """
+    clock = SystemClock()
+    configure(verbosity=recovery.verbosity, as_json=recovery.log_as_json)
+    jitter = random.Random()  # noqa: S311 (no secret)
+    connection = connect(
+        recovery.target, rate=UNLIMITED, read_rate=recovery.read_rate, clock=clock, rng=jitter
+    )
+    with loaded(recovery.source, as_json=recovery.as_json) as manifest:
+        async with connection as service, await open_ledger(recovery.ledger) as ledger:
+            lease = await _claim(ledger, manifest.batch, service.region, clock)
+            rebuilder = Rebuilder(
+                ledger=ledger,
+                service=service,
+                lease=lease,
+                ttl=_LEASE,
+                search=_search(recovery, manifest),
+                clock=clock,
+            )
+            try:
+                rebuilt = await rebuilder.run()
+            finally:
+                await rebuilder.release(_LAST_THINGS)
+        (_emit if recovery.as_json else _tell)(manifest.batch, rebuilt)
+        if not rebuilt.is_written:
+            raise UsageError(_refusal(rebuilt))
+
+
+async def _claim(ledger: Ledger, name: str, region: str, clock: Clock) -> Lease:
+    now = clock.utcnow()
+    batch = await ledger.open_batch(name, region=region, at=now)
+    if batch.region != region:
+        raise UsageError(
+            f"batch '{name}' has its runs in {batch.region}, but the region is {region}; "
+            f"give --region {batch.region}, or another --batch"
+        )
+    return await ledger.claim(name, holder=f"{socket.gethostname()}:{os.getpid()}", ttl=_LEASE, at=now)
+
+
+def _search(recovery: Recovery, manifest: Manifest) -> Search:
+    return Search(
+        specs=manifest.specs,
+        default_name=partial(run_name, manifest.batch),
+        changes=manifest.retry.changes,
+        tagged=recovery.source.tags,
+        changed=recovery.changed,
+    )
+
+
+def _emit(batch: str, rebuilt: Rebuilt) -> None:
+    emit(
+        "rebuild",
+        batch=batch,
+        rows=rebuilt.rows,
+        **{match.value: rebuilt.matches[match] for match in Match},
+        byStatus=dict(rebuilt.by_status),
+        earlierAttempts=rebuilt.earlier,
+        goneFromManifest=rebuilt.gone,
+        otherBatches=dict(rebuilt.elsewhere),
+        missingIds=rebuilt.missing,
+        changedRows=[asdict(row) for row in rebuilt.changed],
+        ambiguousRows=[asdict(row) for row in rebuilt.ambiguous],
+        written=rebuilt.is_written,
+    )
+
+
+def _tell(batch: str, rebuilt: Rebuilt) -> None:
+    counts = ", ".join(f"{rebuilt.matches[match]} {match.value}" for match in Match if rebuilt.matches[match])
+    say(f"{printable(batch)}: {rebuilt.rows} rows: {counts}")
+    for status, count in rebuilt.by_status.most_common():
+        say(f"  {printable(status):<10} {count:>7}")
+    if rebuilt.earlier:
+        say(f"  and runs of earlier attempts: {rebuilt.earlier}")
+    _tell_doubtful("changed", rebuilt.matches[Match.CHANGED], rebuilt.changed)
+    _tell_doubtful("ambiguous", rebuilt.matches[Match.AMBIGUOUS], rebuilt.ambiguous)
+    if rebuilt.gone:
+        say(f"runs of this batch whose rows the manifest does not have: {rebuilt.gone}; they were left out")
+    for other, count in rebuilt.elsewhere.most_common(5):
+        say(printable(f"runs of these names that belong to batch '{other}': {count}; is it --batch {other}?"))
+    if rebuilt.missing:
+        _tell_missing(rebuilt)
+
+
+def _tell_doubtful(word: str, count: int, rows: list[Doubtful]) -> None:
+    for row in rows:
+        runs = ", ".join(row.run_ids[:5]) + (", ..." if len(row.run_ids) > 5 else "")  # noqa: PLR2004
+        say(printable(f"  {word}: {row.id} (run {runs}): {row.why}").replace("\n", " "))
+    if count > len(rows):
+        say(f"  ... and {count - len(rows)} more")
+
+
+def _tell_missing(rebuilt: Rebuilt) -> None:
+    count = rebuilt.matches[Match.MISSING]
+    more = ", ..." if count > len(rebuilt.missing) else ""
+    say(printable(f"without a run: {', '.join(rebuilt.missing)}{more}"))
+    say(
+        "Such rows are planned, and 'batchrun run' will start them. A run that was deleted from the service "
+        "cannot be found: take its row out of the manifest if it must not run again."
+        if rebuilt.is_written
+        else "Runs that were deleted from the service cannot be found."
+    )
+
+
+def _refusal(rebuilt: Rebuilt) -> str:
+    changed, ambiguous = rebuilt.matches[Match.CHANGED], rebuilt.matches[Match.AMBIGUOUS]
+    cures = []
+    if changed:
+        cures.append(
+            f"runs of {changed} rows were started with other content: give --changed keep to take "
+            "these runs for the rows', --changed resubmit to plan new ones, or the manifest that was run"
+        )
+    if ambiguous:
+        cures.append(f"runs of {ambiguous} rows cannot be told apart: do for each what is said above")
+    return f"nothing was written, and nothing is guessed; {'; '.join(cures)}"

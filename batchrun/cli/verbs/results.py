@@ -1,0 +1,201 @@
+"""``batchrun results``: write the results again, from the ledger alone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import click
+
+from batchrun.api.reading import open_ledger
+from batchrun.cli.options import LEDGER, SAFE_CSV, option
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import complain, say, swallow
+from batchrun.cli.values import Lines
+from batchrun.cli.verbs.status import find_batch
+from batchrun.errors import ResultsError, UsageError
+from batchrun.report import results as report
+from batchrun.report.results import View
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from batchrun.ports.ledger import Batch, Ledger, Outcome
+
+_PARQUET: Final = "parquet"
+_FORMATS: Final = (*(one.value for one in report.Format), _PARQUET)
+_STDOUT: Final = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What is to be written, and where."""
+
+    view: View
+    format: str
+    output: str | None  #: None: nothing but the manifest of failed rows
+    failed_manifest: Path | None
+    safe_csv: bool
+
+
+@click.command(
+    epilog="CONDITION is COLUMN=GLOB or COLUMN!=GLOB, such as status=FAILED, id=NA12* or "
+    "failureReason=*MEMORY*. Earlier attempts are in json, jsonl and parquet in any case, within their entry."
+    "\n\nRead on: 'batchrun help results'."
+)
+@click.argument("batch", required=False)
+@option(
+    "--format",
+    "results_format",
+    type=click.Choice(_FORMATS),
+    envvar="BATCHRUN_RESULTS_FORMAT",
+    help="How to write them.  [default: by FILE's extension, else csv]",
+)
+@option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Where to write them; - is stdout.  [default: BATCH.results.FORMAT, or stdout where --where, "
+    "--columns or --attempts ask for something else than the whole]",
+)
+@option(
+    "--where",
+    type=Lines(),
+    multiple=True,
+    metavar="CONDITION",
+    help="Only rows that are so; repeatable, and then each must hold.",
+)
+@option("--columns", metavar="A,B,C", help="Only these columns, in this order.")
+@option(
+    "--attempts",
+    is_flag=True,
+    show_default=False,
+    help="Earlier attempts too; in CSV, a row for each attempt.",
+)
+@option(
+    "--failed-manifest",
+    metavar="FILE",
+    help="Write the rows that ended without success, or that --where chooses, as a manifest: .yaml, .json, "
+    ".jsonl, .csv or .tsv, without its retry:. Without -o, write nothing else.",
+)
+@SAFE_CSV
+@LEDGER
+def results(**options: Any) -> None:
+    """
+    Write the results of BATCH: one row per entry, in manifest order.
+
+    The file is replaced as a whole. BATCH may be left out where the ledger has only one.
+    """
+    anyio.run(_results, options)
+
+
+async def _results(options: dict[str, Any]) -> None:
+    view = _view(options)
+    if options["failed_manifest"] is not None:
+        from batchrun.cli.showing.failed_manifest import manifest_format  # noqa: PLC0415 (loads the manifest's formats)
+
+        manifest_format(Path(options["failed_manifest"]))  # before anything is opened
+    async with open_ledger(options["ledger"]) as ledger:
+        batch = await find_batch(ledger, options["batch"])
+        wanted = _wanted(options, view, batch)
+        if wanted.failed_manifest is not None:
+            await _write_failed(wanted.failed_manifest, ledger, batch, view)
+        if wanted.output == _STDOUT:
+            await _to_stdout(ledger.outcomes(batch.name), wanted)
+        elif wanted.output is not None:
+            await _to_file(Path(wanted.output), ledger.outcomes(batch.name), wanted)
+
+
+def _view(options: dict[str, Any]) -> View:
+    # Only now: most people want the whole.
+    from batchrun.report import where  # noqa: PLC0415
+
+    return View(
+        where=tuple(where.parse(text) for text in options["where"]),
+        columns=where.columns(options["columns"]) if options["columns"] is not None else None,
+        attempts=options["attempts"],
+    )
+
+
+def _wanted(options: dict[str, Any], view: View, batch: Batch) -> _Wanted:
+    failed, output = options["failed_manifest"], options["output"]
+    suffix = Path(output or "").suffix.removeprefix(".").lower()
+    format_ = options["results_format"] or (suffix if suffix in _FORMATS else report.Format.CSV.value)
+    if output is None and failed is None:
+        # A part of the results must not take the place of the whole.
+        output = f"{batch.name}.results.{format_}" if view == report.WHOLE else _STDOUT
+    if format_ == _PARQUET and output is not None:
+        _check_parquet(output)
+    return _Wanted(
+        view=view,
+        format=format_,
+        output=output,
+        failed_manifest=None if failed is None else Path(failed),
+        safe_csv=options["safe_csv"],
+    )
+
+
+def _check_parquet(output: str) -> None:
+    from batchrun.report import parquet  # noqa: PLC0415
+
+    parquet.check()
+    if output == _STDOUT and sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError("Parquet is not for a terminal to show; give -o FILE, or --format csv")
+
+
+async def _to_stdout(outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
+    if sys.stdout is None:
+        raise ResultsError("stdout", OSError(errno.EBADF, os.strerror(errno.EBADF)))
+    try:
+        if wanted.format == _PARQUET:
+            await _fill_parquet(sys.stdout.buffer, outcomes, wanted)
+        else:
+            format_ = report.Format(wanted.format)
+            await report.write_to(sys.stdout, outcomes, format_, is_safe=wanted.safe_csv, view=wanted.view)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        swallow(sys.stdout)
+    except OSError as error:
+        swallow(sys.stdout)
+        raise ResultsError("stdout", error) from error
+
+
+async def _to_file(path: Path, outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
+    if wanted.format == _PARQUET:
+        from batchrun.report.replacing import replacing_bytes  # noqa: PLC0415
+
+        try:
+            with replacing_bytes(path) as file:
+                count = await _fill_parquet(file, outcomes, wanted)
+        except OSError as error:
+            raise ResultsError(path, error) from error
+    else:
+        format_ = report.Format(wanted.format)
+        count = await report.write(path, outcomes, format_, is_safe=wanted.safe_csv, view=wanted.view)
+    say(printable(f"{path}: {_rows(count)}"))
+
+
+async def _fill_parquet(file: Any, outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> int:
+    from batchrun.report.parquet import ParquetSink  # noqa: PLC0415 (few have pyarrow)
+
+    return await report.fill(ParquetSink(file, wanted.view), outcomes, wanted.view)
+
+
+async def _write_failed(path: Path, ledger: Ledger, batch: Batch, view: View) -> None:
+    from batchrun.cli.showing.failed_manifest import write_failed  # noqa: PLC0415 (loads the manifest's formats)
+
+    count = await write_failed(path, ledger.outcomes(batch.name), view)
+    if count:
+        complain(printable(f"{path}: {_rows(count)}"))
+    else:
+        which = "is chosen by --where" if view.where else "ended without success"
+        complain(printable(f"{batch.name}: no row {which}; {path} was not written"))
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"

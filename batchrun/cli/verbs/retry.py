@@ -1,0 +1,104 @@
+"""``batchrun retry``: give entries that ended without success another attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import click
+
+from batchrun.cli.choice import CHOICE, GO_AHEAD, choice, counted, grouped, is_agreed, shortened, tell_groups
+from batchrun.cli.options import LEDGER, OUTPUT, option
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.verbs.status import find_batch
+from batchrun.clock import SystemClock
+from batchrun.ledger import open_ledger
+from batchrun.model.duplicating import can_duplicate
+from batchrun.model.states import State
+from batchrun.report import where
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
+
+    from batchrun.model.entry import Entry
+
+_STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
+
+
+@click.command(
+    epilog="Each attempt is a new run with a requestId of its own; earlier ones stay in the ledger and the "
+    "results. 'batchrun run' itself retries SERVICE_ERROR, INSTANCE_RESERVATION_FAILED and whatever --retry "
+    "and the manifest's retry: add."
+    "\n\nRead on: 'batchrun help retry'."
+)
+@click.argument("batch", required=False)
+@CHOICE
+@option("--reason", metavar="GLOB", help="Only those whose failureReason is this, such as '*MEMORY*'.")
+@option(
+    "--duplicate",
+    is_flag=True,
+    show_default=False,
+    help="Have the service run the same once more (StartRun by runId): workflow and parameters as the last "
+    "run had them, whatever the manifest says now; its output place, role and name stay the row's.",
+)
+@GO_AHEAD
+@LEDGER
+@OUTPUT
+@click.pass_context
+def retry(context: click.Context, /, **options: Any) -> None:
+    """
+    Give failed, cancelled, deleted and refused entries of BATCH a new attempt.
+
+    It asks for what the last attempt asked for, and after a duplicate for what the manifest does.
+    Shows what it will do, and asks. The next 'batchrun run' starts them; one that is running takes note
+    within seconds. What succeeded or goes on is left alone.
+    """
+    context.exit(anyio.run(_retry, options))
+
+
+async def _retry(options: dict[str, Any]) -> int:
+    reason = options["reason"]
+    more = [where.Condition(column="failureReason", glob=reason)] if reason else []
+    async with await open_ledger(options["ledger"]) as ledger:
+        batch = (await find_batch(ledger, options["batch"])).name
+        duplicates = options["duplicate"]
+        fitting = [one async for one in choice(options, *more).entries(ledger, batch, _STATES)]
+        chosen = [one for one in fitting if can_duplicate(one)] if duplicates else fitting
+        _tell_left_out(fitting, {one.id for one in chosen})
+        number = len(chosen)
+        if not options["as_json"]:
+            what = "to run once more by runId" if duplicates else "to retry"
+            say(f"{printable(batch)}: {counted(number, 'entry', 'entries')} {what}")
+            tell_groups(grouped(chosen, ("failureReason", "status")))
+        question = f"start {counted(number, 'new attempt', 'new attempts')}?"
+        ids = [entry.id for entry in chosen]
+        if not chosen or options["dry_run"] or not is_agreed(options, question):
+            would_be = ids if options["dry_run"] else []
+            return _end(batch, would_be, options, is_done=False)
+        why = "asked for, as a duplicate" if duplicates else "asked for"
+        at = SystemClock().utcnow()
+        retried = await ledger.retry(batch, ids, at=at, why=why, duplicates=duplicates)
+        if duplicates:
+            _tell_left_out(chosen, set(retried))
+        return _end(batch, retried, options, is_done=True)
+
+
+def _tell_left_out(entries: Sequence[Entry], taken: AbstractSet[str]) -> None:
+    """Name those of which the service has no run to copy."""
+    left_out = [one.id for one in entries if one.id not in taken]
+    if left_out:
+        complain(
+            f"left out, for the service has no run of theirs to duplicate: {printable(shortened(left_out))}"
+        )
+
+
+def _end(batch: str, ids: Sequence[str], options: dict[str, Any], *, is_done: bool) -> int:
+    if options["as_json"]:
+        emit("retry", batch=batch, ids=list(ids), dryRun=options["dry_run"])
+    elif not is_done:
+        complain("nothing was changed")
+    elif ids:
+        say(f"{len(ids)} will be started by 'batchrun run', or within seconds where it is running")
+    return 0

@@ -55,7 +55,7 @@ def open_to_write(path: Path) -> apsw.Connection:
     """Open the ledger at *path*, made or brought up to date where that is needed."""
     _create(path)
     try:
-        connection = _connect(path, apsw.SQLITE_OPEN_READWRITE)
+        connection = _connect(str(path), apsw.SQLITE_OPEN_READWRITE)
         with _closing_on_error(connection):
             check_ours(connection, path, newest=migrations()[-1].number)
             _check_writable(connection, path)
@@ -71,7 +71,7 @@ def open_to_read(path: Path) -> apsw.Connection:
     if not path.exists():
         raise LedgerUnusableError(f"no ledger at {path}; give --ledger or run a batch first")
     try:
-        connection = _connect(path, apsw.SQLITE_OPEN_READONLY)
+        connection = _connect_to_read(path)
         with _closing_on_error(connection):
             newest = migrations()[-1].number
             check_ours(connection, path, newest=newest)
@@ -118,8 +118,27 @@ def _create(path: Path) -> None:
         ) from error
 
 
-def _connect(path: Path, flags: int) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags=flags)
+def _connect_to_read(path: Path) -> apsw.Connection:
+    """
+    Open the file to read, also where nothing may be made beside it.
+
+    SQLite makes an index beside a write-ahead log to read it. Where it may not, and there is no log, the file
+    is whole and is read as it lies: nobody is at it now, or there would be one.
+    """
+    try:
+        connection = _connect(str(path), apsw.SQLITE_OPEN_READONLY)
+        with _closing_on_error(connection):
+            version(connection)
+    except (apsw.ReadOnlyError, apsw.CantOpenError):
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        uri = f"{path.absolute().as_uri()}?immutable=1"
+        return _connect(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    return connection
+
+
+def _connect(place: str, flags: int) -> apsw.Connection:
+    connection = apsw.Connection(place, flags=flags)
     with _closing_on_error(connection):
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         for setting, value in _SAFETY:

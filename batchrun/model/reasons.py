@@ -49,7 +49,7 @@ def _look(action: str) -> Advice:
     return Advice(owner=Owner.UNKNOWN, action=action)
 
 
-_READ_THE_LOG: Final = "read the failed task's log stream; it is named in the message"
+_READ_THE_LOG: Final = "read the failed task's log stream, as 'batchrun show' names it"
 
 ADVICE: Final[dict[str, Advice]] = {
     "SERVICE_ERROR": _aws("try again; where it stays, open a support case with the run's arn"),

@@ -184,7 +184,7 @@ async def test_a_closed_ledger_says_so(place):
 
 
 _DROP_RIGHTS = """
-import asyncio, concurrent.futures.thread, os, sys
+import asyncio, concurrent.futures.thread, encodings.ascii, os, sys
 import anyio._backends._asyncio  # a Python under somebody else's home cannot be read later on
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger import open_ledger
@@ -225,6 +225,17 @@ async def test_a_read_only_file_is_refused(place, tmp_path, without_rights):
     assert "may not be written" in without_rights(place)
     tmp_path.chmod(0o555)
     assert "may not be written" in without_rights(place)
+
+
+async def test_what_may_not_be_written_can_be_looked_at(place, tmp_path, without_rights):
+    async with await open_ledger(place) as ledger:
+        await filled(ledger, "a")
+    place.chmod(0o444)
+    tmp_path.chmod(0o555)
+    assert without_rights(place, "look") == "opened 1\n"
+    log = place.with_name(f"{place.name}-wal")
+    log.write_bytes(b"what a writer that died has left")
+    assert "cannot be opened" in without_rights(place, "look")
 
 
 async def test_a_folder_that_may_not_be_written_is_refused(place, tmp_path, without_rights):

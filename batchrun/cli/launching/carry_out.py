@@ -18,7 +18,7 @@ from batchrun.cli.launching.logs import configure
 from batchrun.cli.options import output, target
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.progress import Progress
-from batchrun.cli.showing.reporters import JsonLines, LogLines
+from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporter
 from batchrun.cli.showing.summary import counts
 from batchrun.cli.speak import complain, say
 from batchrun.clock import SystemClock
@@ -53,6 +53,8 @@ async def carry_out(batch: str, options: dict[str, Any]) -> bool:
                 async with session.cancelling(batch, limits=_limits(options)) as held:
                     await _conducted(held, shown)
                     await write_results(held, path)
+                    if not (shown.as_json or shown.quiet):
+                        say(f"results: {path}")
             except LeaseHeldError:
                 await _wait_for_another(session, batch)
             else:
@@ -71,7 +73,8 @@ async def _is_left(session: Session, batch: str) -> bool:
 async def _conducted(held: Launch, shown: Output) -> Ended:
     clock = SystemClock()
     progress = Progress(clock, lambda: held.troubles)
-    reporter = (JsonLines if shown.as_json else LogLines)(held.batch, progress, clock)
+    kind = JsonLines if shown.as_json else LogLines if shown.verbose else Numbers
+    reporter: Reporter = kind(held.batch, progress, clock)
     held.observe(reporter)
     async with anyio.create_task_group() as aside:
         aside.start_soon(listen, [held])

@@ -78,7 +78,20 @@ class Reporter(ABC):
         """Tell the numbers every so often, until cancelled."""
 
 
-class LogLines(Reporter):
+class Numbers(Reporter):
+    """The numbers alone, in the log once a minute."""
+
+    def step(self, event: Event, entry: Entry) -> None:
+        """Say nothing: what happens is what was asked for."""
+
+    async def run(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Log the numbers once a minute."""
+        while True:
+            await self._clock.sleep(_LOG_EVERY)
+            log.info("progress", **numbers(snapshot()))
+
+
+class LogLines(Numbers):
     """A log line for each change of substance, and the numbers once a minute."""
 
     def step(self, event: Event, entry: Entry) -> None:
@@ -87,12 +100,6 @@ class LogLines(Reporter):
         is_passing = isinstance(event, Progressed | Intended | Withdrawn)
         level = log.debug if is_passing else log.warning if _is_bad(event, entry) else log.info
         level(name, **bound(entry), **facts)
-
-    async def run(self, snapshot: Callable[[], Snapshot]) -> None:
-        """Log the numbers once a minute."""
-        while True:
-            await self._clock.sleep(_LOG_EVERY)
-            log.info("progress", batch=self._batch, **numbers(snapshot()))
 
 
 class JsonLines(Reporter):
@@ -159,7 +166,7 @@ def _as_log(event: Event, entry: Entry) -> tuple[str, dict[str, Any]]:
         case Retried():
             return "run_retried", {"why": event.why, "due": str(event.due)}
         case Recalled():
-            return "run_recalled", {}
+            return "cancel_sent", {}
         case Removed():
             return "run_removed", {"message": event.message}
         case _ if run is not None and entry.state in {*ENDED, State.ACTIVE}:

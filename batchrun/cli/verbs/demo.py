@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import click
 
+import batchrun
 from batchrun.cli.options import OUTPUT
 from batchrun.cli.speak import say
 
@@ -97,6 +98,6 @@ def _say(options: dict[str, Any], text: str) -> None:
 
 def sample(name: str) -> Path:
     """Give the path of a shipped manifest: in the package when installed, beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
+    package = Path(batchrun.__file__).resolve().parent
     installed = package / "manifests" / name
     return installed if installed.exists() else package.parent / "manifests" / name

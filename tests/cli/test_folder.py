@@ -93,6 +93,8 @@ def test_a_folder_is_checked_as_a_whole(shell: Shell):
         0,
         "one: 2 rows, no problems found\ntwo: 3 rows, no problems found\n",
     ), done.stderr
+    planned = shell.run("plan", *arguments, "--json")
+    assert [json.loads(line)["batch"] for line in planned.stdout.splitlines()] == ["one", "two"]
     shell.write("manifests/bad.csv", "id,retentionMode\nx,MAYBE\n")
     done = shell.run("check", *arguments, "--json")
     assert done.returncode == 2

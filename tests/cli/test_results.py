@@ -172,10 +172,17 @@ def test_without_pyarrow_it_says_what_to_install(cohort: Shell):
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_file_that_cannot_be_written_leaves_the_old_one(cohort: Shell, format_):
+def test_a_folder_that_is_not_there_is_told_as_run_tells_it(cohort: Shell, format_):
     done = cohort.run("results", "--format", format_, "-o", "nowhere/file")
+    assert done.returncode == 2
+    assert "there is no folder nowhere; make it" in done.stderr
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_disk_that_is_full_is_no_mistake_of_the_user(cohort: Shell, format_):
+    done = cohort.run("results", "--format", format_, "-o", "/dev/full")
     assert done.returncode == 5
-    assert "cannot be written to nowhere/file" in done.stderr
+    assert "cannot be written to /dev/full" in done.stderr
 
 
 @pytest.mark.parametrize("options", [["--format", one] for one in FORMATS] + [["--attempts"]], ids=str)

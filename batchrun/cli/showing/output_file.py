@@ -53,6 +53,15 @@ def drafted(output: str, *, force: bool) -> Iterator[Path]:
         ) from error
 
 
+def check_folder(output: str | None) -> None:
+    """Raise UsageError where *output*, if it is a file's path, lies in no folder."""
+    if output is None or output == STDOUT:
+        return
+    folder = Path(output).parent
+    if not folder.is_dir():
+        raise UsageError(f"{output} cannot be written: there is no folder {folder}; make it, or give another")
+
+
 def _check_place(path: Path, *, force: bool) -> None:
     try:
         is_there, is_file = path.exists(), path.is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -50,17 +51,34 @@ class _ToCome:
 @OUTPUT
 def plan(**options: Any) -> None:
     """
-    Say what 'batchrun run MANIFEST' would do now; call nothing, write nothing.
+    Say what 'batchrun run MANIFEST' would do now, for a folder's each; call nothing, write nothing.
 
     Compares the manifest with the ledger: new, unchanged, changed and gone rows; the StartRun calls needed,
     and how long they take at --rate. With --prices, what they may cost, by what 'batchrun costs' has learned
     of their workflows' runs.
     """
-    from batchrun.cli.launching.manifests import loaded, source  # noqa: PLC0415 (loads botocore)
+    # Only now: it loads botocore.
+    from batchrun.cli.launching.manifests import (  # noqa: PLC0415
+        loaded,
+        loaded_folder,
+        refuse_for_folder,
+        source,
+    )
 
-    with loaded(source(options), as_json=options["as_json"]) as manifest:
-        sync, counts, to_come = anyio.run(_compare, manifest, options)
-        _tell(manifest, sync, counts, to_come, options)
+    if Path(options["manifest"]).is_dir():
+        refuse_for_folder(options, "batch", "manifest_format")
+        besides = [options["ledger"]]
+        with loaded_folder(source(options), as_json=options["as_json"], besides=besides) as manifests:
+            for manifest in manifests:
+                _plan(manifest, options)
+    else:
+        with loaded(source(options), as_json=options["as_json"]) as manifest:
+            _plan(manifest, options)
+
+
+def _plan(manifest: Manifest, options: dict[str, Any]) -> None:
+    sync, counts, to_come = anyio.run(_compare, manifest, options)
+    _tell(manifest, sync, counts, to_come, options)
 
 
 async def _compare(manifest: Manifest, options: dict[str, Any]) -> tuple[Sync, Counts, _ToCome | None]:

@@ -12,6 +12,7 @@ import click
 from batchrun.api.reading import open_ledger
 from batchrun.cli.options import LEDGER, option
 from batchrun.cli.printable import printable
+from batchrun.cli.showing.output_file import check_folder
 from batchrun.cli.speak import say, swallow
 from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
@@ -59,6 +60,7 @@ async def _report(options: dict[str, Any]) -> None:
     if options["output"] == "-":
         _pour(html.render(made))
         return
+    check_folder(options["output"])
     path = Path(options["output"] or f"{batch.name}.report.html")
     html.write(path, made)
     say(f"{printable(str(path))}: {len(rows)} rows")

@@ -15,6 +15,7 @@ import click
 from batchrun.api.reading import open_ledger
 from batchrun.cli.options import LEDGER, SAFE_CSV, option
 from batchrun.cli.printable import printable
+from batchrun.cli.showing.output_file import check_folder
 from batchrun.cli.speak import complain, say, swallow
 from batchrun.cli.values import Lines
 from batchrun.cli.verbs.status import find_batch
@@ -124,6 +125,8 @@ def _view(options: dict[str, Any]) -> View:
 
 def _wanted(options: dict[str, Any], view: View, batch: Batch) -> _Wanted:
     failed, output = options["failed_manifest"], options["output"]
+    check_folder(output)
+    check_folder(failed)
     suffix = Path(output or "").suffix.removeprefix(".").lower()
     format_ = options["results_format"] or (suffix if suffix in _FORMATS else report.Format.CSV.value)
     if output is None and failed is None:

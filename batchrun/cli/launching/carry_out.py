@@ -98,3 +98,5 @@ async def _wait_for_another(session: Session, batch: str) -> None:
             complain(f"{who}; this waits for it, Ctrl-C does no harm")
         is_told = True
         await clock.sleep(_LOOK_EVERY)
+    if is_told and not await _is_left(session, batch):
+        complain("it has carried it out")

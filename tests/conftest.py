@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
 from batchrun.clock import VirtualLoop
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of every collection of garbage: it is much, and it stays."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_asyncio_loop_factories(item):

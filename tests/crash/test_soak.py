@@ -7,6 +7,7 @@ import pytest
 from tests.crash.soak import soak
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_three_hundred_rows_killed_at_random_under_every_fault(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -381,6 +381,7 @@ async def test_an_unreachable_service_stops_the_launch_and_loses_nothing(tmp_pat
         await it.assert_agreement()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_a_thousand_runs_over_three_days(tmp_path):
     durations = Durations(

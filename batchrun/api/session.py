@@ -159,19 +159,13 @@ class Session:
             now = self._clock.utcnow()
             sync = await ledger.sync(held, manifest.specs(), changed=changed, at=now)
             points.reached(Point.SYNCED)
-            counts = await ledger.counts(held.batch)
-            if service is None and counts.open:  # a row came back that had left the manifest unsent
+            if service is None and (await ledger.counts(held.batch)).open:
+                # A row came back that had left the manifest unsent.
                 service = await self.service()
                 await self._open_batch(ledger, manifest.batch, service)
-            audience = Audience()
-            launcher = None
-            if service is not None:
-                timing = Timing(lease=ttl, deadline=deadline)
-                own = replace(limits, retry=limits.retry.over(manifest.retry))
-                launcher = self._launcher(ledger, service, held, own, timing, audience)
-            launch = Launch(
-                ledger=ledger, lease=held, sync=sync, counts=counts, launcher=launcher, audience=audience
-            )
+            own = replace(limits, retry=limits.retry.over(manifest.retry))
+            timing = Timing(lease=ttl, deadline=deadline)
+            launch = await self._launch(service, held, sync, own, timing)
             async with under_way(launch):
                 yield launch
 
@@ -198,33 +192,29 @@ class Session:
         service, ledger = await self.service(), await self.ledger()
         await self._open_batch(ledger, batch, service)
         async with self.holding(ledger, batch, ttl) as held:
-            audience = Audience()
             only = replace(limits, mode=Mode.CANCEL)
-            launcher = self._launcher(ledger, service, held, only, Timing(lease=ttl), audience)
-            counts = await ledger.counts(batch)
-            launch = Launch(
-                ledger=ledger, lease=held, sync=Sync(), counts=counts, launcher=launcher, audience=audience
-            )
+            launch = await self._launch(service, held, Sync(), only, Timing(lease=ttl))
             async with under_way(launch):
                 yield launch
 
-    def _launcher(
-        self,
-        ledger: Ledger,
-        service: AwsHealthOmics,
-        lease: Lease,
-        limits: Limits,
-        timing: Timing,
-        audience: Audience,
-    ) -> Launcher:
-        return Launcher(
-            ledger=ledger,
-            service=service,
-            lease=lease,
-            limits=limits,
-            timing=timing,
-            clock=self._clock,
-            observer=audience,
+    async def _launch(
+        self, service: AwsHealthOmics | None, lease: Lease, sync: Sync, limits: Limits, timing: Timing
+    ) -> Launch:
+        """Make the launch of a batch that is held; without a *service* there is nothing to launch."""
+        ledger, audience, launcher = await self.ledger(), Audience(), None
+        if service is not None:
+            launcher = Launcher(
+                ledger=ledger,
+                service=service,
+                lease=lease,
+                limits=limits,
+                timing=timing,
+                clock=self._clock,
+                observer=audience,
+            )
+        counts = await ledger.counts(lease.batch)
+        return Launch(
+            ledger=ledger, lease=lease, sync=sync, counts=counts, launcher=launcher, audience=audience
         )
 
     @asynccontextmanager

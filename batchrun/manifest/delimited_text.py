@@ -2,7 +2,7 @@
 Rows as CSV or TSV.
 
 Belongs here: choosing the columns and their types, so that reading gives back the same values, and quoting.
-Does not: reading (``delimited``), what a header means (``columns``).
+Does not: reading (``tables``, ``cells``), what a header means (``columns``).
 
 What a cell cannot hold as it is goes into a ``:json`` column: nothing at all, an empty text, a text among
 numbers. Where a table as a whole cannot be spread over columns (an empty table, names that no header can

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.parts import Part
     from batchrun.manifest.problems import Problems
+    from batchrun.manifest.tables.table import Asked
     from batchrun.model.retrying import RetryPolicy
 
 _BATCH: Final = frozenset({"batch", "batchName"})
@@ -87,8 +88,8 @@ class Document:
             defaults=None if defaults is None else self._table(defaults),
         )
 
-    def rows(self) -> Iterator[Record]:
-        """Give each row; parts that are none become problems."""
+    def rows(self, asked: Asked) -> Iterator[Record]:
+        """Give each row; parts that are none become problems. *asked* is of the file that holds the rows."""
         for part in self._parts():
             if part.wrong:
                 self._problems.extend(part.wrong)
@@ -98,7 +99,7 @@ class Document:
                 if record := self._record(part):
                     yield record
             elif part.key == ("runs",) and (name := as_text(part.value)):
-                yield from line_files.beside(self._path, name, part.place, self._model, self._problems)
+                yield from line_files.beside(self._path, name, asked, part.place, self._model, self._problems)
             else:
                 self._check(part)
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchrun.manifest import delimited, json_lines
+from batchrun.manifest import cells, json_lines
 from batchrun.manifest.problems import shown, unreadable
 from batchrun.manifest.source import STDIN, Format, format_of, opened
+from batchrun.manifest.tables import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,27 +20,27 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Place, Problems, Record
+    from batchrun.manifest.tables.table import Asked
 
-_DELIMITERS = {Format.CSV: ",", Format.TSV: "\t"}
 _CURE = "name a CSV, TSV or JSONL file in the manifest's own folder, or below it"
 
 
 def is_line_format(form: Format) -> bool:
     """Tell whether a format has one record to a line, more or less."""
-    return form is Format.JSONL or form in _DELIMITERS
+    return form is Format.JSONL or reading.is_table(form)
 
 
 def records(
-    stream: BinaryIO, source: str, form: Format, model: RequestModel, problems: Problems
+    stream: BinaryIO, source: str, form: Format, asked: Asked, model: RequestModel, problems: Problems
 ) -> Iterator[Record]:
     """Give the rows of a file in one of these formats."""
     if form is Format.JSONL:
         return json_lines.records(stream, source, problems)
-    return delimited.records(stream, source, _DELIMITERS[form], model, problems)
+    return cells.records(reading.table(stream, source, form, asked, problems), model, problems)
 
 
 def beside(
-    manifest: str, name: str, place: Place, model: RequestModel, problems: Problems
+    manifest: str, name: str, asked: Asked, place: Place, model: RequestModel, problems: Problems
 ) -> Iterator[Record]:
     """
     Give the rows of the file that a manifest names.
@@ -56,7 +57,7 @@ def beside(
     if not is_line_format(form):
         raise unreadable(place, f"{shown(name)} is not of a kind that runs can name", _CURE, field="runs")
     with opened(str(path)) as stream:
-        yield from records(stream, str(folder / name), form, model, problems)
+        yield from records(stream, str(folder / name), form, asked, model, problems)
 
 
 def _inside(folder: Path, name: str, place: Place) -> Path:

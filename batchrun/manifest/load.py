@@ -128,10 +128,10 @@ def _read(
     # Only now: loading it takes longer than finding out that there is no such file.
     model = start_run(own_tags=source.tags)
     if line_files.is_line_format(form):
-        return NO_HEAD, line_files.records(stream, name, form, model, problems), None
+        return NO_HEAD, line_files.records(stream, name, form, source.asked, model, problems), None
     copy = stack.enter_context(contextlib.closing(kept(stream, name)))
     document = Document(copy, source.path, form, model, problems)
-    return document.head(), document.rows(), document
+    return document.head(), document.rows(source.asked), document
 
 
 def _expand(rows: Iterator[Record], expander: Expander, spool: Spool, problems: Problems, name: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batchrun.manifest.problems import Place, unreadable
+from batchrun.manifest.tables.table import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from batchrun.errors import ManifestError
 
 STDIN: Final = "-"
+_NOTHING_ASKED: Final = Asked()
 
 
 class Format(enum.Enum):
@@ -61,6 +63,7 @@ class Source:
     defaults: tuple[str, ...] = ()  #: YAML or JSON files with a table of StartRun fields
     sets: tuple[str, ...] = ()  #: ``workflowId=1234567``, ``parameters.threads:int=8``
     tags: bool = True  #: whether batchrun's own tags will be added, and need room
+    asked: Asked = _NOTHING_ASKED  #: how to read it, where it is a table
 
 
 def name_of(path: str) -> str:

@@ -1,0 +1,100 @@
+"""
+A CSV manifest: a table whose columns are named after fields.
+
+Belongs here: what is wrong with a header as a whole, and rows made of cells. Does not: what one name means
+(``columns``), how the file is written (``tables``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchrun.manifest.columns import ColumnError, column
+from batchrun.manifest.problems import Record, shown, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchrun.manifest.columns import Column
+    from batchrun.manifest.model_check import RequestModel
+    from batchrun.manifest.problems import Place, Problems
+    from batchrun.manifest.tables.table import Table
+    from batchrun.model.spec import Json
+
+
+def records(table: Table, model: RequestModel, problems: Problems) -> Iterator[Record]:
+    """
+    Give each row; those that cannot be read become problems.
+
+    Raises:
+        ManifestError: There is no column id, or reading cannot go on.
+    """
+    columns = _columns(table, model, problems)
+    for line, cells in table.rows:
+        place = table.place(line)
+        yield Record(fields=_fields(cells, columns, place, problems), place=place, places={})
+
+
+def _columns(table: Table, model: RequestModel, problems: Problems) -> list[Column | None]:
+    """Read the header; None stands for a column that cannot be used."""
+    place = table.place(table.line)
+    if "id" not in table.header:
+        raise unreadable(place, "there is no column id", _id_cure(table), field="id")
+    columns: list[Column | None] = []
+    for number, name in enumerate(table.header, start=1):
+        columns.append(None)
+        try:
+            columns[-1] = column(name, model)
+        except ColumnError as error:
+            problems.add(place, f"column {number}: {error.message}", error.cure, field=name or None)
+    return _without_twins(columns, place, problems)
+
+
+def _id_cure(table: Table) -> str:
+    header = table.header
+    other = next((mark for mark in ",\t;|" if mark != table.delimiter and mark in header[0]), None)
+    if len(header) == 1 and other is not None and table.delimiter is not None:
+        taken = shown(table.delimiter)
+        return f"the header seems to be separated by {shown(other)}: this format takes {taken}"
+    if near := next((name for name in header if name.strip().lower() == "id"), None):
+        return f"did you mean {shown(near)} to be id?"
+    return "add a column id with a name of its own for each run"
+
+
+def _without_twins(columns: list[Column | None], place: Place, problems: Problems) -> list[Column | None]:
+    seen: dict[tuple[str, str | None], int] = {}
+    for index, item in enumerate(columns):
+        if item is None:
+            continue
+        # A table as a whole, and entries of it in other columns, would overwrite each other.
+        # Keys are never empty: an empty one stands for "some entry of the table".
+        rivals = [(item.field, item.key), (item.field, None if item.key else "")]
+        clash = next((seen[rival] for rival in rivals if rival in seen), None)
+        if clash is not None:
+            message = f"columns {clash + 1} and {index + 1} are the same field"
+            problems.add(place, message, "keep one of the two", field=item.header)
+            columns[index] = None
+        seen.setdefault((item.field, item.key), index)
+        seen.setdefault((item.field, ""), index)
+    return columns
+
+
+def _fields(
+    cells: list[str], columns: list[Column | None], place: Place, problems: Problems
+) -> dict[str, Json]:
+    fields: dict[str, Json] = {}
+    for item, cell in zip(columns, cells, strict=True):
+        if cell == "" or item is None:
+            continue
+        if item.convert is None:
+            item.put(fields, cell)
+        else:
+            _convert(item, cell, fields, place, problems)
+    return fields
+
+
+def _convert(item: Column, cell: str, fields: dict[str, Json], place: Place, problems: Problems) -> None:
+    try:
+        item.put(fields, item.value(cell))
+    except ColumnError as error:
+        problems.add(place, error.message, error.cure, field=item.header)

@@ -1,0 +1,126 @@
+"""
+CSV and TSV as tables.
+
+Belongs here: everything in which such files go wrong without the csv module saying so: ragged rows, lines
+counted wrongly, cells without end. Does not: what a column's name means.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from batchrun.manifest import limits
+from batchrun.manifest.problems import Place, unreadable
+from batchrun.manifest.tables.table import Row, Table
+from batchrun.manifest.text_input import lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from batchrun.errors import ManifestError
+    from batchrun.manifest.problems import Problems
+    from batchrun.manifest.tables.table import Asked
+
+
+def table(stream: BinaryIO, source: str, delimiter: str, asked: Asked, problems: Problems) -> Table:
+    """
+    Read the header, and prepare to read the rows; *delimiter* is used where none was asked for.
+
+    Raises:
+        ManifestError: There is no header, or reading cannot go on.
+    """
+    mark = asked.delimiter or delimiter
+    rows = _rows(stream, source, mark)
+    line, header = (1, asked.header) if asked.header else _header(rows, source)
+    if len(header) > limits.COLUMNS:
+        place = Place(source=source, line=line)
+        raise unreadable(place, f"there are {len(header)} columns", f"use at most {limits.COLUMNS}")
+    even = _even(rows, len(header), source, problems)
+    return Table(source=source, line=line, header=header, rows=even, delimiter=mark)
+
+
+def _header(rows: Iterator[Row], source: str) -> tuple[int, tuple[str, ...]]:
+    if first := next(rows, None):
+        return first.line, tuple(first.cells)
+    place = Place(source=source, line=1)
+    raise unreadable(place, "the file is empty", "write a header with id, and a row for each run")
+
+
+def _even(rows: Iterator[Row], wanted: int, source: str, problems: Problems) -> Iterator[Row]:
+    for row in rows:
+        if len(row.cells) == wanted:
+            yield row
+        else:
+            _report_ragged(row.cells, wanted, Place(source=source, line=row.line), problems)
+
+
+def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Problems) -> None:
+    message = f"{len(cells)} cells under a header of {wanted}"
+    few = "add the missing cells, empty ones too"
+    many = "quote cells that hold the separator, or remove the extra ones"
+    problems.add(place, message, few if len(cells) < wanted else many)
+
+
+def _rows(stream: BinaryIO, source: str, delimiter: str) -> Iterator[Row]:
+    """Give each record with the line on which it starts."""
+    meter = _Meter(lines(stream, source), source)
+    # A process-wide setting, like it or not; raising it takes nothing from anybody.
+    csv.field_size_limit(max(csv.field_size_limit(), limits.RECORD))
+    reader = csv.reader(meter, delimiter=delimiter, strict=True)
+    while True:
+        start = meter.begin()
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise _broken(error, Place(source=source, line=start), meter.line) from error
+        if cells is None:
+            return
+        # Spreadsheets end in rows of nothing but separators.
+        if any(cells):
+            yield Row(start, cells)
+
+
+class _Meter:
+    """Lines on their way to the csv reader, counted, and limited for each record."""
+
+    def __init__(self, source_lines: Iterator[str], source: str) -> None:
+        self._lines = source_lines
+        self._source = source
+        self._size = 0
+        self.line = 0
+
+    def begin(self) -> int:
+        """Start a record; give its line."""
+        self._size = 0
+        return self.line + 1
+
+    def __iter__(self) -> _Meter:
+        return self
+
+    def __next__(self) -> str:
+        text = next(self._lines)
+        self.line += 1
+        self._size += len(text)
+        if self._size > limits.RECORD:
+            place = Place(source=self._source, line=self.line)
+            raise unreadable(
+                place,
+                f"a row of more than {limits.RECORD} characters",
+                "close the quotes that were opened before",
+            )
+        return text
+
+
+def _broken(error: csv.Error, place: Place, last: int) -> ManifestError:
+    reason = str(error)
+    if "unexpected end of data" in reason:
+        message = f"a quote is opened in the row that begins here, and not closed by line {last}"
+        return unreadable(place, message, 'close it; a quote within a quoted cell is written ""')
+    if "new-line character" in reason:
+        return unreadable(
+            place, "lines end in a bare carriage return", "save the file with LF or CRLF line ends"
+        )
+    message = "there is text after a closing quote" if "expected after" in reason else reason
+    return unreadable(place, message, 'quote the whole cell; a quote within it is written ""')

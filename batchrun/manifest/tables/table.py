@@ -1,0 +1,53 @@
+"""
+What a table is to its readers, and what its user may say of how to read it.
+
+Belongs here: that contract. Does not: any kind of file (``delimited``), what columns mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from batchrun.manifest.problems import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Row(NamedTuple):
+    """One row: as many cells as the header has names."""
+
+    line: int  #: the line on which it starts, or the spreadsheet's row
+    cells: list[str]  #: empty text where there is nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user said of a table; None where it is to be found out."""
+
+    delimiter: str | None = None  #: one character
+    encoding: str | None = None  #: by a name that Python knows
+    worksheet: str | None = None  #: by its name
+    header: tuple[str, ...] | None = None  #: the columns' names, for a table without a line of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """
+    A table that is read once, as a stream.
+
+    Rows that cannot be read, such as ragged ones, are not among :attr:`rows`: whoever reads them has taken
+    down what is wrong. To iterate raises ManifestError where reading cannot go on. Rows without any text are
+    left out.
+    """
+
+    source: str  #: what messages call it
+    line: int  #: where the header stands
+    header: tuple[str, ...]  #: as written: there may be empty names, and twins
+    rows: Iterator[Row]
+    delimiter: str | None = None  #: what stands between cells, where text does
+
+    def place(self, line: int) -> Place:
+        """Give the place of a row."""
+        return Place(source=self.source, line=line)

@@ -1,7 +1,7 @@
 """
 An SNS topic, for e-mail and for whatever subscribes.
 
-Belongs here: one Publish. Does not: how long it may take (``teller``).
+Belongs here: what is published. Does not: the call (``service``), how long it may take (``teller``).
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun import __version__
-from batchrun.errors import NoticeError, UsageError
+from batchrun.errors import AccessDeniedError, BatchrunError, NoticeError, RefusedError, UsageError
 from batchrun.notify.channel import Channel
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from batchrun.notify.channel import Message
 
 _ARN: Final = re.compile(
@@ -28,9 +29,9 @@ _LONGEST_SUBJECT: Final = 100
 class Topic(Channel):
     """Publishes to one topic: the text to e-mail, the JSON to the rest."""
 
-    def __init__(self, arn: str, *, profile: str | None) -> None:
+    def __init__(self, arn: str, publish: Callable[[str, Mapping[str, Any]], Awaitable[None]]) -> None:
         """
-        Make one for the topic *arn*, which says the region, with the credentials of *profile*.
+        Make one for the topic *arn*, which says the region; *publish* takes that, and the request.
 
         Raises:
             UsageError: It is no topic's ARN.
@@ -43,7 +44,7 @@ class Topic(Channel):
             )
         self._arn = arn
         self._region = match["region"]
-        self._profile = profile
+        self._publish = publish
 
     @property
     def name(self) -> str:
@@ -51,26 +52,14 @@ class Topic(Channel):
         return f"--notify-topic {self._arn}"
 
     async def deliver(self, message: Message) -> None:
-        """Publish, with botocore's own retries."""
-        from aiobotocore.config import AioConfig  # noqa: PLC0415 (takes long to import)
-        from aiobotocore.session import AioSession  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-        config = AioConfig(
-            retries={"total_max_attempts": 3, "mode": "standard"},
-            connect_timeout=5,
-            read_timeout=10,
-            user_agent_extra=f"batchrun/{__version__}",
-        )
+        """Publish."""
         try:
-            session = AioSession(profile=self._profile)
-            async with session.create_client("sns", region_name=self._region, config=config) as sns:
-                await sns.publish(**self._request(message))
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            cure = "allow sns:Publish on the topic" if "Authorization" in code else "check the topic"
-            raise NoticeError(str(error), cure=cure) from error
-        except (BotoCoreError, ValueError) as error:
+            await self._publish(self._region, self._request(message))
+        except AccessDeniedError as error:
+            raise NoticeError(str(error), cure="allow sns:Publish on the topic") from error
+        except RefusedError as error:
+            raise NoticeError(str(error), cure="check the topic") from error
+        except BatchrunError as error:
             cure = "check the credentials, and AWS_ENDPOINT_URL_SNS where it is set"
             raise NoticeError(str(error), cure=cure) from error
 

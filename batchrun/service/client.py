@@ -28,11 +28,11 @@ from batchrun.model.states import GOING_STATUSES
 from batchrun.ports.service import CallCounts, HealthOmics, Troubles
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.listing import pages
+from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
 from batchrun.service.quota import start_run_quota
 from batchrun.service.retry import RetryPolicy, RetrySettings
-from batchrun.service.session import omics_client, profile_of
 from batchrun.service.tasks import failed_tasks
 from batchrun.service.unsent import in_a_hurry, window_passed
 from batchrun.service.usage import usage
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Learned, Rate
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks
+    from batchrun.service.login import Login
     from batchrun.service.target import Target
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ async def connect(
     """
     async with AsyncExitStack() as stack:
         patience = patience or Patience()
-        credentials = CredentialsWatch(lambda: omics_client(target), patience, clock)
+        credentials = CredentialsWatch(target, patience, clock)
         stack.push_async_callback(credentials.close)
         client = await credentials.open()
         yield AwsHealthOmics(
@@ -97,7 +98,6 @@ async def connect(
             OutageWatch(patience, client.meta.endpoint_url, clock),
             credentials,
             clock,
-            target,
         )
 
 
@@ -111,14 +111,12 @@ class AwsHealthOmics(HealthOmics):
         outage: OutageWatch,
         credentials: CredentialsWatch,
         clock: Clock,
-        target: Target,
     ) -> None:
         self._lanes = lanes
         self._retry = retry
         self._outage = outage
         self._credentials = credentials
         self._clock = clock
-        self._target = target
         self._hurried = retry.hurried
         self._check: Callable[[], Awaitable[None]] = _no_check
         self._sent: Counter[str] = Counter()
@@ -131,11 +129,16 @@ class AwsHealthOmics(HealthOmics):
         It has a guard, a hurry and troubles of its own; clients, paces and patience are shared.
         """
         retry = self._retry.apart()
-        return AwsHealthOmics(self._lanes, retry, self._outage, self._credentials, self._clock, self._target)
+        return AwsHealthOmics(self._lanes, retry, self._outage, self._credentials, self._clock)
 
     @property
     def _client(self) -> OmicsClient:
         return self._credentials.client
+
+    @property
+    def login(self) -> Login:
+        """The login in force, for clients of other services."""
+        return self._credentials.login
 
     @property
     def region(self) -> str:
@@ -165,14 +168,14 @@ class AwsHealthOmics(HealthOmics):
     @property
     def account(self) -> str:
         """What the rate limits belong to: the account goes by the profile, since its number costs a call."""
-        return f"{self._client.meta.endpoint_url} {profile_of(self._target)}".strip()
+        return f"{self._client.meta.endpoint_url} {profile_of(self.login.target)}".strip()
 
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """Go on at a pace learned earlier, or at the account's quota where that may be read."""
         async with self._lanes.one_recall:
             self._lanes.recall(learned)
             if will_start and "StartRun" not in learned and self._lanes.wants_quota("StartRun"):
-                quota = await start_run_quota(self._target, str(self._client.meta.endpoint_url))
+                quota = await start_run_quota(self.login, str(self._client.meta.endpoint_url))
                 self._lanes.know_quota("StartRun", quota)
 
     def learned(self) -> Mapping[str, Learned]:

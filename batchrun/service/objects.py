@@ -20,7 +20,7 @@ from batchrun.service.session import s3_client
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
 
-    from batchrun.service.target import Target
+    from batchrun.service.login import Login
 
 _PAGE: Final = 1000
 _AT_ONCE: Final = 16
@@ -43,16 +43,14 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-async def keys_under(
-    target: Target, bucket: str, prefix: str, endpoint_url: str | None
-) -> AsyncGenerator[str]:
+async def keys_under(login: Login, bucket: str, prefix: str, endpoint_url: str | None) -> AsyncGenerator[str]:
     """
     List the keys that begin with *prefix*, a page at a time.
 
     Raises:
         CallError: They cannot be listed.
     """
-    async with s3_client(target, endpoint_url=endpoint_url) as client:
+    async with s3_client(login, endpoint_url=endpoint_url) as client:
         token: dict[str, str] = {}
         while True:
             page = await _page(client, bucket, prefix, token)
@@ -81,7 +79,7 @@ async def _page(client: Any, bucket: str, prefix: str, token: dict[str, str]) ->
     return page
 
 
-async def presence_of(target: Target, uris: Sequence[str]) -> dict[str, Presence]:
+async def presence_of(login: Login, uris: Sequence[str]) -> dict[str, Presence]:
     """
     Look at each object, several at once.
 
@@ -89,7 +87,7 @@ async def presence_of(target: Target, uris: Sequence[str]) -> dict[str, Presence
         CallError: S3 cannot be asked at all.
     """
     found: dict[str, Presence] = {}
-    async with s3_client(target) as client:
+    async with s3_client(login) as client:
         waiting = iter(uris)
         try:
             async with anyio.create_task_group() as group:

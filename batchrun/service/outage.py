@@ -16,14 +16,16 @@ import structlog
 
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.service.classify import EXPIRED
+from batchrun.service.login import Login
+from batchrun.service.session import omics_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.clock import Clock
+    from batchrun.service.target import Target
 
 #: Seconds between two tries with new credentials, and between two words about it.
 _TRY_EVERY: Final = 5.0
@@ -96,11 +98,11 @@ class CredentialsWatch:
 
     def __init__(
         self,
-        make_client: Callable[[], AbstractAsyncContextManager[OmicsClient]],
+        target: Target,
         patience: Patience,
         clock: Clock,
     ) -> None:
-        self._make_client = make_client
+        self._target = target
         self._patience = patience
         self._clock = clock
         self._contexts: deque[AbstractAsyncContextManager[OmicsClient]] = deque()
@@ -110,9 +112,11 @@ class CredentialsWatch:
         self._said = float("-inf")
 
     async def open(self) -> OmicsClient:
-        """Make the next client to call with; the last stays open, for calls that are still in the air."""
-        context = self._make_client()
+        """Log in again, and make the next client to call with; the last stays, for calls in the air."""
+        login = Login(self._target)
+        context = omics_client(login)
         self.client = await context.__aenter__()
+        self.login = login
         self._contexts.append(context)
         while len(self._contexts) > _CLIENTS_KEPT:
             await self._contexts.popleft().__aexit__(None, None, None)

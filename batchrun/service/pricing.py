@@ -15,29 +15,23 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession
-from botocore import exceptions as boto
-
-from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.errors import BatchrunError, ServiceUnusableError, UsageError
 from batchrun.model.costs import DYNAMIC, STATIC, Prices
 from batchrun.model.prices import is_instance_type, price_of
 from batchrun.service.classify import classify
-from batchrun.service.session import is_loopback
+from batchrun.service.login import Login
+from batchrun.service.session import is_loopback, prices_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
+    from batchrun.service.target import Target
 
-_REGION: Final = "us-east-1"
 _PAGES: Final = 100
 #: What the price list calls run storage (awslabs' run analyzer asks for the same).
 _STORAGE: Final = {"Run Storage": STATIC, "Dynamic Run Storage": DYNAMIC}
 _HOURLY: Final = re.compile(r"h(ou)?rs?$", re.IGNORECASE)
-_CONFIG: Final = AioConfig(
-    retries={"total_max_attempts": 4, "mode": "standard"}, connect_timeout=10, read_timeout=20
-)
 #: Who has a local Pricing API says so in one of these.
 _LOCAL_TOO: Final = ("AWS_ENDPOINT_URL_PRICING", "AWS_ENDPOINT_URL")
 _ELSE: Final = "give --prices FILE instead: --save-prices makes one where it is allowed"
@@ -51,25 +45,24 @@ class Quoted:
     odd: Mapping[str, str]  #: what has no plain price, and why
 
 
-async def quoted(profile: str | None, omics_endpoint: str | None, region: str) -> Quoted:
+async def quoted(target: Target, region: str) -> Quoted:
     """
     Ask for all prices of *region*.
 
     Args:
-        profile: The AWS profile, where not the one in force.
-        omics_endpoint: Where the runs are, where not at AWS.
+        target: Where the runs are, and whose they are.
         region: Theirs.
 
     Raises:
-        UsageError: The runs are a local service's, which nobody bills.
+        UsageError: The runs are a local service's, which nobody bills, or the profile does not exist.
         ServiceUnusableError: It may not be asked, or does not answer.
     """
-    _check_billed(omics_endpoint)
+    _check_billed(target.endpoint_url)
     try:
-        session = AioSession(profile=profile)
-        made: Any = session.create_client("pricing", region_name=_REGION, config=_CONFIG)
-        async with made as client:
+        async with prices_client(Login(target)) as client:
             products = await _products(client, region)
+    except BatchrunError:
+        raise
     except Exception as raw:
         raise _unusable(raw) from raw
     return read(products, region)
@@ -183,8 +176,6 @@ def _check_billed(omics_endpoint: str | None) -> None:
 
 
 def _unusable(raw: Exception) -> ServiceUnusableError:
-    if isinstance(raw, boto.ProfileNotFound):
-        return ServiceUnusableError(f"{raw}; see --profile and AWS_PROFILE")
     error = classify(raw, "GetProducts")
     return ServiceUnusableError(
         f"there are no prices: {error}; allow pricing:GetProducts, or {_ELSE}; nothing is lost"

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import structlog
-from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession
 
-from batchrun.service.session import configured_region, is_loopback
+from batchrun.service.session import is_loopback, quotas_client
 
 if TYPE_CHECKING:
-    from batchrun.service.target import Target
+    from batchrun.service.login import Login
 
 #: "StartRun requests per second" (UG/service-quotas).
 _START_RUN: Final = "L-24A3B174"
@@ -26,42 +24,36 @@ _START_RUN: Final = "L-24A3B174"
 _KEPT_RUNS: Final = "L-C9679DBC"
 #: Seconds after which we do without: the pace is found anyhow, only a little later.
 _PATIENCE: Final = 3.0
-_CONFIG: Final = AioConfig(
-    retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=_PATIENCE, read_timeout=_PATIENCE
-)
 #: Who has a local Service Quotas too says so in one of these.
 _LOCAL_TOO: Final = ("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "AWS_ENDPOINT_URL")
 log = structlog.get_logger(__name__)
 
 
-async def start_run_quota(target: Target, omics_endpoint: str) -> float | None:
+async def start_run_quota(login: Login, omics_endpoint: str) -> float | None:
     """
     Ask for the applied quota of StartRun.
 
     Returns:
         Calls per second; None where it may not be read, or nobody answers in time.
     """
-    value = await _quota(target, omics_endpoint, _START_RUN)
+    value = await _quota(login, omics_endpoint, _START_RUN)
     if value is not None:
         log.info("quota_read", start_run_per_second=value)
     return value
 
 
-async def kept_runs_quota(target: Target, omics_endpoint: str) -> float | None:
+async def kept_runs_quota(login: Login, omics_endpoint: str) -> float | None:
     """Ask how many runs the account may keep; None where that may not be read."""
-    return await _quota(target, omics_endpoint, _KEPT_RUNS)
+    return await _quota(login, omics_endpoint, _KEPT_RUNS)
 
 
-async def _quota(target: Target, omics_endpoint: str, code: str) -> float | None:
+async def _quota(login: Login, omics_endpoint: str, code: str) -> float | None:
     """Ask for one quota; not AWS, where the runs are started on a local service with limits of its own."""
     if is_loopback(omics_endpoint) and not any(os.environ.get(name) for name in _LOCAL_TOO):
         return None  # without a client, which takes a while to make
     with anyio.move_on_after(_PATIENCE):
         try:
-            session = AioSession(profile=target.profile)
-            region = target.region or configured_region(session)
-            made: Any = session.create_client("service-quotas", region_name=region, config=_CONFIG)
-            async with made as client:
+            async with quotas_client(login, patience=_PATIENCE) as client:
                 if is_loopback(omics_endpoint) and not is_loopback(str(client.meta.endpoint_url)):
                     return None
                 answer = await client.get_service_quota(ServiceCode="omics", QuotaCode=code)

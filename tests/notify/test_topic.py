@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from urllib.parse import parse_qsl
 
 import pytest
@@ -12,6 +13,8 @@ from batchrun.errors import NoticeError, UsageError
 from batchrun.model.notices import Notice
 from batchrun.notify.channel import Message
 from batchrun.notify.topic import Topic
+from batchrun.service.target import Target
+from batchrun.service.topics import publish
 from tests.notify.samples import message, serving
 
 ARN = "arn:aws:sns:eu-west-1:123456789012:cohort"
@@ -19,6 +22,10 @@ _PUBLISHED = """<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/
 <MessageId>567910cd-659e-55d4-8ccb-5aaf14679dc0</MessageId></PublishResult></PublishResponse>"""
 _DENIED = """<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type>
 <Code>AuthorizationError</Code><Message>not allowed</Message></Error></ErrorResponse>"""
+
+
+def topic(arn: str = ARN, profile: str | None = None) -> Topic:
+    return Topic(arn, partial(publish, Target(profile=profile)))
 
 
 class Sns:
@@ -41,7 +48,7 @@ async def test_the_text_goes_to_mail_and_the_json_to_the_rest(monkeypatch):
     sns = Sns()
     async with serving(sns) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", url)
-        await Topic(ARN, profile=None).deliver(message())
+        await topic().deliver(message())
     (published,) = sns.published
     assert (published["Action"], published["TopicArn"]) == ("Publish", ARN)
     assert published["Subject"] == "batchrun: cohort has ended: 3 failed (of 3)"
@@ -56,7 +63,7 @@ async def test_a_subject_is_what_sns_takes_and_a_fifo_topic_gets_what_it_asks_fo
     long = Message(notice=Notice.END, batch="ü", title="ü\n" + "x" * 200, text="", summary={})
     async with serving(sns) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", url)
-        await Topic(f"{ARN}.fifo", profile=None).deliver(long)
+        await topic(f"{ARN}.fifo").deliver(long)
     (published,) = sns.published
     assert published["Subject"].startswith("batchrun: ??xxx")
     assert len(published["Subject"]) == 100
@@ -68,16 +75,16 @@ async def test_a_refusal_names_the_permission(monkeypatch):
     async with serving(Sns(denies=True)) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", url)
         with pytest.raises(NoticeError, match=r"AuthorizationError.*; allow sns:Publish"):
-            await Topic(ARN, profile=None).deliver(message())
+            await topic().deliver(message())
 
 
 async def test_missing_credentials_and_profiles_are_told(monkeypatch):
     with pytest.raises(NoticeError, match="nobody"):
-        await Topic(ARN, profile="nobody").deliver(message())
+        await topic(profile="nobody").deliver(message())
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(NoticeError, match="check the credentials"):
-        await Topic(ARN, profile=None).deliver(message())
+        await topic().deliver(message())
 
 
 @pytest.mark.parametrize(
@@ -85,9 +92,9 @@ async def test_missing_credentials_and_profiles_are_told(monkeypatch):
 )
 def test_what_is_no_topic_is_refused(arn):
     with pytest.raises(UsageError, match="give an ARN such as"):
-        Topic(arn, profile=None)
+        topic(arn)
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
 def test_topics_of_every_partition_are_taken(partition):
-    assert partition in Topic(ARN.replace("aws", partition, 1), profile=None).name
+    assert partition in topic(ARN.replace("aws", partition, 1)).name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.service.login import Login
 from batchrun.service.session import omics_client
 from batchrun.service.target import Target
 from tests.world import connected, start
@@ -14,13 +15,13 @@ async def test_no_region_is_a_usage_error(monkeypatch):
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     with pytest.raises(UsageError, match="AWS_REGION"):
-        async with omics_client(Target()):
+        async with omics_client(Login(Target())):
             pass
 
 
 async def test_a_profile_that_does_not_exist_is_a_usage_error():
     with pytest.raises(UsageError, match="no-such-profile"):
-        async with omics_client(Target(profile="no-such-profile")):
+        async with omics_client(Login(Target(profile="no-such-profile"))):
             pass
 
 
@@ -28,7 +29,7 @@ async def test_no_credentials_stop_before_anything_is_sent(monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(ServiceUnusableError, match="no AWS credentials found"):
-        async with omics_client(Target()):
+        async with omics_client(Login(Target())):
             pass
 
 
@@ -43,7 +44,7 @@ async def test_a_loopback_endpoint_needs_neither_region_nor_credentials(monkeypa
 async def test_the_endpoint_may_come_from_the_environment(monkeypatch):
     async with connected() as (_, simulator):
         monkeypatch.setenv("AWS_ENDPOINT_URL_OMICS", simulator.url)
-        async with omics_client(Target()) as client:
+        async with omics_client(Login(Target())) as client:
             assert client.meta.endpoint_url == simulator.url
             assert (await client.list_runs())["items"] == []
 
@@ -51,13 +52,13 @@ async def test_the_endpoint_may_come_from_the_environment(monkeypatch):
 async def test_the_users_retry_mode_does_not_bring_in_a_second_pace(monkeypatch):
     monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "7")
-    async with omics_client(Target()) as client:
+    async with omics_client(Login(Target())) as client:
         retries = client.meta.config.retries  # type: ignore[attr-defined]
         assert (retries["mode"], retries["total_max_attempts"]) == ("standard", 1)
 
 
 async def test_the_real_service_keeps_its_host_prefix():
-    async with omics_client(Target()) as client:
+    async with omics_client(Login(Target())) as client:
         assert client.meta.endpoint_url == "https://omics.us-east-1.amazonaws.com"
         assert client.meta.config.inject_host_prefix is not False
 
@@ -65,5 +66,5 @@ async def test_the_real_service_keeps_its_host_prefix():
 @pytest.mark.parametrize("url", ["nonsense", "ftp//x", "http://[::1"])
 async def test_an_endpoint_that_is_no_url_is_a_usage_error(url):
     with pytest.raises(UsageError):
-        async with omics_client(Target(endpoint_url=url)):
+        async with omics_client(Login(Target(endpoint_url=url))):
             pass

@@ -8,14 +8,16 @@ Belongs here: options, and channels made from them. Does not: the moments of tel
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchrun.cli.options import option, stacked
 from batchrun.cli.values import Duration, Lines
 from batchrun.errors import UsageError
+from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from batchrun.clock import Clock
     from batchrun.notify import Channel
@@ -94,4 +96,10 @@ def _channels(options: dict[str, Any], clock: Clock) -> Iterator[Channel]:
     for url in options["notify_url"]:
         yield Webhook(url, clock=clock)
     for arn in options["notify_topic"]:
-        yield Topic(arn, profile=options["profile"])
+        yield Topic(arn, partial(_publish, Target(profile=options["profile"])))
+
+
+async def _publish(target: Target, region: str, request: Mapping[str, Any]) -> None:
+    from batchrun.service.topics import publish  # noqa: PLC0415 (takes long to import, and is rarely needed)
+
+    await publish(target, region, request)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Rate
     from batchrun.ports.workflows import Workflow, WorkflowKey
     from batchrun.service.client import AwsHealthOmics
+    from batchrun.service.login import Login
     from batchrun.service.target import Target
 
 #: Runs that are counted one by one; more are "at least so many".
@@ -84,9 +85,9 @@ async def examine(manifest: Manifest, places: RowPlaces, questions: Questions) -
         keys = {key for spec in manifest.specs() if (key := workflow_key(json.loads(spec.request)))}
         workflows = await _workflows(service, keys, answers)
         check_rows(manifest.specs(), workflows, findings)
-        await _head_room(service, target, manifest.count, answers)
+        await _head_room(service, manifest.count, answers)
     if questions.inputs:
-        await _look_for_inputs(manifest, target, findings, answers)
+        await _look_for_inputs(manifest, service.login, findings, answers)
     findings.tell(answers.problems, places)
     return answers
 
@@ -121,11 +122,11 @@ async def _workflows(
     return found
 
 
-async def _head_room(service: AwsHealthOmics, target: Target, rows: int, answers: Answers) -> None:
+async def _head_room(service: AwsHealthOmics, rows: int, answers: Answers) -> None:
     """Find out as much as may be read; none of it is worth failing for."""
     endpoint = service.account.partition(" ")[0]
-    answers.start_rate = await start_run_quota(target, endpoint)
-    kept = await kept_runs_quota(target, endpoint)
+    answers.start_rate = await start_run_quota(service.login, endpoint)
+    kept = await kept_runs_quota(service.login, endpoint)
     answers.kept_runs = None if kept is None else int(kept)
     if kept is not None and rows > kept:
         answers.warnings.append(
@@ -150,9 +151,9 @@ async def _active(service: AwsHealthOmics) -> int:
     return len(ids)
 
 
-async def _look_for_inputs(manifest: Manifest, target: Target, findings: Findings, answers: Answers) -> None:
+async def _look_for_inputs(manifest: Manifest, login: Login, findings: Findings, answers: Answers) -> None:
     uris = sorted({uri for spec in manifest.specs() for uri, _ in inputs_of(spec)})
-    found = await presence_of(target, uris)
+    found = await presence_of(login, uris)
     answers.inputs = len(uris)
     check_inputs(manifest.specs(), lambda uri: _TROUBLES.get(found[uri]), findings)
     if unsure := [uri for uri in uris if found[uri] is Presence.UNSURE]:

@@ -106,7 +106,8 @@ def pair(wish: Wish) -> None:
 
 
 async def _list(wish: Wish, pairs: Pairs, problems: Problems) -> None:
-    from batchrun.service.objects import keys_under, split_uri  # noqa: PLC0415 (loads aiobotocore)
+    from batchrun.service.login import Login  # noqa: PLC0415 (loads aiobotocore)
+    from batchrun.service.objects import keys_under, split_uri  # noqa: PLC0415 (likewise)
 
     bucket, prefix = split_uri(wish.source)
     if not bucket:
@@ -115,7 +116,7 @@ async def _list(wish: Wish, pairs: Pairs, problems: Problems) -> None:
     prefix = prefix[:-1] if prefix.endswith("*") else prefix and prefix.rstrip("/") + "/"
     folder = prefix[: prefix.rfind("/") + 1]
     try:
-        async with aclosing(keys_under(wish.target, bucket, prefix, wish.endpoint_url)) as keys:
+        async with aclosing(keys_under(Login(wish.target), bucket, prefix, wish.endpoint_url)) as keys:
             async for key in keys:
                 if file := file_under(bucket, key, folder, with_path=wish.naming.matches_path):
                     pairs.add(file, problems)

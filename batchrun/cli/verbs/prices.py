@@ -19,6 +19,7 @@ from batchrun.cli.showing.output_file import drafted
 from batchrun.cli.speak import complain
 from batchrun.errors import UsageError
 from batchrun.model.prices import checked, written
+from batchrun.service.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ async def prices_for(options: dict[str, Any], region: str) -> Prices:
     # Only now: to import the client takes longer than to reckon.
     from batchrun.service.pricing import quoted  # noqa: PLC0415
 
-    found = await quoted(options["profile"], options["endpoint_url"], region)
+    found = await quoted(Target(profile=options["profile"], endpoint_url=options["endpoint_url"]), region)
     for name, why in sorted(found.odd.items()):
         complain(printable(f"no price of {name}: {why}; give one with --prices"))
     if options["save_prices"] is not None:

@@ -50,6 +50,12 @@ class Ended:
         return not self.counts.open
 
     @property
+    def is_held_back(self) -> bool:
+        """Whether rows wait that no launch submits before somebody decides: ``stop_after`` was reached."""
+        waiting = (State.PLANNED, State.BACKOFF)
+        return self.stop is Stop.FAILURES and any(self.counts.by_state.get(state) for state in waiting)
+
+    @property
     def has_only_succeeded(self) -> bool:
         """Whether every entry's run was seen as COMPLETED."""
         return self.counts.by_state.get(State.SUCCEEDED, 0) == self.counts.total

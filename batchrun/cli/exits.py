@@ -24,6 +24,7 @@ class Exit(enum.IntEnum):
     WORK_LEFT = 3  #: stopped with work left: --once, --detach, --deadline, a signal
     HELD = 4  #: another launcher holds the batch
     UNUSABLE = 5  #: the service, or the disk, cannot be used; nothing is lost
+    HELD_BACK = 6  #: --stop-after was reached: nothing more is submitted until somebody decides
     DEFECT = 70  #: a defect of batchrun
 
 
@@ -34,6 +35,7 @@ MEANINGS: Final = {
     Exit.WORK_LEFT: "stopped with work left (--once, --detach, --deadline, a signal); run it again",
     Exit.HELD: "another launcher holds the batch",
     Exit.UNUSABLE: "the service (credentials, permission, network) or disk cannot be used; nothing is lost",
+    Exit.HELD_BACK: "--stop-after was reached; nothing more is submitted until somebody decides",
     Exit.DEFECT: "a defect of batchrun; please report it",
 }
 
@@ -51,6 +53,7 @@ _WORST_FIRST: Final = (
     Exit.DEFECT,
     Exit.UNUSABLE,
     Exit.INPUT,
+    Exit.HELD_BACK,
     Exit.WORK_LEFT,
     Exit.HELD,
     Exit.SOME_FAILED,

@@ -171,7 +171,8 @@ class Launcher:
     def drain(self, stop: Stop = Stop.SIGNAL) -> None:
         """Start nothing more; end when what is in the air has been answered and recorded."""
         if not self._draining.is_set():
-            self._stop = stop
+            # Whatever ends it now: what waits is not submitted by the same launch again.
+            self._stop = self._stop if self._stop is Stop.FAILURES else stop
             self._planner.drain()
             self._actor.hurry()
             self._sweeper.hurry()
@@ -342,13 +343,23 @@ class Launcher:
     # -- how it stops
 
     def _mind_failures(self) -> None:
-        """Submit no more once too many entries have failed; runs are left alone and watched on."""
+        """
+        Submit no more once too many entries have failed, until somebody has some of them tried again.
+
+        Runs are left alone and watched on.
+        """
         is_too_many = self._limits.stop_after.is_reached(self._tally.failed, self._tally.total)
         if is_too_many and self._stop is Stop.FINISHED and self._tally.waiting:
             self._stop = Stop.FAILURES
             self._planner.hold_back()
             self._actor.hold_back()
-            log.warning("submission_stopped", batch=self._batch, failed=self._tally.failed)
+            cure = "retry what failed, or raise --stop-after"
+            log.warning("submission_stopped", batch=self._batch, failed=self._tally.failed, cure=cure)
+        elif not is_too_many and self._stop is Stop.FAILURES and not self._draining.is_set():
+            self._stop = Stop.FINISHED
+            self._planner.go_on()
+            self._is_due_known = False
+            log.info("submission_resumed", batch=self._batch, failed=self._tally.failed)
 
     async def _guarded(self, forever: object) -> None:
         try:

@@ -179,6 +179,10 @@ class Planner:
         self._is_holding_back = True
         self._ready.clear()
 
+    def go_on(self) -> None:
+        """Submit again, after it was held back."""
+        self._is_holding_back = False
+
     def drain(self) -> None:
         """Plan nothing more; what is in the air is still awaited."""
         self._is_draining = True

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State
+from batchrun.model.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,6 +70,12 @@ class Overview:
     def has_ended(self) -> bool:
         """Whether no entry has work left."""
         return not self.counts.open
+
+    @property
+    def may_be_held_back(self) -> bool:
+        """Whether rows wait while others have failed: a launch with ``--stop-after`` may submit no more."""
+        tally = Tally(self.counts.by_state, self.counts.by_status)
+        return bool(tally.waiting and tally.failed)
 
 
 async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:

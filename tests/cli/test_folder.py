@@ -229,3 +229,13 @@ def test_work_that_is_left_outweighs_failures_that_can_be_told_later():
     assert worst([Exit.WORK_LEFT, Exit.UNUSABLE, Exit.HELD]) is Exit.UNUSABLE
     assert [worst([code]) for code in Exit] == list(Exit)
     assert worst(list(Exit)) is Exit.DEFECT
+    assert worst([Exit.HELD_BACK, Exit.WORK_LEFT, Exit.HELD, Exit.SOME_FAILED]) is Exit.HELD_BACK
+    assert worst([Exit.HELD_BACK, Exit.INPUT]) is Exit.INPUT
+
+
+def test_the_batch_that_is_held_back_decides_the_folders_exit_code(shell: Shell, simulate):
+    simulated = simulate("--faults", "StartRun:ValidationException@a-a-*", "--time-scale", "1")
+    arguments = folder(shell, a=3, b=2)
+    done = launch(shell, simulated, arguments, "--once", "--stop-after", "1", "--concurrency", "1")
+    assert done.returncode == 6
+    assert "a: 2 planned, 1 refused (of 3" in done.stdout

@@ -189,9 +189,9 @@ def test_a_launch_that_cannot_go_on_is_told_once_until_one_can(shell: Shell, sim
 def test_too_many_failures_need_somebody(shell: Shell, simulate, notes: Notes):
     simulated = simulate("--faults", "StartRun:ValidationException")
     command = ("run", *shell.cohort(30), "--endpoint-url", simulated.url, "--rate", "20", *notes.options)
-    assert shell.run(*command, "--stop-after", "2").returncode == 3
+    assert shell.run(*command, "--stop-after", "2").returncode == 6
     assert notes.notices == ["failure", "stopped"]
-    assert (notes.told[-1]["exitCode"], notes.told[-1]["stop"]) == (3, "failures")
+    assert (notes.told[-1]["exitCode"], notes.told[-1]["stop"]) == (6, "failures")
 
 
 def test_hooks_may_come_from_the_environment_one_a_line(shell: Shell, simulate):

@@ -133,9 +133,28 @@ def test_too_many_failures_stop_the_submission(shell: Shell, simulate):
     done = shell.run(
         "run", *shell.cohort(30), "--endpoint-url", simulated.url, "--stop-after", "10%", "--rate", "20"
     )
-    assert done.returncode == 3
-    assert "too many entries have failed" in done.stdout
+    assert done.returncode == 6
+    assert "Too many have failed (--stop-after), so no more are submitted" in done.stdout
+    assert "to go on" not in done.stdout, "nothing goes on by itself"
     assert simulated.calls("StartRun") < 10
+    assert "unless those that failed are too many" in shell.run("status", "cohort").stdout
+    shell.run("cancel", "cohort", "--pending", "--yes")
+    assert "nothing is left to do" in shell.run("status", "cohort").stdout
+
+
+@pytest.mark.parametrize("how", [("--once",), ("--detach",), ("--deadline", "0.5s"), ("--once", "-q")])
+def test_a_launch_that_is_held_back_says_so_whatever_else_ends_it(shell: Shell, simulate, how):
+    """One row is refused, one runs on, and the others wait: cron must not take that for "go on"."""
+    simulated = simulate("--faults", "StartRun:ValidationException@cohort-s000", "--time-scale", "1")
+    command = ("run", *shell.cohort(5), "--endpoint-url", simulated.url, *FAST)
+    assert shell.run(*command, "--once", "--max-active", "1").returncode == 3
+    held = shell.run(*command, *how, "--stop-after", "1")
+    assert held.returncode == 6
+    assert "submission_stopped" in held.stderr
+    assert "-q" in how or "The same command only watches those that go on" in held.stdout
+    assert simulated.calls("StartRun") == 2
+    assert shell.run(*command, "--once").returncode == 3
+    assert simulated.calls("StartRun") == 5
 
 
 def test_once_says_how_things_stand(shell: Shell, simulate):

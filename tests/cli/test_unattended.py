@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import BATCHRUN, ROOT, Shell, assert_agreement, until
-from tests.cli.manual import TOPIC, blocks
+from batchrun.cli.exits import Exit
+from tests.cli.conftest import BATCHRUN, ROOT, Shell, assert_agreement, end, until
+from tests.cli.manual import PAGES, TOPIC, blocks
 
 FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s")
 #: All that cron gives a job.
@@ -111,6 +113,23 @@ def units() -> dict[str, str]:
     """Give the manual's systemd units by their file names."""
     parts = (block.removeprefix("# ").split("\n", 1) for block in blocks("ini", TOPIC["cron"]))
     return {Path(name).name: unit for name, unit in parts}
+
+
+def test_neither_cron_nor_systemd_takes_a_batch_that_is_held_back_for_one_that_goes_on():
+    for page in ("README.md", "cron"):
+        (line,) = blocks("crontab", PAGES[page])
+        (fine,) = re.findall(r"case \$\? in ([0-9|]+)\)", line)
+        assert set(fine.split("|")) == {"0", "3", "4"}
+    assert codes("SuccessExitStatus", units()["cohort.service"]) == {Exit.WORK_LEFT, Exit.HELD}
+    watch = units()["cohort-watch.service"]
+    again, never = codes("RestartForceExitStatus", watch), codes("RestartPreventExitStatus", watch)
+    assert again == {Exit.WORK_LEFT, Exit.UNUSABLE}
+    assert never == {Exit.SOME_FAILED, Exit.INPUT, Exit.HELD, Exit.HELD_BACK}
+
+
+def codes(setting: str, unit: str) -> set[int]:
+    (line,) = re.findall(rf"^{setting}=(.*)$", unit, flags=re.MULTILINE)
+    return {int(code) for code in line.split()}
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="this machine has no systemd")

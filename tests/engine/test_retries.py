@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 
 from batchrun.engine.launcher import Stop
+from batchrun.ledger import open_ledger
 from batchrun.model.limits import Mode, StopAfter
 from batchrun.model.retrying import RetryPolicy, RetryRule
 from batchrun.model.states import State
@@ -105,3 +106,24 @@ async def test_a_failure_that_is_retried_is_not_one_that_stops_the_submission(tm
         stop, _ = await it.launch(rows(10), max_active=2, stop_after=StopAfter(count=1))
         assert stop is Stop.FINISHED
         assert len(it.simulator.state().runs) == 20
+
+
+async def test_a_launch_that_is_held_back_goes_on_once_what_failed_is_retried(tmp_path):
+    """One row is refused while another begins to run: whoever retries the one meanwhile has decided."""
+    async with bench(tmp_path, simulated("StartRun:ValidationException@*row-0000=1x")) as it:
+        lease = await it.take_in(rows(6))
+        launcher = it.launcher(lease, max_active=2, stop_after=StopAfter(count=1))
+        async with anyio.create_task_group() as aside:
+            aside.start_soon(decide, it)
+            stop = await launcher.run()
+        assert stop is Stop.FINISHED
+        assert launcher.tally.has_only_succeeded
+        assert len(it.simulator.state().runs) == 6
+
+
+async def decide(it: Bench) -> None:
+    await anyio.sleep(10)
+    assert ("row-0000", "refused") in it.told.steps
+    assert len(it.simulator.state().runs) == 1
+    async with await open_ledger(it.path) as ledger:  # as another process does
+        assert await ledger.retry("cohort", ["row-0000"], at=it.clock.utcnow(), why="asked for")

@@ -214,6 +214,9 @@ def test_holding_back_submits_nothing_more_and_goes_on_with_the_rest():
     made.hold_back()
     assert {type(action) for action in plan(made)} == {Replay, Look}
     assert made.room() == 0
+    made.go_on()
+    made.add(planned("a"), now=0, at=at(0))
+    assert [type(action) for action in plan(made)] == [Submit]
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ async def conduct(job: Job, held: Launch, around: Around, clock: Clock) -> Exit:
     except BatchrunError as error:
         await around.metrics.write(held, progress, exit_code(error))
         raise
-    tell_end(held.batch, progress, held.tally, around.results, stop=ended.stop, output=job.output)
+    tell_end(ended, progress, held.tally, around.results, job.output)
     code = _exit(ended)
     await around.metrics.write(held, progress, code)
     await around.telling.end(held, ended, code)
@@ -225,6 +225,8 @@ async def write_results(held: Launch, path: Path, *, is_safe: bool = False) -> N
 
 
 def _exit(ended: Ended) -> Exit:
+    if ended.is_held_back:
+        return Exit.HELD_BACK
     if not ended.is_over:
         return Exit.WORK_LEFT
     return Exit.OK if ended.has_only_succeeded else Exit.SOME_FAILED

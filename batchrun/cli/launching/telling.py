@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import structlog
 
-from batchrun.engine.launcher import Stop
 from batchrun.errors import BatchrunError
 from batchrun.ledger import open_ledger
 from batchrun.model.tally import Tally
@@ -58,7 +57,7 @@ class Telling:
         """Tell of a launch that came to its own end."""
         facts = self._facts(ended_at=self._clock.utcnow(), exit_code=code.value, stop=ended.stop.value)
         words = partial(self._words, held.ledger, facts)
-        await self._end(held.ledger, held.tally, words, needs_somebody=ended.stop is Stop.FAILURES)
+        await self._end(held.ledger, held.tally, words, needs_somebody=ended.is_held_back)
 
     async def fail(self, path: str, error: BatchrunError, code: Exit) -> None:
         """

@@ -118,9 +118,10 @@ def _holder(now: Overview) -> str:
     if now.holder is not None:
         until = clock(now.holder.expires_at, now.at)
         return one_line(f"{now.holder.holder}, whose lease lasts until {until} unless renewed")
-    return (
-        "none, and nothing is left to do" if now.has_ended else "none at the moment; 'batchrun run' goes on"
-    )
+    if now.has_ended:
+        return "none, and nothing is left to do"
+    stopped = ", unless those that failed are too many for its --stop-after" if now.may_be_held_back else ""
+    return f"none at the moment; 'batchrun run' goes on{stopped}"
 
 
 def _starts(now: Overview) -> str:

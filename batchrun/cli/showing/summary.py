@@ -12,13 +12,13 @@ from batchrun.cli.printable import printable
 from batchrun.cli.showing.reporters import numbers
 from batchrun.cli.speak import emit, say
 from batchrun.cli.values import seconds
-from batchrun.engine.launcher import Stop
 from batchrun.report.results import row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from batchrun.api.launch import Ended
     from batchrun.cli.options import Output
     from batchrun.cli.showing.progress import Progress, Snapshot
     from batchrun.model.entry import Entry
@@ -37,29 +37,36 @@ _STATES = (
 )
 
 
-def tell_end(
-    batch: str, progress: Progress, tally: Tally, results: Path, *, stop: Stop, output: Output
-) -> None:
+def tell_end(ended: Ended, progress: Progress, tally: Tally, results: Path, output: Output) -> None:
     """Say how the batch stands at the end of a launch."""
     now = progress.snapshot(tally)
     if output.as_json:
-        emit("summary", batch=batch, stop=stop.value, results=str(results), **numbers(now))
+        emit("summary", batch=ended.batch, stop=ended.stop.value, results=str(results), **numbers(now))
     elif not output.quiet:
-        _tell(batch, now, list(progress.failures), tally, stop)
+        _tell(ended, now, list(progress.failures), tally)
         say(f"results: {results}")
 
 
-def _tell(batch: str, now: Snapshot, failures: Sequence[Entry], tally: Tally, stop: Stop) -> None:
-    say(f"{printable(batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})", hang=2)
+def _tell(ended: Ended, now: Snapshot, failures: Sequence[Entry], tally: Tally) -> None:
+    say(f"{printable(ended.batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})", hang=2)
     for entry in failures:
         say(f"  {failure(entry)}", hang=4)
     if tally.failed > len(failures):
         say(f"  {tally.failed} in all did not succeed; 'batchrun status --failed' shows each")
-    if stop is Stop.FAILURES:
-        say("too many entries have failed: no more were submitted; raise --stop-after for the rest")
     if now.ended < now.total:
-        going = "; the runs go on by themselves" if now.queued or now.running else ""
-        say(f"{now.total - now.ended} left{going}. Run the same command again to go on.")
+        is_going = bool(now.queued or now.running)
+        going = "; the runs go on by themselves" if is_going else ""
+        say(f"{now.total - now.ended} left{going}. {_advice(ended, is_going=is_going)}", hang=2)
+
+
+def _advice(ended: Ended, *, is_going: bool) -> str:
+    if not ended.is_held_back:
+        return "Run the same command again to go on."
+    watch = " The same command only watches those that go on." if is_going else ""
+    return (
+        "Too many have failed (--stop-after), so no more are submitted: 'batchrun status --failed' says why; "
+        f"then 'batchrun retry' what failed, or run again with a higher --stop-after.{watch}"
+    )
 
 
 def counts(now: Snapshot) -> str:

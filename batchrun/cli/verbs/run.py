@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog="Runs go on at the service whatever happens to this command. The first Ctrl-C ends it in good "
     "order, the second at once; the same command goes on where it stood. Of a folder's batches, the first of "
-    "70, 5, 2, 3, 4, 1, 0 that any of them ends with is the exit code: 1 waits until no work is left."
+    "70, 5, 2, 6, 3, 4, 1, 0 that any of them ends with is the exit code: 1 waits until no work is left."
     "\n\nRead on: 'batchrun help manifest', 'batchrun help retry', 'batchrun help cron' (systemd and hooks "
     "too), 'batchrun help reliability'."
 )
@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     "--stop-after",
     type=FailureLimit(),
     metavar="N|N%",
-    help="Submit nothing more once so many entries have failed; runs are left alone.  [default: never]",
+    help="Submit nothing more once so many entries have failed, and exit with 6; runs are left alone.  "
+    "[default: never]",
 )
 @option(
     "--retry",

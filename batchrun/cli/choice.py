@@ -115,6 +115,11 @@ def is_agreed(options: Mapping[str, Any], question: str) -> bool:
         return click.confirm(question, err=True)
 
 
+def is_told(options: Mapping[str, Any]) -> bool:
+    """Say whether people are told: not programs, nor who wants to hear of trouble alone and is not asked."""
+    return not (options["as_json"] or (options["quiet"] and options["yes"]))
+
+
 def tell_groups(groups: Mapping[str, Sequence[str]]) -> None:
     """Say which ids are in each group, the largest first."""
     for label, ids in sorted(groups.items(), key=lambda group: -len(group[1])):

@@ -229,7 +229,7 @@ class Launcher:
         self._probe_at = self._clock.monotonic() + wait
         self._planner.pause(self._probe_at)
         self._actor.hold_back()
-        log.warning("quota_full", batch=self._batch, message=event.message, next_try_in_seconds=round(wait))
+        log.info("quota_full", batch=self._batch, message=event.message, next_try_in_seconds=round(wait))
 
     # -- the loop
 

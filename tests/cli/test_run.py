@@ -94,10 +94,11 @@ def test_a_second_launcher_is_kept_off_and_makes_no_call(shell: Shell, simulate)
     assert end(first, signal.SIGTERM)[0] == 3
 
 
-def test_a_launcher_that_was_paused_past_its_lease_stops_and_changes_nothing(shell: Shell, simulate):
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_a_launcher_that_was_paused_past_its_lease_stops_and_changes_nothing(shell: Shell, simulate, quiet):
     simulated = simulate("--time-scale", "1")
     command = ("run", *shell.cohort(6), "--endpoint-url", simulated.url, "--lease", "1s", "--rate", "2")
-    paused = shell.start(*command)
+    paused = shell.start(*command, *quiet)
     simulated.wait_for_runs(2)
     # An answer that is not recorded when it is paused would be asked for again, by the same requestId.
     until(lambda: recorded(shell.folder / "batchrun.db", "accepted") >= 2)
@@ -110,6 +111,7 @@ def test_a_launcher_that_was_paused_past_its_lease_stops_and_changes_nothing(she
     code, said = end(paused)
     assert code == 4
     assert "Traceback" not in said
+    assert said == "" if quiet else "was taken over by" in said
     assert len(simulated.state()["runs"]) == 6
     assert simulated.calls("StartRun") == 6
     assert simulated.calls("GetRun") <= looks + 1  # one may have been on its way when it was paused

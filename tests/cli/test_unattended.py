@@ -94,6 +94,55 @@ def test_cron_has_nothing_to_mail_while_all_is_well(shell: Shell, simulate):
     assert_agreement(shell.results(), simulated)
 
 
+def test_cron_hears_nothing_of_what_is_tried_again(shell: Shell, simulate):
+    """A run fails and an answer is lost: both pass by themselves, and the exit code says so."""
+    faults = "StartRun:drop_after@cohort-s001=1x"
+    failing = ("--fail-first", "cohort-s000=1:SERVICE_ERROR")
+    simulated = simulate("--time-scale", "0.0005", "--faults", faults, *failing)
+    command = ("run", *shell.cohort(4), "--endpoint-url", simulated.url, *FAST, "--once", "-q")
+    codes = [3]
+    while codes[-1] == 3:
+        done = shell.run(*command, "--retry-wait", "0.2s")
+        assert (done.stdout, done.stderr) == ("", "")
+        codes.append(done.returncode)
+    assert codes[-1] == 0
+    assert attempts(shell) == {1: 3, 2: 1}
+
+
+def test_cron_hears_nothing_of_a_full_quota(shell: Shell, simulate):
+    simulated = simulate("--faults", "StartRun:ServiceQuotaExceededException")
+    done = shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, *FAST, "--once", "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+
+
+def test_cron_hears_of_what_failed_for_good_once(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0005", "--fail-first", "cohort-s000=9:WORKFLOW_RUN_FAILED")
+    command = ("run", *shell.cohort(1), "--endpoint-url", simulated.url, *FAST, "--once", "-q")
+    said = []
+    while (done := shell.run(*command)).returncode == 3:
+        said.append(done.stderr)
+    said += [done.stderr, shell.run(*command).stderr]
+    assert done.returncode == 1
+    (line,) = "".join(said).splitlines()
+    assert "run_failed" in line
+    assert "failureReason=WORKFLOW_RUN_FAILED" in line
+
+
+def test_who_wants_it_quiet_is_not_told_that_another_launcher_holds_the_batch(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "1")
+    command = ("run", *shell.cohort(1), "--endpoint-url", simulated.url)
+    other = shell.start(*command)
+    simulated.wait_for_runs(1)
+    quiet, told = shell.run(*command, "--once", "-q"), shell.run(*command, "--once", "--json")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (4, "", "")
+    assert told.returncode == 4
+    assert "batch 'cohort' is held by" in told.stderr
+    assert json.loads(told.stdout)["message_type"] == "held"
+    done = shell.run("cancel", "cohort", "--yes", "-q", "--endpoint-url", simulated.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert end(other)[0] == 1
+
+
 def test_cron_mails_what_is_wrong(shell: Shell):
     command = " ".join([*BATCHRUN, "run", *shell.cohort(1), "--region", "us-east-1", "--once", "-q"])
     done = under_cron(shell, f"cd {shell.folder} && {command}")

@@ -56,7 +56,7 @@ async def carry_out(batch: str, options: dict[str, Any]) -> bool:
                     if not (shown.as_json or shown.quiet):
                         say(f"results: {path}")
             except LeaseHeldError:
-                await _wait_for_another(session, batch)
+                await _wait_for_another(session, batch, shown)
             else:
                 break
         return not await _is_left(session, batch)
@@ -88,15 +88,15 @@ async def _conducted(held: Launch, shown: Output) -> Ended:
     return ended
 
 
-async def _wait_for_another(session: Session, batch: str) -> None:
+async def _wait_for_another(session: Session, batch: str, shown: Output) -> None:
     """Wait until whoever holds the batch has done it, or holds it no more."""
     ledger, clock = await session.ledger(), SystemClock()
     is_told = False
     while await _is_left(session, batch) and (lease := await ledger.holder(batch, at=clock.utcnow())):
-        if not is_told:
+        if not (is_told or shown.quiet):
             who = printable(f"batch '{batch}' is held by {lease.holder}, which takes note and carries it out")
             complain(f"{who}; this waits for it, Ctrl-C does no harm")
-        is_told = True
+        is_told = not shown.quiet
         await clock.sleep(_LOOK_EVERY)
     if is_told and not await _is_left(session, batch):
         complain("it has carried it out")

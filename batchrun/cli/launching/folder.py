@@ -15,11 +15,19 @@ import anyio
 
 from batchrun import points
 from batchrun.cli.exits import Exit, exit_code, worst
-from batchrun.cli.launching.launch import conduct, launching, listen, prepared, session, told
+from batchrun.cli.launching.launch import (
+    conduct,
+    launching,
+    listen,
+    prepared,
+    session,
+    tell_held,
+    told,
+)
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.launching.manifests import loaded_folder
 from batchrun.cli.printable import printable
-from batchrun.cli.speak import complain, emit
+from batchrun.cli.speak import complain
 from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, InputError, LeaseHeldError, UsageError
 from batchrun.points import Point
@@ -114,7 +122,7 @@ class _Together:
                 self._codes.append(await conduct(self._job, held, around, self._clock))
         except BatchrunError as error:
             if self._may_launch.is_set():
-                self._ended_early(error)
+                self._ended_early(manifest.batch, error)
             else:
                 self._not_taken_in(manifest.batch, error)
                 task_status.started()
@@ -124,21 +132,20 @@ class _Together:
         match error:
             case LeaseHeldError():
                 self._codes.append(Exit.HELD)
-                if self._job.output.as_json:
-                    emit("held", batch=batch, message=str(error))
-                if not self._job.output.quiet:
-                    complain(f"batchrun: {printable(str(error))}; passed over")
+                tell_held(self._job.output, batch, f"{error}; passed over")
             case InputError():
                 self._refused.setdefault(str(error), []).append(batch)
             case _:
                 raise error
 
-    def _ended_early(self, error: BatchrunError) -> None:
+    def _ended_early(self, batch: str, error: BatchrunError) -> None:
         """Tell, once, what ended a batch, and let the others go on; a defect ends them all."""
         code = exit_code(error)
         if code is Exit.DEFECT:
             raise error
         self._codes.append(code)
-        if str(error) not in self._told:
+        if code is Exit.HELD:
+            tell_held(self._job.output, batch, str(error))
+        elif str(error) not in self._told:
             self._told.add(str(error))
             complain(f"batchrun: {printable(str(error))}")

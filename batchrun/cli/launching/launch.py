@@ -26,12 +26,13 @@ from batchrun.cli.launching.logs import configure
 from batchrun.cli.launching.manifests import loaded
 from batchrun.cli.launching.metrics_file import MetricsFile
 from batchrun.cli.launching.telling import Telling
+from batchrun.cli.printable import printable
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter
 from batchrun.cli.showing.summary import tell_end
-from batchrun.cli.speak import complain
+from batchrun.cli.speak import complain, emit
 from batchrun.clock import SystemClock
-from batchrun.errors import BatchrunError, LeaseLostError, ServiceError, StorageError, UsageError
+from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, ServiceError, StorageError, UsageError
 from batchrun.points import Point
 from batchrun.report import results
 
@@ -91,17 +92,33 @@ async def launch(job: Job) -> Exit:
         BatchrunError: Whatever ended it early; results of what is known were written before, where there
             was a batch.
     """
-    clock = SystemClock()
     configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
     with loaded(job.source, as_json=job.output.as_json) as manifest:
         points.reached(Point.MANIFEST_READ)
-        around = prepared(job, manifest.batch, clock)
-        async with (
-            told(job, around),
-            session(job, clock) as work,
-            launching(job, work, manifest) as held,
-        ):
-            return await conduct(job, held, around, clock)
+        try:
+            return await _launched(job, manifest)
+        except LeaseError as error:
+            tell_held(job.output, manifest.batch, str(error))
+            return Exit.HELD
+
+
+def tell_held(output: Output, batch: str, message: str) -> None:
+    """Say that another launcher holds the batch, and to whoever wants it quiet nothing: the code says it."""
+    if output.as_json:
+        emit("held", batch=batch, message=message)
+    if not output.quiet:
+        complain(f"batchrun: {printable(message)}")
+
+
+async def _launched(job: Job, manifest: Manifest) -> Exit:
+    clock = SystemClock()
+    around = prepared(job, manifest.batch, clock)
+    async with (
+        told(job, around),
+        session(job, clock) as work,
+        launching(job, work, manifest) as held,
+    ):
+        return await conduct(job, held, around, clock)
 
 
 def prepared(job: Job, batch: str, clock: Clock) -> Around:

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import structlog
 
 from batchrun.cli.speak import emit
@@ -19,16 +20,19 @@ from batchrun.model.events import (
     Accepted,
     Deferred,
     Doubted,
+    Failed,
     Intended,
     Progressed,
     Recalled,
     Refused,
     Removed,
     Retried,
+    Revised,
     Withdrawn,
     kind,
 )
 from batchrun.model.states import ENDED, State
+from batchrun.model.verdicts import HELD
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
@@ -92,14 +96,47 @@ class Numbers(Reporter):
 
 
 class LogLines(Numbers):
-    """A log line for each change of substance, and the numbers once a minute."""
+    """
+    A log line for each change of substance, and the numbers once a minute.
+
+    A failure is a warning unless the run is retried by itself. That is known by the next step, which is
+    recorded together with it, so the line waits that long.
+    """
+
+    def __init__(self, batch: str, progress: Progress, clock: Clock) -> None:
+        super().__init__(batch, progress, clock)
+        self._failed: tuple[Failed, Entry] | None = None
+        self._has_failed = anyio.Event()
 
     def step(self, event: Event, entry: Entry) -> None:
         """Log the step: what changes hands or ends at info, what passes at debug."""
-        name, facts = _as_log(event, entry)
-        is_passing = isinstance(event, Progressed | Intended | Withdrawn)
-        level = log.debug if is_passing else log.warning if _is_bad(event, entry) else log.info
-        level(name, **bound(entry), **facts)
+        self._tell_failed(before=event)
+        if isinstance(event, Failed):
+            self._failed = event, entry
+            self._has_failed.set()
+        else:
+            is_passing = isinstance(event, Progressed | Intended | Withdrawn)
+            level = log.debug if is_passing else log.warning if _is_bad(event, entry) else log.info
+            _tell(level, event, entry)
+
+    async def run(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Log the numbers once a minute, and what failed and is not retried."""
+        async with anyio.create_task_group() as aside:
+            aside.start_soon(super().run, snapshot)
+            try:
+                while True:
+                    await self._has_failed.wait()
+                    self._has_failed = anyio.Event()
+                    self._tell_failed()
+            finally:
+                self._tell_failed()
+
+    def _tell_failed(self, before: Event | None = None) -> None:
+        """Log the failure that waits, if any, *before* the step that follows."""
+        if self._failed is not None:
+            is_retried = isinstance(before, Retried | Revised)
+            _tell(log.info if is_retried else log.warning, *self._failed)
+            self._failed = None
 
 
 class JsonLines(Reporter):
@@ -145,8 +182,16 @@ def bound(entry: Entry) -> dict[str, Any]:
     return {**facts, "run_id": entry.run.id} if entry.run else facts
 
 
+def _tell(level: Callable[..., Any], event: Event, entry: Entry) -> None:
+    name, facts = _as_log(event, entry)
+    level(name, **bound(entry), **facts)
+
+
 def _is_bad(event: Event, entry: Entry) -> bool:
-    return isinstance(event, Doubted) or (entry.state in ENDED and entry.state is not State.SUCCEEDED)
+    """Tell whether somebody has to know: a doubt that the launch settles by itself is none's business."""
+    if isinstance(event, Doubted):
+        return event.code in HELD
+    return entry.state in ENDED and entry.state is not State.SUCCEEDED
 
 
 def _as_log(event: Event, entry: Entry) -> tuple[str, dict[str, Any]]:

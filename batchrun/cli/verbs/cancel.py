@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import click
 
-from batchrun.cli.choice import CHOICE, GO_AHEAD, Choice, choice, counted, grouped, is_agreed, tell_groups
+from batchrun.cli.choice import (
+    CHOICE,
+    GO_AHEAD,
+    Choice,
+    choice,
+    counted,
+    grouped,
+    is_agreed,
+    is_told,
+    tell_groups,
+)
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import CONCURRENCY, LEDGER, OUTPUT, READ_RATE, RESULTS, SERVICE, option
 from batchrun.cli.printable import printable
@@ -60,7 +70,7 @@ async def _cancel(options: dict[str, Any]) -> Exit:
         batch = (await find_batch(ledger, options["batch"])).name
         states = _UNSENT if options["pending"] else _STATES
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]
-        if not options["as_json"]:
+        if is_told(options):
             _tell(batch, chosen, options)
         is_left = not chosen and await _is_left(ledger, batch)  # of an earlier cancel that was interrupted
         if options["dry_run"] or not (chosen or is_left):
@@ -100,7 +110,7 @@ def _end(batch: str, chosen: Sequence[Entry], options: dict[str, Any], *, is_don
     if is_done:
         return Exit.OK
     if options["dry_run"] or not chosen:
-        if not options["as_json"]:
+        if is_told(options):
             complain("nothing was changed")
         return Exit.OK
     complain("not all of it is done; it stands in the ledger: cancel again, or run the batch, to go on")

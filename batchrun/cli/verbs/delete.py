@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import click
 
-from batchrun.cli.choice import CHOICE, GO_AHEAD, Choice, choice, counted, is_agreed, shortened, tell_groups
+from batchrun.cli.choice import (
+    CHOICE,
+    GO_AHEAD,
+    Choice,
+    choice,
+    counted,
+    is_agreed,
+    is_told,
+    shortened,
+    tell_groups,
+)
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, target
 from batchrun.cli.printable import printable
@@ -54,7 +64,7 @@ async def _delete(options: dict[str, Any]) -> Exit:
     async with await open_ledger(options["ledger"]) as ledger:
         batch = (await find_batch(ledger, options["batch"])).name
         chosen = await _chosen(ledger, batch, choice(options))
-        if not options["as_json"]:
+        if is_told(options):
             say(f"{printable(batch)}: {counted(len(chosen), 'ended run', 'ended runs')} to delete")
             statuses = sorted({run.status for run in chosen})
             tell_groups({status: _named(chosen, status) for status in statuses})
@@ -98,7 +108,7 @@ async def _deleted(ledger: Ledger, chosen: Sequence[EndedRun], options: dict[str
 def _unchanged(batch: str, would_be: Sequence[EndedRun], options: dict[str, Any]) -> Exit:
     if options["as_json"]:
         emit("delete", batch=batch, runIds=[run.run_id for run in would_be], dryRun=options["dry_run"])
-    else:
+    elif is_told(options):
         complain("nothing was changed")
     return Exit.OK
 
@@ -113,7 +123,7 @@ def _end(batch: str, done: Deleted, options: dict[str, Any]) -> Exit:
             kept={run.run_id: why for run, why in done.kept},
             dryRun=False,
         )
-    else:
+    elif is_told(options):
         gone = f", {len(done.gone)} were gone already" if done.gone else ""
         say(f"{printable(batch)}: {counted(len(done.deleted), 'run', 'runs')} deleted{gone}")
     for why in sorted({why for _run, why in done.kept}):

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import click
 
-from batchrun.cli.choice import CHOICE, GO_AHEAD, choice, counted, grouped, is_agreed, shortened, tell_groups
+from batchrun.cli.choice import (
+    CHOICE,
+    GO_AHEAD,
+    choice,
+    counted,
+    grouped,
+    is_agreed,
+    is_told,
+    shortened,
+    tell_groups,
+)
 from batchrun.cli.options import LEDGER, OUTPUT, option
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
@@ -68,7 +78,7 @@ async def _retry(options: dict[str, Any]) -> int:
         chosen = [one for one in fitting if can_duplicate(one)] if duplicates else fitting
         _tell_left_out(fitting, {one.id for one in chosen})
         number = len(chosen)
-        if not options["as_json"]:
+        if is_told(options):
             what = "to run once more by runId" if duplicates else "to retry"
             say(f"{printable(batch)}: {counted(number, 'entry', 'entries')} {what}")
             tell_groups(grouped(chosen, ("failureReason", "status")))
@@ -97,6 +107,8 @@ def _tell_left_out(entries: Sequence[Entry], taken: AbstractSet[str]) -> None:
 def _end(batch: str, ids: Sequence[str], options: dict[str, Any], *, is_done: bool) -> int:
     if options["as_json"]:
         emit("retry", batch=batch, ids=list(ids), dryRun=options["dry_run"])
+    elif not is_told(options):
+        pass
     elif not is_done:
         complain("nothing was changed")
     elif ids:

@@ -20,8 +20,10 @@ from batchrun.cli.options import option, stacked
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import say
 from batchrun.errors import UsageError
-from batchrun.report import where
-from batchrun.report.results import row
+from batchrun.ports.ledger import Outcome
+from batchrun.report import asked, where
+from batchrun.report.own_columns import TASK_REASON
+from batchrun.report.results import View, latest_row, status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
@@ -37,7 +39,10 @@ CHOICE: Final = stacked(
     option("--ids", multiple=True, metavar="ID,...", envvar="BATCHRUN_IDS", help="Only these; repeatable."),
     option("--ids-from", metavar="FILE", help="Only the ids in this file, one a line; - is standard input."),
     option(
-        "--where", multiple=True, metavar="COLUMN=GLOB", help="Only those whose results say so; repeatable."
+        "--where",
+        multiple=True,
+        metavar="COLUMN=GLOB",
+        help="Only those whose results say so, such as status=FAILED or taskReason=*MEMORY*; repeatable.",
     ),
 )
 
@@ -59,29 +64,23 @@ class Choice:
         """Whether every entry is meant."""
         return self.ids is None and not self.conditions
 
-    def fits(self, entry: Entry) -> bool:
-        """Tell whether *entry* is meant."""
-        if self.ids is not None and entry.id not in self.ids:
-            return False
-        if not self.conditions:
-            return True
-        cells = row(entry)
-        return all(condition.matches(cells) for condition in self.conditions)
-
     async def entries(self, ledger: Ledger, batch: str, states: Collection[State]) -> AsyncIterator[Entry]:
         """
         Go through the batch's entries in *states* that are meant.
 
         Raises:
-            UsageError: The batch has no entry of an id that was given.
+            UsageError: The batch has no entry of an id that was given, or cannot have what a condition says.
         """
         await self._check_ids(ledger, batch)
+        await asked.check(ledger, batch, self.conditions)
+        view = View(where=self.conditions)
         for state in states:
             after = -1
             while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
-                for entry in page:
-                    if self.fits(entry):
-                        yield entry
+                named = [Outcome(entry=one) for one in page if self.ids is None or one.id in self.ids]
+                for one in await asked.completed(ledger, batch, named, view):
+                    if view.shows(latest_row(one, view.own)):
+                        yield one.entry
                 after = page[-1].position
 
     async def _check_ids(self, ledger: Ledger, batch: str) -> None:
@@ -126,12 +125,24 @@ def tell_groups(groups: Mapping[str, Sequence[str]]) -> None:
         say(printable(f"  {label}: {shortened(ids)}"), hang=4)
 
 
-def grouped(entries: Sequence[Entry], columns: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """Group ids by the first of *columns* that their results have something in."""
+def by_status(entries: Sequence[Entry]) -> Mapping[str, Sequence[str]]:
+    """Group ids by status."""
     groups: dict[str, list[str]] = defaultdict(list)
     for entry in entries:
-        cells = row(entry)
-        groups[next((str(cells[name]) for name in columns if cells[name]), "")].append(entry.id)
+        groups[status(entry)].append(entry.id)
+    return groups
+
+
+async def by_reason(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Mapping[str, Sequence[str]]:
+    """Group ids by why their runs and tasks failed, or by status where no reason is known."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    view = View(columns=(TASK_REASON,))
+    for begin in range(0, len(entries), _PAGE):
+        page = [Outcome(entry=entry) for entry in entries[begin : begin + _PAGE]]
+        for outcome in await asked.completed(ledger, batch, page, view):
+            cells = latest_row(outcome, view.own)
+            tasks = f" (tasks: {cells[TASK_REASON]})" if cells[TASK_REASON] else ""
+            groups[f"{cells['failureReason'] or cells['status']}{tasks}"].append(outcome.entry.id)
     return groups
 
 

@@ -148,7 +148,9 @@ OUTPUT = stacked(
         help="How log lines on stderr look.",
     ),
     option("-v", "--verbose", count=True, show_default=False, help="Log every retry too."),
-    option("-q", "--quiet", is_flag=True, show_default=False, help="Say nothing but what somebody must see to."),
+    option(
+        "-q", "--quiet", is_flag=True, show_default=False, help="Say nothing but what somebody must see to."
+    ),
 )
 
 

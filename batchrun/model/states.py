@@ -54,6 +54,8 @@ _ENDS = {
     "CANCELLED": Outlook.CANCELLED,
     "DELETED": Outlook.REMOVED,
 }
+#: The statuses that the API documents, in the order of a run's life.
+STATUSES = (*GOING_STATUSES, *_ENDS)
 
 
 def outlook(status: str) -> Outlook:
@@ -63,4 +65,4 @@ def outlook(status: str) -> Outlook:
 
 def is_known_status(status: str) -> bool:
     """Tell whether *status* is one of the eight that the API documents."""
-    return status in _ENDS or status in GOING_STATUSES
+    return status in STATUSES

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batchrun.model.notices import Notice
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
+    from batchrun.model.tasks import FailedTasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,7 @@ class Outcome:
 
     entry: Entry
     earlier: tuple[PastAttempt, ...] = ()
+    tasks: Mapping[int, FailedTasks] = field(default_factory=dict)  #: by attempt; for whoever asked for them
 
 
 class Ledger(Standing, FailedRuns, CancellingLedger, Usages):

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from batchrun.errors import UsageError
-from batchrun.report.sinks import PAST_COLUMNS, Sink, nested
+from batchrun.report.own_columns import text_of
+from batchrun.report.sinks import SHARED_COLUMNS, Sink, nested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
     from batchrun.report.results import View
     from batchrun.report.sinks import Row
 
+_ATTEMPT: Final = "attempt"
 _TIMES: Final = frozenset({"creationTime", "startTime", "stopTime"})
 #: Entries in a row group: what is held at once.
 _GROUP: Final = 10_000
 
 
 class ParquetSink(Sink):
-    """A row for each entry, its earlier attempts in a list within it; times are times."""
+    """
+    A row for each entry, its earlier attempts in a list within it; times are times.
+
+    A column has one type, so what a row's own columns hold is text, as in a CSV.
+    """
 
     def __init__(self, file: IO[bytes], view: View) -> None:
         self._arrow = _pyarrow("pyarrow")
@@ -57,14 +63,14 @@ class ParquetSink(Sink):
         pa = self._arrow
         fields = [(name, self._type(name)) for name in columns]
         if self._attempts:
-            past = [(name, self._type(name)) for name in columns if name in PAST_COLUMNS]
+            past = [(name, self._type(name)) for name in columns if name not in SHARED_COLUMNS]
             fields.append(("attempts", pa.list_(pa.struct(past))))
         return pa.schema(fields)
 
     def _type(self, name: str) -> Any:
         if name in _TIMES:
             return self._arrow.timestamp("ms", tz="UTC")
-        return self._arrow.int32() if name == "attempt" else self._arrow.string()
+        return self._arrow.int32() if name == _ATTEMPT else self._arrow.string()
 
 
 def check() -> None:
@@ -84,7 +90,9 @@ def _typed(row: Row) -> dict[str, Any]:
 def _value(name: str, value: Any) -> Any:
     if name == "attempts":
         return [_typed(past) for past in value]
-    return datetime.fromisoformat(value) if name in _TIMES and value else value
+    if name in _TIMES and value:
+        return datetime.fromisoformat(value)
+    return value if name == _ATTEMPT else text_of(value)
 
 
 def _pyarrow(module: str) -> Any:

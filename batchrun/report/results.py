@@ -17,11 +17,12 @@ from batchrun import points
 from batchrun.errors import ResultsError
 from batchrun.model.states import State
 from batchrun.points import Point
+from batchrun.report.own_columns import asked_of, cells
 from batchrun.report.replacing import replacing
 from batchrun.report.sinks import CsvSink, JsonLinesSink, JsonSink, Sink
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
     from datetime import datetime
     from pathlib import Path
 
@@ -51,7 +52,7 @@ COLUMNS: Final = (
 )
 
 #: What an entry without a run, or whose run is gone, is called. Elsewhere the service's own word stands.
-_OWN_WORDS: Final = {
+OWN_STATUSES: Final = {
     State.PLANNED: "PLANNED",
     State.BACKOFF: "PLANNED",
     State.SUBMITTING: "SUBMITTING",
@@ -78,7 +79,7 @@ class View:
     """
 
     where: tuple[Condition, ...] = ()  #: an entry must satisfy each
-    columns: tuple[str, ...] | None = None  #: in this order; None for all
+    columns: tuple[str, ...] | None = None  #: in this order; None for the usual ones
     attempts: bool = False  #: earlier attempts too, whatever the columns and the format
 
     @property
@@ -87,12 +88,18 @@ class View:
         return COLUMNS if self.columns is None else self.columns
 
     @property
+    def own(self) -> tuple[str, ...]:
+        """Those beside the usual columns that are written or looked at."""
+        asked = [*self.names, *(name for condition in self.where for name in condition.columns)]
+        return tuple(dict.fromkeys(name for name in asked if name not in COLUMNS))
+
+    @property
     def nests_attempts(self) -> bool:
         """Whether a format that can tell attempts within their entry does so."""
         return self.attempts or self.columns is None
 
     def shows(self, latest: Row) -> bool:
-        """Tell whether an entry is to be written."""
+        """Tell whether an entry is to be written, by its latest row with the columns ``own``."""
         return all(condition.matches(latest) for condition in self.where)
 
 
@@ -117,13 +124,19 @@ def row(entry: Entry) -> Row:
 
 def status(entry: Entry) -> str:
     """Give the service's word for the run, or ours where there is none."""
-    own = _OWN_WORDS.get(entry.state)
+    own = OWN_STATUSES.get(entry.state)
     return own or (entry.run.status if entry.run else entry.state.name)
 
 
-def earlier_rows(outcome: Outcome) -> list[Row]:
+def latest_row(outcome: Outcome, own: Collection[str] = ()) -> Row:
+    """Give the row of the latest attempt, with the columns *own* beside the usual ones."""
+    entry = outcome.entry
+    return row(entry) | _own(own, entry.request, outcome, entry.attempt)
+
+
+def earlier_rows(outcome: Outcome, own: Collection[str] = ()) -> list[Row]:
     """Give a row for each attempt of the entry before the latest, oldest first."""
-    return [_past(outcome.entry.id, attempt) for attempt in outcome.earlier]
+    return [_past(outcome, attempt, own) for attempt in outcome.earlier]
 
 
 async def write(
@@ -166,12 +179,12 @@ async def write_to(
 
 async def fill(sink: Sink, outcomes: AsyncIterator[Outcome], view: View) -> int:
     """Put what *view* shows of the results into *sink*, and give the number of entries."""
-    count = 0
+    count, own = 0, view.own
     async for outcome in outcomes:
-        latest = row(outcome.entry)
+        latest = latest_row(outcome, own)
         if not view.shows(latest):
             continue
-        sink.add(latest, earlier_rows(outcome))
+        sink.add(latest, earlier_rows(outcome, own))
         count += 1
         points.reached(Point.WRITING_RESULTS)
     sink.finish()
@@ -188,11 +201,11 @@ def _sink(file: IO[str], format_: Format, view: View, *, is_safe: bool) -> Sink:
             return JsonLinesSink(file, view.names, attempts=view.nests_attempts)
 
 
-def _past(entry_id: str, attempt: PastAttempt) -> Row:
+def _past(outcome: Outcome, attempt: PastAttempt, own: Collection[str]) -> Row:
     request = json.loads(attempt.request) if attempt.request else {}
     run = attempt.run
     return {
-        "id": entry_id,
+        "id": outcome.entry.id,
         **_run_columns(run),
         "status": run.status if run else "REFUSED",
         "attempt": attempt.attempt,
@@ -201,7 +214,14 @@ def _past(entry_id: str, attempt: PastAttempt) -> Row:
         "workflowId": request.get("workflowId"),
         "failureReason": run.failure_reason if run else attempt.code,
         "statusMessage": run.status_message if run else attempt.message,
+        **_own(own, attempt.request or "{}", outcome, attempt.attempt),
     }
+
+
+def _own(own: Collection[str], request: str, outcome: Outcome, attempt: int) -> Row:
+    if not own:
+        return {}
+    return cells(own, asked_of(request, outcome.entry.content), outcome.tasks.get(attempt))
 
 
 def _run_columns(run: Run | None) -> dict[str, Json]:

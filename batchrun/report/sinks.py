@@ -12,6 +12,8 @@ import json
 from abc import ABC, abstractmethod
 from typing import IO, TYPE_CHECKING, Final
 
+from batchrun.report.own_columns import text_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,7 +50,7 @@ class CsvSink(Sink):
     def add(self, latest: Row, earlier: Sequence[Row]) -> None:
         """Write an entry, oldest attempt first."""
         for row in (*earlier, latest) if self._attempts else (latest,):
-            cells = ["" if row[name] is None else str(row[name]) for name in self._columns]
+            cells = [text_of(row[name]) or "" for name in self._columns]
             self._writer.writerow([_defused(cell) for cell in cells] if self._is_safe else cells)
 
     def finish(self) -> None:
@@ -96,28 +98,13 @@ def nested(latest: Row, earlier: Sequence[Row], columns: Sequence[str], *, attem
     record: Row = {name: latest[name] for name in columns}
     if attempts:
         record["attempts"] = [
-            {name: row[name] for name in columns if name in PAST_COLUMNS} for row in earlier
+            {name: row[name] for name in columns if name not in SHARED_COLUMNS} for row in earlier
         ]
     return record
 
 
-#: What is told of an earlier attempt within its entry.
-PAST_COLUMNS: Final = frozenset(
-    {
-        "attempt",
-        "requestId",
-        "status",
-        "runId",
-        "uuid",
-        "runOutputUri",
-        "creationTime",
-        "startTime",
-        "stopTime",
-        "failureReason",
-        "statusMessage",
-        "arn",
-    }
-)
+#: What an earlier attempt shares with its entry.
+SHARED_COLUMNS: Final = frozenset({"id", "name", "workflowId"})
 
 
 def _defused(value: str) -> str:

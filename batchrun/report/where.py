@@ -1,8 +1,8 @@
 """
 Choosing rows and columns of the results by what people type: ``status=FAILED``, ``id=NA12*``, ``id,status``.
 
-Belongs here: reading such words, and matching rows. Does not: what a row is (``results``), and what is done
-with those that match.
+Belongs here: reading such words, and matching rows. Does not: what a row is (``results``, ``own_columns``),
+whether a batch has what they speak of (``asked``), and what is done with those that match.
 """
 
 from __future__ import annotations
@@ -10,9 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
+from batchrun.report.own_columns import (
+    FIELDS,
+    TASK_REASON,
+    TASK_REASONS_BETWEEN,
+    is_own,
+    text_of,
+)
 from batchrun.report.results import COLUMNS
 
 if TYPE_CHECKING:
@@ -20,19 +27,36 @@ if TYPE_CHECKING:
 
     from batchrun.model.spec import Json
 
+STATUS: Final = "status"
+#: Stands for the usual columns in a list of columns.
+_USUAL: Final = "all"
+_OTHERS: Final = ("taskReason", *FIELDS, "parameters.NAME", "tags.NAME")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """One thing that a row must be, or must not be; what is not known counts as empty text."""
 
-    column: str
-    glob: str  #: ``*``, ``?`` and ``[...]`` as in a shell; upper and lower case differ
+    columns: tuple[str, ...]  #: one of which must match
+    glob: str  #: ``*``, ``?`` and ``[...]`` as in a shell; upper and lower case differ, but for statuses
     is_wanted: bool = True  #: False for ``!=``
 
     def matches(self, row: Mapping[str, Json]) -> bool:
-        """Tell whether *row*, keyed by the results' columns, is as this condition wants it."""
-        value = row[self.column]
-        return fnmatchcase("" if value is None else str(value), self.glob) is self.is_wanted
+        """Tell whether *row*, keyed by columns, is as this condition wants it."""
+        return any(self._is_like(name, text_of(row[name]) or "") for name in self.columns) is self.is_wanted
+
+    def is_of_status(self, status: str) -> bool:
+        """Tell whether this condition's glob fits *status*, in whatever case."""
+        return fnmatchcase(status.casefold(), self.glob.casefold())
+
+    def _is_like(self, name: str, text: str) -> bool:
+        match name:
+            case "status":
+                return self.is_of_status(text)
+            case "taskReason":
+                return any(fnmatchcase(reason, self.glob) for reason in text.split(TASK_REASONS_BETWEEN))
+            case _:
+                return fnmatchcase(text, self.glob)
 
 
 def parse(text: str) -> Condition:
@@ -46,32 +70,39 @@ def parse(text: str) -> Condition:
     name = left.removesuffix("!").strip()
     if not equals or not name:
         raise UsageError(f"'{text}' is no condition; write COLUMN=GLOB or COLUMN!=GLOB, as in status=FAILED")
-    return Condition(column=column(name), glob=glob.strip(), is_wanted=not left.endswith("!"))
+    return Condition(columns=(column(name),), glob=glob.strip(), is_wanted=not left.endswith("!"))
+
+
+def failed_of(glob: str) -> Condition:
+    """Give the condition that the run, or a task of it, failed for a reason like *glob*."""
+    return Condition(columns=("failureReason", TASK_REASON), glob=glob)
 
 
 def columns(text: str) -> tuple[str, ...]:
     """
-    Read the names of columns, with commas between.
+    Read the names of columns, with commas between; ``all`` stands for the usual ones.
 
     Raises:
         UsageError: One of them is no column, or is there twice.
     """
-    names = tuple(column(name.strip()) for name in text.split(","))
+    parts = [part.strip() for part in text.split(",")]
+    names = [name for part in parts for name in (COLUMNS if part == _USUAL else (column(part),))]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"column {twice} is there twice; name it once")
-    return names
+    return tuple(names)
 
 
 def column(name: str) -> str:
     """
-    Give *name* back where the results have such a column.
+    Give *name* back where the results have such a column, or may have.
 
     Raises:
         UsageError: They do not; says what was meant, perhaps.
     """
-    if name in COLUMNS:
+    if name in COLUMNS or is_own(name):
         return name
-    by_small = {one.lower(): one for one in COLUMNS}
+    known = (*COLUMNS, *_OTHERS)
+    by_small = {one.lower(): one for one in known}
     near = get_close_matches(name.lower(), by_small, n=1)
-    hint = f"did you mean {by_small[near[0]]}?" if near else f"the columns are: {', '.join(COLUMNS)}"
+    hint = f"did you mean {by_small[near[0]]}?" if near else f"the columns are: {', '.join(known)}"
     raise UsageError(f"the results have no column '{name}'; {hint}")

@@ -20,7 +20,7 @@ def test_nobody_is_asked_where_nobody_is_there(shell, simulate):
     done = shell.run("retry", "cohort", stdin="")
     assert done.returncode == 2
     assert "give --yes" in done.stderr
-    assert "WORKFLOW_RUN_FAILED: s000, s001, s002" in done.stdout
+    assert "WORKFLOW_RUN_FAILED (tasks: OUT_OF_MEMORY_ERROR): s000, s001, s002" in done.stdout
 
 
 def test_what_failed_is_retried_on_request_with_all_attempts_kept(shell, simulate):
@@ -79,7 +79,8 @@ def test_a_launch_that_is_running_takes_note(shell, simulate):
     [
         (["--ids", "s001"], ["s001"]),
         (["--ids", "s001,s002", "--where", "id=*2"], ["s002"]),
-        (["--reason", "*MEMORY*"], []),
+        (["--reason", "*MEMORY*"], ["s000", "s001", "s002"]),  # as their tasks' reasons say
+        (["--reason", "*TIMED*"], []),
         (["--where", "status=FAILED", "--where", "id!=s000"], ["s001", "s002"]),
     ],
 )

@@ -15,7 +15,7 @@ from batchrun.manifest.spool import Spool
 from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write
 from batchrun.model.states import ENDED, State
 from batchrun.report.replacing import replacing
-from batchrun.report.results import row
+from batchrun.report.results import latest_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -66,7 +66,7 @@ async def write_failed(path: Path, outcomes: AsyncIterator[Outcome], view: View)
 async def _collect(spool: Spool, outcomes: AsyncIterator[Outcome], view: View) -> None:
     async for outcome in outcomes:
         entry = outcome.entry
-        if view.shows(row(entry)) if view.where else entry.state in _BAD:
+        if view.shows(latest_row(outcome, view.own)) if view.where else entry.state in _BAD:
             spool.add(entry.id, entry.content.encode())
     spool.seal()
 

@@ -11,9 +11,9 @@ from batchrun.cli.choice import (
     CHOICE,
     GO_AHEAD,
     Choice,
+    by_status,
     choice,
     counted,
-    grouped,
     is_agreed,
     is_told,
     tell_groups,
@@ -100,7 +100,7 @@ async def _is_left(ledger: Ledger, batch: str) -> bool:
 def _tell(batch: str, chosen: Sequence[Entry], options: dict[str, Any]) -> None:
     how = " before they are started" if options["pending"] else ""
     say(f"{printable(batch)}: {counted(len(chosen), 'entry', 'entries')} to cancel{how}")
-    tell_groups(grouped(chosen, ("status",)))
+    tell_groups(by_status(chosen))
 
 
 def _end(batch: str, chosen: Sequence[Entry], options: dict[str, Any], *, is_done: bool) -> Exit:

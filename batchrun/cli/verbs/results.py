@@ -20,6 +20,7 @@ from batchrun.cli.speak import complain, say, swallow
 from batchrun.cli.values import Lines
 from batchrun.cli.verbs.status import find_batch
 from batchrun.errors import ResultsError, UsageError
+from batchrun.report import asked, where
 from batchrun.report import results as report
 from batchrun.report.results import View
 
@@ -45,8 +46,9 @@ class _Wanted:
 
 
 @click.command(
-    epilog="CONDITION is COLUMN=GLOB or COLUMN!=GLOB, such as status=FAILED, id=NA12* or "
-    "failureReason=*MEMORY*. Earlier attempts are in json, jsonl and parquet in any case, within their entry."
+    epilog="CONDITION is COLUMN=GLOB or COLUMN!=GLOB, such as status=FAILED, id=NA12*, "
+    "failureReason=*MEMORY*, taskReason=*MEMORY* (any failed task's) or tags.family=CEU*; statuses may be in "
+    "either case. Earlier attempts are in json, jsonl and parquet in any case, within their entry."
     "\n\nRead on: 'batchrun help results'."
 )
 @click.argument("batch", required=False)
@@ -71,7 +73,12 @@ class _Wanted:
     metavar="CONDITION",
     help="Only rows that are so; repeatable, and then each must hold.",
 )
-@option("--columns", metavar="A,B,C", help="Only these columns, in this order.")
+@option(
+    "--columns",
+    metavar="A,B,C",
+    help="Only these columns, in this order. Beside the usual ones, which 'all' stands for: taskReason, "
+    "StartRun fields such as storageType, and the rows' own parameters.NAME and tags.NAME.",
+)
 @option(
     "--attempts",
     is_flag=True,
@@ -103,19 +110,17 @@ async def _results(options: dict[str, Any]) -> None:
         manifest_format(Path(options["failed_manifest"]))  # before anything is opened
     async with open_ledger(options["ledger"]) as ledger:
         batch = await find_batch(ledger, options["batch"])
+        await asked.check(ledger, batch.name, view.where, view.names)
         wanted = _wanted(options, view, batch)
         if wanted.failed_manifest is not None:
             await _write_failed(wanted.failed_manifest, ledger, batch, view)
         if wanted.output == _STDOUT:
-            await _to_stdout(ledger.outcomes(batch.name), wanted)
+            await _to_stdout(asked.outcomes(ledger, batch.name, view), wanted)
         elif wanted.output is not None:
-            await _to_file(Path(wanted.output), ledger.outcomes(batch.name), wanted)
+            await _to_file(Path(wanted.output), asked.outcomes(ledger, batch.name, view), wanted)
 
 
 def _view(options: dict[str, Any]) -> View:
-    # Only now: most people want the whole.
-    from batchrun.report import where  # noqa: PLC0415
-
     return View(
         where=tuple(where.parse(text) for text in options["where"]),
         columns=where.columns(options["columns"]) if options["columns"] is not None else None,
@@ -192,7 +197,7 @@ async def _fill_parquet(file: Any, outcomes: AsyncIterator[Outcome], wanted: _Wa
 async def _write_failed(path: Path, ledger: Ledger, batch: Batch, view: View) -> None:
     from batchrun.cli.showing.failed_manifest import write_failed  # noqa: PLC0415 (loads the manifest's formats)
 
-    count = await write_failed(path, ledger.outcomes(batch.name), view)
+    count = await write_failed(path, asked.outcomes(ledger, batch.name, view), view)
     if count:
         complain(printable(f"{path}: {_rows(count)}"))
     else:

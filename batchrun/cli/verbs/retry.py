@@ -10,9 +10,9 @@ import click
 from batchrun.cli.choice import (
     CHOICE,
     GO_AHEAD,
+    by_reason,
     choice,
     counted,
-    grouped,
     is_agreed,
     is_told,
     shortened,
@@ -45,7 +45,11 @@ _STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 )
 @click.argument("batch", required=False)
 @CHOICE
-@option("--reason", metavar="GLOB", help="Only those whose failureReason is this, such as '*MEMORY*'.")
+@option(
+    "--reason",
+    metavar="GLOB",
+    help="Only those of which the run, or a task of it, failed for this reason, such as '*MEMORY*'.",
+)
 @option(
     "--duplicate",
     is_flag=True,
@@ -70,7 +74,7 @@ def retry(context: click.Context, /, **options: Any) -> None:
 
 async def _retry(options: dict[str, Any]) -> int:
     reason = options["reason"]
-    more = [where.Condition(column="failureReason", glob=reason)] if reason else []
+    more = [where.failed_of(reason)] if reason else []
     async with await open_ledger(options["ledger"]) as ledger:
         batch = (await find_batch(ledger, options["batch"])).name
         duplicates = options["duplicate"]
@@ -81,7 +85,7 @@ async def _retry(options: dict[str, Any]) -> int:
         if is_told(options):
             what = "to run once more by runId" if duplicates else "to retry"
             say(f"{printable(batch)}: {counted(number, 'entry', 'entries')} {what}")
-            tell_groups(grouped(chosen, ("failureReason", "status")))
+            tell_groups(await by_reason(ledger, batch, chosen))
         question = f"start {counted(number, 'new attempt', 'new attempts')}?"
         ids = [entry.id for entry in chosen]
         if not chosen or options["dry_run"] or not is_agreed(options, question):

@@ -25,6 +25,7 @@ from batchrun.errors import (
     RefusedError,
     ThrottledError,
 )
+from batchrun.model.foreign import masked, shortened, storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,6 +99,8 @@ _NO_CREDENTIALS: Final = (
 )
 _CREDENTIALS_MESSAGE: Final = "the service does not take the credentials"
 _MESSAGE_LIMIT: Final = 1000
+_LONGEST_CODE: Final = 100
+_REDIRECTS: Final = range(300, 400)
 #: Seconds of waiting that a hint can ask for; botocore itself believes 5.
 _LONGEST_HINT: Final = 60.0
 
@@ -110,14 +113,14 @@ def classify(error: Exception, operation: str) -> CallError:
         return _from_answer(error.response, operation)
     if isinstance(error, _NO_CREDENTIALS):
         code = "UnauthorizedSSOToken" if isinstance(error, boto.SSOError) else type(error).__name__
-        return CredentialsError(str(error), operation=operation, code=code)
+        return CredentialsError(_told(masked(str(error))), operation=operation, code=code)
     if isinstance(error, boto.ParamValidationError):
-        return RefusedError(str(error), operation=operation, code="ParamValidationError")
+        return RefusedError(_told(str(error)), operation=operation, code="ParamValidationError")
     # Whatever else went wrong on the way there or back: a reset after sending looks the same as a
     # connection never made, and an answer that breaks the parser may have been a success.
-    return OutcomeUnknownError(
-        _cut(str(error) or "no further word"), operation=operation, code=type(error).__name__
-    )
+    # What botocore wraps without a word of its own speaks for itself.
+    cause = error.__context__ or error if type(error) is boto.HTTPClientError else error
+    return OutcomeUnknownError(_told(masked(str(cause))), operation=operation, code=type(cause).__name__)
 
 
 def unparsable(operation: str, missing: str) -> OutcomeUnknownError:
@@ -130,17 +133,29 @@ def unparsable(operation: str, missing: str) -> OutcomeUnknownError:
 def _from_answer(response: Mapping[str, Any], operation: str) -> CallError:
     facts = response.get("ResponseMetadata") or {}
     said = response.get("Error") or {}
+    headers = facts.get("HTTPHeaders") or {}
     status = facts.get("HTTPStatusCode")
-    code = str(said.get("Code") or status or "Unknown")
+    if status in _REDIRECTS and "location" in headers:
+        return _redirected(headers, operation)
+    code = _text(said.get("Code")) or str(status or "Unknown")
     kind = BY_CODE.get(code) or _by_status(status, code)
-    words = _CREDENTIALS_MESSAGE if kind is CredentialsError else _cut(str(said.get("Message") or ""))
+    words = _CREDENTIALS_MESSAGE if kind is CredentialsError else _text(said.get("Message"))
     return kind(
-        words or "no further word",
+        _told(words),
         operation=operation,
-        code=code,
+        code=shortened(code, _LONGEST_CODE),
         status=status,
-        service_request_id=facts.get("RequestId"),
-        retry_after=_retry_after(facts.get("HTTPHeaders") or {}),
+        service_request_id=_text(facts.get("RequestId")) or None,
+        retry_after=_retry_after(headers),
+    )
+
+
+def _redirected(headers: Mapping[str, str], operation: str) -> OutcomeUnknownError:
+    """Make the error for an answer that is not the service's: it never leads anybody elsewhere."""
+    return OutcomeUnknownError(
+        f"a redirect to {shortened(_text(headers['location']))}, which is not followed",
+        operation=operation,
+        code="Redirected",
     )
 
 
@@ -168,5 +183,9 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MESSAGE_LIMIT else text[:_MESSAGE_LIMIT] + "..."
+def _text(value: object) -> str:
+    return masked(storable(value)) if isinstance(value, str) else ""
+
+
+def _told(words: str) -> str:
+    return storable(words, _MESSAGE_LIMIT) or "no further word"

@@ -1,0 +1,53 @@
+"""
+Text of others, before it is kept or told: the service, a proxy or a configuration may have said anything.
+
+Belongs here: which characters no store takes, how long a text may be, what of an address is a secret. Does
+not: which field is a text at all (``service.wire``), what a terminal must not be sent (``cli.printable``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+#: Characters of a message that are kept: enough for any, and not a ledger's size for each row.
+KEPT: Final = 10_000
+#: Characters that are told of one where it is not what was asked for.
+TOLD: Final = 400
+_CUT: Final = "..."
+#: NUL ends a text in many a store, and half of a surrogate pair is no character.
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_ADDRESS: Final = re.compile(r"//[^\s\"'<>]+")
+_HOST: Final = re.compile(r"[\w.-]*(?::\d*)?|\[[\w.:%]*\](?::\d*)?")
+
+
+def storable(text: str, most: int = KEPT) -> str:
+    """Give *text* as any store can hold it, and at most so many characters of it."""
+    return _UNSTORABLE.sub("\ufffd", shortened(text, most))
+
+
+def shortened(text: str, most: int = TOLD) -> str:
+    """Give at most so many characters of *text*; dots say that there were more."""
+    return text if len(text) <= most else text[: most - len(_CUT)] + _CUT
+
+
+def masked(text: str) -> str:
+    """Give *text* with what addresses in it may hold in secret left out: users, passwords, queries."""
+    return _ADDRESS.sub(lambda found: "//" + _public(found[0][2:]), text)
+
+
+def _public(address: str) -> str:
+    """Give an address, without what is before its ``//``, as far as everybody may see it."""
+    place, mark, _ = _partitioned(address, "?#")
+    host, slash, path = _partitioned(place, "/")
+    _user, at, host = host.rpartition("@")
+    if not _HOST.fullmatch(host) and "@" in address:
+        # A password with a slash or a question mark in it is no such part by the rules, and still is one.
+        return "***@" + _public(address.rpartition("@")[2])
+    return ("***@" if at else "") + host + slash + path + (f"{mark}***" if mark else "")
+
+
+def _partitioned(text: str, marks: str) -> tuple[str, str, str]:
+    """Part *text* at the first of *marks* in it."""
+    at = min((index for mark in marks if (index := text.find(mark)) >= 0), default=len(text))
+    return text[:at], text[at : at + 1], text[at + 1 :]

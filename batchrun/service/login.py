@@ -7,15 +7,14 @@ Belongs here: finding them the way every AWS tool finds them. Does not: making c
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore import exceptions as boto
-from botocore.utils import parse_timestamp
 
 from batchrun.errors import ServiceUnusableError
+from batchrun.service.http import OneExchange
 
 if TYPE_CHECKING:
     from batchrun.service.target import Target
@@ -31,9 +30,8 @@ class Login:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.session: Any = AioSession(profile=target.profile)
-        # Of every client: botocore's own way tries many formats in turn.
-        factory = self.session.get_component("response_parser_factory")
-        factory.set_parser_defaults(timestamp_parser=_timestamp)
+        # Of every client, also of those that are made on the way to credentials.
+        self.session.set_default_client_config(AioConfig(http_session_cls=OneExchange))
 
     @property
     def region(self) -> str | None:
@@ -71,12 +69,3 @@ def configured_region(session: AioSession) -> str | None:
     """Read AWS_REGION too, which every AWS tool but botocore does."""
     region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
     return str(region) if region else None
-
-
-def _timestamp(value: Any) -> datetime:
-    """Read the service's times, which are ISO 8601."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return datetime.fromisoformat(value)
-    parsed: datetime = parse_timestamp(value)
-    return parsed

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -27,6 +28,7 @@ from batchrun.errors import (
 from batchrun.model.states import GOING_STATUSES
 from batchrun.ports.service import CallCounts, HealthOmics, Troubles
 from batchrun.service.classify import classify, unparsable
+from batchrun.service.deadline import in_time
 from batchrun.service.listing import pages
 from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
@@ -36,7 +38,7 @@ from batchrun.service.retry import RetryPolicy, RetrySettings
 from batchrun.service.tasks import failed_tasks
 from batchrun.service.unsent import in_a_hurry, window_passed
 from batchrun.service.usage import usage
-from batchrun.service.wire import listed, sighted, started
+from batchrun.service.wire import sighted, started
 
 if TYPE_CHECKING:
     import random
@@ -245,13 +247,16 @@ class AwsHealthOmics(HealthOmics):
 
     async def _identified(self, answer: Mapping[str, Any]) -> Run:
         """Read the answer to StartRun; its ``uuid`` is optional in the model, so ask where it lacks."""
-        if answer.get("uuid") or not answer.get("id"):
-            return started(answer)
+        run = started(answer)
+        if run.uuid:
+            return run
         try:
-            sighting = await self.get_run(str(answer["id"]))
+            sighting = await self.get_run(run.id)
         except CallError as error:
             raise unparsable("StartRun", "uuid") from error
-        return started({**answer, "uuid": sighting.run.uuid})
+        if not sighting.run.uuid:
+            raise unparsable("StartRun", "uuid")
+        return replace(run, uuid=sighting.run.uuid)
 
     async def get_run(self, run_id: str) -> Sighting:
         """Call GetRun."""
@@ -277,24 +282,23 @@ class AwsHealthOmics(HealthOmics):
 
     async def runs_named(self, name: str) -> AsyncIterator[str]:
         """List the runs of *name*: whether the filter is exact is not documented, nor that names are told."""
-        async for items in pages(self, {"name": name}):
-            for item in items:
-                if item.get("id") and item.get("name") in {name, "", None}:
-                    yield str(item["id"])
+        async for runs in pages(self, {"name": name}):
+            for run in runs:
+                if run.name in {name, ""}:
+                    yield run.id
 
     async def going_runs(self, run_group: str | None = None) -> AsyncGenerator[Sequence[Listed]]:
         """List the runs that have not ended, state by state."""
         group = {} if run_group is None else {"runGroupId": run_group}
         for status in GOING_STATUSES:
-            async for items in pages(self, {"status": status, **group}):
-                yield [one for item in items if (one := listed(item)) is not None]
+            async for runs in pages(self, {"status": status, **group}):
+                yield runs
 
     async def all_runs(self) -> AsyncIterator[tuple[str, str]]:
         """List every run."""
-        async for items in pages(self, {}):
-            for item in items:
-                if item.get("id"):
-                    yield str(item["id"]), str(item.get("name") or "")
+        async for runs in pages(self, {}):
+            for run in runs:
+                yield run.id, run.name
 
     async def failed_tasks(self, run: Run, *, limit: int) -> FailedTasks:
         """Call ListRunTasks, and GetRunTask for each."""
@@ -340,7 +344,7 @@ class AwsHealthOmics(HealthOmics):
             sent = self._clock.monotonic()
             self._sent[operation] += 1
             try:
-                answer = await send()
+                answer = await in_time(send(), operation, self.login.target.call_timeout)
             except Exception as raw:
                 error = classify(raw, operation)
                 is_answered = True

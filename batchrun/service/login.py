@@ -15,9 +15,13 @@ from botocore import exceptions as boto
 
 from batchrun.errors import ServiceUnusableError
 from batchrun.service.http import OneExchange
+from batchrun.service.wire import take_body
 
 if TYPE_CHECKING:
     from batchrun.service.target import Target
+
+#: Services whose answers are read as the JSON that they are.
+_SPEAKING_JSON: Final = ("omics", "pricing", "service-quotas")
 
 
 class Login:
@@ -32,6 +36,8 @@ class Login:
         self.session: Any = AioSession(profile=target.profile)
         # Of every client, also of those that are made on the way to credentials.
         self.session.set_default_client_config(AioConfig(http_session_cls=OneExchange))
+        for service in _SPEAKING_JSON:
+            self.session.register(f"before-parse.{service}", take_body)
 
     @property
     def region(self) -> str | None:

@@ -15,7 +15,9 @@ from botocore import exceptions as boto
 
 from batchrun.errors import CallError, NotFoundError
 from batchrun.service.classify import classify, unparsable
+from batchrun.service.deadline import in_time
 from batchrun.service.session import s3_client
+from batchrun.service.wire import needed, table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -53,9 +55,11 @@ async def keys_under(login: Login, bucket: str, prefix: str, endpoint_url: str |
     async with s3_client(login, endpoint_url=endpoint_url) as client:
         token: dict[str, str] = {}
         while True:
-            page = await _page(client, bucket, prefix, token)
+            page = await in_time(
+                _page(client, bucket, prefix, token), "ListObjectsV2", login.target.call_timeout
+            )
             for item in page.get("Contents") or ():
-                yield str(item["Key"])
+                yield needed(table(item), "Key", "ListObjectsV2")
             if not page.get("IsTruncated"):
                 return
             following = {"ContinuationToken": str(page.get("NextContinuationToken") or "")}
@@ -92,15 +96,15 @@ async def presence_of(login: Login, uris: Sequence[str]) -> dict[str, Presence]:
         try:
             async with anyio.create_task_group() as group:
                 for _ in range(min(_AT_ONCE, len(uris))):
-                    group.start_soon(_look_at, client, waiting, found)
+                    group.start_soon(_look_at, client, waiting, found, login.target.call_timeout)
         except* CallError as errors:
             raise _first(errors) from None
     return found
 
 
-async def _look_at(client: Any, waiting: Iterable[str], found: dict[str, Presence]) -> None:
+async def _look_at(client: Any, waiting: Iterable[str], found: dict[str, Presence], longest: float) -> None:
     for uri in waiting:
-        found[uri] = await _presence(client, *split_uri(uri))
+        found[uri] = await in_time(_presence(client, *split_uri(uri)), "HeadObject", longest)
 
 
 async def _presence(client: Any, bucket: str, key: str) -> Presence:

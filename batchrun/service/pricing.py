@@ -15,12 +15,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.errors import BatchrunError, ServiceUnusableError, UsageError
+from batchrun.errors import InputError, ServiceUnusableError, UsageError
 from batchrun.model.costs import DYNAMIC, STATIC, Prices
 from batchrun.model.prices import is_instance_type, price_of
 from batchrun.service.classify import classify
+from batchrun.service.deadline import in_time
 from batchrun.service.login import Login
 from batchrun.service.session import is_loopback, prices_client
+from batchrun.service.wire import items, next_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,8 +62,8 @@ async def quoted(target: Target, region: str) -> Quoted:
     _check_billed(target.endpoint_url)
     try:
         async with prices_client(Login(target)) as client:
-            products = await _products(client, region)
-    except BatchrunError:
+            products = await _products(client, region, target.call_timeout)
+    except (InputError, ServiceUnusableError):
         raise
     except Exception as raw:
         raise _unusable(raw) from raw
@@ -103,7 +105,7 @@ def read(products: Iterable[object], region: str) -> Quoted:
     )
 
 
-async def _products(client: Any, region: str) -> list[object]:
+async def _products(client: Any, region: str, longest: float) -> list[object]:
     asked: dict[str, Any] = {
         "ServiceCode": "AmazonOmics",
         "Filters": [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}],
@@ -112,11 +114,12 @@ async def _products(client: Any, region: str) -> list[object]:
     }
     found: list[object] = []
     for _ in range(_PAGES):
-        page = await client.get_products(**asked)
-        found += page.get("PriceList") or []
-        if not page.get("NextToken"):
+        page = await in_time(client.get_products(**asked), "GetProducts", longest)
+        found += items(page, "GetProducts", "PriceList")
+        token = next_token(page, "GetProducts", "NextToken")
+        if token is None:
             break
-        asked["NextToken"] = page["NextToken"]
+        asked["NextToken"] = token
     return [_decoded(one) for one in found]
 
 

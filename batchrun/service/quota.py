@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import structlog
 
+from batchrun.model.foreign import masked
 from batchrun.service.session import is_loopback, quotas_client
+from batchrun.service.wire import table
 
 if TYPE_CHECKING:
     from batchrun.service.login import Login
@@ -59,12 +61,12 @@ async def _quota(login: Login, omics_endpoint: str, code: str) -> float | None:
                 answer = await client.get_service_quota(ServiceCode="omics", QuotaCode=code)
                 return _value(answer)
         except Exception as error:  # noqa: BLE001 (a help and no more; whatever is wrong, StartRun will tell)
-            log.debug("quota_not_read", error=str(error))
+            log.debug("quota_not_read", error=masked(str(error)))
     return None
 
 
 def _value(answer: dict[str, Any]) -> float | None:
-    value = (answer.get("Quota") or {}).get("Value")
+    value = table(answer.get("Quota")).get("Value")
     if not isinstance(value, int | float) or not 0 < value <= 1_000_000:  # noqa: PLR2004 (else it makes no sense)
         return None
     return float(value)

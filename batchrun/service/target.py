@@ -8,6 +8,10 @@ a client. Does not: making a client of them (``session``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+#: Seconds that a login helper may take to sign the first call: it may have to ask somebody.
+_SIGNING: Final = 150.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,5 +22,10 @@ class Target:
     region: str | None = None
     endpoint_url: str | None = None
     connect_timeout: float = 5.0  #: seconds; a connection takes milliseconds or does not come about
-    read_timeout: float = 30.0  #: seconds; an answer takes well under a second, so this one is lost
+    read_timeout: float = 30.0  #: seconds for all of an answer; it takes well under one, so this one is lost
     connections: int = 72  #: in the pool; at least as many as calls in the air
+
+    @property
+    def call_timeout(self) -> float:
+        """Seconds after which a call is given up, its signature included."""
+        return _SIGNING + self.connect_timeout + self.read_timeout

@@ -11,9 +11,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import NotFoundError
+from batchrun.model.foreign import KEPT
 from batchrun.model.tasks import FailedTask, FailedTasks, is_of
 from batchrun.service.classify import unparsable
-from batchrun.service.wire import moment
+from batchrun.service.wire import has_identity, identity, items, moment, next_token, table, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 #: Pages of ListRunTasks that are read: a page may be empty and yet not the last.
 _PAGES: Final = 5
 _PAGE: Final = 100
-#: Characters of one text: ``statusMessage`` and ``logStream`` have no limit in the model.
-_LONGEST: Final = 1000
 
 
 async def failed_tasks(service: AwsHealthOmics, run: Run, *, limit: int) -> FailedTasks:
@@ -52,17 +51,14 @@ async def _listed(service: AwsHealthOmics, run_id: str, limit: int) -> Sequence[
     found: list[Mapping[str, Any]] = []
     at: dict[str, Any] = {}
 
-    async def send(client: OmicsClient) -> Mapping[str, Any]:
+    async def send(client: OmicsClient) -> tuple[list[dict[str, Any]], str | None]:
         page = await client.list_run_tasks(id=run_id, status="FAILED", maxResults=_PAGE, **at)
-        if not isinstance(page.get("items"), list):
-            raise unparsable("ListRunTasks", "items")
-        return page
+        return [table(item) for item in items(page, "ListRunTasks")], next_token(page, "ListRunTasks")
 
     for _ in range(_PAGES):
-        page = await service.ask("ListRunTasks", send, is_vital=False)
-        found.extend(item for item in page["items"] if isinstance(item, dict) and _text(item, "taskId"))
-        token = page.get("nextToken")
-        if not token or len(found) > limit:
+        page, token = await service.ask("ListRunTasks", send, is_vital=False)
+        found.extend(item for item in page if has_identity(item, "taskId"))
+        if token is None or len(found) > limit:
             break
         at = {"startingToken": token}
     return found
@@ -70,7 +66,7 @@ async def _listed(service: AwsHealthOmics, run_id: str, limit: int) -> Sequence[
 
 async def _task(service: AwsHealthOmics, run_id: str, item: Mapping[str, Any]) -> FailedTask:
     """Ask for the one that was listed; where it has gone since, tell what the list said."""
-    task_id = item["taskId"]
+    task_id = identity(item, "taskId", "ListRunTasks")
     answer: Mapping[str, Any] = item
 
     async def send(client: OmicsClient) -> Mapping[str, Any]:
@@ -82,18 +78,9 @@ async def _task(service: AwsHealthOmics, run_id: str, item: Mapping[str, Any]) -
     with suppress(NotFoundError):
         answer = await service.ask("GetRunTask", send, is_vital=False)
     return FailedTask(
-        id=_text(item, "taskId") or "",
-        name=_text(answer, "name"),
-        failure_reason=_text(answer, "failureReason"),
-        status_message=_text(answer, "statusMessage"),
-        log_stream=_text(answer, "logStream"),
+        id=task_id,
+        name=text(answer, "name"),
+        failure_reason=text(answer, "failureReason"),
+        status_message=text(answer, "statusMessage", most=KEPT),
+        log_stream=text(answer, "logStream"),
     )
-
-
-def _text(answer: Mapping[str, Any], name: str) -> str | None:
-    """Give a text that any store can hold; None where there is none."""
-    value = answer.get(name)
-    if not isinstance(value, str) or not value:
-        return None
-    whole = value.encode(errors="replace").decode()  # half of a surrogate pair is no character
-    return whole if len(whole) <= _LONGEST else whole[: _LONGEST - 3] + "..."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchrun.errors import BatchrunError
 from batchrun.service.classify import classify
+from batchrun.service.deadline import in_time
 from batchrun.service.login import Login
 from batchrun.service.session import topics_client
 
@@ -30,7 +31,7 @@ async def publish(target: Target, region: str, request: Mapping[str, Any]) -> No
     """
     try:
         async with topics_client(Login(target), region=region) as client:
-            await client.publish(**request)
+            await in_time(client.publish(**request), "Publish", target.call_timeout)
     except BatchrunError:
         raise
     except Exception as raw:

@@ -16,7 +16,7 @@ from batchrun.errors import NotFoundError, OutcomeUnknownError
 from batchrun.model.costs import STATIC, Usage, Work, billed, provisioned
 from batchrun.model.tasks import is_of
 from batchrun.service.classify import unparsable
-from batchrun.service.wire import moment, sighted
+from batchrun.service.wire import items, moment, next_token, sighted, table, text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -54,12 +54,12 @@ async def usage(service: AwsHealthOmics, run: Run) -> Usage:
         raise unparsable("GetRun", "stopTime")
     begun = Usage(
         status=seen.status,
-        workflow_id=_text(answer, "workflowId"),
+        workflow_id=_word(answer, "workflowId"),
         is_fixed_price=answer.get("workflowType") == "READY2RUN",
     )
     if begun.is_fixed_price or seen.start_time is None:
         return begun
-    storage_type = _text(answer, "storageType")
+    storage_type = _word(answer, "storageType")
     work, cached = _worked(seen, [item async for item in _tasks(service, seen)])
     return replace(
         begun,
@@ -92,19 +92,16 @@ async def _tasks(service: AwsHealthOmics, run: Run) -> AsyncIterator[Mapping[str
     """List the tasks, those of another run that has the id now left out."""
     at: dict[str, Any] = {}
 
-    async def send(client: OmicsClient) -> Mapping[str, Any]:
+    async def send(client: OmicsClient) -> tuple[list[dict[str, Any]], str | None]:
         page = await client.list_run_tasks(id=run.id, maxResults=_PAGE, **at)
-        if not isinstance(page.get("items"), list):
-            raise unparsable("ListRunTasks", "items")
-        return page
+        return [table(item) for item in items(page, "ListRunTasks")], next_token(page, "ListRunTasks")
 
     for _ in range(_PAGES):
-        page = await service.ask("ListRunTasks", send)
-        for item in page["items"]:
-            if isinstance(item, dict) and is_of(run, _begun(item)):
+        page, token = await service.ask("ListRunTasks", send)
+        for item in page:
+            if is_of(run, _begun(item)):
                 yield item
-        token = page.get("nextToken")
-        if not token:
+        if token is None:
             return
         at = {"startingToken": token}
     raise OutcomeUnknownError("the list of tasks has no end", operation="ListRunTasks", code="Endless")
@@ -124,7 +121,7 @@ def _worked(run: Run, tasks: Iterable[Mapping[str, Any]]) -> tuple[tuple[Work, .
         if task.get("cacheHit") is True:
             cached += 1
         elif begun is not None and ended is not None:  # else it never ran
-            name = _text(task, "instanceType") or ""
+            name = _word(task, "instanceType") or ""
             counts[name] += 1
             spans[name] += billed(ended - begun)
     work = (Work(instance_type=name, tasks=counts[name], billed=spans[name]) for name in sorted(counts))
@@ -136,7 +133,7 @@ def _gib(answer: Mapping[str, Any]) -> int | None:
     return value if isinstance(value, int) and 0 < value <= _LARGEST_GIB else None
 
 
-def _text(answer: Mapping[str, Any], name: str) -> str | None:
-    """Give a word that any store can hold; None where there is none."""
-    value = answer.get(name)
-    return value[:_LONGEST] if isinstance(value, str) and value.isprintable() and value else None
+def _word(answer: Mapping[str, Any], name: str) -> str | None:
+    """Give a name that can be told as it is; None where there is none."""
+    word = text(answer, name, most=_LONGEST)
+    return word if word and word.isprintable() else None

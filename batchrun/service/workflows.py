@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchrun.model.foreign import KEPT, storable
 from batchrun.ports.workflows import Template, TemplateParameter, Workflow, WorkflowKey
-from batchrun.service.classify import unparsable
+from batchrun.service.wire import needed, table, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,29 +48,25 @@ def _asked(key: WorkflowKey) -> Any:
 
 
 def _workflow(answer: Mapping[str, Any], key: WorkflowKey, operation: str) -> Workflow:
-    status = answer.get("status")
-    if not isinstance(status, str) or not status:
-        raise unparsable(operation, "status")
-    profiles = answer.get("profileParameterTemplates") or {}
+    profiles = table(answer.get("profileParameterTemplates"))
     return Workflow(
         key=key,
-        status=status,
-        status_message=answer.get("statusMessage"),
-        name=answer.get("name") or answer.get("versionName"),
-        engine=answer.get("engine"),
+        status=needed(answer, "status", operation),
+        status_message=text(answer, "statusMessage", most=KEPT),
+        name=text(answer, "name") or text(answer, "versionName"),
+        engine=text(answer, "engine"),
         template=_template(answer.get("parameterTemplate")),
-        profiles={name: _template(entries) or {} for name, entries in profiles.items()},
+        profiles={storable(name): _template(entries) or {} for name, entries in profiles.items()},
     )
 
 
-def _template(entries: Mapping[str, Any] | None) -> Template | None:
+def _template(entries: object) -> Template | None:
     """Read a template; an empty one says as little as none."""
-    if not entries:
-        return None
-    return {
-        name: TemplateParameter(
-            description=str((entry or {}).get("description") or ""),
-            optional=(entry or {}).get("optional") is True,
-        )
-        for name, entry in entries.items()
-    }
+    read = {storable(name): _parameter(table(entry)) for name, entry in table(entries).items()}
+    return read or None
+
+
+def _parameter(entry: Mapping[str, Any]) -> TemplateParameter:
+    return TemplateParameter(
+        description=text(entry, "description") or "", optional=entry.get("optional") is True
+    )

@@ -138,7 +138,13 @@ async def test_a_task_that_went_since_is_told_as_the_list_had_it():
 
 async def test_what_the_service_may_never_say_is_left_out_or_cut():
     item = {"taskId": "7", "name": 5, "creationTime": CREATED}
-    others = [None, {}, {"taskId": 8, "creationTime": CREATED}, {"taskId": "9"}]
+    others = [
+        None,
+        {},
+        {"taskId": 8, "creationTime": CREATED},
+        {"taskId": "9"},
+        {"taskId": "6", "creationTime": {}},
+    ]
     said = {
         "taskId": "7",
         "name": "x" * 5_000,
@@ -149,8 +155,8 @@ async def test_what_the_service_may_never_say_is_left_out_or_cut():
     async with answering({"items": [*others, item]}, said) as service:
         found = await service.failed_tasks(ended(), limit=5)
     (task,) = found.tasks
-    assert (task.id, len(task.name or ""), task.failure_reason, task.log_stream) == ("7", 1_000, None, None)
-    assert task.status_message == "a?b"
+    assert (task.id, len(task.name or ""), task.failure_reason, task.log_stream) == ("7", 2_000, None, None)
+    assert task.status_message == "a\ufffdb"
     assert not found.has_more
 
 
@@ -159,7 +165,7 @@ async def test_pages_that_never_end_are_not_followed_for_ever():
         assert await service.failed_tasks(ended(), limit=5) == FailedTasks()
 
 
-@pytest.mark.parametrize("answer", ["{}", '{"items": 7}', "[]", "7", '{"items": [{"creationTime": {}}]}'])
+@pytest.mark.parametrize("answer", ["{}", '{"items": 7}', "[]", "7"])
 async def test_an_answer_that_is_none_is_no_answer(answer):
     async with answering(answer) as service:
         with pytest.raises(OutcomeUnknownError):

@@ -1,0 +1,168 @@
+"""One exchange with a server that may do anything: bounded bytes, bounded time, no redirects."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+import pytest
+
+from batchrun.errors import BatchrunError, OutcomeUnknownError, ServiceUnusableError
+from batchrun.service.http import LARGEST
+from batchrun.service.login import Login
+from batchrun.service.objects import keys_under, presence_of
+from batchrun.service.outage import Patience
+from batchrun.service.pricing import quoted
+from batchrun.service.quota import start_run_quota
+from batchrun.service.retry import RetrySettings
+from batchrun.service.target import Target
+from batchrun.service.topics import publish
+from tests.hostile import JSON, Stranger, always, endless, head, whole
+from tests.world import connected
+
+ONCE = RetrySettings(patience=0)
+MEGABYTE = b" " * 2**20
+
+
+async def looked_at(stranger: Stranger) -> OutcomeUnknownError:
+    """Call GetRun once, and give what it ended in."""
+    async with connected(endpoint_url=stranger.url, retry=ONCE) as (service, _):
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await service.get_run("1")
+        return caught.value
+
+
+async def test_no_more_of_an_answer_is_read_than_any_needs():
+    chunk = b"%x\r\n%b\r\n" % (len(MEGABYTE), MEGABYTE)
+    for first, piece in (
+        (head(200, {**JSON, "Transfer-Encoding": "chunked"}), chunk),
+        (head(200, {**JSON, "Content-Length": str(1500 * 2**20)}), MEGABYTE),
+        (head(503, {**JSON, "Content-Length": str(1500 * 2**20)}), MEGABYTE),
+    ):
+        async with Stranger(endless(first, piece)).served() as stranger:
+            error = await looked_at(stranger)
+            assert error.code == "AnswerTooLargeError"
+            assert LARGEST <= stranger.sent < 2 * LARGEST
+            assert len(stranger.asked) == 1
+
+
+async def test_what_is_compressed_is_never_unpacked():
+    bomb = gzip.compress(b'{"id": "1", "status": "RUNNING", "padding": "%b"}' % (b"x" * 2**26))
+    answer = whole(200, bomb, {**JSON, "Content-Encoding": "gzip"})
+    async with Stranger(always(answer)).served() as stranger:
+        await looked_at(stranger)
+        assert "gzip" not in stranger.asked[0].headers.get("accept-encoding", "")
+
+
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"),
+        (head(200, {**JSON, "Content-Length": "1000"}), b"x"),
+        (head(503, {**JSON, "Content-Length": "1000"}), b"x"),
+        (b"", head(100)),
+    ],
+    ids=["a header", "a body", "an error's body", "only that it comes"],
+)
+async def test_an_answer_of_a_byte_a_second_ends_when_an_answer_has_to(first, piece):
+    async with Stranger(endless(first, piece, every=1)).served() as stranger:
+        begun = anyio.current_time()
+        await looked_at(stranger)
+        assert 30 <= anyio.current_time() - begun <= 40
+
+
+async def test_headers_without_an_end_are_not_read_on():
+    async with Stranger(
+        endless(b"HTTP/1.1 200 OK\r\n", b"X-More: %b\r\n" % (b"x" * 4000))
+    ).served() as stranger:
+        await looked_at(stranger)
+        assert stranger.sent < 2 * LARGEST
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(status, monkeypatch):
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a-token-that-must-not-be-seen")
+    async with Stranger(always(whole(200, b'{"id": "1", "status": "RUNNING"}'))).served() as elsewhere:
+        answer = whole(status, b"", {"Location": f"{elsewhere.url}/run/1?token=secret"})
+        async with Stranger(always(answer)).served() as stranger:
+            error = await looked_at(stranger)
+            assert len(stranger.asked) == 1
+        assert elsewhere.asked == []
+    assert error.code == "Redirected"
+    assert elsewhere.url in error.message
+    assert "secret" not in error.message
+
+
+async def test_a_redirect_from_the_start_is_not_borne_like_an_outage():
+    async with Stranger(always(whole(301, b"", {"Location": "https://other.example/"}))).served() as stranger:
+        patience = Patience(first_contact=20)
+        async with connected(endpoint_url=stranger.url, patience=patience) as (service, _):
+            with pytest.raises(ServiceUnusableError, match=r"Redirected.*https://other\.example"):
+                await service.get_run("1")
+            assert anyio.current_time() < 60
+
+
+def role_to_assume(folder: Path) -> Path:
+    """Configure a profile ``role`` whose credentials take a call of STS."""
+    config = folder / "config"
+    config.write_text(
+        "[default]\naws_access_key_id = AKIATEST\naws_secret_access_key = secret\n"
+        "[profile role]\nsource_profile = default\nregion = us-east-1\n"
+        "role_arn = arn:aws:iam::123456789012:role/x\n"
+    )
+    return config
+
+
+async def role_assumed() -> None:
+    async with connected(profile="role") as (service, _):
+        await service.get_run("1")
+
+
+async def keys_listed(login: Login) -> None:
+    async for _ in keys_under(login, "lab", "", None):
+        pass
+
+
+OTHER_CALLS: dict[str, Callable[[], Awaitable[object]]] = {
+    "s3 list": lambda: keys_listed(Login(Target())),
+    "s3 head": lambda: presence_of(Login(Target()), ["s3://lab/a", "s3://lab/b"]),
+    "sns": lambda: publish(Target(), "us-east-1", {"TopicArn": "arn:aws:sns:us-east-1:1:x", "Message": "x"}),
+    "pricing": lambda: quoted(Target(), "us-east-1"),
+    "service-quotas": lambda: start_run_quota(Login(Target()), "https://omics.us-east-1.amazonaws.com"),
+    "sts, on the way to credentials": role_assumed,
+}
+
+
+@pytest.mark.parametrize("call", OTHER_CALLS.values(), ids=OTHER_CALLS)
+@pytest.mark.parametrize("way", ["elsewhere", "slowly", "too much"])
+async def test_no_client_is_led_elsewhere_held_up_or_flooded(call, way, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(role_to_assume(tmp_path)))
+    async with Stranger(always(whole(200, b"{}"))).served() as other:
+        answer = {
+            "elsewhere": always(whole(307, b"", {"Location": f"{other.url}/x"})),
+            "slowly": endless(head(200, {"Content-Length": "10000"}), b" ", every=1),
+            "too much": endless(head(200, {"Content-Length": str(2**40)}), MEGABYTE),
+        }[way]
+        async with Stranger(answer).served() as stranger:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", stranger.url)
+            with suppress(BatchrunError):
+                await call()
+            assert anyio.current_time() < 400
+            assert stranger.asked
+            assert stranger.sent < 2 * LARGEST * len(stranger.asked)
+        assert other.asked == []
+
+
+async def test_a_call_has_a_deadline_its_signature_included(monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(role_to_assume(tmp_path)))
+    async with Stranger(endless(b"", head(100), every=1)).served() as sts:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
+        async with connected(profile="role", retry=ONCE) as (service, simulator):
+            begun = anyio.current_time()
+            with pytest.raises(OutcomeUnknownError, match=r"CallTimeout.*signature included"):
+                await service.get_run("1")
+            assert anyio.current_time() - begun == pytest.approx(Target().call_timeout, abs=1)
+            assert not simulator.state().calls

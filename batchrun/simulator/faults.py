@@ -40,6 +40,8 @@ class Fault(enum.StrEnum):
     HTML_AFTER = "html_after"  #: after: the status of success over an HTML body
     TRUNCATED_AFTER = "truncated_after"  #: after: the status of success over the first half of the JSON
     EMPTY_AFTER = "empty_after"  #: after: the status of success and no body
+    OTHER_UUID_AFTER = "other_uuid_after"  #: after: the answer has another run's uuid
+    DELETED_AFTER = "deleted_after"  #: after: the answer has the status DELETED
     CUT_AFTER = "cut_after"  #: after: closed in the middle of the body that was announced
 
 

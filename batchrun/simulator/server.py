@@ -7,6 +7,7 @@ connection is broken (``http``).
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -231,7 +232,16 @@ class Simulator:
             return _UNAVAILABLE
         if fault in _BREAKS_AFTER:
             return Ending(reply=reply, manner=_BREAKS_AFTER[Fault(fault)])
+        if fault in (Fault.OTHER_UUID_AFTER, Fault.DELETED_AFTER):
+            return Ending(reply=self._untrue(fault, reply))
         return Ending(reply=_garbage(fault, reply))
+
+    def _untrue(self, fault: str, reply: Reply) -> Reply:
+        """Answer as for another run, or for one that was deleted."""
+        uuid = draw_uuid(self.settings.seed, "other", self._answers)
+        lie = {"uuid": uuid} if fault == Fault.OTHER_UUID_AFTER else {"status": "DELETED"}
+        body = json.dumps(json.loads(reply.body) | lie).encode()
+        return Reply(status=reply.status, body=body, headers=reply.headers)
 
     def _introspect(self, inquiry: Inquiry) -> Reply:
         match (inquiry.method, inquiry.path):

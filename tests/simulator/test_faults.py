@@ -32,6 +32,8 @@ SEEN = {
     Fault.HTML_AFTER: ("nothing", True),
     Fault.TRUNCATED_AFTER: ("nothing", True),
     Fault.EMPTY_AFTER: ("nothing", True),
+    Fault.OTHER_UUID_AFTER: ("run", True),
+    Fault.DELETED_AFTER: ("run", True),
     Fault.CUT_AFTER: (ConnectionClosedError, True),
 }
 
@@ -59,6 +61,23 @@ def test_each_fault_is_seen_as_measured(in_virtual_time, connected, request_of, 
             # The same bytes again settle every doubt: one run, whatever happened.
             assert await outcome(client, request_of()) == "run"
             assert len(simulator.state().runs) == 1
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize(
+    ("fault", "field"), [(Fault.OTHER_UUID_AFTER, "uuid"), (Fault.DELETED_AFTER, "status")]
+)
+def test_an_untrue_answer_differs_from_the_truth_in_one_thing(
+    in_virtual_time, connected, request_of, fault, field
+):
+    async def main():
+        async with connected(faults=(FaultRule(fault=fault, operation="GetRun", times=1),)) as (client, _):
+            started = await client.start_run(**request_of())
+            untrue = await client.get_run(id=started["id"])
+            truth = await client.get_run(id=started["id"])
+            differing = {name for name in truth if truth[name] != untrue[name]}
+            assert differing - {"ResponseMetadata"} == {field}
 
     in_virtual_time(main)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from batchrun.model.entry import Entry, Run
-from batchrun.model.events import Accepted, Intended, seen
+from batchrun.model.events import Accepted, Intended, Removed, seen
 from batchrun.model.spec import Spec, canonical
 from batchrun.model.transitions import apply
 
@@ -58,4 +58,6 @@ def active(entry: Entry | None = None, seconds: float = 0.0, **fields: Any) -> E
 def ended(status: str = "COMPLETED") -> Entry:
     going = active()
     assert going.run is not None
+    if status == "DELETED":
+        return apply(going, Removed(at=at(60), message="404"))
     return apply(going, seen(replace(going.run, status=status), at(60)))

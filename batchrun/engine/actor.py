@@ -15,6 +15,7 @@ import anyio
 import structlog
 
 from batchrun import points
+from batchrun.engine.absence import Absences
 from batchrun.engine.denied import not_permitted
 from batchrun.errors import (
     AccessDeniedError,
@@ -35,6 +36,7 @@ from batchrun.model.events import (
     Event,
     Failed,
     Intended,
+    Missed,
     Recalled,
     Revised,
     Seen,
@@ -89,6 +91,7 @@ class Actor:
         self._looks: set[anyio.CancelScope] = set()
         #: Two untagged rows that ask for the same must not both adopt one run.
         self._one_untagged_search = anyio.Lock()
+        self._absences = Absences(service, clock, lag=limits.listing_lag)
         self._may_list = True  #: False once ListRuns was denied: not found is then no proof
 
     def hold_back(self) -> None:
@@ -284,27 +287,26 @@ class Actor:
     async def _look(self, entry: Entry) -> tuple[Entry, bool]:
         if entry.run is None:
             raise InvariantError(f"entry '{entry.id}' is watched but has no run")
-        try:
-            sighting = await self._seen(entry.run.id)
-        except NotFoundError as error:
-            event: Seen | None = after_missing(entry, error, self._clock.utcnow(), self._limits)
-        except CallError as error:
-            self._observer.look_failed(entry, error)
-            if self._is_systemic("GetRun", entry, error):
-                raise not_permitted("GetRun", error) from error
+        event, is_answered = None, False
+        with anyio.CancelScope() as scope:  # a look not taken costs nothing
+            self._looks.add(scope)
+            try:
+                event = await self._seen(entry, entry.run.id)
+                is_answered = True
+            except CallError as error:
+                self._observer.look_failed(entry, error)
+                if self._is_systemic("GetRun", entry, error):
+                    raise not_permitted("GetRun", error) from error
+            finally:
+                self._looks.discard(scope)
+        if not is_answered:
             return entry, True
-        else:
-            if sighting is None:
-                return entry, True
-            self._denials["GetRun"].passed()
-            points.reached(Point.SEEN)
-            event = after_look(entry, sighting.run, self._clock.utcnow())
         return (entry, False) if event is None else (await self._record(entry, event), False)
 
     async def _cancel(self, entry: Entry) -> tuple[Entry, bool]:
         """Call CancelRun, but only right after GetRun has shown that the id is still our run's."""
         entry, failed = await self._look(entry)
-        if failed or entry.state is not State.ACTIVE or entry.run is None:
+        if failed or entry.state is not State.ACTIVE or entry.run is None or entry.missed_at is not None:
             return entry, failed
         try:
             await self._service.cancel_run(entry.run.id)
@@ -320,16 +322,18 @@ class Actor:
         if isinstance(error, AccessDeniedError) and self._limits.mode is Mode.CANCEL:
             raise not_permitted("CancelRun", error) from error
 
-    async def _seen(self, run_id: str) -> Sighting | None:
-        """Call GetRun; None when the launcher lets go of it: a look not taken costs nothing."""
-        sighting = None
-        with anyio.CancelScope() as scope:
-            self._looks.add(scope)
-            try:
-                sighting = await self._service.get_run(run_id)
-            finally:
-                self._looks.discard(scope)
-        return sighting
+    async def _seen(self, entry: Entry, run_id: str) -> Event | None:
+        """Call GetRun, and say what the answer means; None where it is nothing new."""
+        found = None
+        try:
+            found = (await self._service.get_run(run_id)).run
+        except NotFoundError as error:
+            event: Seen | None = after_missing(error, self._clock.utcnow())
+        else:
+            self._denials["GetRun"].passed()
+            points.reached(Point.SEEN)
+            event = after_look(entry, found, self._clock.utcnow())
+        return await self._absences.outcome(entry, event, found) if isinstance(event, Missed) else event
 
     async def _record(self, entry: Entry, event: Event) -> Entry:
         events: list[Event] = [event]

@@ -76,7 +76,9 @@ def entry_of(batch: str, row: Row) -> Entry:
         message,
         next_request,
         manifest_request,
-    ) = row[:18]
+        missed_at,
+        misses,
+    ) = row[:20]
     return Entry(
         batch=batch,
         id=id_,
@@ -92,7 +94,9 @@ def entry_of(batch: str, row: Row) -> Entry:
         is_doubtful=bool(is_doubtful),
         code=code,
         message=message,
-        run=run_of(row[18:28]),
+        run=run_of(row[20:30]),
+        missed_at=_maybe_time(missed_at),
+        misses=misses,
         next_request=next_request,
         manifest_request=manifest_request,
     )
@@ -122,6 +126,8 @@ def standing_values(entry: Entry) -> tuple[Value, ...]:
         entry.code,
         entry.message,
         entry.next_request,
+        maybe_micros(entry.missed_at),
+        entry.misses,
         *_progress_values(entry.run),
     )
 

@@ -75,6 +75,8 @@ class Entry:
     code: str | None = None  #: the last error code that StartRun gave
     message: str | None = None  #: and its words
     run: Run | None = None
+    missed_at: datetime | None = None  #: ACTIVE: when an answer said last that the run is gone
+    misses: int = 0  #: such answers since the run was last seen, each a listing's lag after the one before
     next_request: str | None = None  #: new content that waits until the attempt in flight is settled
     manifest_request: str | None = None  #: what the manifest asks for, where ``request`` departs from it
 

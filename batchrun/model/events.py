@@ -95,11 +95,27 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """An answer says that the run is gone; one answer decides nothing."""
+
+    at: datetime
+    message: str  #: what it says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
     """The run is gone from the service, or its id belongs to another run by now."""
 
     at: datetime
     message: str  #: how we know
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reappeared:
+    """A run that was taken for removed is there after all."""
+
+    at: datetime
+    run: Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +161,15 @@ Event: TypeAlias = (
     | Completed
     | Failed
     | Cancelled
+    | Missed
     | Removed
+    | Reappeared
     | Withdrawn
     | Recalled
     | Revised
     | Retried
 )
-Seen: TypeAlias = Progressed | Completed | Failed | Cancelled | Removed
+Seen: TypeAlias = Progressed | Completed | Failed | Cancelled | Missed
 
 #: Every kind of event, in the order of an entry's life.
 KINDS: tuple[type[Event], ...] = (
@@ -164,7 +182,9 @@ KINDS: tuple[type[Event], ...] = (
     Completed,
     Failed,
     Cancelled,
+    Missed,
     Removed,
+    Reappeared,
     Withdrawn,
     Recalled,
     Revised,
@@ -189,4 +209,4 @@ def seen(run: Run, at: datetime) -> Seen:
         case Outlook.CANCELLED:
             return Cancelled(at=at, run=run)
         case Outlook.REMOVED:  # pragma: no branch (there is no other)
-            return Removed(at=at, message="the service shows the run as DELETED")
+            return Missed(at=at, message="the service shows the run as DELETED")

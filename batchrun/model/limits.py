@@ -56,8 +56,7 @@ class Limits:
     stop_after: StopAfter = field(default_factory=StopAfter)
     tag: bool = True  #: whether new runs carry our tags
     replay_window: float = 3600.0  #: seconds for which the service is trusted to remember a requestId
-    listing_lag: float = 60.0  #: seconds by which ListRuns may lag behind StartRun
-    settle_grace: float = 15.0  #: seconds after acceptance in which a first 404 is not yet believed
+    listing_lag: float = 60.0  #: seconds by which ListRuns may lag behind StartRun, and GetRun behind itself
     way: Way = Way.AUTO  #: how runs are watched
     watch: WatchPolicy = field(default_factory=WatchPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)

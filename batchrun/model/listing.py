@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.events import Progressed
-from batchrun.model.states import GOING_STATUSES
+from batchrun.model.states import GOING_STATUSES, Outlook, outlook
 
 if TYPE_CHECKING:
     from batchrun.model.entry import Entry, Run
@@ -39,23 +39,57 @@ class Listed:
 
 def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
     """
-    Tell whether *listed* is the entry's run, and not another that was given its id, and has not ended.
+    Report whether *listed* is the entry's run, and not another that was given its id, and has not ended.
 
     Args:
-        entry: ACTIVE.
+        entry: With a run.
         name: The name that its run was started with.
         listed: The item with the run's id.
     """
-    if listed.name not in {name or "", ""} or listed.status not in _RANKS:
+    return listed.status in _RANKS and _is_same(entry, name, listed)
+
+
+def shows(entry: Entry, name: str | None, listed: Listed, found: Run | None = None) -> bool:
+    """
+    Report whether *listed* is the entry's run and is there, ended or not.
+
+    Args:
+        entry: With a run.
+        name: The name that its run was started with.
+        listed: Any item.
+        found: The run that GetRun shows under the entry's run id, which may be another one.
+    """
+    if entry.run is None or listed.id != entry.run.id or outlook(listed.status) is Outlook.REMOVED:
         return False
+    is_another = found is not None and _is_successor(entry, found, listed)
+    return _is_same(entry, name, listed) and not is_another
+
+
+def _is_same(entry: Entry, name: str | None, listed: Listed) -> bool:
     created = listed.creation_time
-    if entry.run is None or created is None:
-        return entry.run is not None
+    if entry.run is None or listed.name not in {name or "", ""}:
+        return False
+    if created is None:
+        return True
     if entry.run.creation_time is not None:
-        return abs(created - entry.run.creation_time) <= _ROUNDING
+        return _is_as_old(entry.run, listed)
     earliest, latest = entry.intended_at, entry.accepted_at
     is_too_old = earliest is not None and created < earliest - _CLOCK_SLACK
     return not is_too_old and (latest is None or created <= latest + _CLOCK_SLACK)
+
+
+def _is_successor(entry: Entry, found: Run, listed: Listed) -> bool:
+    """Report whether *listed* is *found*, another run that got the run id after the entry's."""
+    if entry.run is None or entry.accepted_at is None or found.creation_time is None:
+        return False
+    is_later = found.uuid != entry.run.uuid and found.creation_time > entry.accepted_at
+    return is_later and _is_as_old(found, listed)
+
+
+def _is_as_old(run: Run, listed: Listed) -> bool:
+    if run.creation_time is None or listed.creation_time is None:
+        return False
+    return abs(listed.creation_time - run.creation_time) <= _ROUNDING
 
 
 def after_listing(entry: Entry, listed: Listed, at: datetime) -> Progressed | None:

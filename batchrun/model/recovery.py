@@ -20,7 +20,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.duplicating import duplicate
-from batchrun.model.events import Accepted, Doubted, Event, Intended, Refused, Retried, Revised, seen
+from batchrun.model.events import (
+    Accepted,
+    Doubted,
+    Event,
+    Intended,
+    Missed,
+    Refused,
+    Removed,
+    Retried,
+    Revised,
+    seen,
+)
 from batchrun.model.retrying import changed
 from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, digest, request_id
 from batchrun.model.states import Outlook, outlook
@@ -186,7 +197,7 @@ def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: boo
         if number > 1:
             yield _next(entry, attempt, at)
         if attempt is not None:
-            yield from _found(attempt, at)
+            yield from _found(attempt, at, is_last=number == attempts[-1].number)
         else:
             following = next(one for one in attempts if one.number > number)
             yield from _lost(following.run.creation_time or at, at)
@@ -206,12 +217,14 @@ def _lost(no_later_than: datetime, at: datetime) -> Iterator[Event]:
     yield Refused(at=at, code=LOST, message="no run of this attempt was found when the ledger was made again")
 
 
-def _found(attempt: Attempt, at: datetime) -> Iterator[Event]:
+def _found(attempt: Attempt, at: datetime, *, is_last: bool) -> Iterator[Event]:
     yield Intended(at=attempt.run.creation_time or at, tagged=attempt.tagged)
     if attempt.doubt is not None:
         yield Doubted(at=at, code=OTHER_CONTENT, message=attempt.doubt)
     yield Accepted(at=at, run=attempt.run, was_found=True)
-    yield seen(attempt.run, at)
+    event = seen(attempt.run, at)
+    # What another attempt came after is over, whatever is left of it.
+    yield Removed(at=at, message=event.message) if isinstance(event, Missed) and not is_last else event
 
 
 def _attempt(text: str) -> int | None:

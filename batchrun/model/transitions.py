@@ -8,10 +8,12 @@ says so instead of guessing. Every state lists every event.
 How it hangs together. An attempt is sent only from SUBMITTING, and an entry gets there only by an `Intended`
 that is on disk. It leaves by an answer: a run (`Accepted`), a refusal (`Refused`), a "not now" (`Deferred`),
 and by nothing else; a lost answer (`Doubted`) leaves it where it is, to be settled with the same requestId.
-Only what the service says about a run ends it. What people ask to be cancelled is `Withdrawn` where it was
-not sent, and `Recalled` where it has a run, which then ends as any other. `Revised` starts a new attempt: at
-once where no call of ours is in the air, else after that call is settled (`Entry.next_request`). `Retried`
-starts one after an end without success.
+Only what the service says about a run ends it. That it is gone must be said twice: the first such answer is
+kept (`Missed`), one that shows the run takes it back, a later one like it ends the run (`Removed`); and a run
+that is there after all takes its entry back (`Reappeared`). What people ask to be cancelled is `Withdrawn`
+where it was not sent, and `Recalled` where it has a run, which then ends as any other. `Revised` starts a new
+attempt: at once where no call of ours is in the air, else after that call is settled (`Entry.next_request`).
+`Retried` starts one after an end without success.
 
 Belongs here: everything that decides an entry's next value. Does not: which action to take (``planner``).
 The diagram of ``batchrun help states`` is made from TABLE by ``scripts/readme``.
@@ -34,12 +36,15 @@ from batchrun.model.events import (
     Event,
     Failed,
     Intended,
+    Missed,
     Progressed,
+    Reappeared,
     Recalled,
     Refused,
     Removed,
     Retried,
     Revised,
+    Seen,
     Withdrawn,
     kind,
 )
@@ -75,7 +80,9 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Completed: FORBIDDEN,
         Failed: FORBIDDEN,
         Cancelled: FORBIDDEN,
+        Missed: FORBIDDEN,
         Removed: FORBIDDEN,
+        Reappeared: FORBIDDEN,
         Withdrawn: State.CANCELLED,
         Recalled: FORBIDDEN,
         Revised: State.PLANNED,
@@ -91,7 +98,9 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Completed: FORBIDDEN,
         Failed: FORBIDDEN,
         Cancelled: FORBIDDEN,
+        Missed: FORBIDDEN,
         Removed: FORBIDDEN,
+        Reappeared: FORBIDDEN,
         Withdrawn: FORBIDDEN,
         Recalled: FORBIDDEN,
         Revised: State.SUBMITTING,
@@ -107,7 +116,9 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Completed: FORBIDDEN,
         Failed: FORBIDDEN,
         Cancelled: FORBIDDEN,
+        Missed: FORBIDDEN,
         Removed: FORBIDDEN,
+        Reappeared: FORBIDDEN,
         Withdrawn: State.CANCELLED,
         Recalled: FORBIDDEN,
         Revised: State.PLANNED,
@@ -123,7 +134,9 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Completed: State.SUCCEEDED,
         Failed: State.FAILED,
         Cancelled: State.CANCELLED,
+        Missed: State.ACTIVE,
         Removed: State.DELETED,
+        Reappeared: FORBIDDEN,
         Withdrawn: FORBIDDEN,
         Recalled: State.ACTIVE,
         Revised: State.PLANNED,
@@ -139,7 +152,9 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Completed: _OVER,
         Failed: _OVER,
         Cancelled: _OVER,
+        Missed: _OVER,
         Removed: _OVER,
+        Reappeared: FORBIDDEN,
         Withdrawn: FORBIDDEN,
         Recalled: _OVER,
         Revised: State.PLANNED,
@@ -155,7 +170,9 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Completed: _OVER,
         Failed: _OVER,
         Cancelled: _OVER,
+        Missed: _OVER,
         Removed: _OVER,
+        Reappeared: FORBIDDEN,
         Withdrawn: FORBIDDEN,
         Recalled: _OVER,
         Revised: State.PLANNED,
@@ -171,7 +188,9 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Completed: _OVER,
         Failed: _OVER,
         Cancelled: _OVER,
+        Missed: _OVER,
         Removed: _OVER,
+        Reappeared: FORBIDDEN,
         Withdrawn: FORBIDDEN,
         Recalled: _OVER,
         Revised: State.PLANNED,
@@ -187,7 +206,9 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Completed: _OVER,
         Failed: _OVER,
         Cancelled: _OVER,
+        Missed: _OVER,
         Removed: _OVER,
+        Reappeared: State.ACTIVE,
         Withdrawn: FORBIDDEN,
         Recalled: _OVER,
         Revised: State.PLANNED,
@@ -203,7 +224,9 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Completed: FORBIDDEN,
         Failed: FORBIDDEN,
         Cancelled: FORBIDDEN,
+        Missed: FORBIDDEN,
         Removed: FORBIDDEN,
+        Reappeared: FORBIDDEN,
         Withdrawn: FORBIDDEN,
         Recalled: FORBIDDEN,
         Revised: State.PLANNED,
@@ -248,9 +271,9 @@ def _evolve(entry: Entry, event: Event, state: State) -> Entry:
         case Refused(code=code, message=message) | Doubted(code=code, message=message):
             is_doubtful = isinstance(event, Doubted)
             return replace(entry, state=state, code=code, message=message, is_doubtful=is_doubtful)
-        case Progressed(run=run) | Completed(run=run) | Failed(run=run) | Cancelled(run=run):
-            return replace(entry, state=state, run=_kept(entry, run))
-        case Removed(message=message) | Withdrawn(message=message):
+        case Progressed() | Completed() | Failed() | Cancelled() | Missed() | Removed() | Reappeared():
+            return _see(entry, event, state)
+        case Withdrawn(message=message):
             return replace(entry, state=state, code=None, message=message, due=None)
         case Recalled():
             return replace(entry, state=state)
@@ -264,6 +287,17 @@ def _intend(entry: Entry, event: Intended, state: State) -> Entry:
     if entry.intended_at is not None:  # the same attempt again: the same bytes, the same age
         return replace(entry, state=state, due=None)
     return replace(entry, state=state, due=None, intended_at=event.at, tagged=event.tagged)
+
+
+def _see(entry: Entry, event: Seen | Removed | Reappeared, state: State) -> Entry:
+    if isinstance(event, Missed):
+        # By a clock that was set back since, the one before is still to come, and counts for none.
+        is_first = entry.missed_at is None or entry.missed_at > event.at
+        return replace(entry, state=state, missed_at=event.at, misses=1 if is_first else entry.misses + 1)
+    entry = replace(entry, state=state, missed_at=None, misses=0)
+    if isinstance(event, Removed):
+        return replace(entry, message=event.message)
+    return replace(entry, run=_kept(entry, event.run), message=None)
 
 
 def _kept(entry: Entry, run: Run) -> Run:

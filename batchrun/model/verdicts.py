@@ -23,7 +23,7 @@ from batchrun.errors import (
     RefusedError,
     ThrottledError,
 )
-from batchrun.model.events import Deferred, Doubted, Event, Refused, Removed, Seen, seen
+from batchrun.model.events import Deferred, Doubted, Event, Missed, Refused, Seen, seen
 from batchrun.model.spec import TAG_REQUEST_ID
 from batchrun.model.states import Outlook, outlook
 
@@ -90,23 +90,14 @@ def after_look(entry: Entry, run: Run, at: datetime) -> Seen | None:
     known = entry.run or run
     run = replace(run, uuid=run.uuid or known.uuid, arn=run.arn or known.arn)
     if run.uuid != known.uuid:
-        return Removed(at=at, message=f"run id {run.id} belongs to another run by now (uuid {run.uuid})")
-    is_news = run != entry.run or outlook(run.status) is not Outlook.GOING
+        return Missed(at=at, message=f"run id {run.id} belongs to another run by now (uuid {run.uuid})")
+    is_news = run != entry.run or entry.missed_at is not None or outlook(run.status) is not Outlook.GOING
     return seen(run, at) if is_news else None
 
 
-def after_missing(entry: Entry, error: NotFoundError, at: datetime, limits: Limits) -> Removed | None:
-    """
-    Say what a GetRun answered by 404 means: the run was removed.
-
-    None where that is not believed yet: the run was accepted a moment ago and never seen, and whether GetRun
-    may lag behind StartRun is not documented.
-    """
-    was_seen = entry.run is not None and entry.run.creation_time is not None
-    age = (at - entry.accepted_at).total_seconds() if entry.accepted_at else limits.settle_grace
-    if was_seen or not 0 <= age < limits.settle_grace:
-        return Removed(at=at, message=f"the service does not know the run any more ({error.code})")
-    return None
+def after_missing(error: NotFoundError, at: datetime) -> Missed:
+    """Say what a GetRun answered by 404 means: the run is gone, by this answer (:mod:`absence`)."""
+    return Missed(at=at, message=f"the service does not know the run ({error.code})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ way, sweeps over the active states come between: a run that a sweep has shown is
 due it is put off without a call. What leaves the listing was, most likely, seen to end, and is due at once;
 so is an id that is another run's by now. A run that no sweep has shown yet stays due by its own pace. So the
 two ways do not exclude each other, a listing that lags, misses or fails costs calls and never a wrong state,
-and changing the way needs no handing over.
+and changing the way needs no handing over. A run that an answer called gone is looked at once more after the
+lag, whatever sweeps show.
 
 The price of looking at each run is their number over the GetRun rate, that of a sweep is its pages, others'
 runs among them, over the ListRuns rate: what counts is how much of a lane is used up.
@@ -60,6 +61,10 @@ _AFTER_FAILURE: Final = 30.0
 _LONGEST_AFTER_FAILURE: Final = 900.0
 
 
+#: Seconds beyond the lag after which a run that an answer called gone is looked at once more.
+_AFTER_LAG: Final = 1.0
+
+
 class Way(enum.Enum):
     """How runs are watched."""
 
@@ -90,7 +95,12 @@ class _Watched:
     asked_at: float = 0.0  #: loop time of the last answer to a call about this run alone
     listed_at: float | None = None  #: when the last sweep that showed it began
     is_in_air: bool = False
-    is_alone: bool = False  #: listings do not replace its looks
+    is_wanted: bool = False  #: somebody waits for a look at this run
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether listings do not replace its looks."""
+        return self.is_wanted or self.entry.missed_at is not None
 
 
 class Watch:
@@ -147,7 +157,7 @@ class Watch:
         one = self._watched.get(entry_id)
         if one is None:
             return
-        one.is_alone = True
+        one.is_wanted = True
         if not one.is_in_air:
             self._put(one, float("-inf"))
 
@@ -228,7 +238,7 @@ class Watch:
             if event is not None:
                 news.append((one.entry, event))
                 one.entry = apply(one.entry, event)
-            if self._is_once:
+            if self._is_once and not one.is_alone:
                 self._drop(one)
         return news
 
@@ -330,6 +340,8 @@ class Watch:
     # -- the queue
 
     def _wait(self, one: _Watched, now: float) -> float:
+        if one.entry.missed_at is not None and not one.failures:
+            return self._listing_lag + _AFTER_LAG
         key = f"{one.entry.id}#{one.tries}"
         age = now - max(one.since, one.quick_since)
         return self._policy.wait(age, key, one.failures, runs=len(self._watched))

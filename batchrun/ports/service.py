@@ -127,6 +127,14 @@ class HealthOmics(ABC):
         """
 
     @abstractmethod
+    def listed_runs(self, name: str | None) -> AsyncGenerator[Sequence[Listed]]:
+        """
+        List every run that bears exactly *name*, or every run, ended or not, a page at a time, or raise.
+
+        A run may come more than once; one that began in the last minute may not come at all.
+        """
+
+    @abstractmethod
     def all_runs(self) -> AsyncIterator[tuple[str, str]]:
         """
         List every run of the account and region as (id, name), all pages of ListRuns, or raise.

@@ -294,6 +294,11 @@ class AwsHealthOmics(HealthOmics):
             async for runs in pages(self, {"status": status, **group}):
                 yield runs
 
+    async def listed_runs(self, name: str | None) -> AsyncGenerator[Sequence[Listed]]:
+        """List the runs of *name*, or all: whether the filter is exact is not documented."""
+        async for runs in pages(self, {} if name is None else {"name": name}):
+            yield [run for run in runs if name is None or run.name in {name, ""}]
+
     async def all_runs(self) -> AsyncIterator[tuple[str, str]]:
         """List every run."""
         async for runs in pages(self, {}):

@@ -35,7 +35,7 @@ class Told:
         self.steps.append((after.id, kind(event)))
 
     def look_failed(self, entry: Entry, error: CallError) -> None:
-        assert error.operation == "GetRun"
+        assert error.operation in {"GetRun", "ListRuns"}
         self.failed_looks.append(entry.id)
 
 

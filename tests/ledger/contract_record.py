@@ -13,7 +13,7 @@ import pytest
 
 from batchrun.errors import InvariantError
 from batchrun.model.entry import Run
-from batchrun.model.events import Cancelled, Doubted, Failed, Progressed, Refused, Removed, Revised
+from batchrun.model.events import Cancelled, Doubted, Failed, Missed, Progressed, Refused, Removed, Revised
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.ports.ledger import Step
@@ -69,6 +69,16 @@ class Recording:
         recorded = await move(ledger, lease, "a", *PATHS[state])
         assert recorded.state is state
         assert await entry_of(ledger, "a") == recorded
+
+    async def test_answers_by_which_its_run_is_gone_are_kept_until_it_is_seen(self, ledger):
+        lease = await filled(ledger, "a")
+        await move(ledger, lease, "a", intended(), accepted(1), Missed(at=AT, message="404"))
+        missed = await move(ledger, lease, "a", Missed(at=later(hours=1), message="404"))
+        assert (missed.missed_at, missed.misses) == (later(hours=1), 2)
+        assert await entry_of(ledger, "a") == missed
+        seen = await move(ledger, lease, "a", Progressed(at=AT, run=run_of(1, "RUNNING")))
+        assert (seen.missed_at, seen.misses) == (None, 0)
+        assert await entry_of(ledger, "a") == seen
 
     async def test_step_by_step_is_the_same_as_at_once(self, ledger):
         lease = await filled(ledger, "a")

@@ -16,12 +16,15 @@ from batchrun.ledger import open_ledger
 from batchrun.ledger.migrate import APPLICATION_ID, migrate, version
 from batchrun.ledger.rows import entry_of as entry_of_row
 from batchrun.ledger.statements import Migration, migrations, queries, split
-from batchrun.model.events import KINDS, Failed, Retried
+from batchrun.ledger.verify import Verification
+from batchrun.model.events import KINDS, Failed, Removed, Retried
 from batchrun.model.states import State
 from batchrun.ports.ledger import Step
 from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, move, run_of, steps_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchrun.ledger import SqliteLedger
 
 
@@ -154,6 +157,20 @@ def explained(connection: apsw.Connection, name: str) -> list[str]:
     return [step for *_rest, step in connection.execute("EXPLAIN QUERY PLAN " + sql, values)]
 
 
+def as_of(number: int, source: Path, place: Path) -> None:
+    """Make a ledger as it was when its schema had *number*, with what it had room for then."""
+    old = apsw.Connection(str(place))
+    migrate(old, migrations()[:number])
+    old.execute("ATTACH ? AS new", (str(source),))
+    tables = (
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('migrations', 'event_kinds')"
+    )
+    for (table,) in old.execute(tables).fetchall():
+        names = ", ".join(name for _, name, *_ in old.execute(f"PRAGMA main.table_info({table})"))
+        old.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM new.{table}")
+    old.close()
+
+
 async def raw(ledger: SqliteLedger, sql: str) -> list[Any]:
     return await ledger._read(lambda: ledger._connection.execute(sql).fetchall())
 
@@ -249,17 +266,25 @@ async def test_runs_that_failed_before_tasks_were_kept_may_still_be_asked_for(tm
         await move(ledger, lease, "a", intended(), accepted(1), failed, again, intended(), accepted(2))
         await move(ledger, lease, "a", replace(failed, run=run_of(2, "FAILED", stop_time=AT)))
         await move(ledger, lease, "b", intended(), accepted(3))
-        await raw(
-            ledger,
-            "DROP TABLE failed_tasks; DROP TABLE failed_runs; DROP TABLE notices; DROP TABLE run_work;"
-            "DROP TABLE run_usages; PRAGMA user_version = 4;"
-            "DELETE FROM migrations WHERE name >= '0005'",
-        )
-    async with await open_ledger(tmp_path / "a.db") as ledger:
+    as_of(4, tmp_path / "a.db", tmp_path / "old.db")
+    async with await open_ledger(tmp_path / "old.db") as ledger:
         assert [(one.id, one.attempt, one.run.uuid) for one in await ledger.unasked(BATCH, limit=9)] == [
             ("a", 1, "uuid-1"),
             ("a", 2, "uuid-2"),
         ]
+
+
+@pytest.mark.parametrize("number", range(4, len(migrations())))
+async def test_an_older_ledger_is_opened_as_it_was_and_found_sound(tmp_path, number):
+    async with await open_ledger(tmp_path / "a.db") as ledger:
+        lease = await filled(ledger, "a", "b", "c")
+        await move(ledger, lease, "a", intended(), accepted(1), Removed(at=AT, message="404"))
+        await move(ledger, lease, "b", intended(), accepted(2))
+        before = [await entry_of(ledger, id_) for id_ in "abc"]
+    as_of(number, tmp_path / "a.db", tmp_path / "old.db")
+    async with await open_ledger(tmp_path / "old.db") as ledger:
+        assert [await entry_of(ledger, id_) for id_ in "abc"] == before
+    assert list(Verification(tmp_path / "old.db").findings()) == []
 
 
 async def test_what_is_to_be_asked_is_found_without_going_through_what_was(ledger):

@@ -129,6 +129,7 @@ class Ledgers(RuleBasedStateMachine):
             events.Deferred: MINUTES.map(
                 lambda wait: events.Deferred(at=AT, due=AT + wait, code="402", message="full")
             ),
+            events.Missed: MINUTES.map(lambda wait: events.Missed(at=AT + wait, message="404")),
             events.Removed: st.just(events.Removed(at=AT, message="404")),
             events.Withdrawn: st.just(events.Withdrawn(at=AT, message="on request")),
             events.Recalled: st.just(events.Recalled(at=AT)),
@@ -141,7 +142,14 @@ class Ledgers(RuleBasedStateMachine):
         }
         for type_ in (events.Refused, events.Doubted):
             made[type_] = st.just(type_(at=AT, code="C", message="m"))
-        for seen in (events.Accepted, events.Progressed, events.Completed, events.Failed, events.Cancelled):
+        for seen in (
+            events.Accepted,
+            events.Reappeared,
+            events.Progressed,
+            events.Completed,
+            events.Failed,
+            events.Cancelled,
+        ):
             made[seen] = st.just(seen(at=AT, run=run))
         legal = [type_ for type_, cell in TABLE[state].items() if cell is not FORBIDDEN]
         return st.one_of(*(made[type_] for type_ in legal))

@@ -18,6 +18,7 @@ from batchrun.model.events import (
     Intended,
     Progressed,
     Refused,
+    Removed,
     Retried,
     Revised,
 )
@@ -227,6 +228,16 @@ def test_earlier_attempts_are_told_and_what_is_not_the_row_s_content_is_noted():
     assert kinds[:2] == [Intended, Doubted]
     assert kinds.count(Revised) == 1
     assert (entry.attempt, entry.state, entry.code) == (2, State.ACTIVE, None)
+
+
+def test_a_run_that_is_shown_as_deleted_is_looked_at_once_more_unless_another_came_after_it():
+    first = Attempt(number=1, run=run("DELETED", id="1", uuid="u-1"))
+    events, entry = told(first)
+    assert (entry.state, entry.misses, entry.missed_at) == (State.ACTIVE, 1, at(1000))
+    changed = Attempt(number=2, run=run(id="2", uuid="u-2"), request=LARGER)
+    events, entry = told(first, changed)
+    assert [type(event) for event in events][2:4] == [Removed, Retried]
+    assert (entry.state, entry.attempt, entry.misses) == (State.ACTIVE, 2, 0)
 
 
 def test_a_row_to_be_run_again_is_planned_after_its_last_run():

@@ -15,7 +15,9 @@ from batchrun.model.events import (
     Doubted,
     Event,
     Intended,
+    Missed,
     Progressed,
+    Reappeared,
     Recalled,
     Refused,
     Removed,
@@ -42,7 +44,9 @@ EVENTS: dict[str, Event] = {
         seen(run("COMPLETED"), at(5)),
         seen(run("FAILED"), at(5)),
         seen(run("CANCELLED"), at(5)),
+        Missed(at=at(5), message="404"),
         Removed(at=at(5), message="404"),
+        Reappeared(at=at(5), run=run("RUNNING")),
         Withdrawn(at=at(5), message="cancelled on request"),
         Recalled(at=at(5)),
         Revised(at=at(5), request=request(name="other")),
@@ -91,9 +95,10 @@ def test_apply_does_what_the_cell_says(state: State, name: str):
 
 
 @pytest.mark.parametrize("state", [state for state in State if state in ENDED])
-def test_an_end_is_left_only_by_new_content_or_a_retry(state: State):
+def test_an_end_is_left_only_by_new_content_or_a_retry_or_a_run_that_is_there_after_all(state: State):
     ways_out = [event for event, cell in TABLE[state].items() if isinstance(cell, State)]
-    assert ways_out == ([Revised] if state is State.SUCCEEDED else [Revised, Retried])
+    reappears = [Reappeared] if state is State.DELETED else []
+    assert ways_out == [*reappears, Revised, *([] if state is State.SUCCEEDED else [Retried])]
 
 
 def test_a_retry_is_a_new_attempt_of_the_same_content_with_a_requestid_of_its_own():
@@ -201,6 +206,33 @@ def test_a_removed_run_keeps_what_was_last_known():
     after = apply(active(status="RUNNING"), EVENTS["removed"])
     assert after.run is not None
     assert (after.state, after.run.status, after.message) == (State.DELETED, "RUNNING", "404")
+
+
+def test_answers_by_which_a_run_is_gone_are_counted_until_it_is_seen():
+    once = apply(active(), EVENTS["missed"])
+    twice = apply(once, Missed(at=at(70), message="404"))
+    assert [(one.state, one.missed_at, one.misses) for one in (once, twice)] == [
+        (State.ACTIVE, at(5), 1),
+        (State.ACTIVE, at(70), 2),
+    ]
+    assert apply(once, EVENTS["recalled"]) == once
+    for name in ("progressed", "completed", "failed", "cancelled", "removed"):
+        after = apply(twice, EVENTS[name])
+        assert (after.missed_at, after.misses) == (None, 0)
+
+
+def test_an_answer_from_a_time_still_to_come_counts_for_none():
+    ahead = apply(apply(active(), Missed(at=at(9000), message="404")), Missed(at=at(9900), message="404"))
+    assert ahead.misses == 2
+    after = apply(ahead, Missed(at=at(5), message="404"))
+    assert (after.missed_at, after.misses) == (at(5), 1)
+
+
+def test_a_run_that_is_there_after_all_has_its_entry_again_and_can_end():
+    back = apply(ended("DELETED"), EVENTS["reappeared"])
+    assert back.run is not None
+    assert (back.state, back.attempt, back.message, back.run.status) == (State.ACTIVE, 1, None, "RUNNING")
+    assert apply(back, EVENTS["completed"]).state is State.SUCCEEDED
 
 
 def test_new_content_waits_until_the_attempt_in_flight_is_settled():

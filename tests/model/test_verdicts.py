@@ -26,13 +26,14 @@ from batchrun.model.events import (
     Deferred,
     Doubted,
     Failed,
+    Missed,
     Progressed,
     Refused,
-    Removed,
 )
 from batchrun.model.limits import Limits
 from batchrun.model.spec import TAG_REQUEST_ID
 from batchrun.model.states import is_known_status
+from batchrun.model.transitions import apply
 from batchrun.model.verdicts import (
     HELD,
     Search,
@@ -111,7 +112,7 @@ def test_an_entry_that_is_denied_while_others_pass_is_refused_in_the_end():
         ("COMPLETED", Completed),
         ("FAILED", Failed),
         ("CANCELLED", Cancelled),
-        ("DELETED", Removed),
+        ("DELETED", Missed),
         ("HIBERNATING", Progressed),
     ],
 )
@@ -130,9 +131,9 @@ def test_an_unknown_status_is_not_an_end_and_can_be_told():
     assert is_known_status("DELETED")
 
 
-def test_another_uuid_under_our_run_id_means_that_ours_was_removed():
+def test_another_uuid_under_our_run_id_is_an_answer_by_which_ours_is_gone():
     verdict = after_look(active(uuid="ours"), run("COMPLETED", uuid="theirs"), at(9))
-    assert isinstance(verdict, Removed)
+    assert isinstance(verdict, Missed)
     assert "theirs" in verdict.message
 
 
@@ -142,21 +143,18 @@ def test_an_answer_without_a_uuid_contradicts_none():
     assert (verdict.run.uuid, verdict.run.arn) == ("ours", run().arn)
 
 
-def test_a_run_that_is_missing_was_removed():
+def test_a_404_is_an_answer_by_which_the_run_is_gone():
     gone = NotFoundError("no such run", operation="GetRun", code="ResourceNotFoundException")
-    assert isinstance(after_missing(active(), gone, at(60), LIMITS), Removed)
-    assert isinstance(after_missing(replace(active(), accepted_at=None), gone, at(1), LIMITS), Removed)
+    verdict = after_missing(gone, at(60))
+    assert (verdict.at, "ResourceNotFoundException" in verdict.message) == (at(60), True)
 
 
-def test_a_first_miss_right_after_the_start_is_not_believed():
-    gone = NotFoundError("no such run", operation="GetRun", code="ResourceNotFoundException")
-    assert after_missing(active(), gone, at(1), LIMITS) is None
-    assert isinstance(after_missing(active(creation_time=at(0)), gone, at(1), LIMITS), Removed)
-
-
-def test_a_clock_that_jumped_back_does_not_keep_a_missing_run():
-    gone = NotFoundError("no such run", operation="GetRun", code="ResourceNotFoundException")
-    assert isinstance(after_missing(active(), gone, at(-3600), LIMITS), Removed)
+def test_a_look_that_shows_the_run_is_news_where_the_one_before_did_not():
+    entry = active()
+    assert entry.run is not None
+    assert after_look(entry, entry.run, at(9)) is None
+    missed = apply(entry, Missed(at=at(5), message="404"))
+    assert after_look(missed, entry.run, at(9)) == Progressed(at=at(9), run=entry.run)
 
 
 def seen_as(run_, **asked) -> Sighting:

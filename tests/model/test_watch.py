@@ -10,6 +10,7 @@ import pytest
 from batchrun.errors import InvariantError
 from batchrun.model.actions import Look, Sweep
 from batchrun.model.entry import Entry
+from batchrun.model.events import Missed
 from batchrun.model.listing import Listed
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.transitions import apply
@@ -130,6 +131,44 @@ def test_a_run_that_was_missed_is_looked_at_once_and_then_by_its_own_pace():
     swept(made, missing, 18)
     assert looks(made.plan(now=20, room=32)) == []
     assert "row-0" in looks(made.plan(now=80, room=200))
+
+
+def missed(entry: Entry, seconds: float) -> Entry:
+    return apply(entry, Missed(at=at(seconds), message="404"))
+
+
+def test_a_run_that_an_answer_called_gone_is_looked_at_soon_after_the_lag_whatever_sweeps_show():
+    made = watch(100)
+    swept(made, shown(*range(100)), 0)
+    swept(made, shown(*range(1, 100)), 9)
+    (look,) = [action for action in made.plan(now=10, room=32) if isinstance(action, Look)]
+    made.looked(missed(look.entry, 10), now=10, failed=False, is_going=True)
+    for now in (18, 40, 60):
+        swept(made, shown(*range(100), status="PENDING"), now)
+        assert looks(made.plan(now=now + 1, room=32)) == []
+    assert looks(made.plan(now=71, room=32)) == ["row-0"]
+
+
+def test_a_look_that_fails_in_between_comes_again_by_the_usual_pace():
+    made = watch(1)
+    (look,) = made.plan(now=0, room=1)
+    gone = missed(entry(0), 0)
+    made.looked(gone, now=0, failed=False, is_going=True)
+    (look,) = made.plan(now=61, room=1)
+    assert isinstance(look, Look)
+    made.looked(gone, now=61, failed=True, is_going=True)
+    assert looks(made.plan(now=82, room=1)) == ["row-0"]
+
+
+def test_one_pass_looks_at_what_an_answer_called_gone_although_it_is_listed():
+    made = Watch(WatchPolicy(), Way.LIST, listing_lag=LAG, is_once=True)
+    made.add(missed(entry(0), 0), since=-100, due=0)
+    made.add(entry(1), since=-100, due=0)
+    assert looks(made.plan(now=0, room=0)) == []
+    listed = shown(0, 1, status="PENDING")  # nothing new, and no answer about this run alone
+    made.swept(Sweep(begun=0, seconds=15), listed, 4, now=1, at=at(1))
+    assert looks(made.plan(now=1, room=32)) == ["row-0"]
+    assert len(made) == 1
 
 
 def test_a_run_that_never_shows_up_is_still_watched():

@@ -22,6 +22,7 @@ from batchrun.model.events import (
     Doubted,
     Failed,
     Intended,
+    Missed,
     Progressed,
     Recalled,
     Refused,
@@ -212,6 +213,8 @@ def _as_log(event: Event, entry: Entry) -> tuple[str, dict[str, Any]]:
             return "run_retried", {"why": event.why, "due": str(event.due)}
         case Recalled():
             return "cancel_sent", {}
+        case Missed():
+            return "run_not_found", {"message": event.message, "so_far": "it is looked for once more"}
         case Removed():
             return "run_removed", {"message": event.message}
         case _ if run is not None and entry.state in {*ENDED, State.ACTIVE}:

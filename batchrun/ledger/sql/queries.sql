@@ -100,6 +100,7 @@ FROM entries WHERE key = ?;
 -- name: update_standing
 UPDATE entries SET
     state = ?, accepted_at = ?, due = ?, deferrals = ?, is_doubtful = ?, code = ?, message = ?, next_request = ?,
+    missed_at = ?, misses = ?,
     run_status = ?, run_output_uri = ?, run_creation_time = ?, run_start_time = ?, run_stop_time = ?,
     run_failure_reason = ?, run_status_message = ?
 WHERE key = ?;
@@ -107,6 +108,7 @@ WHERE key = ?;
 -- name: update_with_run
 UPDATE entries SET
     state = ?, accepted_at = ?, due = ?, deferrals = ?, is_doubtful = ?, code = ?, message = ?, next_request = ?,
+    missed_at = ?, misses = ?,
     run_status = ?, run_output_uri = ?, run_creation_time = ?, run_start_time = ?, run_stop_time = ?,
     run_failure_reason = ?, run_status_message = ?,
     run_id = ?, run_uuid = ?, run_arn = ?
@@ -115,6 +117,7 @@ WHERE key = ?;
 -- name: update_whole
 UPDATE entries SET
     state = ?, accepted_at = ?, due = ?, deferrals = ?, is_doubtful = ?, code = ?, message = ?, next_request = ?,
+    missed_at = ?, misses = ?,
     run_status = ?, run_output_uri = ?, run_creation_time = ?, run_start_time = ?, run_stop_time = ?,
     run_failure_reason = ?, run_status_message = ?,
     run_id = ?, run_uuid = ?, run_arn = ?,

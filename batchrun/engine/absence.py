@@ -1,0 +1,89 @@
+"""
+Whether a run is gone: weighing answers by which it is, and asking the listing where they are enough.
+
+Belongs here: the calls that takes. Does not: how much an answer weighs (``model.absence``), recording what
+comes of it (``actor``).
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import structlog
+
+from batchrun.errors import AccessDeniedError
+from batchrun.model.absence import Weight, decided, weigh
+from batchrun.model.events import Missed
+from batchrun.model.listing import shows
+from batchrun.model.request import run_name
+
+if TYPE_CHECKING:
+    from batchrun.clock import Clock
+    from batchrun.model.entry import Entry, Run
+    from batchrun.model.events import Removed
+    from batchrun.ports.service import HealthOmics
+
+log = structlog.get_logger(__name__)
+
+
+class Absences:
+    """Answers, of one launch, by which runs are gone."""
+
+    def __init__(self, service: HealthOmics, clock: Clock, *, lag: float) -> None:
+        self._service = service
+        self._clock = clock
+        self._lag = lag  #: seconds
+        self._kept_at: dict[str, float] = {}  #: monotonic time of the last answer that was kept, by entry
+
+    async def outcome(self, entry: Entry, missed: Missed, found: Run | None) -> Missed | Removed | None:
+        """
+        Say what is to be recorded of an answer; None where nothing is.
+
+        Args:
+            entry: ACTIVE.
+            missed: What the answer says.
+            found: The run that it shows, if any.
+
+        Raises:
+            CallError: The listing that decides could not be had.
+        """
+        now = self._clock.monotonic()
+        kept_at = self._kept_at.get(entry.id)
+        known_for = None if kept_at is None else now - kept_at
+        event: Missed | Removed | None = None
+        match weigh(entry, missed, known_for=known_for, lag=self._lag):
+            case Weight.FIRST:
+                event = missed
+            case Weight.ENOUGH:
+                event = decided(entry, missed, is_listed=await is_listed(self._service, entry, found))
+            case Weight.EARLY:
+                pass
+        if isinstance(event, Missed):
+            self._kept_at[entry.id] = now
+        return event
+
+
+async def is_listed(service: HealthOmics, entry: Entry, found: Run | None) -> bool | None:
+    """
+    Report whether a listing shows the entry's run; None where listing is denied.
+
+    Args:
+        service: Who is asked.
+        entry: With a run.
+        found: The run that GetRun shows under its id, if any.
+
+    Raises:
+        CallError: The listing could not be had.
+    """
+    name = run_name(entry)
+    try:
+        async with aclosing(service.listed_runs(name)) as pages:
+            async for page in pages:
+                if any(shows(entry, name, item, found) for item in page):
+                    log.debug("run_listed_but_not_found", batch=entry.batch, id=entry.id)
+                    return True
+    except AccessDeniedError as error:
+        log.debug("listing_denied", batch=entry.batch, id=entry.id, message=error.message)
+        return None
+    return False

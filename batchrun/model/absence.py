@@ -1,0 +1,65 @@
+"""
+When a run is gone: never by one answer.
+
+An answer by which it is (a 404, another run under its id, the status DELETED) may come from a service that
+lags or errs. So the first one is kept, and its entry stays ACTIVE; one that shows the run takes that back. A
+later one, at least a listing's lag after the one before, is believed where no listing shows the run. Who may
+not list has three such answers instead.
+
+Belongs here: how much each of these answers weighs. Does not: what an answer says (``verdicts``), asking
+(``engine``).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.events import Missed, Removed
+
+if TYPE_CHECKING:
+    from batchrun.model.entry import Entry
+
+#: Answers that are believed without a listing.
+_WITHOUT_LISTING: Final = 3
+
+
+class Weight(enum.Enum):
+    """What an answer by which a run is gone is good for."""
+
+    FIRST = "first"  #: it is kept
+    EARLY = "early"  #: nothing: it comes too soon after one that was kept
+    ENOUGH = "enough"  #: it decides, with what a listing shows
+
+
+def weigh(entry: Entry, missed: Missed, *, known_for: float | None, lag: float) -> Weight:
+    """
+    Say what an answer is good for.
+
+    Args:
+        entry: ACTIVE.
+        missed: The answer.
+        known_for: Seconds since the one before was kept, by a clock that nobody sets; None where that was
+            not in this process.
+        lag: Seconds that lie between two answers that count.
+    """
+    if entry.missed_at is None or entry.missed_at > missed.at:
+        return Weight.FIRST
+    waited = (missed.at - entry.missed_at).total_seconds()
+    return Weight.ENOUGH if min(waited, waited if known_for is None else known_for) >= lag else Weight.EARLY
+
+
+def decided(entry: Entry, missed: Missed, *, is_listed: bool | None) -> Missed | Removed | None:
+    """
+    Say what an answer that is enough leads to; None where it is contradicted.
+
+    Args:
+        entry: ACTIVE.
+        missed: The answer.
+        is_listed: Whether a listing, begun after it, shows the run; None where listing is denied.
+    """
+    if is_listed:
+        return None
+    if is_listed is None and entry.misses + 1 < _WITHOUT_LISTING:
+        return missed
+    return Removed(at=missed.at, message=missed.message)

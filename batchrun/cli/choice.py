@@ -19,11 +19,12 @@ import click
 from batchrun.cli.options import option, stacked
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import say
+from batchrun.cli.values import Lines
 from batchrun.errors import UsageError
 from batchrun.ports.ledger import Outcome
 from batchrun.report import asked, where
 from batchrun.report.own_columns import TASK_REASON
-from batchrun.report.results import View, latest_row, status
+from batchrun.report.results import View, earlier_rows, latest_row, status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
@@ -36,10 +37,11 @@ _PAGE: Final = 500
 _SHOWN: Final = 10
 
 CHOICE: Final = stacked(
-    option("--ids", multiple=True, metavar="ID,...", envvar="BATCHRUN_IDS", help="Only these; repeatable."),
+    option("--ids", type=Lines(), multiple=True, metavar="ID,...", help="Only these; repeatable."),
     option("--ids-from", metavar="FILE", help="Only the ids in this file, one a line; - is standard input."),
     option(
         "--where",
+        type=Lines(),
         multiple=True,
         metavar="COLUMN=GLOB",
         help="Only those whose results say so, such as status=FAILED or taskReason=*MEMORY*; repeatable.",
@@ -82,6 +84,26 @@ class Choice:
                     if view.shows(latest_row(one, view.own)):
                         yield one.entry
                 after = page[-1].position
+
+    async def attempts(self, ledger: Ledger, batch: str) -> frozenset[tuple[str, int]]:
+        """
+        Give the attempts that are meant, by id and number; conditions speak of each by itself.
+
+        Raises:
+            UsageError: As for :meth:`entries`.
+        """
+        await self._check_ids(ledger, batch)
+        await asked.check(ledger, batch, self.conditions)
+        view = View(where=self.conditions)
+        return frozenset(
+            [
+                (outcome.entry.id, int(str(one["attempt"])))
+                async for outcome in asked.outcomes(ledger, batch, view)
+                if self.ids is None or outcome.entry.id in self.ids
+                for one in (*earlier_rows(outcome, view.own), latest_row(outcome, view.own))
+                if view.shows(one)
+            ]
+        )
 
     async def _check_ids(self, ledger: Ledger, batch: str) -> None:
         unknown = [one for one in sorted(self.ids or ()) if await ledger.entry(batch, one) is None]

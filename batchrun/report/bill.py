@@ -75,12 +75,7 @@ class Charged:
         """What its price leaves out."""
         if self.spent.usage is None:
             return ("deleted",) if self.spent.is_gone else ("not known yet",)
-        if self.cost is None:
-            return ("READY2RUN",)
-        storage = "storage" if self.cost.has_unpriced_storage or self.cost.has_unknown_storage else None
-        kind = self.spent.usage.storage_type or "unknown"
-        named = [name or "unknown instance type" for name in self.cost.unpriced]
-        return (*named, *([f"{kind} {storage}"] if storage else ()))
+        return _lacks(self.spent.usage, self.cost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +142,8 @@ class Left:
 
     workflow_id: str | None
     rows: int
-    each: Spread | None  #: what completed runs of the workflow cost; None where too few are known
+    each: Spread | None  #: what completed runs of the workflow cost; None where that cannot be said
+    lacks: tuple[str, ...] = ()  #: what that leaves out, or what lacks to say it; too few runs if nothing
 
 
 def billed(runs: Iterable[SpentRun], prices: Prices, dynamic_gib: Decimal | None) -> Bill:
@@ -158,10 +154,21 @@ def billed(runs: Iterable[SpentRun], prices: Prices, dynamic_gib: Decimal | None
     )
 
 
-def each(usages: Iterable[Usage], prices: Prices, dynamic_gib: Decimal | None) -> Spread | None:
-    """Say what runs that used so much cost; those whose price lacks something do not count."""
-    costs = [_cost(usage, prices, dynamic_gib) for usage in usages]
-    return spread([one.total for one in costs if one is not None and one.is_comparable])
+def left(
+    workflow_id: str | None,
+    rows: int,
+    usages: Sequence[Usage],
+    prices: Prices,
+    dynamic_gib: Decimal | None,
+) -> Left:
+    """Say what *rows* cost if each does what a run costs that used so much as one of *usages*."""
+    costs = [(usage, _cost(usage, prices, dynamic_gib)) for usage in usages]
+    # Those whose price lacks something do not count, unless nothing else is known.
+    whole = [(usage, one) for usage, one in costs if one is not None and one.is_comparable]
+    each = spread([one.total for _usage, one in whole])
+    told_of = costs if each is None else whole
+    lacks = dict.fromkeys(word for usage, one in told_of for word in _lacks(usage, one))
+    return Left(workflow_id=workflow_id, rows=rows, each=each, lacks=tuple(lacks))
 
 
 def row(one: Charged, currency: str) -> Row:
@@ -195,6 +202,15 @@ def rounded(money: Decimal) -> float:
 
 def _cost(usage: Usage | None, prices: Prices, dynamic_gib: Decimal | None) -> Cost | None:
     return None if usage is None else cost(usage, prices, dynamic_gib=dynamic_gib)
+
+
+def _lacks(usage: Usage, known: Cost | None) -> tuple[str, ...]:
+    """Say what the price of a run's usage leaves out."""
+    if known is None:
+        return ("READY2RUN",)
+    named = [name or "unknown instance type" for name in known.unpriced]
+    storage = [f"{usage.storage_type or 'unknown'} storage"] if _lacks_storage(known) else []
+    return (*named, *storage)
 
 
 def _lacks_storage(known: Cost) -> bool:

@@ -105,6 +105,23 @@ def test_a_status_that_only_the_service_knows_can_be_chosen(cohort: Shell):
     assert cohort.run(*asked, "status=paus*").stdout == "id\nrunning\n"
 
 
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("status=FAILED", [4, 5, 6, 9]),
+        ("status=COMPLETED", [3, 10]),
+        ("runId=0000009", [9]),
+        ("attempt=2", [10]),
+        ("id=twice", [9, 10]),
+        ("taskReason=*MEMORY*", [4, 5]),
+    ],
+)
+def test_what_is_deleted_is_chosen_run_by_run(cohort: Shell, condition, expected):
+    """Run 9 failed, and run 10 of the same row succeeded: whoever deletes the one means not the other."""
+    done = cohort.run("delete", "cohort", "--where", condition, "--dry-run", "--json")
+    assert json.loads(done.stdout)["runIds"] == [f"{number:07}" for number in expected]
+
+
 OWN = "id,parameters.sample,parameters.list,parameters.flag,parameters.none,tags.project,roleArn,taskReason"
 TASK: dict[str, object] = {
     "id": "task",

@@ -85,6 +85,8 @@ def test_each_attempt_costs_what_the_simulator_says_it_used(cohort):
     assert told["byStatus"]["FAILED"] == {"runs": len(wasted), "cost": pytest.approx(sum(wasted), abs=1e-5)}
     assert told["dearest"][0]["cost"] == max(float(row["cost"]) for row in rows)
     assert told["isEstimate"] is True
+    it.costs("--where", "status=failed", "-o", "failed.csv")
+    assert it.rows("failed.csv") == [row for row in rows if row["status"] == "FAILED"]
 
 
 def test_a_second_time_it_calls_nobody_whatever_the_prices(cohort):
@@ -206,7 +208,26 @@ def test_plan_says_what_the_rows_to_submit_may_cost(cohort):
     assert it.simulated.state()["calls"] == before
     ended = it.shell.run("plan", "cohort.csv", "--defaults", "defaults.yaml", *priced)
     assert (ended.returncode, "cost:" in ended.stdout) == (0, False)
-    assert it.shell.run("plan", *rows, "--prices", "nothing.json").returncode == 2
+    for ledger in ("batchrun.db", "none.db"):
+        done = it.shell.run("plan", *rows, "--prices", "nothing.json", "--ledger", ledger)
+        assert (done.returncode, done.stdout) == (2, "")
+    fresh = it.shell.run("plan", *rows, *priced, "--ledger", "none.db").stdout
+    assert "cost: 5 rows of workflow 1234567: too few of its runs" in fresh
+    assert not (it.shell.folder / "none.db").exists()
+
+
+def test_plan_names_what_an_estimate_leaves_out_and_what_it_lacks(cohort):
+    it = cohort(settings=("storageType=DYNAMIC",))
+    it.costs()
+    plan = ("plan", *it.shell.cohort(5, "more.csv"), "--prices")
+    said = it.shell.run(*plan, "prices.json").stdout
+    assert "one attempt each, without DYNAMIC storage (--dynamic-gib)" in said
+    assert "without" not in it.shell.run(*plan, "prices.json", "--dynamic-gib", "300").stdout
+    it.shell.write("other.json", json.dumps(PRICES | {"instances": {"omics.m.large": 1}}))
+    said = it.shell.run(*plan, "other.json", "--dynamic-gib", "300").stdout
+    assert "its runs used what has no price here (omics.c.large); see 'batchrun costs'" in said
+    (told,) = json.loads(it.shell.run(*plan, "other.json", "--json").stdout)["toCome"]
+    assert (told["each"], told["lacks"]) == (None, ["omics.c.large", "DYNAMIC storage"])
 
 
 @pytest.mark.parametrize(

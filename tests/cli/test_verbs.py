@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 
+import click
 import pytest
 
 from batchrun import __version__
@@ -175,6 +176,19 @@ def test_problems_of_a_manifest_in_json():
 
 def test_a_verb_that_is_nearly_right_is_suggested():
     assert "did you mean 'run'?" in in_checkout("runn").stderr
+
+
+def test_every_option_that_may_be_repeated_is_one_a_line_in_the_environment():
+    context = click.Context(cli)
+    found = [
+        option
+        for verb in VERBS
+        if (command := cli.get_command(context, verb)) is not None
+        for option in command.params
+        if isinstance(option, click.Option) and option.multiple
+    ]
+    assert len(found) > 10
+    assert {option.type.envvar_list_splitter for option in found} == {"\n"}
 
 
 def test_several_values_in_the_environment_are_one_a_line(shell: Shell):

@@ -23,7 +23,7 @@ from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
-from batchrun.model.states import OPEN, State
+from batchrun.model.states import OPEN
 from batchrun.report.bill import COLUMNS, billed, row
 from batchrun.report.sinks import CsvSink, JsonLinesSink
 
@@ -103,14 +103,11 @@ async def _costs(options: dict[str, Any]) -> Exit:
 
 
 async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[SpentRun]:
-    # What goes on now may have ended attempts before; conditions speak of the latest.
-    ids = None
-    if not chosen_by.is_all:
-        ids = {entry.id async for entry in chosen_by.entries(ledger, batch, list(State))}
+    meant = None if chosen_by.is_all else await chosen_by.attempts(ledger, batch)
     found: list[SpentRun] = []
     after = (-1, 0)
     while page := await ledger.spent_runs(batch, limit=_PAGE, after=after):
-        found += [run for run in page if ids is None or run.entry_id in ids]
+        found += [run for run in page if meant is None or (run.entry_id, run.attempt) in meant]
         after = page[-1].position, page[-1].attempt
     return found
 

@@ -25,7 +25,6 @@ from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
-from batchrun.model.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +54,7 @@ def delete(context: click.Context, /, **options: Any) -> None:
     """
     Remove ended runs of BATCH from the service, of earlier attempts too, but never from the ledger.
 
-    Shows what it will do, and asks. Runs that go on are left alone.
+    Shows what it will do, and asks. Runs that go on are left alone. Conditions speak of each run by itself.
     """
     context.exit(anyio.run(_delete, options))
 
@@ -75,18 +74,17 @@ async def _delete(options: dict[str, Any]) -> Exit:
 
 
 async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[EndedRun]:
-    # What goes on now may have ended attempts before; conditions speak of the latest.
-    ids = {entry.id async for entry in chosen_by.entries(ledger, batch, list(State))}
+    meant = await chosen_by.attempts(ledger, batch)
     found: list[EndedRun] = []
     after = (-1, 0)
     while page := await ledger.ended_runs(batch, limit=_PAGE, after=after):
-        found += [run for run in page if run.entry_id in ids]
+        found += [run for run in page if (run.entry_id, run.attempt) in meant]
         after = page[-1].position, page[-1].attempt
     return found
 
 
 def _named(chosen: Sequence[EndedRun], status: str) -> Sequence[str]:
-    return [run.entry_id for run in chosen if run.status == status]
+    return list(dict.fromkeys(run.entry_id for run in chosen if run.status == status))
 
 
 async def _deleted(ledger: Ledger, chosen: Sequence[EndedRun], options: dict[str, Any]) -> Deleted:

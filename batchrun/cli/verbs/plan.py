@@ -85,20 +85,21 @@ async def _compare(manifest: Manifest, options: dict[str, Any]) -> tuple[Sync, C
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
 
     if not await anyio.Path(options["ledger"]).exists():
-        return Sync(rows=manifest.count, new=manifest.count), Counts(), None
+        sync = Sync(rows=manifest.count, new=manifest.count)
+        return sync, Counts(), await _to_come(manifest, None, options)
     async with open_ledger(options["ledger"]) as ledger:
         sync = await ledger.compare(manifest.batch, manifest.specs())
         return sync, await ledger.counts(manifest.batch), await _to_come(manifest, ledger, options)
 
 
-async def _to_come(manifest: Manifest, ledger: Ledger, options: dict[str, Any]) -> _ToCome | None:
+async def _to_come(manifest: Manifest, ledger: Ledger | None, options: dict[str, Any]) -> _ToCome | None:
     """Say what the rows to submit may cost, where prices are given."""
     if options["prices"] is None:
         return None
-    batch = await ledger.find_batch(manifest.batch)
+    batch = await ledger.find_batch(manifest.batch) if ledger else None
     prices = read_prices(options["prices"], batch.region if batch else None)
     others = [state for state in State if state not in _WAITING]
-    sent = {entry.id async for entry in Choice().entries(ledger, manifest.batch, others)}
+    sent = {entry.id async for entry in Choice().entries(ledger, manifest.batch, others)} if ledger else set()
     requests = (json.loads(spec.request) for spec in manifest.specs() if spec.id not in sent)
     rows = Counter(request.get("workflowId") for request in requests)
     return _ToCome(

@@ -36,10 +36,14 @@ No message may hold a credential.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+#: Runs of lines that a problem names.
+_RANGES: Final = 8
 
 
 class BatchrunError(Exception):
@@ -65,12 +69,26 @@ class Problem:
     column: int | None = None  #: 1-based column, where the format knows it
     row: str | None = None  #: the row's ``id``, where it is known
     field: str | None = None  #: dotted path within the request, or the name of the CSV column
+    lines: tuple[int, ...] = ()  #: all of the row's lines, where several lines of a sheet make it
 
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.source, self.line, self.column) if part is not None)
+        line = ",".join(_ranges(self.lines)) if self.lines else self.line
+        place = ":".join(str(part) for part in (self.source, line, self.column) if part is not None)
         row = f" (id {self.row})" if self.row is not None else ""
         field = f" {self.field}:" if self.field is not None else ""
         return f"{place}{row}:{field} {self.message}; {self.cure}"
+
+
+def _ranges(lines: Sequence[int]) -> list[str]:
+    """Write lines in their order as people do: 2-4, 9."""
+    runs: list[tuple[int, int]] = []
+    for line in lines:
+        if runs and line == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], line)
+        else:
+            runs.append((line, line))
+    told = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:_RANGES]]
+    return told if len(runs) <= _RANGES else [*told, "..."]
 
 
 class ManifestError(InputError):

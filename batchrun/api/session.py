@@ -147,6 +147,8 @@ class Session:
             LeaseHeldError: Another launcher holds the batch.
             ServiceUnusableError: No credentials.
         """
+        if manifest.has_own_sheets:
+            raise UsageError("sheet_out: this version cannot write sheets yet")
         ttl = timedelta(seconds=lease)
         has_ended = await self._has_ended(manifest)
         service = None if has_ended else await self.service()

@@ -28,7 +28,8 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     settings.setdefault("envvar", variable(long.removeprefix("--")))
     settings.setdefault("show_default", True)
-    return click.option(*names, show_envvar=True, **settings)
+    settings.setdefault("show_envvar", True)
+    return click.option(*names, **settings)
 
 
 def variable(key: str) -> str:
@@ -48,6 +49,46 @@ def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 LEDGER = option("--ledger", default=DEFAULT_LEDGER, metavar="PATH", help="The ledger: a SQLite file.")
+
+SHEET = stacked(
+    option(
+        "--id",
+        metavar="COLUMN|TEXT",
+        help="A sheet's column with the ids, or a text with {COLUMN} in it.",
+    ),
+    option(
+        "--group-by",
+        type=Lines(),
+        multiple=True,
+        metavar="COLUMN",
+        help="Rows of a sheet that have the same in this column make one run; repeatable. It is the id where "
+        "none is given.",
+    ),
+    option(
+        "--parameter",
+        "parameters",
+        type=Lines(),
+        multiple=True,
+        metavar="NAME=TEXT",
+        envvar=None,
+        show_envvar=False,
+        help="A parameter made of a sheet's columns: NAME={COLUMN}, NAME={COLUMN:int}, or "
+        'NAME:json=[{"r1": "{COLUMN}"}], whose outermost list has one element for each row; repeatable.',
+    ),
+    option(
+        "--columns-as-parameters",
+        metavar="[all|A,B,...]",
+        is_flag=False,
+        flag_value="all",
+        help="Make these columns of a sheet parameters of their names; all is each that nothing else names.",
+    ),
+    option("--delimiter", metavar="CHARACTER", help="What stands between cells, such as ';' or tab."),
+    option(
+        "--header",
+        metavar="A,B,...",
+        help="The columns' names, for a table without a line of them.",
+    ),
+)
 
 MANIFEST = stacked(
     click.argument("manifest", metavar="MANIFEST"),
@@ -79,6 +120,7 @@ MANIFEST = stacked(
         default=True,
         help="Tag each run at its creation, so that it can be found again without a ledger.",
     ),
+    SHEET,
 )
 
 SERVICE = stacked(

@@ -22,7 +22,7 @@ from batchrun.manifest.rules import start_run
 from batchrun.manifest.written_rows import as_written, json_text, unsayable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import IO
 
     from batchrun.errors import Problem
@@ -83,12 +83,13 @@ def write(rows: Rows, out: IO[str], delimiter: str, *, source: str) -> None:
         ManifestError: A row has what no cell can hold.
     """
     columns = _columns(rows(), source)
-    out.write(_line(["id", *(column.header for column in columns)], delimiter))
+    out.write(line_of(["id", *(column.header for column in columns)], delimiter))
     for row in rows():
-        out.write(_line([row.id, *(column.cell(row) for column in columns)], delimiter))
+        out.write(line_of([row.id, *(column.cell(row) for column in columns)], delimiter))
 
 
-def _line(cells: list[str], delimiter: str) -> str:
+def line_of(cells: Sequence[str], delimiter: str) -> str:
+    """Give a line of cells: the same text for the same cells, whatever Python writes it."""
     return delimiter.join(_quoted(cell, delimiter) for cell in cells) + "\n"
 
 

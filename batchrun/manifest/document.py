@@ -14,24 +14,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import json_document, line_files, native, retrying
+from batchrun.manifest import json_document, native, retrying
 from batchrun.manifest.problems import Place, Record, instead, shown, unreadable
 from batchrun.manifest.scalars import as_text
+from batchrun.manifest.sheets import keys as sheet_keys
 from batchrun.manifest.source import Format, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
+    from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.parts import Part
     from batchrun.manifest.problems import Problems
-    from batchrun.manifest.tables.table import Asked
     from batchrun.model.retrying import RetryPolicy
 
 _BATCH: Final = frozenset({"batch", "batchName"})
 _DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})
-_KEYS: Final = ("batch", "defaults", "runs", retrying.KEY)
+_KEYS: Final = ("batch", "defaults", "runs", retrying.KEY, *sheet_keys.KEYS)
 _NATIVE_KEYS: Final = frozenset({"batchName", "defaultRunSetting", "batchRunSettings"})
 
 
@@ -88,20 +89,28 @@ class Document:
             defaults=None if defaults is None else self._table(defaults),
         )
 
-    def rows(self, asked: Asked) -> Iterator[Record]:
-        """Give each row; parts that are none become problems. *asked* is of the file that holds the rows."""
+    def rows(self, files: LineFiles) -> Iterator[Record]:
+        """Give each row; parts that are none become problems. *files* reads what the document names."""
+        sheet = sheet_keys.SheetKeys(self._problems)
+        has_rows = False
         for part in self._parts():
             if part.wrong:
                 self._problems.extend(part.wrong)
             elif part.key[:1] == (retrying.KEY,) and not self._is_native:
                 self._retry.take(part)
+            elif part.key[:1] and part.key[0] in sheet_keys.KEYS and not self._is_native:
+                sheet.take(part)
             elif part.is_element:
+                has_rows = True
                 if record := self._record(part):
                     yield record
             elif part.key == ("runs",) and (name := as_text(part.value)):
-                yield from line_files.beside(self._path, name, asked, part.place, self._model, self._problems)
+                has_rows = True
+                yield from files.beside(name, part.place)
             else:
                 self._check(part)
+        # Only now: what is said of the sheet may stand behind its name.
+        yield from files.sheet(sheet, has_rows=has_rows)
 
     def table(self) -> Record:
         """

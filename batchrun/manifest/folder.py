@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.load import Manifest
 
+#: Keys that name another file.
+_NAMING: Final = frozenset({("runs",), ("sheet",)})
 _DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
 #: What ``batchrun run`` and ``batchrun results`` call their own files.
 _RESULTS: Final = ".results"
@@ -72,7 +74,7 @@ def _rows_file(path: Path) -> Path | None:
         for part in parts(stream, str(path)):
             if part.is_element:
                 return None
-            if part.key == ("runs",) and (name := as_text(part.value)):
+            if part.key in _NAMING and (name := as_text(part.value)):
                 return path.parent / name
     return None
 

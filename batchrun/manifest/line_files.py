@@ -1,17 +1,19 @@
 """
-Files of which each record stands on lines of its own: CSV, TSV, JSON Lines.
+Files of which each record stands on lines of its own: manifests in CSV, TSV and JSON Lines, and sheets.
 
-Belongs here: choosing the reader, and finding such a file beside a manifest. Does not: the formats.
+Belongs here: choosing the reader, and finding such a file beside a manifest. Does not: the formats
+(``tables``, ``json_lines``), what columns mean (``cells``, ``sheets``).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import cells, json_lines
-from batchrun.manifest.problems import shown, unreadable
-from batchrun.manifest.source import STDIN, Format, format_of, opened
+from batchrun.manifest.problems import Place, shown, unreadable
+from batchrun.manifest.sheets.options import NOTHING, laid_over
+from batchrun.manifest.source import STDIN, Format, format_of, name_of, opened
 from batchrun.manifest.tables import reading
 
 if TYPE_CHECKING:
@@ -19,10 +21,14 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Place, Problems, Record
+    from batchrun.manifest.problems import Problems, Record
+    from batchrun.manifest.sheets.keys import SheetKeys
+    from batchrun.manifest.sheets.records import Sheets
+    from batchrun.manifest.sheets.wanted import Wanted
+    from batchrun.manifest.source import Source
     from batchrun.manifest.tables.table import Asked
 
-_CURE = "name a CSV, TSV or JSONL file in the manifest's own folder, or below it"
+_CURE: Final = "name a CSV, TSV or JSONL file in the manifest's own folder, or below it"
 
 
 def is_line_format(form: Format) -> bool:
@@ -30,47 +36,123 @@ def is_line_format(form: Format) -> bool:
     return form is Format.JSONL or reading.is_table(form)
 
 
-def records(
-    stream: BinaryIO, source: str, form: Format, asked: Asked, model: RequestModel, problems: Problems
-) -> Iterator[Record]:
-    """Give the rows of a file in one of these formats."""
-    if form is Format.JSONL:
-        return json_lines.records(stream, source, problems)
-    return cells.records(reading.table(stream, source, form, asked, problems), model, problems)
+class LineFiles:
+    """Reads such files for one load."""
+
+    def __init__(
+        self,
+        source: Source,
+        model: RequestModel,
+        sheets: Sheets,
+        problems: Problems,
+        stdin: BinaryIO | None = None,
+    ) -> None:
+        self._source = source
+        self._model = model
+        self._sheets = sheets
+        self._problems = problems
+        self._stdin = stdin
+        self._has_sheet = False
+
+    def records(self, stream: BinaryIO, name: str, form: Format) -> Iterator[Record]:
+        """Give the rows of a file in one of these formats; of a sheet, where options say that it is one."""
+        if self._source.sheet:
+            wanted = laid_over(NOTHING, self._source.sheet, self._problems)
+            yield from self._of_sheet(stream, name, form, self._source.asked, wanted)
+        elif form is Format.JSONL:
+            yield from json_lines.records(stream, name, self._problems)
+        else:
+            with reading.table(stream, name, form, self._source.asked, self._problems) as table:
+                yield from cells.records(table, self._model, self._problems)
+
+    def beside(self, name: str, place: Place) -> Iterator[Record]:
+        """
+        Give the rows of the file that the manifest names as its runs.
+
+        A manifest may come from somebody else, and its errors quote what was read: so it may only name files
+        in its own folder, or below.
+
+        Raises:
+            ManifestError: It names another one, or the file cannot be read.
+        """
+        path, shown_name = self._beside(name, place, "runs")
+        form = _form(name, place, "runs")
+        with opened(path) as stream:
+            yield from self.records(stream, shown_name, form)
+
+    def sheet(self, keys: SheetKeys, *, has_rows: bool) -> Iterator[Record]:
+        """
+        Give the runs of the sheet that the manifest names, if it does; as for :meth:`beside`, or ``-``.
+
+        Raises:
+            ManifestError: It names another file, or the file cannot be read.
+        """
+        named = keys.sheet
+        wanted = laid_over(keys.wanted(), self._source.sheet, self._problems)
+        asked = keys.asked(self._source.asked)
+        if named is None:
+            self._refuse_options()
+            return
+        if has_rows:
+            cure = (
+                "keep one of the two: a file that runs names has rows of a manifest, a sheet has any columns"
+            )
+            raise unreadable(named.place, "there are runs besides", cure, field="sheet")
+        if named.text == STDIN:
+            self._refuse_stdin_twice(named.place)
+            path, name, form = STDIN, name_of(STDIN), Format.CSV
+        else:
+            path, name = self._beside(named.text, named.place, "sheet")
+            form = _form(named.text, named.place, "sheet")
+        with opened(path, self._stdin) as stream:
+            yield from self._of_sheet(stream, name, form, asked, wanted)
+
+    def _of_sheet(
+        self, stream: BinaryIO, name: str, form: Format, asked: Asked, wanted: Wanted
+    ) -> Iterator[Record]:
+        self._has_sheet = True
+        with reading.table(stream, name, form, asked, self._problems) as table:
+            yield from self._sheets.records(table, wanted)
+
+    def _refuse_options(self) -> None:
+        """Refuse options that are for a sheet where there was none."""
+        if self._source.sheet and not self._has_sheet:
+            place = Place(source=name_of(self._source.path))
+            message = (
+                "--id, --group-by, --parameter and --columns-as-parameters are for a sheet, and this is none"
+            )
+            raise unreadable(place, message, "give the sheet itself, or name it with sheet: PATH")
+
+    def _refuse_stdin_twice(self, place: Place) -> None:
+        if self._source.path == STDIN:
+            cure = "put the sheet into a file, or the manifest"
+            raise unreadable(place, "the manifest itself comes from standard input", cure, field="sheet")
+
+    def _beside(self, name: str, place: Place, field: str) -> tuple[str, str]:
+        """Give the path to open, and what messages call it."""
+        manifest = self._source.path
+        folder = Path() if manifest == STDIN else Path(manifest).parent
+        return str(_inside(folder, name, place, field)), str(folder / name)
 
 
-def beside(
-    manifest: str, name: str, asked: Asked, place: Place, model: RequestModel, problems: Problems
-) -> Iterator[Record]:
-    """
-    Give the rows of the file that a manifest names.
-
-    A manifest may come from somebody else, and its errors quote what was read: so it may only name files
-    in its own folder, or below.
-
-    Raises:
-        ManifestError: It names another one, or the file cannot be read.
-    """
-    folder = Path() if manifest == STDIN else Path(manifest).parent
-    path = _inside(folder, name, place)
+def _form(name: str, place: Place, field: str) -> Format:
     form = format_of(name)
     if not is_line_format(form):
-        raise unreadable(place, f"{shown(name)} is not of a kind that runs can name", _CURE, field="runs")
-    with opened(str(path)) as stream:
-        yield from records(stream, str(folder / name), form, asked, model, problems)
+        raise unreadable(place, f"{shown(name)} is not of a kind that {field} can name", _CURE, field=field)
+    return form
 
 
-def _inside(folder: Path, name: str, place: Place) -> Path:
+def _inside(folder: Path, name: str, place: Place, field: str) -> Path:
     try:
         base = folder.resolve()
         path = (base / name).resolve()
         is_inside = path.is_relative_to(base)
         is_strange = path.exists() and not path.is_file()
     except (OSError, ValueError, RuntimeError) as error:
-        raise unreadable(place, f"{shown(name)} is no usable path", _CURE, field="runs") from error
+        raise unreadable(place, f"{shown(name)} is no usable path", _CURE, field=field) from error
     if not is_inside:
         message = f"{shown(name)} is outside the manifest's folder"
-        raise unreadable(place, message, f"{_CURE} (copy it there; a link does not do)", field="runs")
+        raise unreadable(place, message, f"{_CURE} (copy it there; a link does not do)", field=field)
     if is_strange:
-        raise unreadable(place, f"{shown(name)} is not a regular file", _CURE, field="runs")
+        raise unreadable(place, f"{shown(name)} is not a regular file", _CURE, field=field)
     return path

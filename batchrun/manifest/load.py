@@ -18,6 +18,8 @@ from batchrun.manifest.names import wrong_batch
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.rows import Expander
 from batchrun.manifest.rules import start_run
+from batchrun.manifest.sheets.own_sheets import OwnSheet, OwnSheets
+from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import STDIN, format_of, name_of, opened
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
+    from batchrun.manifest.defaults import Defaults
     from batchrun.manifest.document import Head
+    from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.places import RowPlaces
     from batchrun.manifest.problems import Record
     from batchrun.manifest.source import Source
@@ -42,6 +46,7 @@ class Manifest:
     batch: str
     retry: RetryPolicy  #: what the manifest says of retries; the usual one where it says nothing
     _spool: Spool
+    _own_sheets: OwnSheets
 
     @property
     def count(self) -> int:
@@ -57,9 +62,19 @@ class Manifest:
         """Give every spec in the manifest's order; may be called again, and again."""
         return self._spool.specs()
 
+    @property
+    def has_own_sheets(self) -> bool:
+        """Whether sheets are to be written before runs are started: ``sheet_out``."""
+        return bool(self._own_sheets)
+
+    def own_sheet(self, entry_id: str) -> OwnSheet | None:
+        """Give the sheet that is to be written before a row's run is started; None where it has none."""
+        return self._own_sheets.of(entry_id)
+
     def close(self) -> None:
-        """Let go of the temporary file."""
+        """Let go of the temporary files."""
         self._spool.close()
+        self._own_sheets.close()
 
     def __enter__(self) -> Self:
         return self
@@ -87,51 +102,61 @@ def load(source: Source, *, stdin: BinaryIO | None = None, places: RowPlaces | N
     """
     problems = Problems()
     with contextlib.ExitStack() as stack:
-        spool = stack.enter_context(contextlib.closing(Spool()))
+        kept_in = _Kept(
+            spool=stack.enter_context(contextlib.closing(Spool())),
+            own_sheets=stack.enter_context(contextlib.closing(OwnSheets())),
+        )
         batch, retry = "", RetryPolicy()
         try:
-            batch, retry = _spooled(source, stdin, spool, problems, places)
+            batch, retry = _spooled(source, stdin, kept_in, problems, places)
         except ManifestError as error:
             problems.absorb(error)
         problems.raise_any()
         stack.pop_all()
-        return Manifest(batch=batch, retry=retry, _spool=spool)
+        return Manifest(batch=batch, retry=retry, _spool=kept_in.spool, _own_sheets=kept_in.own_sheets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """Where everything goes that is kept for as long as the manifest is."""
+
+    spool: Spool
+    own_sheets: OwnSheets
 
 
 def _spooled(
-    source: Source, stdin: BinaryIO | None, spool: Spool, problems: Problems, places: RowPlaces | None
+    source: Source, stdin: BinaryIO | None, kept_in: _Kept, problems: Problems, places: RowPlaces | None
 ) -> tuple[str, RetryPolicy]:
-    """Read everything into the spool, as long as nothing is wrong; give the batch's name and its retries."""
-    with contextlib.ExitStack() as stack:
-        head, rows, document = _read(source, stdin, problems, stack)
+    """Read everything, and keep it as long as nothing is wrong; give the batch's name and its retries."""
+    form = format_of(source.path, source.format)
+    with opened(source.path, stdin) as stream, contextlib.ExitStack() as stack:
+        # Only now: loading it takes longer than finding out that there is no such file.
         model = start_run(own_tags=source.tags)
+        document = None
+        if not line_files.is_line_format(form):
+            copy = stack.enter_context(contextlib.closing(kept(stream, name_of(source.path))))
+            document = Document(copy, source.path, form, model, problems)
+        head = NO_HEAD if document is None else document.head()
         batch = _batch(source, head, problems)
-        files = [_defaults_file(path, source, problems) for path in source.defaults]
-        own = [] if head.defaults is None else [head.defaults]
-        sets = defaults.from_sets(source.sets, model, problems)
-        combined = defaults.combined([*files, *own, *sets], model, problems)
         # A bad name was told; it must not turn up again in every row.
         usable = "batch" if wrong_batch(batch) else batch
+        combined = _defaults(source, head, model, problems)
         expander = Expander(batch=usable, model=model, defaults=combined, problems=problems)
-        noted = rows if places is None else places.noted(rows)
-        _expand(noted, expander, spool, problems, name_of(source.path))
+        sheets = Sheets(batch=usable, model=model, problems=problems, own_sheets=kept_in.own_sheets)
+        files = line_files.LineFiles(source, model, sheets, problems, stdin)
+        name = name_of(source.path)
+        rows = files.records(stream, name, form) if document is None else document.rows(files)
+        _expand(rows if places is None else places.noted(rows), expander, kept_in.spool, problems, name)
+        kept_in.own_sheets.seal()
         # Only now: the block may stand after the rows.
         return batch, RetryPolicy() if document is None else document.retry
 
 
-def _read(
-    source: Source, stdin: BinaryIO | None, problems: Problems, stack: contextlib.ExitStack
-) -> tuple[Head, Iterator[Record], Document | None]:
-    form = format_of(source.path, source.format)
-    name = name_of(source.path)
-    stream = stack.enter_context(opened(source.path, stdin))
-    # Only now: loading it takes longer than finding out that there is no such file.
-    model = start_run(own_tags=source.tags)
-    if line_files.is_line_format(form):
-        return NO_HEAD, line_files.records(stream, name, form, source.asked, model, problems), None
-    copy = stack.enter_context(contextlib.closing(kept(stream, name)))
-    document = Document(copy, source.path, form, model, problems)
-    return document.head(), document.rows(source.asked), document
+def _defaults(source: Source, head: Head, model: RequestModel, problems: Problems) -> Defaults:
+    files = [_defaults_file(path, source, problems) for path in source.defaults]
+    own = [] if head.defaults is None else [head.defaults]
+    sets = defaults.from_sets(source.sets, model, problems)
+    return defaults.combined([*files, *own, *sets], model, problems)
 
 
 def _expand(rows: Iterator[Record], expander: Expander, spool: Spool, problems: Problems, name: str) -> None:

@@ -1,7 +1,7 @@
 """
 ``{id}``, ``{batch}`` and ``{parameters.NAME}`` within text values.
 
-The rules, all of them:
+What a sheet's columns put into texts was put there before (``sheets``). The rules, all of them:
 
 - A brace pair around a name (letters, digits, ``_``, with dots between) is a placeholder; after
   ``parameters.`` comes one key of ``parameters``, dots and hyphens included.
@@ -11,6 +11,7 @@ The rules, all of them:
 - Filled once: what is put in is not looked at again. A parameter that holds a placeholder itself cannot be
   put into another text.
 - Keys of tables, and ``id``, are not filled.
+- ``{sheet}`` is the place of the row's own sheet, where ``sheet_out`` says that there is one.
 
 No formats, no attributes, no indexing: there is nothing in here that a hostile manifest could reach.
 """
@@ -61,14 +62,19 @@ def escaped(text: str) -> str:
     return _TO_ESCAPE.sub(lambda match: "{{" if match[1] is None else f"{{{{{match[1]}}}}}", text)
 
 
+def escaped_before_placeholder(text: str) -> str:
+    """Do as :func:`escaped` does where a placeholder follows, which a brace at the end must not join."""
+    return escaped(text + "{")[:-1] if "{" in text else text
+
+
 def check_name(name: str) -> None:
     """
     Refuse a name that no row can fill.
 
     Raises:
-        PlaceholderError: It is neither ``id``, ``batch`` nor one of ``parameters``.
+        PlaceholderError: It is neither ``id``, ``batch``, ``sheet`` nor one of ``parameters``.
     """
-    if name not in {"id", "batch"} and not name.startswith(_PARAMETERS):
+    if name not in {"id", "batch", "sheet"} and not name.startswith(_PARAMETERS):
         raise PlaceholderError(
             f"there is nothing called {{{printable(name)}}}",
             "use {id}, {batch} or {parameters.NAME}; for a brace as text write {{",
@@ -78,8 +84,10 @@ def check_name(name: str) -> None:
 class Values:
     """What one row puts in place of its placeholders."""
 
-    def __init__(self, batch: str, entry_id: str, parameters: Mapping[str, Json]) -> None:
-        self._own = {"id": entry_id, "batch": batch}
+    def __init__(
+        self, batch: str, entry_id: str, parameters: Mapping[str, Json], *, sheet: str | None = None
+    ) -> None:
+        self._own = {"id": entry_id, "batch": batch, "sheet": sheet}
         self._parameters = parameters
         self._room = limits.FILLED
 
@@ -105,6 +113,9 @@ class Values:
 
     def _parameter(self, name: str) -> str:
         check_name(name)
+        if name == "sheet":
+            cure = "say with sheet_out, beside sheet, where each row's own sheet is to be written"
+            raise PlaceholderError("{sheet} has no value: no sheets are written", cure)
         key = name.removeprefix(_PARAMETERS)
         if key not in self._parameters:
             raise PlaceholderError(

@@ -32,6 +32,7 @@ class Place:
     source: str  #: the file as given, ``<stdin>``, or the option that carried the text
     line: int | None = None
     column: int | None = None
+    lines: tuple[int, ...] = ()  #: all of them, where several lines make one row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Record:
     fields: dict[str, Json]
     place: Place
     places: Mapping[Path, tuple[int, int]]  #: line and column by path, where the format knows them
+    sheet: str | None = None  #: where the row's own sheet will be written: what ``{sheet}`` stands for
 
     def place_of(self, path: Path) -> Place:
         """Give the nearest known place of *path*."""
@@ -111,6 +113,7 @@ def problem_at(
         column=place.column,
         row=None if row is None else printable(row),
         field=None if field is None else printable(field, limit=2 * _SHOWN),
+        lines=place.lines[: limits.LINES],
     )
 
 

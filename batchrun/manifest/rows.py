@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 #: What a placeholder stands for while a row's own id is not usable.
 _NO_ID: Final = "?"
+_OF_A_SHEET: Final = (
+    "if these lines are one run, group by a column (--group-by, group_by); else put into the id what tells "
+    "them apart"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ class Expander:
         self._check_id(entry_id, row)
         fields = merged(self._defaults.fields, record.fields)
         fields.pop("id", None)
-        row.values = self._values(entry_id, fields)
+        row.values = self._values(entry_id, fields, record.sheet)
         row.placeholders_excused = "parameters" in self._defaults.broken
         request = self._checked_fields(fields, row)
         self._check_presence(fields, row)
@@ -66,10 +70,10 @@ class Expander:
         self._check_output(request, row)
         return _encoded(entry_id, request, row)
 
-    def _values(self, entry_id: str | None, fields: dict[str, Json]) -> Values:
+    def _values(self, entry_id: str | None, fields: dict[str, Json], sheet: str | None) -> Values:
         parameters = fields.get("parameters")
         known = parameters if isinstance(parameters, dict) else {}
-        return Values(self._batch, entry_id or _NO_ID, known)
+        return Values(self._batch, entry_id or _NO_ID, known, sheet=sheet)
 
     def _check_id(self, entry_id: str | None, row: _Row) -> None:
         if entry_id is None:
@@ -81,7 +85,8 @@ class Expander:
         elif entry_id in self._ids:
             line = self._ids[entry_id]
             where = "before" if line is None else f"on line {line}"
-            row.report(("id",), f"this id was given {where} already", "make ids unique")
+            cure = _OF_A_SHEET if row.record.place.lines else "make ids unique"
+            row.report(("id",), f"this id was given {where} already", cure)
         else:
             self._ids[entry_id] = row.record.place.line
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batchrun.manifest.problems import Place, unreadable
+from batchrun.manifest.sheets.wanted import SheetOptions
 from batchrun.manifest.tables.table import Asked
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 _NOTHING_ASKED: Final = Asked()
+_NO_SHEET: Final = SheetOptions()
 
 
 class Format(enum.Enum):
@@ -64,6 +66,7 @@ class Source:
     sets: tuple[str, ...] = ()  #: ``workflowId=1234567``, ``parameters.threads:int=8``
     tags: bool = True  #: whether batchrun's own tags will be added, and need room
     asked: Asked = _NOTHING_ASKED  #: how to read it, where it is a table
+    sheet: SheetOptions = _NO_SHEET  #: what its rows are to become, where it is a sheet
 
 
 def name_of(path: str) -> str:

@@ -97,6 +97,17 @@ def decoded_leniently(text: str, start: int) -> tuple[Json, int]:
     return value, end
 
 
+def encoded(value: Json) -> str:
+    """Give the JSON of what :func:`decoded` gave; numbers have their own text again."""
+    if isinstance(value, Plain):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{encoded(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(encoded, value)) + "]"
+    return json.dumps(value)
+
+
 def _explained(error: json.JSONDecodeError) -> JsonError:
     before = error.doc[: error.pos].rstrip()
     after = error.doc[error.pos :].lstrip(", \t\r\n")[:1]

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchrun.cli.speak import emit
 from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest import Format, Manifest, Source, load, loaded_together, manifests_in
+from batchrun.manifest.problems import shown
+from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.tables import asked
+from batchrun.manifest.tables.table import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from batchrun.manifest.places import RowPlaces
+
+_T = TypeVar("_T")
 
 
 def source(options: Mapping[str, Any]) -> Source:
@@ -30,7 +36,35 @@ def source(options: Mapping[str, Any]) -> Source:
         defaults=tuple(options["defaults"]),
         sets=tuple(options["sets"]),
         tags=options["tags"],
+        asked=_asked(options),
+        sheet=_sheet(options),
     )
+
+
+def _asked(options: Mapping[str, Any]) -> Asked:
+    return Asked(
+        delimiter=_read("--delimiter", options["delimiter"], asked.delimiter),
+        header=_read("--header", options["header"], asked.header),
+    )
+
+
+def _sheet(options: Mapping[str, Any]) -> SheetOptions:
+    return SheetOptions(
+        id=options["id"],
+        group_by=tuple(options["group_by"]),
+        parameters=tuple(options["parameters"]),
+        columns_as_parameters=_read("--columns-as-parameters", options["columns_as_parameters"], asked.header)
+        or (),
+    )
+
+
+def _read(name: str, text: str | None, read: Callable[[str], _T]) -> _T | None:
+    if text is None:
+        return None
+    try:
+        return read(text)
+    except ValueError as error:
+        raise UsageError(f"{name} {shown(text)}: {error}") from error
 
 
 def loaded(wanted: Source, *, as_json: bool, places: RowPlaces | None = None) -> Manifest:

@@ -109,10 +109,14 @@ def convert(wanted: Conversion) -> None:
 
     Raises:
         ManifestError: The manifest has problems, or the format cannot say what it has.
-        UsageError: The output cannot be written.
+        UsageError: The output cannot be written, or would leave out sheets that runs have of their own.
         InvariantError: What was written does not mean the same; it was thrown away.
     """
     with loaded(wanted.source, as_json=False) as manifest, ExitStack() as stack:
+        if manifest.has_own_sheets:
+            raise UsageError(
+                "sheet_out writes sheets when runs are started, which what is written here could not"
+            )
         draft = stack.enter_context(drafted(wanted.output, force=wanted.force))
         defaults = (
             stack.enter_context(drafted(wanted.defaults_out, force=wanted.force))

@@ -6,12 +6,14 @@ Belongs here: choosing it. Does not: reading.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.source import Format
-from batchrun.manifest.tables import delimited
+from batchrun.manifest.tables import delimited, json_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
     from batchrun.manifest.problems import Problems
@@ -25,18 +27,23 @@ def is_table(form: Format) -> bool:
     return form in _DELIMITERS
 
 
-def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: Problems) -> Table:
+@contextlib.contextmanager
+def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: Problems) -> Iterator[Table]:
     """
-    Read the header of a table, and prepare to read its rows.
+    Read the header of a table, and give the table for as long as its rows are read.
 
     Args:
-        stream: Its bytes; stays open for as long as rows are read.
+        stream: Its bytes.
         source: What messages call it.
-        form: One of which :func:`is_table` is true.
+        form: One of which :func:`is_table` is true, or JSON Lines.
         asked: What the user said of it.
         problems: Take what is wrong with single rows.
 
     Raises:
         ManifestError: There is no header, or reading cannot go on.
     """
-    return delimited.table(stream, source, _DELIMITERS[form], asked, problems)
+    if form is Format.JSONL:
+        with json_lines.table(stream, source, asked, problems) as found:
+            yield found
+    else:
+        yield delimited.table(stream, source, _DELIMITERS[form], asked, problems)

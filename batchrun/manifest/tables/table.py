@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class Value(str):
+    """The JSON of a cell that is no text at its source, such as a number of JSON Lines."""
+
+    __slots__ = ()
+
+
 class Row(NamedTuple):
     """One row: as many cells as the header has names."""
 
@@ -47,6 +53,7 @@ class Table:
     header: tuple[str, ...]  #: as written: there may be empty names, and twins
     rows: Iterator[Row]
     delimiter: str | None = None  #: what stands between cells, where text does
+    has_values: bool = False  #: whether cells may be a :class:`Value`
 
     def place(self, line: int) -> Place:
         """Give the place of a row."""

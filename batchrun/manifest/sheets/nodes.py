@@ -1,0 +1,224 @@
+"""
+A template in pieces, each of which knows how a row fills it.
+
+Belongs here: one class for each kind of piece. Does not: which text becomes which (``compiling``).
+
+Texts leave here with whatever a cell held escaped, since ``{id}``, ``{batch}`` and ``{parameters.NAME}`` are
+filled in after this: nothing that stands in a sheet is ever taken for a placeholder.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+
+from batchrun.manifest.columns import Column, ColumnError
+from batchrun.manifest.placeholders import escaped, escaped_before_placeholder
+from batchrun.manifest.problems import printable, shown
+from batchrun.manifest.sheets.text import Cell, Own, Part
+from batchrun.manifest.strict_json import decoded
+from batchrun.manifest.tables.table import Value
+from batchrun.manifest.written_rows import as_written
+
+if TYPE_CHECKING:
+    from batchrun.manifest.problems import Path
+    from batchrun.manifest.sheets.filling import Filling
+    from batchrun.model.spec import Json
+
+
+class Absent(enum.Enum):
+    """What stands where a cell is empty."""
+
+    ABSENT = "absent"
+
+
+ABSENT: Final = Absent.ABSENT
+Filled: TypeAlias = "Json | Literal[Absent.ABSENT]"
+Cells: TypeAlias = Sequence[str]
+
+
+class Node(Protocol):
+    """A piece of a template."""
+
+    @property
+    def columns(self) -> frozenset[int]:
+        """The columns that it names."""
+
+    def filled(self, cells: Cells, filling: Filling) -> Filled:
+        """Give its value for a row; absent where nothing is left of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value that names no column; what our own names stand for is filled in later."""
+
+    value: Json
+
+    @property
+    def columns(self) -> frozenset[int]:
+        """None."""
+        return frozenset()
+
+    def filled(self, cells: Cells, filling: Filling) -> Filled:  # noqa: ARG002 (as any node)
+        """Give the value."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Pure:
+    """A text that is nothing but a column: it may have a type, and is left out where the cell is empty."""
+
+    index: int
+    path: Path
+    convert: Column | None  #: None for text
+    is_as_it_is: bool = False  #: whether what is no text at its source stays what it is
+
+    @property
+    def columns(self) -> frozenset[int]:
+        """The one."""
+        return frozenset({self.index})
+
+    def filled(self, cells: Cells, filling: Filling) -> Filled:
+        """Give the cell's text, or what it stands for."""
+        text = cells[self.index]
+        if not text:
+            return ABSENT
+        filling.take(len(text))
+        if self.convert is not None:
+            return self._converted(text, self.convert, filling)
+        if self.is_as_it_is and type(text) is Value:
+            return as_written(decoded(text))
+        return escaped(text)
+
+    def _converted(self, text: str, convert: Column, filling: Filling) -> Filled:
+        try:
+            return as_written(convert.value(text))
+        except ColumnError as error:
+            name = shown(convert.header)
+            filling.report(self.path, f"column {name}: {error.message}", error.cure)
+            return ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """A text with columns and more in it."""
+
+    parts: Sequence[Part]
+    path: Path
+
+    @property
+    def columns(self) -> frozenset[int]:
+        """Those within it."""
+        return frozenset(part.index for part in self.parts if isinstance(part, Cell))
+
+    def filled(self, cells: Cells, filling: Filling) -> Filled:
+        """Give the text, with placeholders for what is filled in later."""
+        done: list[str] = []
+        run = ""
+        for part in self.parts:
+            if isinstance(part, Own):
+                done += [escaped_before_placeholder(run), f"{{{part.name}}}"]
+                run = ""
+            else:
+                run += self._said(part, cells, filling)
+        return "".join([*done, escaped(run)])
+
+    def text(self, cells: Cells, filling: Filling, own: Mapping[str, str]) -> str:
+        """Give the text as it is meant, with *own* for our names."""
+        return "".join(
+            own[part.name] if isinstance(part, Own) else self._said(part, cells, filling)
+            for part in self.parts
+        )
+
+    def _said(self, part: str | Cell, cells: Cells, filling: Filling) -> str:
+        if isinstance(part, str):
+            filling.take(len(part))
+            return part
+        text = cells[part.index]
+        filling.take(len(text))
+        if not text:
+            message = f"the cell of column {shown(part.name)} is empty, within a longer text"
+            cure = f"fill it in; a text that is nothing but {{{printable(part.name)}}} would be left out"
+            filling.report(self.path, message, cure)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Names and what stands under them."""
+
+    members: Mapping[str, Node]
+    columns: frozenset[int]
+
+    def filled(self, cells: Cells, filling: Filling) -> Filled:
+        """Give the table without what is absent; absent where that leaves nothing."""
+        table: dict[str, Json] = {}
+        for name, node in self.members.items():
+            value = node.filled(cells, filling)
+            if value is not ABSENT:
+                table[name] = value
+        return table if table or not self.members else ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list within a list that repeats: it belongs to one row."""
+
+    items: Sequence[Node]
+    columns: frozenset[int]
+
+    def filled(self, cells: Cells, filling: Filling) -> Filled:
+        """Give the list without what is absent; absent where that leaves nothing."""
+        values = [value for node in self.items if (value := node.filled(cells, filling)) is not ABSENT]
+        return values if values or not self.items else ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An outermost list: those of its items that name a column stand once for each row, together."""
+
+    number: int  #: among the lists of the template
+    before: Sequence[Node]
+    items: Sequence[Node]
+    after: Sequence[Node]
+    names: Sequence[str]  #: for each item, a column that it names
+    path: Path
+    columns: frozenset[int]
+
+    def add(self, cells: Cells, line: int, filling: Filling) -> None:
+        """Put a row's elements into the list."""
+        found = filling.lists[self.number]
+        for index, node in enumerate(self.items):
+            value = node.filled(cells, filling)
+            if value is ABSENT:
+                found.missing.setdefault(index, line)
+            else:
+                filling.take(0)
+                found.given.setdefault(index, line)
+                found.values.append(value)
+
+    def filled(self, cells: Cells, filling: Filling) -> Filled:
+        """Give the whole list; absent where no row had anything for it."""
+        found = filling.lists[self.number]
+        for index in found.given.keys() & found.missing.keys():
+            message = _uneven(self.names[index], found.given[index], found.missing[index])
+            filling.report_all(self.path, message, _UNEVEN_CURE)
+        if not found.values:
+            return ABSENT
+        return [*_present(self.before, cells, filling), *found.values, *_present(self.after, cells, filling)]
+
+
+def _present(nodes: Sequence[Node], cells: Cells, filling: Filling) -> list[Json]:
+    return [value for node in nodes if (value := node.filled(cells, filling)) is not ABSENT]
+
+
+def _uneven(name: str, given: int, missing: int) -> str:
+    return f"column {shown(name)} has a cell on line {given}, and an empty one on line {missing}"
+
+
+_UNEVEN_CURE: Final = (
+    "lists would not fit each other: fill it in on all lines of the run or on none, or make the item a table "
+    "of names, in which what is empty is left out"
+)

@@ -1,0 +1,155 @@
+"""
+Sheets that runs have of their own: ``sheet_out``.
+
+A run's rows become a sheet with the same header, which is written to S3 before the run is started, so that a
+workflow may read it. Its key has a digest of its content: another content is another request.
+
+Belongs here: content and place, kept in a temporary file for as long as the manifest is. Does not: writing to
+S3 (``service``), when that is done (``engine``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest import limits
+from batchrun.manifest.delimited_text import line_of
+from batchrun.manifest.problems import shown
+from batchrun.manifest.temporary import not_written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchrun.manifest.sheets.text import Part
+    from batchrun.manifest.tables.table import Table
+
+_IN_MEMORY: Final = 4 * 1024 * 1024
+_PIECE: Final = 256 * 1024
+_DIGEST: Final = 16
+_PLACE: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(?:.*/)?[^/]+", re.DOTALL)
+#: What a client would make another place of.
+_UPWARDS: Final = frozenset({".", ".."})
+_EXTENSION: Final = re.compile(r"(?<=[^/])\.[^./]*\Z")
+_TABS: Final = (".tsv", ".tab", ".txt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSheet:
+    """A sheet to be written for one run."""
+
+    uri: str
+    content: bytes
+
+
+class OwnSheets:
+    """The sheets of a manifest's runs, by the runs' ids; the last one may still be growing."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
+        self._pending = bytearray()
+        self._size = 0
+        self._bounds = array("Q")  #: of each sheet: where it begins, where its place does, where that ends
+        self._numbers: dict[str, int] = {}
+        self._digest = hashlib.sha256()
+
+    def __bool__(self) -> bool:
+        return bool(self._numbers)
+
+    @property
+    def growing(self) -> int:
+        """The size of the sheet that was begun last, in bytes."""
+        return self._size - self._bounds[-1]
+
+    def begin(self) -> None:
+        """Begin another sheet, in place of one that was not finished."""
+        del self._bounds[len(self._numbers) * 3 :]
+        self._bounds.append(self._size)
+        self._digest = hashlib.sha256()
+
+    def add(self, cells: Sequence[str], delimiter: str) -> None:
+        """
+        Add a line to it.
+
+        Raises:
+            ManifestError: The disk does not take it.
+        """
+        text = line_of(cells, delimiter).encode(errors="replace")
+        self._digest.update(text)
+        self._put(text)
+
+    def place(self, uri: str) -> str:
+        """Give the place of the sheet that has grown: *uri*, with its digest before the extension."""
+        extension = _EXTENSION.search(uri)
+        end = extension.start() if extension else len(uri)
+        return f"{uri[:end]}-{self._digest.hexdigest()[:_DIGEST]}{uri[end:]}"
+
+    def finish(self, entry_id: str, uri: str) -> None:
+        """
+        Keep the sheet that has grown for a run.
+
+        Raises:
+            ManifestError: The disk does not take it.
+        """
+        self._bounds.append(self._size)
+        self._put(uri.encode())
+        self._bounds.append(self._size)
+        self._numbers.setdefault(entry_id, len(self._numbers))
+
+    def _put(self, text: bytes) -> None:
+        self._pending += text
+        self._size += len(text)
+        if len(self._pending) >= _PIECE:
+            self.seal()
+
+    def seal(self) -> None:
+        """
+        Write what is not written yet.
+
+        Raises:
+            ManifestError: The disk does not take it.
+        """
+        try:
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(self._pending)
+            self._file.flush()
+        except OSError as error:
+            raise not_written(error) from error
+        self._pending.clear()
+
+    def of(self, entry_id: str) -> OwnSheet | None:
+        """Give a run's sheet; None where it has none."""
+        number = self._numbers.get(entry_id)
+        if number is None:
+            return None
+        start, middle, end = self._bounds[3 * number : 3 * number + 3]
+        self._file.seek(start)
+        content, uri = self._file.read(middle - start), self._file.read(end - middle)
+        return OwnSheet(uri=uri.decode(), content=content)
+
+    def close(self) -> None:
+        """Let go of the file; nothing is left behind."""
+        self._file.close()
+
+
+def delimiter_for(name: Sequence[Part], table: Table) -> str:
+    """Tell what stands between the cells of a sheet by the end of its name; else it is as in the source."""
+    end = name[-1] if name and isinstance(name[-1], str) else ""
+    if end.endswith(".csv"):
+        return ","
+    return "\t" if end.endswith(_TABS) else table.delimiter or ","
+
+
+def wrong_place(uri: str) -> tuple[str, str] | None:
+    """Tell what is wrong with a place in S3, and the cure; None for a good one."""
+    is_file = _PLACE.fullmatch(uri) and uri.isprintable()
+    if not is_file or not _UPWARDS.isdisjoint(uri.split("/")):
+        return f"{shown(uri)} is no place for a file in S3", "write s3://BUCKET/PREFIX/{id}.csv"
+    if len(uri.encode(errors="replace")) + 1 + _DIGEST > limits.KEY:
+        return f"{shown(uri)} is too long", f"a key in S3 has at most {limits.KEY} bytes"
+    return None

@@ -1,0 +1,136 @@
+"""
+Texts that name columns: ``{fastq_1}``, ``{threads:int}``, ``{column.id}``.
+
+What stands within braces is, in this order:
+
+- a column, by its whole name, whatever characters that has; but a name that is a column's and one of ours
+  must be written as ``{column.NAME}`` or ``{batchrun.NAME}``;
+- one of ours: ``id``, ``batch``, ``sheet``, ``lane``, ``parameters.NAME``, filled in when the row is checked;
+- a column and a type, where the text is nothing but this;
+- text, where it cannot be the name of a column: a digit at its beginning, a comma, quotes, nothing at all;
+- else a mistake.
+
+``{{`` is a brace, as elsewhere. Belongs here: this grammar. Does not: filling in (``nodes``).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest.columns import TYPES
+from batchrun.manifest.placeholders import PlaceholderError
+from batchrun.manifest.problems import printable, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from batchrun.manifest.sheets.columns import Columns
+
+#: Names that mean the same in every row's texts, and that a sheet's columns may have too.
+OURS: Final = frozenset({"id", "batch", "sheet", "lane"})
+_TEXT: Final = "text"
+_TOKEN: Final = re.compile(r"\{\{(?:([^{}]*)\}\})?|\{([^{}]*)\}")
+_PARAMETER: Final = re.compile(r"parameters\.[^{}\s\"',:]+")
+_NO_HEADER: Final = re.compile(r"\s*\Z|\d|[^\"',\n\r]*[\"',\n\r]")
+_COLUMN: Final = "column."
+_OURS: Final = "batchrun."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """The cell of a column."""
+
+    name: str
+    index: int
+    type: str | None = None  #: one of ``columns.TYPES``
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """One of our names."""
+
+    name: str
+
+
+Part = str | Cell | Own
+
+
+class Use(enum.Enum):
+    """What a text is for, which says which of our names it may have."""
+
+    EACH = enum.auto()  #: a part of a request: all of them
+    ID = enum.auto()  #: the id: none, it is made of columns
+    PLACE = enum.auto()  #: ``sheet_out``: id and batch, which go before columns of these names
+
+
+_PLACED: Final = frozenset({"id", "batch"})
+
+
+def parsed(text: str, columns: Columns, use: Use) -> Sequence[Part]:
+    """
+    Read a text: what it is made of, in its order; texts as they go out, braces and all.
+
+    Raises:
+        PlaceholderError: It has a name that nothing has, or that two things have.
+    """
+    parts: list[Part] = []
+    for part in _parts(text, columns, use):
+        if isinstance(part, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += part
+        elif part != "":
+            parts.append(part)
+    typed = next((part for part in parts if isinstance(part, Cell) and part.type is not None), None)
+    if typed is not None and len(parts) > 1:
+        message = f"{{{printable(typed.name)}:{typed.type}}} stands within a longer text"
+        raise PlaceholderError(message, "leave the type out: a text that is nothing but it takes a type")
+    return parts
+
+
+def _parts(text: str, columns: Columns, use: Use) -> Iterator[Part]:
+    end = 0
+    for match in _TOKEN.finditer(text):
+        yield text[end : match.start()]
+        end = match.end()
+        escaped, name = match.groups()
+        if name is not None:
+            yield _named(name, columns, use)
+        elif escaped is None:
+            yield "{"
+        else:
+            is_name = escaped in columns or not _NO_HEADER.match(escaped)
+            yield f"{{{escaped}}}" if is_name else f"{{{escaped}}}}}"
+    yield text[end:]
+
+
+def _named(name: str, columns: Columns, use: Use) -> Part:
+    if use is Use.PLACE and name in _PLACED:
+        return Own(name=name)
+    if use is Use.EACH and name in OURS and name in columns:
+        message = f"{{{name}}} is a column, and also batchrun's own name"
+        raise PlaceholderError(message, f"write {{column.{name}}} or {{batchrun.{name}}}")
+    if found := _column(name, columns):
+        return found
+    own = name.removeprefix(_OURS)
+    if use is Use.EACH and (own in OURS or _PARAMETER.fullmatch(name)):
+        return Own(name=own)
+    if _NO_HEADER.match(name):
+        return f"{{{name}}}"
+    raise columns.unknown(name)
+
+
+def _column(name: str, columns: Columns) -> Cell | None:
+    """Find the column, and the type, that a name means; a whole header goes before anything else."""
+    names = dict.fromkeys((name, name.removeprefix(_COLUMN)))
+    for whole in names:
+        if whole in columns:
+            return Cell(name=whole, index=columns.index(whole))
+    for header, colon, type_ in (one.rpartition(":") for one in names):
+        if not colon or header not in columns:
+            continue
+        if type_ not in {*TYPES, _TEXT}:
+            raise PlaceholderError(f"{shown(type_)} is no type", f"use one of {', '.join((*TYPES, _TEXT))}")
+        return Cell(name=header, index=columns.index(header), type=type_)
+    return None

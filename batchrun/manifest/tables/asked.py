@@ -1,0 +1,40 @@
+"""
+What people write of how a table is to be read, as values.
+
+Belongs here: delimiters by their names, a header on one line. Does not: where they write it, reading.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import Final
+
+_NAMED: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
+_NEVER: Final = frozenset('"\r\n\0')
+
+
+def delimiter(text: str) -> str:
+    """
+    Read a delimiter: one character, or its name.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    mark = _NAMED.get(text, text)
+    if len(mark) != 1 or mark in _NEVER:
+        raise ValueError("write one character, or tab, comma, semicolon, space or pipe")
+    return mark
+
+
+def header(text: str) -> tuple[str, ...]:
+    """
+    Read columns' names with commas between them; one that has a comma stands in quotes.
+
+    Raises:
+        ValueError: It is no line of CSV.
+    """
+    try:
+        (names,) = csv.reader([text], strict=True)
+    except (csv.Error, ValueError) as error:
+        raise ValueError("write names with commas between them, such as sample,gvcf") from error
+    return tuple(name.strip() for name in names)

@@ -18,6 +18,7 @@ import anyio
 
 from batchrun import points
 from batchrun.api.launch import Audience, Launch, under_way
+from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
 from batchrun.clock import Clock, SystemClock
 from batchrun.engine.launcher import Launcher, Timing
@@ -30,13 +31,15 @@ from batchrun.ports.ledger import Sync
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
     from types import TracebackType
 
     from batchrun.manifest import Manifest
     from batchrun.ports.ledger import Lease, Ledger
     from batchrun.service.client import AwsHealthOmics
+
+    Prepare = Callable[[str], Awaitable[None]]
 
 #: Seconds that giving a batch free may take when the launch was told to end.
 _LAST_THINGS: Final = 60.0
@@ -147,8 +150,6 @@ class Session:
             LeaseHeldError: Another launcher holds the batch.
             ServiceUnusableError: No credentials.
         """
-        if manifest.has_own_sheets:
-            raise UsageError("sheet_out: this version cannot write sheets yet")
         ttl = timedelta(seconds=lease)
         has_ended = await self._has_ended(manifest)
         service = None if has_ended else await self.service()
@@ -167,9 +168,23 @@ class Session:
                 await self._open_batch(ledger, manifest.batch, service)
             own = replace(limits, retry=limits.retry.over(manifest.retry))
             timing = Timing(lease=ttl, deadline=deadline)
-            launch = await self._launch(service, held, sync, own, timing)
-            async with under_way(launch):
-                yield launch
+            async with self._preparing(manifest) as prepare:
+                launch = await self._launch(service, held, sync, own, timing, prepare)
+                async with under_way(launch):
+                    yield launch
+
+    @asynccontextmanager
+    async def _preparing(self, manifest: Manifest) -> AsyncIterator[Prepare | None]:
+        """Give what is to be done with each row before its run is started, if anything."""
+        if not manifest.has_own_sheets:
+            yield None
+            return
+        from batchrun.service.outage import Patience  # noqa: PLC0415 (as in service)
+        from batchrun.service.own_sheets import sheet_writer  # noqa: PLC0415
+
+        patience = Patience(credentials=self._credentials_wait)
+        async with sheet_writer(self._target, patience, self._clock) as writer:
+            yield OwnSheetsWritten(manifest, writer).prepare
 
     @asynccontextmanager
     async def cancelling(
@@ -200,7 +215,13 @@ class Session:
                 yield launch
 
     async def _launch(
-        self, service: AwsHealthOmics | None, lease: Lease, sync: Sync, limits: Limits, timing: Timing
+        self,
+        service: AwsHealthOmics | None,
+        lease: Lease,
+        sync: Sync,
+        limits: Limits,
+        timing: Timing,
+        prepare: Prepare | None = None,
     ) -> Launch:
         """Make the launch of a batch that is held; without a *service* there is nothing to launch."""
         ledger, audience, launcher = await self.ledger(), Audience(), None
@@ -213,6 +234,7 @@ class Session:
                 timing=timing,
                 clock=self._clock,
                 observer=audience,
+                prepare=prepare,
             )
         counts = await ledger.counts(lease.batch)
         return Launch(

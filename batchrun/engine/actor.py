@@ -56,6 +56,8 @@ from batchrun.model.verdicts import (
 from batchrun.points import Point
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from batchrun.clock import Clock
     from batchrun.engine.observer import Observer
     from batchrun.engine.recorder import Recorder
@@ -79,8 +81,11 @@ class Actor:
         limits: Limits,
         observer: Observer,
         clock: Clock,
+        prepare: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
+        """Take what it acts with; *prepare*, if any, is awaited with a row's id before its intent."""
         self._service = service
+        self._prepare = prepare
         self._recorder = recorder
         self._limits = limits
         self._observer = observer
@@ -130,6 +135,8 @@ class Actor:
                 return await self._cancel(entry)
 
     async def _submit(self, entry: Entry) -> tuple[Entry, bool]:
+        if not await self._prepared(entry):
+            return entry, False
         turn = await self._turn(self._unsent)
         if turn is None:
             return entry, False
@@ -149,6 +156,18 @@ class Actor:
         if spoilt is not None:
             return entry, False
         return await self._send(entry, turn, self._limits.replay_window)
+
+    async def _prepared(self, entry: Entry) -> bool:
+        """Have done what a run needs before it; False when the launcher lets go of it meanwhile."""
+        if self._prepare is None:
+            return True
+        with anyio.CancelScope() as scope:
+            self._unsent.add(scope)
+            try:
+                await self._prepare(entry.id)
+            finally:
+                self._unsent.discard(scope)
+        return not scope.cancelled_caught
 
     async def _without_source(self, entry: Entry) -> Event | None:
         """

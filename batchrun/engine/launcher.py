@@ -31,7 +31,7 @@ from batchrun.model.verdicts import QUOTA_FULL
 from batchrun.model.watch import ReadRates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime, timedelta
 
     from anyio.abc import TaskGroup
@@ -84,6 +84,7 @@ class Launcher:
         timing: Timing,
         clock: Clock,
         observer: Observer,
+        prepare: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._ledger = ledger
         self._batch = lease.batch
@@ -94,7 +95,7 @@ class Launcher:
         self._keeper = LeaseKeeper(ledger, lease, ttl=timing.lease, clock=clock)
         self._recorder = Recorder(ledger, self._keeper, self)
         self._service = service
-        self._actor = Actor(service, self._recorder, limits, self, clock)
+        self._actor = Actor(service, self._recorder, limits, self, clock, prepare)
         self._planner = Planner(limits)
         self._canceller = Canceller(ledger, lease.batch, self._recorder, self._planner, self._actor, clock)
         self._sweeper = Sweeper(service, self._recorder, self._planner.watch, clock)

@@ -18,7 +18,7 @@ from batchrun.manifest.names import wrong_batch
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.rows import Expander
 from batchrun.manifest.rules import start_run
-from batchrun.manifest.sheets.own_sheets import OwnSheet, OwnSheets
+from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import STDIN, format_of, name_of, opened
 from batchrun.manifest.spool import Spool
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Record
     from batchrun.manifest.source import Source
     from batchrun.model.spec import Spec
+    from batchrun.ports.own_sheets import OwnSheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from html import escape
 from typing import Any
@@ -38,7 +39,7 @@ def healthomics(portal: BlockingPortal, **changes: Any) -> Any:
 
 
 class S3:
-    """Buckets in memory: ListObjectsV2 in small pages, and HEAD."""
+    """Buckets in memory: ListObjectsV2 in small pages, HEAD, and PUT."""
 
     def __init__(self, keys: dict[str, str], page: int = 2) -> None:
         self.keys = sorted(keys)
@@ -47,6 +48,8 @@ class S3:
         self.failures = 0  #: 503 for so many of the next calls
         self.url = ""
         self.calls = 0
+        self.written: dict[str, bytes] = {}
+        self.at_write: list[Callable[[str], Awaitable[None]]] = []  #: told of each key before it is there
 
     @asynccontextmanager
     async def served(self):
@@ -73,10 +76,18 @@ class S3:
             return self.refusal(404, "NoSuchBucket")
         if request.method == "HEAD":
             return self.head(key)
+        if request.method == "PUT":
+            return await self.put(key, await request.read())
         return self.listing(request.query)
 
     def refusal(self, status: int, code: str) -> web.Response:
         return web.Response(status=status, text=f"<Error><Code>{code}</Code></Error>")
+
+    async def put(self, key: str, body: bytes) -> web.Response:
+        for tell in self.at_write:
+            await tell(key)
+        self.written[key] = body
+        return web.Response(headers={"ETag": '"x"'})
 
     def head(self, key: str) -> web.Response:
         if key not in self.classes:

@@ -24,7 +24,7 @@ from batchrun.errors import UsageError
 #: Each topic, and what it is about.
 TOPICS: Final = {
     "manifest": "What to run: formats, fields, placeholders; having one made and checked.",
-    "sheets": "Any table as it is: columns, texts, and rows that make one run.",
+    "sheets": "Any table as it is: columns, rows that make one run, a sheet for each run.",
     "ledger": "The file that remembers; checking it, and making a lost one again.",
     "results": "Results, status, one row's story, and the report.",
     "exit-codes": "What each exit code says, and of several batches.",

@@ -15,13 +15,13 @@ import os
 import re
 import tempfile
 from array import array
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.delimited_text import line_of
 from batchrun.manifest.problems import shown
 from batchrun.manifest.temporary import not_written
+from batchrun.ports.own_sheets import OwnSheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,14 +37,6 @@ _PLACE: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(?:.*/)?[^/]+
 _UPWARDS: Final = frozenset({".", ".."})
 _EXTENSION: Final = re.compile(r"(?<=[^/])\.[^./]*\Z")
 _TABS: Final = (".tsv", ".tab", ".txt")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnSheet:
-    """A sheet to be written for one run."""
-
-    uri: str
-    content: bytes
 
 
 class OwnSheets:

@@ -1,0 +1,36 @@
+"""
+What a run needs before it is started, as the launch sees it: its own sheet, written once.
+
+Belongs here: finding it in the manifest, and having it written. Does not: writing (``service``), the moment
+(``engine``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchrun.manifest import Manifest
+    from batchrun.ports.own_sheets import SheetWriter
+
+
+class OwnSheetsWritten:
+    """Has the sheet of each row written before its run is started, once in a launch."""
+
+    def __init__(self, manifest: Manifest, writer: SheetWriter) -> None:
+        """Take the manifest, which stays open, and who writes."""
+        self._manifest = manifest
+        self._writer = writer
+        self._written: set[str] = set()
+
+    async def prepare(self, entry_id: str) -> None:
+        """
+        Have a row's sheet written, where it has one; it is there when this returns.
+
+        Raises:
+            ServiceUnusableError: It cannot be written.
+        """
+        sheet = None if entry_id in self._written else self._manifest.own_sheet(entry_id)
+        if sheet is not None:
+            await self._writer.write(sheet)
+            self._written.add(entry_id)

@@ -36,7 +36,7 @@ from batchrun.service.pacing import Lanes
 from batchrun.service.quota import start_run_quota
 from batchrun.service.retry import RetryPolicy, RetrySettings
 from batchrun.service.tasks import failed_tasks
-from batchrun.service.unsent import in_a_hurry, window_passed
+from batchrun.service.unsent import window_passed
 from batchrun.service.usage import usage
 from batchrun.service.wire import sighted, started
 
@@ -203,7 +203,7 @@ class AwsHealthOmics(HealthOmics):
         parameters: Any = dict(request)
         trusted_until = self._clock.monotonic() + trusted_for
         doubt: CallError | None = window_passed() if is_repeat else None
-        next_turn: float | None = turn
+        failed: CallError | None = None
 
         async def send() -> Run:
             nonlocal doubt
@@ -218,18 +218,26 @@ class AwsHealthOmics(HealthOmics):
                 raise error from raw
 
         async def attempt() -> Run:
-            nonlocal next_turn
-            at = next_turn if next_turn is not None else await self._retry.unless_hurried(self.start_turn)
-            next_turn = None
-            if at is None:
-                raise in_a_hurry()
-            return await self._at_turn("StartRun", at, send)
+            nonlocal failed
+            at = turn if failed is None else await self._turn_after(failed)
+            try:
+                return await self._at_turn("StartRun", at, send)
+            except CallError as error:
+                failed = error
+                raise
 
         try:
             return await self._call("StartRun", attempt, trusted_for)
         except CallError as error:
             error.is_doubtful = doubt is not None
             raise
+
+    async def _turn_after(self, failed: CallError) -> float:
+        """Wait for the turn of a repetition; where the launch ends before it comes, *failed* stands."""
+        turn = await self._retry.unless_hurried(self.start_turn)
+        if turn is None:
+            raise failed
+        return turn
 
     def _check_known(self, request: Mapping[str, Json]) -> None:
         """Refuse what botocore would leave out without a word: a row may come from a newer one's manifest."""
@@ -354,6 +362,7 @@ class AwsHealthOmics(HealthOmics):
                 error = classify(raw, operation)
                 is_answered = True
                 lane.answered(sent, error)
+                self._errors[operation, type(error)] += 1
                 raise error from raw
             is_answered = True
             lane.answered(sent)
@@ -390,7 +399,6 @@ class AwsHealthOmics(HealthOmics):
         return await self._retry.run(once, self._repeats, trusted_for=trusted_for)
 
     def _failed(self, error: CallError, *, is_vital: bool) -> CallError:
-        self._errors[error.operation, type(error)] += 1
         if is_vital:
             self._outage.failed(error)
         return error

@@ -6,7 +6,7 @@ Belongs here: their words. Does not: when a call is not sent (``client``).
 
 from __future__ import annotations
 
-from batchrun.errors import OutcomeUnknownError, ThrottledError
+from batchrun.errors import OutcomeUnknownError
 
 
 def window_passed() -> OutcomeUnknownError:
@@ -15,11 +15,4 @@ def window_passed() -> OutcomeUnknownError:
         "the time for which the requestId is trusted to be remembered has passed",
         operation="StartRun",
         code="ReplayWindowPassed",
-    )
-
-
-def in_a_hurry() -> ThrottledError:
-    """Say that a call was not repeated, since the launch ends."""
-    return ThrottledError(
-        "the launch ended before the call could be repeated", operation="StartRun", code="ThrottlingException"
     )

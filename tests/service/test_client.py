@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from batchrun.errors import (
+    CallError,
     ConflictError,
     LeaseLostError,
     NotFoundError,
@@ -109,6 +110,32 @@ async def test_in_a_hurry_the_first_failure_is_the_last():
             with pytest.raises(ThrottledError):
                 await start(service)
         assert 100 <= anyio.current_time() < 101
+
+
+@pytest.mark.parametrize(
+    "fault", ["drop_before", "error_after", "html_after", "throttle", "AccessDeniedException"]
+)
+async def test_what_ends_with_the_launch_is_called_what_it_was(fault):
+    """A start that waits for the turn of its repetition when the launch ends; nothing else is made up."""
+    async with connected(simulated(f"StartRun:{fault}"), rate=0.05) as (service, simulator):
+        async with anyio.create_task_group() as group:
+
+            async def hurry_later():
+                await anyio.sleep(10)
+                service.hurry()
+
+            group.start_soon(hurry_later)
+            with pytest.raises(CallError) as caught:
+                await start(service)
+            group.cancel_scope.cancel()
+        assert caught.value.code == {
+            "drop_before": "EndpointConnectionError",
+            "error_after": "InternalServerException",
+            "html_after": "UnparsableAnswer",
+            "throttle": "ThrottlingException",
+        }.get(fault, fault)
+        assert service.troubles.throttled == (fault == "throttle")
+        assert service.calls["StartRun"].sent == simulator.state().calls["StartRun"].calls == 1
 
 
 async def test_starts_keep_their_rate_and_reads_theirs():

@@ -17,7 +17,7 @@ TOLD: Final = 400
 _CUT: Final = "..."
 #: NUL ends a text in many a store, and half of a surrogate pair is no character.
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-_ADDRESS: Final = re.compile(r"//[^\s\"'<>]+")
+_WORD: Final = re.compile(r"[^\s\"'<>]+")
 _HOST: Final = re.compile(r"[\w.-]*(?::\d*)?|\[[\w.:%]*\](?::\d*)?")
 
 
@@ -33,7 +33,16 @@ def shortened(text: str, most: int = TOLD) -> str:
 
 def masked(text: str) -> str:
     """Give *text* with what addresses in it may hold in secret left out: users, passwords, queries."""
-    return _ADDRESS.sub(lambda found: "//" + _public(found[0][2:]), text)
+    return _WORD.sub(lambda found: _masked(found[0]), text)
+
+
+def _masked(word: str) -> str:
+    before, slashes, address = word.partition("//")
+    if slashes:
+        return before + slashes + _public(address)
+    name, _, rest = word.partition(":")
+    # Not an address yet, for want of the slashes.
+    return "***@" + rest.rpartition("@")[2] if "@" in rest and "@" not in name else word
 
 
 def _public(address: str) -> str:

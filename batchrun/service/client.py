@@ -25,6 +25,7 @@ from batchrun.errors import (
     StorageError,
     ThrottledError,
 )
+from batchrun.model.foreign import masked
 from batchrun.model.states import GOING_STATUSES
 from batchrun.ports.service import CallCounts, HealthOmics, Troubles
 from batchrun.service.classify import classify, unparsable
@@ -97,7 +98,7 @@ async def connect(
         yield AwsHealthOmics(
             Lanes(rate=rate, read_rate=read_rate, clock=clock),
             RetryPolicy(retry or RetrySettings(), clock=clock, rng=rng),
-            OutageWatch(patience, client.meta.endpoint_url, clock),
+            OutageWatch(patience, masked(client.meta.endpoint_url), clock),
             credentials,
             clock,
         )
@@ -170,7 +171,7 @@ class AwsHealthOmics(HealthOmics):
     @property
     def account(self) -> str:
         """What the rate limits belong to: the account goes by the profile, since its number costs a call."""
-        return f"{self._client.meta.endpoint_url} {profile_of(self.login.target)}".strip()
+        return f"{masked(self._client.meta.endpoint_url)} {profile_of(self.login.target)}".strip()
 
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """Go on at a pace learned earlier, or at the account's quota where that may be read."""

@@ -14,6 +14,7 @@ from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 
 from batchrun.errors import ServiceUnusableError
+from batchrun.model.foreign import masked
 from batchrun.service.http import OneExchange
 from batchrun.service.wire import take_body
 
@@ -57,7 +58,9 @@ class Login:
         try:
             found = await self.session.get_credentials()
         except (boto.BotoCoreError, boto.ClientError) as error:
-            raise ServiceUnusableError(f"the AWS credentials cannot be loaded: {error}") from error
+            raise ServiceUnusableError(
+                f"the AWS credentials cannot be loaded: {masked(str(error))}"
+            ) from error
         if found is None and not is_local:
             raise ServiceUnusableError(
                 "no AWS credentials found: set AWS_PROFILE or give --profile, run 'aws sso login', "

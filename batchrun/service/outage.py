@@ -15,6 +15,7 @@ import anyio
 import structlog
 
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ServiceUnusableError
+from batchrun.model.foreign import shortened
 from batchrun.service.classify import EXPIRED
 from batchrun.service.login import Login
 from batchrun.service.session import omics_client
@@ -79,8 +80,9 @@ class OutageWatch:
         limit = self._patience.outage if self._has_worked else self._patience.first_contact
         if now - self._since >= limit:
             raise ServiceUnusableError(
-                f"no usable answer from {self._endpoint} for {now - self._since:.0f} s (last: {error}); "
-                "nothing is lost; check network, --endpoint-url and --region, then run the same command again"
+                f"no usable answer from {self._endpoint} for {now - self._since:.0f} s "
+                f"(last: {shortened(str(error))}); nothing is lost; check network, --endpoint-url and "
+                "--region, then run the same command again"
             )
 
     def _say(self, error: CallError, now: float) -> None:
@@ -89,7 +91,10 @@ class OutageWatch:
         if now - since >= _WORTH_SAYING and now - self._said >= _SAY_EVERY:
             self._said = now
             log.warning(
-                "no_usable_answer", endpoint=self._endpoint, seconds=round(now - since), last=str(error)
+                "no_usable_answer",
+                endpoint=self._endpoint,
+                seconds=round(now - since),
+                last=shortened(str(error)),
             )
 
 

@@ -26,6 +26,8 @@ from botocore import exceptions as boto
 
 from batchrun import __version__
 from batchrun.errors import UsageError
+from batchrun.model.foreign import masked
+from batchrun.service.endpoint import checked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -152,7 +154,8 @@ async def _client(
     """Make a client of *service*; *local* is laid over *config* where it is on this machine."""
     async with AsyncExitStack() as stack:
         with _explained():
-            endpoint = _checked(endpoint_url) or await _configured_endpoint(login, service, region, config)
+            endpoint = endpoint_url or await _configured_endpoint(login, service, region, config)
+            checked(endpoint)
             is_local = is_loopback(endpoint)
             has_credentials = await login.has_credentials(is_local=is_local)
             context = login.session.create_client(
@@ -176,13 +179,7 @@ def _explained() -> Iterator[None]:
     except boto.NoRegionError as error:
         raise UsageError("no AWS region is set: give --region, or set AWS_REGION") from error
     except (boto.InvalidRegionError, boto.UnknownEndpointError, ValueError) as error:
-        raise UsageError(f"{error}; see --region and --endpoint-url") from error
-
-
-def _checked(endpoint_url: str | None) -> str | None:
-    if endpoint_url and not endpoint_url.startswith(("http://", "https://")):
-        raise UsageError(f"'{endpoint_url}' is no endpoint; write http:// or https:// before it")
-    return endpoint_url
+        raise UsageError(f"{masked(str(error))}; see --region and --endpoint-url") from error
 
 
 async def _configured_endpoint(login: Login, service: str, region: str | None, config: AioConfig) -> str:
@@ -209,11 +206,10 @@ def _user_agent() -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether *url* leads to this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
+    """Report whether *url* leads to this machine; what is no address leads nowhere."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        host = urlsplit(url).hostname or ""
+        is_named = host == "localhost" or host.endswith(".localhost")
+        return is_named or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -33,6 +33,9 @@ def test_a_text_is_kept_and_told_up_to_a_length():
         ("//user:wo/rd@h/x?word", "//***@h/x?***"),
         ("//user:wo?rd@h", "//***@h"),
         ("//user:wo/r@d@h", "//***@h"),
+        ("'user:wo/rd@h:80' is none", "'***@h:80' is none"),
+        ("me@example.org", "me@example.org"),
+        ("arn:aws:sns:us-east-1:1:x", "arn:aws:sns:us-east-1:1:x"),
         ("http://not-a-host:x/y", "http://not-a-host:x/y"),
         (
             'cannot reach "https://u:word@h/run?startingToken=word", nor http://h/?word.',

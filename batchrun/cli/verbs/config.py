@@ -29,6 +29,7 @@ from batchrun.cli.settings.names import (
 )
 from batchrun.cli.speak import emit, say
 from batchrun.errors import UsageError
+from batchrun.model.foreign import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +42,6 @@ _SOURCE: Final = click.core.ParameterSource
 _AWS: Final = ("profile", "region", "endpoint-url")
 #: Columns that a cell may take before what follows it moves aside.
 _WIDEST: Final = 40
-_USER: Final = re.compile(r"(?<=://)[^/@\s]*@")
 _HOOK_BEGIN: Final = re.compile(r"\w+://[^/\s]*|[^\s=]*")
 
 
@@ -227,7 +227,7 @@ def shown(key: str, raw: Any, value: Any) -> Any:
         return value
     if is_hook(key):
         value = f"{''.join(_HOOK_BEGIN.findall(value)[:1])} ..."
-    return _USER.sub("***@", value)
+    return masked(value)
 
 
 def _merged(rows: Iterable[Row]) -> list[Row]:

@@ -1,0 +1,76 @@
+"""An endpoint may have a secret in it: it is called with it, and nobody else sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Shell
+
+FAST = ("--rate", "unlimited", "--poll-interval", "0.2s", "-v")
+SECRET = "sesame-77"
+VERBS = (
+    ("status", "--json"),
+    ("status",),
+    ("status", "--failed"),
+    ("results", "--format", "json", "-o", "r.json"),
+    ("report",),
+    ("show", "s000"),
+    ("config",),
+    ("config", "run", "cohort.csv", "--json"),
+)
+
+
+def assert_unseen(shell: Shell, *said: str) -> None:
+    for text in said:
+        assert SECRET not in text
+    for path in shell.folder.rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("log_format", ["human", "json"])
+def test_a_query_of_the_endpoint_is_in_the_calls_and_nowhere_else(shell: Shell, simulate, log_format):
+    simulated = simulate("--time-scale", "0.0002", "--faults", "StartRun:throttle=1x,GetRun:drop_after=2x")
+    url = {"AWS_ENDPOINT_URL_OMICS": f"{simulated.url}/?token={SECRET}"}
+    done = shell.run("run", *shell.cohort(2), *FAST, "--log-format", log_format, **url)
+    assert done.returncode == 0, done.stderr
+    assert_unseen(shell, done.stdout, done.stderr)
+    for verb in VERBS:
+        told = shell.run(*verb, **url)
+        assert told.returncode == 0, told.stderr
+        assert_unseen(shell, told.stdout, told.stderr)
+
+
+def test_of_a_dead_endpoint_the_place_is_told_and_not_its_query(shell: Shell):
+    url = f"http://127.0.0.1:9/?token={SECRET}"
+    done = shell.run("run", *shell.cohort(2), *FAST, "--endpoint-url", url, "--deadline", "7s")
+    assert done.returncode == 3, done.stderr
+    assert "http://127.0.0.1:9/?***" in done.stderr
+    assert "http://127.0.0.1:9/run?***" in done.stderr
+    assert "ThrottlingException" not in done.stderr
+    assert_unseen(shell, done.stdout, done.stderr)
+    for verb in VERBS:
+        told = shell.run(*verb)
+        assert_unseen(shell, told.stdout, told.stderr)
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (f"http://me:{SECRET}@127.0.0.1:9", "the endpoint 'http://***@127.0.0.1:9' has a user in it"),
+        (f"me:{SECRET}@127.0.0.1:9", "***@127.0.0.1:9"),
+        (f"http://me:{SECRET}/x@127.0.0.1", "'http://***@127.0.0.1' is no endpoint"),
+        (f"http://127.0.0.1:99999/?{SECRET}", "'http://127.0.0.1:99999/?***'"),
+    ],
+)
+@pytest.mark.parametrize("by", ["an option", "the environment"])
+def test_an_endpoint_that_cannot_be_called_is_told_without_its_secret(shell: Shell, place, told, by):
+    cohort = shell.cohort(1)
+    if by == "an option":
+        done = shell.run("run", *cohort, "--endpoint-url", place)
+    else:
+        done = shell.run("run", *cohort, AWS_ENDPOINT_URL_OMICS=place)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+    assert_unseen(shell, done.stdout, done.stderr)

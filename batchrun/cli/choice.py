@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from batchrun.cli.completion import conditions, rows
 from batchrun.cli.options import option, stacked
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import say
@@ -37,13 +38,21 @@ _PAGE: Final = 500
 _SHOWN: Final = 10
 
 CHOICE: Final = stacked(
-    option("--ids", type=Lines(), multiple=True, metavar="ID,...", help="Only these; repeatable."),
+    option(
+        "--ids",
+        type=Lines(),
+        multiple=True,
+        metavar="ID,...",
+        shell_complete=rows,
+        help="Only these; repeatable.",
+    ),
     option("--ids-from", metavar="FILE", help="Only the ids in this file, one a line; - is standard input."),
     option(
         "--where",
         type=Lines(),
         multiple=True,
         metavar="COLUMN=GLOB",
+        shell_complete=conditions,
         help="Only those whose results say so, such as status=FAILED or taskReason=*MEMORY*; repeatable.",
     ),
 )

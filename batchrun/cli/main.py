@@ -10,6 +10,7 @@ import importlib
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
@@ -74,10 +75,13 @@ class _Verbs(click.Group):
             hint = f"did you mean '{near[0]}'?" if near else f"the verbs are: {', '.join(_VERBS)}"
             ctx.fail(f"there is no verb '{printable(name)}'; {hint}")
         found = super().resolve_command(ctx, args)
-        # Help and completion do without a file, which may have mistakes in it.
+        # Help does without a file, which may have mistakes in it, and completion with as much as can be had.
         is_help = ctx.resilient_parsing or not {*ctx.help_option_names}.isdisjoint(args)
         if found[1] is not None and not is_help:
             take_file(ctx, name, found[1])
+        elif found[1] is not None and ctx.resilient_parsing:
+            with suppress(click.ClickException, BatchrunError):
+                take_file(ctx, name, found[1])
         return found
 
 

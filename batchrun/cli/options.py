@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from batchrun.cli.completion import batches, files
 from batchrun.cli.values import Duration, Lines, PacedRate
 from batchrun.service.target import Target
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+#: What a path is called in help.
+_PATHS: Final = frozenset({"FILE", "PATH"})
 #: Where the ledger is unless --ledger says otherwise: in the working directory.
 DEFAULT_LEDGER: Final = "batchrun.db"
 
@@ -29,6 +32,8 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:
     settings.setdefault("envvar", variable(long.removeprefix("--")))
     settings.setdefault("show_default", True)
     settings.setdefault("show_envvar", True)
+    if settings.get("metavar") in _PATHS:
+        settings.setdefault("shell_complete", files)
     return click.option(*names, **settings)
 
 
@@ -49,6 +54,9 @@ def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 LEDGER = option("--ledger", default=DEFAULT_LEDGER, metavar="PATH", help="The ledger: a SQLite file.")
+
+#: The batch in question; it may be left out where the ledger has only one.
+BATCH = click.argument("batch", required=False, shell_complete=batches)
 
 SHEET = stacked(
     option(
@@ -91,14 +99,14 @@ SHEET = stacked(
 )
 
 MANIFEST = stacked(
-    click.argument("manifest", metavar="MANIFEST"),
+    click.argument("manifest", metavar="MANIFEST", shell_complete=files),
     option(
         "--format",
         "manifest_format",
         type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv"]),
         help="The manifest's format, where its name does not say.  [default: by extension]",
     ),
-    option("--batch", help="The batch's name.  [default: the manifest's]"),
+    option("--batch", shell_complete=batches, help="The batch's name.  [default: the manifest's]"),
     option(
         "--defaults",
         type=Lines(),

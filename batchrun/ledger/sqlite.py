@@ -263,6 +263,9 @@ class SqliteLedger(Ledger):
     async def ids_of_run(self, batch: str, text: str) -> Sequence[str]:
         return await self._read(lambda: standing.ids_of_run(self._connection, batch, text))
 
+    async def ids_beginning(self, batch: str, text: str, *, limit: int) -> Sequence[str]:
+        return await self._read(lambda: standing.ids_beginning(self._connection, batch, text, limit=limit))
+
     async def near_ids(self, batch: str, text: str) -> Sequence[str]:
         return await self._read(lambda: standing.near_ids(self._connection, batch, text))
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry
 
 #: What ids are made of, by and large.
+#: Comes after every other in the order of texts.
+_LAST_CHARACTER: Final = "\U0010ffff"
 _CHARACTERS: Final = string.ascii_letters + string.digits + "-_."
 
 
@@ -63,6 +65,13 @@ def recent(connection: apsw.Connection, batch: str, *, since: datetime) -> Seque
     """Give the batch's newest events as (at, kind)."""
     rows = connection.execute(queries()["recent"], (micros(since), batch_key(connection, batch)))
     return [(time_of(at), kind) for at, kind in rows]
+
+
+def ids_beginning(connection: apsw.Connection, batch: str, text: str, *, limit: int) -> Sequence[str]:
+    """Give ids that begin with *text*."""
+    key = batch_key(connection, batch)
+    rows = connection.execute(queries()["ids_beginning"], (key, text, text + _LAST_CHARACTER, limit))
+    return [entry_id for (entry_id,) in rows]
 
 
 def near_ids(connection: apsw.Connection, batch: str, text: str) -> Sequence[str]:

@@ -93,6 +93,10 @@ class Standing(ABC):
         """
 
     @abstractmethod
+    async def ids_beginning(self, batch: str, text: str, *, limit: int) -> Sequence[str]:
+        """Give up to *limit* ids that begin with *text*, in order, by code point."""
+
+    @abstractmethod
     async def near_ids(self, batch: str, text: str) -> Sequence[str]:
         """
         Give some ids that *text*, which is none, may have been meant to be, in no order.

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 STATUS: Final = "status"
 #: Stands for the usual columns in a list of columns.
 _USUAL: Final = "all"
-_OTHERS: Final = ("taskReason", *FIELDS, "parameters.NAME", "tags.NAME")
+#: All columns that have a name of their own.
+KNOWN: Final = (*COLUMNS, TASK_REASON, *FIELDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ def column(name: str) -> str:
     """
     if name in COLUMNS or is_own(name):
         return name
-    known = (*COLUMNS, *_OTHERS)
+    known = (*KNOWN, "parameters.NAME", "tags.NAME")
     by_small = {one.lower(): one for one in known}
     near = get_close_matches(name.lower(), by_small, n=1)
     hint = f"did you mean {by_small[near[0]]}?" if near else f"the columns are: {', '.join(known)}"

@@ -12,9 +12,10 @@ import pytest
 
 from batchrun.cli.main import cli
 from batchrun.cli.settings.names import options_of, verbs_of
-from batchrun.cli.verbs.help import TOPICS
+from batchrun.cli.showing.manual import laid_out
+from batchrun.cli.verbs.help import TOPICS, text_of
 from tests.cli.conftest import BATCHRUN, Shell
-from tests.cli.manual import HELP, TOPIC
+from tests.cli.manual import HELP, TOPIC, blocks
 
 VERBS = verbs_of(cli, click.Context(cli))
 COLOURS = re.compile(r"\x1b\[(?:\d+;)*[34]\d(?:;\d+)*m")
@@ -118,6 +119,15 @@ def test_on_a_terminal_a_topic_is_laid_out(shell: Shell):
     assert not re.search(r"^# |\|---|`", plain, flags=re.MULTILINE)
     assert max(map(len, plain.splitlines())) <= 80
     assert "another launcher holds the batch" in plain
+
+
+@pytest.mark.parametrize("topic", TOPIC)
+def test_code_stays_whole_however_narrow_the_terminal_is(topic):
+    """What is copied from the manual must run: a crontab line is wider than most terminals."""
+    shown = [line.rstrip() for line in click.unstyle(laid_out(text_of(topic), 80)).splitlines()]
+    code = [line.rstrip() for block in blocks(r"\w*", TOPIC[topic]) for line in block.splitlines()]
+    assert [line for line in code if line not in shown] == []
+    assert max(len(line) for line in shown if line not in code) <= 80
 
 
 def test_no_color_takes_the_colours_away(shell: Shell):

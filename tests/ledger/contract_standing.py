@@ -127,6 +127,12 @@ class Standing:
         assert await ledger.ids_of_run(BATCH, run_of(2).arn) == ["b"]
         assert await ledger.ids_of_run(BATCH, "a") == []
 
+    async def test_ids_that_begin_so_come_in_order_and_no_others(self, ledger):
+        await filled(ledger, "NA2", "NA1", "NB", "na3", "NA\U0001f9ec", "N", "A%")
+        assert await ledger.ids_beginning(BATCH, "NA", limit=9) == ["NA1", "NA2", "NA\U0001f9ec"]
+        assert await ledger.ids_beginning(BATCH, "", limit=2) == ["A%", "N"]
+        assert await ledger.ids_beginning(BATCH, "%", limit=9) == []
+
     @pytest.mark.parametrize(
         "text", ["NA1287", "NA12879", "na12878", "XA12878", "AN12878", "NA_12878", "N12878", "878"]
     )

@@ -374,6 +374,9 @@ class MemoryLedger(Ledger):
                 found.add(outcome.entry.id)
         return sorted(found)
 
+    async def ids_beginning(self, batch: str, text: str, *, limit: int) -> Sequence[str]:
+        return sorted(entry.id for entry in self._ordered(batch) if entry.id.startswith(text))[:limit]
+
     async def near_ids(self, batch: str, text: str) -> Sequence[str]:
         ids = [entry.id for entry in self._ordered(batch) if entry.id != text]
         return get_close_matches(text, ids, n=50, cutoff=0.1)

@@ -19,7 +19,7 @@ from batchrun.cli.choice import (
     tell_groups,
 )
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import CONCURRENCY, LEDGER, OUTPUT, READ_RATE, RESULTS, SERVICE, option
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, RESULTS, SERVICE, option
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.status import find_batch
@@ -43,7 +43,7 @@ _STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)
     "attempt; without it 'batchrun run' leaves them alone and exits with 1."
     "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'."
 )
-@click.argument("batch", required=False)
+@BATCH
 @option("--pending", is_flag=True, show_default=False, help="Only stop submitting; runs go on.")
 @CHOICE
 @GO_AHEAD

@@ -12,7 +12,7 @@ import click
 
 from batchrun.cli.choice import CHOICE, Choice, choice, counted
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import LEDGER, OUTPUT, READ_RATE, SAFE_CSV, SERVICE, option, target
+from batchrun.cli.options import BATCH, LEDGER, OUTPUT, READ_RATE, SAFE_CSV, SERVICE, option, target
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.cost_lines import facts, lines
 from batchrun.cli.showing.output_file import STDOUT, drafted
@@ -49,7 +49,7 @@ _TELL_EVERY: Final = 5.0
     "for each run: what was learned is kept in the ledger. Without --prices it needs pricing:GetProducts too."
     "\n\nRead on: 'batchrun help costs', 'batchrun help iam'."
 )
-@click.argument("batch", required=False)
+@BATCH
 @CHOICE
 @option(
     "--prices",

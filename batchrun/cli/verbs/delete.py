@@ -19,7 +19,7 @@ from batchrun.cli.choice import (
     tell_groups,
 )
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, target
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, target
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.status import find_batch
@@ -41,7 +41,7 @@ _PAGE: Final = 500
     "outputs and logs stay, and so does everything that the ledger and the results say of it."
     "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'."
 )
-@click.argument("batch", required=False)
+@BATCH
 @CHOICE
 @GO_AHEAD
 @LEDGER

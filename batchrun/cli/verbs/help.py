@@ -120,22 +120,13 @@ def _show(markdown: str) -> None:
     if not is_terminal:
         say(markdown.rstrip())
         return
+    from batchrun.cli.showing.manual import laid_out  # noqa: PLC0415 (rich, for terminals alone)
+
     size = shutil.get_terminal_size()
-    text = _laid_out(markdown, min(size.columns, _WIDEST))
-    if text.count("\n") < size.lines:
+    text = laid_out(markdown, min(size.columns, _WIDEST))
+    # A line of code that is wider takes several.
+    taken = sum(max(1, -(-len(line) // size.columns)) for line in click.unstyle(text).splitlines())
+    if taken < size.lines:
         say(text.rstrip())
     else:
         click.echo_via_pager(text)
-
-
-def _laid_out(markdown: str, width: int) -> str:
-    from rich.console import Console  # noqa: PLC0415 (for terminals alone)
-    from rich.markdown import Markdown  # noqa: PLC0415
-    from rich.theme import Theme  # noqa: PLC0415
-
-    # Code in rich's own style stands on black, whatever the terminal's colour is.
-    plain = Theme({"markdown.code": "bold cyan", "markdown.code_block": "cyan"})
-    console = Console(force_terminal=True, width=width, theme=plain)
-    with console.capture() as captured:
-        console.print(Markdown(markdown, code_theme="ansi_dark"))
-    return captured.get()

@@ -10,7 +10,7 @@ import anyio
 import click
 
 from batchrun.api.reading import open_ledger
-from batchrun.cli.options import LEDGER, option
+from batchrun.cli.options import BATCH, LEDGER, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import check_folder
 from batchrun.cli.speak import say, swallow
@@ -20,7 +20,7 @@ from batchrun.errors import ReportError
 
 
 @click.command(epilog="Read on: 'batchrun help results'.")
-@click.argument("batch", required=False)
+@BATCH
 @option(
     "-o",
     "--output",

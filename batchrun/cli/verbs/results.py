@@ -13,7 +13,8 @@ import anyio
 import click
 
 from batchrun.api.reading import open_ledger
-from batchrun.cli.options import LEDGER, SAFE_CSV, option
+from batchrun.cli.completion import columns, conditions
+from batchrun.cli.options import BATCH, LEDGER, SAFE_CSV, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import check_folder
 from batchrun.cli.speak import complain, say, swallow
@@ -51,7 +52,7 @@ class _Wanted:
     "either case. Earlier attempts are in json, jsonl and parquet in any case, within their entry."
     "\n\nRead on: 'batchrun help results'."
 )
-@click.argument("batch", required=False)
+@BATCH
 @option(
     "--format",
     "results_format",
@@ -71,11 +72,13 @@ class _Wanted:
     type=Lines(),
     multiple=True,
     metavar="CONDITION",
+    shell_complete=conditions,
     help="Only rows that are so; repeatable, and then each must hold.",
 )
 @option(
     "--columns",
     metavar="A,B,C",
+    shell_complete=columns,
     help="Only these columns, in this order. Beside the usual ones, which 'all' stands for: taskReason, "
     "StartRun fields such as storageType, and the rows' own parameters.NAME and tags.NAME.",
 )

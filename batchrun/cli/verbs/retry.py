@@ -18,7 +18,7 @@ from batchrun.cli.choice import (
     shortened,
     tell_groups,
 )
-from batchrun.cli.options import LEDGER, OUTPUT, option
+from batchrun.cli.options import BATCH, LEDGER, OUTPUT, option
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.status import find_batch
@@ -43,7 +43,7 @@ _STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
     "and the manifest's retry: add."
     "\n\nRead on: 'batchrun help retry'."
 )
-@click.argument("batch", required=False)
+@BATCH
 @CHOICE
 @option(
     "--reason",

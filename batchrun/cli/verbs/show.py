@@ -9,6 +9,7 @@ import anyio
 import click
 
 from batchrun.api.reading import open_ledger
+from batchrun.cli.completion import batches, rows
 from batchrun.cli.options import LEDGER, option
 from batchrun.cli.speak import emit, say
 from batchrun.cli.verbs.status import find_batch
@@ -25,8 +26,8 @@ _CUTOFF: Final = 0.4
 
 
 @click.command(epilog="Read on: 'batchrun help results', 'batchrun help states'.")
-@click.argument("entry_id", metavar="ID")
-@option("--batch", help="The batch, where ID is in several.")
+@click.argument("entry_id", metavar="ID", shell_complete=rows)
+@option("--batch", shell_complete=batches, help="The batch, where ID is in several.")
 @LEDGER
 @option("--json", "as_json", is_flag=True, show_default=False, help="One JSON object on stdout.")
 def show(**options: Any) -> None:

@@ -9,7 +9,7 @@ import click
 
 from batchrun.api.reading import open_ledger
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import LEDGER, OUTPUT, option
+from batchrun.cli.options import BATCH, LEDGER, OUTPUT, option
 from batchrun.cli.showing.overview_lines import counted, details, facts, summary
 from batchrun.cli.speak import emit, say
 from batchrun.clock import SystemClock
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     epilog="With --watch, Ctrl-C ends with 0; a batch that has ended, with the exit code of 'batchrun run'."
     "\n\nRead on: 'batchrun help results', 'batchrun help states', 'batchrun help retry'."
 )
-@click.argument("batch", required=False)
+@BATCH
 @option(
     "--failed",
     is_flag=True,

@@ -434,6 +434,9 @@ SELECT e.id FROM attempts AS a JOIN entries AS e ON e.key = a.entry
 WHERE e.batch = ?1 AND e.attempt > 1 AND ?2 IN (a.run_uuid, a.run_id, a.run_arn)
 ORDER BY id;
 
+-- name: ids_beginning
+SELECT id FROM entries WHERE batch = ? AND id >= ? AND id < ? ORDER BY id LIMIT ?;
+
 -- name: ids_after
 SELECT id FROM entries WHERE batch = ? AND id > ? ORDER BY id LIMIT 20;
 

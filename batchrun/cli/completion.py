@@ -1,0 +1,87 @@
+"""
+What a shell offers when somebody presses Tab: batches, rows, columns, files.
+
+Belongs here: finding it, quickly and without a word: whatever is wrong, nothing is offered. Does not: verbs
+and options by name, which click offers, and topics (``help``).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import click
+
+    from batchrun.ports.ledger import Ledger
+
+    Ask = Callable[[Ledger], Any]
+
+#: Rows that are offered; who sees so many types on.
+_MOST: Final = 100
+
+
+def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell offer files."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def batches(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the ledger's batches."""
+    return _offered((batch.name for batch in _asked(context, lambda ledger: ledger.batches())), incomplete)
+
+
+def rows(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Offer ids of the batch that was named, or of all; after commas too."""
+    before, comma, last = incomplete.rpartition(",")
+    batch = context.params.get("batch")
+
+    async def ask(ledger: Ledger) -> list[str]:
+        names = [batch] if batch else [one.name for one in await ledger.batches()]
+        return [id_ for name in names for id_ in await ledger.ids_beginning(name, last, limit=_MOST)]
+
+    found = dict.fromkeys(_asked(context, ask))
+    return _offered((f"{before}{comma}{one}" for one in found), incomplete)
+
+
+def columns(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Offer columns of the results, after commas too."""
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in _columns() if name.startswith(last)]
+
+
+def conditions(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the beginnings of conditions."""
+    return [f"{name}=" for name in _columns() if name.startswith(incomplete)]
+
+
+def _columns() -> Iterable[str]:
+    from batchrun.report.where import KNOWN  # noqa: PLC0415 (for Tab alone)
+
+    return KNOWN
+
+
+def _asked(context: click.Context, ask: Ask) -> Sequence[Any]:
+    """Ask the ledger that the command line names so far; nothing where there is none."""
+    # Only now: most commands complete nothing.
+    import anyio  # noqa: PLC0415
+
+    from batchrun.api.reading import open_ledger  # noqa: PLC0415
+
+    async def asked() -> Sequence[Any]:
+        async with open_ledger(context.params["ledger"]) as ledger:
+            found: Sequence[Any] = await ask(ledger)
+            return found
+
+    with suppress(Exception):  # a traceback in the middle of somebody's line helps nobody
+        return anyio.run(asked)
+    return ()
+
+
+def _offered(words: Iterable[str], incomplete: str) -> list[str]:
+    """Give those that begin so, and that a shell takes as one word."""
+    return [word for word in words if word.startswith(incomplete) and word.isprintable() and " " not in word]

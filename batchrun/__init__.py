@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batchrun.api.manifests import load_manifest
     from batchrun.api.reading import open_ledger
     from batchrun.api.session import Session, launching
+    from batchrun.api.sheets import Sheet
     from batchrun.api.steps import Step, Steps
     from batchrun.engine.launcher import Stop
     from batchrun.errors import (
@@ -87,6 +88,7 @@ __all__ = [
     "ServiceError",
     "ServiceUnusableError",
     "Session",
+    "Sheet",
     "Spec",
     "State",
     "Step",
@@ -112,6 +114,7 @@ _HOMES: Final = {
     "open_ledger": "batchrun.api.reading",
     "Session": "batchrun.api.session",
     "launching": "batchrun.api.session",
+    "Sheet": "batchrun.api.sheets",
     "Step": "batchrun.api.steps",
     "Steps": "batchrun.api.steps",
     "Stop": "batchrun.engine.launcher",

@@ -1,25 +1,30 @@
 """
-A manifest by its path, for programs.
+A manifest or a sheet by its path, or by its rows, for programs.
 
 Belongs here: that one call. Does not: reading and checking (``manifest``), options (``cli``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+from batchrun.api.sheets import ROWS, Sheet, as_lines
 from batchrun.manifest import Format, Manifest, Source, load
+from batchrun.manifest.source import STDIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
+
+_NO_SHEET: Final = Sheet()
 
 
 def load_manifest(
-    path: str | Path,
+    source: str | Path | Iterable[Mapping[str, Any]],
     *,
     batch: str | None = None,
     written_as: str | None = None,
+    sheet: Sheet | None = None,
     defaults: Iterable[str | Path] = (),
     sets: Iterable[str] = (),
     tags: bool = True,
@@ -27,10 +32,16 @@ def load_manifest(
     """
     Read, expand and check a manifest; use it with ``with``, or close it.
 
+        load_manifest("cohort.yaml")
+        load_manifest("samplesheet.csv", sheet=Sheet(group_by="sample", each={...}))
+        load_manifest([{"id": "NA12878", "parameters": {...}}], batch="cohort")
+
     Args:
-        path: The file, or ``-`` for standard input.
-        batch: The batch's name, instead of the manifest's own.
+        source: The file, or ``-`` for standard input; or rows, which are gone through once. With *sheet* they
+            are a sheet's, else a manifest's, as the lines of JSON Lines are.
+        batch: The batch's name, instead of the manifest's own; rows have none.
         written_as: ``yaml``, ``json``, ``jsonl``, ``csv`` or ``tsv``, where the file's name does not say.
+        sheet: What a sheet's rows are to become; without it only a manifest may say so.
         defaults: YAML or JSON files of StartRun fields that every row takes; later ones win.
         sets: Such fields as text, ``workflowId=1234567``; over *defaults* and the manifest's own.
         tags: Whether the runs will be tagged (``Limits.tag``), which needs room for four tags.
@@ -39,12 +50,24 @@ def load_manifest(
         ManifestError: Anything is wrong; it has every problem, up to a limit.
         ValueError: *written_as* is no format.
     """
-    source = Source(
-        path=str(path),
-        format=Format(written_as) if written_as else None,
+    is_file = isinstance(source, str | Path)
+    wanted = sheet or _NO_SHEET
+    wish = Source(
+        path=str(source) if is_file else STDIN,
+        name=None if is_file else ROWS,
+        format=_format(written_as) if is_file else Format.JSONL,
         batch=batch,
         defaults=tuple(str(one) for one in defaults),
         sets=tuple(sets),
         tags=tags,
+        asked=wanted.asked,
+        sheet=wanted.options,
     )
-    return load(source)
+    if isinstance(source, str | Path):
+        return load(wish)
+    with as_lines(source) as lines:
+        return load(wish, stdin=lines)
+
+
+def _format(written_as: str | None) -> Format | None:
+    return Format(written_as) if written_as else None

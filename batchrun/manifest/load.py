@@ -135,7 +135,7 @@ def _spooled(
         model = start_run(own_tags=source.tags)
         document = None
         if not line_files.is_line_format(form):
-            copy = stack.enter_context(contextlib.closing(kept(stream, name_of(source.path))))
+            copy = stack.enter_context(contextlib.closing(kept(stream, source.shown)))
             document = Document(copy, source.path, form, model, problems)
         head = NO_HEAD if document is None else document.head()
         batch = _batch(source, head, problems)
@@ -145,7 +145,7 @@ def _spooled(
         expander = Expander(batch=usable, model=model, defaults=combined, problems=problems)
         sheets = Sheets(batch=usable, model=model, problems=problems, own_sheets=kept_in.own_sheets)
         files = line_files.LineFiles(source, model, sheets, problems, stdin)
-        name = name_of(source.path)
+        name = source.shown
         rows = files.records(stream, name, form) if document is None else document.rows(files)
         _expand(rows if places is None else places.noted(rows), expander, kept_in.spool, problems, name)
         kept_in.own_sheets.seal()
@@ -196,6 +196,6 @@ def _batch_and_place(source: Source, head: Head) -> tuple[str, Place]:
     if head.batch is not None and head.batch_place is not None:
         return head.batch, head.batch_place
     if source.path == STDIN:
-        place = Place(source=name_of(source.path))
+        place = Place(source=source.shown)
         raise unreadable(place, "the batch has no name", "give --batch, or batch: in the manifest")
     return Path(source.path).stem, Place(source=source.path)

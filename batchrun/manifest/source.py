@@ -60,6 +60,7 @@ class Source:
     """
 
     path: str  #: a path, or ``-`` for stdin
+    name: str | None = None  #: what messages call it, where that is not its path
     format: Format | None = None  #: from the extension when None
     batch: str | None = None  #: the batch's name, instead of the manifest's own
     defaults: tuple[str, ...] = ()  #: YAML or JSON files with a table of StartRun fields
@@ -67,6 +68,11 @@ class Source:
     tags: bool = True  #: whether batchrun's own tags will be added, and need room
     asked: Asked = _NOTHING_ASKED  #: how to read it, where it is a table
     sheet: SheetOptions = _NO_SHEET  #: what its rows are to become, where it is a sheet
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return self.name or name_of(self.path)
 
 
 def name_of(path: str) -> str:

@@ -39,9 +39,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
+#: Changes that are told of a row.
+_CHANGES: Final = 3
 #: Runs of lines that a problem names.
 _RANGES: Final = 8
 
@@ -111,18 +113,30 @@ class ManifestError(InputError):
 
 
 class ChangedRowsError(InputError):
-    """Rows whose content is not what was submitted under their id."""
+    """
+    Rows whose content is not what was submitted under their id.
 
-    def __init__(self, ids: Sequence[str], total: int) -> None:
+    ``changes`` says what is different in some of them, by id, where that is known.
+    """
+
+    def __init__(
+        self, ids: Sequence[str], total: int, changes: Mapping[str, Sequence[object]] | None = None
+    ) -> None:
         self.ids = tuple(ids)
         self.total = total
-        shown = ", ".join(self.ids) + (", ..." if total > len(self.ids) else "")
+        self.changes = changes or {}
+        shown = ", ".join(map(self._shown, self.ids)) + (", ..." if total > len(self.ids) else "")
         rows = "row has" if total == 1 else "rows have"
         super().__init__(
             f"{total} {rows} changed since submission: {shown}; "
             "use --changed keep to go on with what was submitted, "
             "or --changed resubmit to start new runs with the new content"
         )
+
+    def _shown(self, entry_id: str) -> str:
+        changes = self.changes.get(entry_id, ())
+        more = f", and {len(changes) - _CHANGES} more" if len(changes) > _CHANGES else ""
+        return f"{entry_id} ({', '.join(map(str, changes[:_CHANGES]))}{more})" if changes else entry_id
 
 
 class LedgerUnusableError(InputError):

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Final, Self
 import anyio
 
 from batchrun import points
+from batchrun.api.changes import changes
 from batchrun.api.launch import Audience, Launch, under_way
 from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
 from batchrun.clock import Clock, SystemClock
 from batchrun.engine.launcher import Launcher, Timing
-from batchrun.errors import UsageError
+from batchrun.errors import ChangedRowsError, UsageError
 from batchrun.ledger import open_ledger
 from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 #: Seconds that giving a batch free may take when the launch was told to end.
 _LAST_THINGS: Final = 60.0
+#: Changed rows of which it is told what changed.
+_EXPLAINED: Final = 5
 _ANY_LIMITS: Final = Limits()
 _CONFIGURED: Final = Target()
 
@@ -159,8 +162,7 @@ class Session:
             await self._open_batch(ledger, manifest.batch, service)
         async with self.holding(ledger, manifest.batch, ttl) as held:
             points.reached(Point.CLAIMED)
-            now = self._clock.utcnow()
-            sync = await ledger.sync(held, manifest.specs(), changed=changed, at=now)
+            sync = await self._taken_in(ledger, held, manifest, changed)
             points.reached(Point.SYNCED)
             if service is None and (await ledger.counts(held.batch)).open:
                 # A row came back that had left the manifest unsent.
@@ -172,6 +174,13 @@ class Session:
                 launch = await self._launch(service, held, sync, own, timing, prepare)
                 async with under_way(launch):
                     yield launch
+
+    async def _taken_in(self, ledger: Ledger, held: Lease, manifest: Manifest, changed: Changed) -> Sync:
+        try:
+            return await ledger.sync(held, manifest.specs(), changed=changed, at=self._clock.utcnow())
+        except ChangedRowsError as error:
+            what = await changes(ledger, manifest, error.ids[:_EXPLAINED])
+            raise ChangedRowsError(error.ids, error.total, what) from None
 
     @asynccontextmanager
     async def _preparing(self, manifest: Manifest) -> AsyncIterator[Prepare | None]:

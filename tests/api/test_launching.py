@@ -264,6 +264,7 @@ async def test_changed_rows_are_refused(tmp_path):
                 pass
         assert isinstance(caught.value, BatchrunError)
         assert caught.value.ids == ("s000",)
+        assert 's000 (parameters.x is "other", was "0")' in str(caught.value)
 
 
 async def test_a_ledger_can_be_read_beside_a_launch(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,14 +24,17 @@ from batchrun.model.states import State
 from batchrun.ports.ledger import Counts, Sync
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from batchrun.manifest import Manifest
+    from batchrun.model.differences import Difference
     from batchrun.ports.ledger import Ledger
     from batchrun.report.bill import Left
 
 
 _WAITING: Final = (State.PLANNED, State.BACKOFF)
+#: Changes that are told of a row.
+_CHANGES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,16 @@ class _ToCome:
 
     currency: str
     rows: Sequence[Left]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """A manifest beside what the ledger has of its batch."""
+
+    sync: Sync
+    counts: Counts = field(default_factory=Counts)
+    changes: Mapping[str, Sequence[Difference]] = field(default_factory=dict)  #: of some of the changed rows
+    to_come: _ToCome | None = None
 
 
 @click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
@@ -77,19 +90,24 @@ def plan(**options: Any) -> None:
 
 
 def _plan(manifest: Manifest, options: dict[str, Any]) -> None:
-    sync, counts, to_come = anyio.run(_compare, manifest, options)
-    _tell(manifest, sync, counts, to_come, options)
+    _tell(manifest, anyio.run(_compare, manifest, options), options)
 
 
-async def _compare(manifest: Manifest, options: dict[str, Any]) -> tuple[Sync, Counts, _ToCome | None]:
+async def _compare(manifest: Manifest, options: dict[str, Any]) -> _Compared:
+    from batchrun.api.changes import changes  # noqa: PLC0415
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
 
     if not await anyio.Path(options["ledger"]).exists():
         sync = Sync(rows=manifest.count, new=manifest.count)
-        return sync, Counts(), await _to_come(manifest, None, options)
+        return _Compared(sync=sync, to_come=await _to_come(manifest, None, options))
     async with open_ledger(options["ledger"]) as ledger:
         sync = await ledger.compare(manifest.batch, manifest.specs())
-        return sync, await ledger.counts(manifest.batch), await _to_come(manifest, ledger, options)
+        return _Compared(
+            sync=sync,
+            counts=await ledger.counts(manifest.batch),
+            changes=await changes(ledger, manifest, sync.changed_ids),
+            to_come=await _to_come(manifest, ledger, options),
+        )
 
 
 async def _to_come(manifest: Manifest, ledger: Ledger | None, options: dict[str, Any]) -> _ToCome | None:
@@ -107,9 +125,8 @@ async def _to_come(manifest: Manifest, ledger: Ledger | None, options: dict[str,
     )
 
 
-def _tell(
-    manifest: Manifest, sync: Sync, counts: Counts, to_come: _ToCome | None, options: dict[str, Any]
-) -> None:
+def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None:
+    sync, counts, to_come = found.sync, found.counts, found.to_come
     waiting = sum(counts.by_state.get(state, 0) for state in _WAITING)
     unsettled = counts.by_state.get(State.SUBMITTING, 0)
     calls = sync.new + waiting + unsettled
@@ -128,7 +145,8 @@ def _tell(
         "seconds_to_submit": round(calls / rate, 1),
     }
     if options["as_json"]:
-        samples = {"changedIds": list(sync.changed_ids), "goneIds": list(sync.gone_ids)}
+        changes = {entry_id: [asdict(one) for one in many] for entry_id, many in found.changes.items()}
+        samples = {"changedIds": list(sync.changed_ids), "changes": changes, "goneIds": list(sync.gone_ids)}
         costs = (
             {} if to_come is None else {"toCome": forecast.facts(to_come.rows), "currency": to_come.currency}
         )
@@ -142,6 +160,9 @@ def _tell(
         if ids:
             more = ", ..." if count > len(ids) else ""
             say(f"  {word}: {printable(', '.join(ids))}{more}")
+    for entry_id, many in found.changes.items():
+        more = f", and {len(many) - _CHANGES} more" if len(many) > _CHANGES else ""
+        say(printable(f"  {entry_id}: {', '.join(map(str, many[:_CHANGES]))}{more}"))
     if sync.changed:
         say("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
     say(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")

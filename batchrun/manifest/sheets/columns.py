@@ -7,15 +7,17 @@ Belongs here: finding a column, and what is said where there is none. Does not: 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest import limits
 from batchrun.manifest.placeholders import PlaceholderError
 from batchrun.manifest.problems import nearest, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+#: Names that are held against those that nothing has: to guess what was meant takes time.
+_GUESSES: Final = 50_000
 #: Characters of the columns' names that a message lists.
 _LISTED: Final = 300
 
@@ -27,7 +29,7 @@ class Columns:
         self.header = tuple(header)
         self._indexes: dict[str, int] = {}
         self._twins: set[str] = set()
-        self._guesses = limits.PROBLEMS  #: to guess what was meant takes time, where there are many columns
+        self._guesses = max(1, _GUESSES // (len(self.header) or 1))
         for index, name in enumerate(self.header):
             if self._indexes.setdefault(name, index) != index:
                 self._twins.add(name)
@@ -56,8 +58,10 @@ class Columns:
     def unknown(self, name: str) -> PlaceholderError:
         """Build the error for a name that no column has."""
         self._guesses -= 1
-        near = nearest(name, self._indexes) if self._guesses > 0 else None
+        near = nearest(name, self._indexes) if self._guesses >= 0 else None
         guess = "" if near is None else f"did you mean {shown(near)}? "
-        names = ", ".join(name for name, _ in self.named())
-        cure = f"{guess}the columns are {printable(names, _LISTED)}"
-        return PlaceholderError(f"there is no column {shown(name)}", cure)
+        return PlaceholderError(f"there is no column {shown(name)}", f"{guess}the columns are {self._listed}")
+
+    @functools.cached_property
+    def _listed(self) -> str:
+        return printable(", ".join(name for name, _ in self.named()), _LISTED)

@@ -1,0 +1,31 @@
+"""
+What changed in rows that were submitted: the manifest's requests beside the ledger's.
+
+Belongs here: fetching both. Does not: finding the rows (``ledger``), the differences (``model``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchrun.model.differences import Difference, differences
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from batchrun.manifest import Manifest
+    from batchrun.ports.ledger import Ledger
+
+
+async def changes(
+    ledger: Ledger, manifest: Manifest, entry_ids: Collection[str]
+) -> dict[str, list[Difference]]:
+    """Say what is different in each of these rows."""
+    wanted = frozenset(entry_ids)
+    found: dict[str, list[Difference]] = {}
+    if not wanted:
+        return found
+    for spec in manifest.specs():
+        if spec.id in wanted and (entry := await ledger.entry(manifest.batch, spec.id)) is not None:
+            found[spec.id] = differences(entry.content, spec.request)
+    return {entry_id: found[entry_id] for entry_id in entry_ids if entry_id in found}

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from batchrun.manifest import Manifest
-    from batchrun.ports.ledger import Lease, Ledger
+    from batchrun.ports.ledger import Batch, Lease, Ledger
     from batchrun.service.client import AwsHealthOmics
 
     Prepare = Callable[[str], Awaitable[None]]
@@ -126,6 +126,18 @@ class Session:
                 )
                 self._connection = await self._stack.enter_async_context(connecting)
             return self._connection.apart()
+
+    async def service_of(self, batch: Batch) -> AwsHealthOmics:
+        """
+        Return the service that has the runs of *batch*, connected where need be.
+
+        Raises:
+            UsageError: The batch's runs are elsewhere; or no region or no such profile.
+            ServiceUnusableError: No credentials.
+        """
+        service = await self.service()
+        _check_ours(batch, service)
+        return service
 
     @asynccontextmanager
     async def launching(
@@ -281,13 +293,7 @@ class Session:
         return not (found.new or found.changed)
 
     async def _open_batch(self, ledger: Ledger, name: str, service: AwsHealthOmics) -> None:
-        region = service.region
-        batch = await ledger.open_batch(name, region=region, at=self._clock.utcnow())
-        if batch.region != region:
-            raise UsageError(
-                f"batch '{name}' has its runs in {batch.region}, but the region is {region}; "
-                f"give --region {batch.region}, or another --batch"
-            )
+        _check_ours(await ledger.open_batch(name, region=service.region, at=self._clock.utcnow()), service)
 
     async def __aenter__(self) -> Self:
         return self
@@ -299,6 +305,15 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
+
+
+def _check_ours(batch: Batch, service: AwsHealthOmics) -> None:
+    """Raise UsageError where the batch's runs are not where *service* looks."""
+    if batch.region != service.region:
+        raise UsageError(
+            f"batch '{batch.name}' has its runs in {batch.region}, but the region is {service.region}; "
+            f"give --region {batch.region}, or another --batch"
+        )
 
 
 @asynccontextmanager

@@ -157,6 +157,14 @@ CONCURRENCY = option(
     help="Calls of one kind in the air at once.",
 )
 
+LISTING_LAG = option(
+    "--listing-lag",
+    type=Duration(),
+    default="60s",
+    help="How long a new run may be missing from ListRuns: not listed yet is not the same as not there. What "
+    "an answer says is gone is looked for once more after as long.",
+)
+
 PACE = stacked(
     option(
         "--rate",

@@ -15,13 +15,14 @@ import structlog
 from batchrun.errors import AccessDeniedError
 from batchrun.model.absence import Weight, decided, weigh
 from batchrun.model.events import Missed
-from batchrun.model.listing import shows
+from batchrun.model.listing import shows, sought
 from batchrun.model.request import run_name
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.model.entry import Entry, Run
     from batchrun.model.events import Removed
+    from batchrun.model.listing import Sought
     from batchrun.ports.service import HealthOmics
 
 log = structlog.get_logger(__name__)
@@ -36,12 +37,15 @@ class Absences:
         self._lag = lag  #: seconds
         self._kept_at: dict[str, float] = {}  #: monotonic time of the last answer that was kept, by entry
 
-    async def outcome(self, entry: Entry, missed: Missed, found: Run | None) -> Missed | Removed | None:
+    async def outcome(
+        self, entry: Entry, run: Run, missed: Missed, found: Run | None
+    ) -> Missed | Removed | None:
         """
         Say what is to be recorded of an answer; None where nothing is.
 
         Args:
             entry: ACTIVE.
+            run: Its run.
             missed: What the answer says.
             found: The run that it shows, if any.
 
@@ -56,7 +60,9 @@ class Absences:
             case Weight.FIRST:
                 event = missed
             case Weight.ENOUGH:
-                event = decided(entry, missed, is_listed=await is_listed(self._service, entry, found))
+                one = sought(entry, run, run_name(entry))
+                listed = await is_listed(self._service, one, found)
+                event = decided(missed, kept=entry.misses, is_listed=listed)
             case Weight.EARLY:
                 pass
         if isinstance(event, Missed):
@@ -64,26 +70,25 @@ class Absences:
         return event
 
 
-async def is_listed(service: HealthOmics, entry: Entry, found: Run | None) -> bool | None:
+async def is_listed(service: HealthOmics, one: Sought, found: Run | None) -> bool | None:
     """
-    Report whether a listing shows the entry's run; None where listing is denied.
+    Report whether a listing shows a run; None where listing is denied.
 
     Args:
         service: Who is asked.
-        entry: With a run.
+        one: The run.
         found: The run that GetRun shows under its id, if any.
 
     Raises:
         CallError: The listing could not be had.
     """
-    name = run_name(entry)
     try:
-        async with aclosing(service.listed_runs(name)) as pages:
+        async with aclosing(service.listed_runs(one.name)) as pages:
             async for page in pages:
-                if any(shows(entry, name, item, found) for item in page):
-                    log.debug("run_listed_but_not_found", batch=entry.batch, id=entry.id)
+                if any(shows(one, item, found) for item in page):
+                    log.debug("run_listed_but_not_found", run=one.run.id)
                     return True
     except AccessDeniedError as error:
-        log.debug("listing_denied", batch=entry.batch, id=entry.id, message=error.message)
+        log.debug("listing_denied", run=one.run.id, message=error.message)
         return None
     return False

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.observer import Observer
     from batchrun.engine.recorder import Recorder
-    from batchrun.model.entry import Entry, Sighting
+    from batchrun.model.entry import Entry, Run, Sighting
     from batchrun.model.limits import Limits
     from batchrun.ports.service import HealthOmics
 
@@ -310,7 +310,7 @@ class Actor:
         with anyio.CancelScope() as scope:  # a look not taken costs nothing
             self._looks.add(scope)
             try:
-                event = await self._seen(entry, entry.run.id)
+                event = await self._seen(entry, entry.run)
                 is_answered = True
             except CallError as error:
                 self._observer.look_failed(entry, error)
@@ -341,18 +341,18 @@ class Actor:
         if isinstance(error, AccessDeniedError) and self._limits.mode is Mode.CANCEL:
             raise not_permitted("CancelRun", error) from error
 
-    async def _seen(self, entry: Entry, run_id: str) -> Event | None:
+    async def _seen(self, entry: Entry, run: Run) -> Event | None:
         """Call GetRun, and say what the answer means; None where it is nothing new."""
         found = None
         try:
-            found = (await self._service.get_run(run_id)).run
+            found = (await self._service.get_run(run.id)).run
         except NotFoundError as error:
             event: Seen | None = after_missing(error, self._clock.utcnow())
         else:
             self._denials["GetRun"].passed()
             points.reached(Point.SEEN)
             event = after_look(entry, found, self._clock.utcnow())
-        return await self._absences.outcome(entry, event, found) if isinstance(event, Missed) else event
+        return await self._absences.outcome(entry, run, event, found) if isinstance(event, Missed) else event
 
     async def _record(self, entry: Entry, event: Event) -> Entry:
         events: list[Event] = [event]

@@ -1,6 +1,7 @@
 """
 Deleting ended runs from the service, on request: their records go, outputs and logs stay.
 
+What is not there is looked for once more, a listing's lag later: only then does the ledger say so.
 Belongs here: the calls, in an order that never deletes another's run. Does not: which runs (``cli``).
 """
 
@@ -11,12 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from batchrun.engine.absence import is_listed
 from batchrun.engine.denied import not_permitted
+from batchrun.engine.looking import LISTED
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError, OutcomeUnknownError
+from batchrun.model.absence import ANSWERS, decided, is_there
+from batchrun.model.entry import Run
+from batchrun.model.events import Missed, Removed
+from batchrun.model.listing import Sought
 from batchrun.model.states import Outlook, outlook
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from batchrun.clock import Clock
     from batchrun.ports.cancelling import EndedRun
@@ -34,62 +41,129 @@ class Deleted:
     deleted: list[EndedRun] = field(default_factory=list)
     gone: list[EndedRun] = field(default_factory=list)  #: were not there any more
     kept: list[tuple[EndedRun, str]] = field(default_factory=list)  #: and why
+    missed: list[EndedRun] = field(
+        default_factory=list
+    )  #: were not found, and are to be looked for once more
 
 
-async def delete(
-    runs: Sequence[EndedRun], *, ledger: Ledger, service: HealthOmics, clock: Clock, concurrency: int
-) -> Deleted:
-    """
-    Delete *runs*, each right after GetRun has shown that the id is still its own.
+class Deleter:
+    """Deletes runs; for one call of :meth:`delete`."""
 
-    What was deleted is recorded every so often; a run that is deleted again counts as gone.
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        service: HealthOmics,
+        clock: Clock,
+        concurrency: int,
+        lag: float,
+        tell: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """
+        Take what it needs.
 
-    Raises:
-        ServiceUnusableError: The service cannot be used, or a permission is missing.
-        LedgerError: It cannot be recorded.
-    """
-    done = Deleted()
-    for begin in range(0, len(runs), concurrency):
-        part = runs[begin : begin + concurrency]
+        Args:
+            ledger: Where it is kept which runs are not there any more.
+            service: Who has them.
+            clock: The time.
+            concurrency: Runs at once.
+            lag: Seconds after which what was not there is looked for once more.
+            tell: Is called with the number of those, before each wait.
+        """
+        self._ledger = ledger
+        self._service = service
+        self._clock = clock
+        self._concurrency = concurrency
+        self._lag = lag
+        self._tell = tell
+        self._done = Deleted()
+
+    async def delete(self, runs: Sequence[EndedRun]) -> Deleted:
+        """
+        Delete *runs*, each right after GetRun has shown that the id is still its own.
+
+        What was deleted is recorded every so often.
+
+        Raises:
+            ServiceUnusableError: The service cannot be used, or a permission is missing.
+            LedgerError: It cannot be recorded.
+        """
+        for kept in range(ANSWERS):
+            self._done.missed = []
+            for begin in range(0, len(runs), self._concurrency):
+                await self._delete_part(runs[begin : begin + self._concurrency], kept)
+            runs = self._done.missed
+            if not runs:
+                break
+            self._tell(len(runs))
+            await self._clock.sleep(self._lag)
+        return self._done
+
+    async def _delete_part(self, part: Sequence[EndedRun], kept: int) -> None:
+        done = self._done
         try:
             async with anyio.create_task_group() as group:
                 for run in part:
-                    group.start_soon(_delete, run, service, done, clock)
+                    group.start_soon(self._delete, run, kept)
         finally:
             with anyio.CancelScope(shield=True):
                 gone = {run.run_uuid for run in (*done.deleted, *done.gone)}
-                await ledger.keep_deleted(gone & {run.run_uuid for run in part}, at=clock.utcnow())
-    return done
+                uuids = gone & {run.run_uuid for run in part}
+                await self._ledger.keep_deleted(uuids, at=self._clock.utcnow())
 
-
-async def _delete(run: EndedRun, service: HealthOmics, done: Deleted, clock: Clock) -> None:
-    for wait in (*_WAITS, None):
-        try:
-            await _look_and_delete(run, service, done)
-        except OutcomeUnknownError as error:
-            # Where it was deleted all the same, the id may be another run's already: look again first.
-            if wait is None:
-                done.kept.append((run, f"{error.code}: {error.message}"))
+    async def _delete(self, run: EndedRun, kept: int) -> None:
+        was_asked = False
+        for wait in (*_WAITS, None):
+            try:
+                await self._look_and_delete(run, kept, was_asked=was_asked)
+            except OutcomeUnknownError as error:
+                # Where it was deleted all the same, the id may be another run's already: look again first.
+                if wait is None:
+                    self._done.kept.append((run, f"{error.code}: {error.message}"))
+                    return
+                was_asked = was_asked or error.operation == "DeleteRun"
+                await self._clock.sleep(wait)
+            except AccessDeniedError as error:
+                raise not_permitted(error.operation, error) from error
+            except CallError as error:
+                self._done.kept.append((run, f"{error.code}: {error.message}"))
                 return
-            await clock.sleep(wait)
+            else:
+                return
+
+    async def _look_and_delete(self, run: EndedRun, kept: int, *, was_asked: bool) -> None:
+        found: Run | None = None
+        try:
+            found = (await self._service.get_run(run.run_id)).run
+            if is_there(_known(run), found):
+                await self._delete_found(run, found)
+                return
         except NotFoundError:
-            done.gone.append(run)
-            return
-        except AccessDeniedError as error:
-            raise not_permitted(error.operation, error) from error
-        except CallError as error:
-            done.kept.append((run, f"{error.code}: {error.message}"))
-            return
+            pass
+        if was_asked:
+            self._done.deleted.append(run)
         else:
+            await self._miss(run, found, kept)
+
+    async def _delete_found(self, run: EndedRun, found: Run) -> None:
+        if outlook(found.status) is Outlook.GOING:
+            self._done.kept.append((run, f"it is {found.status}"))
             return
+        await self._service.delete_run(run.run_id)
+        self._done.deleted.append(run)
+
+    async def _miss(self, run: EndedRun, found: Run | None, kept: int) -> None:
+        """Believe that a run is gone, or not yet, or not, by the answers *kept* before and by a listing."""
+        missed = Missed(at=self._clock.utcnow(), message="")
+        event: Missed | Removed | None = missed
+        if kept:
+            one = Sought(run=_known(run), name=run.name)
+            event = decided(missed, kept=kept, is_listed=await is_listed(self._service, one, found))
+        if event is None:
+            self._done.kept.append((run, LISTED))
+        else:
+            (self._done.missed if event is missed else self._done.gone).append(run)
 
 
-async def _look_and_delete(run: EndedRun, service: HealthOmics, done: Deleted) -> None:
-    sighting = await service.get_run(run.run_id)
-    if sighting.run.uuid != run.run_uuid:
-        done.gone.append(run)
-    elif outlook(sighting.run.status) is Outlook.GOING:
-        done.kept.append((run, f"it is {sighting.run.status}"))
-    else:
-        await service.delete_run(run.run_id)
-        done.deleted.append(run)
+def _known(run: EndedRun) -> Run:
+    return Run(id=run.run_id, uuid=run.run_uuid, arn="", status=run.status, creation_time=run.creation_time)

@@ -109,6 +109,7 @@ class Launcher:
         self._failure: BatchrunError | None = None
         self._due_at: datetime | None = None  #: when the ledger may next have something to send
         self._is_due_known = False
+        self._has_given_back = False  #: runs are going on that the planner does not have
         self._pauses = 0  #: for a full quota, since a submission was last accepted
         self._probe_at = float("-inf")
         self._unknown: set[str] = set()
@@ -243,6 +244,7 @@ class Launcher:
                 self._woken = anyio.Event()
                 self._mind_failures()
                 await self._mind_cancellations()
+                await self._mind_given_back()
                 await self._load_due()
                 self._planner.watch.rates = ReadRates(
                     get=self._service.known_rate("GetRun"), list=self._service.known_rate("ListRuns")
@@ -270,6 +272,12 @@ class Launcher:
             if self._limits.mode is Mode.CANCEL:
                 await self._load_in_flight()  # more may have been asked for meanwhile
 
+    async def _mind_given_back(self) -> None:
+        """Watch runs that were taken for removed and are there: somebody gave them their entries back."""
+        if self._has_given_back and not self._draining.is_set():
+            self._has_given_back = False
+            await self._load_in_flight()
+
     async def _rest(self) -> None:
         """Wait until an action is done or something becomes due."""
         wakes = [self._planner.wake_at, self._until_due()]
@@ -285,7 +293,8 @@ class Launcher:
     async def _load_in_flight(self) -> None:
         for state in (State.SUBMITTING, State.ACTIVE):
             after = -1
-            while page := await self._ledger.in_state(self._batch, state, limit=_PAGE, after=after):
+            while page := await self._recorder.in_state(state, limit=_PAGE, after=after):
+                # Invariant: nothing waits between reading and this, so what has no slot is with nobody else.
                 now, at = self._clock.monotonic(), self._clock.utcnow()
                 for entry in page:
                     is_meant = self._limits.mode is not Mode.CANCEL or self._planner.is_cancelling(entry.id)
@@ -336,6 +345,8 @@ class Launcher:
             await self._clock.sleep(self._timing.notice)
             if await self._ledger.was_changed(self._batch):
                 counts = await self._recorder.counts(self._batch)
+                if counts.by_state.get(State.ACTIVE, 0) > self._tally.by_state[State.ACTIVE]:
+                    self._has_given_back = self._limits.mode is Mode.WATCH
                 self._tally.reset(counts.by_state, counts.by_status)
                 self._is_due_known = False
                 self._canceller.is_due = True

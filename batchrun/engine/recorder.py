@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from batchrun.engine.observer import Observer
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
+    from batchrun.model.states import State
     from batchrun.ports.ledger import Counts, PastAttempt
 
 
@@ -58,6 +59,12 @@ class Recorder:
         """Count the batch's entries between two commits: all that was told of is in it, and nothing else."""
         async with self._between_commits:
             return await self._ledger.counts(batch)
+
+    async def in_state(self, state: State, *, limit: int, after: int) -> Sequence[Entry]:
+        """Return entries of the batch as they are between two commits, like the ledger's own method."""
+        async with self._between_commits:
+            batch = self._lease.current.batch
+            return await self._ledger.in_state(batch, state, limit=limit, after=after)
 
     async def record(self, entry: Entry, *events: Event) -> Entry:
         """

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from batchrun.ledger.reading import batch_key
-from batchrun.ledger.rows import entry_of, micros
+from batchrun.ledger.rows import entry_of, maybe_time, micros
 from batchrun.ledger.statements import queries
 from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.ports.cancelling import EndedRun
@@ -49,8 +49,11 @@ def ended_runs(
 ) -> Sequence[EndedRun]:
     """Give runs that have ended and may still be at the service."""
     rows = connection.execute(queries()["ended_runs"], (batch_key(connection, batch), *after, limit))
-    names = ("position", "entry_id", "attempt", "run_id", "run_uuid", "status")
-    return [EndedRun(**dict(zip(names, row, strict=True))) for row in rows]
+    names = ("position", "entry_id", "attempt", "run_id", "run_uuid", "status", "name")
+    return [
+        EndedRun(**dict(zip(names, row, strict=True)), creation_time=maybe_time(created))
+        for *row, created in rows
+    ]
 
 
 def keep_deleted(connection: apsw.Connection, uuids: Collection[str], *, at: datetime) -> None:

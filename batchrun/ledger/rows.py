@@ -86,16 +86,16 @@ def entry_of(batch: str, row: Row) -> Entry:
         request=request,
         state=_STATES[state],
         attempt=attempt,
-        intended_at=_maybe_time(intended_at),
+        intended_at=maybe_time(intended_at),
         tagged=bool(tagged),
-        accepted_at=_maybe_time(accepted_at),
-        due=_maybe_time(due),
+        accepted_at=maybe_time(accepted_at),
+        due=maybe_time(due),
         deferrals=deferrals,
         is_doubtful=bool(is_doubtful),
         code=code,
         message=message,
         run=run_of(row[20:30]),
-        missed_at=_maybe_time(missed_at),
+        missed_at=maybe_time(missed_at),
         misses=misses,
         next_request=next_request,
         manifest_request=manifest_request,
@@ -198,9 +198,9 @@ def run_of(columns: Sequence[Any]) -> Run | None:
         arn=arn,
         status=status,
         output_uri=output_uri,
-        creation_time=_maybe_time(creation_time),
-        start_time=_maybe_time(start_time),
-        stop_time=_maybe_time(stop_time),
+        creation_time=maybe_time(creation_time),
+        start_time=maybe_time(start_time),
+        stop_time=maybe_time(stop_time),
         failure_reason=reason,
         status_message=message,
     )
@@ -220,5 +220,6 @@ def _progress_values(run: Run | None) -> tuple[Value, ...]:
     )
 
 
-def _maybe_time(stored: int | None) -> datetime | None:
+def maybe_time(stored: int | None) -> datetime | None:
+    """Return the time that *stored* stands for, where it is there."""
     return None if stored is None else time_of(stored)

@@ -19,6 +19,7 @@ from batchrun.ledger import cancelling, failed_runs, paces, reading, standing, u
 from batchrun.ledger import notices as notes
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
 from batchrun.ledger.failures import failed
+from batchrun.ledger.give_back import give_back
 from batchrun.ledger.lease import Leases
 from batchrun.ledger.record import record
 from batchrun.ledger.retry import retry
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.cancelling import Cancellation, Scope
     from batchrun.model.costs import Usage
-    from batchrun.model.entry import Entry
+    from batchrun.model.entry import Entry, Run
     from batchrun.model.limits import Changed
     from batchrun.model.notices import Notice
     from batchrun.model.pace import Learned
@@ -180,6 +181,9 @@ class SqliteLedger(Ledger):
         return await self._write(
             lambda: retry(self._connection, batch, ids, at=at, why=why, duplicates=duplicates)
         )
+
+    async def give_back(self, batch: str, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
+        return await self._write(lambda: give_back(self._connection, batch, runs, at=at))
 
     async def ask_to_cancel(
         self, batch: str, ids: Collection[str] | None, *, scope: Scope, at: datetime

@@ -6,6 +6,9 @@ lags or errs. So the first one is kept, and its entry stays ACTIVE; one that sho
 later one, at least a listing's lag after the one before, is believed where no listing shows the run. Who may
 not list has three such answers instead.
 
+What was believed may be wrong all the same: a run that is there after all has its entry again, unless another
+attempt has begun.
+
 Belongs here: how much each of these answers weighs. Does not: what an answer says (``verdicts``), asking
 (``engine``).
 """
@@ -15,13 +18,16 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.events import Missed, Removed
+from batchrun.model.events import Event, Missed, Progressed, Reappeared, Removed, seen
+from batchrun.model.states import Outlook, outlook
 
 if TYPE_CHECKING:
-    from batchrun.model.entry import Entry
+    from datetime import datetime
+
+    from batchrun.model.entry import Entry, Run
 
 #: Answers that are believed without a listing.
-_WITHOUT_LISTING: Final = 3
+ANSWERS: Final = 3
 
 
 class Weight(enum.Enum):
@@ -49,17 +55,28 @@ def weigh(entry: Entry, missed: Missed, *, known_for: float | None, lag: float) 
     return Weight.ENOUGH if min(waited, waited if known_for is None else known_for) >= lag else Weight.EARLY
 
 
-def decided(entry: Entry, missed: Missed, *, is_listed: bool | None) -> Missed | Removed | None:
+def decided(missed: Missed, *, kept: int, is_listed: bool | None) -> Missed | Removed | None:
     """
     Say what an answer that is enough leads to; None where it is contradicted.
 
     Args:
-        entry: ACTIVE.
         missed: The answer.
+        kept: How many like it came before, since the run was last seen.
         is_listed: Whether a listing, begun after it, shows the run; None where listing is denied.
     """
     if is_listed:
         return None
-    if is_listed is None and entry.misses + 1 < _WITHOUT_LISTING:
+    if is_listed is None and kept + 1 < ANSWERS:
         return missed
     return Removed(at=missed.at, message=missed.message)
+
+
+def is_there(run: Run, found: Run) -> bool:
+    """Report whether *found*, under the id of *run*, is that run; without a uuid it contradicts none."""
+    return found.uuid in {run.uuid, ""} and outlook(found.status) is not Outlook.REMOVED
+
+
+def after_reappearing(run: Run, at: datetime) -> tuple[Event, ...]:
+    """Return what to record of a DELETED entry whose *run* was just seen: that it is there, and its end."""
+    event = seen(run, at)
+    return (Reappeared(at=at, run=run), *([] if isinstance(event, Progressed) else [event]))

@@ -37,52 +37,67 @@ class Listed:
     start_time: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """A run that is looked for in listings."""
+
+    run: Run
+    name: str | None  #: that it was started with
+    intended_at: datetime | None = None
+    accepted_at: datetime | None = None
+
+
+def sought(entry: Entry, run: Run, name: str | None) -> Sought:
+    """Return what tells *run*, the entry's own, from others."""
+    return Sought(run=run, name=name, intended_at=entry.intended_at, accepted_at=entry.accepted_at)
+
+
 def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
     """
     Report whether *listed* is the entry's run, and not another that was given its id, and has not ended.
 
     Args:
-        entry: With a run.
+        entry: ACTIVE.
         name: The name that its run was started with.
         listed: The item with the run's id.
     """
-    return listed.status in _RANKS and _is_same(entry, name, listed)
+    if entry.run is None or listed.status not in _RANKS:
+        return False
+    return _is_same(sought(entry, entry.run, name), listed)
 
 
-def shows(entry: Entry, name: str | None, listed: Listed, found: Run | None = None) -> bool:
+def shows(one: Sought, listed: Listed, found: Run | None = None) -> bool:
     """
-    Report whether *listed* is the entry's run and is there, ended or not.
+    Report whether *listed* is the run that is sought, and is there, ended or not.
 
     Args:
-        entry: With a run.
-        name: The name that its run was started with.
+        one: The run.
         listed: Any item.
-        found: The run that GetRun shows under the entry's run id, which may be another one.
+        found: The run that GetRun shows under the same id, which may be another one.
     """
-    if entry.run is None or listed.id != entry.run.id or outlook(listed.status) is Outlook.REMOVED:
+    if listed.id != one.run.id or outlook(listed.status) is Outlook.REMOVED:
         return False
-    is_another = found is not None and _is_successor(entry, found, listed)
-    return _is_same(entry, name, listed) and not is_another
+    is_another = found is not None and _is_successor(one, found, listed)
+    return _is_same(one, listed) and not is_another
 
 
-def _is_same(entry: Entry, name: str | None, listed: Listed) -> bool:
+def _is_same(one: Sought, listed: Listed) -> bool:
     created = listed.creation_time
-    if entry.run is None or listed.name not in {name or "", ""}:
+    if listed.name not in {one.name or "", ""}:
         return False
     if created is None:
         return True
-    if entry.run.creation_time is not None:
-        return _is_as_old(entry.run, listed)
-    earliest, latest = entry.intended_at, entry.accepted_at
-    is_too_old = earliest is not None and created < earliest - _CLOCK_SLACK
-    return not is_too_old and (latest is None or created <= latest + _CLOCK_SLACK)
+    if one.run.creation_time is not None:
+        return _is_as_old(one.run, listed)
+    is_too_old = one.intended_at is not None and created < one.intended_at - _CLOCK_SLACK
+    return not is_too_old and (one.accepted_at is None or created <= one.accepted_at + _CLOCK_SLACK)
 
 
-def _is_successor(entry: Entry, found: Run, listed: Listed) -> bool:
-    """Report whether *listed* is *found*, another run that got the run id after the entry's."""
-    if entry.run is None or entry.accepted_at is None or found.creation_time is None:
+def _is_successor(one: Sought, found: Run, listed: Listed) -> bool:
+    """Report whether *listed* is *found*, another run that got the run id after the one that is sought."""
+    if one.accepted_at is None or found.creation_time is None:
         return False
-    is_later = found.uuid != entry.run.uuid and found.creation_time > entry.accepted_at
+    is_later = found.uuid != one.run.uuid and found.creation_time > one.accepted_at
     return is_later and _is_as_old(found, listed)
 
 

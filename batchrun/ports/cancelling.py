@@ -27,6 +27,8 @@ class EndedRun:
     run_id: str
     run_uuid: str
     status: str  #: as it was seen last
+    name: str | None = None  #: that it was started with
+    creation_time: datetime | None = None
 
 
 class CancellingLedger(ABC):

@@ -228,6 +228,18 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages):
         """
 
     @abstractmethod
+    async def give_back(self, batch: str, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
+        """
+        Give entries that are DELETED back to *runs*, just seen at the service, in one transaction.
+
+        Needs no lease: nobody works on what has ended, and whoever holds the batch watches what has not.
+        Runs that are not an entry's current attempt, or whose entry is not DELETED, are passed over.
+
+        Returns:
+            The ids of the entries whose runs are there after all.
+        """
+
+    @abstractmethod
     async def was_changed(self, batch: str) -> bool:
         """Tell whether somebody else has written to the ledger since this was last asked for *batch*."""
 

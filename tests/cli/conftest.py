@@ -40,6 +40,15 @@ class Simulated:
             state: dict[str, Any] = json.load(answer)
             return state
 
+    def script(self, faults: str) -> None:
+        """Let these faults strike from now on, behind those in force."""
+        request = urllib.request.Request(
+            f"{self.url}/_simulator/faults",
+            data=json.dumps({"add": faults}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+
     def calls(self, operation: str) -> int:
         return int(self.state()["calls"].get(operation, {}).get("calls", 0))
 

@@ -35,6 +35,8 @@ def test_what_failed_is_retried_on_request_with_all_attempts_kept(shell, simulat
         "message_type": "retry",
         "batch": "cohort",
         "ids": failed,
+        "reappeared": [],
+        "unknown": {},
         "dryRun": True,
     }
     done = shell.run("retry", "cohort", "--yes", "--json")

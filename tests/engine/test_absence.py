@@ -8,11 +8,15 @@ from datetime import timedelta
 import anyio
 import pytest
 
+from batchrun.ledger import open_ledger
 from batchrun.model.cancelling import Scope
 from batchrun.model.entry import Entry
+from batchrun.model.events import Removed
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
+from batchrun.model.transitions import apply
 from batchrun.model.watch import Way
+from batchrun.ports.ledger import Step
 from batchrun.simulator import parse_faults
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import simulated, start
@@ -217,3 +221,23 @@ async def test_many_that_are_gone_are_told_apart_from_many_that_are_not(tmp_path
             await it.launch(rows(120))
         states = [entry.state for entry in (await it.entries()).values()]
         assert states == [State.DELETED, State.SUCCEEDED, State.SUCCEEDED] * 40
+
+
+async def test_a_launch_watches_what_is_given_back_meanwhile(tmp_path):
+    """While it submits others, at full concurrency, so that whatever it counts is never equal for long."""
+    async with bench(tmp_path, simulated(max_active=None), rate=1) as it:
+        await it.launch(rows(1), mode=Mode.DETACH)
+        entry, lease = await row(it), await it.take_in(rows(1))
+        removed = Removed(at=it.clock.utcnow(), message="404")
+        await it.ledger.record(lease, [Step(event=removed, entry=apply(entry, removed))])
+        await it.ledger.release(lease)
+        assert entry.run is not None
+        async with anyio.create_task_group() as group, await open_ledger(it.path) as another:
+            group.start_soon(it.launch, rows(40))
+            await anyio.sleep(20)
+            run = (await it.service.get_run(entry.run.id)).run
+            assert await another.give_back("cohort", [run], at=it.clock.utcnow()) == ["row-0000"]
+            await anyio.sleep(300)
+        await it.assert_agreement()
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+        assert (await kinds(it))[:2] == ["removed", "reappeared"]

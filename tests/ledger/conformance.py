@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tests.ledger.contract_cancelling import Cancelling, Deleting
 from tests.ledger.contract_failed_runs import FailedRuns
+from tests.ledger.contract_giving_back import GivingBack
 from tests.ledger.contract_leases import Batches, Leases
 from tests.ledger.contract_notices import Notices
 from tests.ledger.contract_reading import Reading
@@ -18,6 +19,17 @@ from tests.ledger.contract_usages import Usages
 
 
 class LedgerConformance(
-    Batches, Leases, Syncing, Recording, Reading, Standing, Cancelling, Deleting, Notices, FailedRuns, Usages
+    Batches,
+    Leases,
+    Syncing,
+    Recording,
+    Reading,
+    Standing,
+    Cancelling,
+    Deleting,
+    GivingBack,
+    Notices,
+    FailedRuns,
+    Usages,
 ):
     """The whole contract."""

@@ -126,13 +126,14 @@ class Deleting:
 
     async def test_ended_runs_of_every_attempt_in_pages(self, ledger):
         lease = await filled(ledger, *"abc")
-        failed = Failed(at=AT, run=run_of(1, "FAILED"))
+        failed = Failed(at=AT, run=run_of(1, "FAILED", creation_time=AT))
         await move(ledger, lease, "a", intended(), accepted(1), failed, Retried(at=AT, due=AT, why="x"))
         await move(ledger, lease, "a", intended(), accepted(2), completed(2))
         await move(ledger, lease, "b", intended(), accepted(3))
         await move(ledger, lease, "c", intended(), accepted(4), Removed(at=AT, message="404"))
         (first,) = await ledger.ended_runs(BATCH, limit=1)
         assert (first.entry_id, first.attempt, first.run_uuid, first.status) == ("a", 1, "uuid-1", "FAILED")
+        assert (first.name, first.creation_time) == ("a", AT)
         rest = await ledger.ended_runs(BATCH, limit=9, after=(first.position, first.attempt))
         assert [(one.entry_id, one.attempt, one.run_id) for one in rest] == [("a", 2, "0000002")]
 

@@ -7,6 +7,7 @@ lease must run out.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,9 +19,10 @@ import anyio.lowlevel
 
 from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.rows import detail
+from batchrun.model.absence import after_reappearing
 from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.model.duplicating import after_asking, can_duplicate
-from batchrun.model.entry import Entry
+from batchrun.model.entry import Entry, Run
 from batchrun.model.events import Failed, Retried, Revised, kind
 from batchrun.model.limits import Changed
 from batchrun.model.states import ENDED, HOLDS_SLOT, OPEN, State
@@ -182,6 +184,17 @@ class MemoryLedger(Ledger):
             _take(self._batches[batch], Step(event=event, entry=apply(entry, event)))
         return [entry.id for entry in ended]
 
+    async def give_back(self, batch: str, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
+        given = []
+        for run in runs:
+            for entry in self._ordered(batch):
+                if entry.state is State.DELETED and entry.run is not None and entry.run.uuid == run.uuid:
+                    given.append(entry.id)
+                    for event in after_reappearing(run, at):
+                        entry = apply(entry, event)  # noqa: PLW2901 (step by step)
+                        _take(self._batches[batch], Step(event=event, entry=entry))
+        return given
+
     async def ask_to_cancel(
         self,
         batch: str,
@@ -218,8 +231,8 @@ class MemoryLedger(Ledger):
         found = []
         async for outcome in self.outcomes(batch):
             entry = outcome.entry
-            runs = [(past.attempt, past.run) for past in outcome.earlier]
-            runs += [(entry.attempt, entry.run)] if entry.state is not State.DELETED else []
+            runs = [(past.attempt, past.run, str(past.request)) for past in outcome.earlier]
+            runs += [(entry.attempt, entry.run, entry.request)] if entry.state is not State.DELETED else []
             found += [
                 EndedRun(
                     position=entry.position,
@@ -228,8 +241,10 @@ class MemoryLedger(Ledger):
                     run_id=run.id,
                     run_uuid=run.uuid,
                     status=run.status,
+                    name=json.loads(request).get("name"),
+                    creation_time=run.creation_time,
                 )
-                for attempt, run in runs
+                for attempt, run, request in runs
                 if run and run.status in _ENDED and run.uuid not in self._deleted
                 if (entry.position, attempt) > after
             ]

@@ -74,6 +74,10 @@ class Ledgers(RuleBasedStateMachine):
     def retry(self, ids):
         self._both("retry", BATCH, sorted(ids), at=AT, why="asked for")
 
+    @rule(number=st.integers(1, 40), status=st.sampled_from(["RUNNING", "COMPLETED", "FAILED"]))
+    def give_back(self, number, status):
+        self._both("give_back", BATCH, [run_of(number, status, stop_time=AT)], at=AT)
+
     @rule(number=st.integers(1, 9))
     def delete(self, number):
         self._both("keep_deleted", [f"uuid-{number}"], at=AT)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.model.absence import Weight, decided, weigh
+from batchrun.model.absence import Weight, after_reappearing, decided, is_there, weigh
 from batchrun.model.entry import Entry
-from batchrun.model.events import Missed, Progressed, Removed
-from batchrun.model.listing import Listed, shows
+from batchrun.model.events import Completed, Missed, Progressed, Reappeared, Removed
+from batchrun.model.listing import Listed, Sought, shows
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
 from tests.builders import active, at, run
@@ -59,13 +60,17 @@ def test_an_answer_counts_a_lag_after_the_one_before(entry, now, known_for, weig
     ],
 )
 def test_it_decides_with_the_listing_or_as_the_third_without(entry, is_listed, kind):
-    event = decided(entry, missed(120, "why"), is_listed=is_listed)
+    event = decided(missed(120, "why"), kept=entry.misses, is_listed=is_listed)
     assert event is None if kind is None else isinstance(event, kind)
     assert event is None or (event.at, event.message) == (at(120), "why")
 
 
 CREATED = at(0)
-KNOWN = replace(active(), run=run("RUNNING", creation_time=CREATED))
+
+
+def of(creation_time: datetime | None, **fields: datetime | None) -> Sought:
+    times = {"intended_at": at(0), "accepted_at": at(0)} | fields
+    return Sought(run=run("PENDING", creation_time=creation_time), name="cohort-a", **times)
 
 
 @pytest.mark.parametrize(
@@ -82,26 +87,43 @@ KNOWN = replace(active(), run=run("RUNNING", creation_time=CREATED))
 )
 def test_a_listing_shows_a_run_by_its_id_and_its_creation(fields, is_there):
     item = Listed(id="1000001", status="RUNNING", name="cohort-a", creation_time=CREATED)
-    assert shows(KNOWN, "cohort-a", replace(item, **fields)) is is_there
+    assert shows(of(CREATED), replace(item, **fields)) is is_there
 
 
 def test_what_a_look_shows_as_another_run_under_the_id_is_not_listed_as_ours():
-    never_seen = replace(active(), run=run("PENDING"))
     item = Listed(id="1000001", status="RUNNING", name="cohort-a", creation_time=at(300))
     theirs = run("RUNNING", uuid="theirs", creation_time=at(300))
-    assert shows(never_seen, "cohort-a", item)
-    assert not shows(never_seen, "cohort-a", item, theirs)
-    assert shows(never_seen, "cohort-a", item, replace(theirs, creation_time=None))
-    assert shows(never_seen, "cohort-a", replace(item, creation_time=None), theirs)
-    assert shows(never_seen, "cohort-a", item, replace(theirs, uuid="u-1"))
+    assert shows(of(None), item)
+    assert not shows(of(None), item, theirs)
+    assert shows(of(None), item, replace(theirs, creation_time=None))
+    assert shows(of(None), replace(item, creation_time=None), theirs)
+    assert shows(of(None), item, replace(theirs, uuid="u-1"))
     # One that was there before ours was accepted is ours, whatever uuid the answer had.
     before = replace(theirs, creation_time=at(-5))
-    assert shows(never_seen, "cohort-a", replace(item, creation_time=at(-5)), before)
-    assert shows(replace(never_seen, accepted_at=None), "cohort-a", item, theirs)
+    assert shows(of(None), replace(item, creation_time=at(-5)), before)
+    assert shows(of(None, accepted_at=None), item, theirs)
 
 
-def test_nothing_is_shown_of_an_entry_without_a_run():
-    assert not shows(replace(active(), run=None), "cohort-a", Listed(id="1", status="RUNNING"))
+@pytest.mark.parametrize(
+    ("found", "is_ours"),
+    [
+        (run("RUNNING"), True),
+        (run("FAILED", uuid=""), True),
+        (run("DELETED"), False),
+        (run("RUNNING", uuid="theirs"), False),
+    ],
+)
+def test_a_run_is_there_by_its_uuid_unless_it_is_shown_as_deleted(found, is_ours):
+    assert is_there(run("RUNNING"), found) is is_ours
+
+
+def test_a_run_that_is_there_after_all_has_its_entry_and_its_end():
+    assert after_reappearing(run("RUNNING"), at(9)) == (Reappeared(at=at(9), run=run("RUNNING")),)
+    ended_run = run("COMPLETED")
+    assert after_reappearing(ended_run, at(9)) == (
+        Reappeared(at=at(9), run=ended_run),
+        Completed(at=at(9), run=ended_run),
+    )
 
 
 @dataclass(frozen=True)
@@ -143,7 +165,7 @@ def test_whatever_is_answered_a_run_is_gone_only_when_it_was_said_again_a_lag_la
         if weight is EARLY:
             continue
         if weight is ENOUGH:
-            event = decided(entry, missed(now), is_listed=answer.is_listed)
+            event = decided(missed(now), kept=entry.misses, is_listed=answer.is_listed)
         gone.append(now)
         if event is None:
             continue

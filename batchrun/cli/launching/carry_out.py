@@ -63,7 +63,7 @@ async def carry_out(batch: str, options: dict[str, Any]) -> bool:
 
 
 def _limits(options: dict[str, Any]) -> Limits:
-    return Limits(concurrency=options["concurrency"], watch=_WATCH)
+    return Limits(concurrency=options["concurrency"], listing_lag=options["listing_lag"], watch=_WATCH)
 
 
 async def _is_left(session: Session, batch: str) -> bool:

@@ -19,7 +19,17 @@ from batchrun.cli.choice import (
     tell_groups,
 )
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, RESULTS, SERVICE, option
+from batchrun.cli.options import (
+    BATCH,
+    CONCURRENCY,
+    LEDGER,
+    LISTING_LAG,
+    OUTPUT,
+    READ_RATE,
+    RESULTS,
+    SERVICE,
+    option,
+)
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.status import find_batch
@@ -51,6 +61,7 @@ _STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)
 @LEDGER
 @READ_RATE
 @CONCURRENCY
+@LISTING_LAG
 @SERVICE
 @OUTPUT
 @click.pass_context

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batchrun.model.costs import Prices
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.ledger import Batch, Ledger
     from batchrun.ports.usages import SpentRun
     from batchrun.report.bill import Bill, Left
 
@@ -94,7 +94,7 @@ async def _costs(options: dict[str, Any]) -> Exit:
         chosen = await _chosen(ledger, batch.name, chosen_by)
         asking = [run for run in chosen if run.usage is None and not run.is_gone]
         if asking:
-            await _ask(ledger, asking, options)
+            await _ask(ledger, batch, asking, options)
             chosen = await _chosen(ledger, batch.name, chosen_by)
         bill = billed(chosen, prices, gib)
         left = await _left(ledger, batch.name, chosen_by, prices, gib)
@@ -112,7 +112,7 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[Spe
     return found
 
 
-async def _ask(ledger: Ledger, runs: Sequence[SpentRun], options: dict[str, Any]) -> None:
+async def _ask(ledger: Ledger, batch: Batch, runs: Sequence[SpentRun], options: dict[str, Any]) -> None:
     # Only now: to import the client takes longer than to reckon.
     from batchrun.api.session import Session  # noqa: PLC0415
     from batchrun.cli.launching.logs import configure  # noqa: PLC0415
@@ -131,7 +131,7 @@ async def _ask(ledger: Ledger, runs: Sequence[SpentRun], options: dict[str, Any]
             complain(f"asked what {asked.done} of {counted(len(runs), 'run', 'runs')} used")
 
     async with Session(options["ledger"], target=reached, read_rate=options["read_rate"]) as session:
-        service = await session.service()
+        service = await session.service_of(batch)
         asked = await ask_usage(
             runs, ledger=ledger, service=service, clock=clock, at_once=_AT_ONCE, tell=tell
         )

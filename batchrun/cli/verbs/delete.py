@@ -19,19 +19,22 @@ from batchrun.cli.choice import (
     tell_groups,
 )
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, target
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, OUTPUT, READ_RATE, SERVICE, target
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.values import seconds
+from batchrun.cli.verbs.first_look import first_look
 from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
+from batchrun.model.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.engine.deleter import Deleted
     from batchrun.ports.cancelling import EndedRun
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.ledger import Batch, Ledger
 
 _PAGE: Final = 500
 
@@ -47,6 +50,7 @@ _PAGE: Final = 500
 @LEDGER
 @READ_RATE
 @CONCURRENCY
+@LISTING_LAG
 @SERVICE
 @OUTPUT
 @click.pass_context
@@ -55,14 +59,18 @@ def delete(context: click.Context, /, **options: Any) -> None:
     Remove ended runs of BATCH from the service, of earlier attempts too, but never from the ledger.
 
     Shows what it will do, and asks. Runs that go on are left alone. Conditions speak of each run by itself.
+    What was taken for deleted is looked for first: a run that is there after all has its row again.
     """
     context.exit(anyio.run(_delete, options))
 
 
 async def _delete(options: dict[str, Any]) -> Exit:
     async with await open_ledger(options["ledger"]) as ledger:
-        batch = (await find_batch(ledger, options["batch"])).name
-        chosen = await _chosen(ledger, batch, choice(options))
+        found, chosen_by = await find_batch(ledger, options["batch"]), choice(options)
+        batch = found.name
+        taken_for_gone = [one async for one in chosen_by.entries(ledger, batch, [State.DELETED])]
+        await first_look(ledger, found, taken_for_gone, options)
+        chosen = await _chosen(ledger, batch, chosen_by)
         if is_told(options):
             say(f"{printable(batch)}: {counted(len(chosen), 'ended run', 'ended runs')} to delete")
             statuses = sorted({run.status for run in chosen})
@@ -70,7 +78,7 @@ async def _delete(options: dict[str, Any]) -> Exit:
         question = f"delete {counted(len(chosen), 'run', 'runs')} from the service? outputs stay"
         if not chosen or options["dry_run"] or not is_agreed(options, question):
             return _unchanged(batch, chosen if options["dry_run"] else [], options)
-        return _end(batch, await _deleted(ledger, chosen, options), options)
+        return _end(batch, await _deleted(ledger, found, chosen, options), options)
 
 
 async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[EndedRun]:
@@ -87,20 +95,29 @@ def _named(chosen: Sequence[EndedRun], status: str) -> Sequence[str]:
     return list(dict.fromkeys(run.entry_id for run in chosen if run.status == status))
 
 
-async def _deleted(ledger: Ledger, chosen: Sequence[EndedRun], options: dict[str, Any]) -> Deleted:
+async def _deleted(
+    ledger: Ledger, batch: Batch, chosen: Sequence[EndedRun], options: dict[str, Any]
+) -> Deleted:
     # Only now: to import the client takes longer than to look.
     from batchrun.api.session import Session  # noqa: PLC0415
-    from batchrun.engine.deleter import delete as delete_runs  # noqa: PLC0415
+    from batchrun.engine.deleter import Deleter  # noqa: PLC0415
+
+    def tell(number: int) -> None:
+        runs = counted(number, "run is not there", "runs are not there")
+        complain(
+            f"{runs}: one look more in {seconds(options['listing_lag'])}; Ctrl-C leaves it for another time"
+        )
 
     async with Session(options["ledger"], target=target(options), read_rate=options["read_rate"]) as session:
-        service = await session.service()
-        return await delete_runs(
-            chosen,
+        deleter = Deleter(
             ledger=ledger,
-            service=service,
+            service=await session.service_of(batch),
             clock=SystemClock(),
             concurrency=options["concurrency"],
+            lag=options["listing_lag"],
+            tell=tell,
         )
+        return await deleter.delete(chosen)
 
 
 def _unchanged(batch: str, would_be: Sequence[EndedRun], options: dict[str, Any]) -> Exit:

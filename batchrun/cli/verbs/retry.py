@@ -18,9 +18,11 @@ from batchrun.cli.choice import (
     shortened,
     tell_groups,
 )
-from batchrun.cli.options import BATCH, LEDGER, OUTPUT, option
+from batchrun.cli.exits import Exit
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, option
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.verbs.first_look import FirstLook, first_look
 from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
@@ -59,6 +61,9 @@ _STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 )
 @GO_AHEAD
 @LEDGER
+@READ_RATE
+@CONCURRENCY
+@SERVICE
 @OUTPUT
 @click.pass_context
 def retry(context: click.Context, /, **options: Any) -> None:
@@ -67,18 +72,21 @@ def retry(context: click.Context, /, **options: Any) -> None:
 
     It asks for what the last attempt asked for, and after a duplicate for what the manifest does.
     Shows what it will do, and asks. The next 'batchrun run' starts them; one that is running takes note
-    within seconds. What succeeded or goes on is left alone.
+    within seconds. What succeeded or goes on is left alone. What was taken for deleted is looked for first: a
+    run that is there after all has its row again.
     """
     context.exit(anyio.run(_retry, options))
 
 
-async def _retry(options: dict[str, Any]) -> int:
+async def _retry(options: dict[str, Any]) -> Exit:
     reason = options["reason"]
     more = [where.failed_of(reason)] if reason else []
     async with await open_ledger(options["ledger"]) as ledger:
-        batch = (await find_batch(ledger, options["batch"])).name
-        duplicates = options["duplicate"]
+        found = await find_batch(ledger, options["batch"])
+        batch, duplicates = found.name, options["duplicate"]
         fitting = [one async for one in choice(options, *more).entries(ledger, batch, _STATES)]
+        looked = await first_look(ledger, found, fitting, options)
+        fitting = [now for one in fitting if (now := looked.now(one)) and now.state in _STATES]
         chosen = [one for one in fitting if can_duplicate(one)] if duplicates else fitting
         _tell_left_out(fitting, {one.id for one in chosen})
         number = len(chosen)
@@ -90,13 +98,13 @@ async def _retry(options: dict[str, Any]) -> int:
         ids = [entry.id for entry in chosen]
         if not chosen or options["dry_run"] or not is_agreed(options, question):
             would_be = ids if options["dry_run"] else []
-            return _end(batch, would_be, options, is_done=False)
+            return _end(batch, would_be, looked, options, is_done=False)
         why = "asked for, as a duplicate" if duplicates else "asked for"
         at = SystemClock().utcnow()
         retried = await ledger.retry(batch, ids, at=at, why=why, duplicates=duplicates)
         if duplicates:
             _tell_left_out(chosen, set(retried))
-        return _end(batch, retried, options, is_done=True)
+        return _end(batch, retried, looked, options, is_done=True)
 
 
 def _tell_left_out(entries: Sequence[Entry], taken: AbstractSet[str]) -> None:
@@ -108,13 +116,16 @@ def _tell_left_out(entries: Sequence[Entry], taken: AbstractSet[str]) -> None:
         )
 
 
-def _end(batch: str, ids: Sequence[str], options: dict[str, Any], *, is_done: bool) -> int:
+def _end(
+    batch: str, ids: Sequence[str], looked: FirstLook, options: dict[str, Any], *, is_done: bool
+) -> Exit:
     if options["as_json"]:
-        emit("retry", batch=batch, ids=list(ids), dryRun=options["dry_run"])
+        facts = {"reappeared": list(looked.back), "unknown": looked.unknown}
+        emit("retry", batch=batch, ids=list(ids), **facts, dryRun=options["dry_run"])
     elif not is_told(options):
         pass
     elif not is_done:
         complain("nothing was changed")
     elif ids:
         say(f"{len(ids)} will be started by 'batchrun run', or within seconds where it is running")
-    return 0
+    return Exit.WORK_LEFT if looked.unknown else Exit.OK

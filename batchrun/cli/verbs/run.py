@@ -11,6 +11,7 @@ import click
 from batchrun.cli.launching.hooks import TOLD, hooks
 from batchrun.cli.options import (
     LEDGER,
+    LISTING_LAG,
     MANIFEST,
     OUTPUT,
     PACE,
@@ -91,12 +92,7 @@ if TYPE_CHECKING:
     default="1h",
     help="How long the service is trusted to remember a requestId; past it, we look before sending again.",
 )
-@option(
-    "--listing-lag",
-    type=Duration(),
-    default="60s",
-    help="How long a new run may be missing from ListRuns: not listed yet is not the same as not there.",
-)
+@LISTING_LAG
 @option(
     "--lease",
     type=Duration(),

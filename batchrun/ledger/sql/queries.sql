@@ -341,6 +341,11 @@ SELECT * FROM entry_rows WHERE batch = ? AND state = ? AND position > ? ORDER BY
 -- name: entry
 SELECT * FROM entry_rows WHERE batch = ? AND id = ?;
 
+-- name: deleted_entry
+-- CROSS JOIN: the run leads, by its index.
+SELECT r.* FROM entries AS e CROSS JOIN entry_rows AS r ON r.key = e.key
+WHERE e.batch = ? AND e.run_uuid = ? AND e.state = 'deleted';
+
 -- name: counts
 SELECT state, run_status, count(*) FROM entries
 WHERE batch = ? AND (in_manifest OR state NOT IN ('planned', 'backoff'))
@@ -498,11 +503,14 @@ DELETE FROM cancellations WHERE entry IN (
 );
 
 -- name: ended_runs
-SELECT position, id, attempt, run_id, run_uuid, run_status FROM (
-    SELECT position, id, attempt, run_id, run_uuid, run_status FROM entries
+SELECT
+    position, id, attempt, run_id, run_uuid, run_status, json_extract(request, '$.name'), run_creation_time
+FROM (
+    SELECT position, id, attempt, run_id, run_uuid, run_status, request, run_creation_time FROM entries
     WHERE batch = ?1 AND state IN ('succeeded', 'failed', 'cancelled') AND run_uuid IS NOT NULL
     UNION ALL
-    SELECT e.position, e.id, a.attempt, a.run_id, a.run_uuid, a.run_status
+    SELECT
+        e.position, e.id, a.attempt, a.run_id, a.run_uuid, a.run_status, a.request, a.run_creation_time
     FROM entries AS e JOIN attempts AS a ON a.entry = e.key
     WHERE e.batch = ?1 AND e.attempt > 1 AND a.run_status IN ('COMPLETED', 'FAILED', 'CANCELLED')
 )

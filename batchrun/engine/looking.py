@@ -1,0 +1,81 @@
+"""
+Looking for the runs of rows that are DELETED, before anything is done about them.
+
+Belongs here: the calls. Does not: which rows, and what becomes of them (``cli``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchrun.engine.absence import is_listed
+from batchrun.engine.denied import not_permitted
+from batchrun.errors import AccessDeniedError, CallError, NotFoundError
+from batchrun.model.absence import is_there
+from batchrun.model.listing import sought
+from batchrun.model.request import run_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batchrun.model.entry import Entry, Run
+    from batchrun.ports.service import HealthOmics
+
+#: Why a run is neither there nor gone.
+LISTED = "the service lists its run, and yet does not know it"
+
+
+@dataclass(slots=True, kw_only=True)
+class Looked:
+    """What was found."""
+
+    there: list[tuple[Entry, Run]] = field(default_factory=list)  #: with the run as it is now
+    gone: list[Entry] = field(default_factory=list)
+    unknown: list[tuple[Entry, str]] = field(default_factory=list)  #: and why
+
+
+async def look_for(entries: Iterable[Entry], *, service: HealthOmics, at_once: int) -> Looked:
+    """
+    Ask for the run of each of *entries*, and for what is not there in a listing too.
+
+    Raises:
+        ServiceUnusableError: The service cannot be used, or a permission is missing.
+    """
+    looked = Looked()
+    waiting = iter(entries)
+
+    async def work() -> None:
+        for entry in waiting:
+            if entry.run is not None:
+                await _look_for(entry, entry.run, service, looked)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(at_once):
+            group.start_soon(work)
+    return looked
+
+
+async def _look_for(entry: Entry, run: Run, service: HealthOmics, looked: Looked) -> None:
+    try:
+        found = await _found(run, service)
+        if found is not None and is_there(run, found):
+            kept = replace(found, uuid=run.uuid, arn=found.arn or run.arn)
+            looked.there.append((entry, kept))
+        elif await is_listed(service, sought(entry, run, run_name(entry)), found):
+            looked.unknown.append((entry, LISTED))
+        else:
+            looked.gone.append(entry)
+    except AccessDeniedError as error:
+        raise not_permitted(error.operation, error) from error
+    except CallError as error:
+        looked.unknown.append((entry, f"{error.code}: {error.message}"))
+
+
+async def _found(run: Run, service: HealthOmics) -> Run | None:
+    try:
+        return (await service.get_run(run.id)).run
+    except NotFoundError:
+        return None

@@ -1,0 +1,125 @@
+"""Rows that are DELETED although their runs are there, as people meet them: retry, delete, run."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import anyio
+
+from batchrun.clock import SystemClock
+from batchrun.ledger import open_ledger
+from batchrun.model.events import Removed
+from tests.cli.conftest import Shell, Simulated, assert_agreement, until
+from tests.ledger.samples import move
+
+PACE = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s")
+#: Whoever may not list takes three answers for the truth; here they follow on each other.
+BLIND = "ListRuns:AccessDeniedException,GetRun:ResourceNotFoundException@*-s000=3x"
+
+
+def begun(shell: Shell, simulate: Any, *options: str, rows: int = 2) -> tuple[Simulated, tuple[str, ...]]:
+    """Start runs without watching them, and give the command that did."""
+    simulated = simulate(*options)
+    command = ("run", *shell.cohort(rows), "--endpoint-url", simulated.url, *PACE, "--listing-lag", "0s")
+    assert shell.run(*command, "--detach").returncode == 3
+    return simulated, command
+
+
+def mistake(shell: Shell) -> None:
+    """Have the ledger say of the first run, which is there, that it was deleted."""
+
+    async def record() -> None:
+        async with await open_ledger(shell.folder / "batchrun.db") as ledger:
+            at = SystemClock().utcnow()
+            lease = await ledger.claim("cohort", holder="test:1", ttl=timedelta(seconds=30), at=at)
+            await move(ledger, lease, "s000", Removed(at=at, message="404"))
+            await ledger.release(lease)
+
+    anyio.run(record)
+
+
+def test_retry_refuses_while_the_run_goes_on_and_gives_it_its_row_back(shell, simulate):
+    simulated, command = begun(shell, simulate, "--time-scale", "0.004", "--faults", BLIND)
+    for _ in range(3):
+        assert shell.run(*command, "--once").returncode in {1, 3}
+    assert shell.results()[0]["status"] == "DELETED"
+    retry = ("retry", "--endpoint-url", simulated.url)
+    looked = shell.run(*retry, "--dry-run")
+    assert "s000; it would have its row again" in looked.stderr
+    assert shell.run("results").returncode == 0
+    assert shell.results()[0]["status"] == "DELETED"
+    done = shell.run(*retry, "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["ids"], said["reappeared"], said["unknown"]) == ([], ["s000"], {})
+    assert "there after all" in done.stderr
+    assert shell.run(*command).returncode == 0
+    assert_agreement(shell.results(), simulated)
+    story = shell.run("show", "s000").stdout
+    assert (
+        story.index("missed") < story.index("removed") < story.index("reappeared") < story.index("completed")
+    )
+    assert shell.run("ledger", "verify").returncode == 0
+
+
+def test_retry_leaves_alone_what_has_succeeded_after_all(shell, simulate):
+    simulated, command = begun(shell, simulate, "--time-scale", "0.0002", rows=3)
+    mistake(shell)
+    ended = next(run["id"] for run in simulated.state()["runs"] if run["tags"]["batchrun:id"] == "s000")
+    until(lambda: {run["status"] for run in simulated.state()["runs"]} == {"COMPLETED"})
+    done = shell.run("retry", "--yes", "--json", "--endpoint-url", simulated.url)
+    assert (json.loads(done.stdout)["ids"], json.loads(done.stdout)["reappeared"]) == ([], ["s000"])
+    assert shell.run(*command).returncode == 0
+    assert shell.results()[0]["runId"] == ended
+    assert_agreement(shell.results(), simulated)
+
+
+def test_retry_starts_what_is_gone_and_what_failed_after_all(shell, simulate):
+    failures = ("--failures", "WORKFLOW_RUN_FAILED=1")
+    simulated, _ = begun(shell, simulate, "--time-scale", "0.0002", *failures)
+    mistake(shell)
+    until(lambda: {run["status"] for run in simulated.state()["runs"]} == {"FAILED"})
+    done = shell.run("retry", "--yes", "--json", "--endpoint-url", simulated.url)
+    assert (json.loads(done.stdout)["ids"], json.loads(done.stdout)["reappeared"]) == (["s000"], ["s000"])
+    again = shell.run("retry", "--yes", "--json", "--endpoint-url", simulated.url)
+    assert json.loads(again.stdout)["ids"] == []
+
+
+def test_retry_leaves_out_what_nobody_can_tell(shell, simulate):
+    simulated, _ = begun(shell, simulate, "--time-scale", "0.004")
+    mistake(shell)
+    done = shell.run("retry", "--yes", "--json", "--endpoint-url", simulated.url, "--region", "eu-west-1")
+    assert done.returncode == 2
+    assert "has its runs in us-east-1" in done.stderr
+    simulated.script("GetRun:ValidationException@*-s000")
+    done = shell.run("retry", "--yes", "--json", "--endpoint-url", simulated.url)
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["ids"] == []
+    assert list(json.loads(done.stdout)["unknown"]) == ["s000"]
+    assert "left out: s000: ValidationException" in done.stderr
+
+
+def test_delete_looks_first_and_deletes_what_has_ended_after_all(shell, simulate):
+    simulated, _ = begun(shell, simulate, "--time-scale", "0.0002")
+    mistake(shell)
+    until(lambda: {run["status"] for run in simulated.state()["runs"]} == {"COMPLETED"})
+    done = shell.run("delete", "--yes", "--json", "--endpoint-url", simulated.url)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["runIds"]) == 1  # nobody has seen the other one end
+    assert sorted(run["status"] for run in simulated.state()["runs"]) == ["COMPLETED", "DELETED"]
+    shell.run("results")
+    assert shell.results()[0]["status"] == "COMPLETED"
+
+
+def test_delete_looks_once_more_for_what_is_not_there(shell, simulate):
+    simulated = simulate("--time-scale", "0.0002")
+    assert shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, *PACE).returncode == 0
+    simulated.script("GetRun:ResourceNotFoundException@*-s000=1x")
+    delete = ("delete", "--yes", "--endpoint-url", simulated.url, "--listing-lag", "1s")
+    done = shell.run(*delete)
+    assert done.returncode == 0, done.stderr
+    assert "1 run is not there: one look more in 1 s" in done.stderr
+    assert "2 runs deleted" in done.stdout
+    assert {run["status"] for run in simulated.state()["runs"]} == {"DELETED"}

@@ -36,7 +36,7 @@ class _Stored:
     key: int
     attempt: int
     intended_at: int | None
-    uuid: str | None
+    identity: tuple[str | None, str | None]  #: its run's uuid and ARN
 
 
 def record(connection: apsw.Connection, batch: int, name: str, steps: Iterable[Step]) -> None:
@@ -61,7 +61,7 @@ def record(connection: apsw.Connection, batch: int, name: str, steps: Iterable[S
 def _stored(connection: apsw.Connection, batch: int, ids: Collection[str]) -> dict[str, _Stored]:
     """Ask for all at once: each statement may have to wait for the interpreter that runs the launcher."""
     rows = connection.execute(queries()["stored_attempts_of"], (batch, json.dumps(list(ids))))
-    return {id_: _Stored(key, attempt, intended_at, uuid) for id_, key, attempt, intended_at, uuid in rows}
+    return {id_: _Stored(key, attempt, at, (uuid, arn)) for id_, key, attempt, at, uuid, arn in rows}
 
 
 def _update(connection: apsw.Connection, stored: _Stored | None, entry: Entry) -> int:
@@ -73,16 +73,17 @@ def _update(connection: apsw.Connection, stored: _Stored | None, entry: Entry) -
         connection.execute(queries()["keep_attempt"], (stored.key,))
     # Invariant: an attempt that was intended keeps its request and requestId for ever, a uuid its run.
     standing, run = standing_values(entry), run_values(entry.run)
-    intended_at, uuid = maybe_micros(entry.intended_at), entry.run.uuid if entry.run else None
+    intended_at = maybe_micros(entry.intended_at)
+    identity = (entry.run.uuid, entry.run.arn) if entry.run else (None, None)
     is_other = (stored.attempt, stored.intended_at) != (entry.attempt, intended_at)
     if stored.intended_at is None or is_other:
         values = (*standing, *run, *attempt_values(entry), stored.key)
         connection.execute(queries()["update_whole"], values)
-    elif stored.uuid != uuid:
+    elif stored.identity != identity:
         connection.execute(queries()["update_with_run"], (*standing, *run, stored.key))
     else:
         connection.execute(queries()["update_standing"], (*standing, stored.key))
-    stored.attempt, stored.intended_at, stored.uuid = entry.attempt, intended_at, uuid
+    stored.attempt, stored.intended_at, stored.identity = entry.attempt, intended_at, identity
     return stored.key
 
 

@@ -86,9 +86,20 @@ def _deferred(error: CallError, at: datetime, wait: float) -> Deferred:
 
 
 def after_look(entry: Entry, run: Run, at: datetime) -> Seen | None:
-    """Say what a GetRun of the entry's run shows; None where it shows nothing new."""
+    """
+    Say what a GetRun of the entry's run shows; None where it shows nothing new.
+
+    What an answer lacks, and an earlier one had, stays known.
+    """
     known = entry.run or run
-    run = replace(run, uuid=run.uuid or known.uuid, arn=run.arn or known.arn)
+    run = replace(
+        run,
+        uuid=run.uuid or known.uuid,
+        arn=run.arn or known.arn,
+        output_uri=run.output_uri or known.output_uri,
+        creation_time=run.creation_time or known.creation_time,
+        start_time=run.start_time or known.start_time,
+    )
     if run.uuid != known.uuid:
         return Missed(at=at, message=f"run id {run.id} belongs to another run by now (uuid {run.uuid})")
     is_news = run != entry.run or entry.missed_at is not None or outlook(run.status) is not Outlook.GOING

@@ -13,7 +13,17 @@ import pytest
 
 from batchrun.errors import InvariantError
 from batchrun.model.entry import Run
-from batchrun.model.events import Cancelled, Doubted, Failed, Missed, Progressed, Refused, Removed, Revised
+from batchrun.model.events import (
+    Accepted,
+    Cancelled,
+    Doubted,
+    Failed,
+    Missed,
+    Progressed,
+    Refused,
+    Removed,
+    Revised,
+)
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.ports.ledger import Step
@@ -88,6 +98,13 @@ class Recording:
         assert await entry_of(ledger, "a") == at_once
         kinds = [kind for _at, _attempt, kind, _detail in await ledger.history(BATCH, "a")]
         assert kinds == ["intended", "accepted", "failed"]
+
+    async def test_an_arn_that_is_learned_later_is_kept(self, ledger):
+        lease = await filled(ledger, "a")
+        nameless = Accepted(at=AT, run=replace(FULL_RUN, status="PENDING", arn="", output_uri=None))
+        await move(ledger, lease, "a", intended(), nameless)
+        moved = await move(ledger, lease, "a", Failed(at=AT, run=FULL_RUN))
+        assert (await entry_of(ledger, "a")).run == moved.run == FULL_RUN
 
     async def test_history_tells_what_happened(self, ledger):
         lease = await filled(ledger, "a")

@@ -143,6 +143,15 @@ def test_an_answer_without_a_uuid_contradicts_none():
     assert (verdict.run.uuid, verdict.run.arn) == ("ours", run().arn)
 
 
+def test_what_an_answer_lacks_stays_known():
+    known = active(creation_time=at(1), start_time=at(2))
+    lacking = replace(run("COMPLETED"), output_uri=None, creation_time=None, start_time=None)
+    verdict = after_look(known, lacking, at(9))
+    assert isinstance(verdict, Completed)
+    assert known.run is not None
+    assert verdict.run == replace(known.run, status="COMPLETED")
+
+
 def test_a_404_is_an_answer_by_which_the_run_is_gone():
     gone = NotFoundError("no such run", operation="GetRun", code="ResourceNotFoundException")
     verdict = after_missing(gone, at(60))

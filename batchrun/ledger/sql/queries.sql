@@ -84,7 +84,7 @@ WHERE b.name = ? AND l.fence = ? AND l.holder IS NOT NULL;
 -- ------------------------------------------------------------------ recording
 
 -- name: stored_attempts_of
-SELECT id, key, attempt, intended_at, run_uuid FROM entries
+SELECT id, key, attempt, intended_at, run_uuid, run_arn FROM entries
 WHERE batch = ? AND id IN (SELECT value FROM json_each(?));
 
 -- name: keep_attempt

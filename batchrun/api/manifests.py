@@ -48,7 +48,7 @@ def load_manifest(
 
     Raises:
         ManifestError: Anything is wrong; it has every problem, up to a limit.
-        ValueError: *written_as* is no format.
+        ValueError: *written_as* is no format, or *sheet* has no delimiter or encoding where it says one.
     """
     is_file = isinstance(source, str | Path)
     wanted = sheet or _NO_SHEET

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.tables import asked
 from batchrun.manifest.tables.table import Asked
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Sheet:
     columns_as_parameters: str | Sequence[str] = ()  #: names, or ``"all"`` that nothing else names
     sheet_out: str | None = None  #: where each run's rows are written: ``"s3://lab/sheets/{id}.csv"``
     delimiter: str | None = None  #: one character, where it is not that of the format
+    encoding: str | None = None  #: by a name that Python knows, where it is not UTF-8
+    worksheet: str | None = None  #: of a workbook
     header: Sequence[str] | None = None  #: the columns' names, for a table without a line of them
 
     @property
@@ -53,8 +56,18 @@ class Sheet:
 
     @property
     def asked(self) -> Asked:
-        """What it says of how to read them."""
-        return Asked(delimiter=self.delimiter, header=None if self.header is None else tuple(self.header))
+        """
+        What it says of how to read them.
+
+        Raises:
+            ValueError: There is no such encoding, or no such delimiter.
+        """
+        return Asked(
+            delimiter=None if self.delimiter is None else asked.delimiter(self.delimiter),
+            encoding=None if self.encoding is None else asked.encoding(self.encoding),
+            worksheet=self.worksheet,
+            header=None if self.header is None else tuple(self.header),
+        )
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

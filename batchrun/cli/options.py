@@ -92,6 +92,12 @@ SHEET = stacked(
     ),
     option("--delimiter", metavar="CHARACTER", help="What stands between cells, such as ';' or tab."),
     option(
+        "--encoding",
+        metavar="NAME",
+        help="What a table is written in, such as latin-1 or utf-16.  [default: utf-8]",
+    ),
+    option("--worksheet", metavar="NAME", help="The worksheet of a workbook."),
+    option(
         "--header",
         metavar="A,B,...",
         help="The columns' names, for a table without a line of them.",

@@ -60,7 +60,8 @@ class LineFiles:
             wanted = laid_over(NOTHING, self._source.sheet, self._problems)
             yield from self._of_sheet(stream, name, form, self._source.asked, wanted)
         elif form is Format.JSONL:
-            yield from json_lines.records(stream, name, self._problems)
+            lines = reading.in_utf8(stream, name, self._source.asked)
+            yield from json_lines.records(lines, name, self._problems)
         else:
             with reading.table(stream, name, form, self._source.asked, self._problems) as table:
                 yield from cells.records(table, self._model, self._problems)

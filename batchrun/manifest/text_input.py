@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 8 * 1024 * 1024
+_IN_UTF8: Final = "save the file in UTF-8"
+_IN_ANOTHER: Final = f"{_IN_UTF8}, or say what it is in, such as --encoding latin-1"
 #: Control characters that no manifest holds as they are; JSON and YAML can still escape them.
 _CONTROL: Final = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 
@@ -46,7 +48,7 @@ def lines(stream: BinaryIO, source: str) -> Iterator[str]:
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
-            raise _not_utf8(error, offset, source, number) from error
+            raise _not_utf8(error, offset, source, number, _IN_ANOTHER) from error
         offset += len(raw)
         yield text.removeprefix("\ufeff") if number == 1 else text
 
@@ -67,12 +69,14 @@ def _control_character(raw: bytes, offset: int, place: Place) -> ManifestError:
     return unreadable(place, f"a {what} at byte {offset + index}", "save the file as plain text in UTF-8")
 
 
-def _not_utf8(error: UnicodeDecodeError, offset: int, source: str, line: int) -> ManifestError:
+def _not_utf8(
+    error: UnicodeDecodeError, offset: int, source: str, line: int, cure: str = _IN_UTF8
+) -> ManifestError:
     byte = error.object[error.start]
     return unreadable(
         Place(source=source, line=line),
         f"byte 0x{byte:02x} at byte {offset + error.start} is not UTF-8",
-        "save the file in UTF-8",
+        cure,
     )
 
 

@@ -305,6 +305,7 @@ GERMAN = Case(
     text='Probe;Größe (µl);Datei 1;Bemerkung\r\nÄ-1;1,5;s3://lab/Ä 1.fq.gz;"2. Lauf; siehe oben"\r\n',
     sheet={
         "delimiter": ";",
+        "encoding": "cp1252",
         "id": "Probe",
         "each": {
             "tags": {"note": "{Bemerkung}"},
@@ -348,7 +349,7 @@ def without_our_own(request: Mapping[str, Any]) -> Mapping[str, Any]:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 async def test_a_public_sheet_starts_the_runs_that_it_means(tmp_path: Path, case: Case):
     path = tmp_path / case.name
-    path.write_text(case.text, encoding="utf-8")
+    path.write_text(case.text, encoding=case.sheet.get("encoding", "utf-8"), newline="")
     with load_manifest(path, sheet=Sheet(**case.sheet), sets=SETS) as manifest:
         requests = await started(tmp_path, manifest)
     assert {row: request["parameters"] for row, request in requests.items()} == case.wanted

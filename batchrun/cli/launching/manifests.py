@@ -44,6 +44,8 @@ def source(options: Mapping[str, Any]) -> Source:
 def _asked(options: Mapping[str, Any]) -> Asked:
     return Asked(
         delimiter=_read("--delimiter", options["delimiter"], asked.delimiter),
+        encoding=_read("--encoding", options["encoding"], asked.encoding),
+        worksheet=options["worksheet"],
         header=_read("--header", options["header"], asked.header),
     )
 

@@ -56,10 +56,10 @@ class SheetKeys:
 
     def asked(self, options: Asked) -> Asked:
         """Give what is said of how to read the sheet; options win."""
-        encoding, worksheet = self._text("encoding"), self._text("worksheet")
+        worksheet = self._text("worksheet")
         return Asked(
             delimiter=options.delimiter or self._read("delimiter", asked.delimiter),
-            encoding=options.encoding or (encoding.text if encoding else None),
+            encoding=options.encoding or self._read("encoding", asked.encoding),
             worksheet=options.worksheet or (worksheet.text if worksheet else None),
             header=options.header or self._header(),
         )

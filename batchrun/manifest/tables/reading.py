@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
+from batchrun.manifest.problems import Place, unreadable
 from batchrun.manifest.source import Format
 from batchrun.manifest.tables import delimited, json_lines
+from batchrun.manifest.tables.recoded import recoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,11 @@ _DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 def is_table(form: Format) -> bool:
     """Tell whether files of this format are a header with rows of cells."""
     return form in _DELIMITERS
+
+
+def in_utf8(stream: BinaryIO, source: str, asked: Asked) -> BinaryIO:
+    """Give what is in another encoding in UTF-8, where the user said so."""
+    return stream if asked.encoding is None else recoded(stream, asked.encoding, source)
 
 
 @contextlib.contextmanager
@@ -42,6 +49,10 @@ def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: P
     Raises:
         ManifestError: There is no header, or reading cannot go on.
     """
+    if asked.worksheet is not None:
+        message = f"{form.value} files have no worksheets"
+        raise unreadable(Place(source=source), message, "leave --worksheet out", field="worksheet")
+    stream = in_utf8(stream, source, asked)
     if form is Format.JSONL:
         with json_lines.table(stream, source, asked, problems) as found:
             yield found

@@ -233,10 +233,11 @@ class LedgerError(StorageError):
 class ResultsError(StorageError):
     """The results cannot be written; the ledger has everything that would be in them."""
 
-    def __init__(self, path: object, cause: OSError) -> None:
+    def __init__(self, path: object, cause: OSError | InputError) -> None:
         self.path = path
+        reason = (cause.strerror if isinstance(cause, OSError) else None) or cause
         super().__init__(
-            f"the results cannot be written to {path}: {cause.strerror or cause}; "
+            f"the results cannot be written to {path}: {reason}; "
             "nothing is lost: free the place, or give another with 'batchrun results -o FILE'"
         )
 

@@ -53,6 +53,7 @@ class LineFiles:
         self._problems = problems
         self._stdin = stdin
         self._has_sheet = False
+        self.beside_it: list[str] = []  #: paths of the files that the manifest names, once they were read
 
     def records(self, stream: BinaryIO, name: str, form: Format) -> Iterator[Record]:
         """Give the rows of a file in one of these formats; of a sheet, where options say that it is one."""
@@ -133,7 +134,9 @@ class LineFiles:
         """Give the path to open, and what messages call it."""
         manifest = self._source.path
         folder = Path() if manifest == STDIN else Path(manifest).parent
-        return str(_inside(folder, name, place, field)), str(folder / name)
+        path = str(_inside(folder, name, place, field))
+        self.beside_it.append(path)
+        return path, str(folder / name)
 
 
 def _form(name: str, place: Place, field: str) -> Format:

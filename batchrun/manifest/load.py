@@ -46,6 +46,7 @@ class Manifest:
 
     batch: str
     retry: RetryPolicy  #: what the manifest says of retries; the usual one where it says nothing
+    read: tuple[str, ...]  #: the paths of the files that it was read from, defaults and rows included
     _spool: Spool
     _own_sheets: OwnSheets
 
@@ -107,14 +108,15 @@ def load(source: Source, *, stdin: BinaryIO | None = None, places: RowPlaces | N
             spool=stack.enter_context(contextlib.closing(Spool())),
             own_sheets=stack.enter_context(contextlib.closing(OwnSheets())),
         )
-        batch, retry = "", RetryPolicy()
         try:
-            batch, retry = _spooled(source, stdin, kept_in, problems, places)
+            found = _spooled(source, stdin, kept_in, problems, places)
         except ManifestError as error:
             problems.absorb(error)
+            problems.raise_any()
+            raise
         problems.raise_any()
         stack.pop_all()
-        return Manifest(batch=batch, retry=retry, _spool=kept_in.spool, _own_sheets=kept_in.own_sheets)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +129,8 @@ class _Kept:
 
 def _spooled(
     source: Source, stdin: BinaryIO | None, kept_in: _Kept, problems: Problems, places: RowPlaces | None
-) -> tuple[str, RetryPolicy]:
-    """Read everything, and keep it as long as nothing is wrong; give the batch's name and its retries."""
+) -> Manifest:
+    """Read everything, and keep it as long as nothing is wrong."""
     form = format_of(source.path, source.format)
     with opened(source.path, stdin) as stream, contextlib.ExitStack() as stack:
         # Only now: loading it takes longer than finding out that there is no such file.
@@ -150,7 +152,11 @@ def _spooled(
         _expand(rows if places is None else places.noted(rows), expander, kept_in.spool, problems, name)
         kept_in.own_sheets.seal()
         # Only now: the block may stand after the rows.
-        return batch, RetryPolicy() if document is None else document.retry
+        retry = RetryPolicy() if document is None else document.retry
+        read = tuple(path for path in (source.path, *source.defaults, *files.beside_it) if path != STDIN)
+        return Manifest(
+            batch=batch, retry=retry, read=read, _spool=kept_in.spool, _own_sheets=kept_in.own_sheets
+        )
 
 
 def _defaults(source: Source, head: Head, model: RequestModel, problems: Problems) -> Defaults:

@@ -80,6 +80,11 @@ def name_of(path: str) -> str:
     return "<stdin>" if path == STDIN else path
 
 
+def endings_of(form: Format) -> tuple[str, ...]:
+    """Give the extensions that mean the format, the usual one first."""
+    return tuple(ending for ending, known in _BY_EXTENSION.items() if known is form)
+
+
 def is_known(path: str) -> bool:
     """Tell whether the file's extension is one that manifests have."""
     return Path(path).suffix.lower() in _BY_EXTENSION

@@ -31,12 +31,12 @@ from batchrun.report.timeline import timeline
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from batchrun.ports.failed_runs import TaskFailures
     from batchrun.ports.ledger import Batch
     from batchrun.ports.standing import KeptPace
     from batchrun.report.calls import Calls
+    from batchrun.report.outputs import OutputFile
     from batchrun.report.rows import Row
 
 #: Ids that are told with a reason; the table has all of them.
@@ -63,19 +63,20 @@ class Report:
     paces: Sequence[KeptPace] = ()  #: limits that throttling taught, since the batch began
 
 
-def write(path: Path, report: Report) -> None:
+def write(output: OutputFile, report: Report) -> None:
     """
-    Replace the file at *path* by the report; readers see the old one or the new one, never a part.
+    Replace the *output* by the report; readers see the old one or the new one, never a part.
 
     Raises:
+        UsageError: The file may not be replaced.
         ReportError: The file cannot be written; the old one, if any, is as it was.
     """
     text = render(report)
     try:
-        with replacing(path) as file:
+        with replacing(output) as file:
             file.write(text)
     except OSError as error:
-        raise ReportError(path, error) from error
+        raise ReportError(output.path, error) from error
 
 
 def render(report: Report) -> str:

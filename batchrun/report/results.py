@@ -24,11 +24,11 @@ from batchrun.report.sinks import CsvSink, JsonLinesSink, JsonSink, Sink
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
     from datetime import datetime
-    from pathlib import Path
 
     from batchrun.model.entry import Entry, Run
     from batchrun.model.spec import Json
     from batchrun.ports.ledger import Outcome, PastAttempt
+    from batchrun.report.outputs import OutputFile
     from batchrun.report.sinks import Row
     from batchrun.report.where import Condition
 
@@ -140,7 +140,7 @@ def earlier_rows(outcome: Outcome, own: Collection[str] = ()) -> list[Row]:
 
 
 async def write(
-    path: Path,
+    output: OutputFile,
     outcomes: AsyncIterator[Outcome],
     format_: Format,
     *,
@@ -148,7 +148,7 @@ async def write(
     view: View = WHOLE,
 ) -> int:
     """
-    Replace the file at *path* by the results; readers see the old file or the new one, never a part.
+    Replace the *output* by the results; readers see the old file or the new one, never a part.
 
     *is_safe* puts an apostrophe before CSV cells that a spreadsheet would take for a formula.
 
@@ -156,13 +156,14 @@ async def write(
         The number of entries.
 
     Raises:
+        UsageError: The file may not be replaced.
         ResultsError: The file cannot be written; the old one, if any, is as it was.
     """
     try:
-        with replacing(path) as file:
+        with replacing(output) as file:
             return await write_to(file, outcomes, format_, is_safe=is_safe, view=view)
     except OSError as error:
-        raise ResultsError(path, error) from error
+        raise ResultsError(output.path, error) from error
 
 
 async def write_to(

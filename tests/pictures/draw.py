@@ -16,6 +16,8 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from batchrun.report import html
+from batchrun.report.kinds import REPORT
+from batchrun.report.outputs import OutputFile
 from tests.report.browser import browsing
 
 _COLUMNS: Final = 112
@@ -61,7 +63,7 @@ def live_view(frame: RenderableType, command: str) -> dict[str, str]:
 
 async def report(made: html.Report, path: Path) -> dict[str, bytes]:
     """Write the report to *path*, and give PNGs of it, down to the runs over time, by scheme."""
-    html.write(path, made)
+    html.write(OutputFile(path=path, kind=REPORT, option="-o FILE"), made)
     found = {}
     async with browsing() as page:
         for scheme in _THEMES:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.ledger import Batch
+from batchrun.report import html
 from batchrun.report.calls import Calls
 from batchrun.report.html import Report
+from batchrun.report.kinds import REPORT
+from batchrun.report.outputs import OutputFile
 from batchrun.report.rows import Attempt, Row, Standing
 
 T0 = datetime(2026, 11, 6, 17, tzinfo=UTC)
@@ -29,6 +33,10 @@ _REASONS = ("WORKFLOW_RUN_FAILED", "SERVICE_ERROR", "IMPORT_FAILED")
 
 def at(minutes: float) -> datetime:
     return T0 + timedelta(minutes=minutes)
+
+
+def write(path: Path, made: Report) -> None:
+    html.write(OutputFile(path=path, kind=REPORT, option="-o FILE"), made)
 
 
 def attempt(standing: Standing = Standing.SUCCEEDED, **facts: Any) -> Attempt:

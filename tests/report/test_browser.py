@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.report.html import write
 from tests.report.browser import CHROMIUM, browsing
-from tests.report.samples import hostile, report, rows
+from tests.report.samples import hostile, report, rows, write
 
 pytestmark = [
     pytest.mark.skipif(

@@ -6,17 +6,18 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
-from batchrun.errors import ReportError
+from batchrun.errors import ReportError, UsageError
 from batchrun.model.pace import Learned, Phase
 from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.standing import KeptPace
 from batchrun.report.calls import Calls
-from batchrun.report.html import IDS, inert, render, span, utc, write
+from batchrun.report.html import IDS, inert, render, span, utc
 from batchrun.report.rows import Standing
-from tests.report.samples import HOSTILE, T0, at, attempt, hostile, report, row, rows
+from tests.report.samples import HOSTILE, T0, at, attempt, hostile, report, row, rows, write
 
 VOID = {"meta", "input", "img", "br"}
 
@@ -207,11 +208,14 @@ def test_uplot_comes_with_its_licence():
 
 def test_the_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
     path = tmp_path / "r.html"
-    path.write_text("old")
     write(path, report(rows(3)))
+    write(path, report(rows(2)))
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     with pytest.raises(ReportError, match=r"batchrun report -o FILE"):
-        write(tmp_path / "nowhere" / "r.html", report(rows(3)))
+        write(Path("/dev/full"), report(rows(3)))
+    path.write_text("<!DOCTYPE html> somebody else's")
+    with pytest.raises(UsageError, match="is for something else"):
+        write(path, report(rows(3)))
     assert [one.name for one in tmp_path.iterdir()] == ["r.html"]
 
 

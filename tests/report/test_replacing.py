@@ -9,18 +9,51 @@ from pathlib import Path
 
 import pytest
 
+from batchrun.report.outputs import Kind, OutputFile
 from batchrun.report.replacing import replacing
+
+TEXT = Kind(what="a text", endings=(".txt",), is_one=lambda _path: True)
+
+
+def output(path: Path) -> OutputFile:
+    return OutputFile(path=path, kind=TEXT, option="-o FILE")
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path):
     path = tmp_path / "a.txt"
-    with replacing(path) as file:
+    with replacing(output(path)) as file:
         file.write("one")
-    with pytest.raises(TypeError), replacing(path) as file:
+    with pytest.raises(TypeError), replacing(output(path)) as file:
         file.writelines(["two", 3])  # type: ignore[list-item]
     assert path.read_text() == "one"
     assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_a_new_file_has_the_mode_that_the_umask_leaves_and_an_old_one_keeps_its_own(
+    tmp_path: Path, mask: int, mode: int
+):
+    path = tmp_path / "a.txt"
+    before = os.umask(mask)
+    try:
+        with replacing(output(path)) as file:
+            file.write("one")
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        path.chmod(0o640)
+        with replacing(output(path)) as file:
+            file.write("two")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="/proc is Linux's")
+def test_what_stdout_leads_to_is_added_to_and_not_replaced(tmp_path: Path):
+    path = tmp_path / "log.txt"
+    path.write_text("before\n")
+    with path.open("a") as file, replacing(output(Path(f"/proc/self/fd/{file.fileno()}"))) as out:
+        out.write("after\n")
+    assert path.read_text() == "before\nafter\n"
 
 
 def test_what_is_no_file_is_written_and_stays_what_it_is(tmp_path: Path):
@@ -29,7 +62,7 @@ def test_what_is_no_file_is_written_and_stays_what_it_is(tmp_path: Path):
     read: list[str] = []
     reader = threading.Thread(target=lambda: read.append(path.read_text()))
     reader.start()
-    with replacing(path) as file:
+    with replacing(output(path)) as file:
         file.write("through")
     reader.join(10)
     assert read == ["through"]
@@ -40,7 +73,7 @@ def test_a_link_stays_one_and_what_it_leads_to_is_replaced(tmp_path: Path):
     (tmp_path / "there").mkdir()
     path, link = tmp_path / "there" / "a.txt", tmp_path / "link.txt"
     link.symlink_to(path)
-    with replacing(link) as file:
+    with replacing(output(link)) as file:
         file.write("one")
     assert link.is_symlink()
     assert path.read_text() == "one"

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from batchrun.api.session import Session
-from batchrun.cli.launching.launch import listen, results_path, write_results
+from batchrun.cli.launching.launch import listen
 from batchrun.cli.launching.logs import configure
+from batchrun.cli.launching.results_file import write_results
 from batchrun.cli.options import output, target
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.progress import Progress
@@ -29,6 +30,7 @@ from batchrun.model.policies import WatchPolicy
 if TYPE_CHECKING:
     from batchrun.api.launch import Ended, Launch
     from batchrun.cli.options import Output
+    from batchrun.report.outputs import OutputFile
 
 #: Seconds between two looks at what another launcher has done.
 _LOOK_EVERY: Final = 1.0
@@ -36,25 +38,24 @@ _LOOK_EVERY: Final = 1.0
 _WATCH: Final = WatchPolicy(longest=15.0)
 
 
-async def carry_out(batch: str, options: dict[str, Any]) -> bool:
+async def carry_out(batch: str, results: OutputFile, options: dict[str, Any]) -> bool:
     """
     Have done what the ledger was asked to cancel, and wait for it; False where something is left.
 
     Raises:
-        UsageError: The results cannot be written.
+        ResultsError: The results cannot be written.
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     shown = output(options)
     configure(verbosity=shown.verbosity, as_json=shown.log_format == "json")
-    path = results_path(options["results"], batch)
     async with Session(options["ledger"], target=target(options), read_rate=options["read_rate"]) as session:
         while await _is_left(session, batch):
             try:
                 async with session.cancelling(batch, limits=_limits(options)) as held:
                     await _conducted(held, shown)
-                    await write_results(held, path)
+                    await write_results(held, results)
                     if not (shown.as_json or shown.quiet):
-                        say(f"results: {path}")
+                        say(f"results: {results.path}")
             except LeaseHeldError:
                 await _wait_for_another(session, batch, shown)
             else:

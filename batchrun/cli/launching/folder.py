@@ -31,6 +31,7 @@ from batchrun.cli.speak import complain
 from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, InputError, LeaseHeldError, UsageError
 from batchrun.points import Point
+from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,9 @@ class _Together:
 
     async def launch(self, manifests: Sequence[Manifest]) -> Exit:
         """Take all in, launch all, and give the worst exit code."""
-        prepared_ones = [(manifest, self._prepared(manifest.batch)) for manifest in manifests]
+        read = tuple(path for manifest in manifests for path in manifest.read)
+        inputs = Inputs(ledger=self._job.ledger, read=read)
+        prepared_ones = [(manifest, self._prepared(manifest.batch, inputs)) for manifest in manifests]
         async with anyio.create_task_group() as aside:
             async with anyio.create_task_group() as batches:
                 for manifest, around in prepared_ones:
@@ -107,11 +110,12 @@ class _Together:
             raise UsageError("\n  ".join(["nothing was submitted:", *wrong]))
         return worst(self._codes)
 
-    def _prepared(self, batch: str) -> Around:
+    def _prepared(self, batch: str, inputs: Inputs) -> Around:
         """Give each batch metrics of its own: a file tells of one."""
         path = self._job.metrics
-        own = None if path is None else path.with_name(f"{path.stem}.{batch}{path.suffix}")
-        return replace(prepared(replace(self._job, metrics=own), batch, self._clock), is_alone=False)
+        own = None if path is None else path.with_name(f"{path.stem}.{batch}{path.suffix or '.prom'}")
+        around = prepared(replace(self._job, metrics=own), batch, inputs, self._clock)
+        return replace(around, is_alone=False)
 
     async def _one(self, manifest: Manifest, around: Around, *, task_status: TaskStatus[None]) -> None:
         try:

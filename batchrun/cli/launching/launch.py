@@ -11,8 +11,7 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -25,6 +24,7 @@ from batchrun.cli.launching.hooks import Hooks
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.launching.manifests import loaded
 from batchrun.cli.launching.metrics_file import MetricsFile
+from batchrun.cli.launching.results_file import results_output, write_results
 from batchrun.cli.launching.telling import Telling
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.progress import Progress
@@ -32,12 +32,13 @@ from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter
 from batchrun.cli.showing.summary import tell_end
 from batchrun.cli.speak import complain, emit
 from batchrun.clock import SystemClock
-from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, ServiceError, StorageError, UsageError
+from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, ServiceError, StorageError
 from batchrun.points import Point
-from batchrun.report import results
+from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
     from batchrun.api.launch import Ended, Launch
     from batchrun.cli.options import Output
@@ -45,11 +46,10 @@ if TYPE_CHECKING:
     from batchrun.manifest import Manifest, Source
     from batchrun.model.limits import Changed, Limits
     from batchrun.model.pace import Rate
+    from batchrun.report.outputs import OutputFile
     from batchrun.service.target import Target
 
 _NOBODY: Final = Hooks()
-#: Seconds that the last thing, the results, may take when the launch was told to end.
-_LAST_THINGS: Final = 60.0
 log = structlog.get_logger(__name__)
 
 
@@ -78,7 +78,7 @@ class Job:
 class Around:
     """What goes on around a launch."""
 
-    results: Path
+    results: OutputFile
     metrics: MetricsFile
     telling: Telling
     is_alone: bool = True  #: whether the terminal and the signals are this launch's
@@ -112,7 +112,7 @@ def tell_held(output: Output, batch: str, message: str) -> None:
 
 async def _launched(job: Job, manifest: Manifest) -> Exit:
     clock = SystemClock()
-    around = prepared(job, manifest.batch, clock)
+    around = prepared(job, manifest.batch, Inputs(ledger=job.ledger, read=manifest.read), clock)
     async with (
         told(job, around),
         session(job, clock) as work,
@@ -121,16 +121,13 @@ async def _launched(job: Job, manifest: Manifest) -> Exit:
         return await conduct(job, held, around, clock)
 
 
-def prepared(job: Job, batch: str, clock: Clock) -> Around:
-    """Prepare what goes on around a launch. Raises UsageError where something cannot be written."""
-    path = results_path(job.results, batch)
-    for read in (job.source.path, *job.source.defaults):
-        if path.exists() and Path(read).exists() and path.samefile(read):
-            raise UsageError(f"the results would replace {path}, which is read; give another --results FILE")
+def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
+    """Prepare what goes on around a launch. Raises UsageError where something may not be written."""
+    output = results_output(job.results, batch, inputs)
     return Around(
-        results=path,
-        metrics=MetricsFile(job.metrics, clock=clock, besides=[Path(job.ledger), path]),
-        telling=Telling(job.hooks, batch, results=path, clock=clock),
+        results=output,
+        metrics=MetricsFile(job.metrics, clock=clock, inputs=replace(inputs, others=(output.path,))),
+        telling=Telling(job.hooks, batch, results=output.path, clock=clock),
     )
 
 
@@ -196,7 +193,7 @@ async def conduct(job: Job, held: Launch, around: Around, clock: Clock) -> Exit:
     except BatchrunError as error:
         await around.metrics.write(held, progress, exit_code(error))
         raise
-    tell_end(ended, progress, held.tally, around.results, job.output)
+    tell_end(ended, progress, held.tally, around.results.path, job.output)
     code = _exit(ended)
     await around.metrics.write(held, progress, code)
     await around.telling.end(held, ended, code)
@@ -234,13 +231,6 @@ async def _followed(job: Job, held: Launch, around: Around, progress: Progress, 
     return await held.wait()
 
 
-async def write_results(held: Launch, path: Path, *, is_safe: bool = False) -> None:
-    """Leave the results at *path*, even if the launch was told to end."""
-    with anyio.move_on_after(_LAST_THINGS, shield=True):
-        outcomes = held.ledger.outcomes(held.batch)
-        await results.write(path, outcomes, _results_format(path), is_safe=is_safe)
-
-
 def _exit(ended: Ended) -> Exit:
     if ended.is_held_back:
         return Exit.HELD_BACK
@@ -273,19 +263,3 @@ async def listen(launches: Sequence[Launch]) -> None:
 
 def _tell_stopping(number: signal.Signals) -> None:
     complain(f"stopping on {number.name}: waiting for calls in the air; runs go on; once more leaves at once")
-
-
-def results_path(asked: str | None, batch: str) -> Path:
-    """Say where the results go. Raises UsageError where they cannot."""
-    path = Path(asked or f"{batch}.results.csv")
-    _results_format(path)
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UsageError(f"the results cannot be written to {path}; give another place with --results FILE")
-    return path
-
-
-def _results_format(path: Path) -> results.Format:
-    try:
-        return results.Format(path.suffix.removeprefix(".").lower())
-    except ValueError:
-        raise UsageError(f"--results {path}: the name must end in .csv, .json or .jsonl") from None

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
+from batchrun.cli.showing.manifest_kind import manifest_kind
 from batchrun.errors import ResultsError, UsageError
-from batchrun.manifest.source import Format, format_of
+from batchrun.manifest.source import Format, format_of, is_known
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write
 from batchrun.model.states import ENDED, State
+from batchrun.report.outputs import OutputFile
 from batchrun.report.replacing import replacing
 from batchrun.report.results import latest_row
 
@@ -23,27 +25,37 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.write import Row
     from batchrun.ports.ledger import Outcome
+    from batchrun.report.outputs import Inputs
     from batchrun.report.results import View
 
 _BAD: Final = ENDED - {State.SUCCEEDED}
 
 
-def manifest_format(path: Path) -> Format:
+def manifest_output(path: Path, inputs: Inputs, *, force: bool) -> OutputFile:
     """
-    Tell the format from the file's name.
+    Make the output at *path*, in the format that the name tells.
 
     Raises:
-        UsageError: It does not tell.
+        UsageError: It tells none, or the file may not be written.
     """
-    with contextlib.suppress(Exception):
-        return format_of(str(path))
-    names = ", ".join(f".{one.value}" for one in Format)
-    raise UsageError(f"--failed-manifest {path}: the name tells no format; end it in one of {names}")
+    if not is_known(str(path)):
+        names = ", ".join(f".{one.value}" for one in Format)
+        raise UsageError(f"--failed-manifest {path}: the name tells no format; end it in one of {names}")
+    option = "--failed-manifest FILE"
+    output = OutputFile(
+        path=path, kind=manifest_kind(_format(path)), option=option, inputs=inputs, force=force
+    )
+    output.check()
+    return output
 
 
-async def write_failed(path: Path, outcomes: AsyncIterator[Outcome], view: View) -> int:
+def _format(path: Path) -> Format:
+    return format_of(str(path))
+
+
+async def write_failed(output: OutputFile, outcomes: AsyncIterator[Outcome], view: View) -> int:
     """
-    Replace *path* by a manifest of the rows that *view* chooses, or of those that ended without success.
+    Replace *output* by a manifest of the rows that *view* chooses, or of those that ended without success.
 
     Each row asks for what the ledger has of it, name included. The batch is not named: the manifest's own
     name makes a new one, in which nothing has been sent.
@@ -53,13 +65,13 @@ async def write_failed(path: Path, outcomes: AsyncIterator[Outcome], view: View)
 
     Raises:
         ManifestError: The format cannot say what a row has.
+        UsageError: The file may not be replaced.
         ResultsError: The file cannot be written.
     """
-    form = manifest_format(path)
     with contextlib.closing(Spool()) as spool:
         await _collect(spool, outcomes, view)
         if spool.count:
-            _write(path, form, spool)
+            _write(output, _format(output.path), spool)
         return spool.count
 
 
@@ -71,18 +83,18 @@ async def _collect(spool: Spool, outcomes: AsyncIterator[Outcome], view: View) -
     spool.seal()
 
 
-def _write(path: Path, form: Format, spool: Spool) -> None:
+def _write(output: OutputFile, form: Format, spool: Spool) -> None:
     def rows() -> Iterator[Row]:
         return (row_of(spec, None) for spec in spool.specs())
 
     try:
-        with replacing(path) as file:
+        with replacing(output) as file:
             write(
                 rows,
                 file,
                 form,
                 defaults=shared_fields(rows) if form in DOCUMENTS else None,
-                source=str(path),
+                source=str(output.path),
             )
     except OSError as error:
-        raise ResultsError(path, error) from error
+        raise ResultsError(output.path, error) from error

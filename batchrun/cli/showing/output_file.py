@@ -1,14 +1,12 @@
 """
-Files that people ask for by name: written beside their place, and put there when they are whole.
+Files that people ask for by name, or stdout in their place.
 
-Belongs here: not overwriting what is there, and stdout. Does not: what is in them. Results have their own way
-(``report``), since a launch must survive their failure.
+Belongs here: stdout, and the kinds of file that manifests and costs are. Does not: what is in them; what may
+be replaced, and replacing it (``report``).
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -17,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.cli.speak import write
 from batchrun.errors import UsageError
+from batchrun.report import replacing
+from batchrun.report.outputs import Inputs, Kind, OutputFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,65 +25,44 @@ STDOUT: Final = "-"
 _PIECE: Final = 256 * 1024
 
 
-@contextmanager
-def drafted(output: str, *, force: bool) -> Iterator[Path]:
+def named(output: str, kind: Kind, *, option: str, inputs: Inputs, force: bool = False) -> OutputFile | None:
     """
-    Give a new file, private to the user, that becomes *output* when all went well; ``-`` is stdout.
+    Make the output that the user named; None for stdout.
 
     Raises:
-        UsageError: It cannot be written, or is there already and *force* does not allow to replace it.
+        UsageError: It may not be written.
     """
-    path = Path(output)
-    if output != STDOUT:
-        _check_place(path, force=force)
+    if output == STDOUT:
+        return None
+    made = OutputFile(path=Path(output), kind=kind, option=option, inputs=inputs, force=force)
+    made.check()
+    return made
+
+
+@contextmanager
+def drafted(output: OutputFile | None) -> Iterator[Path]:
+    """
+    Give a new file that becomes *output* when all went well; without one it is told on stdout.
+
+    Raises:
+        UsageError: It cannot be written, or is there already and may not be replaced.
+    """
+    place = "stdout" if output is None else output.path
     try:
-        with tempfile.TemporaryDirectory(
-            prefix=".batchrun-", dir=None if output == STDOUT else path.parent
-        ) as folder:
-            draft = Path(folder) / "draft"
-            draft.touch(mode=0o600)
+        with _on_stdout() if output is None else replacing.drafted(output) as draft:
             yield draft
-            if output == STDOUT:
-                _copy(draft)
-            else:
-                _place(draft, path, force=force)
     except OSError as error:
         raise UsageError(
-            f"{output} cannot be written: {error.strerror or error}; give another place"
+            f"{place} cannot be written: {error.strerror or error}; give another place"
         ) from error
 
 
-def check_folder(output: str | None) -> None:
-    """Raise UsageError where *output*, if it is a file's path, lies in no folder."""
-    if output is None or output == STDOUT:
-        return
-    folder = Path(output).parent
-    if not folder.is_dir():
-        raise UsageError(f"{output} cannot be written: there is no folder {folder}; make it, or give another")
-
-
-def _check_place(path: Path, *, force: bool) -> None:
-    try:
-        is_there, is_file = path.exists(), path.is_file()
-    except (OSError, ValueError) as error:
-        raise UsageError(f"'{path}' is no path a file can have; give another") from error
-    if is_there and not is_file:
-        raise UsageError(f"{path} is not a regular file; give another, or - for stdout")
-    if is_there and not force:
-        raise UsageError(f"{path} is there already; give --force to replace it, or another -o")
-
-
-def _place(draft: Path, path: Path, *, force: bool) -> None:
-    if path.exists() and force:
-        shutil.copymode(path, draft)
-    else:
-        mask = os.umask(0)
-        os.umask(mask)
-        draft.chmod(0o666 & ~mask)
-    draft.replace(path)
-
-
-def _copy(draft: Path) -> None:
-    with draft.open(encoding="utf-8", newline="") as file:
-        while piece := file.read(_PIECE):
-            write(sys.stdout, piece)
+@contextmanager
+def _on_stdout() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="batchrun-") as folder:
+        draft = Path(folder) / "draft"
+        draft.touch(mode=0o600)
+        yield draft
+        with draft.open(encoding="utf-8", newline="") as file:
+            while piece := file.read(_PIECE):
+                write(sys.stdout, piece)

@@ -19,6 +19,7 @@ from batchrun.cli.choice import (
     tell_groups,
 )
 from batchrun.cli.exits import Exit
+from batchrun.cli.launching.results_file import results_output
 from batchrun.cli.options import (
     BATCH,
     CONCURRENCY,
@@ -37,6 +38,7 @@ from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
 from batchrun.model.cancelling import Scope
 from batchrun.model.states import State
+from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +81,7 @@ async def _cancel(options: dict[str, Any]) -> Exit:
     chosen_by = choice(options)
     async with await open_ledger(options["ledger"]) as ledger:
         batch = (await find_batch(ledger, options["batch"])).name
+        results = results_output(options["results"], batch, Inputs(ledger=options["ledger"]))
         states = _UNSENT if options["pending"] else _STATES
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]
         if is_told(options):
@@ -91,7 +94,7 @@ async def _cancel(options: dict[str, Any]) -> Exit:
         await _ask(ledger, batch, chosen_by, chosen, is_pending=options["pending"])
     from batchrun.cli.launching.carry_out import carry_out  # noqa: PLC0415 (imports the engine)
 
-    is_done = await carry_out(batch, options)
+    is_done = await carry_out(batch, results, options)
     return _end(batch, chosen, options, is_done=is_done)
 
 

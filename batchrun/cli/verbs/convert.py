@@ -7,6 +7,7 @@ options (``manifest`` beside this file).
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +15,21 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.launching.manifests import loaded, source
 from batchrun.cli.printable import printable
-from batchrun.cli.showing.output_file import STDOUT, drafted
+from batchrun.cli.showing.manifest_kind import defaults_kind, manifest_kind
+from batchrun.cli.showing.output_file import STDOUT, drafted, named
 from batchrun.cli.speak import complain, say
 from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Source, load, native_text
 from batchrun.manifest.source import format_of, name_of
 from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write, write_defaults
 from batchrun.model.retrying import RetryPolicy
+from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
     from batchrun.manifest import Manifest
     from batchrun.manifest.write import Rows
     from batchrun.model.spec import Json
+    from batchrun.report.outputs import OutputFile
 
 NATIVE: Final = "native"
 _RETRY_LEFT_OUT: Final = (
@@ -117,9 +121,10 @@ def convert(wanted: Conversion) -> None:
             raise UsageError(
                 "sheet_out writes sheets when runs are started, which what is written here could not"
             )
-        draft = stack.enter_context(drafted(wanted.output, force=wanted.force))
+        inputs = Inputs(read=manifest.read)
+        draft = stack.enter_context(drafted(_output(wanted, inputs)))
         defaults = (
-            stack.enter_context(drafted(wanted.defaults_out, force=wanted.force))
+            stack.enter_context(drafted(_defaults_output(wanted, wanted.defaults_out, inputs)))
             if wanted.defaults_out
             else None
         )
@@ -129,6 +134,16 @@ def convert(wanted: Conversion) -> None:
     _tell(wanted, batch, count)
     if not wanted.holds_retry and manifest.retry != RetryPolicy():
         complain(_RETRY_LEFT_OUT)
+
+
+def _output(wanted: Conversion, inputs: Inputs) -> OutputFile | None:
+    kind = manifest_kind(wanted.form)
+    return named(wanted.output, kind, option="-o FILE", inputs=inputs, force=wanted.force)
+
+
+def _defaults_output(wanted: Conversion, place: str, inputs: Inputs) -> OutputFile | None:
+    kind = defaults_kind(_defaults_format(wanted))
+    return named(place, kind, option="--defaults-out FILE", inputs=inputs, force=wanted.force)
 
 
 def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:
@@ -191,9 +206,10 @@ def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path
         layers: tuple[str, ...] = ()
         if defaults:
             # Defaults tell their format by their name, which the draft has not got yet.
-            named = defaults.with_name(f"draft.{_defaults_format(wanted).value}")
-            named.hardlink_to(defaults)
-            layers = (str(named),)
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="batchrun-"))
+            with_name = Path(folder) / f"draft.{_defaults_format(wanted).value}"
+            with_name.symlink_to(defaults.absolute())
+            layers = (str(with_name),)
         written = Source(
             path=str(draft),
             format=wanted.form,

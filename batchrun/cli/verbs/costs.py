@@ -15,7 +15,7 @@ from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, LEDGER, OUTPUT, READ_RATE, SAFE_CSV, SERVICE, option, target
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.cost_lines import facts, lines
-from batchrun.cli.showing.output_file import STDOUT, drafted
+from batchrun.cli.showing.output_file import STDOUT, drafted, named
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.forecast import forecast
 from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, prices_for
@@ -25,6 +25,7 @@ from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
 from batchrun.model.states import OPEN
 from batchrun.report.bill import COLUMNS, billed, row
+from batchrun.report.outputs import Inputs, Kind
 from batchrun.report.sinks import CsvSink, JsonLinesSink
 
 if TYPE_CHECKING:
@@ -35,12 +36,19 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Batch, Ledger
     from batchrun.ports.usages import SpentRun
     from batchrun.report.bill import Bill, Left
+    from batchrun.report.outputs import OutputFile
 
 _PAGE: Final = 500
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 8
 #: Seconds between two words on how far it is.
 _TELL_EVERY: Final = 5.0
+#: By what --format says, or where it says nothing.
+_FILES: Final = {
+    "csv": Kind(what="costs in CSV", endings=(".csv",)),
+    "jsonl": Kind(what="costs in JSON Lines", endings=(".jsonl",)),
+    "any": Kind(what="costs", endings=(".csv", ".jsonl")),
+}
 
 
 @click.command(
@@ -86,6 +94,7 @@ def costs(context: click.Context, /, **options: Any) -> None:
 async def _costs(options: dict[str, Any]) -> Exit:
     chosen_by = choice(options)
     gib = dynamic_gib(options)
+    output = _output(options)
     if not await anyio.Path(options["ledger"]).exists():
         raise UsageError(f"no ledger at {options['ledger']}; give --ledger or run a batch first")
     async with await open_ledger(options["ledger"]) as ledger:
@@ -98,6 +107,8 @@ async def _costs(options: dict[str, Any]) -> Exit:
             chosen = await _chosen(ledger, batch.name, chosen_by)
         bill = billed(chosen, prices, gib)
         left = await _left(ledger, batch.name, chosen_by, prices, gib)
+    if options["output"] is not None:
+        _write(bill, output, options)
     _tell(batch.name, bill, left, options)
     return Exit.WORK_LEFT if bill.lacking("not known yet") else Exit.OK
 
@@ -149,8 +160,6 @@ async def _left(
 
 
 def _tell(batch: str, bill: Bill, left: Sequence[Left], options: dict[str, Any]) -> None:
-    if options["output"] is not None:
-        _write(bill, options)
     if options["as_json"] and options["output"] != STDOUT:
         emit("costs", batch=batch, **facts(bill, left))
     elif options["output"] != STDOUT:
@@ -158,11 +167,21 @@ def _tell(batch: str, bill: Bill, left: Sequence[Left], options: dict[str, Any])
             say(printable(line))
 
 
-def _write(bill: Bill, options: dict[str, Any]) -> None:
-    output = options["output"]
-    is_lines = (options["costs_format"] or Path(output).suffix.lower().removeprefix(".")) == "jsonl"
+def _output(options: dict[str, Any]) -> OutputFile | None:
+    if options["output"] is None:
+        return None
+    read = () if options["prices"] is None else (options["prices"],)
+    inputs = Inputs(ledger=options["ledger"], read=read)
+    kind = _FILES[options["costs_format"] or "any"]
+    return named(options["output"], kind, option="-o FILE", inputs=inputs, force=options["force"])
+
+
+def _write(bill: Bill, output: OutputFile | None, options: dict[str, Any]) -> None:
+    is_lines = (
+        options["costs_format"] or Path(options["output"]).suffix.lower().removeprefix(".")
+    ) == "jsonl"
     with (
-        drafted(output, force=options["force"]) as draft,
+        drafted(output) as draft,
         draft.open("w", encoding="utf-8", newline="") as file,
     ):
         if is_lines:

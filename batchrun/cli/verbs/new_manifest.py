@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.printable import printable
-from batchrun.cli.showing.output_file import STDOUT, drafted
+from batchrun.cli.showing.manifest_kind import manifest_kind
+from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import complain, say
 from batchrun.clock import SystemClock
 from batchrun.errors import NotFoundError, UsageError
+from batchrun.manifest.source import Format
 from batchrun.manifest.template_text import template_text
 from batchrun.model.pace import AUTO, UNLIMITED
 from batchrun.ports.workflows import WorkflowKey
+from batchrun.report.outputs import Inputs
 from batchrun.service.client import connect
 from batchrun.service.target import Target
 from batchrun.service.workflows import get_workflow
@@ -85,12 +88,14 @@ async def initialise(wanted: NewManifest) -> None:
         ServiceError: The service could not be asked.
     """
     configure(verbosity=0, as_json=False)
-    with drafted(wanted.output, force=wanted.force) as draft:
+    kind = manifest_kind(Format.YAML)
+    output = named(wanted.output, kind, option="-o FILE", inputs=Inputs(), force=wanted.force)
+    with drafted(output) as draft:
         workflow = await _asked(wanted)
         draft.write_text(template_text(workflow), encoding="utf-8")
     if workflow.status != "ACTIVE":
         complain(printable(f"note: the {workflow.key} is {workflow.status}: runs of it cannot be started"))
-    if wanted.output != STDOUT:
+    if output is not None:
         say(printable(f"{wanted.output}: fill it in, then: batchrun check {wanted.output} --online"))
 
 

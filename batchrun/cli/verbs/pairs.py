@@ -14,7 +14,8 @@ from typing import Any, Final, Self
 import anyio
 
 from batchrun.cli.printable import printable
-from batchrun.cli.showing.output_file import STDOUT, drafted
+from batchrun.cli.showing.manifest_kind import manifest_kind
+from batchrun.cli.showing.output_file import STDOUT, drafted, named
 from batchrun.cli.speak import complain, say
 from batchrun.cli.time_limit import limited
 from batchrun.cli.verbs.convert import output_format
@@ -25,6 +26,7 @@ from batchrun.manifest.pairing import Naming, Pairs, naming
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.source import name_of, opened
 from batchrun.manifest.write import write
+from batchrun.report.outputs import Inputs
 from batchrun.service.target import Target
 
 _S3: Final = "s3://"
@@ -85,6 +87,13 @@ def pair(wish: Wish) -> None:
         ServiceError: S3 cannot be asked.
     """
     problems = Problems()
+    output = named(
+        wish.output,
+        manifest_kind(wish.form),
+        option="-o FILE",
+        inputs=Inputs(read=() if wish.source.startswith(_S3) or wish.source == STDOUT else (wish.source,)),
+        force=wish.force,
+    )
     with limited(wish.naming.pattern) as match:
         pairs = Pairs(naming=wish.naming, match=match)
         if wish.source.startswith(_S3):
@@ -98,7 +107,7 @@ def pair(wish: Wish) -> None:
     if not rows:
         raise _nothing(wish, pairs)
     with (
-        drafted(wish.output, force=wish.force) as draft,
+        drafted(output) as draft,
         draft.open("w", encoding="utf-8", newline="") as file,
     ):
         write(lambda: pairs.rows(left_out), file, wish.form, source=wish.source)

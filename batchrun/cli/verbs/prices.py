@@ -15,10 +15,11 @@ import click
 
 from batchrun.cli.options import option
 from batchrun.cli.printable import printable
-from batchrun.cli.showing.output_file import drafted
+from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import complain
 from batchrun.errors import UsageError
 from batchrun.model.prices import checked, written
+from batchrun.report.outputs import Inputs, Kind
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 #: Bytes; all prices of a region take a hundredth of it.
 _LARGEST: Final = 1_000_000
 _SHOWN: Final = 20
+_PRICES: Final = Kind(what="a list of prices", endings=(".json",))
 
 
 DYNAMIC_GIB: Final = option(
@@ -57,6 +59,15 @@ async def prices_for(options: dict[str, Any], region: str) -> Prices:
         if options["save_prices"] is not None:
             raise UsageError("--prices and --save-prices do not go together: the file is there already")
         return read_prices(options["prices"], region)
+    saved = None
+    if options["save_prices"] is not None:
+        saved = named(
+            options["save_prices"],
+            _PRICES,
+            option="--save-prices FILE",
+            inputs=Inputs(ledger=options["ledger"]),
+            force=options["force"],
+        )
     # Only now: to import the client takes longer than to reckon.
     from batchrun.service.pricing import quoted  # noqa: PLC0415
 
@@ -64,7 +75,7 @@ async def prices_for(options: dict[str, Any], region: str) -> Prices:
     for name, why in sorted(found.odd.items()):
         complain(printable(f"no price of {name}: {why}; give one with --prices"))
     if options["save_prices"] is not None:
-        with drafted(options["save_prices"], force=options["force"]) as draft:
+        with drafted(saved) as draft:
             draft.write_text(json.dumps(written(found.prices), indent=2) + "\n", encoding="utf-8")
     return found.prices
 

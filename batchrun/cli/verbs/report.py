@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,11 +11,13 @@ import click
 from batchrun.api.reading import open_ledger
 from batchrun.cli.options import BATCH, LEDGER, option
 from batchrun.cli.printable import printable
-from batchrun.cli.showing.output_file import check_folder
+from batchrun.cli.showing.output_file import named
 from batchrun.cli.speak import say, swallow
 from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
+from batchrun.report.kinds import REPORT
+from batchrun.report.outputs import Inputs
 
 
 @click.command(epilog="Read on: 'batchrun help results'.")
@@ -48,6 +49,8 @@ async def _report(options: dict[str, Any]) -> None:
 
     async with open_ledger(options["ledger"]) as ledger:
         batch = await find_batch(ledger, options["batch"])
+        place = options["output"] or f"{batch.name}.report.html"
+        output = named(place, REPORT, option="-o FILE", inputs=Inputs(ledger=options["ledger"]))
         rows = [row_of(outcome) async for outcome in ledger.outcomes(batch.name)]
         made = html.Report(
             batch=batch,
@@ -57,13 +60,11 @@ async def _report(options: dict[str, Any]) -> None:
             tasks=await ledger.task_failures(batch.name),
             paces=[pace for pace in await ledger.all_paces() if pace.at >= batch.created_at],
         )
-    if options["output"] == "-":
+    if output is None:
         _pour(html.render(made))
-        return
-    check_folder(options["output"])
-    path = Path(options["output"] or f"{batch.name}.report.html")
-    html.write(path, made)
-    say(f"{printable(str(path))}: {len(rows)} rows")
+    else:
+        html.write(output, made)
+        say(f"{printable(place)}: {len(rows)} rows")
 
 
 def _pour(text: str) -> None:

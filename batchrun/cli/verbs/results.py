@@ -16,23 +16,25 @@ from batchrun.api.reading import open_ledger
 from batchrun.cli.completion import columns, conditions
 from batchrun.cli.options import BATCH, LEDGER, SAFE_CSV, option
 from batchrun.cli.printable import printable
-from batchrun.cli.showing.output_file import check_folder
+from batchrun.cli.showing.output_file import STDOUT, named
 from batchrun.cli.speak import complain, say, swallow
 from batchrun.cli.values import Lines
 from batchrun.cli.verbs.status import find_batch
 from batchrun.errors import ResultsError, UsageError
 from batchrun.report import asked, where
 from batchrun.report import results as report
+from batchrun.report.kinds import RESULTS
+from batchrun.report.outputs import Inputs, is_device, listed
 from batchrun.report.results import View
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from batchrun.ports.ledger import Batch, Ledger, Outcome
+    from batchrun.report.outputs import OutputFile
 
 _PARQUET: Final = "parquet"
 _FORMATS: Final = (*(one.value for one in report.Format), _PARQUET)
-_STDOUT: Final = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,9 @@ class _Wanted:
 
     view: View
     format: str
-    output: str | None  #: None: nothing but the manifest of failed rows
-    failed_manifest: Path | None
+    is_wanted: bool  #: False: nothing but the manifest of failed rows
+    output: OutputFile | None  #: None is stdout
+    failed_manifest: OutputFile | None
     safe_csv: bool
 
 
@@ -94,6 +97,12 @@ class _Wanted:
     help="Write the rows that ended without success, or that --where chooses, as a manifest: .yaml, .json, "
     ".jsonl, .csv or .tsv, without its retry:. Without -o, write nothing else.",
 )
+@option(
+    "--force",
+    is_flag=True,
+    show_default=False,
+    help="Replace the file of --failed-manifest if it is there already.",
+)
 @SAFE_CSV
 @LEDGER
 def results(**options: Any) -> None:
@@ -107,20 +116,17 @@ def results(**options: Any) -> None:
 
 async def _results(options: dict[str, Any]) -> None:
     view = _view(options)
-    if options["failed_manifest"] is not None:
-        from batchrun.cli.showing.failed_manifest import manifest_format  # noqa: PLC0415 (loads the manifest's formats)
-
-        manifest_format(Path(options["failed_manifest"]))  # before anything is opened
+    failed_manifest = _failed_manifest(options)  # before anything is opened
     async with open_ledger(options["ledger"]) as ledger:
         batch = await find_batch(ledger, options["batch"])
         await asked.check(ledger, batch.name, view.where, view.names)
-        wanted = _wanted(options, view, batch)
+        wanted = _wanted(options, view, batch, failed_manifest)
         if wanted.failed_manifest is not None:
             await _write_failed(wanted.failed_manifest, ledger, batch, view)
-        if wanted.output == _STDOUT:
+        if wanted.output is not None:
+            await _to_file(wanted.output, asked.outcomes(ledger, batch.name, view), wanted)
+        elif wanted.is_wanted:
             await _to_stdout(asked.outcomes(ledger, batch.name, view), wanted)
-        elif wanted.output is not None:
-            await _to_file(Path(wanted.output), asked.outcomes(ledger, batch.name, view), wanted)
 
 
 def _view(options: dict[str, Any]) -> View:
@@ -131,31 +137,50 @@ def _view(options: dict[str, Any]) -> View:
     )
 
 
-def _wanted(options: dict[str, Any], view: View, batch: Batch) -> _Wanted:
-    failed, output = options["failed_manifest"], options["output"]
-    check_folder(output)
-    check_folder(failed)
-    suffix = Path(output or "").suffix.removeprefix(".").lower()
-    format_ = options["results_format"] or (suffix if suffix in _FORMATS else report.Format.CSV.value)
-    if output is None and failed is None:
+def _failed_manifest(options: dict[str, Any]) -> OutputFile | None:
+    if options["failed_manifest"] is None:
+        return None
+    from batchrun.cli.showing.failed_manifest import manifest_output  # noqa: PLC0415 (loads the manifest's formats)
+
+    inputs = Inputs(ledger=options["ledger"])
+    return manifest_output(Path(options["failed_manifest"]), inputs, force=options["force"])
+
+
+def _wanted(options: dict[str, Any], view: View, batch: Batch, failed_manifest: OutputFile | None) -> _Wanted:
+    format_, place = _format(options), options["output"]
+    if place is None:
         # A part of the results must not take the place of the whole.
-        output = f"{batch.name}.results.{format_}" if view == report.WHOLE else _STDOUT
-    if format_ == _PARQUET and output is not None:
-        _check_parquet(output)
+        place = f"{batch.name}.results.{format_}" if view == report.WHOLE else STDOUT
+    is_wanted = options["output"] is not None or failed_manifest is None
+    if format_ == _PARQUET and is_wanted:
+        _check_parquet(is_stdout=place == STDOUT)
+    inputs = Inputs(ledger=options["ledger"])
+    output = named(place, RESULTS[format_], option="-o FILE", inputs=inputs) if is_wanted else None
     return _Wanted(
         view=view,
         format=format_,
+        is_wanted=is_wanted,
         output=output,
-        failed_manifest=None if failed is None else Path(failed),
+        failed_manifest=failed_manifest,
         safe_csv=options["safe_csv"],
     )
 
 
-def _check_parquet(output: str) -> None:
+def _format(options: dict[str, Any]) -> str:
+    """Give the format that was asked for, or that the file's name says."""
+    place, asked = options["output"] or "", options["results_format"]
+    ending = Path(place).suffix.lower()
+    known = tuple(end for kind in RESULTS.values() for end in kind.endings)
+    if ending and ending not in known and not is_device(Path(place)):
+        raise UsageError(f"-o {place}: the name of results must end in {listed(known)}")
+    return asked or ending.removeprefix(".") or report.Format.CSV.value
+
+
+def _check_parquet(*, is_stdout: bool) -> None:
     from batchrun.report import parquet  # noqa: PLC0415
 
     parquet.check()
-    if output == _STDOUT and sys.stdout is not None and sys.stdout.isatty():
+    if is_stdout and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError("Parquet is not for a terminal to show; give -o FILE, or --format csv")
 
 
@@ -176,19 +201,19 @@ async def _to_stdout(outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
         raise ResultsError("stdout", error) from error
 
 
-async def _to_file(path: Path, outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
+async def _to_file(output: OutputFile, outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
     if wanted.format == _PARQUET:
         from batchrun.report.replacing import replacing_bytes  # noqa: PLC0415
 
         try:
-            with replacing_bytes(path) as file:
+            with replacing_bytes(output) as file:
                 count = await _fill_parquet(file, outcomes, wanted)
         except OSError as error:
-            raise ResultsError(path, error) from error
+            raise ResultsError(output.path, error) from error
     else:
         format_ = report.Format(wanted.format)
-        count = await report.write(path, outcomes, format_, is_safe=wanted.safe_csv, view=wanted.view)
-    say(printable(f"{path}: {_rows(count)}"))
+        count = await report.write(output, outcomes, format_, is_safe=wanted.safe_csv, view=wanted.view)
+    say(printable(f"{output.path}: {_rows(count)}"))
 
 
 async def _fill_parquet(file: Any, outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> int:
@@ -197,15 +222,15 @@ async def _fill_parquet(file: Any, outcomes: AsyncIterator[Outcome], wanted: _Wa
     return await report.fill(ParquetSink(file, wanted.view), outcomes, wanted.view)
 
 
-async def _write_failed(path: Path, ledger: Ledger, batch: Batch, view: View) -> None:
+async def _write_failed(output: OutputFile, ledger: Ledger, batch: Batch, view: View) -> None:
     from batchrun.cli.showing.failed_manifest import write_failed  # noqa: PLC0415 (loads the manifest's formats)
 
-    count = await write_failed(path, asked.outcomes(ledger, batch.name, view), view)
+    count = await write_failed(output, asked.outcomes(ledger, batch.name, view), view)
     if count:
-        complain(printable(f"{path}: {_rows(count)}"))
+        complain(printable(f"{output.path}: {_rows(count)}"))
     else:
         which = "is chosen by --where" if view.where else "ended without success"
-        complain(printable(f"{batch.name}: no row {which}; {path} was not written"))
+        complain(printable(f"{batch.name}: no row {which}; {output.path} was not written"))
 
 
 def _rows(count: int) -> str:

@@ -1,0 +1,159 @@
+"""
+Where an output may go: onto no input, and onto no file that is something else.
+
+Belongs here: that decision, for every file that batchrun writes for people. Does not: writing it
+(``replacing``), what marks a file as one of ours (``kinds``).
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: What SQLite and the leases keep beside a ledger, by the end of its name.
+_BESIDE_A_LEDGER: Final = ("-wal", "-shm", "-journal")
+_LEASE: Final = "-lease-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a command reads or keeps, and must never replace."""
+
+    ledger: str | Path | None = None
+    read: tuple[str | Path, ...] = ()  #: manifests, the files of their rows, defaults, prices
+    others: tuple[Path, ...] = ()  #: what else the command writes
+
+    def role_of(self, path: Path) -> str | None:
+        """
+        Say what the file at *path* is, by whichever of its names; None for none of these.
+
+        Raises:
+            OSError: It cannot be found out.
+        """
+        if self.ledger is not None and _is_of_ledger(path, Path(self.ledger)):
+            return "the ledger, or belongs to it"
+        if any(_is_same(path, Path(one)) for one in self.read):
+            return "read by this command"
+        return "another output" if any(_is_same(path, one) for one in self.others) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is written: how its file's name ends, and how one is told that may be replaced."""
+
+    what: str  #: ``results``, ``a report``
+    endings: tuple[str, ...]  #: the extensions that mean it, such as ``.csv``
+    is_one: Callable[[Path], bool] | None = None  #: None: what is there is only replaced by force
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFile:
+    """A file to be written."""
+
+    path: Path
+    kind: Kind
+    option: str  #: how another place is given: ``--results FILE``
+    inputs: Inputs = field(default_factory=Inputs)
+    force: bool = False  #: whether a file that is there may be replaced, unless it is an input
+
+    def check(self) -> None:
+        """
+        See that it may be written; every writer asks this before it begins, and again before it replaces.
+
+        Raises:
+            UsageError: It may not; says why, and what to do.
+        """
+        try:
+            self._check_inputs()
+            self._check_name()
+            self._check_place()
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise self._refused(
+                f"cannot be written: {reason or 'this is no path that a file can have'}"
+            ) from error
+
+    def _check_inputs(self) -> None:
+        if (role := self.inputs.role_of(self.path)) is not None:
+            raise self._refused(f"is for something else: it is {role}, and is never replaced")
+
+    def _check_name(self) -> None:
+        ending = self.path.suffix.lower()
+        if ending and ending not in self.kind.endings and not is_device(self.path):
+            raise self._refused(
+                f"would not be what its name says: that of {self.kind.what} must end in "
+                f"{listed(self.kind.endings)}"
+            )
+
+    def _check_place(self) -> None:
+        place = self.path.resolve()
+        if not place.parent.is_dir():
+            raise self._refused(f"cannot be written: there is no folder {self.path.parent}; make it", ", or")
+        try:
+            mode = place.stat().st_mode
+        except FileNotFoundError:
+            mode = None
+        if mode is not None and not stat.S_ISREG(mode):
+            if stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
+                raise self._refused("cannot be written: it is not a file")
+            return
+        if not os.access(place.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "its folder may not be written")
+        if mode is not None and not self.force and not is_device(self.path):
+            self._check_replaceable(place)
+
+    def _check_replaceable(self, place: Path) -> None:
+        if self.kind.is_one is None:
+            raise self._refused("is there already; give --force to replace it", ", or")
+        if place.stat().st_size and not self.kind.is_one(place):
+            raise self._refused(
+                f"is for something else: what is there is not {self.kind.what} that batchrun wrote; "
+                "move it away",
+                ", or",
+            )
+
+    def _refused(self, why: str, then: str = ";") -> UsageError:
+        return UsageError(f"{self.path} {why}{then} give another {self.option}")
+
+
+def is_device(path: Path) -> bool:
+    """Tell whether *path* is a way to something that is open already, such as ``/dev/stdout``."""
+    return path.absolute().parts[1:2] in {("dev",), ("proc",)}
+
+
+def listed(endings: tuple[str, ...]) -> str:
+    """Name the endings: ``.csv, .json or .jsonl``."""
+    *first, last = endings
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _is_of_ledger(path: Path, ledger: Path) -> bool:
+    return any(_is_same(path, one) for one in _of_ledger(ledger)) or any(
+        path.resolve().parent == one.parent and path.resolve().name.startswith(f"{one.name}{_LEASE}")
+        for one in {ledger.resolve(), ledger.absolute()}
+    )
+
+
+def _of_ledger(ledger: Path) -> Iterator[Path]:
+    """Give the ledger and all that is beside it, or may come to be; SQLite follows links, others may not."""
+    for one in {ledger.resolve(), ledger.absolute()}:
+        yield one
+        yield from (one.with_name(f"{one.name}{end}") for end in _BESIDE_A_LEDGER)
+        yield from one.parent.glob(f"{glob.escape(one.name)}{_LEASE}*")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Tell whether two names mean one file, whether it is there or not."""
+    if path.exists() and other.exists():
+        return path.samefile(other)
+    return path.resolve() == other.resolve()

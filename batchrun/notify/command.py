@@ -20,6 +20,7 @@ import anyio
 
 from batchrun.errors import NoticeError
 from batchrun.notify.channel import Channel
+from batchrun.notify.last_words import LastWords
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
 #: Seconds between the request to end and the end.
 _GRACE: Final = 2.0
-#: Bytes of its last words that are looked at, and characters that are told.
-_TAIL: Final = 4096
-_TOLD: Final = 300
 #: What a shell says with its exit code where it could not run the command.
 _CURES: Final = {
     126: "make it executable",
@@ -61,21 +59,21 @@ class Command(Channel):
 
     async def deliver(self, message: Message) -> None:
         """Run it to its end; if cancelled, end it with all that it started."""
-        # Files instead of pipes: whoever does not read, or leaves a child behind, holds nothing up.
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+        # A file, not a pipe: whoever does not read it holds nothing up.
+        with tempfile.TemporaryFile() as given, LastWords() as said:
             given.write(message.as_json.encode() + b"\n")
             given.seek(0)
             code = await self._run(given, said, _environment(message))
             if code != 0:
-                raise NoticeError(_how_it_ended(code, _tail(said)), cure=_CURES.get(code, "mend the command"))
+                raise NoticeError(_how_it_ended(code, said.text), cure=_CURES.get(code, "mend the command"))
 
-    async def _run(self, given: IO[bytes], said: IO[bytes], environment: Mapping[str, str]) -> int:
+    async def _run(self, given: IO[bytes], said: LastWords, environment: Mapping[str, str]) -> int:
         try:
             process = await anyio.open_process(
                 ["/bin/sh", "-c", self._command],
                 stdin=given,
-                stdout=said,
-                stderr=said,
+                stdout=said.writing,
+                stderr=said.writing,
                 env=environment,
                 start_new_session=True,
             )
@@ -83,7 +81,7 @@ class Command(Channel):
             raise NoticeError(
                 f"/bin/sh cannot be run: {error.strerror}", cure="look at the machine"
             ) from error
-        async with process:
+        async with process, said.heard():
             try:
                 return await process.wait()
             except anyio.get_cancelled_exc_class():
@@ -117,13 +115,6 @@ def _environment(message: Message) -> Mapping[str, str]:
     }
     known = {f"BATCHRUN_HOOK_{name}": str(value) for name, value in facts.items() if value is not None}
     return {**os.environ, **known}
-
-
-def _tail(said: IO[bytes]) -> str:
-    size = said.seek(0, os.SEEK_END)
-    said.seek(max(0, size - _TAIL))
-    text = said.read(_TAIL).decode(errors="replace").strip()
-    return text[-_TOLD:]
 
 
 def _how_it_ended(code: int, last_words: str) -> str:

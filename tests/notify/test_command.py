@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import anyio
 import pytest
@@ -64,9 +65,23 @@ async def test_much_output_holds_nothing_up_and_its_end_is_told():
     assert len(caught.value.reason) < 400
 
 
-async def test_a_child_that_stays_behind_holds_nothing_up():
+@pytest.mark.parametrize("text", ["sleep 20 &", "yes & sleep 0.1"])
+async def test_a_child_that_stays_behind_holds_nothing_up(text):
     with anyio.fail_after(5):
-        await command("sleep 20 &").deliver(message())
+        await command(text).deliver(message())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="/proc is Linux's")
+async def test_what_is_said_without_an_end_takes_no_room(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    sizes = tmp_path.parent / "sizes"
+    # What has no name any more takes room too: all that this process has open there.
+    look = f"case $(readlink $one) in {tmp_path}/*) stat -Lc %s $one;; esac"
+    await command(
+        f"yes & sleep 0.5; for one in /proc/$PPID/fd/*; do {look}; done > {sizes}; kill $!"
+    ).deliver(message())
+    (size,) = sizes.read_text(encoding="utf-8").split()
+    assert int(size) < 10_000, "there is the summary, and nothing else"
 
 
 @pytest.mark.parametrize("prelude", ["", "trap '' TERM; "])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from batchrun.cli.completion import batches, files
-from batchrun.cli.values import Duration, Lines, PacedRate
+from batchrun.cli.values import Duration, Lines, OutputPath, PacedRate
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ PACE = stacked(
 
 RESULTS = option(
     "--results",
+    type=OutputPath(),
     metavar="FILE",
     help="Where the results go, .csv, .json or .jsonl.  [default: BATCH.results.csv in this directory]",
 )

@@ -43,6 +43,10 @@ class Lines(click.ParamType[str]):
     envvar_list_splitter = "\n"
 
 
+class OutputPath(click.types.StringParamType):
+    """The path of a file that is written, which not every file of settings may choose."""
+
+
 class PacedRate(click.ParamType[Rate]):
     """Calls per second: a number above zero that is never exceeded, ``auto``, or ``unlimited``."""
 

@@ -73,11 +73,11 @@ def test_a_launch_with_settings_alone(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005")
     shell.write(
         "pyproject.toml",
-        f'[tool.batchrun]\nendpoint-url = "{simulated.url}"\ndefaults = ["defaults.yaml"]\n'
+        '[tool.batchrun]\ndefaults = ["defaults.yaml"]\n'
         'ledger = "mine.db"\n[tool.batchrun.run]\npoll-interval = "0.2s"\nresults = "mine.json"\n',
     )
     manifest, *_ = shell.cohort(3)
-    done = shell.run("run", manifest)
+    done = shell.run("run", manifest, BATCHRUN_ENDPOINT_URL=simulated.url)
     assert done.returncode == 0, done.stderr
     assert (shell.folder / "mine.json").exists()
     assert "cohort: 3 succeeded" in shell.run("status").stdout
@@ -90,6 +90,29 @@ def test_a_verb_in_a_group_takes_its_table(shell: Shell):
     done = shell.run("manifest", "from-s3", "-", stdin="s3://b/x.bam\n")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["id"] == "x"
+
+
+def test_what_a_file_that_was_found_may_not_say_stops_every_verb_and_is_shown(shell: Shell):
+    text = 'region = "eu-central-1"\nledger = "/tmp/l.db"\nendpoint-url = "https://u:secret@evil.example"\n'
+    shell.write("batchrun.toml", f'{text}[run]\nresults = "../x.csv"\n')
+    for words in (["status"], ["run", "x.csv"], ["results"]):
+        done = shell.run(*words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "batchrun.toml:3: 'endpoint-url' says where calls go" in done.stderr
+        assert "batchrun.toml:5: 'results' writes outside this folder, to ../x.csv" in done.stderr
+        assert done.stderr.count("--config FILE") == 2
+    done = shell.run("config", "run", "--json")
+    assert (done.returncode, done.stderr.count("--config FILE")) == (2, 2)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    shown = {row["option"]: (row["source"], row["place"]) for row in rows}
+    assert shown["endpoint-url"] == ("refused", "batchrun.toml:3")
+    assert shown["results"] == ("refused", "batchrun.toml:5")
+    assert shown["region"] == ("file", "batchrun.toml:1")
+    assert shown["ledger"] == ("file", "batchrun.toml:2")
+    assert "secret" not in done.stdout + done.stderr
+    named = shell.run("--config", "batchrun.toml", "config", "run", "--json")
+    assert named.returncode == 0
+    assert '"refused"' not in named.stdout
 
 
 def test_another_file_or_none(shell: Shell):

@@ -15,7 +15,7 @@ from batchrun.cli.main import cli
 from batchrun.cli.options import option
 from batchrun.cli.settings.file import SettingsFile, find, line_of, parsed
 from batchrun.cli.settings.names import REFUSED, default_map, options_of, settings_for, verbs_of
-from batchrun.cli.values import Duration, PacedRate
+from batchrun.cli.values import Duration, OutputPath, PacedRate
 from batchrun.errors import UsageError
 
 ROOT_CONTEXT = click.Context(cli)
@@ -36,6 +36,9 @@ VERBS: dict[tuple[str, ...], click.Command] = {
         option("--wait", type=Duration(), default="1m"),
         option("--on-end"),
         option("--notify-url"),
+        option("--endpoint-url"),
+        option("--wake-queue"),
+        option("--results", type=OutputPath()),
         option("--tags/--no-tags", default=True),
         option("--set", "sets", multiple=True),
         option("--concurrency", type=click.IntRange(1, 9), default=3),
@@ -145,6 +148,11 @@ def test_a_value_that_the_option_refuses_is_told_with_file_line_and_key(line, pr
         ("yes = true", "'yes' cannot be set in a file: whoever is asked must answer"),
         ('on-end = "rm -rf /"', "'on-end' runs a command or calls somebody"),
         ('notify-url = "https://evil.example"', "'notify-url' runs a command or calls somebody"),
+        ('endpoint-url = "http://127.0.0.1:9"', "'endpoint-url' says where calls go"),
+        ('wake-queue = "https://evil.example"', "'wake-queue' says where calls go"),
+        ('results = "/tmp/x.csv"', "'results' writes outside this folder, to /tmp/x.csv"),
+        ('results = "../x\\u0007\\n.csv"', "'results' writes outside this folder, to ../x"),
+        ('results = "below/../../x.csv"', "'results' writes outside this folder"),
         ("[[run]]", "'run' is a verb: its settings stand in a table, [run]"),
         ("[runn]", "there is no option 'runn'; did you mean 'run'?"),
     ],
@@ -173,6 +181,31 @@ def test_a_hook_is_taken_from_a_file_that_was_named():
     text = 'on-end = "./tell"\n[run]\n'
     assert default_map(file_of(text, is_named=True), VERBS, ("run",)) == {"run": {"on_end": "./tell"}}
     assert "--config" in problems_of('[run]\non-end = "./tell"\n')[0]
+
+
+@pytest.mark.parametrize("link", ["out.csv", "out"])
+def test_a_link_that_leads_out_of_the_folder_is_followed(tmp_path, monkeypatch, link):
+    folder = tmp_path / "folder"
+    (folder / "below").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    (folder / link).symlink_to("../" if link == "out" else "../nothing-yet.csv")
+    (folder / "in.csv").symlink_to("below/x.csv")
+    text = f'results = "{link}/x.csv"\n' if link == "out" else f'results = "{link}"\n'
+    (told,) = problems_of(text, ("run",))
+    assert "writes outside this folder" in told
+    assert "--config FILE" in told
+    for inside in ("below/x.csv", "in.csv", "x.csv", "./x.csv"):
+        assert default_map(file_of(f'results = "{inside}"'), VERBS, ("run",))["run"] == {"results": inside}
+    assert default_map(file_of(text, is_named=True), VERBS, ("run",))["run"]["results"].startswith(link)
+
+
+def test_each_option_with_a_file_is_known_to_write_or_to_read_it():
+    """One that writes must be an OutputPath, or a folder that one only got could have it write anywhere."""
+    read = {"config", "defaults", "ids-from", "prices"}
+    for path, verb in REAL_VERBS.items():
+        for key, one in options_of(verb).items():
+            if "FILE" in (one.metavar or "") and key not in read:
+                assert isinstance(one.type, OutputPath), f"--{key} of {path}"
 
 
 # Lines

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchrun.cli.options import option, stacked
-from batchrun.cli.values import Duration, Lines
+from batchrun.cli.values import Duration, Lines, OutputPath
 from batchrun.errors import UsageError
 from batchrun.service.target import Target
 
@@ -55,6 +55,7 @@ TOLD = stacked(
     option("--hook-timeout", type=Duration(), default="30s", help="How long each of these may take."),
     option(
         "--metrics-file",
+        type=OutputPath(),
         metavar="FILE",
         help="Keep metrics of the launch there for Prometheus, as node exporter's textfile collector reads "
         "them from *.prom.",

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.cli.settings.names import REFUSED, is_general, is_hook, options_of
+from batchrun.cli.settings.names import REFUSED, is_general, options_of
+from batchrun.cli.settings.trust import is_address, is_hook
+from batchrun.cli.values import OutputPath
 
 if TYPE_CHECKING:
     from batchrun.cli.settings.names import Names, Verbs
@@ -50,8 +52,10 @@ def example(verbs: Verbs) -> str:
 
 def _lines(key: str, option: click.Option) -> str:
     words = " ".join((option.help or "").split("  [")[0].split())
-    if is_hook(key):
+    if is_hook(key) or is_address(key):
         words += " Only in a file that --config or BATCHRUN_CONFIG names."
+    elif isinstance(option.type, OutputPath):
+        words += " Outside this folder only in a file that --config or BATCHRUN_CONFIG names."
     comment = textwrap.fill(words, _WIDTH, initial_indent="# ", subsequent_indent="# ")
     return f"{comment}\n# {key} = {json.dumps(_value(option))}"
 

@@ -15,6 +15,7 @@ import click
 
 from batchrun.cli.options import variable
 from batchrun.cli.settings.file import find
+from batchrun.cli.settings.trust import refusal
 from batchrun.errors import UsageError
 
 if TYPE_CHECKING:
@@ -109,11 +110,6 @@ def is_general(key: str, option: click.Option) -> bool:
     return option.envvar == variable(key)
 
 
-def is_hook(key: str) -> bool:
-    """Tell whether the option makes batchrun run a command or call somebody: --on-EVENT, --notify-CHANNEL."""
-    return key.startswith(("on-", "notify-"))
-
-
 def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dict[str, Setting]:
     """Give what *file* sets of a verb's options, by key: its own table wins over those around it."""
     chosen: dict[str, Setting] = {}
@@ -130,7 +126,7 @@ def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dic
     return chosen
 
 
-def default_map(file: SettingsFile, verbs: Verbs, below: Names) -> dict[str, Any]:
+def default_map(file: SettingsFile, verbs: Verbs, below: Names, *, is_shown: bool = False) -> dict[str, Any]:
     """
     Give the defaults that *file* sets of all verbs below *below*, nested as click wants them.
 
@@ -138,11 +134,12 @@ def default_map(file: SettingsFile, verbs: Verbs, below: Names) -> dict[str, Any
         file: The settings; each name in it is checked, whichever verb it is for.
         verbs: All that there are.
         below: Those whose values are wanted, and checked; empty for all.
+        is_shown: Whether they are only shown, so that what the file may not say is no reason to stop.
 
     Raises:
         UsageError: All that is wrong, a problem on each line.
     """
-    problems = list(_wrong_names(file, verbs))
+    problems = [*_wrong_names(file, verbs), *([] if is_shown else refusals(file, verbs))]
     defaults: dict[str, Any] = {}
     for path, command in verbs.items():
         if path[: len(below)] != below:
@@ -159,6 +156,19 @@ def default_map(file: SettingsFile, verbs: Verbs, below: Names) -> dict[str, Any
     if problems:
         raise UsageError("\n".join(one.replace("\n", "\\n") for one in dict.fromkeys(problems)))
     return defaults
+
+
+def refusals(file: SettingsFile, verbs: Verbs) -> list[str]:
+    """Say what *file* may not set, if it was merely found, each with its place."""
+    if file.is_named:
+        return []
+    found = [
+        f"{file.place(setting.keys)}: {why}".replace("\n", "\\n")
+        for path, command in verbs.items()
+        for key, setting in settings_for(file, path, command).items()
+        if (why := refusal(key, options_of(command)[key], setting.value)) is not None
+    ]
+    return list(dict.fromkeys(found))
 
 
 def value_for(option: click.Option, value: Any, context: click.Context) -> Any:
@@ -229,24 +239,17 @@ def _wrong_names(file: SettingsFile, verbs: Verbs) -> Iterator[str]:
         for key, value in table.items():
             if key in tables and isinstance(value, dict):
                 yield from walk(value, (*here, key))
-            elif problem := _wrong_name(key, value, below, tables, is_named=file.is_named, is_top=not here):
+            elif problem := _wrong_name(key, value, below, tables, is_top=not here):
                 yield f"{file.place((*here, key))}: {problem}"
 
     return walk(file.table, ())
 
 
-def _wrong_name(
-    key: str, value: Any, below: Verbs, tables: set[str], *, is_named: bool, is_top: bool
-) -> str | None:
+def _wrong_name(key: str, value: Any, below: Verbs, tables: set[str], *, is_top: bool) -> str | None:
     having = [path for path, verb in below.items() if key in options_of(verb)]
     has_place = not is_top or any(is_general(key, options_of(below[path])[key]) for path in having)
     if key in REFUSED:
         return f"'{key}' cannot be set in a file: {REFUSED[key]}"
-    if having and is_hook(key) and not is_named:
-        return (
-            f"'{key}' runs a command or calls somebody, and is not taken from a file that merely lies in the "
-            "working directory; name the file with --config or BATCHRUN_CONFIG"
-        )
     if having and not has_place:
         return f"'{key}' is not the same for all verbs: set it in {_listed(having)}"
     if having:

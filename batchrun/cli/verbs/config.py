@@ -22,11 +22,12 @@ from batchrun.cli.settings.names import (
     default_map,
     file_in_force,
     is_general,
-    is_hook,
     options_of,
+    refusals,
     settings_for,
     verbs_of,
 )
+from batchrun.cli.settings.trust import is_hook, refusal
 from batchrun.cli.speak import emit, say
 from batchrun.errors import UsageError
 from batchrun.model.foreign import masked
@@ -51,7 +52,7 @@ class Row:
 
     option: str
     value: Any  #: as it would be typed, or JSON's own; None is unset
-    origin: str  #: flag, environment, file, default, or aws
+    origin: str  #: flag, environment, file, refused (the file may not say it), default, or aws
     place: str | None  #: the variable, the file and line, or where AWS has it
     verbs: tuple[str, ...]
 
@@ -110,6 +111,7 @@ def config(context: click.Context, /, *, verb: tuple[str, ...], as_json: bool, i
 
     For all verbs, or as VERB would run with these OPTIONS; nothing is run. Where no option says AWS profile,
     region and endpoint, they are shown as AWS's own variables and files have them; credentials never are.
+    Exits with 2 where the file says what it may not.
     """
     root = context.find_root()
     if init:
@@ -128,6 +130,8 @@ def config(context: click.Context, /, *, verb: tuple[str, ...], as_json: bool, i
     else:
         for row in rows:
             say("\t".join(row.cells()))
+    if file is not None and (refused := refusals(file, verbs_of(root.command, root))):
+        raise UsageError("\n".join(refused))
 
 
 def _split(root: click.Context, words: Sequence[str]) -> tuple[Names, tuple[str, ...]]:
@@ -152,7 +156,7 @@ def _rows(
     root: click.Context, file: SettingsFile | None, below: Names, arguments: Sequence[str]
 ) -> Iterator[Row]:
     verbs = verbs_of(root.command, root)
-    defaults = default_map(file, verbs, below) if file else {}
+    defaults = default_map(file, verbs, below, is_shown=True) if file else {}
     for path, command in verbs.items():
         if path[: len(below)] == below and path != ("config",):
             inner = defaults
@@ -211,7 +215,9 @@ class _Verb:
             case _SOURCE.ENVIRONMENT:
                 return "environment", str(one.envvar)
             case _SOURCE.DEFAULT_MAP if self._file is not None:
-                return "file", self._file.place(self._settings[key].keys)
+                setting = self._settings[key]
+                is_refused = not self._file.is_named and refusal(key, one, setting.value) is not None
+                return "refused" if is_refused else "file", self._file.place(setting.keys)
             case _:
                 return "default", None
 

@@ -17,6 +17,7 @@ from batchrun.cli.printable import printable
 from batchrun.cli.showing.cost_lines import facts, lines
 from batchrun.cli.showing.output_file import STDOUT, drafted, named
 from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.values import OutputPath
 from batchrun.cli.verbs.forecast import forecast
 from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, prices_for
 from batchrun.cli.verbs.status import find_batch
@@ -64,9 +65,20 @@ _FILES: Final = {
     metavar="FILE",
     help="Prices per hour, as --save-prices writes them.  [default: ask the Pricing API]",
 )
-@option("--save-prices", metavar="FILE", help="Write the prices that were asked for into this file.")
+@option(
+    "--save-prices",
+    type=OutputPath(),
+    metavar="FILE",
+    help="Write the prices that were asked for into this file.",
+)
 @DYNAMIC_GIB
-@option("-o", "--output", metavar="FILE", help="Write a row for each attempt into this file; - is stdout.")
+@option(
+    "-o",
+    "--output",
+    type=OutputPath(),
+    metavar="FILE",
+    help="Write a row for each attempt into this file; - is stdout.",
+)
 @option(
     "--format",
     "costs_format",

@@ -13,7 +13,7 @@ import anyio
 import click
 
 from batchrun.cli.options import MANIFEST, SERVICE, option, stacked
-from batchrun.cli.values import Duration
+from batchrun.cli.values import Duration, OutputPath
 
 _HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 _FORCE: Final = option(
@@ -39,7 +39,13 @@ def manifest() -> None:
 @MANIFEST
 @stacked(
     option(
-        "-o", "--output", required=True, metavar="FILE", envvar=None, help="Where to write it; - is stdout."
+        "-o",
+        "--output",
+        type=OutputPath(),
+        required=True,
+        metavar="FILE",
+        envvar=None,
+        help="Where to write it; - is stdout.",
     ),
     option(
         "--to",
@@ -49,6 +55,7 @@ def manifest() -> None:
     ),
     option(
         "--defaults-out",
+        type=OutputPath(),
         metavar="FILE",
         help="Put what all rows share into this YAML or JSON file, for --defaults; with --to native, the "
         "defaultRunSetting, and -o becomes the array of settings for S3.",
@@ -86,7 +93,13 @@ def convert(**options: Any) -> None:
         "--workflow-version", metavar="NAME", help="The workflow's version.  [default: its default version]"
     ),
     option(
-        "-o", "--output", default="-", metavar="FILE", envvar=None, help="Where to write it; - is stdout."
+        "-o",
+        "--output",
+        type=OutputPath(),
+        default="-",
+        metavar="FILE",
+        envvar=None,
+        help="Where to write it; - is stdout.",
     ),
     _FORCE,
 )
@@ -140,7 +153,13 @@ def init(**options: Any) -> None:
         help="What to do about rows that lack a file that others have.",
     ),
     option(
-        "-o", "--output", default="-", metavar="FILE", envvar=None, help="Where to write it; - is stdout."
+        "-o",
+        "--output",
+        type=OutputPath(),
+        default="-",
+        metavar="FILE",
+        envvar=None,
+        help="Where to write it; - is stdout.",
     ),
     option(
         "--to",

@@ -13,6 +13,7 @@ from batchrun.cli.options import BATCH, LEDGER, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import named
 from batchrun.cli.speak import say, swallow
+from batchrun.cli.values import OutputPath
 from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
@@ -25,6 +26,7 @@ from batchrun.report.outputs import Inputs
 @option(
     "-o",
     "--output",
+    type=OutputPath(),
     metavar="FILE",
     envvar="BATCHRUN_REPORT_OUTPUT",
     help="Where to write it; - is stdout.  [default: BATCH.report.html]",

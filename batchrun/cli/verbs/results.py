@@ -18,7 +18,7 @@ from batchrun.cli.options import BATCH, LEDGER, SAFE_CSV, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import STDOUT, named
 from batchrun.cli.speak import complain, say, swallow
-from batchrun.cli.values import Lines
+from batchrun.cli.values import Lines, OutputPath
 from batchrun.cli.verbs.status import find_batch
 from batchrun.errors import ResultsError, UsageError
 from batchrun.report import asked, where
@@ -66,6 +66,7 @@ class _Wanted:
 @option(
     "-o",
     "--output",
+    type=OutputPath(),
     metavar="FILE",
     help="Where to write them; - is stdout.  [default: BATCH.results.FORMAT, or stdout where --where, "
     "--columns or --attempts ask for something else than the whole]",
@@ -93,6 +94,7 @@ class _Wanted:
 )
 @option(
     "--failed-manifest",
+    type=OutputPath(),
     metavar="FILE",
     help="Write the rows that ended without success, or that --where chooses, as a manifest: .yaml, .json, "
     ".jsonl, .csv or .tsv, without its retry:. Without -o, write nothing else.",

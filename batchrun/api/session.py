@@ -76,7 +76,7 @@ class Session:
             target: Which HealthOmics, as the AWS configuration says unless it says otherwise.
             rate: StartRun calls per second.
             read_rate: Calls per second of each other operation.
-            credentials_wait: Seconds to wait for expired credentials to come back.
+            credentials_wait: Seconds to wait for credentials to come back once a call was accepted.
             clock: The time; the machine's own unless another is given.
         """
         self._path = ledger
@@ -102,9 +102,12 @@ class Session:
                 self._ledger = await self._stack.enter_async_context(await open_ledger(self._path))
             return self._ledger
 
-    async def service(self) -> AwsHealthOmics:
+    async def service(self, *, waits: bool = True) -> AwsHealthOmics:
         """
         Give the service to one more launch, connected where need be.
+
+        Args:
+            waits: Whether the launch waits for credentials that were good and are not any more.
 
         Raises:
             UsageError: No region or no such profile.
@@ -125,7 +128,7 @@ class Session:
                     patience=Patience(credentials=self._credentials_wait),
                 )
                 self._connection = await self._stack.enter_async_context(connecting)
-            return self._connection.apart()
+            return self._connection.apart(waits=waits)
 
     async def service_of(self, batch: Batch) -> AwsHealthOmics:
         """
@@ -167,7 +170,8 @@ class Session:
         """
         ttl = timedelta(seconds=lease)
         has_ended = await self._has_ended(manifest)
-        service = None if has_ended else await self.service()
+        waits = limits.mode is not Mode.ONCE
+        service = None if has_ended else await self.service(waits=waits)
         ledger = await self.ledger()
         if service is not None:
             points.reached(Point.LEDGER_OPENED)
@@ -178,7 +182,7 @@ class Session:
             points.reached(Point.SYNCED)
             if service is None and (await ledger.counts(held.batch)).open:
                 # A row came back that had left the manifest unsent.
-                service = await self.service()
+                service = await self.service(waits=waits)
                 await self._open_batch(ledger, manifest.batch, service)
             own = replace(limits, retry=limits.retry.over(manifest.retry))
             timing = Timing(lease=ttl, deadline=deadline)

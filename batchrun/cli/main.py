@@ -18,6 +18,7 @@ import click
 
 from batchrun import __version__
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
+from batchrun.cli.foreign_logs import silence
 from batchrun.cli.options import option
 from batchrun.cli.printable import printable
 from batchrun.cli.settings.names import take_file
@@ -107,6 +108,7 @@ def main() -> NoReturn:
     """Run the command line and end the process with the exit code that says how it went."""
     # Until a launch listens itself, SIGTERM ends the process as Ctrl-C does: with a word and an exit code.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    silence()
     try:
         code = cli.main(prog_name="batchrun", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 (the last line of defence)

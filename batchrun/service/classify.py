@@ -23,7 +23,9 @@ from batchrun.errors import (
     OutcomeUnknownError,
     QuotaExceededError,
     RefusedError,
+    ServiceUnusableError,
     ThrottledError,
+    UsageError,
 )
 from batchrun.model.foreign import masked, shortened, storable
 
@@ -79,24 +81,8 @@ BY_CODE: Final[dict[str, type[CallError]]] = {
     "RequestTimeout": OutcomeUnknownError,
 }
 
-#: Credentials that were good and can be again without anybody's mistake.
-EXPIRED: Final = frozenset(
-    {
-        "ExpiredTokenException",
-        "ExpiredToken",
-        "RequestExpired",
-        "TokenRefreshRequired",
-        "UnauthorizedSSOToken",
-    }
-)
-
-_NO_CREDENTIALS: Final = (
-    boto.NoCredentialsError,
-    boto.PartialCredentialsError,
-    boto.CredentialRetrievalError,
-    boto.TokenRetrievalError,
-    boto.SSOError,
-)
+#: The code of what a login says of itself, where the service was not even asked.
+_NO_LOGIN: Final = "NoCredentials"
 _CREDENTIALS_MESSAGE: Final = "the service does not take the credentials"
 _MESSAGE_LIMIT: Final = 1000
 _LONGEST_CODE: Final = 100
@@ -111,9 +97,8 @@ def classify(error: Exception, operation: str) -> CallError:
         return error
     if isinstance(error, boto.ClientError):
         return _from_answer(error.response, operation)
-    if isinstance(error, _NO_CREDENTIALS):
-        code = "UnauthorizedSSOToken" if isinstance(error, boto.SSOError) else type(error).__name__
-        return CredentialsError(_told(masked(str(error))), operation=operation, code=code)
+    if isinstance(error, UsageError | ServiceUnusableError):  # from where the call was to be signed
+        return CredentialsError(_told(str(error)), operation=operation, code=_NO_LOGIN)
     if isinstance(error, boto.ParamValidationError):
         return RefusedError(_told(str(error)), operation=operation, code="ParamValidationError")
     # Whatever else went wrong on the way there or back: a reset after sending looks the same as a

@@ -114,6 +114,8 @@ class AwsHealthOmics(HealthOmics):
         outage: OutageWatch,
         credentials: CredentialsWatch,
         clock: Clock,
+        *,
+        waits: bool = True,
     ) -> None:
         self._lanes = lanes
         self._retry = retry
@@ -121,18 +123,20 @@ class AwsHealthOmics(HealthOmics):
         self._credentials = credentials
         self._clock = clock
         self._hurried = retry.hurried
+        self._waits = waits
         self._check: Callable[[], Awaitable[None]] = _no_check
         self._sent: Counter[str] = Counter()
         self._errors: Counter[tuple[str, type[CallError]]] = Counter()
 
-    def apart(self) -> AwsHealthOmics:
+    def apart(self, *, waits: bool = True) -> AwsHealthOmics:
         """
         Give the same service to a launch that goes on beside others.
 
-        It has a guard, a hurry and troubles of its own; clients, paces and patience are shared.
+        It has a guard, a hurry and troubles of its own; clients, paces and patience are shared. Unless it
+        *waits*, credentials that were good and are not any more end it at once.
         """
         retry = self._retry.apart()
-        return AwsHealthOmics(self._lanes, retry, self._outage, self._credentials, self._clock)
+        return AwsHealthOmics(self._lanes, retry, self._outage, self._credentials, self._clock, waits=waits)
 
     @property
     def _client(self) -> OmicsClient:
@@ -384,6 +388,7 @@ class AwsHealthOmics(HealthOmics):
             while True:
                 client = self._client
                 try:
+                    await self.login.keep()  # here and not where it is signed, which counts as sent
                     answer = await attempt()
                 except (LeaseError, StorageError):
                     raise  # the check before the call, not the call
@@ -391,7 +396,7 @@ class AwsHealthOmics(HealthOmics):
                     error = self._failed(classify(raw, operation), is_vital=is_vital)
                     if not isinstance(error, CredentialsError):
                         raise error from raw
-                    await self._credentials.renew(client, error, self._hurried)
+                    await self._credentials.renew(client, error, self._hurried, waits=self._waits)
                 else:
                     self._outage.answered()
                     self._credentials.accepted()

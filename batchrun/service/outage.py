@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import structlog
 
-from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ServiceUnusableError
+from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ServiceUnusableError, UsageError
 from batchrun.model.foreign import shortened
-from batchrun.service.classify import EXPIRED
+from batchrun.service.classify import classify
 from batchrun.service.login import Login
 from batchrun.service.session import omics_client
 
@@ -44,7 +44,7 @@ class Patience:
 
     first_contact: float = 20.0  #: nobody ever answered: most likely a wrong endpoint or no network
     outage: float = 900.0  #: it worked before: networks come back, laptops wake up
-    credentials: float = 900.0  #: expired credentials: somebody may log in again
+    credentials: float = 900.0  #: credentials that were good before: somebody may log in again
 
 
 class OutageWatch:
@@ -70,6 +70,8 @@ class OutageWatch:
         Raises:
             ServiceUnusableError: There was no usable answer for too long.
         """
+        if isinstance(error, CredentialsError) and error.status is None:
+            return  # nobody was asked
         if not isinstance(error, OutcomeUnknownError):
             self.answered()
             return
@@ -139,44 +141,47 @@ class CredentialsWatch:
         self._has_worked = True
         self._since = None
 
-    async def renew(self, used: OmicsClient, error: CredentialsError, hurried: anyio.Event) -> None:
+    async def renew(self, used: OmicsClient, error: CallError, hurried: anyio.Event, *, waits: bool) -> None:
         """
-        Replace the client, after a wait unless it is the first time; *used* is the one that failed.
+        Replace the client; *used* is the one that failed.
 
-        Once *hurried* is set, credentials are not waited for any more.
+        The first new login is tried at once. More are waited for once a call was accepted, where the launch
+        *waits* for any, and until *hurried* is set.
 
         Raises:
             ServiceUnusableError: It took too long, or waiting cannot help.
         """
         async with self._one_at_a_time:
-            if used is not self.client:
-                return  # another call has renewed it meanwhile
-            now = self._clock.monotonic()
-            is_first = self._since is None
-            self._since = now if self._since is None else self._since
-            can_pass = self._has_worked or error.code in EXPIRED
-            is_over = now - self._since >= self._patience.credentials
-            if hurried.is_set() or is_over or not (can_pass or is_first):
-                self._give_up(error)
-            self._say(error, now)
-            if not is_first:
-                with anyio.move_on_after(_TRY_EVERY):
-                    await hurried.wait()
-            await self.open()
+            while used is self.client:  # else another call has renewed it meanwhile
+                is_first = self._since is None
+                self._since = self._clock.monotonic() if self._since is None else self._since
+                if hurried.is_set() or not is_first:
+                    await self._wait(error, self._since, hurried, waits=waits)
+                try:
+                    await self.open()
+                except (UsageError, ServiceUnusableError) as failure:
+                    error = classify(failure, error.operation)
 
-    def _say(self, error: CredentialsError, now: float) -> None:
-        if now - self._said < _SAY_EVERY:
-            return
-        self._said = now
-        log.warning(
-            "waiting_for_credentials",
-            code=error.code,
-            cure="log in again, for instance with 'aws sso login'; the batch goes on by itself",
-            gives_up_in_seconds=round(self._patience.credentials),
-        )
+    async def _wait(self, error: CallError, since: float, hurried: anyio.Event, *, waits: bool) -> None:
+        """Wait a moment before the next try, or give up."""
+        now = self._clock.monotonic()
+        can_pass = waits and self._has_worked and not hurried.is_set()
+        if not can_pass or now - since >= self._patience.credentials:
+            raise ServiceUnusableError(self._in_words(error))
+        if now - self._said >= _SAY_EVERY:
+            self._said = now
+            log.warning(
+                "waiting_for_credentials",
+                why=self._in_words(error),
+                gives_up_in_seconds=round(self._patience.credentials - (now - since)),
+            )
+        with anyio.move_on_after(_TRY_EVERY):
+            await hurried.wait()
 
-    def _give_up(self, error: CredentialsError) -> NoReturn:
-        raise ServiceUnusableError(
-            f"the service does not take the AWS credentials ({error.code}); log in again, for instance with "
-            "'aws sso login', or choose another --profile, then run the same command again: nothing is lost"
+    def _in_words(self, error: CallError) -> str:
+        if error.status is None:
+            return error.message  # the login's own words
+        return (
+            f"the service does not take the AWS credentials of {self.login.place} ({error.code}); "
+            f"{self.login.cure}, then run the same command again; nothing is lost"
         )

@@ -25,7 +25,7 @@ from botocore import __version__ as botocore_version
 from botocore import exceptions as boto
 
 from batchrun import __version__
-from batchrun.errors import UsageError
+from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.foreign import masked
 from batchrun.service.endpoint import checked
 
@@ -153,7 +153,7 @@ async def _client(
 ) -> AsyncIterator[Any]:
     """Make a client of *service*; *local* is laid over *config* where it is on this machine."""
     async with AsyncExitStack() as stack:
-        with _explained():
+        with _explained(login):
             endpoint = endpoint_url or await _configured_endpoint(login, service, region, config)
             checked(endpoint)
             is_local = is_loopback(endpoint)
@@ -170,16 +170,18 @@ async def _client(
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what botocore says of a configuration into our own words."""
+def _explained(login: Login) -> Iterator[None]:
+    """Turn what botocore says of a configuration into our own words, whatever it is."""
     try:
         yield
-    except (boto.ProfileNotFound, boto.ConfigParseError) as error:
-        raise UsageError(f"{error}; see --profile, AWS_PROFILE and ~/.aws/config") from error
+    except BatchrunError:
+        raise
     except boto.NoRegionError as error:
         raise UsageError("no AWS region is set: give --region, or set AWS_REGION") from error
     except (boto.InvalidRegionError, boto.UnknownEndpointError, ValueError) as error:
         raise UsageError(f"{masked(str(error))}; see --region and --endpoint-url") from error
+    except Exception as error:
+        raise login.unusable(error) from error
 
 
 async def _configured_endpoint(login: Login, service: str, region: str | None, config: AioConfig) -> str:

@@ -18,7 +18,9 @@ from batchrun.errors import (
     OutcomeUnknownError,
     QuotaExceededError,
     RefusedError,
+    ServiceUnusableError,
     ThrottledError,
+    UsageError,
 )
 from batchrun.service.classify import BY_CODE, classify
 
@@ -91,9 +93,8 @@ def test_every_client_side_exception_of_botocore_becomes_one_of_ours():
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (boto.NoCredentialsError(), CredentialsError),
-        (boto.CredentialRetrievalError(provider="p", error_msg="m"), CredentialsError),
-        (boto.UnauthorizedSSOTokenError(), CredentialsError),
+        (UsageError("half a key pair"), CredentialsError),
+        (ServiceUnusableError("logged out"), CredentialsError),
         (boto.ParamValidationError(report="bad"), RefusedError),
         (boto.ReadTimeoutError(endpoint_url="u"), OutcomeUnknownError),
         (boto.EndpointConnectionError(endpoint_url="u"), OutcomeUnknownError),

@@ -223,9 +223,23 @@ async def test_what_goes_on_is_listed_by_group_and_state_in_pages():
 
 
 async def test_expired_credentials_are_replaced_and_the_call_goes_on():
-    async with connected(simulated("StartRun:ExpiredTokenException=3x")) as (service, _):
-        assert (await start(service)).id
+    async with connected() as (service, simulator):
+        run = await start(service)
+        simulator.script(*parse_faults("GetRun:ExpiredTokenException=3x"))
+        assert (await service.get_run(run.id)).run.uuid == run.uuid
         assert anyio.current_time() >= 10  # the first time at once, then every five seconds
+
+
+@pytest.mark.parametrize("worked", [True, False])
+async def test_expired_credentials_are_waited_for_only_once_a_call_was_accepted(worked):
+    async with connected() as (service, simulator):
+        if worked:
+            await start(service)
+        simulator.script(*parse_faults("StartRun:ExpiredTokenException"))
+        other = service.apart(waits=not worked)  # as under --once, and as at the start
+        with pytest.raises(ServiceUnusableError, match="ExpiredTokenException"):
+            await start(other, requestId="other")
+        assert anyio.current_time() < 3
 
 
 async def test_credentials_that_stay_expired_stop_the_launch_in_the_end():

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from batchrun.errors import BatchrunError, OutcomeUnknownError, ServiceUnusableError
+from batchrun.service.deadline import in_time
 from batchrun.service.http import LARGEST
 from batchrun.service.login import Login
 from batchrun.service.objects import keys_under, presence_of
@@ -156,13 +157,18 @@ async def test_no_client_is_led_elsewhere_held_up_or_flooded(call, way, monkeypa
         assert other.asked == []
 
 
-async def test_a_call_has_a_deadline_its_signature_included(monkeypatch, tmp_path):
+async def test_a_login_has_a_deadline_whatever_it_asks(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(role_to_assume(tmp_path)))
     async with Stranger(endless(b"", head(100), every=1)).served() as sts:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
-        async with connected(profile="role", retry=ONCE) as (service, simulator):
-            begun = anyio.current_time()
-            with pytest.raises(OutcomeUnknownError, match=r"CallTimeout.*signature included"):
-                await service.get_run("1")
-            assert anyio.current_time() - begun == pytest.approx(Target().call_timeout, abs=1)
-            assert not simulator.state().calls
+        with pytest.raises(ServiceUnusableError, match=r"profile 'role' .* no credentials came within 15 s"):
+            async with connected(profile="role"):
+                pass
+        assert anyio.current_time() == pytest.approx(15, abs=1)
+
+
+async def test_a_call_has_a_deadline_its_signature_included():
+    begun = anyio.current_time()
+    with pytest.raises(OutcomeUnknownError, match=r"CallTimeout.*signature included"):
+        await in_time(anyio.sleep_forever(), "GetRun", Target().call_timeout)
+    assert anyio.current_time() - begun == pytest.approx(Target().call_timeout, abs=1)

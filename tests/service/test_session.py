@@ -6,7 +6,13 @@ import pytest
 
 from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.service.login import Login
-from batchrun.service.session import omics_client
+from batchrun.service.session import (
+    omics_client,
+    prices_client,
+    quotas_client,
+    s3_client,
+    topics_client,
+)
 from batchrun.service.target import Target
 from tests.world import connected, start
 
@@ -67,4 +73,61 @@ async def test_the_real_service_keeps_its_host_prefix():
 async def test_an_endpoint_that_is_no_url_is_a_usage_error(url):
     with pytest.raises(UsageError):
         async with omics_client(Login(Target(endpoint_url=url))):
+            pass
+
+
+#: Each kind of client, its name in a ``services`` section, and the region that it is signed for.
+KINDS = {
+    "omics": (omics_client, "eu-west-1"),
+    "s3": (s3_client, "eu-west-1"),
+    "service_quotas": (lambda login: quotas_client(login, patience=3), "eu-west-1"),
+    "pricing": (prices_client, "us-east-1"),
+    "sns": (lambda login: topics_client(login, region="us-west-2"), "us-west-2"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_each_kind_is_where_the_profiles_services_say_with_its_credentials(kind, monkeypatch, tmp_path):
+    make, region = KINDS[kind]
+    (tmp_path / "config").write_text(
+        f"[profile lab]\nregion = eu-west-1\nservices = here\naws_access_key_id = LAB\n"
+        f"aws_secret_access_key = x\n[services here]\n{kind} =\n    endpoint_url = http://127.0.0.1:8/{kind}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.delenv("AWS_REGION")
+    login = Login(Target(profile="lab"))
+    async with make(login) as client:
+        assert client.meta.endpoint_url == f"http://127.0.0.1:8/{kind}"
+        assert client.meta.region_name == region
+    credentials = await login.session.get_credentials()
+    assert (await credentials.get_frozen_credentials()).access_key == "LAB"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("profile", ["nobody", "half"])
+async def test_each_kind_says_what_is_wrong_with_a_profile(kind, profile, monkeypatch, tmp_path):
+    (tmp_path / "config").write_text("[profile half]\naws_access_key_id = LAB\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with pytest.raises(UsageError, match=f"profile '{profile}'.*config"):
+        async with KINDS[kind][0](Login(Target(profile=profile))):
+            pass
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "defaults_mode = x",
+        "s3 =\n  addressing_style = x",
+        "services = x",
+    ],
+)
+async def test_a_setting_that_no_client_can_be_made_with_is_told(setting, monkeypatch, tmp_path):
+    (tmp_path / "config").write_text(
+        f"[profile lab]\naws_access_key_id=L\naws_secret_access_key=x\n{setting}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(UsageError, match="lab"):
+        async with s3_client(Login(Target(profile="lab"))):
             pass

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from batchrun.cli.foreign_logs import pass_on
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain
 
@@ -31,6 +32,8 @@ def configure(*, verbosity: int, as_json: bool) -> None:
         as_json: One JSON object a line, instead of text.
     """
     level = {-1: logging.WARNING, 0: logging.INFO}.get(max(verbosity, -1), logging.DEBUG)
+    if verbosity > 0:
+        pass_on()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

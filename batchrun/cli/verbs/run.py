@@ -108,7 +108,7 @@ if TYPE_CHECKING:
     "--credentials-wait",
     type=Duration(),
     default="15m",
-    help="How long to wait for expired credentials to come back.",
+    help="How long to wait for credentials that were good before; under --once not at all.",
 )
 @OUTPUT
 @click.pass_context

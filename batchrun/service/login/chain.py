@@ -1,0 +1,140 @@
+"""
+Where credentials are looked for: AWS's own order, with three differences.
+
+A profile that was named is asked alone: whoever names one means that account, never the one of the machine's
+role. Its helper runs within a time limit. An MFA code is asked for without holding up everything else, and
+roles that the AWS CLI assumed already count, so that a job without a terminal can have them.
+
+Belongs here: which providers, in which order. Does not: what is made of their answers (``guard``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import ChainMap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aiobotocore.credentials import (
+    AioAssumeRoleProvider,
+    AioCanonicalNameCredentialSourcer,
+    AioEnvProvider,
+    AioProcessProvider,
+    AioProfileProviderBuilder,
+    create_credential_resolver,
+)
+from botocore.exceptions import PartialCredentialsError
+from botocore.utils import JSONFileCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batchrun.service.login.helper import Helper
+    from batchrun.service.login.origin import Origin
+
+#: Where the AWS CLI keeps the roles that it assumed.
+_CLI_CACHE: Final = "~/.aws/cli/cache"
+_KEY, _SECRET = "aws_access_key_id", "aws_secret_access_key"
+_PROMPT: Final = "Enter MFA code for "
+#: Providers that know the role of this machine, by botocore's names.
+_MACHINE: Final = ("container-role", "iam-role")
+
+
+class CodeWantedError(Exception):
+    """An MFA code is needed to go on."""
+
+    def __init__(self, prompt: str) -> None:
+        self.prompt = prompt
+        self.device = prompt.removeprefix(_PROMPT).rstrip(": ")
+        super().__init__(prompt)
+
+
+def providers(
+    session: Any,
+    origin: Origin,
+    helper: Helper,
+    code_for: Callable[[str], str],
+    *,
+    region: str | None,
+    is_local: bool,
+) -> Sequence[Any]:
+    """
+    List the providers to ask, in order.
+
+    Args:
+        session: Whose settings count.
+        origin: Where they are.
+        helper: Runs a ``credential_process``.
+        code_for: Gives the answer to a prompt for an MFA code, or raises CodeWantedError.
+        region: Where roles are assumed.
+        is_local: Leave out the machine's roles: nobody waits for their answer before talking to a simulator.
+    """
+    base = create_credential_resolver(session, region_name=region)
+    builder = _Profiles(session, helper, region)
+    profile = builder.providers(profile_name=origin.profile, disable_env_vars=origin.is_named)
+    others = [one for one in base.providers if one.METHOD not in _methods(profile) | {"env", "assume-role"}]
+    machine = [one for one in others if one.METHOD in _MACHINE]
+    role = AioAssumeRoleProvider(
+        load_config=lambda: session.full_config,
+        client_creator=lambda service, **how: session.create_client(
+            service, **{"region_name": region, **how}
+        ),
+        cache=builder.roles,
+        profile_name=origin.profile,
+        prompter=code_for,
+        credential_sourcer=AioCanonicalNameCredentialSourcer([AioEnvProvider(), *machine]),
+        profile_provider_builder=builder,
+    )
+    # A profile that an option names wins over keys in the environment; one that a variable names loses.
+    by_option = session.instance_variables().get("profile") is not None
+    variables = [] if by_option else [_HalfVariables(), AioEnvProvider()]
+    last = [] if origin.is_named or is_local else others
+    return [*variables, role, *profile, _HalfProfile(session, origin), *last]
+
+
+class _Profiles(AioProfileProviderBuilder):
+    """Makes the providers of a profile, also of one that is another's ``source_profile``."""
+
+    def __init__(self, session: Any, helper: Helper, region: str | None) -> None:
+        kept: Any = JSONFileCache(str(Path(_CLI_CACHE).expanduser()))
+        roles: Any = ChainMap({}, kept)
+        self.roles = roles  #: that were assumed: what the AWS CLI keeps is read, and never written
+        super().__init__(session, cache=roles, region_name=region)
+        self._settings = session
+        self._helper = helper
+
+    def _create_process_provider(self, profile_name: str) -> Any:
+        return AioProcessProvider(
+            profile_name=profile_name,
+            load_config=lambda: self._settings.full_config,
+            popen=self._helper.run,
+        )
+
+
+class _HalfVariables:
+    """Finds a secret without a key, which botocore passes over without a word, to take another's."""
+
+    METHOD = "env"
+
+    async def load(self) -> None:
+        if os.environ.get(_SECRET.upper()) and not os.environ.get(_KEY.upper()):
+            raise PartialCredentialsError(provider=self.METHOD, cred_var=_KEY.upper())
+
+
+class _HalfProfile:
+    """Finds the same in a profile that has nothing else."""
+
+    METHOD = "config-file"
+
+    def __init__(self, session: Any, origin: Origin) -> None:
+        self._session = session
+        self._origin = origin
+
+    async def load(self) -> None:
+        settings = self._session.full_config.get("profiles", {}).get(self._origin.profile, {})
+        if settings.get(_SECRET) and not settings.get(_KEY):
+            raise PartialCredentialsError(provider=self.METHOD, cred_var=_KEY)
+
+
+def _methods(some: Sequence[Any]) -> set[str]:
+    return {one.METHOD for one in some}

@@ -1,0 +1,88 @@
+"""
+Where a login is described, in words: the profile and the file, or the variables.
+
+Belongs here: finding the file to name. Does not: what is wrong with it (``words``).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.configloader import load_config, raw_config_parse
+from botocore.exceptions import BotoCoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Providers that read no file of AWS's, by botocore's name for them.
+_ELSEWHERE: Final = {
+    "env": "the environment (AWS_ACCESS_KEY_ID)",
+    "container-role": "the container's role (AWS_CONTAINER_CREDENTIALS_*)",
+    "iam-role": "the machine's role",
+}
+_WEB_IDENTITY: Final = "assume-role-with-web-identity"
+_WEB_IDENTITY_FILE: Final = "web_identity_token_file"
+_DEFAULT: Final = "default"
+
+
+class Origin:
+    """Where the credentials of one session are described."""
+
+    def __init__(self, session: Any) -> None:
+        named = session.get_config_variable("profile")
+        self.is_named = bool(named)  #: by an option, or by AWS_PROFILE
+        self.profile: str = named or _DEFAULT
+        self._config = str(session.get_config_variable("config_file"))
+        self._credentials = str(session.get_config_variable("credentials_file"))
+
+    @property
+    def files(self) -> str:
+        """AWS's own files, as they are named."""
+        return f"{self._config} and {self._credentials}"
+
+    @cached_property
+    def holder(self) -> str:
+        """The profile that holds the login: the last that ``source_profile`` leads to."""
+        seen = [self.profile]
+        while (following := self._merged(seen[-1]).get("source_profile")) not in {None, *seen}:
+            seen.append(str(following))
+        return seen[-1]
+
+    def place(self, provider: str | None) -> str:
+        """Say in words where *provider*, by botocore's name, has its settings; None for no provider."""
+        is_variable = provider == _WEB_IDENTITY and _WEB_IDENTITY_FILE not in self._merged(self.profile)
+        if is_variable and not self.is_named:
+            return "the environment (AWS_WEB_IDENTITY_TOKEN_FILE)"
+        if provider in _ELSEWHERE:
+            return _ELSEWHERE[provider]
+        source = "" if self.holder == self.profile else f" with source_profile '{self.holder}'"
+        there = [path for path, known in self._profiles.items() if {self.profile, self.holder} & {*known}]
+        files = " and ".join(there) or f"neither in {self._config} nor in {self._credentials}"
+        return f"profile '{self.profile}'{source} ({files})"
+
+    def has(self, key: str) -> bool:
+        """Tell whether the profile that holds the login has *key*."""
+        return key in self._merged(self.holder)
+
+    def option(self) -> str:
+        """Give the option by which the AWS CLI is told the profile that holds the login."""
+        return "" if self.holder == _DEFAULT else f" --profile {self.holder}"
+
+    def _merged(self, profile: str) -> Mapping[str, Any]:
+        merged: dict[str, Any] = {}
+        for profiles in self._profiles.values():
+            merged |= profiles.get(profile) or {}
+        return merged
+
+    @cached_property
+    def _profiles(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """Read each file's profiles; one that cannot be read has none, and botocore says so itself."""
+        found: dict[str, Mapping[str, Mapping[str, Any]]] = {self._config: {}, self._credentials: {}}
+        with suppress(BotoCoreError):
+            found[self._config] = load_config(str(Path(self._config).expanduser()))["profiles"]
+        with suppress(BotoCoreError):
+            found[self._credentials] = raw_config_parse(str(Path(self._credentials).expanduser()))
+        return found

@@ -1,0 +1,162 @@
+"""
+What went wrong with a login, in one line that names the place and the cure.
+
+Providers raise what they like: botocore's errors, but also RuntimeError, KeyError, and whatever json and
+binascii raise. Whether it is a setting that cannot work or credentials that are not there now decides who
+must act, and how a command ends. Belongs here: that judgement, and the words. Does not: where the settings
+are (``origin``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from botocore import exceptions as boto
+
+from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.model.foreign import masked, shortened
+from batchrun.service.login.chain import CodeWantedError
+from batchrun.service.login.helper import HelperError
+
+if TYPE_CHECKING:
+    from batchrun.service.login.origin import Origin
+
+#: Characters of a foreign message.
+_TOLD: Final = 240
+_SSO_OVER: Final = "the AWS SSO session has expired"
+_OTHER_PROFILE: Final = "put that right, or give another --profile"
+
+_SETTINGS: Final = (
+    boto.InvalidConfigError,
+    boto.UnknownCredentialError,
+    boto.MissingDependencyException,
+    boto.ParamValidationError,
+    boto.NoRegionError,
+    boto.InvalidRegionError,
+)
+#: Providers of which somebody wrote down all that they read, and of which a login did, by botocore's names.
+_WRITTEN: Final = frozenset({"custom-process", "env", "shared-credentials-file", "config-file"})
+_LOGINS: Final = {"sso": "aws sso login", "login": "aws login"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judgement:
+    what: str
+    cure: str = _OTHER_PROFILE
+    is_setting: bool = False  #: it cannot work as it is written, whoever logs in
+
+
+def explained(error: Exception, provider: str | None, origin: Origin) -> UsageError | ServiceUnusableError:
+    """
+    Turn whatever a provider raised into an error of ours.
+
+    Args:
+        error: What it raised.
+        provider: Botocore's name of the one that was asked, where one was.
+        origin: Where it has its settings.
+    """
+    if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
+        return _unreadable(error, origin)
+    found = _judged(error, provider, origin)
+    text = f"{origin.place(provider)}: {found.what}; {found.cure}"
+    return UsageError(text) if found.is_setting else ServiceUnusableError(f"{text}; nothing is lost")
+
+
+def unusable(error: Exception, origin: Origin) -> UsageError:
+    """Say that a client cannot be made with the settings as they are."""
+    if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
+        return _unreadable(error, origin)
+    what = error if isinstance(error, boto.BotoCoreError) else f"{type(error).__name__}: {error}"
+    return UsageError(f"{origin.place(None)}: {_cut(what)}; correct it, or give another --profile")
+
+
+def none_found(origin: Origin) -> UsageError | ServiceUnusableError:
+    """Say that no provider has any; another's are never taken for those of a profile that was named."""
+    if origin.is_named:
+        cure = "add them, or give another --profile"
+        if origin.has("sso_session") or origin.has("sso_start_url"):
+            cure = "add sso_account_id and sso_role_name, or give another --profile"
+        return UsageError(f"{origin.place(None)} has no credentials; {cure}")
+    return ServiceUnusableError(
+        "no AWS credentials found: set AWS_PROFILE or give --profile, run 'aws sso login', "
+        "or use a role; nothing is lost"
+    )
+
+
+def late(seconds: float, program: str | None) -> TimeoutError:
+    """Say that no credentials came in time."""
+    who = f"its credential_process ({program}) did not end" if program else "no credentials came"
+    return TimeoutError(f"{who} within {seconds:.0f} s")
+
+
+def cure(provider: str | None, origin: Origin) -> str:
+    """Say what to do where a service does not take what *provider* gave."""
+    if provider in _LOGINS:
+        return f"log in again with '{_LOGINS[provider]}{origin.option()}'"
+    return "log in again, or give another --profile"
+
+
+def _unreadable(error: boto.BotoCoreError, origin: Origin) -> UsageError:
+    if isinstance(error, boto.ConfigParseError):
+        return UsageError(f"{_cut(error)}; correct it")
+    cure = "correct --profile or AWS_PROFILE"
+    return UsageError(f"there is no AWS profile '{origin.profile}' in {origin.files}; {cure}")
+
+
+def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgement:
+    match error:
+        case HelperError():
+            return _Judgement(what=error.reason, cure=error.cure, is_setting=error.is_setting)
+        case boto.PartialCredentialsError():
+            missing = str(error.kwargs.get("cred_var"))
+            return _Judgement(what=f"{missing} is missing", cure="add it", is_setting=True)
+        case CodeWantedError() | boto.RefreshWithMFAUnsupportedError():
+            return _Judgement(what=_about_code(error), cure=_cure_of_code(origin))
+        case boto.LoginError():
+            return _Judgement(what=_cut(error), cure=cure("login", origin))
+        case boto.SSOError() | boto.TokenRetrievalError():
+            is_over = isinstance(error, boto.UnauthorizedSSOTokenError)
+            return _Judgement(what=_SSO_OVER if is_over else _cut(error), cure=cure("sso", origin))
+        case _ if isinstance(error, _SETTINGS):
+            return _Judgement(what=_cut(error), cure="correct it, or give another --profile", is_setting=True)
+        case boto.HTTPClientError() | boto.ConnectionError():
+            return _Judgement(what=_cut(error), cure="check the network, or give another --profile")
+        case boto.ClientError():
+            return _Judgement(what=_refusal(error))
+        case TimeoutError() if error.args:
+            return _Judgement(what=_cut(error), cure="see what it waits for, or give another --profile")
+        case _:
+            return _unforeseen(error, provider, origin)
+
+
+def _unforeseen(error: Exception, provider: str | None, origin: Origin) -> _Judgement:
+    """Judge by the class, and by whom it came from."""
+    if type(error) is RuntimeError:  # botocore's only word for credentials whose Expiration has passed
+        return _Judgement(what="the credentials have expired", cure="renew them, or give another --profile")
+    if isinstance(error, boto.BotoCoreError | OSError):
+        return _Judgement(what=_cut(error))
+    what = f"the credentials cannot be read ({type(error).__name__}: {_cut(error)})"
+    if provider in _LOGINS:
+        return _Judgement(what=what, cure=cure(provider, origin))
+    return _Judgement(what=what, is_setting=provider in _WRITTEN)
+
+
+def _refusal(error: boto.ClientError) -> str:
+    said = error.response.get("Error", {})
+    return f"{error.operation_name} was refused ({said.get('Code')}: {_cut(said.get('Message') or '-')})"
+
+
+def _about_code(error: Exception) -> str:
+    if isinstance(error, CodeWantedError):
+        return f"an MFA code is wanted for {error.device}, and there is no terminal to ask on"
+    return "the session that an MFA code began has ended"
+
+
+def _cure_of_code(origin: Origin) -> str:
+    option = "" if origin.profile == "default" else f" --profile {origin.profile}"
+    return f"log in with 'aws sts get-caller-identity{option}': what it keeps counts here"
+
+
+def _cut(said: object) -> str:
+    return shortened(masked(" ".join(str(said).split()).rstrip(".")), _TOLD)

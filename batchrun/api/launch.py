@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batchrun.errors import CallError
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
+    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.ledger import Lease, Ledger, Sync
     from batchrun.ports.service import CallCounts
 
@@ -80,6 +81,11 @@ class Audience:
         """Pass it on."""
         for observer in self._observers:
             observer.look_failed(entry, error)
+
+    def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.tasks_found(entry_id, attempt, found)
 
 
 class Launch:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from batchrun.errors import CallError
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
+    from batchrun.model.tasks import FailedTasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,9 @@ class Steps:
         self._arrived.set()
 
     def look_failed(self, entry: Entry, error: CallError) -> None:
+        """Do nothing: it is no step."""
+
+    def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
         """Do nothing: it is no step."""
 
     def end(self, failure: Exception | None) -> None:

@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return "".join(_shown(character) for character in text)
 
 
+def one_line(text: str) -> str:
+    """Give text of others as one line that is safe to show."""
+    return printable(text).replace("\n", " ").rstrip()
+
+
 def _shown(character: str) -> str:
     if character.isprintable() or character == "\n":
         return character

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.limits import Limits
+    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.ledger import Lease, Ledger
     from batchrun.ports.service import CallCounts, HealthOmics, Troubles
 
@@ -100,7 +101,7 @@ class Launcher:
         self._canceller = Canceller(ledger, lease.batch, self._recorder, self._planner, self._actor, clock)
         self._sweeper = Sweeper(service, self._recorder, self._planner.watch, clock)
         self._paces = PaceKeeper(ledger, service, clock)
-        self._tasks = TaskFinder(ledger, service, self._keeper, clock)
+        self._tasks = TaskFinder(ledger, service, self._keeper, self, clock)
         self._tally = Tally({}, {})
         self._actions: TaskGroup | None = None
         self._woken = anyio.Event()
@@ -214,6 +215,10 @@ class Launcher:
     def look_failed(self, entry: Entry, error: CallError) -> None:
         """Pass it on."""
         self._observer.look_failed(entry, error)
+
+    def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
+        """Pass it on."""
+        self._observer.tasks_found(entry_id, attempt, found)
 
     def _warn_of_unknown(self, entry: Entry) -> None:
         """Say once of each status that nobody knows that it is taken for "not ended"."""

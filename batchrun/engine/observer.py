@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from batchrun.errors import CallError
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
+    from batchrun.model.tasks import FailedTasks
 
 
 class Observer(Protocol):
@@ -22,3 +23,6 @@ class Observer(Protocol):
 
     def look_failed(self, entry: Entry, error: CallError) -> None:
         """Learn that a look at the entry's run got no answer; it is repeated later and decides nothing."""
+
+    def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
+        """Learn which tasks failed in the run of an attempt, whose failure was recorded before."""

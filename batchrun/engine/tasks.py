@@ -23,6 +23,7 @@ from batchrun.model.tasks import FailedTasks
 if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.lease import LeaseKeeper
+    from batchrun.engine.observer import Observer
     from batchrun.ports.failed_runs import FailedRun
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
@@ -43,10 +44,13 @@ log = structlog.get_logger(__name__)
 class TaskFinder:
     """Asks for the failed tasks of one batch's runs; :meth:`run` must be running."""
 
-    def __init__(self, ledger: Ledger, service: HealthOmics, lease: LeaseKeeper, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, service: HealthOmics, lease: LeaseKeeper, observer: Observer, clock: Clock
+    ) -> None:
         self._ledger = ledger
         self._service = service
         self._lease = lease
+        self._observer = observer
         self._clock = clock
         self._after = -1  #: the number of the run that was last asked for
         self._has_missed = False  #: one was, and it is not known
@@ -116,6 +120,7 @@ class TaskFinder:
             if found is not None:
                 at = self._clock.utcnow()
                 await self._ledger.keep_tasks(self._lease.current, {failed.number: found}, at=at)
+                self._observer.tasks_found(failed.id, failed.attempt, found)
         except (LeaseError, LedgerError) as error:
             self._is_barred = True
             log.debug("failed_tasks_given_up", error=str(error))

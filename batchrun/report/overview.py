@@ -16,10 +16,11 @@ from batchrun.model.states import ENDED, QUEUED_STATUSES, State
 from batchrun.model.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.model.entry import Entry
+    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.ledger import Batch, Counts, Lease, Ledger
     from batchrun.ports.standing import KeptPace
 
@@ -62,6 +63,7 @@ class Overview:
     next_due: datetime | None  #: when the next of them is sent again
     oldest: tuple[Entry, ...]  #: active runs
     failures: tuple[Entry, ...]  #: the latest first
+    tasks: Mapping[str, FailedTasks]  #: that failed in their runs, by the entry's id, where that is known
     cancelling: int  #: entries that are to be cancelled and are not yet; at most MOST_CANCELLING
     holder: Lease | None  #: the launcher at work
     paces: tuple[KeptPace, ...]  #: of any account in this ledger
@@ -85,6 +87,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
     events = await ledger.recent(name, since=at - ENDS_WINDOW)
     starts = _times(events, _STARTS, since=at - STARTS_WINDOW)
     put_off = await ledger.in_state(name, State.BACKOFF, limit=1)
+    failures = await ledger.latest_failures(name, limit=SHOWN)
     return Overview(
         batch=batch,
         at=at,
@@ -96,11 +99,22 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
         waiting=put_off[0] if put_off else None,
         next_due=await ledger.next_due(name, after=at),
         oldest=tuple(await ledger.oldest_active(name, limit=SHOWN)),
-        failures=tuple(await ledger.latest_failures(name, limit=SHOWN)),
+        failures=tuple(failures),
+        tasks=await _tasks(ledger, name, failures),
         cancelling=len(await ledger.cancellations(name, limit=MOST_CANCELLING)),
         holder=await ledger.holder(name, at=at),
         paces=tuple(await ledger.all_paces()),
     )
+
+
+async def _tasks(ledger: Ledger, batch: str, failures: Sequence[Entry]) -> Mapping[str, FailedTasks]:
+    """Give the failed tasks of these entries' current runs, where they were asked for."""
+    found = await ledger.failed_tasks(batch, [entry.id for entry in failures])
+    return {
+        entry.id: found[entry.id][entry.attempt]
+        for entry in failures
+        if entry.attempt in found.get(entry.id, {})
+    }
 
 
 def numbers(counts: Counts) -> dict[str, int]:

@@ -97,6 +97,8 @@ def test_failed_tasks_are_told_with_what_to_do_and_their_logs(failed: Shell):
         "      task step_2 (id 100000101) OUT_OF_MEMORY_ERROR: The task's container exited"
     )
     assert lines[-1] == "  log streams are in CloudWatch's log group /aws/omics/WorkflowLog"
+    told = failed.run("status", "cohort").stdout
+    assert told.count("RUN_TASK_FAILED: task step_2 OUT_OF_MEMORY_ERROR: The task's container exited") == 3
 
 
 def test_failed_tasks_in_json(failed: Shell):

@@ -16,6 +16,7 @@ from batchrun.model.entry import Entry
 from batchrun.model.events import Event, kind
 from batchrun.model.limits import Changed, Limits
 from batchrun.model.spec import Spec
+from batchrun.model.tasks import FailedTasks
 from batchrun.ports.ledger import Lease
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
@@ -29,6 +30,7 @@ class Told:
     def __init__(self) -> None:
         self.steps: list[tuple[str, str]] = []
         self.failed_looks: list[str] = []
+        self.failed_tasks: dict[tuple[str, int], FailedTasks] = {}
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
         assert before.id == after.id
@@ -37,6 +39,9 @@ class Told:
     def look_failed(self, entry: Entry, error: CallError) -> None:
         assert error.operation in {"GetRun", "ListRuns"}
         self.failed_looks.append(entry.id)
+
+    def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
+        self.failed_tasks[entry_id, attempt] = found
 
 
 class Bench:

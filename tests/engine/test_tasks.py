@@ -65,6 +65,7 @@ async def test_a_failed_run_s_tasks_are_in_the_ledger_at_its_end(tmp_path):
             assert entry.run is not None
             assert f"id: {task.id}, " in (entry.run.status_message or "")
             assert stream_name(task.log_stream or "") == f"run/{entry.run.id}/task/{task.id}"
+        assert it.told.failed_tasks == {(id_, 1): told[id_][1] for id_ in entries}
         assert (calls(it, "ListRunTasks"), calls(it, "GetRunTask")) == (3, 3)
         await it.assert_agreement()
 

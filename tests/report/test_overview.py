@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -9,7 +10,7 @@ from batchrun.cli.showing.overview_lines import details, facts
 from batchrun.model.cancelling import Scope
 from batchrun.model.events import Withdrawn
 from batchrun.ports.ledger import Counts
-from batchrun.report.overview import ends, estimate, numbers, overview, per_second
+from batchrun.report.overview import Estimate, ends, estimate, numbers, overview, per_second
 from tests.ledger.memory import MemoryLedger
 from tests.ledger.samples import AT, BATCH, TTL, accepted, completed, filled, intended, later, move
 
@@ -60,6 +61,20 @@ async def test_an_overview_of_a_ledger():
     assert (now.starts_per_second, now.left, now.has_ended) == (0.1, None, False)
     assert now.starts_span.total_seconds() == 20
     assert ([entry.id for entry in now.oldest], now.failures, now.holder) == (["a"], (), lease)
+
+
+async def test_the_finish_is_told_as_a_time_of_day():
+    ledger = MemoryLedger()
+    await filled(ledger, "a")
+    batch = await ledger.find_batch(BATCH)
+    assert batch is not None
+    hour = timedelta(hours=1)
+    left = Estimate(likely=2 * hour, least=hour, most=4 * hour)
+    now = replace(await overview(ledger, batch, AT), left=left)
+    finish = (AT + 2 * hour).astimezone()
+    assert (
+        f"about 2 h 00 min, until {finish:%H:%M %Z} (60 min to 4 h 00 min) if" in dict(details(now))["left"]
+    )
 
 
 async def test_what_is_to_be_cancelled_is_told_until_it_is():

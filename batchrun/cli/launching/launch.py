@@ -92,7 +92,8 @@ async def launch(job: Job) -> Exit:
         BatchrunError: Whatever ended it early; results of what is known were written before, where there
             was a batch.
     """
-    configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
+    as_json = job.output.log_format == "json"
+    configure(verbosity=job.output.verbosity, as_json=as_json, is_drawn=_is_drawn(job.output))
     with loaded(job.source, as_json=job.output.as_json) as manifest:
         points.reached(Point.MANIFEST_READ)
         try:
@@ -227,6 +228,7 @@ async def _followed(job: Job, held: Launch, around: Around, progress: Progress, 
         aside.start_soon(around.telling.watch, held)
         with suppress(Exception):  # raised below, where no task group wraps it
             await held.wait()
+            reporter.has_summary = True
         aside.cancel_scope.cancel()
     return await held.wait()
 
@@ -242,11 +244,17 @@ def _exit(ended: Ended) -> Exit:
 def _reporter(job: Job, batch: str, progress: Progress, clock: Clock, *, may_draw: bool) -> Reporter:
     if job.output.as_json:
         return JsonLines(batch, progress, clock)
-    if may_draw and sys.stderr.isatty() and not job.output.quiet and os.environ.get("TERM") != "dumb":
+    if may_draw and _is_drawn(job.output):
         from batchrun.cli.showing.live import LiveDisplay  # noqa: PLC0415 (rich draws on terminals alone)
 
         return LiveDisplay(batch, progress, clock)
     return LogLines(batch, progress, clock)
+
+
+def _is_drawn(output: Output) -> bool:
+    """Tell whether a launch that has the terminal to itself is drawn on it."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return is_terminal and not output.as_json and not output.quiet
 
 
 async def listen(launches: Sequence[Launch]) -> None:

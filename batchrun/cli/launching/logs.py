@@ -1,8 +1,9 @@
 """
-Logs: structlog on stderr, for people or as JSON, with batch, id, attempt and run id bound where they apply.
+Logs: structlog on stderr, as lines or as JSON, with batch, id, attempt and run id bound where they apply.
 
-Belongs here: how log events look. Does not: what is logged when. Values are shown as they are, so credentials
-must never be given to a logger; a test reads every log for them.
+Beside a live display they are sentences, of what is wrong alone. Belongs here: how log events look. Does not:
+what is logged when. Values are shown as they are, so credentials must never be given to a logger; a test
+reads every log for them.
 """
 
 from __future__ import annotations
@@ -21,16 +22,23 @@ if TYPE_CHECKING:
 
 #: Where a line that is too long for a terminal goes on.
 _HANG: Final = 4
+#: Facts of an event that are sentences by themselves; others need their names.
+_SAID: Final = frozenset({"message", "reason", "error", "last", "note", "instead", "cure"})
+#: Facts that those who watch one batch know.
+_KNOWN: Final = frozenset({"event", "level", "timestamp", "batch"})
 
 
-def configure(*, verbosity: int, as_json: bool) -> None:
+def configure(*, verbosity: int, as_json: bool, is_drawn: bool = False) -> None:
     """
     Set up logging for the process.
 
     Args:
         verbosity: -1 for warnings alone, 0 for changes of substance, 1 and more for every retry.
         as_json: One JSON object a line, instead of text.
+        is_drawn: What goes well is drawn already: unless more was asked for, warnings alone, as sentences.
     """
+    is_drawn = is_drawn and not as_json and verbosity <= 0
+    verbosity = -1 if is_drawn else verbosity
     level = {-1: logging.WARNING, 0: logging.INFO}.get(max(verbosity, -1), logging.DEBUG)
     if verbosity > 0:
         pass_on()
@@ -38,7 +46,7 @@ def configure(*, verbosity: int, as_json: bool) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *_renderers(as_json=as_json),
+            *_renderers(as_json=as_json, is_drawn=is_drawn),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_names: _Stderr(hang=None if as_json else _HANG),
@@ -46,9 +54,11 @@ def configure(*, verbosity: int, as_json: bool) -> None:
     )
 
 
-def _renderers(*, as_json: bool) -> list[structlog.typing.Processor]:
+def _renderers(*, as_json: bool, is_drawn: bool) -> list[structlog.typing.Processor]:
     if as_json:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    if is_drawn:
+        return [_make_printable, _sentence]
     return [_make_printable, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=24)]
 
 
@@ -59,6 +69,17 @@ def _make_printable(
         if isinstance(value, str):
             event[key] = printable(value)
     return event
+
+
+def _sentence(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    """Say an event to people: what it is, its facts, and what is to be said of it."""
+    words = str(event["event"]).replace("_", " ")
+    said = [str(value) for key, value in event.items() if key in _SAID and value]
+    facts = [
+        f"{key.replace('_', ' ')} {value}" for key, value in event.items() if key not in {*_SAID, *_KNOWN}
+    ]
+    about = f" ({', '.join(facts)})" if facts else ""
+    return f"{event['level']}: {words}{about}{': ' if said else ''}{'; '.join(said)}"
 
 
 class _Stderr:

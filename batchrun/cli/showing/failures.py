@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batchrun.cli.printable import one_line
 from batchrun.cli.showing import tasks
-from batchrun.cli.showing.overview_lines import one_line
 from batchrun.cli.speak import emit, say
 from batchrun.model.reasons import advice_for
 from batchrun.model.states import State

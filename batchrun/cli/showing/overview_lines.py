@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.printable import printable
+from batchrun.cli.printable import one_line, printable
+from batchrun.cli.showing.failed_row import FailedRow
+from batchrun.cli.showing.times import until
 from batchrun.cli.values import seconds
 from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, numbers
 from batchrun.report.results import row, status
@@ -36,7 +38,7 @@ def details(now: Overview) -> Iterator[tuple[str, str]]:
     yield "launcher", _holder(now)
     if not now.has_ended:
         yield "starts", _starts(now)
-        yield "left", _left(now.left)
+        yield "left", _left(now)
         yield "slots", f"{now.counts.slots} in use"
     if now.cancelling:
         yield "cancel", _cancelling(now)
@@ -44,7 +46,7 @@ def details(now: Overview) -> Iterator[tuple[str, str]]:
         yield "put off", _put_off(now)
     yield from _labelled("pace", (_pace(pace, now.at) for pace in now.paces))
     yield from _labelled("oldest", (_active(entry, now.at) for entry in now.oldest))
-    yield from _labelled("failed", (failure(entry) for entry in now.failures))
+    yield from _labelled("failed", (_failed(entry, now) for entry in now.failures))
 
 
 def facts(now: Overview) -> dict[str, Any]:
@@ -85,24 +87,6 @@ def counted(batch: Batch, counts: Counts) -> dict[str, Any]:
     return {"batch": batch.name, "region": batch.region, "total": counts.total, **numbers(counts)}
 
 
-def failure(entry: Entry) -> str:
-    """Say in one line what became of an entry that did not succeed."""
-    cells = row(entry)
-    run = f" (run {cells['runId']})" if cells["runId"] else ""
-    return one_line(f"{cells['status']} {entry.id}{run} {why(entry)}")
-
-
-def why(entry: Entry) -> str:
-    """Say why an entry did not succeed, in the service's words."""
-    cells = row(entry)
-    return ": ".join(str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name])
-
-
-def one_line(text: str) -> str:
-    """Give text of others as one line that is safe to show."""
-    return printable(text).replace("\n", " ").rstrip()
-
-
 def clock(time: datetime, at: datetime) -> str:
     """Write a time for people, with its day where that is another than that of *at*."""
     return f"{time:%H:%M:%S} UTC" if time.date() == at.date() else f"{time:%Y-%m-%d %H:%M:%S} UTC"
@@ -116,8 +100,8 @@ def _labelled(label: str, texts: Iterator[str]) -> Iterator[tuple[str, str]]:
 
 def _holder(now: Overview) -> str:
     if now.holder is not None:
-        until = clock(now.holder.expires_at, now.at)
-        return one_line(f"{now.holder.holder}, whose lease lasts until {until} unless renewed")
+        end = clock(now.holder.expires_at, now.at)
+        return one_line(f"{now.holder.holder}, whose lease lasts until {end} unless renewed")
     if now.has_ended:
         return "none, and nothing is left to do"
     stopped = ", unless those that failed are too many for its --stop-after" if now.may_be_held_back else ""
@@ -131,11 +115,13 @@ def _starts(now: Overview) -> str:
     return f"{now.starts_per_second:.2g} per second over the last {span}"
 
 
-def _left(left: Estimate | None) -> str:
-    if left is None:
+def _left(now: Overview) -> str:
+    if now.left is None:
         return f"not known yet: too few runs ended in the last {_ENDS}"
-    likely, least, most = (seconds(part.total_seconds()) for part in (left.likely, left.least, left.most))
-    return f"about {likely} ({least} to {most}) if runs end as in the last {_ENDS}"
+    spans = (now.left.likely, now.left.least, now.left.most)
+    likely, least, most = (seconds(span.total_seconds()) for span in spans)
+    by = until(now.at, now.left.likely.total_seconds())
+    return f"about {likely}, until {by} ({least} to {most}) if runs end as in the last {_ENDS}"
 
 
 def _put_off(now: Overview) -> str:
@@ -153,6 +139,10 @@ def _pace(pace: KeptPace, at: datetime) -> str:
     return one_line(
         f"{pace.operation} {pace.learned.base:.3g} per second, learned {age} ago ({pace.account})"
     )
+
+
+def _failed(entry: Entry, now: Overview) -> str:
+    return FailedRow(entry=entry, found=now.tasks.get(entry.id)).line
 
 
 def _active(entry: Entry, at: datetime) -> str:

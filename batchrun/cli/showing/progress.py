@@ -7,19 +7,21 @@ Belongs here: counts, rates, the time left. Does not: rendering (``live``, ``lin
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from batchrun.cli.showing.failed_row import FailedRow
 from batchrun.model.events import Accepted, Retried
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from batchrun.clock import Clock
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.tally import Tally
+    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.service import Troubles
 
 #: Seconds over which rates are taken: starts come in seconds, ends in minutes to hours.
@@ -28,6 +30,18 @@ _ENDS_WINDOW: Final = 1800.0
 _ENDS_NEEDED: Final = 3
 _FAILURES_SHOWN: Final = 5
 _MARKS: Final = 2000
+#: Where entries stand, in the order of a run's life; queued is apart from running.
+STANDINGS: Final = (
+    "planned",
+    "submitting",
+    "queued",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "deleted",
+    "refused",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +65,11 @@ class Snapshot:
     unanswered: int
 
     @property
+    def counts(self) -> Mapping[str, int]:
+        """Entries by where they stand, in the order of a run's life; all of them together are *total*."""
+        return {name: getattr(self, name) for name in STANDINGS}
+
+    @property
     def ended(self) -> int:
         """Entries with nothing left to do."""
         return self.succeeded + self.failed + self.cancelled + self.deleted + self.refused
@@ -65,7 +84,7 @@ class Progress:
         self._begun = clock.monotonic()
         self._starts: deque[float] = deque(maxlen=_MARKS)
         self._ends: deque[float] = deque(maxlen=_MARKS)
-        self.failures: deque[Entry] = deque(maxlen=_FAILURES_SHOWN)
+        self.failures: deque[FailedRow] = deque(maxlen=_FAILURES_SHOWN)  #: the latest
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
         """Take a step into the numbers."""
@@ -73,12 +92,18 @@ class Progress:
             self._starts.append(self._clock.monotonic())
         if isinstance(event, Retried):
             self.failures = deque(
-                (one for one in self.failures if one.id != after.id), maxlen=_FAILURES_SHOWN
+                (one for one in self.failures if one.entry.id != after.id), maxlen=_FAILURES_SHOWN
             )
         if after.state in ENDED and before.state not in ENDED:
             self._ends.append(self._clock.monotonic())
             if after.state is not State.SUCCEEDED:
-                self.failures.append(after)
+                self.failures.append(FailedRow(entry=after))
+
+    def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
+        """Keep which tasks failed, where the row is one of those that are shown."""
+        for place, one in enumerate(self.failures):
+            if (one.entry.id, one.entry.attempt) == (entry_id, attempt):
+                self.failures[place] = replace(one, found=found)
 
     def snapshot(self, tally: Tally) -> Snapshot:
         """Give the numbers as they are now."""

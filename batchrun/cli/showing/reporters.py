@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from batchrun.errors import CallError
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
+    from batchrun.model.tasks import FailedTasks
 
 log = structlog.get_logger(__name__)
 _LOG_EVERY: Final = 60.0
@@ -54,6 +55,8 @@ _FAILED_LOOKS_TOLD: Final = frozenset({5, 50, 500, 5000})
 
 class Reporter(ABC):
     """Tells how a launch goes; an engine observer."""
+
+    has_summary = False  #: whether the launch has ended, and its summary follows on stdout
 
     def __init__(self, batch: str, progress: Progress, clock: Clock) -> None:
         self._batch = batch
@@ -73,6 +76,10 @@ class Reporter(ABC):
         is_worth_a_word = self._failed_looks[entry.id] in _FAILED_LOOKS_TOLD
         level = log.warning if is_worth_a_word else log.debug
         level("look_failed", **bound(entry), code=error.code, times=self._failed_looks[entry.id])
+
+    def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
+        """Take note of which tasks failed in a run."""
+        self._progress.tasks_found(entry_id, attempt, found)
 
     @abstractmethod
     def step(self, event: Event, entry: Entry) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.printable import printable
+from batchrun.cli.printable import one_line, printable
 from batchrun.cli.showing import tasks
-from batchrun.cli.showing.overview_lines import one_line
 from batchrun.cli.values import seconds
 from batchrun.model.reasons import advice
 from batchrun.model.request import start_run_request

@@ -12,7 +12,6 @@ from batchrun.cli.printable import printable
 from batchrun.cli.showing.reporters import numbers
 from batchrun.cli.speak import emit, say
 from batchrun.cli.values import seconds
-from batchrun.report.results import row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,21 +19,9 @@ if TYPE_CHECKING:
 
     from batchrun.api.launch import Ended
     from batchrun.cli.options import Output
+    from batchrun.cli.showing.failed_row import FailedRow
     from batchrun.cli.showing.progress import Progress, Snapshot
-    from batchrun.model.entry import Entry
     from batchrun.model.tally import Tally
-
-_STATES = (
-    "planned",
-    "submitting",
-    "queued",
-    "running",
-    "succeeded",
-    "failed",
-    "cancelled",
-    "deleted",
-    "refused",
-)
 
 
 def tell_end(ended: Ended, progress: Progress, tally: Tally, results: Path, output: Output) -> None:
@@ -47,10 +34,10 @@ def tell_end(ended: Ended, progress: Progress, tally: Tally, results: Path, outp
         say(f"results: {results}")
 
 
-def _tell(ended: Ended, now: Snapshot, failures: Sequence[Entry], tally: Tally) -> None:
+def _tell(ended: Ended, now: Snapshot, failures: Sequence[FailedRow], tally: Tally) -> None:
     say(f"{printable(ended.batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})", hang=2)
-    for entry in failures:
-        say(f"  {failure(entry)}", hang=4)
+    for one in failures:
+        say(f"  {one.line}", hang=4)
     if tally.failed > len(failures):
         say(f"  {tally.failed} in all did not succeed; 'batchrun status --failed' shows each")
     if now.ended < now.total:
@@ -71,13 +58,4 @@ def _advice(ended: Ended, *, is_going: bool) -> str:
 
 def counts(now: Snapshot) -> str:
     """Give the counts that are not zero, in the order of a run's life."""
-    return (
-        ", ".join(f"{getattr(now, name)} {name}" for name in _STATES if getattr(now, name)) or "nothing to do"
-    )
-
-
-def failure(entry: Entry) -> str:
-    """Say in one line what became of an entry that did not succeed."""
-    cells = row(entry)
-    why = ": ".join(str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name])
-    return printable(f"{cells['status']} {entry.id} {why}").replace("\n", " ")
+    return ", ".join(f"{number} {name}" for name, number in now.counts.items() if number) or "nothing to do"

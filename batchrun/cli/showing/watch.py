@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks.
 _EVERY: Final = 1.0
-#: Columns of the labels, and of the bar.
+#: Columns of the labels.
 _LABELS: Final = 10
-_BAR: Final = 40
 
 
 async def watch(ledger: Ledger, batch: Batch, *, as_json: bool) -> Exit:
@@ -115,16 +114,11 @@ async def _draw(look: Look, clock: Clock) -> Exit:
 
 def _frame(now: Overview) -> RenderableType:
     from rich.console import Group  # noqa: PLC0415
-    from rich.progress_bar import ProgressBar  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    total = now.counts.total
-    bar = Table.grid()
-    bar.add_row(
-        Text(f"  {'ended':<{_LABELS}}", style="dim"),
-        ProgressBar(total=max(total, 1), completed=total - now.counts.open, width=_BAR),
-    )
+    from batchrun.cli.showing.bar import Bar  # noqa: PLC0415
+
+    bar = Bar(label=Text(f"  {'ended':<{_LABELS - 1}}", style="dim"), numbers=numbers(now.counts))
     lines = [
         Text(f"  {label:<{_LABELS}}", style="dim", no_wrap=True, overflow="ellipsis").append(
             text, style="not dim"

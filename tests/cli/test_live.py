@@ -1,0 +1,271 @@
+"""What a launch looks like on a terminal: in 80 columns and in 200, with colours and without."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.text import Text
+
+from batchrun.cli.launching.logs import configure
+from batchrun.cli.showing.bar import Bar, Flow, shared
+from batchrun.cli.showing.live import LiveDisplay
+from batchrun.cli.showing.progress import STANDINGS, Progress, Snapshot
+from batchrun.cli.showing.times import until
+from batchrun.clock import VirtualClock
+from batchrun.model.events import seen
+from batchrun.model.tasks import FailedTask, FailedTasks
+from batchrun.model.transitions import apply
+from batchrun.ports.service import Troubles
+from tests.builders import T0, active, at, planned, run
+from tests.cli.conftest import BATCHRUN, Shell
+
+GREEN, RED, MAGENTA, BLUE = "32", "31", "35", "38;5;32"
+STYLED = re.compile(r"\x1b\[([\d;]*)m([^\x1b]*)")
+MANY: Mapping[str, int] = {
+    "planned": 12_000,
+    "submitting": 40,
+    "queued": 3_000,
+    "running": 200,
+    "succeeded": 60_000,
+    "failed": 120,
+    "cancelled": 30,
+    "deleted": 2,
+    "refused": 8,
+}
+
+
+def snapshot(**numbers: int) -> Snapshot:
+    counts = dict.fromkeys(STANDINGS, 0) | numbers
+    return Snapshot(
+        **counts,
+        total=sum(counts.values()),
+        elapsed=7_400.0,
+        starts_per_second=6.2,
+        left=8_000.0,
+        throttled=31,
+        unanswered=2,
+    )
+
+
+async def drawn(now: Snapshot, *, width: int = 80, colours: bool = True, name: str = "cohort") -> str:
+    """Give the frame as a terminal would get it, with one failed row that has a failed task."""
+    progress = Progress(VirtualClock(T0), Troubles)
+    going = active(planned("HG00013"), status="RUNNING")
+    assert going.run is not None
+    told = {"failure_reason": "RUN_TASK_FAILED", "status_message": "Run failed due to task: align, id: 7"}
+    failed = seen(run("FAILED", **told), at(60))
+    progress.recorded(going, failed, apply(going, failed))
+    task = FailedTask(
+        id="7", name="align", failure_reason="OUT_OF_MEMORY_ERROR", status_message="killed\n(137)"
+    )
+    progress.tasks_found("HG00013", 1, FailedTasks(tasks=(task,)))
+    display = LiveDisplay(name, progress, VirtualClock(T0))
+    file = io.StringIO()
+    console = Console(
+        file=file,
+        width=width,
+        force_terminal=True,
+        color_system="256",
+        no_color=not colours,
+        _environ={},
+    )
+    console.print(display._frame(now))
+    return file.getvalue()
+
+
+def plain(text: str) -> list[str]:
+    return re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()
+
+
+def styles(text: str, word: str) -> set[str]:
+    return {style for style, shown in STYLED.findall(text) if word in shown}
+
+
+@pytest.mark.parametrize("width", [60, 80, 132, 200])
+async def test_nothing_is_broken_and_the_width_is_used(width):
+    name = "a-cohort-with-a-name-that-somebody-thought-about-for-a-long-time-2026-11"
+    for now in (snapshot(**MANY), snapshot(planned=1), snapshot()):
+        lines = plain(await drawn(now, width=width, name=name))
+        assert max(map(len, lines)) <= width
+        assert len(lines[0]) == width, "the bar takes what room there is"
+        assert lines[-1].startswith("  FAILED HG00013 RUN_TASK_FAILED: task align OUT_OF_")
+    told = "\n".join(plain(await drawn(snapshot(**MANY), width=width)))
+    for name_, number in MANY.items():
+        assert f"{name_} {number}" in told
+
+
+async def test_colours_say_what_they_mean_and_the_bar_counts_failures():
+    told = await drawn(snapshot(**MANY))
+    assert styles(told, "succeeded 60000") == {GREEN}
+    assert styles(told, "failed 120") == {f"1;{RED}"}
+    assert styles(told, "running 200") == {BLUE}
+    assert styles(told, "━") == {GREEN}
+    assert styles(told, "╍") == {f"1;{RED}", MAGENTA}
+    assert "34" not in re.findall(
+        r"\d+", "".join(style for style, _ in STYLED.findall(told)).replace(BLUE, "")
+    )
+    assert " 60160/75400" in plain(told)[0]
+
+
+async def test_without_colours_each_part_of_the_bar_has_its_sign():
+    bar = plain(await drawn(snapshot(succeeded=5, failed=2, planned=3), colours=False))[0]
+    assert re.fullmatch(r"cohort ━+╍+─+ 7/10", bar)
+    assert bar.count("─") == pytest.approx(3 / 10 * (80 - len("cohort  7/10")), abs=1)
+
+
+def test_a_terminal_that_knows_ascii_alone_gets_ascii():
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    numbers = dict.fromkeys(STANDINGS, 0) | {"succeeded": 3, "failed": 1, "cancelled": 1, "planned": 5}
+    Console(file=file, width=30).print(Bar(label=Text("a"), numbers=numbers))
+    file.flush()
+    assert file.buffer.getvalue().decode().strip() == "a =======xxccc----------- 5/10"
+
+
+@given(counts=st.lists(st.integers(0, 100_000), min_size=4, max_size=4), cells=st.integers(8, 300))
+def test_the_bar_is_shared_out_whole_and_what_is_there_is_seen(counts, cells):
+    shares = shared(counts, cells)
+    if any(counts):
+        assert sum(shares) == cells
+    for count, share in zip(counts, shares, strict=True):
+        assert (share > 0) is (count > 0)
+        assert abs(share - count * cells / max(1, sum(counts))) <= 4
+
+
+def test_a_line_that_has_no_room_at_all_is_no_error():
+    assert shared([1, 1, 1, 1], 0) == [0, 0, 0, 0]
+    file = io.StringIO()
+    Console(file=file, width=5).print(Flow([Text("more than that")]))
+    assert file.getvalue().split()[-2:] == ["than", "that"]
+
+
+async def test_once_all_is_submitted_no_rate_of_starts_is_told():
+    assert "6.2 started/s" in await drawn(snapshot(planned=1, running=3))
+    assert "started" not in await drawn(snapshot(running=3, succeeded=2))
+
+
+@pytest.fixture
+def in_zurich(monkeypatch):
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_zurich")
+async def test_the_finish_is_a_time_of_day_where_the_reader_is():
+    now = datetime(2026, 11, 6, 17, tzinfo=UTC)
+    assert until(now, 8_000) == "20:13 CET"
+    assert until(now, 7 * 3600) == "Sat 01:00 CET"
+    assert until(now, 8 * 86_400) == "14 Nov 18:00 CET"
+    assert "about 2 h 13 min left, until 03:13 CET" in " ".join(
+        plain(await drawn(snapshot(running=1), width=200))
+    )
+
+
+async def test_the_tasks_of_rows_that_are_not_shown_are_not_kept():
+    progress = Progress(VirtualClock(T0), Troubles)
+    progress.tasks_found("nobody", 1, FailedTasks())
+    assert not progress.failures
+
+
+@pytest.fixture
+def warned(capsys):
+    configure(verbosity=0, as_json=False, is_drawn=True)
+    yield lambda: capsys.readouterr().err
+    configure(verbosity=0, as_json=False)
+
+
+def test_beside_the_display_what_is_wrong_is_a_sentence_and_what_is_well_is_silent(warned):
+    log = structlog.get_logger("x")
+    log.info("manifest_read", rows=3)
+    log.warning("quota_full", batch="cohort", message="too many\x1b[2J", next_try_in_seconds=30)
+    log.warning("metrics_not_written")
+    assert warned() == (
+        "warning: quota full (next try in seconds 30): too many\\x1b[2J\nwarning: metrics not written\n"
+    )
+
+
+def on_a_terminal(shell: Shell, *command: str, **environment: str) -> tuple[int, str]:
+    """Run it on a terminal of 100 columns, and give its exit code and all it wrote."""
+    ours, theirs = pty.openpty()
+    known = {**shell.environment, "TERM": "xterm-256color", "COLUMNS": "100", **environment}
+    process = subprocess.Popen(
+        [*BATCHRUN, *command], cwd=shell.folder, env=known, stdout=theirs, stderr=theirs, stdin=theirs
+    )
+    os.close(theirs)
+    seen_ = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        seen_ += piece
+    os.close(ours)
+    return process.wait(60), seen_.decode().replace("\r\n", "\n")
+
+
+#: What takes the last frame off the terminal again.
+WIPED = "\x1b[2K"
+
+
+def test_on_a_terminal_the_end_is_told_once_and_no_log_line_before(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0004", "--failures", "RUN_TASK_FAILED=1")
+    command = ("run", *shell.cohort(3), "--endpoint-url", simulated.url, "--rate", "unlimited")
+    code, told = on_a_terminal(shell, *command)
+    assert code == 1
+    assert re.search(r"cohort.* \x1b\[1;31m╍+.*3/3", told), "the display was there"
+    assert "manifest_read" not in told
+    assert "[info" not in told
+    *drawn_, left = told.split(WIPED)
+    assert len(drawn_) > 5
+    lines = [line for line in plain(left) if line.strip()]
+    assert lines[0].startswith("cohort: 3 failed (of 3, in ")
+    failed = sorted(line.split()[1] for line in lines[1:] if line.startswith("  FAILED"))
+    assert failed == ["s000", "s001", "s002"]
+    assert left.count("RUN_TASK_FAILED: task step_2 OUT_OF_MEMORY_ERROR") == 3
+    assert lines[-1] == "results: cohort.results.csv"
+
+
+def test_where_the_summary_goes_elsewhere_the_last_frame_stays(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0002")
+    arguments = " ".join(shell.cohort(2))
+    shell.write(
+        "launch.sh", f"{' '.join(BATCHRUN)} run {arguments} --endpoint-url {simulated.url} > told.txt"
+    )
+    ours, theirs = pty.openpty()
+    known = {**shell.environment, "TERM": "xterm-256color", "NO_COLOR": "1"}
+    process = subprocess.Popen(["sh", "launch.sh"], cwd=shell.folder, env=known, stderr=theirs)
+    os.close(theirs)
+    assert process.wait(60) == 0
+    told = os.read(ours, 1_000_000).decode()
+    os.close(ours)
+    assert "2/2" in told.rpartition(WIPED)[2]
+    assert (
+        (shell.folder / "told.txt").read_text(encoding="utf-8").startswith("cohort: 2 succeeded (of 2, in ")
+    )
+
+
+def test_an_error_leaves_the_last_frame_for_whoever_comes_back(shell: Shell, simulate):
+    simulated = simulate("--faults", "GetRun:AccessDeniedException")
+    command = ("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--rate", "unlimited")
+    code, told = on_a_terminal(shell, *command)
+    assert code == 5
+    left = "\n".join(plain(told.rpartition(WIPED)[2]))
+    assert " 0/2" in told
+    assert "batchrun: " in left
+    assert "AccessDenied" in left

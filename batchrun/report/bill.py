@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.model.costs import Cost, Prices, Spread, cost, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from batchrun.model.costs import Usage
     from batchrun.ports.usages import SpentRun
@@ -43,6 +43,15 @@ COLUMNS: Final = (
     "unpriced",
 )
 _COMPLETED: Final = "COMPLETED"
+#: What a price may lack, as :attr:`Charged.lacks` calls it, and why.
+_LEFT_OUT: Final = (
+    ("DYNAMIC storage", "the API does not tell the size used; --dynamic-gib takes an average"),
+    ("STATIC storage", "it has no price"),
+    ("unknown storage", "its type was not told"),
+    ("READY2RUN", "such a workflow has one price per run"),
+    ("deleted", "the service does not have the run any more"),
+    ("not known yet", "nobody has asked, or the service did not answer; 'batchrun costs' asks"),
+)
 _SECOND: Final = timedelta(seconds=1)
 #: Decimals that files and programs get: a millionth of a dollar buys nothing.
 _DECIMALS: Final = 6
@@ -130,6 +139,16 @@ class Bill:
     def lacking(self, word: str) -> int:
         """Count the runs whose price leaves this out, as :attr:`Charged.lacks` calls it."""
         return sum(word in one.lacks for one in self.runs)
+
+    @property
+    def left_out(self) -> Iterator[str]:
+        """What the cost does not have in it, in words."""
+        for name, tasks in self.unpriced.items():
+            label = name or "an instance type that was not told"
+            yield f"{tasks} {'task' if tasks == 1 else 'tasks'} on {label}, which has no price"
+        for word, why in _LEFT_OUT:
+            if number := self.lacking(word):
+                yield f"{word} of {number} {'run' if number == 1 else 'runs'}: {why}"
 
     def dearest(self, most: int) -> Sequence[Charged]:
         """Give the runs that cost most."""

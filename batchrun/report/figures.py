@@ -15,6 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.reasons import Advice, Owner, advice
+from batchrun.report.messages import grouped
 from batchrun.report.rows import Standing
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.ports.failed_runs import TaskFailures
+    from batchrun.report.messages import Message
     from batchrun.report.rows import Attempt, Row
 
 #: How many of the slowest runs are told.
 SLOWEST: Final = 10
-#: How many different messages of one reason are told.
+#: How many different messages of one reason are told: those that differ in an id alone are one.
 MESSAGES: Final = 3
 _NONE: Final = timedelta()
 
@@ -55,14 +57,6 @@ class Summary:
     def trouble(self) -> int:
         """Rows that ended without success."""
         return sum(number for standing, number in self.counts.items() if standing.is_trouble)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What the service said, and how often."""
-
-    text: str
-    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,15 +148,14 @@ class _Group:
 
     def failure(self, standing: Standing, reason: str | None, tasks: tuple[TaskFailures, ...]) -> Failure:
         """Give the sum."""
+        messages = grouped(self.messages)
         return Failure(
             standing=standing,
             reason=reason,
             ids=tuple(self.ids),
             earlier=self.earlier,
-            messages=tuple(
-                Message(text=text, count=count) for text, count in self.messages.most_common(MESSAGES)
-            ),
-            other_messages=max(0, len(self.messages) - MESSAGES),
+            messages=tuple(messages[:MESSAGES]),
+            other_messages=max(0, len(messages) - MESSAGES),
             advice=_advice(standing, reason),
             tasks=tasks,
         )

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -31,36 +30,21 @@ from batchrun.report.timeline import timeline
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from decimal import Decimal
 
-    from batchrun.ports.failed_runs import TaskFailures
-    from batchrun.ports.ledger import Batch
-    from batchrun.ports.standing import KeptPace
-    from batchrun.report.calls import Calls
+    from batchrun.report.gathering import Report
     from batchrun.report.outputs import OutputFile
-    from batchrun.report.rows import Row
 
 #: Ids that are told with a reason; the table has all of them.
 IDS: Final = 200
 #: Moments of the runs over time that are also told in numbers.
 _TOLD_MOMENTS: Final = 24
-_SCRIPTS: Final = ("rows.js", "colours.js", "timeline.js", "gantt.js", "table.js", "report.js")
+_SCRIPTS: Final = ("rows.js", "links.js", "colours.js", "timeline.js", "gantt.js", "table.js", "report.js")
 _SHOWN: Final = 300
 #: Silence of the ledger, while there is work left, that is told: a launcher looks at least this often.
 _SILENCE: Final = timedelta(hours=1)
 #: In place of what is not known.
 _UNKNOWN: Final = "\N{EN DASH}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What the report is made of."""
-
-    batch: Batch
-    rows: Sequence[Row]
-    calls: Calls
-    at: datetime  #: when it is made; what still runs, runs until then
-    tasks: Sequence[TaskFailures] = ()
-    paces: Sequence[KeptPace] = ()  #: limits that throttling taught, since the batch began
 
 
 def write(output: OutputFile, report: Report) -> None:
@@ -96,7 +80,7 @@ def render(report: Report) -> str:
             slowest=figures.slowest(rows, at),
             timeline=over_time,
             told_moments=over_time.moments[:: max(1, len(over_time.moments) // _TOLD_MOMENTS)],
-            data=script_text(packed(rows, over_time, at)),
+            data=script_text(packed(report, over_time)),
             scripts=scripts,
             styles=styles,
             policy=_policy(scripts, styles),
@@ -133,6 +117,11 @@ def span(time: timedelta | None) -> str:
     return f"{hours // 24:,} d {hours % 24} h"
 
 
+def money(amount: Decimal) -> str:
+    """Write an amount for people."""
+    return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
+
+
 def utc(time: datetime | None) -> str:
     """Write a time, which is in UTC; the page says so."""
     return _UNKNOWN if time is None else time.strftime("%Y-%m-%d %H:%M:%S")
@@ -146,7 +135,14 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"inert": inert, "cut": cut, "span": span, "utc": utc, "number": "{:,}".format}
+    environment.filters |= {
+        "inert": inert,
+        "cut": cut,
+        "span": span,
+        "utc": utc,
+        "number": "{:,}".format,
+        "money": money,
+    }
     environment.filters["task_advice"] = task_advice
     return environment
 

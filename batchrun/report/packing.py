@@ -7,9 +7,12 @@ All runs in little room: columns in place of rows, each word once, times as seco
 from __future__ import annotations
 
 import json
-from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
+from batchrun.model.entry import Run
+from batchrun.model.tasks import LOG_GROUP, log_streams, stream_name
+from batchrun.report.bill import rounded
+from batchrun.report.messages import common_start
 from batchrun.report.rows import Standing
 
 if TYPE_CHECKING:
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.spec import Json
-    from batchrun.report.rows import Attempt, Row
+    from batchrun.model.tasks import FailedTask
+    from batchrun.report.gathering import Report
+    from batchrun.report.rows import Attempt
     from batchrun.report.timeline import Timeline
 
 #: Characters of a text that are kept, and of all different messages together, so that the file stays small
@@ -29,8 +34,13 @@ _SHORTEST: Final = 80
 _STANDINGS: Final = {standing: place for place, standing in enumerate(Standing)}
 
 
-def packed(rows: Sequence[Row], timeline: Timeline, at: datetime) -> Json:
+#: In place of a run's id and a task's in the name of a log stream, so that one name serves for all.
+_RUN, _TASK = "{run}", "{task}"
+
+
+def packed(report: Report, timeline: Timeline) -> Json:
     """Give everything that the page draws by itself, as JSON."""
+    rows, at = report.rows, report.at
     current = [row.current for row in rows]
     earlier = [(place, past) for place, row in enumerate(rows) for past in row.earlier]
     past = [attempt for _, attempt in earlier]
@@ -39,6 +49,10 @@ def packed(rows: Sequence[Row], timeline: Timeline, at: datetime) -> Json:
     return {
         "base": base.timestamp(),
         "at": _seconds(base)(at),
+        "region": report.batch.region,
+        "currency": None if report.bill is None else cut(report.bill.prices.currency),
+        "logGroup": LOG_GROUP,
+        "logStreams": list(log_streams(Run(id=_RUN, uuid="", arn="", status=""), {})),
         "standings": [standing.value for standing in Standing],
         "ids": [cut(row.id) for row in rows],
         "runs": _columns(current, base),
@@ -77,7 +91,47 @@ def _columns(attempts: Sequence[Attempt], base: datetime) -> dict[str, Json]:
         "stopped": [seconds(one.stopped) for one in attempts],
         "reason": _worded(one.reason for one in attempts),
         "message": _messages([one.message for one in attempts]),
+        "withoutLogs": [place for place, one in enumerate(attempts) if not one.has_logs],
+        "tasks": _tasks(attempts),
+        **_costs(attempts),
     }
+
+
+def _costs(attempts: Sequence[Attempt]) -> dict[str, Json]:
+    """Give what each run cost, and what that leaves out; nothing where no run has a price."""
+    if not any(one.charged for one in attempts):
+        return {}
+    costs = [one.charged.total if one.charged and one.charged.cost else None for one in attempts]
+    return {
+        "cost": [None if cost is None else rounded(cost) for cost in costs],
+        "unpriced": _worded("; ".join(one.charged.lacks) if one.charged else None for one in attempts),
+    }
+
+
+def _tasks(attempts: Sequence[Attempt]) -> Json:
+    """Give the failed tasks of all runs in columns, *run* being the place of a task's run."""
+    found = [
+        (place, one, task) for place, one in enumerate(attempts) if one.tasks for task in one.tasks.tasks
+    ]
+    return {
+        "run": [place for place, _, _ in found],
+        "id": [cut(task.id) for _, _, task in found],
+        "name": _worded(task.name for _, _, task in found),
+        "reason": _worded(task.failure_reason for _, _, task in found),
+        "message": _messages([task.status_message for _, _, task in found]),
+        "stream": _worded(_stream(one, task) for _, one, task in found),
+        "andMore": [place for place, one in enumerate(attempts) if one.tasks and one.tasks.has_more],
+    }
+
+
+def _stream(attempt: Attempt, task: FailedTask) -> str | None:
+    """Name the task's log stream, with marks in place of its ids where it is named as they all are."""
+    if task.log_stream is None:
+        return None
+    name = stream_name(task.log_stream)
+    usual = f"run/{_RUN}/task/{_TASK}"
+    is_usual = name == usual.replace(_RUN, attempt.run_id or "").replace(_TASK, task.id)
+    return usual if is_usual else name
 
 
 def _seconds(base: datetime) -> Callable[[datetime | None], float | None]:
@@ -100,10 +154,7 @@ def _messages(texts: Sequence[str | None]) -> Json:
 
 def _begun(texts: Sequence[str | None]) -> Json:
     """Give what all texts begin with, and the rest of each."""
-    known = [text for text in texts if text is not None]
-    least, most = min(known, default=""), max(known, default="")  # what these two share, all share
-    same = takewhile(lambda pair: pair[0] == pair[1], zip(least, most, strict=False))
-    start = "".join(one for one, _ in same)
+    start = common_start([text for text in texts if text is not None])
     return {"start": start, "rest": [None if text is None else cut(text[len(start) :]) for text in texts]}
 
 

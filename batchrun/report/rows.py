@@ -8,17 +8,25 @@ adding rows up (``figures``, ``timeline``).
 from __future__ import annotations
 
 import enum
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.states import QUEUED_STATUSES, Outlook, State, outlook
+from batchrun.model.tasks import log_streams
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from batchrun.model.entry import Entry, Run
+    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.ledger import Outcome, PastAttempt
+    from batchrun.report.bill import Charged
+
+#: Of whose tasks nothing is known.
+_NONE: Final[Mapping[int, FailedTasks]] = {}
 
 
 class Standing(enum.Enum):
@@ -83,6 +91,11 @@ class Attempt:
     stopped: datetime | None = None
     reason: str | None = None
     message: str | None = None
+    has_logs: bool = (
+        False  #: whether its run has log streams; :func:`batchrun.model.tasks.log_streams` names them
+    )
+    tasks: FailedTasks | None = None  #: that failed in its run; None where that is not known
+    charged: Charged | None = None  #: what its run cost; None where that is not known, or not asked for
 
     def queued(self, at: datetime) -> timedelta | None:
         """Say how long it was in the queue, up to *at* where it still is; None where that is not known."""
@@ -109,10 +122,14 @@ class Row:
         return self.current.standing
 
 
-def row_of(outcome: Outcome) -> Row:
-    """Make the row of what the ledger says."""
+def row_of(outcome: Outcome, tasks: Mapping[int, FailedTasks] = _NONE) -> Row:
+    """Make the row of what the ledger says, and of its failed *tasks* by attempt."""
     entry = outcome.entry
-    return Row(id=entry.id, current=_current(entry), earlier=tuple(_past(past) for past in outcome.earlier))
+    return Row(
+        id=entry.id,
+        current=_current(entry, tasks.get(entry.attempt)),
+        earlier=tuple(_past(past, tasks.get(past.attempt)) for past in outcome.earlier),
+    )
 
 
 def standing_of(entry: Entry) -> Standing:
@@ -122,7 +139,7 @@ def standing_of(entry: Entry) -> Standing:
     return _BY_STATE[entry.state]
 
 
-def _current(entry: Entry) -> Attempt:
+def _current(entry: Entry, tasks: FailedTasks | None) -> Attempt:
     run, reason, message = entry.run, entry.code, entry.message
     if run is not None:
         reason = run.failure_reason
@@ -140,10 +157,16 @@ def _current(entry: Entry) -> Attempt:
         created=(run.creation_time or entry.accepted_at) if run else None,
         started=run.start_time if run else None,
         stopped=run.stop_time if run else None,
+        has_logs=_has_logs(run, entry.request),
+        tasks=tasks,
     )
 
 
-def _past(past: PastAttempt) -> Attempt:
+def _has_logs(run: Run | None, request: str | None) -> bool:
+    return run is not None and bool(log_streams(run, json.loads(request) if request else {}))
+
+
+def _past(past: PastAttempt, tasks: FailedTasks | None) -> Attempt:
     run = past.run
     if run is None:
         return Attempt(
@@ -153,12 +176,8 @@ def _past(past: PastAttempt) -> Attempt:
             reason=past.code,
             message=past.message,
         )
-    return _past_run(past.attempt, run)
-
-
-def _past_run(number: int, run: Run) -> Attempt:
     return Attempt(
-        number=number,
+        number=past.attempt,
         standing=_BY_OUTLOOK[outlook(run.status)],
         status=run.status,
         run_id=run.id,
@@ -169,4 +188,6 @@ def _past_run(number: int, run: Run) -> Attempt:
         stopped=run.stop_time,
         reason=run.failure_reason,
         message=run.status_message,
+        has_logs=_has_logs(run, past.request),
+        tasks=tasks,
     )

@@ -16,6 +16,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from batchrun.report import html
+from batchrun.report.gathering import Report
 from batchrun.report.kinds import REPORT
 from batchrun.report.outputs import OutputFile
 from tests.report.browser import browsing
@@ -61,7 +62,7 @@ def live_view(frame: RenderableType, command: str) -> dict[str, str]:
     }
 
 
-async def report(made: html.Report, path: Path) -> dict[str, bytes]:
+async def report(made: Report, path: Path) -> dict[str, bytes]:
     """Write the report to *path*, and give PNGs of it, down to the runs over time, by scheme."""
     html.write(OutputFile(path=path, kind=REPORT, option="-o FILE"), made)
     found = {}

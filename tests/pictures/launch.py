@@ -22,9 +22,7 @@ from batchrun.cli.showing.progress import Progress
 from batchrun.clock import VirtualClock
 from batchrun.ledger import open_ledger
 from batchrun.model.states import ENDED
-from batchrun.report import html
-from batchrun.report.calls import calls
-from batchrun.report.rows import row_of
+from batchrun.report.gathering import Report, gathered
 from batchrun.simulator import Settings, serve
 
 BATCH: Final = "cohort"
@@ -46,7 +44,7 @@ class Seen:
     """What there was to see: the live view in the middle, and the report at the end."""
 
     live: RenderableType
-    report: html.Report
+    report: Report
 
 
 async def launched(folder: Path, *, rows: int) -> Seen:
@@ -85,15 +83,8 @@ async def _watched(launch: Launch, clock: VirtualClock, rows: int) -> Renderable
     raise AssertionError("it ended before its picture was taken")
 
 
-async def _report(path: Path, clock: VirtualClock) -> html.Report:
+async def _report(path: Path, clock: VirtualClock) -> Report:
     async with await open_ledger(path) as ledger:
         batch = await ledger.find_batch(BATCH)
         assert batch is not None
-        rows = [row_of(outcome) async for outcome in ledger.outcomes(BATCH)]
-        return html.Report(
-            batch=batch,
-            rows=rows,
-            calls=await calls(ledger, BATCH, (row.id for row in rows)),
-            at=clock.utcnow(),
-            tasks=await ledger.task_failures(BATCH),
-        )
+        return await gathered(ledger, batch, clock.utcnow())

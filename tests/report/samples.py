@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.ledger import Batch
 from batchrun.report import html
 from batchrun.report.calls import Calls
-from batchrun.report.html import Report
+from batchrun.report.gathering import Report
 from batchrun.report.kinds import REPORT
 from batchrun.report.outputs import OutputFile
 from batchrun.report.rows import Attempt, Row, Standing
@@ -28,6 +29,7 @@ HOSTILE = (
     "x" * 10_000,
 )
 _LIVES = (Standing.SUCCEEDED,) * 7 + (Standing.FAILED, Standing.RUNNING, Standing.QUEUED)
+_STREAMS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/omics/WorkflowLog:log-stream"
 _REASONS = ("WORKFLOW_RUN_FAILED", "SERVICE_ERROR", "IMPORT_FAILED")
 
 
@@ -76,13 +78,17 @@ def hostile() -> Report:
         row(
             f"{text}{place}",
             standing,
-            attempt(Standing.FAILED, reason=text, message=text, status=text, uuid=text),
+            attempt(
+                Standing.FAILED, reason=text, message=text, status=text, uuid=text, run_id=text, has_logs=True
+            ),
             status=text,
             run_id=text,
             uuid=text,
             output_uri=f"s3://{text}",
             reason=text,
             message=text,
+            has_logs=True,
+            tasks=_hostile_tasks(text),
             created=T0,
             started=at(1),
             stopped=at(2),
@@ -95,6 +101,14 @@ def hostile() -> Report:
     tasks = [TaskFailures(run_reason=text, reason=text, rows=1, names=2, name=text) for text in HOSTILE]
     name = HOSTILE[0] + HOSTILE[4] + HOSTILE[5]
     return report(of, name=name, calls=calls, tasks=tuple(tasks))
+
+
+def _hostile_tasks(text: str) -> FailedTasks:
+    tasks = (
+        FailedTask(id=text, name=text, failure_reason=text, status_message=text, log_stream=stream)
+        for stream in (text, f"javascript:{text}", f"run/{text}/task/{text}")
+    )
+    return FailedTasks(tasks=tuple(tasks), has_more=True)
 
 
 def _row(place: int) -> Row:
@@ -114,4 +128,18 @@ def _row(place: int) -> Row:
         stopped=started + timedelta(minutes=20 + place % 77) if standing.is_end else None,
         reason=_REASONS[place // 10 % 3] if is_failed else None,
         message=f"task align of {place} failed; its log stream is run/{run_id}" if is_failed else None,
+        has_logs=True,
+        tasks=_task(run_id) if is_failed else None,
     )
+
+
+def _task(run_id: str) -> FailedTasks:
+    stream = f"{_STREAMS}:run/{run_id}/task/7"
+    task = FailedTask(
+        id="7",
+        name="align",
+        failure_reason="OUT_OF_MEMORY_ERROR",
+        status_message="killed",
+        log_stream=stream,
+    )
+    return FailedTasks(tasks=(task,))

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
 import pytest
 
+from batchrun.model.costs import Prices, Usage, Work
+from batchrun.model.tasks import FailedTask, FailedTasks
+from batchrun.ports.usages import SpentRun
+from batchrun.report.bill import billed
+from batchrun.report.rows import Standing
+from tests.builders import run
 from tests.report.browser import CHROMIUM, browsing
-from tests.report.samples import hostile, report, rows, write
+from tests.report.samples import at, hostile, report, row, rows, write
 
 pytestmark = [
     pytest.mark.skipif(
@@ -161,4 +171,130 @@ async def test_hostile_text_stays_text(page, tmp_path):
     assert "\u202e" not in shown
     assert await page.ask("document.documentElement.scrollWidth") <= 390
     assert await search(page, "onerror") != "0 of 14 rows"
+    assert {href for _, href in await page.ask(LINKS) if not href.startswith(OUR_CONSOLE)} == set()
     assert page.complaints == []
+
+
+OUR_CONSOLE = "https://us-east-1.console.aws.amazon.com/"
+LINKS = "[...document.querySelectorAll('main a[target]')].map(one => [one.textContent, one.href])"
+
+
+async def opened(page, path, made) -> None:
+    write(path, made)
+    await page.open(path)
+    await page.ask("document.querySelectorAll('#table .open').forEach(one => one.click())")
+
+
+async def test_a_run_leads_to_the_console_its_logs_and_its_outputs(page, tmp_path):
+    await opened(page, tmp_path / "r.html", report(rows(8)))
+    links = dict(await page.ask(LINKS))
+    place = f"{OUR_CONSOLE}cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group"
+    stream = f"{place}/$252Faws$252Fomics$252FWorkflowLog/log-events/run$252F1000008"
+    uri = "s3://lab-results/cohort/NA00007/1000008"
+    assert links["1000008"] == f"{OUR_CONSOLE}omics/home?region=us-east-1#/runs/1000008"
+    assert links["run/1000008"] == stream
+    assert links["run/1000008/engine"] == f"{stream}$252Fengine"
+    assert links["run/1000008/task/7"] == f"{stream}$252Ftask$252F7"
+    folder = "cohort%2FNA00007%2F1000008%2F"
+    assert links[uri] == f"{OUR_CONSOLE}s3/buckets/lab-results?region=us-east-1&prefix={folder}"
+    rels = await page.ask("[...new Set([...document.querySelectorAll('a[target]')].map(one => one.rel))]")
+    assert rels == ["noopener noreferrer"]
+    assert page.complaints == []
+
+
+async def test_a_run_s_story_has_its_failed_tasks_and_those_are_found(page, tmp_path):
+    await opened(page, tmp_path / "r.html", report(rows(100)))
+    story = " ".join(
+        (await page.ask("document.querySelector('#table tbody tr:nth-child(16)').textContent")).split()
+    )
+    assert "Failed taskalign (id 7) OUT_OF_MEMORY_ERROR: killed; log run/1000008/task/7" in story
+    assert "Logsrun/1000008/engine, run/1000008 in /aws/omics/WorkflowLog" in story
+    assert await search(page, "OUT_OF_MEMORY align") == "10 of 100 rows"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"run_id": "1/../../iam", "output_uri": "https://evil.example/x"},
+        {"run_id": "12?x=#", "output_uri": "s3://b@evil.example/x"},
+        {"run_id": None, "output_uri": "s3://UPPER/x"},
+        {"run_id": "", "output_uri": "s3:///x"},
+        {"run_id": "javascript:alert(1)", "output_uri": "javascript:alert(1)"},
+        {"run_id": "1\n2", "output_uri": "s3://lab-results/\ud800"},
+    ],
+)
+async def test_what_has_not_the_form_of_a_run_or_a_place_leads_nowhere(page, tmp_path, facts):
+    tasks = FailedTasks(tasks=(FailedTask(id="7", log_stream="run/7 /../x?y#z"),))
+    of = [row("a", Standing.FAILED, has_logs=True, tasks=tasks, created=at(0), stopped=at(1), **facts)]
+    await opened(page, tmp_path / "r.html", report(of))
+    assert await page.ask(LINKS) == []
+    assert page.complaints == []
+
+
+async def test_an_output_s_key_stays_within_its_address(page, tmp_path):
+    uri = "s3://lab-results/a b/?prefix=x&y=#z/é%2F/"
+    await opened(page, tmp_path / "r.html", report([row("a", output_uri=uri)]))
+    (_, href), *_ = await page.ask(LINKS)
+    key = "a%20b%2F%3Fprefix%3Dx%26y%3D%23z%2F%C3%A9%252F%2F"
+    assert href == f"{OUR_CONSOLE}s3/buckets/lab-results?region=us-east-1&prefix={key}"
+
+
+@pytest.mark.parametrize(
+    "region", ["evil.example/", "cn-north-1", "us-gov-west-1", "us-east-1.evil.example#", ""]
+)
+async def test_a_region_without_this_console_has_no_links(page, tmp_path, region):
+    made = report(rows(3))
+    await opened(page, tmp_path / "r.html", replace(made, batch=replace(made.batch, region=region)))
+    assert await page.ask(LINKS) == []
+    assert page.complaints == []
+
+
+async def test_costs_stand_by_each_run_where_there_are_prices(page, tmp_path):
+    prices = Prices(currency="USD", region="us-east-1", instances={"omics.c.large": Decimal(3)}, storage={})
+    work = Work(instance_type="omics.c.large", tasks=2, billed=timedelta(minutes=30))
+    usage = Usage(status="COMPLETED", running=timedelta(hours=1), storage_type="DYNAMIC", work=(work,))
+    spent = [
+        SpentRun(position=place, entry_id=f"NA0000{place}", attempt=1, run=run(), usage=used)
+        for place, used in enumerate((usage, None))
+    ]
+    bill = billed(spent, prices, None)
+    of = [
+        replace(one, current=replace(one.current, charged=bill.runs[place]))
+        for place, one in enumerate(rows(2))
+    ]
+    await opened(page, tmp_path / "r.html", replace(report(of), bill=bill))
+    told = await page.ask("document.getElementById('costs').parentElement.innerText")
+    assert "Estimated, so far\n1.50 USD" in told
+    assert "Left out: DYNAMIC storage of 1 run: the API does not tell the size used" in told
+    table = await page.ask("document.getElementById('table').innerText")
+    assert "Cost, USD" in table
+    assert "1.50 USD, estimated, without: DYNAMIC storage" in table
+    assert "not known, without: not known yet" in table
+    await click(page, "#table thead th:nth-child(8) button")
+    assert (await ids(page))[0].startswith("NA00000")
+    assert page.complaints == []
+
+
+async def test_the_last_step_stands_within_the_chart(page, tmp_path):
+    write(tmp_path / "r.html", report([row("a", created=at(0), started=at(1), stopped=at(100))]))
+    await page.open(tmp_path / "r.html")
+    # From the right edge of what is drawn to the left, as long as it is of the colour of success alone.
+    width = await page.ask(PLATEAU)
+    assert width > 10
+
+
+PLATEAU = """
+(() => {
+  const canvas = document.querySelector('#timeline canvas');
+  const pen = canvas.getContext('2d');
+  const green = getComputedStyle(document.documentElement).getPropertyValue('--succeeded');
+  const [, r, g, b] = /#(..)(..)(..)/.exec(green).map((part) => parseInt(part, 16));
+  const isGreen = (x) => { const p = pen.getImageData(x, canvas.height >> 1, 1, 1).data;
+    return Math.abs(p[0] - r) + Math.abs(p[1] - g) + Math.abs(p[2] - b) < 12; };
+  let right = canvas.width - 1;
+  while (right > 0 && !isGreen(right)) right -= 1;
+  let left = right;
+  while (left > 0 && isGreen(left)) left -= 1;
+  return right - left;
+})()
+"""

@@ -3,14 +3,26 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from batchrun.model.costs import Prices
+from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks
+from batchrun.ports.usages import SpentRun
+from batchrun.report.bill import billed
 from batchrun.report.packing import TEXT, packed, script_text
-from batchrun.report.rows import Standing
+from batchrun.report.rows import Row, Standing
 from batchrun.report.timeline import timeline
-from tests.report.samples import HOSTILE, T0, at, attempt, row, rows
+from tests.builders import run
+from tests.report.samples import HOSTILE, at, attempt, report, row, rows
+
+PRICES = Prices(currency="USD", region="us-east-1", instances={}, storage={})
 
 
-def pack(*rows_) -> Any:
-    return json.loads(script_text(packed(rows_, timeline(rows_, at(60)), at(60))))
+def pack(*rows_, **facts) -> Any:
+    return json.loads(text_of(list(rows_), **facts))
+
+
+def text_of(of: list[Row], hours: float = 1, **facts) -> str:
+    made = report(of, hours=hours, **facts)
+    return script_text(packed(made, timeline(of, made.at)))
 
 
 def test_no_runs():
@@ -49,9 +61,44 @@ def test_long_texts_are_cut_and_many_long_messages_more_so():
     assert found["ids"] == ["x" * TEXT + "…"]
     assert found["runs"]["message"]["words"] == ["y" * TEXT + "…"]
     many = [row(str(place), Standing.FAILED, message=f"{place:05}" * 2_000) for place in range(20_000)]
-    assert len(script_text(packed(many, timeline(many, T0), T0))) < 6_000_000
+    assert len(text_of(many)) < 6_000_000
 
 
 def test_20_000_runs_take_little_room():
-    of = rows(20_000)
-    assert len(script_text(packed(of, timeline(of, at(600)), at(600)))) < 4_000_000
+    assert len(text_of(rows(20_000), hours=10)) < 4_200_000
+
+
+def test_failed_tasks_are_kept_with_their_run_and_a_usual_log_stream_once():
+    def task(id_: str, stream: str | None, **facts: str) -> FailedTask:
+        return FailedTask(id=id_, name="align", log_stream=stream, **facts)
+
+    arn = "arn:aws:logs:us-east-1:1:log-group:/aws/omics/WorkflowLog:log-stream:run"
+    one = FailedTasks(tasks=(task("7", f"{arn}/12/task/7"), task("8", None)), has_more=True)
+    other = FailedTasks(tasks=(task("9", "run/13/task/9", failure_reason="OUT_OF_MEMORY_ERROR"),))
+    past = attempt(Standing.FAILED, run_id="11", tasks=FailedTasks(tasks=(task("3", "elsewhere"),)))
+    found = pack(
+        row("a", has_logs=True),
+        row("b", Standing.FAILED, past, run_id="12", tasks=one, has_logs=True),
+        row("c", Standing.FAILED, run_id="13", tasks=other),
+    )
+    assert found["runs"]["tasks"] == {
+        "run": [1, 1, 2],
+        "id": ["7", "8", "9"],
+        "name": {"words": ["align"], "at": [0, 0, 0]},
+        "reason": {"words": [None, "OUT_OF_MEMORY_ERROR"], "at": [0, 0, 1]},
+        "message": {"words": [None], "at": [0, 0, 0]},
+        "stream": {"words": ["run/{run}/task/{task}", None], "at": [0, 1, 0]},
+        "andMore": [1],
+    }
+    assert found["earlier"]["tasks"]["stream"]["words"] == ["elsewhere"]
+    assert (found["runs"]["withoutLogs"], found["earlier"]["withoutLogs"]) == ([2], [0])
+    assert (found["logGroup"], found["logStreams"]) == (LOG_GROUP, ["run/{run}/engine", "run/{run}"])
+
+
+def test_costs_are_kept_where_there_are_some():
+    assert "cost" not in pack(row("a"))["runs"]
+    spent = SpentRun(position=0, entry_id="a", attempt=1, run=run())
+    bill = billed([spent], PRICES, None)
+    runs = pack(row("a", charged=bill.runs[0]), row("b"))["runs"]
+    assert runs["cost"] == [None, None]
+    assert runs["unpriced"] == {"words": ["not known yet", None], "at": [0, 1]}

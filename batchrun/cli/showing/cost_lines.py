@@ -41,7 +41,7 @@ def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
             f"  dearest    {money(one.total)} {currency}: {one.spent.entry_id}, attempt {one.spent.attempt}, "
             f"run {one.spent.run.id}"
         )
-    yield from (f"  left out   {text}" for text in _left_out(bill))
+    yield from (f"  left out   {text}" for text in bill.left_out)
     yield from (f"  to come    {text}" for text in forecast.lines(left, currency))
 
 
@@ -71,23 +71,6 @@ def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
         "ready2Run": bill.lacking("READY2RUN"),
         "toCome": forecast.facts(left),
     }
-
-
-def _left_out(bill: Bill) -> Iterator[str]:
-    """Tell what the cost does not have in it."""
-    for name, tasks in bill.unpriced.items():
-        label = name or "an instance type that was not told"
-        yield f"{counted(tasks, 'task', 'tasks')} on {label}, which has no price"
-    for word, why in (
-        (_DYNAMIC, "the API does not tell the size used; --dynamic-gib takes an average"),
-        ("STATIC storage", "it has no price"),
-        ("unknown storage", "its type was not told"),
-        ("READY2RUN", "such a workflow has one price per run"),
-        ("deleted", "the service does not have the run any more"),
-        ("not known yet", "the service did not answer; the same command asks again"),
-    ):
-        if number := bill.lacking(word):
-            yield f"{word} of {counted(number, 'run', 'runs')}: {why}"
 
 
 def _spread(one: Spread) -> str:

@@ -26,6 +26,7 @@ from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
 from batchrun.model.states import OPEN
 from batchrun.report.bill import COLUMNS, billed, row
+from batchrun.report.gathering import spent_runs
 from batchrun.report.outputs import Inputs, Kind
 from batchrun.report.sinks import CsvSink, JsonLinesSink
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from batchrun.report.bill import Bill, Left
     from batchrun.report.outputs import OutputFile
 
-_PAGE: Final = 500
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 8
 #: Seconds between two words on how far it is.
@@ -127,12 +127,8 @@ async def _costs(options: dict[str, Any]) -> Exit:
 
 async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[SpentRun]:
     meant = None if chosen_by.is_all else await chosen_by.attempts(ledger, batch)
-    found: list[SpentRun] = []
-    after = (-1, 0)
-    while page := await ledger.spent_runs(batch, limit=_PAGE, after=after):
-        found += [run for run in page if meant is None or (run.entry_id, run.attempt) in meant]
-        after = page[-1].position, page[-1].attempt
-    return found
+    runs = await spent_runs(ledger, batch)
+    return [run for run in runs if meant is None or (run.entry_id, run.attempt) in meant]
 
 
 async def _ask(ledger: Ledger, batch: Batch, runs: Sequence[SpentRun], options: dict[str, Any]) -> None:

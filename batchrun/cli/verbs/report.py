@@ -14,6 +14,7 @@ from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import named
 from batchrun.cli.speak import say, swallow
 from batchrun.cli.values import OutputPath
+from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
@@ -31,14 +32,17 @@ from batchrun.report.outputs import Inputs
     envvar="BATCHRUN_REPORT_OUTPUT",
     help="Where to write it; - is stdout.  [default: BATCH.report.html]",
 )
+@option("--prices", metavar="FILE", help="Tell what runs cost too, at these prices per hour.")
+@DYNAMIC_GIB
 @LEDGER
 def report(**options: Any) -> None:
     """
     Write a report of BATCH: one HTML file to open, send or print.
 
     It shows what stands where, runs over time, failures by reason, the slowest runs, and every run with its
-    uuid and output place. It needs no network. The file is replaced as a whole. BATCH may be left out where
-    the ledger has only one.
+    uuid, output place, failed tasks and logs; with --prices, what those runs cost that 'batchrun costs' has
+    asked about. It needs no network. The file is replaced as a whole. BATCH may be left out where the ledger
+    has only one.
     """
     anyio.run(_report, options)
 
@@ -46,27 +50,22 @@ def report(**options: Any) -> None:
 async def _report(options: dict[str, Any]) -> None:
     # jinja2 takes as long to import as everything else together, and only this needs it.
     from batchrun.report import html  # noqa: PLC0415
-    from batchrun.report.calls import calls  # noqa: PLC0415
-    from batchrun.report.rows import row_of  # noqa: PLC0415
+    from batchrun.report.gathering import gathered  # noqa: PLC0415
 
     async with open_ledger(options["ledger"]) as ledger:
         batch = await find_batch(ledger, options["batch"])
         place = options["output"] or f"{batch.name}.report.html"
-        output = named(place, REPORT, option="-o FILE", inputs=Inputs(ledger=options["ledger"]))
-        rows = [row_of(outcome) async for outcome in ledger.outcomes(batch.name)]
-        made = html.Report(
-            batch=batch,
-            rows=rows,
-            calls=await calls(ledger, batch.name, (row.id for row in rows)),
-            at=SystemClock().utcnow(),
-            tasks=await ledger.task_failures(batch.name),
-            paces=[pace for pace in await ledger.all_paces() if pace.at >= batch.created_at],
-        )
+        read = () if options["prices"] is None else (options["prices"],)
+        inputs = Inputs(ledger=options["ledger"], read=read)
+        output = named(place, REPORT, option="-o FILE", inputs=inputs)
+        prices = None if options["prices"] is None else read_prices(options["prices"], batch.region)
+        now = SystemClock().utcnow()
+        made = await gathered(ledger, batch, now, prices=prices, dynamic_gib=dynamic_gib(options))
     if output is None:
         _pour(html.render(made))
     else:
         html.write(output, made)
-        say(f"{printable(place)}: {len(rows)} rows")
+        say(f"{printable(place)}: {len(made.rows)} rows")
 
 
 def _pour(text: str) -> None:

@@ -5,6 +5,26 @@ const packed = JSON.parse(document.getElementById("data").textContent);
 const STANDINGS = packed.standings;
 const TROUBLE = new Set(["failed", "refused", "cancelled", "deleted"]);
 
+const LOGS = packed.logStreams;
+const named = (form, run, task) => form.replaceAll("{run}", () => run).replaceAll("{task}", () => task);
+
+// The failed tasks of each run that has some, by the run's place.
+function taskLists({ tasks, runId }) {
+  const lists = new Map();
+  tasks.run.forEach((run, place) => {
+    const word = (column) => column.words[column.at[place]];
+    const stream = word(tasks.stream);
+    const task = { id: tasks.id[place], name: word(tasks.name), reason: word(tasks.reason), message: word(tasks.message) };
+    task.stream = stream === null ? null : named(stream, runId[run], task.id);
+    lists.set(run, [...(lists.get(run) ?? []), task]);
+  });
+  return lists;
+}
+const prepared = (columns) =>
+  Object.assign(columns, { lists: taskLists(columns), silent: new Set(columns.withoutLogs), more: new Set(columns.tasks.andMore) });
+prepared(packed.runs);
+prepared(packed.earlier);
+
 function unpacked(columns, place) {
   const { uri } = columns;
   const word = (column) => column.words[column.at[place]];
@@ -20,6 +40,11 @@ function unpacked(columns, place) {
     stopped: columns.stopped[place],
     reason: word(columns.reason),
     message: word(columns.message),
+    streams: columns.silent.has(place) ? [] : LOGS.map((form) => named(form, columns.runId[place])),
+    tasks: columns.lists.get(place) ?? [],
+    hasMoreTasks: columns.more.has(place),
+    cost: columns.cost?.[place] ?? null,
+    unpriced: columns.unpriced ? word(columns.unpriced) : null,
     earlier: [],
   };
 }

@@ -10,6 +10,7 @@ const COLUMNS = [
   { name: "Ran", by: (row) => row.ran, classes: "amount" },
   { name: "Created", by: (row) => row.created, classes: "wide time" },
   { name: "Ended", by: (row) => row.stopped, classes: "wide time" },
+  ...(packed.currency === null ? [] : [{ name: `Cost, ${shown(packed.currency)}`, by: (row) => row.cost, classes: "wide amount" }]),
   { name: "Run's uuid and output", classes: "wide code" },
 ];
 
@@ -20,7 +21,7 @@ function drawTable() {
   let from = 0;
   let haystacks = null;
 
-  const search = made("input", { type: "search", id: "search", placeholder: "id, uuid, run, output, reason, message", autocomplete: "off", spellcheck: false });
+  const search = made("input", { type: "search", id: "search", placeholder: "id, uuid, run, output, reason, message, task", autocomplete: "off", spellcheck: false });
   search.setAttribute("aria-label", "Search the runs; every word must be found");
   const standing = chooser("Where it stands", [["", "all"], ...STANDINGS.filter((one) => rows.some((row) => row.standing === one)).map((one) => [one, one])]);
   const reasons = [...new Set(rows.map((row) => row.reason))].filter((one) => one !== null);
@@ -45,7 +46,7 @@ function drawTable() {
   // Made at the first search, since most who open a report never search.
   const haystack = (row) => {
     haystacks ??= rows.map((one) =>
-      [one, ...one.earlier].flatMap((run) => [run.id, run.status, run.standing, run.reason, run.uuid, run.runId, run.uri, run.message]).join("\n").toLowerCase());
+      [one, ...one.earlier].flatMap((run) => [run.id, run.status, run.standing, run.reason, run.uuid, run.runId, run.uri, run.message, ...run.tasks.flatMap((task) => [task.name, task.reason])]).join("\n").toLowerCase());
     return haystacks[row.place];
   };
   const matches = (row) =>
@@ -136,19 +137,23 @@ function ordered(by, isDown) {
 
 function statusOf(row) {
   const cell = made("td", { className: "status" }, mark(row.standing), ` ${shown(row.status)}`);
-  if (row.reason !== null) cell.append(made("div", { className: "why", text: shown(row.reason) }));
+  const tasks = [...new Set(row.tasks.map((task) => task.reason))].filter((reason) => reason !== null && reason !== row.reason);
+  for (const reason of [row.reason, ...tasks]) {
+    if (reason !== null) cell.append(made("div", { className: "why", text: shown(reason) }));
+  }
   return cell;
 }
 
 function rowOf(row) {
   const button = made("button", { type: "button", className: "open" }, made("bdi", { text: shown(row.id) }));
   button.setAttribute("aria-expanded", "false");
+  const texts = [row.attempt, span(row.queued), span(row.ran), minute(row.created), minute(row.stopped)];
+  if (packed.currency !== null) texts.push(money(row.cost));
   const cells = [
     made("th", { scope: "row" }, button),
     statusOf(row),
-    ...[row.attempt, span(row.queued), span(row.ran), minute(row.created), minute(row.stopped)].map((text, place) =>
-      made("td", { className: COLUMNS[place + 2].classes, text })),
-    made("td", { className: "wide code" }, made("div", { text: shown(row.uuid) }), made("div", { text: shown(row.uri) })),
+    ...texts.map((text, place) => made("td", { className: COLUMNS[place + 2].classes, text })),
+    made("td", { className: "wide code" }, made("div", {}, linked(row.uuid, runLink(row))), made("div", {}, linked(row.uri, outputLink(row.uri)))),
   ];
   const line = made("tr", {}, ...cells);
   button.addEventListener("click", () => {
@@ -167,10 +172,32 @@ function wholeOf(row) {
 
 function storyOf(run) {
   const facts = [
-    ["Attempt", `${run.attempt}: ${run.status}`], ["uuid", run.uuid], ["Run", run.runId], ["Output", run.uri],
+    ["Attempt", `${run.attempt}: ${run.status}`], ["uuid", run.uuid], ["Run", run.runId, runLink(run)], ["Output", run.uri, outputLink(run.uri)],
     ["Created", utc(run.created)], ["Started", `${utc(run.started)} (queued ${span(run.queued)})`],
     ["Ended", `${utc(run.stopped)} (ran ${span(run.ran)})`], ["Reason", run.reason], ["Message", run.message],
+    ...(run.cost === null && !run.unpriced ? [] : [["Cost", costOf(run)]]),
   ];
   const told = facts.filter(([, value]) => value !== null);
-  return made("dl", {}, ...told.flatMap(([name, value]) => [made("dt", { text: name }), made("dd", { text: shown(value) })]));
+  const story = made("dl", {}, ...told.flatMap(([name, value, href]) => [made("dt", { text: name }), made("dd", {}, linked(value, href ?? null))]));
+  for (const task of run.tasks) story.append(made("dt", { text: "Failed task" }), taskOf(task));
+  if (run.hasMoreTasks) story.append(made("dt", { text: "Failed tasks" }), made("dd", { text: "and more" }));
+  if (run.streams.length) {
+    const streams = run.streams.flatMap((stream, place) => [place ? ", " : "", linked(stream, logLink(stream))]);
+    story.append(made("dt", { text: "Logs" }), made("dd", {}, ...streams, made("span", { className: "muted", text: ` in ${packed.logGroup}` })));
+  }
+  return story;
+}
+
+const money = (amount) => (amount === null ? "–" : amount.toLocaleString("en-US", amount >= 1 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumFractionDigits: 4 }));
+
+function costOf(run) {
+  const amount = run.cost === null ? "not known" : `${money(run.cost)} ${packed.currency}, estimated`;
+  return run.unpriced ? `${amount}, without: ${run.unpriced}` : amount;
+}
+
+function taskOf(task) {
+  const why = [task.reason, task.message].filter((part) => part !== null).join(": ");
+  const told = made("dd", {}, `${shown(task.name ?? "without a name")} (id ${shown(task.id)}) ${shown(why)}`.trimEnd());
+  if (task.stream !== null) told.append("; log ", linked(task.stream, logLink(task.stream)));
+  return told;
 }

@@ -31,7 +31,8 @@ def test_runs_that_fail_are_told_and_exit_with_one(shell: Shell, simulate):
     done = shell.run("run", *shell.cohort(3), "--endpoint-url", simulated.url, *FAST)
     assert done.returncode == 1
     assert "3 failed" in done.stdout
-    assert "FAILED s000 RUN_TASK_FAILED" in done.stdout
+    (told,) = [line for line in done.stdout.splitlines() if line.startswith("  FAILED s000 (run ")]
+    assert ") RUN_TASK_FAILED: task step_2 OUT_OF_MEMORY_ERROR: The task's container exited" in told
     assert {row["failureReason"] for row in shell.results()} == {"RUN_TASK_FAILED"}
     status = shell.run("status", "--failed")
     assert "FAILED RUN_TASK_FAILED: 3 rows" in status.stdout

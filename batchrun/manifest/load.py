@@ -20,7 +20,7 @@ from batchrun.manifest.rows import Expander
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
-from batchrun.manifest.source import STDIN, format_of, name_of, opened
+from batchrun.manifest.source import STDIN, format_of, name_of, opened, place_of
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
 from batchrun.model.retrying import RetryPolicy
@@ -47,6 +47,8 @@ class Manifest:
     batch: str
     retry: RetryPolicy  #: what the manifest says of retries; the usual one where it says nothing
     read: tuple[str, ...]  #: the paths of the files that it was read from, defaults and rows included
+    place: str | None = None  #: the absolute path of its own file; None for ``-`` and a pipe
+    is_named_by_place: bool = False  #: the batch's name is the file's: nobody gave it one
     _spool: Spool
     _own_sheets: OwnSheets
 
@@ -151,11 +153,17 @@ def _spooled(
         rows = files.records(stream, name, form) if document is None else document.rows(files)
         _expand(rows if places is None else places.noted(rows), expander, kept_in.spool, problems, name)
         kept_in.own_sheets.seal()
-        # Only now: the block may stand after the rows.
-        retry = RetryPolicy() if document is None else document.retry
         read = tuple(path for path in (source.path, *source.defaults, *files.beside_it) if path != STDIN)
+        place = place_of(source.path)
         return Manifest(
-            batch=batch, retry=retry, read=read, _spool=kept_in.spool, _own_sheets=kept_in.own_sheets
+            batch=batch,
+            # Only now: the block may stand after the rows.
+            retry=RetryPolicy() if document is None else document.retry,
+            read=read,
+            place=place,
+            is_named_by_place=place is not None and source.batch is None and head.batch is None,
+            _spool=kept_in.spool,
+            _own_sheets=kept_in.own_sheets,
         )
 
 
@@ -172,7 +180,7 @@ def _expand(rows: Iterator[Record], expander: Expander, spool: Spool, problems: 
         is_empty = False
         checked = expander.expand(record)
         if checked and not problems.total:
-            spool.add(checked.id, checked.request)
+            spool.add(checked.id, checked.request, checked.work)
     if is_empty and not problems.total:
         raise unreadable(Place(source=name), "there are no rows", "give at least one run")
     spool.seal()

@@ -34,6 +34,8 @@ _NAME = r"parameters\.[^{}\s\"',:]*|[^\W\d]\w*(?:\.\w+)*"
 _TOKEN = re.compile(rf"\{{\{{(?:({_NAME})\}}\}})?|\{{({_NAME})\}}")
 _TO_ESCAPE = re.compile(rf"\{{({_NAME})\}}|\{{(?=\{{)")
 _PARAMETERS = "parameters."
+_BATCH = "{batch}"
+_SHEET = "{sheet}"
 
 
 class PlaceholderError(ValueError):
@@ -99,6 +101,19 @@ class Values:
             PlaceholderError: A name is unknown, or its value is empty, or no text.
         """
         return _TOKEN.sub(self._replacement, text)
+
+    def fill_but_batch(self, text: str) -> str | None:
+        """
+        Return *text*, which could be filled in, with ``{batch}`` left as it is; None where nothing differs.
+
+        ``{sheet}`` is the name of the sheet's file alone, which tells what is in it: its folder may be called
+        after the batch.
+        """
+        if _BATCH not in text and _SHEET not in text:
+            return None
+        id_, sheet = self._own["id"] or "", self._own["sheet"]
+        file = sheet.rpartition("/")[2] if sheet else None
+        return Values(_BATCH, id_, self._parameters, sheet=file).fill(text)
 
     def _replacement(self, match: re.Match[str]) -> str:
         escaped, name = match.groups()

@@ -16,9 +16,11 @@ from batchrun.manifest.placeholders import PlaceholderError, Values
 from batchrun.manifest.problems import dotted, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import as_text
-from batchrun.model.spec import canonical, merged
+from batchrun.model.spec import NOT_WORK, canonical, merged, work_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchrun.manifest.defaults import Defaults
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Path, Place, Problems, Record
@@ -38,6 +40,7 @@ class Checked:
 
     id: str
     request: bytes  #: canonical, in UTF-8
+    work: bytes  #: :func:`work_of` it, before ``{batch}`` was filled in
 
 
 class Expander:
@@ -124,7 +127,7 @@ class Expander:
 class _Row:
     """The row under work, as the checks see it."""
 
-    __slots__ = ("_problems", "failed", "id", "placeholders_excused", "record", "values")
+    __slots__ = ("_problems", "batchless", "failed", "id", "placeholders_excused", "record", "values")
 
     def __init__(self, record: Record, entry_id: str | None, problems: Problems) -> None:
         self.record = record
@@ -132,18 +135,22 @@ class _Row:
         self.values: Values
         self.placeholders_excused = False
         self.failed = False
+        self.batchless: dict[str, str] = {}  #: texts of the work, by what they became with the batch's name
         self._problems = problems
 
     def fill(self, text: str, path: Path) -> str | None:
         """Fill the placeholders in."""
         try:
-            return self.values.fill(text)
+            filled = self.values.fill(text)
+            if path[0] not in NOT_WORK and (batchless := self.values.fill_but_batch(text)) is not None:
+                self.batchless[filled] = batchless
         except PlaceholderError as error:
             if self.placeholders_excused:
                 self.failed = True
             else:
                 self.report(path, error.message, error.cure)
             return None
+        return filled
 
     def report(self, path: Path, message: str, cure: str) -> None:
         """Take a problem down."""
@@ -164,7 +171,25 @@ def _encoded(entry_id: str | None, request: dict[str, Json], row: _Row) -> Check
         return None
     if len(encoded) > limits.PARAMETERS:
         check_size(request.get("parameters"), row)
-    return None if row.failed else Checked(id=entry_id, request=encoded)
+    if row.failed:
+        return None
+    work = _batchless(request, row.batchless) if row.batchless else request
+    # Rows without parameters differ in nothing but their ids, and are meant to be different all the same.
+    own: dict[str, Json] = {} if request.get("parameters") else {"id": entry_id}
+    return Checked(id=entry_id, request=encoded, work=work_of(work | own))
+
+
+def _batchless(request: dict[str, Json], texts: Mapping[str, str]) -> dict[str, Json]:
+    """Return *request* with its texts as they are without the batch's name."""
+
+    def replaced(value: Json) -> Json:
+        if isinstance(value, str):
+            return texts.get(value, value)
+        if isinstance(value, dict):
+            return {key: replaced(part) for key, part in value.items()}
+        return [replaced(part) for part in value] if isinstance(value, list) else value
+
+    return {name: replaced(value) for name, value in request.items()}
 
 
 def _surrogate(value: Json, path: Path) -> Path | None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from batchrun.errors import ManifestError
 
 STDIN: Final = "-"
+#: Names of what a process has open, whatever that is.
+_STREAMS: Final = ("/dev/stdin", "/dev/fd/", "/proc/")
 _NOTHING_ASKED: Final = Asked()
 _NO_SHEET: Final = SheetOptions()
 
@@ -83,6 +85,15 @@ def name_of(path: str) -> str:
 def endings_of(form: Format) -> tuple[str, ...]:
     """Give the extensions that mean the format, the usual one first."""
     return tuple(ending for ending, known in _BY_EXTENSION.items() if known is form)
+
+
+def place_of(path: str) -> str | None:
+    """Return the absolute path of the file; None for standard input, a pipe, and what can be read once."""
+    if path == STDIN:
+        return None
+    place = Path(path).absolute()
+    is_stream = str(place).startswith(_STREAMS)
+    return str(place) if place.is_file() and not is_stream else None
 
 
 def is_known(path: str) -> bool:

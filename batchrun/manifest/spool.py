@@ -24,7 +24,8 @@ class Spool:
     """
     Specs in the order they were added.
 
-    A spec is two lines: its id, which has no control characters, and its request, in which JSON escapes them.
+    A spec is three lines: its id, which has no control characters, its request, in which JSON escapes them,
+    and its work, in hex; empty where it is not known.
     """
 
     def __init__(self) -> None:
@@ -33,14 +34,16 @@ class Spool:
         self._hash = hashlib.sha256()
         self.count = 0
 
-    def add(self, entry_id: str, request: bytes) -> None:
+    def add(self, entry_id: str, request: bytes, work: bytes = b"") -> None:
         """
         Take one more.
 
         Raises:
             ManifestError: The disk does not take it.
         """
-        self._pending += b"%b\n%b\n" % (entry_id.encode(), request)
+        spec = b"%b\n%b\n" % (entry_id.encode(), request)
+        self._hash.update(spec)
+        self._pending += b"%b%b\n" % (spec, work.hex().encode())
         self.count += 1
         if len(self._pending) >= _PIECE:
             self._write()
@@ -63,19 +66,19 @@ class Spool:
             self._file.write(self._pending)
         except OSError as error:
             raise not_written(error) from error
-        self._hash.update(self._pending)
         self._pending.clear()
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything added, in hex."""
+        """SHA-256 over every id and request, in hex."""
         return self._hash.hexdigest()
 
     def specs(self) -> Iterator[Spec]:
         """Give every spec; several iterators may run at once, in one thread."""
         lines = self._lines()
         for position, entry_id in enumerate(lines):
-            yield Spec(id=entry_id.decode(), position=position, request=next(lines).decode())
+            request, work = next(lines).decode(), bytes.fromhex(next(lines).decode())
+            yield Spec(id=entry_id.decode(), position=position, request=request, work=work or None)
 
     def _lines(self) -> Iterator[bytes]:
         offset = 0

@@ -1,7 +1,7 @@
 """
 What the manifest asks for: one StartRun request per row, in its canonical form.
 
-Belongs here: the canonical text of a request, its digest, the requestId made from it, and fields laid over
+Belongs here: the canonical text of a request, digests of it, the requestId made from it, and fields laid over
 fields. Does not: reading or checking manifests (``manifest``), and what became of a spec (``entry``).
 """
 
@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -21,6 +21,13 @@ TAG_ID = "batchrun:id"
 TAG_ATTEMPT = "batchrun:attempt"
 TAG_REQUEST_ID = "batchrun:request-id"
 OWN_TAGS = (TAG_BATCH, TAG_ID, TAG_ATTEMPT, TAG_REQUEST_ID)
+#: Fields that say what a run is called and where its outputs go, not what it computes.
+NOT_WORK: Final = frozenset({"name", "outputUri", "outputUriPrefixMode", "tags"})
+_WORK_SIZE: Final = 16
+#: Made once: to make one for each text takes as long as the text.
+_CANONICAL: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +37,9 @@ class Spec:
     id: str  #: the user's key, unique in the batch
     position: int  #: 0-based place in the manifest; orders submission and results, identifies nothing
     request: str  #: :func:`canonical` StartRun request, without requestId and without our own tags
+    work: bytes | None = (
+        None  #: :func:`work_of` it, before ``{batch}`` was filled in; None where nobody knows
+    )
 
     @property
     def digest(self) -> str:
@@ -44,7 +54,7 @@ def canonical(request: dict[str, Json]) -> str:
     Raises:
         ValueError: A number is NaN or infinite.
     """
-    return json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(request)
 
 
 def merged(under: dict[str, Json], over: dict[str, Json]) -> dict[str, Json]:
@@ -62,6 +72,19 @@ def merged(under: dict[str, Json], over: dict[str, Json]) -> dict[str, Json]:
 def digest(request: str) -> str:
     """Give the SHA-256 of a canonical request, in hex."""
     return hashlib.sha256(request.encode()).hexdigest()
+
+
+def work_of(request: dict[str, Json]) -> bytes:
+    """
+    Return a digest, 16 bytes, of the work that *request* asks for.
+
+    Rows that differ in :data:`NOT_WORK` alone would compute the same once more.
+
+    Raises:
+        ValueError: A number is NaN or infinite.
+    """
+    work = {name: value for name, value in request.items() if name not in NOT_WORK}
+    return hashlib.sha256(canonical(work).encode()).digest()[:_WORK_SIZE]
 
 
 @functools.lru_cache(maxsize=1024)  # asked for by whoever records, sends and tags the same attempt

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.model.request import run_name, start_run_request
-from batchrun.model.spec import OWN_TAGS, canonical, request_id
+from batchrun.model.spec import OWN_TAGS, Json, canonical, request_id, work_of
 from tests.builders import planned, request, spec, submitting
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -86,3 +86,19 @@ def test_the_same_attempt_is_sent_as_the_same_bytes():
 def test_the_run_name_is_the_requests():
     assert run_name(planned()) == "cohort-a"
     assert run_name(replace(planned(), request=canonical({"workflowId": "1"}))) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "x"}, {"outputUri": "s3://x"}, {"outputUriPrefixMode": "x"}, {"tags": {"a": "b"}}],
+)
+def test_what_a_run_is_called_and_where_it_writes_is_not_its_work(change):
+    fields: dict[str, Json] = {"name": "n", "workflowId": "1", "parameters": {"name": "p", "tags": 1}}
+    assert work_of(fields) == work_of(fields | change)
+    assert len(work_of(fields)) == 16
+
+
+@pytest.mark.parametrize("change", [{"workflowId": "2"}, {"parameters": {"name": "q"}}, {"priority": 1}])
+def test_everything_else_is(change):
+    fields: dict[str, Json] = {"workflowId": "1", "parameters": {"name": "p"}}
+    assert work_of(fields) != work_of(fields | change)

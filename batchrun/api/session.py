@@ -19,6 +19,7 @@ import anyio
 from batchrun import points
 from batchrun.api.changes import changes
 from batchrun.api.launch import Audience, Launch, under_way
+from batchrun.api.namesakes import mistaken
 from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
 from batchrun.clock import Clock, SystemClock
@@ -164,11 +165,14 @@ class Session:
             lease: Seconds for which another host lets a dead launcher hold the batch; 1 or more.
 
         Raises:
-            InputError: Rows changed, the batch's runs are in another region, or the ledger cannot be used.
+            InputError: Rows changed, the file's name leads to a batch that is hardly meant, the batch's runs
+                are in another region, or the ledger cannot be used.
             LeaseHeldError: Another launcher holds the batch.
             ServiceUnusableError: No credentials.
         """
         ttl = timedelta(seconds=lease)
+        if await anyio.Path(self._path).exists() and (why := await mistaken(await self.ledger(), manifest)):
+            raise UsageError(why)
         has_ended = await self._has_ended(manifest)
         waits = limits.mode is not Mode.ONCE
         service = None if has_ended else await self.service(waits=waits)
@@ -192,8 +196,9 @@ class Session:
                     yield launch
 
     async def _taken_in(self, ledger: Ledger, held: Lease, manifest: Manifest, changed: Changed) -> Sync:
+        now, place = self._clock.utcnow(), manifest.place
         try:
-            return await ledger.sync(held, manifest.specs(), changed=changed, at=self._clock.utcnow())
+            return await ledger.sync(held, manifest.specs(), changed=changed, at=now, place=place)
         except ChangedRowsError as error:
             what = await changes(ledger, manifest, error.ids[:_EXPLAINED])
             raise ChangedRowsError(error.ids, error.total, what) from None

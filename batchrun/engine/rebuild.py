@@ -55,6 +55,7 @@ class Search:
 
     specs: Callable[[], Iterable[Spec]]  #: the manifest's rows; may be gone through again and again
     default_name: Callable[[str], str]  #: the name of a run, by its row's id, where the row does not say
+    place: str | None = None  #: where the manifest lies
     changes: tuple[str, ...] = ()  #: what the manifest's retry rules change from one attempt to the next
     tagged: bool = True  #: whether the batch's runs were started with our tags
     changed: Changed = (
@@ -232,7 +233,8 @@ class Rebuilder:
     async def _write(self, judgements: dict[str, Judgement]) -> None:
         at = self._clock.utcnow()
         specs = self._search.specs()
-        await self._ledger.sync(self._keeper.current, specs, changed=Changed.REFUSE, at=at)
+        place = self._search.place
+        await self._ledger.sync(self._keeper.current, specs, changed=Changed.REFUSE, at=at, place=place)
         steps: list[Step] = []
         async for entry in self._planned():
             if judgement := judgements.get(entry.id):

@@ -100,7 +100,8 @@ def counts(connection: apsw.Connection, batch: str) -> Counts:
         by_state[state] += count
         if state is State.ACTIVE:
             by_status[status] = count
-    return Counts(by_state=dict(by_state), by_status=by_status)
+    changed = connection.execute(queries()["count_changed_rows"], (batch_key(connection, batch),)).get
+    return Counts(by_state=dict(by_state), by_status=by_status, changed=changed)
 
 
 def outcomes(connection: apsw.Connection, batch: str, *, after: int, limit: int) -> Sequence[Outcome]:

@@ -15,7 +15,9 @@ from batchrun import points
 from batchrun.errors import InvariantError
 from batchrun.ledger.rows import attempt_values, detail, maybe_micros, micros, run_values, standing_values
 from batchrun.ledger.statements import queries
-from batchrun.model.events import Failed, kind
+from batchrun.model.account import account_of
+from batchrun.model.events import Doubted, Failed, kind
+from batchrun.model.recovery import OTHER_CONTENT
 from batchrun.model.tasks import may_be_asked
 from batchrun.points import Point
 
@@ -53,9 +55,14 @@ def record(connection: apsw.Connection, batch: int, name: str, steps: Iterable[S
         events.append((key, entry.attempt, micros(event.at), kind(event), detail(event, entry)))
         if isinstance(event, Failed) and may_be_asked(entry):
             failed.append((key, entry.attempt))
+        if isinstance(event, Doubted) and event.code == OTHER_CONTENT:
+            connection.execute(queries()["keep_found_otherwise"], (key, entry.attempt))
         points.reached(Point.COMMITTING)
     connection.executemany(queries()["add_event"], events)
     connection.executemany(queries()["add_failed_run"], failed)
+    accounts = (account_of(step.entry.run.arn) for step in steps if step.entry.run is not None)
+    if account := next(filter(None, accounts), None):
+        connection.execute(queries()["learn_account"], (batch, account))
 
 
 def _stored(connection: apsw.Connection, batch: int, ids: Collection[str]) -> dict[str, _Stored]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {kind.__name__.lower(): kind for kind in KINDS}
 #: What a row says of an entry and a history does not.
-_NOT_TOLD: Final = frozenset({"batch", "id", "position"})
+_NOT_TOLD: Final = frozenset({"batch", "id", "position", "is_changed"})
 #: Stands for a request that was replaced before it was ever sent: the ledger keeps its digest alone.
 _REPLACED: Final = "replaced:"
 _SHOWN: Final = 60

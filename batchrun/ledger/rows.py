@@ -53,8 +53,8 @@ def time_of(stored: int) -> datetime:
 
 def batch_of(row: Row) -> Batch:
     """Give the batch in *row*."""
-    name, region, created_at = row
-    return Batch(name=name, region=region, created_at=time_of(created_at))
+    name, region, created_at, account, place = row
+    return Batch(name=name, region=region, created_at=time_of(created_at), account=account, place=place)
 
 
 def entry_of(batch: str, row: Row) -> Entry:
@@ -99,6 +99,7 @@ def entry_of(batch: str, row: Row) -> Entry:
         misses=misses,
         next_request=next_request,
         manifest_request=manifest_request,
+        is_changed=bool(row[30]),
     )
 
 

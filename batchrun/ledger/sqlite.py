@@ -15,7 +15,7 @@ import anyio
 import apsw
 
 from batchrun.errors import InvariantError
-from batchrun.ledger import cancelling, failed_runs, paces, reading, standing, usages
+from batchrun.ledger import cancelling, failed_runs, namesakes, paces, reading, standing, usages
 from batchrun.ledger import notices as notes
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
 from batchrun.ledger.failures import failed
@@ -96,9 +96,11 @@ class SqliteLedger(Ledger):
         self._first_version: int = self._connection.execute(queries()["data_version"]).get
         self._versions: dict[str, int] = {}  #: the data's, as it was when last asked for, by batch
 
-    async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
+    async def open_batch(self, name: str, *, region: str, account: str | None = None, at: datetime) -> Batch:
         def job() -> Batch:
-            self._connection.execute(queries()["add_batch"], (name, region, micros(at)))
+            self._connection.execute(queries()["add_batch"], (name, region, micros(at), account))
+            if account is not None:
+                self._connection.execute(queries()["bind_account"], (name, account))
             batch = reading.find_batch(self._connection, name)
             if batch is None:
                 raise InvariantError(f"batch '{name}' is not there after it was made")
@@ -147,16 +149,30 @@ class SqliteLedger(Ledger):
 
         return await self._read(job)
 
-    async def sync(self, lease: Lease, specs: Iterable[Spec], *, changed: Changed, at: datetime) -> Sync:
+    async def sync(
+        self,
+        lease: Lease,
+        specs: Iterable[Spec],
+        *,
+        changed: Changed,
+        at: datetime,
+        place: str | None = None,
+    ) -> Sync:
         def job() -> Sync:
             batch = reading.batch_key(self._connection, lease.batch)
             with compared(self._connection, batch, specs) as found, self._transaction():
                 # Invariant: the fence that holds here held while the rows were read. Had another launcher
                 # claimed the batch in between, it would be a later one.
                 key = self._leases.check(lease)
-                return sync(found, key, lease.batch, changed=changed, at=at)
+                return sync(found, key, lease.batch, changed=changed, at=at, place=place)
 
         return await self._read(job)
+
+    async def rows_as_known(self, batch: str, specs: Iterable[Spec]) -> int:
+        return await self._read(lambda: namesakes.as_known(self._connection, batch, specs))
+
+    async def rows_elsewhere(self, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
+        return await self._read(lambda: namesakes.elsewhere(self._connection, batch, specs))
 
     async def record(self, lease: Lease, steps: Sequence[Step]) -> None:
         await self._write(lambda: record(self._connection, self._leases.check(lease), lease.batch, steps))

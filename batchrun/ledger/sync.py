@@ -89,8 +89,13 @@ def compared(connection: apsw.Connection, batch: int | None, specs: Iterable[Spe
 
 def take_in(connection: apsw.Connection, batch: int, name: str, *, resubmit: bool, at: datetime) -> None:
     """Write what was compared into the batch, within the transaction that is open."""
+    sql = queries()
     _place(connection, batch)
-    connection.execute(queries()["add_new_entries"], (batch,))
+    connection.execute(sql["add_new_entries"], (batch,))
+    connection.execute(sql["keep_works"], (batch, resubmit))
+    connection.execute(sql["forget_changed_rows"], (batch,))
+    if not resubmit:
+        connection.execute(sql["keep_changed_rows"])
     points.reached(Point.SYNCING)
     for steps in _revisions(connection, name, resubmit=resubmit, at=at):
         if resubmit:
@@ -98,18 +103,22 @@ def take_in(connection: apsw.Connection, batch: int, name: str, *, resubmit: boo
         record(connection, batch, name, steps)
 
 
-def sync(comparison: Comparison, batch: int, name: str, *, changed: Changed, at: datetime) -> Sync:
+def sync(
+    comparison: Comparison, batch: int, name: str, *, changed: Changed, at: datetime, place: str | None
+) -> Sync:
     """Carry out what *changed* asks for, within the transaction that is open."""
     if changed is Changed.REFUSE:
         comparison.refuse_changed()
     found = comparison.summary()
     take_in(comparison.connection, batch, name, resubmit=changed is Changed.RESUBMIT, at=at)
+    if place is not None:
+        comparison.connection.execute(queries()["keep_place"], (batch, place))
     return found
 
 
 def _read(connection: apsw.Connection, batch: int | None, specs: Iterable[Spec]) -> None:
     sql = queries()
-    rows = ((spec.position, spec.id, spec.request) for spec in specs)
+    rows = ((spec.position, spec.id, spec.request, spec.work) for spec in specs)
     try:
         while part := list(itertools.islice(rows, _SLICE)):
             connection.executemany(sql["add_spec"], part)

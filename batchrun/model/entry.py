@@ -79,6 +79,7 @@ class Entry:
     misses: int = 0  #: such answers since the run was last seen, each a listing's lag after the one before
     next_request: str | None = None  #: new content that waits until the attempt in flight is settled
     manifest_request: str | None = None  #: what the manifest asks for, where ``request`` departs from it
+    is_changed: bool = False  #: its row asks for other content by now, and what was submitted was to be kept
 
     @property
     def request_id(self) -> str:

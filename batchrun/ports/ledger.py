@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from batchrun.model.states import HOLDS_SLOT, OPEN, State
 from batchrun.ports.cancelling import CancellingLedger
 from batchrun.ports.failed_runs import FailedRuns
+from batchrun.ports.namesakes import Namesakes
 from batchrun.ports.standing import Standing
 from batchrun.ports.usages import Usages
 
@@ -38,6 +39,8 @@ class Batch:
     name: str  #: unique in its ledger
     region: str  #: where its runs live; run ids mean nothing elsewhere
     created_at: datetime
+    account: str | None = None  #: whose its runs are, 12 digits; None where it is not known
+    place: str | None = None  #: absolute path of the manifest last taken in; None where it is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +81,13 @@ class Counts:
 
     Rows that left the manifest do not count while they are PLANNED or BACKOFF: they will not be sent.
 
-    ``by_status`` splits ACTIVE by the run's own status, so that queued can be told from running.
+    ``by_status`` splits ACTIVE by the run's own status, so that queued can be told from running. ``changed``
+    counts all rows whose runs have other content than the manifest has now.
     """
 
     by_state: Mapping[State, int] = field(default_factory=dict)
     by_status: Mapping[str, int] = field(default_factory=dict)
+    changed: int = 0
 
     @property
     def total(self) -> int:
@@ -122,7 +127,7 @@ class Outcome:
     tasks: Mapping[int, FailedTasks] = field(default_factory=dict)  #: by attempt; for whoever asked for them
 
 
-class Ledger(Standing, FailedRuns, CancellingLedger, Usages):
+class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes):
     """
     Every batch's entries, their history, and who may write.
 
@@ -142,8 +147,12 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages):
     """
 
     @abstractmethod
-    async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
-        """Give the batch, made now if the ledger does not have it. Safe to repeat; the first region stays."""
+    async def open_batch(self, name: str, *, region: str, account: str | None = None, at: datetime) -> Batch:
+        """
+        Give the batch, made now if the ledger does not have it. Safe to repeat; the first region stays.
+
+        Where *account* is given, the batch's becomes that, for as long as no run of it can be anywhere.
+        """
 
     @abstractmethod
     async def find_batch(self, name: str) -> Batch | None:
@@ -182,7 +191,15 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages):
         """Say how the manifest differs from the batch, which need not exist. Writes nothing."""
 
     @abstractmethod
-    async def sync(self, lease: Lease, specs: Iterable[Spec], *, changed: Changed, at: datetime) -> Sync:
+    async def sync(
+        self,
+        lease: Lease,
+        specs: Iterable[Spec],
+        *,
+        changed: Changed,
+        at: datetime,
+        place: str | None = None,
+    ) -> Sync:
         """
         Take the manifest into the batch, in one transaction.
 
@@ -190,7 +207,8 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages):
         does not name are marked as gone, and come back when it names them again. A row is *changed* when its
         request differs from ``Entry.content``. A changed row that was neither sent nor
         cancelled takes the new content (a ``Revised`` event) whatever *changed* says; otherwise KEEP leaves
-        it, and RESUBMIT applies ``Revised``.
+        it, marked by ``Entry.is_changed`` for as long as it differs, and RESUBMIT applies ``Revised``.
+        *place*, where there is one, becomes the batch's.
 
         *specs* is consumed in the ledger's own thread and must not touch the event loop.
 
@@ -204,7 +222,9 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages):
         Add the steps' events to the history and make their entries current, in one transaction.
 
         Steps of one entry apply in order. An entry's attempt is kept when a later one begins. The position
-        stays as the manifest last set it, whatever the step's entry says.
+        and ``is_changed`` stay as the manifest last set them, whatever the step's entry says; a run that was
+        found with other content (``OTHER_CONTENT``) marks its attempt too. Where the batch's account is not
+        known, the first run that names one tells it.
 
         Raises:
             InvariantError: The batch has no such entry, or its attempt is not the stored one or the next.

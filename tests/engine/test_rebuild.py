@@ -258,6 +258,7 @@ async def test_a_changed_row_stops_it_until_the_user_decides(tmp_path):
             await it.launch(changed)
             assert starts(it) == calls
             await it.assert_agreement()
+            assert [id_ for id_, entry in (await it.entries()).items() if entry.is_changed] == ["row-0002"]
         async with lost(it, tmp_path):
             assert (await rebuild(it, changed, changed=Changed.RESUBMIT)).is_written
             entry = (await it.entries())["row-0002"]

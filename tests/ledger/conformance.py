@@ -10,6 +10,7 @@ from tests.ledger.contract_cancelling import Cancelling, Deleting
 from tests.ledger.contract_failed_runs import FailedRuns
 from tests.ledger.contract_giving_back import GivingBack
 from tests.ledger.contract_leases import Batches, Leases
+from tests.ledger.contract_namesakes import Namesakes
 from tests.ledger.contract_notices import Notices
 from tests.ledger.contract_reading import Reading
 from tests.ledger.contract_record import Recording
@@ -31,5 +32,6 @@ class LedgerConformance(
     Notices,
     FailedRuns,
     Usages,
+    Namesakes,
 ):
     """The whole contract."""

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import pytest
 
 from batchrun.errors import InvariantError, LeaseHeldError, LeaseLostError
+from batchrun.model.events import Accepted, Failed, Refused
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from tests.ledger.samples import AT, BATCH, TTL, entry_of, filled, intended, later, lease_on, move, specs
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    TTL,
+    accepted,
+    entry_of,
+    filled,
+    intended,
+    later,
+    lease_on,
+    move,
+    run_of,
+    specs,
+)
+
+if TYPE_CHECKING:
+    from batchrun.ports.ledger import Batch, Ledger
 
 
 class Batches:
@@ -16,6 +36,35 @@ class Batches:
         again = await ledger.open_batch("a", region="eu-west-1", at=later(days=1))
         assert made == again
         assert (made.name, made.region, made.created_at) == ("a", "us-east-1", AT)
+
+    async def test_a_batchs_account_is_the_last_that_was_given_until_a_run_can_be_anywhere(self, ledger):
+        made = await ledger.open_batch("cohort", region="us-east-1", account="1" * 12, at=AT)
+        assert made.account == "1" * 12
+        lease = await filled(ledger, "a", "b")
+        await move(ledger, lease, "b", intended(), Refused(at=AT, code="x", message="no such workflow"))
+        assert (await ledger.open_batch("cohort", region="us-east-1", at=AT)).account == "1" * 12
+        assert (await opened(ledger, "2" * 12)).account == "2" * 12
+        await move(ledger, lease, "a", intended())
+        assert (await opened(ledger, "3" * 12)).account == "2" * 12
+        assert (await ledger.find_batch("cohort")).account == "2" * 12
+
+    async def test_a_run_of_an_earlier_attempt_keeps_the_account(self, ledger):
+        await opened(ledger, "1" * 12)
+        lease = await filled(ledger, "a")
+        failed = Failed(at=AT, run=run_of(1, "FAILED"))
+        await move(ledger, lease, "a", intended(), accepted(1), failed)
+        assert await ledger.retry(BATCH, ["a"], at=AT, why="asked for") == ["a"]
+        assert (await opened(ledger, "2" * 12)).account == "1" * 12
+
+    async def test_the_first_run_tells_the_account_where_it_is_not_known(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        assert (await ledger.find_batch(BATCH)).account is None
+        odd = replace(run_of(2), arn="arn:aws:omics:us-east-1::run/0000002")
+        await move(ledger, lease, "b", intended(), Accepted(at=AT, run=odd))
+        assert (await ledger.find_batch(BATCH)).account is None
+        await move(ledger, lease, "a", intended(), accepted(1))
+        assert (await ledger.find_batch(BATCH)).account == "123456789012"
+        assert [batch.account for batch in await ledger.batches()] == ["123456789012"]
 
     async def test_a_batch_that_is_not_there_is_none(self, ledger):
         assert await ledger.find_batch("a") is None
@@ -49,6 +98,10 @@ class Batches:
     async def test_close_is_safe_to_repeat(self, ledger):
         await ledger.close()
         await ledger.close()
+
+
+async def opened(ledger: Ledger, account: str) -> Batch:
+    return await ledger.open_batch(BATCH, region="us-east-1", account=account, at=AT)
 
 
 class Leases:

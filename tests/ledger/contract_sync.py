@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batchrun.errors import ChangedRowsError, InvariantError
+from batchrun.model.events import Doubted, Failed
 from batchrun.model.limits import Changed
+from batchrun.model.recovery import OTHER_CONTENT
 from batchrun.model.spec import digest
 from batchrun.model.states import State
 from batchrun.ports.ledger import Sync
@@ -16,12 +19,14 @@ from tests.ledger.samples import (
     AT,
     BATCH,
     accepted,
+    completed,
     entry_of,
     filled,
     intended,
     later,
     lease_on,
     move,
+    run_of,
     spec,
     specs,
 )
@@ -43,6 +48,12 @@ async def order(ledger: Ledger) -> list[str]:
     assert len(positions) == len(found)
     assert min(positions, default=0) >= 0
     return [positions[position] for position in sorted(positions)]
+
+
+async def changed(ledger: Ledger) -> list[str]:
+    """Give the ids of the rows that are marked as changed."""
+    outcomes = [outcome async for outcome in ledger.outcomes(BATCH)]
+    return [outcome.entry.id for outcome in outcomes if outcome.entry.is_changed]
 
 
 class Syncing:
@@ -135,7 +146,43 @@ class Syncing:
         before = await entry_of(ledger, "a")
         found = await ledger.sync(lease, specs("a", content=2), changed=Changed.KEEP, at=AT)
         assert found == Sync(rows=1, changed=1, changed_ids=("a",))
-        assert await entry_of(ledger, "a") == before
+        assert await entry_of(ledger, "a") == replace(before, is_changed=True)
+
+    async def test_what_was_kept_is_marked_for_as_long_as_it_differs(self, ledger):
+        lease = await filled(ledger, "a", "b", "c")
+        await filled(ledger, "a", batch="other")
+        await move(ledger, lease, "a", intended(), accepted(1))
+        await move(ledger, lease, "b", intended(), accepted(2), completed(2))
+        await ledger.sync(lease, specs("a", "b", "c", content=2), changed=Changed.KEEP, at=AT)
+        assert await changed(ledger) == ["a", "b"]
+        assert (await ledger.counts(BATCH)).changed == 2
+        await move(ledger, lease, "a", completed(1))
+        assert await changed(ledger) == ["a", "b"]
+        rows = [spec("a"), spec("b", 1, 3), spec("c", 2, 2)]
+        await ledger.sync(lease, rows, changed=Changed.KEEP, at=AT)
+        assert await changed(ledger) == ["b"]
+        await ledger.sync(lease, rows, changed=Changed.RESUBMIT, at=AT)
+        assert (await changed(ledger), (await ledger.counts(BATCH)).changed) == ([], 0)
+
+    async def test_a_row_that_left_the_manifest_differs_from_nothing(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        await move(ledger, lease, "a", intended(), accepted(1))
+        await ledger.sync(lease, specs("a", "b", content=2), changed=Changed.KEEP, at=AT)
+        await ledger.sync(lease, specs("b", content=2), changed=Changed.REFUSE, at=AT)
+        assert await changed(ledger) == []
+
+    async def test_a_run_that_was_found_with_other_content_marks_its_attempt(self, ledger):
+        lease = await filled(ledger, "a")
+        otherwise = Doubted(at=AT, code=OTHER_CONTENT, message="started with other content")
+        failed = Failed(at=AT, run=run_of(1, "FAILED"))
+        await move(ledger, lease, "a", intended(), otherwise, accepted(1), failed)
+        assert await changed(ledger) == ["a"]
+        await ledger.sync(lease, specs("a"), changed=Changed.REFUSE, at=AT)
+        assert await changed(ledger) == ["a"]
+        await ledger.retry(BATCH, ["a"], at=AT, why="asked for")
+        assert (await changed(ledger), (await ledger.counts(BATCH)).changed) == ([], 0)
+        await ledger.sync(lease, specs("a"), changed=Changed.REFUSE, at=AT)
+        assert await changed(ledger) == []
 
     async def test_resubmit_begins_a_new_attempt(self, ledger):
         lease = await filled(ledger, "a")

@@ -20,11 +20,13 @@ import anyio.lowlevel
 from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.rows import detail
 from batchrun.model.absence import after_reappearing
+from batchrun.model.account import account_of
 from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.model.duplicating import after_asking, can_duplicate
 from batchrun.model.entry import Entry, Run
-from batchrun.model.events import Failed, Retried, Revised, kind
+from batchrun.model.events import Doubted, Failed, Retried, Revised, kind
 from batchrun.model.limits import Changed
+from batchrun.model.recovery import OTHER_CONTENT
 from batchrun.model.states import ENDED, HOLDS_SLOT, OPEN, State
 from batchrun.model.tasks import FailedTasks, may_be_asked
 from batchrun.model.transitions import apply
@@ -72,6 +74,8 @@ class _Held:
     cancelled: dict[str, Scope] = field(default_factory=dict)
     failed: list[FailedRun] = field(default_factory=list)
     tasks: dict[int, FailedTasks] = field(default_factory=dict)
+    works: dict[str, bytes] = field(default_factory=dict)
+    otherwise: dict[str, int] = field(default_factory=dict)
 
     def copied(self) -> _Held:
         earlier = {id_: list(attempts) for id_, attempts in self.earlier.items()}
@@ -84,7 +88,18 @@ class _Held:
             cancelled=dict(self.cancelled),
             failed=list(self.failed),
             tasks=dict(self.tasks),
+            works=dict(self.works),
+            otherwise=dict(self.otherwise),
         )
+
+    def take_up(self, specs: Iterable[Spec]) -> None:
+        self.works |= {spec.id: spec.work for spec in specs if spec.work is not None}
+
+    def mark(self, changed: Collection[str]) -> None:
+        """Mark the rows that differ, and those that were found so and have begun no other attempt."""
+        for entry in self.entries.values():
+            is_changed = entry.id in changed or self.otherwise.get(entry.id) == entry.attempt
+            self.entries[entry.id] = replace(entry, is_changed=is_changed)
 
     def ordered(self) -> list[Entry]:
         return sorted(self.entries.values(), key=lambda entry: entry.position)
@@ -99,9 +114,17 @@ class MemoryLedger(Ledger):
         self._deleted: set[str] = set()
         self._usages: dict[str, Usage | None] = {}
 
-    async def open_batch(self, name: str, *, region: str, at: datetime) -> Batch:
+    async def open_batch(self, name: str, *, region: str, account: str | None = None, at: datetime) -> Batch:
         batch = Batch(name=name, region=region, created_at=at)
         held = self._batches.setdefault(name, _Held(batch=batch))
+        may_be_somewhere = any(
+            entry.state is State.SUBMITTING
+            or entry.run
+            or any(past.run for past in held.earlier.get(id_, ()))
+            for id_, entry in held.entries.items()
+        )
+        if account is not None and not may_be_somewhere:
+            held.batch = replace(held.batch, account=account)
         await _done()
         return held.batch
 
@@ -141,7 +164,15 @@ class MemoryLedger(Ledger):
         held = self._batches.get(batch)
         return _difference(held.entries if held else {}, _checked(specs))
 
-    async def sync(self, lease: Lease, specs: Iterable[Spec], *, changed: Changed, at: datetime) -> Sync:
+    async def sync(
+        self,
+        lease: Lease,
+        specs: Iterable[Spec],
+        *,
+        changed: Changed,
+        at: datetime,
+        place: str | None = None,
+    ) -> Sync:
         wanted = _checked(specs)
         held = self._fenced(lease).copied()
         found = _difference(held.entries, wanted)
@@ -151,15 +182,42 @@ class MemoryLedger(Ledger):
             raise ChangedRowsError(sent[:20], len(sent))
         _place(held, wanted)
         contents = {spec.id: spec.request for spec in wanted}
+        kept = set() if changed is Changed.RESUBMIT else set(sent)
+        held.take_up(spec for spec in wanted if spec.id not in kept)
+        held.batch = replace(held.batch, place=place or held.batch.place)
         for entry in differing:
             if changed is Changed.RESUBMIT:
                 held.cancelled.pop(entry.id, None)
             if not _is_decided(entry) or changed is Changed.RESUBMIT:
                 event = Revised(at=at, request=contents[entry.id])
                 _take(held, Step(event=event, entry=apply(held.entries[entry.id], event)))
+        held.mark(kept)
         self._batches[lease.batch] = held
         await _done()
         return found
+
+    async def rows_as_known(self, batch: str, specs: Iterable[Spec]) -> int:
+        held = self._batches[batch]
+        known = [(held.works.get(spec.id), spec.work) for spec in specs if spec.id in held.entries]
+        return sum(stored == asked or None in {stored, asked} for stored, asked in known)
+
+    async def rows_elsewhere(self, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
+        rows = [(spec.id, spec.work) for spec in specs if spec.work is not None]
+        times = Counter(work for _id, work in rows)
+        found: dict[str, int] = {}
+        for name, held in self._batches.items():
+            waiting = {entry.id for entry in self._waiting(name, cancelled=True)}
+            standing = {
+                (id_, held.works.get(id_))
+                for id_, entry in held.entries.items()
+                if entry.state not in {State.FAILED, State.CANCELLED, State.REFUSED}
+                if id_ in waiting or entry.state not in _WAITING
+            }
+            there = Counter(work for _id, work in standing)
+            count = sum(row in standing or times[row[1]] == there[row[1]] == 1 for row in rows)
+            has_begun = any(entry.run or entry.state is State.SUBMITTING for entry in held.entries.values())
+            found[name] = count if has_begun else 0
+        return {name: count for name, count in found.items() if count and name != batch}
 
     async def record(self, lease: Lease, steps: Sequence[Step]) -> None:
         held = self._fenced(lease).copied()
@@ -337,7 +395,11 @@ class MemoryLedger(Ledger):
             e for e in self._ordered(batch) if held and (e.id in held.named or e.state not in _WAITING)
         ]
         statuses = (entry.run.status for entry in entries if entry.run and entry.state is State.ACTIVE)
-        return Counts(by_state=Counter(entry.state for entry in entries), by_status=Counter(statuses))
+        return Counts(
+            by_state=Counter(entry.state for entry in entries),
+            by_status=Counter(statuses),
+            changed=sum(entry.is_changed for entry in self._ordered(batch)),
+        )
 
     async def outcomes(self, batch: str) -> AsyncIterator[Outcome]:
         held = self._batches.get(batch)
@@ -548,7 +610,13 @@ def _take(held: _Held, step: Step) -> None:
         raise InvariantError(f"attempt {entry.attempt} after attempt {stored.attempt}")
     if entry.attempt > stored.attempt:
         held.earlier.setdefault(entry.id, []).append(_past(stored))
-    held.entries[entry.id] = replace(entry, position=stored.position)
+    if isinstance(step.event, Doubted) and step.event.code == OTHER_CONTENT:
+        held.otherwise[entry.id] = entry.attempt
+    is_otherwise = held.otherwise.get(entry.id)
+    is_marked = stored.is_changed if is_otherwise is None else is_otherwise == entry.attempt
+    held.entries[entry.id] = replace(entry, position=stored.position, is_changed=is_marked)
+    account = account_of(entry.run.arn) if entry.run else None
+    held.batch = replace(held.batch, account=held.batch.account or account)
     told = (step.event.at, entry.attempt, kind(step.event), detail(step.event, entry))
     held.events.setdefault(entry.id, []).append(told)
     if isinstance(step.event, Failed) and may_be_asked(entry) and entry.run is not None:

@@ -17,10 +17,22 @@ from batchrun.ledger.migrate import APPLICATION_ID, migrate, version
 from batchrun.ledger.rows import entry_of as entry_of_row
 from batchrun.ledger.statements import Migration, migrations, queries, split
 from batchrun.ledger.verify import Verification
-from batchrun.model.events import KINDS, Failed, Removed, Retried
+from batchrun.model.events import KINDS, Accepted, Failed, Removed, Retried
 from batchrun.model.states import State
 from batchrun.ports.ledger import Step
-from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, move, run_of, steps_of
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    accepted,
+    entry_of,
+    filled,
+    intended,
+    move,
+    run_of,
+    spec,
+    specs,
+    steps_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +97,7 @@ def test_entries_made_anew_keep_what_they_hold_and_what_refers_to_them(empty):
 
 def test_a_migration_may_not_leave_broken_references(empty):
     migrate(empty, migrations())
-    empty.execute("INSERT INTO batches VALUES (1, 'b', 'us-east-1', 0)")
+    empty.execute("INSERT INTO batches (name, region, created_at) VALUES ('b', 'us-east-1', 0)")
     empty.execute("INSERT INTO entries (batch, id, position, request) VALUES (1, 'a', 0, '{}')")
     careless = grown(version(empty) + 1, "DELETE FROM batches")
     with pytest.raises(InvariantError, match="references"):
@@ -144,9 +156,11 @@ def test_statements_are_split_at_their_headers():
 
 def test_every_statement_compiles(empty):
     migrate(empty, migrations())
-    empty.execute(queries()["make_manifest"])
-    pragmas = {"settings", "use_wal", "begin_reading", "begin_writing", "commit", "rollback", "make_manifest"}
-    for name in queries().keys() - pragmas - {"drop_manifest"}:
+    made = {"make_manifest", "drop_manifest", "make_works", "drop_works", "find_only_works"}
+    for name in ("make_manifest", "make_works", "find_only_works"):
+        empty.execute(queries()[name])
+    pragmas = {"settings", "use_wal", "begin_reading", "begin_writing", "commit", "rollback"}
+    for name in queries().keys() - pragmas - made:
         explained(empty, name)
 
 
@@ -256,6 +270,41 @@ async def test_two_ledgers_in_one_folder_are_apart(tmp_path):
     async with await open_ledger(tmp_path / "a.db") as one, await open_ledger(tmp_path / "b.db") as two:
         await filled(one, "x")
         assert await two.batches() == []
+
+
+async def test_a_batchs_account_is_learned_from_the_runs_that_an_older_ledger_has(tmp_path):
+    runs = {
+        "one": [run_of(1), run_of(2)],
+        "two": [run_of(3), replace(run_of(4), arn="arn:aws:omics:us-east-1:222222222222:run/0000004")],
+        "odd": [replace(run_of(5), arn="arn:aws:omics:us-east-1::run/5"), replace(run_of(6), arn="")],
+        "none": [],
+    }
+    async with await open_ledger(tmp_path / "a.db") as ledger:
+        for batch, own in runs.items():
+            lease = await filled(ledger, "a", "b", batch=batch)
+            for id_, run in zip("ab", own, strict=False):
+                await move(ledger, lease, id_, intended(), Accepted(at=AT, run=run))
+    as_of(8, tmp_path / "a.db", tmp_path / "old.db")
+    async with await open_ledger(tmp_path / "old.db") as ledger:
+        batches = await ledger.batches()
+        assert {batch.name: batch.account for batch in batches if batch.account} == {"one": "123456789012"}
+        assert {batch.place for batch in batches} == {None}
+        assert await ledger.rows_as_known("one", specs("a", "b", "c")) == 2
+        assert await ledger.rows_elsewhere("new", [replace(spec("a"), work=b"x" * 16)]) == {}
+
+
+async def test_a_batch_with_a_run_stays_in_its_account(ledger):
+    await ledger.open_batch(BATCH, region="us-east-1", account="1" * 12, at=AT)
+    lease = await filled(ledger, "a")
+    await move(ledger, lease, "a", intended())
+    with pytest.raises(InvariantError, match="stays in the account"):
+        await raw(ledger, "UPDATE batches SET account = '222222222222'")
+
+
+@pytest.mark.parametrize("account", ["", "1", "12345678901x", "1234567890123"])
+async def test_an_account_has_twelve_digits(ledger, account):
+    with pytest.raises(InvariantError, match="twelve digits"):
+        await ledger.open_batch(BATCH, region="us-east-1", account=account, at=AT)
 
 
 async def test_runs_that_failed_before_tasks_were_kept_may_still_be_asked_for(tmp_path):

@@ -53,6 +53,7 @@ class _Compared:
     counts: Counts = field(default_factory=Counts)
     changes: Mapping[str, Sequence[Difference]] = field(default_factory=dict)  #: of some of the changed rows
     to_come: _ToCome | None = None
+    stop: str | None = None  #: why ``run`` would ask for the batch's name
 
 
 @click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
@@ -95,6 +96,7 @@ def _plan(manifest: Manifest, options: dict[str, Any]) -> None:
 
 async def _compare(manifest: Manifest, options: dict[str, Any]) -> _Compared:
     from batchrun.api.changes import changes  # noqa: PLC0415
+    from batchrun.api.namesakes import mistaken  # noqa: PLC0415
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
 
     if not await anyio.Path(options["ledger"]).exists():
@@ -107,6 +109,7 @@ async def _compare(manifest: Manifest, options: dict[str, Any]) -> _Compared:
             counts=await ledger.counts(manifest.batch),
             changes=await changes(ledger, manifest, sync.changed_ids),
             to_come=await _to_come(manifest, ledger, options),
+            stop=await mistaken(ledger, manifest),
         )
 
 
@@ -143,6 +146,7 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
         "to_watch": counts.by_state.get(State.ACTIVE, 0),
         "start_run_calls": calls,
         "seconds_to_submit": round(calls / rate, 1),
+        "stop": found.stop,
     }
     if options["as_json"]:
         changes = {entry_id: [asdict(one) for one in many] for entry_id, many in found.changes.items()}
@@ -163,6 +167,8 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
     for entry_id, many in found.changes.items():
         more = f", and {len(many) - _CHANGES} more" if len(many) > _CHANGES else ""
         say(printable(f"  {entry_id}: {', '.join(map(str, many[:_CHANGES]))}{more}"))
+    if found.stop is not None:
+        say(printable(f"  run stops: {found.stop}"), hang=4)
     if sync.changed:
         say("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
     say(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")

@@ -125,6 +125,7 @@ def _search(recovery: Recovery, manifest: Manifest) -> Search:
     return Search(
         specs=manifest.specs,
         default_name=partial(run_name, manifest.batch),
+        place=manifest.place,
         changes=manifest.retry.changes,
         tagged=recovery.source.tags,
         changed=recovery.changed,

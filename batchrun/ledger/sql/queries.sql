@@ -50,13 +50,30 @@ ROLLBACK;
 -- ------------------------------------------------------------------ batches
 
 -- name: add_batch
-INSERT INTO batches (name, region, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING;
+INSERT INTO batches (name, region, created_at, account) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING;
 
 -- name: find_batch
-SELECT name, region, created_at FROM batches WHERE name = ?;
+SELECT name, region, created_at, account, place FROM batches WHERE name = ?;
 
 -- name: batches
-SELECT name, region, created_at FROM batches ORDER BY created_at DESC, key DESC;
+SELECT name, region, created_at, account, place FROM batches ORDER BY created_at DESC, key DESC;
+
+-- name: bind_account
+UPDATE batches SET account = ?2
+WHERE name = ?1 AND account IS NOT ?2
+    AND NOT EXISTS (
+        SELECT 1 FROM entries WHERE batch = batches.key AND (run_uuid IS NOT NULL OR state = 'submitting')
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM attempts AS a JOIN entries AS e ON e.key = a.entry
+        WHERE e.batch = batches.key AND a.run_uuid IS NOT NULL
+    );
+
+-- name: learn_account
+UPDATE batches SET account = ?2 WHERE key = ?1 AND account IS NULL;
+
+-- name: keep_place
+UPDATE batches SET place = ?2 WHERE key = ?1 AND place IS NOT ?2;
 
 -- name: batch_key
 SELECT key FROM batches WHERE name = ?;
@@ -185,7 +202,8 @@ ORDER BY total DESC, e.run_failure_reason, t.failure_reason LIMIT 50;
 CREATE TEMP TABLE slice (
     position INTEGER PRIMARY KEY,
     id       TEXT NOT NULL,
-    request  TEXT NOT NULL
+    request  TEXT NOT NULL,
+    work     BLOB
 ) STRICT;
 CREATE TEMP TABLE manifest (
     position   INTEGER PRIMARY KEY,
@@ -193,7 +211,8 @@ CREATE TEMP TABLE manifest (
     entry      INTEGER, -- NULL: new
     was_sent   INTEGER NOT NULL,
     is_changed INTEGER NOT NULL,
-    is_moved   INTEGER NOT NULL
+    is_moved   INTEGER NOT NULL,
+    work       BLOB     -- NULL: not known, or stored already
 ) STRICT;
 CREATE TEMP TABLE contents (
     position INTEGER PRIMARY KEY,
@@ -212,16 +231,19 @@ DROP TABLE temp.contents;
 DROP TABLE temp.places;
 
 -- name: add_spec
-INSERT INTO temp.slice (position, id, request) VALUES (?, ?, ?);
+INSERT INTO temp.slice (position, id, request, work) VALUES (?, ?, ?, ?);
 
 -- name: compare_slice
-INSERT INTO temp.manifest (position, id, entry, was_sent, is_changed, is_moved)
+INSERT INTO temp.manifest (position, id, entry, was_sent, is_changed, is_moved, work)
 SELECT
     s.position, s.id, e.key,
     e.intended_at IS NOT NULL OR e.state IS 'cancelled',
     e.key IS NOT NULL AND coalesce(e.next_request, e.manifest_request, e.request) <> s.request,
-    e.key IS NOT NULL AND (e.position <> s.position OR NOT e.in_manifest)
-FROM temp.slice AS s LEFT JOIN main.entries AS e ON e.batch = ? AND e.id = s.id;
+    e.key IS NOT NULL AND (e.position <> s.position OR NOT e.in_manifest),
+    nullif(s.work, w.work)
+FROM temp.slice AS s
+    LEFT JOIN main.entries AS e ON e.batch = ? AND e.id = s.id
+    LEFT JOIN main.row_works AS w ON w.entry = e.key;
 
 -- name: keep_contents
 -- CROSS JOIN: the slice leads, or the whole manifest would be gone through for each slice.
@@ -290,6 +312,33 @@ SELECT ?, m.id, m.position, c.request
 FROM temp.manifest AS m JOIN temp.contents AS c ON c.position = m.position
 WHERE m.entry IS NULL ORDER BY m.position;
 
+-- name: keep_works
+-- Of what is taken up: a changed row that stays as it was submitted keeps the work that it had.
+INSERT INTO row_works (entry, work)
+SELECT e.key, m.work
+FROM temp.manifest AS m CROSS JOIN entries AS e ON e.batch = ?1 AND e.id = m.id
+WHERE m.work IS NOT NULL AND (?2 OR NOT (m.is_changed AND m.was_sent))
+ON CONFLICT (entry) DO UPDATE SET work = excluded.work;
+
+-- name: forget_changed_rows
+-- What was found otherwise stays so for as long as its attempt is the last.
+DELETE FROM changed_rows WHERE EXISTS (
+    SELECT 1 FROM entries AS e
+    WHERE e.key = entry AND e.batch = ? AND changed_rows.attempt IS NOT e.attempt
+);
+
+-- name: keep_changed_rows
+INSERT INTO changed_rows (entry) SELECT entry FROM temp.manifest WHERE is_changed AND was_sent
+ON CONFLICT (entry) DO NOTHING;
+
+-- name: keep_found_otherwise
+INSERT INTO changed_rows (entry, attempt) VALUES (?1, ?2) ON CONFLICT (entry) DO UPDATE SET attempt = ?2;
+
+-- name: count_changed_rows
+-- CROSS JOIN: they lead, since mostly there are few or none.
+SELECT count(*) FROM changed_rows AS c CROSS JOIN entries AS e ON e.key = c.entry
+WHERE e.batch = ? AND coalesce(c.attempt, e.attempt) = e.attempt;
+
 -- name: rows_to_revise
 SELECT r.*, c.request
 FROM temp.manifest AS m
@@ -297,6 +346,58 @@ FROM temp.manifest AS m
     JOIN entry_rows AS r ON r.key = m.entry
 WHERE m.is_changed AND (NOT m.was_sent OR ?) AND m.position > ?
 ORDER BY m.position LIMIT 200;
+
+-- ------------------------------------------------------------------ namesakes
+
+-- name: make_works
+CREATE TEMP TABLE works (
+    position INTEGER PRIMARY KEY,
+    id       TEXT NOT NULL,
+    work     BLOB,
+    is_only  INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- name: drop_works
+DROP TABLE temp.works;
+
+-- name: add_work
+INSERT INTO temp.works (position, id, work) VALUES (?, ?, ?);
+
+-- name: find_only_works
+CREATE INDEX temp.works_by_work ON works (work, is_only, id);
+UPDATE temp.works SET is_only = 1
+WHERE work IN (SELECT work FROM temp.works GROUP BY work HAVING count(*) = 1);
+
+-- name: rows_as_known
+SELECT count(*)
+FROM temp.works AS w
+    CROSS JOIN entries AS e ON e.batch = ? AND e.id = w.id
+    LEFT JOIN row_works AS known ON known.entry = e.key
+WHERE coalesce(known.work = w.work, 1);
+
+-- name: rows_elsewhere
+-- CROSS JOIN: all works of the ledger lead, in the order of their rows; each is looked for in the manifest.
+WITH standing (batch, position) AS (
+    SELECT e.batch, w.position
+    FROM row_works AS known
+        CROSS JOIN temp.works AS w ON w.work = known.work AND w.is_only = 1
+        CROSS JOIN entries AS e ON e.key = known.entry
+    WHERE e.state NOT IN ('failed', 'cancelled', 'refused')
+        AND (e.in_manifest OR e.state NOT IN ('planned', 'backoff'))
+    GROUP BY e.batch, w.position HAVING count(*) = 1 OR max(e.id = w.id)
+    UNION ALL
+    SELECT e.batch, w.position
+    FROM row_works AS known
+        CROSS JOIN entries AS e ON e.key = known.entry
+        CROSS JOIN temp.works AS w ON w.work = known.work AND w.is_only = 0 AND w.id = e.id
+    WHERE known.work IN (SELECT work FROM temp.works WHERE is_only = 0)
+        AND e.state NOT IN ('failed', 'cancelled', 'refused')
+        AND (e.in_manifest OR e.state NOT IN ('planned', 'backoff'))
+)
+SELECT b.name, count(*) FROM standing AS s JOIN batches AS b ON b.key = s.batch
+WHERE b.name <> ?
+    AND EXISTS (SELECT 1 FROM entries WHERE batch = b.key AND (run_uuid IS NOT NULL OR state = 'submitting'))
+GROUP BY b.key;
 
 -- ------------------------------------------------------------------ reading
 

@@ -1,0 +1,66 @@
+"""
+Asking before a manifest goes into a batch for its file's name alone.
+
+Belongs here: when that is worth a question, and its words. Does not: where "most rows" begins
+(``model.namesakes``), counting them (``ledger``).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from batchrun.model.namesakes import is_another, same_elsewhere
+
+if TYPE_CHECKING:
+    from batchrun.manifest import Manifest
+    from batchrun.ports.ledger import Batch, Ledger
+
+
+async def mistaken(ledger: Ledger, manifest: Manifest) -> str | None:
+    """
+    Say why the manifest's batch is hardly the one that is meant, and the ways on; None elsewhere.
+
+    The name of its file leads to another project's batch, or most rows stand in another batch. A name that
+    somebody gave, by ``--batch`` or ``batch:``, is meant.
+    """
+    if manifest.place is None or not manifest.is_named_by_place:
+        return None
+    batch = await ledger.find_batch(manifest.batch)
+    if batch is None or not (await ledger.counts(batch.name)).total:
+        return await _rows_of_another(ledger, manifest)
+    if batch.place is None or _is_same(batch.place, manifest.place):
+        return None
+    return await _another_project(ledger, manifest, batch)
+
+
+def _is_same(place: str, other: str) -> bool:
+    return place == other or os.path.realpath(place) == os.path.realpath(other)
+
+
+async def _another_project(ledger: Ledger, manifest: Manifest, batch: Batch) -> str | None:
+    known = await ledger.rows_as_known(batch.name, manifest.specs())
+    if not is_another(manifest.count, known):
+        return None
+    return (
+        f"batch '{batch.name}' is that of {batch.place}, and {manifest.count - known} of {manifest.count} "
+        f"rows of {manifest.place} are not in it, or ask for something else there: give this manifest's "
+        f"batch a name of its own with --batch NAME, or go on with that batch by {_chosen(batch.name)}"
+    )
+
+
+async def _rows_of_another(ledger: Ledger, manifest: Manifest) -> str | None:
+    elsewhere = await ledger.rows_elsewhere(manifest.batch, manifest.specs())
+    other = same_elsewhere(manifest.count, elsewhere)
+    if other is None:
+        return None
+    return (
+        f"batch '{manifest.batch}' would be new, but {elsewhere[other]} of its {manifest.count} rows are in "
+        f"batch '{other}' already, and did not fail there: go on with that batch by {_chosen(other)}, or run "
+        f"all of it once more by {_chosen(manifest.batch)}"
+    )
+
+
+def _chosen(batch: str) -> str:
+    return f"--batch {shlex.quote(batch)}"

@@ -1,0 +1,125 @@
+"""The contract's words on the work of rows, and on the places of manifests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from batchrun.model.events import Cancelled, Failed, Refused
+from batchrun.model.limits import Changed
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    accepted,
+    completed,
+    intended,
+    lease_on,
+    move,
+    run_of,
+    spec,
+)
+
+if TYPE_CHECKING:
+    from batchrun.model.spec import Spec
+    from batchrun.ports.ledger import Ledger
+
+
+def working(*rows: tuple[str, str | None]) -> list[Spec]:
+    """Make rows that do the work of this name; None is not known."""
+    return [
+        replace(spec(id_, position, work), work=None if work is None else work.encode().ljust(16))
+        for position, (id_, work) in enumerate(rows)
+    ]
+
+
+async def taken_in(ledger: Ledger, *rows: tuple[str, str | None], batch: str = BATCH, **options):
+    lease = await lease_on(ledger, batch)
+    await ledger.sync(lease, working(*rows), **{"changed": Changed.REFUSE, "at": AT, **options})
+    return lease
+
+
+async def begun(ledger: Ledger, *rows: tuple[str, str | None], batch: str = BATCH) -> None:
+    """Take rows in, and send the last of them."""
+    lease = await taken_in(ledger, *rows, batch=batch)
+    await move(ledger, lease, rows[-1][0], intended())
+
+
+class Namesakes:
+    async def test_a_row_is_known_by_its_id_and_its_work(self, ledger):
+        await taken_in(ledger, ("a", "x"), ("b", "y"), ("c", "z"))
+        rows = working(("a", "x"), ("b", "other"), ("new", "z"))
+        assert await ledger.rows_as_known(BATCH, rows) == 1
+
+    async def test_where_nobody_knows_the_work_the_id_will_do(self, ledger):
+        await taken_in(ledger, ("a", None), ("b", "y"))
+        assert await ledger.rows_as_known(BATCH, working(("a", "x"), ("b", None), ("c", None))) == 2
+
+    async def test_the_work_is_learned_when_the_manifest_is_read_again(self, ledger):
+        await taken_in(ledger, ("a", None))
+        again = [replace(row, work=b"x" * 16) for row in working(("a", None))]
+        await ledger.sync(await lease_on_again(ledger), again, changed=Changed.REFUSE, at=AT)
+        assert await ledger.rows_as_known(BATCH, working(("a", "other"))) == 0
+
+    async def test_a_row_keeps_the_work_that_was_submitted(self, ledger):
+        lease = await taken_in(ledger, ("a", "x"), ("b", "x"))
+        await move(ledger, lease, "a", intended(), accepted(1))
+        rows = working(("a", "y"), ("b", "y"))
+        await ledger.sync(lease, rows, changed=Changed.KEEP, at=AT)
+        assert await ledger.rows_as_known(BATCH, rows) == 1
+        await ledger.sync(lease, rows, changed=Changed.RESUBMIT, at=AT)
+        assert await ledger.rows_as_known(BATCH, rows) == 2
+
+    async def test_rows_of_other_batches_are_counted_by_batch(self, ledger):
+        await begun(ledger, ("a", "x"), ("b", "y"), ("c", "z"), batch="one")
+        await begun(ledger, ("a", "x"), batch="two")
+        await begun(ledger, ("q", "q"), batch="three")
+        rows = working(("a", "x"), ("b", "y"), ("d", "w"), ("e", None))
+        await begun(ledger, ("a", "x"), ("b", "y"))
+        assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 2, "two": 1}
+        assert await ledger.rows_elsewhere("new", rows) == {"one": 2, "two": 1, BATCH: 2}
+
+    async def test_work_is_found_under_another_id_where_it_is_one_rows_alone(self, ledger):
+        await begun(ledger, ("a", "x"), ("b", "same"), ("c", "same"), ("d", "twice"), batch="one")
+        rows = working(("A", "x"), ("B", "same"), ("D", "twice"), ("E", "twice"))
+        assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 1}
+        assert await ledger.rows_elsewhere(BATCH, working(("c", "same"), ("d", "twice"))) == {"one": 2}
+
+    async def test_rows_of_which_none_was_sent_stand_nowhere_yet(self, ledger):
+        lease = await taken_in(ledger, ("a", "x"), ("b", "y"), batch="one")
+        rows = working(("a", "x"), ("b", "y"))
+        assert await ledger.rows_elsewhere(BATCH, rows) == {}
+        await move(ledger, lease, "b", intended(), Refused(at=AT, code="x", message="no"))
+        assert await ledger.rows_elsewhere(BATCH, rows) == {}
+        await move(ledger, lease, "a", intended())
+        assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 1}
+
+    async def test_what_failed_was_cancelled_or_refused_does_not_stand_there(self, ledger):
+        ids = ("failed", "cancelled", "refused", "done", "going", "planned")
+        lease = await taken_in(ledger, *((id_, id_) for id_ in ids), batch="one")
+        await move(ledger, lease, "failed", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
+        ended = Cancelled(at=AT, run=run_of(2, "CANCELLED"))
+        await move(ledger, lease, "cancelled", intended(), accepted(2), ended)
+        await move(ledger, lease, "refused", intended(), Refused(at=AT, code="x", message="no"))
+        await move(ledger, lease, "done", intended(), accepted(3), completed(3))
+        await move(ledger, lease, "going", intended(), accepted(4))
+        rows = working(*((id_, id_) for id_ in ids))
+        assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 3}
+        left = [row for row in working(*((id_, id_) for id_ in ids)) if row.id != "planned"]
+        await ledger.sync(lease, left, changed=Changed.REFUSE, at=AT)
+        assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 2}
+
+    async def test_a_manifests_place_is_kept_until_another_is_taken_in(self, ledger):
+        await lease_on(ledger)
+        assert (await ledger.find_batch(BATCH)).place is None
+        for place, kept in (("/a/x.csv", "/a/x.csv"), (None, "/a/x.csv"), ("/b/x.csv", "/b/x.csv")):
+            lease = await lease_on_again(ledger)
+            await ledger.sync(lease, working(("a", "x")), changed=Changed.REFUSE, at=AT, place=place)
+            assert (await ledger.find_batch(BATCH)).place == kept
+        assert [batch.place for batch in await ledger.batches()] == ["/b/x.csv"]
+
+
+async def lease_on_again(ledger: Ledger):
+    """Claim the batch once more, whoever holds it."""
+    if (lease := await ledger.holder(BATCH, at=AT)) is not None:
+        await ledger.release(lease)
+    return await lease_on(ledger)

@@ -1,0 +1,38 @@
+"""Where most rows begin."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchrun.model.namesakes import is_another, same_elsewhere
+
+
+@pytest.mark.parametrize(
+    ("rows", "known", "expected"),
+    [
+        (2, 0, True),
+        (2, 1, False),
+        (3, 1, True),
+        (3, 2, False),
+        (1, 1, False),
+        (100, 49, True),
+        (100, 50, False),
+    ],
+)
+def test_a_manifest_is_another_where_most_of_its_rows_are_not_known(rows, known, expected):
+    assert is_another(rows, known) is expected
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "expected"),
+    [
+        ({}, None),
+        ({"a": 5}, None),
+        ({"a": 6}, "a"),
+        ({"a": 6, "b": 7}, "b"),
+        ({"b": 6, "a": 6}, "a"),
+        ({"a": 5, "b": 5}, None),
+    ],
+)
+def test_a_manifest_means_the_batch_that_has_most_of_its_rows(elsewhere, expected):
+    assert same_elsewhere(10, elsewhere) == expected

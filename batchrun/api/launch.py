@@ -112,6 +112,7 @@ class Launch:
         self.ledger = ledger  #: to read; the launch alone writes to its batch
         self._claimed = lease
         self._taken_in = Tally(counts.by_state, counts.by_status)
+        self._changed = counts.changed
         self._audience = audience
         self._launcher = launcher
         self._readers: list[Steps] = []
@@ -181,7 +182,8 @@ class Launch:
             self._is_failure_told = True
             raise self._failure
         tally = self.tally
-        counts = Counts(by_state=dict(+tally.by_state), by_status=dict(+tally.by_status))
+        by_state, by_status = dict(+tally.by_state), dict(+tally.by_status)
+        counts = Counts(by_state=by_state, by_status=by_status, changed=self._changed)
         return Ended(batch=self.batch, stop=self._stop, counts=counts, troubles=self.troubles)
 
     def stop(self) -> None:

@@ -70,7 +70,8 @@ class ParquetSink(Sink):
     def _type(self, name: str) -> Any:
         if name in _TIMES:
             return self._arrow.timestamp("ms", tz="UTC")
-        return self._arrow.int32() if name == _ATTEMPT else self._arrow.string()
+        types = {_ATTEMPT: self._arrow.int32, "changed": self._arrow.bool_}
+        return types.get(name, self._arrow.string)()
 
 
 def check() -> None:

@@ -49,6 +49,7 @@ COLUMNS: Final = (
     "failureReason",
     "statusMessage",
     "arn",
+    "changed",
 )
 
 #: What an entry without a run, or whose run is gone, is called. Elsewhere the service's own word stands.
@@ -119,6 +120,7 @@ def row(entry: Entry) -> Row:
         "name": request.get("name"),
         "workflowId": request.get("workflowId"),
         **_reason(entry),
+        "changed": True if entry.is_changed else None,
     }
 
 
@@ -215,6 +217,7 @@ def _past(outcome: Outcome, attempt: PastAttempt, own: Collection[str]) -> Row:
         "workflowId": request.get("workflowId"),
         "failureReason": run.failure_reason if run else attempt.code,
         "statusMessage": run.status_message if run else attempt.message,
+        "changed": None,
         **_own(own, attempt.request or "{}", outcome, attempt.attempt),
     }
 

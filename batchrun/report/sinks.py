@@ -104,7 +104,7 @@ def nested(latest: Row, earlier: Sequence[Row], columns: Sequence[str], *, attem
 
 
 #: What an earlier attempt shares with its entry.
-SHARED_COLUMNS: Final = frozenset({"id", "name", "workflowId"})
+SHARED_COLUMNS: Final = frozenset({"id", "name", "workflowId", "changed"})
 
 
 def _defused(value: str) -> str:

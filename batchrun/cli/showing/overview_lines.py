@@ -30,7 +30,14 @@ _ENDS: Final = seconds(ENDS_WINDOW.total_seconds())
 def summary(batch: Batch, counts: Counts) -> str:
     """Say in one line how many entries stand where."""
     shown = ", ".join(f"{number} {name}" for name, number in numbers(counts).items() if number)
-    return f"{printable(batch.name)}: {shown or 'no rows'} (of {counts.total})"
+    also = f"; {changed(counts.changed)}" if counts.changed else ""
+    return f"{printable(batch.name)}: {shown or 'no rows'} (of {counts.total}){also}"
+
+
+def changed(number: int) -> str:
+    """Say that so many rows count with runs of other content than the manifest has now."""
+    rows = "1 row counts with a run" if number == 1 else f"{number} rows count with runs"
+    return f"{rows} of other content than the manifest has now ('changed' in the results)"
 
 
 def details(now: Overview) -> Iterator[tuple[str, str]]:
@@ -84,7 +91,8 @@ def _cancelling(now: Overview) -> str:
 
 def counted(batch: Batch, counts: Counts) -> dict[str, Any]:
     """Give the counts for programs."""
-    return {"batch": batch.name, "region": batch.region, "total": counts.total, **numbers(counts)}
+    counted = {**numbers(counts), "changed": counts.changed}
+    return {"batch": batch.name, "region": batch.region, "total": counts.total, **counted}
 
 
 def clock(time: datetime, at: datetime) -> str:

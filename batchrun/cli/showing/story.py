@@ -75,6 +75,8 @@ def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
     yield from (f"  {printable(line)}" for line in text.split("\n"))
     if entry.manifest_request is not None:
         yield f"it departs from the manifest in {', '.join(_departures(entry))}"
+    if entry.is_changed:
+        yield "its row asks for other content than this; 'batchrun run --changed resubmit' would run that"
     if entry.next_request is not None:
         yield "its next attempt will have other content, from the manifest"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchrun.cli.printable import printable
+from batchrun.cli.showing.overview_lines import changed
 from batchrun.cli.showing.reporters import numbers
 from batchrun.cli.speak import emit, say
 from batchrun.cli.values import seconds
@@ -28,7 +29,8 @@ def tell_end(ended: Ended, progress: Progress, tally: Tally, results: Path, outp
     """Say how the batch stands at the end of a launch."""
     now = progress.snapshot(tally)
     if output.as_json:
-        emit("summary", batch=ended.batch, stop=ended.stop.value, results=str(results), **numbers(now))
+        facts = {**numbers(now), "changed": ended.counts.changed}
+        emit("summary", batch=ended.batch, stop=ended.stop.value, results=str(results), **facts)
     elif not output.quiet:
         _tell(ended, now, list(progress.failures), tally)
         say(f"results: {results}")
@@ -36,6 +38,8 @@ def tell_end(ended: Ended, progress: Progress, tally: Tally, results: Path, outp
 
 def _tell(ended: Ended, now: Snapshot, failures: Sequence[FailedRow], tally: Tally) -> None:
     say(f"{printable(ended.batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})", hang=2)
+    if ended.counts.changed:
+        say(f"  {changed(ended.counts.changed)}", hang=4)
     for one in failures:
         say(f"  {one.line}", hang=4)
     if tally.failed > len(failures):

@@ -15,6 +15,8 @@ import sys
 import textwrap
 from typing import IO, Any
 
+from batchrun.report.json_names import with_old_names
+
 
 def say(text: str, *, hang: int | None = None) -> None:
     """
@@ -32,8 +34,12 @@ def complain(text: str, *, hang: int | None = None) -> None:
 
 
 def emit(message_type: str, **facts: Any) -> None:
-    """Write one JSON object as a line on stdout; ``message_type`` says what it is."""
-    say(json.dumps({"message_type": message_type, **facts}, ensure_ascii=False))
+    """
+    Write one JSON object as a line on stdout; ``message_type`` says what it is.
+
+    Names are the API's for its fields and ours in snake_case; old ones are put beside.
+    """
+    say(json.dumps({"message_type": message_type, **with_old_names(message_type, facts)}, ensure_ascii=False))
 
 
 def write(stream: IO[str] | None, text: str) -> None:

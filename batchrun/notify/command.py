@@ -110,7 +110,7 @@ def _environment(message: Message) -> Mapping[str, str]:
         "NOTICE": message.notice.value,
         "BATCH": message.batch,
         "TITLE": message.title,
-        "EXIT_CODE": message.summary.get("exitCode"),
+        "EXIT_CODE": message.summary.get("exit_code"),
         "RESULTS": message.summary.get("results"),
     }
     known = {f"BATCHRUN_HOOK_{name}": str(value) for name, value in facts.items() if value is not None}

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.costs import Cost, Prices, Spread, cost, spread
+from batchrun.report.json_names import OLD_NAMES, with_old_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from batchrun.ports.usages import SpentRun
     from batchrun.report.sinks import Row
 
-#: One row for each attempt with a run.
+#: One row for each attempt with a run. A contract: a CSV keeps the names that it was published with.
 COLUMNS: Final = (
     "id",
     "attempt",
@@ -42,6 +43,9 @@ COLUMNS: Final = (
     "currency",
     "unpriced",
 )
+#: The same in JSON, where names are as everywhere else, with those beside.
+_NOW: Final = OLD_NAMES["cost_row"][""]
+JSON_COLUMNS: Final = (*(_NOW.get(name, name) for name in COLUMNS), *_NOW)
 _COMPLETED: Final = "COMPLETED"
 #: What a price may lack, as :attr:`Charged.lacks` calls it, and why.
 _LEFT_OUT: Final = (
@@ -191,9 +195,9 @@ def left(
 
 
 def row(one: Charged, currency: str) -> Row:
-    """Give a run's row, keyed by COLUMNS; what is not known is None."""
+    """Give a run's row, keyed by COLUMNS and JSON_COLUMNS; what is not known is None."""
     usage, known = one.spent.usage, one.cost
-    return {
+    facts = {
         "id": one.spent.entry_id,
         "attempt": one.spent.attempt,
         "runId": one.spent.run.id,
@@ -201,17 +205,18 @@ def row(one: Charged, currency: str) -> Row:
         "status": one.status,
         "workflowId": usage.workflow_id if usage else None,
         "tasks": sum(work.tasks for work in usage.work) if usage else None,
-        "cachedTasks": usage.cached if usage else None,
-        "taskSeconds": _seconds(sum((work.billed for work in usage.work), timedelta())) if usage else None,
-        "taskCost": rounded(known.tasks) if known else None,
-        "runningSeconds": _seconds(usage.running) if usage else None,
+        "cached_tasks": usage.cached if usage else None,
+        "task_seconds": _seconds(sum((work.billed for work in usage.work), timedelta())) if usage else None,
+        "task_cost": rounded(known.tasks) if known else None,
+        "running_seconds": _seconds(usage.running) if usage else None,
         "storageType": usage.storage_type if usage else None,
-        "storageGiB": usage.storage_gib if usage else None,
-        "storageCost": rounded(known.storage) if known and not _lacks_storage(known) else None,
+        "storage_gib": usage.storage_gib if usage else None,
+        "storage_cost": rounded(known.storage) if known and not _lacks_storage(known) else None,
         "cost": rounded(known.total) if known else None,
         "currency": currency,
         "unpriced": "; ".join(one.lacks) or None,
     }
+    return with_old_names("cost_row", facts)
 
 
 def rounded(money: Decimal) -> float:

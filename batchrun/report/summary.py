@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun import __version__
 from batchrun.model.notices import Notice
 from batchrun.model.reasons import advice_for
+from batchrun.report.json_names import with_old_names
 from batchrun.report.overview import numbers
 from batchrun.report.results import iso, status
 
@@ -54,22 +55,23 @@ class Summary:
 
     def facts(self) -> dict[str, Json]:
         """Give all of it for programs. The names are a contract; new ones may come."""
-        return {
+        facts = {
             "notice": self.notice.value,
             "batch": self.batch,
             "title": self.title,
             "text": self.text,
-            "exitCode": self.launch.exit_code,
+            "exit_code": self.launch.exit_code,
             "stop": self.launch.stop,
             "error": self.launch.error,
             "total": self.counts.total,
             "counts": dict(numbers(self.counts)),
             "failures": [_facts(group) for group in self.failures],
             "results": str(self.launch.results),
-            "startedAt": iso(self.launch.started_at),
-            "endedAt": iso(self.launch.ended_at),
+            "started_at": iso(self.launch.started_at),
+            "ended_at": iso(self.launch.ended_at),
             "version": __version__,
         }
+        return with_old_names("notice", facts)
 
     @property
     def title(self) -> str:

@@ -99,6 +99,8 @@ def test_it_asks_first_and_can_only_look(shell: Shell, simulate):
         "message_type": "cancel",
         "batch": "cohort",
         "ids": ["s000", "s001"],
+        "dry_run": True,
+        "is_done": False,
         "dryRun": True,
         "isDone": False,
     }

@@ -80,7 +80,7 @@ def test_help_of_a_verb_is_what_the_verb_says_to_help(shell: Shell, path):
     [
         (["manifst"], "did you mean 'manifest'?"),
         (["statsu"], "did you mean 'status'?"),
-        (["xyzzy"], "the topics are: manifest, ledger, "),
+        (["xyzzy"], "the topics are: manifest, "),
         (["run", "nope"], "there is no topic and no verb 'run nope'"),
         (["a\x1b[31mb"], "'a\\x1b[31mb'"),
     ],

@@ -37,6 +37,7 @@ def test_what_failed_is_retried_on_request_with_all_attempts_kept(shell, simulat
         "ids": failed,
         "reappeared": [],
         "unknown": {},
+        "dry_run": True,
         "dryRun": True,
     }
     done = shell.run("retry", "cohort", "--yes", "--json")

@@ -13,7 +13,12 @@ from batchrun.notify.channel import Channel, Message
 
 
 def message(notice: Notice = Notice.END, **facts: Any) -> Message:
-    summary = {"notice": notice.value, "batch": "cohort", "exitCode": 1, "results": "/srv/cohort.results.csv"}
+    summary = {
+        "notice": notice.value,
+        "batch": "cohort",
+        "exit_code": 1,
+        "results": "/srv/cohort.results.csv",
+    }
     return Message(
         notice=notice,
         batch="cohort",

@@ -36,7 +36,7 @@ async def test_it_is_given_the_summary_on_stdin_and_what_it_is_about_in_the_envi
 
 async def test_what_nobody_knows_yet_is_not_in_the_environment(tmp_path):
     seen = tmp_path / "seen"
-    await command(f"env > {seen}").deliver(message(Notice.FAILURE, exitCode=None))
+    await command(f"env > {seen}").deliver(message(Notice.FAILURE, exit_code=None))
     assert "BATCHRUN_HOOK_EXIT_CODE" not in seen.read_text(encoding="utf-8")
 
 

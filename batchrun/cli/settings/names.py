@@ -41,6 +41,7 @@ REFUSED: Final = {
     "failed-manifest": "it is asked for each time",
     "json": "whoever reads the output asks for it",
     "init": "it is asked for each time",
+    "schema": "it is asked for each time",
 }
 
 

@@ -48,28 +48,28 @@ def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
 def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
     """Give all of it for programs."""
     return {
-        "isEstimate": True,
+        "is_estimate": True,
         "currency": bill.prices.currency,
         "region": bill.prices.region,
         "runs": len(bill.runs),
-        "pricedRuns": len(bill.priced),
+        "priced_runs": len(bill.priced),
         "cost": rounded(bill.total),
-        "taskCost": rounded(bill.tasks),
-        "storageCost": rounded(bill.storage),
-        "byStatus": {
+        "task_cost": rounded(bill.tasks),
+        "storage_cost": rounded(bill.storage),
+        "by_status": {
             status: {"runs": number, "cost": rounded(total)}
             for status, (number, total) in bill.by_status.items()
         },
-        "perCompletedRun": spread_facts(bill.successful),
+        "per_completed_run": spread_facts(bill.successful),
         "dearest": [_dear(one) for one in bill.dearest(_DEAREST)],
-        "unpricedTasks": dict(bill.unpriced),
-        "withoutDynamicStorage": bill.lacking(_DYNAMIC),
-        "withoutStaticStorage": bill.lacking("STATIC storage"),
-        "withoutUnknownStorage": bill.lacking("unknown storage"),
+        "unpriced_tasks": dict(bill.unpriced),
+        "without_dynamic_storage": bill.lacking(_DYNAMIC),
+        "without_static_storage": bill.lacking("STATIC storage"),
+        "without_unknown_storage": bill.lacking("unknown storage"),
         "deleted": bill.lacking("deleted"),
-        "notKnownYet": bill.lacking("not known yet"),
-        "ready2Run": bill.lacking("READY2RUN"),
-        "toCome": forecast.facts(left),
+        "not_known_yet": bill.lacking("not known yet"),
+        "ready2run": bill.lacking("READY2RUN"),
+        "to_come": forecast.facts(left),
     }
 
 

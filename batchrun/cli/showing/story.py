@@ -29,6 +29,15 @@ if TYPE_CHECKING:
     Told = Sequence[tuple[datetime, int, str, str]]
     Found = Mapping[int, FailedTasks]  # by attempt
 
+_API_NAMES: Final = {
+    "request_id": "requestId",
+    "output_uri": "runOutputUri",
+    "creation_time": "creationTime",
+    "start_time": "startTime",
+    "stop_time": "stopTime",
+    "failure_reason": "failureReason",
+    "status_message": "statusMessage",
+}
 #: Of a run within an event, what is news; the rest is told once, above.
 _NEWS: Final = ("status", "id", "failure_reason", "status_message")
 
@@ -50,7 +59,7 @@ def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
         "manifest_request": None if entry.manifest_request is None else json.loads(entry.manifest_request),
         "next_request": None if entry.next_request is None else json.loads(entry.next_request),
         "events": [
-            {"at": at.isoformat(), "attempt": attempt, "event": kind, **json.loads(detail)}
+            {"at": at.isoformat(), "attempt": attempt, "event": kind, **_detail(json.loads(detail))}
             for at, attempt, kind, detail in history
         ],
     }
@@ -79,6 +88,14 @@ def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
         yield "its row asks for other content than this; 'batchrun run --changed resubmit' would run that"
     if entry.next_request is not None:
         yield "its next attempt will have other content, from the manifest"
+
+
+def _detail(stored: dict[str, Any]) -> dict[str, Any]:
+    """Give what is stored of an event by the API's names, where it has them."""
+    told = {_API_NAMES.get(name, name): value for name, value in stored.items()}
+    if "run" in told:
+        told["run"] = {_API_NAMES.get(name, name): value for name, value in told["run"].items()}
+    return told
 
 
 def _departures(entry: Entry) -> list[str]:

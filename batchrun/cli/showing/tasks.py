@@ -43,13 +43,13 @@ class RunLogs:
 
 
 def facts(logs: RunLogs) -> dict[str, Any]:
-    """Give all of it for programs; ``failedTasks`` is null where they are not known."""
+    """Give all of it for programs; ``failed_tasks`` is null where they are not known."""
     found = logs.found
     return {
-        "failedTasks": None if found is None else [_task_facts(task) for task in found.tasks],
-        "hasMoreFailedTasks": None if found is None else found.has_more,
-        "logGroup": LOG_GROUP if logs.streams else None,
-        "logStreams": list(logs.streams),
+        "failed_tasks": None if found is None else [_task_facts(task) for task in found.tasks],
+        "has_more_failed_tasks": None if found is None else found.has_more,
+        "log_group": LOG_GROUP if logs.streams else None,
+        "log_streams": list(logs.streams),
     }
 
 

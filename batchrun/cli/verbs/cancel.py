@@ -120,7 +120,7 @@ def _tell(batch: str, chosen: Sequence[Entry], options: dict[str, Any]) -> None:
 def _end(batch: str, chosen: Sequence[Entry], options: dict[str, Any], *, is_done: bool) -> Exit:
     if options["as_json"]:
         ids = [entry.id for entry in chosen]
-        emit("cancel", batch=batch, ids=ids, dryRun=options["dry_run"], isDone=is_done)
+        emit("cancel", batch=batch, ids=ids, dry_run=options["dry_run"], is_done=is_done)
     if is_done:
         return Exit.OK
     if options["dry_run"] or not chosen:

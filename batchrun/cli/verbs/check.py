@@ -112,9 +112,9 @@ def _facts(answers: Answers | None) -> dict[str, Any]:
     return {
         "workflows": answers.workflows,
         "inputs": answers.inputs,
-        "startRunPerSecond": answers.start_rate,
-        "keptRuns": answers.kept_runs,
-        "activeRuns": answers.active,
+        "start_run_per_second": answers.start_rate,
+        "kept_runs": answers.kept_runs,
+        "active_runs": answers.active,
         "warnings": answers.warnings,
     }
 

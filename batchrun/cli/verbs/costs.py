@@ -25,7 +25,7 @@ from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
 from batchrun.model.states import OPEN
-from batchrun.report.bill import COLUMNS, billed, row
+from batchrun.report.bill import COLUMNS, JSON_COLUMNS, billed, row
 from batchrun.report.gathering import spent_runs
 from batchrun.report.outputs import Inputs, Kind
 from batchrun.report.sinks import CsvSink, JsonLinesSink
@@ -193,7 +193,7 @@ def _write(bill: Bill, output: OutputFile | None, options: dict[str, Any]) -> No
         draft.open("w", encoding="utf-8", newline="") as file,
     ):
         if is_lines:
-            sink: CsvSink | JsonLinesSink = JsonLinesSink(file, COLUMNS, attempts=False)
+            sink: CsvSink | JsonLinesSink = JsonLinesSink(file, JSON_COLUMNS, attempts=False)
         else:
             sink = CsvSink(file, COLUMNS, attempts=False, is_safe=options["safe_csv"])
         for one in bill.runs:

@@ -122,7 +122,7 @@ async def _deleted(
 
 def _unchanged(batch: str, would_be: Sequence[EndedRun], options: dict[str, Any]) -> Exit:
     if options["as_json"]:
-        emit("delete", batch=batch, runIds=[run.run_id for run in would_be], dryRun=options["dry_run"])
+        emit("delete", batch=batch, run_ids=[run.run_id for run in would_be], dry_run=options["dry_run"])
     elif is_told(options):
         complain("nothing was changed")
     return Exit.OK
@@ -133,10 +133,10 @@ def _end(batch: str, done: Deleted, options: dict[str, Any]) -> Exit:
         emit(
             "delete",
             batch=batch,
-            runIds=[run.run_id for run in done.deleted],
+            run_ids=[run.run_id for run in done.deleted],
             gone=[run.run_id for run in done.gone],
             kept={run.run_id: why for run, why in done.kept},
-            dryRun=False,
+            dry_run=False,
         )
     elif is_told(options):
         gone = f", {len(done.gone)} were gone already" if done.gone else ""

@@ -17,6 +17,7 @@ from typing import Final
 
 import click
 
+from batchrun.cli.options import option
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import say
 from batchrun.errors import UsageError
@@ -37,6 +38,7 @@ TOPICS: Final = {
     "pace": "How calls are paced, how runs are watched, and how fast it all is.",
     "config": "Defaults of options in a file, and what wins.",
     "options": "Every option with its variable and default.",
+    "json": "What --json writes: names, messages, and their schema.",
     "python": "The same from a program.",
     "simulator": "A local HealthOmics to test against, with faults.",
     "states": "The states of a row, and what leads from one to another.",
@@ -57,14 +59,22 @@ def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[
     "elsewhere it is the Markdown as it is."
 )
 @click.argument("name", nargs=-1, shell_complete=_names, metavar="[TOPIC | VERB...]")
+@option(
+    "--schema",
+    is_flag=True,
+    show_default=False,
+    help="Print the JSON Schema of what batchrun writes as JSON.",
+)
 @click.pass_context
-def help(context: click.Context, /, name: tuple[str, ...]) -> None:  # noqa: A001 (the verb's own name)
+def help(context: click.Context, /, name: tuple[str, ...], *, schema: bool) -> None:  # noqa: A001 (the verb's own name)
     """
     Show TOPIC of the manual, or what VERB says to --help; without either, list the topics.
 
     Where a topic and a verb have one name, as 'retry', it is the topic that is shown.
     """
-    if not name:
+    if schema:
+        say(_read("report", "assets", "json.schema.json").rstrip())
+    elif not name:
         _show(_contents())
     elif len(name) == 1 and name[0] in TOPICS:
         _show(text_of(name[0]))
@@ -74,8 +84,11 @@ def help(context: click.Context, /, name: tuple[str, ...]) -> None:  # noqa: A00
 
 def text_of(topic: str) -> str:
     """Give a topic's Markdown, without the marks of what was put there by a script."""
-    text = (resources.files("batchrun") / "help" / f"{topic}.md").read_text(encoding="utf-8")
-    return _MAKER.sub("", text)
+    return _MAKER.sub("", _read("help", f"{topic}.md"))
+
+
+def _read(*names: str) -> str:
+    return resources.files("batchrun").joinpath(*names).read_text(encoding="utf-8")
 
 
 def _contents() -> str:

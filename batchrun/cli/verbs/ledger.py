@@ -11,6 +11,7 @@ from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, READ_RATE, SERVICE, o
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import emit, say
 from batchrun.errors import LedgerError
+from batchrun.report.json_names import with_old_names
 
 if TYPE_CHECKING:
     from batchrun.ledger.verify import Finding, Verification
@@ -57,7 +58,8 @@ def verify(**options: Any) -> None:
 
 
 def _emit_finding(finding: Finding) -> None:
-    emit("problem", batch=finding.batch, id=finding.id, problem=finding.what, cure=finding.cure)
+    facts = {"batch": finding.batch, "id": finding.id, "message": finding.what, "cure": finding.cure}
+    emit("problem", **with_old_names("finding", facts))
 
 
 def _tell_finding(finding: Finding) -> None:

@@ -150,9 +150,9 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
     }
     if options["as_json"]:
         changes = {entry_id: [asdict(one) for one in many] for entry_id, many in found.changes.items()}
-        samples = {"changedIds": list(sync.changed_ids), "changes": changes, "goneIds": list(sync.gone_ids)}
+        samples = {"changed_ids": list(sync.changed_ids), "changes": changes, "gone_ids": list(sync.gone_ids)}
         costs = (
-            {} if to_come is None else {"toCome": forecast.facts(to_come.rows), "currency": to_come.currency}
+            {} if to_come is None else {"to_come": forecast.facts(to_come.rows), "currency": to_come.currency}
         )
         emit("plan", batch=manifest.batch, **retry_facts(manifest.retry), **samples, **facts, **costs)
         return

@@ -121,7 +121,7 @@ def _end(
 ) -> Exit:
     if options["as_json"]:
         facts = {"reappeared": list(looked.back), "unknown": looked.unknown}
-        emit("retry", batch=batch, ids=list(ids), **facts, dryRun=options["dry_run"])
+        emit("retry", batch=batch, ids=list(ids), **facts, dry_run=options["dry_run"])
     elif not is_told(options):
         pass
     elif not is_done:

@@ -1,11 +1,12 @@
 """
 Time, passed in: whoever waits or stamps takes a :class:`Clock`.
 
-Two kinds of time are kept apart. *Loop time* measures waits and never jumps; it is the event loop's own,
+Three kinds of time are kept apart. *Loop time* measures waits and never jumps; it is the event loop's own,
 so that timeouts, sleeps and library timers agree. *Wall time* stamps records; it may jump, and nothing
-waits by it. :class:`VirtualLoop` makes loop time jump to the next timer whenever nothing else can happen,
-which lets a test run days of polling over real sockets in seconds; :class:`VirtualClock` makes wall time
-follow it.
+waits by it. *The latest time* (:meth:`Clock.latest`) is for what must not be believed too long: it never
+goes back, and goes on while the machine sleeps. :class:`VirtualLoop` makes loop time jump to the next timer
+whenever nothing else can happen, which lets a test run days of polling over real sockets in seconds;
+:class:`VirtualClock` makes wall time follow it.
 
 What does not belong here: retry, pacing and polling policy.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import time
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 class Clock(ABC):
     """The time, and the right to wait for it."""
 
+    _latest: datetime | None = None
+    _readings: tuple[float, ...] = ()
+
     def monotonic(self) -> float:
         """Seconds of loop time; only differences mean anything. Needs a running loop."""
         return asyncio.get_running_loop().time()
@@ -39,6 +44,30 @@ class Clock(ABC):
     def utcnow(self) -> datetime:
         """Wall time, aware, in UTC."""
 
+    def latest(self) -> datetime:
+        """
+        Return the latest that it can be: wall time as it first was, moved on by whichever clock moves most.
+
+        Loop time may stand still while the machine sleeps, wall time may be set back: neither shortens what
+        has passed here. A clock that is set forward counts as time that has passed.
+        """
+        readings = self.readings()
+        if self._latest is None:
+            self._latest = self.utcnow()
+        else:
+            passed = max(now - before for now, before in zip(readings, self._readings, strict=True))
+            self._latest += timedelta(seconds=max(0.0, passed))
+        self._readings = readings
+        return self._latest
+
+    def readings(self) -> tuple[float, ...]:
+        """Return what each clock shows, in seconds; only differences mean anything."""
+        return self.monotonic(), self.utcnow().timestamp()
+
+
+#: Goes on while the machine sleeps: on macOS the monotonic clock does so itself.
+_WITH_SLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 class SystemClock(Clock):
     """The machine's own time."""
@@ -47,9 +76,13 @@ class SystemClock(Clock):
         """Wall time, aware, in UTC."""
         return datetime.now(UTC)
 
+    def readings(self) -> tuple[float, ...]:
+        """Return what each clock shows, the one that counts sleep too."""
+        return *super().readings(), time.clock_gettime(_WITH_SLEEP)
+
 
 class VirtualClock(Clock):
-    """Wall time that starts at *start* and moves with loop time."""
+    """Wall time that starts at *start* and moves with loop time; :meth:`step` sets it, as NTP does."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
@@ -61,6 +94,10 @@ class VirtualClock(Clock):
         if self._origin is None:
             self._origin = now
         return self._start + timedelta(seconds=now - self._origin)
+
+    def step(self, seconds: float) -> None:
+        """Set wall time forward, or back."""
+        self._start += timedelta(seconds=seconds)
 
 
 class _JumpingSelector(selectors.DefaultSelector):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from batchrun.clock import VirtualClock
@@ -66,4 +67,5 @@ def asked(rate: float | Rate) -> Rate:
 
 async def start(service: AwsHealthOmics, **changes: Any):
     turn = await service.start_turn()
-    return await service.start_run(REQUEST | changes, turn=turn, trusted_for=3600)
+    until = service._clock.latest() + timedelta(hours=1)
+    return await service.start_run(REQUEST | changes, turn=turn, trusted_until=until)

@@ -8,13 +8,14 @@ the launch itself (``engine``).
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from batchrun.api.steps import Steps
 from batchrun.engine.launcher import Stop
+from batchrun.model.proofs import TakenOver
 from batchrun.model.states import State
 from batchrun.model.tally import Tally
 from batchrun.ports.ledger import Counts
@@ -44,6 +45,7 @@ class Ended:
     stop: Stop
     counts: Counts
     troubles: Troubles
+    taken_over: TakenOver = field(default_factory=TakenOver)  #: runs that another ledger had started
 
     @property
     def is_over(self) -> bool:
@@ -183,8 +185,13 @@ class Launch:
             raise self._failure
         tally = self.tally
         by_state, by_status = dict(+tally.by_state), dict(+tally.by_status)
-        counts = Counts(by_state=by_state, by_status=by_status, changed=self._changed)
-        return Ended(batch=self.batch, stop=self._stop, counts=counts, troubles=self.troubles)
+        return Ended(
+            batch=self.batch,
+            stop=self._stop,
+            counts=Counts(by_state=by_state, by_status=by_status, changed=self._changed),
+            troubles=self.troubles,
+            taken_over=self._launcher.taken_over if self._launcher is not None else TakenOver(),
+        )
 
     def stop(self) -> None:
         """Start nothing more; it ends when what is in the air has been answered, in 15 seconds at most."""

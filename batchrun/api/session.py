@@ -188,7 +188,7 @@ class Session:
                 # A row came back that had left the manifest unsent.
                 service = await self.service(waits=waits)
                 await self._open_batch(ledger, manifest.batch, service)
-            own = replace(limits, retry=limits.retry.over(manifest.retry))
+            own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
             async with self._preparing(manifest) as prepare:
                 launch = await self._launch(service, held, sync, own, timing, prepare)

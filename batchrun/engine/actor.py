@@ -7,7 +7,8 @@ Belongs here: the order of turn, intent, call and record. Does not: what an outc
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,8 @@ import structlog
 
 from batchrun import points
 from batchrun.engine.absence import Absences
-from batchrun.engine.denied import not_permitted
+from batchrun.engine.denied import not_permitted, not_provable
+from batchrun.engine.prover import UNSENT
 from batchrun.errors import (
     AccessDeniedError,
     CallError,
@@ -42,7 +44,8 @@ from batchrun.model.events import (
     Seen,
 )
 from batchrun.model.limits import Mode
-from batchrun.model.request import run_name, start_run_request
+from batchrun.model.recovery import Match
+from batchrun.model.request import start_run_request
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
 from batchrun.model.verdicts import (
@@ -60,8 +63,10 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.engine.observer import Observer
+    from batchrun.engine.prover import Prover
     from batchrun.engine.recorder import Recorder
-    from batchrun.model.entry import Entry, Run, Sighting
+    from batchrun.engine.retries import Retries
+    from batchrun.model.entry import Entry, Run
     from batchrun.model.limits import Limits
     from batchrun.ports.service import HealthOmics
 
@@ -81,6 +86,8 @@ class Actor:
         limits: Limits,
         observer: Observer,
         clock: Clock,
+        prover: Prover,
+        retries: Retries,
         prepare: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """Take what it acts with; *prepare*, if any, is awaited with a row's id before its intent."""
@@ -88,6 +95,8 @@ class Actor:
         self._prepare = prepare
         self._recorder = recorder
         self._limits = limits
+        self._prover = prover
+        self._retries = retries
         self._observer = observer
         self._clock = clock
         self._denials = {"StartRun": Denials(), "GetRun": Denials()}
@@ -125,22 +134,28 @@ class Actor:
         match action:
             case Submit(entry=entry):
                 return await self._submit(entry)
-            case Replay(entry=entry, trusted_until=trusted_until):
-                return await self._replay(entry, trusted_until)
-            case Settle(entry=entry, trusted_until=trusted_until, is_proof=is_proof):
-                return await self._settle(entry, trusted_until, is_proof=is_proof)
+            case Replay(entry=entry):
+                return await self._replay(entry)
+            case Settle(entry=entry):
+                return await self._settle(action)
             case Look(entry=entry):
                 return await self._look(entry)
             case Cancel(entry=entry):
                 return await self._cancel(entry)
 
-    async def _submit(self, entry: Entry) -> tuple[Entry, bool]:
+    async def _submit(self, planned: Entry) -> tuple[Entry, bool]:
+        entry = await self._proven(planned)
+        if entry is None or entry.state not in UNSENT:
+            return entry or planned, entry is None
         if not await self._prepared(entry):
-            return entry, False
+            return planned, False
         turn = await self._turn(self._unsent)
         if turn is None:
-            return entry, False
+            return planned, False
         points.reached(Point.TURN_TAKEN)
+        entry = await self._proven(entry, is_last_look=True)  # the wait may have outlived the proof
+        if entry is None or entry.state not in UNSENT:
+            return entry or planned, entry is None
         # Before the intent is on disk: whoever finds one there may send it without having seen this.
         with anyio.CancelScope() as scope:
             self._unsent.add(scope)
@@ -149,13 +164,47 @@ class Actor:
             finally:
                 self._unsent.discard(scope)
         if scope.cancelled_caught:
-            return entry, False
-        intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag)
+            return planned, False
+        proven_at = entry.proven_at if entry.proven_at != planned.proven_at else None
+        intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag, proven_at=proven_at)
         entry = await self._recorder.record(entry, intent, *([] if spoilt is None else [spoilt]))
         points.reached(Point.INTENDED)
         if spoilt is not None:
             return entry, False
-        return await self._send(entry, turn, self._limits.replay_window)
+        return await self._send(entry, turn)
+
+    async def _proven(self, entry: Entry, *, is_last_look: bool = False) -> Entry | None:
+        """
+        Return the entry with a proof that no run of it is there, looked for by name where it has none.
+
+        Or as it is after the run that another ledger started was taken over; None where that cannot be known
+        yet. Where proofs end as soon as they are made, only the last look counts.
+        """
+        at = self._clock.latest()
+        if self._limits.trusts_ledger:
+            return replace(entry, proven_at=at)
+        trust = self._limits.trust
+        if trust.holds(entry, at) or not (trust.life or is_last_look):
+            return entry
+        with anyio.CancelScope() as scope:
+            self._unsent.add(scope)
+            try:
+                sightings = await self._prover.candidates(entry)
+            except AccessDeniedError as error:
+                raise not_provable(error) from error
+            except CallError as error:
+                log.warning(
+                    "look_failed", batch=entry.batch, id=entry.id, code=error.code, message=error.message
+                )
+                return None
+            finally:
+                self._unsent.discard(scope)
+        if scope.cancelled_caught:
+            return None
+        judgement = self._prover.judged(entry, sightings)
+        if judgement.match is Match.MISSING:
+            return replace(entry, proven_at=at)
+        return await self._prover.adopt(entry, judgement) if judgement.match is Match.FOUND else None
 
     async def _prepared(self, entry: Entry) -> bool:
         """Have done what a run needs before it; False when the launcher lets go of it meanwhile."""
@@ -191,26 +240,27 @@ class Actor:
             return Deferred(at=now, due=now + wait, code=error.code, message=error.message)
         return None if found.run.uuid == source.uuid else replaced(source, self._clock.utcnow())
 
-    async def _replay(self, entry: Entry, trusted_until: float) -> tuple[Entry, bool]:
+    async def _replay(self, entry: Entry) -> tuple[Entry, bool]:
         turn = await self._turn(self._unsettled)
         if turn is None:
             return entry, True
         if await self._without_source(entry) is not None:
             # It would copy another run, unless it arrived before: then the copy is there to be found.
-            found = await self._searched(entry, is_trusted=True)
+            found = await self._searched(entry)
             return (entry, True) if found is None else (found, found.state is State.SUBMITTING)
-        return await self._send(entry, turn, trusted_until - self._clock.monotonic(), is_repeat=True)
+        return await self._send(entry, turn, is_repeat=True)
 
-    async def _settle(self, entry: Entry, trusted_until: float, *, is_proof: bool) -> tuple[Entry, bool]:
-        is_trusted = self._clock.monotonic() < trusted_until
-        found = await self._searched(entry, is_trusted=is_trusted)
+    async def _settle(self, action: Settle) -> tuple[Entry, bool]:
+        entry, trust, begun = action.entry, self._limits.trust, self._clock.latest()
+        found = await self._searched(entry)
         if found is not None:
             return found, found.state is State.SUBMITTING
-        is_proof = is_proof and self._may_list
-        if not is_proof and is_trusted:
-            return await self._replay(entry, trusted_until)
+        is_proof = action.is_proof and self._may_list
+        if is_proof or (trust.is_seamless and self._may_list):
+            entry = replace(entry, proven_at=begun)
         if not is_proof:
-            return entry, True
+            is_trusted = trust.holds(entry, self._clock.latest())
+            return await self._replay(entry) if is_trusted else (entry, True)
         turn = await self._turn(self._unsettled)
         if turn is None:
             return entry, True
@@ -218,7 +268,7 @@ class Actor:
         if spoilt is not None:
             return await self._record(entry, spoilt), False
         # It is not there, so the requestId is as good as new.
-        return await self._send(entry, turn, self._limits.replay_window)
+        return await self._send(entry, turn)
 
     async def _turn(self, waiting: set[anyio.CancelScope]) -> float | None:
         """Wait for a turn to start a run; None when the launcher lets go of it before it comes."""
@@ -231,20 +281,19 @@ class Actor:
                 waiting.discard(scope)
         return turn
 
-    async def _send(
-        self, entry: Entry, turn: float, trusted_for: float, *, is_repeat: bool = False
-    ) -> tuple[Entry, bool]:
+    async def _send(self, entry: Entry, turn: float, *, is_repeat: bool = False) -> tuple[Entry, bool]:
         request = start_run_request(entry)
+        trusted_until = self._limits.trust.until(entry) or self._clock.latest()
         try:
             run = await self._service.start_run(
-                request, turn=turn, trusted_for=trusted_for, is_repeat=is_repeat
+                request, turn=turn, trusted_until=trusted_until, is_repeat=is_repeat
             )
         except CallError as error:
             is_ours_maybe = isinstance(error, ConflictError) or (
                 isinstance(error, RefusedError) and error.is_doubtful
             )
             # The run may be there already: by a call still under way, or by one whose answer was lost.
-            found = await self._searched(entry, is_trusted=trusted_for > 0) if is_ours_maybe else None
+            found = await self._searched(entry) if is_ours_maybe else None
             if found is not None:
                 return found, found.state is State.SUBMITTING
             return await self._after_failure(entry, error)
@@ -262,18 +311,21 @@ class Actor:
             raise not_permitted("StartRun", error)
         return entry, entry.state is State.SUBMITTING
 
-    async def _searched(self, entry: Entry, *, is_trusted: bool) -> Entry | None:
+    async def _searched(self, entry: Entry) -> Entry | None:
         """
         Look for the entry's run and record what came of it; None where there is no such run.
 
-        Without the permission to list, None too while the requestId is trusted: sending again settles it.
+        Where the ledger is trusted and ListRuns is denied, None too while the requestId is remembered:
+        sending again settles it.
         """
         async with self._one_untagged_search if not entry.tagged else nullcontext():
             try:
-                result = search(entry, await self._candidates(entry))
+                result = search(entry, await self._prover.candidates(entry))
             except AccessDeniedError as error:
+                if not self._limits.trusts_ledger:
+                    raise not_provable(error) from error
                 self._may_list = False
-                if is_trusted:
+                if self._limits.trust.holds(entry, self._clock.latest()):
                     return None
                 return await self._record(entry, held_for_permission(error, self._clock.utcnow()))
             except CallError as error:
@@ -286,17 +338,6 @@ class Actor:
             if not result.run.uuid:
                 return await self._doubt(entry, _NO_UUID)
             return await self._record(entry, Accepted(at=at, run=result.run, was_found=True))
-
-    async def _candidates(self, entry: Entry) -> list[Sighting]:
-        """Look at the runs of the entry's name that no other entry has."""
-        name = run_name(entry)
-        sightings: list[Sighting] = []
-        if name is not None:
-            async for run_id in self._service.runs_named(name):
-                with suppress(NotFoundError):  # removed between the two calls
-                    sightings.append(await self._service.get_run(run_id))
-        taken = await self._recorder.taken([sighting.run.uuid for sighting in sightings])
-        return [sighting for sighting in sightings if sighting.run.uuid not in taken]
 
     async def _doubt(self, entry: Entry, error: CallError) -> Entry:
         return await self._record(
@@ -360,17 +401,8 @@ class Actor:
             # The attempt is settled now, so the content that waited for it may start a new one.
             events.append(Revised(at=event.at, request=entry.next_request))
         elif isinstance(event, Failed):
-            events.extend(await self._retries(entry, event))
+            events.extend(await self._retries.after(apply(entry, event), event.at))
         return await self._recorder.record(entry, *events)
-
-    async def _retries(self, entry: Entry, event: Failed) -> list[Event]:
-        """Give the event that starts another attempt by itself, where a rule asks for one."""
-        policy = self._limits.retry
-        if policy.rule_for(event.run) is None:
-            return []
-        earlier = [attempt.run for attempt in await self._recorder.earlier(entry)]
-        retried = policy.after_failure(apply(entry, event), earlier, event.at)
-        return [] if retried is None else [retried]
 
     def _is_systemic(self, operation: str, entry: Entry, error: CallError) -> bool:
         return isinstance(error, AccessDeniedError) and self._denials[operation].denied(entry.id)

@@ -1,5 +1,5 @@
 """
-What to say when a permission is missing.
+What to say when a launch may not go on: a permission is missing, or other runs are in the way.
 
 Belongs here: the words and the cure. Does not: when a denial is the whole launch's (``model.denials``).
 """
@@ -9,10 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from batchrun.errors import ServiceUnusableError
+from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.model.recovery import Match
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batchrun.errors import CallError
+    from batchrun.model.recovery import Judgement
 
 #: AWS names the missing action in the middle of its message.
 _DENIED_ACTION: Final = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)")
@@ -26,4 +30,39 @@ def not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
     return ServiceUnusableError(
         f"{operation} is denied again and again: {error.message}; the launch stops, nothing is lost: allow "
         f"{action}{other} ('batchrun help iam' has the whole policy), then run the same command again"
+    )
+
+
+def not_provable(error: CallError) -> ServiceUnusableError:
+    """Make the error that ends a launch which may not look for runs that other ledgers started."""
+    return ServiceUnusableError(
+        f"{error.operation} is denied: {error.message}; so it cannot be seen whether rows are running "
+        f"already, and nothing is sent: allow omics:{error.operation} ('batchrun help iam' has the whole "
+        "policy), or give --trust-ledger if this ledger is the only one that ever started this batch"
+    )
+
+
+def other_content(batch: str, rows: Sequence[tuple[str, Judgement]], *, is_other_batch: bool) -> UsageError:
+    """Make the error that ends a launch whose rows have runs that are not what they ask for, or maybe not."""
+    entry_id, judgement = rows[0]
+    if is_other_batch:
+        run = judgement.attempts[-1].run if judgement.attempts else None
+        since = f", created {run.creation_time:%Y-%m-%d %H:%M} UTC" if run and run.creation_time else ""
+        return UsageError(
+            f"the service has another batch named '{batch}': most of the runs with its name and ids were "
+            f"started with other content ({len(rows)} rows, '{entry_id}' first{since}); give --batch NAME "
+            "for a batch of its own, or, if these runs are this batch's, take them in with "
+            "'batchrun ledger rebuild MANIFEST --changed keep|resubmit'"
+        )
+    if judgement.match is Match.CHANGED:
+        run = judgement.attempts[-1].run
+        return UsageError(
+            f"the service has runs of {len(rows)} rows that were started with other content, "
+            f"'{entry_id}' first (run {run.id}); give --changed resubmit to start new runs with the new "
+            "content, or another --batch"
+        )
+    runs = ", ".join(judgement.rivals[:5])
+    return UsageError(
+        f"the service has runs that may be those of {len(rows)} rows, '{entry_id}' first (runs {runs}): "
+        f"{judgement.why}"
     )

@@ -17,11 +17,13 @@ from batchrun.engine.actor import Actor
 from batchrun.engine.canceller import Canceller
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.paces import PaceKeeper
+from batchrun.engine.prover import Prover
 from batchrun.engine.recorder import Recorder
+from batchrun.engine.retries import Retries
 from batchrun.engine.sweeper import Sweeper
 from batchrun.engine.tasks import TaskFinder
-from batchrun.errors import BatchrunError, ServiceUnusableError
-from batchrun.model.actions import Sweep
+from batchrun.errors import BatchrunError, CallError, InputError, ServiceUnusableError
+from batchrun.model.actions import Survey, Sweep
 from batchrun.model.events import Accepted, Deferred, Failed, Retried, Revised
 from batchrun.model.limits import Mode
 from batchrun.model.planner import Planner
@@ -38,11 +40,11 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.engine.observer import Observer
-    from batchrun.errors import CallError
     from batchrun.model.actions import Action
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.limits import Limits
+    from batchrun.model.proofs import TakenOver
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.ledger import Lease, Ledger
     from batchrun.ports.service import CallCounts, HealthOmics, Troubles
@@ -96,7 +98,9 @@ class Launcher:
         self._keeper = LeaseKeeper(ledger, lease, ttl=timing.lease, clock=clock)
         self._recorder = Recorder(ledger, self._keeper, self)
         self._service = service
-        self._actor = Actor(service, self._recorder, limits, self, clock, prepare)
+        retries = Retries(limits.retry, self._recorder)
+        self._prover = Prover(ledger, service, self._recorder, self._keeper, retries, limits, clock)
+        self._actor = Actor(service, self._recorder, limits, self, clock, self._prover, retries, prepare)
         self._planner = Planner(limits)
         self._canceller = Canceller(ledger, lease.batch, self._recorder, self._planner, self._actor, clock)
         self._sweeper = Sweeper(service, self._recorder, self._planner.watch, clock)
@@ -114,6 +118,7 @@ class Launcher:
         self._pauses = 0  #: for a full quota, since a submission was last accepted
         self._probe_at = float("-inf")
         self._unknown: set[str] = set()
+        self._has_started = False  #: whether a run of this launch's was accepted
 
     @property
     def lease(self) -> Lease:
@@ -134,6 +139,11 @@ class Launcher:
     def tally(self) -> Tally:
         """The batch in numbers, live."""
         return self._tally
+
+    @property
+    def taken_over(self) -> TakenOver:
+        """Rows whose runs were there already, started by another ledger."""
+        return self._prover.taken_over
 
     async def run(self) -> Stop:
         """
@@ -166,6 +176,8 @@ class Launcher:
                 background.cancel_scope.cancel()
         finally:
             self._service.guard(None)
+        if isinstance(self._failure, InputError) and self._has_started:
+            raise ServiceUnusableError(f"{self._failure}; what was started meanwhile goes on")
         if self._failure is not None:
             raise self._failure
         await self._paces.keep()
@@ -179,6 +191,7 @@ class Launcher:
             self._planner.drain()
             self._actor.hurry()
             self._sweeper.hurry()
+            self._prover.hurry()
             self._tasks.hurry()
             self._draining.set()
             self._woken.set()
@@ -201,7 +214,8 @@ class Launcher:
                 self._canceller.is_due = True
                 if isinstance(event, Deferred) and event.code == QUOTA_FULL:
                     self._pause(event)
-            case Accepted():
+            case Accepted(was_found=was_found):
+                self._has_started = self._has_started or not was_found
                 self._pauses = 0
                 self._planner.resume()
             case Revised():
@@ -254,14 +268,18 @@ class Launcher:
                 self._planner.watch.rates = ReadRates(
                     get=self._service.known_rate("GetRun"), list=self._service.known_rate("ListRuns")
                 )
-                now, at = self._clock.monotonic(), self._clock.utcnow()
+                now, at = self._clock.monotonic(), self._clock.latest()
                 for action in self._planner.plan(now=now, at=at):
-                    if isinstance(action, Sweep):
-                        actions.start_soon(self._sweep, action)
-                    else:
-                        actions.start_soon(self._carry_out, action)
+                    match action:
+                        case Sweep():
+                            actions.start_soon(self._sweep, action)
+                        case Survey():
+                            actions.start_soon(self._survey, action)
+                        case _:
+                            actions.start_soon(self._carry_out, action)
                 if self._is_over():
                     self._sweeper.hurry()  # it has nothing left to show
+                    self._prover.hurry()
                     return
                 await self._rest()
 
@@ -344,6 +362,29 @@ class Launcher:
             self._fail(error)
         self._woken.set()
 
+    async def _survey(self, action: Survey) -> None:
+        """Look for other ledgers' runs of what is to be sent, and take over what is found."""
+        failed = False
+        try:
+            survey = await self._prover.survey(is_waited_for=action.is_waited_for)
+            if survey is not None:
+                ids = self._planner.set_aside(survey.entries)
+                for entry in await self._prover.conclude(survey, ids):
+                    self._file(entry)
+        except CallError as error:
+            failed = True
+            log.warning("survey_failed", batch=self._batch, code=error.code, message=error.message)
+        except BatchrunError as error:
+            self._fail(error)
+        self._planner.surveyed(action, now=self._clock.monotonic(), failed=failed)
+        self._is_due_known = False
+        self._woken.set()
+
+    def _file(self, entry: Entry) -> None:
+        """Have the run of an entry that was taken over watched."""
+        if entry.state is State.ACTIVE and self._limits.mode is Mode.WATCH:
+            self._planner.add(entry, now=self._clock.monotonic(), at=self._clock.utcnow())
+
     async def _notice(self) -> None:
         """See, every so often, what people ask of the batch meanwhile: retries, and cancellations."""
         while True:
@@ -386,10 +427,11 @@ class Launcher:
 
     def _fail(self, error: BatchrunError) -> None:
         """Remember the first error that ends the launch, and end it as the error's kind asks for."""
-        if isinstance(error, ServiceUnusableError) and self._draining.is_set():
+        is_gentle = isinstance(error, ServiceUnusableError | InputError)
+        if is_gentle and self._draining.is_set():
             return  # it ends already, and for another reason
         self._failure = self._failure or error
-        if isinstance(error, ServiceUnusableError):
+        if is_gentle:
             self.drain()
         else:
             self.abandon()

@@ -1,5 +1,5 @@
 """
-Making a lost ledger again, from the manifest and from what the service shows of its runs.
+Making a lost ledger again, or bringing an old copy up to date, from manifest and service.
 
 One sweep of ListRuns, a GetRun of each run that bears a name of ours, one judgement for each row, and then,
 if no row is in doubt, one transaction. The lease is held all the while, so that no launcher starts rows whose
@@ -12,17 +12,20 @@ Belongs here: the order of looking, judging and writing. Does not: which run is 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import structlog
 
 from batchrun.engine.lease import LeaseKeeper
-from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError, ServiceUnusableError, UsageError
+from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError, ServiceUnusableError
+from batchrun.model.entry import Entry
 from batchrun.model.limits import Changed
-from batchrun.model.recovery import Evidence, Match, story
-from batchrun.model.states import State
+from batchrun.model.recovery import Evidence, Judgement, Match, story
+from batchrun.model.spec import named
+from batchrun.model.states import HOLDS_SLOT
 from batchrun.model.transitions import apply
 from batchrun.ports.ledger import Step
 
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
     from anyio.abc import ObjectReceiveStream
 
     from batchrun.clock import Clock
-    from batchrun.model.entry import Entry
-    from batchrun.model.recovery import Judgement
     from batchrun.model.spec import Spec
     from batchrun.ports.ledger import Lease, Ledger
     from batchrun.ports.service import HealthOmics
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 _LOOKS: Final = 16
 #: Up to so many names are asked for one by one: the account may hold any number of others.
 _FEW_NAMES: Final = 20
-_PAGE: Final = 500
 _SAMPLES: Final = 20
 _TELL_EVERY: Final = 1000
 log = structlog.get_logger(__name__)
@@ -135,7 +135,7 @@ class Rebuilder:
             What was found; ``is_written`` tells whether the ledger has it now.
 
         Raises:
-            UsageError: The ledger has the batch already.
+            ChangedRowsError: Rows that were sent from this ledger have changed.
             ServiceError: The service cannot be asked for everything; nothing was written.
             LeaseLostError, LedgerError: Nothing was written.
         """
@@ -148,36 +148,26 @@ class Rebuilder:
         await self._keeper.release(within)
 
     async def _rebuild(self, rebuilt: Rebuilt) -> None:
-        await self._refuse_sent()
         search = self._search
-        evidence = Evidence(self._batch, search.specs(), search.default_name, search.changes)
-        await self._sweep(evidence)
-        judgements = {id_: one for id_, one in self._judge(evidence, rebuilt) if one.attempts}
+        evidence = Evidence(self._batch, search.changes, counts_namesakes=True)
+        names: set[str] = set()
+        for spec in search.specs():
+            evidence.expect(spec.id, spec.request)
+            names |= {named(spec.request) or "", search.default_name(spec.id)}
+        await self._sweep(evidence, frozenset(names))
+        judgements = {id_: one async for id_, one in self._judge(evidence, rebuilt) if one.attempts}
         undecided = rebuilt.matches[Match.CHANGED] if self._search.changed is Changed.REFUSE else 0
         if not (undecided or rebuilt.matches[Match.AMBIGUOUS]):
             await self._write(judgements)
             rebuilt.is_written = True
 
-    async def _refuse_sent(self) -> None:
-        # Invariant: nothing that was ever sent is written over. Rows that were only planned say nothing.
-        sent = 0
-        async for outcome in self._ledger.outcomes(self._batch):
-            entry = outcome.entry
-            sent += entry.state is not State.PLANNED or entry.attempt > 1
-        if sent:
-            raise UsageError(
-                f"the ledger has batch '{self._batch}' already, with {sent} rows that were submitted; "
-                "nothing was changed: go on with 'batchrun run'; to make it again, move the ledger's files "
-                "away or give another --ledger"
-            )
-
-    async def _sweep(self, evidence: Evidence) -> None:
+    async def _sweep(self, evidence: Evidence, names: frozenset[str]) -> None:
         """Look at every run that could be a row's."""
         send, receive = anyio.create_memory_object_stream[str](_LOOKS)
 
         async def find() -> None:
             async with send:
-                async for run_id in self._candidates(evidence.names):
+                async for run_id in self._candidates(names):
                     await send.send(run_id)
 
         async def look() -> None:
@@ -202,9 +192,11 @@ class Rebuilder:
                     async for run_id in self._service.runs_named(name):
                         yield run_id
                 return
-            async for run_id, name in self._service.all_runs():
-                if name in names:
-                    yield run_id
+            async with aclosing(self._service.listed_runs(None)) as pages:
+                async for page in pages:
+                    for run in page:
+                        if run.name in names:
+                            yield run.id
         except AccessDeniedError as error:
             raise _not_permitted(error) from error
 
@@ -214,30 +206,48 @@ class Rebuilder:
 
     async def _look_at(self, run_id: str, evidence: Evidence) -> None:
         try:
-            evidence.add(await self._service.get_run(run_id))
+            sighting = await self._service.get_run(run_id)
         except NotFoundError:
             return  # deleted since it was listed
         except AccessDeniedError as error:
             raise _not_permitted(error) from error
+        if not await self._ledger.known_runs(self._batch, [sighting.run.uuid]):
+            evidence.add(sighting)
         self._looked_at += 1
         if self._looked_at % _TELL_EVERY == 0:
             log.info("looking_at_runs", batch=self._batch, count=self._looked_at)
 
-    def _judge(self, evidence: Evidence, rebuilt: Rebuilt) -> Iterator[tuple[str, Judgement]]:
+    async def _judge(self, evidence: Evidence, rebuilt: Rebuilt) -> AsyncIterator[tuple[str, Judgement]]:
+        is_empty = not (await self._ledger.counts(self._batch)).total
         for spec in self._search.specs():
-            judgement = evidence.judge(spec, tagged=self._search.tagged)
+            judgement = await self._judged(evidence, spec, is_empty=is_empty)
             rebuilt.count(spec, judgement)
             yield spec.id, judgement
         rebuilt.gone, rebuilt.elsewhere = evidence.gone, evidence.elsewhere
 
+    async def _judged(self, evidence: Evidence, spec: Spec, *, is_empty: bool) -> Judgement:
+        """Say what was found for a row beyond what the ledger, an old copy maybe, knows of it."""
+        known = None if is_empty else await self._ledger.entry(self._batch, spec.id)
+        fresh = Entry(batch=self._batch, id=spec.id, position=spec.position, request=spec.request)
+        if known is not None and known.state in HOLDS_SLOT:
+            return Judgement(match=Match.KNOWN)  # the next launch settles it, and watches it
+        entry = fresh if known is None or not known.was_sent else _asking_for(known, spec.request)
+        if entry.manifest_request is not None and self._search.changed is Changed.KEEP:
+            return Judgement(match=Match.KNOWN)
+        judgement = evidence.judge(entry, tagged=self._search.tagged)
+        if judgement.match is Match.MISSING and entry.was_sent:
+            return Judgement(match=Match.KNOWN)
+        return judgement
+
     async def _write(self, judgements: dict[str, Judgement]) -> None:
         at = self._clock.utcnow()
         specs = self._search.specs()
-        place = self._search.place
-        await self._ledger.sync(self._keeper.current, specs, changed=Changed.REFUSE, at=at, place=place)
+        current, changed, place = self._keeper.current, self._search.changed, self._search.place
+        await self._ledger.sync(current, specs, changed=changed, at=at, place=place)
         steps: list[Step] = []
-        async for entry in self._planned():
-            if judgement := judgements.get(entry.id):
+        for entry_id, judgement in judgements.items():
+            entry = await self._ledger.entry(self._batch, entry_id)
+            if entry is not None and entry.attempt <= judgement.attempts[-1].number:
                 steps += self._steps(entry, judgement, at)
         # Invariant: one transaction. Half of it would look like a batch whose other rows were never sent.
         await self._ledger.record(self._keeper.current, steps)
@@ -248,12 +258,11 @@ class Rebuilder:
             entry = apply(entry, event)
             yield Step(event=event, entry=entry)
 
-    async def _planned(self) -> AsyncIterator[Entry]:
-        after = -1
-        while page := await self._ledger.in_state(self._batch, State.PLANNED, limit=_PAGE, after=after):
-            for entry in page:
-                yield entry
-            after = page[-1].position
+
+def _asking_for(entry: Entry, request: str) -> Entry:
+    """Return the entry as it is when its row asks for *request* now."""
+    departs_from = request if request != entry.request else None
+    return replace(entry, next_request=None, manifest_request=departs_from)
 
 
 def _not_permitted(error: AccessDeniedError) -> ServiceUnusableError:

@@ -16,7 +16,7 @@ from batchrun.errors import InvariantError
 from batchrun.ledger.rows import attempt_values, detail, maybe_micros, micros, run_values, standing_values
 from batchrun.ledger.statements import queries
 from batchrun.model.account import account_of
-from batchrun.model.events import Doubted, Failed, kind
+from batchrun.model.events import Doubted, Failed, Intended, kind
 from batchrun.model.recovery import OTHER_CONTENT
 from batchrun.model.tasks import may_be_asked
 from batchrun.points import Point
@@ -47,6 +47,7 @@ def record(connection: apsw.Connection, batch: int, name: str, steps: Iterable[S
     stored = _stored(connection, batch, {step.entry.id for step in steps})
     events: list[tuple[Value, ...]] = []
     failed: list[tuple[Value, ...]] = []
+    proven: list[tuple[Value, ...]] = []
     for step in steps:
         event, entry = step.event, step.entry
         if entry.batch != name:
@@ -57,9 +58,12 @@ def record(connection: apsw.Connection, batch: int, name: str, steps: Iterable[S
             failed.append((key, entry.attempt))
         if isinstance(event, Doubted) and event.code == OTHER_CONTENT:
             connection.execute(queries()["keep_found_otherwise"], (key, entry.attempt))
+        if isinstance(event, Intended) and event.proven_at is not None:
+            proven.append((key, micros(event.proven_at)))
         points.reached(Point.COMMITTING)
     connection.executemany(queries()["add_event"], events)
     connection.executemany(queries()["add_failed_run"], failed)
+    connection.executemany(queries()["keep_proof"], proven)
     accounts = (account_of(step.entry.run.arn) for step in steps if step.entry.run is not None)
     if account := next(filter(None, accounts), None):
         connection.execute(queries()["learn_account"], (batch, account))

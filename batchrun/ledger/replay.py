@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {kind.__name__.lower(): kind for kind in KINDS}
 #: What a row says of an entry and a history does not.
-_NOT_TOLD: Final = frozenset({"batch", "id", "position", "is_changed"})
+_NOT_TOLD: Final = frozenset({"batch", "id", "position", "is_changed", "proven_at"})
 #: Stands for a request that was replaced before it was ever sent: the ledger keeps its digest alone.
 _REPLACED: Final = "replaced:"
 _SHOWN: Final = 60
@@ -135,7 +135,8 @@ class Replay:
             facts["request"] = self._request(facts["request"])
         match _KINDS[kind]:
             case kind_ if kind_ is Intended:
-                return Intended(at=time_of(at), tagged=facts["tagged"])
+                facts.pop("request_id", None)
+                return Intended(at=time_of(at), **{name: _value(name, fact) for name, fact in facts.items()})
             case kind_:
                 return kind_(at=time_of(at), **{name: _value(name, fact) for name, fact in facts.items()})
 
@@ -163,7 +164,7 @@ def _value(name: str, fact: Any) -> Any:
     match name, fact:
         case "run", dict():
             return Run(**{part: _value(part, value) for part, value in fact.items()})
-        case _, str() if name == "due" or name.endswith("_time"):
+        case _, str() if name == "due" or name.endswith(("_time", "_at")):
             return datetime.fromisoformat(fact)
         case _:
             return fact

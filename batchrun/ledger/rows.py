@@ -100,6 +100,7 @@ def entry_of(batch: str, row: Row) -> Entry:
         next_request=next_request,
         manifest_request=manifest_request,
         is_changed=bool(row[30]),
+        proven_at=maybe_time(row[31]),
     )
 
 
@@ -157,8 +158,8 @@ def detail(event: Event, entry: Entry) -> str:
     A request is told by its digest: it may be long, and the entry or the attempt has it.
     """
     match event:
-        case Intended(tagged=tagged):
-            return _JSON.encode({"tagged": tagged, "request_id": entry.request_id})
+        case Intended():
+            return _JSON.encode(_facts(event, but="at") | {"request_id": entry.request_id})
         case Revised(request=request):
             return _JSON.encode({"request": digest(request)})
         case Retried(request=str(request)):

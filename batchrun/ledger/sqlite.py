@@ -15,7 +15,7 @@ import anyio
 import apsw
 
 from batchrun.errors import InvariantError
-from batchrun.ledger import cancelling, failed_runs, namesakes, paces, reading, standing, usages
+from batchrun.ledger import cancelling, failed_runs, namesakes, paces, proofs, reading, standing, usages
 from batchrun.ledger import notices as notes
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
 from batchrun.ledger.failures import failed
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         Step,
         Sync,
     )
+    from batchrun.ports.proofs import Unproven
     from batchrun.ports.standing import Failures, KeptPace
     from batchrun.ports.usages import SpentRun
 
@@ -176,6 +177,17 @@ class SqliteLedger(Ledger):
 
     async def record(self, lease: Lease, steps: Sequence[Step]) -> None:
         await self._write(lambda: record(self._connection, self._leases.check(lease), lease.batch, steps))
+
+    async def unproven(self, batch: str, *, since: datetime, at: datetime) -> int:
+        return await self._read(lambda: proofs.unproven(self._connection, batch, since=since, at=at))
+
+    async def begin_survey(self, lease: Lease, *, since: datetime, at: datetime) -> Unproven:
+        return await self._write(
+            lambda: proofs.begin(self._connection, self._leases.check(lease), since=since, at=at)
+        )
+
+    async def end_survey(self, lease: Lease, *, at: datetime, calls: int | None) -> None:
+        await self._write(lambda: proofs.end(self._connection, self._leases.check(lease), at=at, calls=calls))
 
     async def unasked(self, batch: str, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
         return await self._read(

@@ -23,10 +23,9 @@ class Submit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """Send the same bytes again: the service remembers the requestId."""
+    """Send the same bytes again: while the entry's proof holds, the service remembers the requestId."""
 
     entry: Entry
-    trusted_until: float  #: loop time until which it is trusted to remember
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +33,8 @@ class Settle:
     """Look for the run before sending again: the service may have forgotten the requestId."""
 
     entry: Entry
-    trusted_until: float  #: loop time until which it is trusted to remember, maybe past
-    is_proof: bool  #: whether not finding the run means that it is not there
+    is_proof: bool  #: whether not finding the run means that no call of ours made one
+    may_send: bool  #: whether the attempt may be sent again where no run is found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,14 @@ class Sweep:
     begun: float  #: loop time; runs accepted later may be missing
     seconds: float  #: after which it is given up: to look at each run would have been cheaper
     run_group: str | None = None  #: the one that all of our runs are in, where there is one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Look for runs that other ledgers may have started of what is to be sent."""
+
+    begun: float  #: loop time
+    is_waited_for: bool = False  #: entries wait for it that could not be looked for one by one
 
 
 #: What is done for one entry.

@@ -80,11 +80,18 @@ class Entry:
     next_request: str | None = None  #: new content that waits until the attempt in flight is settled
     manifest_request: str | None = None  #: what the manifest asks for, where ``request`` departs from it
     is_changed: bool = False  #: its row asks for other content by now, and what was submitted was to be kept
+    #: When it was last seen that the service has no run of the name that this ledger does not know.
+    proven_at: datetime | None = None
 
     @property
     def request_id(self) -> str:
         """The current attempt's requestId: a function of what the entry is, so it cannot be lost."""
         return request_id(self.batch, self.id, self.attempt, self.request)
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether any attempt was, or may have been, sent from this ledger."""
+        return self.intended_at is not None or self.attempt > 1
 
     @property
     def content(self) -> str:

@@ -23,6 +23,8 @@ class Intended:
 
     at: datetime
     tagged: bool = True  #: whether the request carries our tags
+    #: Where a look by name was made for this attempt: when it showed that no run of it is there.
+    proven_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass, field
 
 from batchrun.model.policies import DeferPolicy, WatchPolicy
+from batchrun.model.proofs import Trust
 from batchrun.model.retrying import RetryPolicy
 from batchrun.model.watch import Way
 
@@ -55,9 +56,16 @@ class Limits:
     max_active: int | None = None  #: runs of this batch that have not ended; None is no cap
     stop_after: StopAfter = field(default_factory=StopAfter)
     tag: bool = True  #: whether new runs carry our tags
+    changed: Changed = Changed.REFUSE  #: what to do where the service has a row's run with other content
+    trusts_ledger: bool = False  #: send without looking whether another ledger has started the row already
     replay_window: float = 3600.0  #: seconds for which the service is trusted to remember a requestId
     listing_lag: float = 60.0  #: seconds by which ListRuns may lag behind StartRun, and GetRun behind itself
     way: Way = Way.AUTO  #: how runs are watched
     watch: WatchPolicy = field(default_factory=WatchPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     defer: DeferPolicy = field(default_factory=DeferPolicy)
+
+    @property
+    def trust(self) -> Trust:
+        """How long a look and the service's memory keep a row from being run twice."""
+        return Trust(replay_window=self.replay_window, listing_lag=self.listing_lag)

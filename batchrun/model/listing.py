@@ -101,6 +101,11 @@ def _is_successor(one: Sought, found: Run, listed: Listed) -> bool:
     return is_later and _is_as_old(found, listed)
 
 
+def is_same_run(known: Run, listed: Listed) -> bool:
+    """Report whether *listed* is surely the run *known*, and not another that was given its id."""
+    return known.id == listed.id and _is_as_old(known, listed)
+
+
 def _is_as_old(run: Run, listed: Listed) -> bool:
     if run.creation_time is None or listed.creation_time is None:
         return False

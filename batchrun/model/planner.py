@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit, Sweep
+from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit, Survey, Sweep
 from batchrun.model.cancelling import Cancelling
 from batchrun.model.limits import Limits, Mode
+from batchrun.model.proving import Proving
 from batchrun.model.states import HOLDS_SLOT, State
 from batchrun.model.verdicts import HELD, SETTLED_BY_LOOKING
 from batchrun.model.watch import Watch
@@ -46,6 +47,7 @@ class _Doubt:
 
     since: float  #: loop time at which it may have been sent last
     tries: int = 0
+    is_inherited: bool = False  #: an earlier launch sent it: when, only its clock knew
 
 
 class _Queue:
@@ -72,10 +74,10 @@ class _Queue:
         return self._heap[0][0] if self._heap else None
 
 
-def _may_have_sent(action: Action, now: float) -> bool:
+def _may_have_sent(action: Action) -> bool:
     """Tell whether carrying out *action* may have sent a StartRun."""
     if isinstance(action, Settle):
-        return action.is_proof or action.trusted_until > now
+        return action.may_send
     return not isinstance(action, Look | Cancel)
 
 
@@ -88,6 +90,7 @@ class Planner:
             limits.watch, limits.way, listing_lag=limits.listing_lag, is_once=limits.mode is Mode.ONCE
         )
         self._cancelling = Cancelling()
+        self._proving = Proving(limits)
         self._ready: deque[Entry] = deque()
         self._unsettled = _Queue()
         self._sending: dict[str, Action] = {}
@@ -108,7 +111,7 @@ class Planner:
             case State.SUBMITTING:
                 self._slots.add(entry.id)
                 # When the launcher before us sent it last is not known: at worst just now.
-                self._doubts[entry.id] = _Doubt(since=now)
+                self._doubts[entry.id] = _Doubt(since=now, is_inherited=True)
                 self._unsettled.put(now, entry)
             case State.ACTIVE:
                 self._slots.add(entry.id)
@@ -135,16 +138,41 @@ class Planner:
             self._looked(action, entry, now, failed=failed)
             return
         del self._sending[entry.id]
+        self._proving.looked(entry.id)
         doubt = self._doubts.pop(entry.id, None)
         if doubt is None or entry.state is not action.entry.state:
             doubt = _Doubt(since=now)
-        if _may_have_sent(action, now):
+        if _may_have_sent(action):
             doubt.since = now
         doubt.tries += 1
+        doubt.is_inherited = doubt.is_inherited and failed
         if isinstance(action, Submit) and entry is action.entry and not self._is_holding_back:
-            self._ready.appendleft(entry)  # it was let go of before it was sent
+            self._not_sent(entry, failed=failed)
         else:
             self._refile(entry, doubt, now)
+
+    def set_aside(self, entry_ids: Collection[str]) -> Collection[str]:
+        """
+        Send nothing of these entries until the survey is over; return those that are not being sent already.
+
+        A survey has found runs that bear their names, which decide what becomes of them.
+        """
+        ids = {entry_id for entry_id in entry_ids if entry_id not in self._sending}
+        self._proving.set_aside(ids)
+        self.withdraw(ids)
+        return ids
+
+    def surveyed(self, survey: Survey, *, now: float, failed: bool = False) -> None:
+        """
+        Learn that a survey is over; what is to be sent is to be loaded anew, with its proofs.
+
+        Args:
+            survey: What was carried out.
+            now: Loop time.
+            failed: It did not see everything, and is to be made again.
+        """
+        self._proving.surveyed(survey, now, failed=failed)
+        self._ready.clear()
 
     def withdraw(self, entry_ids: Collection[str]) -> None:
         """Forget these entries where they are ready to be sent: they were cancelled."""
@@ -195,12 +223,19 @@ class Planner:
             return 0
         return self._limits.concurrency - len(self._ready)
 
-    def plan(self, *, now: float, at: datetime) -> list[Action | Sweep]:
-        """Give the actions to carry out now; each is in the air until it is reported as done."""
+    def plan(self, *, now: float, at: datetime) -> list[Action | Sweep | Survey]:
+        """
+        Return the actions to carry out now; each is in the air until it is reported as done.
+
+        Args:
+            now: Loop time.
+            at: The clock's latest time, by which proofs end.
+        """
         if self._is_draining:
             return []
         looks = self.watch.plan(now=now, room=self._limits.concurrency)
-        return [*self._plan_sending(now, at), *(self._look_or_cancel(look, now) for look in looks)]
+        sending = self._plan_sending(now, at)
+        return [*self._proving.plan(now), *sending, *(self._look_or_cancel(look, now) for look in looks)]
 
     @property
     def wake_at(self) -> float | None:
@@ -211,6 +246,7 @@ class Planner:
         dues = [
             self.watch.wake_at(self._limits.concurrency),
             self._unsettled.first_due if has_room else None,
+            self._proving.wake_at,
         ]
         if self._ready and self._has_slot and self._is_probing and not self._sending:
             dues.append(self._paused_until)
@@ -229,7 +265,7 @@ class Planner:
     @property
     def held(self) -> Collection[str]:
         """Ids of the entries that are to be sent and that the planner has already."""
-        return {*self._sending, *(entry.id for entry in self._ready)}
+        return {*self._sending, *self._proving.aside, *(entry.id for entry in self._ready)}
 
     @property
     def slots(self) -> int:
@@ -247,7 +283,8 @@ class Planner:
             return self.in_air == 0
         waits_for_quota = self._is_probing and self._limits.mode is not Mode.WATCH
         can_submit = self._ready and self._has_slot and not waits_for_quota
-        return not (self.in_air or can_submit or self._unsettled or self.watch)
+        is_proving = self._proving.is_waited_for and not self._is_holding_back
+        return not (self.in_air or can_submit or is_proving or self._unsettled or self.watch)
 
     @property
     def is_stuck(self) -> bool:
@@ -259,7 +296,7 @@ class Planner:
     def _plan_sending(self, now: float, at: datetime) -> list[Action]:
         actions: list[Action] = []
         while len(self._sending) < self._limits.concurrency:
-            action = self._next_to_settle(now, at) or self._next_to_submit(now)
+            action = self._next_to_settle(now, at) or self._next_to_submit(now, at)
             if action is None:
                 break
             self._sending[action.entry.id] = action
@@ -289,23 +326,32 @@ class Planner:
         elif self._cancelling.is_due(entry.id, now):
             self.watch.hasten(entry.id)  # it was asked for while this look was in the air
 
+    def _not_sent(self, entry: Entry, *, failed: bool) -> None:
+        """File what was let go of before it was sent, or could not be looked for."""
+        if failed:
+            self._proving.could_not_look(entry.id)
+        else:
+            self._ready.appendleft(entry)
+
     def _next_to_settle(self, now: float, at: datetime) -> Action | None:
         entry = self._unsettled.pop_due(now)
         if entry is None:
             return None
-        age = (at - entry.intended_at).total_seconds() if entry.intended_at else 0.0
-        trusted_until = now + self._limits.replay_window - age if age >= 0 else now
-        doubt = self._doubts[entry.id]
+        doubt, trust = self._doubts[entry.id], self._limits.trust
         is_worth_repeating = entry.code not in SETTLED_BY_LOOKING and doubt.tries < _REPEATS
-        if trusted_until > now and is_worth_repeating:
-            return Replay(entry=entry, trusted_until=trusted_until)
+        is_trusted = trust.holds(entry, at)
+        if is_trusted and is_worth_repeating and not doubt.is_inherited:
+            return Replay(entry=entry)
         is_proof = now - doubt.since >= self._limits.listing_lag
-        return Settle(entry=entry, trusted_until=trusted_until, is_proof=is_proof)
+        may_send = is_proof or is_trusted or trust.is_seamless
+        return Settle(entry=entry, is_proof=is_proof, may_send=may_send)
 
-    def _next_to_submit(self, now: float) -> Action | None:
+    def _next_to_submit(self, now: float, at: datetime) -> Action | None:
         if not self._ready or not self._has_slot or now < self._paused_until:
             return None
         if self._is_probing and any(isinstance(action, Submit) for action in self._sending.values()):
+            return None
+        if not self._proving.may_send(self._ready[0], at):
             return None
         return Submit(entry=self._ready.popleft())
 

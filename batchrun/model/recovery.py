@@ -1,5 +1,7 @@
 """
-Telling which runs belong to which rows, when only the manifest and the service are left.
+Telling which runs belong to which rows, where the ledger does not know.
+
+It was lost, it is an old copy, or another ledger has the batch too.
 
 How it decides. A run that carries our tags names its row and attempt itself; its requestId says what it was
 started with: the row's content, or what a retry made of the attempt before (a rule's change, a copy by
@@ -34,14 +36,13 @@ from batchrun.model.events import (
 )
 from batchrun.model.retrying import changed
 from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, digest, request_id
-from batchrun.model.states import Outlook, outlook
+from batchrun.model.states import ENDED, Outlook, outlook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.model.entry import Entry, Run, Sighting
-    from batchrun.model.spec import Spec
 
 #: Our own codes, in the history of what was made again.
 LOST: Final = "LostWithTheLedger"
@@ -61,6 +62,7 @@ class Match(enum.Enum):
     MISSING = "missing"  #: no run
     CHANGED = "changed"  #: a run that was started with other content than the row has now
     AMBIGUOUS = "ambiguous"  #: runs that could be the row's; only a person can tell
+    KNOWN = "known"  #: nothing but what the ledger has already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,28 +98,22 @@ class _Claim:
 class Evidence:
     """What was seen at the service, by the row that it speaks of. Sightings are kept cut down to that."""
 
-    def __init__(
-        self,
-        batch: str,
-        specs: Iterable[Spec],
-        default_name: Callable[[str], str],
-        changes: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, batch: str, changes: Sequence[str] = (), *, counts_namesakes: bool = False) -> None:
         """
-        Take note of what to look for.
+        Begin without rows and runs.
 
         Args:
             batch: The batch's name.
-            specs: The manifest's rows; gone through once.
-            default_name: What the run of a row with this id is called where the row does not say.
-            changes: What the manifest's retry rules may have changed from one attempt to the next.
+            changes: What the retry rules may have changed from one attempt to the next.
+            counts_namesakes: Whether a run without tags that bears a row's name, and was asked for something
+                else, is taken for what the row asked for once.
         """
         self._batch = batch
         self._changes = changes
+        self._counts_namesakes = counts_namesakes
         self._ids: set[str] = set()
         self._rows_named: Counter[str] = Counter()
         self._rows_asking: Counter[str] = Counter()
-        self._default_names: set[str] = set()
         self._claims: defaultdict[str, list[_Claim]] = defaultdict(list)
         self._untagged: defaultdict[str, list[Run]] = defaultdict(list)  # by what was asked for
         self._strangers: defaultdict[str, list[Run]] = defaultdict(list)  # by name
@@ -125,17 +121,13 @@ class Evidence:
         self.elsewhere: Counter[str] = (
             Counter()
         )  #: runs of these names by the other batch that they belong to
-        for spec in specs:
-            wanted = json.loads(spec.request)
-            self._ids.add(spec.id)
-            self._rows_named[str(wanted.get("name"))] += 1
-            self._rows_asking[_asked_by(wanted)] += 1
-            self._default_names.add(default_name(spec.id))
 
-    @property
-    def names(self) -> frozenset[str]:
-        """The names that the runs may have: the rows' own, and those they had if they did not say."""
-        return frozenset(self._rows_named.keys() | self._default_names)
+    def expect(self, entry_id: str, request: str) -> None:
+        """Take note of a row to look for, with its canonical request; before its runs are added."""
+        wanted = json.loads(request)
+        self._ids.add(entry_id)
+        self._rows_named[str(wanted.get("name"))] += 1
+        self._rows_asking[_asked_by(wanted)] += 1
 
     def add(self, sighting: Sighting) -> None:
         """Take note of a run."""
@@ -155,46 +147,51 @@ class Evidence:
         asked = _asked(sighting.name, sighting.workflow_id, sighting.output_uri, sighting.parameters)
         if asked in self._rows_asking:
             self._untagged[asked].append(sighting.run)
-        elif sighting.name is not None and sighting.name in self._rows_named:
+        elif self._counts_namesakes and sighting.name is not None and sighting.name in self._rows_named:
             self._strangers[sighting.name].append(sighting.run)
 
-    def judge(self, spec: Spec, *, tagged: bool) -> Judgement:
+    def judge(self, entry: Entry, *, tagged: bool) -> Judgement:
         """
-        Say what was found for a row, after everything was added.
+        Say what was found for a row, after everything was added: attempts that its ledger does not know.
 
         Args:
-            spec: The row.
+            entry: The row; runs of attempts before its current one, and of that one where it was sent, are
+                known and say nothing.
             tagged: Whether the batch's runs were started with our tags.
         """
-        if claims := self._claims.get(spec.id):
-            return _by_tags(self._batch, spec, claims, self._changes)
-        wanted = json.loads(spec.request)
+        claims = [claim for claim in self._claims.get(entry.id, ()) if _is_unknown(claim, entry)]
+        if claims:
+            return _by_tags(entry, claims, self._changes)
+        if entry.state in ENDED:
+            return Judgement(match=Match.MISSING)
+        wanted = json.loads(entry.request)
         asked, name = _asked_by(wanted), str(wanted.get("name"))
         fits = self._untagged.get(asked, [])
         if tagged:
             return _not_ours(fits)
         is_only_row = self._rows_asking[asked] == 1
         if fits:
-            return _by_content(fits, is_only_row=is_only_row)
+            return _by_content(entry, fits, is_only_row=is_only_row)
         return _like_named(self._strangers.get(name, []), is_only_row=self._rows_named[name] == 1)
 
 
 def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: bool) -> Iterator[Event]:
     """
-    Give the events that lead *entry*, PLANNED and never sent, to where its runs are.
+    Return the events that lead *entry*, whose current attempt has no run or has ended, to where its runs are.
 
     An attempt of which nothing is left, but after which others came, is told as lost.
 
     Args:
         entry: With the row's content; attempts of which no other is known are told with it too.
-        attempts: What was found, oldest first; one at least.
+        attempts: What was found, oldest first; one at least, none of them known to the entry.
         at: Now.
         again: Whether the row's content is to be run as a new attempt after that.
     """
     found = {attempt.number: attempt for attempt in attempts}
-    for number in range(1, attempts[-1].number + 1):
+    is_over = entry.state in ENDED
+    for number in range(entry.attempt + is_over, attempts[-1].number + 1):
         attempt = found.get(number)
-        if number > 1:
+        if number > entry.attempt:
             yield _next(entry, attempt, at)
         if attempt is not None:
             yield from _found(attempt, at, is_last=number == attempts[-1].number)
@@ -208,13 +205,15 @@ def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: boo
 def _next(entry: Entry, attempt: Attempt | None, at: datetime) -> Event:
     """Give the event that begins *attempt*; without one, an attempt with the row's content."""
     if attempt is None or attempt.request is None:
-        return Revised(at=at, request=entry.request)
-    return Retried(at=at, due=at, why="found when the ledger was made again", request=attempt.request)
+        return Revised(at=at, request=entry.content)
+    return Retried(at=at, due=at, why="found at the service", request=attempt.request)
 
 
 def _lost(no_later_than: datetime, at: datetime) -> Iterator[Event]:
     yield Intended(at=no_later_than)
-    yield Refused(at=at, code=LOST, message="no run of this attempt was found when the ledger was made again")
+    yield Refused(
+        at=at, code=LOST, message="no run of this attempt was found at the service, but of a later one"
+    )
 
 
 def _found(attempt: Attempt, at: datetime, *, is_last: bool) -> Iterator[Event]:
@@ -232,16 +231,23 @@ def _attempt(text: str) -> int | None:
     return int(text) if is_number and 1 <= int(text) <= _MOST_ATTEMPTS else None
 
 
-def _by_tags(batch: str, spec: Spec, claims: Sequence[_Claim], changes: Sequence[str]) -> Judgement:
+def _is_unknown(claim: _Claim, entry: Entry) -> bool:
+    """Tell whether the ledger cannot know the run: it is of an attempt that was not sent from here."""
+    if claim.attempt is None:
+        return True
+    return claim.attempt > entry.attempt or (claim.attempt == entry.attempt and entry.state not in ENDED)
+
+
+def _by_tags(entry: Entry, claims: Sequence[_Claim], changes: Sequence[str]) -> Judgement:
     by_attempt: defaultdict[int, list[_Claim]] = defaultdict(list)
     for claim in claims:
         if claim.attempt is None:
             return _ambiguous([claim.run], f"its tag {TAG_ATTEMPT} is no attempt's number; mend or remove it")
         by_attempt[claim.attempt].append(claim)
     attempts: list[Attempt] = []
-    requests = _Requests(spec, changes)
+    requests = _Requests(entry, changes)
     for number, rivals in sorted(by_attempt.items()):
-        ids = requests.by_id(batch, number)
+        ids = requests.by_id(number)
         own = [claim for claim in rivals if claim.request_id in ids] or rivals
         if len(own) > 1:
             return _ambiguous(
@@ -249,7 +255,7 @@ def _by_tags(batch: str, spec: Spec, claims: Sequence[_Claim], changes: Sequence
                 f"each is tagged as attempt {number} of this row; remove the tags from those that are copies",
             )
         asked = ids.get(own[0].request_id or "")
-        attempts.append(_tagged(own[0], number, asked, spec))
+        attempts.append(_tagged(own[0], number, asked, entry.content))
         requests.found(asked, own[0].run)
     match = Match.FOUND if attempts[-1].doubt is None else Match.CHANGED
     return Judgement(match=match, attempts=tuple(attempts))
@@ -258,17 +264,20 @@ def _by_tags(batch: str, spec: Spec, claims: Sequence[_Claim], changes: Sequence
 class _Requests:
     """What an attempt of one row can have asked for, given the attempts before it."""
 
-    def __init__(self, spec: Spec, changes: Sequence[str]) -> None:
-        self._spec = spec
+    def __init__(self, entry: Entry, changes: Sequence[str]) -> None:
+        self._entry = entry
         self._changes = changes
-        self._number = 1  #: the attempt that `_possible` is for
-        self._possible = {spec.request}
+        self._number = entry.attempt  #: the attempt that `_possible` is for
+        self._possible = {entry.request, entry.content}
+        if entry.state in ENDED:
+            self._advance(entry.run)
 
-    def by_id(self, batch: str, number: int) -> Mapping[str, str]:
-        """Give by requestId what attempt *number* may have asked for; numbers come in their order."""
+    def by_id(self, number: int) -> Mapping[str, str]:
+        """Return by requestId what attempt *number* may have asked for; numbers come in their order."""
         while self._number < number:
             self._advance(None)
-        return {request_id(batch, self._spec.id, number, text): text for text in self._possible}
+        batch, entry_id = self._entry.batch, self._entry.id
+        return {request_id(batch, entry_id, number, text): text for text in self._possible}
 
     def found(self, request: str | None, run: Run) -> None:
         """Take note of the attempt's run, and of what it asked for, where that is known."""
@@ -278,20 +287,21 @@ class _Requests:
 
     def _advance(self, run: Run | None) -> None:
         """Go on to the next attempt: only an end without success leads to one that departs from the row."""
-        possible = {self._spec.request}
+        content = self._entry.content
+        possible = {content}
         if run is None or outlook(run.status) in _WITHOUT_SUCCESS:
             possible |= self._possible
             possible |= {changed(text, change) for text in self._possible for change in self._changes}
             possible |= {duplicate(text, run.id) for text in self._possible if run is not None}
-        self._possible = {self._spec.request, *sorted(possible)[:_MOST_REQUESTS]}
+        self._possible = {content, *sorted(possible)[:_MOST_REQUESTS]}
         self._number += 1
 
 
-def _tagged(claim: _Claim, number: int, asked: str | None, spec: Spec) -> Attempt:
+def _tagged(claim: _Claim, number: int, asked: str | None, content: str) -> Attempt:
     if asked is None:
         doubt = f"run {claim.run.id} was started with other content, requestId {claim.request_id}"
         return Attempt(number=number, run=claim.run, doubt=doubt)
-    return Attempt(number=number, run=claim.run, request=None if asked == spec.request else asked)
+    return Attempt(number=number, run=claim.run, request=None if asked == content else asked)
 
 
 def _not_ours(fits: Sequence[Run]) -> Judgement:
@@ -302,12 +312,14 @@ def _not_ours(fits: Sequence[Run]) -> Judgement:
     )
 
 
-def _by_content(fits: Sequence[Run], *, is_only_row: bool) -> Judgement:
+def _by_content(entry: Entry, fits: Sequence[Run], *, is_only_row: bool) -> Judgement:
     if len(fits) > 1:
-        return _ambiguous(fits, "each is what the row asks for; delete those that are not wanted")
+        return _ambiguous(
+            fits, "each is what the row asks for; delete those that are not wanted, or ask for another name"
+        )
     if not is_only_row:
         return _ambiguous(fits, "other rows ask for exactly the same; give each its own name or outputUri")
-    return Judgement(match=Match.FOUND, attempts=(Attempt(number=1, run=fits[0], tagged=False),))
+    return Judgement(match=Match.FOUND, attempts=(Attempt(number=entry.attempt, run=fits[0], tagged=False),))
 
 
 def _like_named(strangers: Sequence[Run], *, is_only_row: bool) -> Judgement:

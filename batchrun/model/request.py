@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json
+from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, named
 
 if TYPE_CHECKING:
     from batchrun.model.entry import Entry
@@ -37,6 +37,5 @@ def _own_tags(entry: Entry, request_id: str) -> dict[str, Json]:
 
 
 def run_name(entry: Entry) -> str | None:
-    """Give the name the run was, or will be, started with."""
-    name = json.loads(entry.request).get("name")
-    return name if isinstance(name, str) else None
+    """Return the name the run was, or will be, started with."""
+    return named(entry.request)

@@ -69,6 +69,12 @@ def merged(under: dict[str, Json], over: dict[str, Json]) -> dict[str, Json]:
     return result
 
 
+def named(request: str) -> str | None:
+    """Return the name that a canonical request gives its run."""
+    name = json.loads(request).get("name")
+    return name if isinstance(name, str) else None
+
+
 def digest(request: str) -> str:
     """Give the SHA-256 of a canonical request, in hex."""
     return hashlib.sha256(request.encode()).hexdigest()

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from batchrun.errors import InvariantError
 from batchrun.model.entry import Entry, Run
@@ -48,7 +48,11 @@ from batchrun.model.events import (
     Withdrawn,
     kind,
 )
+from batchrun.model.spec import named
 from batchrun.model.states import State
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,9 +288,10 @@ def _evolve(entry: Entry, event: Event, state: State) -> Entry:
 
 
 def _intend(entry: Entry, event: Intended, state: State) -> Entry:
+    proven = replace(entry, state=state, due=None, proven_at=event.proven_at or entry.proven_at)
     if entry.intended_at is not None:  # the same attempt again: the same bytes, the same age
-        return replace(entry, state=state, due=None)
-    return replace(entry, state=state, due=None, intended_at=event.at, tagged=event.tagged)
+        return proven
+    return replace(proven, intended_at=event.at, tagged=event.tagged)
 
 
 def _see(entry: Entry, event: Seen | Removed | Reappeared, state: State) -> Entry:
@@ -310,7 +315,8 @@ def _kept(entry: Entry, run: Run) -> Run:
 def _revise(entry: Entry, request: str) -> Entry:
     match entry.state:
         case State.PLANNED:  # never sent, so the attempt is still free
-            return replace(entry, request=request, manifest_request=None)
+            proven_at = _still_proven(entry, request)
+            return replace(entry, request=request, manifest_request=None, proven_at=proven_at)
         case State.SUBMITTING:
             asked = replace(entry, next_request=None).content
             return replace(entry, next_request=None if request == asked else request)
@@ -333,7 +339,15 @@ def _next_attempt(entry: Entry, request: str) -> Entry:
         position=entry.position,
         request=request,
         attempt=entry.attempt + (entry.intended_at is not None),
+        proven_at=_still_proven(entry, request),
     )
+
+
+def _still_proven(entry: Entry, request: str) -> datetime | None:
+    """Keep the proof where *request* asks for a run of the same name: it was looked for by that."""
+    if entry.proven_at is None or named(request) != named(entry.request):
+        return None
+    return entry.proven_at
 
 
 def _story(entry: Entry) -> str:

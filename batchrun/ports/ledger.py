@@ -15,6 +15,7 @@ from batchrun.model.states import HOLDS_SLOT, OPEN, State
 from batchrun.ports.cancelling import CancellingLedger
 from batchrun.ports.failed_runs import FailedRuns
 from batchrun.ports.namesakes import Namesakes
+from batchrun.ports.proofs import Proofs
 from batchrun.ports.standing import Standing
 from batchrun.ports.usages import Usages
 
@@ -127,7 +128,7 @@ class Outcome:
     tasks: Mapping[int, FailedTasks] = field(default_factory=dict)  #: by attempt; for whoever asked for them
 
 
-class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes):
+class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
     """
     Every batch's entries, their history, and who may write.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
 
     from batchrun.model.costs import Usage
     from batchrun.model.entry import Run, Sighting
@@ -82,7 +83,7 @@ class HealthOmics(ABC):
 
     @abstractmethod
     async def start_run(
-        self, request: Mapping[str, Json], *, turn: float, trusted_for: float, is_repeat: bool = False
+        self, request: Mapping[str, Json], *, turn: float, trusted_until: datetime, is_repeat: bool = False
     ) -> Run:
         """
         Call StartRun at its turn; each retry waits for a turn of its own.
@@ -92,8 +93,8 @@ class HealthOmics(ABC):
         Args:
             request: As :func:`batchrun.model.request.start_run_request` gives it, requestId included.
             turn: From :meth:`start_turn`.
-            trusted_for: Seconds from now for which the service is trusted to remember the requestId: once an
-                outcome is unknown, nothing is sent later than that.
+            trusted_until: The clock's latest time until which the service is trusted to remember the
+                requestId: once an outcome is unknown, nothing is sent later than that.
             is_repeat: The outcome of an earlier call is unknown already.
         """
 
@@ -130,14 +131,6 @@ class HealthOmics(ABC):
     def listed_runs(self, name: str | None) -> AsyncGenerator[Sequence[Listed]]:
         """
         List every run that bears exactly *name*, or every run, ended or not, a page at a time, or raise.
-
-        A run may come more than once; one that began in the last minute may not come at all.
-        """
-
-    @abstractmethod
-    def all_runs(self) -> AsyncIterator[tuple[str, str]]:
-        """
-        List every run of the account and region as (id, name), all pages of ListRuns, or raise.
 
         A run may come more than once; one that began in the last minute may not come at all.
         """

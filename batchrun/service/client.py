@@ -44,6 +44,7 @@ from batchrun.service.wire import sighted, started
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
 
     from types_aiobotocore_omics import OmicsClient
 
@@ -202,17 +203,17 @@ class AwsHealthOmics(HealthOmics):
         return await self._lanes["StartRun"].turn(early=_EARLY)
 
     async def start_run(
-        self, request: Mapping[str, Json], *, turn: float, trusted_for: float, is_repeat: bool = False
+        self, request: Mapping[str, Json], *, turn: float, trusted_until: datetime, is_repeat: bool = False
     ) -> Run:
         """Call StartRun; nothing is sent after the trusted time once an outcome is unknown."""
         parameters: Any = dict(request)
-        trusted_until = self._clock.monotonic() + trusted_for
+        trusted_for = (trusted_until - self._clock.latest()).total_seconds()
         doubt: CallError | None = window_passed() if is_repeat else None
         failed: CallError | None = None
 
         async def send() -> Run:
             nonlocal doubt
-            if doubt is not None and self._clock.monotonic() >= trusted_until:
+            if doubt is not None and self._clock.latest() >= trusted_until:
                 raise doubt  # the turn came too late: sent now, it might start the run once more
             self._check_known(request)
             try:
@@ -311,12 +312,6 @@ class AwsHealthOmics(HealthOmics):
         """List the runs of *name*, or all: whether the filter is exact is not documented."""
         async for runs in pages(self, {} if name is None else {"name": name}):
             yield [run for run in runs if name is None or run.name in {name, ""}]
-
-    async def all_runs(self) -> AsyncIterator[tuple[str, str]]:
-        """List every run."""
-        async for runs in pages(self, {}):
-            for run in runs:
-                yield run.id, run.name
 
     async def failed_tasks(self, run: Run, *, limit: int) -> FailedTasks:
         """Call ListRunTasks, and GetRunTask for each."""

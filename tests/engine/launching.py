@@ -80,7 +80,7 @@ class Bench:
     async def launch(
         self, specs: Iterable[Spec], *, changed: Changed = Changed.REFUSE, **options: Any
     ) -> tuple[Stop, Launcher]:
-        launcher = self.launcher(await self.take_in(specs, changed), **options)
+        launcher = self.launcher(await self.take_in(specs, changed), changed=changed, **options)
         try:
             return await launcher.run(), launcher
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import anyio
 import pytest
@@ -53,9 +54,9 @@ async def tick(it: Bench, count: int = 1, *, after: float = 0.0) -> int:
     return launcher.tally.open
 
 
-async def deleted(it: Bench, count: int = 1) -> None:
+async def deleted(it: Bench, count: int = 1, **limits: Any) -> None:
     """Start rows, let their runs end unseen, and delete the first of them."""
-    await it.launch(rows(count), mode=Mode.DETACH)
+    await it.launch(rows(count), mode=Mode.DETACH, **limits)
     await anyio.sleep(300)
     await it.service.delete_run(await run_id(it))
 
@@ -123,15 +124,15 @@ async def test_an_id_that_is_another_runs_for_good_ends_the_row(tmp_path, name, 
 async def test_who_may_not_list_needs_three_answers_each_a_lag_after_the_last(tmp_path, fault):
     faults = f"ListRuns:AccessDeniedException,GetRun:{fault}@cohort-row-0001=2x"
     async with bench(tmp_path, simulated(faults)) as it:
-        await it.launch(rows(3))
+        await it.launch(rows(3), trusts_ledger=True)
         await it.assert_agreement()
         assert (await kinds(it, 1))[:2] == ["missed", "missed"]
 
 
 async def test_who_may_not_list_learns_all_the_same_that_a_run_is_gone(tmp_path):
     async with bench(tmp_path, simulated("ListRuns:AccessDeniedException")) as it:
-        await deleted(it)
-        await it.launch(rows(1))
+        await deleted(it, trusts_ledger=True)
+        await it.launch(rows(1), trusts_ledger=True)
         assert (await row(it)).state is State.DELETED
         assert [(kind, wait // LAG) for kind, wait in await told(it)] == [
             ("missed", 0),
@@ -142,8 +143,8 @@ async def test_who_may_not_list_learns_all_the_same_that_a_run_is_gone(tmp_path)
 
 async def test_a_listing_that_fails_decides_nothing(tmp_path):
     async with bench(tmp_path, simulated("ListRuns:empty_after=40x")) as it:
-        await deleted(it)
-        await it.launch(rows(1))
+        await deleted(it, trusts_ledger=True)
+        await it.launch(rows(1), trusts_ledger=True)
         assert (await kinds(it)) == ["missed", "removed"]
         assert it.told.failed_looks == ["row-0000"] * len(it.told.failed_looks) != []
 
@@ -202,7 +203,9 @@ async def test_nobody_elses_run_is_cancelled_for_one_that_an_answer_called_gone(
     async with bench(tmp_path) as it:
         await deleted(it)
         wanted = {**json.loads(rows(1, name="theirs")[0].request), "requestId": "theirs"}
-        stranger = await it.service.start_run(wanted, turn=it.clock.monotonic(), trusted_for=60)
+        stranger = await it.service.start_run(
+            wanted, turn=it.clock.monotonic(), trusted_until=it.clock.latest()
+        )
         assert stranger.id == await run_id(it)
         await it.ledger.ask_to_cancel("cohort", None, scope=Scope.RUN, at=it.clock.utcnow())
         await it.launch(rows(1), mode=Mode.CANCEL)

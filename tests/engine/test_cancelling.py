@@ -152,7 +152,9 @@ async def test_nobody_elses_run_is_cancelled_under_a_reused_id(tmp_path):
         await anyio.sleep(3600)
         await it.service.delete_run(run.id)
         theirs = {**json.loads(rows(1, name="theirs")[0].request), "requestId": "theirs"}
-        stranger = await it.service.start_run(theirs, turn=it.clock.monotonic(), trusted_for=60)
+        stranger = await it.service.start_run(
+            theirs, turn=it.clock.monotonic(), trusted_until=it.clock.latest()
+        )
         assert stranger.id == run.id
         await cancel(it)
         await it.launch(rows(2), mode=Mode.CANCEL)

@@ -20,7 +20,6 @@ from batchrun.errors import (
     LeaseLostError,
     OutcomeUnknownError,
     ServiceUnusableError,
-    UsageError,
 )
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
@@ -111,9 +110,11 @@ async def test_runs_that_go_on_are_watched_and_rows_without_a_run_are_started(tm
 
 async def test_it_works_through_throttles_faults_and_runs_of_others(tmp_path):
     async with bench(tmp_path) as it:
-        await it.launch([spec(f"other-{n}", n, name="not ours") for n in range(150)], mode=Mode.DETACH)
+        others = [spec(f"other-{n}", n, name="not ours") for n in range(150)]
+        await it.launch(others, mode=Mode.DETACH, trusts_ledger=True)
         async with lost(it, tmp_path):
-            await it.launch(rows(60), way=Way.GET)  # no sweeps: the faults of ListRuns are for the rebuild
+            # No looks and no sweeps: the faults of ListRuns are for the rebuild.
+            await it.launch(rows(60), way=Way.GET, trusts_ledger=True)
         looks = it.simulator.state().calls["GetRun"].calls
         it.simulator.script(
             *parse_faults("*:throttle=0.2,*:error_after=0.2,*:html_after=0.1,ListRuns:empty_after=0.3")
@@ -126,7 +127,7 @@ async def test_it_works_through_throttles_faults_and_runs_of_others(tmp_path):
 
 async def test_few_names_are_asked_for_one_by_one(tmp_path):
     async with bench(tmp_path) as it:
-        await it.launch(rows(3))
+        await it.launch(rows(3), trusts_ledger=True)
         async with lost(it, tmp_path):
             rebuilt = await rebuild(it, rows(3))
             assert rebuilt.matches == {Match.FOUND: 3}
@@ -145,22 +146,55 @@ async def test_looking_is_paced(tmp_path):
             assert it.simulator.state().calls["GetRun"].throttled <= 1
 
 
-async def test_a_ledger_that_has_sent_rows_is_never_written_over(tmp_path):
+async def test_a_ledger_that_knows_everything_is_left_as_it_is(tmp_path):
     async with bench(tmp_path) as it:
-        await it.launch(rows(3), mode=Mode.DETACH)
+        await it.launch(rows(3))
         before = await it.entries()
-        with pytest.raises(UsageError, match="'cohort' already, with 3 rows"):
-            await rebuild(it, rows(3))
+        rebuilt = await rebuild(it, rows(3))
+        assert rebuilt.matches == {Match.KNOWN: 3}
         assert await it.entries() == before
-        assert "ListRuns" not in it.simulator.state().calls
 
 
-async def test_a_row_whose_new_attempt_waits_is_a_sent_row_too(tmp_path):
+@asynccontextmanager
+async def copied(it: Bench, folder: Path) -> AsyncIterator[Path]:
+    """Go on with a copy of the ledger as it is now."""
+    place = folder / f"copy-{uuid4()}.db"
+    await it.ledger._read(lambda: it.ledger._connection.execute("VACUUM INTO ?", (str(place),)))
+    yield place
+
+
+@asynccontextmanager
+async def put_back(it: Bench, place: Path) -> AsyncIterator[None]:
+    async with await open_ledger(place) as ledger:
+        it.ledger = ledger
+        yield
+    assert list(Verification(place).findings()) == []
+
+
+async def test_an_old_copy_is_brought_up_to_date(tmp_path):
     async with bench(tmp_path) as it:
-        await it.launch(rows(1))
-        await it.ledger.release(await it.take_in(rows(1, priority=3), Changed.RESUBMIT))
-        with pytest.raises(UsageError, match="with 1 rows"):
-            await rebuild(it, rows(1))
+        await it.launch(rows(2))
+        async with copied(it, tmp_path) as place:
+            await it.launch(rows(5))
+            await it.ledger.close()
+        async with put_back(it, place):
+            rebuilt = await rebuild(it, rows(5))
+            assert rebuilt.matches == {Match.KNOWN: 2, Match.FOUND: 3}
+            await it.assert_agreement()
+
+
+async def test_an_old_copy_learns_of_attempts_that_were_begun_after_it(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(2))
+        async with copied(it, tmp_path) as place:
+            await it.launch(rows(2, priority=3), changed=Changed.RESUBMIT)
+            after = await it.entries()
+            await it.ledger.close()
+        async with put_back(it, place):
+            rebuilt = await rebuild(it, rows(2, priority=3), changed=Changed.RESUBMIT)
+            assert rebuilt.matches == {Match.FOUND: 2}
+            assert [entry.run for entry in (await it.entries()).values()] == [e.run for e in after.values()]
+            assert {entry.attempt for entry in after.values()} == {2}
 
 
 async def test_a_ledger_with_planned_rows_alone_is_filled(tmp_path):
@@ -296,7 +330,8 @@ async def test_an_untagged_twin_stops_it(tmp_path):
         await it.launch(rows(2), tag=False)
         async with lost(it, tmp_path):
             # The same request with another requestId: as a second batch of the same name would send it.
-            await it.launch([spec("twin", 0, name="cohort-row-0001")], tag=False)
+            twin = [spec("twin", 0, name="cohort-row-0001")]
+            await it.launch(twin, tag=False, trusts_ledger=True)
         async with lost(it, tmp_path):
             rebuilt = await rebuild(it, rows(2), tagged=False)
             assert not rebuilt.is_written

@@ -6,6 +6,8 @@ import anyio
 import pytest
 
 from batchrun.engine.launcher import Stop
+from batchrun.errors import ServiceUnusableError
+from batchrun.ledger import open_ledger
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.simulator import Limit, parse_faults
@@ -107,17 +109,29 @@ async def test_what_cannot_be_told_apart_is_held_and_never_guessed(tmp_path):
         for number in range(2):
             await it.service._client.start_run(roleArn=role, requestId=f"their-{number}", **theirs)  # type: ignore[arg-type]
         it.simulator.script(*parse_faults("StartRun:drop_after=1x"))
-        await it.launch(rows(1), tag=False, replay_window=0.001)
+        await it.launch(rows(1), tag=False, replay_window=0.001, trusts_ledger=True)
         entry = (await it.entries())["row-0000"]
         assert (entry.state, entry.code) == (State.SUBMITTING, "AmbiguousRuns")
         assert len(it.simulator.state().runs) == 3
+
+
+@pytest.mark.parametrize("operation", ["ListRuns", "GetRun"])
+async def test_without_permission_to_look_nothing_is_sent_unless_the_ledger_is_trusted(tmp_path, operation):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(3), mode=Mode.DETACH)
+        await it.ledger.close()
+        it.simulator.script(*parse_faults(f"{operation}:AccessDeniedException"))
+        async with await open_ledger(tmp_path / "another.db") as it.ledger:
+            with pytest.raises(ServiceUnusableError, match=f"allow omics:{operation}.*--trust-ledger"):
+                await it.launch(rows(3))
+            assert it.simulator.state().calls["StartRun"].calls == 3
 
 
 async def test_without_permission_to_list_a_conflict_is_settled_by_sending_again(tmp_path):
     async with bench(
         tmp_path, simulated("ListRuns:AccessDeniedException,StartRun:hang_after=3x", hang=100)
     ) as it:
-        stop, _ = await it.launch(rows(3))
+        stop, _ = await it.launch(rows(3), trusts_ledger=True)
         assert stop is Stop.FINISHED
         await it.assert_agreement()
 
@@ -125,11 +139,11 @@ async def test_without_permission_to_list_a_conflict_is_settled_by_sending_again
 async def test_without_permission_to_list_young_outcomes_are_settled_and_old_ones_held(tmp_path):
     denied = "ListRuns:AccessDeniedException"
     async with bench(tmp_path, forgetful(f"{denied},StartRun:drop_after=3x")) as it:
-        await it.launch(rows(3))
+        await it.launch(rows(3), trusts_ledger=True)
         await it.assert_agreement()
     (tmp_path / "old").mkdir()
     async with bench(tmp_path / "old", forgetful(f"{denied},StartRun:drop_after=3x")) as it:
-        await it.launch(rows(3), replay_window=0.01)
+        await it.launch(rows(3), replay_window=0.01, trusts_ledger=True)
         entries = (await it.entries()).values()
         assert {entry.code for entry in entries} == {"ListRunsDenied"}
         assert len(it.simulator.state().runs) == 3

@@ -12,6 +12,7 @@ from tests.ledger.contract_giving_back import GivingBack
 from tests.ledger.contract_leases import Batches, Leases
 from tests.ledger.contract_namesakes import Namesakes
 from tests.ledger.contract_notices import Notices
+from tests.ledger.contract_proofs import Proofs
 from tests.ledger.contract_reading import Reading
 from tests.ledger.contract_record import Recording
 from tests.ledger.contract_standing import Standing
@@ -33,5 +34,6 @@ class LedgerConformance(
     FailedRuns,
     Usages,
     Namesakes,
+    Proofs,
 ):
     """The whole contract."""

@@ -7,6 +7,7 @@ from batchrun.ledger import open_ledger
 pytest.register_assert_rewrite(
     "tests.ledger.contract_leases",
     "tests.ledger.contract_namesakes",
+    "tests.ledger.contract_proofs",
     "tests.ledger.contract_reading",
     "tests.ledger.contract_record",
     "tests.ledger.contract_standing",

@@ -27,6 +27,7 @@ from batchrun.model.entry import Entry, Run
 from batchrun.model.events import Doubted, Failed, Retried, Revised, kind
 from batchrun.model.limits import Changed
 from batchrun.model.recovery import OTHER_CONTENT
+from batchrun.model.spec import named
 from batchrun.model.states import ENDED, HOLDS_SLOT, OPEN, State
 from batchrun.model.tasks import FailedTasks, may_be_asked
 from batchrun.model.transitions import apply
@@ -42,6 +43,7 @@ from batchrun.ports.ledger import (
     Step,
     Sync,
 )
+from batchrun.ports.proofs import Unproven
 from batchrun.ports.standing import Failures, KeptPace
 from batchrun.ports.usages import SpentRun
 
@@ -76,6 +78,8 @@ class _Held:
     tasks: dict[int, FailedTasks] = field(default_factory=dict)
     works: dict[str, bytes] = field(default_factory=dict)
     otherwise: dict[str, int] = field(default_factory=dict)
+    looked_for: dict[str, str | None] = field(default_factory=dict)  #: the name, by the entry's id
+    survey_calls: int | None = None
 
     def copied(self) -> _Held:
         earlier = {id_: list(attempts) for id_, attempts in self.earlier.items()}
@@ -310,6 +314,33 @@ class MemoryLedger(Ledger):
 
     async def keep_deleted(self, uuids: Collection[str], *, at: datetime) -> None:  # noqa: ARG002
         self._deleted |= set(uuids)
+
+    async def unproven(self, batch: str, *, since: datetime, at: datetime) -> int:
+        return len(self._unproven(batch, since, at))
+
+    async def begin_survey(self, lease: Lease, *, since: datetime, at: datetime) -> Unproven:
+        held = self._fenced(lease)
+        names: dict[str, tuple[str, ...]] = {}
+        for entry in self._unproven(lease.batch, since, at):
+            held.looked_for[entry.id] = name = named(entry.request)
+            if name is not None:
+                names[name] = (*names.get(name, ()), entry.id)
+        await _done()
+        return Unproven(names=names, last_calls=held.survey_calls)
+
+    async def end_survey(self, lease: Lease, *, at: datetime, calls: int | None) -> None:
+        held = self._fenced(lease)
+        for entry_id, name in held.looked_for.items():
+            entry = held.entries[entry_id]
+            if named(entry.request) == name:
+                held.entries[entry_id] = replace(entry, proven_at=at)
+        held.looked_for.clear()
+        held.survey_calls = held.survey_calls if calls is None else calls
+        await _done()
+
+    def _unproven(self, batch: str, since: datetime, at: datetime) -> list[Entry]:
+        waiting = self._waiting(batch, cancelled=True)
+        return [e for e in waiting if e.proven_at is None or not since < e.proven_at <= at]
 
     async def unasked(self, batch: str, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
         held = self._batches.get(batch)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.listing import Listed, after_listing, shows_going
+from batchrun.model.listing import Listed, after_listing, is_same_run, shows_going
 from tests.builders import active, at, run
 
 
@@ -68,3 +68,18 @@ def test_a_listing_never_takes_a_run_back_nor_ends_it(known, told):
 
 def test_where_there_is_no_run_there_is_nothing_to_show():
     assert after_listing(replace(seen(), run=None), listed(), at(9)) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "id", "created", "expected"),
+    [
+        (at(5), "1000001", at(5.4), True),
+        (at(5), "1000001", at(9), False),
+        (at(5), "1000002", at(5), False),
+        (None, "1000001", at(5), False),
+        (at(5), "1000001", None, False),
+    ],
+)
+def test_a_listed_run_is_surely_a_known_one_only_by_id_and_creation_time(known, id, created, expected):
+    listed = Listed(id=id, status="FAILED", creation_time=created)
+    assert is_same_run(run(creation_time=known), listed) is expected

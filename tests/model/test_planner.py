@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit, Sweep
+from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit, Survey, Sweep
 from batchrun.model.entry import Entry
 from batchrun.model.events import Accepted, Deferred, Doubted, Event, Intended, Refused, seen
 from batchrun.model.limits import Limits, Mode, StopAfter
@@ -18,7 +20,10 @@ from batchrun.model.planner import Planner
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.states import ENDED, GOING_STATUSES, OPEN, State
 from batchrun.model.transitions import apply
-from tests.builders import active, at, ended, planned, run, submitting
+from tests import builders
+from tests.builders import active, at, ended, run
+
+planned = partial(builders.planned, proven_at=at())
 
 ACCEPTED = Accepted(at=at(0), run=run())
 
@@ -34,9 +39,25 @@ def loaded(*entries: Entry, now: float = 0.0, **limits) -> Planner:
     return made
 
 
+def submitting(entry: Entry | None = None) -> Entry:
+    return builders.submitting(entry or planned())
+
+
+def doubtful(now: float = 0.0, **limits) -> Planner:
+    """A planner of one entry whose answer was lost in this launch, not in one before."""
+    made = loaded(planned(), now=now, **limits)
+    (submit,) = plan(made, now)
+    made.done(submit, submitting(), now=now, failed=True)
+    return made
+
+
+def single(actions: Iterable[Action | Sweep | Survey]) -> list[Action]:
+    return [action for action in actions if not isinstance(action, Sweep | Survey)]
+
+
 def plan(made: Planner, now: float = 0.0) -> list[Action]:
-    """Give what is due for single entries; sweeps are the watch's, and tested there."""
-    return [action for action in made.plan(now=now, at=at(now)) if not isinstance(action, Sweep)]
+    """What is due for single entries; sweeps are the watch's, and tested there."""
+    return single(made.plan(now=now, at=at(now)))
 
 
 def test_what_is_ready_is_submitted_in_order_up_to_the_concurrency():
@@ -80,21 +101,32 @@ def test_an_end_frees_its_slot_and_a_deferral_too():
 
 
 def test_a_young_unknown_outcome_is_replayed_and_an_old_one_is_looked_for_first():
-    assert isinstance(plan(loaded(submitting()), 3599)[0], Replay)
-    assert isinstance(plan(loaded(submitting()), 3600)[0], Settle)
-    jumped_back = loaded(submitting()).plan(now=0, at=at(-60))
-    assert isinstance(jumped_back[0], Settle)  # age says nothing any more
+    # The proof holds for --replay-window less --listing-lag.
+    assert isinstance(plan(doubtful(), 3539)[0], Replay)
+    assert isinstance(plan(doubtful(), 3540)[0], Settle)
+    from_the_future = single(doubtful().plan(now=60, at=at(-60)))
+    assert isinstance(from_the_future[0], Settle)
+
+
+def test_what_an_earlier_launch_left_in_doubt_is_looked_for_first_whatever_the_clock_says():
+    (action,) = plan(loaded(submitting()), 1)
+    assert isinstance(action, Settle)
+    assert (action.is_proof, action.may_send) == (False, True)
+    made = loaded(submitting())
+    (action,) = plan(made)
+    made.done(action, submitting(), now=0, failed=False)
+    assert isinstance(plan(made, made.wake_at or 0)[0], Replay)
 
 
 def test_an_answer_that_never_comes_is_looked_for():
-    made, now = loaded(submitting()), 0.0
-    kinds: list[str] = []
-    for _ in range(5):
+    made, kinds = doubtful(), ["Submit"]
+    now = made.wake_at or 0.0
+    for _ in range(4):
         (action,) = plan(made, now)
         kinds.append(type(action).__name__)
         made.done(action, submitting(), now=now, failed=True)
         now = made.wake_at or now
-    assert kinds == ["Replay", "Replay", "Replay", "Settle", "Settle"]
+    assert kinds == ["Submit", "Replay", "Replay", "Settle", "Settle"]
 
 
 def test_a_conflict_is_settled_by_looking():
@@ -103,11 +135,12 @@ def test_a_conflict_is_settled_by_looking():
 
 
 def test_not_listed_yet_is_not_the_same_as_not_there():
-    made = loaded(submitting(), now=7200)
+    made = loaded(submitting(), now=7200, replay_window=1.0)
     may_send, now = [], 7200.0
     for _ in range(5):
         (action,) = plan(made, now)
         assert isinstance(action, Settle)
+        assert action.may_send is action.is_proof
         may_send.append((action.is_proof, now - 7200 >= 60))
         made.done(action, submitting(), now=now, failed=True)
         now = made.wake_at or now
@@ -122,12 +155,6 @@ def test_what_only_a_person_can_settle_is_left_alone_until_the_next_launch():
     assert isinstance(action, Settle)
     made.done(action, held, now=0, failed=True)
     assert made.is_idle
-
-
-def test_a_replay_is_trusted_until_the_window_ends():
-    (action,) = plan(loaded(submitting()), 600)
-    assert isinstance(action, Replay)
-    assert action.trusted_until == 3600
 
 
 def test_an_unknown_outcome_is_settled_again_after_a_wait_that_grows():
@@ -212,7 +239,7 @@ def test_draining_plans_nothing_and_waits_for_what_is_in_the_air():
 def test_holding_back_submits_nothing_more_and_goes_on_with_the_rest():
     made = loaded(planned("a"), submitting(planned("b")), active(planned("c")))
     made.hold_back()
-    assert {type(action) for action in plan(made)} == {Replay, Look}
+    assert {type(action) for action in plan(made)} == {Settle, Look}
     assert made.room() == 0
     made.go_on()
     made.add(planned("a"), now=0, at=at(0))
@@ -290,7 +317,7 @@ class World:
     def step(self) -> None:
         self.load()
         planned_now = self.planner.plan(now=self.now, at=at(self.now))
-        actions = [action for action in planned_now if not isinstance(action, Sweep)]
+        actions = single(planned_now)
         assert len({action.entry.id for action in actions}) == len(actions)
         self.check_slots()
         for sweep in planned_now:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from batchrun.model.duplicating import duplicate
-from batchrun.model.entry import Sighting
+from batchrun.model.entry import Entry, Sighting
 from batchrun.model.events import (
     Accepted,
     Completed,
     Doubted,
+    Event,
     Failed,
     Intended,
     Progressed,
@@ -27,14 +28,21 @@ from batchrun.model.retrying import changed
 from batchrun.model.spec import Spec, canonical, request_id
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
-from tests.builders import at, planned, request, run, spec
+from tests.builders import at, planned, run, spec
 
 A = spec("a", 0, parameters={"sample": "x", "n": [1, 2.5, True]})
 B = spec("b", 1)
 
 
 def evidence(*specs: Spec, changes: tuple[str, ...] = ()) -> Evidence:
-    return Evidence("cohort", specs or (A, B), lambda id: f"cohort-{id}", changes)
+    gathered = Evidence("cohort", changes, counts_namesakes=True)
+    for one in specs or (A, B):
+        gathered.expect(one.id, one.request)
+    return gathered
+
+
+def row_of(one: Spec) -> Entry:
+    return Entry(batch="cohort", id=one.id, position=one.position, request=one.request)
 
 
 def sighting(
@@ -72,15 +80,11 @@ def judged(
     gathered = evidence(*rows)
     for one in sightings:
         gathered.add(one)
-    return gathered.judge(row, tagged=tagged)
+    return gathered.judge(row_of(row), tagged=tagged)
 
 
 def numbers(judgement: Judgement) -> list[tuple[int, str, bool]]:
     return [(one.number, one.run.id, one.doubt is None) for one in judgement.attempts]
-
-
-def test_the_names_to_look_for_are_the_rows_own_and_the_default_ones():
-    assert evidence(replace(A, request=request(name="mine")), B).names == {"mine", "cohort-a", "cohort-b"}
 
 
 def test_a_tagged_run_is_the_row_s_whatever_it_is_called():
@@ -88,6 +92,43 @@ def test_a_tagged_run_is_the_row_s_whatever_it_is_called():
     assert judgement.match is Match.FOUND
     assert numbers(judgement) == [(1, "1", True)]
     assert judged(sighting(tags=tags(B))).match is Match.MISSING
+
+
+def test_what_the_ledger_knows_of_a_row_says_nothing_and_later_attempts_do():
+    gathered = evidence()
+    gathered.add(sighting(run_id="1", status="FAILED", tags=tags(attempt=1)))
+    gathered.add(sighting(run_id="2", tags=tags(attempt=2)))
+    failed = replace(row_of(A), state=State.FAILED, run=run("FAILED", id="1", uuid="u-1"), intended_at=at())
+    judgement = gathered.judge(failed, tagged=True)
+    assert numbers(judgement) == [(2, "2", True)]
+    (first, *_), entry = told_by(failed, judgement)
+    assert isinstance(first, Revised)
+    assert (entry.attempt, entry.state) == (2, State.ACTIVE)
+    assert gathered.judge(replace(failed, attempt=2), tagged=True).match is Match.MISSING
+    assert evidence().judge(failed, tagged=False).match is Match.MISSING
+
+
+def told_by(entry: Entry, judgement: Judgement) -> tuple[list[Event], Entry]:
+    events = list(story(entry, judgement.attempts, at(), again=False))
+    for event in events:
+        entry = apply(entry, event)
+    return events, entry
+
+
+def test_what_was_sent_from_here_is_told_by_its_intent_or_its_number():
+    assert [one.was_sent for one in (row_of(A), replace(row_of(A), attempt=2), planned())] == [
+        False,
+        True,
+        False,
+    ]
+    assert replace(row_of(A), intended_at=at()).was_sent
+
+
+def test_a_namesake_without_tags_is_the_row_s_only_where_that_is_asked_for():
+    gathered = Evidence("cohort")
+    gathered.expect(A.id, A.request)
+    gathered.add(sighting(parameters={"sample": "y"}))
+    assert gathered.judge(row_of(A), tagged=False).match is Match.MISSING
 
 
 def test_the_last_attempt_decides_and_earlier_ones_are_kept():
@@ -130,7 +171,7 @@ def test_runs_of_other_batches_and_of_rows_that_are_gone_are_counted():
     gathered.add(sighting(tags=tags(replace(A, id="gone"))))
     gathered.add(sighting(name="a stranger"))
     assert (gathered.gone, gathered.elsewhere) == (1, {"other": 1})
-    assert gathered.judge(A, tagged=False).match is Match.MISSING
+    assert gathered.judge(row_of(A), tagged=False).match is Match.MISSING
 
 
 def test_an_untagged_run_is_the_row_s_where_it_is_what_the_row_asks_for():
@@ -254,7 +295,7 @@ def departed(*attempts: tuple[int, str, str], changes: tuple[str, ...] = (LARGER
     gathered = evidence(changes=changes)
     for number, content, status in attempts:
         gathered.add(sighting(run_id=str(number), status=status, tags=tags(attempt=number, content=content)))
-    return gathered.judge(A, tagged=True)
+    return gathered.judge(row_of(A), tagged=True)
 
 
 def test_an_attempt_that_a_rule_changed_is_known_by_its_request_id():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.overview_lines import changed
 from batchrun.cli.showing.reporters import numbers
-from batchrun.cli.speak import emit, say
+from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.values import seconds
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from batchrun.cli.options import Output
     from batchrun.cli.showing.failed_row import FailedRow
     from batchrun.cli.showing.progress import Progress, Snapshot
+    from batchrun.model.proofs import TakenOver
     from batchrun.model.tally import Tally
 
 
@@ -29,11 +30,32 @@ def tell_end(ended: Ended, progress: Progress, tally: Tally, results: Path, outp
     """Say how the batch stands at the end of a launch."""
     now = progress.snapshot(tally)
     if output.as_json:
-        facts = {**numbers(now), "changed": ended.counts.changed}
+        facts = {**numbers(now), "changed": ended.counts.changed, **_taken_over(ended.taken_over)}
         emit("summary", batch=ended.batch, stop=ended.stop.value, results=str(results), **facts)
     elif not output.quiet:
         _tell(ended, now, list(progress.failures), tally)
         say(f"results: {results}")
+    if ended.taken_over.rows and not output.as_json:
+        complain(_told_taken_over(ended), hang=2)
+
+
+def _taken_over(found: TakenOver) -> dict[str, object]:
+    if not found.rows:
+        return {}
+    first, last = (time.isoformat() if time else None for time in (found.first, found.last))
+    return {"taken_over": {"rows": found.rows, "first_created": first, "last_created": last}}
+
+
+def _told_taken_over(ended: Ended) -> str:
+    """Say, even under -q, that runs of another ledger were met: the user may have wanted new ones."""
+    found = ended.taken_over
+    times = sorted({f"{time:%Y-%m-%d %H:%M}" for time in (found.first, found.last) if time is not None})
+    created = f", created {' to '.join(times)} UTC" if times else ""
+    rows = "1 row had its run" if found.rows == 1 else f"{found.rows} rows had their runs"
+    return (
+        f"{printable(ended.batch)}: {rows} at the service already{created}: started from another ledger, "
+        "so taken over and not started again; for new runs give another --batch"
+    )
 
 
 def _tell(ended: Ended, now: Snapshot, failures: Sequence[FailedRow], tally: Tally) -> None:

@@ -19,6 +19,8 @@ from batchrun.cli.speak import emit, say
 from batchrun.cli.values import seconds
 from batchrun.cli.verbs import forecast
 from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
+from batchrun.clock import SystemClock
+from batchrun.model.limits import Limits
 from batchrun.model.pace import USUAL_RATES
 from batchrun.model.states import State
 from batchrun.ports.ledger import Counts, Sync
@@ -54,6 +56,7 @@ class _Compared:
     changes: Mapping[str, Sequence[Difference]] = field(default_factory=dict)  #: of some of the changed rows
     to_come: _ToCome | None = None
     stop: str | None = None  #: why ``run`` would ask for the batch's name
+    to_look_for: int = 0  #: rows whose runs another ledger may have started, as far as this one knows
 
 
 @click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
@@ -101,15 +104,17 @@ async def _compare(manifest: Manifest, options: dict[str, Any]) -> _Compared:
 
     if not await anyio.Path(options["ledger"]).exists():
         sync = Sync(rows=manifest.count, new=manifest.count)
-        return _Compared(sync=sync, to_come=await _to_come(manifest, None, options))
+        return _Compared(sync=sync, to_come=await _to_come(manifest, None, options), to_look_for=sync.new)
     async with open_ledger(options["ledger"]) as ledger:
-        sync = await ledger.compare(manifest.batch, manifest.specs())
+        sync, now = await ledger.compare(manifest.batch, manifest.specs()), SystemClock().utcnow()
+        since = now - Limits().trust.life
         return _Compared(
             sync=sync,
             counts=await ledger.counts(manifest.batch),
             changes=await changes(ledger, manifest, sync.changed_ids),
             to_come=await _to_come(manifest, ledger, options),
             stop=await mistaken(ledger, manifest),
+            to_look_for=sync.new + await ledger.unproven(manifest.batch, since=since, at=now),
         )
 
 
@@ -145,6 +150,7 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
         "to_settle": unsettled,
         "to_watch": counts.by_state.get(State.ACTIVE, 0),
         "start_run_calls": calls,
+        "to_look_for": found.to_look_for,
         "seconds_to_submit": round(calls / rate, 1),
         "stop": found.stop,
     }
@@ -174,6 +180,12 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
     say(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")
     usual = "the usual " if asked.is_auto else ""
     say(f"StartRun calls: {calls}, {seconds(calls / rate)} at {usual}{rate:g} per second")
+    if found.to_look_for:
+        say(
+            f"ListRuns calls before: {found.to_look_for} at most, one for each 100 runs of the account: rows "
+            "that another ledger has started are not started again",
+            hang=2,
+        )
     for line in forecast.lines(to_come.rows, to_come.currency) if to_come else ():
         say(printable(f"cost: {line}"))
     tell_retries(manifest.retry)

@@ -90,9 +90,17 @@ if TYPE_CHECKING:
     "--replay-window",
     type=Duration(),
     default="1h",
-    help="How long the service is trusted to remember a requestId; past it, we look before sending again.",
+    help="How long the service is trusted to remember a requestId. A row is sent only when it was looked for "
+    "within this less --listing-lag, and not found.",
 )
 @LISTING_LAG
+@option(
+    "--trust-ledger",
+    "trusts_ledger",
+    is_flag=True,
+    show_default=False,
+    help="Send rows without looking whether another ledger has started them: there is none but this.",
+)
 @option(
     "--lease",
     type=Duration(),
@@ -170,6 +178,7 @@ def _limits(options: dict[str, Any]) -> Limits:
         tag=options["tags"],
         replay_window=options["replay_window"],
         listing_lag=options["listing_lag"],
+        trusts_ledger=options["trusts_ledger"],
         retry=RetryPolicy(
             rules=() if options["no_retry"] else (*options["retries"], *DEFAULT_RULES),
             wait=options["retry_wait"],

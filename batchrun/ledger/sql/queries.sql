@@ -144,6 +144,43 @@ WHERE key = ?;
 -- name: add_event
 INSERT INTO events (entry, attempt, at, kind, detail) VALUES (?, ?, ?, ?, ?);
 
+-- ------------------------------------------------------------------ proofs
+
+-- name: keep_proof
+INSERT INTO proofs (entry, at) VALUES (?, ?) ON CONFLICT (entry) DO UPDATE SET at = excluded.at;
+
+-- name: begin_survey
+-- Marks what is to be sent and has no proof that holds; a new name takes the mark away again.
+INSERT INTO proofs (entry, is_sought)
+SELECT e.key, 1
+FROM entries AS e LEFT JOIN proofs AS p ON p.entry = e.key
+WHERE e.batch = ?1 AND e.state IN ('planned', 'backoff') AND e.in_manifest
+    AND NOT coalesce(p.at > ?2 AND p.at <= ?3, 0)
+ON CONFLICT (entry) DO UPDATE SET is_sought = 1;
+
+-- name: sought_names
+SELECT e.id, json_extract(e.request, '$.name')
+FROM entries AS e JOIN proofs AS p ON p.entry = e.key
+WHERE e.batch = ? AND e.state IN ('planned', 'backoff') AND e.in_manifest AND p.is_sought
+ORDER BY e.position;
+
+-- name: end_survey
+UPDATE proofs SET at = ?2, is_sought = 0
+WHERE is_sought AND entry IN (SELECT key FROM entries WHERE batch = ?1);
+
+-- name: keep_survey
+INSERT INTO surveys (batch, at, calls) VALUES (?1, ?2, ?3)
+ON CONFLICT (batch) DO UPDATE SET at = ?2, calls = ?3;
+
+-- name: survey_calls
+SELECT calls FROM surveys WHERE batch = ?;
+
+-- name: unproven
+SELECT count(*)
+FROM entries AS e LEFT JOIN proofs AS p ON p.entry = e.key
+WHERE e.batch = ?1 AND e.state IN ('planned', 'backoff') AND e.in_manifest
+    AND NOT coalesce(p.at > ?2 AND p.at <= ?3, 0);
+
 -- ------------------------------------------------------------------ failed runs
 
 -- name: add_failed_run

@@ -1,0 +1,291 @@
+"""
+Looking for runs that a row may have already, whoever's ledger started them, before the row is sent.
+
+One row is looked for by its name; all that are to be sent by a survey: one pass over ListRuns, or by name
+where that takes fewer calls. Only a run of a row's name is looked at itself, since a listing tells neither
+tags nor uuid. Belongs here: the calls, and recording what was found. Does not: how long a proof holds
+(``model.proofs``), whose a run is (``model.recovery``), when to look (``model.proving``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batchrun.engine.denied import not_provable, other_content
+from batchrun.errors import AccessDeniedError, NotFoundError
+from batchrun.model.events import Failed
+from batchrun.model.limits import Changed
+from batchrun.model.listing import is_same_run
+from batchrun.model.proofs import TakenOver
+from batchrun.model.recovery import Evidence, Judgement, Match, story
+from batchrun.model.request import run_name
+from batchrun.model.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Sequence
+    from datetime import datetime
+
+    from anyio.abc import ObjectReceiveStream
+
+    from batchrun.clock import Clock
+    from batchrun.engine.lease import LeaseKeeper
+    from batchrun.engine.recorder import Recorder
+    from batchrun.engine.retries import Retries
+    from batchrun.model.entry import Entry, Sighting
+    from batchrun.model.limits import Limits
+    from batchrun.model.listing import Listed
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.proofs import Unproven
+    from batchrun.ports.service import HealthOmics
+
+#: Runs looked at, at once.
+_LOOKS: Final = 16
+#: Names that are asked for one by one: a whole listing is hardly shorter.
+_FEW: Final = 4
+#: Entries whose attempt was not sent, as far as this ledger knows.
+UNSENT: Final = frozenset({State.PLANNED, State.BACKOFF})
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Survey:
+    """What a survey saw of the rows that have a run of their name."""
+
+    begun: datetime  #: the clock's latest time
+    evidence: Evidence
+    entries: dict[str, Entry] = field(default_factory=dict)  #: rows whose name was seen
+    calls: int | None = None  #: of a whole listing
+
+
+class Prover:
+    """Looks by name and over all, and takes over what it finds."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        service: HealthOmics,
+        recorder: Recorder,
+        keeper: LeaseKeeper,
+        retries: Retries,
+        limits: Limits,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._service = service
+        self._recorder = recorder
+        self._keeper = keeper
+        self._retries = retries
+        self._limits = limits
+        self._clock = clock
+        self._scope = anyio.CancelScope()
+        self.taken_over = TakenOver()
+
+    def hurry(self) -> None:
+        """Let go of the survey: what was not looked at proves nothing."""
+        self._scope.cancel()
+
+    # -- one row
+
+    async def candidates(self, entry: Entry) -> list[Sighting]:
+        """
+        Look at the runs of the entry's name that no entry of the batch has.
+
+        Raises:
+            CallError: Not all of them could be looked at.
+        """
+        name = run_name(entry)
+        sightings: list[Sighting] = []
+        if name is not None:
+            async for run_id in self._service.runs_named(name):
+                with suppress(NotFoundError):  # removed between the two calls
+                    sightings.append(await self._service.get_run(run_id))
+        return await self._unknown(sightings)
+
+    def judged(self, entry: Entry, sightings: Sequence[Sighting]) -> Judgement:
+        """Say what *sightings* mean for the entry, which was not sent."""
+        evidence = self._evidence()
+        evidence.expect(entry.id, entry.request)
+        for sighting in sightings:
+            evidence.add(sighting)
+        return evidence.judge(entry, tagged=self._limits.tag)
+
+    async def adopt(self, entry: Entry, judgement: Judgement, *, again: bool = False) -> Entry:
+        """Record that the service has the row's runs; *again* begins an attempt with its content after."""
+        at = self._clock.utcnow()
+        events = list(story(entry, judgement.attempts, at, again=again))
+        after = await self._recorder.record(entry, *events)
+        self.taken_over.add(judgement.attempts[-1].run.creation_time)
+        if isinstance(events[-1], Failed):
+            retried = await self._retries.after(after, events[-1].at)
+            after = await self._recorder.record(after, *retried)
+        return after
+
+    # -- all rows that are to be sent
+
+    async def survey(self, *, is_waited_for: bool) -> Survey | None:
+        """
+        Look at every run that bears the name of a row to be sent.
+
+        Returns:
+            What was seen; None when it was let go of, or the few rows are being looked for one by one.
+
+        Raises:
+            CallError: Not all of them could be looked at.
+            ServiceUnusableError: ListRuns is denied.
+        """
+        begun = self._clock.latest()
+        since = begun - self._limits.trust.freshness
+        wanted = await self._ledger.begin_survey(self._keeper.current, since=since, at=begun)
+        if len(wanted.names) <= _FEW and not is_waited_for:
+            return None
+        survey = Survey(begun=begun, evidence=self._evidence())
+        with anyio.CancelScope() as self._scope:
+            await self._look_at_all(wanted, survey)
+        return None if self._scope.cancelled_caught else survey
+
+    async def conclude(self, survey: Survey, ids: Collection[str]) -> list[Entry]:
+        """
+        Take over what a survey found for the rows *ids*, and keep that all others have no run.
+
+        Returns:
+            The rows that were taken over, as they are now.
+
+        Raises:
+            UsageError: Runs of the batch's rows were started with other content, or cannot be told apart.
+        """
+        judgements = [(entry, one) async for entry, one in self._judgements(survey, ids)]
+        matches = Counter(judgement.match for _, judgement in judgements)
+        is_other_batch = matches[Match.CHANGED] > matches[Match.FOUND] + self.taken_over.rows
+        resubmits = self._limits.changed is Changed.RESUBMIT and not is_other_batch
+        adopted = []
+        for entry, judgement in judgements:
+            is_changed = judgement.match is Match.CHANGED and resubmits
+            if judgement.match is Match.FOUND or is_changed:
+                adopted.append(await self.adopt(entry, judgement, again=is_changed))
+        undecided = {Match.AMBIGUOUS} if resubmits else {Match.AMBIGUOUS, Match.CHANGED}
+        if rest := [(entry.id, one) for entry, one in judgements if one.match in undecided]:
+            raise other_content(self._keeper.current.batch, rest, is_other_batch=is_other_batch)
+        await self._ledger.end_survey(self._keeper.current, at=survey.begun, calls=survey.calls)
+        return adopted
+
+    async def _judgements(
+        self, survey: Survey, ids: Collection[str]
+    ) -> AsyncIterator[tuple[Entry, Judgement]]:
+        for entry_id in survey.entries:
+            entry = await self._ledger.entry(self._keeper.current.batch, entry_id)
+            if entry_id in ids and entry is not None and entry.state in UNSENT:
+                judgement = survey.evidence.judge(entry, tagged=self._limits.tag)
+                if judgement.match is not Match.MISSING:
+                    yield entry, judgement
+
+    async def _look_at_all(self, wanted: Unproven, survey: Survey) -> None:
+        send, receive = anyio.create_memory_object_stream[str](_LOOKS)
+
+        async def find() -> None:
+            async with send:
+                async for run_id in self._run_ids(wanted, survey):
+                    await send.send(run_id)
+
+        try:
+            async with anyio.create_task_group() as group, receive:
+                group.start_soon(find)
+                for _ in range(_LOOKS):
+                    group.start_soon(self._look_at_each, receive.clone(), survey.evidence)
+        except ExceptionGroup as failures:
+            error = _first(failures)
+            raise (not_provable(error) if isinstance(error, AccessDeniedError) else error) from failures
+
+    async def _look_at_each(self, run_ids: ObjectReceiveStream[str], evidence: Evidence) -> None:
+        async with run_ids:
+            async for run_id in run_ids:
+                with suppress(NotFoundError):  # deleted since it was listed
+                    for sighting in await self._unknown([await self._service.get_run(run_id)]):
+                        evidence.add(sighting)
+
+    async def _run_ids(self, wanted: Unproven, survey: Survey) -> AsyncIterator[str]:
+        """List the runs that bear one of the names, by whichever way takes fewer calls."""
+        known: set[str] = set()
+        rows = len(wanted.names)
+        if rows > max(_FEW, wanted.last_calls or 0):
+            async for run in self._listed(rows, survey):
+                if run.id not in known and await self._expect(run, wanted.names.get(run.name, ()), survey):
+                    known.add(run.id)
+                    yield run.id
+            if survey.calls is not None:
+                return
+        for name, entry_ids in wanted.names.items():
+            if await self._are_sent(entry_ids):
+                continue  # meanwhile: they were looked for one by one
+            async for run_id in self._service.runs_named(name):
+                if run_id not in known and await self._expect(run_id, entry_ids, survey):
+                    known.add(run_id)
+                    yield run_id
+
+    async def _are_sent(self, entry_ids: Collection[str]) -> bool:
+        batch = self._keeper.current.batch
+        entries = [await self._ledger.entry(batch, entry_id) for entry_id in entry_ids]
+        return all(entry is not None and entry.state not in UNSENT for entry in entries)
+
+    async def _listed(self, most: int, survey: Survey) -> AsyncIterator[Listed]:
+        """
+        Go through the account's runs; `survey.calls` tells whether to the end.
+
+        It ends early after *most* calls, since to ask for each name takes fewer then, and where a run's name
+        is left out: such a listing cannot show that a name is not there.
+        """
+        calls = 0
+        async with aclosing(self._service.listed_runs(None)) as pages:
+            async for page in pages:
+                calls += 1
+                for run in page:
+                    if not run.name:
+                        return
+                    yield run
+                if calls > most:
+                    return
+        survey.calls = calls
+
+    async def _expect(self, run: Listed | str, entry_ids: Collection[str], survey: Survey) -> bool:
+        """Take note of rows whose name was seen; False where they are known to have had just this run."""
+        is_news = False
+        for entry_id in entry_ids:
+            entry = survey.entries.get(entry_id)
+            if entry is None:
+                entry = await self._ledger.entry(self._keeper.current.batch, entry_id)
+                if entry is None:
+                    continue
+                survey.entries[entry_id] = entry
+                survey.evidence.expect(entry_id, entry.request)
+            is_news = is_news or not await self._is_earlier(run, entry)
+        return is_news
+
+    async def _is_earlier(self, run: Listed | str, entry: Entry) -> bool:
+        """Tell whether a listed run is surely one of the entry's earlier attempts: ids are used again."""
+        if isinstance(run, str) or entry.attempt == 1:
+            return False
+        earlier = [attempt.run for attempt in await self._recorder.earlier(entry)]
+        return any(known is not None and is_same_run(known, run) for known in earlier)
+
+    # -- what both have in common
+
+    def _evidence(self) -> Evidence:
+        return Evidence(self._keeper.current.batch, self._limits.retry.changes)
+
+    async def _unknown(self, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """Leave out runs that entries of the batch have, in earlier attempts too."""
+        taken = await self._recorder.taken([sighting.run.uuid for sighting in sightings])
+        return [sighting for sighting in sightings if sighting.run.uuid not in taken]
+
+
+def _first(failures: ExceptionGroup[Exception]) -> Exception:
+    """Take an error out of its groups."""
+    error: Exception = failures
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

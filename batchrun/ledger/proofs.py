@@ -1,0 +1,42 @@
+"""
+What is known of runs that other ledgers started: which names are to be looked for, and what was looked for.
+
+Belongs here: these rows. Does not: how long a proof holds (``model.proofs``), looking (``engine.prover``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchrun.ledger.reading import batch_key
+from batchrun.ledger.rows import micros
+from batchrun.ledger.statements import queries
+from batchrun.ports.proofs import Unproven
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import apsw
+
+
+def unproven(connection: apsw.Connection, batch: str, *, since: datetime, at: datetime) -> int:
+    """Count the entries that are to be sent without a proof that holds at *at*."""
+    values = (batch_key(connection, batch), micros(since), micros(at))
+    return int(connection.execute(queries()["unproven"], values).get)
+
+
+def begin(connection: apsw.Connection, batch: int, *, since: datetime, at: datetime) -> Unproven:
+    """Mark what is to be looked for, within the transaction that is open, and return it."""
+    connection.execute(queries()["begin_survey"], (batch, micros(since), micros(at)))
+    names: dict[str, tuple[str, ...]] = {}
+    for entry_id, name in connection.execute(queries()["sought_names"], (batch,)):
+        if name is not None:
+            names[name] = (*names.get(name, ()), entry_id)
+    return Unproven(names=names, last_calls=connection.execute(queries()["survey_calls"], (batch,)).get)
+
+
+def end(connection: apsw.Connection, batch: int, *, at: datetime, calls: int | None) -> None:
+    """Keep the proof of what is marked still, within the transaction that is open."""
+    connection.execute(queries()["end_survey"], (batch, micros(at)))
+    if calls is not None:
+        connection.execute(queries()["keep_survey"], (batch, micros(at), calls))

@@ -1,0 +1,103 @@
+"""
+When to look for runs that other ledgers may have started, among what is to be sent.
+
+A survey proves all at once and takes a while; until it is over, a few entries at a time are looked for by
+name, so that sending begins at once. What could not be looked for, or has a run that is in doubt, waits aside
+for the next survey.
+
+Belongs here: that. Does not: how long a proof holds (``proofs``), looking (``engine.prover``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.actions import Survey
+from batchrun.model.limits import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from batchrun.model.entry import Entry
+    from batchrun.model.limits import Limits
+
+#: Entries looked for by name at a time while a survey is to prove the rest.
+_AT_ONCE: Final = 4
+#: Seconds after a survey that did not see everything; doubles with each.
+_AGAIN: Final = 5.0
+_LONGEST: Final = 300.0
+
+
+class Proving:
+    """The surveys of one launch."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._trust = limits.trust
+        self._trusts_ledger = limits.trusts_ledger
+        self._is_once = limits.mode is not Mode.WATCH
+        self._is_worth_it = self._trust.is_seamless  #: whether a survey's proofs hold until they are used
+        self._is_over = False  #: no survey is made any more in this pass
+        self._is_wanted = False
+        self._is_under_way = False
+        self._due = float("-inf")
+        self._failed = 0
+        self._looking: set[str] = set()  #: entries looked for by name
+        self.aside: set[str] = set()  #: entries that wait for a survey
+
+    def may_send(self, entry: Entry, at: datetime) -> bool:
+        """Tell whether the entry's turn may come now: it is proven, or may be looked for by name first."""
+        if self._trusts_ledger:
+            return True
+        may_survey = self._is_worth_it and not self._is_over
+        is_fresh = entry.proven_at is not None and at < entry.proven_at + self._trust.freshness
+        self._is_wanted = self._is_wanted or (may_survey and not is_fresh)
+        if self._trust.holds(entry, at):
+            return True
+        if may_survey and len(self._looking) >= _AT_ONCE:
+            return False
+        self._looking.add(entry.id)
+        return True
+
+    def looked(self, entry_id: str) -> None:
+        """Learn that the entry is not being looked for any more."""
+        self._looking.discard(entry_id)
+
+    def could_not_look(self, entry_id: str) -> None:
+        """Keep an entry aside that could not be looked for, or whose run is in doubt."""
+        self.aside.add(entry_id)
+        self._is_wanted = not self._is_over
+
+    def set_aside(self, entry_ids: Collection[str]) -> None:
+        """Keep entries aside until the survey is over."""
+        self.aside |= set(entry_ids)
+
+    def plan(self, now: float) -> list[Survey]:
+        """Return the survey to make now, if any."""
+        if not self._is_wanted or self._is_under_way or now < self._due:
+            return []
+        self._is_under_way = True
+        return [Survey(begun=now, is_waited_for=bool(self.aside))]
+
+    def surveyed(self, survey: Survey, now: float, *, failed: bool) -> None:
+        """Learn that the survey is over."""
+        self._is_under_way = False
+        self._is_worth_it = self._is_worth_it and now - survey.begun < self._trust.life.total_seconds()
+        if failed:
+            self._due = now + min(_AGAIN * 2.0 ** min(self._failed, 16), _LONGEST)
+            self._failed += 1
+            self._is_over = self._is_once
+        else:
+            self._failed = 0
+            self.aside.clear()
+        self._is_wanted = bool(self.aside) and not self._is_over
+
+    @property
+    def wake_at(self) -> float | None:
+        """When a survey is due, in loop time; None where none is waited for."""
+        return self._due if self._is_wanted and not self._is_under_way else None
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether entries wait for a survey."""
+        return bool(self.aside) and (self._is_under_way or self._is_wanted)

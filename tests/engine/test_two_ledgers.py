@@ -1,0 +1,306 @@
+"""Copies of a ledger, other ledgers, clocks that are wrong: still one run per row, whatever was forgotten."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.ledger import open_ledger
+from batchrun.ledger.verify import Verification
+from batchrun.model.limits import Changed, Mode
+from batchrun.model.spec import Spec
+from batchrun.model.states import State
+from batchrun.simulator import FailFirst, parse_faults
+from batchrun.simulator.requests import RequestMemory
+from tests.builders import spec
+from tests.engine.launching import Bench, bench, reconnected, rows
+from tests.world import simulated
+
+HOUR = 3600.0
+
+
+def forgetful(faults: str = "", **changes):
+    """A service that remembers a requestId for an hour, and lists a new run after a minute."""
+    return simulated(faults, idempotency_window=HOUR, listing_lag=60, max_active=None, **changes)
+
+
+@asynccontextmanager
+async def another(it: Bench, place: Path) -> AsyncIterator[None]:
+    """Go on with the ledger at *place*, with a client of its own."""
+    before = it.ledger
+    async with await open_ledger(place) as it.ledger, reconnected(it):
+        yield
+    assert list(Verification(place).findings()) == []
+    it.ledger = before
+
+
+async def copy(it: Bench, place: Path) -> Path:
+    await it.ledger._read(lambda: it.ledger._connection.execute("VACUUM INTO ?", (str(place),)))
+    return place
+
+
+def started(it: Bench) -> dict[str, int]:
+    """How many runs each row has."""
+    ids = [record.tags["batchrun:id"] for record in it.simulator.state().runs]
+    return {id_: ids.count(id_) for id_ in ids}
+
+
+def once_each(count: int) -> dict[str, int]:
+    return {f"row-{number:04}": 1 for number in range(count)}
+
+
+def listings(it: Bench) -> int:
+    calls = it.simulator.state().calls
+    return calls["ListRuns"].calls if "ListRuns" in calls else 0
+
+
+async def test_a_copy_put_back_after_more_rows_were_submitted(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch(rows(4))
+        place = await copy(it, tmp_path / "copy.db")
+        await it.launch(rows(12))
+        await anyio.sleep(2 * HOUR)
+        async with another(it, place):
+            _, launcher = await it.launch(rows(12))
+            assert started(it) == once_each(12)
+            assert launcher.taken_over.rows == 8
+            await it.assert_agreement()
+
+
+async def test_a_colleague_s_launch_of_the_same_manifest_takes_over_what_is_there(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch(rows(50))
+        await anyio.sleep(2 * HOUR)
+        async with another(it, tmp_path / "colleague.db"):
+            _, launcher = await it.launch(rows(50))
+            assert started(it) == once_each(50)
+            assert launcher.taken_over.rows == 50
+            assert launcher.taken_over.first is not None
+            assert launcher.taken_over.last is not None
+            assert launcher.taken_over.first <= launcher.taken_over.last
+            assert launcher.tally.by_state[State.SUCCEEDED] == 50
+            assert "StartRun" not in launcher.calls
+            await it.assert_agreement()
+
+
+async def test_a_ledger_copied_and_both_launched(tmp_path):
+    async with bench(tmp_path, forgetful(), rate=5) as it:
+        await it.launch(rows(30), mode=Mode.DETACH, deadline=1)
+        place = await copy(it, tmp_path / "copy.db")
+        async with reconnected(it):
+            await it.launch(rows(30), mode=Mode.DETACH)
+        await anyio.sleep(2 * HOUR)
+        async with another(it, place):
+            await it.launch(rows(30))
+            assert started(it) == once_each(30)
+            await it.assert_agreement()
+
+
+async def test_later_attempts_of_another_ledger_are_taken_over_too(tmp_path):
+    settings = forgetful(fail_first=(FailFirst(reason="SERVICE_ERROR", times=2),))
+    async with bench(tmp_path, settings) as it:
+        await it.take_in(rows(3))
+        place = await copy(it, tmp_path / "copy.db")
+        async with another(it, tmp_path / "first.db"):
+            await it.launch(rows(3))
+            assert started(it) == dict.fromkeys(once_each(3), 3)
+        await anyio.sleep(2 * HOUR)
+        async with another(it, place):
+            await anyio.sleep(60)  # the lease of the ledger that was copied
+            await it.launch(rows(3))
+            assert started(it) == dict.fromkeys(once_each(3), 3)
+            assert {(e.attempt, e.state) for e in (await it.entries()).values()} == {(3, State.SUCCEEDED)}
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_any_order_any_subset_one_run_per_row(tmp_path, seed):
+    chance = random.Random(seed)
+    async with bench(tmp_path, forgetful("StartRun:drop_after=0.1"), rate=20) as it:
+        places = [tmp_path / "a.db", tmp_path / "b.db"]
+        for _ in range(5):
+            async with another(it, chance.choice(places)):
+                await it.launch(_some(chance), mode=chance.choice([Mode.ONCE, Mode.DETACH, Mode.WATCH]))
+            await anyio.sleep(chance.choice([60, 600, HOUR - 60, HOUR, 3 * HOUR]))
+        async with another(it, places[0]):
+            await it.launch(rows(30))
+            assert started(it) == once_each(30)
+            await it.assert_agreement()
+
+
+def _some(chance: random.Random) -> Sequence[Spec]:
+    chosen = chance.sample(rows(30), chance.randint(5, 30))
+    return [Spec(id=one.id, position=place, request=one.request) for place, one in enumerate(chosen)]
+
+
+async def test_most_runs_differ_so_it_is_another_batch_of_the_name(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch(rows(10))
+        for changed in Changed:
+            async with another(it, tmp_path / f"{changed.value}.db"):
+                with pytest.raises(UsageError, match=r"another batch named 'cohort'.*--batch NAME"):
+                    await it.launch(rows(10, priority=7), changed=changed)
+                assert {entry.state for entry in (await it.entries()).values()} == {State.PLANNED}
+        assert started(it) == once_each(10)
+
+
+async def test_a_few_changed_rows_are_refused_or_run_again_with_the_new_content(tmp_path):
+    mended = [spec(f"row-{n:04}", n, **({"priority": 7} if n == 9 else {})) for n in range(10)]
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch(rows(10))
+        async with another(it, tmp_path / "keep.db"):
+            with pytest.raises(UsageError, match=r"'row-0009'.*--changed resubmit"):
+                await it.launch(mended, changed=Changed.KEEP)
+            assert started(it) == once_each(10)
+        async with another(it, tmp_path / "resubmit.db"):
+            await it.launch(mended, changed=Changed.RESUBMIT)
+            assert started(it) == once_each(10) | {"row-0009": 2}
+            assert (await it.entries())["row-0009"].attempt == 2
+
+
+async def test_runs_in_the_way_that_are_met_after_others_were_started_are_no_wrong_input(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch([spec("row-0005", 0, priority=7)])
+        async with another(it, tmp_path / "b.db"):
+            with pytest.raises((UsageError, ServiceUnusableError), match="row-0005") as raised:
+                await it.launch(rows(6))
+            has_started = len(it.simulator.state().runs) > 1
+            assert isinstance(raised.value, ServiceUnusableError) is has_started
+
+
+async def test_untagged_runs_are_taken_over_where_they_are_what_the_row_asks_for(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch(rows(3), tag=False)
+        await anyio.sleep(2 * HOUR)
+        async with another(it, tmp_path / "b.db"):
+            await it.launch(rows(3), tag=False)
+            assert len(it.simulator.state().runs) == 3
+        async with another(it, tmp_path / "c.db"):
+            with pytest.raises(UsageError, match="no tags; give --no-tags"):
+                await it.launch(rows(3))
+
+
+async def test_runs_of_the_same_names_that_others_own_are_no_business_of_ours(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        client, role = it.service._client, "arn:aws:iam::123456789012:role/omics"
+        for number in range(3):
+            await client.start_run(
+                roleArn=role,
+                requestId=f"their-{number}",
+                name=f"cohort-row-{number:04}",
+                workflowId="7654321",
+                outputUri="s3://theirs/",
+            )
+        await anyio.sleep(60)
+        await it.launch(rows(3))
+        assert len(it.simulator.state().runs) == 6
+
+
+async def test_ticks_within_the_window_cost_no_look_more(tmp_path):
+    async with bench(tmp_path, forgetful(), rate=1) as it:
+        await it.launch(rows(200), mode=Mode.ONCE, deadline=10)
+        first = listings(it)
+        assert first <= 12  # two pages at most, and the first rows by name
+        for _ in range(3):
+            async with reconnected(it, rate=1):
+                await it.launch(rows(200), mode=Mode.DETACH, deadline=10)
+        assert listings(it) == first
+
+
+async def test_a_batch_that_submits_all_day_looks_once_an_hour(tmp_path):
+    async with bench(tmp_path, forgetful(), rate=0.05) as it:
+        await it.launch(rows(500), mode=Mode.DETACH, concurrency=4)  # 10,000 s
+        assert started(it) == once_each(500)
+        surveys = 1 + 2 + 4 + 5  # pages of an account that grows
+        assert listings(it) <= surveys + 4  # and the first rows by name
+
+
+async def test_a_listing_that_is_dearer_than_names_is_given_up(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        others = [spec(f"other-{n}", n, name=f"theirs-{n}") for n in range(1000)]
+        await it.launch(others, mode=Mode.DETACH, trusts_ledger=True)
+        await anyio.sleep(60)
+        before = listings(it)
+        async with another(it, tmp_path / "b.db"):
+            await it.launch(rows(6), mode=Mode.DETACH)
+            assert listings(it) - before <= 7 + 2 * 6
+            assert len(it.simulator.state().runs) == 1006
+
+
+async def test_what_cannot_be_looked_for_now_is_looked_for_again(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        it.simulator.script(*parse_faults("ListRuns:InternalServerException=40x"))
+        await it.launch(rows(8))
+        assert started(it) == once_each(8)
+        await it.assert_agreement()
+
+
+async def test_a_tick_that_cannot_look_sends_nothing_and_ends(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        it.simulator.script(*parse_faults("ListRuns:InternalServerException"))
+        await it.launch(rows(8), mode=Mode.ONCE)
+        assert not it.simulator.state().runs
+        assert {entry.state for entry in (await it.entries()).values()} == {State.PLANNED}
+
+
+# -- clocks
+
+
+async def killed_after_sending(it: Bench, count: int, **limits) -> None:
+    """A launch that dies before any answer reaches it."""
+    it.simulator.script(*parse_faults(f"StartRun:hang_after={count}x"))
+    launcher = it.launcher(await it.take_in(rows(count)), **limits)
+    async with anyio.create_task_group() as group:
+        group.start_soon(launcher.run)
+        await anyio.sleep(5)
+        launcher.abandon()
+    await it.ledger.release(launcher.lease)
+
+
+async def test_a_clock_that_was_ahead_at_the_intent(tmp_path):
+    async with bench(tmp_path, simulated(hang=10_000)) as it:
+        it.clock.step(30)
+        await killed_after_sending(it, 8, replay_window=120.0)
+        it.clock.step(-30)
+        await anyio.sleep(125)
+        it.simulator.service.requests = RequestMemory(0)
+        async with reconnected(it):
+            await it.launch(rows(8), replay_window=120.0)
+        assert started(it) == once_each(8)
+        await it.assert_agreement()
+
+
+async def test_a_machine_that_sleeps_while_lost_answers_are_repeated(tmp_path):
+    async with (
+        bench(tmp_path, simulated("StartRun:drop_after=24x")) as it,
+        anyio.create_task_group() as group,
+    ):
+
+        async def sleep() -> None:
+            await anyio.sleep(3)
+            it.clock.step(2 * HOUR)  # loop time stood still
+            it.simulator.service.requests = RequestMemory(0)
+
+        group.start_soon(sleep)
+        await it.launch(rows(12))
+        assert started(it) == once_each(12)
+        await it.assert_agreement()
+
+
+async def test_a_clock_set_back_does_not_make_proofs_young_again(tmp_path):
+    async with bench(tmp_path, forgetful(), rate=0.01) as it, anyio.create_task_group() as group:
+
+        async def set_back() -> None:
+            await anyio.sleep(30)
+            it.clock.step(-2 * HOUR)
+
+        group.start_soon(set_back)
+        await it.launch(rows(60), mode=Mode.DETACH)  # 6,000 s
+        assert started(it) == once_each(60)
+        by_name_and_pass = 4 + 1
+        assert listings(it) > by_name_and_pass

@@ -1,0 +1,69 @@
+"""The contract's words on what is known of runs that other ledgers started."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from batchrun.errors import LeaseLostError
+from batchrun.model.events import Failed, Retried
+from batchrun.model.limits import Changed
+from batchrun.model.spec import Spec, canonical
+from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, later, move, run_of, spec
+
+_SECOND = later(minutes=1)
+
+
+class Proofs:
+    async def test_what_is_to_be_sent_is_marked_and_proven_at_the_survey_s_end(self, ledger):
+        lease = await filled(ledger, "a", "b", "c")
+        await move(ledger, lease, "c", intended(), accepted(1))
+        assert await ledger.unproven(BATCH, since=AT, at=_SECOND) == 2
+        wanted = await ledger.begin_survey(lease, since=AT, at=_SECOND)
+        assert sorted(ids for ids in wanted.names.values()) == [("a",), ("b",)]
+        assert wanted.last_calls is None
+        assert (await entry_of(ledger, "a")).proven_at is None
+        await ledger.end_survey(lease, at=_SECOND, calls=3)
+        assert [(await entry_of(ledger, id)).proven_at for id in "abc"] == [_SECOND] * 2 + [None]
+        assert await ledger.unproven(BATCH, since=AT, at=later(minutes=2)) == 0
+
+    async def test_a_proof_that_is_too_old_or_from_the_future_is_none(self, ledger):
+        lease = await filled(ledger, "a")
+        await ledger.begin_survey(lease, since=AT, at=_SECOND)
+        await ledger.end_survey(lease, at=_SECOND, calls=None)
+        assert await ledger.unproven(BATCH, since=_SECOND, at=later(minutes=2)) == 1
+        assert await ledger.unproven(BATCH, since=AT, at=AT) == 1
+        again = await ledger.begin_survey(lease, since=_SECOND, at=later(minutes=2))
+        assert list(again.names.values()) == [("a",)]
+        assert (await entry_of(ledger, "a")).proven_at == _SECOND
+
+    async def test_what_comes_or_asks_for_another_name_meanwhile_is_not_proven(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        await ledger.begin_survey(lease, since=AT, at=AT)
+        renamed, new = Spec(id="a", position=0, request=canonical({"name": "another"})), spec("new", 2)
+        await ledger.sync(lease, [renamed, spec("b", 1), new], changed=Changed.REFUSE, at=AT)
+        await ledger.end_survey(lease, at=_SECOND, calls=2)
+        proven = [(await entry_of(ledger, id)).proven_at for id in ("a", "b", "new")]
+        assert proven == [None, _SECOND, None]
+        assert (await ledger.begin_survey(lease, since=AT, at=_SECOND)).last_calls == 2
+
+    async def test_an_intent_may_carry_a_proof_that_holds_for_later_attempts_too(self, ledger):
+        lease = await filled(ledger, "a")
+        await move(ledger, lease, "a", replace(intended(), proven_at=AT), accepted(1))
+        await move(ledger, lease, "a", Failed(at=AT, run=run_of(1, "FAILED")))
+        assert (await entry_of(ledger, "a")).proven_at == AT
+        again = Retried(at=AT, due=AT, why="x")
+        await move(ledger, lease, "a", again)
+        assert (await entry_of(ledger, "a")).proven_at == AT
+
+    async def test_surveys_are_fenced(self, ledger):
+        lease = await filled(ledger, "a")
+        await ledger.release(lease)
+        with pytest.raises(LeaseLostError):
+            await ledger.begin_survey(lease, since=AT, at=AT)
+        with pytest.raises(LeaseLostError):
+            await ledger.end_survey(lease, at=AT, calls=None)
+
+    async def test_a_ledger_without_the_batch_has_nothing_to_prove(self, ledger):
+        assert await ledger.unproven("nowhere", since=AT, at=AT) == 0

@@ -1,0 +1,133 @@
+"""How long it is known that nobody has started a row, and when to look again."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchrun.model.actions import Submit, Survey
+from batchrun.model.events import Intended, Retried, Revised
+from batchrun.model.limits import Limits, Mode
+from batchrun.model.planner import Planner
+from batchrun.model.proofs import Trust
+from batchrun.model.transitions import apply
+from tests.builders import at, ended, planned, request, submitting
+
+HOUR = Trust(replay_window=3600, listing_lag=60)
+
+
+def test_memory_less_lag_is_how_long_a_look_holds():
+    proven = planned(proven_at=at(100))
+    assert [HOUR.holds(proven, at(now)) for now in (99, 100, 3639, 3640)] == [False, True, True, False]
+    assert HOUR.until(proven) == at(3640)
+    assert not HOUR.holds(planned(), at())
+    assert HOUR.until(planned()) is None
+
+
+def test_where_the_listing_lags_longer_than_the_memory_lasts_a_look_holds_for_the_memory():
+    short = Trust(replay_window=10, listing_lag=60)
+    assert (short.is_seamless, short.life.total_seconds()) == (False, 10)
+
+
+def test_a_proof_goes_with_the_name_and_stays_with_the_next_attempt():
+    proven = apply(planned(), Intended(at=at(), proven_at=at()))
+    assert proven.proven_at == at()
+    assert apply(planned(proven_at=at()), Intended(at=at())).proven_at == at()
+    for name, kept in (("cohort-a", at()), ("another", None)):
+        revised = Revised(at=at(), request=request(name=name, priority=3))
+        assert apply(planned(proven_at=at()), revised).proven_at == kept
+    failed = apply(ended("FAILED"), Retried(at=at(), due=at(), why="x"))
+    assert failed.proven_at is None
+
+
+def loaded(count: int, *, proven_at=None, **limits) -> Planner:
+    made = Planner(Limits(**limits))
+    for number in range(count):
+        made.add(planned(f"{number:02}", number, proven_at=proven_at), now=0, at=at())
+    return made
+
+
+def kinds(made: Planner, now: float = 0.0) -> tuple[int, int]:
+    actions = made.plan(now=now, at=at(now))
+    return sum(isinstance(a, Submit) for a in actions), sum(isinstance(a, Survey) for a in actions)
+
+
+def test_until_a_survey_is_over_a_few_are_looked_for_by_name():
+    made = loaded(20)
+    assert kinds(made) == (4, 1)
+    assert kinds(made) == (0, 0)
+    assert not made.is_idle
+
+
+def test_what_is_proven_waits_for_no_survey_and_one_comes_before_the_proof_ends():
+    assert kinds(loaded(20, proven_at=at()), 3000) == (20, 0)
+    assert kinds(loaded(20, proven_at=at()), 3400) == (20, 1)
+    assert kinds(loaded(20, proven_at=at()), 3540) == (4, 1)
+
+
+def test_a_ledger_that_is_trusted_looks_for_nothing():
+    assert kinds(loaded(20, trusts_ledger=True)) == (20, 0)
+
+
+def test_a_survey_whose_proofs_would_be_over_before_their_use_is_not_made():
+    assert kinds(loaded(20, replay_window=10, listing_lag=60)) == (20, 0)
+    made = loaded(20, replay_window=70, listing_lag=60)
+    _, survey = _submits_and_survey(made)
+    made.surveyed(survey, now=15)
+    for number in range(20, 30):
+        made.add(planned(str(number), number), now=15, at=at(15))
+    assert kinds(made, 15) == (10, 0)
+
+
+def _submits_and_survey(made: Planner) -> tuple[list[Submit], Survey]:
+    actions = made.plan(now=0, at=at())
+    (survey,) = (action for action in actions if isinstance(action, Survey))
+    return [action for action in actions if isinstance(action, Submit)], survey
+
+
+def test_what_could_not_be_looked_for_waits_aside_and_for_the_next_survey():
+    made = loaded(1)
+    (submit,), survey = _submits_and_survey(made)
+    assert not survey.is_waited_for
+    made.surveyed(survey, now=1)
+    made.done(submit, submit.entry, now=2, failed=True)
+    assert made.held == {"00"}
+    assert not made.is_idle
+    (again,) = made.plan(now=2, at=at(2))
+    assert isinstance(again, Survey)
+    assert again.is_waited_for
+    made.surveyed(again, now=3)
+    assert made.held == set()
+    assert made.is_idle
+
+
+@pytest.mark.parametrize(("mode", "is_over"), [(Mode.WATCH, False), (Mode.ONCE, True), (Mode.DETACH, True)])
+def test_a_survey_that_saw_not_everything_is_made_again_but_not_in_a_single_pass(mode, is_over):
+    made = loaded(1, mode=mode)
+    (submit,), survey = _submits_and_survey(made)
+    made.done(submit, submit.entry, now=1, failed=True)
+    made.surveyed(survey, now=1, failed=True)
+    assert made.is_idle is is_over
+    assert made.wake_at == (None if is_over else 6.0)
+    assert kinds(made, 5) == (0, 0)
+    assert kinds(made, 6) == (0, 0 if is_over else 1)
+
+
+def test_rows_whose_runs_were_found_are_not_sent_meanwhile():
+    made = loaded(10)
+    submits, survey = _submits_and_survey(made)
+    assert made.set_aside(["00", "07", "09"]) == {"07", "09"}
+    assert {"07", "09"} <= set(made.held)
+    assert {action.entry.id for action in submits} == {"00", "01", "02", "03"}
+    for submit in submits:
+        made.done(submit, submitting(submit.entry), now=1)
+    made.surveyed(survey, now=1)
+    assert made.held == set()
+
+
+def test_nobody_waits_for_a_survey_once_nothing_more_is_sent():
+    made = loaded(1)
+    (submit,), survey = _submits_and_survey(made)
+    made.hold_back()
+    made.done(submit, submit.entry, now=1, failed=True)
+    made.surveyed(survey, now=1)
+    assert made.is_idle

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+#: Operations of other services: only a rule that names one strikes it.
+ELSEWHERE = frozenset({"GetCallerIdentity"})
+
+
 class Fault(enum.StrEnum):
     """One way for a call to go wrong; the value is its name in text."""
 
@@ -56,7 +60,7 @@ class FaultRule:
     """
 
     fault: Fault | str  #: a fault, or the code of a service error such as ``AccessDeniedException``
-    operation: str = "*"  #: the API's name, or ``*`` for every operation
+    operation: str = "*"  #: the API's name, or ``*`` for every operation of HealthOmics
     name: str = "*"  #: glob over the run's name; calls about no run have the empty name
     chance: float = 1.0  #: how likely a call is struck
     times: int | None = None  #: how many calls are struck, then no more; None for no end
@@ -69,7 +73,9 @@ class FaultRule:
 
     def matches(self, operation: str, name: str) -> bool:
         """Whether the rule speaks of this call."""
-        return self.operation in ("*", operation) and (self.name == "*" or fnmatchcase(name, self.name))
+        is_any = self.operation == "*" and operation not in ELSEWHERE
+        is_meant = is_any or self.operation == operation
+        return is_meant and (self.name == "*" or fnmatchcase(name, self.name))
 
 
 class FaultBook:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from batchrun.simulator.buckets import Limit
-from batchrun.simulator.faults import Fault, FaultRule
+from batchrun.simulator.faults import ELSEWHERE, Fault, FaultRule
 from batchrun.simulator.lifecycle import FailFirst
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _fault_rule(part: str) -> FaultRule:
     match = _FAULT.fullmatch(part)
     if match is None:
         raise ValueError(f"{part!r} is not OPERATION:FAULT=CHANCE or OPERATION:FAULT=TIMESx")
-    operation = _known(match["operation"], (*OPERATIONS, "*"), "operation")
+    operation = _known(match["operation"], (*OPERATIONS, *sorted(ELSEWHERE), "*"), "operation")
     times, chance = _how(match["how"] if match["how"] is not None else "1", part)
     return FaultRule(
         operation=operation,

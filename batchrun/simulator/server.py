@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from batchrun.simulator import sts
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import Fault, FaultBook
@@ -24,6 +25,7 @@ from batchrun.simulator.service import HealthOmics
 from batchrun.simulator.wire import Ending, Manner, Operation, Reply, Wire, json_object, json_reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from batchrun.clock import Clock
@@ -66,7 +68,7 @@ class Inquiry:
 class _Call:
     """A call that could be read, on its way."""
 
-    operation: Operation
+    operation: Operation | sts.CallerIdentity
     params: dict[str, Any]
     tally: Tally
     start: StartCall | None  #: where it is a StartRun
@@ -123,19 +125,31 @@ class Simulator:
                 return Ending(reply=self._introspect(inquiry))
             if inquiry.target.startswith(SERVICE_QUOTAS):
                 return Ending(reply=quota_reply(inquiry.target, inquiry.body, self._buckets))
-            return await self._answer(inquiry)
+            if inquiry.content_type == sts.FORM:
+                return await self._answer_sts(inquiry)
+            route = self._wire.route(inquiry.method, inquiry.path)
+            return await self._answer(
+                route.operation, lambda: route.operation.parse(route.labels, inquiry.query, inquiry.body)
+            )
         except RefusalError as error:
             return self.refuse(error)
 
-    async def _answer(self, inquiry: Inquiry) -> Ending:
-        route = self._wire.route(inquiry.method, inquiry.path)
-        tally = self._journal.tallies[route.operation.name]
+    async def _answer_sts(self, inquiry: Inquiry) -> Ending:
+        operation = sts.CallerIdentity()
+        try:
+            return await self._answer(operation, lambda: operation.parse(inquiry.body))
+        except RefusalError as error:
+            return Ending(reply=sts.refusal(error))
+
+    async def _answer(
+        self, operation: Operation | sts.CallerIdentity, parse: Callable[[], dict[str, Any]]
+    ) -> Ending:
+        tally = self._journal.tallies[operation.name]
         tally.calls += 1
         try:
-            params = route.operation.parse(route.labels, inquiry.query, inquiry.body)
-            start = self._note_start(params) if route.operation.name == "StartRun" else None
-            call = _Call(operation=route.operation, params=params, tally=tally, start=start)
-            return await self._serve(call)
+            params = parse()
+            start = self._note_start(params) if operation.name == "StartRun" else None
+            return await self._serve(_Call(operation=operation, params=params, tally=tally, start=start))
         except RefusalError as error:
             tally.refused(error.code)
             raise
@@ -151,7 +165,8 @@ class Simulator:
 
     async def _serve(self, call: _Call) -> Ending:
         try:
-            self._pace(call.operation.name)
+            if isinstance(call.operation, Operation):
+                self._pace(call.operation.name)
             call.operation.check(call.params)
             with self._held(call):
                 return await self._carry_out(call)
@@ -216,6 +231,8 @@ class Simulator:
         return None
 
     def _commit(self, call: _Call) -> Reply:
+        if not isinstance(call.operation, Operation):
+            return call.operation.answer(self.service.caller)
         answer = self.service.call(call.operation.name, call.params, self._clock.monotonic())
         if call.start is not None:
             call.start.uuid = answer["uuid"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from batchrun.simulator.buckets import Limit
     from batchrun.simulator.faults import FaultRule
     from batchrun.simulator.lifecycle import FailFirst
+
+
+_ACCOUNT = re.compile("[0-9]{12}")
 
 
 class IdReuse(enum.StrEnum):
@@ -113,5 +117,7 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+        if not _ACCOUNT.fullmatch(self.account):
+            raise ValueError(f"an account has twelve digits, and {self.account!r} has not")
         if math.fsum(self.failures.values()) > 1 or any(c < 0 for c in self.failures.values()):
             raise ValueError("the chances of failures must be 0 or more and add up to 1 at most")

@@ -28,6 +28,13 @@ T = TypeVar("T")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 is any free one."
 )
+@option(
+    "--account",
+    default="123456789012",
+    metavar="NUMBER",
+    envvar="BATCHRUN_SIMULATE_ACCOUNT",
+    help="The account's number, in ARNs and as STS GetCallerIdentity answers; 12 digits.",
+)
 @option("--seed", default=0, envvar="BATCHRUN_SIMULATE_SEED", help="The same seed makes the same story.")
 @option(
     "--time-scale",
@@ -121,6 +128,7 @@ def _settings(options: dict[str, Any]) -> Settings:
     window = options["idempotency_window"]
     return _valid(
         Settings,
+        account=options["account"],
         seed=options["seed"],
         time_scale=options["time_scale"],
         limits=_valid(parse_limits, options["limits"]),

@@ -12,7 +12,16 @@ from batchrun.manifest import Source, load
 
 SAMPLES = pathlib.Path(__file__).parents[2] / "manifests"
 WITH = {"samples.csv": ("samples.defaults.yaml",)}
-COUNTS = {"samples.csv": 8, "cohort.yaml": 50, "panel.jsonl": 6, "native-batch.json": 4, "retries.yaml": 3}
+#: Sheets that others of them name.
+SHEETS = {"nf-core.samplesheet.csv"}
+COUNTS = {
+    "samples.csv": 8,
+    "cohort.yaml": 50,
+    "panel.jsonl": 6,
+    "native-batch.json": 4,
+    "retries.yaml": 3,
+    "nf-core.yaml": 3,
+}
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -44,5 +53,5 @@ def test_the_bad_sample_shows_a_dozen_mistakes():
 
 
 def test_every_sample_is_tested():
-    known = {*COUNTS, "bad.yaml", *(name for names in WITH.values() for name in names)}
+    known = {*COUNTS, *SHEETS, "bad.yaml", *(name for names in WITH.values() for name in names)}
     assert {path.name for path in SAMPLES.iterdir()} == known

@@ -125,8 +125,10 @@ class _Maker:
                     f"column {shown(name)} is {shown(first[index])} on line {filling.lines[0]}, "
                     f"but {shown(cells[index])} on line {filling.lines[-1]}"
                 )
+                own = f"{{{printable(name)}}}"
                 cure = (
-                    f"put {{{printable(name)}}} into a list, which has one of each line, or group by it too"
+                    f"put {own} into a list, which has one of each line, such as --parameter "
+                    f"'NAME:json=[\"{own}\"]', or group by it too"
                 )
                 filling.report_all((), message, cure)
 

@@ -1,12 +1,14 @@
-"""Rows that are DELETED although their runs are there, as people meet them: retry, delete, run."""
+"""Rows that are DELETED although their runs are there, as people meet them: retry, delete, verify."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import timedelta
 from typing import Any
 
 import anyio
+import apsw
 
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
@@ -123,3 +125,44 @@ def test_delete_looks_once_more_for_what_is_not_there(shell, simulate):
     assert "1 run is not there: one look more in 1 s" in done.stderr
     assert "2 runs deleted" in done.stdout
     assert {run["status"] for run in simulated.state()["runs"]} == {"DELETED"}
+
+
+def test_an_old_copy_of_the_ledger_is_held_against_the_service(shell, simulate):
+    simulated, command = begun(shell, simulate, "--time-scale", "0.0002", rows=4)
+    mistake(shell)
+    until(lambda: {run["status"] for run in simulated.state()["runs"]} == {"COMPLETED"})
+    verify = ("ledger", "verify", "--online", "--endpoint-url", simulated.url)
+    simulated.script("GetRun:ResourceNotFoundException@*-s003=1x,ListRuns:AccessDeniedException=1x")
+    done = shell.run(*verify)
+    assert done.returncode == 3
+    assert "4 entries in 1 batch" in done.stdout
+    assert "cohort: 2 ended since, 1 not there, 1 there after all" in done.stdout
+    assert "ended since: 2 COMPLETED; 'batchrun run' records it" in done.stdout
+    assert "not there: s003; 'batchrun run' looks again" in done.stdout
+    assert "there after all, COMPLETED: the run of s000; it has its row again" in done.stderr
+    again = shell.run(*verify, "--json", "cohort")
+    told = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [one["message_type"] for one in told] == ["verify", "online"]
+    assert (told[1]["ended"], told[1]["missing"], told[1]["reappeared"]) == ({"COMPLETED": 3}, [], [])
+    assert shell.run(*command).returncode == 0
+    assert_agreement(shell.results(), simulated)
+    settled = shell.run(*verify)
+    assert (settled.returncode, settled.stderr) == (0, "")
+    assert "nothing to compare" in settled.stdout
+
+
+def test_only_what_is_sound_is_held_against_the_service(shell, simulate):
+    simulated, _ = begun(shell, simulate, "--time-scale", "1")
+    verify = ("ledger", "verify", "--online", "--endpoint-url", simulated.url)
+    assert "cohort: 2 going on" in shell.run(*verify).stdout
+    elsewhere = shell.run(*verify, "--region", "eu-west-1")
+    assert elsewhere.returncode == 2
+    assert "has its runs in us-east-1" in elsewhere.stderr
+    alone = shell.run("ledger", "verify", "cohort")
+    assert alone.returncode == 2
+    assert "give --online" in alone.stderr
+    with contextlib.closing(apsw.Connection(str(shell.folder / "batchrun.db"))) as connection:
+        connection.execute("UPDATE entries SET run_uuid = 'x' WHERE id = 's001'")
+    calls = simulated.calls("GetRun")
+    assert shell.run(*verify).returncode == 5
+    assert simulated.calls("GetRun") == calls

@@ -1,4 +1,4 @@
-"""Looking for the runs of rows that are DELETED, and deleting runs that may be gone already."""
+"""Looking for the runs of rows that are DELETED, deleting those that may be, and comparing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from batchrun.engine.comparing import compare
 from batchrun.engine.deleter import Deleted, Deleter
 from batchrun.engine.looking import LISTED, Looked, look_for
 from batchrun.errors import ServiceUnusableError
+from batchrun.model.events import Event, Intended, Removed
 from batchrun.model.limits import Mode
+from batchrun.model.transitions import apply
+from batchrun.ports.ledger import Step
 from batchrun.simulator import parse_faults
 from tests.engine.launching import Bench, bench, rows
 from tests.world import simulated, start
@@ -165,3 +169,28 @@ async def test_an_id_that_is_another_runs_is_never_deleted(tmp_path):
         done = await delete(it)
         assert [one.run_id for one in done.gone] == [stranger.id]
         assert it.simulator.state().runs[-1].status != "DELETED"
+
+
+async def record(it: Bench, number: int, event: Event) -> None:
+    lease = await it.take_in(rows(8))
+    entry = (await it.entries())[f"row-{number:04}"]
+    await it.ledger.record(lease, [Step(event=event, entry=apply(entry, event))])
+    await it.ledger.release(lease)
+
+
+async def test_rows_are_held_against_the_service_and_nothing_is_written(tmp_path):
+    async with bench(tmp_path) as it:
+        await started(it, 6)
+        await started(it, 7, after=0)
+        await remove(it, 4)
+        await remove(it, 5)
+        for number in (3, 5):
+            await record(it, number, Removed(at=it.clock.utcnow(), message="404"))
+        await record(it, 7, Intended(at=it.clock.utcnow()))
+        it.simulator.script(*parse_faults("GetRun:ValidationException@*-0002"))
+        before = await it.entries()
+        found = await compare("cohort", ledger=it.ledger, service=it.service, at_once=2)
+        assert await it.entries() == before
+        assert (found.going, found.ended, found.missing) == (1, {"COMPLETED": 2}, ["row-0004"])
+        assert ([entry.id for entry, _ in found.deleted.there], found.gone) == (["row-0003"], 1)
+        assert (found.doubtful, list(found.unknown)) == (["row-0007"], ["row-0002"])

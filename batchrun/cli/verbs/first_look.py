@@ -54,15 +54,25 @@ async def first_look(
     deleted = [entry for entry in entries if entry.state is State.DELETED]
     if not deleted:
         return FirstLook()
-    looked = await _looked(batch, deleted, options)
+    looked = await give_back(
+        ledger, batch, await _looked(batch, deleted, options), is_dry_run=options["dry_run"]
+    )
+    for why in sorted(set(looked.unknown.values())):
+        ids = [id_ for id_, reason in looked.unknown.items() if reason == why]
+        complain(printable(f"left out: {shortened(ids)}: {why}; try again in a minute"))
+    return looked
+
+
+async def give_back(ledger: Ledger, batch: Batch, looked: Looked, *, is_dry_run: bool = False) -> FirstLook:
+    """Give DELETED rows back to those of their runs that are there, and say so."""
     at = SystemClock().utcnow()
     back: dict[str, Entry] = {}
     for entry, run in looked.there:
         for event in after_reappearing(run, at):
             back[entry.id] = apply(back.get(entry.id, entry), event)
-    if not options["dry_run"]:
+    if back and not is_dry_run:
         await ledger.give_back(batch.name, [run for _, run in looked.there], at=at)
-    _tell(back.values(), looked.unknown, is_done=not options["dry_run"])
+    _tell(back.values(), "would have" if is_dry_run else "has")
     return FirstLook(back=back, unknown={entry.id: why for entry, why in looked.unknown})
 
 
@@ -78,15 +88,9 @@ async def _looked(batch: Batch, deleted: Sequence[Entry], options: Mapping[str, 
         return await look_for(deleted, service=service, at_once=options["concurrency"])
 
 
-def _tell(back: Iterable[Entry], unknown: Iterable[tuple[Entry, str]], *, is_done: bool) -> None:
+def _tell(back: Iterable[Entry], has: str) -> None:
     there: defaultdict[str, list[str]] = defaultdict(list)
     for entry in back:
         there[entry.run.status if entry.run else ""].append(entry.id)
     for status, ids in there.items():
-        has = "has" if is_done else "would have"
         complain(printable(f"there after all, {status}: the run of {shortened(ids)}; it {has} its row again"))
-    unsure: defaultdict[str, list[str]] = defaultdict(list)
-    for entry, why in unknown:
-        unsure[why].append(entry.id)
-    for why, ids in unsure.items():
-        complain(printable(f"left out: {shortened(ids)}: {why}; try again in a minute"))

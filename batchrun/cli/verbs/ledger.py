@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, READ_RATE, SERVICE, option
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, MANIFEST, OUTPUT, READ_RATE, SERVICE, option
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import emit, say
-from batchrun.errors import LedgerError
+from batchrun.errors import LedgerError, UsageError
 from batchrun.report.json_names import with_old_names
 
 if TYPE_CHECKING:
@@ -30,16 +30,39 @@ def ledger() -> None:
 
 
 @ledger.command(epilog="Read on: 'batchrun help ledger'.")
+@BATCH
+@option(
+    "--online",
+    is_flag=True,
+    show_default=False,
+    help="Then compare BATCH, or every batch, with the service, in its own region. A run that was taken for "
+    "deleted and is there after all has its row again.",
+)
 @LEDGER
-@option("--json", "as_json", is_flag=True, show_default=False, help="JSON lines on stdout, one object each.")
-def verify(**options: Any) -> None:
+@READ_RATE
+@CONCURRENCY
+@SERVICE
+@OUTPUT
+@click.pass_context
+def verify(context: click.Context, /, **options: Any) -> None:
     """
-    Check the ledger; change nothing.
+    Check the ledger; without --online it changes nothing and calls nobody.
 
     Asks SQLite whether the file is whole, and lives through every entry's history again: one requestId for
     each attempt, one entry for each run, nothing after an end, and that its events add up to what is stored.
     Works beside a running launcher. Exits with 5 where something is wrong, naming the entry and the cure.
+    With --online it exits with 3 where something is left for 'batchrun run', such as runs that ended since.
     """
+    if options["batch"] is not None and not options["online"]:
+        raise UsageError("the file is checked whole: leave BATCH out, or give --online to compare that batch")
+    _verify(options)
+    if options["online"]:
+        from batchrun.cli.verbs.compare import compare_online  # noqa: PLC0415 (imports the engine)
+
+        context.exit(anyio.run(compare_online, options))
+
+
+def _verify(options: dict[str, Any]) -> None:
     from batchrun.ledger.verify import Verification  # noqa: PLC0415
 
     verification = Verification(options["ledger"])

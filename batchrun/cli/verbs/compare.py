@@ -1,0 +1,108 @@
+"""
+What ``batchrun ledger verify --online`` does: hold a ledger against the service, batch by batch.
+
+Belongs here: which batches, what is written of what was found, and the words. Does not: options (``ledger``),
+looking (``engine.comparing``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from batchrun.api.session import Session
+from batchrun.cli.choice import shortened
+from batchrun.cli.exits import Exit, worst
+from batchrun.cli.launching.logs import configure
+from batchrun.cli.options import output, target
+from batchrun.cli.printable import printable
+from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.verbs.first_look import FirstLook, give_back
+from batchrun.cli.verbs.status import find_batch
+from batchrun.engine.comparing import Comparison, compare
+from batchrun.ledger import open_ledger
+from batchrun.model.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchrun.ports.ledger import Batch, Ledger
+
+
+async def compare_online(options: Mapping[str, Any]) -> Exit:
+    """
+    Compare a batch, or each, with the service, and give rows back to runs that are there after all.
+
+    Returns:
+        WORK_LEFT where something is left for 'batchrun run' or for a second try.
+
+    Raises:
+        UsageError, ServiceUnusableError: The service cannot be asked.
+    """
+    shown = output(options)
+    configure(verbosity=shown.verbosity, as_json=shown.log_format == "json")
+    async with await open_ledger(options["ledger"]) as ledger:
+        name = options["batch"]
+        batches = await ledger.batches() if name is None else [await find_batch(ledger, name)]
+        codes = [await _compare(ledger, batch, options) for batch in batches]
+    return worst([Exit.OK, *codes])
+
+
+async def _compare(ledger: Ledger, batch: Batch, options: Mapping[str, Any]) -> Exit:
+    reached = target(options)
+    # Each batch's runs are in its own region; one that is named is the user's word.
+    reached = replace(reached, region=reached.region or batch.region)
+    async with Session(options["ledger"], target=reached, read_rate=options["read_rate"]) as session:
+        service = await session.service_of(batch)
+        found = await compare(batch.name, ledger=ledger, service=service, at_once=options["concurrency"])
+    looked = await give_back(ledger, batch, found.deleted)
+    (_emit if options["as_json"] else _tell)(batch.name, found, looked)
+    return Exit.WORK_LEFT if _is_work_left(found, looked) else Exit.OK
+
+
+def _is_work_left(found: Comparison, looked: FirstLook) -> bool:
+    is_back = any(entry.state is State.ACTIVE for entry in looked.back.values())
+    return bool(found.ended or found.missing or found.doubtful or found.unknown or is_back)
+
+
+def _emit(batch: str, found: Comparison, looked: FirstLook) -> None:
+    emit(
+        "online",
+        batch=batch,
+        going=found.going,
+        ended=dict(found.ended),
+        missing=found.missing,
+        reappeared=list(looked.back),
+        gone=found.gone,
+        doubtful=found.doubtful,
+        unknown=found.unknown,
+    )
+
+
+def _tell(batch: str, found: Comparison, looked: FirstLook) -> None:
+    there = len(looked.back)
+    numbers = {
+        "going on": found.going,
+        "ended since": found.ended.total(),
+        "not there": len(found.missing),
+        "there after all": there,
+        "deleted": found.gone,
+        "in doubt": len(found.doubtful),
+        "not known": len(found.unknown),
+    }
+    told = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
+    say(f"{printable(batch)}: {told or 'nothing to compare with the service'}")
+    if found.ended:
+        statuses = ", ".join(f"{number} {printable(status)}" for status, number in found.ended.most_common())
+        say(f"  ended since: {statuses}; 'batchrun run' records it")
+    if found.missing:
+        say(f"  not there: {_named(found.missing)}; 'batchrun run' looks again before it believes that")
+    if found.doubtful:
+        say(f"  sent, and the answer was lost: {_named(found.doubtful)}; 'batchrun run' settles it")
+    for why in sorted(set(found.unknown.values())):
+        ids = [id_ for id_, reason in found.unknown.items() if reason == why]
+        complain(printable(f"not known: {shortened(ids)}: {why}; try again in a minute"))
+
+
+def _named(ids: Sequence[str]) -> str:
+    return printable(shortened(ids))

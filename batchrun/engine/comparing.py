@@ -1,0 +1,80 @@
+"""
+How a batch's rows stand at the service, beside what the ledger says of them.
+
+Belongs here: which rows are asked for, and what the answers say beside the ledger. Does not: the calls
+(``looking``), what is done about a difference (``cli``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from batchrun.engine.looking import Looked, look_for
+from batchrun.model.states import Outlook, State, outlook
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from batchrun.model.entry import Entry
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.service import HealthOmics
+
+_PAGE: Final = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class Comparison:
+    """One batch, here and there. A row is in one place only; ids come in the ledger's order."""
+
+    going: int = 0  #: ACTIVE here, and their runs go on there
+    ended: Counter[str] = field(default_factory=Counter)  #: ACTIVE here, ended there, by the run's status
+    missing: list[str] = field(default_factory=list)  #: ACTIVE here, and the service does not know the run
+    gone: int = 0  #: DELETED here, and not there either
+    deleted: Looked = field(default_factory=Looked)  #: DELETED here: what looking for them found
+    doubtful: list[str] = field(default_factory=list)  #: SUBMITTING: the service may have a run of theirs
+    unknown: dict[str, str] = field(default_factory=dict)  #: why nobody can tell, by id
+
+    def add_active(self, looked: Looked) -> None:
+        """Take in what looking for ACTIVE rows found."""
+        for _, run in looked.there:
+            if outlook(run.status) is Outlook.GOING:
+                self.going += 1
+            else:
+                self.ended[run.status] += 1
+        self.missing += [entry.id for entry in looked.gone]
+        self.unknown |= {entry.id: why for entry, why in looked.unknown}
+
+    def add_deleted(self, looked: Looked) -> None:
+        """Take in what looking for DELETED rows found."""
+        self.gone += len(looked.gone)
+        self.deleted.there += looked.there
+        self.unknown |= {entry.id: why for entry, why in looked.unknown}
+
+
+async def compare(batch: str, *, ledger: Ledger, service: HealthOmics, at_once: int) -> Comparison:
+    """
+    Ask for the runs of the rows that are ACTIVE or DELETED; nothing is written.
+
+    Rows that ended otherwise were seen to end, and are not asked for; neither are those that this ledger
+    has not sent, whatever another one may have started for them.
+
+    Raises:
+        ServiceUnusableError: The service cannot be used, or a permission is missing.
+    """
+    found = Comparison()
+    async for page in _pages(batch, State.ACTIVE, ledger):
+        found.add_active(await look_for(page, service=service, at_once=at_once))
+    async for page in _pages(batch, State.DELETED, ledger):
+        found.add_deleted(await look_for(page, service=service, at_once=at_once))
+    async for page in _pages(batch, State.SUBMITTING, ledger):
+        found.doubtful += [entry.id for entry in page]
+    return found
+
+
+async def _pages(batch: str, state: State, ledger: Ledger) -> AsyncIterator[Sequence[Entry]]:
+    after = -1
+    while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
+        yield page
+        after = page[-1].position

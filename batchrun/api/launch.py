@@ -130,6 +130,11 @@ class Launch:
         return self._launcher is not None
 
     @property
+    def goes_on(self) -> bool:
+        """Whether there is something to stop."""
+        return self._launcher is not None and not self._over.is_set()
+
+    @property
     def tally(self) -> Tally:
         """The batch in numbers, live."""
         if self._launcher is None or not self._begun.is_set():

@@ -7,10 +7,8 @@ not: what is done to what was chosen.
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections import defaultdict
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +17,7 @@ import click
 from batchrun.cli.completion import conditions, rows
 from batchrun.cli.options import option, stacked
 from batchrun.cli.printable import printable
+from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import say
 from batchrun.cli.values import Lines
 from batchrun.errors import UsageError
@@ -28,7 +27,7 @@ from batchrun.report.own_columns import TASK_REASON
 from batchrun.report.results import View, earlier_rows, latest_row, status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from batchrun.model.entry import Entry
     from batchrun.model.states import State
@@ -139,9 +138,9 @@ def is_agreed(options: Mapping[str, Any], question: str) -> bool:
     """
     if options["yes"]:
         return True
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("nobody can be asked here: give --yes to go ahead, or --dry-run to look first")
-    with _interruptible():
+    with interruptible():
         return click.confirm(question, err=True)
 
 
@@ -188,19 +187,9 @@ def shortened(ids: Sequence[str]) -> str:
     return ", ".join(ids[:_SHOWN]) + more
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let the first Ctrl-C end a question: an event loop's own handler waits for whoever blocks the loop."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _listed(path: str) -> list[str]:
     try:
-        with click.open_file(path, encoding="utf-8") as file:
+        with interruptible(), click.open_file(path, encoding="utf-8") as file:
             return [line.strip() for line in file if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--ids-from {path} cannot be read: {error}") from error

@@ -7,7 +7,6 @@ Belongs here: the group, and the last line of defence. Does not: any verb.
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from batchrun import __version__
+from batchrun.cli import signals
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.foreign_logs import silence
 from batchrun.cli.options import option
@@ -106,8 +106,8 @@ def cli(**_options: Any) -> None:
 
 def main() -> NoReturn:
     """Run the command line and end the process with the exit code that says how it went."""
-    # Until a launch listens itself, SIGTERM ends the process as Ctrl-C does: with a word and an exit code.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGTERM ends the process as Ctrl-C does: with a word and an exit code.
+    signals.default()
     silence()
     try:
         code = cli.main(prog_name="batchrun", standalone_mode=False)
@@ -136,7 +136,10 @@ def _end(error: BaseException) -> int:
             error.show()
             return Exit.INPUT
         case click.Abort() | KeyboardInterrupt():
-            complain("\nstopped; nothing is lost")
+            # click has ended the line on which ^C stands already.
+            complain(
+                "stopped; nothing is lost" if isinstance(error, click.Abort) else "\nstopped; nothing is lost"
+            )
             return Exit.WORK_LEFT
         case SystemExit(code=int(code)):
             return code

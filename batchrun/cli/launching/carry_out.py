@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from batchrun.api.session import Session
-from batchrun.cli.launching.launch import listen
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.launching.results_file import write_results
+from batchrun.cli.launching.stopping import Stopping
 from batchrun.cli.options import output, target
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporter
 from batchrun.cli.showing.summary import counts
+from batchrun.cli.signals import heard
 from batchrun.cli.speak import complain, say
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError
@@ -52,8 +53,9 @@ async def carry_out(batch: str, results: OutputFile, options: dict[str, Any]) ->
         while await _is_left(session, batch):
             try:
                 async with session.cancelling(batch, limits=_limits(options)) as held:
-                    await _conducted(held, shown)
-                    await write_results(held, results)
+                    with heard(Stopping([held])):
+                        await _conducted(held, shown)
+                        await write_results(held, results)
                     if not (shown.as_json or shown.quiet):
                         say(f"results: {results.path}")
             except LeaseHeldError:
@@ -78,7 +80,6 @@ async def _conducted(held: Launch, shown: Output) -> Ended:
     reporter: Reporter = kind(held.batch, progress, clock)
     held.observe(reporter)
     async with anyio.create_task_group() as aside:
-        aside.start_soon(listen, [held])
         aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
         with suppress(Exception):  # raised below, where no task group wraps it
             await held.wait()

@@ -18,7 +18,6 @@ from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launching.launch import (
     conduct,
     launching,
-    listen,
     prepared,
     session,
     tell_held,
@@ -26,7 +25,9 @@ from batchrun.cli.launching.launch import (
 )
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.launching.manifests import loaded_folder
+from batchrun.cli.launching.stopping import Stopping
 from batchrun.cli.printable import printable
+from batchrun.cli.signals import hear
 from batchrun.cli.speak import complain
 from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, InputError, LeaseHeldError, UsageError
@@ -95,16 +96,14 @@ class _Together:
         read = tuple(path for manifest in manifests for path in manifest.read)
         inputs = Inputs(ledger=self._job.ledger, read=read)
         prepared_ones = [(manifest, self._prepared(manifest.batch, inputs)) for manifest in manifests]
-        async with anyio.create_task_group() as aside:
-            async with anyio.create_task_group() as batches:
-                for manifest, around in prepared_ones:
-                    await batches.start(self._one, manifest, around)
-                if self._refused:
-                    batches.cancel_scope.cancel()
-                else:
-                    aside.start_soon(listen, self._held)
-                    self._may_launch.set()
-            aside.cancel_scope.cancel()
+        async with anyio.create_task_group() as batches:
+            for manifest, around in prepared_ones:
+                await batches.start(self._one, manifest, around)
+            if self._refused:
+                batches.cancel_scope.cancel()
+            else:
+                hear(Stopping(self._held))
+                self._may_launch.set()
         if self._refused:
             wrong = (f"{', '.join(batches)}: {text}" for text, batches in self._refused.items())
             raise UsageError("\n  ".join(["nothing was submitted:", *wrong]))

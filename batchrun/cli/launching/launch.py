@@ -8,7 +8,6 @@ things are opened and closed (``api``), what happens in between (``engine``).
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -25,11 +24,13 @@ from batchrun.cli.launching.logs import configure
 from batchrun.cli.launching.manifests import loaded
 from batchrun.cli.launching.metrics_file import MetricsFile
 from batchrun.cli.launching.results_file import results_output, write_results
+from batchrun.cli.launching.stopping import Stopping
 from batchrun.cli.launching.telling import Telling
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter
 from batchrun.cli.showing.summary import tell_end
+from batchrun.cli.signals import hear
 from batchrun.cli.speak import complain, emit
 from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, ServiceError, StorageError
@@ -37,7 +38,7 @@ from batchrun.points import Point
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from batchrun.api.launch import Ended, Launch
@@ -119,6 +120,7 @@ async def _launched(job: Job, manifest: Manifest) -> Exit:
         session(job, clock) as work,
         launching(job, work, manifest) as held,
     ):
+        hear(Stopping([held]))
         return await conduct(job, held, around, clock)
 
 
@@ -221,8 +223,6 @@ async def _followed(job: Job, held: Launch, around: Around, progress: Progress, 
     held.observe(reporter)
     await around.telling.begin(held)
     async with anyio.create_task_group() as aside:
-        if around.is_alone:
-            aside.start_soon(listen, [held])
         aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
         aside.start_soon(around.metrics.run, held, progress)
         aside.start_soon(around.telling.watch, held)
@@ -255,19 +255,3 @@ def _is_drawn(output: Output) -> bool:
     """Tell whether a launch that has the terminal to itself is drawn on it."""
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return is_terminal and not output.as_json and not output.quiet
-
-
-async def listen(launches: Sequence[Launch]) -> None:
-    """The first signal drains, the second leaves at once; until cancelled."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        is_first = True
-        async for number in signals:
-            if is_first:
-                _tell_stopping(number)
-            for held in launches:
-                held.stop() if is_first else held.abandon()
-            is_first = False
-
-
-def _tell_stopping(number: signal.Signals) -> None:
-    complain(f"stopping on {number.name}: waiting for calls in the air; runs go on; once more leaves at once")

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import emit
 from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest import Format, Manifest, Source, load, loaded_together, manifests_in
@@ -77,7 +78,8 @@ def loaded(wanted: Source, *, as_json: bool, places: RowPlaces | None = None) ->
         ManifestError: It has problems.
     """
     try:
-        return load(wanted, places=places)
+        with interruptible():  # it may wait for whoever writes to standard input or a pipe
+            return load(wanted, places=places)
     except ManifestError as error:
         if as_json:
             emit_problems(error)
@@ -98,7 +100,8 @@ def loaded_folder(
         try:
             paths = manifests_in(wanted.path, besides=[*wanted.defaults, *besides])
             sources = [replace(wanted, path=path) for path in paths]
-            manifests = stack.enter_context(loaded_together(sources))
+            with interruptible():
+                manifests = stack.enter_context(loaded_together(sources))
         except ManifestError as error:
             if as_json:
                 emit_problems(error)

@@ -7,13 +7,13 @@ Belongs here: the moments. Does not: whether something is worth telling (``model
 
 from __future__ import annotations
 
-import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import structlog
 
+from batchrun.cli.signals import heard
 from batchrun.errors import BatchrunError
 from batchrun.ledger import open_ledger
 from batchrun.model.tally import Tally
@@ -80,10 +80,9 @@ class Telling:
 
     async def _end(self, ledger: Ledger, tally: Tally, words: Words, *, needs_somebody: bool) -> None:
         teller = self._teller(ledger)
-        async with anyio.create_task_group() as aside:
-            aside.start_soon(_listen, teller)
+        # A signal ends the hooks, not the launch, which has its exit code by now.
+        with heard(lambda _number: teller.cut_short()):
             await teller.end(tally, words, needs_somebody=needs_somebody)
-            aside.cancel_scope.cancel()
 
     def _facts(self, **facts: Any) -> summary.Launch:
         return summary.Launch(started_at=self._started_at, results=self._results, **facts)
@@ -97,10 +96,3 @@ class Telling:
         return Message(
             notice=notice, batch=self._batch, title=found.title, text=found.text, summary=found.facts()
         )
-
-
-async def _listen(teller: Teller) -> None:
-    """A signal ends the hooks, not the launch, which has its exit code by now."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _number in signals:
-            teller.cut_short()

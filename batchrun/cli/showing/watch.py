@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 from typing import IO, TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ import anyio
 
 from batchrun.cli.exits import Exit
 from batchrun.cli.showing.overview_lines import details, facts, summary
+from batchrun.cli.signals import heard
 from batchrun.cli.speak import emit, say
 from batchrun.clock import SystemClock
 from batchrun.model.states import State
@@ -47,18 +47,9 @@ async def watch(ledger: Ledger, batch: Batch, *, as_json: bool) -> Exit:
 
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
     is_drawn = is_terminal and not as_json and os.environ.get("TERM") != "dumb"
-    ended = Exit.OK
-    async with anyio.create_task_group() as aside:
-        aside.start_soon(_until_signal, aside.cancel_scope)
-        ended = await (_draw(look, clock) if is_drawn else _tell(look, clock, as_json=as_json))
-        aside.cancel_scope.cancel()
-    return ended
-
-
-async def _until_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
+    with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
+        return await (_draw(look, clock) if is_drawn else _tell(look, clock, as_json=as_json))
+    return Exit.OK  # a signal came
 
 
 async def _tell(look: Look, clock: Clock, *, as_json: bool) -> Exit:

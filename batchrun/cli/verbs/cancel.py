@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import click
 
 from batchrun.cli.choice import (
@@ -32,6 +31,7 @@ from batchrun.cli.options import (
     option,
 )
 from batchrun.cli.printable import printable
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
@@ -74,7 +74,7 @@ def cancel(context: click.Context, /, **options: Any) -> None:
     Shows what it will do, and asks. What was asked for is kept in the ledger: a launcher that is running
     takes note within seconds and carries it out, else this command does, and waits for the runs' ends.
     """
-    context.exit(anyio.run(_cancel, options))
+    context.exit(run_async(_cancel, options))
 
 
 async def _cancel(options: dict[str, Any]) -> Exit:

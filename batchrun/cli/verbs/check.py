@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
 from batchrun.cli.launching.policy import retry_facts, tell_retries
 from batchrun.cli.options import MANIFEST, OUTPUT, READ_RATE, SERVICE, option, stacked
 from batchrun.cli.printable import printable
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.values import seconds
 from batchrun.errors import ManifestError, UsageError
@@ -94,7 +94,7 @@ def _asked(manifest: Manifest, places: RowPlaces, options: dict[str, Any]) -> An
         read_timeout=options["timeout"],
     )
     questions = Questions(target=target, read_rate=options["read_rate"], inputs=options["inputs"])
-    answers = anyio.run(examine, manifest, places, questions)
+    answers = run_async(examine, manifest, places, questions)
     for warning in answers.warnings:
         complain(f"warning: {printable(warning)}")
     try:

@@ -16,6 +16,7 @@ from batchrun.cli.options import BATCH, LEDGER, OUTPUT, READ_RATE, SAFE_CSV, SER
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.cost_lines import facts, lines
 from batchrun.cli.showing.output_file import STDOUT, drafted, named
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.values import OutputPath
 from batchrun.cli.verbs.forecast import forecast
@@ -100,7 +101,7 @@ def costs(context: click.Context, /, **options: Any) -> None:
     Asks the service what each run used, once; a second time it calls nobody. Stopped, it loses nothing: the
     same command goes on.
     """
-    context.exit(anyio.run(_costs, options))
+    context.exit(run_async(_costs, options))
 
 
 async def _costs(options: dict[str, Any]) -> Exit:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import click
 
 from batchrun.cli.choice import (
@@ -21,6 +20,7 @@ from batchrun.cli.choice import (
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, OUTPUT, READ_RATE, SERVICE, target
 from batchrun.cli.printable import printable
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.values import seconds
 from batchrun.cli.verbs.first_look import first_look
@@ -61,7 +61,7 @@ def delete(context: click.Context, /, **options: Any) -> None:
     Shows what it will do, and asks. Runs that go on are left alone. Conditions speak of each run by itself.
     What was taken for deleted is looked for first: a run that is there after all has its row again.
     """
-    context.exit(anyio.run(_delete, options))
+    context.exit(run_async(_delete, options))
 
 
 async def _delete(options: dict[str, Any]) -> Exit:

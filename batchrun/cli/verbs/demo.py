@@ -9,11 +9,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import click
 
 import batchrun
 from batchrun.cli.options import OUTPUT
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import say
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def demo(context: click.Context, /, **options: Any) -> None:
         os.environ.pop(name, None)
     os.environ.update(_ENVIRONMENT)
     folder = Path(tempfile.mkdtemp(prefix="batchrun-demo-"))
-    context.exit(anyio.run(_demo, folder, options))
+    context.exit(run_async(_demo, folder, options))
 
 
 async def _demo(folder: Path, options: dict[str, Any]) -> Exit:

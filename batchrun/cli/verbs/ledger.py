@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
 from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, MANIFEST, OUTPUT, READ_RATE, SERVICE, option
 from batchrun.cli.printable import printable
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
 from batchrun.errors import LedgerError, UsageError
 from batchrun.report.json_names import with_old_names
@@ -59,7 +59,7 @@ def verify(context: click.Context, /, **options: Any) -> None:
     if options["online"]:
         from batchrun.cli.verbs.compare import compare_online  # noqa: PLC0415 (imports the engine)
 
-        context.exit(anyio.run(compare_online, options))
+        context.exit(run_async(compare_online, options))
 
 
 def _verify(options: dict[str, Any]) -> None:
@@ -131,4 +131,4 @@ def rebuild(**options: Any) -> None:
     """
     from batchrun.cli.verbs.recover import Recovery, recover  # noqa: PLC0415 (botocore takes half a second to import)
 
-    anyio.run(recover, Recovery.of(options))
+    run_async(recover, Recovery.of(options))

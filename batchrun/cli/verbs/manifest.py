@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import anyio
 import click
 
 from batchrun.cli.options import MANIFEST, SERVICE, option, stacked
+from batchrun.cli.signals import run_async
 from batchrun.cli.values import Duration, OutputPath
 
 _HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -114,7 +114,7 @@ def init(**options: Any) -> None:
     """
     from batchrun.cli.verbs.new_manifest import NewManifest, initialise  # noqa: PLC0415 (loads aiobotocore)
 
-    anyio.run(initialise, NewManifest.of(options))
+    run_async(initialise, NewManifest.of(options))
 
 
 @manifest.command(

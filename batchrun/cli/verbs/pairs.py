@@ -11,11 +11,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-import anyio
-
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import manifest_kind
 from batchrun.cli.showing.output_file import STDOUT, drafted, named
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, say
 from batchrun.cli.time_limit import limited
 from batchrun.cli.verbs.convert import output_format
@@ -97,7 +96,7 @@ def pair(wish: Wish) -> None:
     with limited(wish.naming.pattern) as match:
         pairs = Pairs(naming=wish.naming, match=match)
         if wish.source.startswith(_S3):
-            anyio.run(_list, wish, pairs, problems)
+            run_async(_list, wish, pairs, problems)
         else:
             _read(wish, pairs, problems)
     pairs.check(problems)

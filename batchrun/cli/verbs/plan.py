@@ -15,6 +15,7 @@ from batchrun.cli.choice import Choice
 from batchrun.cli.launching.policy import retry_facts, tell_retries
 from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, option
 from batchrun.cli.printable import printable
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
 from batchrun.cli.values import seconds
 from batchrun.cli.verbs import forecast
@@ -94,7 +95,7 @@ def plan(**options: Any) -> None:
 
 
 def _plan(manifest: Manifest, options: dict[str, Any]) -> None:
-    _tell(manifest, anyio.run(_compare, manifest, options), options)
+    _tell(manifest, run_async(_compare, manifest, options), options)
 
 
 async def _compare(manifest: Manifest, options: dict[str, Any]) -> _Compared:

@@ -16,6 +16,7 @@ import click
 from batchrun.cli.options import option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import drafted, named
+from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain
 from batchrun.errors import UsageError
 from batchrun.model.prices import checked, written
@@ -109,7 +110,7 @@ def read_prices(path: str, region: str | None) -> Prices:
 
 def _text(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
+        with interruptible(), Path(path).open("rb") as file:
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             raise UsageError(f"--prices {path}: it is larger than any list of prices; give another file")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import anyio
 import click
 
 from batchrun.api.reading import open_ledger
 from batchrun.cli.options import BATCH, LEDGER, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import named
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import say, swallow
 from batchrun.cli.values import OutputPath
 from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
@@ -44,7 +44,7 @@ def report(**options: Any) -> None:
     asked about. It needs no network. The file is replaced as a whole. BATCH may be left out where the ledger
     has only one.
     """
-    anyio.run(_report, options)
+    run_async(_report, options)
 
 
 async def _report(options: dict[str, Any]) -> None:

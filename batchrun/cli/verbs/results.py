@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import click
 
 from batchrun.api.reading import open_ledger
@@ -17,6 +16,7 @@ from batchrun.cli.completion import columns, conditions
 from batchrun.cli.options import BATCH, LEDGER, SAFE_CSV, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import STDOUT, named
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, say, swallow
 from batchrun.cli.values import Lines, OutputPath
 from batchrun.cli.verbs.status import find_batch
@@ -113,7 +113,7 @@ def results(**options: Any) -> None:
 
     The file is replaced as a whole. BATCH may be left out where the ledger has only one.
     """
-    anyio.run(_results, options)
+    run_async(_results, options)
 
 
 async def _results(options: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import click
 
 from batchrun.cli.choice import (
@@ -21,6 +20,7 @@ from batchrun.cli.choice import (
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, option
 from batchrun.cli.printable import printable
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import FirstLook, first_look
 from batchrun.cli.verbs.status import find_batch
@@ -75,7 +75,7 @@ def retry(context: click.Context, /, **options: Any) -> None:
     within seconds. What succeeded or goes on is left alone. What was taken for deleted is looked for first: a
     run that is there after all has its row again.
     """
-    context.exit(anyio.run(_retry, options))
+    context.exit(run_async(_retry, options))
 
 
 async def _retry(options: dict[str, Any]) -> Exit:

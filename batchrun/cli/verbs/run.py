@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
 from batchrun.cli.launching.hooks import TOLD, hooks
@@ -22,6 +21,7 @@ from batchrun.cli.options import (
     output,
     target,
 )
+from batchrun.cli.signals import run_async
 from batchrun.cli.values import Duration, FailureLimit, Retry
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
@@ -135,7 +135,7 @@ def run(context: click.Context, /, **options: Any) -> None:
         refuse_for_folder(options, "batch", "results", "manifest_format")
     else:
         from batchrun.cli.launching.launch import launch  # noqa: PLC0415
-    context.exit(anyio.run(launch, _job(options)))
+    context.exit(run_async(launch, _job(options)))
 
 
 def _job(options: dict[str, Any]) -> Job:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import click
 
 from batchrun.api.reading import open_ledger
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.options import LEDGER, option
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
 from batchrun.cli.verbs.status import find_batch
 from batchrun.errors import UsageError
@@ -37,7 +37,7 @@ def show(**options: Any) -> None:
     ID may also be the uuid, the id or the ARN of a run of its. Everything comes from the ledger; nothing is
     called.
     """
-    anyio.run(_show, options)
+    run_async(_show, options)
 
 
 async def _show(options: dict[str, Any]) -> None:

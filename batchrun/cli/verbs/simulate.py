@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import click
 
 from batchrun.cli.options import option
+from batchrun.cli.signals import heard, run_async
 from batchrun.cli.speak import say
 from batchrun.cli.values import Duration
 from batchrun.errors import UsageError
@@ -87,20 +87,13 @@ def simulate(**options: Any) -> None:
     It speaks the service's own protocol: batchrun, boto3 and the AWS CLI work with it unchanged. What really
     happened can be read from /_simulator/state as JSON.
     """
-    anyio.run(_serve, _settings(options), options["host"], options["port"])
+    run_async(_serve, _settings(options), options["host"], options["port"])
 
 
 async def _serve(settings: Settings, host: str, port: int) -> None:
     from batchrun.simulator import run_forever  # noqa: PLC0415 (aiohttp is loaded only where it is needed)
 
-    async def until_signal() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _number in signals:
-                group.cancel_scope.cancel()
-                return
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(until_signal)
+    with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
         try:
             await run_forever(settings, host=host, port=port, ready=_tell)
         except OSError as error:

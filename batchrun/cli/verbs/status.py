@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
 from batchrun.api.reading import open_ledger
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, LEDGER, OUTPUT, option
 from batchrun.cli.showing.overview_lines import counted, details, facts, summary
+from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
@@ -47,7 +47,7 @@ def status(context: click.Context, /, **options: Any) -> None:
 
     Works beside a running launcher.
     """
-    context.exit(anyio.run(_status, options))
+    context.exit(run_async(_status, options))
 
 
 async def _status(options: dict[str, Any]) -> Exit:

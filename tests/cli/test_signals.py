@@ -1,0 +1,115 @@
+"""Signals while it reads, while it takes rows in, and beside a batch that has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.cli.conftest import BATCHRUN, Shell, end, until
+from tests.cli.ledgers import make
+
+NUMBERS = [signal.SIGINT, signal.SIGTERM]
+
+
+def ends_soon(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send a signal, and give what is said by the end, which must come within seconds."""
+    begun = time.monotonic()
+    code, said = end(process, number)
+    assert time.monotonic() - begun < 15
+    assert code == 3
+    assert "Traceback" not in said
+    assert "defect" not in said
+    return said
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("verb", ["run", "check", "plan"])
+def test_one_signal_ends_the_wait_for_standard_input(shell: Shell, verb: str, number: signal.Signals):
+    process = subprocess.Popen(
+        [*BATCHRUN, verb, "-", "--format", "csv", "--batch", "b"],
+        cwd=shell.folder,
+        env=shell.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    with process:
+        assert process.stdin is not None
+        process.stdin.write(b"id\n" * 40_000)  # more than the pipe holds: it reads by then
+        process.stdin.flush()
+        process.send_signal(number)
+        assert process.wait(15) == 3
+        assert process.stdout is not None
+        assert process.stdout.read() == b"\nstopped; nothing is lost\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["check", "f.csv"], ["run", "m.csv", "--defaults", "f.yaml"], ["cancel", "--ids-from", "f.txt"]],
+    ids=" ".join,
+)
+def test_one_signal_ends_the_wait_for_a_pipe(shell: Shell, words: list[str]):
+    make(shell.folder)
+    shell.write("m.csv", "id\na\n")
+    (name,) = [word for word in words if word.startswith("f.")]
+    os.mkfifo(shell.folder / name)
+    process = shell.start(*words)
+    with (shell.folder / name).open("w"):  # it has opened it by then
+        assert "stopped; nothing is lost" in ends_soon(process, signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_second_signal_leaves_at_once_while_rows_are_taken_in(
+    shell: Shell, simulate, number: signal.Signals
+):
+    simulated = simulate()
+    make(shell.folder)
+    with contextlib.closing(apsw.Connection(str(shell.folder / "batchrun.db"))) as other:
+        other.execute("BEGIN IMMEDIATE")  # so that taking in takes its time
+        process = shell.start("run", *shell.cohort(3), "--endpoint-url", simulated.url, "--batch", "new")
+        until(lambda: has_open(process, shell.folder / "batchrun.db-wal"))
+
+        def is_over() -> bool:
+            process.send_signal(number)  # a signal that is sent twice before it is seen is seen once
+            return process.poll() is not None
+
+        until(is_over)
+    code, said = end(process)
+    assert (code, said) == (3, "left at once; nothing is lost\n")
+    assert simulated.calls("StartRun") == 0
+
+
+def has_open(process: subprocess.Popen[str], path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path in [one.readlink() for one in Path(f"/proc/{process.pid}/fd").iterdir()]
+    return False
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_beside_a_batch_that_has_ended_the_others_end_in_good_order(
+    shell: Shell, simulate, number: signal.Signals
+):
+    simulated = simulate("--time-scale", "0.0005")
+    (shell.folder / "manifests").mkdir()
+    cohort = shell.cohort(1, "manifests/a.csv")
+    command = ("run", "manifests", *cohort[1:], "--endpoint-url", simulated.url, "--poll-interval", "0.2s")
+    assert shell.run(*command).returncode == 0
+    slow = simulate("--time-scale", "1")
+    shell.cohort(2, "manifests/b.csv")
+    # The hook of the ended batch is told of, and is over, while the other goes on.
+    command = (*command[:5], slow.url, "--on-end", "touch told-$BATCHRUN_HOOK_BATCH")
+    process = shell.start(*command)
+    slow.wait_for_runs(2)
+    until((shell.folder / "told-a").exists)
+    until((shell.folder / "a.results.csv").exists)
+    said = ends_soon(process, number)
+    assert f"stopping on {number.name}" in said
+    assert {row["status"] for row in shell.results("b.results.csv")} <= {"PENDING", "STARTING"}
+    assert len(shell.results("a.results.csv")) == 1

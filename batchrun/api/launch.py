@@ -16,6 +16,7 @@ import anyio
 from batchrun.api.steps import Steps
 from batchrun.engine.launcher import Stop
 from batchrun.model.proofs import TakenOver
+from batchrun.model.quotas import Quotas
 from batchrun.model.states import State
 from batchrun.model.tally import Tally
 from batchrun.ports.ledger import Counts
@@ -150,6 +151,10 @@ class Launch:
     def calls(self) -> Mapping[str, CallCounts]:
         """Calls of this launch so far, by operation."""
         return self._launcher.calls if self._launcher is not None else {}
+
+    async def quotas(self) -> Quotas:
+        """Ask for the account's quotas: a few calls to Service Quotas, each None where it may not be read."""
+        return Quotas() if self._launcher is None else await self._launcher.quotas()
 
     @property
     def lease(self) -> Lease:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from batchrun.model.events import Event
     from batchrun.model.limits import Limits
     from batchrun.model.proofs import TakenOver
+    from batchrun.model.quotas import Quotas
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.ledger import Lease, Ledger
     from batchrun.ports.service import CallCounts, HealthOmics, Troubles
@@ -134,6 +135,10 @@ class Launcher:
     def calls(self) -> Mapping[str, CallCounts]:
         """What was sent so far, by operation."""
         return self._service.calls
+
+    async def quotas(self) -> Quotas:
+        """Ask for the account's quotas, as far as they may be read."""
+        return await self._service.quotas()
 
     @property
     def tally(self) -> Tally:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Run, Sighting
     from batchrun.model.listing import Listed
     from batchrun.model.pace import Learned
+    from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks
 
@@ -64,6 +65,10 @@ class HealthOmics(ABC):
 
         Where there is none of StartRun's and *will_start* says so, the service may be asked for the limit.
         """
+
+    @abstractmethod
+    async def quotas(self) -> Quotas:
+        """Ask for the account's quotas; what may not be read, or not soon, is None. Raises nothing."""
 
     @abstractmethod
     def learned(self) -> Mapping[str, Learned]:

@@ -34,7 +34,7 @@ from batchrun.service.listing import pages
 from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
-from batchrun.service.quota import start_run_quota
+from batchrun.service.quota import quotas, start_run_quota
 from batchrun.service.retry import RetryPolicy, RetrySettings
 from batchrun.service.tasks import failed_tasks
 from batchrun.service.unsent import window_passed
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Run, Sighting
     from batchrun.model.listing import Listed
     from batchrun.model.pace import Learned, Rate
+    from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks
     from batchrun.service.login import Login
@@ -185,6 +186,10 @@ class AwsHealthOmics(HealthOmics):
             if will_start and "StartRun" not in learned and self._lanes.wants_quota("StartRun"):
                 quota = await start_run_quota(self.login, str(self._client.meta.endpoint_url))
                 self._lanes.know_quota("StartRun", quota)
+
+    async def quotas(self) -> Quotas:
+        """Ask for the account's quotas, where they may be read."""
+        return await quotas(self.login, str(self._client.meta.endpoint_url))
 
     def learned(self) -> Mapping[str, Learned]:
         """Give what was learned of the pace."""

@@ -14,16 +14,17 @@ import anyio
 import structlog
 
 from batchrun.model.foreign import masked
+from batchrun.model.quotas import CODES, Quotas
 from batchrun.service.session import is_loopback, quotas_client
 from batchrun.service.wire import table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from batchrun.service.login import Login
 
-#: "StartRun requests per second" (UG/service-quotas).
-_START_RUN: Final = "L-24A3B174"
-#: Runs that are kept, active or not; at the limit new ones are refused (UG/service-quotas, UG/run-retention).
-_KEPT_RUNS: Final = "L-C9679DBC"
+#: The quota that paces, which a launcher asks for by itself.
+_START_RUN: Final = "start_runs_per_second"
 #: Seconds after which we do without: the pace is found anyhow, only a little later.
 _PATIENCE: Final = 3.0
 #: Who has a local Service Quotas too says so in one of these.
@@ -38,35 +39,46 @@ async def start_run_quota(login: Login, omics_endpoint: str) -> float | None:
     Returns:
         Calls per second; None where it may not be read, or nobody answers in time.
     """
-    value = await _quota(login, omics_endpoint, _START_RUN)
+    value = (await _asked(login, omics_endpoint, [_START_RUN])).get(_START_RUN)
     if value is not None:
         log.info("quota_read", start_run_per_second=value)
     return value
 
 
-async def kept_runs_quota(login: Login, omics_endpoint: str) -> float | None:
-    """Ask how many runs the account may keep; None where that may not be read."""
-    return await _quota(login, omics_endpoint, _KEPT_RUNS)
+async def quotas(login: Login, omics_endpoint: str) -> Quotas:
+    """Ask for all quotas that bear on a batch; each is None where it may not be read, or not in time."""
+    found = await _asked(login, omics_endpoint, list(CODES))
+    return Quotas(
+        start_runs_per_second=found.get(_START_RUN),
+        **{name: int(value) for name, value in found.items() if name != _START_RUN},
+    )
 
 
-async def _quota(login: Login, omics_endpoint: str, code: str) -> float | None:
-    """Ask for one quota; not AWS, where the runs are started on a local service with limits of its own."""
+async def _asked(login: Login, omics_endpoint: str, names: Sequence[str]) -> Mapping[str, float]:
+    """Ask side by side; not AWS, where the runs are started on a local service with limits of its own."""
     if is_loopback(omics_endpoint) and not any(os.environ.get(name) for name in _LOCAL_TOO):
-        return None  # without a client, which takes a while to make
+        return {}  # without a client, which takes a while to make
+    found: dict[str, float] = {}
     with anyio.move_on_after(_PATIENCE):
         try:
             async with quotas_client(login, patience=_PATIENCE) as client:
                 if is_loopback(omics_endpoint) and not is_loopback(str(client.meta.endpoint_url)):
-                    return None
-                answer = await client.get_service_quota(ServiceCode="omics", QuotaCode=code)
-                return _value(answer)
+                    return {}
+                async with anyio.create_task_group() as group:
+                    for name in names:
+                        group.start_soon(_ask, client, name, found)
         except Exception as error:  # noqa: BLE001 (a help and no more; whatever is wrong, StartRun will tell)
             log.debug("quota_not_read", error=masked(str(error)))
-    return None
+    return found
 
 
-def _value(answer: dict[str, Any]) -> float | None:
+async def _ask(client: Any, name: str, found: dict[str, float]) -> None:
+    """Ask for one quota; that it may not be read takes nothing from the others."""
+    try:
+        answer = await client.get_service_quota(ServiceCode="omics", QuotaCode=CODES[name])
+    except Exception as error:  # noqa: BLE001 (likewise)
+        log.debug("quota_not_read", quota=name, error=masked(str(error)))
+        return
     value = table(answer.get("Quota")).get("Value")
-    if not isinstance(value, int | float) or not 0 < value <= 1_000_000:  # noqa: PLR2004 (else it makes no sense)
-        return None
-    return float(value)
+    if isinstance(value, int | float) and 0 < value <= 1_000_000:  # noqa: PLR2004 (else it makes no sense)
+        found[name] = float(value)

@@ -124,7 +124,7 @@ class Simulator:
             if inquiry.path.startswith("/_simulator/"):
                 return Ending(reply=self._introspect(inquiry))
             if inquiry.target.startswith(SERVICE_QUOTAS):
-                return Ending(reply=quota_reply(inquiry.target, inquiry.body, self._buckets))
+                return Ending(reply=self._quota(inquiry))
             if inquiry.content_type == sts.FORM:
                 return await self._answer_sts(inquiry)
             route = self._wire.route(inquiry.method, inquiry.path)
@@ -133,6 +133,9 @@ class Simulator:
             )
         except RefusalError as error:
             return self.refuse(error)
+
+    def _quota(self, inquiry: Inquiry) -> Reply:
+        return quota_reply(inquiry.target, inquiry.body, self.settings, self._buckets)
 
     async def _answer_sts(self, inquiry: Inquiry) -> Ending:
         operation = sts.CallerIdentity()

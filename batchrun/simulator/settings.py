@@ -87,6 +87,7 @@ class Settings:
     max_active: int | None = 50  #: runs outside PENDING at once, DYNAMIC storage; None for no limit
     max_active_static: int | None = 10  #: the same for STATIC storage
     max_stored: int = 100_000  #: runs kept, finished ones too
+    max_gpus: int = 12  #: what Service Quotas says; no task asks for one
     default_storage_type: str = "DYNAMIC"  #: the service's documents contradict each other
 
     durations: Durations = field(default_factory=Durations)

@@ -9,6 +9,7 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -22,13 +23,15 @@ from batchrun.cli.launching.logs import configure
 from batchrun.cli.showing.bar import Bar, Flow, shared
 from batchrun.cli.showing.live import LiveDisplay
 from batchrun.cli.showing.progress import STANDINGS, Progress, Snapshot
+from batchrun.cli.showing.quota_lines import running
 from batchrun.cli.showing.times import until
 from batchrun.clock import VirtualClock
-from batchrun.model.events import seen
+from batchrun.model.events import Accepted, seen
+from batchrun.model.quotas import Quotas
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.model.transitions import apply
 from batchrun.ports.service import Troubles
-from tests.builders import T0, active, at, planned, run
+from tests.builders import T0, active, at, planned, request, run, submitting
 from tests.cli.conftest import BATCHRUN, Shell
 
 GREEN, RED, MAGENTA, BLUE = "32", "31", "35", "38;5;32"
@@ -155,6 +158,17 @@ async def test_once_all_is_submitted_no_rate_of_starts_is_told():
     assert "started" not in await drawn(snapshot(running=3, succeeded=2))
 
 
+async def test_how_many_may_run_is_told_once_it_is_known():
+    now, progress = snapshot(running=7), Progress(VirtualClock(T0), Troubles)
+    assert running(now, progress.at_once) == "running 7"
+    progress.quotas = Quotas(dynamic_runs=50, static_runs=10)
+    assert running(now, progress.at_once) == "running 7 of at most 50 DYNAMIC, 10 STATIC"
+    accepted = Accepted(at=at(1), run=run())
+    before = submitting(replace(planned("a"), request=request(storageType="STATIC")))
+    progress.recorded(before, accepted, apply(before, accepted))
+    assert running(now, progress.at_once) == "running 7 of at most 10"
+
+
 @pytest.fixture
 def in_zurich(monkeypatch):
     monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
@@ -224,10 +238,12 @@ WIPED = "\x1b[2K"
 
 
 def test_on_a_terminal_the_end_is_told_once_and_no_log_line_before(shell: Shell, simulate):
-    simulated = simulate("--time-scale", "0.0004", "--failures", "RUN_TASK_FAILED=1")
+    simulated = simulate("--time-scale", "0.0004", "--failures", "RUN_TASK_FAILED=1", "--max-active", "40")
     command = ("run", *shell.cohort(3), "--endpoint-url", simulated.url, "--rate", "unlimited")
-    code, told = on_a_terminal(shell, *command)
+    command += ("--set", "storageType=DYNAMIC")
+    code, told = on_a_terminal(shell, *command, AWS_ENDPOINT_URL_SERVICE_QUOTAS=simulated.url)
     assert code == 1
+    assert re.search(r"running \d of at most 40", told)
     assert re.search(r"cohort.* \x1b\[1;31m╍+.*3/3", told), "the display was there"
     assert "manifest_read" not in told
     assert "[info" not in told

@@ -202,7 +202,32 @@ def test_check_tells_the_head_room(shell: Shell, elsewhere):
     good(shell, "s3://lab/a")
     command = ["check", "m.csv", "--defaults", "d.yaml", "--online", "--endpoint-url", url]
     done = shell.run(*command, AWS_ENDPOINT_URL_SERVICE_QUOTAS=url)
-    assert "1 workflow asked for; 0 runs active in the account; StartRun 5 per second" in done.stdout
+    most = "at most 50 with DYNAMIC storage, 10 with STATIC storage at once; 12 GPUs at once"
+    assert f"asked for; 0 runs active in the account; {most}; StartRun 5 per second" in done.stdout
+    command += ["--set", "storageType=STATIC", "--json"]
+    told = json.loads(shell.run(*command, AWS_ENDPOINT_URL_SERVICE_QUOTAS=url).stdout)
+    assert (told["active_run_quotas"], told["gpu_quota"]) == ({"STATIC": 10}, 12)
+    unread = json.loads(shell.run(*command).stdout)
+    assert (unread["active_run_quotas"], unread["gpu_quota"], unread["start_run_per_second"]) == (
+        {},
+        None,
+        None,
+    )
+
+
+def test_plan_tells_how_many_may_run_by_the_usual_quotas_and_by_the_account_s(shell: Shell, elsewhere):
+    url = elsewhere.healthomics(limits={"StartRun": Limit(rate=2, burst=2), "*": None}, max_active=3).url
+    command = ["plan", *shell.cohort(20), "--set", "storageType=DYNAMIC"]
+    asks = "(by the usual quota; --online asks for the account's)"
+    told = shell.run(*command).stdout
+    assert f"active at once: at most 50 with DYNAMIC storage {asks}\n" in told
+    online = [*command, "--online", "--endpoint-url", url]
+    told = shell.run(*online, AWS_ENDPOINT_URL_SERVICE_QUOTAS=url).stdout
+    assert "StartRun calls: 20, 10 s at the account's 2 per second\n" in told
+    most = "at most 3 with DYNAMIC storage, so 20 take 7 rounds or more (by the account's quota)"
+    assert f"active at once: {most}\n" in told
+    facts = json.loads(shell.run(*online, "--json").stdout)
+    assert (facts["active_run_quotas"], facts["quotas_from"]) == ({"DYNAMIC": 50}, "usual")
 
 
 def test_check_looks_for_inputs(shell: Shell, elsewhere):

@@ -21,6 +21,7 @@ from batchrun.cli.showing.live import LiveDisplay
 from batchrun.cli.showing.progress import Progress
 from batchrun.clock import VirtualClock
 from batchrun.ledger import open_ledger
+from batchrun.model.quotas import Quotas
 from batchrun.model.states import ENDED
 from batchrun.report.gathering import Report, gathered
 from batchrun.simulator import Settings, serve
@@ -30,11 +31,13 @@ _START: Final = datetime(2026, 11, 6, 17, tzinfo=UTC)
 _DEFAULTS: Final = """\
 workflowId: "1234567"
 roleArn: arn:aws:iam::123456789012:role/omics
+storageType: DYNAMIC
 outputUri: s3://lab-results/{batch}/{id}/
 parameters: {reads: "s3://lab-data/1000g/{id}.fastq.gz"}
 """
 _FAILURES: Final = {"OUT_OF_MEMORY_ERROR": 0.02, "SERVICE_ERROR": 0.02}  #: the second is retried
 _ACTIVE: Final = 120
+_AT_ONCE: Final = 100
 #: Where the picture of the live view is taken, as part of all rows.
 _MOMENT: Final = 0.62
 
@@ -50,7 +53,7 @@ class Seen:
 async def launched(folder: Path, *, rows: int) -> Seen:
     """Launch a cohort of so many *rows*, with files in *folder*, and look."""
     clock = VirtualClock(_START)
-    simulated = Settings(seed=11, max_active=100, failures=_FAILURES, tasks_per_run=3)
+    simulated = Settings(seed=11, max_active=_AT_ONCE, failures=_FAILURES, tasks_per_run=3)
     ledger = folder / "batchrun.db"
     retry = RetryPolicy(rules=(RetryRule(reason="SERVICE_ERROR", times=2),))
     async with serve(simulated, clock=clock) as simulator:
@@ -75,6 +78,7 @@ def _manifest(folder: Path, rows: int) -> Path:
 async def _watched(launch: Launch, clock: VirtualClock, rows: int) -> RenderableType:
     """Give the live view as it is at the moment."""
     progress = Progress(clock, lambda: launch.troubles)
+    progress.quotas = Quotas(dynamic_runs=_AT_ONCE)
     display = LiveDisplay(BATCH, progress, clock)
     launch.observe(display)
     async for _ in launch.steps():

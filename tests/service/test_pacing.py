@@ -11,6 +11,7 @@ import pytest
 from batchrun.clock import VirtualClock
 from batchrun.errors import OutcomeUnknownError
 from batchrun.model.pace import AUTO, UNLIMITED, Learned, Pace, Phase, Rate
+from batchrun.model.quotas import Quotas
 from batchrun.service.pacing import Lane
 from batchrun.simulator import Limit, parse_faults
 from tests.world import connected, simulated, start
@@ -56,6 +57,18 @@ async def test_the_quota_is_read_where_it_may_be(monkeypatch):
         assert service.known_rate("StartRun") == 2
         await starts(service, 40)
         assert simulator.state().calls["StartRun"].throttled <= 3
+
+
+async def test_all_quotas_are_asked_for_and_one_that_may_not_be_read_takes_nothing_from_the_others(
+    monkeypatch,
+):
+    settings = simulated(max_active=60, max_active_static=None)
+    async with connected(settings) as (service, simulator):
+        assert await service.quotas() == Quotas()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)
+        assert await service.quotas() == Quotas(dynamic_runs=60, gpus=12, kept_runs=100_000)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "http://127.0.0.1:9")
+        assert await service.quotas() == Quotas()
 
 
 async def test_launches_that_begin_beside_each_other_ask_for_the_quota_once(monkeypatch, capsys):

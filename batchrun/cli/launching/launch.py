@@ -224,6 +224,8 @@ async def _followed(job: Job, held: Launch, around: Around, progress: Progress, 
     await around.telling.begin(held)
     async with anyio.create_task_group() as aside:
         aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
+        if around.is_alone and _is_drawn(job.output):
+            aside.start_soon(_learn_quotas, held, progress)
         aside.start_soon(around.metrics.run, held, progress)
         aside.start_soon(around.telling.watch, held)
         with suppress(Exception):  # raised below, where no task group wraps it
@@ -249,6 +251,10 @@ def _reporter(job: Job, batch: str, progress: Progress, clock: Clock, *, may_dra
 
         return LiveDisplay(batch, progress, clock)
     return LogLines(batch, progress, clock)
+
+
+async def _learn_quotas(held: Launch, progress: Progress) -> None:
+    progress.quotas = await held.quotas()
 
 
 def _is_drawn(output: Output) -> bool:

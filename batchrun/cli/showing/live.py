@@ -16,6 +16,7 @@ from rich.text import Text
 
 from batchrun.cli.printable import one_line
 from batchrun.cli.showing.bar import Bar, Flow
+from batchrun.cli.showing.quota_lines import running
 from batchrun.cli.showing.reporters import Reporter
 from batchrun.cli.showing.times import until
 from batchrun.cli.values import seconds
@@ -69,7 +70,7 @@ class LiveDisplay(Reporter):
     def _frame(self, now: Snapshot) -> RenderableType:
         return Group(
             Bar(label=Text(one_line(self._batch), style="bold"), numbers=now.counts),
-            Flow(list(_counts(now))),
+            Flow(list(self._counts(now))),
             Flow([Text(part, style="dim") for part in self._pace(now)]),
             *map(_failure, self._progress.failures),
         )
@@ -85,12 +86,12 @@ class LiveDisplay(Reporter):
         if now.left is not None and now.ended < now.total:
             yield f"about {seconds(now.left)} left, until {until(self._clock.utcnow(), now.left)}"
 
-
-def _counts(now: Snapshot) -> Iterator[Text]:
-    for name, style in _STYLES:
-        number = now.counts[name]
-        if number or name in {"queued", "running", "succeeded"}:
-            yield Text(f"{name} {number}", style=style if number else "dim")
+    def _counts(self, now: Snapshot) -> Iterator[Text]:
+        for name, style in _STYLES:
+            number = now.counts[name]
+            if number or name in {"queued", "running", "succeeded"}:
+                text = running(now, self._progress.at_once) if name == "running" else f"{name} {number}"
+                yield Text(text, style=style if number else "dim")
 
 
 def _failure(one: FailedRow) -> Text:

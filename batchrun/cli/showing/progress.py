@@ -6,12 +6,14 @@ Belongs here: counts, rates, the time left. Does not: rendering (``live``, ``lin
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.cli.showing.failed_row import FailedRow
 from batchrun.model.events import Accepted, Retried
+from batchrun.model.quotas import Quotas
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State
 
 if TYPE_CHECKING:
@@ -84,12 +86,15 @@ class Progress:
         self._begun = clock.monotonic()
         self._starts: deque[float] = deque(maxlen=_MARKS)
         self._ends: deque[float] = deque(maxlen=_MARKS)
+        self._storage_types: set[str | None] = set()
+        self.quotas = Quotas()  #: the account's, once somebody has asked
         self.failures: deque[FailedRow] = deque(maxlen=_FAILURES_SHOWN)  #: the latest
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
         """Take a step into the numbers."""
         if isinstance(event, Accepted):
             self._starts.append(self._clock.monotonic())
+            self._storage_types.add(json.loads(after.request).get("storageType"))
         if isinstance(event, Retried):
             self.failures = deque(
                 (one for one in self.failures if one.entry.id != after.id), maxlen=_FAILURES_SHOWN
@@ -98,6 +103,11 @@ class Progress:
             self._ends.append(self._clock.monotonic())
             if after.state is not State.SUCCEEDED:
                 self.failures.append(FailedRow(entry=after))
+
+    @property
+    def at_once(self) -> Mapping[str, int]:
+        """How many runs the account may have active, by the kinds of storage that the batch's runs have."""
+        return self.quotas.active_runs(self._storage_types)
 
     def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
         """Keep which tasks failed, where the row is one of those that are shown."""

@@ -10,6 +10,7 @@ import click
 from batchrun.cli.launching.policy import retry_facts, tell_retries
 from batchrun.cli.options import MANIFEST, OUTPUT, READ_RATE, SERVICE, option, stacked
 from batchrun.cli.printable import printable
+from batchrun.cli.showing.quota_lines import limits
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.values import seconds
@@ -112,9 +113,11 @@ def _facts(answers: Answers | None) -> dict[str, Any]:
     return {
         "workflows": answers.workflows,
         "inputs": answers.inputs,
-        "start_run_per_second": answers.start_rate,
-        "kept_runs": answers.kept_runs,
+        "start_run_per_second": answers.quotas.start_runs_per_second,
+        "kept_runs": answers.quotas.kept_runs,
         "active_runs": answers.active,
+        "active_run_quotas": dict(answers.at_once),
+        "gpu_quota": answers.quotas.gpus,
         "warnings": answers.warnings,
     }
 
@@ -129,7 +132,10 @@ def _tell(manifest: Manifest, answers: Answers | None) -> None:
         facts.append(f"{answers.inputs} inputs looked at")
     if answers.active is not None:
         facts.append(f"{answers.active} runs active in the account")
-    if answers.start_rate is not None:
-        time = seconds(manifest.count / answers.start_rate)
-        facts.append(f"StartRun {answers.start_rate:g} per second: {time} to submit")
+    if answers.at_once:
+        facts.append(f"at most {limits(answers.at_once)} at once")
+    if (gpus := answers.quotas.gpus) is not None:
+        facts.append(f"{gpus} GPUs at once")
+    if (rate := answers.quotas.start_runs_per_second) is not None:
+        facts.append(f"StartRun {rate:g} per second: {seconds(manifest.count / rate)} to submit")
     say(f"  {'; '.join(facts)}")

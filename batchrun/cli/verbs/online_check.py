@@ -22,13 +22,13 @@ from batchrun.manifest.inputs import check_inputs, inputs_of
 from batchrun.manifest.problems import Problems
 from batchrun.manifest.template_check import Findings, check_rows, workflow_key
 from batchrun.model.pace import UNLIMITED
+from batchrun.model.quotas import CODES, Quotas, storage_types
 from batchrun.service.client import connect
 from batchrun.service.objects import Presence, presence_of
-from batchrun.service.quota import kept_runs_quota, start_run_quota
 from batchrun.service.workflows import get_workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from batchrun.manifest import Manifest
     from batchrun.manifest.places import RowPlaces
@@ -62,9 +62,9 @@ class Answers:
 
     workflows: int = 0  #: asked for
     inputs: int = 0  #: objects looked at
-    start_rate: float | None = None  #: StartRun calls per second; None where it may not be read
-    kept_runs: int | None = None  #: runs that the account may keep; likewise
-    active: int | None = None  #: runs that have not ended; likewise
+    quotas: Quotas = field(default_factory=Quotas)  #: the account's, as far as they may be read
+    at_once: Mapping[str, int] = field(default_factory=dict)  #: runs that may be active, by storage type
+    active: int | None = None  #: runs that have not ended; None where that may not be read
     warnings: list[str] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
 
@@ -85,7 +85,7 @@ async def examine(manifest: Manifest, places: RowPlaces, questions: Questions) -
         keys = {key for spec in manifest.specs() if (key := workflow_key(json.loads(spec.request)))}
         workflows = await _workflows(service, keys, answers)
         check_rows(manifest.specs(), workflows, findings)
-        await _head_room(service, manifest.count, answers)
+        await _head_room(service, manifest, answers)
     if questions.inputs:
         await _look_for_inputs(manifest, service.login, findings, answers)
     findings.tell(answers.problems, places)
@@ -122,15 +122,14 @@ async def _workflows(
     return found
 
 
-async def _head_room(service: AwsHealthOmics, rows: int, answers: Answers) -> None:
+async def _head_room(service: AwsHealthOmics, manifest: Manifest, answers: Answers) -> None:
     """Find out as much as may be read; none of it is worth failing for."""
-    endpoint = service.account.partition(" ")[0]
-    answers.start_rate = await start_run_quota(service.login, endpoint)
-    kept = await kept_runs_quota(service.login, endpoint)
-    answers.kept_runs = None if kept is None else int(kept)
-    if kept is not None and rows > kept:
+    answers.quotas = await service.quotas()
+    answers.at_once = answers.quotas.active_runs(storage_types(manifest.specs()))
+    kept = answers.quotas.kept_runs
+    if kept is not None and manifest.count > kept:
         answers.warnings.append(
-            f"{rows} rows, and the account keeps {int(kept)} runs (quota L-C9679DBC): give "
+            f"{manifest.count} rows, and the account keeps {kept} runs (quota {CODES['kept_runs']}): give "
             "retentionMode: REMOVE, or delete runs in time"
         )
     try:

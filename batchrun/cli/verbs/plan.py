@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,8 +13,9 @@ import click
 
 from batchrun.cli.choice import Choice
 from batchrun.cli.launching.policy import retry_facts, tell_retries
-from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, option
+from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SERVICE, option
 from batchrun.cli.printable import printable
+from batchrun.cli.showing.quota_lines import limits, rounds
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
 from batchrun.cli.values import seconds
@@ -23,6 +24,7 @@ from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.clock import SystemClock
 from batchrun.model.limits import Limits
 from batchrun.model.pace import USUAL_RATES
+from batchrun.model.quotas import USUAL, Quotas, storage_types
 from batchrun.model.states import State
 from batchrun.ports.ledger import Counts, Sync
 
@@ -58,6 +60,7 @@ class _Compared:
     to_come: _ToCome | None = None
     stop: str | None = None  #: why ``run`` would ask for the batch's name
     to_look_for: int = 0  #: rows whose runs another ledger may have started, as far as this one knows
+    quotas: Quotas = field(default_factory=Quotas)  #: the account's, where it was asked
 
 
 @click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
@@ -65,15 +68,18 @@ class _Compared:
 @PACE
 @option("--prices", metavar="FILE", help="Say what the rows to submit may cost, at these prices per hour.")
 @DYNAMIC_GIB
+@option("--online", is_flag=True, show_default=False, help="Ask Service Quotas for the account's own limits.")
 @LEDGER
+@SERVICE
 @OUTPUT
 def plan(**options: Any) -> None:
     """
     Say what 'batchrun run MANIFEST' would do now, for a folder's each; call nothing, write nothing.
 
     Compares the manifest with the ledger: new, unchanged, changed and gone rows; the StartRun calls needed,
-    and how long they take at --rate. With --prices, what they may cost, by what 'batchrun costs' has learned
-    of their workflows' runs.
+    and how long they take at --rate; how many runs may be active at once. With --prices, what they may cost,
+    by what 'batchrun costs' has learned of their workflows' runs. With --online it asks for the account's
+    quotas, and goes by them in place of the usual ones.
     """
     # Only now: it loads botocore.
     from batchrun.cli.launching.manifests import (  # noqa: PLC0415
@@ -95,7 +101,13 @@ def plan(**options: Any) -> None:
 
 
 def _plan(manifest: Manifest, options: dict[str, Any]) -> None:
-    _tell(manifest, run_async(_compare, manifest, options), options)
+    found = run_async(_compare, manifest, options)
+    if options["online"]:
+        # Only now: it loads the client.
+        from batchrun.cli.verbs.account import account_quotas  # noqa: PLC0415
+
+        found = replace(found, quotas=run_async(account_quotas, options))
+    _tell(manifest, found, options)
 
 
 async def _compare(manifest: Manifest, options: dict[str, Any]) -> _Compared:
@@ -140,7 +152,9 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
     unsettled = counts.by_state.get(State.SUBMITTING, 0)
     calls = sync.new + waiting + unsettled
     asked = options["rate"]
-    rate = USUAL_RATES["StartRun"] if asked.is_auto else asked.most
+    own = found.quotas.start_runs_per_second
+    rate = (own or USUAL_RATES["StartRun"]) if asked.is_auto else asked.most
+    at_once, is_own = _at_once(manifest, found.quotas)
     facts: dict[str, Any] = {
         "rows": sync.rows,
         "new": sync.new,
@@ -154,6 +168,8 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
         "to_look_for": found.to_look_for,
         "seconds_to_submit": round(calls / rate, 1),
         "stop": found.stop,
+        "active_run_quotas": dict(at_once),
+        "quotas_from": "account" if is_own else "usual",
     }
     if options["as_json"]:
         changes = {entry_id: [asdict(one) for one in many] for entry_id, many in found.changes.items()}
@@ -179,8 +195,10 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
     if sync.changed:
         say("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
     say(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")
-    usual = "the usual " if asked.is_auto else ""
+    usual = "" if not asked.is_auto else "the usual " if own is None else "the account's "
     say(f"StartRun calls: {calls}, {seconds(calls / rate)} at {usual}{rate:g} per second")
+    whose = "the account's quota" if is_own else "the usual quota; --online asks for the account's"
+    say(f"active at once: at most {limits(at_once)}{rounds(facts['to_submit'], at_once)} (by {whose})")
     if found.to_look_for:
         say(
             f"ListRuns calls before: {found.to_look_for} at most, one for each 100 runs of the account: rows "
@@ -190,3 +208,10 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
     for line in forecast.lines(to_come.rows, to_come.currency) if to_come else ():
         say(printable(f"cost: {line}"))
     tell_retries(manifest.retry)
+
+
+def _at_once(manifest: Manifest, quotas: Quotas) -> tuple[Mapping[str, int], bool]:
+    """Say how many runs may be active at once, by storage, and whether that is the account's own word."""
+    asked_for = storage_types(manifest.specs())
+    own = quotas.active_runs(asked_for)
+    return own or USUAL.active_runs(asked_for), bool(own)

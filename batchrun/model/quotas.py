@@ -1,0 +1,63 @@
+"""
+How many runs an account may have: its quotas in Service Quotas, and which of them bear on which rows.
+
+Facts from UG/service-quotas; all of them can be raised. Belongs here: codes, usual values, and that choice.
+Does not: asking (``service.quota``), words (``cli.showing``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from batchrun.model.spec import Spec
+
+DYNAMIC: Final = "DYNAMIC"
+STATIC: Final = "STATIC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quotas:
+    """An account's quotas in one region, each None where it is not known."""
+
+    start_runs_per_second: float | None = None
+    kept_runs: int | None = None  #: active or not; at the limit new ones are refused (UG/run-retention)
+    dynamic_runs: int | None = None  #: that are active at once, with DYNAMIC storage
+    static_runs: int | None = None  #: the same with STATIC storage
+    gpus: int | None = None  #: in use at once, by the tasks of all runs
+
+    def active_runs(self, storage_types: Collection[str | None]) -> Mapping[str, int]:
+        """
+        Give how many runs may be active at once, by the kinds of storage that such rows may have.
+
+        Both kinds for a row that names none: which one it gets, the service's documents tell in two ways.
+        """
+        known = {DYNAMIC: self.dynamic_runs, STATIC: self.static_runs}
+        is_any = not storage_types or not known.keys() >= set(storage_types)
+        return {
+            kind: limit
+            for kind, limit in known.items()
+            if limit is not None and (is_any or kind in storage_types)
+        }
+
+
+def storage_types(specs: Iterable[Spec]) -> set[str | None]:
+    """Give the kinds of storage that the rows ask for; None is that of those which ask for none."""
+    return {json.loads(spec.request).get("storageType") for spec in specs}
+
+
+#: How many runs may be active at once in an account that never asked for more.
+USUAL: Final = Quotas(dynamic_runs=50, static_runs=10)
+
+#: The codes by which Service Quotas knows them, by the names of their fields.
+CODES: Final = {
+    "start_runs_per_second": "L-24A3B174",
+    "kept_runs": "L-C9679DBC",
+    "dynamic_runs": "L-BE38079A",
+    "static_runs": "L-A30FD31B",
+    "gpus": "L-AFB19B96",
+}

@@ -8,7 +8,9 @@ tokens came in, so their number over the time between them *is* the limit, the m
 took. From this follow three phases:
 
 - OPENING: nothing is known. Calls leave as fast as they are answered, few in the air at once and more with
-  each success, so that the burst is used, once, and little is in the air when it ends.
+  each success, so that the burst is used, once, and little is in the air when it ends. Who asks for no pace
+  begins with any number in the air, and with the first refusal is paced as all are: to knock again and again
+  would get no call more through.
 - SEARCHING: the bucket was empty a moment ago. Each success adds to the rate, until the next refusal; where
   the rate has fallen far below what was measured, each doubles it: others may have let go again.
 - HOLDING: the limit was measured. The rate begins a little below it, lingers just there, and after a while
@@ -100,7 +102,7 @@ class Rate:
     """What the user asked for: a bound, or to find out."""
 
     most: float = math.inf  #: calls per second that are never exceeded
-    is_paced: bool = True  #: False: as fast as answers come, and only a refusal makes it wait
+    is_paced: bool = True  #: False: as fast as answers come, up to the first refusal
 
     @property
     def is_auto(self) -> bool:
@@ -133,9 +135,10 @@ class Pace:
             learned: What an earlier launch knew.
         """
         self._most = rate.most
+        self._is_paced = rate.is_paced
         self._supposed = supposed
         self._quota = quota
-        self._phase = Phase.OPENING if rate.is_auto else Phase.HOLDING
+        self._phase = Phase.OPENING if math.isinf(rate.most) else Phase.HOLDING
         self._base = rate.most if math.isfinite(rate.most) else quota or supposed
         self._cut = 0.0
         self._span = _LONGEST_SPAN
@@ -148,10 +151,12 @@ class Pace:
         self._cut_at = -math.inf  #: calls that left before are no news
         self._times: deque[float] = deque(maxlen=_MEMORY)
         self._noise = Noise()
-        self._credit = 0 if rate.is_auto else _CREDIT
+        self._credit = 0 if math.isinf(rate.most) else _CREDIT
         self._has_learned = False
-        if learned is not None:
+        if learned is not None and rate.is_paced:
             self._go_on(learned)
+        elif learned is not None:
+            self._quota = quota or learned.base
 
     def _go_on(self, learned: Learned) -> None:
         self._has_learned = True
@@ -199,13 +204,14 @@ class Pace:
 
     @property
     def known_rate(self) -> float:
-        """Calls per second that can be counted on."""
-        return self._base if self._phase is Phase.OPENING else self.rate
+        """Calls per second that can be counted on; infinite where none is kept to yet."""
+        return self._base if self._phase is Phase.OPENING and self._is_paced else self.rate
 
     @property
     def window(self) -> float:
         """How many calls may be in the air."""
-        return 1 + self._pressed // _OPENING_STEP if self._phase is Phase.OPENING else math.inf
+        is_cautious = self._phase is Phase.OPENING and self._is_paced
+        return 1 + self._pressed // _OPENING_STEP if is_cautious else math.inf
 
     @property
     def allowance(self) -> float:

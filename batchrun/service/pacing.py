@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 #: Seconds of lateness that may always be caught up, so that a busy loop does not lose pace. Not a burst: at
 #: 5 calls per second it is a tenth of a turn.
 _CATCH_UP: Final = 0.02
-#: Seconds for which a lane without a pace rests after its first refusal; doubles with each in a row.
-_FIRST_REST: Final = 0.1
-_LONGEST_REST: Final = 20.0
 #: Seconds of rest that are worth a word, and between two words.
 _WORTH_SAYING: Final = 10.0
 _SAY_EVERY: Final = 60.0
@@ -42,8 +39,7 @@ class Lane:
     tells how the call went, by exactly one of :meth:`answered` and :meth:`lost`.
     """
 
-    def __init__(self, pace: Pace | None, clock: Clock, *, operation: str = "") -> None:
-        """Make a lane with *pace*, or one that only a refusal slows."""
+    def __init__(self, pace: Pace, clock: Clock, *, operation: str = "") -> None:
         self.pace = pace
         self._operation = operation
         self._said = -math.inf
@@ -54,7 +50,6 @@ class Lane:
         self._in_air = 0
         self._landed = anyio.Event()
         self._is_pressed = False  #: the last turn had to be waited for
-        self._refusals = 0  #: in a row
 
     async def turn(self, *, early: float = 0.0) -> float:
         """
@@ -65,7 +60,7 @@ class Lane:
         """
         async with self._line:
             self._is_pressed = await self._window()
-            if math.isinf(self._last) and self.pace is not None:
+            if math.isinf(self._last):
                 self._last = self._clock.monotonic() - 1 / self.pace.rate  # nothing was missed yet
             while (wait := self._next() - self._clock.monotonic()) > early:
                 self._is_pressed = True
@@ -81,7 +76,7 @@ class Lane:
         Returns:
             Whether it had to wait.
         """
-        if self.pace is None or self._in_air < self.pace.window:
+        if self._in_air < self.pace.window:
             return False
         with anyio.move_on_after(1 / self.pace.known_rate):
             while self._in_air >= self.pace.window:
@@ -91,8 +86,6 @@ class Lane:
 
     def _next(self) -> float:
         now = self._clock.monotonic()
-        if self.pace is None:
-            return max(now, self._rests_until)
         interval = 1 / self.pace.rate
         return max(
             self._last + interval,
@@ -109,9 +102,7 @@ class Lane:
             case OutcomeUnknownError():
                 pass  # it says nothing of the limit
             case _:
-                self._refusals = 0
-                if self.pace is not None:
-                    self.pace.passed(sent, pressed=self._is_pressed)
+                self.pace.passed(sent, pressed=self._is_pressed)
 
     def lost(self) -> None:
         """Give back a turn without which nothing was learned."""
@@ -125,22 +116,17 @@ class Lane:
         """Slow down; where the service says for how long, wait that long."""
         now = self._clock.monotonic()
         rest = retry_after or 0.0
-        if self.pace is not None:
-            self.pace.refused(sent, now)
-            # What could have been caught up on is used up, and what is in the air takes the next tokens.
-            self._last = max(self._last, now)
-        else:
-            rest = max(rest, min(_LONGEST_REST, _FIRST_REST * 2.0 ** min(self._refusals, 16)))
-            self._refusals += 1
+        self.pace.refused(sent, now)
+        # What could have been caught up on is used up, and what is in the air takes the next tokens.
+        self._last = max(self._last, now)
         self._rests_until = max(self._rests_until, now + rest)
         self._say(now, rest)
 
     def _say(self, now: float, rest: float) -> None:
         """Say, once a minute, that hardly anything passes."""
-        is_starved = self.pace is not None and self.pace.is_starved
-        if (is_starved or rest >= _WORTH_SAYING) and now - self._said >= _SAY_EVERY:
+        if (self.pace.is_starved or rest >= _WORTH_SAYING) and now - self._said >= _SAY_EVERY:
             self._said = now
-            rate = round(self.pace.rate, 3) if self.pace is not None else None
+            rate = round(self.pace.rate, 3)
             log.warning(
                 "lane_starved", operation=self._operation, calls_per_second=rate, rests=round(rest, 1)
             )
@@ -166,8 +152,7 @@ class Lanes:
 
     def known_rate(self, operation: str) -> float:
         """Say how many calls per second can be counted on; infinite where nothing slows them."""
-        pace = self[operation].pace
-        return math.inf if pace is None else pace.known_rate
+        return self[operation].pace.known_rate
 
     def wants_quota(self, operation: str) -> bool:
         """Tell whether the limit of *operation* is for us to find, and nobody has asked for it yet."""
@@ -184,17 +169,14 @@ class Lanes:
     def learned(self) -> Mapping[str, Learned]:
         """Give what is worth keeping: of each operation that was ever refused."""
         paces = {operation: lane.pace for operation, lane in self._lanes.items()}
-        return {operation: pace.learned for operation, pace in paces.items() if pace and pace.has_learned}
+        return {operation: pace.learned for operation, pace in paces.items() if pace.has_learned}
 
     def _asked(self, operation: str) -> Rate:
         return self._rate if operation == "StartRun" else self._read_rate
 
-    def _pace(self, operation: str) -> Pace | None:
-        asked = self._asked(operation)
-        if not asked.is_paced:
-            return None
+    def _pace(self, operation: str) -> Pace:
         return Pace(
-            asked,
+            self._asked(operation),
             supposed=USUAL_RATES.get(operation, USUAL_RATE),
             quota=self._quotas.get(operation),
             learned=self._remembered.get(operation),

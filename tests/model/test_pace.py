@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.model.pace import AUTO, SLOWEST, Learned, Pace, Phase, Rate
+from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Learned, Pace, Phase, Rate
 from tests.model.bucket import played
 
 #: Tokens per second and of a full bucket: today's and yesterday's defaults, raised ones, strict and generous.
@@ -237,3 +237,25 @@ def test_whatever_comes_the_rate_stays_within_its_bounds(answers, learned, asked
         assert kept.base >= SLOWEST
         assert kept.span >= 1
         assert 0 <= kept.cut <= 1
+
+
+@pytest.mark.parametrize(("rate", "burst"), BUCKETS)
+def test_without_a_pace_it_is_found_from_the_first_refusal_on(rate, burst):
+    paced, free = played(rate, burst), played(rate, burst, asked=UNLIMITED)
+    assert free.seconds <= paced.seconds * 1.05 + 0.5
+    assert free.pace.has_learned
+
+
+def test_without_a_pace_nothing_slows_it_until_it_is_refused():
+    story = played(10_000, 10_000, asked=UNLIMITED, calls=2000, answer=1.0)
+    assert story.seconds <= 2000 / 32 * 1.1
+    assert (story.pace.rate, story.pace.known_rate, story.pace.window) == (math.inf, math.inf, math.inf)
+    learned = Learned(phase=Phase.HOLDING, base=8, cut=0.01, span=240, passed=240, burst=8)
+    for known in ({"learned": learned}, {"learned": learned, "quota": 8.0}, {"quota": 8.0}):
+        story = played(8, 8, asked=UNLIMITED, **known)
+        assert story.pace.known_rate == pytest.approx(8, rel=0.1)
+        assert story.refused <= 0.12
+
+
+def test_only_what_is_to_be_found_out_is_auto():
+    assert [one.is_auto for one in (AUTO, UNLIMITED, Rate(most=5))] == [True, False, False]

@@ -40,6 +40,18 @@ async def test_a_limit_that_nobody_told_is_found_over_the_wire(rate, burst):
         assert len(state.runs) == 300
 
 
+@pytest.mark.parametrize(("rate", "burst"), [(8, 8), (5, 1), (0.2, 1), (40, 80)])
+async def test_unlimited_is_no_slower_than_auto_where_there_is_a_limit(rate, burst):
+    took = {}
+    count = 20 if rate < 1 else 300
+    for asked in (AUTO, UNLIMITED):
+        async with connected(limited(rate, burst), rate=asked) as (service, simulator):
+            await starts(service, count)
+            accepted = simulator.state().accepted_at
+            took[asked] = accepted[-1] - accepted[0]
+    assert took[UNLIMITED] <= took[AUTO] * 1.02
+
+
 async def test_hints_of_the_service_are_honoured():
     async with connected(limited(0.1, 1, retry_after=True), rate=AUTO) as (service, simulator):
         await starts(service, 10)
@@ -151,21 +163,26 @@ async def test_calls_that_hang_do_not_hold_up_the_opening():
         group.cancel_scope.cancel()
 
 
-async def test_where_nothing_paces_a_refusal_makes_the_lane_rest_ever_longer():
-    clock = VirtualClock()
-    async with connected(simulated("StartRun:throttle=6x"), clock=clock) as (service, simulator):
+async def test_unlimited_is_paced_from_the_first_refusal_on():
+    async with connected(simulated("StartRun:throttle=6x"), rate=UNLIMITED) as (service, simulator):
+        assert service.known_rate("StartRun") == float("inf")
         await start(service)
         times = [call.at for call in simulator.state().start_calls]
         gaps = [later - earlier for earlier, later in pairwise(times)]
         assert gaps == sorted(gaps)
         assert gaps[-1] > 8 * gaps[0]
+        assert set(service.learned()) == {"StartRun"}
+        assert service.known_rate("StartRun") < 5
 
 
-async def test_a_lane_without_a_pace_keeps_nothing():
-    async with connected(simulated("StartRun:throttle=1x"), rate=UNLIMITED) as (service, _):
-        await start(service)
-        assert service.learned() == {}
-        assert service.known_rate("StartRun") == float("inf")
+async def test_unlimited_takes_what_was_learned_for_granted_only_when_it_is_refused():
+    learned = {"StartRun": Learned(phase=Phase.HOLDING, base=8, cut=0.01, span=240, passed=240, burst=8)}
+    async with connected(limited(8, 100), rate=UNLIMITED) as (service, simulator):
+        await service.recall(learned)
+        await starts(service, 140)
+        accepted = simulator.state().accepted_at
+        assert accepted[99] - accepted[0] < 1
+        assert accepted[-1] - accepted[0] <= 5.5
 
 
 async def test_turns_are_given_in_order_and_a_cancelled_waiter_holds_up_nobody():
@@ -197,9 +214,8 @@ async def test_a_delay_is_caught_up_on_by_what_the_service_saved_meanwhile():
 async def test_an_unknown_outcome_says_nothing_of_the_limit():
     lane = Lane(Pace(AUTO), VirtualClock())
     turn = await lane.turn()
-    before = lane.pace.learned if lane.pace else None
+    before = lane.pace.learned
     lane.answered(turn, OutcomeUnknownError("?", operation="StartRun", code="ReadTimeoutError"))
-    assert lane.pace is not None
     assert lane.pace.learned == before
     await lane.turn()
     lane.lost()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -153,7 +154,7 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
     calls = sync.new + waiting + unsettled
     asked = options["rate"]
     own = found.quotas.start_runs_per_second
-    rate = (own or USUAL_RATES["StartRun"]) if asked.is_auto else asked.most
+    rate = (own or USUAL_RATES["StartRun"]) if math.isinf(asked.most) else asked.most
     at_once, is_own = _at_once(manifest, found.quotas)
     facts: dict[str, Any] = {
         "rows": sync.rows,
@@ -195,7 +196,7 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
     if sync.changed:
         say("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
     say(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")
-    usual = "" if not asked.is_auto else "the usual " if own is None else "the account's "
+    usual = "" if math.isfinite(asked.most) else "the usual " if own is None else "the account's "
     say(f"StartRun calls: {calls}, {seconds(calls / rate)} at {usual}{rate:g} per second")
     whose = "the account's quota" if is_own else "the usual quota; --online asks for the account's"
     say(f"active at once: at most {limits(at_once)}{rounds(facts['to_submit'], at_once)} (by {whose})")

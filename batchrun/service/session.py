@@ -13,6 +13,7 @@ Belongs here: making clients. Does not: credentials (``login``), calling (``clie
 from __future__ import annotations
 
 import ipaddress
+import os
 import platform
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -156,6 +157,7 @@ async def _client(
         with _explained(login):
             endpoint = endpoint_url or await _configured_endpoint(login, service, region, config)
             checked(endpoint)
+            _check_bundle(login)
             is_local = is_loopback(endpoint)
             has_credentials = await login.has_credentials(is_local=is_local)
             context = login.session.create_client(
@@ -182,6 +184,13 @@ def _explained(login: Login) -> Iterator[None]:
         raise UsageError(f"{masked(str(error))}; see --region and --endpoint-url") from error
     except Exception as error:
         raise login.unusable(error) from error
+
+
+def _check_bundle(login: Login) -> None:
+    """Miss the file of certificates where it is named, not where the first call is made."""
+    bundle = login.session.get_config_variable("ca_bundle")
+    if bundle and not os.access(bundle, os.R_OK):
+        raise UsageError(f"the certificates in {bundle} cannot be read; see AWS_CA_BUNDLE and ca_bundle")
 
 
 async def _configured_endpoint(login: Login, service: str, region: str | None, config: AioConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from batchrun.errors import ServiceUnusableError, UsageError
@@ -101,6 +102,32 @@ async def test_each_kind_is_where_the_profiles_services_say_with_its_credentials
         assert client.meta.region_name == region
     credentials = await login.session.get_credentials()
     assert (await credentials.get_frozen_credentials()).access_key == "LAB"
+
+
+async def test_clients_that_are_made_at_once_log_in_once(monkeypatch, tmp_path):
+    (tmp_path / "helper").write_text(
+        f"echo run >> {tmp_path}/runs\n"
+        """echo '{"Version": 1, "AccessKeyId": "x", "SecretAccessKey": "y"}'\n"""
+    )
+    (tmp_path / "config").write_text(f"[profile lab]\ncredential_process = sh {tmp_path}/helper\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    login = Login(Target(profile="lab"))
+
+    async def make(kind: str) -> None:
+        async with KINDS[kind][0](login):
+            pass
+
+    async with anyio.create_task_group() as group:
+        for kind in [*KINDS] * 4:
+            group.start_soon(make, kind)
+    assert (tmp_path / "runs").read_text() == "run\n"
+
+
+async def test_certificates_that_are_not_there_are_missed_at_once(monkeypatch):
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such/bundle.pem")
+    with pytest.raises(UsageError, match=r"certificates in /no/such/bundle\.pem cannot be read"):
+        async with omics_client(Login(Target())):
+            pass
 
 
 @pytest.mark.parametrize("kind", KINDS)

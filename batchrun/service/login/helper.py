@@ -99,6 +99,7 @@ class Helper:
                 code = await _followed(process, printed, said)
         if file is not None and code in _INTERRUPTED:
             signal.raise_signal(signal.SIGINT)  # meant for us as well, and only the helper had the terminal
+            await anyio.sleep(_GRACE)  # for who heeds it
         _check(code, printed, said, self._called)
         self.running = None
         return Ended(bytes(printed))

@@ -29,7 +29,7 @@ class TimeLeft:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._scope = anyio.CancelScope()
+        self._scope: anyio.CancelScope | None = None
         self.given = limits.machine  #: seconds in all
 
     @contextmanager
@@ -41,12 +41,14 @@ class TimeLeft:
             TimeoutError: It was.
         """
         self.given = self._limits.machine
-        with anyio.CancelScope(deadline=anyio.current_time() + self.given) as self._scope:
+        with anyio.CancelScope(deadline=anyio.current_time() + self.given) as scope:
+            self._scope = scope
             yield
-        if self._scope.cancelled_caught:
+        if scope.cancelled_caught:
             raise TimeoutError
 
     def wait_for_a_person(self) -> None:
         """Begin the longer time: somebody is being asked."""
-        self.given = self._limits.person
-        self._scope.deadline = anyio.current_time() + self.given
+        if self._scope is not None:
+            self.given = self._limits.person
+            self._scope.deadline = anyio.current_time() + self.given

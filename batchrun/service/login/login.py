@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import anyio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError
@@ -59,6 +60,7 @@ class Login:
         self._guard: Guard | None = None
         self._provider: str | None = None
         self._is_local = False
+        self._one_at_a_time = anyio.Lock()
 
     @property
     def region(self) -> str | None:
@@ -95,13 +97,14 @@ class Login:
             UsageError: There can be none, as they are configured.
             ServiceUnusableError: There are none now.
         """
-        if self._guard is None:
-            self._is_local = is_local
-            if (found := await self._in_time(self._search)) is not None:
-                self._guard = Guard(found, self._frozen)
-                self.session.register_component("credential_provider", self)
-            elif not is_local:
-                raise none_found(Origin(self.session))
+        async with self._one_at_a_time:
+            if self._guard is None:
+                self._is_local = is_local
+                if (found := await self._in_time(self._search)) is not None:
+                    self._guard = Guard(found, self._frozen)
+                    self.session.register_component("credential_provider", self)
+        if self._guard is None and not is_local:
+            raise none_found(Origin(self.session))
         await self.keep()
         return self._guard is not None
 
@@ -152,7 +155,7 @@ class Login:
             else:
                 check(frozen)
                 return found, frozen
-        raise RuntimeError(f"{_CODES} MFA codes were not enough")
+        raise ValueError(f"{_CODES} MFA codes were not enough")
 
     async def _ask(self, wanted: CodeWantedError) -> str:
         with terminal() as file:
@@ -181,7 +184,7 @@ class Login:
 
 def profile_of(target: Target) -> str:
     """Name the profile in force, or nothing."""
-    return target.profile or os.environ.get("AWS_PROFILE", "")
+    return target.profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE", "")
 
 
 def configured_region(session: Any) -> str | None:

@@ -51,8 +51,8 @@ def _is_ours(file: int) -> bool:
 
 async def ask(file: int, prompt: str) -> str:
     """Show *prompt* and read a line, which is not shown; empty where nothing was given."""
-    _show(file, prompt)
     with _silent(file):
+        _show(file, prompt)
         while not select.select([file], [], [], 0)[0]:  # noqa: ASYNC110 (nobody else can say that it was typed)
             await anyio.sleep(_LOOK_EVERY)
         line = os.read(file, _LONGEST)

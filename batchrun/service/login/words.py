@@ -74,10 +74,11 @@ def unusable(error: Exception, origin: Origin) -> UsageError:
 def none_found(origin: Origin) -> UsageError | ServiceUnusableError:
     """Say that no provider has any; another's are never taken for those of a profile that was named."""
     if origin.is_named:
-        cure = "add them, or give another --profile"
-        if origin.has("sso_session") or origin.has("sso_start_url"):
-            cure = "add sso_account_id and sso_role_name, or give another --profile"
-        return UsageError(f"{origin.place(None)} has no credentials; {cure}")
+        is_sso = origin.has("sso_session") or origin.has("sso_start_url")
+        missing = "sso_account_id and sso_role_name" if is_sso else "them"
+        return UsageError(
+            f"{origin.place(None)} has no credentials; add {missing}, or give another --profile"
+        )
     return ServiceUnusableError(
         "no AWS credentials found: set AWS_PROFILE or give --profile, run 'aws sso login', "
         "or use a role; nothing is lost"
@@ -100,14 +101,14 @@ def cure(provider: str | None, origin: Origin) -> str:
 def _unreadable(error: boto.BotoCoreError, origin: Origin) -> UsageError:
     if isinstance(error, boto.ConfigParseError):
         return UsageError(f"{_cut(error)}; correct it")
-    cure = "correct --profile or AWS_PROFILE"
-    return UsageError(f"there is no AWS profile '{origin.profile}' in {origin.files}; {cure}")
+    where = f"there is no AWS profile '{origin.profile}' in {origin.files}"
+    return UsageError(f"{where}; correct --profile or AWS_PROFILE")
 
 
 def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgement:
     match error:
         case HelperError():
-            return _Judgement(what=error.reason, cure=error.cure, is_setting=error.is_setting)
+            return _Judgement(what=_cut(error.reason), cure=error.cure, is_setting=error.is_setting)
         case boto.PartialCredentialsError():
             missing = str(error.kwargs.get("cred_var"))
             return _Judgement(what=f"{missing} is missing", cure="add it", is_setting=True)

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 #: Runs looked at, at once.
 _LOOKS: Final = 16
+#: Rows taken over at once.
+_TOGETHER: Final = 200
 #: Names that are asked for one by one: a whole listing is hardly shorter.
 _FEW: Final = 4
 #: Entries whose attempt was not sent, as far as this ledger knows.
@@ -163,11 +165,17 @@ class Prover:
         matches = Counter(judgement.match for _, judgement in judgements)
         is_other_batch = matches[Match.CHANGED] > matches[Match.FOUND] + self.taken_over.rows
         resubmits = self._limits.changed is Changed.RESUBMIT and not is_other_batch
-        adopted = []
-        for entry, judgement in judgements:
+        adopted: list[Entry] = []
+
+        async def adopt(entry: Entry, judgement: Judgement) -> None:
             is_changed = judgement.match is Match.CHANGED and resubmits
             if judgement.match is Match.FOUND or is_changed:
                 adopted.append(await self.adopt(entry, judgement, again=is_changed))
+
+        for start in range(0, len(judgements), _TOGETHER):
+            async with anyio.create_task_group() as group:  # what is recorded at once shares a commit
+                for entry, judgement in judgements[start : start + _TOGETHER]:
+                    group.start_soon(adopt, entry, judgement)
         undecided = {Match.AMBIGUOUS} if resubmits else {Match.AMBIGUOUS, Match.CHANGED}
         if rest := [(entry.id, one) for entry, one in judgements if one.match in undecided]:
             raise other_content(self._keeper.current.batch, rest, is_other_batch=is_other_batch)

@@ -10,10 +10,12 @@ import csv
 import itertools
 import json
 import os
+import shutil
 import signal
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ workflowId: "1234567"
 roleArn: arn:aws:iam::123456789012:role/omics
 outputUri: s3://lab-results/{batch}/{id}/
 """
-#: What the service does wrong, by name. "forgets" needs --replay-window.
+#: What goes wrong, by name. "forgets" needs --replay-window; an old ledger is a copy of it, put back.
 FAULTS = {
     "nothing": "",
     "lost answers": "StartRun:drop_after=0.3,GetRun:drop_after=0.1",
@@ -35,6 +37,7 @@ FAULTS = {
     "garbled answers": "StartRun:truncated_after=0.2,StartRun:empty_after=0.1,GetRun:html_after=0.1",
     "dropped and throttled": "StartRun:drop_before=0.2,*:throttle=0.2",
     "forgets requestIds": "StartRun:drop_after=0.3",
+    "an old ledger, and forgets requestIds": "StartRun:drop_after=0.3",
 }
 ROWS = 8
 
@@ -122,6 +125,22 @@ class Victim:
         assert code in {0, -signal.SIGKILL}, process.said()
         return code != 0
 
+    def ledger_copied(self, place: Path) -> Callable[[], None]:
+        """Copy the ledger as it is; what is returned puts the copy back."""
+        files = [self.folder / f"batchrun.db{end}" for end in ("", "-wal", "-shm")]
+        place.mkdir()
+        for file in files:
+            if file.exists():
+                shutil.copy(file, place / file.name)
+
+        def put_back() -> None:
+            for file in files:
+                file.unlink(missing_ok=True)
+                if (place / file.name).exists():
+                    shutil.copy(place / file.name, file)
+
+        return put_back
+
     def judge(self) -> int:
         """Hold the laws; give the number of runs."""
         runs = self._served.state()["runs"]
@@ -141,13 +160,18 @@ class Victim:
 
 def attack(nursery: Nursery, folder: Path, point: Point, fault: str) -> Aftermath:
     """Kill a launch at *point* under *fault*, at its first and second passing, then let one finish."""
-    forgets = fault.startswith("forgets")
+    forgets = "forgets" in fault
     served = ServedApart(
         nursery, folder, FAULTS[fault], *(("--idempotency-window", "0.5s") if forgets else ())
     )
     try:
         victim = Victim(nursery, folder, served, ROWS, *(("--replay-window", "0.3s") if forgets else ()))
-        kills = sum(victim.die_at(point, times) for times in (1, 2))
+        kills = int(victim.die_at(point, 1))
+        put_back = victim.ledger_copied(folder / "copy")
+        kills += victim.die_at(point, 2)
+        if fault.startswith("an old ledger"):
+            put_back()
+            time.sleep(0.6)  # until the service has forgotten what was sent since
         victim.run_to_the_end()
         runs = victim.judge()
         calls = served.state()["calls"].values()

@@ -2,19 +2,23 @@
 A long randomised attack: ``python -m tests.crash.soak SECONDS SEED``.
 
 A launch of a few hundred rows under every fault at once, killed with SIGKILL at random moments until the time
-is over, then left to finish, and judged.
+is over, then left to finish, and judged. Between kills it is suspended for a while, and older copies of the
+ledger are put back. The service forgets requestIds after some seconds.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.crash.harness import ServedApart, Victim
+from tests.crash.harness import Process, ServedApart, Victim
 from tests.crash.nursery import Nursery
 
 FAULTS = (
@@ -23,26 +27,48 @@ FAULTS = (
 )
 
 
+#: Seconds for which the simulated service remembers a requestId.
+MEMORY = 6
+
+
 def soak(seconds: float, seed: int, rows: int = 300) -> tuple[int, int, int]:
-    """Attack for so many seconds; give the kills, the faults and the runs."""
+    """Attack for so many seconds; return the kills, the faults and the runs."""
     chance = random.Random(seed)
     until = time.monotonic() + seconds
     kills = 0
     nursery = Nursery()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        served = ServedApart(nursery, folder, FAULTS, "--seed", str(seed), "--max-active", "100")
-        victim = Victim(nursery, folder, served, rows, "--rate", "12")
-        while time.monotonic() < until:
+        memory = ("--idempotency-window", f"{MEMORY}s")
+        served = ServedApart(nursery, folder, FAULTS, "--seed", str(seed), "--max-active", "100", *memory)
+        options = ("--rate", "12", "--replay-window", f"{MEMORY - 1}s")
+        victim = Victim(nursery, folder, served, rows, *options)
+        put_back: Callable[[], None] | None = None
+        for number in itertools.count():
+            if time.monotonic() >= until:
+                break
             launcher = victim.start()
             time.sleep(chance.uniform(0.1, 5.0))
+            if chance.random() < 0.2:
+                _suspend(launcher, chance.uniform(0.5, 2 * MEMORY))
             kills += launcher.kill() != 0
+            if put_back is not None and chance.random() < 0.3:
+                put_back()
+            if chance.random() < 0.5:
+                put_back = victim.ledger_copied(folder / f"copy-{number}")
         victim.run_to_the_end()
         runs = victim.judge()
         calls = served.state()["calls"]
         served.stop()
     nursery.close()
     return kills, sum(sum(call["faults"].values()) for call in calls.values()), runs
+
+
+def _suspend(launcher: Process, seconds: float) -> None:
+    """Stop the launcher as a laptop that sleeps does; what it sent goes on."""
+    os.kill(launcher.pid, signal.SIGSTOP)
+    time.sleep(seconds)
+    os.kill(launcher.pid, signal.SIGCONT)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from batchrun.engine.elsewhere import started_elsewhere
 from batchrun.engine.looking import Looked, look_for
 from batchrun.model.states import Outlook, State, outlook
 
@@ -33,6 +34,7 @@ class Comparison:
     missing: list[str] = field(default_factory=list)  #: ACTIVE here, and the service does not know the run
     gone: int = 0  #: DELETED here, and not there either
     deleted: Looked = field(default_factory=Looked)  #: DELETED here: what looking for them found
+    elsewhere: list[str] = field(default_factory=list)  #: not sent from here, and yet there
     doubtful: list[str] = field(default_factory=list)  #: SUBMITTING: the service may have a run of theirs
     unknown: dict[str, str] = field(default_factory=dict)  #: why nobody can tell, by id
 
@@ -55,10 +57,9 @@ class Comparison:
 
 async def compare(batch: str, *, ledger: Ledger, service: HealthOmics, at_once: int) -> Comparison:
     """
-    Ask for the runs of the rows that are ACTIVE or DELETED; nothing is written.
+    Ask for the runs of the rows that are ACTIVE, DELETED, or not sent from here; nothing is written.
 
-    Rows that ended otherwise were seen to end, and are not asked for; neither are those that this ledger
-    has not sent, whatever another one may have started for them.
+    Rows that ended otherwise were seen to end, and are not asked for.
 
     Raises:
         ServiceUnusableError: The service cannot be used, or a permission is missing.
@@ -70,6 +71,7 @@ async def compare(batch: str, *, ledger: Ledger, service: HealthOmics, at_once: 
         found.add_deleted(await look_for(page, service=service, at_once=at_once))
     async for page in _pages(batch, State.SUBMITTING, ledger):
         found.doubtful += [entry.id for entry in page]
+    found.elsewhere = await started_elsewhere(batch, ledger=ledger, service=service)
     return found
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from batchrun.engine.comparing import compare
 from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
@@ -246,6 +247,18 @@ async def test_a_tick_that_cannot_look_sends_nothing_and_ends(tmp_path):
         await it.launch(rows(8), mode=Mode.ONCE)
         assert not it.simulator.state().runs
         assert {entry.state for entry in (await it.entries()).values()} == {State.PLANNED}
+
+
+async def test_a_comparison_with_the_service_names_what_another_ledger_started(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch(rows(2))
+        place = await copy(it, tmp_path / "copy.db")
+        await it.launch(rows(4))
+        await anyio.sleep(60)
+        async with another(it, place):
+            await it.ledger.release(await it.take_in(rows(5)))
+            found = await compare("cohort", ledger=it.ledger, service=it.service, at_once=4)
+            assert found.elsewhere == ["row-0002", "row-0003"]
 
 
 # -- clocks

@@ -62,7 +62,8 @@ async def _compare(ledger: Ledger, batch: Batch, options: Mapping[str, Any]) -> 
 
 def _is_work_left(found: Comparison, looked: FirstLook) -> bool:
     is_back = any(entry.state is State.ACTIVE for entry in looked.back.values())
-    return bool(found.ended or found.missing or found.doubtful or found.unknown or is_back)
+    left = (found.ended, found.missing, found.doubtful, found.unknown, found.elsewhere)
+    return is_back or any(left)
 
 
 def _emit(batch: str, found: Comparison, looked: FirstLook) -> None:
@@ -75,6 +76,7 @@ def _emit(batch: str, found: Comparison, looked: FirstLook) -> None:
         reappeared=list(looked.back),
         gone=found.gone,
         doubtful=found.doubtful,
+        started_elsewhere=found.elsewhere,
         unknown=found.unknown,
     )
 
@@ -88,6 +90,7 @@ def _tell(batch: str, found: Comparison, looked: FirstLook) -> None:
         "there after all": there,
         "deleted": found.gone,
         "in doubt": len(found.doubtful),
+        "started from another ledger": len(found.elsewhere),
         "not known": len(found.unknown),
     }
     told = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
@@ -99,6 +102,12 @@ def _tell(batch: str, found: Comparison, looked: FirstLook) -> None:
         say(f"  not there: {_named(found.missing)}; 'batchrun run' looks again before it believes that")
     if found.doubtful:
         say(f"  sent, and the answer was lost: {_named(found.doubtful)}; 'batchrun run' settles it")
+    if found.elsewhere:
+        say(
+            f"  started from another ledger: {_named(found.elsewhere)}; 'batchrun run' takes their runs "
+            "over, and so does 'batchrun ledger rebuild MANIFEST' without starting others",
+            hang=4,
+        )
     for why in sorted(set(found.unknown.values())):
         ids = [id_ for id_, reason in found.unknown.items() if reason == why]
         complain(printable(f"not known: {shortened(ids)}: {why}; try again in a minute"))

@@ -1,0 +1,77 @@
+"""
+Which rows that a ledger calls planned have runs at the service, started from another ledger.
+
+Belongs here: one pass over the account's runs, for a ledger that nobody launches. Does not: taking the runs
+over (``prover``, ``rebuild``), whose a run is (``model.recovery``).
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from batchrun.engine.denied import not_permitted
+from batchrun.engine.prover import UNSENT
+from batchrun.errors import AccessDeniedError, NotFoundError
+from batchrun.model.recovery import Evidence, Match
+from batchrun.model.request import run_name
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from batchrun.model.entry import Entry
+    from batchrun.model.listing import Listed
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.service import HealthOmics
+
+_PAGE: Final = 500
+
+
+async def started_elsewhere(batch: str, *, ledger: Ledger, service: HealthOmics) -> list[str]:
+    """
+    Return the ids of rows to be sent of which the service has tagged runs that the ledger does not know.
+
+    Raises:
+        CallError: Not all runs could be looked at.
+        ServiceUnusableError: The service cannot be used, or a permission is missing.
+    """
+    rows: dict[str, list[Entry]] = {}
+    evidence = Evidence(batch)
+    async for entry in _unsent(batch, ledger):
+        rows.setdefault(run_name(entry) or "", []).append(entry)
+        evidence.expect(entry.id, entry.request)
+    if not rows:
+        return []
+    seen: set[str] = set()
+    try:
+        async with aclosing(service.listed_runs(None)) as pages:
+            async for page in pages:
+                for run in page:
+                    if run.name in rows and await _add(run, batch, ledger, service, evidence):
+                        seen.add(run.name)
+    except AccessDeniedError as error:
+        raise not_permitted(error.operation, error) from error
+    found = {Match.FOUND, Match.CHANGED, Match.AMBIGUOUS}
+    entries = [entry for name, named in rows.items() if name in seen for entry in named]
+    return [entry.id for entry in entries if evidence.judge(entry, tagged=True).match in found]
+
+
+async def _add(listed: Listed, batch: str, ledger: Ledger, service: HealthOmics, evidence: Evidence) -> bool:
+    """Take note of a run that the ledger does not know; False for all others."""
+    try:
+        sighting = await service.get_run(listed.id)
+    except NotFoundError:
+        return False  # deleted since it was listed
+    if await ledger.known_runs(batch, [sighting.run.uuid]):
+        return False
+    evidence.add(sighting)
+    return True
+
+
+async def _unsent(batch: str, ledger: Ledger) -> AsyncIterator[Entry]:
+    for state in UNSENT:
+        after = -1
+        while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
+            for entry in page:
+                yield entry
+            after = page[-1].position

@@ -162,11 +162,11 @@ async def test_how_many_may_run_is_told_once_it_is_known():
     now, progress = snapshot(running=7), Progress(VirtualClock(T0), Troubles)
     assert running(now, progress.at_once) == "running 7"
     progress.quotas = Quotas(dynamic_runs=50, static_runs=10)
-    assert running(now, progress.at_once) == "running 7 of at most 50 DYNAMIC, 10 STATIC"
+    assert running(now, progress.at_once) == "running 7 of 50 DYNAMIC, 10 STATIC"
     accepted = Accepted(at=at(1), run=run())
     before = submitting(replace(planned("a"), request=request(storageType="STATIC")))
     progress.recorded(before, accepted, apply(before, accepted))
-    assert running(now, progress.at_once) == "running 7 of at most 10"
+    assert running(now, progress.at_once) == "running 7 of 10"
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_on_a_terminal_the_end_is_told_once_and_no_log_line_before(shell: Shell,
     command += ("--set", "storageType=DYNAMIC")
     code, told = on_a_terminal(shell, *command, AWS_ENDPOINT_URL_SERVICE_QUOTAS=simulated.url)
     assert code == 1
-    assert re.search(r"running \d of at most 40", told)
+    assert re.search(r"running \d of 40", told)
     assert re.search(r"cohort.* \x1b\[1;31m╍+.*3/3", told), "the display was there"
     assert "manifest_read" not in told
     assert "[info" not in told

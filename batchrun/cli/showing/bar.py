@@ -61,16 +61,17 @@ class Flow:
 
     parts: Sequence[Text]
     indent: str = "  "
+    gap: str = "  "
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it."""
         line = Text(self.indent)
         for part in self.parts:
             is_first = line.cell_len == len(self.indent)
-            if not is_first and line.cell_len + 2 + part.cell_len > options.max_width:
+            if not is_first and line.cell_len + len(self.gap) + part.cell_len > options.max_width:
                 yield line
                 line, is_first = Text(self.indent), True
-            line.append("" if is_first else "  ").append_text(part)
+            line.append("" if is_first else self.gap).append_text(part)
         yield line
 
 

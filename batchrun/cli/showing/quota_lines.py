@@ -25,7 +25,7 @@ def running(now: Snapshot, at_once: Mapping[str, int]) -> str:
         return f"running {now.running}"
     several = len(at_once) > 1
     most = ", ".join(f"{limit} {kind}" if several else str(limit) for kind, limit in at_once.items())
-    return f"running {now.running} of at most {most}"
+    return f"running {now.running} of {most}"
 
 
 def rounds(rows: int, at_once: Mapping[str, int]) -> str:

@@ -107,7 +107,7 @@ def _frame(now: Overview) -> RenderableType:
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from batchrun.cli.showing.bar import Bar  # noqa: PLC0415
+    from batchrun.cli.showing.bar import Bar, Flow  # noqa: PLC0415
 
     bar = Bar(label=Text(f"  {'ended':<{_LABELS - 1}}", style="dim"), numbers=numbers(now.counts))
     lines = [
@@ -116,7 +116,9 @@ def _frame(now: Overview) -> RenderableType:
         )
         for label, text in details(now)
     ]
-    return Group(Text(summary(now.batch, now.counts), style="bold"), bar, *lines)
+    *parts, last = summary(now.batch, now.counts).split(", ")
+    head = [*(Text(f"{part},", style="bold") for part in parts), Text(last, style="bold")]
+    return Group(Flow(head, indent="", gap=" "), bar, *lines)
 
 
 def _exit(now: Overview) -> Exit:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from batchrun.model.foreign import TOLD, shortened
+
 
 def printable(text: str) -> str:
     r"""Give *text* with control, format and surrogate characters written as ``\x1b`` and the like."""
@@ -17,7 +19,12 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Give text of others as one line that is safe to show."""
+    """Give text of others as one line that is safe to show, and no longer than anybody reads."""
+    return shortened(whole_line(text), TOLD)
+
+
+def whole_line(text: str) -> str:
+    """Give all of a text of others as one line that is safe to show, to whoever asked for just that."""
     return printable(text).replace("\n", " ").rstrip()
 
 

@@ -16,6 +16,7 @@ import structlog
 from batchrun.cli.foreign_logs import pass_on
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain
+from batchrun.model.foreign import shortened
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -46,6 +47,7 @@ def configure(*, verbosity: int, as_json: bool, is_drawn: bool = False) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _shorten,
             *_renderers(as_json=as_json, is_drawn=is_drawn),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -60,6 +62,13 @@ def _renderers(*, as_json: bool, is_drawn: bool) -> list[structlog.typing.Proces
     if is_drawn:
         return [_make_printable, _sentence]
     return [_make_printable, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=24)]
+
+
+def _shorten(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = shortened(value)
+    return event
 
 
 def _make_printable(

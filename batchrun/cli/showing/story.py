@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.printable import one_line, printable
+from batchrun.cli.printable import printable, whole_line
 from batchrun.cli.showing import tasks
 from batchrun.cli.values import seconds
 from batchrun.model.reasons import advice
@@ -68,15 +68,15 @@ def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
 def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
     """Tell it for people."""
     entry = outcome.entry
-    yield one_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")
+    yield whole_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")
     for label, text in (*_standing(entry), *_logs(_latest(entry, found))):
-        yield f"  {label:<10} {one_line(text)}"
+        yield f"  {label:<10} {whole_line(text)}"
     if outcome.earlier:
         yield "earlier attempts:"
     for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True):
         yield f"  {_attempt(past)}"
         for label, text in _logs(_past(one, found)):
-            yield f"     {label:<10} {one_line(text)}"
+            yield f"     {label:<10} {whole_line(text)}"
     yield "events:" if history else "events: none yet"
     yield from (f"  {_event(*event)}" for event in history)
     yield "request:"
@@ -153,7 +153,7 @@ def _after(words: str, begun: datetime | None, ended: datetime) -> str:
 def _attempt(past: dict[str, Any]) -> str:
     parts = [f"{past['attempt']}", past["status"], f"run {past['runId']}" if past["runId"] else "no run"]
     names = ("uuid", "failureReason", "statusMessage", "runOutputUri")
-    return one_line("  ".join([*parts, *(str(past[name]) for name in names if past[name])]))
+    return whole_line("  ".join([*parts, *(str(past[name]) for name in names if past[name])]))
 
 
 def _event(at: datetime, attempt: int, kind: str, detail: str) -> str:
@@ -161,7 +161,7 @@ def _event(at: datetime, attempt: int, kind: str, detail: str) -> str:
     run = told.pop("run", {})
     told |= {name: run[name] for name in _NEWS if name in run}
     words = "  ".join(f"{name}={value}" for name, value in told.items())
-    return one_line(f"{_time(at)}  attempt {attempt}  {kind:<10} {words}")
+    return whole_line(f"{_time(at)}  attempt {attempt}  {kind:<10} {words}")
 
 
 def _time(time: datetime) -> str:

@@ -20,7 +20,9 @@ from batchrun.cli.printable import printable
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import say
 from batchrun.cli.values import Lines
-from batchrun.errors import UsageError
+from batchrun.errors import ManifestError, UsageError
+from batchrun.manifest.source import name_of, opened
+from batchrun.manifest.text_input import IN_UTF8, lines
 from batchrun.ports.ledger import Outcome
 from batchrun.report import asked, where
 from batchrun.report.own_columns import TASK_REASON
@@ -189,7 +191,8 @@ def shortened(ids: Sequence[str]) -> str:
 
 def _listed(path: str) -> list[str]:
     try:
-        with interruptible(), click.open_file(path, encoding="utf-8") as file:
-            return [line.strip() for line in file if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--ids-from {path} cannot be read: {error}") from error
+        with interruptible(), opened(path) as stream:
+            texts = [line.strip() for line in lines(stream, name_of(path), cure=IN_UTF8)]
+    except ManifestError as error:
+        raise UsageError(f"--ids-from cannot be read: {error}") from error
+    return [text for text in texts if text]

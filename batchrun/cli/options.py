@@ -90,11 +90,15 @@ SHEET = stacked(
         flag_value="all",
         help="Make these columns of a sheet parameters of their names; all is each that nothing else names.",
     ),
-    option("--delimiter", metavar="CHARACTER", help="What stands between cells, such as ';' or tab."),
+    option(
+        "--delimiter",
+        metavar="CHARACTER",
+        help="What stands between cells, such as ';' or tab.  [default: as the header says]",
+    ),
     option(
         "--encoding",
         metavar="NAME",
-        help="What a table is written in, such as latin-1 or utf-16.  [default: utf-8]",
+        help="What a table is written in, such as latin-1.  [default: utf-8, or utf-16 by its mark]",
     ),
     option("--worksheet", metavar="NAME", help="The worksheet of a workbook."),
     option(

@@ -173,14 +173,12 @@ _MAGIC: Final = (
     (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
     (b"%PDF", "a PDF document", "give the manifest itself"),
     (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),
-    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
 )
 
 
 def refuse_binary(head: bytes, source: str) -> None:
     """
-    Say what a file is, when its first bytes show that it is no text in UTF-8.
+    Say what a file is, when its first bytes show that it is no text.
 
     Raises:
         ManifestError: They do.

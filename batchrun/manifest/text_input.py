@@ -1,7 +1,8 @@
 """
-Bytes to text: UTF-8, strictly, line by line or in pieces, and never more of it than a record may hold.
+Bytes to text, strictly, line by line or in pieces, and never more of it than a record may hold.
 
-Belongs here: decoding and its limits. Does not: anything about a format.
+Belongs here: decoding UTF-8, also where it was UTF-16 with its mark, and its limits. Does not: anything about
+a format.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, problem_at, unreadable
+from batchrun.manifest.recoded import by_mark
 from batchrun.manifest.source import refuse_binary
 from batchrun.manifest.temporary import not_written
 
@@ -22,21 +24,22 @@ if TYPE_CHECKING:
 
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 8 * 1024 * 1024
-_IN_UTF8: Final = "save the file in UTF-8"
-_IN_ANOTHER: Final = f"{_IN_UTF8}, or say what it is in, such as --encoding latin-1"
+IN_UTF8: Final = "save the file in UTF-8"
+_IN_ANOTHER: Final = f"{IN_UTF8}, or say what it is in, such as --encoding latin-1"
 #: Control characters that no manifest holds as they are; JSON and YAML can still escape them.
 _CONTROL: Final = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 
 
-def lines(stream: BinaryIO, source: str) -> Iterator[str]:
+def lines(stream: BinaryIO, source: str, *, cure: str = _IN_ANOTHER) -> Iterator[str]:
     """
-    Give each line with its end, decoded.
+    Give each line with its end, decoded; *cure* is for what is in another encoding.
 
     Raises:
         ManifestError: A line is too long, or is not text.
     """
     offset = 0
     number = 0
+    stream = by_mark(stream, source)
     while raw := stream.readline(limits.RECORD + 1):
         number += 1
         if number == 1:
@@ -48,7 +51,7 @@ def lines(stream: BinaryIO, source: str) -> Iterator[str]:
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
-            raise _not_utf8(error, offset, source, number, _IN_ANOTHER) from error
+            raise _not_utf8(error, offset, source, number, cure) from error
         offset += len(raw)
         yield text.removeprefix("\ufeff") if number == 1 else text
 
@@ -70,7 +73,7 @@ def _control_character(raw: bytes, offset: int, place: Place) -> ManifestError:
 
 
 def _not_utf8(
-    error: UnicodeDecodeError, offset: int, source: str, line: int, cure: str = _IN_UTF8
+    error: UnicodeDecodeError, offset: int, source: str, line: int, cure: str = IN_UTF8
 ) -> ManifestError:
     byte = error.object[error.start]
     return unreadable(
@@ -96,6 +99,7 @@ def kept(stream: BinaryIO, source: str) -> BinaryIO:
 
 def _copy(stream: BinaryIO, copy: IO[bytes], source: str) -> None:
     size = 0
+    stream = by_mark(stream, source)
     while piece := stream.read(_PIECE):
         if not size:
             refuse_binary(piece, source)

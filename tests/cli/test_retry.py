@@ -96,6 +96,15 @@ def test_some_of_them_can_be_chosen(shell, simulate, options, expected):
     assert json.loads(from_file.stdout)["ids"] == ([] if "s000" in expected else ["s000"])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_of_ids_may_be_as_windows_writes_it(shell, simulate, encoding):
+    service = failing(simulate, "WORKFLOW_RUN_FAILED=1")
+    shell.run("run", *shell.cohort(3), "--endpoint-url", service.url)
+    (shell.folder / "ids.txt").write_bytes("s001\r\n \r\ns002\r\n".encode(encoding))
+    done = shell.run("retry", "--yes", "--json", "--ids-from", "ids.txt")
+    assert json.loads(done.stdout)["ids"] == ["s001", "s002"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -12,7 +12,7 @@ from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load
 from batchrun.manifest.tables import asked
 from batchrun.manifest.tables.table import Asked
-from tests.manifest.conftest import SETS, LoadText
+from tests.manifest.conftest import SETS, LoadText, ProblemsOf
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,68 @@ def test_they_hold_for_the_file_that_a_document_names_too(tmp_path: pathlib.Path
         assert [spec.id for spec in manifest.specs()] == ["S1"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id;parameters.r\nS1;a,b\n",
+        "id\tparameters.r\nS1\ta,b\n",
+        "id|parameters.r\nS1|a,b\n",
+        'id,parameters.r\nS1,"a,b"\n',
+        '"id";"parameters.r"\n"S1";"a,b"\n',
+        'parameters.r;id;"parameters.a,b,c,d"\na,b;S1;\n',  # what is in quotes does not count
+        "parameters.r;id;parameters.a,b\na,b;S1;\n",  # more often than the comma
+        '"parameters.two\nlines";id;parameters.r\n;S1;a,b\n',
+        "\n;;\n\nid;parameters.r\nS1;a,b\n",
+        "sep=;\nid;parameters.r\nS1;a,b\n",
+        "\ufeffsep=;\r\nid;parameters.r\r\nS1;a,b\r\n",
+        '"sep=|"\nid|parameters.r\nS1|a,b\n',
+        "SEP=\t\nid\tparameters.r\nS1\ta,b\n",
+        "sep=^\nid^parameters.r\nS1^a,b\n",
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_the_delimiter_is_found_by_the_header(load_text: LoadText, text: str, suffix: str):
+    (spec,) = load_text(text, suffix)
+    assert spec.id == "S1"
+    assert '"r":"a,b"' in spec.request
+
+
+def test_where_two_are_as_good_the_format_says_which(load_text: LoadText):
+    (spec,) = load_text("id,parameters.a;b\nS1,x\n", ".csv")
+    assert json.loads(spec.request)["parameters"] == {"a;b": "x"}
+    (spec,) = load_text("id\tparameters.a;b\nS1\tx\n", ".tsv")
+    assert json.loads(spec.request)["parameters"] == {"a;b": "x"}
+
+
+@pytest.mark.parametrize("text", ["S1\ta;b,c,d\n", "sep=\t\nS1\ta;b,c,d\n"])
+def test_without_a_header_the_delimiter_is_found_by_the_number_of_names(load_text: LoadText, text: str):
+    (spec,) = load_text(text, ".csv", asked=Asked(header=("id", "parameters.r")))
+    assert json.loads(spec.request)["parameters"] == {"r": "a;b,c,d"}
+
+
+def test_what_is_given_goes_before_what_the_file_tells(load_text: LoadText):
+    (spec,) = load_text("sep=,\nid;parameters.a,b\nS1;x,y\n", ".csv", asked=Asked(delimiter=";"))
+    assert json.loads(spec.request)["parameters"] == {"a,b": "x,y"}
+
+
+def test_the_line_that_tells_the_delimiter_is_counted(problems_of: ProblemsOf):
+    (problem,) = problems_of("sep=;\nid;priority\nS1;x\n", ".csv")
+    assert problem.line == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,parameters.r,\nS1,a,\nS2,b,\n",
+        "id,parameters.r,, ,\nS1,a,,,\nS2,b\n , ,,,\n\xa0\n",
+        "id,parameters.r\nS1,a,\n  \n\t\nS2,b,,,\n, \n",
+    ],
+)
+def test_blank_columns_at_the_right_and_blank_rows_are_passed_over(load_text: LoadText, text: str):
+    specs = load_text(text, ".csv")
+    assert [json.loads(spec.request)["parameters"] for spec in specs] == [{"r": "a"}, {"r": "b"}]
+
+
 UMLAUTS = "id,parameters.r\nS1,s3://lab/Größe.fq\n"
 
 
@@ -49,6 +111,25 @@ def test_an_encoding_may_be_given(load_text: LoadText, encoding: str):
     line = '{"id": "S1", "parameters": {"r": "Größe"}}\n'
     (spec,) = load_text(line.encode(encoding), ".jsonl", asked=Asked(encoding=encoding))
     assert json.loads(spec.request)["parameters"] == {"r": "Größe"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_mark_tells_the_encoding(load_text: LoadText, tmp_path: pathlib.Path, encoding: str):
+    def marked(text: str) -> bytes:
+        return (text if encoding in {"utf-16", "utf-8-sig"} else f"\ufeff{text}").encode(encoding)
+
+    (tmp_path / "defaults.yaml").write_bytes(marked("name: größer\n"))
+    row = '{"id": "S1", "parameters": {"r": "s3://lab/Größe.fq"}}'
+    for text, suffix in [(UMLAUTS, ".csv"), (row, ".jsonl"), (f"[{row}]", ".json"), (f"- {row}", ".yaml")]:
+        (spec,) = load_text(marked(text), suffix, defaults=(str(tmp_path / "defaults.yaml"),))
+        request = json.loads(spec.request)
+        assert (request["parameters"], request["name"]) == ({"r": "s3://lab/Größe.fq"}, "größer")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".json", ".yaml"])
+def test_half_a_character_behind_the_mark_is_told_with_its_place(problems_of: ProblemsOf, suffix: str):
+    problem = problems_of(UMLAUTS.encode("utf-16") + b"\x00", suffix)[-1]
+    assert "at byte 76 is not utf-16" in problem.message
 
 
 def test_a_large_file_in_another_encoding_is_read_whole():

@@ -2,17 +2,20 @@
 CSV and TSV as tables.
 
 Belongs here: everything in which such files go wrong without the csv module saying so: ragged rows, lines
-counted wrongly, cells without end. Does not: what a column's name means.
+counted wrongly, cells without end. Does not: what stands between cells (``delimiters``), what a column's name
+means.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 from typing import TYPE_CHECKING
 
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, unreadable
-from batchrun.manifest.tables.table import Row, Table
+from batchrun.manifest.tables.delimiters import found_in, is_blank, told_by
+from batchrun.manifest.tables.table import Row, Table, has_text
 from batchrun.manifest.text_input import lines
 
 if TYPE_CHECKING:
@@ -24,21 +27,33 @@ if TYPE_CHECKING:
     from batchrun.manifest.tables.table import Asked
 
 
-def table(stream: BinaryIO, source: str, delimiter: str, asked: Asked, problems: Problems) -> Table:
+def table(stream: BinaryIO, source: str, usual: str, asked: Asked, problems: Problems) -> Table:
     """
-    Read the header, and prepare to read the rows; *delimiter* is used where none was asked for.
+    Read the header, and prepare to read the rows; *usual* is the delimiter where nothing says another.
 
     Raises:
         ManifestError: There is no header, or reading cannot go on.
     """
-    mark = asked.delimiter or delimiter
-    rows = _rows(stream, source, mark)
+    meter = _Meter(lines(stream, source), source)
+    mark = _delimiter(meter, usual, asked)
+    rows = _rows(meter, source, mark)
     line, header = (1, asked.header) if asked.header else _header(rows, source)
+    while header and not header[-1].strip():
+        header = header[:-1]
     if len(header) > limits.COLUMNS:
         place = Place(source=source, line=line)
         raise unreadable(place, f"there are {len(header)} columns", f"use at most {limits.COLUMNS}")
     even = _even(rows, len(header), source, problems)
     return Table(source=source, line=line, header=header, rows=even, delimiter=mark)
+
+
+def _delimiter(meter: _Meter, usual: str, asked: Asked) -> str:
+    first = meter.ahead()
+    told = told_by(first)
+    if told is not None:
+        next(meter)  # it is no row
+    width = len(asked.header) if asked.header else None
+    return asked.delimiter or told or found_in(first, usual, width)
 
 
 def _header(rows: Iterator[Row], source: str) -> tuple[int, tuple[str, ...]]:
@@ -52,6 +67,9 @@ def _even(rows: Iterator[Row], wanted: int, source: str, problems: Problems) -> 
     for row in rows:
         if len(row.cells) == wanted:
             yield row
+        elif len(row.cells) > wanted and not has_text(row.cells[wanted:]):
+            # Spreadsheets write columns at the right that have neither a name nor anything else.
+            yield Row(row.line, row.cells[:wanted])
         else:
             _report_ragged(row.cells, wanted, Place(source=source, line=row.line), problems)
 
@@ -63,9 +81,8 @@ def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Proble
     problems.add(place, message, few if len(cells) < wanted else many)
 
 
-def _rows(stream: BinaryIO, source: str, delimiter: str) -> Iterator[Row]:
+def _rows(meter: _Meter, source: str, delimiter: str) -> Iterator[Row]:
     """Give each record with the line on which it starts."""
-    meter = _Meter(lines(stream, source), source)
     # A process-wide setting, like it or not; raising it takes nothing from anybody.
     csv.field_size_limit(max(csv.field_size_limit(), limits.RECORD))
     reader = csv.reader(meter, delimiter=delimiter, strict=True)
@@ -78,7 +95,7 @@ def _rows(stream: BinaryIO, source: str, delimiter: str) -> Iterator[Row]:
         if cells is None:
             return
         # Spreadsheets end in rows of nothing but separators.
-        if any(cells):
+        if has_text(cells):
             yield Row(start, cells)
 
 
@@ -90,6 +107,19 @@ class _Meter:
         self._source = source
         self._size = 0
         self.line = 0
+
+    def ahead(self) -> str:
+        """Return the first record that is not blank, or what is left, without taking any of it."""
+        taken: list[str] = []
+        is_open, size = False, 0
+        for text in self._lines:
+            taken.append(text)
+            size += len(text)
+            is_open ^= text.count('"') % 2 == 1
+            if size > limits.RECORD or not (is_open or is_blank(text)):
+                break
+        self._lines = itertools.chain(taken, self._lines)
+        return "".join(taken)
 
     def begin(self) -> int:
         """Start a record; give its line."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from batchrun.manifest import json_lines, limits
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.strict_json import encoded
-from batchrun.manifest.tables.table import Row, Table, Value
+from batchrun.manifest.tables.table import Row, Table, Value, has_text
 from batchrun.manifest.text_input import kept
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _header(copy: BinaryIO, source: str, asked: Asked) -> tuple[str, ...]:
 def _rows(records: Iterator[Record], header: tuple[str, ...]) -> Iterator[Row]:
     for record in records:
         cells = [_cell(record.fields.get(name)) for name in header]
-        if any(cells):
+        if has_text(cells):
             yield Row(record.place.line or 0, cells)
 
 

@@ -10,9 +10,9 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import Place, unreadable
+from batchrun.manifest.recoded import recoded
 from batchrun.manifest.source import Format
 from batchrun.manifest.tables import delimited, json_lines
-from batchrun.manifest.tables.recoded import recoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,6 +28,11 @@ class Row(NamedTuple):
     cells: list[str]  #: empty text where there is nothing
 
 
+def has_text(cells: list[str]) -> bool:
+    """Tell whether any of a row's cells has more than white space."""
+    return bool("".join(cells).strip())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What the user said of a table; None where it is to be found out."""

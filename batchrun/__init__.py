@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from batchrun.api.launch import Ended, Launch
     from batchrun.api.manifests import load_manifest
     from batchrun.api.reading import open_ledger
+    from batchrun.api.retrying import Retried, retry
     from batchrun.api.session import Session, launching
     from batchrun.api.sheets import Sheet
     from batchrun.api.steps import Step, Steps
+    from batchrun.api.writing import write_report, write_results
     from batchrun.engine.launcher import Stop
     from batchrun.errors import (
         BatchrunError,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
         LedgerUnusableError,
         ManifestError,
         Problem,
+        ReportError,
+        ResultsError,
         ServiceError,
         ServiceUnusableError,
         StorageError,
@@ -82,6 +86,9 @@ __all__ = [
     "PastAttempt",
     "Problem",
     "Rate",
+    "ReportError",
+    "ResultsError",
+    "Retried",
     "RetryPolicy",
     "RetryRule",
     "Run",
@@ -104,6 +111,9 @@ __all__ = [
     "launching",
     "load_manifest",
     "open_ledger",
+    "retry",
+    "write_report",
+    "write_results",
 ]
 
 #: Where each public name is defined.
@@ -115,8 +125,12 @@ _HOMES: Final = {
     "Session": "batchrun.api.session",
     "launching": "batchrun.api.session",
     "Sheet": "batchrun.api.sheets",
+    "Retried": "batchrun.api.retrying",
+    "retry": "batchrun.api.retrying",
     "Step": "batchrun.api.steps",
     "Steps": "batchrun.api.steps",
+    "write_report": "batchrun.api.writing",
+    "write_results": "batchrun.api.writing",
     "Stop": "batchrun.engine.launcher",
     "BatchrunError": "batchrun.errors",
     "ChangedRowsError": "batchrun.errors",
@@ -129,6 +143,8 @@ _HOMES: Final = {
     "LedgerUnusableError": "batchrun.errors",
     "ManifestError": "batchrun.errors",
     "Problem": "batchrun.errors",
+    "ReportError": "batchrun.errors",
+    "ResultsError": "batchrun.errors",
     "ServiceError": "batchrun.errors",
     "ServiceUnusableError": "batchrun.errors",
     "StorageError": "batchrun.errors",

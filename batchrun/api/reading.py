@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from batchrun import ledger
+from batchrun.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.ledger import Batch, Ledger
 
 
 @asynccontextmanager
@@ -29,3 +30,19 @@ async def open_ledger(path: str | Path) -> AsyncIterator[Ledger]:
     """
     async with await ledger.open_ledger(path, read_only=True) as opened:
         yield opened
+
+
+async def find_batch(ledger: Ledger, name: str | None) -> Batch:
+    """
+    Return the batch of this name, or the only one.
+
+    Raises:
+        UsageError: There is none of this name, or several to choose from.
+    """
+    if name is not None and (found := await ledger.find_batch(name)) is not None:
+        return found
+    names = [batch.name for batch in await ledger.batches()]
+    if name is None and len(names) == 1:
+        return await find_batch(ledger, names[0])
+    problem = "which batch?" if name is None else f"the ledger has no batch '{name}';"
+    raise UsageError(f"{problem} it has: {', '.join(names) or 'none'}")

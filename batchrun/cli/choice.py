@@ -1,15 +1,14 @@
 """
 The options by which people choose entries of a batch, for every verb that changes some of them.
 
-Belongs here: the options, what they choose, how the choice is shown, and asking whether to go ahead. Does
-not: what is done to what was chosen.
+Belongs here: the options, how the choice is shown, and asking whether to go ahead. Does not: going through
+what is chosen (``report.choice``), and what is done to it.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -25,18 +24,17 @@ from batchrun.manifest.source import name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
 from batchrun.ports.ledger import Outcome
 from batchrun.report import asked, where
+from batchrun.report.choice import Choice, shortened
 from batchrun.report.own_columns import TASK_REASON
-from batchrun.report.results import View, earlier_rows, latest_row, status
+from batchrun.report.results import View, latest_row, status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from batchrun.model.entry import Entry
-    from batchrun.model.states import State
     from batchrun.ports.ledger import Ledger
 
 _PAGE: Final = 500
-_SHOWN: Final = 10
 
 CHOICE: Final = stacked(
     option(
@@ -62,63 +60,6 @@ GO_AHEAD: Final = stacked(
     option("--dry-run", is_flag=True, show_default=False, help="Only say what would be done."),
     option("--yes", is_flag=True, show_default=False, help="Do not ask."),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Which of the entries in question are meant: those that all of this fits."""
-
-    ids: frozenset[str] | None = None  #: None is any
-    conditions: tuple[where.Condition, ...] = ()
-
-    @property
-    def is_all(self) -> bool:
-        """Whether every entry is meant."""
-        return self.ids is None and not self.conditions
-
-    async def entries(self, ledger: Ledger, batch: str, states: Collection[State]) -> AsyncIterator[Entry]:
-        """
-        Go through the batch's entries in *states* that are meant.
-
-        Raises:
-            UsageError: The batch has no entry of an id that was given, or cannot have what a condition says.
-        """
-        await self._check_ids(ledger, batch)
-        await asked.check(ledger, batch, self.conditions)
-        view = View(where=self.conditions)
-        for state in states:
-            after = -1
-            while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
-                named = [Outcome(entry=one) for one in page if self.ids is None or one.id in self.ids]
-                for one in await asked.completed(ledger, batch, named, view):
-                    if view.shows(latest_row(one, view.own)):
-                        yield one.entry
-                after = page[-1].position
-
-    async def attempts(self, ledger: Ledger, batch: str) -> frozenset[tuple[str, int]]:
-        """
-        Give the attempts that are meant, by id and number; conditions speak of each by itself.
-
-        Raises:
-            UsageError: As for :meth:`entries`.
-        """
-        await self._check_ids(ledger, batch)
-        await asked.check(ledger, batch, self.conditions)
-        view = View(where=self.conditions)
-        return frozenset(
-            [
-                (outcome.entry.id, int(str(one["attempt"])))
-                async for outcome in asked.outcomes(ledger, batch, view)
-                if self.ids is None or outcome.entry.id in self.ids
-                for one in (*earlier_rows(outcome, view.own), latest_row(outcome, view.own))
-                if view.shows(one)
-            ]
-        )
-
-    async def _check_ids(self, ledger: Ledger, batch: str) -> None:
-        unknown = [one for one in sorted(self.ids or ()) if await ledger.entry(batch, one) is None]
-        if unknown:
-            raise UsageError(f"batch '{batch}' has no entry {shortened(unknown)}; see its results")
 
 
 def choice(options: Mapping[str, Any], *more: where.Condition) -> Choice:
@@ -181,12 +122,6 @@ async def by_reason(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Map
 def counted(number: int, one: str, many: str) -> str:
     """Say how many there are."""
     return f"1 {one}" if number == 1 else f"{number} {many}"
-
-
-def shortened(ids: Sequence[str]) -> str:
-    """Name the first few of *ids*."""
-    more = ", ..." if len(ids) > _SHOWN else ""
-    return ", ".join(ids[:_SHOWN]) + more
 
 
 def _listed(path: str) -> list[str]:

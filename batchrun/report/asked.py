@@ -50,29 +50,30 @@ async def check(
 def outcomes(ledger: Ledger, batch: str, view: View) -> AsyncIterator[Outcome]:
     """Go through the batch's outcomes, with their failed tasks where *view* asks for something of them."""
     found = ledger.outcomes(batch)
-    return _completed(ledger, batch, found, view) if TASK_REASON in view.own else found
+    return with_tasks(ledger, batch, found) if TASK_REASON in view.own else found
 
 
 async def completed(ledger: Ledger, batch: str, page: Sequence[Outcome], view: View) -> Sequence[Outcome]:
-    """Give *page* with the failed tasks of each attempt, where *view* asks for something of them."""
-    if TASK_REASON not in view.own:
-        return page
-    found = await ledger.failed_tasks(batch, [one.entry.id for one in page])
-    return [replace(one, tasks=found.get(one.entry.id, {})) for one in page]
+    """Return *page* with the failed tasks of each attempt, where *view* asks for something of them."""
+    return await _told(ledger, batch, page) if TASK_REASON in view.own else page
 
 
-async def _completed(
-    ledger: Ledger, batch: str, found: AsyncIterator[Outcome], view: View
-) -> AsyncIterator[Outcome]:
+async def with_tasks(ledger: Ledger, batch: str, found: AsyncIterator[Outcome]) -> AsyncIterator[Outcome]:
+    """Go through what was *found*, each with the failed tasks of its attempts."""
     page: list[Outcome] = []
     async for outcome in found:
         page.append(outcome)
         if len(page) == _PAGE:
-            for one in await completed(ledger, batch, page, view):
+            for one in await _told(ledger, batch, page):
                 yield one
             page.clear()
-    for one in await completed(ledger, batch, page, view):
+    for one in await _told(ledger, batch, page):
         yield one
+
+
+async def _told(ledger: Ledger, batch: str, page: Sequence[Outcome]) -> Sequence[Outcome]:
+    found = await ledger.failed_tasks(batch, [one.entry.id for one in page])
+    return [replace(one, tasks=found.get(one.entry.id, {})) for one in page]
 
 
 async def _check_status(ledger: Ledger, batch: str, condition: Condition) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from batchrun.report.asked import with_tasks
 from batchrun.report.bill import billed
 from batchrun.report.calls import calls
 from batchrun.report.rows import row_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.costs import Prices
     from batchrun.ports.failed_runs import TaskFailures
-    from batchrun.ports.ledger import Batch, Ledger, Outcome
+    from batchrun.ports.ledger import Batch, Ledger
     from batchrun.ports.standing import KeptPace
     from batchrun.ports.usages import SpentRun
     from batchrun.report.bill import Bill
@@ -62,7 +63,8 @@ async def gathered(
         prices: Those of the batch's region; None for a report without costs.
         dynamic_gib: What DYNAMIC storage is taken to have held on average, where somebody knows.
     """
-    rows = await _rows(ledger, batch.name)
+    found = with_tasks(ledger, batch.name, ledger.outcomes(batch.name))
+    rows = [row_of(outcome, outcome.tasks) async for outcome in found]
     bill = None if prices is None else billed(await spent_runs(ledger, batch.name), prices, dynamic_gib)
     return Report(
         batch=batch,
@@ -83,22 +85,6 @@ async def spent_runs(ledger: Ledger, batch: str) -> list[SpentRun]:
         found += page
         after = page[-1].position, page[-1].attempt
     return found
-
-
-async def _rows(ledger: Ledger, batch: str) -> list[Row]:
-    found: list[Row] = []
-    page: list[Outcome] = []
-    async for outcome in ledger.outcomes(batch):
-        page.append(outcome)
-        if len(page) == _PAGE:
-            found += await _with_tasks(ledger, batch, page)
-            page = []
-    return found + await _with_tasks(ledger, batch, page)
-
-
-async def _with_tasks(ledger: Ledger, batch: str, page: Sequence[Outcome]) -> list[Row]:
-    tasks = await ledger.failed_tasks(batch, [outcome.entry.id for outcome in page])
-    return [row_of(outcome, tasks.get(outcome.entry.id, {})) for outcome in page]
 
 
 def _charged(rows: Sequence[Row], bill: Bill) -> Iterator[Row]:

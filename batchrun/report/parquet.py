@@ -11,13 +11,17 @@ import importlib
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from batchrun.errors import UsageError
+from batchrun.errors import ResultsError, UsageError
 from batchrun.report.own_columns import text_of
+from batchrun.report.replacing import replacing_bytes
+from batchrun.report.results import fill
 from batchrun.report.sinks import SHARED_COLUMNS, Sink, nested
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
+    from batchrun.ports.ledger import Outcome
+    from batchrun.report.outputs import OutputFile
     from batchrun.report.results import View
     from batchrun.report.sinks import Row
 
@@ -72,6 +76,22 @@ class ParquetSink(Sink):
             return self._arrow.timestamp("ms", tz="UTC")
         types = {_ATTEMPT: self._arrow.int32, "changed": self._arrow.bool_}
         return types.get(name, self._arrow.string)()
+
+
+async def write(output: OutputFile, outcomes: AsyncIterator[Outcome], view: View) -> int:
+    """
+    Replace the *output* by the results, and return the number of entries.
+
+    Raises:
+        UsageError: pyarrow is not installed, or the file may not be replaced.
+        ResultsError: The file cannot be written; the old one, if any, is as it was.
+    """
+    check()
+    try:
+        with replacing_bytes(output) as file:
+            return await fill(ParquetSink(file, view), outcomes, view)
+    except OSError as error:
+        raise ResultsError(output.path, error) from error
 
 
 def check() -> None:

@@ -46,7 +46,7 @@ class Place:
         self.ledger = folder / "batchrun.db"
         self.simulator = simulator
         self._folder = folder
-        self._clock = clock
+        self.clock = clock
         self._stack = stack
 
     def manifest(self, rows: int, name: str = "cohort", **changes: Any) -> Manifest:
@@ -60,7 +60,7 @@ class Place:
             "target": Target(endpoint_url=self.simulator.url),
             "rate": UNLIMITED,
             "read_rate": UNLIMITED,
-            "clock": self._clock,
+            "clock": self.clock,
         }
         return Session(self.ledger, **{**settings, **changes})
 

@@ -92,9 +92,15 @@ def ids(checkout: Shell) -> set[str]:
 def test_the_python_example_runs_and_says_what_it_says(checkout: Shell):
     done = python(blocks("python", TOPIC["python"])[0], checkout)
     assert done.returncode == 0, done.stderr
-    *succeeded, last = done.stdout.splitlines()
-    assert len({line.split()[0] for line in succeeded}) == 8
-    assert last.startswith("True s3://lab-results/samples/NA12878/")
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {"NA12878", "NA12891", "NA12892"}
+    rows = checkout.results("trio.results.csv")
+    assert [(row["status"], row["tags.family"]) for row in rows] == [("COMPLETED", "CEU-1463")] * 3
+    assert "<html" in (checkout.folder / "trio.report.html").read_text(encoding="utf-8")
+
+
+def test_the_python_example_with_a_sheet_makes_one_row_of_two(checkout: Shell):
+    done = python(blocks("python", TOPIC["python"])[1], checkout)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
 def test_the_examples_parse():

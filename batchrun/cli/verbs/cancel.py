@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from batchrun.api.reading import find_batch
 from batchrun.cli.choice import (
     CHOICE,
     GO_AHEAD,
-    Choice,
     by_status,
     choice,
     counted,
@@ -33,7 +33,6 @@ from batchrun.cli.options import (
 from batchrun.cli.printable import printable
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
 from batchrun.model.cancelling import Scope
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Ledger
+    from batchrun.report.choice import Choice
 
 _UNSENT: Final = (State.PLANNED, State.BACKOFF)
 _STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)

@@ -10,22 +10,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from batchrun.api.first_look import give_back
+from batchrun.api.reading import find_batch
 from batchrun.api.session import Session
-from batchrun.cli.choice import shortened
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.options import output, target
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.verbs.first_look import FirstLook, give_back
-from batchrun.cli.verbs.status import find_batch
+from batchrun.cli.verbs.first_look import tell_back
+from batchrun.clock import SystemClock
 from batchrun.engine.comparing import Comparison, compare
 from batchrun.ledger import open_ledger
 from batchrun.model.states import State
+from batchrun.report.choice import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from batchrun.api.first_look import FirstLook
     from batchrun.ports.ledger import Batch, Ledger
 
 
@@ -55,7 +58,8 @@ async def _compare(ledger: Ledger, batch: Batch, options: Mapping[str, Any]) -> 
     async with Session(options["ledger"], target=reached, read_rate=options["read_rate"]) as session:
         service = await session.service_of(batch)
         found = await compare(batch.name, ledger=ledger, service=service, at_once=options["concurrency"])
-    looked = await give_back(ledger, batch, found.deleted)
+    looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())
+    tell_back(looked, is_done=True)
     (_emit if options["as_json"] else _tell)(batch.name, found, looked)
     return Exit.WORK_LEFT if _is_work_left(found, looked) else Exit.OK
 

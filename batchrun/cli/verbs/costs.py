@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import click
 
-from batchrun.cli.choice import CHOICE, Choice, choice, counted
+from batchrun.api.reading import find_batch
+from batchrun.cli.choice import CHOICE, choice, counted
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, LEDGER, OUTPUT, READ_RATE, SAFE_CSV, SERVICE, option, target
 from batchrun.cli.printable import printable
@@ -21,7 +22,6 @@ from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.values import OutputPath
 from batchrun.cli.verbs.forecast import forecast
 from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, prices_for
-from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger import open_ledger
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Batch, Ledger
     from batchrun.ports.usages import SpentRun
     from batchrun.report.bill import Bill, Left
+    from batchrun.report.choice import Choice
     from batchrun.report.outputs import OutputFile
 
 #: Runs that are asked for at once.

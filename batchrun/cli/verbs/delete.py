@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from batchrun.api.reading import find_batch
 from batchrun.cli.choice import (
     CHOICE,
     GO_AHEAD,
-    Choice,
     choice,
     counted,
     is_agreed,
     is_told,
-    shortened,
     tell_groups,
 )
 from batchrun.cli.exits import Exit
@@ -23,18 +22,20 @@ from batchrun.cli.printable import printable
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.values import seconds
-from batchrun.cli.verbs.first_look import first_look
-from batchrun.cli.verbs.status import find_batch
+from batchrun.cli.verbs.first_look import how_to_look, tell_first_look
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
 from batchrun.model.states import State
+from batchrun.report.choice import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.engine.deleter import Deleted
+    from batchrun.model.entry import Entry
     from batchrun.ports.cancelling import EndedRun
     from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.report.choice import Choice
 
 _PAGE: Final = 500
 
@@ -69,7 +70,7 @@ async def _delete(options: dict[str, Any]) -> Exit:
         found, chosen_by = await find_batch(ledger, options["batch"]), choice(options)
         batch = found.name
         taken_for_gone = [one async for one in chosen_by.entries(ledger, batch, [State.DELETED])]
-        await first_look(ledger, found, taken_for_gone, options)
+        await _look_first(ledger, found, taken_for_gone, options)
         chosen = await _chosen(ledger, batch, chosen_by)
         if is_told(options):
             say(f"{printable(batch)}: {counted(len(chosen), 'ended run', 'ended runs')} to delete")
@@ -79,6 +80,19 @@ async def _delete(options: dict[str, Any]) -> Exit:
         if not chosen or options["dry_run"] or not is_agreed(options, question):
             return _unchanged(batch, chosen if options["dry_run"] else [], options)
         return _end(batch, await _deleted(ledger, found, chosen, options), options)
+
+
+async def _look_first(
+    ledger: Ledger, batch: Batch, entries: Sequence[Entry], options: dict[str, Any]
+) -> None:
+    # Only now: it imports the engine.
+    from batchrun.api.first_look import first_look  # noqa: PLC0415
+    from batchrun.api.session import Session  # noqa: PLC0415
+
+    async with Session(options["ledger"], target=target(options), read_rate=options["read_rate"]) as session:
+        now = SystemClock().utcnow()
+        looked = await first_look(ledger, session, batch, entries, at=now, how=how_to_look(options))
+    tell_first_look(looked, is_done=not options["dry_run"])
 
 
 async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[EndedRun]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import click
 
-from batchrun.cli.choice import Choice
 from batchrun.cli.launching.policy import retry_facts, tell_retries
 from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SERVICE, option
 from batchrun.cli.printable import printable
@@ -28,6 +27,7 @@ from batchrun.model.pace import USUAL_RATES
 from batchrun.model.quotas import USUAL, Quotas, storage_types
 from batchrun.model.states import State
 from batchrun.ports.ledger import Counts, Sync
+from batchrun.report.choice import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

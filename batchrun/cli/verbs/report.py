@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batchrun.api.reading import open_ledger
+from batchrun.api.reading import find_batch, open_ledger
 from batchrun.cli.options import BATCH, LEDGER, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import named
@@ -15,7 +15,6 @@ from batchrun.cli.signals import run_async
 from batchrun.cli.speak import say, swallow
 from batchrun.cli.values import OutputPath
 from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
-from batchrun.cli.verbs.status import find_batch
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
 from batchrun.report.kinds import REPORT

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.api.reading import open_ledger
+from batchrun.api.reading import find_batch, open_ledger
 from batchrun.cli.completion import columns, conditions
 from batchrun.cli.options import BATCH, LEDGER, SAFE_CSV, option
 from batchrun.cli.printable import printable
@@ -19,7 +19,6 @@ from batchrun.cli.showing.output_file import STDOUT, named
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, say, swallow
 from batchrun.cli.values import Lines, OutputPath
-from batchrun.cli.verbs.status import find_batch
 from batchrun.errors import ResultsError, UsageError
 from batchrun.report import asked, where
 from batchrun.report import results as report
@@ -191,7 +190,9 @@ async def _to_stdout(outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
         raise ResultsError("stdout", OSError(errno.EBADF, os.strerror(errno.EBADF)))
     try:
         if wanted.format == _PARQUET:
-            await _fill_parquet(sys.stdout.buffer, outcomes, wanted)
+            from batchrun.report.parquet import ParquetSink  # noqa: PLC0415 (few have pyarrow)
+
+            await report.fill(ParquetSink(sys.stdout.buffer, wanted.view), outcomes, wanted.view)
         else:
             format_ = report.Format(wanted.format)
             await report.write_to(sys.stdout, outcomes, format_, is_safe=wanted.safe_csv, view=wanted.view)
@@ -205,23 +206,13 @@ async def _to_stdout(outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
 
 async def _to_file(output: OutputFile, outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
     if wanted.format == _PARQUET:
-        from batchrun.report.replacing import replacing_bytes  # noqa: PLC0415
+        from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)
 
-        try:
-            with replacing_bytes(output) as file:
-                count = await _fill_parquet(file, outcomes, wanted)
-        except OSError as error:
-            raise ResultsError(output.path, error) from error
+        count = await parquet.write(output, outcomes, wanted.view)
     else:
         format_ = report.Format(wanted.format)
         count = await report.write(output, outcomes, format_, is_safe=wanted.safe_csv, view=wanted.view)
     say(printable(f"{output.path}: {_rows(count)}"))
-
-
-async def _fill_parquet(file: Any, outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> int:
-    from batchrun.report.parquet import ParquetSink  # noqa: PLC0415 (few have pyarrow)
-
-    return await report.fill(ParquetSink(file, wanted.view), outcomes, wanted.view)
 
 
 async def _write_failed(output: OutputFile, ledger: Ledger, batch: Batch, view: View) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchrun.api.reading import find_batch
 from batchrun.cli.choice import (
     CHOICE,
     GO_AHEAD,
@@ -14,29 +15,26 @@ from batchrun.cli.choice import (
     counted,
     is_agreed,
     is_told,
-    shortened,
     tell_groups,
 )
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, option
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, option, target
 from batchrun.cli.printable import printable
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.verbs.first_look import FirstLook, first_look
-from batchrun.cli.verbs.status import find_batch
+from batchrun.cli.verbs.first_look import how_to_look, tell_first_look
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
-from batchrun.model.duplicating import can_duplicate
-from batchrun.model.states import State
 from batchrun.report import where
+from batchrun.report.choice import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from collections.abc import Set as AbstractSet
 
-    from batchrun.model.entry import Entry
-
-_STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
+    from batchrun.api.first_look import FirstLook
+    from batchrun.api.retrying import Retriable
+    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.report.choice import Choice
 
 
 @click.command(
@@ -79,41 +77,53 @@ def retry(context: click.Context, /, **options: Any) -> None:
 
 
 async def _retry(options: dict[str, Any]) -> Exit:
-    reason = options["reason"]
-    more = [where.failed_of(reason)] if reason else []
+    # Only now: it imports the engine.
+    from batchrun.api.retrying import begin_anew  # noqa: PLC0415
+
+    reason, duplicates = options["reason"], options["duplicate"]
+    chosen_by = choice(options, *([where.failed_of(reason)] if reason else []))
     async with await open_ledger(options["ledger"]) as ledger:
         found = await find_batch(ledger, options["batch"])
-        batch, duplicates = found.name, options["duplicate"]
-        fitting = [one async for one in choice(options, *more).entries(ledger, batch, _STATES)]
-        looked = await first_look(ledger, found, fitting, options)
-        fitting = [now for one in fitting if (now := looked.now(one)) and now.state in _STATES]
-        chosen = [one for one in fitting if can_duplicate(one)] if duplicates else fitting
-        _tell_left_out(fitting, {one.id for one in chosen})
-        number = len(chosen)
+        batch = found.name
+        meant = await _meant(ledger, found, chosen_by, options)
+        _tell_left_out([one.id for one in meant.left_out])
+        number = len(meant.entries)
         if is_told(options):
             what = "to run once more by runId" if duplicates else "to retry"
             say(f"{printable(batch)}: {counted(number, 'entry', 'entries')} {what}")
-            tell_groups(await by_reason(ledger, batch, chosen))
+            tell_groups(await by_reason(ledger, batch, meant.entries))
         question = f"start {counted(number, 'new attempt', 'new attempts')}?"
-        ids = [entry.id for entry in chosen]
-        if not chosen or options["dry_run"] or not is_agreed(options, question):
-            would_be = ids if options["dry_run"] else []
-            return _end(batch, would_be, looked, options, is_done=False)
-        why = "asked for, as a duplicate" if duplicates else "asked for"
-        at = SystemClock().utcnow()
-        retried = await ledger.retry(batch, ids, at=at, why=why, duplicates=duplicates)
-        if duplicates:
-            _tell_left_out(chosen, set(retried))
-        return _end(batch, retried, looked, options, is_done=True)
+        if not meant.entries or options["dry_run"] or not is_agreed(options, question):
+            would_be = [entry.id for entry in meant.entries] if options["dry_run"] else []
+            return _end(batch, would_be, meant.looked, options, is_done=False)
+        now = SystemClock().utcnow()
+        begun = await begin_anew(ledger, batch, meant.entries, at=now, duplicates=duplicates)
+        _tell_left_out([entry.id for entry in meant.entries if entry.id not in begun] if duplicates else [])
+        return _end(batch, begun, meant.looked, options, is_done=True)
 
 
-def _tell_left_out(entries: Sequence[Entry], taken: AbstractSet[str]) -> None:
-    """Name those of which the service has no run to copy."""
-    left_out = [one.id for one in entries if one.id not in taken]
-    if left_out:
-        complain(
-            f"left out, for the service has no run of theirs to duplicate: {printable(shortened(left_out))}"
+async def _meant(ledger: Ledger, batch: Batch, chosen_by: Choice, options: dict[str, Any]) -> Retriable:
+    from batchrun.api.retrying import retriable  # noqa: PLC0415 (as above)
+    from batchrun.api.session import Session  # noqa: PLC0415
+
+    async with Session(options["ledger"], target=target(options), read_rate=options["read_rate"]) as session:
+        meant = await retriable(
+            ledger,
+            session,
+            batch,
+            chosen_by,
+            at=SystemClock().utcnow(),
+            duplicates=options["duplicate"],
+            how=how_to_look(options),
         )
+    tell_first_look(meant.looked, is_done=not options["dry_run"])
+    return meant
+
+
+def _tell_left_out(ids: Sequence[str]) -> None:
+    """Name those of which the service has no run to copy."""
+    if ids:
+        complain(f"left out, for the service has no run of theirs to duplicate: {printable(shortened(ids))}")
 
 
 def _end(

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.api.reading import open_ledger
+from batchrun.api.reading import find_batch, open_ledger
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.options import LEDGER, option
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
-from batchrun.cli.verbs.status import find_batch
 from batchrun.errors import UsageError
 from batchrun.ports.ledger import Outcome
 

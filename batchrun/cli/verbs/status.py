@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchrun.api.reading import open_ledger
+from batchrun.api.reading import find_batch, open_ledger
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, LEDGER, OUTPUT, option
 from batchrun.cli.showing.overview_lines import counted, details, facts, summary
@@ -64,22 +64,6 @@ async def _status(options: dict[str, Any]) -> Exit:
         else:
             await _show(ledger, await find_batch(ledger, options["batch"]), options)
     return Exit.OK
-
-
-async def find_batch(ledger: Ledger, name: str | None) -> Batch:
-    """
-    Give the batch of this name, or the only one.
-
-    Raises:
-        UsageError: There is none of this name, or several to choose from.
-    """
-    if name is not None and (found := await ledger.find_batch(name)) is not None:
-        return found
-    names = [batch.name for batch in await ledger.batches()]
-    if name is None and len(names) == 1:
-        return await find_batch(ledger, names[0])
-    problem = "which batch?" if name is None else f"the ledger has no batch '{name}';"
-    raise UsageError(f"{problem} it has: {', '.join(names) or 'none'}")
 
 
 async def _list(ledger: Ledger, batch: Batch, options: dict[str, Any]) -> None:

@@ -1,0 +1,132 @@
+"""
+Another attempt for entries that ended without success, for programs and the command line.
+
+Belongs here: which entries may have one, and in what order it is asked for. Does not: asking people
+(``cli``), what becomes of an entry (``ledger``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.api.first_look import How, first_look
+from batchrun.api.reading import find_batch, open_ledger
+from batchrun.api.session import Session
+from batchrun.clock import SystemClock
+from batchrun.model.duplicating import can_duplicate
+from batchrun.model.states import State
+from batchrun.report.choice import Choice
+from batchrun.report.where import failed_of, parse
+from batchrun.service.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from batchrun.api.first_look import FirstLook
+    from batchrun.clock import Clock
+    from batchrun.model.entry import Entry
+    from batchrun.ports.ledger import Batch, Ledger
+
+_STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
+_CONFIGURED: Final = Target()
+_USUALLY: Final = How()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """What came of a retry."""
+
+    ids: tuple[str, ...]  #: entries that get another attempt
+    reappeared: tuple[
+        str, ...
+    ] = ()  #: whose runs, taken for deleted, are there after all: they have them again
+    unknown: Mapping[str, str]  #: why nobody can tell whether the run is there, by id; these were left alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retriable:
+    """Entries that another attempt can be asked for, and what looking for deleted ones came to."""
+
+    entries: Sequence[Entry]
+    left_out: Sequence[Entry]  #: the service has no run of theirs to duplicate
+    looked: FirstLook
+
+
+async def retry(
+    batch: str,
+    *,
+    ledger: str | Path,
+    target: Target = _CONFIGURED,
+    ids: Iterable[str] | None = None,
+    where: Iterable[str] = (),
+    reason: str | None = None,
+    duplicates: bool = False,
+    clock: Clock | None = None,
+) -> Retried:
+    """
+    Give failed, cancelled, deleted and refused entries another attempt; the next launch starts them.
+
+    One that is running takes note within seconds. What succeeded or goes on is left alone. The service is
+    only called where entries are DELETED: their runs are looked for first.
+
+    Args:
+        batch: One that the ledger has.
+        ledger: A SQLite file.
+        target: Which HealthOmics, as the AWS configuration says unless it says otherwise.
+        ids: Only these entries.
+        where: Only those of which the results say so: ``status=FAILED``, ``taskReason=*MEMORY*``.
+        reason: Only those of which the run, or a task of it, failed for a reason like this glob.
+        duplicates: Have the service run the same once more (StartRun by ``runId``).
+        clock: The time; the machine's own unless another is given.
+
+    Raises:
+        UsageError: There is no such batch, entry, column or status.
+        ServiceUnusableError: The service must be asked, and cannot be.
+        LedgerUnusableError: The ledger cannot be used.
+    """
+    conditions = (*map(parse, where), *([failed_of(reason)] if reason else []))
+    choice = Choice(ids=None if ids is None else frozenset(ids), conditions=conditions)
+    now = (clock or SystemClock()).utcnow()
+    async with open_ledger(ledger) as read:  # which makes none where none is
+        known = await find_batch(read, batch)
+    async with Session(ledger, target=target, clock=clock) as session:
+        opened = await session.ledger()
+        found = await retriable(opened, session, known, choice, at=now, duplicates=duplicates)
+        begun = await begin_anew(opened, batch, found.entries, at=now, duplicates=duplicates)
+    return Retried(ids=tuple(begun), reappeared=tuple(found.looked.back), unknown=found.looked.unknown)
+
+
+async def retriable(
+    ledger: Ledger,
+    session: Session,
+    batch: Batch,
+    choice: Choice,
+    *,
+    at: datetime,
+    duplicates: bool = False,
+    how: How = _USUALLY,
+) -> Retriable:
+    """
+    Find the entries that *choice* means and that can have another attempt; see ``first_look`` for the rest.
+
+    Raises:
+        UsageError, ServiceUnusableError: As for :func:`retry`.
+    """
+    fitting = [one async for one in choice.entries(ledger, batch.name, _STATES)]
+    looked = await first_look(ledger, session, batch, fitting, at=at, how=how)
+    fitting = [now for one in fitting if (now := looked.now(one)) and now.state in _STATES]
+    entries = [one for one in fitting if can_duplicate(one)] if duplicates else fitting
+    taken = {one.id for one in entries}
+    return Retriable(entries=entries, left_out=[one for one in fitting if one.id not in taken], looked=looked)
+
+
+async def begin_anew(
+    ledger: Ledger, batch: str, entries: Sequence[Entry], *, at: datetime, duplicates: bool
+) -> Sequence[str]:
+    """Ask for another attempt of each of *entries*, and return the ids of those that get one."""
+    why = "asked for, as a duplicate" if duplicates else "asked for"
+    ids = [entry.id for entry in entries]
+    return await ledger.retry(batch, ids, at=at, why=why, duplicates=duplicates)

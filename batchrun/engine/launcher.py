@@ -316,7 +316,8 @@ class Launcher:
     def _until_due(self) -> float | None:
         if self._due_at is None or not self._wants_more():
             return None
-        return self._clock.monotonic() + (self._due_at - self._clock.utcnow()).total_seconds()
+        at, now = self._clock.utcnow(), self._clock.monotonic()
+        return now if self._is_due(self._due_at, at) else now + (self._due_at - at).total_seconds()
 
     async def _load_in_flight(self) -> None:
         for state in (State.SUBMITTING, State.ACTIVE):
@@ -336,13 +337,15 @@ class Launcher:
 
     async def _load_due(self) -> None:
         at = self._clock.utcnow()
-        has_due = not self._is_due_known or (self._due_at is not None and self._due_at <= at)
+        has_due = not self._is_due_known or (self._due_at is not None and self._is_due(self._due_at, at))
         if not (has_due and self._wants_more()):
             return
         # First, for what is recorded while the ledger is read may be due already, and not be read.
         self._is_due_known, self._due_at = True, None
         room = self._planner.room()
-        entries = await self._ledger.due(self._batch, at=at, limit=room, skip=self._planner.held)
+        entries = await self._ledger.due(
+            self._batch, at=at, limit=room, skip=self._planner.held, horizon=at + self._limits.longest_wait
+        )
         for entry in entries:
             self._planner.add(entry, now=self._clock.monotonic(), at=at)
         if len(entries) == room:
@@ -350,6 +353,10 @@ class Launcher:
             return
         found = await self._ledger.next_due(self._batch, after=at)
         self._due_at = min((due for due in (self._due_at, found) if due is not None), default=None)
+
+    def _is_due(self, due: datetime, at: datetime) -> bool:
+        """Tell whether *due* has come, or was set by a clock that was ahead: nothing waits so long."""
+        return due <= at or due > at + self._limits.longest_wait
 
     async def _carry_out(self, action: Action) -> None:
         try:

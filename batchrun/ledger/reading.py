@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchrun.ledger.rows import batch_of, entry_of, micros, past_attempt_of, time_of
+from batchrun.ledger.rows import batch_of, entry_of, maybe_micros, micros, past_attempt_of, time_of
 from batchrun.ledger.statements import queries
 from batchrun.model.states import State
 from batchrun.ports.ledger import Counts, Outcome
@@ -46,10 +46,17 @@ def batches(connection: apsw.Connection) -> Sequence[Batch]:
 
 
 def due(
-    connection: apsw.Connection, batch: str, *, at: datetime, limit: int, skip: Collection[str]
+    connection: apsw.Connection,
+    batch: str,
+    *,
+    at: datetime,
+    limit: int,
+    skip: Collection[str],
+    horizon: datetime | None,
 ) -> Sequence[Entry]:
     """Give up to *limit* entries that may be sent now."""
-    values = (batch_key(connection, batch), micros(at), limit, json.dumps(list(skip)))
+    key, skipped = batch_key(connection, batch), json.dumps(list(skip))
+    values = (key, micros(at), limit, skipped, maybe_micros(horizon))
     return [entry_of(batch, row) for row in connection.execute(queries()["due"], values)]
 
 

@@ -240,9 +240,17 @@ class SqliteLedger(Ledger):
         return await self._read(job)
 
     async def due(
-        self, batch: str, *, at: datetime, limit: int, skip: Collection[str] = ()
+        self,
+        batch: str,
+        *,
+        at: datetime,
+        limit: int,
+        skip: Collection[str] = (),
+        horizon: datetime | None = None,
     ) -> Sequence[Entry]:
-        return await self._read(lambda: reading.due(self._connection, batch, at=at, limit=limit, skip=skip))
+        return await self._read(
+            lambda: reading.due(self._connection, batch, at=at, limit=limit, skip=skip, horizon=horizon)
+        )
 
     async def next_due(self, batch: str, *, after: datetime) -> datetime | None:
         return await self._read(lambda: reading.next_due(self._connection, batch, after=after))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from batchrun.model.policies import DeferPolicy, WatchPolicy
 from batchrun.model.proofs import Trust
@@ -64,6 +65,11 @@ class Limits:
     watch: WatchPolicy = field(default_factory=WatchPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     defer: DeferPolicy = field(default_factory=DeferPolicy)
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """The longest that an attempt waits; a time further away was set by a clock that was ahead."""
+        return timedelta(seconds=max(self.retry.longest_wait, self.defer.longest_wait))
 
     @property
     def trust(self) -> Trust:

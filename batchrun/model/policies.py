@@ -76,6 +76,11 @@ class DeferPolicy:
     unknown: float = 5.0  #: seconds until an attempt of unknown outcome is sent again
     unknown_longest: float = 120.0
 
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that nothing waits longer than; the spread is a tenth at most."""
+        return max(self.quota_longest, self.unknown_longest) * 1.1
+
     def quota_wait(self, deferrals: int, key: str) -> float:
         """Give the seconds to wait after a 402, *deferrals* of which came before."""
         return _doubling(self.quota, deferrals, self.quota_longest, key)

@@ -60,6 +60,8 @@ DEFAULT_RULES: Final = (
     RetryRule(reason="SERVICE_ERROR", times=2),
     RetryRule(reason="INSTANCE_RESERVATION_FAILED", times=2),
 )
+#: The spread of waits at most: 0.9 to 1.1.
+_MOST_SPREAD: Final = 1.1
 #: Seconds before the first retry where nobody says otherwise.
 USUAL_WAIT: Final = 60.0
 
@@ -82,6 +84,12 @@ class RetryPolicy:
     def changes(self) -> tuple[str, ...]:
         """What the rules may change from one attempt to the next."""
         return tuple(rule.change for rule in self.rules if rule.change is not None)
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that no retry waits longer than."""
+        first = (wait for wait in (self.wait, USUAL_WAIT, *(rule.wait for rule in self.rules)) if wait)
+        return max(self.longest, *first) * _MOST_SPREAD
 
     def over(self, manifest: RetryPolicy) -> RetryPolicy:
         """

@@ -266,12 +266,19 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
 
     @abstractmethod
     async def due(
-        self, batch: str, *, at: datetime, limit: int, skip: Collection[str] = ()
+        self,
+        batch: str,
+        *,
+        at: datetime,
+        limit: int,
+        skip: Collection[str] = (),
+        horizon: datetime | None = None,
     ) -> Sequence[Entry]:
         """
         Give up to *limit* entries that may be sent now, in manifest order: PLANNED and BACKOFF that are due.
 
-        A PLANNED entry without a time is always due.
+        A PLANNED entry without a time is always due, and so is what is due later than *horizon*: nothing
+        waits so long, so a clock that was ahead has set that time.
 
         Leaves out what the manifest does not name any more, what is to be cancelled, and the ids in *skip*.
         """

@@ -305,6 +305,33 @@ async def test_a_machine_that_sleeps_while_lost_answers_are_repeated(tmp_path):
         await it.assert_agreement()
 
 
+async def test_a_clock_set_back_by_a_day_makes_no_retry_late_within_a_launch(tmp_path):
+    settings = forgetful(fail_first=(FailFirst(reason="SERVICE_ERROR", times=1),))
+    async with bench(tmp_path, settings) as it, anyio.create_task_group() as group:
+
+        async def set_back() -> None:
+            while not any(kind == "retried" for _, kind in it.told.steps):  # noqa: ASYNC110 (virtual time)
+                await anyio.sleep(1)
+            it.clock.step(-24 * HOUR)
+
+        group.start_soon(set_back)
+        await it.launch(rows(2))
+        assert started(it) == dict.fromkeys(once_each(2), 2)
+        assert anyio.current_time() < HOUR
+
+
+async def test_a_clock_that_was_a_day_ahead_makes_no_retry_late_in_later_passes(tmp_path):
+    settings = forgetful(fail_first=(FailFirst(reason="SERVICE_ERROR", times=1),))
+    async with bench(tmp_path, settings) as it:
+        await it.launch(rows(2), mode=Mode.ONCE)
+        await anyio.sleep(600)
+        it.clock.step(24 * HOUR)
+        await it.launch(rows(2), mode=Mode.ONCE)
+        it.clock.step(-24 * HOUR)
+        await it.launch(rows(2), mode=Mode.ONCE)
+        assert started(it) == dict.fromkeys(once_each(2), 2)
+
+
 async def test_a_clock_set_back_does_not_make_proofs_young_again(tmp_path):
     async with bench(tmp_path, forgetful(), rate=0.01) as it, anyio.create_task_group() as group:
 

@@ -64,6 +64,13 @@ class Reading:
         assert await due_ids(ledger, at=later(minutes=2), limit=2) == ["a", "b"]
         assert await due_ids(ledger, at=later(minutes=2), skip=["b", "a"]) == ["c", "d"]
 
+    async def test_what_is_due_beyond_the_horizon_is_due(self, ledger):
+        lease = await filled(ledger, "a", "b")
+        await move(ledger, lease, "a", intended(), deferred(later(hours=1)))
+        await move(ledger, lease, "b", intended(), deferred(later(hours=24)))
+        assert await due_ids(ledger, horizon=later(hours=2)) == ["b"]
+        assert await due_ids(ledger, horizon=later(hours=24)) == []
+
     async def test_what_is_under_way_or_over_is_not_due(self, ledger):
         lease = await filled(ledger, "a", "b", "c")
         await move(ledger, lease, "a", intended())

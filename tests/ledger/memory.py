@@ -389,12 +389,19 @@ class MemoryLedger(Ledger):
         return False  # there is nobody else
 
     async def due(
-        self, batch: str, *, at: datetime, limit: int, skip: Collection[str] = ()
+        self,
+        batch: str,
+        *,
+        at: datetime,
+        limit: int,
+        skip: Collection[str] = (),
+        horizon: datetime | None = None,
     ) -> Sequence[Entry]:
         found = [
             entry
             for entry in self._waiting(batch)
-            if entry.id not in skip and (entry.due is None or entry.due <= at)
+            if entry.id not in skip
+            if entry.due is None or entry.due <= at or (horizon is not None and entry.due > horizon)
         ]
         return found[:limit]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchrun.model.limits import Limits
 from batchrun.model.policies import DeferPolicy, WatchPolicy, spread
+from batchrun.model.retrying import RetryPolicy, RetryRule
 from batchrun.model.states import State
 from batchrun.model.tally import Tally
 from tests.builders import active, ended, planned, submitting
@@ -56,3 +60,10 @@ def test_the_tally_counts_entries_where_they_are():
     tally.move(submitting(), ended("FAILED"))
     assert tally.failed == 1
     assert Tally({State.SUCCEEDED: 2}, {}).has_only_succeeded
+
+
+def test_nothing_waits_longer_than_the_longest_wait():
+    assert Limits().longest_wait == timedelta(seconds=3600 * 1.1)
+    patient = RetryPolicy(rules=(RetryRule(reason="*", times=1, wait=7200),))
+    assert Limits(retry=patient).longest_wait == timedelta(hours=2.2)
+    assert Limits(retry=RetryPolicy(wait=10_000)).longest_wait == timedelta(seconds=11_000)

@@ -443,7 +443,7 @@ SELECT r.*
 FROM (
     SELECT key, position FROM (
         SELECT key, position FROM entries
-        WHERE batch = ?1 AND state = 'planned' AND (due IS NULL OR due <= ?2) AND in_manifest
+        WHERE batch = ?1 AND state = 'planned' AND (due IS NULL OR due <= ?2 OR due > ?5) AND in_manifest
             AND id NOT IN (SELECT value FROM json_each(?4))
             AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
         ORDER BY position LIMIT ?3
@@ -451,7 +451,7 @@ FROM (
     UNION ALL
     SELECT key, position FROM (
         SELECT key, position FROM entries
-        WHERE batch = ?1 AND state = 'backoff' AND due <= ?2 AND in_manifest
+        WHERE batch = ?1 AND state = 'backoff' AND (due <= ?2 OR due > ?5) AND in_manifest
             AND id NOT IN (SELECT value FROM json_each(?4))
             AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
         ORDER BY position LIMIT ?3

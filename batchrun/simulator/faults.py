@@ -32,6 +32,7 @@ class Fault(enum.StrEnum):
     THROTTLE = "throttle"  #: before: 429 ThrottlingException
     ERROR_BEFORE = "error_before"  #: before: 500 InternalServerException
     UNAVAILABLE_BEFORE = "unavailable_before"  #: before: 503 with an HTML body, as a load balancer has it
+    REDIRECT_BEFORE = "redirect_before"  #: before: 307 to a place where nobody is, as a portal has it
     DROP_BEFORE = "drop_before"  #: before: TCP reset
     CLOSE_BEFORE = "close_before"  #: before: the connection is closed without an answer
     HANG_BEFORE = "hang_before"  #: before: silence for ``hang`` seconds, then closed
@@ -46,6 +47,8 @@ class Fault(enum.StrEnum):
     EMPTY_AFTER = "empty_after"  #: after: the status of success and no body
     OTHER_UUID_AFTER = "other_uuid_after"  #: after: the answer has another run's uuid
     DELETED_AFTER = "deleted_after"  #: after: the answer has the status DELETED
+    MISTYPED_AFTER = "mistyped_after"  #: after: numbers for most texts, half a character in messages
+    SLOW_AFTER = "slow_after"  #: after: the answer comes a byte a second
     CUT_AFTER = "cut_after"  #: after: closed in the middle of the body that was announced
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -50,8 +50,9 @@ async def serve(
     Yields:
         the service, whose ``url`` clients are given as their endpoint
     """
-    simulator = Simulator(settings or Settings(), clock or SystemClock())
-    server = web.Server(_Handler(simulator).handle, access_log=None)
+    clock = clock or SystemClock()
+    simulator = Simulator(settings or Settings(), clock)
+    server = web.Server(_Handler(simulator, clock).handle, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     await runner.setup()
     try:
@@ -84,8 +85,9 @@ def _url(host: str, port: int) -> str:
 class _Handler:
     """Turns aiohttp's requests into inquiries, and endings into what the socket does."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, clock: Clock) -> None:
         self._simulator = simulator
+        self._clock = clock
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -100,9 +102,21 @@ class _Handler:
         # There is no half of an answer without a body: it is not sent at all.
         if ending.manner is Manner.CUT and ending.reply.body:
             return await _send_half(request, ending.reply)
+        if ending.manner is Manner.SLOW:
+            return await self._send_slowly(request, ending.reply)
         if ending.manner is not Manner.WHOLE:
             _hang_up(request, reset=ending.manner is Manner.RESET)
         return self._response(ending.reply)
+
+    async def _send_slowly(self, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+        response = web.StreamResponse(status=reply.status, headers=reply.headers)
+        response.content_length = len(reply.body)
+        await response.prepare(request)
+        with suppress(ConnectionError):  # nobody waits for it any more
+            for byte in reply.body:
+                await self._clock.sleep(1)
+                await response.write(bytes([byte]))
+        return response
 
     def _response(self, reply: Reply) -> web.Response:
         headers = {**reply.headers, "x-amzn-RequestId": self._simulator.next_request_id()}

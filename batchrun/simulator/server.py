@@ -7,7 +7,6 @@ connection is broken (``http``).
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -22,6 +21,7 @@ from batchrun.simulator.quotas import SERVICE_QUOTAS, quota_reply
 from batchrun.simulator.record import Journal, StartCall, State, Tally
 from batchrun.simulator.refusal import RefusalError, invalid
 from batchrun.simulator.service import HealthOmics
+from batchrun.simulator.spoiling import REDIRECT, UNAVAILABLE, spoilt
 from batchrun.simulator.wire import Ending, Manner, Operation, Reply, Wire, json_object, json_reply
 
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ if TYPE_CHECKING:
     from batchrun.simulator.faults import FaultRule
     from batchrun.simulator.settings import Settings
 
-_HTML = b"<html><head><title>503</title></head><body>Service Unavailable</body></html>"
-_HTML_HEADERS = {"Content-Type": "text/html"}
-_UNAVAILABLE = Ending(reply=Reply(status=503, body=_HTML, headers=_HTML_HEADERS))
-
+_ENDINGS_BEFORE = {Fault.UNAVAILABLE_BEFORE: UNAVAILABLE, Fault.REDIRECT_BEFORE: REDIRECT}
 _BREAKS_BEFORE = {
     Fault.DROP_BEFORE: Manner.RESET,
     Fault.CLOSE_BEFORE: Manner.CLOSE,
@@ -46,6 +43,7 @@ _BREAKS_AFTER = {
     Fault.CLOSE_AFTER: Manner.CLOSE,
     Fault.HANG_AFTER: Manner.CLOSE,
     Fault.CUT_AFTER: Manner.CUT,
+    Fault.SLOW_AFTER: Manner.SLOW,
 }
 _FAULTS = frozenset(Fault)
 #: What a caller is told, where a fault throttles, to wait for.
@@ -225,8 +223,8 @@ class Simulator:
             raise self._throttling(_THROTTLE_SECONDS)
         if fault == Fault.ERROR_BEFORE:
             raise _internal_error()
-        if fault == Fault.UNAVAILABLE_BEFORE:
-            return _UNAVAILABLE
+        if fault in _ENDINGS_BEFORE:
+            return _ENDINGS_BEFORE[Fault(fault)]
         if fault in _BREAKS_BEFORE:
             return Ending(manner=_BREAKS_BEFORE[Fault(fault)])
         if fault not in _FAULTS:
@@ -249,19 +247,11 @@ class Simulator:
         if fault == Fault.ERROR_AFTER:
             raise _internal_error()
         if fault == Fault.UNAVAILABLE_AFTER:
-            return _UNAVAILABLE
+            return UNAVAILABLE
         if fault in _BREAKS_AFTER:
             return Ending(reply=reply, manner=_BREAKS_AFTER[Fault(fault)])
-        if fault in (Fault.OTHER_UUID_AFTER, Fault.DELETED_AFTER):
-            return Ending(reply=self._untrue(fault, reply))
-        return Ending(reply=_garbage(fault, reply))
-
-    def _untrue(self, fault: str, reply: Reply) -> Reply:
-        """Answer as for another run, or for one that was deleted."""
-        uuid = draw_uuid(self.settings.seed, "other", self._answers)
-        lie = {"uuid": uuid} if fault == Fault.OTHER_UUID_AFTER else {"status": "DELETED"}
-        body = json.dumps(json.loads(reply.body) | lie).encode()
-        return Reply(status=reply.status, body=body, headers=reply.headers)
+        other = draw_uuid(self.settings.seed, "other", self._answers)
+        return Ending(reply=spoilt(fault, reply, other=other))
 
     def _introspect(self, inquiry: Inquiry) -> Reply:
         match (inquiry.method, inquiry.path):
@@ -296,10 +286,3 @@ class Simulator:
 
 def _internal_error() -> RefusalError:
     return RefusalError("InternalServerException", "An internal error occurred")
-
-
-def _garbage(fault: str, reply: Reply) -> Reply:
-    if fault == Fault.HTML_AFTER:
-        return Reply(status=reply.status, body=_HTML, headers=_HTML_HEADERS)
-    kept = 0 if fault == Fault.EMPTY_AFTER else len(reply.body) // 2
-    return Reply(status=reply.status, body=reply.body[:kept], headers=reply.headers)

@@ -54,6 +54,7 @@ class Manner(enum.Enum):
     """What becomes of the connection."""
 
     WHOLE = enum.auto()  #: the reply is sent
+    SLOW = enum.auto()  #: the reply's body is sent a byte a second
     CUT = enum.auto()  #: half of the reply's body is sent, then the connection is closed
     CLOSE = enum.auto()  #: closed without a word
     RESET = enum.auto()  #: reset without a word

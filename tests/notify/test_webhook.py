@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import anyio
 import pytest
 from aiohttp import web
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import NoticeError, UsageError
 from batchrun.notify.webhook import Webhook
+from tests.hostile import Stranger, endless, head
 from tests.notify.samples import message, serving
 
 
@@ -51,6 +53,30 @@ async def test_what_is_not_taken_is_told_and_no_redirect_is_followed(code, tries
         with pytest.raises(NoticeError, match=words):
             await Webhook(f"{url}/T0/secret", clock=VirtualClock()).deliver(message())
     assert [path for path, _ in hooks.taken] == ["/T0/secret"] * tries
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (endless(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", every=1), "127.0.0.1 cannot be reached: TimeoutError"),
+        (endless(b"", head(100), every=1), "127.0.0.1 cannot be reached: TimeoutError"),
+        (endless(b"HTTP/1.1 200 OK\r\n", b"X-More: %b\r\n" % (b"x" * 4000)), "127.0.0.1 cannot be reached"),
+    ],
+    ids=["slow", "to be continued", "headers without an end"],
+)
+async def test_an_answer_without_an_end_is_not_waited_for(answer, words):
+    async with Stranger(answer).served() as stranger:
+        with pytest.raises(NoticeError, match=words):
+            await Webhook(stranger.url, clock=VirtualClock()).deliver(message())
+        assert anyio.current_time() < 40
+        assert stranger.sent < 2**22
+
+
+async def test_no_more_of_an_answer_is_taken_than_whether_it_was():
+    flood = endless(head(200, {"Content-Length": str(2**40)}), b" " * 2**20)
+    async with Stranger(flood).served() as stranger:
+        await Webhook(stranger.url, clock=VirtualClock()).deliver(message())
+        assert stranger.sent < 2**24
 
 
 async def test_nobody_there_is_told_without_the_address():

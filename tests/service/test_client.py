@@ -34,7 +34,14 @@ LOST_AFTER_THE_COMMIT = [
     "empty_after",
     "cut_after",
 ]
-LOST_BEFORE_THE_COMMIT = ["drop_before", "close_before", "error_before", "unavailable_before", "throttle"]
+LOST_BEFORE_THE_COMMIT = [
+    "redirect_before",
+    "drop_before",
+    "close_before",
+    "error_before",
+    "unavailable_before",
+    "throttle",
+]
 
 
 async def test_a_start_gives_the_run_with_its_identity():
@@ -53,6 +60,16 @@ async def test_whatever_is_lost_the_same_request_id_is_sent_until_there_is_an_an
         assert [record.uuid for record in state.runs] == [run.uuid]
         assert set(state.starts_by_request) == {"r-1"}
         assert state.calls["StartRun"].calls >= 3
+
+
+async def test_what_is_no_text_is_left_out_and_the_rest_counts():
+    async with connected(simulated("StartRun:mistyped_after,GetRun:mistyped_after")) as (service, simulator):
+        run = await start(service)
+        await anyio.sleep(200)
+        seen = (await service.get_run(run.id)).run
+        (record,) = simulator.state().runs
+        assert (seen.id, seen.uuid, seen.status) == (record.id, record.uuid, "COMPLETED")
+        assert (seen.arn, seen.output_uri) == ("", None)
 
 
 async def test_a_throttle_is_repeated_for_as_long_as_it_takes():

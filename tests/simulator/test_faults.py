@@ -20,6 +20,7 @@ SEEN = {
     Fault.THROTTLE: ("ThrottlingException", False),
     Fault.ERROR_BEFORE: ("InternalServerException", False),
     Fault.UNAVAILABLE_BEFORE: ("503", False),
+    Fault.REDIRECT_BEFORE: (EndpointConnectionError, False),
     Fault.DROP_BEFORE: (EndpointConnectionError, False),
     Fault.CLOSE_BEFORE: (ConnectionClosedError, False),
     Fault.HANG_BEFORE: (ReadTimeoutError, False),
@@ -34,6 +35,8 @@ SEEN = {
     Fault.EMPTY_AFTER: ("nothing", True),
     Fault.OTHER_UUID_AFTER: ("run", True),
     Fault.DELETED_AFTER: ("run", True),
+    Fault.MISTYPED_AFTER: ("run", True),
+    Fault.SLOW_AFTER: ("run", True),
     Fault.CUT_AFTER: (ConnectionClosedError, True),
 }
 

@@ -18,7 +18,7 @@ import structlog
 from batchrun import points
 from batchrun.engine.absence import Absences
 from batchrun.engine.denied import not_permitted, not_provable
-from batchrun.engine.prover import UNSENT
+from batchrun.engine.prover import UNSENT, released_by
 from batchrun.errors import (
     AccessDeniedError,
     CallError,
@@ -44,7 +44,6 @@ from batchrun.model.events import (
     Seen,
 )
 from batchrun.model.limits import Mode
-from batchrun.model.recovery import Match
 from batchrun.model.request import start_run_request
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
@@ -157,12 +156,8 @@ class Actor:
         if entry is None or entry.state not in UNSENT:
             return entry or planned, entry is None
         # Before the intent is on disk: whoever finds one there may send it without having seen this.
-        with anyio.CancelScope() as scope:
-            self._unsent.add(scope)
-            try:
-                spoilt = await self._without_source(entry)
-            finally:
-                self._unsent.discard(scope)
+        with released_by(self._unsent) as scope:
+            spoilt = await self._without_source(entry)
         if scope.cancelled_caught:
             return planned, False
         proven_at = entry.proven_at if entry.proven_at != planned.proven_at else None
@@ -174,48 +169,14 @@ class Actor:
         return await self._send(entry, turn)
 
     async def _proven(self, entry: Entry, *, is_last_look: bool = False) -> Entry | None:
-        """
-        Return the entry with a proof that no run of it is there, looked for by name where it has none.
-
-        Or as it is after the run that another ledger started was taken over; None where that cannot be known
-        yet. Where proofs end as soon as they are made, only the last look counts.
-        """
-        at = self._clock.latest()
-        if self._limits.trusts_ledger:
-            return replace(entry, proven_at=at)
-        trust = self._limits.trust
-        if trust.holds(entry, at) or not (trust.life or is_last_look):
-            return entry
-        with anyio.CancelScope() as scope:
-            self._unsent.add(scope)
-            try:
-                sightings = await self._prover.candidates(entry)
-            except AccessDeniedError as error:
-                raise not_provable(error) from error
-            except CallError as error:
-                log.warning(
-                    "look_failed", batch=entry.batch, id=entry.id, code=error.code, message=error.message
-                )
-                return None
-            finally:
-                self._unsent.discard(scope)
-        if scope.cancelled_caught:
-            return None
-        judgement = self._prover.judged(entry, sightings)
-        if judgement.match is Match.MISSING:
-            return replace(entry, proven_at=at)
-        return await self._prover.adopt(entry, judgement) if judgement.match is Match.FOUND else None
+        return await self._prover.proven(entry, self._unsent, is_last_look=is_last_look)
 
     async def _prepared(self, entry: Entry) -> bool:
         """Have done what a run needs before it; False when the launcher lets go of it meanwhile."""
         if self._prepare is None:
             return True
-        with anyio.CancelScope() as scope:
-            self._unsent.add(scope)
-            try:
-                await self._prepare(entry.id)
-            finally:
-                self._unsent.discard(scope)
+        with released_by(self._unsent) as scope:
+            await self._prepare(entry.id)
         return not scope.cancelled_caught
 
     async def _without_source(self, entry: Entry) -> Event | None:
@@ -272,14 +233,9 @@ class Actor:
 
     async def _turn(self, waiting: set[anyio.CancelScope]) -> float | None:
         """Wait for a turn to start a run; None when the launcher lets go of it before it comes."""
-        turn = None
-        with anyio.CancelScope() as scope:
-            waiting.add(scope)
-            try:
-                turn = await self._service.start_turn()
-            finally:
-                waiting.discard(scope)
-        return turn
+        with released_by(waiting):
+            return await self._service.start_turn()
+        return None
 
     async def _send(self, entry: Entry, turn: float, *, is_repeat: bool = False) -> tuple[Entry, bool]:
         request = start_run_request(entry)
@@ -348,8 +304,7 @@ class Actor:
         if entry.run is None:
             raise InvariantError(f"entry '{entry.id}' is watched but has no run")
         event, is_answered = None, False
-        with anyio.CancelScope() as scope:  # a look not taken costs nothing
-            self._looks.add(scope)
+        with released_by(self._looks):  # a look not taken costs nothing
             try:
                 event = await self._seen(entry, entry.run)
                 is_answered = True
@@ -357,8 +312,6 @@ class Actor:
                 self._observer.look_failed(entry, error)
                 if self._is_systemic("GetRun", entry, error):
                     raise not_permitted("GetRun", error) from error
-            finally:
-                self._looks.discard(scope)
         if not is_answered:
             return entry, True
         return (entry, False) if event is None else (await self._record(entry, event), False)

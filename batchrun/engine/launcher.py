@@ -15,11 +15,13 @@ import structlog
 
 from batchrun.engine.actor import Actor
 from batchrun.engine.canceller import Canceller
+from batchrun.engine.due import DueEntries
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.paces import PaceKeeper
 from batchrun.engine.prover import Prover
 from batchrun.engine.recorder import Recorder
 from batchrun.engine.retries import Retries
+from batchrun.engine.surveyor import Surveyor
 from batchrun.engine.sweeper import Sweeper
 from batchrun.engine.tasks import TaskFinder
 from batchrun.errors import BatchrunError, CallError, InputError, ServiceUnusableError
@@ -34,7 +36,7 @@ from batchrun.model.watch import ReadRates
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from anyio.abc import TaskGroup
 
@@ -104,6 +106,8 @@ class Launcher:
         self._actor = Actor(service, self._recorder, limits, self, clock, self._prover, retries, prepare)
         self._planner = Planner(limits)
         self._canceller = Canceller(ledger, lease.batch, self._recorder, self._planner, self._actor, clock)
+        self._due = DueEntries(ledger, lease.batch, self._planner, limits, clock)
+        self._surveyor = Surveyor(self._prover, self._planner, self._due, limits, clock)
         self._sweeper = Sweeper(service, self._recorder, self._planner.watch, clock)
         self._paces = PaceKeeper(ledger, service, clock)
         self._tasks = TaskFinder(ledger, service, self._keeper, self, clock)
@@ -113,8 +117,6 @@ class Launcher:
         self._draining = anyio.Event()
         self._stop = Stop.FINISHED
         self._failure: BatchrunError | None = None
-        self._due_at: datetime | None = None  #: when the ledger may next have something to send
-        self._is_due_known = False
         self._has_given_back = False  #: runs are going on that the planner does not have
         self._pauses = 0  #: for a full quota, since a submission was last accepted
         self._probe_at = float("-inf")
@@ -215,7 +217,7 @@ class Launcher:
         self._tally.move(before, after)
         match event:
             case Deferred(due=due) | Retried(due=due):
-                self._due_at = due if self._due_at is None else min(self._due_at, due)
+                self._due.comes(due)
                 self._canceller.is_due = True
                 if isinstance(event, Deferred) and event.code == QUOTA_FULL:
                     self._pause(event)
@@ -224,7 +226,7 @@ class Launcher:
                 self._pauses = 0
                 self._planner.resume()
             case Revised():
-                self._is_due_known = False
+                self._due.look_again()
             case Failed():
                 self._tasks.noticed()
             case _:
@@ -269,7 +271,7 @@ class Launcher:
                 self._mind_failures()
                 await self._mind_cancellations()
                 await self._mind_given_back()
-                await self._load_due()
+                await self._due.load()
                 self._planner.watch.rates = ReadRates(
                     get=self._service.known_rate("GetRun"), list=self._service.known_rate("ListRuns")
                 )
@@ -308,16 +310,10 @@ class Launcher:
 
     async def _rest(self) -> None:
         """Wait until an action is done or something becomes due."""
-        wakes = [self._planner.wake_at, self._until_due()]
+        wakes = [self._planner.wake_at, self._due.wake_at]
         until = min((wake for wake in wakes if wake is not None), default=None)
         with anyio.move_on_after(None if until is None else max(0.0, until - self._clock.monotonic())):
             await self._woken.wait()
-
-    def _until_due(self) -> float | None:
-        if self._due_at is None or not self._wants_more():
-            return None
-        at, now = self._clock.utcnow(), self._clock.monotonic()
-        return now if self._is_due(self._due_at, at) else now + (self._due_at - at).total_seconds()
 
     async def _load_in_flight(self) -> None:
         for state in (State.SUBMITTING, State.ACTIVE):
@@ -330,33 +326,6 @@ class Launcher:
                     if is_meant and not self._planner.has_slot(entry.id):
                         self._planner.add(entry, now=now, at=at)
                 after = page[-1].position
-
-    def _wants_more(self) -> bool:
-        """Tell whether the planner has room that is worth a query."""
-        return self._planner.room() >= max(1, self._limits.concurrency // 2)
-
-    async def _load_due(self) -> None:
-        at = self._clock.utcnow()
-        has_due = not self._is_due_known or (self._due_at is not None and self._is_due(self._due_at, at))
-        if not (has_due and self._wants_more()):
-            return
-        # First, for what is recorded while the ledger is read may be due already, and not be read.
-        self._is_due_known, self._due_at = True, None
-        room = self._planner.room()
-        entries = await self._ledger.due(
-            self._batch, at=at, limit=room, skip=self._planner.held, horizon=at + self._limits.longest_wait
-        )
-        for entry in entries:
-            self._planner.add(entry, now=self._clock.monotonic(), at=at)
-        if len(entries) == room:
-            self._is_due_known = False
-            return
-        found = await self._ledger.next_due(self._batch, after=at)
-        self._due_at = min((due for due in (self._due_at, found) if due is not None), default=None)
-
-    def _is_due(self, due: datetime, at: datetime) -> bool:
-        """Tell whether *due* has come, or was set by a clock that was ahead: nothing waits so long."""
-        return due <= at or due > at + self._limits.longest_wait
 
     async def _carry_out(self, action: Action) -> None:
         try:
@@ -374,28 +343,12 @@ class Launcher:
             self._fail(error)
         self._woken.set()
 
-    async def _survey(self, action: Survey) -> None:
-        """Look for other ledgers' runs of what is to be sent, and take over what is found."""
-        failed = False
+    async def _survey(self, survey: Survey) -> None:
         try:
-            survey = await self._prover.survey(is_waited_for=action.is_waited_for)
-            if survey is not None:
-                ids = self._planner.set_aside(survey.entries)
-                for entry in await self._prover.conclude(survey, ids):
-                    self._file(entry)
-        except CallError as error:
-            failed = True
-            log.warning("survey_failed", batch=self._batch, code=error.code, message=error.message)
+            await self._surveyor.survey(survey)
         except BatchrunError as error:
             self._fail(error)
-        self._planner.surveyed(action, now=self._clock.monotonic(), failed=failed)
-        self._is_due_known = False
         self._woken.set()
-
-    def _file(self, entry: Entry) -> None:
-        """Have the run of an entry that was taken over watched."""
-        if entry.state is State.ACTIVE and self._limits.mode is Mode.WATCH:
-            self._planner.add(entry, now=self._clock.monotonic(), at=self._clock.utcnow())
 
     async def _notice(self) -> None:
         """See, every so often, what people ask of the batch meanwhile: retries, and cancellations."""
@@ -406,7 +359,7 @@ class Launcher:
                 if counts.by_state.get(State.ACTIVE, 0) > self._tally.by_state[State.ACTIVE]:
                     self._has_given_back = self._limits.mode is Mode.WATCH
                 self._tally.reset(counts.by_state, counts.by_status)
-                self._is_due_known = False
+                self._due.look_again()
                 self._canceller.is_due = True
                 self._woken.set()
 
@@ -428,7 +381,7 @@ class Launcher:
         elif not is_too_many and self._stop is Stop.FAILURES and not self._draining.is_set():
             self._stop = Stop.FINISHED
             self._planner.go_on()
-            self._is_due_known = False
+            self._due.look_again()
             log.info("submission_resumed", batch=self._batch, failed=self._tally.failed)
 
     async def _guarded(self, forever: object) -> None:

@@ -10,15 +10,15 @@ tags nor uuid. Belongs here: the calls, and recording what was found. Does not: 
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import structlog
 
 from batchrun.engine.denied import not_provable, other_content
-from batchrun.errors import AccessDeniedError, NotFoundError
+from batchrun.errors import AccessDeniedError, CallError, NotFoundError
 from batchrun.model.events import Failed
 from batchrun.model.limits import Changed
 from batchrun.model.listing import is_same_run
@@ -28,7 +28,7 @@ from batchrun.model.request import run_name
 from batchrun.model.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterator, Sequence
     from datetime import datetime
 
     from anyio.abc import ObjectReceiveStream
@@ -65,6 +65,17 @@ class Survey:
     calls: int | None = None  #: of a whole listing
 
 
+@contextmanager
+def released_by(scopes: set[anyio.CancelScope]) -> Iterator[anyio.CancelScope]:
+    """Let go of the block when the launcher cancels *scopes*."""
+    with anyio.CancelScope() as scope:
+        scopes.add(scope)
+        try:
+            yield scope
+        finally:
+            scopes.discard(scope)
+
+
 class Prover:
     """Looks by name and over all, and takes over what it finds."""
 
@@ -94,6 +105,39 @@ class Prover:
 
     # -- one row
 
+    async def proven(
+        self, entry: Entry, unsent: set[anyio.CancelScope], *, is_last_look: bool = False
+    ) -> Entry | None:
+        """
+        Return the entry with a proof that no run of it is there, looked for by name where it has none.
+
+        Or as it is after the run that another ledger started was taken over; None where that cannot be known
+        yet, or the launcher lets go of it by its *unsent* scopes. Where proofs end as soon as they are made,
+        only the last look counts.
+
+        Raises:
+            ServiceUnusableError: A permission is missing.
+        """
+        at, trust = self._clock.latest(), self._limits.trust
+        if self._limits.trusts_ledger:
+            return replace(entry, proven_at=at)
+        if trust.holds(entry, at) or not (trust.life or is_last_look):
+            return entry
+        sightings = None
+        with released_by(unsent):
+            try:
+                sightings = await self.candidates(entry)
+            except AccessDeniedError as error:
+                raise not_provable(error) from error
+            except CallError as error:
+                log.warning("look_by_name_failed", id=entry.id, code=error.code, message=error.message)
+        if sightings is None:
+            return None
+        judgement = self._judged(entry, sightings)
+        if judgement.match is Match.MISSING:
+            return replace(entry, proven_at=at)
+        return await self.adopt(entry, judgement) if judgement.match is Match.FOUND else None
+
     async def candidates(self, entry: Entry) -> list[Sighting]:
         """
         Look at the runs of the entry's name that no entry of the batch has.
@@ -109,7 +153,7 @@ class Prover:
                     sightings.append(await self._service.get_run(run_id))
         return await self._unknown(sightings)
 
-    def judged(self, entry: Entry, sightings: Sequence[Sighting]) -> Judgement:
+    def _judged(self, entry: Entry, sightings: Sequence[Sighting]) -> Judgement:
         """Say what *sightings* mean for the entry, which was not sent."""
         evidence = self._evidence()
         evidence.expect(entry.id, entry.request)

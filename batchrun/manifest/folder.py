@@ -15,8 +15,9 @@ from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import json_document
 from batchrun.manifest.load import load
 from batchrun.manifest.problems import Place, problem_at, shown, unreadable
+from batchrun.manifest.recoded import by_mark
 from batchrun.manifest.scalars import as_text
-from batchrun.manifest.source import Format, Source, format_of, is_known, opened
+from batchrun.manifest.source import Format, Source, format_to_read, is_known, opened, unpacked_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -56,13 +57,14 @@ def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]
 
 
 def _may_be_manifest(path: Path) -> bool:
-    is_ours = path.stem.endswith(_RESULTS) or path.name.startswith(".")
-    return not is_ours and is_known(path.name) and path.is_file()
+    name = unpacked_name(path.name)
+    is_ours = Path(name).stem.endswith(_RESULTS) or name.startswith(".")
+    return not is_ours and is_known(name) and path.is_file()
 
 
 def _rows_file(path: Path) -> Path | None:
     """Give the file that a document names as its rows; what is wrong in it is told when it is loaded."""
-    form = format_of(str(path))
+    form = format_to_read(str(path))
     if form not in _DOCUMENTS:
         return None
     with contextlib.suppress(ManifestError), opened(str(path)) as stream:
@@ -71,7 +73,7 @@ def _rows_file(path: Path) -> Path | None:
             from batchrun.manifest import yaml_document  # noqa: PLC0415 (yaml is for those who use it)
 
             parts = yaml_document.parts
-        for part in parts(stream, str(path)):
+        for part in parts(by_mark(stream, str(path)), str(path)):
             if part.is_element:
                 return None
             if part.key in _NAMING and (name := as_text(part.value)):

@@ -13,6 +13,10 @@ from typing import Final
 RECORD: Final = 1024 * 1024
 #: A YAML or JSON document in all, in bytes: what an endless pipe may write to our temporary file.
 DOCUMENT: Final = 4 * 1024 * 1024 * 1024
+#: How often its own size any stretch of a gzip file may hold; sheets hold 60 at most.
+GROWTH: Final = 200
+#: What such a stretch holds, in bytes: it is held until it is measured, and what has less may hold anything.
+UNPACKED: Final = 1024 * 1024
 #: All that has a YAML anchor, in characters: it is held until the document ends.
 ANCHORED: Final = 8 * 1024 * 1024
 #: Lists and tables within each other.

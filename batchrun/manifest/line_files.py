@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest import cells, json_lines
 from batchrun.manifest.problems import Place, shown, unreadable
 from batchrun.manifest.sheets.options import NOTHING, laid_over
-from batchrun.manifest.source import STDIN, Format, format_of, name_of, opened
+from batchrun.manifest.source import STDIN, Format, format_to_read, name_of, opened
 from batchrun.manifest.tables import reading
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class LineFiles:
 
 
 def _form(name: str, place: Place, field: str) -> Format:
-    form = format_of(name)
+    form = format_to_read(name)
     if not is_line_format(form):
         raise unreadable(place, f"{shown(name)} is not of a kind that {field} can name", _CURE, field=field)
     return form

@@ -20,7 +20,7 @@ from batchrun.manifest.rows import Expander
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
-from batchrun.manifest.source import STDIN, format_of, name_of, opened, place_of
+from batchrun.manifest.source import STDIN, format_to_read, name_of, opened, place_of, unpacked_name
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
 from batchrun.model.retrying import RetryPolicy
@@ -133,7 +133,7 @@ def _spooled(
     source: Source, stdin: BinaryIO | None, kept_in: _Kept, problems: Problems, places: RowPlaces | None
 ) -> Manifest:
     """Read everything, and keep it as long as nothing is wrong."""
-    form = format_of(source.path, source.format)
+    form = format_to_read(source.path, source.format)
     with opened(source.path, stdin) as stream, contextlib.ExitStack() as stack:
         # Only now: loading it takes longer than finding out that there is no such file.
         model = start_run(own_tags=source.tags)
@@ -187,7 +187,7 @@ def _expand(rows: Iterator[Record], expander: Expander, spool: Spool, problems: 
 
 
 def _defaults_file(path: str, source: Source, problems: Problems) -> Record:
-    form = format_of(path)
+    form = format_to_read(path)
     if line_files.is_line_format(form):
         message = "defaults are a table, which this format cannot hold"
         raise unreadable(Place(source=name_of(path)), message, "write them as YAML or JSON")
@@ -212,4 +212,4 @@ def _batch_and_place(source: Source, head: Head) -> tuple[str, Place]:
     if source.path == STDIN:
         place = Place(source=source.shown)
         raise unreadable(place, "the batch has no name", "give --batch, or batch: in the manifest")
-    return Path(source.path).stem, Place(source=source.path)
+    return Path(unpacked_name(source.path)).stem, Place(source=source.path)

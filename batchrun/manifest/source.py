@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from batchrun.manifest.problems import Place, unreadable
 from batchrun.manifest.sheets.wanted import SheetOptions
 from batchrun.manifest.tables.table import Asked
+from batchrun.manifest.unpacked import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 STDIN: Final = "-"
 #: Names of what a process has open, whatever that is.
 _STREAMS: Final = ("/dev/stdin", "/dev/fd/", "/proc/")
+_GZIP: Final = ".gz"
 _NOTHING_ASKED: Final = Asked()
 _NO_SHEET: Final = SheetOptions()
 
@@ -101,6 +103,22 @@ def is_known(path: str) -> bool:
     return Path(path).suffix.lower() in _BY_EXTENSION
 
 
+def unpacked_name(path: str) -> str:
+    """Return the name that a file has once it is unpacked: without ``.gz``."""
+    return path[: -len(_GZIP)] if path.lower().endswith(_GZIP) else path
+
+
+def format_to_read(path: str, given: Format | None = None) -> Format:
+    """
+    Tell the format from what was given, or from the file's extension, before ``.gz`` too.
+
+    Raises:
+        ManifestError: Neither tells it.
+    """
+    name = unpacked_name(path)
+    return format_of(name, given) if is_known(name) else format_of(path, given)
+
+
 def format_of(path: str, given: Format | None = None) -> Format:
     """
     Tell the format from what was given, or from the file's extension.
@@ -124,7 +142,7 @@ def format_of(path: str, given: Format | None = None) -> Format:
 @contextlib.contextmanager
 def opened(path: str, stdin: BinaryIO | None = None) -> Iterator[BinaryIO]:
     """
-    Open a manifest, or standard input, for reading.
+    Open a manifest, or standard input, for reading; what is in gzip is unpacked.
 
     Raises:
         ManifestError: It cannot be opened, or reading it failed.
@@ -135,7 +153,7 @@ def opened(path: str, stdin: BinaryIO | None = None) -> Iterator[BinaryIO]:
         else:
             stream = stack.enter_context(_open(path))
         try:
-            yield stream
+            yield unpacked(stream, name_of(path))
         except OSError as error:
             raise _cannot_open(path, error) from error
 

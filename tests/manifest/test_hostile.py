@@ -191,7 +191,8 @@ def test_paths_that_are_no_files(tmp_path):
     assert "no such file" in refusal("") or "format" in refusal("")
     assert "no path" in refusal("a\0b.csv")
     assert "--format" in refusal(tmp_path / "m.txt")
-    assert "--format" in refusal(tmp_path / "m.csv.gz")
+    assert "--format" in refusal(tmp_path / "m.txt.gz")
+    assert "--format" in refusal(tmp_path / "m.csv.bz2")
 
 
 def test_a_file_that_may_not_be_read(monkeypatch):

@@ -43,7 +43,8 @@ def mistake(shell: Shell) -> None:
 
 
 def test_retry_refuses_while_the_run_goes_on_and_gives_it_its_row_back(shell, simulate):
-    simulated, command = begun(shell, simulate, "--time-scale", "0.004", "--faults", BLIND)
+    simulated, command = begun(shell, simulate, "--time-scale", "0.006")
+    simulated.script(BLIND)
     for _ in range(3):
         assert shell.run(*command, "--once").returncode in {1, 3}
     assert shell.results()[0]["status"] == "DELETED"

@@ -17,7 +17,7 @@ from batchrun.model.transitions import apply
 from batchrun.ports.ledger import Step
 from batchrun.simulator import parse_faults
 from tests.engine.launching import Bench, bench, rows
-from tests.world import simulated, start
+from tests.world import start
 
 GONE = ["ResourceNotFoundException", "other_uuid_after", "deleted_after"]
 LAG = 60.0
@@ -76,9 +76,10 @@ async def test_who_gets_no_answer_knows_nothing(tmp_path, faults):
 
 
 async def test_who_may_not_list_goes_by_the_look_alone(tmp_path):
-    async with bench(tmp_path, simulated("ListRuns:AccessDeniedException")) as it:
+    async with bench(tmp_path) as it:
         await started(it, 2)
         await remove(it, 0)
+        it.simulator.script(*parse_faults("ListRuns:AccessDeniedException"))
         assert [one.id for one in (await looked_for(it)).gone] == ["row-0000"]
 
 

@@ -38,12 +38,17 @@ class DueEntries:
         """Learn that an entry becomes due then."""
         self._next = due if self._next is None else min(self._next, due)
 
-    async def load(self) -> None:
-        """Load what is due, where the planner has room that is worth a query."""
+    async def load(self) -> bool:
+        """
+        Load what is due, where the planner has room that is worth a query.
+
+        Returns:
+            Whether that showed that nothing is left to be sent, now or later.
+        """
         at = self._clock.utcnow()
         has_due = not self._is_known or (self._next is not None and self._is_due(self._next, at))
         if not (has_due and self._has_room()):
-            return
+            return False
         # First, for what is recorded while the ledger is read may be due already, and not be read.
         self._is_known, self._next = True, None
         room, held, horizon = self._planner.room(), self._planner.held, at + self._limits.longest_wait
@@ -52,10 +57,11 @@ class DueEntries:
             self._planner.add(entry, now=self._clock.monotonic(), at=at)
         if len(entries) == room:
             self._is_known = False
-            return
+            return False
         found = await self._ledger.next_due(self._batch, after=at)
         if found is not None:
             self.comes(found)
+        return self._next is None and not self._planner.held
 
     @property
     def wake_at(self) -> float | None:

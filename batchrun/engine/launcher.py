@@ -271,7 +271,10 @@ class Launcher:
                 self._mind_failures()
                 await self._mind_cancellations()
                 await self._mind_given_back()
-                await self._due.load()
+                if await self._due.load() and self._tally.waiting:
+                    # What left the manifest while it was on its way is not sent any more: it does not count.
+                    counts = await self._recorder.counts(self._batch)
+                    self._tally.reset(counts.by_state, counts.by_status)
                 self._planner.watch.rates = ReadRates(
                     get=self._service.known_rate("GetRun"), list=self._service.known_rate("ListRuns")
                 )

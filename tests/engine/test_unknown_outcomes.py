@@ -12,7 +12,7 @@ from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.simulator import Limit, parse_faults
 from tests.builders import spec
-from tests.engine.launching import Bench, bench, rows
+from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import connected, simulated
 
 HALF_LOST = "StartRun:drop_after=0.25,StartRun:error_after=0.15,StartRun:truncated_after=0.1"
@@ -219,3 +219,13 @@ async def test_runs_that_are_listed_without_a_name_are_looked_at_too(tmp_path, m
         monkeypatch.setattr(it.service._client, "list_runs", nameless)
         await it.launch(rows(10), replay_window=0.5)
         await it.assert_agreement()
+
+
+async def test_a_row_that_left_the_manifest_and_is_put_off_holds_nobody_up(tmp_path):
+    async with bench(tmp_path, simulated("StartRun:drop_before=9x")) as it:
+        await it.launch(rows(1), deadline=1.0)
+        assert (await it.entries())["row-0000"].state is State.SUBMITTING
+        it.simulator.faults.replace(parse_faults("StartRun:ServiceQuotaExceededException@*-0000=1x"))
+        async with reconnected(it):
+            await it.launch(rows(2)[1:], replay_window=0.0, trusts_ledger=True)
+        assert [entry.state for entry in (await it.entries()).values()] == [State.SUCCEEDED, State.BACKOFF]

@@ -194,12 +194,14 @@ class Actor:
         try:
             found = await self._service.get_run(source.id)
         except NotFoundError:
-            return replaced(source, self._clock.utcnow())
+            found = None
         except CallError as error:  # nothing was sent
             wait = timedelta(seconds=self._limits.defer.denied_wait(entry.deferrals, entry.id))
             now = self._clock.utcnow()
             return Deferred(at=now, due=now + wait, code=error.code, message=error.message)
-        return None if found.run.uuid == source.uuid else replaced(source, self._clock.utcnow())
+        if found is not None and found.run.uuid == source.uuid:
+            return None
+        return replaced(entry, source, self._clock.utcnow(), self._limits.listing_lag)
 
     async def _replay(self, entry: Entry) -> tuple[Entry, bool]:
         turn = await self._turn(self._unsettled)

@@ -11,9 +11,10 @@ Belongs here: what such an attempt asks for, and which attempts are such. Does n
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.events import Refused
+from batchrun.model.events import Deferred, Refused
 from batchrun.model.spec import canonical
 from batchrun.model.states import State
 
@@ -76,10 +77,16 @@ def source_of(entry: Entry, earlier: Sequence[Run | None]) -> Run | None:
     return next((run for run in reversed(earlier) if run is not None and run.id == run_id), None)
 
 
-def replaced(source: Run, at: datetime) -> Refused:
-    """Say that the run to be copied was removed, and that its id is another run's by now."""
+def replaced(entry: Entry, source: Run, at: datetime, lag: float) -> Deferred | Refused:
+    """
+    Say what an answer means by which the run to be copied is gone, or its id another run's.
+
+    The first is not believed: *lag* seconds later it is looked for once more.
+    """
     message = f"run {source.id} is not the one to duplicate (uuid {source.uuid}) any more"
-    return Refused(at=at, code=NOT_THERE, message=message)
+    if entry.code == NOT_THERE:
+        return Refused(at=at, code=NOT_THERE, message=message)
+    return Deferred(at=at, due=at + timedelta(seconds=lag), code=NOT_THERE, message=message)
 
 
 def unknown(entry: Entry, at: datetime) -> Refused:

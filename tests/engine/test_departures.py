@@ -167,6 +167,17 @@ async def test_whoever_goes_on_with_a_copy_looks_again_whose_the_id_is(tmp_path,
         assert len(it.simulator.state().runs) == 2
 
 
+@pytest.mark.parametrize("fault", ["ResourceNotFoundException", "other_uuid_after"])
+async def test_one_answer_by_which_the_source_is_gone_decides_nothing(tmp_path, fault):
+    async with bench(tmp_path, failing(OOM)) as it:
+        await it.launch(rows(1))
+        await retried(it, "row-0000", duplicates=True)
+        it.simulator.script(*parse_faults(f"GetRun:{fault}=1x"))
+        await it.launch(rows(1), replay_window=0.0, trusts_ledger=True)
+        assert ("row-0000", "deferred") in it.told.steps
+        assert (await it.entries())["row-0000"].state is State.SUCCEEDED
+
+
 async def test_a_source_that_cannot_be_looked_at_is_looked_at_later(tmp_path):
     async with bench(tmp_path, failing(OOM)) as it:
         await it.launch(rows(1))

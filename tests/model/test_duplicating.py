@@ -17,10 +17,10 @@ from batchrun.model.duplicating import (
     source_of,
     unknown,
 )
-from batchrun.model.events import Retried
+from batchrun.model.events import Deferred, Intended, Refused, Retried
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
-from tests.builders import at, ended, planned, request, run
+from tests.builders import at, ended, planned, request, run, submitting
 
 
 def test_a_copy_names_the_run_and_keeps_what_makes_it_its_row_s():
@@ -78,10 +78,15 @@ def test_the_source_is_the_newest_run_of_that_id():
     assert source_of(copy, [None]) is None
 
 
-def test_a_run_that_was_replaced_is_said_to_be():
-    refused = replaced(run(id="7", uuid="u-7"), at(1))
+def test_a_run_to_be_copied_is_gone_when_it_was_said_twice():
+    entry = submitting()
+    first = replaced(entry, run(id="7", uuid="u-7"), at(1), 60)
+    assert isinstance(first, Deferred)
+    assert (first.code, first.due) == (NOT_THERE, at(61))
+    again = apply(apply(entry, first), Intended(at=at(61)))
+    refused = replaced(again, run(id="7", uuid="u-7"), at(61), 60)
+    assert isinstance(refused, Refused)
     assert refused.code == NOT_THERE
-    assert "run 7" in refused.message
     assert "u-7" in refused.message
 
 

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from batchrun.errors import AccessDeniedError
+from batchrun.errors import AccessDeniedError, NotFoundError
 from batchrun.model.absence import Weight, decided, weigh
 from batchrun.model.events import Missed
 from batchrun.model.listing import shows, sought
 from batchrun.model.request import run_name
+from batchrun.model.states import Outlook, outlook
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from batchrun.clock import Clock
-    from batchrun.model.entry import Entry, Run
+    from batchrun.model.entry import Entry, Run, Sighting
     from batchrun.model.events import Removed
-    from batchrun.model.listing import Sought
+    from batchrun.model.listing import Listed, Sought
     from batchrun.ports.service import HealthOmics
 
 log = structlog.get_logger(__name__)
@@ -68,6 +71,29 @@ class Absences:
         if isinstance(event, Missed):
             self._kept_at[entry.id] = now
         return event
+
+
+async def listed_by_name(service: HealthOmics, name: str) -> AsyncGenerator[Listed]:
+    """Go through the runs that bear *name*, all pages, or raise CallError."""
+    async with aclosing(service.listed_runs(name)) as pages:
+        async for page in pages:
+            for run in page:
+                yield run
+
+
+async def look_at(service: HealthOmics, run: Listed) -> Sighting | None:
+    """
+    Call GetRun for a run that a listing shows; None where both say that it was removed.
+
+    Raises:
+        CallError: It cannot be looked at; so where the service lists it, and yet does not know it.
+    """
+    try:
+        return await service.get_run(run.id)
+    except NotFoundError:
+        if outlook(run.status) is Outlook.REMOVED:
+            return None
+        raise
 
 
 async def is_listed(service: HealthOmics, one: Sought, found: Run | None) -> bool | None:

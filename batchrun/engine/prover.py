@@ -10,18 +10,19 @@ tags nor uuid. Belongs here: the calls, and recording what was found. Does not: 
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import structlog
 
+from batchrun.engine.absence import listed_by_name, look_at
 from batchrun.engine.denied import not_provable, other_content
-from batchrun.errors import AccessDeniedError, CallError, NotFoundError
+from batchrun.errors import AccessDeniedError, CallError
 from batchrun.model.events import Failed
 from batchrun.model.limits import Changed
-from batchrun.model.listing import is_same_run
+from batchrun.model.listing import Listed, is_same_run
 from batchrun.model.proofs import TakenOver
 from batchrun.model.recovery import Evidence, Judgement, Match, story
 from batchrun.model.request import run_name
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from batchrun.engine.retries import Retries
     from batchrun.model.entry import Entry, Sighting
     from batchrun.model.limits import Limits
-    from batchrun.model.listing import Listed
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.proofs import Unproven
     from batchrun.ports.service import HealthOmics
@@ -148,9 +148,9 @@ class Prover:
         name = run_name(entry)
         sightings: list[Sighting] = []
         if name is not None:
-            async for run_id in self._service.runs_named(name):
-                with suppress(NotFoundError):  # removed between the two calls
-                    sightings.append(await self._service.get_run(run_id))
+            async with aclosing(listed_by_name(self._service, name)) as runs:
+                seen = [await look_at(self._service, run) async for run in runs]
+            sightings = [sighting for sighting in seen if sighting is not None]
         return await self._unknown(sightings)
 
     def _judged(self, entry: Entry, sightings: Sequence[Sighting]) -> Judgement:
@@ -237,12 +237,12 @@ class Prover:
                     yield entry, judgement
 
     async def _look_at_all(self, wanted: Unproven, survey: Survey) -> None:
-        send, receive = anyio.create_memory_object_stream[str](_LOOKS)
+        send, receive = anyio.create_memory_object_stream[Listed](_LOOKS)
 
         async def find() -> None:
             async with send:
-                async for run_id in self._run_ids(wanted, survey):
-                    await send.send(run_id)
+                async for run in self._named_runs(wanted, survey):
+                    await send.send(run)
 
         try:
             async with anyio.create_task_group() as group, receive:
@@ -253,14 +253,14 @@ class Prover:
             error = _first(failures)
             raise (not_provable(error) if isinstance(error, AccessDeniedError) else error) from failures
 
-    async def _look_at_each(self, run_ids: ObjectReceiveStream[str], evidence: Evidence) -> None:
-        async with run_ids:
-            async for run_id in run_ids:
-                with suppress(NotFoundError):  # deleted since it was listed
-                    for sighting in await self._unknown([await self._service.get_run(run_id)]):
-                        evidence.add(sighting)
+    async def _look_at_each(self, runs: ObjectReceiveStream[Listed], evidence: Evidence) -> None:
+        async with runs:
+            async for run in runs:
+                sighting = await look_at(self._service, run)
+                for unknown in await self._unknown([] if sighting is None else [sighting]):
+                    evidence.add(unknown)
 
-    async def _run_ids(self, wanted: Unproven, survey: Survey) -> AsyncIterator[str]:
+    async def _named_runs(self, wanted: Unproven, survey: Survey) -> AsyncIterator[Listed]:
         """List the runs that bear one of the names, by whichever way takes fewer calls."""
         known: set[str] = set()
         rows = len(wanted.names)
@@ -268,16 +268,17 @@ class Prover:
             async for run in self._listed(rows, survey):
                 if run.id not in known and await self._expect(run, wanted.names.get(run.name, ()), survey):
                     known.add(run.id)
-                    yield run.id
+                    yield run
             if survey.calls is not None:
                 return
         for name, entry_ids in wanted.names.items():
             if await self._are_sent(entry_ids):
                 continue  # meanwhile: they were looked for one by one
-            async for run_id in self._service.runs_named(name):
-                if run_id not in known and await self._expect(run_id, entry_ids, survey):
-                    known.add(run_id)
-                    yield run_id
+            async with aclosing(listed_by_name(self._service, name)) as runs:
+                async for run in runs:
+                    if run.id not in known and await self._expect(run, entry_ids, survey):
+                        known.add(run.id)
+                        yield run
 
     async def _are_sent(self, entry_ids: Collection[str]) -> bool:
         batch = self._keeper.current.batch
@@ -303,7 +304,7 @@ class Prover:
                     return
         survey.calls = calls
 
-    async def _expect(self, run: Listed | str, entry_ids: Collection[str], survey: Survey) -> bool:
+    async def _expect(self, run: Listed, entry_ids: Collection[str], survey: Survey) -> bool:
         """Take note of rows whose name was seen; False where they are known to have had just this run."""
         is_news = False
         for entry_id in entry_ids:
@@ -317,9 +318,9 @@ class Prover:
             is_news = is_news or not await self._is_earlier(run, entry)
         return is_news
 
-    async def _is_earlier(self, run: Listed | str, entry: Entry) -> bool:
+    async def _is_earlier(self, run: Listed, entry: Entry) -> bool:
         """Tell whether a listed run is surely one of the entry's earlier attempts: ids are used again."""
-        if isinstance(run, str) or entry.attempt == 1:
+        if entry.attempt == 1:
             return False
         earlier = [attempt.run for attempt in await self._recorder.earlier(entry)]
         return any(known is not None and is_same_run(known, run) for known in earlier)

@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import structlog
 
+from batchrun.engine.absence import listed_by_name, look_at
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError, ServiceUnusableError
 from batchrun.model.entry import Entry
 from batchrun.model.limits import Changed
+from batchrun.model.listing import Listed
 from batchrun.model.recovery import Evidence, Judgement, Match, story
 from batchrun.model.spec import named
 from batchrun.model.states import HOLDS_SLOT
@@ -163,12 +165,12 @@ class Rebuilder:
 
     async def _sweep(self, evidence: Evidence, names: frozenset[str]) -> None:
         """Look at every run that could be a row's."""
-        send, receive = anyio.create_memory_object_stream[str](_LOOKS)
+        send, receive = anyio.create_memory_object_stream[Listed](_LOOKS)
 
         async def find() -> None:
             async with send:
-                async for run_id in self._candidates(names):
-                    await send.send(run_id)
+                async for run in self._candidates(names):
+                    await send.send(run)
 
         async def look() -> None:
             async with receive, anyio.create_task_group() as group:
@@ -178,40 +180,41 @@ class Rebuilder:
         await _all(find, look)
         log.info("runs_looked_at", batch=self._batch, count=self._looked_at)
 
-    async def _candidates(self, names: frozenset[str]) -> AsyncIterator[str]:
+    async def _candidates(self, names: frozenset[str]) -> AsyncIterator[Listed]:
         known: set[str] = set()
-        async for run_id in self._named(names):
-            if run_id not in known:
-                known.add(run_id)
-                yield run_id
+        async for run in self._named(names):
+            if run.id not in known:
+                known.add(run.id)
+                yield run
 
-    async def _named(self, names: frozenset[str]) -> AsyncIterator[str]:
+    async def _named(self, names: frozenset[str]) -> AsyncIterator[Listed]:
         try:
             if len(names) <= _FEW_NAMES:
                 for name in sorted(names):
-                    async for run_id in self._service.runs_named(name):
-                        yield run_id
+                    async with aclosing(listed_by_name(self._service, name)) as runs:
+                        async for run in runs:
+                            yield run
                 return
             async with aclosing(self._service.listed_runs(None)) as pages:
                 async for page in pages:
                     for run in page:
                         if run.name in names:
-                            yield run.id
+                            yield run
         except AccessDeniedError as error:
             raise _not_permitted(error) from error
 
-    async def _look_at_each(self, run_ids: ObjectReceiveStream[str], evidence: Evidence) -> None:
-        async for run_id in run_ids:
-            await self._look_at(run_id, evidence)
+    async def _look_at_each(self, runs: ObjectReceiveStream[Listed], evidence: Evidence) -> None:
+        async for run in runs:
+            await self._look_at(run, evidence)
 
-    async def _look_at(self, run_id: str, evidence: Evidence) -> None:
+    async def _look_at(self, run: Listed, evidence: Evidence) -> None:
         try:
-            sighting = await self._service.get_run(run_id)
-        except NotFoundError:
-            return  # deleted since it was listed
+            sighting = await look_at(self._service, run)
         except AccessDeniedError as error:
             raise _not_permitted(error) from error
-        if not await self._ledger.known_runs(self._batch, [sighting.run.uuid]):
+        except NotFoundError as error:
+            raise _not_known(run) from error
+        if sighting is not None and not await self._ledger.known_runs(self._batch, [sighting.run.uuid]):
             evidence.add(sighting)
         self._looked_at += 1
         if self._looked_at % _TELL_EVERY == 0:
@@ -269,6 +272,13 @@ def _not_permitted(error: AccessDeniedError) -> ServiceUnusableError:
     return ServiceUnusableError(
         f"{error.operation} is denied: {error.message}; nothing was written: allow omics:{error.operation} "
         "('batchrun help iam' has the whole policy), then run the same command again"
+    )
+
+
+def _not_known(run: Listed) -> ServiceUnusableError:
+    return ServiceUnusableError(
+        f"the service lists run {run.id} ({run.name}), and yet does not know it; what was "
+        "deleted is soon listed no more. Nothing was written; run the same command again in a minute"
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.model.costs import Usage
@@ -118,10 +118,6 @@ class HealthOmics(ABC):
     @abstractmethod
     async def delete_run(self, run_id: str) -> None:
         """Call DeleteRun, after waiting for a turn: the run's record goes, its outputs and logs stay."""
-
-    @abstractmethod
-    def runs_named(self, name: str) -> AsyncIterator[str]:
-        """List the ids of the runs that bear exactly *name*, all pages of ListRuns."""
 
     @abstractmethod
     def going_runs(self, run_group: str | None = None) -> AsyncGenerator[Sequence[Listed]]:

@@ -299,13 +299,6 @@ class AwsHealthOmics(HealthOmics):
         """Call DeleteRun."""
         await self.ask("DeleteRun", lambda client: client.delete_run(id=run_id), trusted_for=0.0)
 
-    async def runs_named(self, name: str) -> AsyncIterator[str]:
-        """List the runs of *name*: whether the filter is exact is not documented, nor that names are told."""
-        async for runs in pages(self, {"name": name}):
-            for run in runs:
-                if run.name in {name, ""}:
-                    yield run.id
-
     async def going_runs(self, run_group: str | None = None) -> AsyncGenerator[Sequence[Listed]]:
         """List the runs that have not ended, state by state."""
         group = {} if run_group is None else {"runGroupId": run_group}

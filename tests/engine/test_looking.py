@@ -7,12 +7,14 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from batchrun.engine.absence import look_at
 from batchrun.engine.comparing import compare
 from batchrun.engine.deleter import Deleted, Deleter
 from batchrun.engine.looking import LISTED, Looked, look_for
-from batchrun.errors import ServiceUnusableError
+from batchrun.errors import NotFoundError, ServiceUnusableError
 from batchrun.model.events import Event, Intended, Removed
 from batchrun.model.limits import Mode
+from batchrun.model.listing import Listed
 from batchrun.model.transitions import apply
 from batchrun.ports.ledger import Step
 from batchrun.simulator import parse_faults
@@ -90,6 +92,21 @@ async def test_who_may_not_look_is_told_so(tmp_path):
         with pytest.raises(ExceptionGroup) as raised:
             await looked_for(it)
         assert raised.group_contains(ServiceUnusableError, match="omics:GetRun")
+
+
+async def test_a_listed_run_is_not_there_only_where_the_listing_says_so_too(tmp_path):
+    async with bench(tmp_path) as it:
+        await started(it, 1)
+        entry = (await it.entries())["row-0000"]
+        assert entry.run is not None
+        listed = Listed(id=entry.run.id, status="RUNNING")
+        seen = await look_at(it.service, listed)
+        assert seen is not None
+        assert seen.run.uuid == entry.run.uuid
+        await remove(it, 0)
+        with pytest.raises(NotFoundError):
+            await look_at(it.service, listed)
+        assert await look_at(it.service, replace(listed, status="DELETED")) is None
 
 
 async def test_a_row_without_a_run_has_nothing_to_look_for(tmp_path):

@@ -361,9 +361,12 @@ async def test_a_listing_that_is_never_whole_is_not_believed(tmp_path):
             assert await it.entries() == {}
 
 
-async def test_a_run_that_is_deleted_while_it_looks_is_not_found(tmp_path):
+async def test_a_run_that_is_listed_and_not_known_may_be_there_so_nothing_is_written(tmp_path):
     async with bench(tmp_path) as it:
         await it.launch(rows(30))
-        it.simulator.script(*parse_faults("GetRun:ResourceNotFoundException=1x"))
+        it.simulator.script(*parse_faults("GetRun:ResourceNotFoundException@*-0029=1x"))
         async with lost(it, tmp_path):
-            assert (await rebuild(it, rows(30))).matches == {Match.FOUND: 29, Match.MISSING: 1}
+            with pytest.raises(ServiceUnusableError, match=r"lists run \d+ \(cohort-row-0029\).*Nothing was"):
+                await rebuild(it, rows(30))
+            assert await it.entries() == {}
+            assert (await rebuild(it, rows(30))).matches == {Match.FOUND: 30}

@@ -241,6 +241,30 @@ async def test_what_cannot_be_looked_for_now_is_looked_for_again(tmp_path):
         await it.assert_agreement()
 
 
+@pytest.mark.parametrize("count", [3, 40])
+async def test_what_is_listed_and_not_known_may_be_there(tmp_path, count):
+    """By name and by survey: one 404 proves nothing where the service has forgotten the requestIds."""
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch(rows(count), mode=Mode.DETACH)
+        await anyio.sleep(2 * HOUR)
+        it.simulator.script(*parse_faults(f"GetRun:ResourceNotFoundException={count}x"))
+        async with another(it, tmp_path / "theirs.db"):
+            await it.launch(rows(count))
+            assert started(it) == once_each(count)
+            await it.assert_agreement()
+
+
+async def test_runs_that_are_deleted_and_still_listed_hold_nobody_up_for_long(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch(rows(3))
+        for entry in (await it.entries()).values():
+            assert entry.run is not None
+            await it.service.delete_run(entry.run.id)
+        await it.ledger.retry("cohort", ["row-0001"], at=it.clock.utcnow(), why="asked for")
+        await it.launch(rows(3))
+        assert started(it) == once_each(3)
+
+
 async def test_a_tick_that_cannot_look_sends_nothing_and_ends(tmp_path):
     async with bench(tmp_path, forgetful()) as it:
         it.simulator.script(*parse_faults("ListRuns:InternalServerException"))

@@ -221,7 +221,8 @@ async def test_runs_are_listed_by_exact_name_over_all_pages():
     async with connected(simulated(max_active=None)) as (service, _):
         for number in range(230):
             await start(service, requestId=f"r-{number}", name="same" if number % 2 else "other")
-        assert len([one async for one in service.runs_named("same")]) == 115
+        named = [one async for page in service.listed_runs("same") for one in page]
+        assert (len(named), {one.name for one in named}) == (115, {"same"})
 
 
 async def test_what_goes_on_is_listed_by_group_and_state_in_pages():

@@ -38,7 +38,6 @@ CALLS: dict[str, Callable[[AwsHealthOmics, Any], Awaitable[Any]]] = {
     "StartRun": lambda service, _: start(service, workflowId="7"),
     "GetRun": lambda service, run: service.get_run(run.id),
     "ListRuns": lambda service, _: gone_through(service.listed_runs(None)),
-    "ListRuns by name": lambda service, _: gone_through(service.runs_named("cohort-a")),
     "ListRuns by state": lambda service, _: gone_through(service.going_runs()),
     "ListRuns for one": lambda service, _: gone_through(service.listed_runs("cohort-a")),
     "ListRunTasks, GetRunTask": lambda service, run: service.failed_tasks(run, limit=5),

@@ -214,10 +214,11 @@ class AwsHealthOmics(HealthOmics):
         parameters: Any = dict(request)
         trusted_for = (trusted_until - self._clock.latest()).total_seconds()
         doubt: CallError | None = window_passed() if is_repeat else None
+        lost: CallError | None = None
         failed: CallError | None = None
 
         async def send() -> Run:
-            nonlocal doubt
+            nonlocal doubt, lost
             if doubt is not None and self._clock.latest() >= trusted_until:
                 raise doubt  # the turn came too late: sent now, it might start the run once more
             self._check_known(request)
@@ -225,7 +226,8 @@ class AwsHealthOmics(HealthOmics):
                 return await self._identified(await self._client.start_run(**parameters))
             except Exception as raw:
                 error = classify(raw, "StartRun")
-                doubt = error if isinstance(error, OutcomeUnknownError) else doubt
+                if isinstance(error, OutcomeUnknownError):
+                    doubt = lost = error
                 raise error from raw
 
         async def attempt() -> Run:
@@ -240,8 +242,10 @@ class AwsHealthOmics(HealthOmics):
         try:
             return await self._call("StartRun", attempt, trusted_for)
         except CallError as error:
-            error.is_doubtful = doubt is not None
-            raise
+            # The answer that was lost leaves the outcome unknown, not that its repetition was throttled.
+            told = lost if lost is not None and isinstance(error, ThrottledError) else error
+            told.is_doubtful = doubt is not None
+            raise told from error.__cause__
 
     async def _turn_after(self, failed: CallError) -> float:
         """Wait for the turn of a repetition; where the launch ends before it comes, *failed* stands."""

@@ -155,6 +155,21 @@ async def test_what_ends_with_the_launch_is_called_what_it_was(fault):
         assert service.calls["StartRun"].sent == simulator.state().calls["StartRun"].calls == 1
 
 
+async def test_a_lost_answer_is_not_called_a_throttle_for_its_repetitions_being_throttled():
+    async with connected(simulated("StartRun:drop_after=1x,StartRun:throttle")) as (service, simulator):
+        async with anyio.create_task_group() as group:
+
+            async def hurry_later():
+                await anyio.sleep(100)
+                service.hurry()
+
+            group.start_soon(hurry_later)
+            with pytest.raises(OutcomeUnknownError) as caught:
+                await start(service)
+        assert (caught.value.code, caught.value.is_doubtful) == ("EndpointConnectionError", True)
+        assert service.troubles.throttled == simulator.state().calls["StartRun"].throttled > 1
+
+
 async def test_starts_keep_their_rate_and_reads_theirs():
     async with connected(rate=5, read_rate=50) as (service, simulator):
         async with anyio.create_task_group() as group:

@@ -79,7 +79,7 @@ def render(report: Report) -> str:
             failures=figures.failures(rows, report.tasks),
             slowest=figures.slowest(rows, at),
             timeline=over_time,
-            told_moments=over_time.moments[:: max(1, len(over_time.moments) // _TOLD_MOMENTS)],
+            told_moments=over_time.moments[:: -max(1, len(over_time.moments) // _TOLD_MOMENTS)][::-1],
             data=script_text(packed(report, over_time)),
             scripts=scripts,
             styles=styles,

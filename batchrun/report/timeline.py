@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 #: Moments that are counted: more than a phone has room for, fewer than a screen has points.
 MOMENTS: Final = 300
 _SHORTEST: Final = timedelta(seconds=1)
-#: By so much of it the time goes on after the last end: else nobody would see where the last step leads.
-_BEYOND: Final = 0.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +40,7 @@ class Moment:
 class Timeline:
     """Runs over time, earlier attempts included."""
 
-    moments: tuple[Moment, ...]  #: evenly spread from the first creation to now, or just past the last end
+    moments: tuple[Moment, ...]  #: evenly spread from the first creation to the last end, or to now
     undated: int  #: runs that are left out, because the ledger does not know when they began or ended
 
 
@@ -64,8 +62,7 @@ def timeline(rows: Iterable[Row], at: datetime, *, moments: int = MOMENTS) -> Ti
     if not changes:
         return Timeline(moments=(), undated=undated)
     first, last = min(changes), max(changes)
-    last = max(last, first + _SHORTEST)
-    last = max(last, at) if is_going else last + (last - first) * _BEYOND
+    last = max(last, at if is_going else first + _SHORTEST)
     times = [first + (last - first) * step / (moments - 1) for step in range(moments)]
     return Timeline(moments=tuple(_counted(changes, times)), undated=undated)
 

@@ -279,8 +279,14 @@ async def test_the_last_step_stands_within_the_chart(page, tmp_path):
     write(tmp_path / "r.html", report([row("a", created=at(0), started=at(1), stopped=at(100))]))
     await page.open(tmp_path / "r.html")
     # From the right edge of what is drawn to the left, as long as it is of the colour of success alone.
-    width = await page.ask(PLATEAU)
-    assert width > 10
+    assert await page.ask(PLATEAU) > 10
+    told = await page.ask("document.getElementById('moment').textContent")
+    assert told.startswith("2026-11-06 18:40:00 UTC: 0 queued, 0 running"), "not later than the last end"
+    last = "document.querySelector('.numbers tbody tr:last-child').textContent"
+    assert "18:40:00" in await page.ask(last)
+    write(tmp_path / "r.html", report([row("a", Standing.RUNNING, created=at(0), started=at(1))]))
+    await page.open(tmp_path / "r.html")
+    assert (await page.ask("document.getElementById('moment').textContent")).startswith("2026-11-07 05:00:00")
 
 
 PLATEAU = """

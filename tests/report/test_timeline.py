@@ -35,14 +35,6 @@ def test_a_run_that_never_started_goes_from_the_queue_to_its_end():
     ]
 
 
-def test_the_last_step_is_seen_with_where_it_leads():
-    found = timeline([row("a", created=at(0), started=at(1), stopped=at(100))], at(600)).moments
-    after = [one for one in found if one.at >= at(100)]
-    assert len(after) > 5
-    assert found[-1].at == at(103)
-    assert {(one.queued, one.running, one.succeeded) for one in after} == {(0, 0, 1)}
-
-
 def test_what_goes_on_does_so_until_the_report():
     found = timeline([row("a", Standing.RUNNING, created=at(0), started=at(1))], at(60), moments=4)
     assert [one.at for one in found.moments] == [at(0), at(20), at(40), at(60)]

@@ -2,6 +2,8 @@
 
 const PARTS = [["queued", "queued"], ["running", "running"], ["otherwise", "failed"], ["succeeded", "succeeded"]];
 const PAPER_WIDTH = 680;
+// By so much of its width the chart goes on after the last end: else nobody would see where the last step leads.
+const BEYOND = 0.03;
 
 function drawTimeline() {
   const place = document.getElementById("timeline");
@@ -9,6 +11,10 @@ function drawTimeline() {
   if (!place || !moments.at.length) return;
   const withEnded = document.getElementById("with-ended");
   let plot = null;
+
+  const last = moments.at.length - 1;
+  const hasEnded = moments.queued[last] + moments.running[last] === 0;
+  const beyond = (values, next) => (hasEnded ? [...values, next] : values);
 
   const told = (index) => {
     const words = ["queued", "running", "ended without success", "succeeded"];
@@ -20,7 +26,8 @@ function drawTimeline() {
   const stacked = (parts) => {
     let below = moments.at.map(() => 0);
     const sums = parts.map(([name]) => name).reverse().map((name) => (below = below.map((sum, at) => sum + moments[name][at])));
-    return [moments.at, ...sums.reverse()];
+    const end = moments.at[last] + (moments.at[last] - moments.at[0]) * BEYOND;
+    return [beyond(moments.at, end), ...sums.reverse().map((values) => beyond(values, values[last]))];
   };
 
   function draw() {
@@ -48,7 +55,7 @@ function drawTimeline() {
         { ...line, size: 60, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5], values: (_, splits) => splits.map(count) },
       ],
       series: [{}, ...parts.map(([, name]) => ({ fill: colour(name), stroke: colour("page"), width: 1, points: { show: false } }))],
-      hooks: { setCursor: [(self) => self.cursor.idx !== null && self.cursor.idx !== undefined && told(self.cursor.idx)] },
+      hooks: { setCursor: [(self) => self.cursor.idx !== null && self.cursor.idx !== undefined && told(Math.min(self.cursor.idx, last))] },
     }, stacked(parts), place);
   }
 
@@ -56,10 +63,10 @@ function drawTimeline() {
     const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30, Home: -1e6, End: 1e6 }[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    const index = Math.min(moments.at.length - 1, Math.max(0, (plot.cursor.idx ?? 0) + by));
+    const index = Math.min(last, Math.max(0, (plot.cursor.idx ?? 0) + by));
     plot.setCursor({ left: plot.valToPos(moments.at[index], "x"), top: 1 });
   });
   withEnded.addEventListener("change", draw);
   drawn(draw);
-  told(moments.at.length - 1);
+  told(last);
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchrun.manifest.columns import ColumnError, column
 from batchrun.manifest.problems import Record, shown, unreadable
+from batchrun.manifest.recognised.kinds import is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,21 +19,30 @@ if TYPE_CHECKING:
     from batchrun.manifest.columns import Column
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Place, Problems
+    from batchrun.manifest.recognised.sheet import Unasked
     from batchrun.manifest.tables.table import Table
     from batchrun.model.spec import Json
 
 
-def records(table: Table, model: RequestModel, problems: Problems) -> Iterator[Record]:
+def records(table: Table, model: RequestModel, problems: Problems, unasked: Unasked) -> Iterator[Record]:
     """
     Give each row; those that cannot be read become problems.
+
+    *unasked* knows what to say of a table that should have been a sheet.
 
     Raises:
         ManifestError: There is no column id, or reading cannot go on.
     """
+    if not _is_undivided(table) and is_foreign(table.header, model):
+        raise unasked.foreign(table)
     columns = _columns(table, model, problems)
-    for line, cells in table.rows:
+    if_twin: str | None = None
+    for number, (line, cells) in enumerate(table.rows):
+        if number == 0:
+            if_twin = unasked.cure_for_twins(table, cells)
         place = table.place(line)
-        yield Record(fields=_fields(cells, columns, place, problems), place=place, places={})
+        fields = _fields(cells, columns, place, problems)
+        yield Record(fields=fields, place=place, places={}, if_twin=if_twin)
 
 
 def _columns(table: Table, model: RequestModel, problems: Problems) -> list[Column | None]:
@@ -50,12 +60,22 @@ def _columns(table: Table, model: RequestModel, problems: Problems) -> list[Colu
     return _without_twins(columns, place, problems)
 
 
+def _other_delimiter(table: Table) -> str | None:
+    return next((mark for mark in ",\t;|" if mark != table.delimiter and mark in table.header[0]), None)
+
+
+def _is_undivided(table: Table) -> bool:
+    """Tell whether the header is one name that another delimiter would divide."""
+    is_text = table.delimiter is not None
+    return is_text and len(table.header) == 1 and _other_delimiter(table) is not None
+
+
 def _id_cure(table: Table) -> str:
     header = table.header
-    other = next((mark for mark in ",\t;|" if mark != table.delimiter and mark in header[0]), None)
-    if len(header) == 1 and other is not None and table.delimiter is not None:
+    if _is_undivided(table):
         taken = shown(table.delimiter)
-        return f"the header seems to be separated by {shown(other)}: this format takes {taken}"
+        other = shown(_other_delimiter(table))
+        return f"the header seems to be separated by {other}: this format takes {taken}"
     if near := next((name for name in header if name.strip().lower() == "id"), None):
         return f"did you mean {shown(near)} to be id?"
     return "add a column id with a name of its own for each run"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import cells, json_lines
 from batchrun.manifest.problems import Place, shown, unreadable
+from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.sheets.options import NOTHING, laid_over
 from batchrun.manifest.source import STDIN, Format, format_to_read, name_of, opened
 from batchrun.manifest.tables import reading
@@ -55,7 +56,9 @@ class LineFiles:
         self._has_sheet = False
         self.beside_it: list[str] = []  #: paths of the files that the manifest names, once they were read
 
-    def records(self, stream: BinaryIO, name: str, form: Format) -> Iterator[Record]:
+    def records(
+        self, stream: BinaryIO, name: str, form: Format, *, is_beside: bool = False
+    ) -> Iterator[Record]:
         """Give the rows of a file in one of these formats; of a sheet, where options say that it is one."""
         if self._source.sheet:
             wanted = laid_over(NOTHING, self._source.sheet, self._problems)
@@ -65,7 +68,8 @@ class LineFiles:
             yield from json_lines.records(lines, name, self._problems)
         else:
             with reading.table(stream, name, form, self._source.asked, self._problems) as table:
-                yield from cells.records(table, self._model, self._problems)
+                unasked = Unasked(source=self._source, is_beside=is_beside)
+                yield from cells.records(table, self._model, self._problems, unasked)
 
     def beside(self, name: str, place: Place) -> Iterator[Record]:
         """
@@ -80,7 +84,7 @@ class LineFiles:
         path, shown_name = self._beside(name, place, "runs")
         form = _form(name, place, "runs")
         with opened(path) as stream:
-            yield from self.records(stream, shown_name, form)
+            yield from self.records(stream, shown_name, form, is_beside=True)
 
     def sheet(self, keys: SheetKeys, *, has_rows: bool) -> Iterator[Record]:
         """

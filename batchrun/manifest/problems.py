@@ -42,6 +42,7 @@ class Record:
     fields: dict[str, Json]
     place: Place
     places: Mapping[Path, tuple[int, int]]  #: line and column by path, where the format knows them
+    if_twin: str | None = None  #: the cure where another row has its id, if the source knows a better one
     sheet: str | None = None  #: where the row's own sheet will be written: what ``{sheet}`` stands for
 
     def place_of(self, path: Path) -> Place:

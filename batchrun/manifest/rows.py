@@ -32,6 +32,10 @@ _OF_A_SHEET: Final = (
     "if these lines are one run, group by a column (--group-by, group_by); else put into the id what tells "
     "them apart"
 )
+_OF_A_MANIFEST: Final = (
+    "if these rows are one run, give it once, with lists of its files; else put into the id what tells them "
+    "apart"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,7 @@ class Expander:
         elif entry_id in self._ids:
             line = self._ids[entry_id]
             where = "before" if line is None else f"on line {line}"
-            cure = _OF_A_SHEET if row.record.place.lines else "make ids unique"
+            cure = row.record.if_twin or (_OF_A_SHEET if row.record.place.lines else _OF_A_MANIFEST)
             row.report(("id",), f"this id was given {where} already", cure)
         else:
             self._ids[entry_id] = row.record.place.line

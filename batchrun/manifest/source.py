@@ -64,6 +64,7 @@ class Source:
     """
 
     path: str  #: a path, or ``-`` for stdin
+    verb: str = "check"  #: what was typed after ``batchrun``, for messages that say what to type next
     name: str | None = None  #: what messages call it, where that is not its path
     format: Format | None = None  #: from the extension when None
     batch: str | None = None  #: the batch's name, instead of the manifest's own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 import yaml
@@ -50,6 +51,23 @@ def test_the_command_of_the_contract_runs_and_a_lane_more_is_told(shell: Shell, 
     again = shell.run("run", *command, "--endpoint-url", url, *FAST)
     assert again.returncode == 2
     assert "KO (parameters.reads is a list of 2, was a list of 1)" in again.stderr
+
+
+def test_the_message_alone_followed_to_the_letter_runs_the_batch(shell: Shell, simulate, sheet: list[str]):
+    place = ["--endpoint-url", simulate("--time-scale", "0.0002").url]
+    told = shell.run("run", *sheet, *place, *FAST)
+    assert told.returncode == 2
+    assert "1 problem; nothing was submitted" in told.stderr
+    typed = shlex.split(told.stderr.splitlines()[0].partition(", run: ")[2])
+    assert typed[:3] == ["batchrun", "run", "samplesheet.csv"]
+    done = shell.run(*typed[1:], *place, *FAST)
+    assert done.returncode == 0, done.stderr
+    assert [row["id"] for row in shell.results("samplesheet.results.csv")] == ["WT", "KO"]
+    assert rows_of(shell, *typed[2:])["WT"] == {
+        "fastq_1": ["s3://lab/1_1.fq.gz", "s3://lab/2_1.fq.gz"],
+        "fastq_2": ["s3://lab/1_2.fq.gz", "s3://lab/2_2.fq.gz"],
+        "strandedness": "auto",
+    }
 
 
 def test_columns_as_parameters_needs_no_names(shell: Shell, sheet: list[str]):

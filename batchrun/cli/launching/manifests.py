@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
+
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import emit
 from batchrun.errors import ManifestError, UsageError
@@ -32,6 +34,7 @@ def source(options: Mapping[str, Any]) -> Source:
     chosen = options["manifest_format"]
     return Source(
         path=options["manifest"],
+        verb=_verb(),
         format=Format(chosen) if chosen else None,
         batch=options["batch"],
         defaults=tuple(options["defaults"]),
@@ -40,6 +43,12 @@ def source(options: Mapping[str, Any]) -> Source:
         asked=_asked(options),
         sheet=_sheet(options),
     )
+
+
+def _verb() -> str:
+    """Return what was typed after the program's name."""
+    context = click.get_current_context(silent=True)
+    return "check" if context is None else context.command_path.partition(" ")[2]
 
 
 def _asked(options: Mapping[str, Any]) -> Asked:

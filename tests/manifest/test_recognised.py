@@ -1,0 +1,206 @@
+"""Sheets that came without a word of what they are: one problem, and the options that take them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from batchrun.cli.launching.manifests import source
+from batchrun.cli.verbs.check import check
+from batchrun.errors import ManifestError
+from batchrun.manifest import Format, Source, load
+from batchrun.manifest.load import Manifest
+from tests.manifest.conftest import SETS
+
+RNASEQ = """\
+sample,fastq_1,fastq_2,strandedness
+WT,s3://lab/1_1.fq.gz,s3://lab/1_2.fq.gz,auto
+WT,s3://lab/2_1.fq.gz,s3://lab/2_2.fq.gz,auto
+KO,s3://lab/3_1.fq.gz,,reverse
+"""
+TERRA = "entity:sample_id\tcram\tparticipant\nNA1\ts3://lab/1.cram\tP\nNA2\ts3://lab/2.cram\tP\n"
+DRAGEN = """\
+RGID,RGSM,Lane,Read1File
+A.1,S1,1,S1_L001.fastq.ora
+A.2,S1,2,S1_L002.fastq.ora
+"""
+SAREK = """\
+patient,sample,lane,fastq_1,fastq_2
+P1,S1,L1,s3://lab/1_1.fq.gz,s3://lab/1_2.fq.gz
+P1,S1,L2,s3://lab/2_1.fq.gz,
+"""
+#: Per kind: the sheet, its ending, what it is taken for, and the parameters of each run in the end.
+SHEETS = {
+    "nf-core, lanes": (
+        RNASEQ,
+        ".csv",
+        "ids are in 'sample' (repeated, with differing files in 'fastq_1', 'fastq_2')",
+        {
+            "WT": {
+                "fastq_1": ["s3://lab/1_1.fq.gz", "s3://lab/2_1.fq.gz"],
+                "fastq_2": ["s3://lab/1_2.fq.gz", "s3://lab/2_2.fq.gz"],
+                "strandedness": "auto",
+            },
+            "KO": {"fastq_1": ["s3://lab/3_1.fq.gz"], "strandedness": "reverse"},
+        },
+    ),
+    "a mate that some lanes lack": (
+        SAREK,
+        ".csv",
+        "an nf-core samplesheet; ids are in 'sample' (repeated,",
+        {
+            "S1": {
+                "patient": "P1",
+                "rows": [
+                    {"lane": "L1", "fastq_1": "s3://lab/1_1.fq.gz", "fastq_2": "s3://lab/1_2.fq.gz"},
+                    {"lane": "L2", "fastq_1": "s3://lab/2_1.fq.gz"},
+                ],
+            }
+        },
+    ),
+    "Terra": (
+        TERRA,
+        ".tsv",
+        "a Terra data table; ids are in 'entity:sample_id' (unique), 'participant' (repeated,",
+        {
+            "NA1": {"cram": "s3://lab/1.cram", "participant": "P"},
+            "NA2": {"cram": "s3://lab/2.cram", "participant": "P"},
+        },
+    ),
+    "DRAGEN": (
+        DRAGEN,
+        ".csv",
+        "a DRAGEN fastq_list; ids are in 'RGSM' (repeated, with differing files in 'Read1File')",
+        {
+            "S1": {
+                "RGID": ["A.1", "A.2"],
+                "Lane": ["1", "2"],
+                "Read1File": ["S1_L001.fastq.ora", "S1_L002.fastq.ora"],
+            }
+        },
+    ),
+    "ids, and nobody's columns": (
+        "id,lane,flow cell\nx,1,s3://lab/x\n",
+        ".csv",
+        "a sheet of 3 columns; ids are in 'id' (unique)",
+        {"x": {"lane": "1", "flow cell": "s3://lab/x"}},
+    ),
+    "no name of an id": (
+        "kind,file\na,s3://lab/1.bam\na,s3://lab/2.bam\n",
+        ".csv",
+        "a sheet of 2 columns; ids are in 'kind' (repeated, with differing files in 'file')",
+        {"a": {"file": ["s3://lab/1.bam", "s3://lab/2.bam"]}},
+    ),
+    "names that options cannot have": (
+        'sample,a{b},"say ""x""","a,b"\nx,1,2,3\n',
+        ".csv",
+        "ids are in 'sample' (unique)",
+        {"x": None},
+    ),
+    "no names at all": (
+        "S1,s3://lab/1.bam\nS2,s3://lab/2.bam\n",
+        ".csv",
+        "the first line names no columns, but files",
+        {"S1": {"file_2": "s3://lab/1.bam"}, "S2": {"file_2": "s3://lab/2.bam"}},
+    ),
+}
+
+
+def options_in(cure: str) -> dict[str, list[str]]:
+    """Return the options of the command that a cure names, as the shell passes them on."""
+    words = shlex.split(cure.partition("run: batchrun check ")[2].partition("; if they are")[0])[1:]
+    found: dict[str, list[str]] = {}
+    for word in words:
+        if word.startswith("--"):
+            values = found.setdefault(word, [])
+        else:
+            values.append(word)
+    return found
+
+
+def followed(path: str, options: dict[str, list[str]]) -> Manifest:
+    """Load the sheet as the command line does with these options."""
+    words = [path, *(part for name, values in options.items() for part in _words(name, values))]
+    with check.make_context("check", words) as context:
+        return load(source(context.params))
+
+
+def _words(name: str, values: list[str]) -> list[str]:
+    return [part for value in values for part in (name, value)] or [name]
+
+
+@pytest.mark.parametrize("case", SHEETS)
+def test_a_sheet_is_one_problem_and_its_command_loads_it(problems_of, tmp_path, case):
+    text, ending, said, wanted = SHEETS[case]
+    (problem,) = problems_of(text, ending)
+    assert (problem.line, problem.field) == (1, "id")
+    assert said in problem.message
+    with followed(str(tmp_path / f"m{ending}"), options_in(problem.cure)) as manifest:
+        runs = {spec.id: json.loads(spec.request).get("parameters") for spec in manifest.specs()}
+    assert runs == wanted
+
+
+def test_the_command_has_what_the_source_has(tmp_path):
+    path = tmp_path / "my sheet.txt"
+    path.write_text(RNASEQ)
+    (tmp_path / "lab.json").write_text('{"name": "x"}')
+    wish = Source(
+        path=str(path), verb="run", format=Format.CSV, batch="a b", defaults=(f"{tmp_path}/lab.json",)
+    )
+    with pytest.raises(ManifestError) as caught:
+        load(wish)
+    start = (
+        f"run: batchrun run '{path}' --defaults {tmp_path}/lab.json --batch 'a b' --format csv --group-by s"
+    )
+    assert start in caught.value.problems[0].cure
+
+
+def test_lanes_in_a_manifest_are_never_to_be_told_apart_by_ids(problems_of, tmp_path):
+    text = "id,parameters.reads,parameters.n:int\nS1,s3://lab/1.fq.gz,8\nS1,s3://lab/2.fq.gz,8\n"
+    (problem,) = problems_of(text, ".csv")
+    assert (problem.line, problem.row) == (3, "S1")
+    assert "if these are lanes of one run" in problem.cure
+    with followed(str(tmp_path / "m.csv"), options_in(problem.cure)) as manifest:
+        (spec,) = manifest.specs()
+    reads = ["s3://lab/1.fq.gz", "s3://lab/2.fq.gz"]
+    assert json.loads(spec.request)["parameters"] == {"reads": reads, "n": 8}
+
+
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [
+        ("id,workflowId,parameters.r\nx,1,s3://lab/1.fq\nx,1,s3://lab/2.fq\n", ".csv"),
+        ('{"id": "x"}\n{"id": "x"}\n', ".jsonl"),
+    ],
+)
+def test_what_options_cannot_say_of_lanes_is_said_in_words(problems_of, text: str, ending: str):
+    (problem,) = problems_of(text, ending)
+    assert problem.cure.startswith("if these rows are one run, give it once, with lists of its files; else")
+
+
+def test_a_column_with_gaps_is_no_id(problems_of):
+    (problem,) = problems_of("sample,file\n,s3://lab/1.bam\n", ".csv")
+    assert "no column has an id on each line" in problem.message
+    assert "the columns are sample, file" in problem.cure
+
+
+def test_a_sheet_that_runs_names_is_to_be_named_as_one(problems_of, tmp_path):
+    (tmp_path / "s.csv").write_text(RNASEQ)
+    (problem,) = problems_of("runs: s.csv\n", ".yaml")
+    assert problem.cure.startswith("name it with 'sheet:' instead of 'runs:'; ")
+    assert f"batchrun check {tmp_path / 'm.yaml'} " in problem.cure
+
+
+def test_many_columns_take_no_long_command(problems_of):
+    many = 3000
+    header = ",".join(["sample", *(f"f{n}" for n in range(many))])
+    rows = [",".join(["x", *(f"s3://lab/{row}-{n}" for n in range(many))]) for row in range(2)]
+    (problem,) = problems_of("\n".join([header, *rows]), ".csv")
+    assert len(str(problem)) < 3000
+
+
+def test_sets_are_in_the_command(problems_of):
+    (problem,) = problems_of(RNASEQ, ".csv")
+    assert options_in(problem.cure)["--set"] == list(SETS)

@@ -15,12 +15,13 @@ import anyio
 
 from batchrun.api.steps import Steps
 from batchrun.engine.launcher import Stop
+from batchrun.errors import InputError, ServiceUnusableError
 from batchrun.model.proofs import TakenOver
 from batchrun.model.quotas import Quotas
 from batchrun.model.states import State
 from batchrun.model.tally import Tally
 from batchrun.ports.ledger import Counts
-from batchrun.ports.service import Troubles
+from batchrun.ports.service import CallCounts, Troubles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from batchrun.model.events import Event
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.ledger import Lease, Ledger, Sync
-    from batchrun.ports.service import CallCounts
 
 #: Steps that a reader may be behind: some seconds of the fastest launch there is.
 _BEHIND: Final = 10_000
@@ -218,12 +218,22 @@ class Launch:
         await self._begun.wait()
         try:
             self._stop = await self._launcher.run() if self._launcher is not None else Stop.FINISHED
+        except InputError as error:
+            self._failure = self._as_late(error)
         except Exception as error:  # noqa: BLE001 (whoever waits or reads raises it)
             self._failure = error
         finally:
             self._over.set()
             for reader in self._readers:
                 reader.end(self._failure)
+
+    def _as_late(self, error: InputError) -> Exception:
+        """Give an error that does not say that nothing was submitted, where something may have been."""
+        if not self.calls.get("StartRun", CallCounts()).sent:
+            return error
+        late = ServiceUnusableError(str(error))
+        late.__cause__ = error
+        return late
 
     async def leave(self) -> None:
         """Stop if need be, and wait for it; for whoever made this."""

@@ -25,7 +25,7 @@ from batchrun.api.region import is_configured
 from batchrun.clock import Clock, SystemClock
 from batchrun.engine.launcher import Launcher, Timing
 from batchrun.errors import ChangedRowsError, UsageError
-from batchrun.ledger import open_ledger
+from batchrun.ledger import is_there, open_ledger
 from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
 from batchrun.points import Point
@@ -171,7 +171,7 @@ class Session:
             ServiceUnusableError: No credentials.
         """
         ttl = timedelta(seconds=lease)
-        if await anyio.Path(self._path).exists() and (why := await mistaken(await self.ledger(), manifest)):
+        if is_there(self._path) and (why := await mistaken(await self.ledger(), manifest)):
             raise UsageError(why)
         has_ended = await self._has_ended(manifest)
         waits = limits.mode is not Mode.ONCE
@@ -290,7 +290,7 @@ class Session:
 
     async def _has_ended(self, manifest: Manifest) -> bool:
         """Tell whether there is nothing to do, or to complain of, as far as the ledger alone can say."""
-        if not await anyio.Path(self._path).exists():
+        if not is_there(self._path):
             return False
         ledger = await self.ledger()
         batch = await ledger.find_batch(manifest.batch)

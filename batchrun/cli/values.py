@@ -7,6 +7,7 @@ Belongs here: click's parameter types. Does not: which option takes them (``opti
 from __future__ import annotations
 
 import math
+import os
 import re
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from batchrun.model.retrying import RetryRule
 
 _RATES: Final = {"auto": AUTO, "unlimited": UNLIMITED}
 _WHOLE: Final = 100
+#: Seconds in ten years: far beyond that, times have no year any more.
+_LONGEST: Final = 3650 * 86_400
 
 
 class Duration(click.ParamType[float]):
@@ -31,9 +34,12 @@ class Duration(click.ParamType[float]):
         if isinstance(value, int | float):
             return float(value)
         try:
-            return durations.parsed(str(value).strip())
+            seconds = durations.parsed(str(value).strip())
         except ValueError:
             self.fail(f"'{value}' is not a duration; write for instance 90s, 50m, 1h30m or 2d", param, ctx)
+        if seconds > _LONGEST:
+            self.fail(f"'{value}' is longer than anything here may take; write at most 3650d", param, ctx)
+        return seconds
 
 
 class Lines(click.ParamType[str]):
@@ -101,6 +107,11 @@ class Retry(click.ParamType[RetryRule]):
                 ctx,
             )
         return RetryRule(reason=reason, times=int(times))
+
+
+def is_folder(path: str) -> bool:
+    """Tell whether *path* is a folder; of what cannot be found out, whoever opens it says why."""
+    return os.path.isdir(path)  # noqa: PTH112 (a Path raises where it may not look)
 
 
 def seconds(value: float) -> str:

@@ -5,6 +5,7 @@ Belongs here: storage, and nothing that decides. Does not: the contract (``ports
 states (``model``).
 """
 
+from batchrun.ledger.connection import is_there
 from batchrun.ledger.sqlite import SqliteLedger, open_ledger
 
-__all__ = ["SqliteLedger", "open_ledger"]
+__all__ = ["SqliteLedger", "is_there", "open_ledger"]

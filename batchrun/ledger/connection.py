@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -36,19 +37,49 @@ _SAFETY: Final = (
 
 
 def local_path(place: str | Path) -> Path:
-    """Give the path that *place* names; refuses what is not one."""
+    """
+    Give the path that *place* names.
+
+    Raises:
+        LedgerUnusableError: It is none that a ledger can have, or cannot be looked at.
+    """
     if "://" in str(place):
         raise LedgerUnusableError(
             f"{place}: this batchrun keeps ledgers in SQLite files only; give a path with --ledger"
         )
     path = Path(place)
-    if path.is_dir():
+    try:
+        str(path).encode()  # which is how SQLite takes it
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise LedgerUnusableError(
+            f"{path} cannot be a ledger: {reason or 'this is no path that a file can have'}; "
+            "give another path with --ledger"
+        ) from error
+    if stat.S_ISDIR(mode):
         raise LedgerUnusableError(
             f"{path} is a folder; give a file with --ledger, such as {path}/batchrun.db"
         )
-    if path.exists() and not path.is_file():
+    if not stat.S_ISREG(mode):
         raise LedgerUnusableError(f"{path} is not a file; give another path with --ledger")
+    if not os.access(path, os.R_OK):
+        raise LedgerUnusableError(
+            f"{path} may not be read by you; change its permissions, or give another path with --ledger"
+        )
     return path
+
+
+def is_there(place: str | Path) -> bool:
+    """
+    Tell whether there is a file where the ledger would be.
+
+    Raises:
+        LedgerUnusableError: It is none that a ledger can be.
+    """
+    return local_path(place).exists()
 
 
 def open_to_write(path: Path) -> apsw.Connection:

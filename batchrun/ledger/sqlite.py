@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import apsw
 
-from batchrun.errors import InvariantError
+from batchrun.errors import InvariantError, UsageError
 from batchrun.ledger import cancelling, failed_runs, namesakes, paces, proofs, reading, standing, usages
 from batchrun.ledger import notices as notes
 from batchrun.ledger.connection import check_in_place, identity, local_path, open_to_read, open_to_write
@@ -370,6 +370,10 @@ class SqliteLedger(Ledger):
             yield
         except apsw.Error as error:
             raise failed(self.path, error) from error
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"{error.object!a} is no text: bytes of it are not UTF-8; check how it was typed"
+            ) from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

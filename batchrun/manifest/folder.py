@@ -8,6 +8,8 @@ Does not: loading one (``load``).
 from __future__ import annotations
 
 import contextlib
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +18,7 @@ from batchrun.manifest import json_document
 from batchrun.manifest.load import load
 from batchrun.manifest.problems import Place, problem_at, shown, unreadable
 from batchrun.manifest.recoded import by_mark
+from batchrun.manifest.rules import start_run
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import Format, Source, format_to_read, is_known, opened, unpacked_name
 
@@ -36,24 +39,42 @@ def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]
     Give the paths of the manifests that lie in *folder*, by name.
 
     They are the files with a manifest's extension, but for hidden ones, results, *besides* (files of
-    defaults, the ledger), and those that another of them names as its rows.
+    defaults, the ledger), those that another of them names as its rows, and :func:`defaults_in`.
 
     Raises:
         ManifestError: There are none, or the folder cannot be read.
     """
+    seen = {path: _look_into(path) for path in _files(folder, besides)}
+    rows = {_real(one.rows) for one in seen.values() if one.rows is not None}
+    manifests = [str(path) for path, one in seen.items() if _real(path) not in rows and not one.is_defaults]
+    if not manifests:
+        cure = "put YAML, JSON, JSON Lines, CSV or TSV files there, or give a manifest's own path"
+        raise unreadable(Place(source=folder), "there is no manifest in this folder", cure)
+    return manifests
+
+
+def defaults_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
+    """
+    Give the paths of the files of defaults that lie there: documents with nothing but StartRun fields.
+
+    Raises:
+        ManifestError: The folder cannot be read.
+    """
+    return [str(path) for path in _files(folder, besides) if _look_into(path).is_defaults]
+
+
+def _files(folder: str, besides: Collection[str]) -> Sequence[Path]:
     try:
         found = sorted(path for path in Path(folder).iterdir() if _may_be_manifest(path))
     except OSError as error:
         message = f"the folder cannot be read: {error.strerror}"
         raise unreadable(Place(source=folder), message, "check its permissions") from error
-    taken = {Path(path).resolve() for path in besides}
-    found = [path for path in found if path.resolve() not in taken]
-    rows = {named.resolve() for path in found if (named := _rows_file(path)) is not None}
-    manifests = [str(path) for path in found if path.resolve() not in rows]
-    if not manifests:
-        cure = "put YAML, JSON, JSON Lines, CSV or TSV files there, or give a manifest's own path"
-        raise unreadable(Place(source=folder), "there is no manifest in this folder", cure)
-    return manifests
+    taken = {_real(path) for path in besides}
+    return [path for path in found if _real(path) not in taken]
+
+
+def _real(path: str | Path) -> str:
+    return os.path.realpath(path)  # Path.resolve raises where links lead in a circle
 
 
 def _may_be_manifest(path: Path) -> bool:
@@ -62,11 +83,20 @@ def _may_be_manifest(path: Path) -> bool:
     return not is_ours and is_known(name) and path.is_file()
 
 
-def _rows_file(path: Path) -> Path | None:
-    """Give the file that a document names as its rows; what is wrong in it is told when it is loaded."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What a look into a file shows."""
+
+    rows: Path | None = None  #: the file that it names as its rows
+    is_defaults: bool = False  #: whether it has fields of StartRun, and nothing that a manifest has
+
+
+def _look_into(path: Path) -> _Seen:
+    """Look into a document; what is wrong in it is told when it is loaded."""
     form = format_to_read(str(path))
     if form not in _DOCUMENTS:
-        return None
+        return _Seen()
+    names: set[str] = set()
     with contextlib.suppress(ManifestError), opened(str(path)) as stream:
         parts = json_document.parts
         if form is Format.YAML:
@@ -74,11 +104,13 @@ def _rows_file(path: Path) -> Path | None:
 
             parts = yaml_document.parts
         for part in parts(by_mark(stream, str(path)), str(path)):
-            if part.is_element:
-                return None
+            if part.is_element or not part.key:
+                return _Seen()
             if part.key in _NAMING and (name := as_text(part.value)):
-                return path.parent / name
-    return None
+                return _Seen(rows=path.parent / name)
+            names.add(part.key[0])
+        return _Seen(is_defaults=bool(names) and names <= start_run().fields.keys())
+    return _Seen()
 
 
 @contextlib.contextmanager

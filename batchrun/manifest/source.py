@@ -149,14 +149,18 @@ def opened(path: str, stdin: BinaryIO | None = None) -> Iterator[BinaryIO]:
         ManifestError: It cannot be opened, or reading it failed.
     """
     with contextlib.ExitStack() as stack:
-        if path == STDIN:
-            stream = sys.stdin.buffer if stdin is None else stdin
-        else:
-            stream = stack.enter_context(_open(path))
+        stream = (stdin or _stdin()) if path == STDIN else stack.enter_context(_open(path))
         try:
             yield unpacked(stream, name_of(path))
         except OSError as error:
             raise _cannot_open(path, error) from error
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        place = Place(source=name_of(STDIN))
+        raise unreadable(place, "standard input is closed", "give it something to read, or a file's path")
+    return sys.stdin.buffer
 
 
 def _open(path: str) -> BinaryIO:

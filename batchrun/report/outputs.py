@@ -138,22 +138,30 @@ def listed(endings: tuple[str, ...]) -> str:
 
 
 def _is_of_ledger(path: Path, ledger: Path) -> bool:
-    return any(_is_same(path, one) for one in _of_ledger(ledger)) or any(
-        path.resolve().parent == one.parent and path.resolve().name.startswith(f"{one.name}{_LEASE}")
-        for one in {ledger.resolve(), ledger.absolute()}
+    try:
+        names = {ledger.resolve(), ledger.absolute()}  # SQLite follows links, others may not
+    except (OSError, ValueError, RuntimeError):
+        return False  # whoever opens it says why it cannot be one
+    place = path.resolve()
+    is_lease = any(
+        place.parent == name.parent and place.name.startswith(f"{name.name}{_LEASE}") for name in names
     )
+    return is_lease or any(_is_same(path, one) for name in names for one in _of_ledger(name))
 
 
 def _of_ledger(ledger: Path) -> Iterator[Path]:
-    """Give the ledger and all that is beside it, or may come to be; SQLite follows links, others may not."""
-    for one in {ledger.resolve(), ledger.absolute()}:
-        yield one
-        yield from (one.with_name(f"{one.name}{end}") for end in _BESIDE_A_LEDGER)
-        yield from one.parent.glob(f"{glob.escape(one.name)}{_LEASE}*")
+    """Give the ledger, and all that is beside it or may come to be."""
+    yield ledger
+    yield from (ledger.with_name(f"{ledger.name}{end}") for end in _BESIDE_A_LEDGER)
+    yield from ledger.parent.glob(f"{glob.escape(ledger.name)}{_LEASE}*")
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    """Tell whether two names mean one file, whether it is there or not."""
-    if path.exists() and other.exists():
+    """Tell whether two names mean one file, whether it is there or not; *other* may not be looked at."""
+    try:
+        is_there = other.exists()
+    except OSError:
+        return False
+    if path.exists() and is_there:
         return path.samefile(other)
     return path.resolve() == other.resolve()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import Source, loaded_together, manifests_in
+from batchrun.manifest import Source, defaults_in, loaded_together, manifests_in
 
 SETS = ("workflowId=1234567", "roleArn=arn:aws:iam::123456789012:role/omics", "outputUri=s3://b/{id}/")
 
@@ -64,6 +64,29 @@ def test_a_file_of_rows_is_not_taken_by_itself(tmp_path, by):
 def test_what_a_broken_document_names_is_its_own_affair(tmp_path):
     made(tmp_path, a_yaml="runs: [\n", b_json='{"runs": ', c_yaml="runs: {x: y}\n", d_json="[1", e_csv="id\n")
     assert taken(tmp_path) == ["a.yaml", "b.json", "c.yaml", "d.json", "e.csv"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "workflowId: 1\nroleArn: arn:x\ntags: {a: b}\n",
+        '{"parameters": {"runs": [1, 2]}, "outputUri": "s3://b/"}',
+    ],
+    ids=["yaml", "json"],
+)
+def test_defaults_are_told_from_a_manifest_by_what_is_in_them(tmp_path, text):
+    made(tmp_path, a_csv="id\n", b_yaml=text, c_yaml="batch: c\nworkflowId: 1\n", d_yaml="workflwId: 1\n")
+    made(tmp_path, e_json="{}", f_yaml="- workflowId: 1\n", g_yaml=f"{text[:-1]}\nid: x}}: [")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert set(taken(tmp_path)) == names - {"b.yaml"}
+    assert [Path(path).name for path in defaults_in(str(tmp_path))] == ["b.yaml"]
+    assert defaults_in(str(tmp_path), besides=[str(tmp_path / "b.yaml")]) == []
+
+
+def test_a_link_that_leads_nowhere_is_no_matter(tmp_path):
+    made(tmp_path, a_csv="id\n")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert taken(tmp_path, str(tmp_path / "loop")) == ["a.csv"]
 
 
 def test_an_empty_folder_and_one_that_is_none_are_told(tmp_path):

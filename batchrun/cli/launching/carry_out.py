@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from batchrun.api.session import Session
-from batchrun.cli.launching.logs import configure
+from batchrun.cli.calling import calling_session
 from batchrun.cli.launching.results_file import write_results
 from batchrun.cli.launching.stopping import Stopping
-from batchrun.cli.options import output, target
+from batchrun.cli.options import output
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporter
@@ -30,6 +29,7 @@ from batchrun.model.policies import WatchPolicy
 
 if TYPE_CHECKING:
     from batchrun.api.launch import Ended, Launch
+    from batchrun.api.session import Session
     from batchrun.cli.options import Output
     from batchrun.report.outputs import OutputFile
 
@@ -48,8 +48,7 @@ async def carry_out(batch: str, results: OutputFile, options: dict[str, Any]) ->
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     shown = output(options)
-    configure(verbosity=shown.verbosity, as_json=shown.log_format == "json")
-    async with Session(options["ledger"], target=target(options), read_rate=options["read_rate"]) as session:
+    async with calling_session(options) as session:
         while await _is_left(session, batch):
             try:
                 async with session.cancelling(batch, limits=_limits(options)) as held:

@@ -61,7 +61,10 @@ async def launch_folder(job: Job) -> Exit:
     """
     configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
     clock = SystemClock()
-    with loaded_folder(job.source, as_json=job.output.as_json, besides=[job.ledger]) as manifests:
+    shown = job.output
+    with loaded_folder(
+        job.source, as_json=shown.as_json, quiet=shown.quiet, besides=[job.ledger]
+    ) as manifests:
         points.reached(Point.MANIFEST_READ)
         shared = _shared(job, len(manifests))
         async with session(shared, clock) as work:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from batchrun.cli.printable import printable
 from batchrun.cli.signals import interruptible
-from batchrun.cli.speak import emit
+from batchrun.cli.speak import complain, emit
 from batchrun.errors import ManifestError, UsageError
-from batchrun.manifest import Format, Manifest, Source, load, loaded_together, manifests_in
+from batchrun.manifest import Format, Manifest, Source, defaults_in, load, loaded_together, manifests_in
 from batchrun.manifest.problems import shown
 from batchrun.manifest.sheets.wanted import SheetOptions
 from batchrun.manifest.tables import asked
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.places import RowPlaces
 
 _T = TypeVar("_T")
+_PASSED_OVER: Final = "{} is passed over: it has defaults, and no rows; --defaults FILE takes them"
 
 
 def source(options: Mapping[str, Any]) -> Source:
@@ -97,17 +99,22 @@ def loaded(wanted: Source, *, as_json: bool, places: RowPlaces | None = None) ->
 
 @contextmanager
 def loaded_folder(
-    wanted: Source, *, as_json: bool, besides: Collection[str] = ()
+    wanted: Source, *, as_json: bool, quiet: bool = False, besides: Collection[str] = ()
 ) -> Iterator[Sequence[Manifest]]:
     """
     Load the manifests of the folder that *wanted* names, as :func:`loaded` does one.
 
+    What lies there besides and is told from a manifest by what is in it is named, unless it is to be *quiet*.
+
     Raises:
         ManifestError: Any of them has problems; it has those of all.
     """
+    others = [*wanted.defaults, *besides]
     with ExitStack() as stack:
         try:
-            paths = manifests_in(wanted.path, besides=[*wanted.defaults, *besides])
+            for path in () if quiet else defaults_in(wanted.path, besides=others):
+                complain(printable(_PASSED_OVER.format(path)))
+            paths = manifests_in(wanted.path, besides=others)
             sources = [replace(wanted, path=path) for path in paths]
             with interruptible():
                 manifests = stack.enter_context(loaded_together(sources))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.errors import ResultsError, UsageError
+from batchrun.errors import InputError, ResultsError, UsageError
 from batchrun.report import results
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import OutputFile
@@ -45,7 +45,7 @@ async def write_results(held: Launch, output: OutputFile, *, is_safe: bool = Fal
         outcomes = held.ledger.outcomes(held.batch)
         try:
             await results.write(output, outcomes, _format(output.path), is_safe=is_safe)
-        except UsageError as error:
+        except InputError as error:
             raise ResultsError(output.path, error) from error
 
 

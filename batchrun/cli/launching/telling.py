@@ -10,12 +10,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import structlog
 
 from batchrun.cli.signals import heard
 from batchrun.errors import BatchrunError
-from batchrun.ledger import open_ledger
+from batchrun.ledger import is_there, open_ledger
 from batchrun.model.tally import Tally
 from batchrun.notify import Message, Teller
 from batchrun.report import summary
@@ -65,10 +64,12 @@ class Telling:
 
         Of a batch that the ledger at *path* does not have, nothing was submitted and nothing is told.
         """
-        if not self._hooks.channels or not await anyio.Path(path).exists():
+        if not self._hooks.channels:
             return
         facts = self._facts(ended_at=self._clock.utcnow(), exit_code=code.value, error=str(error))
         try:
+            if not is_there(path):
+                return
             async with await open_ledger(path) as ledger:
                 if await ledger.find_batch(self._batch) is not None:
                     counts = await ledger.counts(self._batch)

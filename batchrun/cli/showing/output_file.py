@@ -7,13 +7,16 @@ be replaced, and replacing it (``report``).
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
-from batchrun.cli.speak import write
+from batchrun.cli.speak import swallow
 from batchrun.errors import UsageError
 from batchrun.report import replacing
 from batchrun.report.outputs import Inputs, Kind, OutputFile
@@ -64,5 +67,17 @@ def _on_stdout() -> Iterator[Path]:
         draft.touch(mode=0o600)
         yield draft
         with draft.open(encoding="utf-8", newline="") as file:
-            while piece := file.read(_PIECE):
-                write(sys.stdout, piece)
+            _pour(file)
+
+
+def _pour(file: IO[str]) -> None:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    try:
+        shutil.copyfileobj(file, sys.stdout, _PIECE)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        swallow(sys.stdout)
+    except OSError:
+        swallow(sys.stdout)
+        raise

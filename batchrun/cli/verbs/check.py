@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +12,7 @@ from batchrun.cli.printable import printable
 from batchrun.cli.showing.quota_lines import limits
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.values import seconds
+from batchrun.cli.values import is_folder, seconds
 from batchrun.errors import ManifestError, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def check(**options: Any) -> None:
 
     if options["inputs"] and not options["online"]:
         raise UsageError("--inputs asks S3: give --online with it")
-    if Path(options["manifest"]).is_dir():
+    if is_folder(options["manifest"]):
         _check_folder(options)
         return
     places = RowPlaces() if options["online"] else None

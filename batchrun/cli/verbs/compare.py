@@ -7,15 +7,12 @@ looking (``engine.comparing``).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchrun.api.first_look import give_back
 from batchrun.api.reading import find_batch
-from batchrun.api.session import Session
+from batchrun.cli.calling import calling_session
 from batchrun.cli.exits import Exit, worst
-from batchrun.cli.launching.logs import configure
-from batchrun.cli.options import output, target
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import tell_back
@@ -42,8 +39,6 @@ async def compare_online(options: Mapping[str, Any]) -> Exit:
     Raises:
         UsageError, ServiceUnusableError: The service cannot be asked.
     """
-    shown = output(options)
-    configure(verbosity=shown.verbosity, as_json=shown.log_format == "json")
     async with await open_ledger(options["ledger"]) as ledger:
         name = options["batch"]
         batches = await ledger.batches() if name is None else [await find_batch(ledger, name)]
@@ -52,10 +47,8 @@ async def compare_online(options: Mapping[str, Any]) -> Exit:
 
 
 async def _compare(ledger: Ledger, batch: Batch, options: Mapping[str, Any]) -> Exit:
-    reached = target(options)
     # Each batch's runs are in its own region; one that is named is the user's word.
-    reached = replace(reached, region=reached.region or batch.region)
-    async with Session(options["ledger"], target=reached, read_rate=options["read_rate"]) as session:
+    async with calling_session(options, region=batch.region) as session:
         service = await session.service_of(batch)
         found = await compare(batch.name, ledger=ledger, service=service, at_once=options["concurrency"])
     looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())

@@ -7,13 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import click
 
 from batchrun.api.reading import find_batch
 from batchrun.cli.choice import CHOICE, choice, counted
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, LEDGER, OUTPUT, READ_RATE, SAFE_CSV, SERVICE, option, target
+from batchrun.cli.options import BATCH, LEDGER, OUTPUT, READ_RATE, SAFE_CSV, SERVICE, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.cost_lines import facts, lines
 from batchrun.cli.showing.output_file import STDOUT, drafted, named
@@ -24,7 +23,7 @@ from batchrun.cli.verbs.forecast import forecast
 from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, prices_for
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
-from batchrun.ledger import open_ledger
+from batchrun.ledger import is_there, open_ledger
 from batchrun.model.states import OPEN
 from batchrun.report.bill import COLUMNS, JSON_COLUMNS, billed, row
 from batchrun.report.gathering import spent_runs
@@ -109,7 +108,7 @@ async def _costs(options: dict[str, Any]) -> Exit:
     chosen_by = choice(options)
     gib = dynamic_gib(options)
     output = _output(options)
-    if not await anyio.Path(options["ledger"]).exists():
+    if not is_there(options["ledger"]):
         raise UsageError(f"no ledger at {options['ledger']}; give --ledger or run a batch first")
     async with await open_ledger(options["ledger"]) as ledger:
         batch = await find_batch(ledger, options["batch"])
@@ -135,14 +134,11 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[Spe
 
 async def _ask(ledger: Ledger, batch: Batch, runs: Sequence[SpentRun], options: dict[str, Any]) -> None:
     # Only now: to import the client takes longer than to reckon.
-    from batchrun.api.session import Session  # noqa: PLC0415
-    from batchrun.cli.launching.logs import configure  # noqa: PLC0415
+    from batchrun.cli.calling import calling_session  # noqa: PLC0415
     from batchrun.cli.options import output  # noqa: PLC0415
     from batchrun.engine.usage import Asked, ask_usage  # noqa: PLC0415
 
     shown, clock = output(options), SystemClock()
-    configure(verbosity=shown.verbosity, as_json=shown.log_format == "json")
-    reached = target({**options, "concurrency": _AT_ONCE})
     next_word = 0.0
 
     def tell(asked: Asked) -> None:
@@ -151,7 +147,7 @@ async def _ask(ledger: Ledger, batch: Batch, runs: Sequence[SpentRun], options: 
             next_word = clock.monotonic() + _TELL_EVERY
             complain(f"asked what {asked.done} of {counted(len(runs), 'run', 'runs')} used")
 
-    async with Session(options["ledger"], target=reached, read_rate=options["read_rate"]) as session:
+    async with calling_session(options, concurrency=_AT_ONCE) as session:
         service = await session.service_of(batch)
         asked = await ask_usage(
             runs, ledger=ledger, service=service, clock=clock, at_once=_AT_ONCE, tell=tell

@@ -17,7 +17,7 @@ from batchrun.cli.choice import (
     tell_groups,
 )
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, OUTPUT, READ_RATE, SERVICE, target
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, OUTPUT, READ_RATE, SERVICE
 from batchrun.cli.printable import printable
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
@@ -87,9 +87,9 @@ async def _look_first(
 ) -> None:
     # Only now: it imports the engine.
     from batchrun.api.first_look import first_look  # noqa: PLC0415
-    from batchrun.api.session import Session  # noqa: PLC0415
+    from batchrun.cli.calling import calling_session  # noqa: PLC0415
 
-    async with Session(options["ledger"], target=target(options), read_rate=options["read_rate"]) as session:
+    async with calling_session(options) as session:
         now = SystemClock().utcnow()
         looked = await first_look(ledger, session, batch, entries, at=now, how=how_to_look(options))
     tell_first_look(looked, is_done=not options["dry_run"])
@@ -113,7 +113,7 @@ async def _deleted(
     ledger: Ledger, batch: Batch, chosen: Sequence[EndedRun], options: dict[str, Any]
 ) -> Deleted:
     # Only now: to import the client takes longer than to look.
-    from batchrun.api.session import Session  # noqa: PLC0415
+    from batchrun.cli.calling import calling_session  # noqa: PLC0415
     from batchrun.engine.deleter import Deleter  # noqa: PLC0415
 
     def tell(number: int) -> None:
@@ -122,7 +122,7 @@ async def _deleted(
             f"{runs}: one look more in {seconds(options['listing_lag'])}; Ctrl-C leaves it for another time"
         )
 
-    async with Session(options["ledger"], target=target(options), read_rate=options["read_rate"]) as session:
+    async with calling_session(options) as session:
         deleter = Deleter(
             ledger=ledger,
             service=await session.service_of(batch),

@@ -6,10 +6,8 @@ import json
 import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import click
 
 from batchrun.cli.launching.policy import retry_facts, tell_retries
@@ -18,7 +16,7 @@ from batchrun.cli.printable import printable
 from batchrun.cli.showing.quota_lines import limits, rounds
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
-from batchrun.cli.values import seconds
+from batchrun.cli.values import is_folder, seconds
 from batchrun.cli.verbs import forecast
 from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.clock import SystemClock
@@ -90,7 +88,7 @@ def plan(**options: Any) -> None:
         source,
     )
 
-    if Path(options["manifest"]).is_dir():
+    if is_folder(options["manifest"]):
         refuse_for_folder(options, "batch", "manifest_format")
         besides = [options["ledger"]]
         with loaded_folder(source(options), as_json=options["as_json"], besides=besides) as manifests:
@@ -115,8 +113,9 @@ async def _compare(manifest: Manifest, options: dict[str, Any]) -> _Compared:
     from batchrun.api.changes import changes  # noqa: PLC0415
     from batchrun.api.namesakes import mistaken  # noqa: PLC0415
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
+    from batchrun.ledger import is_there  # noqa: PLC0415
 
-    if not await anyio.Path(options["ledger"]).exists():
+    if not is_there(options["ledger"]):
         sync = Sync(rows=manifest.count, new=manifest.count)
         return _Compared(sync=sync, to_come=await _to_come(manifest, None, options), to_look_for=sync.new)
     async with open_ledger(options["ledger"]) as ledger:

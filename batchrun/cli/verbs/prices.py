@@ -116,4 +116,5 @@ def _text(path: str) -> str:
             raise UsageError(f"--prices {path}: it is larger than any list of prices; give another file")
         return content.decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        raise UsageError(f"--prices {path} cannot be read: {error}; give another file") from error
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise UsageError(f"--prices {path} cannot be read: {reason or error}; give another file") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import Any
 
@@ -69,6 +71,8 @@ async def _report(options: dict[str, Any]) -> None:
 
 def _pour(text: str) -> None:
     """Write on stdout, in UTF-8 whatever the terminal's encoding, since the page says so."""
+    if sys.stdout is None:
+        raise ReportError("stdout", OSError(errno.EBADF, os.strerror(errno.EBADF)))
     try:
         sys.stdout.buffer.write(text.encode())
         sys.stdout.flush()

@@ -18,7 +18,7 @@ from batchrun.cli.choice import (
     tell_groups,
 )
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, option, target
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, option
 from batchrun.cli.printable import printable
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
@@ -104,9 +104,9 @@ async def _retry(options: dict[str, Any]) -> Exit:
 
 async def _meant(ledger: Ledger, batch: Batch, chosen_by: Choice, options: dict[str, Any]) -> Retriable:
     from batchrun.api.retrying import retriable  # noqa: PLC0415 (as above)
-    from batchrun.api.session import Session  # noqa: PLC0415
+    from batchrun.cli.calling import calling_session  # noqa: PLC0415
 
-    async with Session(options["ledger"], target=target(options), read_rate=options["read_rate"]) as session:
+    async with calling_session(options) as session:
         meant = await retriable(
             ledger,
             session,

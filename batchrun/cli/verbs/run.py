@@ -22,7 +22,7 @@ from batchrun.cli.options import (
     target,
 )
 from batchrun.cli.signals import run_async
-from batchrun.cli.values import Duration, FailureLimit, Retry
+from batchrun.cli.values import Duration, FailureLimit, Retry, is_folder
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.model.limits import Changed, Limits, Mode, StopAfter
@@ -128,7 +128,7 @@ def run(context: click.Context, /, **options: Any) -> None:
     manifests are checked together and then launched side by side, each into its own batch and results.
     """
     # Only now: botocore takes half a second to import.
-    if Path(options["manifest"]).is_dir():
+    if is_folder(options["manifest"]):
         from batchrun.cli.launching.folder import launch_folder as launch  # noqa: PLC0415
         from batchrun.cli.launching.manifests import refuse_for_folder  # noqa: PLC0415
 

@@ -96,10 +96,9 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
     with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
         try:
             await run_forever(settings, host=host, port=port, ready=_tell)
-        except OSError as error:
-            raise UsageError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}; try --port 0"
-            ) from error
+        except (OSError, UnicodeError) as error:  # a name that is too long is the latter
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise UsageError(f"cannot listen on {host}:{port}: {reason or error}; try --port 0") from error
 
 
 def _tell(simulator: Simulator) -> None:

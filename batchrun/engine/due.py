@@ -59,16 +59,23 @@ class DueEntries:
             self._is_known = False
             return False
         found = await self._ledger.next_due(self._batch, after=at)
-        if found is not None:
+        if found is not None and found <= horizon:
             self.comes(found)
         return self._next is None and not self._planner.held
 
     @property
+    def is_waited_for(self) -> bool:
+        """Whether the ledger is to be asked before it can be said that nothing is left to send."""
+        return not self._is_known and self._has_room()
+
+    @property
     def wake_at(self) -> float | None:
         """When to load again, in loop time; None where time alone makes nothing due."""
+        at, now = self._clock.utcnow(), self._clock.monotonic()
+        if self.is_waited_for:
+            return now
         if self._next is None or not self._has_room():
             return None
-        at, now = self._clock.utcnow(), self._clock.monotonic()
         return now if self._is_due(self._next, at) else now + (self._next - at).total_seconds()
 
     def _has_room(self) -> bool:

@@ -294,7 +294,9 @@ class Launcher:
                 await self._rest()
 
     def _is_over(self) -> bool:
-        if not self._planner.is_idle or (self._canceller.is_due and not self._draining.is_set()):
+        if not self._planner.is_idle or self._due.is_waited_for:
+            return False
+        if self._canceller.is_due and not self._draining.is_set():
             return False
         is_watching = self._limits.mode is Mode.WATCH and self._stop is Stop.FINISHED
         return not is_watching or not self._tally.waiting or self._planner.is_stuck

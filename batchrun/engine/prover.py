@@ -97,6 +97,7 @@ class Prover:
         self._limits = limits
         self._clock = clock
         self._scope = anyio.CancelScope()
+        self._looks: set[anyio.CancelScope] = set()  #: looks by name
         self.taken_over = TakenOver()
 
     def hurry(self) -> None:
@@ -104,6 +105,12 @@ class Prover:
         self._scope.cancel()
 
     # -- one row
+
+    async def _proven_by_survey(self, entry: Entry) -> Entry | None:
+        now = await self._ledger.entry(entry.batch, entry.id)
+        if now is None or now.state not in UNSENT:
+            return None
+        return now if self._limits.trust.holds(now, self._clock.latest()) else None
 
     async def proven(
         self, entry: Entry, unsent: set[anyio.CancelScope], *, is_last_look: bool = False
@@ -124,13 +131,15 @@ class Prover:
         if trust.holds(entry, at) or not (trust.life or is_last_look):
             return entry
         sightings = None
-        with released_by(unsent):
+        with released_by(unsent), released_by(self._looks) as overtaken:
             try:
                 sightings = await self.candidates(entry)
             except AccessDeniedError as error:
                 raise not_provable(error) from error
             except CallError as error:
                 log.warning("look_by_name_failed", id=entry.id, code=error.code, message=error.message)
+        if overtaken.cancelled_caught:
+            return await self._proven_by_survey(entry)
         if sightings is None:
             return None
         judgement = self._judged(entry, sightings)
@@ -224,6 +233,8 @@ class Prover:
         if rest := [(entry.id, one) for entry, one in judgements if one.match in undecided]:
             raise other_content(self._keeper.current.batch, rest, is_other_batch=is_other_batch)
         await self._ledger.end_survey(self._keeper.current, at=survey.begun, calls=survey.calls)
+        for scope in self._looks:
+            scope.cancel()  # what is looked for by name is proven by now
         return adopted
 
     async def _judgements(

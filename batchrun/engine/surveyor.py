@@ -47,9 +47,10 @@ class Surveyor:
             ServiceUnusableError: A permission is missing.
             LeaseLostError, LedgerError: Nothing more may or can be recorded.
         """
-        failed = False
+        failed = are_few = False
         try:
             survey = await self._prover.survey(is_waited_for=action.is_waited_for)
+            are_few = survey is None
             if survey is not None:
                 ids = self._planner.set_aside(survey.entries)
                 for entry in await self._prover.conclude(survey, ids):
@@ -58,7 +59,8 @@ class Surveyor:
             failed = True
             log.warning("survey_failed", code=error.code, message=error.message)
         finally:
-            self._planner.surveyed(action, now=self._clock.monotonic(), failed=failed)
+            now = self._clock.monotonic()
+            self._planner.surveyed(action, now=now, failed=failed, are_few=are_few)
             self._due.look_again()
 
     def _file(self, entry: Entry) -> None:

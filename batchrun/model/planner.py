@@ -162,7 +162,7 @@ class Planner:
         self.withdraw(ids)
         return ids
 
-    def surveyed(self, survey: Survey, *, now: float, failed: bool = False) -> None:
+    def surveyed(self, survey: Survey, *, now: float, failed: bool = False, are_few: bool = False) -> None:
         """
         Learn that a survey is over; what is to be sent is to be loaded anew, with its proofs.
 
@@ -170,8 +170,9 @@ class Planner:
             survey: What was carried out.
             now: Loop time.
             failed: It did not see everything, and is to be made again.
+            are_few: It was left to looks by name, since so few are to be sent.
         """
-        self._proving.surveyed(survey, now, failed=failed)
+        self._proving.surveyed(survey, now, failed=failed, are_few=are_few)
         self._ready.clear()
 
     def withdraw(self, entry_ids: Collection[str]) -> None:
@@ -351,7 +352,7 @@ class Planner:
             return None
         if self._is_probing and any(isinstance(action, Submit) for action in self._sending.values()):
             return None
-        if not self._proving.may_send(self._ready[0], at):
+        if not self._proving.may_send(self._ready[0], now, at):
             return None
         return Submit(entry=self._ready.popleft())
 

@@ -1,9 +1,9 @@
 """
 When to look for runs that other ledgers may have started, among what is to be sent.
 
-A survey proves all at once and takes a while; until it is over, a few entries at a time are looked for by
-name, so that sending begins at once. What could not be looked for, or has a run that is in doubt, waits aside
-for the next survey.
+A survey proves all at once. Where it takes long, a few entries at a time are looked for by name meanwhile, so
+that sending begins at once; where few are to be sent, they are looked for by name alone. What could not be
+looked for, or has a run that is in doubt, waits aside for the next survey.
 
 Belongs here: that. Does not: how long a proof holds (``proofs``), looking (``engine.prover``).
 """
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Entries looked for by name at a time while a survey is to prove the rest.
 _AT_ONCE: Final = 4
+#: Seconds that a survey has to itself: mostly it is over by then, and no look by name was needed.
+_HEAD_START: Final = 1.0
 #: Seconds after a survey that did not see everything; doubles with each.
 _AGAIN: Final = 5.0
 _LONGEST: Final = 300.0
@@ -38,26 +40,47 @@ class Proving:
         self._is_once = limits.mode is not Mode.WATCH
         self._is_worth_it = self._trust.is_seamless  #: whether a survey's proofs hold until they are used
         self._is_over = False  #: no survey is made any more in this pass
+        self._are_few = False  #: a survey found so few to look for that it was left to looks by name
         self._is_wanted = False
-        self._is_under_way = False
+        self._begun: float | None = None  #: loop time, of the survey under way
+        self._look_at: float | None = None  #: when looks by name may begin beside it
         self._due = float("-inf")
         self._failed = 0
         self._looking: set[str] = set()  #: entries looked for by name
         self.aside: set[str] = set()  #: entries that wait for a survey
 
-    def may_send(self, entry: Entry, at: datetime) -> bool:
-        """Tell whether the entry's turn may come now: it is proven, or may be looked for by name first."""
+    def may_send(self, entry: Entry, now: float, at: datetime) -> bool:
+        """
+        Tell whether the entry's turn may come now: it is proven, or may be looked for by name first.
+
+        Args:
+            entry: PLANNED or BACKOFF.
+            now: Loop time.
+            at: The clock's latest time.
+        """
         if self._trusts_ledger:
             return True
         may_survey = self._is_worth_it and not self._is_over
-        is_fresh = entry.proven_at is not None and at < entry.proven_at + self._trust.freshness
-        self._is_wanted = self._is_wanted or (may_survey and not is_fresh)
         if self._trust.holds(entry, at):
+            is_fresh = entry.proven_at is not None and at < entry.proven_at + self._trust.freshness
+            self._is_wanted = self._is_wanted or (may_survey and not is_fresh)
             return True
-        if may_survey and len(self._looking) >= _AT_ONCE:
+        may_look = not may_survey or self._may_look(now)
+        if may_look:
+            self._looking.add(entry.id)
+        return may_look
+
+    def _may_look(self, now: float) -> bool:
+        """Tell whether one more entry may be looked for by name, beside the survey or in its place."""
+        has_room = len(self._looking) < _AT_ONCE
+        if self._are_few and has_room:
+            return True
+        self._are_few = False
+        self._is_wanted = True
+        if self._begun is not None and now < self._begun + _HEAD_START:
+            self._look_at = self._begun + _HEAD_START
             return False
-        self._looking.add(entry.id)
-        return True
+        return self._begun is not None and has_room
 
     def looked(self, entry_id: str) -> None:
         """Learn that the entry is not being looked for any more."""
@@ -74,14 +97,17 @@ class Proving:
 
     def plan(self, now: float) -> list[Survey]:
         """Return the survey to make now, if any."""
-        if not self._is_wanted or self._is_under_way or now < self._due:
+        if self._look_at is not None and now >= self._look_at:
+            self._look_at = None
+        if not self._is_wanted or self._begun is not None or now < self._due:
             return []
-        self._is_under_way = True
+        self._begun = now
         return [Survey(begun=now, is_waited_for=bool(self.aside))]
 
-    def surveyed(self, survey: Survey, now: float, *, failed: bool) -> None:
-        """Learn that the survey is over."""
-        self._is_under_way = False
+    def surveyed(self, survey: Survey, now: float, *, failed: bool, are_few: bool) -> None:
+        """Learn that the survey is over; *are_few*: it was left to looks by name."""
+        self._begun = self._look_at = None
+        self._are_few = are_few
         self._is_worth_it = self._is_worth_it and now - survey.begun < self._trust.life.total_seconds()
         if failed:
             self._due = now + min(_AGAIN * 2.0 ** min(self._failed, 16), _LONGEST)
@@ -94,10 +120,10 @@ class Proving:
 
     @property
     def wake_at(self) -> float | None:
-        """When a survey is due, in loop time; None where none is waited for."""
-        return self._due if self._is_wanted and not self._is_under_way else None
+        """When a survey is due, or looks by name may begin, in loop time; None where neither is awaited."""
+        return self._due if self._is_wanted and self._begun is None else self._look_at
 
     @property
     def is_waited_for(self) -> bool:
         """Whether entries wait for a survey."""
-        return bool(self.aside) and (self._is_under_way or self._is_wanted)
+        return bool(self.aside) and (self._begun is not None or self._is_wanted)

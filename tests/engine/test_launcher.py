@@ -376,7 +376,7 @@ async def test_an_unreachable_service_stops_the_launch_and_loses_nothing(tmp_pat
         with pytest.raises(ServiceUnusableError):
             await it.launch(rows(3))
         it.simulator.faults.replace(())
-        assert {entry.state for entry in (await it.entries()).values()} == {State.SUBMITTING}
+        assert {entry.state for entry in (await it.entries()).values()} == {State.PLANNED}
         assert await open_again(it) is Stop.FINISHED
         await it.assert_agreement()
 

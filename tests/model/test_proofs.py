@@ -51,17 +51,30 @@ def kinds(made: Planner, now: float = 0.0) -> tuple[int, int]:
     return sum(isinstance(a, Submit) for a in actions), sum(isinstance(a, Survey) for a in actions)
 
 
-def test_until_a_survey_is_over_a_few_are_looked_for_by_name():
+def test_a_survey_has_a_second_to_itself_and_then_a_few_are_looked_for_by_name_beside_it():
     made = loaded(20)
-    assert kinds(made) == (4, 1)
-    assert kinds(made) == (0, 0)
+    assert kinds(made) == (0, 1)
+    assert kinds(made, 0.5) == (0, 0)
     assert not made.is_idle
+    assert made.wake_at == 1.0
+    assert kinds(made, 1.0) == (4, 0)
+    assert made.wake_at is None
+
+
+def test_few_are_looked_for_by_name_alone_and_many_again_by_a_survey():
+    made = loaded(3)
+    (survey,) = made.plan(now=0, at=at())
+    assert isinstance(survey, Survey)
+    made.surveyed(survey, now=0, are_few=True)
+    for number in range(6):
+        made.add(planned(f"{number:02}", number), now=0, at=at())
+    assert kinds(made) == (4, 1)
 
 
 def test_what_is_proven_waits_for_no_survey_and_one_comes_before_the_proof_ends():
     assert kinds(loaded(20, proven_at=at()), 3000) == (20, 0)
     assert kinds(loaded(20, proven_at=at()), 3400) == (20, 1)
-    assert kinds(loaded(20, proven_at=at()), 3540) == (4, 1)
+    assert kinds(loaded(20, proven_at=at()), 3540) == (0, 1)
 
 
 def test_a_ledger_that_is_trusted_looks_for_nothing():
@@ -78,10 +91,10 @@ def test_a_survey_whose_proofs_would_be_over_before_their_use_is_not_made():
     assert kinds(made, 15) == (10, 0)
 
 
-def _submits_and_survey(made: Planner) -> tuple[list[Submit], Survey]:
-    actions = made.plan(now=0, at=at())
+def _submits_and_survey(made: Planner) -> tuple[tuple[Submit, ...], Survey]:
+    actions = [*made.plan(now=0, at=at()), *made.plan(now=1, at=at(1))]
     (survey,) = (action for action in actions if isinstance(action, Survey))
-    return [action for action in actions if isinstance(action, Submit)], survey
+    return tuple(action for action in actions if isinstance(action, Submit)), survey
 
 
 def test_what_could_not_be_looked_for_waits_aside_and_for_the_next_survey():

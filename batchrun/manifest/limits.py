@@ -17,6 +17,14 @@ DOCUMENT: Final = 4 * 1024 * 1024 * 1024
 GROWTH: Final = 200
 #: What such a stretch holds, in bytes: it is held until it is measured, and what has less may hold anything.
 UNPACKED: Final = 1024 * 1024
+#: An Excel workbook, and all that it holds unpacked, in bytes.
+WORKBOOK: Final = 64 * 1024 * 1024
+WORKBOOK_UNPACKED: Final = 256 * 1024 * 1024
+#: What reading one may take: bytes of memory, and seconds of a processor.
+WORKBOOK_MEMORY: Final = 256 * 1024 * 1024
+WORKBOOK_SECONDS: Final = 30
+#: Rows times columns of a worksheet: the library has room for all of them, whether there are cells or not.
+WORKBOOK_AREA: Final = 4 * 1024 * 1024
 #: All that has a YAML anchor, in characters: it is held until the document ends.
 ANCHORED: Final = 8 * 1024 * 1024
 #: Lists and tables within each other.

@@ -29,6 +29,7 @@ STDIN: Final = "-"
 #: Names of what a process has open, whatever that is.
 _STREAMS: Final = ("/dev/stdin", "/dev/fd/", "/proc/")
 _GZIP: Final = ".gz"
+_WORKBOOK: Final = ".xlsx"
 _NOTHING_ASKED: Final = Asked()
 _NO_SHEET: Final = SheetOptions()
 
@@ -117,6 +118,8 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
         ManifestError: Neither tells it.
     """
     name = unpacked_name(path)
+    if given is None and name.lower().endswith(_WORKBOOK):
+        return Format.CSV  # any table: its first bytes tell that it is a workbook
     return format_of(name, given) if is_known(name) else format_of(path, given)
 
 
@@ -191,8 +194,8 @@ _MAGIC: Final = (
     (b"BZh", "a bzip2 file", "decompress it first"),
     (b"\xfd7zXZ", "an xz file", "decompress it first"),
     (b"\x28\xb5\x2f\xfd", "a zstd file", "decompress it first"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook", "save the sheet as CSV, or unpack the archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save the sheet as CSV"),
+    (b"PK\x03\x04", "a zip archive or an Excel workbook", "give the sheet itself, or unpack the archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as XLSX or CSV"),
     (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
     (b"%PDF", "a PDF document", "give the manifest itself"),
     (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),

@@ -36,7 +36,18 @@ def table(stream: BinaryIO, source: str, usual: str, asked: Asked, problems: Pro
     """
     meter = _Meter(lines(stream, source), source)
     mark = _delimiter(meter, usual, asked)
-    rows = _rows(meter, source, mark)
+    return shaped(_rows(meter, source, mark), source, asked, problems, mark)
+
+
+def shaped(
+    rows: Iterator[Row], source: str, asked: Asked, problems: Problems, delimiter: str | None = None
+) -> Table:
+    """
+    Make a table of rows, the first of which is the header where none was given.
+
+    Raises:
+        ManifestError: There is no header, or it is too wide.
+    """
     line, header = (1, asked.header) if asked.header else _header(rows, source)
     while header and not header[-1].strip():
         header = header[:-1]
@@ -44,7 +55,7 @@ def table(stream: BinaryIO, source: str, usual: str, asked: Asked, problems: Pro
         place = Place(source=source, line=line)
         raise unreadable(place, f"there are {len(header)} columns", f"use at most {limits.COLUMNS}")
     even = _even(rows, len(header), source, problems)
-    return Table(source=source, line=line, header=header, rows=even, delimiter=mark)
+    return Table(source=source, line=line, header=header, rows=even, delimiter=delimiter)
 
 
 def _delimiter(meter: _Meter, usual: str, asked: Asked) -> str:

@@ -1,5 +1,5 @@
 """
-The reader that a table's format wants.
+The reader that a table's format wants; a workbook is known by its first bytes, whatever its name.
 
 Belongs here: choosing it. Does not: reading.
 """
@@ -7,12 +7,14 @@ Belongs here: choosing it. Does not: reading.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import TYPE_CHECKING, Final
 
+from batchrun.manifest.pieces import as_stream, pieces_of
 from batchrun.manifest.problems import Place, unreadable
 from batchrun.manifest.recoded import recoded
 from batchrun.manifest.source import Format
-from batchrun.manifest.tables import delimited, json_lines
+from batchrun.manifest.tables import delimited, json_lines, workbook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +51,12 @@ def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: P
     Raises:
         ManifestError: There is no header, or reading cannot go on.
     """
+    head = stream.read(len(workbook.MARK))
+    stream = as_stream(itertools.chain((head,), pieces_of(stream)))
+    if head == workbook.MARK and is_table(form):
+        with workbook.table(stream, source, asked, problems) as found:
+            yield found
+        return
     if asked.worksheet is not None:
         message = f"{form.value} files have no worksheets"
         raise unreadable(Place(source=source), message, "leave --worksheet out", field="worksheet")

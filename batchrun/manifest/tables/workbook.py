@@ -1,0 +1,118 @@
+"""
+Excel workbooks (XLSX) as tables.
+
+Belongs here: the process that reads one (``workbook_rows``), and what becomes of its rows. Does not: cells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from batchrun.manifest import limits
+from batchrun.manifest.pieces import pieces_of
+from batchrun.manifest.problems import Place, printable, unreadable
+from batchrun.manifest.tables.delimited import shaped
+from batchrun.manifest.tables.table import Row, has_text
+from batchrun.manifest.temporary import not_written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from batchrun.manifest.problems import Problems
+    from batchrun.manifest.tables.table import Asked, Table
+
+#: With what every zip archive begins.
+MARK: Final = b"PK\x03\x04"
+_LIBRARY: Final = "python_calamine"
+_PROGRAM: Final = Path(__file__).with_name("workbook_rows.py")
+_NAME: Final = 255  #: no worksheet's name is as long
+_IN_CSV: Final = "save the sheet as CSV"
+
+
+@contextlib.contextmanager
+def table(stream: BinaryIO, source: str, asked: Asked, problems: Problems) -> Iterator[Table]:
+    """
+    Read the header of a worksheet, and give the table for as long as its rows are read.
+
+    Raises:
+        ManifestError: It is no workbook, it is not clear which worksheet is meant, or reading cannot go on.
+    """
+    place = Place(source=source)
+    if importlib.util.find_spec(_LIBRARY) is None:
+        cure = f"pip install 'batchrun[excel]', or {_IN_CSV}"
+        raise unreadable(place, "to read a workbook takes python-calamine", cure)
+    with tempfile.TemporaryFile() as copy:
+        _copy(stream, copy, place)
+        with _started(copy, asked) as process:
+            yield shaped(_rows(process, place), source, asked, problems)
+
+
+def _copy(stream: BinaryIO, copy: IO[bytes], place: Place) -> None:
+    size = 0
+    for piece in pieces_of(stream):
+        size += len(piece)
+        if size > limits.WORKBOOK:
+            message = f"this workbook has more than {limits.WORKBOOK // 1024**2} MiB"
+            raise unreadable(place, message, _IN_CSV)
+        try:
+            copy.write(piece)
+        except OSError as error:
+            raise not_written(error) from error
+    copy.seek(0)
+
+
+@contextlib.contextmanager
+def _started(copy: IO[bytes], asked: Asked) -> Iterator[subprocess.Popen[bytes]]:
+    bounds = {
+        "worksheet": asked.worksheet and asked.worksheet[:_NAME],
+        "memory": limits.WORKBOOK_MEMORY,
+        "seconds": limits.WORKBOOK_SECONDS,
+        "unpacked": limits.WORKBOOK_UNPACKED,
+        "area": limits.WORKBOOK_AREA,
+    }
+    # -P: what lies in the working directory is not imported.
+    command = [sys.executable, "-P", str(_PROGRAM), json.dumps(bounds)]
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        command,
+        stdin=copy,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "RUST_BACKTRACE": "0"},  # there is no memory left for one
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _rows(process: subprocess.Popen[bytes], place: Place) -> Iterator[Row]:
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    for number, line in enumerate(_lines(process.stdout, place), start=1):
+        said = json.loads(line)
+        if isinstance(said, dict):
+            message, cure = said["wrong"]
+            raise unreadable(place, printable(message, limit=500), printable(cure, limit=500))
+        if has_text(said):
+            yield Row(number, said)
+    if process.wait() != 0:
+        size = limits.WORKBOOK_MEMORY // 1024**2
+        message = f"to read this workbook takes more than {size} MiB or {limits.WORKBOOK_SECONDS} s"
+        raise unreadable(place, message, _IN_CSV)
+
+
+def _lines(pipe: IO[bytes], place: Place) -> Iterator[bytes]:
+    while line := pipe.readline(limits.RECORD + 1):
+        if len(line) > limits.RECORD:
+            raise unreadable(place, f"a row of more than {limits.RECORD} characters", _IN_CSV)
+        if line.endswith(b"\n"):  # else the process ended within it
+            yield line

@@ -1,0 +1,219 @@
+"""
+The program that prints a worksheet: each row a JSON list of texts, or an object that says what is wrong.
+
+It runs as a process of its own, with bounds: two cells far apart are enough to make the library ask for half
+a terabyte, and what it does not get ends the process. It imports nothing of batchrun, and is no module of it.
+
+Standard input is the workbook, a regular file; the argument is JSON: worksheet, memory and unpacked (bytes),
+seconds, area (cells).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import posixpath
+import re
+import resource
+import signal
+import sys
+import zipfile
+from typing import TYPE_CHECKING, Any, Final
+from xml.parsers import expat
+
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
+
+_WORKBOOK: Final = "xl/workbook.xml"
+_RELATIONS: Final = "xl/_rels/workbook.xml.rels"
+_CELL: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_DIGITS: Final = 10**15  # Excel has fifteen
+_CSV: Final = "save the sheet as CSV"
+
+
+class _WrongError(Exception):
+    """The workbook cannot be used: what is wrong, and the cure."""
+
+
+def main() -> None:
+    """Print the rows."""
+    asked = json.loads(sys.argv[1])
+    for kind, bound in ((resource.RLIMIT_DATA, "memory"), (resource.RLIMIT_CPU, "seconds")):
+        with contextlib.suppress(ValueError, OSError):  # another bound is in force
+            resource.setrlimit(kind, (asked[bound], asked[bound]))
+    # Of the clock, too: the library may wait for ever where it does not get what it asks for.
+    signal.alarm(2 * asked["seconds"])
+    try:
+        for row in _rows(sys.stdin.buffer, asked):
+            _say(row)
+    except _WrongError as error:
+        _say({"wrong": error.args})
+    except (CalamineError, zipfile.BadZipFile, expat.ExpatError, KeyError) as error:
+        _say({"wrong": (f"this Excel workbook cannot be read: {error}", f"open it, and {_CSV}")})
+
+
+def _say(what: object) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+
+
+def _rows(file: BinaryIO, asked: dict[str, Any]) -> Iterator[list[str]]:
+    with zipfile.ZipFile(file) as archive:
+        if _WORKBOOK not in archive.namelist():
+            raise _WrongError("this is a zip archive, and no Excel workbook", "give the table itself")
+        if sum(one.file_size for one in archive.infolist()) > asked["unpacked"]:
+            size = asked["unpacked"] // 1024**2
+            raise _WrongError(f"unpacked this workbook has more than {size} MiB", _CSV)
+        file.seek(0)
+        book = CalamineWorkbook.from_filelike(file)
+        name = _chosen(book, asked["worksheet"])
+        scan = _Scan(asked["area"])
+        _parse(archive, _path_of(archive, name), scan.start, scan.text, scan.end)
+    sheet = book.get_sheet_by_name(name)
+    signal.alarm(0)  # from here on it is the reader who takes the time
+    left = sheet.start[1] if sheet.start else 0
+    for number, cells in enumerate(sheet.iter_rows(), start=1):
+        texts = [_text(cell) for cell in cells]
+        for column, error in scan.errors.get(number, {}).items():
+            texts[column - left] = error
+        yield texts
+
+
+def _chosen(book: CalamineWorkbook, wanted: str | None) -> str:
+    sheets = [one for one in book.sheets_metadata if one.typ is SheetTypeEnum.WorkSheet]
+    visible = [one.name for one in sheets if one.visible is SheetVisibleEnum.Visible]
+    names = ", ".join(map(repr, visible[:10]))
+    if wanted is not None:
+        if wanted in [one.name for one in sheets]:
+            return wanted
+        raise _WrongError(f"there is no worksheet {wanted!r}", f"give --worksheet with one of {names}")
+    if len(visible) == 1:
+        return visible[0]
+    if not visible:
+        raise _WrongError(
+            "no worksheet is visible", "give --worksheet with the name of the one that is meant"
+        )
+    raise _WrongError(f"there are {len(visible)} worksheets", f"give --worksheet with one of {names}")
+
+
+def _path_of(archive: zipfile.ZipFile, name: str) -> str:
+    """Return the path of a worksheet's part."""
+    found: list[str] = []
+
+    def sheet(tag: str, given: dict[str, str]) -> None:
+        if _local(tag) == "sheet" and given.get("name") == name:
+            found.extend(value for key, value in given.items() if _local(key) == "id")
+
+    def relation(tag: str, given: dict[str, str]) -> None:
+        if _local(tag) == "Relationship" and found and given.get("Id") == found[0]:
+            found.append(posixpath.normpath(posixpath.join("/xl", given["Target"])).lstrip("/"))
+
+    _parse(archive, _WORKBOOK, sheet)
+    _parse(archive, _RELATIONS, relation)
+    return found[-1] if found else ""
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def _parse(
+    archive: zipfile.ZipFile,
+    path: str,
+    start: Callable[[str, dict[str, str]], None],
+    text: Callable[[str], None] | None = None,
+    end: Callable[[str], None] | None = None,
+) -> None:
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.CharacterDataHandler = text
+    parser.EndElementHandler = end
+    parser.EntityDeclHandler = _refuse_entity
+    with archive.open(path) as part:
+        parser.ParseFile(part)
+
+
+def _refuse_entity(*_: object) -> None:
+    raise _WrongError("this workbook declares entities, which no spreadsheet writes", _CSV)
+
+
+class _Scan:
+    """What the library does not say of a worksheet: how far its cells lie apart, which of them are errors."""
+
+    def __init__(self, area: int) -> None:
+        self.errors: dict[int, dict[int, str]] = {}
+        self._area = area
+        self._bounds = (0, 0)
+        self._cell: dict[str, str] = {}
+        self._inside = ""
+        self._has_formula = False
+        self._value = ""
+
+    def start(self, tag: str, given: dict[str, str]) -> None:
+        self._inside = _local(tag)
+        if self._inside == "c":
+            self._cell, self._has_formula, self._value = given, False, ""
+        self._has_formula |= self._inside == "f"
+
+    def text(self, text: str) -> None:
+        if self._inside in {"v", "t"}:
+            self._value += text
+
+    def end(self, tag: str) -> None:
+        self._inside = ""
+        if _local(tag) == "c":
+            self._take(self._cell)
+
+    def _take(self, cell: dict[str, str]) -> None:
+        reference = cell.get("r", "")
+        match = _CELL.fullmatch(reference)
+        if match is None:
+            raise _WrongError(
+                "a cell of this workbook says no place", f"open it in a spreadsheet, and {_CSV}"
+            )
+        row, column = int(match[2]), _number(match[1])
+        self._bounds = max(self._bounds[0], row), max(self._bounds[1], column)
+        if self._bounds[0] * self._bounds[1] > self._area:
+            message = f"up to cell {reference} there is room for more than {self._area} cells"
+            raise _WrongError(message, f"remove what lies far from the table, or {_CSV}")
+        if cell.get("t") == "e":
+            self.errors.setdefault(row, {})[column - 1] = self._value
+        elif self._has_formula and not self._value and cell.get("t") != "str":
+            raise _WrongError(
+                f"the formula of cell {reference} has no value yet",
+                "open the workbook in a spreadsheet, and save it",
+            )
+
+
+def _number(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
+
+
+def _text(value: object) -> str:
+    """Write a cell's value as a person reads it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer() and abs(value) < _DIGITS:
+            return str(int(value))
+        case float():
+            return f"{value:.15g}"
+        case dt.datetime() | dt.time():
+            return value.isoformat(timespec="seconds")
+        case dt.date():
+            return value.isoformat()
+        case dt.timedelta():
+            minutes, seconds = divmod(round(value.total_seconds()), 60)
+            return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+        case _:
+            return str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -112,6 +112,7 @@ def options_in(cure: str) -> dict[str, list[str]]:
     """Return the options of the command that a cure names, as the shell passes them on."""
     words = shlex.split(cure.partition("run: batchrun check ")[2].partition("; if they are")[0])[1:]
     found: dict[str, list[str]] = {}
+    values: list[str] = []
     for word in words:
         if word.startswith("--"):
             values = found.setdefault(word, [])

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 _CHANGES: Final = 3
 #: Runs of lines that a problem names.
 _RANGES: Final = 8
+#: Stands for those that are left out.
+_MORE: Final = "..."
 
 
 class BatchrunError(Exception):
@@ -72,13 +74,26 @@ class Problem:
     row: str | None = None  #: the row's ``id``, where it is known
     field: str | None = None  #: dotted path within the request, or the name of the CSV column
     lines: tuple[int, ...] = ()  #: all of the row's lines, where several lines of a sheet make it
+    count: int = 1  #: how often there is the same; the place is the first one's
+    also: tuple[int, ...] = ()  #: the lines of the others, as far as they are kept
 
     def __str__(self) -> str:
         line = ",".join(_ranges(self.lines)) if self.lines else self.line
         place = ":".join(str(part) for part in (self.source, line, self.column) if part is not None)
         row = f" (id {self.row})" if self.row is not None else ""
         field = f" {self.field}:" if self.field is not None else ""
-        return f"{place}{row}:{field} {self.message}; {self.cure}"
+        return f"{place}{row}:{field} {self.message}{self._others}; {self.cure}"
+
+    @property
+    def _others(self) -> str:
+        """Say where else the same is wrong."""
+        if self.count == 1:
+            return ""
+        lines = _ranges(self.also)
+        if len(self.also) < self.count - 1 and lines and lines[-1] != _MORE:
+            lines.append(_MORE)
+        where = f", lines {', '.join(lines)}" if lines else ""
+        return f" (and {self.count - 1} more of the same{where})"
 
 
 def _ranges(lines: Sequence[int]) -> list[str]:
@@ -90,7 +105,7 @@ def _ranges(lines: Sequence[int]) -> list[str]:
         else:
             runs.append((line, line))
     told = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:_RANGES]]
-    return told if len(runs) <= _RANGES else [*told, "..."]
+    return told if len(runs) <= _RANGES else [*told, _MORE]
 
 
 class ManifestError(InputError):

@@ -59,6 +59,8 @@ WAIT: Final = 30 * 86400
 PROBLEMS: Final = 50
 #: Problems of one kind (same field, same cure) that are told, so that one mistake does not hide the others.
 PROBLEMS_OF_A_KIND: Final = 10
+#: Problems in the same words that are told one by one; more are one with a count.
+SAME: Final = 3
 #: Lines of one row of a sheet that are told with a problem.
 LINES: Final = 100
 #: A sheet that is written for one run, in bytes: it is held while it is sent.

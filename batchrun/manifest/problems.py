@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import collections
 import difflib
-from dataclasses import dataclass
+import functools
+import itertools
+import operator
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from batchrun.model.spec import Json
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 Path: TypeAlias = "tuple[str | int, ...]"
 
 _SHOWN = 60
+#: What makes problems the same: source, message, field, cure. The last two are their kind.
+_Key: TypeAlias = "tuple[str, str, str | None, str]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +58,34 @@ class Record:
         return self.place
 
 
+@dataclass(slots=True)
+class _Same:
+    """What is wrong in the same words, in one row or in many."""
+
+    told: dict[int, Problem] = field(default_factory=dict)  #: by their number in the order of all
+    count: int = 0
+    lines: list[int] = field(default_factory=list)  #: of those after the first, as far as they are kept
+
+
 class Problems:
-    """Problems in the order they were found: all counted, some kept."""
+    """
+    Problems in the order they were found: all counted, some kept.
+
+    What is wrong in the same words in more than a few rows is one problem, with a count.
+    """
 
     def __init__(self) -> None:
-        self._kept: list[Problem] = []
+        self._same: dict[_Key, _Same] = {}
         self._kinds: collections.Counter[tuple[str | None, str]] = collections.Counter()
+        self._met = 0
         self.total = 0
 
     def add(
         self, place: Place, message: str, cure: str, *, row: str | None = None, field: str | None = None
     ) -> None:
         """Take one problem down."""
-        self.total += 1
-        if not self._is_full:
-            self._keep(problem_at(place, message, cure, row=row, field=field))
+        build = functools.partial(problem_at, place, message, cure, row=row, field=field)
+        self._take((place.source, message, field, cure), place.line, build)
 
     def absorb(self, error: ManifestError) -> None:
         """Take over the problems of an error that ended the reading."""
@@ -76,9 +94,8 @@ class Problems:
     def extend(self, found: Iterable[Problem]) -> None:
         """Take over problems that a reader found."""
         for problem in found:
-            self.total += 1
-            if not self._is_full:
-                self._keep(problem)
+            key = (problem.source, problem.message, problem.field, problem.cure)
+            self._take(key, problem.line, functools.partial(replace, problem))
 
     def raise_any(self) -> None:
         """
@@ -88,18 +105,43 @@ class Problems:
             ManifestError: There are problems.
         """
         if self.total:
-            raise ManifestError(self._kept, self.total)
+            raise ManifestError(self.told(), self.total)
 
-    @property
-    def _is_full(self) -> bool:
-        return len(self._kept) >= limits.PROBLEMS
+    def told(self) -> list[Problem]:
+        """Return those that are kept, in their order."""
+        found = [(number, one, same) for same in self._same.values() for number, one in same.told.items()]
+        return [_counted(one, same) for _, one, same in sorted(found, key=operator.itemgetter(0))]
 
-    def _keep(self, problem: Problem) -> None:
+    def _take(self, key: _Key, line: int | None, build: Callable[[], Problem]) -> None:
+        kind = key[2:]
+        same = self._same.get(key)
+        if same is None:
+            if not self._has_room(kind):
+                self.total += 1
+                return
+            same = self._same[key] = _Same()
+        self._met += 1
+        same.count += 1
+        if line is not None and 1 < same.count <= limits.LINES:
+            same.lines.append(line)
+        if same.count <= limits.SAME:
+            self.total += 1
+            if self._has_room(kind):
+                self._kinds[kind] += 1
+                same.told[self._met] = build()
+        elif same.count == limits.SAME + 1:
+            self.total -= limits.SAME - 1
+            self._kinds[kind] -= len(same.told) - 1
+            same.told = dict(itertools.islice(same.told.items(), 1))
+
+    def _has_room(self, kind: tuple[str | None, str]) -> bool:
         # Invariant: there are no more kinds than problems that are kept, however many the input makes.
-        kind = (problem.field, problem.cure)
-        self._kinds[kind] += 1
-        if self._kinds[kind] <= limits.PROBLEMS_OF_A_KIND:
-            self._kept.append(problem)
+        return self._kinds.total() < limits.PROBLEMS and self._kinds[kind] < limits.PROBLEMS_OF_A_KIND
+
+
+def _counted(problem: Problem, same: _Same) -> Problem:
+    is_many = same.count > limits.SAME
+    return replace(problem, count=same.count, also=tuple(same.lines)) if is_many else problem
 
 
 def problem_at(

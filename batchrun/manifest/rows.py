@@ -19,7 +19,7 @@ from batchrun.manifest.scalars import as_text
 from batchrun.model.spec import NOT_WORK, canonical, merged, work_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from batchrun.manifest.defaults import Defaults
     from batchrun.manifest.model_check import RequestModel
@@ -109,13 +109,12 @@ class Expander:
         return request
 
     def _check_presence(self, fields: dict[str, Json], row: _Row) -> None:
-        for name in self._model.required:
-            if name not in fields and name not in self._defaults.broken:
-                row.report((name,), "it is missing", f"give {name} in the row, or for all rows in defaults")
-        either = ("workflowId", "runId")
-        if not any(name in fields or name in self._defaults.broken for name in either):
-            cure = "give workflowId (or runId, to repeat a run) in the row or in defaults"
-            row.report(("workflowId",), "there is nothing to run", cure)
+        known = fields.keys() | self._defaults.broken
+        missing = [name for name in self._model.required if name not in known]
+        if known.isdisjoint({"workflowId", "runId"}):
+            missing.append("workflowId")
+        if missing:
+            row.report((missing[0],), *_lacking(missing))
 
     def _check_output(self, request: dict[str, Json], row: _Row) -> None:
         """Refuse outputs that would overwrite another row's; by default each run has its own folder."""
@@ -126,6 +125,19 @@ class Expander:
         if first != row.id:
             message = f"the outputs would overwrite those of {shown(first)}"
             row.report(("outputUri",), message, "put {id} into outputUri, or leave outputUriPrefixMode out")
+
+
+def _lacking(missing: Sequence[str]) -> tuple[str, str]:
+    """Say what neither the row nor defaults have, and the cure."""
+    first, *others = missing
+    message = "there is nothing to run" if first == "workflowId" else "it is missing"
+    also = f", and so {'is' if len(others) == 1 else 'are'} {' and '.join(others)}" if others else ""
+    either = " (or runId, to repeat a run)" if "workflowId" in missing else ""
+    sets = " ".join(f"--set {name}=VALUE" for name in missing)
+    cure = (
+        f"give for all rows --defaults FILE, a YAML or JSON file with {', '.join(missing)}{either}, or {sets}"
+    )
+    return message + also, f"{cure}; or in each row"
 
 
 class _Row:

@@ -293,9 +293,33 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(problems_of):
 
 
 def test_what_is_missing_is_named(problems_of):
-    problems = problems_of("id\nx\n", ".csv", sets=())
-    assert [problem.field for problem in problems] == ["roleArn", "outputUri", "workflowId"]
-    assert all(problem.row == "x" for problem in problems)
+    (problem,) = problems_of("id\nx\n", ".csv", sets=())
+    assert (problem.row, problem.field) == ("x", "roleArn")
+    assert problem.message == "it is missing, and so are outputUri and workflowId"
+    assert "--defaults FILE" in problem.cure
+    assert "--set roleArn=VALUE --set outputUri=VALUE --set workflowId=VALUE" in problem.cure
+
+
+def test_what_all_rows_lack_is_told_once(load_text):
+    rows = "".join(f"r{n},s3://lab/{n}\n" for n in range(15_000))
+    with pytest.raises(ManifestError) as caught:
+        load_text(f"id,parameters.a\n{rows}", ".csv", sets=("workflowId=1", "outputUri=s3://lab/"))
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.row, problem.field, problem.count) == (2, "r0", "roleArn", 15_000)
+    assert problem.also == tuple(range(3, 102))
+    assert caught.value.total == 1
+    assert "it is missing (and 14999 more of the same, lines 3-101, ...); give for all" in str(caught.value)
+
+
+def test_what_few_rows_have_in_common_is_told_of_each(problems_of):
+    problems = problems_of("id,priority\na,x\nb,-1\nc,x\nd,x\n", ".csv")
+    assert [(problem.line, problem.count) for problem in problems] == [(2, 1), (3, 1), (4, 1), (5, 1)]
+    problems = problems_of("id,priority\na,x\nb,-1\nc,x\nd,x\ne,x\n", ".csv")
+    assert [(problem.line, problem.count, problem.also) for problem in problems] == [
+        (2, 4, (4, 5, 6)),
+        (3, 1, ()),
+    ]
+    assert "(and 3 more of the same, lines 4-6)" in str(problems[0])
 
 
 def test_a_broken_default_is_told_once_and_not_as_missing(problems_of):
@@ -308,6 +332,11 @@ def test_one_kind_of_mistake_does_not_hide_the_others(load_text):
     text = "id,priority\n" + "".join(f"r{n},x\n" for n in range(1000)) + "last,-1\n"
     with pytest.raises(ManifestError) as caught:
         load_text(text, ".csv")
+    assert [problem.row for problem in caught.value.problems] == [None, "last"]
+    assert caught.value.total == 2
+    values = "id,priority\n" + "".join(f"r{n},x{n}\n" for n in range(1000)) + "last,-1\n"
+    with pytest.raises(ManifestError) as caught:
+        load_text(values, ".csv")
     assert caught.value.total == 1001
     assert len(caught.value.problems) == 11
     assert caught.value.problems[-1].row == "last"

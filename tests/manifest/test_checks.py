@@ -214,7 +214,7 @@ def test_fields_that_botocore_learns_tomorrow_are_checked(tomorrow):
 def test_mistakes_in_fields_that_botocore_learns_tomorrow(tomorrow, fields, field):
     problems = Problems()
     assert expander(tomorrow, problems).expand(record(id="x", **fields)) is None
-    assert [problem.field for problem in problems._kept] == [field]
+    assert [problem.field for problem in problems.told()] == [field]
 
 
 def test_outputs_that_would_overwrite_each_other(tomorrow):
@@ -224,7 +224,7 @@ def test_outputs_that_would_overwrite_each_other(tomorrow):
     assert under_test.expand(record(id="x", **mode))
     assert under_test.expand(record(id="y"))
     assert under_test.expand(record(id="z", **mode, outputUri="s3://b/out")) is None
-    assert "overwrite those of 'x'" in problems._kept[0].message
+    assert "overwrite those of 'x'" in problems.told()[0].message
 
 
 def test_request_id_is_no_field_of_ours():

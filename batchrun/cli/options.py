@@ -100,7 +100,9 @@ SHEET = stacked(
         metavar="NAME",
         help="What a table is written in, such as latin-1.  [default: utf-8, or utf-16 by its mark]",
     ),
-    option("--worksheet", metavar="NAME", help="The worksheet of a workbook."),
+    option(
+        "--worksheet", metavar="NAME", help="The worksheet of a workbook.  [default: the only visible one]"
+    ),
     option(
         "--header",
         metavar="A,B,...",

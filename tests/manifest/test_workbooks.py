@@ -89,19 +89,21 @@ def test_a_cell_is_what_a_person_reads(load_text: LoadText, expected: str):
     assert json.loads(spec.request)["parameters"] == {"r": expected}
 
 
+OFFICE = "http://schemas.openxmlformats.org/OFFICEDocument/2006/relationships"
+RELATIONS = (
+    '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    f'<Relationship Id="r1" Type="{OFFICE}/worksheet" Target="/xl/worksheets/sheet1.xml"/>'
+    f'<Relationship Id="r2" Type="{OFFICE}/sharedStrings" Target="sharedStrings.xml"/></Relationships>'
+)
+
+
 def test_shared_texts_are_found(load_text: LoadText):
     main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     rich = "<r><t xml:space='preserve'>in </t></r><r><t>two</t></r>"
     shared = f"<sst {main}><si><t>S1</t></si><si>{rich}</si></sst>"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    relations = (
-        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-        f'<Relationship Id="r1" Type="{office}/worksheet" Target="/xl/worksheets/sheet1.xml"/>'
-        f'<Relationship Id="r2" Type="{office}/sharedStrings" Target="sharedStrings.xml"/></Relationships>'
-    )
     rows = row(1, text("A1", "id"), text("B1", "parameters.r"))
     rows += row(2, '<c r="A2" t="s"><v>0</v></c>', '<c r="B2" t="s"><v>1</v></c>')
-    parts = {"xl/sharedStrings.xml": shared, "xl/_rels/workbook.xml.rels": relations}
+    parts = {"xl/sharedStrings.xml": shared, "xl/_rels/workbook.xml.rels": RELATIONS}
     (spec,) = load_text(workbook({"A": rows}, parts=parts), ".xlsx")
     assert (spec.id, json.loads(spec.request)["parameters"]) == ("S1", {"r": "in two"})
 
@@ -152,6 +154,10 @@ BAD = {
     "wide": (
         workbook({"A": row(1, *('<c r="XFA1"><v>1</v></c>', text("A1", "id"))) + row(2, text("A2", "x"))}),
         "there are 16381 columns",
+    ),
+    "shared texts": (
+        workbook({"A": PLAIN}, parts={"xl/sharedStrings.xml": 250, "xl/_rels/workbook.xml.rels": RELATIONS}),
+        "takes more than 256 MiB or 30 s",
     ),
     "no value": (workbook({"A": row(1, '<c r="B1"><f>1+1</f></c>')}), "formula of cell B1 has no value"),
     "no place": (workbook({"A": row(1, "<c><v>1</v></c>")}), "says no place"),

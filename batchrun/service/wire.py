@@ -24,12 +24,14 @@ from batchrun.model.listing import Listed
 from batchrun.service.classify import unparsable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: Characters of what is no message: a status, a reason, a name, an ARN, a place in S3 (1,024 and a bucket).
 _LONGEST_WORD: Final = 2000
 #: What can be put into a request's path and nowhere else; the service's own ids are digits, UUIDs are these.
 _ID: Final = re.compile(r"[A-Za-z0-9][\w.:-]{0,127}", re.ASCII)
+#: Levels of parameters; those of a manifest have fewer.
+_DEEPEST: Final = 150
 _SUCCESSES: Final = range(200, 300)
 _ERROR_FIELDS: Final = ("message", "Message", "code", "Code", "__type")
 
@@ -96,7 +98,7 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
         tags=texts(answer.get("tags")),
         workflow_id=text(answer, "workflowId"),
         output_uri=text(answer, "outputUri"),
-        parameters=table(answer.get("parameters")),
+        parameters=_shallow(table(answer.get("parameters"))),
     )
 
 
@@ -127,6 +129,20 @@ def texts(value: object) -> dict[str, str]:
     return {
         storable(name): storable(one) for name, one in table(value).items() if one and isinstance(one, str)
     }
+
+
+def _shallow(value: dict[str, Any]) -> dict[str, Any]:
+    """Give *value*, or what no row asks for where it is deeper than those who compare it can follow."""
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _within(outer)]
+        if not level:
+            return value
+    return {"": "nested too deep"}
+
+
+def _within(value: object) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def text(answer: Mapping[str, Any], name: str, *, most: int = _LONGEST_WORD) -> str | None:

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from batchrun.errors import CallError, OutcomeUnknownError
+from batchrun.manifest import limits
 from batchrun.model.foreign import KEPT
+from batchrun.model.recovery import Evidence
 from batchrun.service.wire import listed, moment, next_token, sighted, started
 from tests.hostile import Stranger, always, whole
 from tests.world import connected
@@ -66,6 +68,17 @@ def test_of_tables_only_what_is_text_under_a_text_is_taken():
     assert sighted(RUN | {"tags": tags}).tags == {"a": "b", "half": "\ufffd"}
     assert sighted(RUN | {"tags": ["a"], "parameters": "x"}).tags == {}
     assert sighted(RUN | {"parameters": ["x"]}).parameters == {}
+
+
+@pytest.mark.parametrize("depth", [limits.DEPTH, 500, 900])
+def test_parameters_are_no_deeper_than_whoever_compares_them_can_follow(depth):
+    deep: Any = 1
+    for number in range(depth):
+        deep = {"a": deep} if number % 2 else [deep]
+    seen = sighted(RUN | {"name": "n", "parameters": {"a": deep}, "tags": {}})
+    evidence = Evidence("cohort")
+    evidence.add(seen)
+    assert (seen.parameters == {"a": deep}) == (depth == limits.DEPTH)
 
 
 def test_a_message_is_kept_up_to_a_length_without_halves_of_characters():

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: whatever the service says. The results have them whole.
 TEXT: Final = 1_200
 MESSAGES: Final = 2_000_000
+#: Failed tasks of all runs together, but for one of each run; the ledger has them all.
+TASKS: Final = 20_000
 _SHORTEST: Final = 80
 
 _STANDINGS: Final = {standing: place for place, standing in enumerate(Standing)}
@@ -109,10 +111,10 @@ def _costs(attempts: Sequence[Attempt]) -> dict[str, Json]:
 
 
 def _tasks(attempts: Sequence[Attempt]) -> Json:
-    """Give the failed tasks of all runs in columns, *run* being the place of a task's run."""
-    found = [
-        (place, one, task) for place, one in enumerate(attempts) if one.tasks for task in one.tasks.tasks
-    ]
+    """Give the failed tasks of all runs in columns, *run* being the place of its run; of many runs fewer."""
+    known = [(place, one, one.tasks) for place, one in enumerate(attempts) if one.tasks]
+    most = max(1, TASKS // max(1, len(known)))
+    found = [(place, one, task) for place, one, tasks in known for task in tasks.tasks[:most]]
     return {
         "run": [place for place, _, _ in found],
         "id": [cut(task.id) for _, _, task in found],
@@ -120,7 +122,7 @@ def _tasks(attempts: Sequence[Attempt]) -> Json:
         "reason": _worded(task.failure_reason for _, _, task in found),
         "message": _messages([task.status_message for _, _, task in found]),
         "stream": _worded(_stream(one, task) for _, one, task in found),
-        "andMore": [place for place, one in enumerate(attempts) if one.tasks and one.tasks.has_more],
+        "andMore": [place for place, _, tasks in known if tasks.has_more or len(tasks.tasks) > most],
     }
 
 

@@ -95,6 +95,20 @@ def test_failed_tasks_are_kept_with_their_run_and_a_usual_log_stream_once():
     assert (found["logGroup"], found["logStreams"]) == (LOG_GROUP, ["run/{run}/engine", "run/{run}"])
 
 
+def test_of_very_many_failed_runs_fewer_tasks_are_kept_each_and_that_is_said():
+    tasks = tuple(
+        FailedTask(id=str(place), name="align", status_message=f"{place} no" * 90) for place in range(5)
+    )
+    for runs, each in ((10, 5), (20_000, 1)):
+        many = [
+            row(str(place), Standing.FAILED, run_id=str(place), tasks=FailedTasks(tasks=tasks))
+            for place in range(runs)
+        ]
+        found = json.loads(text_of(many))["runs"]["tasks"]
+        assert len(found["id"]) == runs * each
+        assert len(found["andMore"]) == (0 if each == len(tasks) else runs)
+
+
 def test_costs_are_kept_where_there_are_some():
     assert "cost" not in pack(row("a"))["runs"]
     spent = SpentRun(position=0, entry_id="a", attempt=1, run=run())

@@ -79,7 +79,7 @@ async def _told(ledger: Ledger, batch: str, page: Sequence[Outcome]) -> Sequence
 async def _check_status(ledger: Ledger, batch: str, condition: Condition) -> None:
     seen = (await ledger.counts(batch)).by_status  # the service may have words that we do not know
     known = dict.fromkeys([*OWN_STATUSES.values(), *STATUSES, *seen])
-    if not condition.glob or any(condition.is_of_status(status) for status in known):
+    if not condition.glob or any(condition.fits_word(status) for status in known):
         return
     near = get_close_matches(condition.glob.upper(), known, n=1)
     hint = f"did you mean {near[0]}? " if near else ""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
 STATUS: Final = "status"
+#: Columns that hold words of the service's own, which nobody types in capitals; the last one several.
+_OF_WORDS: Final = frozenset({STATUS, "failureReason", TASK_REASON})
 #: Stands for the usual columns in a list of columns.
 _USUAL: Final = "all"
 #: All columns that have a name of their own.
@@ -39,25 +41,21 @@ class Condition:
     """One thing that a row must be, or must not be; what is not known counts as empty text."""
 
     columns: tuple[str, ...]  #: one of which must match
-    glob: str  #: ``*``, ``?`` and ``[...]`` as in a shell; upper and lower case differ, but for statuses
+    glob: str  #: ``*``, ``?`` and ``[...]`` as in a shell; case counts, but for statuses and reasons
     is_wanted: bool = True  #: False for ``!=``
 
     def matches(self, row: Mapping[str, Json]) -> bool:
         """Tell whether *row*, keyed by columns, is as this condition wants it."""
         return any(self._is_like(name, text_of(row[name]) or "") for name in self.columns) is self.is_wanted
 
-    def is_of_status(self, status: str) -> bool:
-        """Tell whether this condition's glob fits *status*, in whatever case."""
-        return fnmatchcase(status.casefold(), self.glob.casefold())
+    def fits_word(self, word: str) -> bool:
+        """Tell whether this condition's glob fits a word of the service's, in whatever case."""
+        return fnmatchcase(word.casefold(), self.glob.casefold())
 
     def _is_like(self, name: str, text: str) -> bool:
-        match name:
-            case "status":
-                return self.is_of_status(text)
-            case "taskReason":
-                return any(fnmatchcase(reason, self.glob) for reason in text.split(TASK_REASONS_BETWEEN))
-            case _:
-                return fnmatchcase(text, self.glob)
+        if name not in _OF_WORDS:
+            return fnmatchcase(text, self.glob)
+        return any(self.fits_word(word) for word in text.split(TASK_REASONS_BETWEEN))
 
 
 def parse(text: str) -> Condition:

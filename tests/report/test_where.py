@@ -45,6 +45,7 @@ ROW: dict[str, Json] = {
         ("status!=faileD", False),
         ("taskReason=OUT_OF_MEMORY_ERROR", True),
         ("taskReason=TASK*", True),
+        ("taskReason=*_memory_*", True),
         ("taskReason=OUT*OUT", False),
         ("taskReason!=TASK*", False),
         ("taskReason=", False),
@@ -62,6 +63,7 @@ def test_a_condition_matches_as_a_shell_would(text, matches):
 
 def test_a_reason_is_the_runs_or_one_of_its_tasks():
     assert failed_of("OUT_OF_MEMORY*").matches(ROW)
+    assert failed_of("*memory*").matches(ROW)
     assert failed_of("RUN*").matches({"failureReason": "RUN_TASK_FAILED", "taskReason": None})
     assert not failed_of("RUN*").matches(ROW)
 

@@ -50,8 +50,9 @@ class _Wanted:
 
 @click.command(
     epilog="CONDITION is COLUMN=GLOB or COLUMN!=GLOB, such as status=FAILED, id=NA12*, "
-    "failureReason=*MEMORY*, taskReason=*MEMORY* (any failed task's) or tags.family=CEU*; statuses may be in "
-    "either case. Earlier attempts are in json, jsonl and parquet in any case, within their entry."
+    "failureReason=*MEMORY*, taskReason=*MEMORY* (any failed task's) or tags.family=CEU*; statuses and "
+    "reasons may be in either case. Earlier attempts are in json, jsonl and parquet anyway, within their "
+    "entry."
     "\n\nRead on: 'batchrun help results'."
 )
 @BATCH

@@ -208,10 +208,16 @@ SAFE_CSV = option(
     help="Put an apostrophe before cells of a CSV that a spreadsheet would take for a formula.",
 )
 
+JSON = option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    show_default=False,
+    help="JSON lines on stdout, one object each; 'batchrun help json' tells the names.",
+)
+
 OUTPUT = stacked(
-    option(
-        "--json", "as_json", is_flag=True, show_default=False, help="JSON lines on stdout, one object each."
-    ),
+    JSON,
     option(
         "--log-format",
         type=click.Choice(["human", "json"]),

@@ -93,7 +93,7 @@ OLD_NAMES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
 
 def with_old_names(kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Give the facts of an object of this *kind* with what they were once called beside."""
-    return _aliased(facts, OLD_NAMES.get(kind, {}))
+    return _aliased(facts, OLD_NAMES[kind]) if kind in OLD_NAMES else dict(facts)
 
 
 def _aliased(facts: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.cli.options import option
+from batchrun.cli.options import JSON, option
 from batchrun.cli.printable import printable
 from batchrun.cli.settings.names import (
     default_map,
@@ -96,7 +96,7 @@ _EPILOG: Final = (
 
 @click.command(context_settings={"ignore_unknown_options": True}, epilog=_EPILOG)
 @click.argument("verb", nargs=-1, type=click.UNPROCESSED, metavar="[VERB [OPTIONS]...]")
-@option("--json", "as_json", is_flag=True, show_default=False, help="JSON lines on stdout, one object each.")
+@JSON
 @option(
     "--init",
     is_flag=True,

@@ -9,7 +9,7 @@ import click
 
 from batchrun.api.reading import find_batch, open_ledger
 from batchrun.cli.completion import batches, rows
-from batchrun.cli.options import LEDGER, option
+from batchrun.cli.options import JSON, LEDGER, option
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
 from batchrun.errors import UsageError
@@ -28,7 +28,7 @@ _CUTOFF: Final = 0.4
 @click.argument("entry_id", metavar="ID", shell_complete=rows)
 @option("--batch", shell_complete=batches, help="The batch, where ID is in several.")
 @LEDGER
-@option("--json", "as_json", is_flag=True, show_default=False, help="One JSON object on stdout.")
+@JSON
 def show(**options: Any) -> None:
     """
     Tell the story of the row ID: its run, its attempts, their failed tasks, its request, and each event.

@@ -162,7 +162,7 @@ def test_the_second_signal_leaves_all_at_once(shell: Shell, simulate):
 
 
 def test_a_service_that_cannot_be_used_is_told_once(shell: Shell, simulate):
-    simulated = simulate("--faults", "StartRun:UnrecognizedClientException")
+    simulated = simulate("--faults", "*:UnrecognizedClientException")
     done = launch(shell, simulated, folder(shell, a=1, b=1))
     assert done.returncode == 5
     assert done.stderr.count("does not take the AWS credentials") == 1

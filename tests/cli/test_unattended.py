@@ -130,7 +130,7 @@ def test_cron_hears_of_what_failed_for_good_once(shell: Shell, simulate):
 
 def test_who_wants_it_quiet_is_not_told_that_another_launcher_holds_the_batch(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
-    command = ("run", *shell.cohort(1), "--endpoint-url", simulated.url)
+    command = ("run", *shell.cohort(1), "--endpoint-url", simulated.url, *FAST)
     other = shell.start(*command)
     simulated.wait_for_runs(1)
     quiet, told = shell.run(*command, "--once", "-q"), shell.run(*command, "--once", "--json")

@@ -12,8 +12,8 @@ from batchrun.model.policies import WatchPolicy
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
 from batchrun.model.watch import ReadRates
-from tests.builders import active, at, planned, run, submitting
-from tests.model.test_planner import loaded, plan
+from tests.builders import active, at, run, submitting
+from tests.model.test_planner import loaded, plan, planned
 
 
 def test_the_service_is_asked_at_once_and_again_after_a_minute():

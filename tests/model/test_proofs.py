@@ -8,11 +8,18 @@ from batchrun.model.actions import Submit, Survey
 from batchrun.model.events import Intended, Retried, Revised
 from batchrun.model.limits import Limits, Mode
 from batchrun.model.planner import Planner
-from batchrun.model.proofs import Trust
+from batchrun.model.proofs import TakenOver, Trust
 from batchrun.model.transitions import apply
 from tests.builders import at, ended, planned, request, submitting
 
 HOUR = Trust(replay_window=3600, listing_lag=60)
+
+
+def test_what_was_taken_over_is_counted_with_its_first_and_last_time():
+    found = TakenOver()
+    for created in (at(5), None, at(1), at(9)):
+        found.add(created)
+    assert (found.rows, found.first, found.last) == (4, at(1), at(9))
 
 
 def test_memory_less_lag_is_how_long_a_look_holds():

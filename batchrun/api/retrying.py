@@ -70,7 +70,8 @@ async def retry(
     Give failed, cancelled, deleted and refused entries another attempt; the next launch starts them.
 
     One that is running takes note within seconds. What succeeded or goes on is left alone. The service is
-    only called where entries are DELETED: their runs are looked for first.
+    only called where entries are DELETED: their runs are looked for first. Elsewhere STS is asked whose the
+    credentials are, if there are any.
 
     Args:
         batch: One that the ledger has.
@@ -83,7 +84,7 @@ async def retry(
         clock: The time; the machine's own unless another is given.
 
     Raises:
-        UsageError: There is no such batch, entry, column or status.
+        UsageError: There is no such batch, entry, column or status; or its runs are in another account.
         ServiceUnusableError: The service must be asked, and cannot be.
         LedgerUnusableError: The ledger cannot be used.
     """
@@ -120,6 +121,8 @@ async def retriable(
     fitting = [now for one in fitting if (now := looked.now(one)) and now.state in _STATES]
     entries = [one for one in fitting if can_duplicate(one)] if duplicates else fitting
     taken = {one.id for one in entries}
+    if entries:
+        await session.check_account(batch)
     return Retriable(entries=entries, left_out=[one for one in fitting if one.id not in taken], looked=looked)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import socket
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self
@@ -24,7 +24,8 @@ from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
 from batchrun.clock import Clock, SystemClock
 from batchrun.engine.launcher import Launcher, Timing
-from batchrun.errors import ChangedRowsError, UsageError
+from batchrun.engine.recognition import recognise
+from batchrun.errors import ChangedRowsError, CredentialsError, ServiceUnusableError, UsageError
 from batchrun.ledger import is_there, open_ledger
 from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 _LAST_THINGS: Final = 60.0
 #: Changed rows of which it is told what changed.
 _EXPLAINED: Final = 5
+#: Runs, the latest, of which the service should know one where nobody knows its account.
+_RECOGNISED: Final = 100
 _ANY_LIMITS: Final = Limits()
 _CONFIGURED: Final = Target()
 
@@ -137,11 +140,24 @@ class Session:
 
         Raises:
             UsageError: The batch's runs are elsewhere; or no region or no such profile.
-            ServiceUnusableError: No credentials.
+            ServiceUnusableError: No credentials; or the account is not known, and the service knows no run.
         """
         service = await self.service()
-        _check_ours(batch, service)
+        await _ask_account(service)
+        check_ours(batch, service)
+        await self._recognise(batch.name, service, is_active=False)
         return service
+
+    async def check_account(self, batch: Batch) -> None:
+        """
+        Raise UsageError where the batch's runs are elsewhere, as far as anybody can say.
+
+        For verbs that call nobody, or may have it done by another launcher.
+        """
+        with suppress(ServiceUnusableError):
+            service = await self.service()
+            await _ask_account(service)
+            check_ours(batch, service)
 
     @asynccontextmanager
     async def launching(
@@ -179,15 +195,17 @@ class Session:
         ledger = await self.ledger()
         if service is not None:
             points.reached(Point.LEDGER_OPENED)
-            await self._open_batch(ledger, manifest.batch, service)
+            await self.open_batch(manifest.batch, service)
         async with self.holding(ledger, manifest.batch, ttl) as held:
             points.reached(Point.CLAIMED)
+            if service is not None:
+                await self._recognise(held.batch, service, is_active=True)
             sync = await self._taken_in(ledger, held, manifest, changed)
             points.reached(Point.SYNCED)
             if service is None and (await ledger.counts(held.batch)).open:
                 # A row came back that had left the manifest unsent.
                 service = await self.service(waits=waits)
-                await self._open_batch(ledger, manifest.batch, service)
+                await self.open_batch(manifest.batch, service)
             own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
             async with self._preparing(manifest) as prepare:
@@ -237,8 +255,9 @@ class Session:
         """
         ttl = timedelta(seconds=lease)
         service, ledger = await self.service(), await self.ledger()
-        await self._open_batch(ledger, batch, service)
+        await self.open_batch(batch, service)
         async with self.holding(ledger, batch, ttl) as held:
+            await self._recognise(batch, service, is_active=True)
             only = replace(limits, mode=Mode.CANCEL)
             launch = await self._launch(service, held, Sync(), only, Timing(lease=ttl))
             async with under_way(launch):
@@ -301,8 +320,26 @@ class Session:
         found = await ledger.compare(batch.name, manifest.specs())
         return not (found.new or found.changed)
 
-    async def _open_batch(self, ledger: Ledger, name: str, service: AwsHealthOmics) -> None:
-        _check_ours(await ledger.open_batch(name, region=service.region, at=self._clock.utcnow()), service)
+    async def open_batch(self, name: str, service: AwsHealthOmics) -> Batch:
+        """
+        Return the batch, made where need be, whose runs *service* has.
+
+        Raises:
+            UsageError: Its runs are elsewhere.
+            ServiceUnusableError: The credentials are not those that were in use before.
+        """
+        ledger, region = await self.ledger(), service.region
+        account = await _ask_account(service)
+        batch = await ledger.open_batch(name, region=region, account=account, at=self._clock.utcnow())
+        check_ours(batch, service)
+        return batch
+
+    async def _recognise(self, batch: str, service: AwsHealthOmics, *, is_active: bool) -> None:
+        """Where nobody knows the account, see that the service knows some run of the batch, of several."""
+        if not service.is_account_known:
+            ledger = await self.ledger()
+            runs = await ledger.latest_runs(batch, is_active=is_active, limit=_RECOGNISED)
+            await recognise(runs, service, batch)
 
     async def __aenter__(self) -> Self:
         return self
@@ -316,13 +353,31 @@ class Session:
         await self._stack.__aexit__(kind, error, trace)
 
 
-def _check_ours(batch: Batch, service: AwsHealthOmics) -> None:
-    """Raise UsageError where the batch's runs are not where *service* looks."""
+async def _ask_account(service: AwsHealthOmics) -> str | None:
+    try:
+        return await service.ask_account()
+    except CredentialsError as error:
+        raise ServiceUnusableError(error.message) from error
+
+
+def check_ours(batch: Batch, service: AwsHealthOmics) -> None:
+    """
+    See that the batch's runs are where *service* looks, whose account was asked for.
+
+    Raises:
+        UsageError: They are in another region or account.
+    """
     if batch.region != service.region:
         raise UsageError(
             f"batch '{batch.name}' has its runs in {batch.region}, but the region is {service.region}; "
             f"give --region {batch.region}, or another --batch"
         )
+    if batch.account is not None and service.number not in {None, batch.account}:
+        raise UsageError(
+            f"batch '{batch.name}' has its runs in account {batch.account}, but {service.login.place} is of "
+            f"account {service.number}; give a --profile of account {batch.account}, or another --batch"
+        )
+    service.expect(batch.account)
 
 
 @asynccontextmanager

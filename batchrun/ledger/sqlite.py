@@ -291,6 +291,11 @@ class SqliteLedger(Ledger):
     async def oldest_active(self, batch: str, *, limit: int) -> Sequence[Entry]:
         return await self._read(lambda: standing.oldest_active(self._connection, batch, limit=limit))
 
+    async def latest_runs(self, batch: str, *, is_active: bool, limit: int) -> Sequence[Run]:
+        return await self._read(
+            lambda: standing.latest_runs(self._connection, batch, is_active=is_active, limit=limit)
+        )
+
     async def latest_failures(self, batch: str, *, limit: int) -> Sequence[Entry]:
         return await self._read(lambda: standing.latest_failures(self._connection, batch, limit=limit))
 

@@ -12,7 +12,7 @@ import string
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger.reading import batch_key
-from batchrun.ledger.rows import entry_of, micros, time_of
+from batchrun.ledger.rows import entry_of, micros, run_of, time_of
 from batchrun.ledger.statements import queries
 from batchrun.model.states import State
 from batchrun.ports.standing import Failures
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from batchrun.model.entry import Entry
+    from batchrun.model.entry import Entry, Run
 
 #: What ids are made of, by and large.
 #: Comes after every other in the order of texts.
@@ -35,6 +35,13 @@ def oldest_active(connection: apsw.Connection, batch: str, *, limit: int) -> Seq
     """Give ACTIVE entries, the longest known run first."""
     values = (batch_key(connection, batch), limit)
     return [entry_of(batch, row) for row in connection.execute(queries()["oldest_active"], values)]
+
+
+def latest_runs(connection: apsw.Connection, batch: str, *, is_active: bool, limit: int) -> Sequence[Run]:
+    """Give runs, the one accepted last first."""
+    values = (batch_key(connection, batch), is_active, limit)
+    rows = connection.execute(queries()["latest_runs"], values)
+    return [run for row in rows if (run := run_of(row)) is not None]
 
 
 def latest_failures(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence[Entry]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from batchrun.model.entry import Entry
+    from batchrun.model.entry import Entry, Run
     from batchrun.model.pace import Learned
     from batchrun.model.states import State
 
@@ -58,6 +58,15 @@ class Standing(ABC):
         Give up to *limit* ACTIVE entries, the longest known run first.
 
         Of very many (5,000) those that stand first in the manifest are looked at.
+        """
+
+    @abstractmethod
+    async def latest_runs(self, batch: str, *, is_active: bool, limit: int) -> Sequence[Run]:
+        """
+        Give up to *limit* runs of the entries' current attempts, the one accepted last first.
+
+        Of ACTIVE entries alone, or of all. Those taken for gone come last, and those that were deleted on
+        request not at all.
         """
 
     @abstractmethod

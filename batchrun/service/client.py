@@ -25,9 +25,11 @@ from batchrun.errors import (
     StorageError,
     ThrottledError,
 )
+from batchrun.model.account import account_of
 from batchrun.model.foreign import masked
 from batchrun.model.states import GOING_STATUSES
 from batchrun.ports.service import CallCounts, HealthOmics, Troubles
+from batchrun.service.caller import Caller
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.deadline import in_time
 from batchrun.service.listing import pages
@@ -103,6 +105,7 @@ async def connect(
             OutageWatch(patience, masked(client.meta.endpoint_url), clock),
             credentials,
             clock,
+            Caller(),
         )
 
 
@@ -116,6 +119,7 @@ class AwsHealthOmics(HealthOmics):
         outage: OutageWatch,
         credentials: CredentialsWatch,
         clock: Clock,
+        caller: Caller,
         *,
         waits: bool = True,
     ) -> None:
@@ -124,6 +128,8 @@ class AwsHealthOmics(HealthOmics):
         self._outage = outage
         self._credentials = credentials
         self._clock = clock
+        self._caller = caller
+        self._account: str | None = None  #: whose the runs are that are asked for
         self._hurried = retry.hurried
         self._waits = waits
         self._check: Callable[[], Awaitable[None]] = _no_check
@@ -138,7 +144,8 @@ class AwsHealthOmics(HealthOmics):
         *waits*, credentials that were good and are not any more end it at once.
         """
         retry = self._retry.apart()
-        return AwsHealthOmics(self._lanes, retry, self._outage, self._credentials, self._clock, waits=waits)
+        shared = (self._outage, self._credentials, self._clock, self._caller)
+        return AwsHealthOmics(self._lanes, retry, *shared, waits=waits)
 
     @property
     def _client(self) -> OmicsClient:
@@ -148,6 +155,40 @@ class AwsHealthOmics(HealthOmics):
     def login(self) -> Login:
         """The login in force, for clients of other services."""
         return self._credentials.login
+
+    async def ask_account(self) -> str | None:
+        """
+        Ask STS whose credentials are in use, once for the same ones; None where nobody can say.
+
+        Raises:
+            CredentialsError: They are another account's than those that were used before.
+        """
+        await self._caller.ask(self.login, self.endpoint)
+        return self.number if self._caller.is_known else None
+
+    @property
+    def number(self) -> str | None:
+        """The account that answers come from, or are expected from; None where nobody knows."""
+        return self._caller.account
+
+    def expect(self, account: str | None) -> None:
+        """Work from now on for a batch whose runs are in *account*: no other's answers count."""
+        self._account = account
+        self._caller.expect(account)
+
+    @property
+    def is_account_known(self) -> bool:
+        """Whether answers are known to come from the account of the batch."""
+        return self._caller.is_known and self._account == self._caller.account
+
+    def met(self, arn: object, operation: str) -> None:
+        """Take note of the ARN in an answer. Raises CredentialsError where it is another account's."""
+        self._caller.met(arn, self.login, operation)
+
+    @property
+    def endpoint(self) -> str:
+        """Where calls go; it may hold a secret."""
+        return str(self._client.meta.endpoint_url)
 
     @property
     def region(self) -> str:
@@ -177,14 +218,14 @@ class AwsHealthOmics(HealthOmics):
     @property
     def account(self) -> str:
         """What the rate limits belong to: the account goes by the profile, since its number costs a call."""
-        return f"{masked(self._client.meta.endpoint_url)} {profile_of(self.login.target)}".strip()
+        return f"{masked(self.endpoint)} {profile_of(self.login.target)}".strip()
 
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """Go on at a pace learned earlier, or at the account's quota where that may be read."""
         async with self._lanes.one_recall:
             self._lanes.recall(learned)
             if will_start and "StartRun" not in learned and self._lanes.wants_quota("StartRun"):
-                quota = await start_run_quota(self.login, str(self._client.meta.endpoint_url))
+                quota = await start_run_quota(self.login, self.endpoint)
                 self._lanes.know_quota("StartRun", quota)
 
     async def quotas(self) -> Quotas:
@@ -271,6 +312,7 @@ class AwsHealthOmics(HealthOmics):
     async def _identified(self, answer: Mapping[str, Any]) -> Run:
         """Read the answer to StartRun; its ``uuid`` is optional in the model, so ask where it lacks."""
         run = started(answer)
+        self._met_new(run)
         if run.uuid:
             return run
         try:
@@ -281,6 +323,15 @@ class AwsHealthOmics(HealthOmics):
             raise unparsable("StartRun", "uuid")
         return replace(run, uuid=sighting.run.uuid)
 
+    def _met_new(self, run: Run) -> None:
+        """Take note of whose a new run is: where nobody knew, the batch is of that account from now on."""
+        try:
+            self.met(run.arn, "StartRun")
+        except CredentialsError:
+            log.warning("run_in_another_account", arn=run.arn, cure="cancel it there")
+            raise
+        self._account = self._account or account_of(run.arn)
+
     async def get_run(self, run_id: str) -> Sighting:
         """Call GetRun."""
 
@@ -288,6 +339,7 @@ class AwsHealthOmics(HealthOmics):
             sighting = sighted(await self._client.get_run(id=run_id))
             if sighting.run.id != run_id:
                 raise unparsable("GetRun", "id")
+            self.met(sighting.run.arn, "GetRun")
             return sighting
 
         async def attempt() -> Sighting:
@@ -386,6 +438,7 @@ class AwsHealthOmics(HealthOmics):
                 client = self._client
                 try:
                     await self.login.keep()  # here and not where it is signed, which counts as sent
+                    await self._caller.ask_again(self.login, self.endpoint)
                     answer = await attempt()
                 except (LeaseError, StorageError):
                     raise  # the check before the call, not the call

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.service.classify import unparsable
-from batchrun.service.wire import items, listed, next_token
+from batchrun.service.wire import items, listed, next_token, table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -53,6 +53,9 @@ async def _page(
 
     async def send(client: OmicsClient) -> tuple[Sequence[Listed], str | None]:
         page = await client.list_runs(maxResults=_PAGE, **known)
-        return [listed(item) for item in items(page, "ListRuns")], next_token(page, "ListRuns")
+        found = items(page, "ListRuns")
+        for item in found:
+            service.met(table(item).get("arn"), "ListRuns")
+        return [listed(item) for item in found], next_token(page, "ListRuns")
 
     return await service.ask("ListRuns", send)

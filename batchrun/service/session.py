@@ -110,6 +110,20 @@ def quotas_client(login: Login, *, patience: float) -> AbstractAsyncContextManag
     )
 
 
+def identity_client(
+    login: Login, *, endpoint_url: str | None, patience: float
+) -> AbstractAsyncContextManager[Any]:
+    """
+    Make a client of STS that asks once and waits *patience* seconds.
+
+    Raises:
+        UsageError: The profile does not exist, or no region is set.
+        ServiceUnusableError: There are no credentials.
+    """
+    config = _aside(attempts=1, connect=patience, read=patience)
+    return _client(login, "sts", region=login.region, endpoint_url=endpoint_url, config=config)
+
+
 def prices_client(login: Login) -> AbstractAsyncContextManager[Any]:
     """
     Make a client of the Pricing API.

@@ -46,6 +46,7 @@ class Fault(enum.StrEnum):
     TRUNCATED_AFTER = "truncated_after"  #: after: the status of success over the first half of the JSON
     EMPTY_AFTER = "empty_after"  #: after: the status of success and no body
     OTHER_UUID_AFTER = "other_uuid_after"  #: after: the answer has another run's uuid
+    OTHER_ACCOUNT_AFTER = "other_account_after"  #: after: the answer has another account's number
     DELETED_AFTER = "deleted_after"  #: after: the answer has the status DELETED
     MISTYPED_AFTER = "mistyped_after"  #: after: numbers for most texts, half a character in messages
     SLOW_AFTER = "slow_after"  #: after: the answer comes a byte a second

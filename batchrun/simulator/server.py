@@ -251,7 +251,7 @@ class Simulator:
         if fault in _BREAKS_AFTER:
             return Ending(reply=reply, manner=_BREAKS_AFTER[Fault(fault)])
         other = draw_uuid(self.settings.seed, "other", self._answers)
-        return Ending(reply=spoilt(fault, reply, other=other))
+        return Ending(reply=spoilt(fault, reply, other=other, account=self.settings.account))
 
     def _introspect(self, inquiry: Inquiry) -> Reply:
         match (inquiry.method, inquiry.path):

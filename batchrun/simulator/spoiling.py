@@ -25,9 +25,11 @@ REDIRECT = Ending(reply=Reply(status=307, headers={"Location": "http://127.0.0.1
 _NEEDED = frozenset({"id", "uuid", "status", "taskId", "items", "nextToken"})
 
 
-def spoilt(fault: str, reply: Reply, *, other: str) -> Reply:
-    """Give what *fault* makes of *reply*; *other* is another run's uuid."""
+def spoilt(fault: str, reply: Reply, *, other: str, account: str) -> Reply:
+    """Give what *fault* makes of *reply*; *other* is another run's uuid, *account* the true one."""
     match fault:
+        case Fault.OTHER_ACCOUNT_AFTER:
+            return _with(reply, reply.body.replace(account.encode(), account[::-1].encode()))
         case Fault.HTML_AFTER:
             return Reply(status=reply.status, body=_HTML, headers=_HTML_HEADERS)
         case Fault.OTHER_UUID_AFTER:

@@ -167,3 +167,29 @@ class Standing:
         (outcome,) = [one async for one in ledger.outcomes(BATCH)]
         assert (past.attempt, past.request) == (1, specs("a")[0].request)
         assert outcome.earlier == (past,)
+
+
+class LatestRuns:
+    async def test_the_run_accepted_last_is_the_first(self, ledger):
+        lease = await filled(ledger, "a", "b", "c", "d", "e")
+        for number, id_ in enumerate("cab", 1):
+            event = Accepted(at=later(seconds=number), run=run_of(number))
+            await move(ledger, lease, id_, intended(), event)
+        await move(ledger, lease, "c", completed(1))
+        latest = await ledger.latest_runs(BATCH, is_active=False, limit=9)
+        assert [run.uuid for run in latest] == ["uuid-3", "uuid-2", "uuid-1"]
+        assert latest[2].status == "COMPLETED"
+        assert await ledger.latest_runs(BATCH, is_active=True, limit=9) == latest[:2]
+        assert await ledger.latest_runs(BATCH, is_active=False, limit=1) == latest[:1]
+
+    async def test_what_was_taken_for_gone_comes_last_and_what_was_deleted_not_at_all(self, ledger):
+        lease = await filled(ledger, "a", "b", "c")
+        for number, id_ in enumerate("abc", 1):
+            event = Accepted(at=later(seconds=number), run=run_of(number))
+            await move(ledger, lease, id_, intended(), event)
+        await move(ledger, lease, "c", Removed(at=AT, message="gone"))
+        await move(ledger, lease, "b", completed(2))
+        await ledger.keep_deleted(["uuid-2"], at=AT)
+        latest = await ledger.latest_runs(BATCH, is_active=False, limit=9)
+        assert [run.uuid for run in latest] == ["uuid-1", "uuid-3"]
+        assert await ledger.latest_runs("none", is_active=False, limit=9) == []

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
 _WAITING = (State.PLANNED, State.BACKOFF)
 _ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _WIDER = (Scope.SENDING, Scope.RUN)
 
 
@@ -462,6 +463,14 @@ class MemoryLedger(Ledger):
         found = [entry for entry in self._ordered(batch) if entry.state is State.ACTIVE and entry.accepted_at]
         return sorted(found, key=attrgetter("accepted_at"))[:limit]
 
+    async def latest_runs(self, batch: str, *, is_active: bool, limit: int) -> Sequence[Run]:
+        meant = [e for e in self._ordered(batch) if not is_active or e.state is State.ACTIVE]
+        latest = sorted(
+            (e for e in meant if e.run and e.accepted_at and e.run.uuid not in self._deleted),
+            key=lambda e: (e.state is State.DELETED, -(e.accepted_at or _NEVER).timestamp(), e.position),
+        )
+        return [entry.run for entry in latest if entry.run][:limit]
+
     async def latest_failures(self, batch: str, *, limit: int) -> Sequence[Entry]:
         return sorted(self._failed(batch), key=lambda e: (_ended(e), e.position), reverse=True)[:limit]
 
@@ -583,7 +592,7 @@ class MemoryLedger(Ledger):
 
 def _ended(entry: Entry) -> datetime:
     time = (entry.run and entry.run.stop_time) or entry.accepted_at or entry.intended_at
-    return time or datetime.min.replace(tzinfo=UTC)
+    return time or _NEVER
 
 
 def _is_decided(entry: Entry) -> bool:

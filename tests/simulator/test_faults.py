@@ -34,6 +34,7 @@ SEEN = {
     Fault.TRUNCATED_AFTER: ("nothing", True),
     Fault.EMPTY_AFTER: ("nothing", True),
     Fault.OTHER_UUID_AFTER: ("run", True),
+    Fault.OTHER_ACCOUNT_AFTER: ("run", True),
     Fault.DELETED_AFTER: ("run", True),
     Fault.MISTYPED_AFTER: ("run", True),
     Fault.SLOW_AFTER: ("run", True),

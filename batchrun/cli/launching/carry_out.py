@@ -28,9 +28,12 @@ from batchrun.model.limits import Limits
 from batchrun.model.policies import WatchPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from batchrun.api.launch import Ended, Launch
     from batchrun.api.session import Session
     from batchrun.cli.options import Output
+    from batchrun.ports.ledger import Batch, Ledger
     from batchrun.report.outputs import OutputFile
 
 #: Seconds between two looks at what another launcher has done.
@@ -39,29 +42,37 @@ _LOOK_EVERY: Final = 1.0
 _WATCH: Final = WatchPolicy(longest=15.0)
 
 
-async def carry_out(batch: str, results: OutputFile, options: dict[str, Any]) -> bool:
+async def carry_out(
+    batch: Batch, results: OutputFile, ask: Callable[[Ledger], Awaitable[None]], options: dict[str, Any]
+) -> bool:
     """
-    Have done what the ledger was asked to cancel, and wait for it; False where something is left.
+    Have done what *ask* asks the ledger to cancel, and wait for it; False where something is left.
 
     Raises:
+        UsageError: The batch's runs are elsewhere; nothing was asked for.
         ResultsError: The results cannot be written.
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     shown = output(options)
     async with calling_session(options) as session:
-        while await _is_left(session, batch):
+        ledger = await session.ledger()
+        if await ledger.holder(batch.name, at=SystemClock().utcnow()) is None:
+            await session.check_account(batch)  # else who holds it has its own, and takes note within seconds
+        await ask(ledger)
+        await _wait_for_another(session, batch.name, shown)
+        while await _is_left(session, batch.name):
             try:
-                async with session.cancelling(batch, limits=_limits(options)) as held:
+                async with session.cancelling(batch.name, limits=_limits(options)) as held:
                     with heard(Stopping([held])):
                         await _conducted(held, shown)
                         await write_results(held, results)
                     if not (shown.as_json or shown.quiet):
                         say(f"results: {results.path}")
             except LeaseHeldError:
-                await _wait_for_another(session, batch, shown)
+                await _wait_for_another(session, batch.name, shown)
             else:
                 break
-        return not await _is_left(session, batch)
+        return not await _is_left(session, batch.name)
 
 
 def _limits(options: dict[str, Any]) -> Limits:

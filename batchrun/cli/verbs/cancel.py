@@ -80,7 +80,8 @@ def cancel(context: click.Context, /, **options: Any) -> None:
 async def _cancel(options: dict[str, Any]) -> Exit:
     chosen_by = choice(options)
     async with await open_ledger(options["ledger"]) as ledger:
-        batch = (await find_batch(ledger, options["batch"])).name
+        found = await find_batch(ledger, options["batch"])
+        batch = found.name
         results = results_output(options["results"], batch, Inputs(ledger=options["ledger"]))
         states = _UNSENT if options["pending"] else _STATES
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]
@@ -91,10 +92,12 @@ async def _cancel(options: dict[str, Any]) -> Exit:
             return _end(batch, chosen, options, is_done=False)
         if chosen and not is_agreed(options, f"cancel {counted(len(chosen), 'entry', 'entries')}?"):
             return _end(batch, [], options, is_done=False)
-        await _ask(ledger, batch, chosen_by, chosen, is_pending=options["pending"])
     from batchrun.cli.launching.carry_out import carry_out  # noqa: PLC0415 (imports the engine)
 
-    is_done = await carry_out(batch, results, options)
+    async def ask(ledger: Ledger) -> None:
+        await _ask(ledger, batch, chosen_by, chosen, is_pending=options["pending"])
+
+    is_done = await carry_out(found, results, ask, options)
     return _end(batch, chosen, options, is_done=is_done)
 
 

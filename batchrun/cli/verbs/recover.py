@@ -8,13 +8,13 @@ what is whose (``model.recovery``).
 from __future__ import annotations
 
 import os
-import random
 import socket
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from batchrun.api.session import Session
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.launching.manifests import loaded, source
 from batchrun.cli.printable import printable
@@ -22,12 +22,10 @@ from batchrun.cli.speak import emit, say
 from batchrun.clock import SystemClock
 from batchrun.engine.rebuild import Rebuilder, Search
 from batchrun.errors import UsageError
-from batchrun.ledger import open_ledger
 from batchrun.manifest.names import run_name
 from batchrun.model.limits import Changed
 from batchrun.model.pace import UNLIMITED
 from batchrun.model.recovery import Match
-from batchrun.service.client import connect
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
@@ -86,17 +84,17 @@ async def recover(recovery: Recovery) -> None:
     """
     clock = SystemClock()
     configure(verbosity=recovery.verbosity, as_json=recovery.log_as_json)
-    jitter = random.Random()  # noqa: S311 (no secret)
-    connection = connect(
-        recovery.target, rate=UNLIMITED, read_rate=recovery.read_rate, clock=clock, rng=jitter
-    )
     with loaded(recovery.source, as_json=recovery.as_json) as manifest:
-        async with connection as service, await open_ledger(recovery.ledger) as ledger:
-            lease = await _claim(ledger, manifest.batch, service.region, clock)
+        async with Session(
+            recovery.ledger, target=recovery.target, rate=UNLIMITED, read_rate=recovery.read_rate, clock=clock
+        ) as session:
+            service = await session.service()
+            await session.open_batch(manifest.batch, service)
+            ledger = await session.ledger()
             rebuilder = Rebuilder(
                 ledger=ledger,
                 service=service,
-                lease=lease,
+                lease=await _claim(ledger, manifest.batch, clock),
                 ttl=_LEASE,
                 search=_search(recovery, manifest),
                 clock=clock,
@@ -110,15 +108,9 @@ async def recover(recovery: Recovery) -> None:
             raise UsageError(_refusal(rebuilt))
 
 
-async def _claim(ledger: Ledger, name: str, region: str, clock: Clock) -> Lease:
-    now = clock.utcnow()
-    batch = await ledger.open_batch(name, region=region, at=now)
-    if batch.region != region:
-        raise UsageError(
-            f"batch '{name}' has its runs in {batch.region}, but the region is {region}; "
-            f"give --region {batch.region}, or another --batch"
-        )
-    return await ledger.claim(name, holder=f"{socket.gethostname()}:{os.getpid()}", ttl=_LEASE, at=now)
+async def _claim(ledger: Ledger, name: str, clock: Clock) -> Lease:
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    return await ledger.claim(name, holder=holder, ttl=_LEASE, at=clock.utcnow())
 
 
 def _search(recovery: Recovery, manifest: Manifest) -> Search:

@@ -535,6 +535,15 @@ SELECT r.* FROM (
 ) AS o JOIN entry_rows AS r ON r.key = o.key
 ORDER BY o.accepted_at, o.position;
 
+-- name: latest_runs
+SELECT
+    run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
+    run_failure_reason, run_status_message
+FROM entries
+WHERE batch = ?1 AND run_uuid IS NOT NULL AND (state = 'active' OR NOT ?2)
+    AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
+ORDER BY state = 'deleted', accepted_at DESC, position LIMIT ?3;
+
 -- name: latest_failures
 SELECT r.* FROM (
     SELECT key, position, coalesce(run_stop_time, accepted_at, intended_at) AS ended

@@ -119,6 +119,18 @@ class Login:
         if self._guard is not None:
             await self._guard.get_frozen_credentials()
 
+    async def access_key(self) -> str | None:
+        """
+        Return the access key in use, by which credentials are told apart; None where there are none.
+
+        Raises:
+            UsageError: There can be none any more, as they are configured.
+            ServiceUnusableError: There are none now.
+        """
+        if self._guard is None:
+            return None
+        return str((await self._guard.get_frozen_credentials()).access_key)
+
     async def load_credentials(self) -> Guard | None:
         """Return the credentials to botocore, which asks by this name."""
         return self._guard

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import apsw
 
 from batchrun.errors import LedgerUnusableError
+from batchrun.ledger import one_name
 from batchrun.ledger.failures import stopped, unusable
 from batchrun.ledger.migrate import check_ours, migrate, version
 from batchrun.ledger.statements import migrations, queries
@@ -85,12 +86,16 @@ def is_there(place: str | Path) -> bool:
 def open_to_write(path: Path) -> apsw.Connection:
     """Open the ledger at *path*, made or brought up to date where that is needed."""
     _create(path)
+    one_name.check(path)
     try:
         connection = _connect(str(path), apsw.SQLITE_OPEN_READWRITE)
         with _closing_on_error(connection):
             check_ours(connection, path, newest=migrations()[-1].number)
             _check_writable(connection, path)
+            one_name.take(connection, path)
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
             _use_wal(connection, path)
+            one_name.confirm(path)
             migrate(connection, migrations())
     except apsw.Error as error:
         raise unusable(path, error) from error
@@ -101,6 +106,7 @@ def open_to_read(path: Path) -> apsw.Connection:
     """Open the ledger at *path* without the means to change it."""
     if not path.exists():
         raise LedgerUnusableError(f"no ledger at {path}; give --ledger or run a batch first")
+    one_name.check(path)
     try:
         connection = _connect_to_read(path)
         with _closing_on_error(connection):

@@ -26,6 +26,14 @@ def writing(connection: apsw.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def alone(connection: apsw.Connection) -> Iterator[None]:
+    """Keep every other connection out for as long as the block lasts."""
+    connection.execute(queries()["begin_alone"])
+    with _to_its_end(connection):
+        yield
+
+
+@contextlib.contextmanager
 def reading(connection: apsw.Connection) -> Iterator[None]:
     """Let the block see one consistent state; it may write temporary tables."""
     connection.execute(queries()["begin_reading"])

@@ -95,6 +95,26 @@ def test_a_second_launcher_is_kept_off_and_makes_no_call(shell: Shell, simulate)
     assert end(first, signal.SIGTERM)[0] == 3
 
 
+def test_a_second_launcher_is_kept_off_by_whichever_name_of_the_ledger(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "1")
+    command = ("run", *shell.cohort(3), "--endpoint-url", simulated.url)
+    first = shell.start(*command)
+    simulated.wait_for_runs(3)
+    (shell.folder / "elsewhere").mkdir()
+    (shell.folder / "elsewhere" / "other.db").hardlink_to(shell.folder / "batchrun.db")
+    again = (*command, "--ledger", "elsewhere/other.db")
+    second = shell.run(*again)
+    assert second.returncode == 4
+    assert f"is in use by its other name {shell.folder / 'batchrun.db'}" in second.stderr
+    kill(first)
+    third = shell.run(*again)
+    assert (third.returncode, f"give --ledger {shell.folder / 'batchrun.db'}" in third.stderr) == (2, True)
+    assert simulated.calls("StartRun") == 3
+    assert shell.run(*command, "--once").returncode == 3
+    assert shell.run(*again, "--once").returncode == 3
+    assert simulated.calls("StartRun") == 3
+
+
 @pytest.mark.parametrize("quiet", [(), ("-q",)])
 def test_a_launcher_that_was_paused_past_its_lease_stops_and_changes_nothing(shell: Shell, simulate, quiet):
     simulated = simulate("--time-scale", "1")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from batchrun.ledger import open_ledger
+from tests.ledger.processes import Process
 
 pytest.register_assert_rewrite(
     "tests.ledger.contract_leases",
@@ -19,6 +20,21 @@ pytest.register_assert_rewrite(
 def place(tmp_path):
     """Where the test's ledger lies."""
     return tmp_path / "batchrun.db"
+
+
+@pytest.fixture
+def start(place):
+    """Start other processes at the test's ledger."""
+    processes = []
+
+    def started(body):
+        process = Process(place, body)
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        process.kill()
 
 
 @pytest.fixture

@@ -248,7 +248,7 @@ async def test_a_ledger_that_may_not_be_read_is_refused(place, without_rights):
         pass
     place.chmod(0o600)
     for how in ("write", "look"):
-        assert str(place) in without_rights(place, how)
+        assert f"{place} may not be read by you; change its permissions" in without_rights(place, how)
 
 
 _OPEN = """

@@ -25,6 +25,9 @@ PRAGMA journal_mode;
 -- name: use_wal
 PRAGMA journal_mode = WAL;
 
+-- name: use_journal
+PRAGMA journal_mode = DELETE;
+
 -- name: record_migration
 INSERT INTO migrations (name, applied_at) VALUES (?, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
@@ -40,6 +43,10 @@ BEGIN;
 
 -- name: begin_writing
 BEGIN IMMEDIATE;
+
+-- name: begin_alone
+-- With a journal, and no log: no other connection is open then, by whichever name of the file.
+BEGIN EXCLUSIVE;
 
 -- name: commit
 COMMIT;

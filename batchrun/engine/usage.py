@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from batchrun.engine.absence import is_listed
 from batchrun.engine.denied import not_permitted
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError
+from batchrun.model.listing import Sought
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchrun.clock import Clock
+    from batchrun.model.costs import Usage
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
     from batchrun.ports.usages import SpentRun
@@ -76,12 +79,19 @@ async def ask_usage(
     return asked
 
 
-async def _ask(spent: SpentRun, ledger: Ledger, service: HealthOmics, clock: Clock, asked: Asked) -> None:
-    usage = None
+async def _usage(spent: SpentRun, service: HealthOmics) -> Usage | None:
+    """Return what the run used; None where the service neither knows nor lists it."""
     try:
-        usage = await service.usage(spent.run)
+        return await service.usage(spent.run)
     except NotFoundError:
-        pass
+        if await is_listed(service, Sought(run=spent.run, name=spent.name), None):
+            raise
+        return None
+
+
+async def _ask(spent: SpentRun, ledger: Ledger, service: HealthOmics, clock: Clock, asked: Asked) -> None:
+    try:
+        usage = await _usage(spent, service)
     except AccessDeniedError as error:
         raise not_permitted(error.operation, error) from error
     except CallError as error:

@@ -67,12 +67,13 @@ def of_workflow(connection: apsw.Connection, workflow_id: str, *, limit: int) ->
 
 def _spent_run(connection: apsw.Connection, place: Row, run: Run, kept: Row) -> SpentRun:
     position, entry_id, attempt = place
-    is_gone, *facts = kept
+    is_gone, name, *facts = kept
     return SpentRun(
         position=position,
         entry_id=entry_id,
         attempt=attempt,
         run=run,
+        name=name,
         usage=None if facts[1] is None else _usage(connection, tuple(facts)),
         is_gone=bool(is_gone),
     )

@@ -27,6 +27,7 @@ class SpentRun:
     entry_id: str
     attempt: int
     run: Run
+    name: str | None = None  #: that it was started with
     usage: Usage | None = None  #: None where it is not kept
     is_gone: bool = False  #: the service does not have the run any more: without usage nobody will ever know
 

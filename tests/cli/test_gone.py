@@ -43,9 +43,11 @@ def mistake(shell: Shell) -> None:
 
 
 def test_retry_refuses_while_the_run_goes_on_and_gives_it_its_row_back(shell, simulate):
-    simulated, command = begun(shell, simulate, "--time-scale", "0.006")
+    simulated, command = begun(shell, simulate, "--time-scale", "0.01")
     simulated.script(BLIND)
-    for _ in range(3):
+    assert shell.run(*command, "--once").returncode == 3
+    assert "not found  2" in shell.run("show", "s000").stdout
+    for _ in range(2):
         assert shell.run(*command, "--once").returncode in {1, 3}
     assert shell.results()[0]["status"] == "DELETED"
     retry = ("retry", "--endpoint-url", simulated.url)

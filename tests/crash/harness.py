@@ -36,6 +36,9 @@ FAULTS = {
     "500 after the commit": "StartRun:error_after=0.3,GetRun:error_before=0.1",
     "garbled answers": "StartRun:truncated_after=0.2,StartRun:empty_after=0.1,GetRun:html_after=0.1",
     "dropped and throttled": "StartRun:drop_before=0.2,*:throttle=0.2",
+    "says that runs are gone": (
+        "GetRun:ResourceNotFoundException=0.25,GetRun:other_uuid_after=0.15,GetRun:deleted_after=0.1"
+    ),
     "forgets requestIds": "StartRun:drop_after=0.3",
     "an old ledger, and forgets requestIds": "StartRun:drop_after=0.3",
 }

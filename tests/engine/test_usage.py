@@ -15,7 +15,7 @@ from batchrun.errors import ServiceUnusableError
 from batchrun.model.events import Accepted, Completed
 from batchrun.ports.usages import SpentRun
 from batchrun.service.client import AwsHealthOmics
-from batchrun.simulator import IdReuse, Simulator
+from batchrun.simulator import IdReuse, Simulator, parse_faults
 from tests.ledger.memory import MemoryLedger
 from tests.ledger.samples import AT, BATCH, filled, intended, move
 from tests.world import connected, simulated, start
@@ -73,6 +73,16 @@ async def test_each_answer_is_kept():
         assert sorted(it.told) == [1, 2, 3]
         assert [run.usage is not None and run.usage.work[0].tasks for run in await it.runs()] == [2, 2, 2]
         assert it.calls("ListRunTasks") == 3
+
+
+async def test_a_run_that_is_listed_is_not_gone_whatever_one_answer_says():
+    async with world() as it:
+        it.simulator.script(*parse_faults("GetRun:ResourceNotFoundException@b=1x"))
+        asked = await it.ask()
+        assert (asked.known, asked.gone) == (2, 0)
+        assert [one.entry_id for one, _ in asked.unknown] == ["b"]
+        again = await it.ask()
+        assert (again.known, again.unknown) == (3, [])
 
 
 async def test_a_run_that_is_gone_is_so_for_ever_also_where_another_has_its_id():

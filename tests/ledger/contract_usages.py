@@ -34,7 +34,7 @@ class Usages:
         await move(ledger, lease, "d", intended(), accepted(6), Removed(at=AT, message="404"))
         (first,) = await ledger.spent_runs(BATCH, limit=1)
         assert (first.entry_id, first.attempt, first.run) == ("a", 1, failed.run)
-        assert (first.usage, first.is_gone) == (None, False)
+        assert (first.usage, first.is_gone, first.name) == (None, False, "a")
         rest = await ledger.spent_runs(BATCH, limit=9, after=(first.position, first.attempt))
         assert [(one.entry_id, one.attempt, one.run.uuid, one.is_gone) for one in rest] == [
             ("a", 2, "uuid-2", False),

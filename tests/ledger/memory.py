@@ -536,22 +536,23 @@ class MemoryLedger(Ledger):
         found = []
         async for outcome in self.outcomes(batch):
             entry = outcome.entry
-            past = [(one.attempt, one.run) for one in outcome.earlier if one.run]
-            runs = [(attempt, run, run.status not in _ENDED) for attempt, run in past]
+            past = [(one.attempt, one.run, str(one.request)) for one in outcome.earlier if one.run]
+            runs = [(attempt, run, text, run.status not in _ENDED) for attempt, run, text in past]
             if entry.run and entry.state in ENDED:
-                runs.append((entry.attempt, entry.run, entry.state is State.DELETED))
+                runs.append((entry.attempt, entry.run, entry.request, entry.state is State.DELETED))
             found += [
                 SpentRun(
                     position=entry.position,
                     entry_id=entry.id,
                     attempt=attempt,
                     run=run,
+                    name=json.loads(text).get("name"),
                     usage=self._usages.get(run.uuid),
                     is_gone=is_removed
                     or run.uuid in self._deleted
                     or self._usages.get(run.uuid, run) is None,
                 )
-                for attempt, run, is_removed in runs
+                for attempt, run, text, is_removed in runs
                 if (entry.position, attempt) > after
             ]
         return found[:limit]

@@ -109,6 +109,8 @@ def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
     labels = {"attempt": "attempt", "runId": "run", "uuid": "uuid", "arn": "arn", "runOutputUri": "output"}
     yield from ((label, str(cells[name])) for name, label in labels.items() if cells[name])
     yield from _times(entry)
+    if entry.missed_at is not None:
+        yield "not found", f"{_time(entry.missed_at)}; it is looked for once more before it counts as deleted"
     if entry.due is not None and entry.state in {State.PLANNED, State.BACKOFF}:
         yield "due", _time(entry.due)
     why = [str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name]]

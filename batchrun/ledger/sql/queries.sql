@@ -694,12 +694,12 @@ SELECT
     s.run_stop_time, s.run_failure_reason, s.run_status_message,
     s.is_removed OR (u.key IS NOT NULL AND u.status IS NULL)
         OR EXISTS (SELECT 1 FROM deletions AS d WHERE d.run_uuid = s.run_uuid),
-    u.key, u.status, u.workflow_id, u.is_fixed_price, u.running, u.storage_type, u.storage_gib, u.cached
+    json_extract(s.request, '$.name'), u.key, u.status, u.workflow_id, u.is_fixed_price, u.running, u.storage_type, u.storage_gib, u.cached
 FROM (
     SELECT
         position, id, attempt,
         run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
-        run_failure_reason, run_status_message, state = 'deleted' AS is_removed
+        run_failure_reason, run_status_message, state = 'deleted' AS is_removed, request
     FROM entries
     WHERE batch = ?1 AND position >= ?2 AND state IN ('succeeded', 'failed', 'cancelled', 'deleted')
         AND run_uuid IS NOT NULL
@@ -708,7 +708,7 @@ FROM (
         e.position, e.id, a.attempt,
         a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
         a.run_stop_time, a.run_failure_reason, a.run_status_message,
-        a.run_status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')
+        a.run_status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED'), a.request
     FROM entries AS e JOIN attempts AS a ON a.entry = e.key
     WHERE e.batch = ?1 AND e.position >= ?2 AND e.attempt > 1 AND a.run_uuid IS NOT NULL
 ) AS s LEFT JOIN run_usages AS u ON u.run_uuid = s.run_uuid

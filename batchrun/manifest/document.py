@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import json_document, native, retrying
+from batchrun.manifest import json_document, limits, native, retrying
 from batchrun.manifest.problems import Place, Record, instead, shown, unreadable
+from batchrun.manifest.recognised import document as recognised
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.sheets import keys as sheet_keys
 from batchrun.manifest.source import Format, name_of
@@ -60,6 +61,8 @@ class Document:
         self._model = model
         self._problems = problems
         self._is_native = False
+        self._is_manifest = False  #: it has a name that manifests have
+        self._unknown: list[tuple[str, Place]] = []  #: names that none has, before the first that one has
         self._retry = retrying.RetryReader(model, problems)
 
     @property
@@ -94,6 +97,9 @@ class Document:
         sheet = sheet_keys.SheetKeys(self._problems)
         has_rows = False
         for part in self._parts():
+            if not part.key or part.key[0] in {*_KEYS, *_NATIVE_KEYS}:
+                self._is_manifest = True
+                self._report_unknown()
             if part.wrong:
                 self._problems.extend(part.wrong)
             elif part.key[:1] == (retrying.KEY,) and not self._is_native:
@@ -109,6 +115,7 @@ class Document:
                 yield from files.beside(name, part.place)
             else:
                 self._check(part)
+        self._report_unknown()
         # Only now: what is said of the sheet may stand behind its name.
         yield from files.sheet(sheet, has_rows=has_rows)
 
@@ -211,7 +218,23 @@ class Document:
                 cure = "give --retry, or write the manifest with defaults and runs"
                 self._report(part, "AWS's settings have no place for it", cure)
             case (name, *_) if name not in {*_KEYS, *_NATIVE_KEYS}:
-                self._report(part, f"{shown(name)} is no key of a manifest", self._unknown_cure(name))
+                self._unknown.append((name, part.place))
+                if self._is_manifest or len(self._unknown) > limits.COLUMNS:
+                    self._report_unknown()
+
+    def _report_unknown(self) -> None:
+        """Report names that no manifest has: as one problem where the whole document has no others."""
+        names = [name for name, _ in self._unknown]
+        found = None
+        if not self._is_manifest and len(names) <= limits.COLUMNS:
+            found = recognised.words(self._path, self._format, names, _KEYS, self._model)
+        if found is not None:
+            self._problems.add(self._unknown[0][1], *found)
+        else:
+            for name, place in self._unknown:
+                message = f"{shown(name)} is no key of a manifest"
+                self._problems.add(place, message, self._unknown_cure(name), field=name)
+        self._unknown.clear()
 
     def _report(self, part: Part, message: str, cure: str) -> None:
         self._problems.add(part.place, message, cure, field=".".join(part.key) or None)

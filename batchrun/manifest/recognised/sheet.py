@@ -7,7 +7,9 @@ Belongs here: what is said of it. Does not: finding out (``kinds``, ``identity``
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable, shown, unreadable
@@ -48,6 +50,8 @@ class Unasked:
         Raises:
             ManifestError: Reading cannot go on.
         """
+        if table.header[0].startswith("["):
+            return self._of_sections(table)
         rows = list(itertools.islice(table.rows, min(_ROWS, _CELLS // len(table.header) + 1)))
         place = table.place(table.line)
         if not self.is_beside and self.source.asked.header is None and any(map(is_file, table.header)):
@@ -57,6 +61,15 @@ class Unasked:
         if self.is_beside:
             cure = f"name it with 'sheet:' instead of 'runs:'; {cure}"
         return unreadable(place, message, cure, field="id")
+
+    def _of_sections(self, table: Table) -> ManifestError:
+        message = "this is an Illumina SampleSheet: its rows are in its Data section, a table of its own"
+        path = Path(self.source.path)
+        data = str(path.with_name(f"{path.stem}.data.csv"))
+        taken = command.again(replace(self.source, path=data), ())
+        section = f"sed '1,/Data\\]/d; /^\\[/,$d' {shlex.quote(self.source.path)}"
+        cure = f"take that out, run: {section} > {shlex.quote(data)} && {taken}"
+        return unreadable(table.place(table.line), message, printable(cure, None), field="id")
 
     def cure_for_twins(self, table: Table, cells: Sequence[str]) -> str | None:
         """Say what to do about rows of a CSV manifest that have the same id; None for nothing of its own."""

@@ -1,0 +1,98 @@
+"""Requests, defaults, parameters and SampleSheets given as a manifest: told for what they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+REQUEST: dict[str, object] = {"name": "x", "workflowId": "1", "roleArn": "arn:aws:iam::123456789012:role/o"}
+REQUEST |= {"outputUri": "s3://lab/", "parameters": {"tumor": "s3://lab/t.bam"}}
+WDL = {"P.bam": "s3://lab/a.bam", "P.threads": 8, "P.beds": ["s3://lab/b.bed"]}
+SAMPLES = """\
+[Header],,
+FileFormatVersion,2,
+
+[BCLConvert_Settings],,
+AdapterRead1,CTGT,
+[BCLConvert_Data],,
+Lane,Sample_ID,Index
+1,S1,ACGT
+1,S2,TTTT
+[Cloud_Data],,
+Sample_ID,ProjectName,
+S1,P,
+"""
+#: Per kind: text, ending, what it is told to be, and what the cure has.
+DOCUMENTS = {
+    "a request": (json.dumps(REQUEST), ".json", "a StartRun request", "check MANIFEST --defaults "),
+    "with its requestId": (
+        json.dumps({"requestId": "1", **REQUEST}),
+        ".json",
+        "a StartRun request",
+        "remove requestId from ",
+    ),
+    "defaults": ("workflowId: 1\nroleArn: x\n", ".yaml", "a file of defaults", "check MANIFEST --defaults "),
+    "inputs": (json.dumps(WDL), ".json", "parameters of a workflow", '--set "parameters:json=$(cat '),
+    "inputs in YAML": ("a: 1\nb: 2\n", ".yaml", "parameters of a workflow", "under parameters: in a file"),
+}
+
+
+@pytest.mark.parametrize("case", DOCUMENTS)
+def test_a_document_is_one_problem_and_told_for_what_it_is(problems_of, case: str):
+    text, ending, said, cure = DOCUMENTS[case]
+    (problem,) = problems_of(text, ending)
+    assert problem.message.startswith("this is no manifest but ")
+    assert said in problem.message
+    assert cure in problem.cure
+    assert problem.line == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("defualts: {}\nrnus: []\n", ["defualts", "rnus"]),
+        ("workflowId: 1\nzebra: 2\n", ["workflowId", "zebra"]),
+        ("zebra: 1\n", ["zebra"]),
+        ("a: 1\nb: 2\nruns: [{id: x}]\nc: 3\n", ["a", "b", "c"]),
+    ],
+)
+def test_slips_in_a_manifest_stay_slips(problems_of, text: str, fields: list[str]):
+    problems = problems_of(text, ".yaml")
+    assert [problem.field for problem in problems] == fields
+    assert all("is no key of a manifest" in problem.message for problem in problems)
+
+
+def in_shell(command: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    """Run what a cure says with the batchrun of these tests."""
+    bin_ = str(pathlib.Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": f"{bin_}:{os.environ['PATH']}"}
+    return subprocess.run(
+        ["/bin/sh", "-c", command], cwd=folder, env=environment, text=True, capture_output=True, check=False
+    )
+
+
+@pytest.mark.parametrize("content", [REQUEST, WDL])
+def test_the_command_for_one_run_is_one_that_runs(problems_of, tmp_path: pathlib.Path, content):
+    (problem,) = problems_of(json.dumps(content), ".json")
+    options = "" if content is REQUEST else " --set workflowId=1 --set roleArn=arn:aws:iam::1:role/o"
+    options += "" if content is REQUEST else " --set outputUri=s3://lab/"
+    done = in_shell(
+        problem.cure.partition("for one run, run: " if options else "one run of it, run: ")[2] + options,
+        tmp_path,
+    )
+    assert (done.returncode, done.stdout) == (0, "m: 1 row, no problems found\n"), done.stderr
+
+
+def test_a_samplesheets_data_are_taken_out_and_then_told_as_a_sheet(problems_of, tmp_path: pathlib.Path):
+    (problem,) = problems_of(SAMPLES, ".csv")
+    assert "an Illumina SampleSheet" in problem.message
+    done = in_shell(problem.cure.partition("run: ")[2], tmp_path)
+    assert (tmp_path / "m.data.csv").read_text() == "Lane,Sample_ID,Index\n1,S1,ACGT\n1,S2,TTTT\n"
+    assert "ids are in 'Sample_ID' (unique)" in done.stderr
+    done = in_shell(done.stderr.splitlines()[0].partition("run: ")[2], tmp_path)
+    assert (done.returncode, done.stdout) == (0, "m.data: 2 rows, no problems found\n"), done.stderr

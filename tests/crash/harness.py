@@ -6,6 +6,7 @@ What happened is judged by what the simulator counted, not by what batchrun says
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import json
@@ -19,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import apsw
 
 from batchrun.points import Point
 from tests.crash.nursery import Nursery
@@ -117,6 +120,11 @@ class Victim:
     def start(self, dies_at: tuple[str, int] | None = None) -> Process:
         return Process(self._nursery, self.folder, self._arguments, dies_at)
 
+    def start_at(self, other: ServedApart) -> Process:
+        """Start the same command, but against another account's service."""
+        arguments = [other.url if one == self._served.url else one for one in self._arguments]
+        return Process(self._nursery, self.folder, [*arguments, "--once"])
+
     def run_to_the_end(self) -> None:
         process = self.start()
         assert process.wait() == 0, process.said()
@@ -127,6 +135,13 @@ class Victim:
         code = process.wait()
         assert code in {0, -signal.SIGKILL}, process.said()
         return code != 0
+
+    def knows_runs(self) -> bool:
+        """Whether the ledger knows runs, and so whose account they are in."""
+        with contextlib.closing(apsw.Connection(str(self.folder / "batchrun.db"))) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'entries'").fetchone():
+                return False
+            return bool(connection.execute("SELECT 1 FROM entries WHERE run_uuid IS NOT NULL").fetchone())
 
     def ledger_copied(self, place: Path) -> Callable[[], None]:
         """Copy the ledger as it is; what is returned puts the copy back."""

@@ -2,8 +2,9 @@
 A long randomised attack: ``python -m tests.crash.soak SECONDS SEED``.
 
 A launch of a few hundred rows under every fault at once, killed with SIGKILL at random moments until the time
-is over, then left to finish, and judged. Between kills it is suspended for a while, and older copies of the
-ledger are put back. The service forgets requestIds after some seconds.
+is over, then left to finish, and judged. Between kills it is suspended for a while, older copies of the ledger
+are put back, and another account is given the same command, which must start nothing. The service forgets
+requestIds after some seconds.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def soak(seconds: float, seed: int, rows: int = 300) -> tuple[int, int, int]:
         served = ServedApart(nursery, folder, FAULTS, "--seed", str(seed), "--max-active", "100", *memory)
         options = ("--rate", "12", "--replay-window", f"{MEMORY - 1}s")
         victim = Victim(nursery, folder, served, rows, *options)
+        stranger = ServedApart(nursery, folder / "stranger", "", "--account", "222222222222")
         put_back: Callable[[], None] | None = None
         for number in itertools.count():
             if time.monotonic() >= until:
@@ -54,12 +56,18 @@ def soak(seconds: float, seed: int, rows: int = 300) -> tuple[int, int, int]:
             kills += launcher.kill() != 0
             if put_back is not None and chance.random() < 0.3:
                 put_back()
+            if chance.random() < 0.2 and victim.knows_runs():
+                refused = victim.start_at(stranger)
+                code = refused.wait()
+                assert code != 0, refused.said()
+                assert not stranger.state()["runs"], "a row was started in another account"
             if chance.random() < 0.5:
                 put_back = victim.ledger_copied(folder / f"copy-{number}")
         victim.run_to_the_end()
         runs = victim.judge()
         calls = served.state()["calls"]
         served.stop()
+        stranger.stop()
     nursery.close()
     return kills, sum(sum(call["faults"].values()) for call in calls.values()), runs
 

@@ -241,7 +241,7 @@ class Actor:
 
     async def _send(self, entry: Entry, turn: float, *, is_repeat: bool = False) -> tuple[Entry, bool]:
         request = start_run_request(entry)
-        trusted_until = self._limits.trust.until(entry) or self._clock.latest()
+        trusted_until = self._limits.trust.send_until(entry, self._clock.latest())
         try:
             run = await self._service.start_run(
                 request, turn=turn, trusted_until=trusted_until, is_repeat=is_repeat

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
 
+_A_MOMENT: Final = timedelta(seconds=1)
 #: The part of its life after which a proof is renewed.
 _FRESH: Final = 0.9
 
@@ -66,9 +67,15 @@ class Trust:
         """After how long a proof is renewed: while it holds still, so that nothing waits for the next."""
         return self.life * _FRESH
 
-    def until(self, entry: Entry) -> datetime | None:
-        """Return when the entry's proof ends; None where it has none."""
-        return None if entry.proven_at is None else entry.proven_at + self.life
+    def send_until(self, entry: Entry, at: datetime) -> datetime:
+        """
+        Return until when the entry, just proven or replayed, may be sent.
+
+        Where proofs end as soon as they are made, that is a moment after *at*: nothing better can be had.
+        """
+        if entry.proven_at is None:
+            return at
+        return entry.proven_at + self.life if self.life else at + _A_MOMENT
 
     def holds(self, entry: Entry, at: datetime) -> bool:
         """Tell whether the entry's attempt may be sent at *at*; a proof from the future is none."""

@@ -260,8 +260,9 @@ class AwsHealthOmics(HealthOmics):
 
         async def send() -> Run:
             nonlocal doubt, lost
-            if doubt is not None and self._clock.latest() >= trusted_until:
-                raise doubt  # the turn came too late: sent now, it might start the run once more
+            if self._clock.latest() >= trusted_until:
+                # The turn came too late, or the machine slept: sent now, it might start the run once more.
+                raise doubt or window_passed()
             self._check_known(request)
             try:
                 return await self._identified(await self._client.start_run(**parameters))

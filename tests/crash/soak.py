@@ -1,10 +1,10 @@
 """
 A long randomised attack: ``python -m tests.crash.soak SECONDS SEED``.
 
-A launch of a few hundred rows under every fault at once, killed with SIGKILL at random moments until the time
-is over, then left to finish, and judged. Between kills it is suspended for a while, older copies of the ledger
-are put back, and another account is given the same command, which must start nothing. The service forgets
-requestIds after some seconds.
+A launch of a few hundred rows under every fault at once, killed with SIGKILL at random moments, then left to
+finish, and judged. Between kills it is suspended for a while, older copies of the ledger are put back, and
+another account is given the same command, which must start nothing. The service forgets requestIds after
+some seconds.
 """
 
 from __future__ import annotations

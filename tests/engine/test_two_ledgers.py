@@ -356,6 +356,33 @@ async def test_a_clock_that_was_a_day_ahead_makes_no_retry_late_in_later_passes(
         assert started(it) == dict.fromkeys(once_each(2), 2)
 
 
+async def test_a_machine_that_sleeps_between_the_look_and_the_call_sends_nothing_on_the_old_proof(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        place = await copy(it, tmp_path / "copy.db")
+        async with another(it, tmp_path / "first.db"):
+            await it.launch(rows(3), mode=Mode.DETACH)
+        await anyio.sleep(60)
+        async with another(it, place):
+            lease, looked = await it.take_in(rows(3)), it.service.start_turn
+
+            async def slept() -> float:
+                turn = await looked()
+                it.simulator.service.requests = RequestMemory(0)
+                return turn
+
+            launcher = it.launcher(lease, trusts_ledger=True)
+            before = launcher._recorder.record
+
+            async def sleepy(entry, *events):
+                recorded = await before(entry, *events)
+                it.clock.step(2 * HOUR)
+                return recorded
+
+            it.service.start_turn, launcher._recorder.record = slept, sleepy  # type: ignore[method-assign]
+            await launcher.run()
+        assert started(it) == once_each(3)
+
+
 async def test_a_clock_set_back_does_not_make_proofs_young_again(tmp_path):
     async with bench(tmp_path, forgetful(), rate=0.01) as it, anyio.create_task_group() as group:
 

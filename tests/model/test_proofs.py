@@ -25,9 +25,10 @@ def test_what_was_taken_over_is_counted_with_its_first_and_last_time():
 def test_memory_less_lag_is_how_long_a_look_holds():
     proven = planned(proven_at=at(100))
     assert [HOUR.holds(proven, at(now)) for now in (99, 100, 3639, 3640)] == [False, True, True, False]
-    assert HOUR.until(proven) == at(3640)
+    assert HOUR.send_until(proven, at(200)) == at(3640)
     assert not HOUR.holds(planned(), at())
-    assert HOUR.until(planned()) is None
+    assert HOUR.send_until(planned(), at(5)) == at(5)
+    assert Trust(replay_window=0, listing_lag=60).send_until(proven, at(200)) == at(201)
 
 
 def test_where_the_listing_lags_longer_than_the_memory_lasts_a_look_holds_for_the_memory():

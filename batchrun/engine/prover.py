@@ -232,7 +232,10 @@ class Prover:
         undecided = {Match.AMBIGUOUS} if resubmits else {Match.AMBIGUOUS, Match.CHANGED}
         if rest := [(entry.id, one) for entry, one in judgements if one.match in undecided]:
             raise other_content(self._keeper.current.batch, rest, is_other_batch=is_other_batch)
-        await self._ledger.end_survey(self._keeper.current, at=survey.begun, calls=survey.calls)
+        others = [entry_id for entry_id in survey.entries if entry_id not in ids]  # they are in the air
+        await self._ledger.end_survey(
+            self._keeper.current, at=survey.begun, calls=survey.calls, besides=others
+        )
         for scope in self._looks:
             scope.cancel()  # what is looked for by name is proven by now
         return adopted

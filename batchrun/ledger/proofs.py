@@ -6,6 +6,7 @@ Belongs here: these rows. Does not: how long a proof holds (``model.proofs``), l
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from batchrun.ledger.reading import batch_key
@@ -14,6 +15,7 @@ from batchrun.ledger.statements import queries
 from batchrun.ports.proofs import Unproven
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     import apsw
@@ -27,6 +29,7 @@ def unproven(connection: apsw.Connection, batch: str, *, since: datetime, at: da
 
 def begin(connection: apsw.Connection, batch: int, *, since: datetime, at: datetime) -> Unproven:
     """Mark what is to be looked for, within the transaction that is open, and return it."""
+    connection.execute(queries()["forget_sought"], (batch, None))
     connection.execute(queries()["begin_survey"], (batch, micros(since), micros(at)))
     names: dict[str, tuple[str, ...]] = {}
     for entry_id, name in connection.execute(queries()["sought_names"], (batch,)):
@@ -35,8 +38,12 @@ def begin(connection: apsw.Connection, batch: int, *, since: datetime, at: datet
     return Unproven(names=names, last_calls=connection.execute(queries()["survey_calls"], (batch,)).get)
 
 
-def end(connection: apsw.Connection, batch: int, *, at: datetime, calls: int | None) -> None:
-    """Keep the proof of what is marked still, within the transaction that is open."""
+def end(
+    connection: apsw.Connection, batch: int, *, at: datetime, calls: int | None, besides: Collection[str]
+) -> None:
+    """Keep the proof of what is marked still, but for *besides*, within the transaction that is open."""
+    if besides:
+        connection.execute(queries()["forget_sought"], (batch, json.dumps(list(besides))))
     connection.execute(queries()["end_survey"], (batch, micros(at)))
     if calls is not None:
         connection.execute(queries()["keep_survey"], (batch, micros(at), calls))

@@ -186,8 +186,13 @@ class SqliteLedger(Ledger):
             lambda: proofs.begin(self._connection, self._leases.check(lease), since=since, at=at)
         )
 
-    async def end_survey(self, lease: Lease, *, at: datetime, calls: int | None) -> None:
-        await self._write(lambda: proofs.end(self._connection, self._leases.check(lease), at=at, calls=calls))
+    async def end_survey(
+        self, lease: Lease, *, at: datetime, calls: int | None, besides: Collection[str] = ()
+    ) -> None:
+        def job() -> None:
+            proofs.end(self._connection, self._leases.check(lease), at=at, calls=calls, besides=besides)
+
+        await self._write(job)
 
     async def unasked(self, batch: str, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
         return await self._read(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from batchrun.ports.ledger import Lease
@@ -46,7 +46,9 @@ class Proofs(ABC):
         """
 
     @abstractmethod
-    async def end_survey(self, lease: Lease, *, at: datetime, calls: int | None) -> None:
+    async def end_survey(
+        self, lease: Lease, *, at: datetime, calls: int | None, besides: Collection[str] = ()
+    ) -> None:
         """
         Keep *at*, when the survey began, as the proof of the entries that are marked still.
 
@@ -54,4 +56,5 @@ class Proofs(ABC):
             lease: The batch.
             at: The clock's latest time when the look began.
             calls: Calls that the whole listing took; None where it was not gone through.
+            besides: Entries whose runs were seen, and that nobody has taken over: they get no proof.
         """

@@ -57,6 +57,15 @@ class Proofs:
         await move(ledger, lease, "a", again)
         assert (await entry_of(ledger, "a")).proven_at == AT
 
+    async def test_rows_whose_runs_were_seen_get_no_proof_nor_what_an_earlier_survey_left(self, ledger):
+        lease = await filled(ledger, "a", "b", "c")
+        await ledger.begin_survey(lease, since=AT, at=AT)
+        await move(ledger, lease, "c", intended())
+        wanted = await ledger.begin_survey(lease, since=AT, at=AT)
+        assert sorted(wanted.names.values()) == [("a",), ("b",)]
+        await ledger.end_survey(lease, at=_SECOND, calls=1, besides=["b"])
+        assert [(await entry_of(ledger, id)).proven_at for id in "abc"] == [_SECOND, None, None]
+
     async def test_surveys_are_fenced(self, ledger):
         lease = await filled(ledger, "a")
         await ledger.release(lease)

@@ -321,6 +321,9 @@ class MemoryLedger(Ledger):
 
     async def begin_survey(self, lease: Lease, *, since: datetime, at: datetime) -> Unproven:
         held = self._fenced(lease)
+        for entry_id in held.looked_for:
+            held.entries[entry_id] = replace(held.entries[entry_id], proven_at=None)
+        held.looked_for.clear()
         names: dict[str, tuple[str, ...]] = {}
         for entry in self._unproven(lease.batch, since, at):
             held.looked_for[entry.id] = name = named(entry.request)
@@ -329,8 +332,13 @@ class MemoryLedger(Ledger):
         await _done()
         return Unproven(names=names, last_calls=held.survey_calls)
 
-    async def end_survey(self, lease: Lease, *, at: datetime, calls: int | None) -> None:
+    async def end_survey(
+        self, lease: Lease, *, at: datetime, calls: int | None, besides: Collection[str] = ()
+    ) -> None:
         held = self._fenced(lease)
+        for entry_id in besides:
+            if held.looked_for.pop(entry_id, None) is not None:
+                held.entries[entry_id] = replace(held.entries[entry_id], proven_at=None)
         for entry_id, name in held.looked_for.items():
             entry = held.entries[entry_id]
             if named(entry.request) == name:

@@ -156,6 +156,14 @@ INSERT INTO events (entry, attempt, at, kind, detail) VALUES (?, ?, ?, ?, ?);
 -- name: keep_proof
 INSERT INTO proofs (entry, at) VALUES (?, ?) ON CONFLICT (entry) DO UPDATE SET at = excluded.at;
 
+-- name: forget_sought
+-- What a survey that never ended was looking for, or a row whose run it saw and nobody took over.
+DELETE FROM proofs
+WHERE is_sought AND entry IN (
+    SELECT key FROM entries
+    WHERE batch = ?1 AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))
+);
+
 -- name: begin_survey
 -- Marks what is to be sent and has no proof that holds; a new name takes the mark away again.
 INSERT INTO proofs (entry, is_sought)

@@ -29,7 +29,7 @@ def ends_soon(process: subprocess.Popen[str], number: signal.Signals) -> str:
     return said
 
 
-#: A known defect, seen where several commands start at once: a signal in the first moments of reading is lost.
+#: A known defect, seen where several commands start at once: a signal as reading begins is lost at times.
 LOST_AT_TIMES = pytest.mark.xfail(strict=False, reason="a signal while reading begins is lost at times")
 
 

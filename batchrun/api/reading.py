@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from batchrun import ledger
 from batchrun.errors import UsageError
+from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,6 +31,12 @@ async def open_ledger(path: str | Path) -> AsyncIterator[Ledger]:
     """
     async with await ledger.open_ledger(path, read_only=True) as opened:
         yield opened
+
+
+async def inputs_of(ledger: Ledger, *, read: tuple[str, ...] = ()) -> Inputs:
+    """Return what no output may replace: the ledger, its batches' manifests, and what else is *read*."""
+    manifests = tuple(batch.place for batch in await ledger.batches() if batch.place is not None)
+    return Inputs(ledger=ledger.path, read=read, manifests=manifests)
 
 
 async def find_batch(ledger: Ledger, name: str | None) -> Batch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchrun.api.reading import find_batch
+from batchrun.api.reading import find_batch, inputs_of
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.report import asked, results
@@ -41,7 +41,8 @@ async def write_results(
     Args:
         ledger: An open one: ``open_ledger(...)``, or ``launch.ledger`` while a launch goes on.
         batch: One that the ledger has.
-        path: ``.csv``, ``.json``, ``.jsonl`` or ``.parquet``. A file that holds something else stays.
+        path: ``.csv``, ``.json``, ``.jsonl`` or ``.parquet``. A file that holds something else stays, and so
+            do the ledger and the manifests of its batches, by whichever name.
         columns: Only these, in this order: ``["id", "status", "tags.family"]``; ``all`` is the usual ones.
         where: Only rows that are so: ``["status!=COMPLETED", "taskReason=*MEMORY*"]``.
         attempts: Earlier attempts too; in a CSV, a row for each.
@@ -59,7 +60,8 @@ async def write_results(
     await find_batch(ledger, batch)
     await asked.check(ledger, batch, view.where, view.names)
     format_ = _format(Path(path))
-    output = OutputFile(path=Path(path), kind=RESULTS[format_], option="path")
+    inputs = await inputs_of(ledger)
+    output = OutputFile(path=Path(path), kind=RESULTS[format_], option="path", inputs=inputs)
     outcomes = asked.outcomes(ledger, batch, view)
     if format_ == _PARQUET:
         from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)
@@ -80,7 +82,8 @@ async def write_report(ledger: Ledger, batch: str, path: str | Path) -> None:
     from batchrun.report import html  # noqa: PLC0415
     from batchrun.report.gathering import gathered  # noqa: PLC0415
 
-    output = OutputFile(path=Path(path), kind=REPORT, option="path")
+    inputs = await inputs_of(ledger)
+    output = OutputFile(path=Path(path), kind=REPORT, option="path", inputs=inputs)
     output.check()
     found = await find_batch(ledger, batch)
     html.write(output, await gathered(ledger, found, SystemClock().utcnow()))

@@ -86,6 +86,8 @@ async def open_ledger(path: str | Path, *, read_only: bool = False) -> SqliteLed
 class SqliteLedger(Ledger):
     """A ledger in one SQLite file; made by :func:`open_ledger`, in the worker's thread."""
 
+    path: Path
+
     def __init__(self, path: Path, worker: Worker, *, read_only: bool) -> None:
         self.path = path
         self._worker = worker

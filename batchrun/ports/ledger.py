@@ -22,6 +22,7 @@ from batchrun.ports.usages import Usages
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
+    from pathlib import Path
     from types import TracebackType
 
     from batchrun.model.entry import Entry, Run
@@ -146,6 +147,8 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
     Concurrent calls are allowed and run one after the other. Other processes may read, and may write to other
     batches, at any time.
     """
+
+    path: Path | None = None  #: the file that it is, and which no output may replace
 
     @abstractmethod
     async def open_batch(self, name: str, *, region: str, account: str | None = None, at: datetime) -> Batch:

@@ -31,6 +31,7 @@ class Inputs:
 
     ledger: str | Path | None = None
     read: tuple[str | Path, ...] = ()  #: manifests, the files of their rows, defaults, prices
+    manifests: tuple[str, ...] = ()  #: from which the ledger's batches were taken in
     others: tuple[Path, ...] = ()  #: what else the command writes
 
     def role_of(self, path: Path) -> str | None:
@@ -42,9 +43,15 @@ class Inputs:
         """
         if self.ledger is not None and _is_of_ledger(path, Path(self.ledger)):
             return "the ledger, or belongs to it"
-        if any(_is_same(path, Path(one)) for one in self.read):
-            return "read by this command"
-        return "another output" if any(_is_same(path, one) for one in self.others) else None
+        roles = {
+            "read by this command": self.read,
+            "the manifest of a batch": self.manifests,
+            "another output": self.others,
+        }
+        for role, files in roles.items():
+            if any(_is_same(path, Path(one)) for one in files):
+                return role
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

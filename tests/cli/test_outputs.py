@@ -131,3 +131,15 @@ def test_what_comes_to_stand_in_the_way_of_results_is_not_replaced_after_a_launc
     assert "the results cannot be written to cohort.results.csv" in done.stderr
     assert "nothing was submitted" not in done.stderr
     assert (shell.folder / "cohort.results.csv").read_text(encoding="utf-8") == "id,parameters.sample\n"
+
+
+def test_the_manifest_that_was_run_is_known_by_the_ledger_and_stays(shell: Shell, simulate):
+    simulated = simulate("--time-scale", "0.0002", "--failures", "RUN_TASK_FAILED=1")
+    command = ("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--poll-interval", "0.2s")
+    assert shell.run(*command, "--no-retry").returncode == 1
+    (shell.folder / "again.csv").symlink_to("cohort.csv")
+    before = (shell.folder / "cohort.csv").read_bytes()
+    for name in ("cohort.csv", "again.csv"):
+        done = shell.run("results", "--failed-manifest", name, "--force")
+        assert (done.returncode, "it is the manifest of a batch" in done.stderr) == (2, True)
+    assert (shell.folder / "cohort.csv").read_bytes() == before

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.api.reading import find_batch
+from batchrun.api.reading import find_batch, inputs_of
 from batchrun.cli.choice import (
     CHOICE,
     GO_AHEAD,
@@ -37,7 +37,6 @@ from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
 from batchrun.model.cancelling import Scope
 from batchrun.model.states import State
-from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +81,8 @@ async def _cancel(options: dict[str, Any]) -> Exit:
     async with await open_ledger(options["ledger"]) as ledger:
         found = await find_batch(ledger, options["batch"])
         batch = found.name
-        results = results_output(options["results"], batch, Inputs(ledger=options["ledger"]))
+        inputs = await inputs_of(ledger)
+        results = results_output(options["results"], batch, inputs)
         states = _UNSENT if options["pending"] else _STATES
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]
         if is_told(options):

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from batchrun.api.reading import find_batch, open_ledger
+from batchrun.api.reading import find_batch, inputs_of, open_ledger
 from batchrun.cli.options import BATCH, LEDGER, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import named
@@ -20,7 +20,6 @@ from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
 from batchrun.report.kinds import REPORT
-from batchrun.report.outputs import Inputs
 
 
 @click.command(epilog="Read on: 'batchrun help results'.")
@@ -57,7 +56,7 @@ async def _report(options: dict[str, Any]) -> None:
         batch = await find_batch(ledger, options["batch"])
         place = options["output"] or f"{batch.name}.report.html"
         read = () if options["prices"] is None else (options["prices"],)
-        inputs = Inputs(ledger=options["ledger"], read=read)
+        inputs = await inputs_of(ledger, read=read)
         output = named(place, REPORT, option="-o FILE", inputs=inputs)
         prices = None if options["prices"] is None else read_prices(options["prices"], batch.region)
         now = SystemClock().utcnow()

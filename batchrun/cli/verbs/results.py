@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.api.reading import find_batch, open_ledger
+from batchrun.api.reading import find_batch, inputs_of, open_ledger
 from batchrun.cli.completion import columns, conditions
 from batchrun.cli.options import BATCH, LEDGER, SAFE_CSV, option
 from batchrun.cli.printable import printable
@@ -122,7 +122,11 @@ async def _results(options: dict[str, Any]) -> None:
     async with open_ledger(options["ledger"]) as ledger:
         batch = await find_batch(ledger, options["batch"])
         await asked.check(ledger, batch.name, view.where, view.names)
-        wanted = _wanted(options, view, batch, failed_manifest)
+        inputs = await inputs_of(ledger)
+        if failed_manifest is not None:
+            failed_manifest = replace(failed_manifest, inputs=inputs)
+            failed_manifest.check()
+        wanted = _wanted(options, view, batch, inputs, failed_manifest)
         if wanted.failed_manifest is not None:
             await _write_failed(wanted.failed_manifest, ledger, batch, view)
         if wanted.output is not None:
@@ -148,7 +152,9 @@ def _failed_manifest(options: dict[str, Any]) -> OutputFile | None:
     return manifest_output(Path(options["failed_manifest"]), inputs, force=options["force"])
 
 
-def _wanted(options: dict[str, Any], view: View, batch: Batch, failed_manifest: OutputFile | None) -> _Wanted:
+def _wanted(
+    options: dict[str, Any], view: View, batch: Batch, inputs: Inputs, failed_manifest: OutputFile | None
+) -> _Wanted:
     format_, place = _format(options), options["output"]
     if place is None:
         # A part of the results must not take the place of the whole.
@@ -156,7 +162,6 @@ def _wanted(options: dict[str, Any], view: View, batch: Batch, failed_manifest: 
     is_wanted = options["output"] is not None or failed_manifest is None
     if format_ == _PARQUET and is_wanted:
         _check_parquet(is_stdout=place == STDOUT)
-    inputs = Inputs(ledger=options["ledger"])
     output = named(place, RESULTS[format_], option="-o FILE", inputs=inputs) if is_wanted else None
     return _Wanted(
         view=view,

@@ -110,11 +110,19 @@ def main() -> NoReturn:
     signals.default()
     silence()
     try:
-        code = cli.main(prog_name="batchrun", standalone_mode=False)
+        code = _outcome()
+        _flush()
+    except KeyboardInterrupt:  # one more, while the first is told
+        code = Exit.WORK_LEFT
+    signals.ignore()
+    sys.exit(code)
+
+
+def _outcome() -> int:
+    try:
+        return cli.main(prog_name="batchrun", standalone_mode=False) or Exit.OK
     except BaseException as error:  # noqa: BLE001 (the last line of defence)
-        code = _end(_single(error))
-    _flush()
-    sys.exit(code or 0)
+        return _end(_single(error))
 
 
 def _single(error: BaseException) -> BaseException:

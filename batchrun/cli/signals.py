@@ -1,34 +1,40 @@
 """
 Ctrl-C and SIGTERM, for every verb: who hears of them, and what they do where nobody does.
 
-There is one receiver for the whole command. Were there several, the first to end would take the others'
-handlers away with it, and the next signal would kill the process in the middle of whatever it does.
+There is one handler for the whole command. Were there several, the first to end would take the others away
+with it, and the next signal would kill the process in the middle of whatever it does.
 Belongs here: that. Does not: what a launch does about a signal (``launching``).
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
-from contextlib import contextmanager, suppress
+from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import anyio
 
 from batchrun.cli.exits import Exit
+from batchrun.cli.insisting import insisting
 from batchrun.cli.speak import complain, write
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from types import FrameType
 
     Listener = Callable[[signal.Signals], None]
 
 T = TypeVar("T")
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR: Final = "\x1b[?25h"
-#: Who hears of signals now; they are the process's own, and so is this.
+#: Who hears of signals now; they are the process's own, and so is all of this.
 _listeners: list[Listener] = []
+#: Signals that came, and of which nobody was told yet: the event loop has not had its turn.
+_untold: deque[signal.Signals] = deque()
 
 
 def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
@@ -41,18 +47,30 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     Raises:
         KeyboardInterrupt: It was given up.
     """
+    before = [(number, signal.getsignal(number)) for number in SIGNALS]
     try:
         return anyio.run(_run, function, arguments)
     finally:
         _listeners.clear()
-        with suppress(ValueError):  # not the main thread's: a test
-            default()
+        _untold.clear()
+        _restore(before)
 
 
 def default() -> None:
     """Have signals raise KeyboardInterrupt, where no event loop hears of them."""
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
+
+
+def ignore() -> None:
+    """Let no signal change how the process ends, now that it does."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _restore(handlers: Sequence[tuple[signal.Signals, Any]]) -> None:
+    for number, handler in handlers:
+        signal.signal(number, handler)
 
 
 def hear(listener: Listener) -> None:
@@ -75,15 +93,18 @@ def interruptible() -> Iterator[None]:
     """
     Let a signal end a block that waits without the event loop: for an answer, or for standard input.
 
-    The loop's own handlers wait for whoever blocks the loop.
+    Raises:
+        KeyboardInterrupt: One came, within the block or before the event loop could tell of it.
     """
     before = [(number, signal.getsignal(number)) for number in SIGNALS]
-    default()
+    default()  # first: a signal between these lines must not get lost
     try:
-        yield
+        if _untold:
+            raise KeyboardInterrupt
+        with insisting(SIGNALS):
+            yield
     finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+        _restore(before)
 
 
 def leave_at_once() -> NoReturn:
@@ -96,31 +117,39 @@ def leave_at_once() -> NoReturn:
 
 
 async def _run(function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...]) -> T:
-    found: list[T] = []
-    failure: Exception | None = None
-    with anyio.open_signal_receiver(*SIGNALS) as signals:
-        async with anyio.create_task_group() as aside:
-            with anyio.CancelScope() as scope:
-                aside.start_soon(_pass_on, signals, scope)
-                try:
-                    found.append(await function(*arguments))
-                except Exception as error:  # noqa: BLE001 (raised below, where no task group wraps it)
-                    failure = error
-            aside.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+    loop, found = asyncio.get_running_loop(), []
+    with anyio.CancelScope() as scope:
+        tell = _Telling(scope).tell
+
+        def take(number: int, _frame: FrameType | None) -> None:
+            _untold.append(signal.Signals(number))
+            loop.call_soon_threadsafe(tell)
+
+        for number in SIGNALS:
+            signal.signal(number, take)
+        found.append(await function(*arguments))
     if not found:
         raise KeyboardInterrupt
     return found[0]
 
 
-async def _pass_on(signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
-    is_given_up = False
-    async for number in signals:
-        for listener in tuple(_listeners):
-            listener(number)
-        if not _listeners:
-            if is_given_up:
-                leave_at_once()
-            is_given_up = True
-            scope.cancel()
+class _Telling:
+    """Tells who listens; where nobody does, the first signal gives the verb up, the next leaves."""
+
+    def __init__(self, scope: anyio.CancelScope) -> None:
+        self._scope = scope
+        self._is_given_up = False
+
+    def tell(self) -> None:
+        while _untold:
+            number = _untold.popleft()
+            for listener in tuple(_listeners):
+                listener(number)
+            if not _listeners:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        if self._is_given_up:
+            leave_at_once()
+        self._is_given_up = True
+        self._scope.cancel()

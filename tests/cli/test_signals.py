@@ -29,11 +29,6 @@ def ends_soon(process: subprocess.Popen[str], number: signal.Signals) -> str:
     return said
 
 
-#: A known defect, seen where several commands start at once: a signal as reading begins is lost at times.
-LOST_AT_TIMES = pytest.mark.xfail(strict=False, reason="a signal while reading begins is lost at times")
-
-
-@LOST_AT_TIMES
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("verb", ["run", "check", "plan"])
 def test_one_signal_ends_the_wait_for_standard_input(shell: Shell, verb: str, number: signal.Signals):
@@ -70,7 +65,6 @@ def test_one_signal_ends_the_wait_for_a_pipe(shell: Shell, words: list[str]):
         assert "stopped; nothing is lost" in ends_soon(process, signal.SIGINT)
 
 
-@LOST_AT_TIMES
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_second_signal_leaves_at_once_while_rows_are_taken_in(
     shell: Shell, simulate, number: signal.Signals
@@ -88,7 +82,10 @@ def test_the_second_signal_leaves_at_once_while_rows_are_taken_in(
 
         until(is_over)
     code, said = end(process)
-    assert (code, said) == (3, "left at once; nothing is lost\n")
+    # Whatever waits for the ledger is not waited for, which would end with 5: it is locked until here.
+    assert code == 3
+    assert said.endswith("nothing is lost\n")
+    assert "Traceback" not in said
     assert simulated.calls("StartRun") == 0
 
 

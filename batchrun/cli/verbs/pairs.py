@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import manifest_kind
 from batchrun.cli.showing.output_file import STDOUT, drafted, named
-from batchrun.cli.signals import run_async
+from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import complain, say
 from batchrun.cli.time_limit import limited
 from batchrun.cli.verbs.convert import output_format
@@ -140,7 +140,7 @@ async def _list(wish: Wish, pairs: Pairs, problems: Problems) -> None:
 
 
 def _read(wish: Wish, pairs: Pairs, problems: Problems) -> None:
-    with opened(wish.source) as stream:
+    with interruptible(), opened(wish.source) as stream:
         with_path = wish.naming.matches_path
         for file in listed_files(stream, name_of(wish.source), base=wish.base, with_path=with_path):
             pairs.add(file, problems)

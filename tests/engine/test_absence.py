@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -202,10 +201,7 @@ async def test_what_an_answer_called_gone_holds_its_slot_and_is_not_cancelled(tm
 async def test_nobody_elses_run_is_cancelled_for_one_that_an_answer_called_gone(tmp_path):
     async with bench(tmp_path) as it:
         await deleted(it)
-        wanted = {**json.loads(rows(1, name="theirs")[0].request), "requestId": "theirs"}
-        stranger = await it.service.start_run(
-            wanted, turn=it.clock.monotonic(), trusted_until=it.clock.latest()
-        )
+        stranger = await start(it.service, requestId="theirs", name="theirs")
         assert stranger.id == await run_id(it)
         await it.ledger.ask_to_cancel("cohort", None, scope=Scope.RUN, at=it.clock.utcnow())
         await it.launch(rows(1), mode=Mode.CANCEL)

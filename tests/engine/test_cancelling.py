@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import anyio
 import pytest
 
@@ -16,7 +14,7 @@ from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.simulator import FailFirst, parse_faults
 from tests.engine.launching import Bench, bench, rows
-from tests.world import simulated
+from tests.world import simulated, start
 
 SLOW = simulated(max_active=None, time_scale=50.0)  # hours per run
 
@@ -151,10 +149,7 @@ async def test_nobody_elses_run_is_cancelled_under_a_reused_id(tmp_path):
         await it.service.cancel_run(run.id)
         await anyio.sleep(3600)
         await it.service.delete_run(run.id)
-        theirs = {**json.loads(rows(1, name="theirs")[0].request), "requestId": "theirs"}
-        stranger = await it.service.start_run(
-            theirs, turn=it.clock.monotonic(), trusted_until=it.clock.latest()
-        )
+        stranger = await start(it.service, requestId="theirs", name="theirs")
         assert stranger.id == run.id
         await cancel(it)
         await it.launch(rows(2), mode=Mode.CANCEL)

@@ -125,7 +125,7 @@ def test_a_batch_that_has_ended_is_told_again_without_a_call(failed: Shell):
 def test_a_launch_without_failures_asks_for_no_tasks(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0002")
     shell.run("run", *shell.cohort(3), "--endpoint-url", simulated.url, "--rate", "unlimited")
-    assert simulated.state()["calls"].keys() <= {"StartRun", "GetRun", "ListRuns"}
+    assert simulated.state()["calls"].keys() <= {"GetCallerIdentity", "StartRun", "GetRun", "ListRuns"}
 
 
 def test_a_launch_ends_though_tasks_are_never_told(shell: Shell, simulate):

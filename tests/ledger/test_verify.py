@@ -335,11 +335,12 @@ def test_every_check_is_used_and_streams():
 
 
 _PEAK = """
-import resource, sys
+import sys
 from batchrun.ledger.verify import Verification
+from tests.peak import peak
 verification = Verification(sys.argv[1])
 assert not list(verification.findings())
-print(verification.entries, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(verification.entries, peak())
 """
 
 

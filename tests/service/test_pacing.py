@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import OutcomeUnknownError
@@ -83,14 +84,15 @@ async def test_all_quotas_are_asked_for_and_one_that_may_not_be_read_takes_nothi
         assert await service.quotas() == Quotas()
 
 
-async def test_launches_that_begin_beside_each_other_ask_for_the_quota_once(monkeypatch, capsys):
+async def test_launches_that_begin_beside_each_other_ask_for_the_quota_once(monkeypatch):
     async with connected(limited(2, 2), rate=AUTO) as (service, simulator):
         monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)
-        async with anyio.create_task_group() as group:
-            for _ in range(5):
-                group.start_soon(service.apart().recall, {})
+        with capture_logs() as logs:
+            async with anyio.create_task_group() as group:
+                for _ in range(5):
+                    group.start_soon(service.apart().recall, {})
         assert service.known_rate("StartRun") == 2
-        assert capsys.readouterr().out.count("quota_read") == 1
+        assert [one["event"] for one in logs].count("quota_read") == 1
 
 
 async def test_nobody_is_asked_where_nothing_will_be_started(monkeypatch):

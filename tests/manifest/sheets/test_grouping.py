@@ -161,18 +161,17 @@ def test_a_run_of_too_many_rows_is_refused_before_it_fills_the_memory():
 
 
 _LOAD = """
-import pathlib, re, sys, time
+import sys, time
 from batchrun.manifest import Source, load
 from batchrun.manifest.sheets.wanted import SheetOptions
+from tests.peak import peak
 path, *parameters = sys.argv[1:]
 options = SheetOptions(group_by=("sample",), parameters=tuple(parameters)) if parameters else SheetOptions()
 sets = ("workflowId=1234567", "roleArn=arn:aws:iam::123456789012:role/omics", "outputUri=s3://b/{id}/")
 started = time.process_time()
 with load(Source(path=path, sets=sets, sheet=options)) as manifest:
     seconds = time.process_time() - started
-    # Not getrusage: what it says begins with the process that this one was forked from.
-    (peak,) = re.findall(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())
-    print(manifest.count, seconds, peak)
+    print(manifest.count, seconds, peak())
 """
 _READS = 'reads:json=[{"r1": "{fastq_1}", "r2": "{fastq_2}"}]'
 

@@ -67,5 +67,5 @@ def asked(rate: float | Rate) -> Rate:
 
 async def start(service: AwsHealthOmics, **changes: Any):
     turn = await service.start_turn()
-    until = service._clock.latest() + timedelta(hours=1)
+    until = service._calls.clock.latest() + timedelta(hours=1)
     return await service.start_run(REQUEST | changes, turn=turn, trusted_until=until)

@@ -72,10 +72,6 @@ class Sweeper:
     def _failed(self, sweep: Sweep, error: CallError) -> None:
         is_denied = isinstance(error, AccessDeniedError)
         self._watch.sweep_failed(sweep, now=self._clock.monotonic(), is_denied=is_denied)
-        log.warning(
-            "sweep_failed",
-            code=error.code,
-            message=error.message,
-            instead="looking at each run"
-            + (", which costs more calls; allow omics:ListRuns" if is_denied else ""),
-        )
+        tell = log.warning if is_denied else log.info  # one that fails now and then costs a few calls
+        cure = ", which costs more calls; allow omics:ListRuns" if is_denied else ""
+        tell("sweep_failed", code=error.code, message=error.message, instead=f"looking at each run{cure}")

@@ -1,14 +1,13 @@
 """
-The calls to HealthOmics, over aiobotocore: paced, retried, and answered in our own terms.
+The operations of HealthOmics, over aiobotocore, answered in our own terms.
 
-Belongs here: which operation is called with what, and keeping the client usable while credentials and
-network come and go. Does not: deciding what an outcome means for an entry (``model``).
+Belongs here: which operation is called with what. Does not: how a call is paced and repeated (``calls``), or
+what an outcome means for an entry (``model``).
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import cached_property, partial
@@ -19,19 +18,17 @@ import structlog
 from batchrun.errors import (
     CallError,
     CredentialsError,
-    LeaseError,
     OutcomeUnknownError,
     RefusedError,
-    StorageError,
     ThrottledError,
 )
 from batchrun.model.account import account_of
 from batchrun.model.foreign import masked
 from batchrun.model.states import GOING_STATUSES
-from batchrun.ports.service import CallCounts, HealthOmics, Troubles
+from batchrun.ports.service import HealthOmics
 from batchrun.service.caller import Caller
+from batchrun.service.calls import Calls
 from batchrun.service.classify import classify, unparsable
-from batchrun.service.deadline import in_time
 from batchrun.service.listing import pages
 from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
@@ -58,6 +55,7 @@ if TYPE_CHECKING:
     from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks
+    from batchrun.ports.service import CallCounts, Troubles
     from batchrun.service.login import Login
     from batchrun.service.target import Target
 
@@ -100,41 +98,23 @@ async def connect(
         stack.push_async_callback(credentials.close)
         client = await credentials.open()
         yield AwsHealthOmics(
-            Lanes(rate=rate, read_rate=read_rate, clock=clock),
-            RetryPolicy(retry or RetrySettings(), clock=clock, rng=rng),
-            OutageWatch(patience, masked(client.meta.endpoint_url), clock),
-            credentials,
-            clock,
-            Caller(),
+            Calls(
+                Lanes(rate=rate, read_rate=read_rate, clock=clock),
+                RetryPolicy(retry or RetrySettings(), clock=clock, rng=rng),
+                OutageWatch(patience, masked(client.meta.endpoint_url), clock),
+                credentials,
+                clock,
+                Caller(),
+            )
         )
 
 
 class AwsHealthOmics(HealthOmics):
     """HealthOmics over aiobotocore. Made by :func:`connect`."""
 
-    def __init__(
-        self,
-        lanes: Lanes,
-        retry: RetryPolicy,
-        outage: OutageWatch,
-        credentials: CredentialsWatch,
-        clock: Clock,
-        caller: Caller,
-        *,
-        waits: bool = True,
-    ) -> None:
-        self._lanes = lanes
-        self._retry = retry
-        self._outage = outage
-        self._credentials = credentials
-        self._clock = clock
-        self._caller = caller
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
         self._account: str | None = None  #: whose the runs are that are asked for
-        self._hurried = retry.hurried
-        self._waits = waits
-        self._check: Callable[[], Awaitable[None]] = _no_check
-        self._sent: Counter[str] = Counter()
-        self._errors: Counter[tuple[str, type[CallError]]] = Counter()
 
     def apart(self, *, waits: bool = True) -> AwsHealthOmics:
         """
@@ -143,18 +123,16 @@ class AwsHealthOmics(HealthOmics):
         It has a guard, a hurry and troubles of its own; clients, paces and patience are shared. Unless it
         *waits*, credentials that were good and are not any more end it at once.
         """
-        retry = self._retry.apart()
-        shared = (self._outage, self._credentials, self._clock, self._caller)
-        return AwsHealthOmics(self._lanes, retry, *shared, waits=waits)
+        return AwsHealthOmics(self._calls.apart(waits=waits))
 
     @property
     def _client(self) -> OmicsClient:
-        return self._credentials.client
+        return self._calls.client
 
     @property
     def login(self) -> Login:
         """The login in force, for clients of other services."""
-        return self._credentials.login
+        return self._calls.login
 
     async def ask_account(self) -> str | None:
         """
@@ -163,32 +141,32 @@ class AwsHealthOmics(HealthOmics):
         Raises:
             CredentialsError: They are another account's than those that were used before.
         """
-        await self._caller.ask(self.login, self.endpoint)
-        return self.number if self._caller.is_known else None
+        await self._calls.caller.ask(self.login, self.endpoint)
+        return self.number if self._calls.caller.is_known else None
 
     @property
     def number(self) -> str | None:
         """The account that answers come from, or are expected from; None where nobody knows."""
-        return self._caller.account
+        return self._calls.caller.account
 
     def expect(self, account: str | None) -> None:
         """Work from now on for a batch whose runs are in *account*: no other's answers count."""
         self._account = account
-        self._caller.expect(account)
+        self._calls.caller.expect(account)
 
     @property
     def is_account_known(self) -> bool:
         """Whether answers are known to come from the account of the batch."""
-        return self._caller.is_known and self._account == self._caller.account
+        return self._calls.caller.is_known and self._account == self._calls.caller.account
 
     def met(self, arn: object, operation: str) -> None:
         """Take note of the ARN in an answer. Raises CredentialsError where it is another account's."""
-        self._caller.met(arn, self.login, operation)
+        self._calls.caller.met(arn, self.login, operation)
 
     @property
     def endpoint(self) -> str:
         """Where calls go; it may hold a secret."""
-        return str(self._client.meta.endpoint_url)
+        return self._calls.endpoint
 
     @property
     def region(self) -> str:
@@ -198,22 +176,12 @@ class AwsHealthOmics(HealthOmics):
     @property
     def troubles(self) -> Troubles:
         """What went wrong so far."""
-        by_kind: Counter[type[CallError]] = Counter()
-        for (_, kind), times in self._errors.items():
-            by_kind[kind] += times
-        return Troubles(throttled=by_kind[ThrottledError], unanswered=by_kind[OutcomeUnknownError])
+        return self._calls.troubles
 
     @property
     def calls(self) -> Mapping[str, CallCounts]:
         """What was sent so far, by operation."""
-        return {
-            operation: CallCounts(
-                sent=sent,
-                throttled=self._errors[operation, ThrottledError],
-                unanswered=self._errors[operation, OutcomeUnknownError],
-            )
-            for operation, sent in self._sent.items()
-        }
+        return self._calls.counts
 
     @property
     def account(self) -> str:
@@ -222,45 +190,45 @@ class AwsHealthOmics(HealthOmics):
 
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """Go on at a pace learned earlier, or at the account's quota where that may be read."""
-        async with self._lanes.one_recall:
-            self._lanes.recall(learned)
-            if will_start and "StartRun" not in learned and self._lanes.wants_quota("StartRun"):
+        async with self._calls.lanes.one_recall:
+            self._calls.lanes.recall(learned)
+            if will_start and "StartRun" not in learned and self._calls.lanes.wants_quota("StartRun"):
                 quota = await start_run_quota(self.login, self.endpoint)
-                self._lanes.know_quota("StartRun", quota)
+                self._calls.lanes.know_quota("StartRun", quota)
 
     async def quotas(self) -> Quotas:
         """Ask for the account's quotas, where they may be read."""
-        return await quotas(self.login, str(self._client.meta.endpoint_url))
+        return await quotas(self.login, self.endpoint)
 
     def learned(self) -> Mapping[str, Learned]:
         """Give what was learned of the pace."""
-        return self._lanes.learned()
+        return self._calls.lanes.learned()
 
     def known_rate(self, operation: str) -> float:
         """Say how many calls per second can be counted on."""
-        return self._lanes.known_rate(operation)
+        return self._calls.lanes.known_rate(operation)
 
     def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
         """Await *check* right before each request leaves."""
-        self._check = check or _no_check
+        self._calls.guard(check)
 
     async def start_turn(self) -> float:
         """Wait until a moment before StartRun may be called once."""
-        return await self._lanes["StartRun"].turn(early=_EARLY)
+        return await self._calls.lanes["StartRun"].turn(early=_EARLY)
 
     async def start_run(
         self, request: Mapping[str, Json], *, turn: float, trusted_until: datetime, is_repeat: bool = False
     ) -> Run:
         """Call StartRun; nothing is sent after the trusted time once an outcome is unknown."""
         parameters: Any = dict(request)
-        trusted_for = (trusted_until - self._clock.latest()).total_seconds()
+        trusted_for = (trusted_until - self._calls.clock.latest()).total_seconds()
         doubt: CallError | None = window_passed() if is_repeat else None
         lost: CallError | None = None
         failed: CallError | None = None
 
         async def send() -> Run:
             nonlocal doubt, lost
-            if self._clock.latest() >= trusted_until:
+            if self._calls.clock.latest() >= trusted_until:
                 # The turn came too late, or the machine slept: sent now, it might start the run once more.
                 raise doubt or window_passed()
             self._check_known(request)
@@ -276,13 +244,13 @@ class AwsHealthOmics(HealthOmics):
             nonlocal failed
             at = turn if failed is None else await self._turn_after(failed)
             try:
-                return await self._at_turn("StartRun", at, send)
+                return await self._calls.at_turn("StartRun", at, send)
             except CallError as error:
                 failed = error
                 raise
 
         try:
-            return await self._call("StartRun", attempt, trusted_for)
+            return await self._calls.call("StartRun", attempt, trusted_for)
         except CallError as error:
             # The answer that was lost leaves the outcome unknown, not that its repetition was throttled.
             told = lost if lost is not None and isinstance(error, ThrottledError) else error
@@ -291,7 +259,7 @@ class AwsHealthOmics(HealthOmics):
 
     async def _turn_after(self, failed: CallError) -> float:
         """Wait for the turn of a repetition; where the launch ends before it comes, *failed* stands."""
-        turn = await self._retry.unless_hurried(self.start_turn)
+        turn = await self._calls.unless_hurried(self.start_turn)
         if turn is None:
             raise failed
         return turn
@@ -344,9 +312,9 @@ class AwsHealthOmics(HealthOmics):
             return sighting
 
         async def attempt() -> Sighting:
-            return await self._at_turn("GetRun", await self._lanes["GetRun"].turn(), send)
+            return await self._calls.at_turn("GetRun", await self._calls.lanes["GetRun"].turn(), send)
 
-        return await self._call("GetRun", attempt)
+        return await self._calls.call("GetRun", attempt)
 
     async def cancel_run(self, run_id: str) -> None:
         """Call CancelRun."""
@@ -392,77 +360,11 @@ class AwsHealthOmics(HealthOmics):
         """
 
         async def attempt() -> T:
-            turn = await self._lanes[operation].turn()
-            return await self._at_turn(operation, turn, partial(send, self._client))
+            turn = await self._calls.lanes[operation].turn()
+            return await self._calls.at_turn(operation, turn, partial(send, self._client))
 
-        return await self._call(operation, attempt, trusted_for, is_vital=is_vital)
+        return await self._calls.call(operation, attempt, trusted_for, is_vital=is_vital)
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
-        self._hurried.set()
-
-    async def _at_turn(self, operation: str, turn: float, send: Callable[[], Awaitable[T]]) -> T:
-        """Send one request at its turn, if it may leave, and let the lane learn from the answer."""
-        lane = self._lanes[operation]
-        is_answered = False
-        try:
-            if (wait := turn - self._clock.monotonic()) > 0:
-                await self._clock.sleep(wait)
-            await self._check()
-            sent = self._clock.monotonic()
-            self._sent[operation] += 1
-            try:
-                answer = await in_time(send(), operation, self.login.target.call_timeout)
-            except Exception as raw:
-                error = classify(raw, operation)
-                is_answered = True
-                lane.answered(sent, error)
-                self._errors[operation, type(error)] += 1
-                raise error from raw
-            is_answered = True
-            lane.answered(sent)
-            return answer
-        finally:
-            if not is_answered:
-                lane.lost()
-
-    async def _call(
-        self,
-        operation: str,
-        attempt: Callable[[], Awaitable[T]],
-        trusted_for: float = math.inf,
-        *,
-        is_vital: bool = True,
-    ) -> T:
-        async def once() -> T:
-            while True:
-                client = self._client
-                try:
-                    await self.login.keep()  # here and not where it is signed, which counts as sent
-                    await self._caller.ask_again(self.login, self.endpoint)
-                    answer = await attempt()
-                except (LeaseError, StorageError):
-                    raise  # the check before the call, not the call
-                except Exception as raw:
-                    error = self._failed(classify(raw, operation), is_vital=is_vital)
-                    if not isinstance(error, CredentialsError):
-                        raise error from raw
-                    await self._credentials.renew(client, error, self._hurried, waits=self._waits)
-                else:
-                    self._outage.answered()
-                    self._credentials.accepted()
-                    return answer
-
-        return await self._retry.run(once, self._repeats, trusted_for=trusted_for)
-
-    def _failed(self, error: CallError, *, is_vital: bool) -> CallError:
-        if is_vital:
-            self._outage.failed(error)
-        return error
-
-    def _repeats(self, error: CallError) -> None:
-        log.debug("call_repeated", operation=error.operation, code=error.code, status=error.status)
-
-
-async def _no_check() -> None:
-    """Allow every call: nothing guards them."""
+        self._calls.hurry()

@@ -1,0 +1,196 @@
+"""
+How a call is made: at its turn, within its time, repeated by the policy, and counted.
+
+Belongs here: what is the same for all operations. Does not: which operation is called with what (``client``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from batchrun.errors import (
+    CallError,
+    CredentialsError,
+    LeaseError,
+    OutcomeUnknownError,
+    StorageError,
+    ThrottledError,
+)
+from batchrun.ports.service import CallCounts, Troubles
+from batchrun.service.classify import classify
+from batchrun.service.deadline import in_time
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from types_aiobotocore_omics import OmicsClient
+
+    from batchrun.clock import Clock
+    from batchrun.service.caller import Caller
+    from batchrun.service.login import Login
+    from batchrun.service.outage import CredentialsWatch, OutageWatch
+    from batchrun.service.pacing import Lanes
+    from batchrun.service.retry import RetryPolicy
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Calls:
+    """The calls of one launch; the client, its paces and the patience with it are shared with others."""
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        retry: RetryPolicy,
+        outage: OutageWatch,
+        credentials: CredentialsWatch,
+        clock: Clock,
+        caller: Caller,
+        *,
+        waits: bool = True,
+    ) -> None:
+        self.lanes = lanes
+        self.clock = clock
+        self.caller = caller
+        self._retry = retry
+        self._outage = outage
+        self._credentials = credentials
+        self._waits = waits
+        self._check: Callable[[], Awaitable[None]] = _no_check
+        self._sent: Counter[str] = Counter()
+        self._errors: Counter[tuple[str, type[CallError]]] = Counter()
+
+    def apart(self, *, waits: bool) -> Calls:
+        """Return the same for a launch beside this one, with a guard, a hurry and troubles of its own."""
+        shared = (self._outage, self._credentials, self.clock, self.caller)
+        return Calls(self.lanes, self._retry.apart(), *shared, waits=waits)
+
+    @property
+    def client(self) -> OmicsClient:
+        """The client in use; another one when credentials were renewed."""
+        return self._credentials.client
+
+    @property
+    def login(self) -> Login:
+        """The login in force."""
+        return self._credentials.login
+
+    @property
+    def endpoint(self) -> str:
+        """Where calls go; it may hold a secret."""
+        return str(self.client.meta.endpoint_url)
+
+    @property
+    def troubles(self) -> Troubles:
+        """What went wrong so far."""
+        by_kind: Counter[type[CallError]] = Counter()
+        for (_, kind), times in self._errors.items():
+            by_kind[kind] += times
+        return Troubles(throttled=by_kind[ThrottledError], unanswered=by_kind[OutcomeUnknownError])
+
+    @property
+    def counts(self) -> Mapping[str, CallCounts]:
+        """What was sent so far, by operation."""
+        return {
+            operation: CallCounts(
+                sent=sent,
+                throttled=self._errors[operation, ThrottledError],
+                unanswered=self._errors[operation, OutcomeUnknownError],
+            )
+            for operation, sent in self._sent.items()
+        }
+
+    def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
+        """Await *check* right before each request leaves."""
+        self._check = check or _no_check
+
+    def hurry(self) -> None:
+        """Give up at the first failure from now on."""
+        self._retry.hurried.set()
+
+    async def unless_hurried(self, wait: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what *wait* does, or None where there is a hurry before it is over."""
+        return await self._retry.unless_hurried(wait)
+
+    async def at_turn(self, operation: str, turn: float, send: Callable[[], Awaitable[T]]) -> T:
+        """
+        Send one request at its turn, if it may leave, and let the lane learn from the answer.
+
+        Raises:
+            CallError: It failed, or its outcome is not known.
+            LeaseError, StorageError: It may not leave.
+        """
+        lane = self.lanes[operation]
+        is_answered = False
+        try:
+            if (wait := turn - self.clock.monotonic()) > 0:
+                await self.clock.sleep(wait)
+            await self._check()
+            sent = self.clock.monotonic()
+            self._sent[operation] += 1
+            try:
+                answer = await in_time(send(), operation, self.login.target.call_timeout)
+            except Exception as raw:
+                error = classify(raw, operation)
+                is_answered = True
+                lane.answered(sent, error)
+                self._errors[operation, type(error)] += 1
+                raise error from raw
+            is_answered = True
+            lane.answered(sent)
+            return answer
+        finally:
+            if not is_answered:
+                lane.lost()
+
+    async def call(
+        self,
+        operation: str,
+        attempt: Callable[[], Awaitable[T]],
+        trusted_for: float = math.inf,
+        *,
+        is_vital: bool = True,
+    ) -> T:
+        """
+        Repeat *attempt* by the policy, and through outages and lost logins, as long as there is patience.
+
+        Raises:
+            CallError: It failed for good, or is in doubt after *trusted_for* seconds.
+            ServiceUnusableError: Patience is at an end.
+        """
+
+        async def once() -> T:
+            while True:
+                client = self.client
+                try:
+                    await self.login.keep()  # here and not where it is signed, which counts as sent
+                    await self.caller.ask_again(self.login, self.endpoint)
+                    answer = await attempt()
+                except (LeaseError, StorageError):
+                    raise  # the check before the call, not the call
+                except Exception as raw:
+                    error = classify(raw, operation)
+                    if is_vital:
+                        self._outage.failed(error)
+                    if not isinstance(error, CredentialsError):
+                        raise error from raw
+                    await self._credentials.renew(client, error, self._retry.hurried, waits=self._waits)
+                else:
+                    self._outage.answered()
+                    self._credentials.accepted()
+                    return answer
+
+        return await self._retry.run(once, _repeats, trusted_for=trusted_for)
+
+
+def _repeats(error: CallError) -> None:
+    log.debug("call_repeated", operation=error.operation, code=error.code, status=error.status)
+
+
+async def _no_check() -> None:
+    """Allow every call: nothing guards them."""

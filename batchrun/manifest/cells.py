@@ -7,6 +7,7 @@ Belongs here: what is wrong with a header as a whole, and rows made of cells. Do
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from batchrun.manifest.columns import ColumnError, column
@@ -76,6 +77,12 @@ def _id_cure(table: Table) -> str:
         taken = shown(table.delimiter)
         other = shown(_other_delimiter(table))
         return f"the header seems to be separated by {other}: this format takes {taken}"
+    if len(header) == 1 and len(header[0].split()) > 1:
+        path = shlex.quote(table.source)
+        return (
+            "the header seems to be separated by spaces, which cells may hold too; put a tab between cells: "
+            f"tr -s ' ' '\\t' < {path} > FILE.tsv"
+        )
     if near := next((name for name in header if name.strip().lower() == "id"), None):
         return f"did you mean {shown(near)} to be id?"
     return "add a column id with a name of its own for each run"

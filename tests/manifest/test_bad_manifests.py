@@ -12,6 +12,7 @@ CSV_CASES = {
     "no header": ("", 1, None, "empty"),
     "no rows": ("id\n", None, None, "no rows"),
     "no id column": ("name\nx\n", 1, "id", "no column id"),
+    "spaces between cells": ("id  parameters.r1  parameters.r2\nS1  s3://a  s3://b\n", 1, "id", "tr -s ' '"),
     "id in capitals": ("ID,name\nx,y\n", 1, "id", "'ID'"),
     "doubled header": ("id,name,name\nx,y,z\n", 1, "name", "columns 2 and 3"),
     "table and entry": ("id,tags:json,tags.a\nx,{},1\n", 1, "tags.a", "columns 2 and 3"),

@@ -26,6 +26,7 @@ def load_manifest(
     written_as: str | None = None,
     sheet: Sheet | None = None,
     defaults: Iterable[str | Path] = (),
+    parameters_from: Iterable[str | Path] = (),
     sets: Iterable[str] = (),
     tags: bool = True,
 ) -> Manifest:
@@ -43,7 +44,8 @@ def load_manifest(
         written_as: ``yaml``, ``json``, ``jsonl``, ``csv`` or ``tsv``, where the file's name does not say.
         sheet: What a sheet's rows are to become; without it only a manifest may say so.
         defaults: YAML or JSON files of StartRun fields that every row takes; later ones win.
-        sets: Such fields as text, ``workflowId=1234567``; over *defaults* and the manifest's own.
+        parameters_from: YAML or JSON files of parameters that every row takes; later ones win.
+        sets: Fields as text, ``workflowId=1234567``; over all of the above, under the row.
         tags: Whether the runs will be tagged (``Limits.tag``), which needs room for four tags.
 
     Raises:
@@ -58,6 +60,7 @@ def load_manifest(
         format=_format(written_as) if is_file else Format.JSONL,
         batch=batch,
         defaults=tuple(str(one) for one in defaults),
+        parameters_from=tuple(str(one) for one in parameters_from),
         sets=tuple(sets),
         tags=tags,
         asked=wanted.asked,

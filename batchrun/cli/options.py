@@ -127,13 +127,21 @@ MANIFEST = stacked(
         help="A YAML or JSON file of StartRun fields that every row takes; repeatable, later wins.",
     ),
     option(
+        "--parameters-from",
+        type=Lines(),
+        multiple=True,
+        metavar="FILE",
+        help="A YAML or JSON file of parameters that every row takes, such as a WDL inputs JSON or an nf-core "
+        "params file; repeatable, later wins; over the manifest's own defaults, under --set and the row.",
+    ),
+    option(
         "--set",
         "sets",
         type=Lines(),
         multiple=True,
         metavar="FIELD=VALUE",
         help="A StartRun field that every row takes, such as workflowId=1234567 or parameters.threads:int=8; "
-        "repeatable; over --defaults and the manifest's own defaults, under the row.",
+        "repeatable; over --defaults, the manifest's own defaults and --parameters-from, under the row.",
     ),
     option(
         "--tags/--no-tags",

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import json_document, limits, native, retrying
-from batchrun.manifest.problems import Place, Record, instead, shown, unreadable
+from batchrun.manifest.problems import Record, instead, shown
 from batchrun.manifest.recognised import document as recognised
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.sheets import keys as sheet_keys
-from batchrun.manifest.source import Format, name_of
+from batchrun.manifest.source import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.parts import Part
-    from batchrun.manifest.problems import Problems
+    from batchrun.manifest.problems import Place, Problems
+    from batchrun.manifest.source import Source
     from batchrun.model.retrying import RetryPolicy
 
 _BATCH: Final = frozenset({"batch", "batchName"})
@@ -53,10 +54,10 @@ class Document:
     """A manifest in YAML or JSON, in a stream that can be read twice."""
 
     def __init__(
-        self, stream: BinaryIO, path: str, form: Format, model: RequestModel, problems: Problems
+        self, stream: BinaryIO, source: Source, form: Format, model: RequestModel, problems: Problems
     ) -> None:
         self._stream = stream
-        self._path = path
+        self._source = source
         self._format = form
         self._model = model
         self._problems = problems
@@ -119,45 +120,13 @@ class Document:
         # Only now: what is said of the sheet may stand behind its name.
         yield from files.sheet(sheet, has_rows=has_rows)
 
-    def table(self) -> Record:
-        """
-        Give the whole document as one table: what a file of defaults is.
-
-        Raises:
-            ManifestError: It is none.
-        """
-        fields: dict[str, Part] = {}
-        for part in self._parts():
-            if part.key[:1] == (retrying.KEY,):
-                cure = "put it into the manifest, beside defaults and runs"
-                raise unreadable(part.place, "retry is for all rows, and no field", cure, field=retrying.KEY)
-            if not part.key or part.is_element:
-                cure = "write a table of StartRun fields"
-                raise unreadable(part.place, "defaults are a table", cure)
-            self._problems.extend(part.wrong)
-            fields[part.key[0]] = part
-        places = {
-            (name, *path): place for name, part in fields.items() for path, place in part.places.items()
-        }
-        places |= {(name,): (part.place.line or 1, part.place.column or 1) for name, part in fields.items()}
-        first = next(iter(fields.values()), None)
-        if first is None:
-            raise unreadable(
-                Place(source=name_of(self._path), line=1),
-                "there are no fields",
-                "write a table of StartRun fields",
-            )
-        return Record(
-            fields={name: part.value for name, part in fields.items()}, place=first.place, places=places
-        )
-
     def _parts(self, *, skip_rows: bool = False) -> Iterator[Part]:
         self._stream.seek(0)
         if self._format is Format.YAML:
             from batchrun.manifest import yaml_document  # noqa: PLC0415 (the one user of yaml)
 
-            return yaml_document.parts(self._stream, name_of(self._path), skip_rows=skip_rows)
-        return json_document.parts(self._stream, name_of(self._path))
+            return yaml_document.parts(self._stream, self._source.shown, skip_rows=skip_rows)
+        return json_document.parts(self._stream, self._source.shown)
 
     def _collect(self, found: dict[str, Part]) -> None:
         for part in self._parts(skip_rows=True):
@@ -227,7 +196,7 @@ class Document:
         names = [name for name, _ in self._unknown]
         found = None
         if not self._is_manifest and len(names) <= limits.COLUMNS:
-            found = recognised.words(self._path, self._format, names, _KEYS, self._model)
+            found = recognised.words(self._source, names, _KEYS, self._model)
         if found is not None:
             self._problems.add(self._unknown[0][1], *found)
         else:

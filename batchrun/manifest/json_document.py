@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchrun.manifest.parts import OPENED, STREAMED, Part
+from batchrun.manifest.parts import MANIFEST, Layout, Part
 from batchrun.manifest.problems import Place, problem_at, shown, unreadable
 from batchrun.manifest.strict_json import (
     JsonContentError,
@@ -31,7 +31,7 @@ _BLANK = " \t\r\n"
 _Key = tuple[str, ...]
 
 
-def parts(stream: BinaryIO, source: str) -> Iterator[Part]:
+def parts(stream: BinaryIO, source: str, *, layout: Layout = MANIFEST) -> Iterator[Part]:
     """
     Give the document's parts in their order.
 
@@ -41,17 +41,17 @@ def parts(stream: BinaryIO, source: str) -> Iterator[Part]:
     cursor = _Cursor(TextStream(stream, source), source)
     if not cursor.peek():
         raise cursor.wrong("the document is empty", "write a table with runs, or a list of rows")
-    yield from _value_parts(cursor, ())
+    yield from _value_parts(cursor, (), layout)
     if cursor.peek():
         raise cursor.wrong("there is more after the document", "leave one JSON value in the file")
 
 
-def _value_parts(cursor: _Cursor, key: _Key) -> Iterator[Part]:
+def _value_parts(cursor: _Cursor, key: _Key, layout: Layout) -> Iterator[Part]:
     start = cursor.peek()
-    if start == "[" and key in STREAMED:
+    if start == "[" and key in layout.streamed:
         yield from _elements(cursor, key)
-    elif start == "{" and key in OPENED:
-        yield from _members(cursor, key)
+    elif start == "{" and key in layout.opened:
+        yield from _members(cursor, key, layout)
     else:
         yield cursor.part(key, is_element=False)
 
@@ -70,7 +70,7 @@ def _elements(cursor: _Cursor, key: _Key) -> Iterator[Part]:
             return
 
 
-def _members(cursor: _Cursor, key: _Key) -> Iterator[Part]:
+def _members(cursor: _Cursor, key: _Key, layout: Layout) -> Iterator[Part]:
     seen: dict[str, Place] = {}
     cursor.skip()
     if cursor.peek() == "}":
@@ -78,7 +78,7 @@ def _members(cursor: _Cursor, key: _Key) -> Iterator[Part]:
         return
     while True:
         name = _name(cursor, seen)
-        yield from _value_parts(cursor, (*key, name))
+        yield from _value_parts(cursor, (*key, name), layout)
         if cursor.next_or_end("}"):
             return
 

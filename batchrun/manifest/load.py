@@ -18,9 +18,10 @@ from batchrun.manifest.names import wrong_batch
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.rows import Expander
 from batchrun.manifest.rules import start_run
+from batchrun.manifest.shared_files import defaults_in, parameters_in
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
-from batchrun.manifest.source import STDIN, format_to_read, name_of, opened, place_of, unpacked_name
+from batchrun.manifest.source import STDIN, format_to_read, opened, place_of, unpacked_name
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
 from batchrun.model.retrying import RetryPolicy
@@ -140,7 +141,7 @@ def _spooled(
         document = None
         if not line_files.is_line_format(form):
             copy = stack.enter_context(contextlib.closing(kept(stream, source.shown)))
-            document = Document(copy, source.path, form, model, problems)
+            document = Document(copy, source, form, model, problems)
         head = NO_HEAD if document is None else document.head()
         batch = _batch(source, head, problems)
         # A bad name was told; it must not turn up again in every row.
@@ -153,13 +154,13 @@ def _spooled(
         rows = files.records(stream, name, form) if document is None else document.rows(files)
         _expand(rows if places is None else places.noted(rows), expander, kept_in.spool, problems, name)
         kept_in.own_sheets.seal()
-        read = tuple(path for path in (source.path, *source.defaults, *files.beside_it) if path != STDIN)
+        paths = (source.path, *source.shared_files, *files.beside_it)
         place = place_of(source.path)
         return Manifest(
             batch=batch,
             # Only now: the block may stand after the rows.
             retry=RetryPolicy() if document is None else document.retry,
-            read=read,
+            read=tuple(path for path in paths if path != STDIN),
             place=place,
             is_named_by_place=place is not None and source.batch is None and head.batch is None,
             _spool=kept_in.spool,
@@ -168,10 +169,11 @@ def _spooled(
 
 
 def _defaults(source: Source, head: Head, model: RequestModel, problems: Problems) -> Defaults:
-    files = [_defaults_file(path, source, problems) for path in source.defaults]
+    files = [defaults_in(path, model, problems) for path in source.defaults]
     own = [] if head.defaults is None else [head.defaults]
+    parameters = [parameters_in(path, model, problems) for path in source.parameters_from]
     sets = defaults.from_sets(source.sets, model, problems)
-    return defaults.combined([*files, *own, *sets], model, problems)
+    return defaults.combined([*files, *own, *parameters, *sets], model, problems)
 
 
 def _expand(rows: Iterator[Record], expander: Expander, spool: Spool, problems: Problems, name: str) -> None:
@@ -184,16 +186,6 @@ def _expand(rows: Iterator[Record], expander: Expander, spool: Spool, problems: 
     if is_empty and not problems.total:
         raise unreadable(Place(source=name), "there are no rows", "give at least one run")
     spool.seal()
-
-
-def _defaults_file(path: str, source: Source, problems: Problems) -> Record:
-    form = format_to_read(path)
-    if line_files.is_line_format(form):
-        message = "defaults are a table, which this format cannot hold"
-        raise unreadable(Place(source=name_of(path)), message, "write them as YAML or JSON")
-    model = start_run(own_tags=source.tags)
-    with opened(path) as stream, contextlib.closing(kept(stream, name_of(path))) as copy:
-        return Document(copy, path, form, model, problems).table()
 
 
 def _batch(source: Source, head: Head, problems: Problems) -> str:

@@ -16,13 +16,25 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Path, Place
     from batchrun.model.spec import Json
 
-#: Tables that are opened, so that a list within them is read element by element: it may be long, or each
-#: element wants a place of its own.
-OPENED: Final = frozenset({(), ("batchRunSettings",), ("retry",)})
-#: Lists that are read element by element.
-STREAMED: Final = frozenset(
-    {(), ("runs",), ("batchRunSettings", "inlineSettings"), ("retry",), ("retry", "rules")}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What of a document is read in pieces."""
+
+    #: Tables that are opened, so that a list within them is read element by element: it may be long, or each
+    #: element wants a place of its own.
+    opened: frozenset[tuple[str, ...]]
+    streamed: frozenset[tuple[str, ...]]  #: lists that are read element by element
+
+
+MANIFEST: Final = Layout(
+    opened=frozenset({(), ("batchRunSettings",), ("retry",)}),
+    streamed=frozenset(
+        {(), ("runs",), ("batchRunSettings", "inlineSettings"), ("retry",), ("retry", "rules")}
+    ),
 )
+#: One table: whatever its names are, each value is a whole.
+TABLE: Final = Layout(opened=frozenset({()}), streamed=frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

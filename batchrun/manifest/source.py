@@ -60,8 +60,8 @@ class Source:
     """
     A manifest to read, and what goes with it.
 
-    Precedence, weakest first: ``defaults`` files in their order, the manifest's own ``defaults:``, ``sets``,
-    the row. Tables merge at each step; anything else is replaced.
+    Precedence, weakest first: ``defaults`` files in their order, the manifest's own ``defaults:``,
+    ``parameters_from`` in their order, ``sets``, the row. Tables merge at each step; anything else is replaced.
     """
 
     path: str  #: a path, or ``-`` for stdin
@@ -70,6 +70,7 @@ class Source:
     format: Format | None = None  #: from the extension when None
     batch: str | None = None  #: the batch's name, instead of the manifest's own
     defaults: tuple[str, ...] = ()  #: YAML or JSON files with a table of StartRun fields
+    parameters_from: tuple[str, ...] = ()  #: YAML or JSON files with a table of a workflow's parameters
     sets: tuple[str, ...] = ()  #: ``workflowId=1234567``, ``parameters.threads:int=8``
     tags: bool = True  #: whether batchrun's own tags will be added, and need room
     asked: Asked = _NOTHING_ASKED  #: how to read it, where it is a table
@@ -79,6 +80,11 @@ class Source:
     def shown(self) -> str:
         """What messages call it."""
         return self.name or name_of(self.path)
+
+    @property
+    def shared_files(self) -> tuple[str, ...]:
+        """The files that say something for all rows."""
+        return (*self.defaults, *self.parameters_from)
 
 
 def name_of(path: str) -> str:

@@ -45,7 +45,7 @@ def lines(stream: BinaryIO, source: str, *, cure: str = _IN_ANOTHER) -> Iterator
         if number == 1:
             refuse_binary(raw, source)
         if len(raw) > limits.RECORD:
-            raise _too_long(Place(source=source, line=number), "line")
+            raise too_long(Place(source=source, line=number), "line")
         if len(raw.translate(None, _CONTROL)) != len(raw):
             raise _control_character(raw, offset, Place(source=source, line=number))
         try:
@@ -60,7 +60,8 @@ class TooLongError(ManifestError):
     """A line, an element or a document that is longer than any that makes sense."""
 
 
-def _too_long(place: Place, what: str, limit: int = limits.RECORD) -> TooLongError:
+def too_long(place: Place, what: str, limit: int = limits.RECORD) -> TooLongError:
+    """Build the error for it."""
     size = limit // (1024 * 1024)
     cure = "check that this is the right file: a StartRun request cannot carry that much"
     return TooLongError([problem_at(place, f"a {what} of more than {size} MiB", cure)])
@@ -105,7 +106,7 @@ def _copy(stream: BinaryIO, copy: IO[bytes], source: str) -> None:
             refuse_binary(piece, source)
         size += len(piece)
         if size > limits.DOCUMENT:
-            raise _too_long(Place(source=source), "document", limits.DOCUMENT)
+            raise too_long(Place(source=source), "document", limits.DOCUMENT)
         _write(copy, piece)
         if b"\0" in piece:
             break  # Whoever reads the copy meets the NUL and names its line; /dev/zero ends here.
@@ -156,7 +157,7 @@ class TextStream:
         self._line += text.count("\n")
         self._since_element += len(text)
         if self._since_element > limits.RECORD + 2 * _PIECE:
-            raise _too_long(Place(source=self._source, line=self._line), "row or value")
+            raise too_long(Place(source=self._source, line=self._line), "row or value")
         return text or (self.read(size) if raw else "")
 
     def _decoded(self, raw: bytes) -> str:

@@ -15,7 +15,7 @@ import yaml
 
 from batchrun.manifest import limits
 from batchrun.manifest.nesting import is_deep
-from batchrun.manifest.parts import OPENED, STREAMED, Part
+from batchrun.manifest.parts import MANIFEST, Layout, Part
 from batchrun.manifest.problems import Place, printable, problem_at, shown, unreadable
 from batchrun.manifest.scalars import Plain
 from batchrun.manifest.text_input import TextStream
@@ -42,7 +42,9 @@ _CURE: Final = (
 )
 
 
-def parts(stream: BinaryIO, source: str, *, skip_rows: bool = False) -> Iterator[Part]:
+def parts(
+    stream: BinaryIO, source: str, *, skip_rows: bool = False, layout: Layout = MANIFEST
+) -> Iterator[Part]:
     """
     Give the document's parts in their order, those that are rows only where they are wanted.
 
@@ -50,16 +52,16 @@ def parts(stream: BinaryIO, source: str, *, skip_rows: bool = False) -> Iterator
         ManifestError: It is not YAML, or not the YAML we take.
     """
     with contextlib.closing(_Reader(TextStream(stream, source), source, skip_rows=skip_rows)) as reader:
-        yield from _document_parts(reader, source)
+        yield from _document_parts(reader, source, layout)
 
 
-def _document_parts(reader: _Reader, source: str) -> Iterator[Part]:
+def _document_parts(reader: _Reader, source: str, layout: Layout) -> Iterator[Part]:
     reader.take()  # the stream's start
     if isinstance(reader.take(), yaml.StreamEndEvent):
         place = Place(source=source, line=1)
         raise unreadable(place, "the document is empty", "write a table with runs, or a list of rows")
     start = reader.take()
-    yield from _node_parts(reader, start, ())
+    yield from _node_parts(reader, start, (), layout)
     if reader.skip_rows:
         return
     reader.take()  # the document's end
@@ -85,16 +87,16 @@ def _place(source: str, mark: Any) -> Place:
     return Place(source=source, line=mark.line + 1, column=mark.column + 1)
 
 
-def _node_parts(reader: _Reader, event: Any, key: tuple[str, ...]) -> Iterator[Part]:
+def _node_parts(reader: _Reader, event: Any, key: tuple[str, ...], layout: Layout) -> Iterator[Part]:
     if isinstance(event, yaml.SequenceStartEvent) and reader.skip_rows and not key:
         return
-    if isinstance(event, yaml.SequenceStartEvent) and key in STREAMED:
+    if isinstance(event, yaml.SequenceStartEvent) and key in layout.streamed:
         reader.check_tag(event)
         yield from _elements(reader, event, key)
-    elif isinstance(event, yaml.MappingStartEvent) and key in OPENED:
+    elif isinstance(event, yaml.MappingStartEvent) and key in layout.opened:
         reader.check_tag(event)
         for name, value_event in reader.members():
-            yield from _node_parts(reader, value_event, (*key, name))
+            yield from _node_parts(reader, value_event, (*key, name), layout)
     else:
         yield reader.part(event, key, is_element=False)
 

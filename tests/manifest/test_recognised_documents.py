@@ -29,16 +29,16 @@ S1,P,
 """
 #: Per kind: text, ending, what it is told to be, and what the cure has.
 DOCUMENTS = {
-    "a request": (json.dumps(REQUEST), ".json", "a StartRun request", "check MANIFEST --defaults "),
+    "a request": (json.dumps(REQUEST), ".json", "a StartRun request", " --defaults "),
     "with its requestId": (
         json.dumps({"requestId": "1", **REQUEST}),
         ".json",
         "a StartRun request",
         "remove requestId from ",
     ),
-    "defaults": ("workflowId: 1\nroleArn: x\n", ".yaml", "a file of defaults", "check MANIFEST --defaults "),
-    "inputs": (json.dumps(WDL), ".json", "parameters of a workflow", '--set "parameters:json=$(cat '),
-    "inputs in YAML": ("a: 1\nb: 2\n", ".yaml", "parameters of a workflow", "under parameters: in a file"),
+    "defaults": ("workflowId: 1\nroleArn: x\n", ".yaml", "a file of defaults", "check MANIFEST "),
+    "inputs": (json.dumps(WDL), ".json", "parameters of a workflow", " --parameters-from "),
+    "inputs in YAML": ("a: 1\nb: 2\n", ".yaml", "parameters of a workflow", " --parameters-from "),
 }
 
 
@@ -79,12 +79,7 @@ def in_shell(command: str, folder: pathlib.Path) -> subprocess.CompletedProcess[
 @pytest.mark.parametrize("content", [REQUEST, WDL])
 def test_the_command_for_one_run_is_one_that_runs(problems_of, tmp_path: pathlib.Path, content):
     (problem,) = problems_of(json.dumps(content), ".json")
-    options = "" if content is REQUEST else " --set workflowId=1 --set roleArn=arn:aws:iam::1:role/o"
-    options += "" if content is REQUEST else " --set outputUri=s3://lab/"
-    done = in_shell(
-        problem.cure.partition("for one run, run: " if options else "one run of it, run: ")[2] + options,
-        tmp_path,
-    )
+    done = in_shell(problem.cure.rpartition(", run: ")[2], tmp_path)
     assert (done.returncode, done.stdout) == (0, "m: 1 row, no problems found\n"), done.stderr
 
 

@@ -40,6 +40,7 @@ def source(options: Mapping[str, Any]) -> Source:
         format=Format(chosen) if chosen else None,
         batch=options["batch"],
         defaults=tuple(options["defaults"]),
+        parameters_from=tuple(options["parameters_from"]),
         sets=tuple(options["sets"]),
         tags=options["tags"],
         asked=_asked(options),
@@ -109,7 +110,7 @@ def loaded_folder(
     Raises:
         ManifestError: Any of them has problems; it has those of all.
     """
-    others = [*wanted.defaults, *besides]
+    others = [*wanted.shared_files, *besides]
     with ExitStack() as stack:
         try:
             for path in () if quiet else defaults_in(wanted.path, besides=others):

@@ -28,14 +28,20 @@ _AS_PARAMETERS: Final = "--columns-as-parameters"
 
 def again(source: Source, options: Iterable[str]) -> str:
     """Write the command that reads the source once more, with options added."""
+    return shlex.join(["batchrun", source.verb, source.path, *_given(source), *options])
+
+
+def _given(source: Source) -> list[str]:
+    """Return the options that it was read with."""
     given = [text for path in source.defaults for text in ("--defaults", path)]
+    given += [text for path in source.parameters_from for text in ("--parameters-from", path)]
     given += [text for text in source.sets for text in ("--set", text)]
     given += [] if source.batch is None else ["--batch", source.batch]
     given += [] if source.format is None else ["--format", source.format.value]
     given += [] if source.asked.delimiter is None else ["--delimiter", source.asked.delimiter]
     given += [] if source.asked.encoding is None else ["--encoding", source.asked.encoding]
     given += [] if source.asked.header is None else ["--header", ",".join(source.asked.header)]
-    return shlex.join(["batchrun", source.verb, source.path, *given, *options])
+    return given
 
 
 def each_row(header: Sequence[str], one: Identity) -> list[str]:

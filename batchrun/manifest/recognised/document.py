@@ -7,73 +7,69 @@ Belongs here: what a document looks like by its names, and what takes it. Does n
 
 from __future__ import annotations
 
-import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest.problems import nearest
+from batchrun.manifest.problems import printable
+from batchrun.manifest.recognised import command
+from batchrun.manifest.recognised.kinds import is_field, is_slip
 from batchrun.manifest.source import STDIN, Format
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from batchrun.manifest.model_check import RequestModel
+    from batchrun.manifest.source import Source
 
 #: What is of one run, and hardly ever of all.
 _OF_ONE_RUN: Final = frozenset({"name", "parameters", "requestId"})
-_ONE_ROW: Final = """echo '{"id": "1"}' | batchrun check - --format jsonl --batch"""
-_GUESSES: Final = 20
+_NO_MANIFEST: Final = "this is no manifest but"
+_FROM: Final = "--parameters-from"
 
 
 def words(
-    path: str, form: Format, names: Sequence[str], keys: Collection[str], model: RequestModel
+    source: Source, names: Sequence[str], keys: Collection[str], model: RequestModel
 ) -> tuple[str, str] | None:
     """
     Say what a document without any of a manifest's keys is, and the cure; None where its names do not tell.
 
     Args:
-        path: Where it is, or ``-``.
-        form: How it is written.
+        source: Where it is, and what it was read with.
         names: Its names at the top.
         keys: What a manifest has there.
         model: What StartRun takes.
     """
-    is_known = {name for name in names if name in model.fields or name == "requestId"}
-    if (
-        path == STDIN
-        or not names
-        or any(nearest(name, keys) for name in names[:_GUESSES] if name not in is_known)
-    ):
+    known = {name for name in names if is_field(name, model)}
+    if source.path == STDIN or not names or is_slip((name for name in names if name not in known), keys):
         return None
-    file, batch = shlex.quote(path), shlex.quote(Path(path).stem)
-    if not is_known:
-        return _parameters(file, batch, form) if len(names) > 1 or "." in names[0] else None
-    if len(is_known) < len(names):
+    if not known:
+        return _parameters(source) if len(names) > 1 or "." in names[0] else None
+    if len(known) < len(names):
         return None
-    if "requestId" in is_known:
-        return "this is no manifest but a StartRun request", f"{_without_id(file)}; {_as_defaults(file)}"
-    if _OF_ONE_RUN.isdisjoint(is_known):
-        return "this is no manifest but a file of defaults: fields of StartRun, and no runs", _as_defaults(
-            file
-        )
-    one = f"for one run of it, run: {_ONE_ROW} {batch} --defaults {file}"
-    return "this is no manifest but a StartRun request", f"{_as_defaults(file)}; {one}"
+    as_defaults = f"give the file that has the runs, and this one beside it: {_beside(source, '--defaults')}"
+    if "requestId" in known:
+        without = f"remove requestId from {printable(source.path, None)}, batchrun makes it itself"
+        return f"{_NO_MANIFEST} a StartRun request", f"{without}; {as_defaults}"
+    if _OF_ONE_RUN.isdisjoint(known):
+        return f"{_NO_MANIFEST} a file of defaults: fields of StartRun, and no runs", as_defaults
+    one = f"for one run of it, run: {_one_row(source, '--defaults')}"
+    return f"{_NO_MANIFEST} a StartRun request", f"{as_defaults}; {one}"
 
 
-def _as_defaults(file: str) -> str:
-    return (
-        f"give the file that has the runs, and this one beside it: batchrun check MANIFEST --defaults {file}"
-    )
+def _parameters(source: Source) -> tuple[str, str]:
+    rows = f"for all rows of a manifest, run: {_beside(source, _FROM)}"
+    message = f"{_NO_MANIFEST} has parameters of a workflow, such as a WDL inputs JSON"
+    return message, f"{rows}; for one run, run: {_one_row(source, _FROM)}"
 
 
-def _without_id(file: str) -> str:
-    return f"remove requestId from {file}, batchrun makes it itself"
+def _beside(source: Source, option: str) -> str:
+    """Write the command for all rows of a manifest to which the file is given with an option."""
+    rows = replace(source, path="MANIFEST", format=None, batch=None)
+    return printable(command.again(rows, [option, source.path]), None)
 
 
-def _parameters(file: str, batch: str, form: Format) -> tuple[str, str]:
-    message = "this is no manifest but has parameters of a workflow, such as a WDL inputs JSON"
-    beside = "put them under parameters: in a file of defaults"
-    if form is not Format.JSON:
-        return message, f"{beside}, and give that with --defaults beside the file that has the runs"
-    taken = f'--set "parameters:json=$(cat {file})"'
-    return message, f"add to the command for your rows: {taken}; for one run, run: {_ONE_ROW} {batch} {taken}"
+def _one_row(source: Source, option: str) -> str:
+    """Write the command for one row that has nothing but what the file says."""
+    row = replace(source, path=STDIN, format=Format.JSONL, batch=source.batch or Path(source.path).stem)
+    return printable(f"echo '{{\"id\": \"1\"}}' | {command.again(row, [option, source.path])}", None)

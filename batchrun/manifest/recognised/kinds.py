@@ -1,11 +1,14 @@
 """
-What kind of table a header is of.
+What kind of table a header is of, and what kind of document a set of names.
 
-Belongs here: whose tables have which columns, and whether columns are a manifest's. Does not: cells.
+Belongs here: whose tables have which columns, whether columns are a manifest's, and whether names are fields
+or parameters. Does not: cells.
 """
 
 from __future__ import annotations
 
+import enum
+import itertools
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +17,7 @@ from batchrun.manifest.model_check import REQUEST_ID
 from batchrun.manifest.problems import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from batchrun.manifest.model_check import RequestModel
 
@@ -33,8 +36,37 @@ _FILE: Final = re.compile(
     r"(?:\.(?:gz|bgz|bz2|zst))?",
     re.DOTALL | re.IGNORECASE,
 )
+#: Fields that hardly any workflow has parameters of the names of.
+_TELLING: Final = frozenset({"workflowId", "runId", "roleArn", "outputUri", "parameters"})
 #: Unknown names that are held against the fields: to guess what was meant takes time.
 _GUESSES: Final = 20
+
+
+class DocumentKind(enum.Enum):
+    """What the names of a table are."""
+
+    REQUEST = "request"  #: fields of StartRun, those among them that tell
+    PARAMETERS = "parameters"  #: a workflow's own: no field among them
+    EITHER = "either"  #: names that may be fields, and none that tells
+
+
+def document_kind(names: Iterable[str], model: RequestModel) -> DocumentKind:
+    """Tell what a table is by its names."""
+    fields = {name for name in names if is_field(name, model)}
+    if not fields:
+        return DocumentKind.PARAMETERS
+    return DocumentKind.EITHER if fields.isdisjoint(_TELLING) else DocumentKind.REQUEST
+
+
+def is_field(name: str, model: RequestModel) -> bool:
+    """Tell whether StartRun has a field of that name, the one that batchrun fills in itself included."""
+    return name in model.fields or name == REQUEST_ID
+
+
+def is_slip(names: Iterable[str], known: Iterable[str]) -> bool:
+    """Tell whether one of the first names looks like a known one that was meant."""
+    of = list(known)
+    return any(nearest(name, of) is not None for name in itertools.islice(names, _GUESSES))
 
 
 def kind_of(header: Sequence[str]) -> str | None:
@@ -52,12 +84,12 @@ def is_file(text: str) -> bool:
 def is_foreign(header: Sequence[str], model: RequestModel) -> bool:
     """Tell whether most columns but ``id`` are nobody's fields, and do not look like a slip either."""
     others = [name for name in header if name != "id"]
-    unknown = [name for name in others if not _is_field(name, model)]
+    unknown = [name for name in others if not _is_column(name, model)]
     slips = sum(nearest(name.partition(".")[0], model.fields) is not None for name in unknown[:_GUESSES])
     return len(unknown) - 2 * slips > len(others) - len(unknown)
 
 
-def _is_field(header: str, model: RequestModel) -> bool:
+def _is_column(header: str, model: RequestModel) -> bool:
     try:
         column(header, model)
     except ColumnError:

@@ -110,8 +110,30 @@ SHEET = stacked(
     ),
 )
 
+
+def _one_manifest(_context: click.Context, _parameter: click.Parameter, paths: tuple[str, ...]) -> str | None:
+    """Give the one path; click cannot say why the shell made several of a pattern."""
+    if len(paths) > 1:
+        raise click.UsageError(
+            f"one MANIFEST is taken, and there are {len(paths)}; give a folder, or a pattern in quotes with "
+            "--each-file"
+        )
+    return paths[0] if paths else None
+
+
 MANIFEST = stacked(
-    click.argument("manifest", metavar="MANIFEST", shell_complete=files),
+    click.argument(
+        "manifest", metavar="MANIFEST", nargs=-1, callback=_one_manifest, required=False, shell_complete=files
+    ),
+    option(
+        "--each-file",
+        metavar="PATTERN",
+        envvar=None,
+        show_envvar=False,
+        help="In place of MANIFEST: each of these JSON or YAML files is one run, its parameters or a whole "
+        "StartRun request, such as 'inputs/*.json'; the id is the file's name, or where {id} stands: "
+        "'samples/{id}/inputs.json'.",
+    ),
     option(
         "--format",
         "manifest_format",
@@ -131,8 +153,9 @@ MANIFEST = stacked(
         type=Lines(),
         multiple=True,
         metavar="FILE",
-        help="A YAML or JSON file of parameters that every row takes, such as a WDL inputs JSON or an nf-core "
-        "params file; repeatable, later wins; over the manifest's own defaults, under --set and the row.",
+        help="A YAML or JSON file of parameters that every row takes, such as a WDL inputs JSON or an "
+        "nf-core params file; repeatable, later wins; over the manifest's own defaults, under --set and the "
+        "row.",
     ),
     option(
         "--set",

@@ -109,9 +109,9 @@ class Retry(click.ParamType[RetryRule]):
         return RetryRule(reason=reason, times=int(times))
 
 
-def is_folder(path: str) -> bool:
+def is_folder(path: str | None) -> bool:
     """Tell whether *path* is a folder; of what cannot be found out, whoever opens it says why."""
-    return os.path.isdir(path)  # noqa: PTH112 (a Path raises where it may not look)
+    return path is not None and os.path.isdir(path)  # noqa: PTH112 (a Path raises where it may not look)
 
 
 def seconds(value: float) -> str:

@@ -97,7 +97,7 @@ class LineFiles:
         wanted = laid_over(keys.wanted(), self._source.sheet, self._problems)
         asked = keys.asked(self._source.asked)
         if named is None:
-            self._refuse_options()
+            self.refuse_options()
             return
         if has_rows:
             cure = (
@@ -120,8 +120,13 @@ class LineFiles:
         with reading.table(stream, name, form, asked, self._problems) as table:
             yield from self._sheets.records(table, wanted)
 
-    def _refuse_options(self) -> None:
-        """Refuse options that are for a sheet where there was none."""
+    def refuse_options(self) -> None:
+        """
+        Refuse options that are for a sheet where there was none.
+
+        Raises:
+            ManifestError: There are such options.
+        """
         if self._source.sheet and not self._has_sheet:
             place = Place(source=name_of(self._source.path))
             message = (

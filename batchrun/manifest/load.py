@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import defaults, line_files
 from batchrun.manifest.document import NO_HEAD, Document
+from batchrun.manifest.each_file import EachFile, batch_of
 from batchrun.manifest.names import wrong_batch
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.rows import Expander
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.defaults import Defaults
     from batchrun.manifest.document import Head
+    from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.places import RowPlaces
     from batchrun.manifest.problems import Record
-    from batchrun.manifest.source import Source
+    from batchrun.manifest.source import Format, Source
     from batchrun.model.spec import Spec
     from batchrun.ports.own_sheets import OwnSheet
 
@@ -130,19 +132,59 @@ class _Kept:
     own_sheets: OwnSheets
 
 
+class _Input(Protocol):
+    """What has the rows, in whatever form."""
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """What it says of retries, once its rows were gone through."""
+
+    def head(self) -> Head:
+        """Return what all rows need."""
+
+    def rows(self, files: LineFiles) -> Iterator[Record]:
+        """Give each row; *files* reads what has a row on each line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lines:
+    """A file in one of the formats that have nothing but rows."""
+
+    stream: BinaryIO
+    name: str
+    form: Format
+    retry: RetryPolicy = RetryPolicy()  # noqa: RUF009 (it is frozen)
+
+    def head(self) -> Head:
+        return NO_HEAD
+
+    def rows(self, files: LineFiles) -> Iterator[Record]:
+        return files.records(self.stream, self.name, self.form)
+
+
+@contextlib.contextmanager
+def _input(source: Source, stdin: BinaryIO | None, problems: Problems) -> Iterator[_Input]:
+    """Open what the source names."""
+    if source.is_each_file:
+        yield EachFile(source, start_run(own_tags=source.tags), problems)
+        return
+    form = format_to_read(source.path, source.format)
+    with opened(source.path, stdin) as stream:
+        if line_files.is_line_format(form):
+            yield _Lines(stream=stream, name=source.shown, form=form)
+            return
+        with contextlib.closing(kept(stream, source.shown)) as copy:
+            # Only now: loading the model takes longer than finding out that there is no such file.
+            yield Document(copy, source, form, start_run(own_tags=source.tags), problems)
+
+
 def _spooled(
     source: Source, stdin: BinaryIO | None, kept_in: _Kept, problems: Problems, places: RowPlaces | None
 ) -> Manifest:
     """Read everything, and keep it as long as nothing is wrong."""
-    form = format_to_read(source.path, source.format)
-    with opened(source.path, stdin) as stream, contextlib.ExitStack() as stack:
-        # Only now: loading it takes longer than finding out that there is no such file.
+    with _input(source, stdin, problems) as given:
         model = start_run(own_tags=source.tags)
-        document = None
-        if not line_files.is_line_format(form):
-            copy = stack.enter_context(contextlib.closing(kept(stream, source.shown)))
-            document = Document(copy, source, form, model, problems)
-        head = NO_HEAD if document is None else document.head()
+        head = given.head()
         batch = _batch(source, head, problems)
         # A bad name was told; it must not turn up again in every row.
         usable = "batch" if wrong_batch(batch) else batch
@@ -150,17 +192,17 @@ def _spooled(
         expander = Expander(batch=usable, model=model, defaults=combined, problems=problems)
         sheets = Sheets(batch=usable, model=model, problems=problems, own_sheets=kept_in.own_sheets)
         files = line_files.LineFiles(source, model, sheets, problems, stdin)
-        name = source.shown
-        rows = files.records(stream, name, form) if document is None else document.rows(files)
-        _expand(rows if places is None else places.noted(rows), expander, kept_in.spool, problems, name)
+        rows = given.rows(files)
+        noted = rows if places is None else places.noted(rows)
+        _expand(noted, expander, kept_in.spool, problems, source.shown)
         kept_in.own_sheets.seal()
-        paths = (source.path, *source.shared_files, *files.beside_it)
-        place = place_of(source.path)
+        own = () if source.is_each_file else (source.path,)
+        place = str(Path(source.path).absolute()) if source.is_each_file else place_of(source.path)
         return Manifest(
             batch=batch,
             # Only now: the block may stand after the rows.
-            retry=RetryPolicy() if document is None else document.retry,
-            read=tuple(path for path in paths if path != STDIN),
+            retry=given.retry,
+            read=tuple(path for path in (*own, *source.shared_files, *files.beside_it) if path != STDIN),
             place=place,
             is_named_by_place=place is not None and source.batch is None and head.batch is None,
             _spool=kept_in.spool,
@@ -204,4 +246,5 @@ def _batch_and_place(source: Source, head: Head) -> tuple[str, Place]:
     if source.path == STDIN:
         place = Place(source=source.shown)
         raise unreadable(place, "the batch has no name", "give --batch, or batch: in the manifest")
-    return Path(unpacked_name(source.path)).stem, Place(source=source.path)
+    name = batch_of(source.path) if source.is_each_file else Path(unpacked_name(source.path)).stem
+    return name, Place(source=source.path)

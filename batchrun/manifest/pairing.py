@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.names import wrong_name
 from batchrun.manifest.problems import Place, printable, shown, unreadable
+from batchrun.manifest.sorting import natural
 from batchrun.manifest.written_rows import Row
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ class Pairs:
 
     def _parameters(self, files: dict[Groups, File]) -> dict[str, Json]:
         parameters: dict[str, Json] = {}
-        for values in sorted(files, key=_natural):
+        for values in sorted(files, key=lambda values: [natural(value) for value in values]):
             name, uri = self.naming.parameter_of(values), files[values].uri
             if not self.naming.is_list:
                 parameters[name] = uri
@@ -244,11 +245,3 @@ _CLASH_CURE: Final = "put one more group into --parameter, or collect the files 
 
 def _quoted(file: File) -> str:
     return f"'{printable(file.uri, 200)}'"
-
-
-def _natural(values: Groups) -> list[list[tuple[int, str]]]:
-    """Sort L10 behind L9."""
-    return [
-        [(len(part.lstrip("0")), part) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", v)]
-        for v in values
-    ]

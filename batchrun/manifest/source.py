@@ -61,10 +61,12 @@ class Source:
     A manifest to read, and what goes with it.
 
     Precedence, weakest first: ``defaults`` files in their order, the manifest's own ``defaults:``,
-    ``parameters_from`` in their order, ``sets``, the row. Tables merge at each step; anything else is replaced.
+    ``parameters_from`` files in theirs, ``sets``, the row. Tables merge at each step; anything else is
+    replaced.
     """
 
     path: str  #: a path, or ``-`` for stdin
+    is_each_file: bool = False  #: whether it is a pattern for the paths of files, of which each is a run
     verb: str = "check"  #: what was typed after ``batchrun``, for messages that say what to type next
     name: str | None = None  #: what messages call it, where that is not its path
     format: Format | None = None  #: from the extension when None

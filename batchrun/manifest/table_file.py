@@ -47,7 +47,7 @@ def table(path: str, what: str, cure: str, problems: Problems, form: Format | No
         problems.extend(part.wrong)
         parts[part.key[0]] = part
     if not parts:
-        raise unreadable(place, "the table is empty", cure)
+        raise unreadable(place, "there are no fields", cure)
     places = {(name, *inner): at for name, part in parts.items() for inner, at in part.places.items()}
     places |= {(name,): (part.place.line or 1, part.place.column or 1) for name, part in parts.items()}
     fields = {name: part.value for name, part in parts.items()}

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+import shlex
 import urllib.request
 from typing import Any
 
 from tests.cli.conftest import DEFAULTS, Shell, Simulated
 
 FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s")
+START_RUN = """\
+{
+  "logLevel": "ALL",
+  "name": "mutect-241002",
+  "outputUri": "s3://lab-genomics/output/",
+  "parameters": {"tumor": "s3://lab/t.bam", "normal": "s3://lab/n.bam"},
+  "retentionMode": "RETAIN",
+  "roleArn": "arn:aws:iam::123456789012:role/omics",
+  "storageType": "DYNAMIC",
+  "tags": {"project": "241002"},
+  "workflowId": "1234567"
+}
+"""
 PARAMS = "input: s3://lab/sheets/run7.csv\ngenome: GRCh38\nskip_qc: true\nmax_memory: 128.GB\n"
 
 
@@ -37,3 +51,48 @@ def test_an_nf_core_params_file_reaches_every_run(shell: Shell, simulate):
     assert found["A"]["parameters"] == {**sent, "genome": "GRCh38"}
     assert found["B"]["parameters"] == {**sent, "genome": "T2T"}
     assert found["A"]["outputUri"] == "s3://lab-results/rows/A/"
+
+
+def test_a_start_run_json_runs_by_the_command_that_its_message_has(shell: Shell, simulate):
+    shell.write("start-run.json", START_RUN)
+    simulated = simulate("--time-scale", "0.0002")
+    told = shell.run("run", "start-run.json", "--endpoint-url", simulated.url, *FAST)
+    assert told.returncode == 2
+    assert "1 problem; nothing was submitted" in told.stderr
+    typed = shlex.split(told.stderr.splitlines()[0].partition(", run: ")[2])
+    assert typed == ["batchrun", "run", "--each-file", "start-run.json"]
+    found = launched(shell, simulated, *typed[2:])
+    wanted = json.loads(START_RUN)
+    tags = wanted.pop("tags")
+    assert {name: found["start-run"].get(name) for name in wanted} == wanted
+    assert found["start-run"]["tags"].items() >= tags.items()
+    assert [row["name"] for row in shell.results("start-run.results.csv")] == ["mutect-241002"]
+
+
+def test_several_inputs_jsons_are_one_run_each_and_the_same_command_resumes(shell: Shell, simulate):
+    shell.write("lab.yaml", DEFAULTS)
+    (shell.folder / "inputs").mkdir()
+    for number in (1, 2, 10):
+        shell.write(f"inputs/S{number}.inputs.json", json.dumps({"P.bam": f"s3://lab/{number}.bam", "P.n": number}))
+    simulated = simulate("--time-scale", "0.0002")
+    command = ["--each-file", "inputs/*.json", "--defaults", "lab.yaml"]
+    found = launched(shell, simulated, *command)
+    assert found["S10"]["parameters"] == {"P.bam": "s3://lab/10.bam", "P.n": 10}
+    assert found["S10"]["name"] == "inputs-S10"
+    assert [row["id"] for row in shell.results("inputs.results.csv")] == ["S1", "S2", "S10"]
+    assert len(launched(shell, simulated, *command)) == 3
+    planned = shell.run("plan", *command)
+    assert "3 unchanged" in planned.stdout
+
+
+def test_the_shell_that_made_several_of_a_pattern_is_told(shell: Shell):
+    for name in "abc":
+        shell.write(f"{name}.json", "{}")
+    for arguments, said in (
+        (["--each-file", "a.json", "b.json"], "--each-file stands in place of a MANIFEST"),
+        (["--each-file", "a.json", "b.json", "c.json"], "one MANIFEST is taken, and there are 2"),
+        ([], "give a MANIFEST, or files of one run each"),
+    ):
+        done = shell.run("check", *arguments)
+        assert done.returncode == 2
+        assert said in done.stderr

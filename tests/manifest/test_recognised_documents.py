@@ -29,12 +29,12 @@ S1,P,
 """
 #: Per kind: text, ending, what it is told to be, and what the cure has.
 DOCUMENTS = {
-    "a request": (json.dumps(REQUEST), ".json", "a StartRun request", " --defaults "),
+    "a request": (json.dumps(REQUEST), ".json", "a StartRun request", "batchrun check --each-file "),
     "with its requestId": (
         json.dumps({"requestId": "1", **REQUEST}),
         ".json",
         "a StartRun request",
-        "remove requestId from ",
+        "batchrun check --each-file ",
     ),
     "defaults": ("workflowId: 1\nroleArn: x\n", ".yaml", "a file of defaults", "check MANIFEST "),
     "inputs": (json.dumps(WDL), ".json", "parameters of a workflow", " --parameters-from "),

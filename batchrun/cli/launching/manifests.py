@@ -33,9 +33,10 @@ _PASSED_OVER: Final = "{} is passed over: it has defaults, and no rows; --defaul
 
 def source(options: Mapping[str, Any]) -> Source:
     """Make the source that the options describe."""
-    chosen = options["manifest_format"]
+    chosen, pattern = options["manifest_format"], options["each_file"]
     return Source(
-        path=options["manifest"],
+        path=_path(options["manifest"], pattern),
+        is_each_file=pattern is not None,
         verb=_verb(),
         format=Format(chosen) if chosen else None,
         batch=options["batch"],
@@ -46,6 +47,17 @@ def source(options: Mapping[str, Any]) -> Source:
         asked=_asked(options),
         sheet=_sheet(options),
     )
+
+
+def _path(manifest: str | None, pattern: str | None) -> str:
+    if manifest is not None and pattern is not None:
+        raise UsageError(
+            "--each-file stands in place of a MANIFEST; put its pattern into quotes, or the shell takes it"
+        )
+    path = manifest or pattern
+    if path is None:
+        raise UsageError("give a MANIFEST, or files of one run each with --each-file 'inputs/*.json'")
+    return path
 
 
 def _verb() -> str:

@@ -32,6 +32,7 @@ REFUSED: Final = {
     "yes": "whoever is asked must answer",
     "force": "what is replaced is said each time",
     "dry-run": "a verb that does nothing must not be a habit",
+    "each-file": "what is run is said each time",
     "ids": "which rows are meant is said each time",
     "ids-from": "which rows are meant is said each time",
     "where": "which rows are meant is said each time",

@@ -28,7 +28,8 @@ _AS_PARAMETERS: Final = "--columns-as-parameters"
 
 def again(source: Source, options: Iterable[str]) -> str:
     """Write the command that reads the source once more, with options added."""
-    return shlex.join(["batchrun", source.verb, source.path, *_given(source), *options])
+    path = ["--each-file", source.path] if source.is_each_file else [source.path]
+    return shlex.join(["batchrun", source.verb, *path, *_given(source), *options])
 
 
 def _given(source: Source) -> list[str]:

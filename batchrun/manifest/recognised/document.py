@@ -8,13 +8,12 @@ Belongs here: what a document looks like by its names, and what takes it. Does n
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable
 from batchrun.manifest.recognised import command
 from batchrun.manifest.recognised.kinds import is_field, is_slip
-from batchrun.manifest.source import STDIN, Format
+from batchrun.manifest.source import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 #: What is of one run, and hardly ever of all.
 _OF_ONE_RUN: Final = frozenset({"name", "parameters", "requestId"})
 _NO_MANIFEST: Final = "this is no manifest but"
-_FROM: Final = "--parameters-from"
 
 
 def words(
@@ -48,19 +46,15 @@ def words(
     if len(known) < len(names):
         return None
     as_defaults = f"give the file that has the runs, and this one beside it: {_beside(source, '--defaults')}"
-    if "requestId" in known:
-        without = f"remove requestId from {printable(source.path, None)}, batchrun makes it itself"
-        return f"{_NO_MANIFEST} a StartRun request", f"{without}; {as_defaults}"
     if _OF_ONE_RUN.isdisjoint(known):
         return f"{_NO_MANIFEST} a file of defaults: fields of StartRun, and no runs", as_defaults
-    one = f"for one run of it, run: {_one_row(source, '--defaults')}"
-    return f"{_NO_MANIFEST} a StartRun request", f"{as_defaults}; {one}"
+    return f"{_NO_MANIFEST} a StartRun request", f"for its run, run: {_its_run(source)}"
 
 
 def _parameters(source: Source) -> tuple[str, str]:
-    rows = f"for all rows of a manifest, run: {_beside(source, _FROM)}"
+    rows = f"for all rows of a manifest, run: {_beside(source, '--parameters-from')}"
     message = f"{_NO_MANIFEST} has parameters of a workflow, such as a WDL inputs JSON"
-    return message, f"{rows}; for one run, run: {_one_row(source, _FROM)}"
+    return message, f"{rows}; for one run, run: {_its_run(source)}"
 
 
 def _beside(source: Source, option: str) -> str:
@@ -69,7 +63,6 @@ def _beside(source: Source, option: str) -> str:
     return printable(command.again(rows, [option, source.path]), None)
 
 
-def _one_row(source: Source, option: str) -> str:
-    """Write the command for one row that has nothing but what the file says."""
-    row = replace(source, path=STDIN, format=Format.JSONL, batch=source.batch or Path(source.path).stem)
-    return printable(f"echo '{{\"id\": \"1\"}}' | {command.again(row, [option, source.path])}", None)
+def _its_run(source: Source) -> str:
+    """Write the command that takes the file as one run."""
+    return printable(command.again(replace(source, is_each_file=True), ()), None)

@@ -1,0 +1,166 @@
+"""
+Several files, each of which is one run: ``--each-file 'inputs/*.json'``.
+
+Belongs here: which files a pattern means, the id that each file's name makes, and what a file is: the
+parameters of a run, or a whole StartRun request. Does not: reading a file (``table_file``).
+"""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import ManifestError
+from batchrun.manifest.document import NO_HEAD
+from batchrun.manifest.model_check import REQUEST_ID
+from batchrun.manifest.problems import Place, printable, shown, unreadable
+from batchrun.manifest.recognised.kinds import DocumentKind, document_kind
+from batchrun.manifest.sorting import natural
+from batchrun.manifest.source import unpacked_name
+from batchrun.manifest.table_file import table
+from batchrun.model.retrying import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from batchrun.manifest.document import Head
+    from batchrun.manifest.line_files import LineFiles
+    from batchrun.manifest.model_check import RequestModel
+    from batchrun.manifest.problems import Problems, Record
+    from batchrun.manifest.source import Source
+    from batchrun.model.spec import Json
+
+#: Where the id stands in a pattern, if not in the whole of a file's name.
+_ID: Final = "{id}"
+#: What files of inputs are called before their extension, by habit.
+_HABITS: Final = (".inputs", ".params")
+_PARAMETERS: Final = "parameters"
+_WHAT: Final = ("a run is", "write a StartRun request, or the parameters of its workflow")
+_ANY_DEPTH: Final = "**"
+_OPTION: Final = Place(source="--each-file")
+
+
+class EachFile:
+    """The files that a pattern means, as rows."""
+
+    def __init__(self, source: Source, model: RequestModel, problems: Problems) -> None:
+        self._source = source
+        self._model = model
+        self._problems = problems
+        self.retry = RetryPolicy()
+
+    def head(self) -> Head:
+        """Return nothing: whatever the files say, each says of its own run."""
+        return NO_HEAD
+
+    def rows(self, files: LineFiles) -> Iterator[Record]:
+        """
+        Give the run of each file, in the natural order of their paths; what cannot be one becomes problems.
+
+        Raises:
+            ManifestError: There is no such file.
+        """
+        files.refuse_options()
+        for entry_id, paths in _by_id(self._source.path).items():
+            if len(paths) > 1:
+                self._refuse(entry_id, paths)
+                continue
+            files.beside_it += paths
+            try:
+                record = self._record(paths[0], entry_id)
+            except ManifestError as error:
+                self._problems.absorb(error)
+                continue
+            if record is not None:
+                yield record
+
+    def _record(self, path: str, entry_id: str) -> Record | None:
+        found = table(path, *_WHAT, self._problems, self._source.format)
+        match document_kind(found.fields, self._model):
+            case DocumentKind.PARAMETERS:
+                places = {(_PARAMETERS, *inner): at for inner, at in found.places.items()}
+                fields: dict[str, Json] = {"id": entry_id, _PARAMETERS: found.fields}
+                return replace(found, fields=fields, places=places)
+            case DocumentKind.REQUEST:
+                return self._of_request(found, entry_id)
+            case DocumentKind.EITHER:
+                message = "its names may be fields of StartRun, or parameters that are called like them"
+                cure = 'say so: write parameters as {"parameters": {...}}'
+                self._problems.add(found.place, message, cure, row=entry_id)
+                return None
+
+    def _of_request(self, found: Record, entry_id: str) -> Record:
+        # Its requestId names a call that will not be made.
+        fields = {name: value for name, value in found.fields.items() if name != REQUEST_ID}
+        if fields.get("id", entry_id) != entry_id:
+            message = f"the id of a run that has a file is the file's name: {shown(entry_id)}"
+            self._problems.add(found.place_of(("id",)), message, "leave id out", row=entry_id, field="id")
+        return replace(found, fields={**fields, "id": entry_id})
+
+    def _refuse(self, entry_id: str, paths: list[str]) -> None:
+        message = f"{len(paths)} files have this id, {printable(paths[1], None)} among them"
+        cure = (
+            "rename them, or say in the pattern which part of it is the id, such as --each-file "
+            "'samples/{id}/inputs.json'"
+        )
+        self._problems.add(Place(source=paths[0]), message, cure, row=entry_id, field="id")
+
+
+def batch_of(pattern: str) -> str:
+    """Return what a batch of these files is called: as one file is, else as the folder of its wildcards."""
+    if not _is_wild(pattern):
+        return _id_of(pattern)
+    parts = Path(pattern).parts
+    first = next(at for at, part in enumerate(parts) if _is_wild(part))
+    return Path(*parts[:first]).resolve().name
+
+
+def _is_wild(pattern: str) -> bool:
+    return _ID in pattern or (glob.has_magic(pattern) and not Path(pattern).is_file())
+
+
+def _by_id(pattern: str) -> Mapping[str, list[str]]:
+    """
+    Find the files, by the id that each has.
+
+    Raises:
+        ManifestError: There are none, or the pattern does not tell their ids.
+    """
+    is_wild = _is_wild(pattern)
+    found = glob.iglob(pattern.replace(_ID, "*"), recursive=True) if is_wild else [pattern]  # noqa: PTH207 (a path may be absolute)
+    paths = sorted((path for path in found if not is_wild or Path(path).is_file()), key=natural)
+    if not paths:
+        cure = "check the pattern; put it into quotes, so that the shell leaves it to batchrun"
+        raise unreadable(_OPTION, f"no file is called {shown(pattern)}", cure)
+    id_of = _id_by(pattern) if _ID in pattern else _id_of
+    by_id: dict[str, list[str]] = {}
+    for path in paths:
+        by_id.setdefault(id_of(path), []).append(path)
+    return by_id
+
+
+def _id_of(path: str) -> str:
+    """Return a file's name without its extension, and without what such files are called by habit."""
+    stem = Path(unpacked_name(path)).stem
+    short = next((stem[: -len(habit)] for habit in _HABITS if stem.lower().endswith(habit)), stem)
+    return short or stem
+
+
+def _id_by(pattern: str) -> Callable[[str], str]:
+    """
+    Return what takes the id out of a path, by the place that it has in the pattern.
+
+    Raises:
+        ManifestError: That cannot be told for certain.
+    """
+    parts = Path(pattern).parts
+    at = next(index for index, part in enumerate(parts) if _ID in part)
+    before, _, after = parts[at].partition(_ID)
+    is_deep = _ANY_DEPTH in parts[:at]
+    if pattern.count(_ID) > 1 or glob.has_magic(before + after) or (is_deep and _ANY_DEPTH in parts[at:]):
+        cure = "write it once, with nothing but fixed text before and behind it, up to the next /"
+        raise unreadable(_OPTION, f"{shown(pattern)} does not tell where {_ID} begins and ends", cure)
+    index = at - len(parts) if is_deep else at
+    return lambda path: Path(path).parts[index].removeprefix(before).removesuffix(after)

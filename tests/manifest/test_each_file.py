@@ -1,0 +1,185 @@
+"""Several files, one run each: which files, which ids, and what each file is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pathlib
+
+import pytest
+
+from batchrun.errors import ManifestError, Problem
+from batchrun.manifest import Format, Source, load
+from batchrun.manifest.sheets.wanted import SheetOptions
+from tests.manifest.conftest import SETS
+
+WDL = {"P.bam": "s3://lab/{id}.bam", "P.threads": 8}
+REQUEST = {"workflowId": "7654321", "name": "mutect", "parameters": {"tumor": "s3://lab/t.bam"}}
+
+
+@pytest.fixture
+def files(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+    """Write files into the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(**texts: object) -> None:
+        for name, content in texts.items():
+            path = tmp_path / name.replace("__", "/").replace("_json", ".json")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+
+    return write
+
+
+def source(pattern: str, **options) -> Source:
+    return Source(path=pattern, is_each_file=True, **{"sets": SETS, **options})
+
+
+def rows_of(pattern: str, **options) -> dict[str, dict[str, object]]:
+    with load(source(pattern, **options)) as manifest:
+        return {spec.id: json.loads(spec.request) for spec in manifest.specs()}
+
+
+def problems(pattern: str, **options) -> list[Problem]:
+    with pytest.raises(ManifestError) as caught:
+        load(source(pattern, **options))
+    assert all(problem.cure for problem in caught.value.problems)
+    return list(caught.value.problems)
+
+
+def test_each_file_is_a_run_with_its_names_id_in_the_order_people_count(files):
+    files(inputs__S10_json=WDL, inputs__S9_json=WDL, **{"inputs__S2.inputs_json": WDL, "inputs__x.txt": ""})
+    found = rows_of("inputs/*.json")
+    assert list(found) == ["S2", "S9", "S10"]
+    assert found["S9"]["parameters"] == {"P.bam": "s3://lab/S9.bam", "P.threads": 8}
+    assert found["S9"]["outputUri"] == "s3://lab-results/inputs/S9/"
+
+
+def test_a_request_is_taken_whole_without_its_request_id_and_over_what_all_share(files):
+    files(a_json=REQUEST | {"requestId": "1"}, b_json={"roleArn": "arn:aws:iam::123456789012:role/b"})
+    found = rows_of("*.json", batch="b")
+    assert found["a"] == {
+        **REQUEST,
+        "roleArn": "arn:aws:iam::123456789012:role/omics",
+        "outputUri": "s3://lab-results/b/a/",
+    }
+    assert found["b"]["workflowId"] == "1234567"
+    assert found["b"]["roleArn"] == "arn:aws:iam::123456789012:role/b"
+
+
+def test_the_files_win_over_what_is_given_for_all(files):
+    files(a_json={"threads": 8}, all_json={"threads": 1, "genome": "hg38"})
+    found = rows_of("a.json", parameters_from=("all.json",), sets=(*SETS, "parameters.threads=2"))
+    assert found["a"]["parameters"] == {"threads": 8, "genome": "hg38"}
+
+
+def test_the_id_may_stand_anywhere_in_the_pattern(files):
+    files(run7__A__inputs_json=WDL, run7__B__inputs_json=WDL, run7__x__B_x_json=WDL)
+    assert list(rows_of("run7/{id}/inputs.json")) == ["A", "B"]
+    assert list(rows_of("./*/{id}/inputs.json", batch="b")) == ["A", "B"]
+    assert list(rows_of("**/{id}/inputs.json", batch="b")) == ["A", "B"]
+    assert list(rows_of("run7/*/{id}_x.json")) == ["B"]
+    assert list(rows_of("{id}/**/*_x.json", batch="b")) == ["run7"]
+
+
+@pytest.mark.parametrize("pattern", ["{id}/{id}.json", "run7/{id}*/inputs.json", "**/{id}/**/inputs.json"])
+def test_a_pattern_that_does_not_tell_the_id_is_refused(files, pattern: str):
+    files(run7__A__inputs_json=WDL, A__A_json=WDL)
+    (problem,) = problems(pattern, batch="b")
+    assert "does not tell where {id} begins and ends" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("pattern", "batch"),
+    [
+        ("run7/*.json", "run7"),
+        ("run7/../run7/S?.json", "run7"),
+        ("run7/{id}.json", "run7"),
+        ("run7/S1.json", "S1"),
+        ("./run7/S[1].json", "run7"),
+    ],
+)
+def test_the_batch_is_called_as_the_folder_or_the_one_file(files, tmp_path, pattern: str, batch: str):
+    files(run7__S1_json=WDL)
+    with load(source(pattern)) as manifest:
+        assert manifest.batch == batch
+        assert manifest.is_named_by_place
+        assert manifest.place == str(tmp_path / pattern)
+        assert [pathlib.Path(path).resolve() for path in manifest.read] == [tmp_path / "run7/S1.json"]
+    with load(source(pattern, batch="own")) as manifest:
+        assert (manifest.batch, manifest.is_named_by_place) == ("own", False)
+
+
+def test_wildcards_at_the_top_are_called_as_the_folder_one_is_in(files, tmp_path):
+    files(S1_json=WDL)
+    with load(source("*.json")) as manifest:
+        assert manifest.batch == tmp_path.name
+
+
+def test_a_file_is_found_whatever_its_name_looks_like(files):
+    files(**{"a[1]_json": WDL, ".hidden_json": WDL})
+    assert list(rows_of("a[1].json")) == ["a[1]"]
+    assert list(rows_of("*.json", batch="b")) == ["a[1]"]
+
+
+def test_yaml_gzip_and_a_format_that_the_name_does_not_say(files, tmp_path):
+    files(**{"a.yaml": "threads: 8\n", "b": '{"threads": 9}'})
+    (tmp_path / "c.json.gz").write_bytes(gzip.compress(b'{"threads": 10}'))
+    assert [rows_of(name)[one]["parameters"] for name, one in (("a.yaml", "a"), ("c.json.gz", "c"))] == [
+        {"threads": 8},
+        {"threads": 10},
+    ]
+    assert rows_of("b", format=Format.JSON)["b"]["parameters"] == {"threads": 9}
+
+
+def test_ids_that_several_files_have_are_one_problem_each(files):
+    files(r__A__inputs_json=WDL, r__B__inputs_json=WDL, r__C__other_json=WDL)
+    (problem,) = problems("r/*/*.json")
+    assert (problem.source, problem.row) == ("r/A/inputs.json", "inputs")
+    assert problem.message == "2 files have this id, r/B/inputs.json among them"
+    assert "{id}" in problem.cure
+
+
+@pytest.mark.usefixtures("files")
+def test_no_file_is_one_problem_about_the_pattern():
+    for pattern in ("none/*.json", "none.json"):
+        (problem,) = problems(pattern)
+        assert "quotes" in problem.cure or problem.message == "there is no such file"
+
+
+def test_all_that_is_wrong_is_told_with_file_and_line(files, tmp_path):
+    files(r__A_json="{\n", r__B_json="[]", r__C_json={"name": "x"}, r__D_json='{"a": 1,\n"b": "{nobody}"}')
+    files(r__E_json=REQUEST | {"id": "other"}, r__F_json="{}", r__G_json='{"workflowId": "1",\n"nmae": "x"}')
+    (tmp_path / "r/H.json").write_bytes(b"\xff")
+    found = {problem.source: problem for problem in problems("r/*.json")}
+    said = {
+        "A": "a key in double quotes is missing",
+        "B": "a run is a table",
+        "C": "may be fields of StartRun, or parameters",
+        "D": "there is nothing called {nobody}",
+        "E": "the id of a run that has a file is the file's name",
+        "F": "there are no fields",
+        "G": "'nmae' is no field of StartRun",
+        "H": "is not UTF-8",
+    }
+    assert {name[2:3]: said[name[2:3]] in one.message for name, one in found.items()} == dict.fromkeys(
+        said, True
+    )
+    assert [found[f"r/{name}.json"].line for name in "DG"] == [2, 2]
+    assert [found[f"r/{name}.json"].row for name in "CDEG"] == list("CDEG")
+
+
+def test_options_of_a_sheet_and_formats_of_lines_are_refused(files):
+    files(**{"a_json": WDL, "b.csv": "id\nA\n"})
+    (problem,) = problems("a.json", sheet=SheetOptions(id="x"))
+    assert "are for a sheet" in problem.message
+    (problem,) = problems("b.csv")
+    assert "a run is a table, which this format cannot hold" in problem.message
+
+
+def test_a_run_keeps_its_digest_whichever_way_it_is_given(files, load_text):
+    files(m__A_json=WDL)
+    row = json.dumps({"id": "A", "parameters": WDL})
+    (written,) = load_text(row, ".jsonl")
+    with load(source("m/*.json")) as manifest:
+        assert [spec.request for spec in manifest.specs()] == [written.request]

@@ -10,6 +10,7 @@ as soon as that is known, and once for the rows.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -95,9 +96,35 @@ class Document:
 
     def rows(self, files: LineFiles) -> Iterator[Record]:
         """Give each row; parts that are none become problems. *files* reads what the document names."""
+        parts = self._parts()
+        first = next(parts, None)
+        if first is not None and first.is_element and not first.key:
+            yield from self._list(itertools.chain((first,), parts), files)
+        else:
+            yield from self._manifest(parts if first is None else itertools.chain((first,), parts), files)
+
+    def _list(self, parts: Iterator[Part], files: LineFiles) -> Iterator[Record]:
+        """Give the rows of a document that is a list."""
+        if self._source.sheet and self._format is Format.JSON:
+            return files.of_list(lambda problems: self._records(self._parts(), problems))
+        records = self._records(parts, self._problems)
+        if self._format is Format.JSON:
+            return files.listed(records)
+        files.refuse_options()
+        return records
+
+    def _records(self, parts: Iterator[Part], problems: Problems) -> Iterator[Record]:
+        for part in parts:
+            if part.wrong:
+                problems.extend(part.wrong)
+            elif record := self._record(part, problems):
+                yield record
+
+    def _manifest(self, parts: Iterator[Part], files: LineFiles) -> Iterator[Record]:
+        """Give the rows of a document that is a table, with what is said of all of them."""
         sheet = sheet_keys.SheetKeys(self._problems)
         has_rows = False
-        for part in self._parts():
+        for part in parts:
             if not part.key or part.key[0] in {*_KEYS, *_NATIVE_KEYS}:
                 self._is_manifest = True
                 self._report_unknown()
@@ -109,7 +136,7 @@ class Document:
                 sheet.take(part)
             elif part.is_element:
                 has_rows = True
-                if record := self._record(part):
+                if record := self._record(part, self._problems):
                     yield record
             elif part.key == ("runs",) and (name := as_text(part.value)):
                 has_rows = True
@@ -154,14 +181,14 @@ class Document:
         is_ours = part.key[0] == "defaults"
         return record if is_ours else native.translated(record, self._model.fields, self._problems)
 
-    def _record(self, part: Part) -> Record | None:
+    def _record(self, part: Part, problems: Problems) -> Record | None:
         if not isinstance(part.value, dict):
             cure = "write a table with id and StartRun fields"
-            self._problems.add(part.place, f"{shown(part.value)} is no row", cure)
+            problems.add(part.place, f"{shown(part.value)} is no row", cure)
             return None
         record = Record(fields=part.value, place=part.place, places=part.places)
         if native.is_native(record):
-            return native.translated(record, self._model.fields, self._problems)
+            return native.translated(record, self._model.fields, problems)
         return record
 
     def _check(self, part: Part) -> None:

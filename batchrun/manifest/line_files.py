@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import cells, json_lines
 from batchrun.manifest.problems import Place, shown, unreadable
+from batchrun.manifest.recognised import rows as recognised
 from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.sheets.options import NOTHING, laid_over
 from batchrun.manifest.source import STDIN, Format, format_to_read, name_of, opened
 from batchrun.manifest.tables import reading
+from batchrun.manifest.tables.json_lines import table_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.sheets.records import Sheets
     from batchrun.manifest.sheets.wanted import Wanted
     from batchrun.manifest.source import Source
+    from batchrun.manifest.tables.json_lines import Records
     from batchrun.manifest.tables.table import Asked
 
 _CURE: Final = "name a CSV, TSV or JSONL file in the manifest's own folder, or below it"
@@ -65,11 +68,24 @@ class LineFiles:
             yield from self._of_sheet(stream, name, form, self._source.asked, wanted)
         elif form is Format.JSONL:
             lines = reading.in_utf8(stream, name, self._source.asked)
-            yield from json_lines.records(lines, name, self._problems)
+            found = json_lines.records(lines, name, self._problems)
+            yield from self.listed(found, is_beside=is_beside)
         else:
             with reading.table(stream, name, form, self._source.asked, self._problems) as table:
                 unasked = Unasked(source=self._source, is_beside=is_beside)
                 yield from cells.records(table, self._model, self._problems, unasked)
+
+    def listed(self, records: Iterator[Record], *, is_beside: bool = False) -> Iterator[Record]:
+        """Give the rows that a list of JSON has, in lines or in brackets."""
+        unasked = Unasked(source=self._source, is_beside=is_beside)
+        return recognised.rows(records, unasked, self._model, self._problems)
+
+    def of_list(self, records: Records) -> Iterator[Record]:
+        """Give the runs of a list of JSON that options make a sheet."""
+        self._has_sheet = True
+        wanted = laid_over(NOTHING, self._source.sheet, self._problems)
+        table = table_in(records, self._source.shown, self._source.asked, self._problems)
+        return self._sheets.records(table, wanted)
 
     def beside(self, name: str, place: Place) -> Iterator[Record]:
         """

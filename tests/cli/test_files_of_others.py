@@ -73,7 +73,9 @@ def test_several_inputs_jsons_are_one_run_each_and_the_same_command_resumes(shel
     shell.write("lab.yaml", DEFAULTS)
     (shell.folder / "inputs").mkdir()
     for number in (1, 2, 10):
-        shell.write(f"inputs/S{number}.inputs.json", json.dumps({"P.bam": f"s3://lab/{number}.bam", "P.n": number}))
+        shell.write(
+            f"inputs/S{number}.inputs.json", json.dumps({"P.bam": f"s3://lab/{number}.bam", "P.n": number})
+        )
     simulated = simulate("--time-scale", "0.0002")
     command = ["--each-file", "inputs/*.json", "--defaults", "lab.yaml"]
     found = launched(shell, simulated, *command)
@@ -83,6 +85,30 @@ def test_several_inputs_jsons_are_one_run_each_and_the_same_command_resumes(shel
     assert len(launched(shell, simulated, *command)) == 3
     planned = shell.run("plan", *command)
     assert "3 unchanged" in planned.stdout
+
+
+def test_a_list_of_start_run_requests_runs_by_their_names(shell: Shell, simulate):
+    request = {**json.loads(START_RUN), "requestId": "11111111-1111-1111-1111-111111111111"}
+    shell.write("list.json", json.dumps([request, {**request, "name": "mutect-241003"}]))
+    found = launched(shell, simulate("--time-scale", "0.0002"), "list.json")
+    assert {id_: run["name"] for id_, run in found.items()} == {
+        "mutect-241002": "mutect-241002",
+        "mutect-241003": "mutect-241003",
+    }
+    assert all(run["tags"]["batchrun:request-id"] != request["requestId"] for run in found.values())
+
+
+def test_lines_of_inputs_run_by_the_command_that_their_message_has(shell: Shell, simulate):
+    shell.write("lab.yaml", DEFAULTS)
+    rows = [
+        {"P.base_name": name, "P.cram": f"s3://lab/{name}.cram", "P.n": 31} for name in ("HG002", "HG003")
+    ]
+    shell.write("inputs.jsonl", "\n".join(map(json.dumps, rows)))
+    told = shell.run("run", "inputs.jsonl", "--defaults", "lab.yaml")
+    assert told.returncode == 2
+    typed = shlex.split(told.stderr.splitlines()[0].partition(", run: ")[2])
+    found = launched(shell, simulate("--time-scale", "0.0002"), *typed[2:])
+    assert {id_: run["parameters"] for id_, run in found.items()} == {row["P.base_name"]: row for row in rows}
 
 
 def test_the_shell_that_made_several_of_a_pattern_is_told(shell: Shell):

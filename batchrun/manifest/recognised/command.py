@@ -65,6 +65,12 @@ def lanes(header: Sequence[str], one: Identity) -> list[str]:
     return [*options, *_as_they_are(header, (one.index, *one.differing), named=(one.index, *named))]
 
 
+def as_it_is(header: Sequence[str], one: Identity) -> list[str]:
+    """Give the option by which the id's column is a parameter too."""
+    name = header[one.index]
+    return ["--parameter", f"{name}={{{_column(name)}}}"] if _is_usable(header, one.index) else []
+
+
 def lanes_of_manifest(header: Sequence[str], cells: Sequence[str]) -> list[str] | None:
     """
     Give the options by which rows of a CSV manifest that have the same id are one run; files become lists.

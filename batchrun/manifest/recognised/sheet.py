@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.tables.table import Table
 
 #: Rows, and their cells in all, that are looked at.
-_ROWS: Final = 20_000
+MOST_ROWS: Final = 20_000
 _CELLS: Final = 500_000
 #: Columns that are told with ids, and with what differs.
 _TOLD: Final = 3
@@ -52,12 +52,13 @@ class Unasked:
         """
         if table.header[0].startswith("["):
             return self._of_sections(table)
-        rows = list(itertools.islice(table.rows, min(_ROWS, _CELLS // len(table.header) + 1)))
+        rows = list(itertools.islice(table.rows, min(MOST_ROWS, _CELLS // len(table.header) + 1)))
         place = table.place(table.line)
-        if not self.is_beside and self.source.asked.header is None and any(map(is_file, table.header)):
+        may_be_rows = not (self.is_beside or table.has_values or self.source.asked.header)
+        if may_be_rows and any(map(is_file, table.header)):
             message, cure = _headless(table, rows, self.source)
         else:
-            message, cure = _words(table.header, rows, self.source, ())
+            message, cure = _words(table.header, rows, self.source, (), keeps_id=table.has_values)
         if self.is_beside:
             cure = f"name it with 'sheet:' instead of 'runs:'; {cure}"
         return unreadable(place, message, cure, field="id")
@@ -84,9 +85,14 @@ class Unasked:
 
 
 def _words(
-    header: Sequence[str], rows: Sequence[Row], source: Source, options: Sequence[str]
+    header: Sequence[str],
+    rows: Sequence[Row],
+    source: Source,
+    options: Sequence[str],
+    *,
+    keeps_id: bool = False,
 ) -> tuple[str, str]:
-    """Say what it is, and the cure, which ends in the command."""
+    """Say what it is, and the cure, which ends in the command; *keeps_id* makes the id a parameter too."""
     found = identities(header, rows) if rows else []
     kind = kind_of(header)
     looks = "" if kind is None else f", which looks like {kind}"
@@ -97,7 +103,8 @@ def _words(
         return f"{what}; no column has an id on each line", f"{cure}; the columns are {names}"
     first = found[0]
     added = command.each_row(header, first) if first.is_unique else command.lanes(header, first)
-    typed = command.again(source, [*options, *added])
+    kept = command.as_it_is(header, first) if keeps_id else []
+    typed = command.again(source, [*options, *added, *kept])
     ids = ", ".join(_told(one, header, rows) for one in found[:_TOLD])
     runs = "" if first.is_unique else f"; rows that have the same {shown(header[first.index])} make one run"
     return f"{what}; ids are in {ids}{runs}", f"{_CURE}: {printable(typed, None)}"

@@ -1,16 +1,16 @@
 """
-JSON Lines as a table: each row's names are columns.
+JSON Lines, and lists of JSON, as a table: each row's names are columns.
 
 Belongs here: one header for rows that need not have the same names, and values as texts. Does not: JSON
 (``strict_json``), lines that are rows of a manifest (``manifest.json_lines``).
 
-The lines are read twice, since the last of them may have a name that no other has.
+They are read twice, since the last of them may have a name that no other has.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun.manifest import json_lines, limits
 from batchrun.manifest.problems import Place, Problems, unreadable
@@ -19,12 +19,16 @@ from batchrun.manifest.tables.table import Row, Table, Value, has_text
 from batchrun.manifest.text_input import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from batchrun.manifest.problems import Record
     from batchrun.manifest.tables.table import Asked
     from batchrun.model.spec import Json
+
+
+#: Gives the records from the first, as often as it is called; what cannot be read becomes a problem.
+Records: TypeAlias = "Callable[[Problems], Iterator[Record]]"
 
 
 @contextlib.contextmanager
@@ -36,15 +40,36 @@ def table(stream: BinaryIO, source: str, asked: Asked, problems: Problems) -> It
         ManifestError: There are none, or reading cannot go on.
     """
     with contextlib.closing(kept(stream, source)) as copy:
-        header = _header(copy, source, asked)
-        copy.seek(0)
-        rows = _rows(json_lines.records(copy, source, problems), header)
-        yield Table(source=source, line=1, header=header, rows=rows, has_values=True)
+
+        def records(taking: Problems) -> Iterator[Record]:
+            copy.seek(0)
+            return json_lines.records(copy, source, taking)
+
+        yield table_in(records, source, asked, problems)
 
 
-def _header(copy: BinaryIO, source: str, asked: Asked) -> tuple[str, ...]:
+def table_in(records: Records, source: str, asked: Asked, problems: Problems) -> Table:
+    """
+    Do as :func:`table` does with records that can be read twice.
+
+    Raises:
+        ManifestError: They have no names, or reading cannot go on.
+    """
+    header = _header(records(Problems()), source, asked)
+    return Table(source=source, line=1, header=header, rows=_rows(records(problems), header), has_values=True)
+
+
+def table_of(records: Sequence[Record]) -> Table:
+    """Return some records, of which there are any, as a table."""
+    header = tuple(dict.fromkeys(name for record in records for name in record.fields))
+    place = records[0].place
+    rows = _rows(iter(records), header)
+    return Table(source=place.source, line=place.line or 1, header=header, rows=rows, has_values=True)
+
+
+def _header(records: Iterator[Record], source: str, asked: Asked) -> tuple[str, ...]:
     names: dict[str, None] = dict.fromkeys(asked.header or ())
-    for record in json_lines.records(copy, source, Problems()):
+    for record in records:
         names.update(dict.fromkeys(record.fields))
         if len(names) > limits.COLUMNS:
             message = f"the rows have more than {limits.COLUMNS} names"

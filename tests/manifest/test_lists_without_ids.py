@@ -1,0 +1,88 @@
+"""Lists in JSON and JSON Lines whose rows have no id: StartRun requests, and tables of parameters."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from batchrun.manifest.sheets.wanted import SheetOptions
+
+REQUESTS: list[dict[str, object]] = [
+    {"name": "mutect-1", "workflowId": "1", "parameters": {"tumor": "s3://lab/1.bam"}, "requestId": "1-1"},
+    {"name": "mutect-2", "workflowId": "2", "parameters": {"tumor": "s3://lab/2.bam"}},
+]
+INPUTS: list[dict[str, object]] = [
+    {"P.base_name": "HG002", "P.cram": "s3://lab/2.cram", "P.cushion": 1500, "P.beds": ["s3://lab/b.bed"]},
+    {"P.base_name": "HG003", "P.cram": "s3://lab/3.cram", "P.cushion": 1500, "P.beds": ["s3://lab/b.bed"]},
+]
+
+
+def as_text(rows: list[dict[str, object]], ending: str) -> str:
+    return json.dumps(rows, indent=1) if ending == ".json" else "\n".join(map(json.dumps, rows))
+
+
+@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+def test_requests_run_as_they_are_by_their_names(load_text, ending: str):
+    found = load_text(as_text(REQUESTS, ending), ending)
+    assert [spec.id for spec in found] == ["mutect-1", "mutect-2"]
+    sent = json.loads(found[0].request)
+    assert {name: sent[name] for name in ("name", "workflowId", "parameters")} == {
+        name: value for name, value in REQUESTS[0].items() if name != "requestId"
+    }
+
+
+@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+def test_parameters_alone_are_a_sheet_which_the_command_takes(problems_of, load_text, ending: str):
+    (problem,) = problems_of(as_text(INPUTS, ending), ending)
+    assert (
+        "this is no manifest but a sheet of 4 columns; ids are in 'P.base_name' (unique)" in problem.message
+    )
+    typed = shlex.split(problem.cure.partition(", run: ")[2])
+    kept = "P.base_name={P.base_name}"
+    assert typed[-5:] == ["--id", "P.base_name", "--columns-as-parameters", "--parameter", kept]
+    sheet = SheetOptions(id="P.base_name", columns_as_parameters=("all",), parameters=(kept,))
+    found = load_text(as_text(INPUTS, ending), ending, sheet=sheet)
+    assert {spec.id: json.loads(spec.request)["parameters"] for spec in found} == {
+        str(row["P.base_name"]): row for row in INPUTS
+    }
+
+
+@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+def test_parameters_among_rows_are_one_problem_each(problems_of, ending: str):
+    rows: list[dict[str, object]] = [{"id": "HG002", "parameters": INPUTS[0]}, INPUTS[1]]
+    (problem,) = problems_of(as_text(rows, ending), ending)
+    assert "parameters of a workflow" in problem.message
+    assert '{"id": "NA12878", "parameters": {...}}' in problem.cure
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"workflowId": "1"}, "the row has no id"),
+        ({"workflowId": "1", "name": "{batch}-x"}, "the row has no id"),
+        ({"name": "x", "zebra": 1}, "the row has no id"),
+        ({"ID": "x", "paramters": {}}, "the row has no id"),
+        ({}, "the row has no id"),
+        ({"id": None, "name": "x"}, "the row has no id"),
+    ],
+)
+@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+def test_what_is_neither_is_told_row_by_row(problems_of, row, said: str, ending: str):
+    assert problems_of(as_text([row], ending), ending)[0].message.startswith(said)
+
+
+def test_names_that_requests_share_are_told_as_ids(problems_of):
+    (problem,) = problems_of(as_text([REQUESTS[0], REQUESTS[0]], ".json"), ".json")
+    assert "was given on line 2 already" in problem.message
+
+
+def test_rows_under_runs_need_an_id_as_ever(problems_of):
+    text = json.dumps({"runs": [{"name": "x", "workflowId": "1"}]})
+    assert problems_of(text, ".json")[0].message == "the row has no id"
+
+
+def test_a_list_in_yaml_is_no_sheet(problems_of):
+    (problem,) = problems_of("- {a: 1}\n", ".yaml", sheet=SheetOptions(id="a"))
+    assert "are for a sheet, and this is none" in problem.message

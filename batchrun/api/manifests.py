@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NO_SHEET: Final = Sheet()
 
 
-def load_manifest(
+def load_manifest(  # noqa: PLR0913 (options, each by its name)
     source: str | Path | Iterable[Mapping[str, Any]],
     *,
     batch: str | None = None,
@@ -28,6 +28,7 @@ def load_manifest(
     defaults: Iterable[str | Path] = (),
     parameters_from: Iterable[str | Path] = (),
     sets: Iterable[str] = (),
+    env: Iterable[str] = (),
     tags: bool = True,
 ) -> Manifest:
     """
@@ -46,6 +47,7 @@ def load_manifest(
         defaults: YAML or JSON files of StartRun fields that every row takes; later ones win.
         parameters_from: YAML or JSON files of parameters that every row takes; later ones win.
         sets: Fields as text, ``workflowId=1234567``; over all of the above, under the row.
+        env: Variables of the environment that ``{env.NAME}`` may stand for; never a credential's.
         tags: Whether the runs will be tagged (``Limits.tag``), which needs room for four tags.
 
     Raises:
@@ -62,6 +64,7 @@ def load_manifest(
         defaults=tuple(str(one) for one in defaults),
         parameters_from=tuple(str(one) for one in parameters_from),
         sets=tuple(sets),
+        env=tuple(env),
         tags=tags,
         asked=wanted.asked,
         sheet=wanted.options,

@@ -167,6 +167,14 @@ MANIFEST = stacked(
         "repeatable; over --defaults, the manifest's own defaults and --parameters-from, under the row.",
     ),
     option(
+        "--env",
+        type=Lines(),
+        multiple=True,
+        metavar="NAME",
+        help="A variable of the environment that {env.NAME} may stand for, in defaults and rows; repeatable. "
+        "Never a credential's.",
+    ),
+    option(
         "--tags/--no-tags",
         default=True,
         help="Tag each run at its creation, so that it can be found again without a ledger.",

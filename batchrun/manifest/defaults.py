@@ -8,6 +8,7 @@ documents.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchrun.manifest import limits
@@ -20,6 +21,7 @@ from batchrun.model.spec import merged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from batchrun.manifest.environment import Environment
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Path, Problems
     from batchrun.model.spec import Json
@@ -33,27 +35,27 @@ class Defaults:
     broken: frozenset[str]  #: given but wrong, and said so: their absence is not another problem
 
 
-def combined(records: Iterable[Record], model: RequestModel, problems: Problems) -> Defaults:
+def combined(
+    records: Iterable[Record], model: RequestModel, environment: Environment, problems: Problems
+) -> Defaults:
     """Check each layer, weakest first, and lay them over each other."""
     fields: dict[str, Json] = {}
     broken: set[str] = set()
     for record in records:
-        sound = {
-            name: value for name, value in record.fields.items() if _is_sound(name, record, model, problems)
-        }
+        context = partial(_Context, record, environment, problems)
+        sound = {name: value for name, value in record.fields.items() if _is_sound(name, context(), model)}
         broken |= record.fields.keys() - sound.keys()
         fields = merged(fields, sound)
     return Defaults(fields=fields, broken=frozenset(broken))
 
 
-def _is_sound(name: str, record: Record, model: RequestModel, problems: Problems) -> bool:
-    context = _Context(record, problems)
+def _is_sound(name: str, context: _Context, model: RequestModel) -> bool:
     if name == "id":
         context.report((name,), "every run needs an id of its own", "give it in the rows")
     elif name not in model.fields:
-        context.report((name,), *model.unknown(name, guess=problems.total < limits.PROBLEMS))
+        context.report((name,), *model.unknown(name, guess=context.may_guess))
     else:
-        value = model.fields[name].check(record.fields[name], (name,), context)
+        value = model.fields[name].check(context.record.fields[name], (name,), context)
         if name == "parameters":
             check_size(value, context)
     return not context.failed
@@ -62,17 +64,23 @@ def _is_sound(name: str, record: Record, model: RequestModel, problems: Problems
 class _Context:
     """Checks what can be known before there is a row: text with placeholders is left for later."""
 
-    def __init__(self, record: Record, problems: Problems) -> None:
-        self._record = record
+    def __init__(self, record: Record, environment: Environment, problems: Problems) -> None:
+        self.record = record
+        self._environment = environment
         self._problems = problems
         self.failed = False
+
+    @property
+    def may_guess(self) -> bool:
+        """Whether there is time to find out what was meant."""
+        return self._problems.total < limits.PROBLEMS
 
     def fill(self, text: str, path: Path) -> str | None:
         """Refuse names that no row can fill; texts without any are final."""
         names = names_in(text)
         try:
             for name in names:
-                check_name(name)
+                check_name(name, self._environment.value)
         except PlaceholderError as error:
             self.report(path, error.message, error.cure)
         return None if names else unescaped(text)
@@ -80,7 +88,7 @@ class _Context:
     def report(self, path: Path, message: str, cure: str) -> None:
         """Take a problem down."""
         self.failed = True
-        self._problems.add(self._record.place_of(path), message, cure, field=dotted(path))
+        self._problems.add(self.record.place_of(path), message, cure, field=dotted(path))
 
 
 def from_sets(sets: Sequence[str], model: RequestModel, problems: Problems) -> list[Record]:

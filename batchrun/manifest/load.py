@@ -7,6 +7,7 @@ Belongs here: the order of things, and the result. Does not: any single step.
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -15,6 +16,7 @@ from batchrun.errors import ManifestError
 from batchrun.manifest import defaults, line_files
 from batchrun.manifest.document import NO_HEAD, Document
 from batchrun.manifest.each_file import EachFile, batch_of
+from batchrun.manifest.environment import Environment
 from batchrun.manifest.names import wrong_batch
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.rows import Expander
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
-    from batchrun.manifest.defaults import Defaults
     from batchrun.manifest.document import Head
     from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
@@ -188,14 +189,21 @@ def _spooled(
         batch = _batch(source, head, problems)
         # A bad name was told; it must not turn up again in every row.
         usable = "batch" if wrong_batch(batch) else batch
-        combined = _defaults(source, head, model, problems)
-        expander = Expander(batch=usable, model=model, defaults=combined, problems=problems)
-        sheets = Sheets(batch=usable, model=model, problems=problems, own_sheets=kept_in.own_sheets)
+        environment = Environment(source.env, os.environ, problems)
+        shared = _shared(source, head, model, problems)
+        combined = defaults.combined(shared, model, environment, problems)
+        expander = Expander(
+            batch=usable, model=model, defaults=combined, environment=environment, problems=problems
+        )
+        own_sheets = kept_in.own_sheets
+        sheets = Sheets(
+            batch=usable, model=model, environment=environment, problems=problems, own_sheets=own_sheets
+        )
         files = line_files.LineFiles(source, model, sheets, problems, stdin)
         rows = given.rows(files)
         noted = rows if places is None else places.noted(rows)
         _expand(noted, expander, kept_in.spool, problems, source.shown)
-        kept_in.own_sheets.seal()
+        own_sheets.seal()
         own = () if source.is_each_file else (source.path,)
         place = str(Path(source.path).absolute()) if source.is_each_file else place_of(source.path)
         return Manifest(
@@ -206,16 +214,17 @@ def _spooled(
             place=place,
             is_named_by_place=place is not None and source.batch is None and head.batch is None,
             _spool=kept_in.spool,
-            _own_sheets=kept_in.own_sheets,
+            _own_sheets=own_sheets,
         )
 
 
-def _defaults(source: Source, head: Head, model: RequestModel, problems: Problems) -> Defaults:
+def _shared(source: Source, head: Head, model: RequestModel, problems: Problems) -> list[Record]:
+    """Read what is said for all rows, the weakest first."""
     files = [defaults_in(path, model, problems) for path in source.defaults]
     own = [] if head.defaults is None else [head.defaults]
     parameters = [parameters_in(path, model, problems) for path in source.parameters_from]
     sets = defaults.from_sets(source.sets, model, problems)
-    return defaults.combined([*files, *own, *parameters, *sets], model, problems)
+    return [*files, *own, *parameters, *sets]
 
 
 def _expand(rows: Iterator[Record], expander: Expander, spool: Spool, problems: Problems, name: str) -> None:

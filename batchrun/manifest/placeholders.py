@@ -1,5 +1,5 @@
 """
-``{id}``, ``{batch}`` and ``{parameters.NAME}`` within text values.
+``{id}``, ``{batch}``, ``{parameters.NAME}`` and ``{env.NAME}`` within text values.
 
 What a sheet's columns put into texts was put there before (``sheets``). The rules, all of them:
 
@@ -11,6 +11,7 @@ What a sheet's columns put into texts was put there before (``sheets``). The rul
 - Filled once: what is put in is not looked at again. A parameter that holds a placeholder itself cannot be
   put into another text.
 - Keys of tables, and ``id``, are not filled.
+- ``{env.NAME}`` is a variable of the environment, where it is allowed (``environment``).
 - ``{sheet}`` is the place of the row's own sheet, where ``sheet_out`` says that there is one.
 
 No formats, no attributes, no indexing: there is nothing in here that a hostile manifest could reach.
@@ -26,7 +27,7 @@ from batchrun.manifest.problems import printable, shown
 from batchrun.manifest.scalars import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batchrun.model.spec import Json
 
@@ -34,6 +35,7 @@ _NAME = r"parameters\.[^{}\s\"',:]*|[^\W\d]\w*(?:\.\w+)*"
 _TOKEN = re.compile(rf"\{{\{{(?:({_NAME})\}}\}})?|\{{({_NAME})\}}")
 _TO_ESCAPE = re.compile(rf"\{{({_NAME})\}}|\{{(?=\{{)")
 _PARAMETERS = "parameters."
+ENV = "env."
 _BATCH = "{batch}"
 _SHEET = "{sheet}"
 
@@ -69,17 +71,35 @@ def escaped_before_placeholder(text: str) -> str:
     return escaped(text + "{")[:-1] if "{" in text else text
 
 
-def check_name(name: str) -> None:
+def not_allowed(name: str) -> str:
+    """
+    Refuse a variable of the environment.
+
+    Raises:
+        PlaceholderError: Always.
+    """
+    name = printable(name)
+    cure = f"if its value may be sent, kept and shown, give --env {name}; else leave it out"
+    raise PlaceholderError(f"{{env.{name}}} is not allowed to stand for a variable of the environment", cure)
+
+
+def check_name(name: str, env: Callable[[str], str] = not_allowed) -> None:
     """
     Refuse a name that no row can fill.
 
+    Args:
+        name: The name.
+        env: Gives the value of a variable of the environment.
+
     Raises:
-        PlaceholderError: It is neither ``id``, ``batch``, ``sheet`` nor one of ``parameters``.
+        PlaceholderError: It is none of ``id``, ``batch``, ``sheet``, ``parameters.NAME``, ``env.NAME``.
     """
-    if name not in {"id", "batch", "sheet"} and not name.startswith(_PARAMETERS):
+    if name.startswith(ENV):
+        env(name.removeprefix(ENV))
+    elif name not in {"id", "batch", "sheet"} and not name.startswith(_PARAMETERS):
         raise PlaceholderError(
             f"there is nothing called {{{printable(name)}}}",
-            "use {id}, {batch} or {parameters.NAME}; for a brace as text write {{",
+            "use {id}, {batch}, {parameters.NAME} or {env.NAME}; for a brace as text write {{",
         )
 
 
@@ -87,10 +107,17 @@ class Values:
     """What one row puts in place of its placeholders."""
 
     def __init__(
-        self, batch: str, entry_id: str, parameters: Mapping[str, Json], *, sheet: str | None = None
+        self,
+        batch: str,
+        entry_id: str,
+        parameters: Mapping[str, Json],
+        *,
+        sheet: str | None = None,
+        env: Callable[[str], str] = not_allowed,
     ) -> None:
         self._own = {"id": entry_id, "batch": batch, "sheet": sheet}
         self._parameters = parameters
+        self._env = env
         self._room = limits.FILLED
 
     def fill(self, text: str) -> str:
@@ -113,18 +140,21 @@ class Values:
             return None
         id_, sheet = self._own["id"] or "", self._own["sheet"]
         file = sheet.rpartition("/")[2] if sheet else None
-        return Values(_BATCH, id_, self._parameters, sheet=file).fill(text)
+        return Values(_BATCH, id_, self._parameters, sheet=file, env=self._env).fill(text)
 
     def _replacement(self, match: re.Match[str]) -> str:
         escaped, name = match.groups()
         if name is None:
             return "{" if escaped is None else f"{{{escaped}}}"
-        value = self._own.get(name) or self._parameter(name)
+        value = self._own.get(name) or self._found(name)
         self._room -= len(value)
         if self._room < 0:
             message = f"the placeholders of this row make more than {limits.FILLED} characters"
             raise PlaceholderError(message, "use fewer of them, or shorter values")
         return value
+
+    def _found(self, name: str) -> str:
+        return self._env(name.removeprefix(ENV)) if name.startswith(ENV) else self._parameter(name)
 
     def _parameter(self, name: str) -> str:
         check_name(name)

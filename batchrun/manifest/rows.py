@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchrun.manifest.defaults import Defaults
+    from batchrun.manifest.environment import Environment
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Path, Place, Problems, Record
     from batchrun.model.spec import Json
@@ -54,8 +55,17 @@ class Expander:
     It remembers every id with its line (about 150 bytes a row): that is what finding duplicates costs.
     """
 
-    def __init__(self, *, batch: str, model: RequestModel, defaults: Defaults, problems: Problems) -> None:
+    def __init__(
+        self,
+        *,
+        batch: str,
+        model: RequestModel,
+        defaults: Defaults,
+        environment: Environment,
+        problems: Problems,
+    ) -> None:
         self._batch = batch
+        self._environment = environment
         self._model = model
         self._defaults = defaults
         self._problems = problems
@@ -80,7 +90,8 @@ class Expander:
     def _values(self, entry_id: str | None, fields: dict[str, Json], sheet: str | None) -> Values:
         parameters = fields.get("parameters")
         known = parameters if isinstance(parameters, dict) else {}
-        return Values(self._batch, entry_id or _NO_ID, known, sheet=sheet)
+        env = self._environment.value
+        return Values(self._batch, entry_id or _NO_ID, known, sheet=sheet, env=env)
 
     def _check_id(self, entry_id: str | None, row: _Row) -> None:
         if entry_id is None:

@@ -111,6 +111,34 @@ def test_lines_of_inputs_run_by_the_command_that_their_message_has(shell: Shell,
     assert {id_: run["parameters"] for id_, run in found.items()} == {row["P.base_name"]: row for row in rows}
 
 
+def test_a_variable_reaches_the_service_where_the_command_allows_it(shell: Shell, simulate):
+    shell.write("lab.yaml", DEFAULTS.replace("{id}/", "{env.RUN_DATE}/"))
+    shell.write("rows.csv", "id\nA\n")
+    command = ["rows.csv", "--defaults", "lab.yaml"]
+    told = shell.run("run", *command, RUN_DATE="2026-11-26")
+    assert told.returncode == 2
+    assert "lab.yaml:3:12: outputUri: {env.RUN_DATE} is not allowed" in told.stderr
+    assert "give --env RUN_DATE" in told.stderr
+    simulated = simulate("--time-scale", "0.0002")
+    place = ["--endpoint-url", simulated.url, *FAST]
+    done = shell.run("run", *command, "--env", "RUN_DATE", *place, RUN_DATE="2026-11-26")
+    assert done.returncode == 0, done.stderr
+    assert requests(simulated)["A"]["outputUri"] == "s3://lab-results/rows/2026-11-26/"
+    other = shell.run("plan", *command, BATCHRUN_ENV="RUN_DATE", RUN_DATE="2026-11-27")
+    assert "1 changed" in other.stdout
+
+
+def test_a_file_that_merely_lies_there_allows_no_variable(shell: Shell):
+    shell.write("lab.yaml", DEFAULTS.replace("{id}/", "{env.USER}/"))
+    shell.write("rows.csv", "id\nA\n")
+    shell.write("batchrun.toml", 'env = ["USER"]\n')
+    command = ["check", "rows.csv", "--defaults", "lab.yaml"]
+    done = shell.run(*command, USER="me")
+    assert done.returncode == 2
+    assert "batchrun.toml:1: 'env' puts variables of your environment into requests" in done.stderr
+    assert shell.run("--config", "batchrun.toml", *command, USER="me").returncode == 0
+
+
 def test_the_shell_that_made_several_of_a_pattern_is_told(shell: Shell):
     for name in "abc":
         shell.write(f"{name}.json", "{}")

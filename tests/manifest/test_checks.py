@@ -10,6 +10,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from batchrun.manifest.defaults import Defaults
+from batchrun.manifest.environment import Environment
 from batchrun.manifest.model_check import compiled, start_run_shape
 from batchrun.manifest.patterns import matcher
 from batchrun.manifest.placeholders import PlaceholderError, Values
@@ -147,7 +148,11 @@ def expander(shape, problems: Problems) -> Expander:
     model = with_rules(compiled(shape), own_tags=True)
     head: dict[str, Json] = {"workflowId": "1", "roleArn": "arn:x", "outputUri": "s3://b/out/"}
     return Expander(
-        batch="b", model=model, defaults=Defaults(fields=head, broken=frozenset()), problems=problems
+        batch="b",
+        model=model,
+        defaults=Defaults(fields=head, broken=frozenset()),
+        environment=Environment((), {}, problems),
+        problems=problems,
     )
 
 

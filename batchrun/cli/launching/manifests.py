@@ -43,6 +43,7 @@ def source(options: Mapping[str, Any]) -> Source:
         defaults=tuple(options["defaults"]),
         parameters_from=tuple(options["parameters_from"]),
         sets=tuple(options["sets"]),
+        env=tuple(options["env"]),
         tags=options["tags"],
         asked=_asked(options),
         sheet=_sheet(options),

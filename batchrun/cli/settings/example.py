@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from batchrun.cli.settings.names import REFUSED, is_general, options_of
-from batchrun.cli.settings.trust import is_address, is_hook
+from batchrun.cli.settings.trust import is_address, is_hook, is_of_environment
 from batchrun.cli.values import OutputPath
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def example(verbs: Verbs) -> str:
 
 def _lines(key: str, option: click.Option) -> str:
     words = " ".join((option.help or "").split("  [")[0].split())
-    if is_hook(key) or is_address(key):
+    if is_hook(key) or is_address(key) or is_of_environment(key):
         words += " Only in a file that --config or BATCHRUN_CONFIG names."
     elif isinstance(option.type, OutputPath):
         words += " Outside this folder only in a file that --config or BATCHRUN_CONFIG names."

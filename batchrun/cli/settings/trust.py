@@ -2,8 +2,8 @@
 What a file of settings may not say that merely lies in the working directory.
 
 A folder that one only got from somebody must neither run anything, nor send calls and credentials anywhere,
-nor write outside itself. Belongs here: which options that concerns. Does not: whether the file itself is to
-be trusted (``file``), and finding an option's value in it (``names``).
+nor take what the environment has, nor write outside itself. Belongs here: which options that concerns. Does
+not: whether the file itself is to be trusted (``file``), and finding an option's value in it (``names``).
 """
 
 from __future__ import annotations
@@ -30,12 +30,19 @@ def is_address(key: str) -> bool:
     return not _ADDRESSES.isdisjoint(key.split("-"))
 
 
+def is_of_environment(key: str) -> bool:
+    """Tell whether the option hands on what stands in the environment."""
+    return key == "env"
+
+
 def refusal(key: str, option: click.Option, value: Any) -> str | None:
     """Say why a file that was merely found may not set the option to *value*; None where it may."""
     if is_hook(key):
         why = "runs a command or calls somebody"
     elif is_address(key):
         why = "says where calls go"
+    elif is_of_environment(key):
+        why = "puts variables of your environment into requests"
     elif isinstance(option.type, OutputPath) and isinstance(value, str) and not _is_inside(value):
         why = f"writes outside this folder, to {value}"
     else:

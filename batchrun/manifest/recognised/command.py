@@ -37,6 +37,7 @@ def _given(source: Source) -> list[str]:
     given = [text for path in source.defaults for text in ("--defaults", path)]
     given += [text for path in source.parameters_from for text in ("--parameters-from", path)]
     given += [text for text in source.sets for text in ("--set", text)]
+    given += [text for name in source.env for text in ("--env", name)]
     given += [] if source.batch is None else ["--batch", source.batch]
     given += [] if source.format is None else ["--format", source.format.value]
     given += [] if source.asked.delimiter is None else ["--delimiter", source.asked.delimiter]

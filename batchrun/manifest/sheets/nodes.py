@@ -113,6 +113,11 @@ class Mixed:
         """Those within it."""
         return frozenset(part.index for part in self.parts if isinstance(part, Cell))
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Our names within it."""
+        return [part.name for part in self.parts if isinstance(part, Own)]
+
     def filled(self, cells: Cells, filling: Filling) -> Filled:
         """Give the text, with placeholders for what is filled in later."""
         done: list[str] = []

@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from batchrun.manifest import limits
+from batchrun.manifest.placeholders import ENV, PlaceholderError
 from batchrun.manifest.problems import Record, printable, shown
 from batchrun.manifest.sheets.columns import Columns
 from batchrun.manifest.sheets.filling import Filling
@@ -20,8 +21,9 @@ from batchrun.manifest.sheets.template import compiled
 from batchrun.manifest.sheets.text import Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from batchrun.manifest.environment import Environment
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Problems
     from batchrun.manifest.sheets.own_sheets import OwnSheets
@@ -33,9 +35,18 @@ if TYPE_CHECKING:
 class Sheets:
     """Makes records of the sheets of one manifest."""
 
-    def __init__(self, *, batch: str, model: RequestModel, problems: Problems, own_sheets: OwnSheets) -> None:
+    def __init__(
+        self,
+        *,
+        batch: str,
+        model: RequestModel,
+        environment: Environment,
+        problems: Problems,
+        own_sheets: OwnSheets,
+    ) -> None:
         self._batch = batch
         self._model = model
+        self._environment = environment
         self._problems = problems
         self._own_sheets = own_sheets
 
@@ -50,21 +61,44 @@ class Sheets:
         template = compiled(wanted, columns, self._model, header, self._problems)
         if template is None:
             return
-        maker = _Maker(table, template, self._batch, self._own_sheets, self._problems)
+        own = self._own(template, wanted)
+        if own is None:
+            return
+        maker = _Maker(table, template, own, self._own_sheets, self._problems)
         for rows in grouped(table, template.group, self._problems):
             if record := maker.record(rows):
                 yield record
+
+    def _own(self, template: Template, wanted: Wanted) -> dict[str, str] | None:
+        """Return what our names stand for in the places of sheets; None where that is not to be had."""
+        names = [] if template.sheet_out is None else template.sheet_out.names
+        try:
+            own = {
+                name: self._environment.value(name.removeprefix(ENV))
+                for name in names
+                if name.startswith(ENV)
+            }
+        except PlaceholderError as error:
+            place = wanted.each.place if wanted.sheet_out is None else wanted.sheet_out.place
+            self._problems.add(place, error.message, error.cure, field="sheet_out")
+            return None
+        return own | {"batch": self._batch}
 
 
 class _Maker:
     """Makes one record after the other."""
 
     def __init__(
-        self, table: Table, template: Template, batch: str, own_sheets: OwnSheets, problems: Problems
+        self,
+        table: Table,
+        template: Template,
+        own: Mapping[str, str],
+        own_sheets: OwnSheets,
+        problems: Problems,
     ) -> None:
         self._table = table
         self._template = template
-        self._batch = batch
+        self._own = own
         self._own_sheets = own_sheets
         self._problems = problems
         self._agreed = itemgetter(*template.agreed) if template.agreed else _nothing
@@ -139,7 +173,7 @@ class _Maker:
         if self._own_sheets.growing > limits.SHEET:
             size = limits.SHEET // 1024**2
             filling.report_all(wanted.path, f"its sheet has more than {size} MiB", "give the run fewer rows")
-        uri = wanted.text(first, filling, {"id": filling.row, "batch": self._batch})
+        uri = wanted.text(first, filling, {**self._own, "id": filling.row})
         if wrong := wrong_place(uri):
             filling.report_all(wanted.path, *wrong)
         uri = self._own_sheets.place(uri)

@@ -5,7 +5,8 @@ What stands within braces is, in this order:
 
 - a column, by its whole name, whatever characters that has; but a name that is a column's and one of ours
   must be written as ``{column.NAME}`` or ``{batchrun.NAME}``;
-- one of ours: ``id``, ``batch``, ``sheet``, ``lane``, ``parameters.NAME``, filled in when the row is checked;
+- one of ours: ``id``, ``batch``, ``sheet``, ``lane``, ``parameters.NAME``, ``env.NAME``, filled in when the
+  row is checked;
 - a column and a type, where the text is nothing but this;
 - text, where it cannot be the name of a column: a digit at its beginning, a comma, quotes, nothing at all;
 - else a mistake.
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 OURS: Final = frozenset({"id", "batch", "sheet", "lane"})
 _TEXT: Final = "text"
 _TOKEN: Final = re.compile(r"\{\{(?:([^{}]*)\}\})?|\{([^{}]*)\}")
+_VARIABLE: Final = re.compile(r"env\.\w+")
 _PARAMETER: Final = re.compile(r"parameters\.[^{}\s\"',:]+")
 _NO_HEADER: Final = re.compile(r"\s*\Z|\d|[^\"',\n\r]*[\"',\n\r]")
 _COLUMN: Final = "column."
@@ -63,7 +65,7 @@ class Use(enum.Enum):
 
     EACH = enum.auto()  #: a part of a request: all of them
     ID = enum.auto()  #: the id: none, it is made of columns
-    PLACE = enum.auto()  #: ``sheet_out``: id and batch, which go before columns of these names
+    PLACE = enum.auto()  #: ``sheet_out``: id and batch, which go before columns of these names, and env
 
 
 _PLACED: Final = frozenset({"id", "batch"})
@@ -113,6 +115,8 @@ def _named(name: str, columns: Columns, use: Use) -> Part:
         raise PlaceholderError(message, f"write {{column.{name}}} or {{batchrun.{name}}}")
     if found := _column(name, columns):
         return found
+    if use is not Use.ID and _VARIABLE.fullmatch(name):
+        return Own(name=name)
     own = name.removeprefix(_OURS)
     if use is Use.EACH and (own in OURS or _PARAMETER.fullmatch(name)):
         return Own(name=own)

@@ -17,6 +17,8 @@ from typing import Any
 import apsw
 import pytest
 
+from tests.nursery import Born, run
+
 ROOT = Path(__file__).resolve().parents[2]
 BATCHRUN = [sys.executable, "-m", "batchrun"]
 DEFAULTS = """\
@@ -30,8 +32,7 @@ class Simulated:
     """A simulator in a process of its own."""
 
     def __init__(self, *options: str) -> None:
-        command = [*BATCHRUN, "simulate", "--port", "0", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        self.process = Born(["simulate", "--port", "0", *options], stdout=subprocess.PIPE, cwd=ROOT)
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().split(" on ")[1].split(";")[0]
 
@@ -92,25 +93,15 @@ class Shell:
     def run(
         self, *arguments: str, stdin: str | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*BATCHRUN, *arguments],
-            cwd=self.folder,
-            env={**self.environment, **environment},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return run(arguments, cwd=self.folder, env={**self.environment, **environment}, stdin=stdin)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*BATCHRUN, *arguments],
+    def start(self, *arguments: str) -> Born:
+        process = Born(
+            arguments,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
         self.started.append(process)
         return process
@@ -136,12 +127,11 @@ def end(process: subprocess.Popen[str], number: int | None = None) -> tuple[int,
     return process.returncode, said
 
 
-def pause(process: subprocess.Popen[str], ledger: Path) -> None:
+def pause(process: Born, ledger: Path) -> None:
     """Stop it for a while, where it does not hold the ledger's lock: nobody else could write then."""
 
     def is_paused() -> bool:
-        process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        process.stop()
         with contextlib.closing(apsw.Connection(str(ledger))) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE; ROLLBACK")

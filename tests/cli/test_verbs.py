@@ -13,6 +13,7 @@ import pytest
 from batchrun import __version__
 from batchrun.cli.main import cli
 from tests.cli.conftest import BATCHRUN, ROOT, Shell
+from tests.nursery import run
 
 SAMPLES = [
     ["manifests/samples.csv", "--defaults", "manifests/samples.defaults.yaml"],
@@ -24,9 +25,7 @@ VERBS = cli.list_commands(None)  # type: ignore[arg-type]
 
 
 def in_checkout(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*BATCHRUN, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run(arguments, cwd=ROOT)
 
 
 def test_the_demo_ends_with_a_table_of_results():

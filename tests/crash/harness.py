@@ -24,7 +24,7 @@ from typing import Any
 import apsw
 
 from batchrun.points import Point
-from tests.crash.nursery import Nursery
+from tests.nursery import Born
 
 _numbers = itertools.count()
 DEFAULTS = """\
@@ -46,23 +46,26 @@ FAULTS = {
     "an old ledger, and forgets requestIds": "StartRun:drop_after=0.3",
 }
 ROWS = 8
+AWS = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 
 
 class Process:
     """A batchrun command that is running."""
 
-    def __init__(
-        self, nursery: Nursery, folder: Path, arguments: list[str], dies_at: tuple[str, int] | None = None
-    ) -> None:
-        self._nursery = nursery
+    def __init__(self, folder: Path, arguments: list[str], dies_at: tuple[str, int] | None = None) -> None:
         self._said = folder / f"said-{next(_numbers)}"
-        self.pid = nursery.start(folder, arguments, said=self._said, dies_at=dies_at)
+        environment = {**os.environ, **AWS}
+        with self._said.open("a", encoding="utf-8") as said:
+            self._process = Born(
+                arguments, cwd=folder, env=environment, stdout=said, stderr=said, dies_at=dies_at
+            )
+        self.pid = self._process.pid
 
     def said(self) -> str:
         return self._said.read_text(encoding="utf-8") if self._said.exists() else ""
 
     def wait(self) -> int:
-        return self._nursery.wait(self.pid)
+        return self._process.wait()
 
     def kill(self) -> int:
         os.kill(self.pid, signal.SIGKILL)
@@ -72,10 +75,10 @@ class Process:
 class ServedApart:
     """A simulator in a process of its own, that outlives every launcher."""
 
-    def __init__(self, nursery: Nursery, folder: Path, faults: str, *options: str) -> None:
+    def __init__(self, folder: Path, faults: str, *options: str) -> None:
         arguments = ["simulate", "--port", "0", "--limits", "*=unlimited", "--time-scale", "0.0001"]
         folder.mkdir(parents=True, exist_ok=True)
-        self._process = Process(nursery, folder, [*arguments, "--faults", faults, *options])
+        self._process = Process(folder, [*arguments, "--faults", faults, *options])
         deadline = time.monotonic() + 30
         while "\n" not in self._process.said():
             assert time.monotonic() < deadline, "the simulator did not start"
@@ -103,27 +106,24 @@ class Aftermath:
 class Victim:
     """A user's folder with a manifest, and the command that is killed in it."""
 
-    def __init__(
-        self, nursery: Nursery, folder: Path, served: ServedApart, rows: int = ROWS, *options: str
-    ) -> None:
+    def __init__(self, folder: Path, served: ServedApart, rows: int = ROWS, *options: str) -> None:
         self.folder = folder
         self.rows = rows
         (folder / "defaults.yaml").write_text(DEFAULTS, encoding="utf-8")
         names = "".join(f"s{number:03}\n" for number in range(rows))
         (folder / "cohort.csv").write_text(f"id\n{names}", encoding="utf-8")
-        self._nursery = nursery
         self._served = served
         self._arguments = ["run", "cohort.csv", "--defaults", "defaults.yaml", "--endpoint-url", served.url]
         self._arguments += ["--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.1s"]
         self._arguments += ["--listing-lag", "0s", "--lease", "1s", "--concurrency", "4", *options]
 
     def start(self, dies_at: tuple[str, int] | None = None) -> Process:
-        return Process(self._nursery, self.folder, self._arguments, dies_at)
+        return Process(self.folder, self._arguments, dies_at)
 
     def start_at(self, other: ServedApart) -> Process:
         """Start the same command, but against another account's service."""
         arguments = [other.url if one == self._served.url else one for one in self._arguments]
-        return Process(self._nursery, self.folder, [*arguments, "--once"])
+        return Process(self.folder, [*arguments, "--once"])
 
     def run_to_the_end(self) -> None:
         process = self.start()
@@ -176,14 +176,12 @@ class Victim:
         return len(runs)
 
 
-def attack(nursery: Nursery, folder: Path, point: Point, fault: str) -> Aftermath:
+def attack(folder: Path, point: Point, fault: str) -> Aftermath:
     """Kill a launch at *point* under *fault*, at its first and second passing, then let one finish."""
     forgets = "forgets" in fault
-    served = ServedApart(
-        nursery, folder, FAULTS[fault], *(("--idempotency-window", "0.5s") if forgets else ())
-    )
+    served = ServedApart(folder, FAULTS[fault], *(("--idempotency-window", "0.5s") if forgets else ()))
     try:
-        victim = Victim(nursery, folder, served, ROWS, *(("--replay-window", "0.3s") if forgets else ()))
+        victim = Victim(folder, served, ROWS, *(("--replay-window", "0.3s") if forgets else ()))
         kills = int(victim.die_at(point, 1))
         put_back = victim.ledger_copied(folder / "copy")
         kills += victim.die_at(point, 2)

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.crash.harness import Process, ServedApart, Victim
-from tests.crash.nursery import Nursery
 
 FAULTS = (
     "StartRun:drop_after=0.08,StartRun:error_after=0.08,StartRun:drop_before=0.05,StartRun:truncated_after=0.03,"
@@ -37,14 +36,13 @@ def soak(seconds: float, seed: int, rows: int = 300) -> tuple[int, int, int]:
     chance = random.Random(seed)
     until = time.monotonic() + seconds
     kills = 0
-    nursery = Nursery()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         memory = ("--idempotency-window", f"{MEMORY}s")
-        served = ServedApart(nursery, folder, FAULTS, "--seed", str(seed), "--max-active", "100", *memory)
+        served = ServedApart(folder, FAULTS, "--seed", str(seed), "--max-active", "100", *memory)
         options = ("--rate", "12", "--replay-window", f"{MEMORY - 1}s")
-        victim = Victim(nursery, folder, served, rows, *options)
-        stranger = ServedApart(nursery, folder / "stranger", "", "--account", "222222222222")
+        victim = Victim(folder, served, rows, *options)
+        stranger = ServedApart(folder / "stranger", "", "--account", "222222222222")
         put_back: Callable[[], None] | None = None
         for number in itertools.count():
             if time.monotonic() >= until:
@@ -68,7 +66,6 @@ def soak(seconds: float, seed: int, rows: int = 300) -> tuple[int, int, int]:
         calls = served.state()["calls"]
         served.stop()
         stranger.stop()
-    nursery.close()
     return kills, sum(sum(call["faults"].values()) for call in calls.values()), runs
 
 

@@ -10,22 +10,19 @@ from pathlib import Path
 
 from batchrun.points import Point
 from tests.crash.harness import FAULTS, ROWS, Aftermath, attack
-from tests.crash.nursery import Nursery
 
 BEGIN, END = "<!-- crash matrix: made by scripts/crashes -->", "<!-- end of crash matrix -->"
 WORKERS = 4
 
 
 def aftermaths(points: list[Point]) -> dict[tuple[Point, str], Aftermath]:
-    """Attack at *points* under every fault, with a nursery of one's own."""
-    nursery = Nursery()
+    """Attack at *points* under every fault."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for point in points:
             for number, fault in enumerate(FAULTS):
                 work = Path(folder) / f"{point.name}-{number}"
-                found[point, fault] = attack(nursery, work, point, fault)
-    nursery.close()
+                found[point, fault] = attack(work, point, fault)
     return found
 
 

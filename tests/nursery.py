@@ -1,0 +1,209 @@
+"""
+Makes batchrun processes quickly: ``python -m tests.nursery``.
+
+Imports everything once, then forks a process for each command that it is told. A forked process is as real
+as a started one, with its own memory, sockets and locks, and dies as dead; it only saves the imports, which
+would else be most of the time that the tests take. What is to be seen from the first import on does without.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).resolve().parents[1]
+#: The length of a request, or an answer: a process id, an exit code, or nothing yet.
+_HEAD = struct.Struct("!Q")
+_ANSWER = struct.Struct("!?q")
+
+
+class Nursery:
+    """The other end: a process that makes processes."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        self._lock = threading.Lock()
+        command = [sys.executable, "-m", "tests.nursery", str(theirs.fileno())]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
+        )
+        theirs.close()
+
+    def ask(self, request: dict[str, Any], streams: Sequence[int] = ()) -> int | None:
+        said = json.dumps(request).encode()
+        with self._lock:
+            if streams:
+                socket.send_fds(self._socket, [_HEAD.pack(len(said))], streams)
+            else:
+                self._socket.sendall(_HEAD.pack(len(said)))
+            self._socket.sendall(said)
+            is_known, value = _ANSWER.unpack(_read(self._socket, _ANSWER.size))
+        return value if is_known else None
+
+    def close(self) -> None:
+        self._socket.close()
+        self._process.wait()
+
+
+@functools.cache
+def nursery() -> Nursery:
+    """Return the one of this process, which ends with it."""
+    made = Nursery()
+    atexit.register(made.close)
+    return made
+
+
+class Born(subprocess.Popen[str]):
+    """A batchrun command, in a process that the nursery made; else what Popen makes of it."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        stdin: int | IO[Any] | None = None,
+        stdout: int | IO[Any] | None = None,
+        stderr: int | IO[Any] | None = None,
+        dies_at: tuple[str, int] | None = None,
+    ) -> None:
+        self._request = {
+            "folder": str(cwd),
+            "environment": dict(os.environ if env is None else env),
+            "arguments": list(arguments),
+            "dies_at": dies_at,
+        }
+        super().__init__(["batchrun", *arguments], stdin=stdin, stdout=stdout, stderr=stderr, text=True)
+
+    def _execute_child(self, *parts: Any) -> None:
+        handles = parts[10:16]
+        mine = [handles[at] for at in (0, 3, 5)]
+        with Path(os.devnull).open("r+b", buffering=0) as nothing:
+            answer = nursery().ask(self._request, [nothing.fileno() if fd == -1 else fd for fd in mine])
+        assert answer is not None
+        self.pid = answer
+        self._child_created = True
+        self._close_pipe_fds(*handles)  # type: ignore[attr-defined]
+
+    def stop(self) -> None:
+        """Stop it as SIGSTOP does, and wait until it stands."""
+        self.send_signal(signal.SIGSTOP)
+        nursery().ask({"stopped": self.pid})
+
+    def _internal_poll(self, _deadstate: object = None, **_: Any) -> int | None:
+        if self.returncode is None:
+            self.returncode = nursery().ask({"poll": self.pid})
+        return self.returncode
+
+    def _wait(self, timeout: float | None) -> int:
+        until = None if timeout is None else time.monotonic() + timeout
+        pause = 0.001
+        while self._internal_poll() is None:
+            if until is not None and time.monotonic() > until:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+        return self.returncode
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    seconds: float = 60,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, as ``subprocess.run`` does, with what it says taken down."""
+    pipe = subprocess.PIPE
+    process = Born(
+        arguments, cwd=cwd, env=env, stdin=None if stdin is None else pipe, stdout=pipe, stderr=pipe
+    )
+    with process:
+        try:
+            out, err = process.communicate(stdin, timeout=seconds)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def _read(stream: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        piece = stream.recv(size - len(found))
+        if not piece:
+            raise EOFError
+        found += piece
+    return found
+
+
+def _be_born(request: dict[str, Any], streams: Sequence[int]) -> None:
+    from batchrun.cli.main import main  # noqa: PLC0415
+
+    for stream, target in zip(streams, (0, 1, 2), strict=True):
+        os.dup2(stream, target)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    if os.environ.get("TZ"):
+        time.tzset()
+    sys.stdout.reconfigure(  # type: ignore[union-attr]
+        line_buffering=False, write_through="PYTHONUNBUFFERED" in os.environ
+    )
+    os.chdir(request["folder"])
+    if request["dies_at"]:
+        from batchrun.points import Point  # noqa: PLC0415
+        from tests.crash.killer import lay_in_wait  # noqa: PLC0415
+
+        name, times = request["dies_at"]
+        lay_in_wait(Point[name], times)
+    sys.argv = ["batchrun", *request["arguments"]]
+    main()
+
+
+def _serve(mine: socket.socket) -> None:
+    import batchrun  # noqa: PLC0415
+
+    for module in pkgutil.walk_packages(batchrun.__path__, "batchrun."):
+        if not module.name.endswith(("__main__", "workbook_rows")):
+            importlib.import_module(module.name)
+    gc.collect()
+    gc.freeze()
+    while True:
+        head, streams, *_ = socket.recv_fds(mine, _HEAD.size, 3)
+        if not head:
+            return
+        request = json.loads(_read(mine, _HEAD.unpack(head)[0]))
+        if "poll" in request:
+            pid, status = os.waitpid(request["poll"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        elif "stopped" in request:
+            os.waitid(os.P_PID, request["stopped"], os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            answer = None
+        elif (answer := os.fork()) == 0:
+            mine.close()
+            _be_born(request, streams)
+            return
+        for stream in streams:
+            os.close(stream)
+        mine.sendall(_ANSWER.pack(answer is not None, answer or 0))
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))

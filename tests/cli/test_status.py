@@ -39,17 +39,32 @@ def test_a_batch_is_told_at_length(cohort: Shell):
     first, *others = done.stdout.splitlines()
     assert first == f"cohort: {COUNTS}"
     labels = [line[:12].strip() for line in others]
-    assert labels == ["launcher", "starts", "left", "slots", "oldest", "", "failed", "", "", "", ""]
+    assert others[0] == "  account   123456789012, us-east-1"
+    assert labels == [
+        "account",
+        "launcher",
+        "starts",
+        "left",
+        "slots",
+        "oldest",
+        "",
+        "failed",
+        "",
+        "",
+        "",
+        "",
+    ]
     assert "2 in use" in done.stdout
-    failures = [line[12:].split()[1] for line in others[6:]]
+    failures = [line[12:].split()[1] for line in others[7:]]
     assert failures == ["task2", "task", "memory", "gone", "refused"]
 
 
 def test_a_batch_in_json(cohort: Shell):
     told = json.loads(cohort.run("status", "cohort", "--json").stdout)
-    assert (told["message_type"], told["batch"], told["slots"], told["holder"]) == (
+    assert (told["message_type"], told["batch"], told["account"], told["slots"], told["holder"]) == (
         "status",
         "cohort",
+        "123456789012",
         2,
         None,
     )

@@ -42,6 +42,8 @@ def changed(number: int) -> str:
 
 def details(now: Overview) -> Iterator[tuple[str, str]]:
     """Give what else is to be said, as label and text; a label that is empty goes on with the one before."""
+    if now.batch.account:
+        yield "account", f"{now.batch.account}, {now.batch.region}"
     yield "launcher", _holder(now)
     if not now.has_ended:
         yield "starts", _starts(now)
@@ -92,7 +94,8 @@ def _cancelling(now: Overview) -> str:
 def counted(batch: Batch, counts: Counts) -> dict[str, Any]:
     """Give the counts for programs."""
     counted = {**numbers(counts), "changed": counts.changed}
-    return {"batch": batch.name, "region": batch.region, "total": counts.total, **counted}
+    place = {"region": batch.region, "account": batch.account}
+    return {"batch": batch.name, **place, "total": counts.total, **counted}
 
 
 def clock(time: datetime, at: datetime) -> str:

@@ -164,8 +164,15 @@ def test_what_makes_no_sense_exits_with_two_and_says_why(cohort: Shell, argument
 
 def test_without_pyarrow_it_says_what_to_install(cohort: Shell):
     cohort.write("pyarrow.py", "raise ImportError('it is not here')\n")
-    environment = {"PYTHONPATH": f"{cohort.folder}:{cohort.environment['PYTHONPATH']}"}
-    done = cohort.run("results", "--format", "parquet", **environment)
+    path = f"{cohort.folder}:{cohort.environment['PYTHONPATH']}"
+    done = subprocess.run(
+        [*BATCHRUN, "results", "--format", "parquet"],
+        cwd=cohort.folder,
+        env={**cohort.environment, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert "pip install 'batchrun[parquet]'" in done.stderr
     assert not (cohort.folder / "cohort.results.parquet").exists()

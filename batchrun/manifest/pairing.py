@@ -7,37 +7,30 @@ come from (``listing``, ``service``), time limits on patterns (``cli``).
 
 from __future__ import annotations
 
-import itertools
 import re
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from batchrun.manifest.completeness import MOST_KINDS, is_mate, lacking
+from batchrun.manifest.name_patterns import EXAMPLE, LONGEST, compiled, wrong
 from batchrun.manifest.names import wrong_name
 from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.sorting import natural
 from batchrun.manifest.written_rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from batchrun.errors import ManifestError
+    from batchrun.manifest.completeness import Groups
     from batchrun.manifest.problems import Problems
     from batchrun.model.spec import Json
 
-#: Characters of a pattern, and of a name: S3 has no longer keys.
-LONGEST: Final = 1024
 #: Files that are paired at once: all of them are held.
 MOST_FILES: Final = 1_000_000
-#: Different files that a row may have, each a parameter: more mean that the pattern is wrong.
-_MOST_KINDS: Final = 1000
 _ID: Final = "id"
 _SHOWN: Final = 5
 _GROUP: Final = re.compile(r"\{([^{}]*)\}")
-_EXAMPLE: Final = r"such as '(?P<id>.+)_(?P<read>R[12])\.fastq\.gz'"
-
-Groups = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +43,21 @@ class File:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a sheet: the files of a run that belong together."""
+
+    ids: Groups
+    others: Groups
+    files: Mapping[str, str]  #: URIs, by the names of the parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
     """How names are taken apart, and what parameters are called."""
 
     pattern: re.Pattern[str]
-    groups: Groups  #: all but ``id``, in the pattern's order
+    ids: Groups  #: the parts of a name that make the row's id
+    groups: Groups  #: all others, in the pattern's order
     parameter: str  #: with ``{group}`` in it
     is_list: bool  #: whether each parameter is a list of files
 
@@ -63,53 +66,68 @@ class Naming:
         """Whether the pattern is about folders too."""
         return "/" in self.pattern.pattern
 
+    @property
+    def named(self) -> Groups:
+        """The groups that a parameter's name has."""
+        return tuple(_GROUP.findall(self.parameter))
+
+    @property
+    def others(self) -> Groups:
+        """The groups that it has not: a lane, say."""
+        return tuple(name for name in self.groups if name not in self.named)
+
     def parameter_of(self, values: Groups) -> str:
         """Name the parameter that a file belongs to."""
         known = dict(zip(self.groups, values, strict=True))
         return _GROUP.sub(lambda match: known[match[1]], self.parameter)
 
 
-def naming(pattern: str, *, parameter: str | None, list_name: str | None) -> Naming:
+def naming(
+    pattern: str, *, parameter: str | None, list_name: str | None, group_by: tuple[str, ...] = ()
+) -> Naming:
     """
     Read the pattern and the parameters' name.
+
+    Args:
+        pattern: As in ``name_patterns``.
+        parameter: What parameters are called; by default after the groups.
+        list_name: The same, of parameters that are lists.
+        group_by: The parts of the name that tell runs apart, instead of ``id``: each parameter is a list.
 
     Raises:
         ManifestError: One of them cannot be used.
     """
-    compiled = _compiled(pattern)
-    if _ID not in compiled.groupindex:
-        raise _wrong(
-            "--pattern",
-            "it has no group id",
-            f"write (?P<id>...) around what tells the rows apart, {_EXAMPLE}",
-        )
-    groups = tuple(name for name in compiled.groupindex if name != _ID)
+    found = compiled(pattern)
+    ids = group_by or (_ID,)
+    for name in ids:
+        _check_id(name, found, is_asked=bool(group_by))
+    groups = tuple(name for name in found.groupindex if name not in ids)
     option = "--parameter" if list_name is None else "--list"
-    template = list_name or parameter or "_".join(["reads", *(f"{{{name}}}" for name in groups)])
+    parts = [name for name in groups if is_mate(name)] if group_by else groups
+    template = list_name or parameter or "_".join(["reads", *(f"{{{name}}}" for name in parts)])
     for name in _GROUP.findall(template):
         if name not in groups:
-            known = f"its groups are {', '.join(groups)}" if groups else "it has no group but id"
-            raise _wrong(option, f"the pattern has no group {shown(name)}", known)
+            known = (
+                f"its groups are {', '.join(groups)}" if groups else f"it has no group but {', '.join(ids)}"
+            )
+            raise wrong(f"the pattern has no group {shown(name)}", known, option)
     if not template.strip():
-        raise _wrong(option, "it is empty", "name the parameter")
-    return Naming(pattern=compiled, groups=groups, parameter=template, is_list=list_name is not None)
+        raise wrong("it is empty", "name the parameter", option)
+    is_list = list_name is not None or bool(group_by)
+    return Naming(pattern=found, ids=ids, groups=groups, parameter=template, is_list=is_list)
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    if len(pattern) > LONGEST:
-        raise _wrong("--pattern", f"it has {len(pattern)} characters", f"use at most {LONGEST}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise _wrong(
-            "--pattern", f"this is no regular expression: {printable(str(error))}", f"correct it; {_EXAMPLE}"
-        ) from error
-
-
-def _wrong(option: str, message: str, cure: str) -> ManifestError:
-    return unreadable(Place(source=option), message, cure)
+def _check_id(name: str, pattern: re.Pattern[str], *, is_asked: bool) -> None:
+    if name in pattern.groupindex:
+        return
+    groups = ", ".join(pattern.groupindex)
+    if is_asked:
+        cure = f"its parts are {groups}" if groups else f"name its parts, {EXAMPLE}"
+        raise wrong(f"the pattern has no part {shown(name)}", cure, "--group-by")
+    cure = f"call what tells the rows apart id, {EXAMPLE}"
+    if groups:
+        cure += f"; or, for files of one run in several lanes, say which of {groups} it is with --group-by"
+    raise wrong("it has no group id", cure)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,6 +140,7 @@ class Pairs:
     unmatched: int = 0
     unmatched_names: list[str] = field(default_factory=list)  #: the first few
     _rows: dict[str, dict[Groups, File]] = field(default_factory=dict)
+    _ids: dict[str, Groups] = field(default_factory=dict)  #: what each row's id was made of
 
     @property
     def count(self) -> int:
@@ -139,10 +158,12 @@ class Pairs:
         if self.files > MOST_FILES:
             raise unreadable(file.place, f"there are more than {MOST_FILES} files", "do it folder by folder")
         found = None if len(file.name) > LONGEST else self.match(file.name)
-        if found is None or not found[_ID]:
+        ids = [] if found is None else [found[name] or "" for name in self.naming.ids]
+        if found is None or not all(ids):
             self._leave_out(file)
             return
-        entry_id = found[_ID]
+        entry_id = "-".join(ids)
+        self._ids.setdefault(entry_id, tuple(ids))
         if entry_id not in self._rows and (wrong := wrong_name(entry_id)):
             problems.add(file.place, *wrong, row=entry_id, field=_ID)
         # Absent parts of a name are empty: optional groups are the user's own idea.
@@ -167,7 +188,7 @@ class Pairs:
         """Report rows in which one parameter would have two files."""
         if self.naming.is_list:
             return
-        if len(kinds := self._values()) > _MOST_KINDS:
+        if len(kinds := self._values()) > MOST_KINDS:
             message = (
                 f"its groups have {len(kinds)} different values, {self._called(next(iter(kinds)))} among them"
             )
@@ -190,37 +211,15 @@ class Pairs:
 
     def incomplete(self) -> dict[str, tuple[Place, list[str]]]:
         """Give the rows that lack what others have, with their place and what they lack."""
-        if self.naming.is_list and len(self.naming.groups) > 1:
-            lacks = ((entry_id, self._gaps(files)) for entry_id, files in self._rows.items())
-        else:
-            everything = self._values()
-            if len(everything) > _MOST_KINDS:
-                return {}
-            lacks = (
-                (entry_id, [v for v in everything if v not in files])
-                for entry_id, files in self._rows.items()
-            )
+        how = self.naming
+        found = lacking(self._rows, how.groups, named=how.named, is_list=how.is_list)
         return {
-            entry_id: (
-                next(iter(self._rows[entry_id].values())).place,
-                [self._called(one) for one in missing],
-            )
-            for entry_id, missing in lacks
-            if missing
+            entry_id: (self._first(entry_id).place, [self._called(one) for one in missing])
+            for entry_id, missing in found.items()
         }
 
-    def _gaps(self, files: dict[Groups, File]) -> list[Groups]:
-        """Give what lacks where each of a row's lanes, say, should have each of its reads."""
-        columns = [
-            dict.fromkeys(values[index] for values in files) for index in range(len(self.naming.groups))
-        ]
-        # Invariant: no more is looked at than twice what is there; sparse names are no grid.
-        size = 1
-        for column in columns:
-            size *= len(column)
-        if size > 2 * len(files):
-            return []
-        return [values for values in itertools.product(*columns) if values not in files]
+    def _first(self, entry_id: str) -> File:
+        return next(iter(self._rows[entry_id].values()))
 
     def rows(self, leave_out: frozenset[str] = frozenset()) -> Iterator[Row]:
         """Give the rows, in the order of their first files."""
@@ -228,9 +227,27 @@ class Pairs:
             if entry_id not in leave_out:
                 yield Row(id=entry_id, fields={"parameters": self._parameters(files)})
 
+    def lines(self, leave_out: frozenset[str] = frozenset()) -> Iterator[Line]:
+        """Give a line of a sheet for each lane, say: for what the parts are that name no parameter."""
+        how = self.naming
+        others = [at for at, name in enumerate(how.groups) if name in how.others]
+        for entry_id, files in self._rows.items():
+            if entry_id in leave_out:
+                continue
+            lines: dict[Groups, dict[str, str]] = {}
+            for values in self._sorted(files):
+                line = lines.setdefault(tuple(values[at] for at in others), {})
+                line[how.parameter_of(values)] = files[values].uri
+            ids = self._ids[entry_id]
+            yield from (Line(ids=ids, others=other, files=found) for other, found in lines.items())
+
+    @staticmethod
+    def _sorted(files: dict[Groups, File]) -> list[Groups]:
+        return sorted(files, key=lambda values: [natural(value) for value in values])
+
     def _parameters(self, files: dict[Groups, File]) -> dict[str, Json]:
         parameters: dict[str, Json] = {}
-        for values in sorted(files, key=lambda values: [natural(value) for value in values]):
+        for values in self._sorted(files):
             name, uri = self.naming.parameter_of(values), files[values].uri
             if not self.naming.is_list:
                 parameters[name] = uri

@@ -327,6 +327,48 @@ def test_incomplete_rows_are_refused_skipped_or_kept(shell: Shell):
     assert [row["id"] for row in rows_of(shell.run(*command, "--incomplete", "keep").stdout)] == ["a", "b"]
 
 
+LANES = "".join(f"s3://lab/{name}_S1_L00{lane}_R{read}.fq\n" for name, lane, read in (
+    ("A", 1, 1), ("A", 1, 2), ("A", 2, 1), ("A", 2, 2), ("B", 1, 1), ("B", 1, 2),
+))  # fmt: skip
+
+
+def test_lanes_become_a_sheet_and_the_manifest_that_makes_runs_of_it(shell: Shell):
+    shell.write("ls.txt", LANES)
+    shell.write("lab.yaml", f"workflowId: 1\nroleArn: {ROLE}\noutputUri: s3://lab/x/\n")
+    command = ["manifest", "from-s3", "ls.txt", "--pattern", "{sample}_S*_L{lane}_R{read}.fq"]
+    done = shell.run(*command, "--group-by", "sample", "-o", "run7.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("run7.yaml: 2 runs of the files in run7.csv; ")
+    done = shell.run("manifest", "convert", "run7.yaml", "--defaults", "lab.yaml", "-o", "-", "--to", "jsonl")
+    assert json.loads(done.stdout.splitlines()[0])["parameters"] == {
+        "reads_1": ["s3://lab/A_S1_L001_R1.fq", "s3://lab/A_S1_L002_R1.fq"],
+        "reads_2": ["s3://lab/A_S1_L001_R2.fq", "s3://lab/A_S1_L002_R2.fq"],
+    }
+    again = shell.run(*command, "--group-by", "sample", "-o", "run7.yaml")
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    (shell.folder / "run7.yaml").unlink()
+    again = shell.run(*command, "--group-by", "sample", "-o", "run7.yaml")
+    assert (again.returncode, "run7.csv is there already" in again.stderr) == (2, True)
+    assert not (shell.folder / "run7.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--group-by", "sample"], "give -o FILE.yaml"),
+        (["--group-by", "sample", "-o", "x.csv"], "give -o FILE.yaml"),
+        (["--group-by", "sample", "--list", "r", "-o", "x.yaml"], "--list is for rows"),
+        (["-o", "x.yaml"], "with --group-by"),
+    ],
+)
+def test_what_goes_with_a_sheet_of_files(shell: Shell, options, said: str):
+    shell.write("ls.txt", LANES)
+    done = shell.run("manifest", "from-s3", "ls.txt", "--pattern", "{sample}_S*_L{lane}_R{read}.fq", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert sorted(path.name for path in shell.folder.iterdir()) == ["ls.txt"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [

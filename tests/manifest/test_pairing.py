@@ -6,12 +6,14 @@ import io
 import re
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import pairing
+from batchrun.manifest import pairing, pairing_sheet
 from batchrun.manifest.listing import listed_files
+from batchrun.manifest.name_patterns import compiled
 from batchrun.manifest.pairing import Pairs, naming
 from batchrun.manifest.problems import Problems
 
@@ -139,3 +141,128 @@ def test_there_is_an_end_to_files_and_to_names(monkeypatch):
 def test_what_cannot_name_anything(pattern, options, said):
     with pytest.raises(ManifestError, match=re.escape(said)):
         naming(pattern, **{"parameter": None, "list_name": None, **options})
+
+
+ILLUMINA = "{sample}_S*_L{lane}_R{read}_001.fq"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "parts"),
+    [
+        (ILLUMINA, "A_b_S12_L003_R2_001.fq", {"sample": "A_b", "lane": "003", "read": "2"}),
+        ("{id}_R{read}.fq", "a_R_R1.fq", {"id": "a_R", "read": "1"}),
+        ("{id}.(x+)[1]?.fq", "a.(x+)[1]?.fq", {"id": "a"}),
+        ("{run}/{id}/{id}_{read}.fq", "r1/a/a_1.fq", {"run": "r1", "id": "a", "read": "1"}),
+        ("*/{id}.bam", "x/a.bam", {"id": "a"}),
+        (r"(?P<id>a{1})", "a", {"id": "a"}),
+    ],
+)
+def test_a_pattern_of_parts(pattern: str, name: str, parts: dict[str, str]):
+    match = compiled(pattern).fullmatch(name)
+    assert match is not None
+    assert match.groupdict() == parts
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("{run}/{id}/{id}_{read}.fq", "r1/a/b_1.fq"),
+        ("*/{id}.bam", "x/y/a.bam"),
+        ("{id}.fq", "a_fq"),
+        ("{id}.fq", ".fq"),
+    ],
+)
+def test_what_a_pattern_of_parts_does_not_match(pattern: str, name: str):
+    assert compiled(pattern).fullmatch(name) is None
+
+
+def lacks(names: str, pattern: str, **options) -> dict[str, list[str]]:
+    pairs, _ = paired("\n".join(f"{name}.fq" for name in names.split()), pattern, **options)
+    return {one: missing for one, (_, missing) in pairs.incomplete().items()}
+
+
+@pytest.mark.parametrize("options", [{"list_name": "reads_{read}"}, {"list_name": "r"}])
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        ("A_L1_R1 A_L1_R2 B_L1_R1 B_L2_R1", {"B": ["lane '1', read 'R2'", "lane '2', read 'R2'"]}),
+        ("A_L1_R1 A_L1_R2 B_L1_R1 B_L1_R2 B_L2_R2", {"B": ["lane '2', read 'R1'"]}),
+        ("A_L1_R1 A_L2_R1 B_L1_R1", {}),
+        ("A_L1_R1 A_L1_R2 B_L3_R1 B_L3_R2 B_L4_R1 B_L4_R2", {}),
+    ],
+)
+def test_a_mate_that_others_have_is_missed_in_every_lane(names: str, missing, options):
+    assert lacks(names, r"(?P<id>.)_L(?P<lane>\d)_(?P<read>R\d).fq", **options) == missing
+
+
+def test_mates_are_told_by_their_part_or_by_what_it_says_and_lanes_are_none():
+    assert lacks("A_1_x A_1_y B_2_x", "{id}_{n}_{mate}.fq", list_name="r") == {"B": ["n '2', mate 'y'"]}
+    assert lacks("A_1_x A_2_x B_1_y", "{id}_{n}_{what}.fq", list_name="r") == {"B": ["n '2', what 'y'"]}
+    assert lacks("A_1_x A_2_x B_1_y", "{id}_{lane}_{what}.fq", list_name="r") == {}
+
+
+def test_a_mate_is_missed_where_each_file_is_a_parameter_too():
+    found = lacks("A_L1_R1 A_L1_R2 B_L1_R1 B_L2_R1", r"(?P<id>.)_L(?P<lane>\d)_(?P<read>R\d).fq")
+    assert found["B"] == ["lane '1', read 'R2'", "lane '2', read 'R2'"]
+
+
+def sheet_of(names: str, pattern: str = ILLUMINA, **options) -> tuple[str, str]:
+    how = {"group_by": ("sample",), **options}
+    pairs, problems = paired("\n".join(names.split()), pattern, **how)
+    assert problems == []
+    parameters = pairing_sheet.parameters_of(pairs.naming, pairs.lines())
+    written = pairing_sheet.sheet(pairs.naming, pairs.lines(), parameters)
+    return "".join(written), "".join(pairing_sheet.manifest(pairs.naming, parameters, "s.csv"))
+
+
+def test_lanes_are_lines_of_a_sheet_in_the_order_in_which_people_count():
+    names = [f"A,x_S1_L{lane}_R{read}_001.fq" for lane in (10, 9) for read in (2, 1)]
+    sheet, manifest = sheet_of(" ".join(names))
+    assert sheet.splitlines() == [
+        "sample,lane,reads_1,reads_2",
+        *(f'"A,x",{n},"s3://b/A,x_S1_L{n}_R1_001.fq","s3://b/A,x_S1_L{n}_R2_001.fq"' for n in (9, 10)),
+    ]
+    assert yaml.safe_load(manifest) == {
+        "sheet": "s.csv",
+        "group_by": "sample",
+        "each": {"parameters": {"reads_1": ["{reads_1}"], "reads_2": ["{reads_2}"]}},
+    }
+
+
+def test_several_parts_may_tell_runs_apart_and_parameters_have_other_names():
+    sheet, manifest = sheet_of(
+        "p1_t_L1_R1.fq p1_n_L1_R1.fq",
+        "{patient}_{kind}_L{lane}_R{read}.fq",
+        group_by=("patient", "kind"),
+        parameter="id",
+    )
+    assert sheet.splitlines()[:2] == ["patient,kind,lane,read,id", "p1,t,1,1,s3://b/p1_t_L1_R1.fq"]
+    assert yaml.safe_load(manifest)["group_by"] == ["patient", "kind"]
+    assert yaml.safe_load(manifest)["each"] == {"parameters": {"id": ["{column.id}"]}}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "options", "said"),
+    [
+        (
+            "{sample}_L{lane}_R{read}.fq",
+            {"parameter": "lane"},
+            "'lane' would be a parameter, and is a part of",
+        ),
+        ("{sample}_L{lane}_R{read}.fq", {"parameter": "{read"}, "'{read' is no name that a column can have"),
+        (
+            "{sample}_L{lane}_R{read}.fq",
+            {"group_by": ("smaple",)},
+            "--group-by: the pattern has no part 'smaple'",
+        ),
+        (
+            "{sample}_L{lane}_R{read}.fq",
+            {"group_by": ()},
+            "say which of sample, lane, read it is with --group-by",
+        ),
+        (".+", {}, "name its parts"),
+    ],
+)
+def test_what_makes_no_sheet(pattern: str, options, said: str):
+    with pytest.raises(ManifestError, match=re.escape(said)):
+        sheet_of("A_L1_R1.fq", pattern, **options)

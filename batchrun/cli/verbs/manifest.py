@@ -13,7 +13,7 @@ import click
 
 from batchrun.cli.options import MANIFEST, SERVICE, option, stacked
 from batchrun.cli.signals import run_async
-from batchrun.cli.values import Duration, OutputPath
+from batchrun.cli.values import Duration, Lines, OutputPath
 
 _HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 _FORCE: Final = option(
@@ -120,7 +120,9 @@ def init(**options: Any) -> None:
 @manifest.command(
     "from-s3",
     epilog="Example: batchrun manifest from-s3 s3://lab-data/run7/ "
-    "--pattern '(?P<id>.+)_(?P<read>R[12])\\.fastq\\.gz' --parameter 'fastq_{read}' -o run7.csv"
+    "--pattern '{id}_R{read}.fastq.gz' --parameter 'fastq_{read}' -o run7.csv"
+    "\n\nExample: batchrun manifest from-s3 s3://lab-data/run7/ --group-by sample "
+    "--pattern '{sample}_S*_L{lane}_R{read}_001.fastq.gz' -o run7.yaml"
     "\n\nRead on: 'batchrun help manifest'.",
 )
 @click.argument("source", metavar="SOURCE")
@@ -128,29 +130,39 @@ def init(**options: Any) -> None:
     option(
         "--pattern",
         required=True,
-        metavar="REGEX",
-        help="A regular expression for the whole name of a file, or, with a / in it, for its path below "
-        "SOURCE. "
-        "The group (?P<id>...) names the row; other named groups tell its files apart.",
+        metavar="PATTERN",
+        help="What the whole name of a file is like, or, with a / in it, its path below SOURCE: with its "
+        "parts in braces, such as '{id}_R{read}.fastq.gz', where * is any text; or a regular expression with "
+        "named groups, (?P<id>...). The part id names the row; the others tell its files apart.",
+    ),
+    option(
+        "--group-by",
+        type=Lines(),
+        multiple=True,
+        envvar=None,
+        show_envvar=False,
+        metavar="PART",
+        help="The part of the name that tells runs apart, in place of id, where a run has several lanes; "
+        "repeatable. Writes a sheet with a line for each lane, and the manifest that makes runs of it.",
     ),
     option(
         "--parameter",
         metavar="NAME",
-        help="What the parameters are called, with groups in braces.  [default: reads_{GROUP}]",
+        help="What the parameters are called, with parts in braces.  [default: reads_{PART}]",
     ),
     option(
         "--list",
         "list_name",
         metavar="NAME",
-        help="Collect a row's files in this one parameter, as a list, sorted by the other groups; with a "
-        "group in braces, in one list for each.",
+        help="Collect a row's files in this one parameter, as a list, sorted by the other parts; with a "
+        "part in braces, in one list for each.",
     ),
     option("--base", metavar="URI", help="What names without s3:// in a listing are relative to."),
     option(
         "--incomplete",
         type=click.Choice(["refuse", "skip", "keep"]),
         default="refuse",
-        help="What to do about rows that lack a file that others have.",
+        help="What to do about rows that lack a file that others have, such as a mate.",
     ),
     option(
         "-o",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import manifest_kind
@@ -19,7 +20,7 @@ from batchrun.cli.speak import complain, say
 from batchrun.cli.time_limit import limited
 from batchrun.cli.verbs.convert import output_format
 from batchrun.errors import AccessDeniedError, NotFoundError, UsageError
-from batchrun.manifest import Format
+from batchrun.manifest import Format, pairing_sheet
 from batchrun.manifest.listing import file_under, listed_files
 from batchrun.manifest.pairing import Naming, Pairs, naming
 from batchrun.manifest.problems import Place, Problems, unreadable
@@ -27,6 +28,9 @@ from batchrun.manifest.source import name_of, opened
 from batchrun.manifest.write import write
 from batchrun.report.outputs import Inputs
 from batchrun.service.target import Target
+
+if TYPE_CHECKING:
+    from batchrun.report.outputs import OutputFile
 
 _S3: Final = "s3://"
 _SHOWN: Final = 5
@@ -42,6 +46,7 @@ class Wish:
     incomplete: str
     output: str
     form: Format
+    is_sheet: bool  #: whether files become a sheet, and a manifest for it
     force: bool
     target: Target
     endpoint_url: str | None
@@ -60,14 +65,30 @@ class Wish:
         base = options["base"]
         if base is not None and not base.startswith(_S3):
             raise UsageError(printable(f"--base '{base}' is no place in S3; write s3://BUCKET/FOLDER/"))
+        group_by = tuple(options["group_by"])
+        if group_by and options["list_name"]:
+            raise UsageError(
+                "--list is for rows; with --group-by each parameter is a list, named by --parameter"
+            )
         to_stdout = options["output"] == STDOUT and options["to"] is None
+        form = Format.CSV if to_stdout else output_format(options["output"], options["to"])
+        if group_by and (options["output"] == STDOUT or form is not Format.YAML):
+            raise UsageError(
+                "--group-by writes a manifest in YAML, and its sheet in CSV beside it: give -o FILE.yaml"
+            )
         return cls(
             source=options["source"],
-            naming=naming(options["pattern"], parameter=options["parameter"], list_name=options["list_name"]),
+            naming=naming(
+                options["pattern"],
+                parameter=options["parameter"],
+                list_name=options["list_name"],
+                group_by=group_by,
+            ),
             base=base,
             incomplete=options["incomplete"],
             output=options["output"],
-            form=Format.CSV if to_stdout else output_format(options["output"], options["to"]),
+            form=form,
+            is_sheet=bool(group_by),
             force=options["force"],
             target=Target(
                 profile=options["profile"], region=options["region"], read_timeout=options["timeout"]
@@ -86,13 +107,8 @@ def pair(wish: Wish) -> None:
         ServiceError: S3 cannot be asked.
     """
     problems = Problems()
-    output = named(
-        wish.output,
-        manifest_kind(wish.form),
-        option="-o FILE",
-        inputs=Inputs(read=() if wish.source.startswith(_S3) or wish.source == STDOUT else (wish.source,)),
-        force=wish.force,
-    )
+    output = _output(wish, wish.output, wish.form)
+    beside = _output(wish, _sheet_of(wish), Format.CSV) if wish.is_sheet else None
     with limited(wish.naming.pattern) as match:
         pairs = Pairs(naming=wish.naming, match=match)
         if wish.source.startswith(_S3):
@@ -105,12 +121,42 @@ def pair(wish: Wish) -> None:
     rows = pairs.count - len(left_out)
     if not rows:
         raise _nothing(wish, pairs)
-    with (
-        drafted(output) as draft,
-        draft.open("w", encoding="utf-8", newline="") as file,
-    ):
-        write(lambda: pairs.rows(left_out), file, wish.form, source=wish.source)
+    if wish.is_sheet:
+        _write_sheet(wish, pairs, left_out, output, beside)
+    else:
+        with drafted(output) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+            write(lambda: pairs.rows(left_out), file, wish.form, source=wish.source)
     _tell(wish, pairs, rows)
+
+
+def _output(wish: Wish, path: str, form: Format) -> OutputFile | None:
+    read = () if wish.source.startswith(_S3) or wish.source == STDOUT else (wish.source,)
+    kind = manifest_kind(form)
+    return named(path, kind, option="-o FILE", inputs=Inputs(read=read), force=wish.force)
+
+
+def _sheet_of(wish: Wish) -> str:
+    """Name the sheet that lies beside the manifest."""
+    return str(Path(wish.output).with_suffix(".csv"))
+
+
+def _write_sheet(
+    wish: Wish,
+    pairs: Pairs,
+    left_out: frozenset[str],
+    output: OutputFile | None,
+    beside: OutputFile | None,
+) -> None:
+    how = wish.naming
+    parameters = pairing_sheet.parameters_of(how, pairs.lines(left_out))
+    name = Path(_sheet_of(wish)).name
+    with drafted(output) as manifest, drafted(beside) as sheet:
+        for draft, lines in (
+            (manifest, pairing_sheet.manifest(how, parameters, name)),
+            (sheet, pairing_sheet.sheet(how, pairs.lines(left_out), parameters)),
+        ):
+            with draft.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(lines)
 
 
 async def _list(wish: Wish, pairs: Pairs, problems: Problems) -> None:
@@ -192,6 +238,8 @@ def _tell(wish: Wish, pairs: Pairs, rows: int) -> None:
             printable(f"{pairs.unmatched} files do not match the pattern, and were passed over: {names}")
         )
     summary = f"{pairs.files} files, {rows} rows"
+    if wish.is_sheet:
+        summary = f"{'1 run' if rows == 1 else f'{rows} runs'} of the files in {_sheet_of(wish)}"
     if wish.output == STDOUT:
         complain(summary)
     else:

@@ -1,0 +1,68 @@
+r"""
+Patterns for the names of files: regular expressions, and names with parts in braces.
+
+    (?P<id>.+)_(?P<read>R[12])\.fastq\.gz        {sample}_S*_L{lane}_R{mate}_001.fastq.gz
+
+In the second kind a part is any text, ``*`` is any text that is not wanted, and everything else means itself;
+a part that comes again is the same text again. Belongs here: reading both. Does not: what is made of the
+parts (``pairing``).
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest.problems import Place, printable, unreadable
+
+if TYPE_CHECKING:
+    from batchrun.errors import ManifestError
+
+#: Characters of a pattern, and of a name: S3 has no longer keys.
+LONGEST: Final = 1024
+EXAMPLE: Final = r"such as '(?P<id>.+)_(?P<read>R[12])\.fastq\.gz' or '{id}_R{read}.fastq.gz'"
+_PIECE: Final = re.compile(r"\{([A-Za-z_]\w*)\}|\*")
+_GROUP: Final = "(?P<"
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """
+    Return the expression that a pattern means.
+
+    Raises:
+        ManifestError: It is none.
+    """
+    if len(pattern) > LONGEST:
+        raise wrong(f"it has {len(pattern)} characters", f"use at most {LONGEST}")
+    is_of_parts = _GROUP not in pattern and any(match[1] for match in _PIECE.finditer(pattern))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return re.compile(_expression(pattern) if is_of_parts else pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        message = f"this is no regular expression: {printable(str(error))}"
+        raise wrong(message, f"correct it; {EXAMPLE}") from error
+
+
+def wrong(message: str, cure: str, option: str = "--pattern") -> ManifestError:
+    """Build the error for an option that cannot be used."""
+    return unreadable(Place(source=option), message, cure)
+
+
+def _expression(pattern: str) -> str:
+    # A folder's name ends where it ends; and only a pattern with folders is held against them.
+    text = "[^/]" if "/" in pattern else "."
+    pieces: list[str] = []
+    seen: set[str] = set()
+    end = 0
+    for match in _PIECE.finditer(pattern):
+        pieces.append(re.escape(pattern[end : match.start()]))
+        end = match.end()
+        name = match[1]
+        if name is None:
+            pieces.append(f"{text}*")
+        else:
+            pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>{text}+)")
+            seen.add(name)
+    return "".join([*pieces, re.escape(pattern[end:])])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import limits
+from batchrun.model.foreign import unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -166,7 +167,8 @@ def unreadable(place: Place, message: str, cure: str, *, field: str | None = Non
 
 
 def printable(text: str, limit: int | None = _SHOWN) -> str:
-    """Give *text* cut short, with everything that could drive a terminal escaped."""
+    """Give *text* cut short, without signatures, with everything that could drive a terminal escaped."""
+    text = unsigned(text)
     cut = text if limit is None or len(text) <= limit else text[:limit] + "..."
     return cut if cut.isprintable() else "".join(map(_escaped, cut))
 
@@ -178,8 +180,8 @@ def _escaped(character: str) -> str:
 def shown(value: Json) -> str:
     """Give a value from the manifest as a message may quote it."""
     if isinstance(value, str):
-        cut = str(value[:_SHOWN])
-        return repr(cut) + ("..." if len(value) > _SHOWN else "")
+        text = unsigned(value)
+        return repr(str(text[:_SHOWN])) + ("..." if len(text) > _SHOWN else "")
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, dict):

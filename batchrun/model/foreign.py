@@ -18,6 +18,8 @@ _CUT: Final = "..."
 #: NUL ends a text in many a store, and half of a surrogate pair is no character.
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _WORD: Final = re.compile(r"[^\s\"'<>]+")
+#: What the query of a signed address has.
+_SIGNED: Final = ("X-Amz-", "Signature=")
 _HOST: Final = re.compile(r"[\w.-]*(?::\d*)?|\[[\w.:%]*\](?::\d*)?")
 
 
@@ -34,6 +36,16 @@ def shortened(text: str, most: int = TOLD) -> str:
 def masked(text: str) -> str:
     """Give *text* with what addresses in it may hold in secret left out: users, passwords, queries."""
     return _WORD.sub(lambda found: _masked(found[0]), text)
+
+
+def unsigned(text: str) -> str:
+    """Give *text* without what signs an address in it: whoever has that may use the address."""
+    return _WORD.sub(_without_signature, text) if any(mark in text for mark in _SIGNED) else text
+
+
+def _without_signature(found: re.Match[str]) -> str:
+    address, mark, query = found[0].partition("?")
+    return f"{address}?***" if mark and any(sign in query for sign in _SIGNED) else found[0]
 
 
 def _masked(word: str) -> str:

@@ -11,7 +11,10 @@ import functools
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -23,6 +26,8 @@ TAG_REQUEST_ID = "batchrun:request-id"
 OWN_TAGS = (TAG_BATCH, TAG_ID, TAG_ATTEMPT, TAG_REQUEST_ID)
 #: Fields that say what a run is called and where its outputs go, not what it computes.
 NOT_WORK: Final = frozenset({"name", "outputUri", "outputUriPrefixMode", "tags"})
+#: Stands for parameters that a file in S3 holds: what is in it is told to nobody.
+IN_A_FILE: Final[dict[str, Json]] = {"": "parametersUri"}
 _WORK_SIZE: Final = 16
 #: Made once: to make one for each text takes as long as the text.
 _CANONICAL: Final = json.JSONEncoder(
@@ -55,6 +60,11 @@ def canonical(request: dict[str, Json]) -> str:
         ValueError: A number is NaN or infinite.
     """
     return _CANONICAL.encode(request)
+
+
+def asked_parameters(request: Mapping[str, Json]) -> Json:
+    """Return the parameters that *request* asks for; of a file in S3 only that it is one. None for none."""
+    return IN_A_FILE if request.get("parametersUri") else request.get("parameters") or None
 
 
 def merged(under: dict[str, Json], over: dict[str, Json]) -> dict[str, Json]:

@@ -19,8 +19,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.model.entry import Run, Sighting
-from batchrun.model.foreign import KEPT, storable
+from batchrun.model.foreign import KEPT, storable, unsigned
 from batchrun.model.listing import Listed
+from batchrun.model.spec import IN_A_FILE
 from batchrun.service.classify import unparsable
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
         tags=texts(answer.get("tags")),
         workflow_id=text(answer, "workflowId"),
         output_uri=text(answer, "outputUri"),
-        parameters=_shallow(table(answer.get("parameters"))),
+        # Where they are is answered as a signed address: a secret, which nobody gets to see.
+        parameters=IN_A_FILE if answer.get("parametersUri") else _shallow(table(answer.get("parameters"))),
     )
 
 
@@ -127,7 +129,9 @@ def table(value: object) -> dict[str, Any]:
 def texts(value: object) -> dict[str, str]:
     """Give what is text under a text, such as tags are."""
     return {
-        storable(name): storable(one) for name, one in table(value).items() if one and isinstance(one, str)
+        storable(name): unsigned(storable(one))
+        for name, one in table(value).items()
+        if one and isinstance(one, str)
     }
 
 
@@ -148,7 +152,7 @@ def _within(value: object) -> Iterable[Any]:
 def text(answer: Mapping[str, Any], name: str, *, most: int = _LONGEST_WORD) -> str | None:
     """Give a text, storable and so long at most; None where there is none."""
     value = answer.get(name)
-    return storable(value, most) if isinstance(value, str) and value else None
+    return unsigned(storable(value, most)) if isinstance(value, str) and value else None
 
 
 def needed(answer: Mapping[str, Any], name: str, operation: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.foreign import KEPT, TOLD, masked, shortened, storable
+from batchrun.model.foreign import KEPT, TOLD, masked, shortened, storable, unsigned
 
 
 def test_a_text_is_kept_as_it_is_unless_no_store_takes_it():
@@ -47,3 +47,20 @@ def test_a_text_is_kept_and_told_up_to_a_length():
 )
 def test_an_address_is_told_without_its_secrets(said, told):
     assert masked(said) == told
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "see https://b.s3.x/k?X-Amz-Algorithm=A&X-Amz-Signature=word, soon",
+            "see https://b.s3.x/k?*** soon",
+        ),
+        ("https://b.s3.x/k?AWSAccessKeyId=A&Signature=word", "https://b.s3.x/k?***"),
+        ('{"uri":"https://b/k?X-Amz-Security-Token=word"}', '{"uri":"https://b/k?***"}'),
+        ("https://h/x?page=2 and X-Amz-Date", "https://h/x?page=2 and X-Amz-Date"),
+        ("image 1.dkr.ecr/x:tag@sha256:ab?", "image 1.dkr.ecr/x:tag@sha256:ab?"),
+    ],
+)
+def test_of_a_signed_address_the_place_is_told(said, told):
+    assert unsigned(said) == told

@@ -19,6 +19,7 @@ from batchrun.manifest.each_file import EachFile, batch_of
 from batchrun.manifest.environment import Environment
 from batchrun.manifest.names import wrong_batch
 from batchrun.manifest.problems import Place, Problems, unreadable
+from batchrun.manifest.retrying import check_against
 from batchrun.manifest.rows import Expander
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.shared_files import defaults_in, parameters_in
@@ -204,11 +205,12 @@ def _spooled(
         noted = rows if places is None else places.noted(rows)
         _expand(noted, expander, kept_in.spool, problems, source.shown)
         own_sheets.seal()
+        # Only now: the block may stand after the rows.
+        check_against(given.retry, expander.by_uri, problems)
         own = () if source.is_each_file else (source.path,)
         place = str(Path(source.path).absolute()) if source.is_each_file else place_of(source.path)
         return Manifest(
             batch=batch,
-            # Only now: the block may stand after the rows.
             retry=given.retry,
             read=tuple(path for path in (*own, *source.shared_files, *files.beside_it) if path != STDIN),
             place=place,

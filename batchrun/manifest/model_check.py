@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from batchrun.manifest.patterns import matcher
 from batchrun.manifest.problems import instead, printable, shown
 from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved
+from batchrun.service_model import healthomics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 
 
 REQUEST_ID: Final = "requestId"
+#: Fields of StartRun that the botocore that aiobotocore asks for may not know, by the first one that does.
+NEWER: Final = {
+    "outputUriPrefixMode": "1.44.0",
+    "parametersUri": "1.44.8",
+    "requesterPaysEnabled": "1.44.8",
+}
 
 
 class Context(Protocol):
@@ -75,6 +82,10 @@ class RequestModel:
         """Tell what is wrong with a field that is none, and the cure; guessing what was meant takes time."""
         if name == REQUEST_ID:
             return "batchrun makes the requestId itself", "remove it: the same row always gets the same one"
+        if name in NEWER:
+            message = f"the installed botocore does not know {name}, which botocore {NEWER[name]} does"
+            cure = "lay a newer model over it with AWS_DATA_PATH, as 'batchrun help manifest' shows"
+            return message, cure
         known = ("id", *self.fields)
         cure = "use a field of StartRun; what is the workflow's own goes under parameters"
         cure = instead(name, known, cure) if guess else cure
@@ -82,13 +93,8 @@ class RequestModel:
 
 
 def start_run_shape() -> Any:
-    """Read StartRun's input from the botocore that is installed."""
-    # Imported late: commands that read no manifest need not pay for it.
-    from botocore.loaders import Loader  # noqa: PLC0415
-    from botocore.model import ServiceModel  # noqa: PLC0415
-
-    service = ServiceModel(Loader().load_service_model("omics", "service-2"))
-    return service.operation_model("StartRun").input_shape
+    """Read StartRun's input from the model that is installed."""
+    return healthomics().operation_model("StartRun").input_shape
 
 
 def compiled(shape: Any) -> RequestModel:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest.problems import Problems, shown
 from batchrun.manifest.written_rows import as_written, json_text, unsayable
+from batchrun.service_model import healthomics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,10 +92,7 @@ def _said(value: Json) -> str:
 @functools.cache
 def _members() -> tuple[frozenset[str], frozenset[str]]:
     """Give the fields, in StartRun's words, of a row and of the defaults, as botocore has them."""
-    from botocore.loaders import Loader  # noqa: PLC0415 (as in model_check)
-    from botocore.model import ServiceModel  # noqa: PLC0415
-
-    service: Any = ServiceModel(Loader().load_service_model("omics", "service-2"))
+    service = healthomics()
     ours = {native: name for name, native in _RENAMED.items()}
     rows, defaults = (
         frozenset(ours.get(name, name) for name in service.shape_for(shape).members)

@@ -211,6 +211,15 @@ class _Table:
         self._problems.add(self._record.place_of(path), message, cure, field=f"{KEY}.{dotted(path)}")
 
 
+def check_against(policy: RetryPolicy, by_uri: Record | None, problems: Problems) -> None:
+    """Report rules that change parameters where a row has its own in a file: nothing is laid over those."""
+    if by_uri is None or not any("parameters" in rule.changed_fields for rule in policy.rules):
+        return
+    message = f"{KEY}.change has parameters, which cannot be laid over those in the file"
+    cure = "have the rule change parametersUri, or give the rows parameters"
+    problems.add(by_uri.place_of(("parametersUri",)), message, cure, field="parametersUri")
+
+
 def written(policy: RetryPolicy) -> Json:
     """Give the block that is read as *policy*; None for one that no block is read as just as well."""
     if policy == RetryPolicy():

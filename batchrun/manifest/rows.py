@@ -16,7 +16,7 @@ from batchrun.manifest.placeholders import PlaceholderError, Values
 from batchrun.manifest.problems import dotted, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import as_text
-from batchrun.model.spec import NOT_WORK, canonical, merged, work_of
+from batchrun.model.spec import NOT_WORK, asked_parameters, canonical, merged, work_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Path, Place, Problems, Record
     from batchrun.model.spec import Json
 
+_PARAMETERS: Final = ("parameters", "parametersUri")
 #: What a placeholder stands for while a row's own id is not usable.
 _NO_ID: Final = "?"
 _OF_A_SHEET: Final = (
@@ -71,6 +72,7 @@ class Expander:
         self._problems = problems
         self._ids: dict[str, int | None] = {}
         self._overwritten: dict[str, str] = {}
+        self.by_uri: Record | None = None  #: the first row that has its parameters in a file
 
     def expand(self, record: Record) -> Checked | None:
         """Give the checked row; None where it has problems, which are taken down."""
@@ -84,6 +86,7 @@ class Expander:
         request = self._checked_fields(fields, row)
         self._check_presence(fields, row)
         request.setdefault("name", run_name(self._batch, entry_id or _NO_ID))
+        self._check_parameters(request, row)
         self._check_output(request, row)
         return _encoded(entry_id, request, row)
 
@@ -126,6 +129,17 @@ class Expander:
             missing.append("workflowId")
         if missing:
             row.report((missing[0],), *_lacking(missing))
+
+    def _check_parameters(self, request: dict[str, Json], row: _Row) -> None:
+        """Refuse parameters given in two ways: the service takes one, and neither goes over the other."""
+        if "parametersUri" not in request:
+            return
+        self.by_uri = self.by_uri or row.record
+        if "parameters" in request:
+            shared = next((name for name in _PARAMETERS if name not in row.record.fields), None)
+            whose = f", which is for all rows: {shared}" if shared is not None else ""
+            message = f"parameters are given beside it, and it stands in their place{whose}"
+            row.report(("parametersUri",), message, "leave one of the two out, or put all into the file")
 
     def _check_output(self, request: dict[str, Json], row: _Row) -> None:
         """Refuse outputs that would overwrite another row's; by default each run has its own folder."""
@@ -202,7 +216,7 @@ def _encoded(entry_id: str | None, request: dict[str, Json], row: _Row) -> Check
         return None
     work = _batchless(request, row.batchless) if row.batchless else request
     # Rows without parameters differ in nothing but their ids, and are meant to be different all the same.
-    own: dict[str, Json] = {} if request.get("parameters") else {"id": entry_id}
+    own: dict[str, Json] = {} if asked_parameters(request) else {"id": entry_id}
     return Checked(id=entry_id, request=encoded, work=work_of(work | own))
 
 

@@ -69,6 +69,7 @@ ADVICE: Final[dict[str, Advice]] = {
     "CANNOT_START_CONTAINER_SIZE_ERROR": _author("make the container image smaller"),
     "INPUT_URI_NOT_FOUND": _you("correct the input's URI, or put the object there"),
     "INVALID_URI_INPUT": _you("correct the input's URI"),
+    "INVALID_RUN_PARAMETERS": _you("correct the parameters, or the file that parametersUri names"),
     "INACTIVE_OMICS_STORAGE_RESOURCE": _you("activate the read set or reference, then retry"),
     "UNSUPPORTED_INPUT_SIZE": _you("give inputs within the workflow's limits"),
     "INVALID_TASK_RESOURCE_VALUE": _author("ask for cpus, memory and gpus that an instance type has"),

@@ -35,7 +35,16 @@ from batchrun.model.events import (
     seen,
 )
 from batchrun.model.retrying import changed
-from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, digest, request_id
+from batchrun.model.spec import (
+    TAG_ATTEMPT,
+    TAG_BATCH,
+    TAG_ID,
+    TAG_REQUEST_ID,
+    Json,
+    asked_parameters,
+    digest,
+    request_id,
+)
 from batchrun.model.states import ENDED, Outlook, outlook
 
 if TYPE_CHECKING:
@@ -339,7 +348,9 @@ def _ambiguous(runs: Sequence[Run], why: str) -> Judgement:
 
 
 def _asked_by(wanted: Mapping[str, Json]) -> str:
-    return _asked(*(wanted.get(name) for name in ("name", "workflowId", "outputUri", "parameters")))
+    return _asked(
+        *(wanted.get(name) for name in ("name", "workflowId", "outputUri")), asked_parameters(wanted)
+    )
 
 
 def _asked(*parts: object) -> str:

@@ -68,7 +68,10 @@ USUAL_WAIT: Final = 60.0
 
 def changed(request: str, change: str) -> str:
     """Give *request*, canonical, with the fields of *change* over it: tables merge, null takes away."""
-    fields = merged(json.loads(request), json.loads(change))
+    before, over = json.loads(request), json.loads(change)
+    fields = merged(before, over)
+    if over.get("parametersUri") is not None:
+        fields.pop("parameters", None)  # a file of them stands in their place
     return canonical({name: value for name, value in fields.items() if value is not None})
 
 

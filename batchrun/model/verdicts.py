@@ -24,7 +24,7 @@ from batchrun.errors import (
     ThrottledError,
 )
 from batchrun.model.events import Deferred, Doubted, Event, Missed, Refused, Seen, seen
-from batchrun.model.spec import TAG_REQUEST_ID
+from batchrun.model.spec import TAG_REQUEST_ID, asked_parameters
 from batchrun.model.states import Outlook, outlook
 
 if TYPE_CHECKING:
@@ -147,8 +147,9 @@ def _is_as_wanted(sighting: Sighting, wanted: Mapping[str, Json]) -> bool:
         "workflowId": sighting.workflow_id,
         "parameters": sighting.parameters or None,
     }
-    said = [name for name in asked if name in wanted or "runId" not in wanted]
-    return all(asked[name] == (wanted.get(name) or None) for name in said)
+    given = {name: wanted.get(name) for name in asked} | {"parameters": asked_parameters(wanted)}
+    said = [name for name in asked if given[name] is not None or "runId" not in wanted]
+    return all(asked[name] == (given[name] or None) for name in said)
 
 
 def _is_recent(entry: Entry, run: Run) -> bool:

@@ -268,7 +268,8 @@ class AwsHealthOmics(HealthOmics):
         """Refuse what botocore would leave out without a word: a row may come from a newer one's manifest."""
         if unknown := request.keys() - self._known_fields:
             raise RefusedError(
-                f"the installed botocore does not know {', '.join(sorted(unknown))}; upgrade aiobotocore",
+                f"the installed botocore does not know {', '.join(sorted(unknown))}; lay a newer model over "
+                "it with AWS_DATA_PATH, as 'batchrun help manifest' shows",
                 operation="StartRun",
                 code="UnknownField",
             )

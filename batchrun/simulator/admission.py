@@ -72,6 +72,8 @@ def _request_problem(request: Params) -> str | None:
         return f"A run has {_MAX_TAGS} tags at most"
     if any(key.lower().startswith("aws:") for key in tags):
         return "Tag keys must not begin with aws:"
+    if "parameters" in request and "parametersUri" in request:
+        return "Only one of parameters and parametersUri may be given"
     size = len(json.dumps(request.get("parameters", {}), separators=(",", ":")))
     if size > _MAX_PARAMETER_BYTES:
         return f"parameters must not exceed {_MAX_PARAMETER_BYTES} bytes, and have {size}"
@@ -81,7 +83,7 @@ def _request_problem(request: Params) -> str | None:
 def _workflow_problem(request: Params, workflow: Workflow) -> str | None:
     if workflow.status != "ACTIVE":
         return f"Workflow {workflow.id} is {workflow.status}"
-    if workflow.parameters is None:
+    if workflow.parameters is None or "parametersUri" in request:
         return None
     given = request.get("parameters", {}).keys()
     required = {name for name, entry in workflow.parameters.items() if not entry.optional}

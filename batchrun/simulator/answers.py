@@ -78,6 +78,7 @@ class View:
         return {
             **run.request,
             **self.item(run),
+            "parametersUri": self._signed(run),
             "uuid": run.uuid,
             "runOutputUri": run.output,
             "tags": run.tags,
@@ -141,6 +142,15 @@ class View:
             "statusMessage": "The task's container exited with 1" if task.failure and ended else None,
             "logStream": self._log(run, f"/task/{task.id}"),
         }
+
+    def _signed(self, run: Run) -> str | None:
+        """Give an address by which anybody can read the run's parameters for a while."""
+        place = run.request.get("parametersUri")
+        if place is None:
+            return None
+        bucket, _, key = str(place).removeprefix("s3://").partition("/")
+        query = f"X-Amz-Credential=simulated&X-Amz-Security-Token={run.uuid}&X-Amz-Signature={_digest(run)}"
+        return f"https://{bucket}.s3.{self.settings.region}.amazonaws.com/{key}?{query}"
 
     def _message(self, run: Run) -> str | None:
         if run.status is not Status.FAILED:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import json
 import math
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, unquote
@@ -148,7 +149,10 @@ class Wire:
     """The operations of a service by their routes, and its errors."""
 
     def __init__(self, operations: Iterable[str], service: str = "omics") -> None:
-        model = ServiceModel(create_loader().load_service_model(service, "service-2"), service)
+        model = ServiceModel(
+            create_loader(os.environ.get("AWS_DATA_PATH") or None).load_service_model(service, "service-2"),
+            service,
+        )
         self.operations = {name: Operation(model.operation_model(name)) for name in operations}
         self._statuses = COMMON_ERRORS | {
             str(shape.name): int(shape.metadata["error"]["httpStatusCode"])

@@ -25,7 +25,7 @@ from batchrun.model.events import (
 )
 from batchrun.model.recovery import LOST, Attempt, Evidence, Judgement, Match, story
 from batchrun.model.retrying import changed
-from batchrun.model.spec import Spec, canonical, request_id
+from batchrun.model.spec import IN_A_FILE, Spec, canonical, request_id
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
 from tests.builders import at, planned, run, spec
@@ -185,6 +185,17 @@ def test_an_untagged_run_is_the_row_s_where_it_is_what_the_row_asks_for():
 )
 def test_numbers_and_order_on_the_wire_make_no_difference(parameters):
     assert judged(sighting(parameters=parameters), tagged=False).match is Match.FOUND
+
+
+def test_parameters_in_a_file_are_known_by_that():
+    row = spec("c", 2, parametersUri="s3://lab/p.json")
+    assert (
+        judged(sighting(row, parameters=IN_A_FILE), row=row, rows=(row,), tagged=False).match is Match.FOUND
+    )
+    assert (
+        judged(sighting(row, parameters={"x": 1}), row=row, rows=(row,), tagged=False).match
+        is not Match.FOUND
+    )
 
 
 def test_no_parameters_are_the_same_as_empty_ones():

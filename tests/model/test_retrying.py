@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from batchrun.model.entry import Run
+from batchrun.model.reasons import Owner, advice
 from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule, changed
 from batchrun.model.spec import canonical
 from tests.builders import at, ended, planned, request, run
@@ -101,6 +102,18 @@ def test_a_change_is_laid_over_what_the_last_attempt_asked_for():
 def test_changes_add_up():
     once = changed(request(), canonical({"parameters": {"a": 1}}))
     assert changed(once, canonical({"parameters": {"b": 2}})) == request(parameters={"a": 1, "b": 2})
+
+
+def test_a_file_of_parameters_stands_in_their_place():
+    with_some = request(parameters={"a": 1})
+    uri = canonical({"parametersUri": "s3://lab/p.json"})
+    assert changed(with_some, uri) == request(parametersUri="s3://lab/p.json")
+    assert changed(with_some, canonical({"parametersUri": None})) == with_some
+
+
+def test_what_the_service_says_of_wrong_parameters_is_not_tried_again():
+    assert RetryPolicy().rule_for(failed("INVALID_RUN_PARAMETERS")) is None
+    assert advice("INVALID_RUN_PARAMETERS").owner is Owner.YOU
 
 
 def test_a_change_that_changes_nothing_is_none():

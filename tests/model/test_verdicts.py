@@ -31,7 +31,7 @@ from batchrun.model.events import (
     Refused,
 )
 from batchrun.model.limits import Limits
-from batchrun.model.spec import TAG_REQUEST_ID
+from batchrun.model.spec import IN_A_FILE, TAG_REQUEST_ID
 from batchrun.model.states import is_known_status
 from batchrun.model.transitions import apply
 from batchrun.model.verdicts import (
@@ -201,6 +201,13 @@ def test_an_untagged_run_that_was_asked_for_otherwise_is_not_ours(asked):
     entry = untagged(parameters={"x": "y"})
     assert search(entry, [seen_as(NEW, parameters={"x": "y"})]).run is NEW
     assert search(entry, [seen_as(NEW, **({"parameters": {"x": "y"}} | asked))]) == Search()
+
+
+def test_an_untagged_run_with_its_parameters_in_a_file_is_known_by_that():
+    entry = untagged(parametersUri="s3://lab/p.json")
+    assert search(entry, [seen_as(NEW, parameters=IN_A_FILE)]).run is NEW
+    assert search(entry, [seen_as(NEW, parameters={"x": "y"})]) == Search()
+    assert search(untagged(), [seen_as(NEW, parameters=IN_A_FILE)]) == Search()
 
 
 def test_an_untagged_copy_of_a_run_is_known_by_what_it_says():

@@ -205,7 +205,9 @@ async def test_a_throttled_lane_rests_as_long_as_the_service_says():
 
 async def test_a_field_that_botocore_would_leave_out_is_refused_and_not_sent():
     async with connected() as (service, simulator):
-        with pytest.raises(RefusedError, match="does not know futureField; upgrade aiobotocore"):
+        with pytest.raises(
+            RefusedError, match="does not know futureField; lay a newer model over it with AWS_DATA_PATH"
+        ):
             await start(service, futureField="x")
         assert not simulator.state().runs
 

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.columns import ColumnError, column
-from batchrun.manifest.model_check import REQUEST_ID
+from batchrun.manifest.model_check import NEWER, REQUEST_ID
 from batchrun.manifest.problems import nearest
 
 if TYPE_CHECKING:
@@ -93,5 +93,5 @@ def _is_column(header: str, model: RequestModel) -> bool:
     try:
         column(header, model)
     except ColumnError:
-        return header.partition(".")[0].partition(":")[0] in {REQUEST_ID, *model.fields}
+        return header.partition(".")[0].partition(":")[0] in {REQUEST_ID, *NEWER, *model.fields}
     return True

@@ -25,6 +25,7 @@ from batchrun.service.login.origin import Origin
 from batchrun.service.login.terminal import ask, terminal
 from batchrun.service.login.words import cure, explained, late, none_found, unusable
 from batchrun.service.wire import take_body
+from batchrun.service_model import loader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,6 +51,7 @@ class Login:
         """Say whose; nothing is looked for yet."""
         self.target = target
         self.session: Any = AioSession(profile=target.profile)
+        self.session.register_component("data_loader", loader())
         # Of every client, also of those that are made on the way to credentials.
         self.session.set_default_client_config(AioConfig(http_session_cls=OneExchange))
         for service in _SPEAKING_JSON:

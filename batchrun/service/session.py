@@ -71,9 +71,11 @@ def omics_client(login: Login) -> AbstractAsyncContextManager[OmicsClient]:
     )
 
 
-def s3_client(login: Login, *, endpoint_url: str | None = None) -> AbstractAsyncContextManager[Any]:
+def s3_client(
+    login: Login, *, endpoint_url: str | None = None, attempts: int = 5
+) -> AbstractAsyncContextManager[Any]:
     """
-    Make a client of S3, with retries of its own, since nobody paces these calls.
+    Make a client of S3, which tries a call so many times by itself; once where somebody else repeats it.
 
     Raises:
         UsageError: The profile does not exist.
@@ -81,7 +83,7 @@ def s3_client(login: Login, *, endpoint_url: str | None = None) -> AbstractAsync
     """
     target = login.target
     config = AioConfig(
-        retries={"total_max_attempts": 5, "mode": "standard"},
+        retries={"total_max_attempts": attempts, "mode": "standard"},
         connect_timeout=target.connect_timeout,
         read_timeout=target.read_timeout,
         max_pool_connections=target.connections,

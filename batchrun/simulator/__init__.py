@@ -25,6 +25,7 @@ from batchrun.simulator.options import (
 from batchrun.simulator.record import RunRecord, StartCall, State, Tally
 from batchrun.simulator.server import Simulator
 from batchrun.simulator.settings import IdReuse, NameFilter, Parameter, Settings, Version, Workflow
+from batchrun.simulator.storage import StoredBucket, StoredObject
 
 __all__ = [
     "OPERATIONS",
@@ -43,6 +44,8 @@ __all__ = [
     "StartCall",
     "State",
     "Status",
+    "StoredBucket",
+    "StoredObject",
     "Tally",
     "Version",
     "Workflow",

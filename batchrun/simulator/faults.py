@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 #: Operations of other services: only a rule that names one strikes it.
-ELSEWHERE = frozenset({"GetCallerIdentity"})
+ELSEWHERE = frozenset({"GetCallerIdentity", "HeadObject", "ListObjectsV2"})
 
 
 class Fault(enum.StrEnum):

@@ -131,6 +131,8 @@ async def _read(request: web.BaseRequest) -> Inquiry:
         body=await request.read(),
         content_type=request.content_type,
         target=request.headers.get("X-Amz-Target", ""),
+        authorization=request.headers.get("Authorization", ""),
+        payer=request.headers.get("x-amz-request-payer", ""),
     )
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batchrun.simulator import sts
+from batchrun.simulator import s3, sts
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import Fault, FaultBook
@@ -22,6 +22,7 @@ from batchrun.simulator.record import Journal, StartCall, State, Tally
 from batchrun.simulator.refusal import RefusalError, invalid
 from batchrun.simulator.service import HealthOmics
 from batchrun.simulator.spoiling import REDIRECT, UNAVAILABLE, spoilt
+from batchrun.simulator.storage import Storage
 from batchrun.simulator.wire import Ending, Manner, Operation, Reply, Wire, json_object, json_reply
 
 if TYPE_CHECKING:
@@ -60,13 +61,19 @@ class Inquiry:
     body: bytes
     content_type: str
     target: str = ""  #: the operation, where a service puts it into a header
+    authorization: str = ""  #: the signature, which says what service and region it is for
+    payer: str = ""  #: who pays, as S3 is told
+
+
+#: Of HealthOmics, STS, or S3.
+AnyOperation: TypeAlias = Operation | sts.CallerIdentity | s3.ObjectCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
     """A call that could be read, on its way."""
 
-    operation: Operation | sts.CallerIdentity
+    operation: AnyOperation
     params: dict[str, Any]
     tally: Tally
     start: StartCall | None  #: where it is a StartRun
@@ -96,6 +103,7 @@ class Simulator:
         self.service = HealthOmics(settings, origin=origin)
         self._buckets = Buckets(settings.limits)
         self._wire = Wire(self.service.operations)
+        self._storage = Storage(settings.storage)
         self._journal = Journal()
         self._answers = 0
 
@@ -123,6 +131,8 @@ class Simulator:
                 return Ending(reply=self._introspect(inquiry))
             if inquiry.target.startswith(SERVICE_QUOTAS):
                 return Ending(reply=self._quota(inquiry))
+            if (region := s3.signed_region(inquiry.authorization)) is not None:
+                return await self._answer_s3(inquiry, region)
             if inquiry.content_type == sts.FORM:
                 return await self._answer_sts(inquiry)
             route = self._wire.route(inquiry.method, inquiry.path)
@@ -142,9 +152,14 @@ class Simulator:
         except RefusalError as error:
             return Ending(reply=sts.refusal(error))
 
-    async def _answer(
-        self, operation: Operation | sts.CallerIdentity, parse: Callable[[], dict[str, Any]]
-    ) -> Ending:
+    async def _answer_s3(self, inquiry: Inquiry, region: str) -> Ending:
+        call = s3.ObjectCall(inquiry.method, inquiry.path)
+        try:
+            return await self._answer(call, lambda: call.parse(inquiry.query, region, inquiry.payer))
+        except RefusalError as error:
+            return Ending(reply=call.refusal(error, self._storage))
+
+    async def _answer(self, operation: AnyOperation, parse: Callable[[], dict[str, Any]]) -> Ending:
         tally = self._journal.tallies[operation.name]
         tally.calls += 1
         try:
@@ -232,8 +247,10 @@ class Simulator:
         return None
 
     def _commit(self, call: _Call) -> Reply:
-        if not isinstance(call.operation, Operation):
+        if isinstance(call.operation, sts.CallerIdentity):
             return call.operation.answer(self.service.caller)
+        if isinstance(call.operation, s3.ObjectCall):
+            return call.operation.answer(self._storage, call.params)
         answer = self.service.call(call.operation.name, call.params, self._clock.monotonic())
         if call.start is not None:
             call.start.uuid = answer["uuid"]

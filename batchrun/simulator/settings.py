@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from batchrun.simulator.buckets import Limit
     from batchrun.simulator.faults import FaultRule
     from batchrun.simulator.lifecycle import FailFirst
+    from batchrun.simulator.storage import StoredBucket
 
 
 _ACCOUNT = re.compile("[0-9]{12}")
@@ -108,6 +109,7 @@ class Settings:
     name_filter: NameFilter = NameFilter.EXACT
 
     workflows: tuple[Workflow, ...] = ()
+    storage: tuple[StoredBucket, ...] = ()  #: buckets of S3
     any_workflow: bool = True  #: whether workflows not listed exist too, ACTIVE and without a template
 
     def __post_init__(self) -> None:

@@ -230,31 +230,6 @@ def test_plan_tells_how_many_may_run_by_the_usual_quotas_and_by_the_account_s(sh
     assert (facts["active_run_quotas"], facts["quotas_from"]) == ({"DYNAMIC": 50}, "usual")
 
 
-def test_check_looks_for_inputs(shell: Shell, elsewhere):
-    url = elsewhere.healthomics().url
-    s3 = elsewhere.s3("a", "ref", cold="DEEP_ARCHIVE")
-    s3.failures = 1
-    good(
-        shell,
-        "s3://lab/a",
-        "s3://lab/gone",
-        "s3://lab/cold",
-        "s3://lab/dir/",
-        "s3://lab/*.gz",
-        "s3://secret/x",
-    )
-    done = shell.run(
-        *("check", "m.csv", "--defaults", "d.yaml", "--online", "--inputs", "--endpoint-url", url),
-        AWS_ENDPOINT_URL_S3=s3.url,
-    )
-    assert done.returncode == 2
-    assert "m.csv:3 (id r1): parameters.reads: s3://lab/gone is not there" in done.stderr
-    assert "m.csv:4 (id r2): parameters.reads: s3://lab/cold is archived" in done.stderr
-    assert "warning: no permission to look at s3://secret/x" in done.stderr
-    assert "2 problems" in done.stderr
-    assert s3.calls == 6  # a, gone, cold, ref and secret, and one of them twice
-
-
 def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format
-from batchrun.manifest.inputs import inputs_of
 from batchrun.manifest.places import RowPlaces
 from batchrun.manifest.problems import Place, Problems, Record
 from batchrun.manifest.template_check import Findings, check_rows, workflow_key
 from batchrun.manifest.template_text import template_text
-from batchrun.model.spec import Json, Spec, canonical
+from batchrun.model.spec import Spec, canonical
 from batchrun.ports.workflows import TemplateParameter, Workflow, WorkflowKey
 from tests.manifest.test_write import specs_of
 
@@ -137,19 +136,3 @@ def test_places_over_several_files():
     ]
     assert len(list(places.noted(Record(fields={}, place=one, places={}) for one in where))) == 4
     assert [places.place(position) for position in range(4)] == where
-
-
-def test_inputs_are_objects_not_prefixes_nor_patterns():
-    values: Json = [
-        "s3://b/k",
-        "s3://b/d/",
-        "s3://b",
-        "s3://b/*.gz",
-        "s3://b/{1,2}",
-        "http://x/y",
-        1,
-        None,
-        {"d": ["s3://b/e"]},
-    ]
-    spec = Spec(id="a", position=0, request=canonical({"parameters": {"x": values}, "outputUri": "s3://b/o"}))
-    assert list(inputs_of(spec)) == [("s3://b/k", "parameters.x[0]"), ("s3://b/e", "parameters.x[8].d[0]")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,11 +11,16 @@ from pathlib import Path
 import anyio
 import pytest
 
+from batchrun.clock import VirtualClock
 from batchrun.errors import BatchrunError, OutcomeUnknownError, ServiceUnusableError
+from batchrun.model.pace import UNLIMITED
+from batchrun.ports.inputs import Kind, Place
 from batchrun.service.deadline import in_time
 from batchrun.service.http import LARGEST
 from batchrun.service.login import Login
-from batchrun.service.objects import keys_under, presence_of
+from batchrun.service.looking import Looker
+from batchrun.service.object_calls import object_calls
+from batchrun.service.objects import keys_under
 from batchrun.service.outage import Patience
 from batchrun.service.pricing import quoted
 from batchrun.service.quota import start_run_quota
@@ -127,9 +133,16 @@ async def keys_listed(login: Login) -> None:
         pass
 
 
+async def looked_at_two() -> None:
+    clock = VirtualClock()
+    places = [Place(kind=Kind.OBJECT, uri=uri) for uri in ("s3://lab/a", "s3://lab/b")]
+    async with object_calls(Login(Target()), rate=UNLIMITED, clock=clock, rng=random.Random(1)) as calls:
+        await Looker(calls).look_at(iter(places), lambda _place, _sight: None)
+
+
 OTHER_CALLS: dict[str, Callable[[], Awaitable[object]]] = {
     "s3 list": lambda: keys_listed(Login(Target())),
-    "s3 head": lambda: presence_of(Login(Target()), ["s3://lab/a", "s3://lab/b"]),
+    "s3 head": looked_at_two,
     "sns": lambda: publish(Target(), "us-east-1", {"TopicArn": "arn:aws:sns:us-east-1:1:x", "Message": "x"}),
     "pricing": lambda: quoted(Target(), "us-east-1"),
     "service-quotas": lambda: start_run_quota(Login(Target()), "https://omics.us-east-1.amazonaws.com"),

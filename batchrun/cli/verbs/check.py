@@ -9,6 +9,8 @@ import click
 from batchrun.cli.launching.policy import retry_facts, tell_retries
 from batchrun.cli.options import MANIFEST, OUTPUT, READ_RATE, SERVICE, option, stacked
 from batchrun.cli.printable import printable
+from batchrun.cli.showing.inputs import facts as inputs_facts
+from batchrun.cli.showing.inputs import lines as inputs_lines
 from batchrun.cli.showing.quota_lines import limits
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
@@ -16,6 +18,7 @@ from batchrun.cli.values import is_folder, seconds
 from batchrun.errors import ManifestError, UsageError
 
 if TYPE_CHECKING:
+    from batchrun.cli.verbs.input_check import Inputs
     from batchrun.cli.verbs.online_check import Answers
     from batchrun.manifest import Manifest
     from batchrun.manifest.places import RowPlaces
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
         "--inputs",
         is_flag=True,
         show_default=False,
-        help="With --online: look whether each s3:// input is there; prefixes and patterns are passed over.",
+        help="With --online: look in S3 whether each input is there, and say what was passed over.",
     ),
 )
 @READ_RATE
@@ -83,7 +86,6 @@ def _end(manifest: Manifest, answers: Answers | None, options: dict[str, Any]) -
 
 
 def _asked(manifest: Manifest, places: RowPlaces, options: dict[str, Any]) -> Answers:
-    from batchrun.cli.launching.manifests import emit_problems  # noqa: PLC0415
     from batchrun.cli.verbs.online_check import Questions, examine  # noqa: PLC0415 (loads aiobotocore)
     from batchrun.service.target import Target  # noqa: PLC0415
 
@@ -93,17 +95,43 @@ def _asked(manifest: Manifest, places: RowPlaces, options: dict[str, Any]) -> An
         endpoint_url=options["endpoint_url"],
         read_timeout=options["timeout"],
     )
-    questions = Questions(target=target, read_rate=options["read_rate"], inputs=options["inputs"])
+    quiet = options["quiet"] or options["as_json"]
+    questions = Questions(
+        target=target, read_rate=options["read_rate"], inputs=options["inputs"], draws=not quiet
+    )
     answers = run_async(examine, manifest, places, questions)
     for warning in answers.warnings:
         complain(f"warning: {printable(warning)}")
+    if answers.inputs is not None:
+        _tell_inputs(manifest, answers.inputs, as_json=options["as_json"])
+    _raise_any(answers, as_json=options["as_json"])
+    return answers
+
+
+def _tell_inputs(manifest: Manifest, inputs: Inputs, *, as_json: bool) -> None:
+    """Tell what was seen of the inputs, whatever else is wrong."""
+    if as_json:
+        emit("inputs", batch=manifest.batch, **inputs_facts(inputs))
+        return
+    for line in inputs_lines(inputs):
+        say(f"{printable(manifest.batch)}: {line}")
+
+
+def _raise_any(answers: Answers, *, as_json: bool) -> None:
+    """Raise what is wrong; where the looking itself has failed that, once the problems have been told."""
+    from batchrun.cli.launching.manifests import emit_problems  # noqa: PLC0415
+
+    broken = None if answers.inputs is None else answers.inputs.broken
     try:
         answers.problems.raise_any()
     except ManifestError as error:
-        if options["as_json"]:
+        if as_json:
             emit_problems(error)
-        raise
-    return answers
+        if broken is None:
+            raise
+        complain(printable(str(error)))
+    if broken is not None:
+        raise broken
 
 
 def _facts(answers: Answers | None) -> dict[str, Any]:
@@ -111,7 +139,7 @@ def _facts(answers: Answers | None) -> dict[str, Any]:
         return {}
     return {
         "workflows": answers.workflows,
-        "inputs": answers.inputs,
+        "inputs": 0 if answers.inputs is None else answers.inputs.looked_at,
         "start_run_per_second": answers.quotas.start_runs_per_second,
         "kept_runs": answers.quotas.kept_runs,
         "active_runs": answers.active,
@@ -127,8 +155,6 @@ def _tell(manifest: Manifest, answers: Answers | None) -> None:
     if answers is None:
         return
     facts = ["1 workflow asked for" if answers.workflows == 1 else f"{answers.workflows} workflows asked for"]
-    if answers.inputs:
-        facts.append(f"{answers.inputs} inputs looked at")
     if answers.active is not None:
         facts.append(f"{answers.active} runs active in the account")
     if answers.at_once:

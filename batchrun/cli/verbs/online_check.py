@@ -16,35 +16,31 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.cli.launching.logs import configure
+from batchrun.cli.showing.inputs import drawn
+from batchrun.cli.verbs.input_check import Means, look_for_inputs
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError
-from batchrun.manifest.inputs import check_inputs, inputs_of
 from batchrun.manifest.problems import Problems
 from batchrun.manifest.template_check import Findings, check_rows, workflow_key
 from batchrun.model.pace import UNLIMITED
 from batchrun.model.quotas import CODES, Quotas, storage_types
 from batchrun.service.client import connect
-from batchrun.service.objects import Presence, presence_of
 from batchrun.service.workflows import get_workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from batchrun.cli.verbs.input_check import Inputs
     from batchrun.manifest import Manifest
     from batchrun.manifest.places import RowPlaces
     from batchrun.model.pace import Rate
     from batchrun.ports.workflows import Workflow, WorkflowKey
     from batchrun.service.client import AwsHealthOmics
-    from batchrun.service.login import Login
     from batchrun.service.target import Target
 
 #: Runs that are counted one by one; more are "at least so many".
 _COUNTED: Final = 1000
 _AT_ONCE: Final = 8
-_TROUBLES: Final = {
-    Presence.MISSING: ("is not there", "check the bucket and the key, letter by letter"),
-    Presence.ARCHIVED: ("is archived, and cannot be read", "restore it first (aws s3api restore-object)"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +50,7 @@ class Questions:
     target: Target
     read_rate: Rate
     inputs: bool  #: whether to look at the objects in S3 too
+    draws: bool  #: whether a terminal is shown how far that has come
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +58,7 @@ class Answers:
     """What came of it."""
 
     workflows: int = 0  #: asked for
-    inputs: int = 0  #: objects looked at
+    inputs: Inputs | None = None  #: what was seen of them; None where nobody looked
     quotas: Quotas = field(default_factory=Quotas)  #: the account's, as far as they may be read
     at_once: Mapping[str, int] = field(default_factory=dict)  #: runs that may be active, by storage type
     active: int | None = None  #: runs that have not ended; None where that may not be read
@@ -86,9 +83,12 @@ async def examine(manifest: Manifest, places: RowPlaces, questions: Questions) -
         workflows = await _workflows(service, keys, answers)
         check_rows(manifest.specs(), workflows, findings)
         await _head_room(service, manifest, answers)
-    if questions.inputs:
-        await _look_for_inputs(manifest, service.login, findings, answers)
     findings.tell(answers.problems, places)
+    if questions.inputs:
+        with drawn(is_shown=questions.draws) as told:
+            means = Means(login=service.login, rate=questions.read_rate, clock=clock, rng=jitter, told=told)
+            answers.inputs = await look_for_inputs(manifest, places, means, answers.problems)
+        answers.warnings += answers.inputs.warnings
     return answers
 
 
@@ -148,16 +148,3 @@ async def _active(service: AwsHealthOmics) -> int:
             if len(ids) >= _COUNTED:
                 break
     return len(ids)
-
-
-async def _look_for_inputs(manifest: Manifest, login: Login, findings: Findings, answers: Answers) -> None:
-    uris = sorted({uri for spec in manifest.specs() for uri, _ in inputs_of(spec)})
-    found = await presence_of(login, uris)
-    answers.inputs = len(uris)
-    check_inputs(manifest.specs(), lambda uri: _TROUBLES.get(found[uri]), findings)
-    if unsure := [uri for uri in uris if found[uri] is Presence.UNSURE]:
-        also = f" and {len(unsure) - 1} more" if len(unsure) > 1 else ""
-        answers.warnings.append(
-            f"no permission to look at {unsure[0]}{also} (s3:GetObject, s3:ListBucket): whether they are "
-            "there is not known; the role of the runs may see more"
-        )

@@ -1,0 +1,180 @@
+"""
+The places that rows want their runs to read, looked at in S3.
+
+Belongs here: the order of things, and what is worth a warning. Does not: what is wrong with a row
+(``manifest.inputs``), looking (``service.looking``), how it is told (``showing.inputs``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import ServiceError, ServiceUnusableError
+from batchrun.manifest.inputs.findings import check_inputs, found_in
+from batchrun.manifest.inputs.survey import Survey
+from batchrun.manifest.problems import printable
+from batchrun.model.foreign import masked
+from batchrun.ports.inputs import Sight, Skip
+from batchrun.service.looking import Looker
+from batchrun.service.object_calls import object_calls
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Iterable, Mapping
+
+    from batchrun.clock import Clock
+    from batchrun.manifest import Manifest
+    from batchrun.manifest.places import RowPlaces
+    from batchrun.manifest.problems import Problems
+    from batchrun.model.pace import Rate
+    from batchrun.ports.inputs import Bucket, Place
+    from batchrun.service.login import Login
+
+#: Buckets that are named, one for all that are alike.
+_EXAMPLES: Final = 3
+#: Mentions that are taken down at once.
+_AT_ONCE: Final = 1000
+_UNSURE: Final = {
+    Sight.HIDDEN: "there or not is not known without permission to list the bucket (s3:ListBucket) and to "
+    "read it (s3:GetObject); another account's bucket answers alike, and so does one whose requester pays, "
+    "unless the row has requesterPaysEnabled; the role of the runs may see more",
+    Sight.DENIED: "is there, and not yours to read (s3:GetObject, or the key that it is encrypted with); the "
+    "role of the runs may read more",
+    Sight.TOO_MANY: "not all objects there were held against the pattern, only 10,000; give more before the "
+    "first wildcard",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Inputs:
+    """What was seen of the inputs, as far as it came."""
+
+    total: int = 0  #: places to look at, each counted once
+    seen: Counter[Sight] = field(default_factory=Counter)
+    skipped: Mapping[Skip, int] = field(default_factory=dict)  #: texts that look like places, by why
+    examples: Mapping[Skip, str] = field(default_factory=dict)  #: one for each, fit to be shown
+    calls: Mapping[str, int] = field(default_factory=dict)  #: to S3, by operation
+    warnings: list[str] = field(default_factory=list)
+    broken: ServiceError | None = None  #: why it ended early
+
+    @property
+    def looked_at(self) -> int:
+        """Places that were looked at."""
+        return self.seen.total()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What it takes to look."""
+
+    login: Login
+    rate: Rate  #: of each kind of call
+    clock: Clock
+    rng: random.Random
+    told: Callable[[Inputs], None]  #: told of each place that was seen
+
+
+async def look_for_inputs(manifest: Manifest, places: RowPlaces, means: Means, problems: Problems) -> Inputs:
+    """
+    Look at what the rows of a manifest want to read.
+
+    Args:
+        manifest: Whose.
+        places: Where each row stands.
+        means: What it takes.
+        problems: Takes what no run could read.
+
+    Raises:
+        UsageError: There is no such profile.
+        ServiceUnusableError: There are no credentials.
+    """
+    with closing(Survey()) as survey:
+        _find(manifest, survey)
+        inputs = Inputs(total=survey.total, skipped=survey.skipped)
+        inputs.examples = {skip: _shown(survey.example(skip)) for skip in inputs.skipped}
+        if inputs.total:
+            await _look(survey, inputs, means)
+        check_inputs(manifest, survey, places, problems)
+    return inputs
+
+
+async def _look(survey: Survey, inputs: Inputs, means: Means) -> None:
+    unsure = _Unsure()
+    login = means.login
+    async with object_calls(login, rate=means.rate, clock=means.clock, rng=means.rng) as calls:
+        looker = Looker(calls)
+
+        def saw(place: Place, sight: Sight) -> None:
+            survey.saw(place, sight)
+            unsure.saw(place, sight)
+            inputs.seen[sight] += 1
+            means.told(inputs)
+
+        try:
+            await looker.look_at(survey.places(), saw)
+        except ServiceError as error:
+            inputs.broken = _unusable(error, inputs)
+        inputs.calls = dict(calls.sent)
+    inputs.warnings += [*_elsewhere(looker.buckets.values(), login.region), *unsure.warnings()]
+
+
+def _find(manifest: Manifest, survey: Survey) -> None:
+    some = []
+    for _, one in found_in(manifest):
+        some.append(one)
+        if len(some) >= _AT_ONCE:
+            survey.add(some)
+            some.clear()
+    survey.add(some)
+
+
+class _Unsure:
+    """Counts what was seen and is not known, with an example for each of some buckets."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Sight] = Counter()
+        self._examples: dict[Sight, dict[str, str]] = {}
+
+    def saw(self, place: Place, sight: Sight) -> None:
+        if sight in _UNSURE:
+            self._counts[sight] += 1
+            examples = self._examples.setdefault(sight, {})
+            if len(examples) < _EXAMPLES:
+                examples.setdefault(place.bucket, place.uri)
+
+    def warnings(self) -> list[str]:
+        return [f"{self._named(sight)}: {_UNSURE[sight]}" for sight in self._counts]
+
+    def _named(self, sight: Sight) -> str:
+        names = [printable(uri, 200) for uri in self._examples[sight].values()]
+        others = self._counts[sight] - len(names)
+        return ", ".join(names) + (f" and {others} more" if others else "")
+
+
+def _elsewhere(buckets: Iterable[Bucket], region: str | None) -> list[str]:
+    """Tell the buckets that are in another region than the runs would be."""
+    others = [one for one in buckets if one.region and region and one.region != region]
+    if not others:
+        return []
+    names = [f"{printable(one.name)} ({printable(str(one.region))})" for one in others[:_EXAMPLES]]
+    more = f" and {len(others) - len(names)} more" if len(others) > len(names) else ""
+    told = (
+        f"buckets in other regions: {', '.join(names)}{more}; the runs would be in {region}, and HealthOmics "
+        "reads inputs in its own region"
+    )
+    return [told]
+
+
+def _unusable(error: ServiceError, inputs: Inputs) -> ServiceError:
+    return ServiceUnusableError(
+        f"S3 cannot be asked any more: {error}; {inputs.looked_at} of {inputs.total} places were looked at; "
+        "see to that, then run the same command again"
+    )
+
+
+def _shown(text: str) -> str:
+    """Return a text of the manifest as it may be shown: a signed address is a secret."""
+    return printable(masked(text), 80)

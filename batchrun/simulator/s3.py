@@ -1,0 +1,123 @@
+"""
+Two calls of S3, HeadObject and ListObjectsV2, by path: ``/BUCKET/KEY``.
+
+What belongs here: reading them, and writing answers and refusals. What does not: what there is (``storage``),
+and what can go wrong with a call (``server``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+from xml.sax.saxutils import escape
+
+from batchrun.simulator.refusal import RefusalError
+from batchrun.simulator.storage import Asker
+from batchrun.simulator.wire import COMMON_ERRORS, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.simulator.storage import Listing, Storage, StoredObject
+
+#: What a signature says that it is for: date, region, service.
+_SCOPE = re.compile(r"Credential=[^/]+/\d+/([\w-]+)/s3/aws4_request")
+_XML = {"Content-Type": "application/xml"}
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_MOST = 1000
+_STATUSES = COMMON_ERRORS | {
+    "AccessDenied": 403,
+    "ExpiredToken": 400,
+    "InternalServerException": 500,
+    "InvalidAccessKeyId": 403,
+    "NoSuchBucket": 404,
+    "NoSuchKey": 404,
+    "PermanentRedirect": 301,
+    "SlowDown": 503,
+    "ThrottlingException": 503,
+}
+
+
+def signed_region(authorization: str) -> str | None:
+    """Read the region that a request to S3 is signed for; None for a request to another service."""
+    found = _SCOPE.search(authorization)
+    return None if found is None else found[1]
+
+
+class ObjectCall:
+    """HeadObject or ListObjectsV2."""
+
+    def __init__(self, method: str, path: str) -> None:
+        """Take the call apart; *path* as it was sent, escapes and all."""
+        self.bucket, _, self.key = unquote(path).lstrip("/").partition("/")
+        self.is_head = method == "HEAD"
+        self.name = "HeadObject" if self.is_head else "ListObjectsV2"
+        is_listing = method == "GET" and self.bucket != "" and not self.key
+        self._is_known = is_listing or (self.is_head and self.key != "")
+
+    def parse(self, query: str, region: str, payer: str) -> dict[str, Any]:
+        """
+        Read the call.
+
+        Raises:
+            RefusalError: it is another one.
+        """
+        if not self._is_known:
+            raise RefusalError("NotImplemented", "Only HeadObject and ListObjectsV2 are simulated")
+        asked = dict(parse_qsl(query, keep_blank_values=True))
+        return {
+            "asker": Asker(region=region, pays=payer == "requester"),
+            "prefix": asked.get("prefix", ""),
+            "most": min(_MOST, int(asked.get("max-keys", _MOST))),
+            "token": asked.get("continuation-token", ""),
+        }
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """Find nothing wrong: the storage does."""
+
+    def answer(self, storage: Storage, params: Mapping[str, Any]) -> Reply:
+        """
+        Say what there is.
+
+        Raises:
+            RefusalError: S3 would not say.
+        """
+        where = {"x-amz-bucket-region": str(storage.region(self.bucket))}
+        if self.is_head:
+            found = storage.head(self.bucket, self.key, params["asker"])
+            return Reply(status=200, headers=where | _headers(found))
+        page = storage.listing(
+            self.bucket, params["prefix"], params["most"], params["token"], params["asker"]
+        )
+        return Reply(status=200, headers=where | _XML, body=_written(self.bucket, page))
+
+    def refusal(self, error: RefusalError, storage: Storage) -> Reply:
+        """Write an error answer; that to a HEAD has no body to say why."""
+        region = storage.region(self.bucket)
+        where = {} if region is None else {"x-amz-bucket-region": region}
+        told = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        status = _STATUSES.get(error.code, 400)
+        if self.is_head:
+            return Reply(status=status, headers=where | {"Content-Length": "0"})
+        return Reply(status=status, headers=where | _XML, body=f"<Error>{told}</Error>".encode())
+
+
+def _headers(found: StoredObject) -> dict[str, str]:
+    told = {
+        "x-amz-storage-class": None if found.storage_class == "STANDARD" else found.storage_class,
+        "x-amz-archive-status": found.archive_status,
+        "x-amz-restore": found.restore,
+        "ETag": '"simulated"',
+        "Content-Length": str(found.size),  # without it, a client takes a HEAD's end for the connection's
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _written(bucket: str, page: Listing) -> bytes:
+    items = "".join(f"<Contents><Key>{escape(key)}</Key></Contents>" for key in page.keys)
+    more = page.following is not None
+    token = f"<NextContinuationToken>{escape(str(page.following))}</NextContinuationToken>" if more else ""
+    head = f"<Name>{escape(bucket)}</Name><KeyCount>{len(page.keys)}</KeyCount>"
+    cut = f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>"
+    return f'<ListBucketResult xmlns="{_NAMESPACE}">{head}{cut}{token}{items}</ListBucketResult>'.encode()

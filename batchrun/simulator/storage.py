@@ -1,0 +1,117 @@
+"""
+Objects in S3, and who may look at them: buckets, their regions, their classes of storage.
+
+What belongs here: what there is, and what S3 says of it. What does not: its wire format (``s3``).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchrun.simulator.refusal import RefusalError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """An object, as far as its headers tell."""
+
+    size: int = 1  #: bytes
+    storage_class: str = "STANDARD"
+    archive_status: str | None = None  #: of INTELLIGENT_TIERING: ARCHIVE_ACCESS or DEEP_ARCHIVE_ACCESS
+    restore: str | None = None  #: as in ``x-amz-restore``: ``ongoing-request="true"``
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBucket:
+    """A bucket, and what callers may do with it."""
+
+    name: str
+    objects: Mapping[str, StoredObject] = field(default_factory=dict)
+    region: str = "us-east-1"
+    may_list: bool = True
+    may_read: bool = True
+    requester_pays: bool = False  #: whoever does not say that he pays is refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks, as far as S3 cares."""
+
+    region: str  #: that the request is signed for
+    pays: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A page of keys."""
+
+    keys: Sequence[str]
+    following: str | None  #: what to ask for the next page with
+
+
+class Storage:
+    """All buckets that there are, whosever they are."""
+
+    def __init__(self, buckets: Sequence[StoredBucket]) -> None:
+        self._buckets = {bucket.name: bucket for bucket in buckets}
+        self._keys = {bucket.name: sorted(bucket.objects) for bucket in buckets}
+
+    def region(self, bucket: str) -> str | None:
+        """Say where a bucket is; None where there is none. S3 tells that to everybody."""
+        found = self._buckets.get(bucket)
+        return None if found is None else found.region
+
+    def head(self, bucket: str, key: str, asker: Asker) -> StoredObject:
+        """
+        Look at an object.
+
+        Raises:
+            RefusalError: it is not there, or may not be looked at: without s3:ListBucket both look alike.
+        """
+        found = self._entered(bucket, asker)
+        if not found.may_read:
+            raise _denied()
+        if key not in found.objects:
+            raise (
+                RefusalError("NoSuchKey", "The specified key does not exist.")
+                if found.may_list
+                else _denied()
+            )
+        return found.objects[key]
+
+    def listing(self, bucket: str, prefix: str, most: int, token: str, asker: Asker) -> Listing:
+        """
+        List *most* keys that begin with *prefix*, from *token* on.
+
+        Raises:
+            RefusalError: there is no such bucket, or it may not be listed.
+        """
+        found = self._entered(bucket, asker)
+        if not found.may_list:
+            raise _denied()
+        keys = self._keys[bucket]
+        begin = bisect_left(keys, max(prefix, token))
+        page = [key for key in keys[begin : begin + most + 1] if key.startswith(prefix)]
+        return Listing(keys=page[:most], following=page[most] if len(page) > most else None)
+
+    def _entered(self, bucket: str, asker: Asker) -> StoredBucket:
+        found = self._buckets.get(bucket)
+        if found is None:
+            raise RefusalError("NoSuchBucket", "The specified bucket does not exist")
+        if asker.region != found.region:
+            message = (
+                "The bucket you are attempting to access must be addressed using the specified endpoint."
+            )
+            raise RefusalError("PermanentRedirect", message)
+        if found.requester_pays and not asker.pays:
+            raise _denied()
+        return found
+
+
+def _denied() -> RefusalError:
+    return RefusalError("AccessDenied", "Access Denied")

@@ -1,0 +1,142 @@
+"""The places that rows name: told from other text, found wherever they stand, and kept each once."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchrun.manifest.inputs.mentions import Mention, mentions
+from batchrun.manifest.inputs.survey import Survey
+from batchrun.manifest.inputs.texts import places_in
+from batchrun.model.spec import Spec, canonical
+from batchrun.ports.inputs import Kind, Place, Sight, Skip
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("s3://b1/k", [("s3://b1/k", Kind.OBJECT)]),
+        ("s3://b1/a b.fq.gz", [("s3://b1/a b.fq.gz", Kind.OBJECT)]),
+        ("s3://b1/a,b;c.fq", [("s3://b1/a,b;c.fq", Kind.OBJECT)]),
+        ("s3://b1/k ", [("s3://b1/k ", Kind.OBJECT)]),
+        ("s3://b1/d/", [("s3://b1/d/", Kind.PREFIX)]),
+        ("s3://b1", [("s3://b1", Kind.PREFIX)]),
+        ("s3://b1/*_{1,2}.fq", [("s3://b1/*_{1,2}.fq", Kind.PATTERN)]),
+        ("s3://b1/a s3://b1/b", [("s3://b1/a", Kind.OBJECT), ("s3://b1/b", Kind.OBJECT)]),
+        ("s3://b1/a,s3://b1/d/", [("s3://b1/a", Kind.OBJECT), ("s3://b1/d/", Kind.PREFIX)]),
+        ("s3://b1/a ; gs://c/d", [("s3://b1/a", Kind.OBJECT), ("gs://c/d", Skip.OTHER_SCHEME)]),
+        (" s3://b1/a, s3://b1/b", [("s3://b1/a", Kind.OBJECT), ("s3://b1/b", Kind.OBJECT)]),
+        (" s3://b1/a", [(" s3://b1/a", Skip.MISSPELT)]),
+        ("“s3://b1/a”", [("“s3://b1/a”", Skip.MISSPELT)]),
+        ("S3://b1/a", [("S3://b1/a", Skip.MISSPELT)]),
+        ("s3:/b1/a", [("s3:/b1/a", Skip.MISSPELT)]),
+        ("s3://", [("s3://", Skip.MISSPELT)]),
+        ("s3:///k", [("s3:///k", Skip.MISSPELT)]),
+        ("s3://b 1/k", [("s3://b 1/k", Skip.MISSPELT)]),
+        (
+            "s3://arn:aws:s3:us-east-1:1:accesspoint/x/k",
+            [("s3://arn:aws:s3:us-east-1:1:accesspoint/x/k", Skip.ARN)],
+        ),
+        ("arn:aws:s3:::b1/k", [("arn:aws:s3:::b1/k", Skip.ARN)]),
+        ("s3://b1/${sample}.fq", [("s3://b1/${sample}.fq", Skip.PLACEHOLDER)]),
+        ("s3://b1/{sample}.fq", [("s3://b1/{sample}.fq", Skip.PLACEHOLDER)]),
+        ("s3://b1/<sample>.fq", [("s3://b1/<sample>.fq", Skip.PLACEHOLDER)]),
+        ("omics://1.storage/2/readSet/3", [("omics://1.storage/2/readSet/3", Skip.OMICS)]),
+        ("https://x.org/y", [("https://x.org/y", Skip.OTHER_SCHEME)]),
+        ("/mnt/workflow/pubdir", [("/mnt/workflow/pubdir", Skip.WORKFLOW_PATH)]),
+        ("/data/x.fq", [("/data/x.fq", Skip.LOCAL_PATH)]),
+        ("C:\\data\\x", [("C:\\data\\x", Skip.LOCAL_PATH)]),
+        ("--in s3://b1/a --out s3://b1/c", [("--in s3://b1/a --out s3://b1/c", Skip.WITHIN_TEXT)]),
+        ("in=s3://b1/a", [("in=s3://b1/a", Skip.WITHIN_TEXT)]),
+        ("look at https://x.org", []),
+        ("arn:aws:iam::123456789012:role/x", []),
+        ("16", []),
+        ("", []),
+        (" , ", []),
+        ("a/b", []),
+        ("GRCh38", []),
+    ],
+)
+def test_what_a_text_names(text, found):
+    assert list(places_in(text)) == found
+
+
+@given(st.text(alphabet='s3:/ ,;a{}$"“\\', max_size=40))
+def test_whatever_a_text_is_its_places_are_parts_of_it(text):
+    for place, _ in places_in(text):
+        assert place in text
+
+
+@pytest.mark.parametrize(
+    "text", [" " * 200_000, "s3://b1/x " * 20_000, "/" * 200_000, "a" * 200_000, "s3://" + "{" * 200_000]
+)
+def test_no_text_takes_long(text):
+    begun = time.process_time()
+    list(places_in(text))
+    assert time.process_time() - begun < 2
+
+
+def spec(**request) -> Spec:
+    return Spec(id="a", position=0, request=canonical(request))
+
+
+def test_places_are_found_wherever_they_stand():
+    parameters = {
+        "x": ["s3://b1/k", {"d": ["s3://b1/e", 1, None, True]}],
+        "json": json.dumps(["s3://b1/f", {"g": "s3://b1/h"}, '["s3://b1/not-again"]']),
+        "odd": '["s3://b1/k',
+    }
+    found = [(one.text, one.field) for one in mentions(spec(parameters=parameters, outputUri="s3://b1/o"))]
+    assert found == [
+        ("s3://b1/f", "parameters.json[0]"),
+        ("s3://b1/h", "parameters.json[1].g"),
+        ('["s3://b1/not-again"]', "parameters.json[2]"),
+        ('["s3://b1/k', "parameters.odd"),
+        ("s3://b1/k", "parameters.x[0]"),
+        ("s3://b1/e", "parameters.x[1].d[0]"),
+    ]
+
+
+def test_parameters_of_a_file_are_looked_for_and_who_pays_is_known():
+    (one,) = mentions(spec(parametersUri="s3://b1/p.json", requesterPaysEnabled=True))
+    assert one.place == Place(kind=Kind.OBJECT, uri="s3://b1/p.json", pays=True)
+
+
+def test_a_sheet_of_our_own_is_not_looked_for():
+    found = mentions(spec(parameters={"input": "s3://b1/s.csv", "ref": "s3://b1/r"}), "s3://b1/s.csv")
+    assert [one.sort for one in found] == [Skip.OWN_SHEET, Kind.OBJECT]
+
+
+@pytest.fixture
+def survey():
+    made = Survey()
+    yield made
+    made.close()
+
+
+def named(text: str, sort: Kind | Skip = Kind.OBJECT, *, pays: bool = False) -> Mention:
+    return Mention(text=text, sort=sort, field="parameters.x", pays=pays)
+
+
+def test_each_place_is_kept_once(survey):
+    survey.add([named("s3://b1/a"), named("s3://b1/a"), named("s3://b1/a", pays=True)])
+    survey.add(
+        [named("s3://b1/a"), named("gs://x/y", Skip.OTHER_SCHEME), named("gs://x/z", Skip.OTHER_SCHEME)]
+    )
+    assert survey.total == 2
+    assert [(one.uri, one.pays) for one in survey.places()] == [("s3://b1/a", False), ("s3://b1/a", True)]
+    assert survey.skipped == {Skip.OTHER_SCHEME: 2}
+    assert survey.example(Skip.OTHER_SCHEME) == "gs://x/y"
+
+
+def test_what_was_seen_is_taken_down_while_places_are_read(survey):
+    survey.add(named(f"s3://b1/{number}") for number in range(1200))
+    for number, place in enumerate(survey.places()):
+        survey.saw(place, Sight.MISSING if number == 700 else Sight.THERE)
+    assert survey.seen == {Sight.THERE: 1199, Sight.MISSING: 1}
+    assert survey.sight(Place(kind=Kind.OBJECT, uri="s3://b1/700")) is Sight.MISSING
+    assert survey.sight(Place(kind=Kind.OBJECT, uri="s3://b1/elsewhere")) is None

@@ -138,13 +138,14 @@ def _survey_table(value: Json, facts: _Seen, kind: Kind) -> None:
     for key, part in value.items():
         facts.types.setdefault(key, set()).add(_type(part))
         only_text = kind is Kind.TEXTS
-        facts.is_whole |= not _is_heading(key) or (only_text and not _is_plain_text(key, part))
+        facts.is_whole |= not is_heading(key) or (only_text and not _is_plain_text(key, part))
     facts.is_whole |= len(facts.types) > _MOST_ENTRIES
     if facts.is_whole:
         facts.types.clear()
 
 
-def _is_heading(key: str) -> bool:
+def is_heading(key: str) -> bool:
+    """Tell whether an entry of that name may have a column of its own."""
     return bool(key) and key.isprintable() and len(key) <= _LONGEST_HEADER
 
 

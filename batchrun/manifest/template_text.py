@@ -20,11 +20,12 @@ from batchrun.manifest.problems import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from batchrun.model.spec import Json
     from batchrun.ports.workflows import Template, Workflow
 
 _WIDTH: Final = 100
 _DESCRIPTION: Final = 1000
-_FILL_IN: Final = "{FILL_IN}"
+FILL_IN: Final = "{FILL_IN}"
 _READY2RUN: Final = "READY2RUN"
 
 
@@ -45,9 +46,10 @@ def _head(workflow: Workflow) -> Iterator[str]:
     yield "# batch: NAME   # what results and runs are named after; without it, this file's name"
 
 
-def _defaults(workflow: Workflow) -> Iterator[str]:
+def shared_fields(workflow: Workflow) -> dict[str, Json]:
+    """Return what all runs of *workflow* need, as far as it is known."""
     key = workflow.key
-    fields = {"workflowId": key.id}
+    fields: dict[str, Json] = {"workflowId": key.id}
     if key.type != "PRIVATE":
         fields["workflowType"] = key.type
     if key.owner is not None:
@@ -56,9 +58,13 @@ def _defaults(workflow: Workflow) -> Iterator[str]:
         fields["workflowVersionName"] = key.version
     fields["roleArn"] = "arn:aws:iam::{ACCOUNT}:role/{ROLE}"
     fields["outputUri"] = "s3://{BUCKET}/{batch}/{id}/"
+    return fields
+
+
+def _defaults(workflow: Workflow) -> Iterator[str]:
     yield "defaults:"
-    yield from yaml_text.table(fields, 2)
-    if key.type != _READY2RUN:
+    yield from yaml_text.table(shared_fields(workflow), 2)
+    if workflow.key.type != _READY2RUN:
         yield "  # storageType: DYNAMIC"
     if workflow.profiles:
         yield from _comment(f"engineSettings: {{profile: NAME}}   # one of {_listed(workflow.profiles)}", 2)
@@ -77,7 +83,7 @@ def _runs(workflow: Workflow) -> Iterator[str]:
     if template is None:
         yield from _comment("The workflow has no parameter template: its names are not known.", 4)
         yield "    # parameters:"
-        yield f'    #   name: "{_FILL_IN}"'
+        yield f'    #   name: "{FILL_IN}"'
         return
     yield from _parameters(template)
 
@@ -89,10 +95,10 @@ def _parameters(template: Template) -> Iterator[str]:
     yield "    parameters:" if required else "    # parameters:"
     for name, entry in required.items():
         yield from _comment(entry.description, 6)
-        yield from yaml_text.table({name: _FILL_IN}, 6)
+        yield from yaml_text.table({name: FILL_IN}, 6)
     for name, entry in optional.items():
         yield from _comment(f"optional: {entry.description}" if entry.description else "optional", 6)
-        yield from (f"      # {line}" for line in yaml_text.table({name: _FILL_IN}, 0))
+        yield from (f"      # {line}" for line in yaml_text.table({name: FILL_IN}, 0))
 
 
 def _comment(text: str, indent: int) -> Iterator[str]:

@@ -31,7 +31,8 @@ __all__ = ["DOCUMENTS", "Row", "Rows", "row_of", "shared_fields", "write", "writ
 #: Formats that have a place for the batch's name and for defaults.
 DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
 _FIRST: Final = ("workflowId", "workflowType", "roleArn", "outputUri", "name", "parameters", "tags")
-_DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
+#: What stands between cells.
+DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 
 
 def write(
@@ -75,7 +76,7 @@ def write(
         for row in own():
             out.write(json_text(_table(row)) + "\n")
     else:
-        delimited_text.write(own, out, _DELIMITERS[form], source=source)
+        delimited_text.write(own, out, DELIMITERS[form], source=source)
 
 
 def write_defaults(defaults: Mapping[str, Json], out: IO[str], form: Format) -> None:

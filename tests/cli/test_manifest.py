@@ -120,6 +120,30 @@ def test_init_writes_what_passes_the_check_once_it_is_filled_in(shell: Shell, el
     assert shell.run("check", "m.yaml", "--online", "--endpoint-url", url).returncode == 0
 
 
+@pytest.mark.parametrize(("name", "delimiter"), [("m.csv", ","), ("m.tsv", "\t")])
+def test_init_writes_a_table_where_its_name_says_so(shell: Shell, elsewhere, name: str, delimiter: str):
+    url = elsewhere.healthomics().url
+    command = ["manifest", "init", "--workflow", "1234567", "--endpoint-url", url, "-o"]
+    done = shell.run(*command, name)
+    assert done.returncode == 0, done.stderr
+    assert "parameters.NAME:int" in done.stdout
+    header, row = (shell.folder / name).read_text().splitlines()
+    names = header.split(delimiter)
+    assert names[:4] == ["id", "workflowId", "roleArn", "outputUri"]
+    assert set(names[4:]) >= {"parameters.reads", "parameters.threads"}
+    cells = dict(zip(names, row.split(delimiter), strict=True))
+    assert (cells["parameters.reads"], cells["parameters.threads"]) == ("{FILL_IN}", "")
+    told = shell.run("check", name)
+    assert told.returncode == 2
+    assert all(part in told.stderr for part in ("the row has no id", "{ACCOUNT}", "{BUCKET}", "{FILL_IN}"))
+    shell.write(name, filled(f"{header}\nNA12878{row}\n"))
+    done = shell.run("check", name, "--online", "--endpoint-url", url)
+    assert done.returncode == 0, done.stderr
+    refused = shell.run(*command, "m.json")
+    assert refused.returncode == 2
+    assert "must end in .yaml, .yml, .csv or .tsv" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
@@ -14,6 +14,7 @@ from batchrun.manifest import Format
 from batchrun.manifest.places import RowPlaces
 from batchrun.manifest.problems import Place, Problems, Record
 from batchrun.manifest.template_check import Findings, check_rows, workflow_key
+from batchrun.manifest.template_table import template_table
 from batchrun.manifest.template_text import template_text
 from batchrun.model.spec import Spec, canonical
 from batchrun.ports.workflows import TemplateParameter, Workflow, WorkflowKey
@@ -49,6 +50,28 @@ def test_whatever_a_template_holds_the_manifest_can_be_filled_in(template, name)
     required = {name for name, entry in template.items() if not entry.optional}
     assert json.loads(spec.request).get("parameters", {}).keys() == required
     assert yaml.safe_load(text)["defaults"]["workflowId"] == "1"
+
+
+@given(template=st.dictionaries(NAMES, ENTRIES, max_size=5), delimiter=st.sampled_from(",\t"))
+@settings(deadline=None)
+def test_whatever_a_template_holds_the_table_can_be_filled_in(template, delimiter):
+    assume(all(name.isprintable() for name in template))
+    form = Format.CSV if delimiter == "," else Format.TSV
+    text = template_table(workflow(template=template or None), delimiter)
+    with pytest.raises(ManifestError):
+        specs_of(text, form)
+    for placeholder in ("{ACCOUNT}", "{ROLE}", "{BUCKET}"):
+        text = text.replace(placeholder, "1")
+    *head, row = text.splitlines()
+    filled = row.replace("{FILL_IN}", "x").replace("iam::1:", "iam::123456789012:")
+    (spec,) = specs_of("\n".join([*head, f"a{filled}"]), form)
+    required = {name for name, entry in template.items() if not entry.optional}
+    assert json.loads(spec.request).get("parameters", {}).keys() == required
+
+
+def test_a_name_that_no_column_can_have_is_refused():
+    with pytest.raises(ManifestError, match="can be no column; write YAML"):
+        template_table(workflow(template={"a\nb": TemplateParameter()}), ",")
 
 
 def found(found_workflow: Workflow | None, *requests, asked: bool = True) -> list[str]:

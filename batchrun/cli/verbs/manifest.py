@@ -106,11 +106,11 @@ def convert(**options: Any) -> None:
 @SERVICE
 def init(**options: Any) -> None:
     """
-    Write a YAML manifest to fill in, from a workflow's parameter template.
+    Write a YAML manifest to fill in, from a workflow's parameter template; CSV or TSV where -o says so.
 
-    Required parameters are lines to fill in, optional ones stand behind #, each with its description. What
-    was not filled in is found by 'batchrun check'. Asks the service once, by GetWorkflow or
-    GetWorkflowVersion.
+    Required parameters are lines to fill in, optional ones stand behind #, each with its description; a table
+    has a column for each, and one row. What was not filled in is found by 'batchrun check'. Asks the service
+    once, by GetWorkflow or GetWorkflowVersion.
     """
     from batchrun.cli.verbs.new_manifest import NewManifest, initialise  # noqa: PLC0415 (loads aiobotocore)
 

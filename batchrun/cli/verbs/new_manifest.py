@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.launching.logs import configure
@@ -20,10 +21,12 @@ from batchrun.cli.speak import complain, say
 from batchrun.clock import SystemClock
 from batchrun.errors import NotFoundError, UsageError
 from batchrun.manifest.source import Format
+from batchrun.manifest.template_table import template_table
 from batchrun.manifest.template_text import template_text
+from batchrun.manifest.write import DELIMITERS
 from batchrun.model.pace import AUTO, UNLIMITED
 from batchrun.ports.workflows import WorkflowKey
-from batchrun.report.outputs import Inputs
+from batchrun.report.outputs import Inputs, Kind
 from batchrun.service.client import connect
 from batchrun.service.target import Target
 from batchrun.service.workflows import get_workflow
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 _ID: Final = re.compile(r"[0-9]{1,18}")
 _OWNER: Final = re.compile(r"[0-9]{12}")
+#: What is written for an ending, if not YAML.
+_FORMATS: Final = {".csv": Format.CSV, ".tsv": Format.TSV}
+_IN_COLUMNS: Final = " (a column parameters.NAME for each parameter, parameters.NAME:int where it is no text)"
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -88,15 +94,24 @@ async def initialise(wanted: NewManifest) -> None:
         ServiceError: The service could not be asked.
     """
     configure(verbosity=0, as_json=False)
-    kind = manifest_kind(Format.YAML)
-    output = named(wanted.output, kind, option="-o FILE", inputs=Inputs(), force=wanted.force)
+    form = _FORMATS.get(Path(wanted.output).suffix.lower(), Format.YAML)
+    output = named(wanted.output, _kind(form), option="-o FILE", inputs=Inputs(), force=wanted.force)
     with drafted(output) as draft:
         workflow = await _asked(wanted)
-        draft.write_text(template_text(workflow), encoding="utf-8")
+        delimiter = DELIMITERS.get(form)
+        text = template_text(workflow) if delimiter is None else template_table(workflow, delimiter)
+        draft.write_text(text, encoding="utf-8", newline="")
     if workflow.status != "ACTIVE":
         complain(printable(f"note: the {workflow.key} is {workflow.status}: runs of it cannot be started"))
     if output is not None:
-        say(printable(f"{wanted.output}: fill it in, then: batchrun check {wanted.output} --online"))
+        how = "" if form is Format.YAML else _IN_COLUMNS
+        say(printable(f"{wanted.output}: fill it in{how}, then: batchrun check {wanted.output} --online"))
+
+
+def _kind(form: Format) -> Kind:
+    """Say how the name of what is written ends, where that is not what decides it."""
+    kind = manifest_kind(form)
+    return kind if form is not Format.YAML else replace(kind, endings=(*kind.endings, *_FORMATS))
 
 
 async def _asked(wanted: NewManifest) -> Workflow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 import urllib.request
 from typing import Any
 
@@ -22,6 +23,24 @@ START_RUN = """\
   "tags": {"project": "241002"},
   "workflowId": "1234567"
 }
+"""
+SAMPLE_SHEET = """\
+[Header],,,
+FileFormatVersion,2,,
+RunName,run7,,
+
+[BCLConvert_Settings],,,
+SoftwareVersion,4.2.7,,
+
+[BCLConvert_Data],,,
+Lane,Sample_ID,Index,OverrideCycles
+1,S1,ACGT,Y151;I8;I8;Y151
+2,S1,ACGT,Y151;I8;I8;Y151
+1,S2,TTTT,Y151;I8;I8;Y151
+
+[Cloud_Data],,,
+Sample_ID,ProjectName,,
+S1,P,,
 """
 PARAMS = "input: s3://lab/sheets/run7.csv\ngenome: GRCh38\nskip_qc: true\nmax_memory: 128.GB\n"
 
@@ -109,6 +128,25 @@ def test_lines_of_inputs_run_by_the_command_that_their_message_has(shell: Shell,
     typed = shlex.split(told.stderr.splitlines()[0].partition(", run: ")[2])
     found = launched(shell, simulate("--time-scale", "0.0002"), *typed[2:])
     assert {id_: run["parameters"] for id_, run in found.items()} == {row["P.base_name"]: row for row in rows}
+
+
+def test_an_illumina_samplesheet_runs_by_what_its_messages_say(shell: Shell, simulate):
+    shell.write("lab.yaml", DEFAULTS)
+    shell.write("SampleSheet.csv", SAMPLE_SHEET)
+    simulated = simulate("--time-scale", "0.0002")
+    told = shell.run("run", "SampleSheet.csv", "--defaults", "lab.yaml")
+    assert "an Illumina SampleSheet" in told.stderr
+    section, _, typed = told.stderr.splitlines()[0].partition(", run: ")[2].partition(" && ")
+    subprocess.run(["/bin/sh", "-c", section], cwd=shell.folder, check=True)
+    told = shell.run(*shlex.split(typed)[1:])
+    assert "ids are in 'Sample_ID' (repeated, differing in 'Lane'); rows that have the same" in told.stderr
+    typed = told.stderr.splitlines()[0].partition(", run: ")[2]
+    found = launched(shell, simulated, *shlex.split(typed)[2:])
+    cycles = "Y151;I8;I8;Y151"
+    assert {id_: run["parameters"] for id_, run in found.items()} == {
+        "S1": {"Lane": ["1", "2"], "Index": "ACGT", "OverrideCycles": cycles},
+        "S2": {"Lane": ["1"], "Index": "TTTT", "OverrideCycles": cycles},
+    }
 
 
 def test_a_variable_reaches_the_service_where_the_command_allows_it(shell: Shell, simulate):

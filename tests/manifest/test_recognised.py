@@ -205,3 +205,18 @@ def test_many_columns_take_no_long_command(problems_of):
 def test_sets_are_in_the_command(problems_of):
     (problem,) = problems_of(RNASEQ, ".csv")
     assert options_in(problem.cure)["--set"] == list(SETS)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("Lane,Sample_ID,Index\n1,S1,A\n2,S1,A\n1,S2,C\n", ["--group-by", "Sample_ID"]),
+        ("sample,library_id,n\nS1,L1,1\nS1,L2,2\n", ["--id", "library_id"]),
+        ("sample,n\nS1,1\nS1,1\n", []),
+    ],
+)
+def test_a_table_without_files_has_runs_by_what_is_unique_or_else_by_its_samples(problems_of, text, options):
+    (problem,) = problems_of(text, ".csv")
+    typed = shlex.split(problem.cure.partition(", run: ")[2])
+    assert [part for part in typed if part in {"--id", "--group-by"}] == options[:1]
+    assert all(option in typed for option in options)

@@ -2,7 +2,8 @@
 Which columns of a table hold ids, by its first rows.
 
 An id column has a cell on each line, which is no file. Its cells are unique, or they repeat: then the rows
-that have the same are told apart by their files alone, or they are not, and it is no id.
+that have the same are told apart by their files, or they are not, and it is no id. A table without files may
+have it repeat too.
 
 Belongs here: that. Does not: what is said of it (``sheet``), what to type (``command``).
 """
@@ -57,6 +58,9 @@ def identities(header: Sequence[str], rows: Sequence[Row]) -> list[Identity]:
     files = files_of(header, rows)
     found = (_identity(index, rows, files) for index in _candidates(header, rows, files))
     ranked = sorted(((_rank(header, one), one) for one in found if one is not None), key=lambda pair: pair[0])
+    if not files:
+        # What repeats without files to tell it apart makes one run only where nothing else is an id.
+        ranked.sort(key=lambda pair: not pair[1].is_unique)
     named = [one for (rank, *_), one in ranked if rank < _OTHER]
     others = (one for _, one in ranked if one.is_unique or one.index == 0)
     return named or list(itertools.islice(others, 1))
@@ -95,6 +99,7 @@ def _identity(index: int, rows: Sequence[Row], files: frozenset[int]) -> Identit
         other = {at for at, cell in enumerate(row.cells) if cell != known[at]}
         gaps |= any(not (row.cells[at] and known[at]) for at in other)
         differing |= other
-    if repeats and differing.isdisjoint(files):
+    # Where no column names files, rows of one sample are told apart by what else differs, such as lanes.
+    if repeats and differing.isdisjoint(files or differing):
         return None
     return Identity(index=index, differing=tuple(sorted(differing)), gaps=gaps)

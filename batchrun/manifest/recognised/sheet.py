@@ -115,9 +115,10 @@ def _told(one: Identity, header: Sequence[str], rows: Sequence[Row]) -> str:
     if one.is_unique:
         return f"{name} (unique)"
     files = files_of(header, rows)
-    differing = [shown(header[index]) for index in one.differing if index in files]
+    differing = [shown(header[index]) for index in one.differing if index in files or not files]
     more = ", ..." if len(differing) > _TOLD else ""
-    return f"{name} (repeated, with differing files in {', '.join(differing[:_TOLD])}{more})"
+    what = "with differing files in" if files else "differing in"
+    return f"{name} (repeated, {what} {', '.join(differing[:_TOLD])}{more})"
 
 
 def _headless(table: Table, rows: Sequence[Row], source: Source) -> tuple[str, str]:

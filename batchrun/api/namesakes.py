@@ -12,6 +12,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from batchrun.model.namesakes import is_another, same_elsewhere
+from batchrun.model.places import is_in_s3
 
 if TYPE_CHECKING:
     from batchrun.manifest import Manifest
@@ -36,7 +37,9 @@ async def mistaken(ledger: Ledger, manifest: Manifest) -> str | None:
 
 
 def _is_same(place: str, other: str) -> bool:
-    return place == other or os.path.realpath(place) == os.path.realpath(other)
+    if is_in_s3(place) or is_in_s3(other):
+        return place == other
+    return os.path.realpath(place) == os.path.realpath(other)
 
 
 async def _another_project(ledger: Ledger, manifest: Manifest, batch: Batch) -> str | None:

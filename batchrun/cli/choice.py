@@ -18,9 +18,10 @@ from batchrun.cli.options import option, stacked
 from batchrun.cli.printable import printable
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import say
+from batchrun.cli.storage import objects
 from batchrun.cli.values import Lines
 from batchrun.errors import ManifestError, UsageError
-from batchrun.manifest.source import name_of, opened
+from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
 from batchrun.ports.ledger import Outcome
 from batchrun.report import asked, where
@@ -31,6 +32,7 @@ from batchrun.report.results import View, latest_row, status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from batchrun.api.objects import ObjectsOnce
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Ledger
 
@@ -45,7 +47,11 @@ CHOICE: Final = stacked(
         shell_complete=rows,
         help="Only these; repeatable.",
     ),
-    option("--ids-from", metavar="FILE", help="Only the ids in this file, one a line; - is standard input."),
+    option(
+        "--ids-from",
+        metavar="FILE",
+        help="Only the ids in this file, or s3://BUCKET/KEY, one a line; - is standard input.",
+    ),
     option(
         "--where",
         type=Lines(),
@@ -66,7 +72,7 @@ def choice(options: Mapping[str, Any], *more: where.Condition) -> Choice:
     """Make the choice that the options describe, and *more* conditions."""
     named = [one for text in options["ids"] for one in text.split(",") if one]
     if options["ids_from"]:
-        named += _listed(options["ids_from"])
+        named += _listed(options["ids_from"], objects(options))
     conditions = [where.parse(text) for text in options["where"]]
     is_named = bool(options["ids"] or options["ids_from"])
     return Choice(ids=frozenset(named) if is_named else None, conditions=(*conditions, *more))
@@ -124,9 +130,13 @@ def counted(number: int, one: str, many: str) -> str:
     return f"1 {one}" if number == 1 else f"{number} {many}"
 
 
-def _listed(path: str) -> list[str]:
+def _listed(path: str, in_s3: ObjectsOnce) -> list[str]:
     try:
-        with interruptible(), opened(path) as stream:
+        with (
+            interruptible(),
+            in_s3,
+            opened(path, Beyond(objects=in_s3)) as stream,
+        ):
             texts = [line.strip() for line in lines(stream, name_of(path), cure=IN_UTF8)]
     except ManifestError as error:
         raise UsageError(f"--ids-from cannot be read: {error}") from error

@@ -146,7 +146,8 @@ MANIFEST = stacked(
         type=Lines(),
         multiple=True,
         metavar="FILE",
-        help="A YAML or JSON file of StartRun fields that every row takes; repeatable, later wins.",
+        help="A YAML or JSON file, or s3://BUCKET/KEY, of StartRun fields that every row takes; repeatable, "
+        "later wins.",
     ),
     option(
         "--parameters-from",
@@ -182,9 +183,13 @@ MANIFEST = stacked(
     SHEET,
 )
 
-SERVICE = stacked(
+ACCOUNT = stacked(
     option("--profile", metavar="NAME", help="The AWS profile, instead of AWS_PROFILE."),
     option("--region", metavar="REGION", help="The AWS region, instead of AWS_REGION."),
+)
+
+SERVICE = stacked(
+    ACCOUNT,
     option(
         "--endpoint-url",
         metavar="URL",

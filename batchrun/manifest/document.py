@@ -203,8 +203,8 @@ class Document:
                     part, f"{shown(part.value)} is not a list of rows", "write a list, or the path of a file"
                 )
             case ("batchRunSettings", "s3UriSettings"):
-                cure = "download that file (aws s3 cp) and give it as the manifest"
-                self._report(part, "the settings are in S3, where batchrun does not look", cure)
+                cure = "give that file, s3://BUCKET/KEY, as the manifest"
+                self._report(part, "the settings are in a file of their own", cure)
             case ("tags",) if self._is_native:
                 cure = "tag the runs instead: runTags in defaultRunSetting"
                 self._report(part, "tags of a StartRunBatch resource have no place here", cure)

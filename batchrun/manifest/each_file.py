@@ -20,6 +20,7 @@ from batchrun.manifest.recognised.kinds import DocumentKind, document_kind
 from batchrun.manifest.sorting import natural
 from batchrun.manifest.source import unpacked_name
 from batchrun.manifest.table_file import table
+from batchrun.model.places import is_in_s3
 from batchrun.model.retrying import RetryPolicy
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ def _by_id(pattern: str) -> Mapping[str, list[str]]:
     Raises:
         ManifestError: There are none, or the pattern does not tell their ids.
     """
+    if is_in_s3(pattern):
+        cure = "copy the files here (aws s3 sync), or write a sheet that names them"
+        raise unreadable(_OPTION, f"{shown(pattern)}: files in S3 are not found by a pattern", cure)
     is_wild = _is_wild(pattern)
     found = glob.iglob(pattern.replace(_ID, "*"), recursive=True) if is_wild else [pattern]  # noqa: PTH207 (a path may be absolute)
     paths = sorted((path for path in found if not is_wild or Path(path).is_file()), key=natural)

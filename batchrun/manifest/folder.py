@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from batchrun.manifest.load import Manifest
+    from batchrun.ports.objects import Objects
 
 #: Keys that name another file.
 _NAMING: Final = frozenset({("runs",), ("sheet",)})
@@ -114,7 +115,9 @@ def _look_into(path: Path) -> _Seen:
 
 
 @contextlib.contextmanager
-def loaded_together(sources: Sequence[Source]) -> Iterator[Sequence[Manifest]]:
+def loaded_together(
+    sources: Sequence[Source], *, objects: Objects | None = None
+) -> Iterator[Sequence[Manifest]]:
     """
     Load several manifests, or none of them.
 
@@ -128,7 +131,7 @@ def loaded_together(sources: Sequence[Source]) -> Iterator[Sequence[Manifest]]:
         manifests = []
         for source in sources:
             try:
-                manifest = stack.enter_context(load(source))
+                manifest = stack.enter_context(load(source, objects=objects))
             except ManifestError as error:
                 problems += error.problems
                 total += error.total

@@ -13,6 +13,8 @@ from typing import Final
 RECORD: Final = 1024 * 1024
 #: A YAML or JSON document in all, in bytes: what an endless pipe may write to our temporary file.
 DOCUMENT: Final = 4 * 1024 * 1024 * 1024
+#: An object in S3, in bytes: its copy stands in a temporary file.
+OBJECT: Final = DOCUMENT
 #: How often its own size any stretch of a gzip file may hold; sheets hold 60 at most.
 GROWTH: Final = 200
 #: What such a stretch holds, in bytes: it is held until it is measured, and what has less may hold anything.
@@ -65,5 +67,3 @@ SAME: Final = 3
 LINES: Final = 100
 #: A sheet that is written for one run, in bytes: it is held while it is sent.
 SHEET: Final = 16 * 1024 * 1024
-#: A key in S3, in bytes.
-KEY: Final = 1024

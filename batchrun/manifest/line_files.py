@@ -1,21 +1,21 @@
 """
 Files of which each record stands on lines of its own: manifests in CSV, TSV and JSON Lines, and sheets.
 
-Belongs here: choosing the reader, and finding such a file beside a manifest. Does not: the formats
+Belongs here: choosing the reader. Does not: which files a manifest may name (``beside``), the formats
 (``tables``, ``json_lines``), what columns mean (``cells``, ``sheets``).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batchrun.manifest import cells, json_lines
+from batchrun.manifest.beside import CURE, file_beside
 from batchrun.manifest.problems import Place, shown, unreadable
 from batchrun.manifest.recognised import rows as recognised
 from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.sheets.options import NOTHING, laid_over
-from batchrun.manifest.source import STDIN, Format, format_to_read, name_of, opened
+from batchrun.manifest.source import FILES_ALONE, STDIN, Beyond, Format, format_to_read, name_of, opened
 from batchrun.manifest.tables import reading
 from batchrun.manifest.tables.json_lines import table_in
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from batchrun.manifest.tables.json_lines import Records
     from batchrun.manifest.tables.table import Asked
 
-_CURE: Final = "name a CSV, TSV or JSONL file in the manifest's own folder, or below it"
-
 
 def is_line_format(form: Format) -> bool:
     """Tell whether a format has one record to a line, more or less."""
@@ -49,13 +47,13 @@ class LineFiles:
         model: RequestModel,
         sheets: Sheets,
         problems: Problems,
-        stdin: BinaryIO | None = None,
+        beyond: Beyond = FILES_ALONE,
     ) -> None:
         self._source = source
         self._model = model
         self._sheets = sheets
         self._problems = problems
-        self._stdin = stdin
+        self._beyond = beyond
         self._has_sheet = False
         self.beside_it: list[str] = []  #: paths of the files that the manifest names, once they were read
 
@@ -91,15 +89,12 @@ class LineFiles:
         """
         Give the rows of the file that the manifest names as its runs.
 
-        A manifest may come from somebody else, and its errors quote what was read: so it may only name files
-        in its own folder, or below.
-
         Raises:
-            ManifestError: It names another one, or the file cannot be read.
+            ManifestError: It may not name it, or the file cannot be read.
         """
         path, shown_name = self._beside(name, place, "runs")
         form = _form(name, place, "runs")
-        with opened(path) as stream:
+        with opened(path, self._beyond) as stream:
             yield from self.records(stream, shown_name, form, is_beside=True)
 
     def sheet(self, keys: SheetKeys, *, has_rows: bool) -> Iterator[Record]:
@@ -126,7 +121,7 @@ class LineFiles:
         else:
             path, name = self._beside(named.text, named.place, "sheet")
             form = _form(named.text, named.place, "sheet")
-        with opened(path, self._stdin) as stream:
+        with opened(path, self._beyond) as stream:
             yield from self._of_sheet(stream, name, form, asked, wanted)
 
     def _of_sheet(
@@ -157,31 +152,13 @@ class LineFiles:
 
     def _beside(self, name: str, place: Place, field: str) -> tuple[str, str]:
         """Give the path to open, and what messages call it."""
-        manifest = self._source.path
-        folder = Path() if manifest == STDIN else Path(manifest).parent
-        path = str(_inside(folder, name, place, field))
+        path, shown_name = file_beside(self._source.path, name, place, field)
         self.beside_it.append(path)
-        return path, str(folder / name)
+        return path, shown_name
 
 
 def _form(name: str, place: Place, field: str) -> Format:
     form = format_to_read(name)
     if not is_line_format(form):
-        raise unreadable(place, f"{shown(name)} is not of a kind that {field} can name", _CURE, field=field)
+        raise unreadable(place, f"{shown(name)} is not of a kind that {field} can name", CURE, field=field)
     return form
-
-
-def _inside(folder: Path, name: str, place: Place, field: str) -> Path:
-    try:
-        base = folder.resolve()
-        path = (base / name).resolve()
-        is_inside = path.is_relative_to(base)
-        is_strange = path.exists() and not path.is_file()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise unreadable(place, f"{shown(name)} is no usable path", _CURE, field=field) from error
-    if not is_inside:
-        message = f"{shown(name)} is outside the manifest's folder"
-        raise unreadable(place, message, f"{_CURE} (copy it there; a link does not do)", field=field)
-    if is_strange:
-        raise unreadable(place, f"{shown(name)} is not a regular file", _CURE, field=field)
-    return path

@@ -25,7 +25,7 @@ from batchrun.manifest.rules import start_run
 from batchrun.manifest.shared_files import defaults_in, parameters_in
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
-from batchrun.manifest.source import STDIN, format_to_read, opened, place_of, unpacked_name
+from batchrun.manifest.source import STDIN, Beyond, format_to_read, opened, place_of, unpacked_name
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
 from batchrun.model.retrying import RetryPolicy
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Record
     from batchrun.manifest.source import Format, Source
     from batchrun.model.spec import Spec
+    from batchrun.ports.objects import Objects
     from batchrun.ports.own_sheets import OwnSheet
 
 
@@ -51,8 +52,8 @@ class Manifest:
 
     batch: str
     retry: RetryPolicy  #: what the manifest says of retries; the usual one where it says nothing
-    read: tuple[str, ...]  #: the paths of the files that it was read from, defaults and rows included
-    place: str | None = None  #: the absolute path of its own file; None for ``-`` and a pipe
+    read: tuple[str, ...]  #: the paths and URIs of what it was read from, defaults and rows included
+    place: str | None = None  #: the absolute path of its own file, or its URI; None for ``-`` and a pipe
     is_named_by_place: bool = False  #: the batch's name is the file's: nobody gave it one
     _spool: Spool
     _own_sheets: OwnSheets
@@ -94,7 +95,13 @@ class Manifest:
         self.close()
 
 
-def load(source: Source, *, stdin: BinaryIO | None = None, places: RowPlaces | None = None) -> Manifest:
+def load(
+    source: Source,
+    *,
+    stdin: BinaryIO | None = None,
+    objects: Objects | None = None,
+    places: RowPlaces | None = None,
+) -> Manifest:
     """
     Read, expand and check a manifest.
 
@@ -104,10 +111,13 @@ def load(source: Source, *, stdin: BinaryIO | None = None, places: RowPlaces | N
     Args:
         source: What to read, and how.
         stdin: Stands in for standard input where the path is ``-``.
+        objects: Has what lies in S3; without it nothing is read from there.
         places: Takes down where each row stands, for whoever has more to say about it.
 
     Raises:
         ManifestError: Anything is wrong; it has every problem, up to a limit.
+        UsageError: Something lies in S3, and the AWS configuration cannot be used.
+        ServiceUnusableError: Something lies in S3, and may not be read, or S3 cannot be asked.
     """
     problems = Problems()
     with contextlib.ExitStack() as stack:
@@ -116,7 +126,8 @@ def load(source: Source, *, stdin: BinaryIO | None = None, places: RowPlaces | N
             own_sheets=stack.enter_context(contextlib.closing(OwnSheets())),
         )
         try:
-            found = _spooled(source, stdin, kept_in, problems, places)
+            beyond = Beyond(stdin=stdin, objects=objects)
+            found = _spooled(source, beyond, kept_in, problems, places)
         except ManifestError as error:
             problems.absorb(error)
             problems.raise_any()
@@ -165,13 +176,13 @@ class _Lines:
 
 
 @contextlib.contextmanager
-def _input(source: Source, stdin: BinaryIO | None, problems: Problems) -> Iterator[_Input]:
+def _input(source: Source, beyond: Beyond, problems: Problems) -> Iterator[_Input]:
     """Open what the source names."""
     if source.is_each_file:
         yield EachFile(source, start_run(own_tags=source.tags), problems)
         return
     form = format_to_read(source.path, source.format)
-    with opened(source.path, stdin) as stream:
+    with opened(source.path, beyond) as stream:
         if line_files.is_line_format(form):
             yield _Lines(stream=stream, name=source.shown, form=form)
             return
@@ -181,17 +192,17 @@ def _input(source: Source, stdin: BinaryIO | None, problems: Problems) -> Iterat
 
 
 def _spooled(
-    source: Source, stdin: BinaryIO | None, kept_in: _Kept, problems: Problems, places: RowPlaces | None
+    source: Source, beyond: Beyond, kept_in: _Kept, problems: Problems, places: RowPlaces | None
 ) -> Manifest:
     """Read everything, and keep it as long as nothing is wrong."""
-    with _input(source, stdin, problems) as given:
+    with _input(source, beyond, problems) as given:
         model = start_run(own_tags=source.tags)
         head = given.head()
         batch = _batch(source, head, problems)
         # A bad name was told; it must not turn up again in every row.
         usable = "batch" if wrong_batch(batch) else batch
         environment = Environment(source.env, os.environ, problems)
-        shared = _shared(source, head, model, problems)
+        shared = _shared(source, head, beyond, model, problems)
         combined = defaults.combined(shared, model, environment, problems)
         expander = Expander(
             batch=usable, model=model, defaults=combined, environment=environment, problems=problems
@@ -200,7 +211,7 @@ def _spooled(
         sheets = Sheets(
             batch=usable, model=model, environment=environment, problems=problems, own_sheets=own_sheets
         )
-        files = line_files.LineFiles(source, model, sheets, problems, stdin)
+        files = line_files.LineFiles(source, model, sheets, problems, beyond)
         rows = given.rows(files)
         noted = rows if places is None else places.noted(rows)
         _expand(noted, expander, kept_in.spool, problems, source.shown)
@@ -220,11 +231,13 @@ def _spooled(
         )
 
 
-def _shared(source: Source, head: Head, model: RequestModel, problems: Problems) -> list[Record]:
+def _shared(
+    source: Source, head: Head, beyond: Beyond, model: RequestModel, problems: Problems
+) -> list[Record]:
     """Read what is said for all rows, the weakest first."""
-    files = [defaults_in(path, model, problems) for path in source.defaults]
+    files = [defaults_in(path, beyond, model, problems) for path in source.defaults]
     own = [] if head.defaults is None else [head.defaults]
-    parameters = [parameters_in(path, model, problems) for path in source.parameters_from]
+    parameters = [parameters_in(path, beyond, model, problems) for path in source.parameters_from]
     sets = defaults.from_sets(source.sets, model, problems)
     return [*files, *own, *parameters, *sets]
 

@@ -19,18 +19,19 @@ from batchrun.manifest.table_file import table
 if TYPE_CHECKING:
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Problems, Record
+    from batchrun.manifest.source import Beyond
 
 _PARAMETERS: Final = "parameters"
 
 
-def defaults_in(path: str, model: RequestModel, problems: Problems) -> Record:
+def defaults_in(path: str, beyond: Beyond, model: RequestModel, problems: Problems) -> Record:
     """
     Return the StartRun fields of a file of defaults.
 
     Raises:
         ManifestError: It is none, or has parameters without a word of it.
     """
-    found = table(path, "defaults are", "write a table of StartRun fields", problems)
+    found = table(path, "defaults are", "write a table of StartRun fields", problems, beyond=beyond)
     if retrying.KEY in found.fields:
         cure = "put it into the manifest, beside defaults and runs"
         place = found.place_of((retrying.KEY,))
@@ -41,14 +42,14 @@ def defaults_in(path: str, model: RequestModel, problems: Problems) -> Record:
     return found
 
 
-def parameters_in(path: str, model: RequestModel, problems: Problems) -> Record:
+def parameters_in(path: str, beyond: Beyond, model: RequestModel, problems: Problems) -> Record:
     """
     Return a file of a workflow's parameters as the field ``parameters``.
 
     Raises:
         ManifestError: It is none, or is a whole request.
     """
-    found = table(path, "parameters are", "write a table of names and values", problems)
+    found = table(path, "parameters are", "write a table of names and values", problems, beyond=beyond)
     is_request = document_kind(found.fields, model) is DocumentKind.REQUEST
     if is_request and all(is_field(name, model) for name in found.fields):
         message = "these are no parameters of a workflow, but fields of StartRun"

@@ -15,15 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, unreadable
 from batchrun.manifest.sheets.wanted import SheetOptions
 from batchrun.manifest.tables.table import Asked
+from batchrun.manifest.temporary import not_written
 from batchrun.manifest.unpacked import unpacked
+from batchrun.model.places import is_in_s3, wrong_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchrun.errors import ManifestError
+    from batchrun.ports.objects import Objects
 
 STDIN: Final = "-"
 #: Names of what a process has open, whatever that is.
@@ -65,7 +69,7 @@ class Source:
     replaced.
     """
 
-    path: str  #: a path, or ``-`` for stdin
+    path: str  #: a path, ``s3://BUCKET/KEY``, or ``-`` for stdin
     is_each_file: bool = False  #: whether it is a pattern for the paths of files, of which each is a run
     verb: str = "check"  #: what was typed after ``batchrun``, for messages that say what to type next
     name: str | None = None  #: what messages call it, where that is not its path
@@ -90,6 +94,17 @@ class Source:
         return (*self.defaults, *self.parameters_from)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """What can be read besides files: what one load is given, and hands on to all that open something."""
+
+    stdin: BinaryIO | None = None  #: stands in for standard input
+    objects: Objects | None = None  #: files in S3; None where nothing is read from there
+
+
+FILES_ALONE: Final = Beyond()
+
+
 def name_of(path: str) -> str:
     """Give what messages call the file."""
     return "<stdin>" if path == STDIN else path
@@ -101,9 +116,11 @@ def endings_of(form: Format) -> tuple[str, ...]:
 
 
 def place_of(path: str) -> str | None:
-    """Return the absolute path of the file; None for standard input, a pipe, and what can be read once."""
+    """Return the file's absolute path, or its URI; None for standard input, a pipe, and what is read once."""
     if path == STDIN:
         return None
+    if is_in_s3(path):
+        return path
     place = Path(path).absolute()
     is_stream = str(place).startswith(_STREAMS)
     return str(place) if place.is_file() and not is_stream else None
@@ -124,8 +141,9 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
     Tell the format from what was given, or from the file's extension, before ``.gz`` too.
 
     Raises:
-        ManifestError: Neither tells it.
+        ManifestError: Neither tells it, or it is no place in S3 where it should be one.
     """
+    _check_place(path)
     name = unpacked_name(path)
     if given is None and name.lower().endswith(_WORKBOOK):
         return Format.CSV  # any table: its first bytes tell that it is a workbook
@@ -153,15 +171,21 @@ def format_of(path: str, given: Format | None = None) -> Format:
 
 
 @contextlib.contextmanager
-def opened(path: str, stdin: BinaryIO | None = None) -> Iterator[BinaryIO]:
+def opened(path: str, beyond: Beyond = FILES_ALONE) -> Iterator[BinaryIO]:
     """
-    Open a manifest, or standard input, for reading; what is in gzip is unpacked.
+    Open a manifest, an object in S3 or standard input for reading; what is in gzip is unpacked.
 
     Raises:
         ManifestError: It cannot be opened, or reading it failed.
+        UsageError: It lies in S3, and the AWS configuration cannot be used.
+        ServiceUnusableError: It may not be read there, or S3 cannot be asked.
     """
     with contextlib.ExitStack() as stack:
-        stream = (stdin or _stdin()) if path == STDIN else stack.enter_context(_open(path))
+        if path == STDIN:
+            stream = beyond.stdin or _stdin()
+        else:
+            open_one = _open(path) if not is_in_s3(path) else _open_object(path, beyond.objects)
+            stream = stack.enter_context(open_one)
         try:
             yield unpacked(stream, name_of(path))
         except OSError as error:
@@ -180,6 +204,23 @@ def _open(path: str) -> BinaryIO:
         return Path(path).open("rb")
     except (OSError, ValueError) as error:
         raise _cannot_open(path, error) from error
+
+
+def _check_place(path: str) -> None:
+    if is_in_s3(path) and (wrong := wrong_place(path)):
+        raise unreadable(Place(source=path), *wrong)
+
+
+def _open_object(uri: str, objects: Objects | None) -> BinaryIO:
+    _check_place(uri)
+    if objects is None:
+        raise unreadable(
+            Place(source=uri), "nothing is read from S3 here", "copy it (aws s3 cp), and give that"
+        )
+    try:
+        return objects.opened(uri, most=limits.OBJECT)
+    except OSError as error:
+        raise not_written(error) from error
 
 
 def _cannot_open(path: str, error: OSError | ValueError) -> ManifestError:

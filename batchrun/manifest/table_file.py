@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batchrun.manifest import json_document, limits
 from batchrun.manifest.parts import TABLE
 from batchrun.manifest.problems import Place, Record, unreadable
-from batchrun.manifest.source import Format, format_to_read, name_of, opened
+from batchrun.manifest.source import FILES_ALONE, Beyond, Format, format_to_read, name_of, opened
 from batchrun.manifest.text_input import kept, too_long
 
 if TYPE_CHECKING:
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Problems
 
 
-def table(path: str, what: str, cure: str, problems: Problems, form: Format | None = None) -> Record:
+def table(
+    path: str,
+    what: str,
+    cure: str,
+    problems: Problems,
+    form: Format | None = None,
+    *,
+    beyond: Beyond = FILES_ALONE,
+) -> Record:
     """
     Return the file's table.
 
@@ -35,13 +43,14 @@ def table(path: str, what: str, cure: str, problems: Problems, form: Format | No
         cure: What they say it should be.
         problems: Takes what is wrong within a value.
         form: How it is written; by its name where that is None.
+        beyond: What can be read besides files.
 
     Raises:
         ManifestError: It is no table, or has more than a request could carry.
     """
     place = Place(source=name_of(path), line=1)
     parts: dict[str, Part] = {}
-    for part in _parts(path, what, form):
+    for part in _parts(path, beyond, what, form):
         if not part.key:
             raise unreadable(part.place, f"{what} a table", cure)
         problems.extend(part.wrong)
@@ -54,12 +63,12 @@ def table(path: str, what: str, cure: str, problems: Problems, form: Format | No
     return Record(fields=fields, place=next(iter(parts.values())).place, places=places)
 
 
-def _parts(path: str, what: str, form: Format | None) -> Iterator[Part]:
+def _parts(path: str, beyond: Beyond, what: str, form: Format | None) -> Iterator[Part]:
     name, found = name_of(path), format_to_read(path, form)
     if found not in {Format.YAML, Format.JSON}:
         message = f"{what} a table, which this format cannot hold"
         raise unreadable(Place(source=name), message, "write it as YAML or JSON")
-    with opened(path) as stream, contextlib.closing(kept(stream, name)) as copy:
+    with opened(path, beyond) as stream, contextlib.closing(kept(stream, name)) as copy:
         _refuse_large(copy, name)
         if found is Format.JSON:
             yield from json_document.parts(copy, name, layout=TABLE)

@@ -28,12 +28,6 @@ _PAGE: Final = 1000
 _OPERATION: Final = "ListObjectsV2"
 
 
-def split_uri(uri: str) -> tuple[str, str]:
-    """Give the bucket and the key of ``s3://BUCKET/KEY``."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Some of the keys that were asked for."""

@@ -20,11 +20,11 @@ from batchrun.errors import (
     ServiceUnusableError,
     ThrottledError,
 )
+from batchrun.model.places import split_uri
 from batchrun.ports.own_sheets import SheetWriter
 from batchrun.service.classify import classify
 from batchrun.service.deadline import in_time
 from batchrun.service.login import Login
-from batchrun.service.objects import split_uri
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:

@@ -16,7 +16,9 @@ from typing import Any
 
 import apsw
 import pytest
+from anyio.from_thread import start_blocking_portal
 
+from tests.cli.elsewhere import S3, healthomics
 from tests.nursery import Born, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,3 +189,23 @@ def simulate():
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture
+def elsewhere():
+    """Serve from another thread."""
+    with contextlib.ExitStack() as stack:
+        portal = stack.enter_context(start_blocking_portal())
+
+        class Elsewhere:
+            @staticmethod
+            def healthomics(**changes):
+                return stack.enter_context(healthomics(portal, **changes))
+
+            @staticmethod
+            def s3(*keys: str, **classes: str) -> S3:
+                store = S3(dict.fromkeys(keys, "") | classes)
+                stack.enter_context(portal.wrap_async_context_manager(store.served()))
+                return store
+
+        yield Elsewhere()

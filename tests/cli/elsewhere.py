@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from html import escape
 from typing import Any
 from urllib.parse import unquote
 
+import anyio
 from aiohttp import web
 from anyio.from_thread import BlockingPortal
 
@@ -28,6 +31,8 @@ GERMLINE = Workflow(
         "old": Version(status="INACTIVE"),
     },
 )
+#: The region of the bucket ``far``.
+FAR = "eu-central-1"
 BROKEN = Workflow(id="9", type="READY2RUN", status="FAILED")
 
 
@@ -39,21 +44,31 @@ def healthomics(portal: BlockingPortal, **changes: Any) -> Any:
 
 
 class S3:
-    """Buckets in memory: ListObjectsV2 in small pages, HEAD, and PUT."""
+    """
+    Buckets in memory: ListObjectsV2 in small pages, HEAD, GET and PUT.
+
+    ``lab`` is a bucket, ``far`` one of another region, ``lost`` one that every region says is elsewhere,
+    ``secret`` one that nobody may look into.
+    """
 
     def __init__(self, keys: dict[str, str], page: int = 2) -> None:
         self.keys = sorted(keys)
         self.classes = keys
         self.page = page
+        self.is_hanging = False  #: whether nothing is answered
+        self._was_called = threading.Event()
         self.failures = 0  #: 503 for so many of the next calls
         self.url = ""
         self.calls = 0
+        self.contents: dict[str, bytes] = {}  #: what GET gives, by key
+        self.said_sizes: dict[str, int] = {}  #: by key, where it is not that of the content
+        self.gets: Counter[str] = Counter()  #: of objects that are there, by key
         self.written: dict[str, bytes] = {}
         self.at_write: list[Callable[[str], Awaitable[None]]] = []  #: told of each key before it is there
 
     @asynccontextmanager
     async def served(self):
-        runner = web.AppRunner(app := web.Application())
+        runner = web.AppRunner(app := web.Application(), shutdown_timeout=0.05)
         app.router.add_route("*", "/{path:.*}", self.answer)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -64,24 +79,52 @@ class S3:
         finally:
             await runner.cleanup()
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.calls += 1
+        self._was_called.set()
+        if self.is_hanging:
+            await anyio.sleep_forever()
         if self.failures:
             self.failures -= 1
             return web.Response(status=503)
         bucket, _, key = unquote(request.raw_path.split("?")[0]).lstrip("/").partition("/")
         if bucket == "secret":
             return self.refusal(403, "AccessDenied")
-        if bucket != "lab":
+        signed_for = request.headers.get("Authorization", "").partition("Credential=")[2].split("/")[2:3]
+        if bucket == "lost" or (bucket == "far" and signed_for != [FAR]):
+            return self.refusal(301, "PermanentRedirect", {"x-amz-bucket-region": FAR})
+        if bucket not in {"lab", "far"}:
             return self.refusal(404, "NoSuchBucket")
         if request.method == "HEAD":
             return self.head(key)
         if request.method == "PUT":
             return await self.put(key, await request.read())
+        if key:
+            return await self.get(key, request)
         return self.listing(request.query)
 
-    def refusal(self, status: int, code: str) -> web.Response:
-        return web.Response(status=status, text=f"<Error><Code>{code}</Code></Error>")
+    def wait_for_a_call(self) -> None:
+        """Wait, in another thread than the one that serves, until somebody has called."""
+        assert self._was_called.wait(30)
+
+    def refusal(self, status: int, code: str, headers: dict[str, str] | None = None) -> web.Response:
+        text = f"<Error><Code>{code}</Code></Error>"
+        return web.Response(status=status, text=text, headers=headers, content_type="application/xml")
+
+    async def get(self, key: str, request: web.Request) -> web.StreamResponse:
+        if self.classes.get(key) == "DEEP_ARCHIVE":
+            return self.refusal(403, "InvalidObjectState")
+        if key not in self.contents:
+            return self.refusal(404, "NoSuchKey")
+        self.gets[key] += 1
+        body = self.contents[key]
+        answer = web.StreamResponse(headers={"Content-Length": str(self.said_sizes.get(key, len(body)))})
+        await answer.prepare(request)
+        await answer.write(body)
+        assert request.transport is not None
+        if key in self.said_sizes:
+            request.transport.close()
+        return answer
 
     async def put(self, key: str, body: bytes) -> web.Response:
         for tell in self.at_write:

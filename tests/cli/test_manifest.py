@@ -7,38 +7,15 @@ import io
 import json
 import re
 import urllib.request
-from contextlib import ExitStack
 
 import pytest
 import yaml
-from anyio.from_thread import start_blocking_portal
 
 from batchrun.simulator import Limit, parse_faults
 from tests.cli.conftest import ROOT, Shell
-from tests.cli.elsewhere import S3, healthomics
 
 PATTERN = r"(?P<id>.+)_(?P<read>R[12])\.fastq\.gz"
 ROLE = "arn:aws:iam::123456789012:role/omics"
-
-
-@pytest.fixture
-def elsewhere():
-    """Serve from another thread."""
-    with ExitStack() as stack:
-        portal = stack.enter_context(start_blocking_portal())
-
-        class Elsewhere:
-            @staticmethod
-            def healthomics(**changes):
-                return stack.enter_context(healthomics(portal, **changes))
-
-            @staticmethod
-            def s3(*keys: str, **classes: str) -> S3:
-                store = S3(dict.fromkeys(keys, "") | classes)
-                stack.enter_context(portal.wrap_async_context_manager(store.served()))
-                return store
-
-        yield Elsewhere()
 
 
 def test_convert_there_and_back_gives_the_same_rows(shell: Shell):

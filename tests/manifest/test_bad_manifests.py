@@ -203,7 +203,7 @@ JSON_CASES = {
         "not JSON",
     ),
     "lone surrogate in an id": ('[{"id": "\\ud800"}]', 1, 2, "id", "cannot be printed"),
-    "S3 settings": ('{"batchRunSettings": {"s3UriSettings": "s3://b/x"}}', 1, 40, None, "download"),
+    "S3 settings": ('{"batchRunSettings": {"s3UriSettings": "s3://b/x"}}', 1, 40, None, "as the manifest"),
     "owner": (
         '[{"runSettingId": "x", "outputBucketOwnerId": "1"}]',
         1,

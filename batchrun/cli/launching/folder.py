@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun import points
+from batchrun.api.objects import ObjectsOnce
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launching.launch import (
     conduct,
@@ -63,7 +64,7 @@ async def launch_folder(job: Job) -> Exit:
     clock = SystemClock()
     shown = job.output
     with loaded_folder(
-        job.source, as_json=shown.as_json, quiet=shown.quiet, besides=[job.ledger]
+        job.source, ObjectsOnce(job.target), as_json=shown.as_json, quiet=shown.quiet, besides=[job.ledger]
     ) as manifests:
         points.reached(Point.MANIFEST_READ)
         shared = _shared(job, len(manifests))

@@ -17,6 +17,7 @@ import anyio
 import structlog
 
 from batchrun import points
+from batchrun.api.objects import ObjectsOnce
 from batchrun.api.session import Session
 from batchrun.cli.exits import Exit, exit_code
 from batchrun.cli.launching.hooks import Hooks
@@ -95,7 +96,7 @@ async def launch(job: Job) -> Exit:
     """
     as_json = job.output.log_format == "json"
     configure(verbosity=job.output.verbosity, as_json=as_json, is_drawn=_is_drawn(job.output))
-    with loaded(job.source, as_json=job.output.as_json) as manifest:
+    with loaded(job.source, ObjectsOnce(job.target), as_json=job.output.as_json) as manifest:
         points.reached(Point.MANIFEST_READ)
         try:
             return await _launched(job, manifest)

@@ -25,6 +25,7 @@ from batchrun.manifest.tables.table import Asked
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from batchrun.api.objects import ObjectsOnce
     from batchrun.manifest.places import RowPlaces
 
 _T = TypeVar("_T")
@@ -95,16 +96,26 @@ def _read(name: str, text: str | None, read: Callable[[str], _T]) -> _T | None:
         raise UsageError(f"{name} {shown(text)}: {error}") from error
 
 
-def loaded(wanted: Source, *, as_json: bool, places: RowPlaces | None = None) -> Manifest:
+def loaded(
+    wanted: Source, objects: ObjectsOnce, *, as_json: bool, places: RowPlaces | None = None
+) -> Manifest:
     """
     Load a manifest; its problems, if any, are also told as JSON lines where the user wants those.
 
+    Args:
+        wanted: What to read.
+        objects: What lies in S3; it is closed.
+        as_json: Whether problems are told so too.
+        places: Takes down where each row stands.
+
     Raises:
         ManifestError: It has problems.
+        ServiceUnusableError: It lies in S3, which cannot be asked for it.
     """
     try:
-        with interruptible():  # it may wait for whoever writes to standard input or a pipe
-            return load(wanted, places=places)
+        # It may wait for whoever writes to standard input or a pipe.
+        with interruptible(), objects:
+            return load(wanted, objects=objects, places=places)
     except ManifestError as error:
         if as_json:
             emit_problems(error)
@@ -113,7 +124,12 @@ def loaded(wanted: Source, *, as_json: bool, places: RowPlaces | None = None) ->
 
 @contextmanager
 def loaded_folder(
-    wanted: Source, *, as_json: bool, quiet: bool = False, besides: Collection[str] = ()
+    wanted: Source,
+    objects: ObjectsOnce,
+    *,
+    as_json: bool,
+    quiet: bool = False,
+    besides: Collection[str] = (),
 ) -> Iterator[Sequence[Manifest]]:
     """
     Load the manifests of the folder that *wanted* names, as :func:`loaded` does one.
@@ -130,8 +146,8 @@ def loaded_folder(
                 complain(printable(_PASSED_OVER.format(path)))
             paths = manifests_in(wanted.path, besides=others)
             sources = [replace(wanted, path=path) for path in paths]
-            with interruptible():
-                manifests = stack.enter_context(loaded_together(sources))
+            with interruptible(), objects:
+                manifests = stack.enter_context(loaded_together(sources, objects=objects))
         except ManifestError as error:
             if as_json:
                 emit_problems(error)

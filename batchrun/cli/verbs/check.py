@@ -14,6 +14,7 @@ from batchrun.cli.showing.inputs import lines as inputs_lines
 from batchrun.cli.showing.quota_lines import limits
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.storage import objects
 from batchrun.cli.values import is_folder, seconds
 from batchrun.errors import ManifestError, UsageError
 
@@ -63,7 +64,8 @@ def check(**options: Any) -> None:
         _check_folder(options)
         return
     places = RowPlaces() if options["online"] else None
-    with loaded(source(options), as_json=options["as_json"], places=places) as manifest:
+    in_s3 = objects(options)
+    with loaded(source(options), in_s3, as_json=options["as_json"], places=places) as manifest:
         _end(manifest, None if places is None else _asked(manifest, places, options), options)
 
 
@@ -71,7 +73,7 @@ def _check_folder(options: dict[str, Any]) -> None:
     from batchrun.cli.launching.manifests import loaded_folder, refuse_for_folder, source  # noqa: PLC0415 (loads botocore)
 
     refuse_for_folder(options, "batch", "manifest_format", "online")
-    with loaded_folder(source(options), as_json=options["as_json"]) as manifests:
+    with loaded_folder(source(options), objects(options), as_json=options["as_json"]) as manifests:
         for manifest in manifests:
             _end(manifest, None, options)
 

@@ -18,6 +18,7 @@ from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import defaults_kind, manifest_kind
 from batchrun.cli.showing.output_file import STDOUT, drafted, named
 from batchrun.cli.speak import complain, say
+from batchrun.cli.storage import objects
 from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Source, load, native_text
 from batchrun.manifest.source import format_of, name_of
@@ -26,6 +27,7 @@ from batchrun.model.retrying import RetryPolicy
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
+    from batchrun.api.objects import ObjectsOnce
     from batchrun.manifest import Manifest
     from batchrun.manifest.write import Rows
     from batchrun.model.spec import Json
@@ -43,6 +45,7 @@ class Conversion:
     """Everything that ``batchrun manifest convert`` was told."""
 
     source: Source
+    objects: ObjectsOnce  #: what is read of it that lies in S3
     output: str
     form: Format
     is_native: bool
@@ -68,6 +71,7 @@ class Conversion:
             )
         return cls(
             source=source(options),
+            objects=objects(options),
             output=output,
             form=form,
             is_native=wanted == NATIVE,
@@ -116,7 +120,7 @@ def convert(wanted: Conversion) -> None:
         UsageError: The output cannot be written, or would leave out sheets that runs have of their own.
         InvariantError: What was written does not mean the same; it was thrown away.
     """
-    with loaded(wanted.source, as_json=False) as manifest, ExitStack() as stack:
+    with loaded(wanted.source, wanted.objects, as_json=False) as manifest, ExitStack() as stack:
         if manifest.has_own_sheets:
             raise UsageError(
                 "sheet_out writes sheets when runs are started, which what is written here could not"

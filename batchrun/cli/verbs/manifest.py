@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from batchrun.cli.options import MANIFEST, SERVICE, option, stacked
+from batchrun.cli.options import ACCOUNT, MANIFEST, SERVICE, option, stacked
 from batchrun.cli.signals import run_async
 from batchrun.cli.values import Duration, Lines, OutputPath
 
@@ -61,6 +61,7 @@ def manifest() -> None:
         "defaultRunSetting, and -o becomes the array of settings for S3.",
     ),
     _FORCE,
+    ACCOUNT,
 )
 def convert(**options: Any) -> None:
     """
@@ -180,8 +181,7 @@ def init(**options: Any) -> None:
         help="The format to write.  [default: by extension; csv on stdout]",
     ),
     _FORCE,
-    option("--profile", metavar="NAME", help="The AWS profile, instead of AWS_PROFILE."),
-    option("--region", metavar="REGION", help="The AWS region, instead of AWS_REGION."),
+    ACCOUNT,
     option(
         "--endpoint-url",
         metavar="URL",

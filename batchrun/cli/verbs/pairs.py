@@ -26,6 +26,7 @@ from batchrun.manifest.pairing import Naming, Pairs, naming
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.source import name_of, opened
 from batchrun.manifest.write import write
+from batchrun.model.places import split_uri
 from batchrun.report.outputs import Inputs
 from batchrun.service.target import Target
 
@@ -161,7 +162,7 @@ def _write_sheet(
 
 async def _list(wish: Wish, pairs: Pairs, problems: Problems) -> None:
     from batchrun.service.login import Login  # noqa: PLC0415 (loads aiobotocore)
-    from batchrun.service.objects import keys_under, split_uri  # noqa: PLC0415 (likewise)
+    from batchrun.service.objects import keys_under  # noqa: PLC0415 (likewise)
 
     bucket, prefix = split_uri(wish.source)
     if not bucket:

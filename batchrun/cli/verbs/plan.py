@@ -16,6 +16,7 @@ from batchrun.cli.printable import printable
 from batchrun.cli.showing.quota_lines import limits, rounds
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
+from batchrun.cli.storage import objects
 from batchrun.cli.values import is_folder, seconds
 from batchrun.cli.verbs import forecast
 from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
@@ -88,14 +89,15 @@ def plan(**options: Any) -> None:
         source,
     )
 
+    wanted, in_s3 = source(options), objects(options)
     if is_folder(options["manifest"]):
         refuse_for_folder(options, "batch", "manifest_format")
         besides = [options["ledger"]]
-        with loaded_folder(source(options), as_json=options["as_json"], besides=besides) as manifests:
+        with loaded_folder(wanted, in_s3, as_json=options["as_json"], besides=besides) as manifests:
             for manifest in manifests:
                 _plan(manifest, options)
     else:
-        with loaded(source(options), as_json=options["as_json"]) as manifest:
+        with loaded(wanted, in_s3, as_json=options["as_json"]) as manifest:
             _plan(manifest, options)
 
 

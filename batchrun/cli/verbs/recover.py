@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from batchrun.api.objects import ObjectsOnce
 from batchrun.api.session import Session
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.launching.manifests import loaded, source
@@ -84,7 +85,7 @@ async def recover(recovery: Recovery) -> None:
     """
     clock = SystemClock()
     configure(verbosity=recovery.verbosity, as_json=recovery.log_as_json)
-    with loaded(recovery.source, as_json=recovery.as_json) as manifest:
+    with loaded(recovery.source, ObjectsOnce(recovery.target), as_json=recovery.as_json) as manifest:
         async with Session(
             recovery.ledger, target=recovery.target, rate=UNLIMITED, read_rate=recovery.read_rate, clock=clock
         ) as session:

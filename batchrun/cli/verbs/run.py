@@ -124,8 +124,9 @@ def run(context: click.Context, /, **options: Any) -> None:
     """
     Submit every row of MANIFEST once, and watch the runs to their ends.
 
-    MANIFEST is a YAML, JSON, JSON Lines, CSV or TSV file, or - for standard input; or a folder, whose
-    manifests are checked together and then launched side by side, each into its own batch and results.
+    MANIFEST is a YAML, JSON, JSON Lines, CSV or TSV file, s3://BUCKET/KEY, or - for standard input; or a
+    folder, whose manifests are checked together and then launched side by side, each into its own batch and
+    results.
     """
     # Only now: botocore takes half a second to import.
     if is_folder(options["manifest"]):

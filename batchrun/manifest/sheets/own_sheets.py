@@ -17,10 +17,10 @@ import tempfile
 from array import array
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest import limits
 from batchrun.manifest.delimited_text import line_of
 from batchrun.manifest.problems import shown
 from batchrun.manifest.temporary import not_written
+from batchrun.model.places import wrong_place
 from batchrun.ports.own_sheets import OwnSheet
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 _IN_MEMORY: Final = 4 * 1024 * 1024
 _PIECE: Final = 256 * 1024
 _DIGEST: Final = 16
-_PLACE: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(?:.*/)?[^/]+", re.DOTALL)
-#: What a client would make another place of.
-_UPWARDS: Final = frozenset({".", ".."})
 _EXTENSION: Final = re.compile(r"(?<=[^/])\.[^./]*\Z")
 _TABS: Final = (".tsv", ".tab", ".txt")
 
@@ -137,11 +134,8 @@ def delimiter_for(name: Sequence[Part], table: Table) -> str:
     return "\t" if end.endswith(_TABS) else table.delimiter or ","
 
 
-def wrong_place(uri: str) -> tuple[str, str] | None:
-    """Tell what is wrong with a place in S3, and the cure; None for a good one."""
-    is_file = _PLACE.fullmatch(uri) and uri.isprintable()
-    if not is_file or not _UPWARDS.isdisjoint(uri.split("/")):
-        return f"{shown(uri)} is no place for a file in S3", "write s3://BUCKET/PREFIX/{id}.csv"
-    if len(uri.encode(errors="replace")) + 1 + _DIGEST > limits.KEY:
-        return f"{shown(uri)} is too long", f"a key in S3 has at most {limits.KEY} bytes"
+def wrong_sheet_place(uri: str) -> tuple[str, str] | None:
+    """Say what is wrong with the place of a sheet, and the cure; None for one that has room for a digest."""
+    if wrong := wrong_place(uri) or wrong_place(f"{uri}-{'0' * _DIGEST}"):
+        return f"{shown(uri)}: {wrong[0]}", wrong[1]
     return None

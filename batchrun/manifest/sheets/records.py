@@ -16,7 +16,7 @@ from batchrun.manifest.problems import Record, printable, shown
 from batchrun.manifest.sheets.columns import Columns
 from batchrun.manifest.sheets.filling import Filling
 from batchrun.manifest.sheets.groups import grouped
-from batchrun.manifest.sheets.own_sheets import delimiter_for, wrong_place
+from batchrun.manifest.sheets.own_sheets import delimiter_for, wrong_sheet_place
 from batchrun.manifest.sheets.template import compiled
 from batchrun.manifest.sheets.text import Cell
 
@@ -174,7 +174,7 @@ class _Maker:
             size = limits.SHEET // 1024**2
             filling.report_all(wanted.path, f"its sheet has more than {size} MiB", "give the run fewer rows")
         uri = wanted.text(first, filling, {**self._own, "id": filling.row})
-        if wrong := wrong_place(uri):
+        if wrong := wrong_sheet_place(uri):
             filling.report_all(wanted.path, *wrong)
         uri = self._own_sheets.place(uri)
         self._own_sheets.finish(filling.row, uri)

@@ -1,0 +1,91 @@
+"""
+Files in S3 that whoever reads a manifest opens like any file.
+
+Belongs here: filling the port: a thread with an event loop of its own for each call, since whoever reads may
+stand in one, and copies for as long as somebody reads. Does not: calling S3 (``service``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from functools import partial
+from typing import IO, TYPE_CHECKING, BinaryIO, Self
+
+from anyio.from_thread import start_blocking_portal
+
+from batchrun.errors import ManifestError
+from batchrun.ports.objects import Objects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from batchrun.service.login import Login
+    from batchrun.service.target import Target
+
+
+class ObjectsOnce(Objects):
+    """Fetches each object once, when it is first opened; to be used with ``with``, which drops the copies."""
+
+    def __init__(self, target: Target, *, before: Callable[[], None] | None = None) -> None:
+        """Take whose S3 it is; *before* the first object nobody is called, and no client imported."""
+        self._target = target
+        self._before = before
+        self._login: Login | None = None
+        self._found: dict[str, IO[bytes] | ManifestError] = {}
+        self._stack = contextlib.ExitStack()
+
+    def opened(self, uri: str, *, most: int) -> BinaryIO:
+        """Open a copy; see the port."""
+        if uri not in self._found:
+            self._found[uri] = self._fetched(uri, most)
+        found = self._found[uri]
+        if isinstance(found, ManifestError):
+            raise found
+        return io.BufferedReader(_Copy(found.fileno()))
+
+    def _fetched(self, uri: str, most: int) -> IO[bytes] | ManifestError:
+        from batchrun.service.fetching import fetch  # noqa: PLC0415 (loads aiobotocore, for the few who need it)
+        from batchrun.service.login import Login  # noqa: PLC0415 (likewise)
+
+        if self._login is None:
+            self._login = Login(self._target)
+            if self._before is not None:
+                self._before()
+        copy = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (false: it is one)
+        try:
+            with start_blocking_portal() as portal:
+                portal.call(partial(fetch, self._login, uri, copy, most=most))
+            copy.flush()
+        except ManifestError as error:
+            return error
+        return copy
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+
+class _Copy(io.RawIOBase):
+    """A file that others read too, each from a position of its own; it stays open when this is closed."""
+
+    def __init__(self, file: int) -> None:
+        super().__init__()
+        self._file = file
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # it is given nothing else
+        piece = os.pread(self._file, len(buffer), self._position)
+        buffer[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)

@@ -1,0 +1,38 @@
+"""
+The way to S3 for verbs that read a place there, and the logs that calls make.
+
+Belongs here: both, since a log that nobody has set up goes to stdout. Does not: what is read.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from batchrun.api.objects import ObjectsOnce
+from batchrun.service.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def storage(options: Mapping[str, Any]) -> Target:
+    """Say whose S3 is meant by the options of ACCOUNT or SERVICE."""
+    usual = Target()
+    return Target(
+        profile=options["profile"],
+        region=options["region"],
+        read_timeout=options.get("timeout", usual.read_timeout),
+    )
+
+
+def objects(options: Mapping[str, Any]) -> ObjectsOnce:
+    """Give the files in that S3; logs are set up, for OUTPUT where there is one, before anybody is called."""
+    return ObjectsOnce(storage(options), before=partial(_set_up_logs, options))
+
+
+def _set_up_logs(options: Mapping[str, Any]) -> None:
+    from batchrun.cli.launching.logs import configure  # noqa: PLC0415 (who reads files alone logs nothing)
+
+    verbosity = -1 if options.get("quiet") else options.get("verbose", 0)
+    configure(verbosity=verbosity, as_json=options.get("log_format") == "json")

@@ -1,0 +1,117 @@
+"""
+Fetching a file from S3.
+
+Belongs here: GetObject, bounded in bytes and time, and what it means that it fails. Does not: which files,
+and what is in them (``manifest``), objects that are only looked at (``objects``).
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from botocore import exceptions as boto
+
+from batchrun.errors import (
+    AccessDeniedError,
+    BatchrunError,
+    CredentialsError,
+    ManifestError,
+    Problem,
+    ServiceUnusableError,
+)
+from batchrun.model.places import split_uri
+from batchrun.service.classify import classify
+from batchrun.service.deadline import in_time
+from batchrun.service.session import s3_client
+
+if TYPE_CHECKING:
+    from batchrun.service.login import Login
+
+_OPERATION: Final = "GetObject"
+#: Bytes that come within the time for one answer, or nothing more is waited for.
+_PIECE: Final = 64 * 1024
+_MIB: Final = 1024 * 1024
+#: What S3 says of what is not there, or not to be had as things are: what, and the cure.
+_NOT_THERE: Final = {
+    "NoSuchKey": ("there is no such object in S3", "check the key, letter by letter"),
+    "NoSuchBucket": ("there is no such bucket", "check its name"),
+    "InvalidObjectState": (
+        "it is archived, and cannot be read",
+        "restore it first (aws s3api restore-object)",
+    ),
+}
+#: What S3 says where the bucket is in another region, and the client could not go there by itself.
+_ELSEWHERE: Final = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
+
+
+async def fetch(login: Login, uri: str, copy: IO[bytes], *, most: int) -> None:
+    """
+    Write the object at *uri* into *copy*.
+
+    Raises:
+        ManifestError: It is not there, has more than *most* bytes, or is in another region.
+        UsageError: The profile does not exist.
+        ServiceUnusableError: It may not be read, or S3 cannot be asked.
+        OSError: The copy cannot be written.
+    """
+    bucket, key = split_uri(uri)
+    patience = login.target.read_timeout
+    async with s3_client(login) as client:
+        try:
+            call = client.get_object(Bucket=bucket, Key=key)
+            answer = await in_time(call, _OPERATION, login.target.call_timeout)
+        except Exception as raw:
+            raise _explained(raw, uri, login) from raw
+        async with answer["Body"] as body:
+            size = answer.get("ContentLength") or 0
+            while size <= most and (piece := await _piece(body, uri, login, patience)):
+                copy.write(piece)
+                size = max(size, copy.tell())
+    if size > most:
+        message = f"an object of more than {most // _MIB} MiB"
+        raise _problem(uri, message, "check that this is the right file: nothing that is read has that much")
+
+
+async def _piece(body: Any, uri: str, login: Login, patience: float) -> bytes:
+    """Read the next piece; empty at the end."""
+
+    async def read() -> bytes:
+        piece = b""
+        while len(piece) < _PIECE and (more := await body.read(_PIECE - len(piece))):
+            piece += more
+        return piece
+
+    try:
+        return await in_time(read(), _OPERATION, patience)
+    except Exception as raw:
+        raise _explained(raw, uri, login) from raw
+
+
+def _explained(raw: Exception, uri: str, login: Login) -> BatchrunError:
+    """Say what the failure means for whoever named the place."""
+    error = classify(raw, _OPERATION)
+    if error.code in _NOT_THERE:
+        return _problem(uri, *_NOT_THERE[error.code])
+    if error.code in _ELSEWHERE:
+        return _elsewhere(raw, uri)
+    if isinstance(error, AccessDeniedError):
+        return ServiceUnusableError(
+            f"{uri} may not be read, if it is there at all: {error}; allow s3:GetObject on it, and "
+            "s3:ListBucket on its bucket, without which nobody is told what is missing"
+        )
+    if isinstance(error, CredentialsError):
+        return ServiceUnusableError(f"{uri} cannot be read: {error.message}; {login.cure}")
+    return ServiceUnusableError(f"{uri} cannot be read: {error}; run the same command again once S3 answers")
+
+
+def _elsewhere(raw: Exception, uri: str) -> ManifestError:
+    response: Any = raw.response if isinstance(raw, boto.ClientError) else {}
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region")
+    where = f"in {region}" if region else "in another region"
+    cure = f"give --region {region or 'REGION'}, or set AWS_ENDPOINT_URL_S3 to S3's address there"
+    return _problem(uri, f"the bucket is {where}, and S3 was asked elsewhere", cure)
+
+
+def _problem(uri: str, message: str, cure: str) -> ManifestError:
+    return ManifestError([Problem(source=uri, message=message, cure=cure)])

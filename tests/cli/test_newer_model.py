@@ -12,7 +12,6 @@ from botocore.loaders import Loader
 
 from tests.cli.conftest import Shell
 from tests.cli.elsewhere import GERMLINE
-from tests.cli.test_manifest import elsewhere  # noqa: F401 - a fixture
 
 FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s", "-v")
 ROLE = "arn:aws:iam::123456789012:role/omics"
@@ -168,7 +167,7 @@ def test_a_retry_that_changes_parameters_does_not_go_with_a_file_of_them(shell: 
     assert shell.run("check", "m.yaml", **models).returncode == 0
 
 
-def test_what_is_in_a_file_is_not_held_against_the_template(shell: Shell, models, elsewhere, monkeypatch):  # noqa: F811
+def test_what_is_in_a_file_is_not_held_against_the_template(shell: Shell, models, elsewhere, monkeypatch):
     monkeypatch.setenv("AWS_DATA_PATH", models["AWS_DATA_PATH"])
     url = elsewhere.healthomics(workflows=(GERMLINE,)).url
     shell.write(

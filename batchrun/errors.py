@@ -96,6 +96,20 @@ class Problem:
         return f" (and {self.count - 1} more of the same{where})"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestWarning(Problem):
+    """
+    What is no error in a manifest, and yet hardly meant; it stops nothing, unless that is asked for.
+
+    In a table, :attr:`column` is the number of the table's column.
+    """
+
+    kind: str  #: such as ``white_space``, ``local_path``, ``untyped``: 'batchrun help json' has them all
+    value: str | None = None  #: as messages have it: quoted, cut, what cannot be seen as ``<U+00A0>``
+
+    __str__ = Problem.__str__
+
+
 def _ranges(lines: Sequence[int]) -> list[str]:
     """Write lines in their order as people do: 2-4, 9."""
     runs: list[tuple[int, int]] = []
@@ -112,12 +126,20 @@ class ManifestError(InputError):
     """
     A manifest that cannot be used, with its problems in the order of the file.
 
-    ``problems`` may stop at a limit; ``total`` counts all that were found.
+    ``problems`` may stop at a limit; ``total`` counts all that were found. ``warnings`` are what was found
+    besides; where warnings are to be errors they are among the problems.
     """
 
-    def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        total: int | None = None,
+        *,
+        warnings: Sequence[ManifestWarning] = (),
+    ) -> None:
         self.problems = tuple(problems)
         self.total = len(self.problems) if total is None else total
+        self.warnings = tuple(warnings)
         super().__init__(self._message())
 
     def _message(self) -> str:

@@ -33,6 +33,7 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
     sets: Iterable[str] = (),
     env: Iterable[str] = (),
     tags: bool = True,
+    strict: bool = False,
     target: Target = _CONFIGURED,
 ) -> Manifest:
     """
@@ -52,6 +53,7 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
         parameters_from: Such files of parameters that every row takes; later ones win.
         sets: Fields as text, ``workflowId=1234567``; over all of the above, under the row.
         env: Variables of the environment that ``{env.NAME}`` may stand for; never a credential's.
+        strict: Whether what the manifest is warned of (``Manifest.warnings``) is an error.
         tags: Whether the runs will be tagged (``Limits.tag``), which needs room for four tags.
         target: Whose S3 to read from, where anything lies there; its endpoint is that of HealthOmics alone.
 
@@ -72,6 +74,7 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
         sets=tuple(sets),
         env=tuple(env),
         tags=tags,
+        strict=strict,
         asked=wanted.asked,
         sheet=wanted.options,
     )

@@ -23,7 +23,7 @@ from batchrun.cli.options import option
 from batchrun.cli.printable import printable
 from batchrun.cli.settings.names import take_file
 from batchrun.cli.speak import complain, write
-from batchrun.errors import BatchrunError, ManifestError
+from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
 
 #: Each verb, its module, and what it does in a few words. Modules are imported only when they are needed.
 _VERBS: Final = {
@@ -151,10 +151,9 @@ def _end(error: BaseException) -> int:
             return Exit.WORK_LEFT
         case SystemExit(code=int(code)):
             return code
-        case ManifestError(total=total):
+        case ManifestError():
             complain(printable(str(error)))
-            problems = "1 problem" if total == 1 else f"{total} problems"
-            complain(f"batchrun: {problems}; nothing was submitted")
+            complain(f"batchrun: {_counted(error)}; nothing was submitted")
             return Exit.INPUT
         case BatchrunError() if exit_code(error) is not Exit.DEFECT:
             complain(f"batchrun: {printable(str(error))}")
@@ -166,6 +165,13 @@ def _end(error: BaseException) -> int:
                 "Please report it with the lines above."
             )
             return Exit.DEFECT
+
+
+def _counted(error: ManifestError) -> str:
+    total = error.total
+    if all(isinstance(problem, ManifestWarning) for problem in error.problems):
+        return f"{'1 warning' if total == 1 else f'{total} warnings'}, taken for errors (--strict)"
+    return "1 problem" if total == 1 else f"{total} problems"
 
 
 def _flush() -> None:

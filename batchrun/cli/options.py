@@ -183,6 +183,13 @@ MANIFEST = stacked(
     SHEET,
 )
 
+STRICT = option(
+    "--strict",
+    is_flag=True,
+    show_default=False,
+    help="Take what the manifest is warned of for an error: exit with 2, and submit nothing.",
+)
+
 ACCOUNT = stacked(
     option("--profile", metavar="NAME", help="The AWS profile, instead of AWS_PROFILE."),
     option("--region", metavar="REGION", help="The AWS region, instead of AWS_REGION."),

@@ -7,25 +7,31 @@ Belongs here: what is wrong with a header as a whole, and rows made of cells. Do
 
 from __future__ import annotations
 
+import functools
 import shlex
 from typing import TYPE_CHECKING
 
 from batchrun.manifest.columns import ColumnError, column
-from batchrun.manifest.problems import Record, shown, unreadable
+from batchrun.manifest.problems import Record, printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import is_foreign
+from batchrun.manifest.strict_json import decoded
+from batchrun.manifest.warned.rows import Used
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from batchrun.manifest.columns import Column
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Place, Problems
     from batchrun.manifest.recognised.sheet import Unasked
     from batchrun.manifest.tables.table import Table
+    from batchrun.manifest.warned.looking import Looking
     from batchrun.model.spec import Json
 
 
-def records(table: Table, model: RequestModel, problems: Problems, unasked: Unasked) -> Iterator[Record]:
+def records(
+    table: Table, model: RequestModel, problems: Problems, unasked: Unasked, looking: Looking
+) -> Iterator[Record]:
     """
     Give each row; those that cannot be read become problems.
 
@@ -37,13 +43,16 @@ def records(table: Table, model: RequestModel, problems: Problems, unasked: Unas
     if not _is_undivided(table) and is_foreign(table.header, model):
         raise unasked.foreign(table)
     columns = _columns(table, model, problems)
+    look = looking.table(table, list(_used(columns)))
+    at = table.header.index("id")
     if_twin: str | None = None
     for number, (line, cells) in enumerate(table.rows):
         if number == 0:
             if_twin = unasked.cure_for_twins(table, cells)
         place = table.place(line)
         fields = _fields(cells, columns, place, problems)
-        yield Record(fields=fields, place=place, places={}, if_twin=if_twin)
+        look.row(line, cells, cells[at])
+        yield Record(fields=fields, place=place, places={}, if_twin=if_twin, is_of_cells=True)
 
 
 def _columns(table: Table, model: RequestModel, problems: Problems) -> list[Column | None]:
@@ -59,6 +68,27 @@ def _columns(table: Table, model: RequestModel, problems: Problems) -> list[Colu
         except ColumnError as error:
             problems.add(place, f"column {number}: {error.message}", error.cure, field=name or None)
     return _without_twins(columns, place, problems)
+
+
+def _used(columns: Sequence[Column | None]) -> Iterator[Used]:
+    """Give the columns of which the texts are looked at."""
+    for index, item in enumerate(columns):
+        is_json = item is not None and item.convert is decoded
+        if item is None or not (item.convert is None or is_json):
+            continue
+        name = item.field if item.key is None else f"{item.field}.{item.key}"
+        yield Used(
+            index=index,
+            name=name,
+            is_parameter=item.field == "parameters",
+            is_id=item.field == "id",
+            is_json=is_json,
+            cure=None if item.is_typed else functools.partial(_type_cure, name),
+        )
+
+
+def _type_cure(name: str, type_: str, also: str) -> str:
+    return printable(f"name the column {name}:{type_}{also}, or {name}:text where text is meant", None)
 
 
 def _other_delimiter(table: Table) -> str | None:

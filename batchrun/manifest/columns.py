@@ -32,12 +32,15 @@ TYPES: Final[dict[str, Convert]] = {
     "bool": strict_bool,
     "json": decoded,
 }
+#: Says that text is meant, which it is without it too.
+TEXT: Final = "text"
 _WANTED: Final[tuple[tuple[Convert, tuple[str, str]], ...]] = (
     (strict_integer, ("a whole number", "write digits alone, such as 8")),
     (strict_float, ("a number", "write a finite number, such as 0.5")),
     (strict_bool, ("true or false", "write true or false")),
 )
 _OF_KIND: Final = {Kind.INTEGER: "int", Kind.NUMBER: "float", Kind.BOOLEAN: "bool"}
+_PARAMETERS: Final = "parameters"
 _TABLES: Final = frozenset({Kind.TABLE, Kind.TEXTS})
 
 
@@ -58,6 +61,7 @@ class Column:
     field: str  #: a StartRun field, or ``id``
     key: str | None = None  #: within the field, where it is a table
     convert: Convert | None = None  #: None for text as it is
+    is_typed: bool = True  #: whether it says what it is, or may be but one thing
 
     def value(self, text: str) -> Json:
         """
@@ -116,7 +120,7 @@ def _whole(header: str, name: str, kind: Kind, suffix: str | None) -> Column:
             raise ColumnError(f"{name} is a table", cure)
         return Column(header=header, field=name, convert=decoded)
     fixed = _OF_KIND.get(kind)
-    if suffix not in {None, fixed}:
+    if suffix not in {None, fixed or TEXT}:
         what = "text" if fixed is None else fixed
         raise ColumnError(f"{name} is {what}, not {shown(suffix)}", f"name the column {name}")
     return Column(header=header, field=name, convert=TYPES[fixed] if fixed else None)
@@ -129,9 +133,12 @@ def _entry(header: str, name: str, kind: Kind, rest: str) -> Column:
         if colon and suffix in TYPES:
             raise ColumnError(f"{name} are text", f"name the column {name}.{printable(key)}")
         key, colon = rest, ""
-    if colon and suffix not in TYPES:
-        raise ColumnError(f"{shown(suffix)} is no type", f"use one of {', '.join(TYPES)}")
+    if colon and suffix not in {*TYPES, TEXT}:
+        raise ColumnError(f"{shown(suffix)} is no type", f"use one of {', '.join((*TYPES, TEXT))}")
     key = key if colon else rest
     if not key:
         raise ColumnError("the name after the dot is missing", f"write {name}.NAME")
-    return Column(header=header, field=name, key=key, convert=TYPES[suffix] if colon else None)
+    convert = TYPES.get(suffix) if colon else None
+    return Column(
+        header=header, field=name, key=key, convert=convert, is_typed=bool(colon) or name != _PARAMETERS
+    )

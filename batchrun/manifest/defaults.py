@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.environment import Environment
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Path, Problems
+    from batchrun.manifest.warned.looking import Looking
     from batchrun.model.spec import Json
 
 
@@ -91,7 +92,7 @@ class _Context:
         self._problems.add(self.record.place_of(path), message, cure, field=dotted(path))
 
 
-def from_sets(sets: Sequence[str], model: RequestModel, problems: Problems) -> list[Record]:
+def from_sets(sets: Sequence[str], model: RequestModel, problems: Problems, looking: Looking) -> list[Record]:
     """Read each ``NAME=TEXT`` of ``--set``."""
     records: list[Record] = []
     for text in sets:
@@ -99,12 +100,14 @@ def from_sets(sets: Sequence[str], model: RequestModel, problems: Problems) -> l
         place = Place(source=f"--set {printable(name)}")
         if not equals:
             problems.add(place, "there is no value", "write --set NAME=VALUE")
-        elif record := _set(name, value, place, model, problems):
+        elif record := _set(name, value, place, model, problems, looking):
             records.append(record)
     return records
 
 
-def _set(name: str, text: str, place: Place, model: RequestModel, problems: Problems) -> Record | None:
+def _set(
+    name: str, text: str, place: Place, model: RequestModel, problems: Problems, looking: Looking
+) -> Record | None:
     fields: dict[str, Json] = {}
     try:
         target = column(name, model)
@@ -112,4 +115,13 @@ def _set(name: str, text: str, place: Place, model: RequestModel, problems: Prob
     except ColumnError as error:
         problems.add(place, error.message, error.cure, field=name or None)
         return None
+    if not target.is_typed:
+        looking.option(
+            name,
+            text,
+            place,
+            lambda type_, also: (
+                f"write --set {name}:{type_}=...{also}, or {name}:text=... where text is meant"
+            ),
+        )
     return Record(fields=fields, place=place, places={})

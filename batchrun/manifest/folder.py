@@ -25,6 +25,7 @@ from batchrun.manifest.source import Format, Source, format_to_read, is_known, o
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from batchrun.errors import ManifestWarning
     from batchrun.manifest.load import Manifest
     from batchrun.ports.objects import Objects
 
@@ -125,6 +126,7 @@ def loaded_together(
         ManifestError: Any has problems, or two have one batch's name; it has the problems of all.
     """
     problems: list[Problem] = []
+    warnings: list[ManifestWarning] = []
     total = 0
     by_name: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
@@ -134,14 +136,16 @@ def loaded_together(
                 manifest = stack.enter_context(load(source, objects=objects))
             except ManifestError as error:
                 problems += error.problems
+                warnings += error.warnings
                 total += error.total
                 continue
             manifests.append(manifest)
+            warnings += manifest.warnings
             if (first := by_name.setdefault(manifest.batch, source.path)) != source.path:
                 problems.append(_same_name(manifest.batch, source.path, first))
                 total += 1
         if problems:
-            raise ManifestError(problems, total)
+            raise ManifestError(problems, total, warnings=warnings)
         yield manifests
 
 

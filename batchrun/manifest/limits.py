@@ -63,6 +63,14 @@ PROBLEMS: Final = 50
 PROBLEMS_OF_A_KIND: Final = 10
 #: Problems in the same words that are told one by one; more are one with a count.
 SAME: Final = 3
+#: Causes of warnings that are told apart, each in its column.
+CAUSES: Final = 1_000
+#: Fields of documents whose values are told apart to find what is doubtful; those of more are one.
+WATCHED: Final = 1_000
+#: A text that is looked at for warnings, in characters: longer ones are programs and the like.
+LOOKED_AT: Final = 10_000
+#: Files of reads that are remembered to find those that rows share, at some 100 bytes each.
+FILES: Final = 500_000
 #: Lines of one row of a sheet that are told with a problem.
 LINES: Final = 100
 #: A sheet that is written for one run, in bytes: it is held while it is sent.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.source import Source
     from batchrun.manifest.tables.json_lines import Records
     from batchrun.manifest.tables.table import Asked
+    from batchrun.manifest.warned.looking import Looking
 
 
 def is_line_format(form: Format) -> bool:
@@ -47,12 +48,14 @@ class LineFiles:
         model: RequestModel,
         sheets: Sheets,
         problems: Problems,
+        looking: Looking,
         beyond: Beyond = FILES_ALONE,
     ) -> None:
         self._source = source
         self._model = model
         self._sheets = sheets
         self._problems = problems
+        self._looking = looking
         self._beyond = beyond
         self._has_sheet = False
         self.beside_it: list[str] = []  #: paths of the files that the manifest names, once they were read
@@ -71,7 +74,7 @@ class LineFiles:
         else:
             with reading.table(stream, name, form, self._source.asked, self._problems) as table:
                 unasked = Unasked(source=self._source, is_beside=is_beside)
-                yield from cells.records(table, self._model, self._problems, unasked)
+                yield from cells.records(table, self._model, self._problems, unasked, self._looking)
 
     def listed(self, records: Iterator[Record], *, is_beside: bool = False) -> Iterator[Record]:
         """Give the rows that a list of JSON has, in lines or in brackets."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
+from batchrun.clock import SystemClock
 from batchrun.errors import ManifestError
 from batchrun.manifest import defaults, line_files
 from batchrun.manifest.document import NO_HEAD, Document
@@ -28,19 +29,23 @@ from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import STDIN, Beyond, format_to_read, opened, place_of, unpacked_name
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
+from batchrun.manifest.warned.looking import Looking
 from batchrun.model.retrying import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
     from types import TracebackType
     from typing import BinaryIO
 
+    from batchrun.errors import ManifestWarning
     from batchrun.manifest.document import Head
     from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.places import RowPlaces
     from batchrun.manifest.problems import Record
     from batchrun.manifest.source import Format, Source
+    from batchrun.manifest.warned.found import Warnings
     from batchrun.model.spec import Spec
     from batchrun.ports.objects import Objects
     from batchrun.ports.own_sheets import OwnSheet
@@ -55,6 +60,8 @@ class Manifest:
     read: tuple[str, ...]  #: the paths and URIs of what it was read from, defaults and rows included
     place: str | None = None  #: the absolute path of its own file, or its URI; None for ``-`` and a pipe
     is_named_by_place: bool = False  #: the batch's name is the file's: nobody gave it one
+    warnings: tuple[ManifestWarning, ...] = ()  #: what is no error, and yet hardly meant, in its order
+    warning_count: int = 0  #: of all of them; where there are very many, some are told
     _spool: Spool
     _own_sheets: OwnSheets
 
@@ -101,6 +108,7 @@ def load(
     stdin: BinaryIO | None = None,
     objects: Objects | None = None,
     places: RowPlaces | None = None,
+    today: date | None = None,
 ) -> Manifest:
     """
     Read, expand and check a manifest.
@@ -113,13 +121,14 @@ def load(
         stdin: Stands in for standard input where the path is ``-``.
         objects: Has what lies in S3; without it nothing is read from there.
         places: Takes down where each row stands, for whoever has more to say about it.
+        today: By which versions of engines are retired; by default what the clock says.
 
     Raises:
         ManifestError: Anything is wrong; it has every problem, up to a limit.
         UsageError: Something lies in S3, and the AWS configuration cannot be used.
         ServiceUnusableError: Something lies in S3, and may not be read, or S3 cannot be asked.
     """
-    problems = Problems()
+    problems, looking = Problems(), Looking(today or SystemClock().utcnow().date())
     with contextlib.ExitStack() as stack:
         kept_in = _Kept(
             spool=stack.enter_context(contextlib.closing(Spool())),
@@ -127,14 +136,23 @@ def load(
         )
         try:
             beyond = Beyond(stdin=stdin, objects=objects)
-            found = _spooled(source, beyond, kept_in, problems, places)
+            found = _spooled(source, beyond, kept_in, problems, looking, places)
         except ManifestError as error:
             problems.absorb(error)
-            problems.raise_any()
+            _raise_any(problems, looking.warnings(), is_strict=source.strict)
             raise
-        problems.raise_any()
+        warnings = looking.warnings()
+        _raise_any(problems, warnings, is_strict=source.strict)
         stack.pop_all()
-        return found
+        return replace(found, warnings=warnings.told, warning_count=warnings.total)
+
+
+def _raise_any(problems: Problems, warnings: Warnings, *, is_strict: bool) -> None:
+    told, total = problems.told(), problems.total
+    if is_strict:
+        told, total = [*told, *warnings.told], total + warnings.total
+    if total:
+        raise ManifestError(told, total, warnings=() if is_strict else warnings.told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +210,12 @@ def _input(source: Source, beyond: Beyond, problems: Problems) -> Iterator[_Inpu
 
 
 def _spooled(
-    source: Source, beyond: Beyond, kept_in: _Kept, problems: Problems, places: RowPlaces | None
+    source: Source,
+    beyond: Beyond,
+    kept_in: _Kept,
+    problems: Problems,
+    looking: Looking,
+    places: RowPlaces | None,
 ) -> Manifest:
     """Read everything, and keep it as long as nothing is wrong."""
     with _input(source, beyond, problems) as given:
@@ -202,19 +225,24 @@ def _spooled(
         # A bad name was told; it must not turn up again in every row.
         usable = "batch" if wrong_batch(batch) else batch
         environment = Environment(source.env, os.environ, problems)
-        shared = _shared(source, head, beyond, model, problems)
+        shared = _shared(source, head, beyond, model, problems, looking)
         combined = defaults.combined(shared, model, environment, problems)
         expander = Expander(
             batch=usable, model=model, defaults=combined, environment=environment, problems=problems
         )
         own_sheets = kept_in.own_sheets
         sheets = Sheets(
-            batch=usable, model=model, environment=environment, problems=problems, own_sheets=own_sheets
+            batch=usable,
+            model=model,
+            environment=environment,
+            problems=problems,
+            own_sheets=own_sheets,
+            looking=looking,
         )
-        files = line_files.LineFiles(source, model, sheets, problems, beyond)
+        files = line_files.LineFiles(source, model, sheets, problems, looking, beyond)
         rows = given.rows(files)
         noted = rows if places is None else places.noted(rows)
-        _expand(noted, expander, kept_in.spool, problems, source.shown)
+        _expand(looking.noted(noted), expander, kept_in.spool, problems, source.shown)
         own_sheets.seal()
         # Only now: the block may stand after the rows.
         check_against(given.retry, expander.by_uri, problems)
@@ -232,14 +260,17 @@ def _spooled(
 
 
 def _shared(
-    source: Source, head: Head, beyond: Beyond, model: RequestModel, problems: Problems
+    source: Source, head: Head, beyond: Beyond, model: RequestModel, problems: Problems, looking: Looking
 ) -> list[Record]:
     """Read what is said for all rows, the weakest first."""
     files = [defaults_in(path, beyond, model, problems) for path in source.defaults]
     own = [] if head.defaults is None else [head.defaults]
     parameters = [parameters_in(path, beyond, model, problems) for path in source.parameters_from]
-    sets = defaults.from_sets(source.sets, model, problems)
-    return [*files, *own, *parameters, *sets]
+    sets = defaults.from_sets(source.sets, model, problems, looking)
+    layers = [*files, *own, *parameters, *sets]
+    for record in layers:
+        looking.shared(record)
+    return layers
 
 
 def _expand(rows: Iterator[Record], expander: Expander, spool: Spool, problems: Problems, name: str) -> None:

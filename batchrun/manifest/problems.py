@@ -49,6 +49,7 @@ class Record:
     place: Place
     places: Mapping[Path, tuple[int, int]]  #: line and column by path, where the format knows them
     if_twin: str | None = None  #: the cure where another row has its id, if the source knows a better one
+    is_of_cells: bool = False  #: whether it was made of a table's cells, which were looked at for warnings
     sheet: str | None = None  #: where the row's own sheet will be written: what ``{sheet}`` stands for
 
     def place_of(self, path: Path) -> Place:

@@ -79,6 +79,7 @@ class Source:
     parameters_from: tuple[str, ...] = ()  #: YAML or JSON files with a table of a workflow's parameters
     sets: tuple[str, ...] = ()  #: ``workflowId=1234567``, ``parameters.threads:int=8``
     env: tuple[str, ...] = ()  #: variables of the environment that ``{env.NAME}`` may stand for
+    strict: bool = False  #: whether what is told as a warning is an error
     tags: bool = True  #: whether batchrun's own tags will be added, and need room
     asked: Asked = _NOTHING_ASKED  #: how to read it, where it is a table
     sheet: SheetOptions = _NO_SHEET  #: what its rows are to become, where it is a sheet

@@ -96,7 +96,9 @@ async def launch(job: Job) -> Exit:
     """
     as_json = job.output.log_format == "json"
     configure(verbosity=job.output.verbosity, as_json=as_json, is_drawn=_is_drawn(job.output))
-    with loaded(job.source, ObjectsOnce(job.target), as_json=job.output.as_json) as manifest:
+    shown = job.output
+    in_s3 = ObjectsOnce(job.target)
+    with loaded(job.source, in_s3, as_json=shown.as_json, quiet=shown.quiet) as manifest:
         points.reached(Point.MANIFEST_READ)
         try:
             return await _launched(job, manifest)

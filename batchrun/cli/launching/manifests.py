@@ -1,7 +1,8 @@
 """
 The manifest options as a manifest, for every verb that takes one.
 
-Belongs here: from options to a loaded manifest, and its problems as JSON. Does not: reading (``manifest``).
+Belongs here: from options to a loaded manifest, its warnings, and its problems as JSON. Does not: reading
+(``manifest``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import click
 from batchrun.cli.printable import printable
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain, emit
-from batchrun.errors import ManifestError, UsageError
+from batchrun.errors import ManifestError, ManifestWarning, UsageError
 from batchrun.manifest import Format, Manifest, Source, defaults_in, load, loaded_together, manifests_in
 from batchrun.manifest.problems import shown
 from batchrun.manifest.sheets.wanted import SheetOptions
@@ -45,6 +46,7 @@ def source(options: Mapping[str, Any]) -> Source:
         parameters_from=tuple(options["parameters_from"]),
         sets=tuple(options["sets"]),
         env=tuple(options["env"]),
+        strict=options.get("strict", False),
         tags=options["tags"],
         asked=_asked(options),
         sheet=_sheet(options),
@@ -97,29 +99,36 @@ def _read(name: str, text: str | None, read: Callable[[str], _T]) -> _T | None:
 
 
 def loaded(
-    wanted: Source, objects: ObjectsOnce, *, as_json: bool, places: RowPlaces | None = None
+    wanted: Source,
+    objects: ObjectsOnce,
+    *,
+    as_json: bool,
+    quiet: bool = False,
+    places: RowPlaces | None = None,
 ) -> Manifest:
     """
-    Load a manifest; its problems, if any, are also told as JSON lines where the user wants those.
+    Load a manifest and tell its warnings, as JSON lines too where the user wants those, as its problems are.
 
     Args:
         wanted: What to read.
         objects: What lies in S3; it is closed.
-        as_json: Whether problems are told so too.
+        as_json: Whether problems and warnings are told so too.
+        quiet: Whether warnings are not told in words.
         places: Takes down where each row stands.
 
     Raises:
-        ManifestError: It has problems.
+        ManifestError: It has problems, or warnings where the source is to be strict.
         ServiceUnusableError: It lies in S3, which cannot be asked for it.
     """
     try:
         # It may wait for whoever writes to standard input or a pipe.
         with interruptible(), objects:
-            return load(wanted, objects=objects, places=places)
+            manifest = load(wanted, objects=objects, places=places)
     except ManifestError as error:
-        if as_json:
-            emit_problems(error)
+        _tell_wrong(error, as_json=as_json, quiet=quiet)
         raise
+    tell_warnings(manifest.warnings, manifest.warning_count, as_json=as_json, quiet=quiet)
+    return manifest
 
 
 @contextmanager
@@ -149,9 +158,10 @@ def loaded_folder(
             with interruptible(), objects:
                 manifests = stack.enter_context(loaded_together(sources, objects=objects))
         except ManifestError as error:
-            if as_json:
-                emit_problems(error)
+            _tell_wrong(error, as_json=as_json, quiet=quiet)
             raise
+        for manifest in manifests:
+            tell_warnings(manifest.warnings, manifest.warning_count, as_json=as_json, quiet=quiet)
         yield manifests
 
 
@@ -164,6 +174,26 @@ def refuse_for_folder(options: Mapping[str, Any], *names: str) -> None:
 
 
 def emit_problems(error: ManifestError) -> None:
-    """Tell a manifest's problems as JSON lines."""
+    """Tell a manifest's problems as JSON lines; warnings that are to be errors are told as warnings."""
     for problem in error.problems:
-        emit("problem", **asdict(problem))
+        if isinstance(problem, ManifestWarning):
+            emit("warning", **asdict(problem))
+        else:
+            emit("problem", **asdict(problem))
+
+
+def tell_warnings(warnings: Sequence[ManifestWarning], total: int, *, as_json: bool, quiet: bool) -> None:
+    """Tell a manifest's warnings on stderr, and as JSON lines where the user wants those."""
+    for warning in warnings:
+        if as_json:
+            emit("warning", **asdict(warning))
+        if not quiet:
+            complain(f"warning: {printable(str(warning))}")
+    if total > len(warnings) and not quiet:
+        complain(f"warning: ... and {total - len(warnings)} more")
+
+
+def _tell_wrong(error: ManifestError, *, as_json: bool, quiet: bool) -> None:
+    tell_warnings(error.warnings, len(error.warnings), as_json=as_json, quiet=quiet)
+    if as_json:
+        emit_problems(error)

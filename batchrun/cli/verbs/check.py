@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchrun.cli.launching.policy import retry_facts, tell_retries
-from batchrun.cli.options import MANIFEST, OUTPUT, READ_RATE, SERVICE, option, stacked
+from batchrun.cli.options import MANIFEST, OUTPUT, READ_RATE, SERVICE, STRICT, option, stacked
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.inputs import facts as inputs_facts
 from batchrun.cli.showing.inputs import lines as inputs_lines
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help iam'.")
 @MANIFEST
+@STRICT
 @stacked(
     option(
         "--online",
@@ -49,7 +50,8 @@ def check(**options: Any) -> None:
     Find every error of MANIFEST, or of each manifest of a folder; submit nothing, write nothing.
 
     Each row is checked as StartRun would see it: fields, types, lengths, patterns, sizes, placeholders,
-    duplicate ids. Exits with 2 where something is wrong, naming the place, the value and the cure.
+    duplicate ids. Exits with 2 where something is wrong, naming the place, the value and the cure. What is no
+    error and yet hardly meant, such as a path on a laptop or a number that is text, is a warning.
 
     With --online the service is asked too, once for each workflow: is it ACTIVE, which parameters does it
     require, which does it not know; how many runs are active, and what the quotas are. What you may not ask
@@ -64,8 +66,8 @@ def check(**options: Any) -> None:
         _check_folder(options)
         return
     places = RowPlaces() if options["online"] else None
-    in_s3 = objects(options)
-    with loaded(source(options), in_s3, as_json=options["as_json"], places=places) as manifest:
+    in_s3, quiet = objects(options), options["quiet"]
+    with loaded(source(options), in_s3, as_json=options["as_json"], quiet=quiet, places=places) as manifest:
         _end(manifest, None if places is None else _asked(manifest, places, options), options)
 
 
@@ -73,7 +75,8 @@ def _check_folder(options: dict[str, Any]) -> None:
     from batchrun.cli.launching.manifests import loaded_folder, refuse_for_folder, source  # noqa: PLC0415 (loads botocore)
 
     refuse_for_folder(options, "batch", "manifest_format", "online")
-    with loaded_folder(source(options), objects(options), as_json=options["as_json"]) as manifests:
+    shown = {"as_json": options["as_json"], "quiet": options["quiet"]}
+    with loaded_folder(source(options), objects(options), **shown) as manifests:
         for manifest in manifests:
             _end(manifest, None, options)
 

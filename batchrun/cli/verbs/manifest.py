@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from batchrun.cli.options import ACCOUNT, MANIFEST, SERVICE, option, stacked
+from batchrun.cli.options import ACCOUNT, MANIFEST, SERVICE, STRICT, option, stacked
 from batchrun.cli.signals import run_async
 from batchrun.cli.values import Duration, Lines, OutputPath
 
@@ -37,6 +37,7 @@ def manifest() -> None:
     "\n\nRead on: 'batchrun help manifest'."
 )
 @MANIFEST
+@STRICT
 @stacked(
     option(
         "-o",

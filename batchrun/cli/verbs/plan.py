@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from batchrun.cli.launching.policy import retry_facts, tell_retries
-from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SERVICE, option
+from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SERVICE, STRICT, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.quota_lines import limits, rounds
 from batchrun.cli.signals import run_async
@@ -65,6 +65,7 @@ class _Compared:
 
 @click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
 @MANIFEST
+@STRICT
 @PACE
 @option("--prices", metavar="FILE", help="Say what the rows to submit may cost, at these prices per hour.")
 @DYNAMIC_GIB
@@ -90,14 +91,15 @@ def plan(**options: Any) -> None:
     )
 
     wanted, in_s3 = source(options), objects(options)
+    shown = {"as_json": options["as_json"], "quiet": options["quiet"]}
     if is_folder(options["manifest"]):
         refuse_for_folder(options, "batch", "manifest_format")
         besides = [options["ledger"]]
-        with loaded_folder(wanted, in_s3, as_json=options["as_json"], besides=besides) as manifests:
+        with loaded_folder(wanted, in_s3, **shown, besides=besides) as manifests:
             for manifest in manifests:
                 _plan(manifest, options)
     else:
-        with loaded(wanted, in_s3, as_json=options["as_json"]) as manifest:
+        with loaded(wanted, in_s3, **shown) as manifest:
             _plan(manifest, options)
 
 

@@ -85,7 +85,8 @@ async def recover(recovery: Recovery) -> None:
     """
     clock = SystemClock()
     configure(verbosity=recovery.verbosity, as_json=recovery.log_as_json)
-    with loaded(recovery.source, ObjectsOnce(recovery.target), as_json=recovery.as_json) as manifest:
+    in_s3 = ObjectsOnce(recovery.target)
+    with loaded(recovery.source, in_s3, as_json=recovery.as_json, quiet=True) as manifest:
         async with Session(
             recovery.ledger, target=recovery.target, rate=UNLIMITED, read_rate=recovery.read_rate, clock=clock
         ) as session:

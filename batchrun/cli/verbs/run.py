@@ -17,6 +17,7 @@ from batchrun.cli.options import (
     RESULTS,
     SAFE_CSV,
     SERVICE,
+    STRICT,
     option,
     output,
     target,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     "too), 'batchrun help reliability'."
 )
 @MANIFEST
+@STRICT
 @option(
     "--once", is_flag=True, show_default=False, help="One pass: submit what is due, look at each run once."
 )

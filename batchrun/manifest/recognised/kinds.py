@@ -30,14 +30,23 @@ _BY_COLUMNS: Final = (
     (frozenset({"batch ID"}), "a dx batch table"),
 )
 _TERRA: Final = "entity:"
+_ENDING: Final = (
+    r"\.(?:fastq|fq|ora|bam|cram|sam|bai|crai|g?vcf|bcf|tbi|csi|fasta|fa|fna|pod5|fast5|bed|idat|h5)"
+    r"(?:\.(?:gz|bgz|bz2|zst))?"
+)
 _FILE: Final = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://.*|/.*"
-    r"|.*\.(?:fastq|fq|ora|bam|cram|sam|bai|crai|g?vcf|bcf|tbi|csi|fasta|fa|fna|pod5|fast5|bed|idat|h5)"
-    r"(?:\.(?:gz|bgz|bz2|zst))?",
+    rf"[A-Za-z][A-Za-z0-9+.-]*://.*|/.*|.*{_ENDING}",
     re.DOTALL | re.IGNORECASE,
 )
 #: Fields that hardly any workflow has parameters of the names of.
 _TELLING: Final = frozenset({"workflowId", "runId", "roleArn", "outputUri", "parameters"})
+_DATA: Final = re.compile(rf"\S.*{_ENDING}", re.IGNORECASE)
+_READS: Final = tuple(
+    ending
+    for kind in (".fastq", ".fq", ".ora")
+    for packed in ("", ".gz", ".bz2", ".zst")
+    for ending in (kind + packed, (kind + packed).upper())
+)
 #: Unknown names that are held against the fields: to guess what was meant takes time.
 _GUESSES: Final = 20
 
@@ -79,6 +88,16 @@ def kind_of(header: Sequence[str]) -> str | None:
 def is_file(text: str) -> bool:
     """Tell whether a cell names a file: a URI, a path, or a name with an extension that such data has."""
     return _FILE.fullmatch(text) is not None
+
+
+def is_data(text: str) -> bool:
+    """Tell whether a text has an extension that such data has."""
+    return _DATA.fullmatch(text) is not None
+
+
+def is_reads(text: str) -> bool:
+    """Tell whether a text names a FASTQ file."""
+    return text.endswith(_READS)
 
 
 def is_foreign(header: Sequence[str], model: RequestModel) -> bool:

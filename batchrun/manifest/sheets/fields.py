@@ -67,7 +67,9 @@ class Fields:
         for wish in self._chosen(taken | fields.columns):
             index = self._index(wish)
             if index is not None and wish.text not in members:
-                members[wish.text] = Pure(index, (_PARAMETERS, wish.text), None, is_as_it_is=True)
+                members[wish.text] = Pure(
+                    index, (_PARAMETERS, wish.text), None, is_as_it_is=True, is_untyped=True
+                )
                 self.agreed.add(index)
         return _table({**fields.members, _PARAMETERS: _table(members)})
 
@@ -120,7 +122,7 @@ class Fields:
             type_ = _OF_KIND.get(self._model.fields[str(path[0])].kind)
         convert = TYPES.get(type_ or "")
         column = None if convert is None else Column(header=cell.name, field=cell.name, convert=convert)
-        return Pure(cell.index, path, column)
+        return Pure(cell.index, path, column, is_untyped=type_ is None)
 
     def _outermost(self, items: Sequence[Node], path: Path) -> Node:
         """Make a list that repeats, unless all of its items are the same for the whole run."""

@@ -74,6 +74,7 @@ class Pure:
     path: Path
     convert: Column | None  #: None for text
     is_as_it_is: bool = False  #: whether what is no text at its source stays what it is
+    is_untyped: bool = False  #: whether nothing says of which type it is
 
     @property
     def columns(self) -> frozenset[int]:

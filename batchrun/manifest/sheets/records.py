@@ -19,6 +19,7 @@ from batchrun.manifest.sheets.groups import grouped
 from batchrun.manifest.sheets.own_sheets import delimiter_for, wrong_sheet_place
 from batchrun.manifest.sheets.template import compiled
 from batchrun.manifest.sheets.text import Cell
+from batchrun.manifest.warned import sheet_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from batchrun.manifest.sheets.template import Template
     from batchrun.manifest.sheets.wanted import Wanted
     from batchrun.manifest.tables.table import Row, Table
+    from batchrun.manifest.warned.looking import Looking
+    from batchrun.manifest.warned.rows import Rows
 
 
 class Sheets:
@@ -43,12 +46,14 @@ class Sheets:
         environment: Environment,
         problems: Problems,
         own_sheets: OwnSheets,
+        looking: Looking,
     ) -> None:
         self._batch = batch
         self._model = model
         self._environment = environment
         self._problems = problems
         self._own_sheets = own_sheets
+        self._looking = looking
 
     def records(self, table: Table, wanted: Wanted) -> Iterator[Record]:
         """
@@ -64,7 +69,9 @@ class Sheets:
         own = self._own(template, wanted)
         if own is None:
             return
-        maker = _Maker(table, template, own, self._own_sheets, self._problems)
+        self._looking.shared(wanted.each)
+        look = self._looking.table(table, sheet_columns.uses(template, table.header))
+        maker = _Maker(table, template, own, self._own_sheets, self._problems, look)
         for rows in grouped(table, template.group, self._problems):
             if record := maker.record(rows):
                 yield record
@@ -95,12 +102,14 @@ class _Maker:
         own: Mapping[str, str],
         own_sheets: OwnSheets,
         problems: Problems,
+        look: Rows,
     ) -> None:
         self._table = table
         self._template = template
         self._own = own
         self._own_sheets = own_sheets
         self._problems = problems
+        self._look = look
         self._agreed = itemgetter(*template.agreed) if template.agreed else _nothing
         out = template.sheet_out
         self._delimiter = "," if out is None else delimiter_for(out.parts, table)
@@ -117,6 +126,7 @@ class _Maker:
             elif self._agreed(cells) != self._agreed(first):
                 self._report_differing(first, cells, filling)
             self._add(cells, line, filling)
+            self._look.row(line, cells, filling.row)
         fields = self._template.fields.filled(first, filling)
         if filling.row is None or filling.is_full:
             return None
@@ -124,6 +134,7 @@ class _Maker:
             fields={"id": filling.row, **(fields if isinstance(fields, dict) else {})},
             place=filling.place,
             places={},
+            is_of_cells=True,
             sheet=self._own_sheet(first, filling),
         )
 

@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest.columns import TYPES
+from batchrun.manifest.columns import TEXT, TYPES
 from batchrun.manifest.placeholders import PlaceholderError
 from batchrun.manifest.problems import printable, shown
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 #: Names that mean the same in every row's texts, and that a sheet's columns may have too.
 OURS: Final = frozenset({"id", "batch", "sheet", "lane"})
-_TEXT: Final = "text"
 _TOKEN: Final = re.compile(r"\{\{(?:([^{}]*)\}\})?|\{([^{}]*)\}")
 _VARIABLE: Final = re.compile(r"env\.\w+")
 _PARAMETER: Final = re.compile(r"parameters\.[^{}\s\"',:]+")
@@ -47,7 +46,7 @@ class Cell:
 
     name: str
     index: int
-    type: str | None = None  #: one of ``columns.TYPES``
+    type: str | None = None  #: one of ``columns.TYPES``, or ``TEXT``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +133,7 @@ def _column(name: str, columns: Columns) -> Cell | None:
     for header, colon, type_ in (one.rpartition(":") for one in names):
         if not colon or header not in columns:
             continue
-        if type_ not in {*TYPES, _TEXT}:
-            raise PlaceholderError(f"{shown(type_)} is no type", f"use one of {', '.join((*TYPES, _TEXT))}")
+        if type_ not in {*TYPES, TEXT}:
+            raise PlaceholderError(f"{shown(type_)} is no type", f"use one of {', '.join((*TYPES, TEXT))}")
         return Cell(name=header, index=columns.index(header), type=type_)
     return None

@@ -1,0 +1,107 @@
+"""
+What becomes of a sheet's columns, as its template says.
+
+Belongs here: which of them are used, for what, and how each would be given a type. Does not: their cells
+(``rows``).
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest.problems import printable
+from batchrun.manifest.sheets.nodes import Items, Mixed, Pure, Repeated, Table
+from batchrun.manifest.strict_json import decoded
+from batchrun.manifest.warned.rows import Used
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from batchrun.manifest.sheets.nodes import Node
+    from batchrun.manifest.sheets.template import Template
+
+_PARAMETERS: Final = "parameters"
+
+
+def uses(template: Template, header: Sequence[str]) -> list[Used]:
+    """Give each column that something names; all of them where the sheet's own rows are written."""
+    named = [Used(index=index, name=header[index], is_id=True) for index in _ids(template)]
+    for field, node in template.fields.members.items():
+        named += _of(node, header, is_parameter=field == _PARAMETERS)
+    if template.sheet_out is not None:
+        named += [
+            Used(index=index, name=name, is_parameter=True)
+            for index, name in enumerate(header)
+            if name.strip()
+        ]
+    found: dict[int, Used] = {}
+    for used in named:
+        found[used.index] = _both(found[used.index], used) if used.index in found else used
+    return list(found.values())
+
+
+def _ids(template: Template) -> Iterator[int]:
+    yield from template.id.columns
+    yield from template.group
+
+
+def _of(node: Node, header: Sequence[str], *, is_parameter: bool) -> Iterator[Used]:
+    if isinstance(node, Pure):
+        if used := _pure(node, header, is_parameter=is_parameter):
+            yield used
+    elif isinstance(node, Mixed):
+        for index in node.columns:
+            yield Used(index=index, name=header[index], is_parameter=is_parameter)
+    else:
+        for part in _parts(node):
+            yield from _of(part, header, is_parameter=is_parameter)
+
+
+def _parts(node: Node) -> Iterable[Node]:
+    match node:
+        case Table():
+            return node.members.values()
+        case Items():
+            return node.items
+        case Repeated():
+            return (*node.before, *node.items, *node.after)
+        case _:
+            return ()
+
+
+def _pure(node: Pure, header: Sequence[str], *, is_parameter: bool) -> Used | None:
+    """Return what becomes of a column that is a value by itself; None where it is no text."""
+    name = header[node.index]
+    is_json = node.convert is not None and node.convert.convert is decoded
+    if node.convert is not None and not is_json:
+        return None
+    cure = functools.partial(_cure, name, is_as_it_is=node.is_as_it_is) if node.is_untyped else None
+    return Used(
+        index=node.index,
+        name=name,
+        is_parameter=is_parameter,
+        is_json=is_json,
+        is_typed=node.is_as_it_is,
+        cure=cure if is_parameter else None,
+    )
+
+
+def _cure(name: str, type_: str, also: str, *, is_as_it_is: bool) -> str:
+    shown = printable(name)
+    if is_as_it_is:
+        return f"add --parameter '{shown}={{{shown}:{type_}}}'{also}, or {{{shown}:text}} where text is meant"
+    return f"write {{{shown}:{type_}}} for {{{shown}}}{also}, or {{{shown}:text}} where text is meant"
+
+
+def _both(one: Used, other: Used) -> Used:
+    """Put together what becomes of a column that is named twice."""
+    return Used(
+        index=one.index,
+        name=one.name,
+        is_parameter=one.is_parameter or other.is_parameter,
+        is_id=one.is_id or other.is_id,
+        is_json=one.is_json and other.is_json,
+        is_typed=one.is_typed and other.is_typed,
+        cure=one.cure or other.cure,
+    )

@@ -1,0 +1,108 @@
+"""
+Numbers, ``true``, JSON and lists of URIs that go out as text, since nothing says that they are no text.
+
+A column is text where any of its cells is: ``16`` is a sample's name beside ``A12``. Belongs here: what type
+a column's cells look like. Sound: ``0042``, ``a;b``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest.strict_json import JsonError, decoded
+from batchrun.manifest.warned.kinds import Doubt, Kind
+from batchrun.manifest.warned.spreadsheets import is_absent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from batchrun.manifest.problems import Place
+    from batchrun.manifest.warned.columns import Column
+    from batchrun.manifest.warned.found import Found
+
+    #: Says how to give a type, and what to do besides, if anything.
+    Cure: TypeAlias = Callable[[str, str], str]
+    _First: TypeAlias = tuple[str, Place, str | None]  #: the cell, where it stands, and its row's id
+
+_NUMBER: Final = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_INTEGER: Final = re.compile(r"[-+]?[0-9]+")
+_BOOLEANS: Final = frozenset({"true", "false"})
+_URIS: Final = re.compile(r"(?:s3|omics|gs|https?|ftp)://", re.IGNORECASE)
+_BETWEEN: Final = frozenset(",;| \t\n")
+_LONGEST: Final = 40
+_AS_JSON: Final = ' and write JSON there, ["...", "..."]'
+_WORDS: Final = {"int": "a number", "float": "a number", "bool": "true or false"}
+
+
+class Types:
+    """What the cells of one column look like."""
+
+    def __init__(self, column: Column, cure: Cure) -> None:
+        self.column = column
+        self._cure = cure
+        self._counts = {"int": 0, "float": 0, "bool": 0}
+        self.is_text = False
+        self._first: _First | None = None
+
+    def is_number(self, text: str, first: Callable[[], _First]) -> bool:
+        """
+        Take a cell down; tell whether it is a number, or true or false.
+
+        Args:
+            text: The cell.
+            first: Gives what is to be told of the column, if this is the first of them.
+        """
+        type_ = None if len(text) > _LONGEST else _type(text)
+        if type_ is None:
+            self.is_text = self.is_text or not is_absent(text)
+            return False
+        self._counts[type_] += 1
+        self._first = self._first or first()
+        return True
+
+    def written(self, text: str) -> Doubt | None:
+        """Doubt a list, or a table, that is written into a cell."""
+        what = _written(text)
+        if what is None:
+            return None
+        cure = self._cure("json", "" if what == "JSON" else _AS_JSON)
+        return Doubt(
+            kind=Kind.UNTYPED, says=f"looks like {what}, and goes out as text", cure=cure, cause=what
+        )
+
+    def tell(self, found: Found) -> None:
+        """Warn of the column where all of its cells are of one type, once all rows were seen."""
+        present = [name for name, count in self._counts.items() if count]
+        is_mixed = "bool" in present and len(present) > 1
+        if self.is_text or self._first is None or is_mixed:
+            return
+        text, place, row = self._first
+        type_ = present[-1]
+        says = f"looks like {_WORDS[type_]}, and goes out as text"
+        doubt = Doubt(kind=Kind.UNTYPED, says=says, cure=self._cure(type_, ""))
+        found.add(doubt, self.column, place, text=text, row=row, count=sum(self._counts.values()))
+
+
+def _type(text: str) -> str | None:
+    if text.lower() in _BOOLEANS:
+        return "bool"
+    if not _NUMBER.fullmatch(text):
+        return None
+    return "int" if _INTEGER.fullmatch(text) else "float"
+
+
+def _written(text: str) -> str | None:
+    """Say what kind of list or table a text is; None for none."""
+    if (text[0], text[-1]) in {("[", "]"), ("{", "}")}:
+        try:
+            if isinstance(decoded(text), list | dict):
+                return "JSON"
+        except (JsonError, ValueError):
+            if text[0] == "[" and ("://" in text or ", " in text or "'" in text):
+                return "a list"
+        return None
+    starts = [match.start() for match in _URIS.finditer(text)]
+    is_list = len(starts) > 1 and starts[0] == 0 and all(text[at - 1] in _BETWEEN for at in starts[1:])
+    return "a list of URIs" if is_list else None

@@ -1,0 +1,91 @@
+"""
+The texts of a document's tables and lists: rows in YAML, JSON and JSON Lines, and defaults.
+
+Belongs here: going through them. Numbers and the like are what they look like there, and so is text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchrun.manifest.placeholders import names_in
+from batchrun.manifest.recognised.kinds import is_reads
+from batchrun.manifest.scalars import NULLS, Plain
+from batchrun.manifest.warned import characters, mates
+
+if TYPE_CHECKING:
+    from batchrun.manifest.problems import Path, Record
+    from batchrun.manifest.warned.columns import Column
+    from batchrun.manifest.warned.kinds import Doubt
+    from batchrun.manifest.warned.looking import Looking
+    from batchrun.model.spec import Json
+
+
+class Values:
+    """The values of one record, or of one cell that holds JSON."""
+
+    def __init__(
+        self,
+        looking: Looking,
+        record: Record,
+        entry_id: str | None,
+        *,
+        is_row: bool,
+        is_parameter: bool | None = None,
+    ) -> None:
+        self._looking = looking
+        self._record = record
+        self._id = entry_id
+        self._is_row = is_row
+        self._is_parameter = is_parameter  #: None where names tell it
+
+    def look(self) -> None:
+        """Look at all of them."""
+        for name, value in self._record.fields.items():
+            self.value(value, (name,), name)
+
+    def value(self, value: Json, path: Path, name: str) -> None:
+        """Look at a value; *name* is its path without positions."""
+        if isinstance(value, str):
+            self._text(value, path, name)
+        elif isinstance(value, dict):
+            for key, part in value.items():
+                self._name(key, path, name)
+                self.value(part, (*path, key), f"{name}.{key}")
+            if self._is_row:
+                self._mates(value, path, name)
+        elif isinstance(value, list):
+            for index, part in enumerate(value):
+                self.value(part, (*path, index), f"{name}[]")
+
+    def _text(self, text: str, path: Path, name: str) -> None:
+        is_nothing = not text or (type(text) is Plain and (text in NULLS or text.isdecimal()))
+        column = None if is_nothing else self._column(name)
+        if column is None:
+            return
+        for doubt in self._looking.doubts(text, column, is_cell=False):
+            self._doubt(doubt, column, path, text)
+        if self._is_row and column.is_parameter and not ("{" in text and names_in(text)):
+            bare = characters.bare(text)
+            if is_reads(bare) and (again := self._looking.files.doubt(bare, column)):
+                self._doubt(again, column, path, text)
+
+    def _name(self, name: str, path: Path, within: str) -> None:
+        is_plain = name.isascii() and name.isprintable() and name == name.strip()
+        if name and not is_plain and (column := self._column(within)):
+            for doubt in characters.doubts(name, is_cell=True):
+                self._doubt(doubt, column, (*path, name), name)
+
+    def _mates(self, table: dict[str, Json], path: Path, name: str) -> None:
+        for first, second in dict.fromkeys(filter(None, map(mates.sides, table))):
+            its, others = self._column(f"{name}.{first}"), self._column(f"{name}.{second}")
+            if its is not None and others is not None:
+                found = self._looking.pair(its, others).doubts(table.get(first), table.get(second))
+                for doubt, column, text in found:
+                    self._doubt(doubt, column, path, text)
+
+    def _doubt(self, doubt: Doubt, column: Column, path: Path, text: str | None) -> None:
+        self._looking.found.add(doubt, column, self._record.place_of(path), text=text, row=self._id)
+
+    def _column(self, name: str) -> Column | None:
+        return self._looking.column(name, is_parameter=self._is_parameter)

@@ -1,0 +1,154 @@
+"""What is doubtful only beside the others: mates, and reads that rows share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from tests.manifest.warned.conftest import WarningsOf, table
+
+HEADER = "id,parameters.reads_1,parameters.reads_2\n"
+PAIRED = "A,s3://lab/A_R1.fq.gz,s3://lab/A_R2.fq.gz\n"
+
+
+def rows(*reads: tuple[str, str]) -> str:
+    return HEADER + "".join(f"S{number},{one},{two}\n" for number, (one, two) in enumerate(reads))
+
+
+def documents(*parameters: Mapping[str, object]) -> str:
+    return json.dumps([{"id": f"S{number}", "parameters": one} for number, one in enumerate(parameters)])
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://lab/f3_R1.fastq.gz", "s3://lab/f3.FASTQ", "s3://lab/f3", "s3://lab/f3.bam"]
+)
+def test_the_same_file_for_both_mates_is_told(warnings_of: WarningsOf, text: str):
+    (warning,) = warnings_of(rows((text, text)))
+    assert (warning.kind, warning.line, warning.column) == ("same_file", 2, 3)
+    assert f"'{text}' is the file of parameters.reads_1 too" in warning.message
+    (warning,) = warnings_of(documents({"reads_1": text, "reads_2": text}), ".json")
+    assert (warning.kind, warning.row, warning.field) == ("same_file", "S0", "parameters.reads_2")
+
+
+def test_reads_that_stand_twice_in_a_list_are_told(warnings_of: WarningsOf):
+    text = "s3://lab/a.fq.gz"
+    for manifest, suffix in (
+        (documents({"reads": [text, text]}), ".json"),
+        (documents({"reads": [{"r1": "s3://lab/b.fq.gz", "r2": text}, {"x": text}]}), ".json"),
+        (table(json.dumps([text, text]), column="parameters.reads:json"), ".csv"),
+    ):
+        found = warnings_of(manifest, suffix)
+        assert [one.kind for one in found] == ["same_file"]
+
+
+def test_reads_in_two_rows_are_told_with_the_line_of_the_first(warnings_of: WarningsOf):
+    lines = rows(
+        ("s3://lab/f1_R1.fq.gz", "s3://lab/f1_R2.fq.gz"), ("s3://lab/f1_R1.fq.gz", "s3://lab/f2_R2.fq.gz")
+    )
+    (warning,) = warnings_of(lines)
+    assert (warning.kind, warning.line, warning.column, warning.row) == ("shared_file", 3, 2, "S1")
+    assert "'s3://lab/f1_R1.fq.gz' is in line 2 too" in warning.message
+
+
+def test_rows_on_one_line_are_told_apart(warnings_of: WarningsOf):
+    one = {"reads": "s3://lab/*_{1,2}.fq.gz"}
+    assert [found.kind for found in warnings_of(documents(one, one), ".json")] == ["shared_file"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "normal_fastq_1",
+        "parameters.normal",
+        "parameters.control_reads",
+        "parameters.ref_reads",
+        "parameters.spike_in",
+    ],
+)
+def test_what_rows_share_on_purpose_is_sound(warnings_of: WarningsOf, column: str):
+    column = f"parameters.{column.removeprefix('parameters.')}"
+    assert warnings_of(table("s3://lab/n.fq.gz", "s3://lab/n.fq.gz", column=column)) == ()
+    name = column.removeprefix("parameters.")
+    assert warnings_of(documents({name: "s3://lab/n.fq.gz"}, {name: "s3://lab/n.fq.gz"}), ".json") == ()
+
+
+def test_a_tumour_that_is_its_own_normal_is_told(warnings_of: WarningsOf):
+    text = "id,parameters.tumor,parameters.normal\nS,s3://lab/t.fq.gz,s3://lab/t.fq.gz\n"
+    assert [one.kind for one in warnings_of(text)] == ["same_file"]
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://lab/GRCh38.fa", "s3://lab/panel.bed", "s3://lab/index/", "s3://lab/n.bam"]
+)
+def test_references_that_rows_share_are_sound(warnings_of: WarningsOf, text: str):
+    assert warnings_of(table(text, text)) == ()
+
+
+def test_reads_that_defaults_give_to_all_rows_are_sound(warnings_of: WarningsOf):
+    assert warnings_of("id\nA\nB\n", sets=("parameters.extra=s3://lab/extra.fq.gz",)) == ()
+
+
+def test_reads_of_placeholders_are_not_known_yet(warnings_of: WarningsOf):
+    assert warnings_of(table("s3://lab/{id}.fq.gz", "s3://lab/{id}.fq.gz")) == ()
+    one = {"reads": "s3://lab/{id}.fq.gz"}
+    assert warnings_of(documents(one, one), ".json") == ()
+
+
+NAMES = [
+    ("reads_1", "reads_2"),
+    ("fastq_1", "fastq_2"),
+    ("R1", "R2"),
+    ("Read1File", "Read2File"),
+    ("sample_r1_fq", "sample_r2_fq"),
+    ("forwardReads", "reverseReads"),
+    ("FASTQ 1", "FASTQ 2"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), NAMES)
+def test_a_mate_that_is_missing_is_told_where_others_have_it(
+    warnings_of: WarningsOf, first: str, second: str
+):
+    header = f"id,parameters.{first},parameters.{second}\n"
+    (warning,) = warnings_of(f"{header}{PAIRED}B,s3://lab/B_R1.fq.gz,\n")
+    assert (warning.kind, warning.line, warning.column, warning.value) == ("mate_missing", 3, 3, None)
+    assert warning.message == f"is empty beside parameters.{first}, where other rows have both mates"
+    (warning,) = warnings_of(f"{header}B,,s3://lab/B_R2.fq.gz\n{PAIRED}")
+    assert (warning.kind, warning.line, warning.column) == ("mate_missing", 2, 2)
+    both = {first: "s3://lab/A_R1.fq.gz", second: "s3://lab/A_R2.fq.gz"}
+    (warning,) = warnings_of(documents({first: "s3://lab/B_R1.fq.gz"}, both), ".json")
+    assert (warning.kind, warning.row, warning.field) == ("mate_missing", "S0", f"parameters.{second}")
+
+
+def test_a_mate_within_lists_is_missed_too(warnings_of: WarningsOf):
+    lane = {"r1": "s3://lab/A_L1_R1.fq.gz", "r2": "s3://lab/A_L1_R2.fq.gz"}
+    (warning,) = warnings_of(documents({"reads": [lane, {"r1": "s3://lab/A_L2_R1.fq.gz"}]}), ".json")
+    assert (warning.kind, warning.field) == ("mate_missing", "parameters.reads[].r2")
+
+
+def test_lists_of_mates_that_are_not_as_long_are_told(warnings_of: WarningsOf):
+    text = (
+        "id,parameters.reads_R1:json,parameters.reads_R2:json\n"
+        'A,"[""s3://l/A1.fq.gz""]","[""s3://l/A2.fq.gz""]"\n'
+        'B,"[""s3://l/B1.fq.gz"", ""s3://l/B3.fq.gz""]","[""s3://l/B2.fq.gz""]"\n'
+        'C,"[""s3://l/C1.fq.gz""]",\n'
+    )
+    uneven, missing = warnings_of(text)
+    assert (uneven.kind, uneven.line) == ("mate_missing", 3)
+    assert uneven.message == "has 1 file, and parameters.reads_R1 has 2 files"
+    assert (missing.kind, missing.line, missing.column) == ("mate_missing", 4, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEADER}A,s3://lab/A.fq.gz,\nB,s3://lab/B.fq.gz,\n",  # single-end, all of them
+        "id,parameters.k_1,parameters.k_2\nA,s3://lab/a.bed,s3://lab/b.bed\nB,s3://lab/a.bed,\n",
+        "id,parameters.read_group_1,parameters.read_group_2\nA,x,y\nB,x,\n",
+        f"{HEADER}{PAIRED}B,,\n",
+    ],
+)
+def test_what_is_no_pair_or_nowhere_paired_is_sound(warnings_of: WarningsOf, text: str):
+    assert warnings_of(text) == ()

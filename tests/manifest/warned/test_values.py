@@ -1,0 +1,302 @@
+"""Each kind of value that is hardly meant, as it was met, and what is sound beside it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+
+from tests.manifest.warned.conftest import WarningsOf, table
+
+URI = "s3://lab/S0_R1.fastq.gz"
+
+#: By name: cells of one column, the kind, and parts of what is said of the last of them.
+DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
+    "a space behind": ([f"{URI} "], "white_space", f"'{URI} ' has white space behind it", "remove it"),
+    "a space before": ([f" {URI}"], "white_space", f"' {URI}' has white space before it", "remove it"),
+    "tabs around": ([f"\t{URI}\t"], "white_space", f"'<U+0009>{URI}<U+0009>' has white space at both", ""),
+    "a word with a space": (["auto "], "white_space", "'auto ' has white space behind it", ""),
+    "a no-break space behind": (
+        [f"{URI}\u00a0"],
+        "invisible_character",
+        f"'{URI}<U+00A0>' has a no-break",
+        "",
+    ),
+    "a no-break space within": (
+        ["a\u00a0b"],
+        "invisible_character",
+        "'a<U+00A0>b' has a no-break",
+        "plain space",
+    ),
+    "a zero-width space": (["s3://lab/S3\u200b_R1.fq"], "invisible_character", "S3<U+200B>_R1", "remove"),
+    "a mark of bytes": (["\ufeffauto"], "invisible_character", "<U+FEFF>auto", ""),
+    "curly quotes": ([f"\u201c{URI}\u201d"], "quotes", "has curly quotes (U+201C)", "type plain ones"),
+    "single curly quotes": (["\u2018auto\u2019"], "quotes", "has curly quotes (U+2018)", ""),
+    "quotes within quotes": ([f"'{URI}'"], "quotes", "has quotes around it", "remove them"),
+    "a full-width colon": (["s3\uff1a//lab/a"], "look_alike_character", "full-width : (U+FF1A)", "plain :"),
+    "a lost letter": (["M\ufffdller"], "look_alike_character", "was lost (U+FFFD)", "--encoding"),
+    "one slash": (["s3:/lab/a.fq"], "not_s3", "'s3:/lab/a.fq' is no s3:// URI", "write 's3://lab/a.fq'"),
+    "three slashes": (["s3:///lab/a.fq"], "not_s3", "is no s3:// URI", "write 's3://lab/a.fq'"),
+    "no colon": (["s3//lab/a.fq"], "not_s3", "is no s3:// URI", "write 's3://lab/a.fq'"),
+    "backslashes": (["s3:\\\\lab\\a.fq"], "not_s3", "is no s3:// URI", "write 's3://lab/a.fq'"),
+    "in capitals": (["S3://lab/a.fq"], "not_s3", "'S3://lab/a.fq' is no", "write 's3://lab/a.fq'"),
+    "an ARN": (["arn:aws:s3:::lab/a.fq"], "not_s3", "is an ARN", "write 's3://lab/a.fq'"),
+    "a web address": (
+        ["https://lab.s3.amazonaws.com/a.fq"],
+        "not_s3",
+        "web address",
+        "write 's3://lab/a.fq'",
+    ),
+    "one with a region": (
+        ["https://lab.s3.eu-west-1.amazonaws.com/r/a.fq"],
+        "not_s3",
+        "web address",
+        "write 's3://lab/r/a.fq'",
+    ),
+    "one by its path": (
+        ["http://s3-us-west-2.amazonaws.com/lab/a.fq"],
+        "not_s3",
+        "web",
+        "write 's3://lab/a.fq'",
+    ),
+    "gs among s3": ([URI, "gs://lab/a.fq"], "not_s3", "'gs://lab/a.fq' is a gs:// URI", "copy it to S3"),
+    "gs before s3": (["gs://lab/a.fq", URI], "not_s3", "'gs://lab/a.fq' is a gs:// URI", "copy it to S3"),
+    "http among s3": ([URI, "http://lab.org/a.fq"], "not_s3", "is a http:// URI", "copy it to S3"),
+    "ftp among s3": ([URI, "ftp://lab/a.fq"], "not_s3", "is a ftp:// URI", ""),
+    "a name among s3": ([URI, "S1_R1.fastq.gz"], "not_s3", "is a file's name alone", "the whole s3:// URI"),
+    "a local path": (
+        ["/mnt/data/a.fq"],
+        "local_path",
+        "'/mnt/data/a.fq' is a path on a computer",
+        "aws s3 cp",
+    ),
+    "another local path": (["/home/me/my data/a"], "local_path", "is a path on a computer", ""),
+    "a path in its home": (["~/a.fq"], "local_path", "is a path on a computer", ""),
+    "a relative path": (["../run7/a.fq"], "local_path", "is a path on a computer", ""),
+    "a file URI": (["file:///data/a.fq"], "local_path", "is a path on a computer", ""),
+    "a Windows path": (["C:\\data\\a.fq"], "local_path", "'C:\\data\\a.fq' is a path on a computer", ""),
+    "another": (["D:/data/a.fq"], "local_path", "is a path on a computer", ""),
+    "a share": (["\\\\nas\\lab\\a.fq"], "local_path", "is a path on a computer", ""),
+    "an error": (["#REF!"], "spreadsheet_error", "'#REF!' is a spreadsheet's error", "mend the formula"),
+    "its kin": (["#DIV/0!"], "spreadsheet_error", "is a spreadsheet's error", ""),
+    "not available": (["#N/A"], "spreadsheet_error", "is a spreadsheet's error", ""),
+    "in German": (["#BEZUG!"], "spreadsheet_error", "is a spreadsheet's error", ""),
+    "too narrow": (["########"], "spreadsheet_error", "is a spreadsheet's error", ""),
+    "NA": ([URI, "NA"], "not_available", "'NA' goes out as text, where other rows", "leave the cell empty"),
+    "NULL": ([URI, "NULL"], "not_available", "'NULL' goes out as text", ""),
+    "nan": (["nan", URI], "not_available", "'nan' goes out as text", ""),
+    "a dash": ([URI, "-"], "not_available", "'-' goes out as text", ""),
+    "a number": (
+        ["16"],
+        "untyped",
+        "'16' looks like a number",
+        "name the column parameters.a:int, or parameters.a:text",
+    ),
+    "a fraction": (["16", "0.5"], "untyped", "'16' looks like a number", "parameters.a:float, or"),
+    "true": (["true"], "untyped", "'true' looks like true or false", "parameters.a:bool, or"),
+    "FALSE": (["FALSE"], "untyped", "'FALSE' looks like true or false", "parameters.a:bool, or"),
+    "JSON": (['["s3://lab/a","s3://lab/b"]'], "untyped", "looks like JSON", "parameters.a:json, or"),
+    "a table of JSON": (['{"a": 1}'], "untyped", "looks like JSON", "parameters.a:json, or"),
+    "a list that is no JSON": (
+        ["['s3://lab/a', 's3://lab/b']"],
+        "untyped",
+        "looks like a list",
+        "write JSON",
+    ),
+    "URIs with semicolons": (["s3://lab/a;s3://lab/b"], "untyped", "looks like a list of URIs", "write JSON"),
+    "URIs with commas": (
+        ["s3://lab/a,s3://lab/b"],
+        "untyped",
+        "looks like a list of URIs",
+        "parameters.a:text",
+    ),
+    "URIs with spaces": (["s3://lab/a s3://lab/b"], "untyped", "looks like a list of URIs", ""),
+    "a long number": (
+        ["2.05E+11"],
+        "spreadsheet_id",
+        "'2.05E+11' looks like a long number",
+        "write what it was",
+    ),
+}
+
+#: By name: the cells of one column, none of which is doubtful.
+SOUND: dict[str, list[str]] = {
+    "a URI": [URI],
+    "a space in a key": ["s3://b/a b.fq.gz"],
+    "a pattern": ["s3://b/*_{1,2}.fq.gz"],
+    "a pattern alone": ["*_{1,2}.fq.gz"],
+    "a read set": [URI, "omics://123456789012.storage.us-east-1.amazonaws.com/1/readSet/2"],
+    "leading zeros": ["0042", "0043"],
+    "texts with a semicolon": ["a;b"],
+    "texts with a comma": ["a, b"],
+    "the service's own folder": ["/mnt/workflow/definition/assets/a.bed"],
+    "a path in the image": ["/opt/adapters/TruSeq3.fa"],
+    "a slash": ["/", "a/b"],
+    "all of them in the web": ["https://ftp.ensembl.org/a.gtf", "https://ftp.ensembl.org/b.gtf"],
+    "all of them names": ["a.bed", "b.bed"],
+    "NA among words": ["NA", "EUR", "AFR"],
+    "numbers among names": ["123", "A12"],
+    "a word": ["auto", "reverse"],
+    "an ISO date": ["2026-11-08"],
+    "an apostrophe": ["patient\u2019s", "dogs\u2019 food"],
+    "letters": ["M\u00fcller", "\u7cbe\u5ea6"],
+    "a hash": ["#1 of 2"],
+    "arguments": ["--outSAMtype BAM Unsorted"],
+    "a class of characters": ["[ACGT]"],
+    "a placeholder": ["{id}", "{batch}"],
+    "a time": ["12:30"],
+    "a version": ["1.10.2"],
+}
+
+
+@pytest.mark.parametrize("case", DOUBTFUL)
+def test_what_is_hardly_meant_is_told_with_its_place(warnings_of: WarningsOf, case: str):
+    cells, kind, says, cure = DOUBTFUL[case]
+    (warning,) = warnings_of(table(*cells))
+    assert warning.kind == kind
+    assert says in warning.message
+    assert cure in warning.cure
+    assert (warning.field, warning.column) == ("parameters.a", 2)
+    assert warning.line is not None
+    assert warning.row == f"S{warning.line - 2:04}"
+    assert warning.value is not None
+    assert warning.message.startswith(warning.value)
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_no_word_of_what_is_sound(warnings_of: WarningsOf, case: str):
+    assert warnings_of(table(*SOUND[case])) == ()
+
+
+@pytest.mark.parametrize("case", [name for name, (_, kind, *_) in DOUBTFUL.items() if kind != "untyped"])
+def test_documents_are_looked_at_as_tables_are(warnings_of: WarningsOf, case: str):
+    cells, kind, says, _ = DOUBTFUL[case]
+    if case == "a long number":
+        return  # in a parameter of a document no spreadsheet has made it
+    rows = [{"id": f"S{number:04}", "parameters": {"a": cell}} for number, cell in enumerate(cells)]
+    for suffix, text in (
+        (".jsonl", "\n".join(json.dumps(row) for row in rows)),
+        (".json", json.dumps({"runs": rows})),
+        (".yaml", json.dumps({"runs": rows}, ensure_ascii=False)),
+    ):
+        (warning,) = warnings_of(text, suffix)
+        assert warning.kind == kind
+        assert says in warning.message
+        assert warning.field == "parameters.a"
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_no_word_of_it_in_documents_either(warnings_of: WarningsOf, case: str):
+    rows = [{"id": f"S{number}", "parameters": {"a": cell}} for number, cell in enumerate(SOUND[case])]
+    assert warnings_of(json.dumps(rows), ".json") == ()
+
+
+def test_in_a_document_text_is_what_it_says(warnings_of: WarningsOf):
+    parameters = {"a": "16", "b": "true", "c": "[1]", "d": " ", "e": "two\nlines\n", "f": 16, "g": None}
+    assert warnings_of(json.dumps([{"id": "S", "parameters": parameters}]), ".json") == ()
+    (warning,) = warnings_of("runs:\n- id: S\n  parameters:\n    a: |\n      s3://lab/a\n", ".yaml")
+    assert (warning.kind, warning.line, warning.column) == ("white_space", 4, 8)
+
+
+def test_a_control_character_that_json_can_hold_is_told(warnings_of: WarningsOf):
+    (warning,) = warnings_of(json.dumps([{"id": "S", "parameters": {"a": "a\x1bb"}}]), ".json")
+    assert (warning.kind, warning.value) == ("invisible_character", "'a<U+001B>b'")
+
+
+def test_nested_texts_are_told_with_their_places(warnings_of: WarningsOf):
+    text = 'runs:\n- id: S\n  parameters:\n    reads:\n    - {r1: "s3://lab/a "}\n'
+    (warning,) = warnings_of(text, ".yaml")
+    assert warning.field == "parameters.reads[].r1"
+    assert (warning.line, warning.row) == (5, "S")
+
+
+def test_texts_within_a_cell_of_json_are_looked_at(warnings_of: WarningsOf):
+    (warning,) = warnings_of(table('["s3://lab/a", "/data/b.fq"]', column="parameters.a:json"))
+    assert (warning.kind, warning.field, warning.column) == ("local_path", "parameters.a[]", 2)
+
+
+def test_types_and_a_word_for_text_leave_nothing_to_say(warnings_of: WarningsOf):
+    header = "id,parameters.a:int,parameters.b:bool,parameters.c:json,parameters.d:text,parameters.e:text"
+    assert warnings_of(f'{header}\nS,16,true,"[1]",16,"[1]"\n') == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2.05E+11",
+        "2,05E+11",
+        "01.09.2026",
+        "1/9/26",
+        "MAR-1",
+        "1-Sep",
+        "01. Mrz",
+        "Sep-22",
+        "2026-09-01 00:00:00",
+    ],
+)
+def test_ids_that_a_spreadsheet_has_made_of_others_are_told(warnings_of: WarningsOf, text: str):
+    for manifest, suffix in ((f'id\n"{text}"\n', ".csv"), (json.dumps([{"id": text}]), ".json")):
+        (warning,) = warnings_of(manifest, suffix)
+        assert (warning.kind, warning.row, warning.field) == ("spreadsheet_id", text, "id")
+
+
+@pytest.mark.parametrize(
+    "text", ["0042", "2026-09-01", "NA12878", "S-1", "MARS-1", "205000000000", "1.5", "HG00-2E"]
+)
+def test_other_ids_are_sound(warnings_of: WarningsOf, text: str):
+    assert warnings_of(f"id\n{text}\n") == ()
+
+
+def test_curly_quotes_in_an_id_are_told_and_its_white_space_is_an_error_alone(warnings_of: WarningsOf):
+    (warning,) = warnings_of("id\n\u201cS1\u201d\n")
+    assert warning.kind == "quotes"
+
+
+def test_names_that_become_parameters_are_looked_at(warnings_of: WarningsOf):
+    (warning,) = warnings_of("id,parameters.a\u00a0\nS,x\n")
+    assert (warning.kind, warning.line, warning.column) == ("invisible_character", 1, 2)
+    (warning,) = warnings_of('[{"id": "S", "parameters": {"a ": "x"}}]', ".json")
+    assert (warning.kind, warning.value) == ("white_space", "'a '")
+
+
+def test_what_all_rows_share_is_told_once_at_its_place(warnings_of: WarningsOf, tmp_path):
+    (tmp_path / "lab.yaml").write_text("parameters:\n  reference: /data/ref.fa\n")
+    (warning,) = warnings_of("id\nA\nB\n", defaults=(str(tmp_path / "lab.yaml"),))
+    assert warning.source.endswith("lab.yaml")
+    assert (warning.line, warning.row, warning.count) == (2, None, 1)
+    (warning,) = warnings_of("id\nA\nB\n", sets=("parameters.reference=/data/ref.fa",))
+    assert warning.source == "--set parameters.reference"
+
+
+def test_an_option_without_a_type_is_told_with_the_one_to_give(warnings_of: WarningsOf):
+    (warning,) = warnings_of("id\nA\n", sets=("parameters.threads=8",))
+    assert "write --set parameters.threads:int=..., or parameters.threads:text=..." in warning.cure
+    assert warnings_of("id\nA\n", sets=("parameters.threads:int=8", "parameters.lane:text=8")) == ()
+
+
+OLD, NEXT, LATER = dt.date(2026, 11, 26), dt.date(2027, 10, 1), dt.date(2028, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("version", "today", "told"),
+    [
+        ("22.04", OLD, "is a Nextflow that is retired on 2026-11-30"),
+        ("22.04.01", OLD, "2026-11-30"),
+        ("v22.04.5", LATER, "2026-11-30"),
+        ("23.10", OLD, None),
+        ("23.10.0", NEXT, "2027-11-30"),
+        ("24.10.8", LATER, None),
+        ("25.10", LATER, None),
+    ],
+)
+def test_a_nextflow_that_is_retired_is_told(warnings_of: WarningsOf, version, today, told):
+    rows = {
+        ".csv": f"id,engineSettings.engineVersion\nS,{version}\n",
+        ".json": json.dumps([{"id": "S", "engineSettings": {"engineVersion": version}}]),
+        ".yaml": f"defaults: {{engineSettings: {{engineVersion: {version}}}}}\nruns: [{{id: S}}]\n",
+    }
+    for suffix, text in rows.items():
+        found = warnings_of(text, suffix, today=today)
+        assert [one.kind for one in found] == ([] if told is None else ["engine_version"])
+        assert all(told in one.message for one in found)

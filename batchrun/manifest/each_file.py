@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Problems, Record
-    from batchrun.manifest.source import Source
+    from batchrun.manifest.source import Beyond, Source
     from batchrun.model.spec import Json
 
 #: Where the id stands in a pattern, if not in the whole of a file's name.
@@ -46,8 +46,9 @@ _OPTION: Final = Place(source="--each-file")
 class EachFile:
     """The files that a pattern means, as rows."""
 
-    def __init__(self, source: Source, model: RequestModel, problems: Problems) -> None:
+    def __init__(self, source: Source, beyond: Beyond, model: RequestModel, problems: Problems) -> None:
         self._source = source
+        self._beyond = beyond
         self._model = model
         self._problems = problems
         self.retry = RetryPolicy()
@@ -78,7 +79,7 @@ class EachFile:
                 yield record
 
     def _record(self, path: str, entry_id: str) -> Record | None:
-        found = table(path, *_WHAT, self._problems, self._source.format)
+        found = table(path, *_WHAT, self._problems, self._source.format, beyond=self._beyond)
         match document_kind(found.fields, self._model):
             case DocumentKind.PARAMETERS:
                 places = {(_PARAMETERS, *inner): at for inner, at in found.places.items()}
@@ -129,10 +130,10 @@ def _by_id(pattern: str) -> Mapping[str, list[str]]:
     Raises:
         ManifestError: There are none, or the pattern does not tell their ids.
     """
-    if is_in_s3(pattern):
+    is_wild = _is_wild(pattern)
+    if is_wild and is_in_s3(pattern):
         cure = "copy the files here (aws s3 sync), or write a sheet that names them"
         raise unreadable(_OPTION, f"{shown(pattern)}: files in S3 are not found by a pattern", cure)
-    is_wild = _is_wild(pattern)
     found = glob.iglob(pattern.replace(_ID, "*"), recursive=True) if is_wild else [pattern]  # noqa: PTH207 (a path may be absolute)
     paths = sorted((path for path in found if not is_wild or Path(path).is_file()), key=natural)
     if not paths:

@@ -30,6 +30,7 @@ from batchrun.manifest.source import STDIN, Beyond, format_to_read, opened, plac
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
 from batchrun.manifest.warned.looking import Looking
+from batchrun.model.places import is_in_s3
 from batchrun.model.retrying import RetryPolicy
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class _Lines:
 def _input(source: Source, beyond: Beyond, problems: Problems) -> Iterator[_Input]:
     """Open what the source names."""
     if source.is_each_file:
-        yield EachFile(source, start_run(own_tags=source.tags), problems)
+        yield EachFile(source, beyond, start_run(own_tags=source.tags), problems)
         return
     form = format_to_read(source.path, source.format)
     with opened(source.path, beyond) as stream:
@@ -247,7 +248,8 @@ def _spooled(
         # Only now: the block may stand after the rows.
         check_against(given.retry, expander.by_uri, problems)
         own = () if source.is_each_file else (source.path,)
-        place = str(Path(source.path).absolute()) if source.is_each_file else place_of(source.path)
+        is_of_files = source.is_each_file and not is_in_s3(source.path)
+        place = str(Path(source.path).absolute()) if is_of_files else place_of(source.path)
         return Manifest(
             batch=batch,
             retry=given.retry,

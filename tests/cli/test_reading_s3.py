@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
 
 import pytest
 
@@ -45,6 +46,18 @@ def test_a_manifest_and_its_defaults_in_s3(shell: Shell, s3: S3, key: str, conte
     s3.contents[key] = content
     assert parameters_of(shell, f"s3://lab/{key}", "--defaults", "s3://lab/in/lab.yaml") == PARAMETERS
     assert s3.gets == {key: 1, "in/lab.yaml": 1}
+
+
+def test_files_of_one_run_and_of_parameters_in_s3(shell: Shell, s3: S3):
+    s3.contents |= {"in/A.inputs.json": b'{"x": "1", "y": 2}', "in/all.json": b'{"z": true, "y": 1}'}
+    found = "s3://lab/in/A.inputs.json"
+    told = shell.run("check", found, "--defaults", "lab.yaml")
+    typed = shlex.split(told.stderr.splitlines()[0].partition("for one run, run: ")[2])
+    assert typed[2:4] == ["--each-file", found]
+    everything = ["--parameters-from", "s3://lab/in/all.json"]
+    assert parameters_of(shell, *typed[2:], *everything) == {"A": {"x": "1", "y": 2, "z": True}}
+    done = shell.run("check", "--each-file", "s3://lab/in/*.json")
+    assert (done.returncode, "files in S3 are not found by a pattern" in done.stderr) == (2, True)
 
 
 def test_a_sheet_in_s3_by_options_and_by_a_manifest(shell: Shell, s3: S3):

@@ -37,6 +37,8 @@ _BATCH: Final = frozenset({"batch", "batchName"})
 _DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})
 _KEYS: Final = ("batch", "defaults", "runs", retrying.KEY, *sheet_keys.KEYS)
 _NATIVE_KEYS: Final = frozenset({"batchName", "defaultRunSetting", "batchRunSettings"})
+#: What a table has at the top that is a manifest, ours or AWS's.
+MANIFEST_KEYS: Final = frozenset({*_KEYS, *_NATIVE_KEYS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,7 @@ class Document:
         sheet = sheet_keys.SheetKeys(self._problems)
         has_rows = False
         for part in parts:
-            if not part.key or part.key[0] in {*_KEYS, *_NATIVE_KEYS}:
+            if not part.key or part.key[0] in MANIFEST_KEYS:
                 self._is_manifest = True
                 self._report_unknown()
             if part.wrong:
@@ -213,7 +215,7 @@ class Document:
             case (retrying.KEY, *_):
                 cure = "give --retry, or write the manifest with defaults and runs"
                 self._report(part, "AWS's settings have no place for it", cure)
-            case (name, *_) if name not in {*_KEYS, *_NATIVE_KEYS}:
+            case (name, *_) if name not in MANIFEST_KEYS:
                 self._unknown.append((name, part.place))
                 if self._is_manifest or len(self._unknown) > limits.COLUMNS:
                     self._report_unknown()

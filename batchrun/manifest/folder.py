@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import json_document
+from batchrun.manifest.document import MANIFEST_KEYS
 from batchrun.manifest.load import load
-from batchrun.manifest.problems import Place, problem_at, shown, unreadable
+from batchrun.manifest.problems import Place, printable, problem_at, shown, unreadable
 from batchrun.manifest.recoded import by_mark
+from batchrun.manifest.recognised.document import is_of_one_run
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import Format, Source, format_to_read, is_known, opened, unpacked_name
@@ -49,10 +52,23 @@ def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]
     seen = {path: _look_into(path) for path in _files(folder, besides)}
     rows = {_real(one.rows) for one in seen.values() if one.rows is not None}
     manifests = [str(path) for path, one in seen.items() if _real(path) not in rows and not one.is_defaults]
+    runs = [path for path, one in seen.items() if one.is_run]
+    if runs and all(seen[Path(path)].is_run for path in manifests):
+        raise _of_one_run_each(folder, runs)
     if not manifests:
         cure = "put YAML, JSON, JSON Lines, CSV or TSV files there, or give a manifest's own path"
         raise unreadable(Place(source=folder), "there is no manifest in this folder", cure)
     return manifests
+
+
+def _of_one_run_each(folder: str, runs: Sequence[Path]) -> ManifestError:
+    pattern = shlex.quote(str(Path(folder) / f"*{runs[0].suffix}"))
+    number = (
+        f"a file, {runs[0].name}, is" if len(runs) == 1 else f"{len(runs)} files, such as {runs[0].name}, are"
+    )
+    message = f"there is no manifest in this folder, but {printable(number, None)} of one run each"
+    cure = f"give in place of the folder: --each-file {printable(pattern, None)}"
+    return unreadable(Place(source=folder), message, cure)
 
 
 def defaults_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
@@ -91,6 +107,7 @@ class _Seen:
 
     rows: Path | None = None  #: the file that it names as its rows
     is_defaults: bool = False  #: whether it has fields of StartRun, and nothing that a manifest has
+    is_run: bool = False  #: whether it has what is of one run: a request, or parameters of a workflow
 
 
 def _look_into(path: Path) -> _Seen:
@@ -111,7 +128,9 @@ def _look_into(path: Path) -> _Seen:
             if part.key in _NAMING and (name := as_text(part.value)):
                 return _Seen(rows=path.parent / name)
             names.add(part.key[0])
-        return _Seen(is_defaults=bool(names) and names <= start_run().fields.keys())
+        is_defaults = bool(names) and names <= start_run().fields.keys()
+        is_run = MANIFEST_KEYS.isdisjoint(names) and is_of_one_run(names, start_run())
+        return _Seen(is_defaults=is_defaults, is_run=is_run)
     return _Seen()
 
 

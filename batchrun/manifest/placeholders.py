@@ -79,7 +79,7 @@ def not_allowed(name: str) -> str:
         PlaceholderError: Always.
     """
     name = printable(name)
-    cure = f"if its value may be sent, kept and shown, give --env {name}; else leave it out"
+    cure = f"if its value may be sent, kept and shown, give --env {name}; for a brace as text write {{{{"
     raise PlaceholderError(f"{{env.{name}}} is not allowed to stand for a variable of the environment", cure)
 
 

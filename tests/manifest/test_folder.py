@@ -117,3 +117,29 @@ def test_two_batches_of_one_name_are_refused(tmp_path):
     assert Path(problem.source).name == "b.yaml"
     assert "is also that of" in problem.message
     assert "a.csv" in problem.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"P.bam": "s3://lab/a.bam", "P.n": 1}',
+        '{"name": "x", "workflowId": "1", "parameters": {}}',
+        '{"workflowId": "1", "requestId": "1"}',
+    ],
+)
+def test_a_folder_of_files_of_one_run_each_is_one_problem_with_the_option(tmp_path, text: str):
+    made(tmp_path, a_json=text, b_json=text)
+    with pytest.raises(ManifestError) as caught:
+        manifests_in(str(tmp_path))
+    (problem,) = caught.value.problems
+    assert "2 files, such as a.json, are of one run each" in problem.message
+    assert problem.cure.endswith(f"--each-file '{tmp_path}/*.json'")
+    made(tmp_path, m_csv="id\nA\n")
+    assert "m.csv" in taken(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"batch": "b", "defaults": {}, "runs": []}', '{"runs": []}', "{", '{"x": 1}']
+)
+def test_what_may_be_a_manifest_is_taken_for_one(tmp_path, text: str):
+    assert taken(made(tmp_path, a_json=text)) == ["a.json"]

@@ -151,9 +151,9 @@ def loaded_folder(
     others = [*wanted.shared_files, *besides]
     with ExitStack() as stack:
         try:
+            paths = manifests_in(wanted.path, besides=others)
             for path in () if quiet else defaults_in(wanted.path, besides=others):
                 complain(printable(_PASSED_OVER.format(path)))
-            paths = manifests_in(wanted.path, besides=others)
             sources = [replace(wanted, path=path) for path in paths]
             with interruptible(), objects:
                 manifests = stack.enter_context(loaded_together(sources, objects=objects))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable
 from batchrun.manifest.recognised import command
-from batchrun.manifest.recognised.kinds import is_field, is_slip
+from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip
 from batchrun.manifest.source import STDIN
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 #: What is of one run, and hardly ever of all.
 _OF_ONE_RUN: Final = frozenset({"name", "parameters", "requestId"})
 _NO_MANIFEST: Final = "this is no manifest but"
+
+
+def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
+    """Tell whether a document of these names, none of which is a manifest's, is of one run."""
+    if all(is_field(name, model) for name in names):
+        return not _OF_ONE_RUN.isdisjoint(names)
+    is_sure = len(names) > 1 or any("." in name for name in names)
+    return is_sure and document_kind(names, model) is DocumentKind.PARAMETERS
 
 
 def words(

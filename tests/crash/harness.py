@@ -13,10 +13,12 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from typing import Any
 import apsw
 
 from batchrun.points import Point
-from tests.nursery import Born
+from tests.nursery import ROOT, Born
 
 _numbers = itertools.count()
 DEFAULTS = """\
@@ -52,13 +54,24 @@ AWS = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_K
 class Process:
     """A batchrun command that is running."""
 
-    def __init__(self, folder: Path, arguments: list[str], dies_at: tuple[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        arguments: list[str],
+        dies_at: tuple[str, int] | None = None,
+        clock: Mapping[str, str] | None = None,
+    ) -> None:
         self._said = folder / f"said-{next(_numbers)}"
-        environment = {**os.environ, **AWS}
+        environment = {**os.environ, **AWS, **(clock or {})}
         with self._said.open("a", encoding="utf-8") as said:
-            self._process = Born(
-                arguments, cwd=folder, env=environment, stdout=said, stderr=said, dies_at=dies_at
-            )
+            streams: dict[str, Any] = {"cwd": folder, "env": environment, "stdout": said, "stderr": said}
+            self._process: subprocess.Popen[str]
+            if clock:  # only a process that begins with it goes by it
+                command = [sys.executable, "-m", "batchrun", *arguments]
+                streams["env"]["PYTHONPATH"] = str(ROOT)
+                self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, **streams)
+            else:
+                self._process = Born(arguments, dies_at=dies_at, **streams)
         self.pid = self._process.pid
 
     def said(self) -> str:
@@ -117,8 +130,10 @@ class Victim:
         self._arguments += ["--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.1s"]
         self._arguments += ["--listing-lag", "0s", "--lease", "1s", "--concurrency", "4", *options]
 
-    def start(self, dies_at: tuple[str, int] | None = None) -> Process:
-        return Process(self.folder, self._arguments, dies_at)
+    def start(
+        self, dies_at: tuple[str, int] | None = None, clock: Mapping[str, str] | None = None
+    ) -> Process:
+        return Process(self.folder, self._arguments, dies_at, clock)
 
     def start_at(self, other: ServedApart) -> Process:
         """Start the same command, but against another account's service."""

@@ -2,9 +2,9 @@
 A long randomised attack: ``python -m tests.crash.soak SECONDS SEED``.
 
 A launch of a few hundred rows under every fault at once, killed with SIGKILL at random moments, then left to
-finish, and judged. Between kills it is suspended for a while, older copies of the ledger are put back, and
-another account is given the same command, which must start nothing. The service forgets requestIds after
-some seconds.
+finish, and judged. Between kills it is suspended for a while, its wall clock is wrong and jumps (where there
+is libfaketime), older copies of the ledger are put back, and another account is given the same command, which
+must start nothing. The service forgets requestIds after some seconds.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.crash.harness import Process, ServedApart, Victim
+from tests.crash.wrong_clock import WrongClock
 
 FAULTS = (
     "StartRun:drop_after=0.08,StartRun:error_after=0.08,StartRun:drop_before=0.05,StartRun:truncated_after=0.03,"
     "*:throttle=0.05,GetRun:drop_before=0.02,GetRun:html_after=0.02"
 )
 
-
+#: Seconds by which a wall clock is wrong, before and after it jumps.
+JUMPS = (-86_400, -3600, -30, -3, 0, 3, 30, 3600, 86_400)
 #: Seconds for which the simulated service remembers a requestId.
 MEMORY = 6
 
@@ -44,11 +46,17 @@ def soak(seconds: float, seed: int, rows: int = 300) -> tuple[int, int, int]:
         victim = Victim(folder, served, rows, *options)
         stranger = ServedApart(folder / "stranger", "", "--account", "222222222222")
         put_back: Callable[[], None] | None = None
+        clock = WrongClock(folder)
         for number in itertools.count():
             if time.monotonic() >= until:
                 break
-            launcher = victim.start()
+            is_wrong = chance.random() < 0.3
+            clock.set(chance.choice(JUMPS) if is_wrong else 0)
+            launcher = victim.start(clock=clock.environment if is_wrong else None)
             time.sleep(chance.uniform(0.1, 5.0))
+            if is_wrong:
+                clock.set(chance.choice(JUMPS))
+                time.sleep(chance.uniform(0.1, 2.0))
             if chance.random() < 0.2:
                 _suspend(launcher, chance.uniform(0.5, 2 * MEMORY))
             kills += launcher.kill() != 0

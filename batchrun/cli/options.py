@@ -101,7 +101,10 @@ SHEET = stacked(
         help="What a table is written in, such as latin-1.  [default: utf-8, or utf-16 by its mark]",
     ),
     option(
-        "--worksheet", metavar="NAME", help="The worksheet of a workbook.  [default: the only visible one]"
+        "--worksheet",
+        metavar="NAME",
+        help="The worksheet of a workbook, or the section of an Illumina SampleSheet.  [default: the only "
+        "visible one, and Data]",
     ),
     option(
         "--header",

@@ -42,6 +42,7 @@ def _given(source: Source) -> list[str]:
     given += [] if source.format is None else ["--format", source.format.value]
     given += [] if source.asked.delimiter is None else ["--delimiter", source.asked.delimiter]
     given += [] if source.asked.encoding is None else ["--encoding", source.asked.encoding]
+    given += [] if source.asked.worksheet is None else ["--worksheet", source.asked.worksheet]
     given += [] if source.asked.header is None else ["--header", ",".join(source.asked.header)]
     return given
 

@@ -7,9 +7,7 @@ Belongs here: what is said of it. Does not: finding out (``kinds``, ``identity``
 from __future__ import annotations
 
 import itertools
-import shlex
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable, shown, unreadable
@@ -50,27 +48,16 @@ class Unasked:
         Raises:
             ManifestError: Reading cannot go on.
         """
-        if table.header[0].startswith("["):
-            return self._of_sections(table)
         rows = list(itertools.islice(table.rows, min(MOST_ROWS, _CELLS // len(table.header) + 1)))
         place = table.place(table.line)
         may_be_rows = not (self.is_beside or table.has_values or self.source.asked.header)
         if may_be_rows and any(map(is_file, table.header)):
             message, cure = _headless(table, rows, self.source)
         else:
-            message, cure = _words(table.header, rows, self.source, (), keeps_id=table.has_values)
+            message, cure = _words(table, table.header, rows, self.source, ())
         if self.is_beside:
             cure = f"name it with 'sheet:' instead of 'runs:'; {cure}"
         return unreadable(place, message, cure, field="id")
-
-    def _of_sections(self, table: Table) -> ManifestError:
-        message = "this is an Illumina SampleSheet: its rows are in its Data section, a table of its own"
-        path = Path(self.source.path)
-        data = str(path.with_name(f"{path.stem}.data.csv"))
-        taken = command.again(replace(self.source, path=data), ())
-        section = f"sed '1,/Data\\]/d; /^\\[/,$d' {shlex.quote(self.source.path)}"
-        cure = f"take that out, run: {section} > {shlex.quote(data)} && {taken}"
-        return unreadable(table.place(table.line), message, printable(cure, None), field="id")
 
     def cure_for_twins(self, table: Table, cells: Sequence[str]) -> str | None:
         """Say what to do about rows of a CSV manifest that have the same id; None for nothing of its own."""
@@ -85,29 +72,29 @@ class Unasked:
 
 
 def _words(
-    header: Sequence[str],
-    rows: Sequence[Row],
-    source: Source,
-    options: Sequence[str],
-    *,
-    keeps_id: bool = False,
+    table: Table, header: Sequence[str], rows: Sequence[Row], source: Source, options: Sequence[str]
 ) -> tuple[str, str]:
-    """Say what it is, and the cure, which ends in the command; *keeps_id* makes the id a parameter too."""
+    """Say what it is, and the cure, which ends in the command."""
     found = identities(header, rows) if rows else []
-    kind = kind_of(header)
-    looks = "" if kind is None else f", which looks like {kind}"
-    what = f"this is no manifest but a sheet of {len(header)} columns{looks}"
+    what = f"this is no manifest but a sheet of {len(header)} columns{_looks(table)}"
     if not found:
         names = printable(", ".join(name for name in header if name.strip()), 300)
         cure = "give --id with a text that tells rows apart, such as --id '{COLUMN}-{COLUMN}'"
         return f"{what}; no column has an id on each line", f"{cure}; the columns are {names}"
     first = found[0]
     added = command.each_row(header, first) if first.is_unique else command.lanes(header, first)
-    kept = command.as_it_is(header, first) if keeps_id else []
+    kept = command.as_it_is(header, first) if table.has_values else []
     typed = command.again(source, [*options, *added, *kept])
     ids = ", ".join(_told(one, header, rows) for one in found[:_TOLD])
     runs = "" if first.is_unique else f"; rows that have the same {shown(header[first.index])} make one run"
     return f"{what}; ids are in {ids}{runs}", f"{_CURE}: {printable(typed, None)}"
+
+
+def _looks(table: Table) -> str:
+    if table.section is not None:
+        return f", the section {printable(table.section)} of an Illumina SampleSheet"
+    kind = kind_of(table.header)
+    return "" if kind is None else f", which looks like {kind}"
 
 
 def _told(one: Identity, header: Sequence[str], rows: Sequence[Row]) -> str:
@@ -129,5 +116,5 @@ def _headless(table: Table, rows: Sequence[Row], source: Source) -> tuple[str, s
     own = next((at for at in range(len(names)) if at not in files), None)
     if own is not None:
         names[own] = "sample"
-    message, cure = _words(names, every, source, ["--header", ",".join(names)])
+    message, cure = _words(table, names, every, source, ["--header", ",".join(names)])
     return f"the first line names no columns, but files; {message}", cure

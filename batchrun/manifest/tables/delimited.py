@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import csv
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, unreadable
 from batchrun.manifest.tables.delimiters import found_in, is_blank, told_by
+from batchrun.manifest.tables.sections import Sections, name_of
 from batchrun.manifest.tables.table import Row, Table, has_text
 from batchrun.manifest.text_input import lines
 
@@ -35,8 +37,10 @@ def table(stream: BinaryIO, source: str, usual: str, asked: Asked, problems: Pro
         ManifestError: There is no header, or reading cannot go on.
     """
     meter = _Meter(lines(stream, source), source)
+    section = meter.enter(asked.worksheet)
     mark = _delimiter(meter, usual, asked)
-    return shaped(_rows(meter, source, mark), source, asked, problems, mark)
+    found = shaped(_rows(meter, source, mark), source, asked, problems, mark)
+    return replace(found, section=section)
 
 
 def shaped(
@@ -131,6 +135,21 @@ class _Meter:
                 break
         self._lines = itertools.chain(taken, self._lines)
         return "".join(taken)
+
+    def enter(self, wanted: str | None) -> str | None:
+        """
+        Pass over all but one section, and return its name; None where there are no sections.
+
+        Raises:
+            ManifestError: There are others alone.
+        """
+        first = self.ahead().strip().rpartition("\n")[2]
+        if name_of(first) is None:
+            return None
+        sections = Sections(self._lines, self._source, wanted)
+        self._lines = sections.lines()
+        self.line = sections.passed
+        return sections.name
 
     def begin(self) -> int:
         """Start a record; give its line."""

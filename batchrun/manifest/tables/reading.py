@@ -57,12 +57,18 @@ def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: P
         with workbook.table(stream, source, asked, problems) as found:
             yield found
         return
-    if asked.worksheet is not None:
-        message = f"{form.value} files have no worksheets"
-        raise unreadable(Place(source=source), message, "leave --worksheet out", field="worksheet")
     stream = in_utf8(stream, source, asked)
-    if form is Format.JSONL:
-        with json_lines.table(stream, source, asked, problems) as found:
-            yield found
-    else:
-        yield delimited.table(stream, source, _DELIMITERS[form], asked, problems)
+    if form is not Format.JSONL:
+        found = delimited.table(stream, source, _DELIMITERS[form], asked, problems)
+        _refuse_worksheet(found, form, asked)
+        yield found
+        return
+    with json_lines.table(stream, source, asked, problems) as found:
+        _refuse_worksheet(found, form, asked)
+        yield found
+
+
+def _refuse_worksheet(found: Table, form: Format, asked: Asked) -> None:
+    if asked.worksheet is not None and found.section is None:
+        message = f"{form.value} files have no worksheets"
+        raise unreadable(Place(source=found.source), message, "leave --worksheet out", field="worksheet")

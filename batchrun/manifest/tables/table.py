@@ -58,6 +58,7 @@ class Table:
     header: tuple[str, ...]  #: as written: there may be empty names, and twins
     rows: Iterator[Row]
     delimiter: str | None = None  #: what stands between cells, where text does
+    section: str | None = None  #: which of a SampleSheet's, where it is one
     has_values: bool = False  #: whether cells may be a :class:`Value`
 
     def place(self, line: int) -> Place:

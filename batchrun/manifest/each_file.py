@@ -8,6 +8,8 @@ parameters of a run, or a whole StartRun request. Does not: reading a file (``ta
 from __future__ import annotations
 
 import glob
+import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -116,11 +118,22 @@ def batch_of(pattern: str) -> str:
         return _id_of(pattern)
     parts = Path(pattern).parts
     first = next(at for at, part in enumerate(parts) if _is_wild(part))
-    return Path(*parts[:first]).resolve().name
+    return Path(
+        os.path.realpath(Path(*parts[:first]))
+    ).name  # Path.resolve raises where links lead in a circle
 
 
 def _is_wild(pattern: str) -> bool:
-    return _ID in pattern or (glob.has_magic(pattern) and not Path(pattern).is_file())
+    # A Path raises where it may not look, or where no file could have the name.
+    return _ID in pattern or (glob.has_magic(pattern) and not os.path.isfile(pattern))  # noqa: PTH113
+
+
+def _is_meant(path: str) -> bool:
+    """Tell whether a pattern has found a file; of what cannot be found out, whoever opens it says why."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (there may be a hundred thousand)
+    except OSError:
+        return True
 
 
 def _by_id(pattern: str) -> Mapping[str, list[str]]:
@@ -135,7 +148,7 @@ def _by_id(pattern: str) -> Mapping[str, list[str]]:
         cure = "copy the files here (aws s3 sync), or write a sheet that names them"
         raise unreadable(_OPTION, f"{shown(pattern)}: files in S3 are not found by a pattern", cure)
     found = glob.iglob(pattern.replace(_ID, "*"), recursive=True) if is_wild else [pattern]  # noqa: PTH207 (a path may be absolute)
-    paths = sorted((path for path in found if not is_wild or Path(path).is_file()), key=natural)
+    paths = sorted((path for path in found if not is_wild or _is_meant(path)), key=natural)
     if not paths:
         cure = "check the pattern; put it into quotes, so that the shell leaves it to batchrun"
         raise unreadable(_OPTION, f"no file is called {shown(pattern)}", cure)

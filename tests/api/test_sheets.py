@@ -397,3 +397,20 @@ def test_rows_that_cannot_be_used_are_named(rows: Any, said: str):
 def test_rows_have_no_name_of_their_own():
     with pytest.raises(ManifestError, match="<rows>: the batch has no name"):
         load_manifest([{"id": "A"}], sets=SETS)
+
+
+def test_parameters_of_a_file_and_variables_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    inputs = tmp_path / "inputs.json"
+    inputs.write_text('{"genome": "hg38", "date": "{env.RUN_DATE}"}', encoding="utf-8")
+    monkeypatch.setenv("RUN_DATE", "2026-11-26")
+    rows: list[dict[str, Any]] = [{"id": "A"}, {"id": "B", "parameters": {"genome": "T2T"}}]
+    with load_manifest(rows, batch="b", sets=SETS, parameters_from=[inputs], env=["RUN_DATE"]) as manifest:
+        found = {spec.id: json.loads(spec.request)["parameters"] for spec in manifest.specs()}
+    assert found == {
+        "A": {"genome": "hg38", "date": "2026-11-26"},
+        "B": {"genome": "T2T", "date": "2026-11-26"},
+    }
+    with pytest.raises(ManifestError, match="RUN_DATE} is not allowed"):
+        load_manifest(rows, batch="b", sets=SETS, parameters_from=[inputs])

@@ -140,6 +140,23 @@ def test_ids_that_several_files_have_are_one_problem_each(files):
     assert "{id}" in problem.cure
 
 
+def test_what_is_no_file_is_passed_over_and_what_cannot_be_read_is_told(files, tmp_path):
+    files(r__A_json=WDL)
+    (tmp_path / "r/B.json").mkdir()
+    assert list(rows_of("r/*.json")) == ["A"]
+    (tmp_path / "r/C.json").symlink_to("gone.json")
+    (tmp_path / "r/D.json").symlink_to("D.json")
+    found = {problem.source: problem.message for problem in problems("r/*.json")}
+    assert found.keys() == {"r/C.json", "r/D.json"}
+    assert found["r/C.json"] == "there is no such file"
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("pattern", ["a" * 300 + "*.json", "/*.json", "x" * 5000 + "[1]/{id}.json", "*"])
+def test_a_pattern_that_no_file_can_have_is_an_error_like_any_other(pattern: str):
+    assert problems(pattern)
+
+
 @pytest.mark.usefixtures("files")
 def test_no_file_is_one_problem_about_the_pattern():
     for pattern in ("none/*.json", "none.json"):

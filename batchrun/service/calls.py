@@ -22,7 +22,7 @@ from batchrun.errors import (
 )
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.service.classify import classify
-from batchrun.service.deadline import in_time
+from batchrun.service.one_try import one_try
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -126,27 +126,22 @@ class Calls:
             LeaseError, StorageError: It may not leave.
         """
         lane = self.lanes[operation]
-        is_answered = False
+        may_leave = False
         try:
             if (wait := turn - self.clock.monotonic()) > 0:
                 await self.clock.sleep(wait)
             await self._check()
-            sent = self.clock.monotonic()
-            self._sent[operation] += 1
-            try:
-                answer = await in_time(send(), operation, self.login.target.call_timeout)
-            except Exception as raw:
-                error = classify(raw, operation)
-                is_answered = True
-                lane.answered(sent, error)
-                self._errors[operation, type(error)] += 1
-                raise error from raw
-            is_answered = True
-            lane.answered(sent)
-            return answer
+            may_leave = True
         finally:
-            if not is_answered:
+            if not may_leave:
                 lane.lost()
+        self._sent[operation] += 1
+        longest = self.login.target.call_timeout
+        try:
+            return await one_try(send(), operation, lane=lane, clock=self.clock, longest=longest)
+        except CallError as error:
+            self._errors[operation, type(error)] += 1
+            raise
 
     async def call(
         self,

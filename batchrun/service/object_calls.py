@@ -18,8 +18,8 @@ from batchrun.errors import ThrottledError
 from batchrun.model.pace import UNLIMITED, Pace
 from batchrun.ports.inputs import Sight
 from batchrun.service.classify import classify
-from batchrun.service.deadline import in_time
 from batchrun.service.objects import Page, page_of
+from batchrun.service.one_try import one_try
 from batchrun.service.pacing import Lane
 from batchrun.service.retry import RetryPolicy, RetrySettings
 from batchrun.service.session import s3_client
@@ -110,31 +110,14 @@ class ObjectCalls:
         return await self._call(_LIST, partial(page_of, self._client, asked))
 
     async def _call(self, operation: str, send: Callable[[], Awaitable[T]]) -> T:
+        lane = self._lanes[operation]
+
         async def attempt() -> T:
-            await self._lanes[operation].turn()
-            return await self._send(operation, send)
+            await lane.turn()
+            self.sent[operation] += 1
+            return await one_try(send(), operation, lane=lane, clock=self._clock, longest=self._longest)
 
         return await self._retry.run(attempt, lambda _failure: None)
-
-    async def _send(self, operation: str, send: Callable[[], Awaitable[T]]) -> T:
-        """Send one request, and let the lane learn from the answer."""
-        lane, sent, is_answered = self._lanes[operation], self._clock.monotonic(), False
-        self.sent[operation] += 1
-        try:
-            answer = await in_time(send(), operation, self._longest)
-            is_answered = True
-            lane.answered(sent)
-        except Exception as raw:
-            error = classify(raw, operation)
-            is_answered = True
-            lane.answered(sent, error)
-            if error is raw:
-                raise
-            raise error from raw
-        finally:
-            if not is_answered:
-                lane.lost()
-        return answer
 
 
 @asynccontextmanager

@@ -111,6 +111,23 @@ def test_a_sheet_of_our_own_is_not_looked_for():
     assert [one.sort for one in found] == [Skip.OWN_SHEET, Kind.OBJECT]
 
 
+@pytest.mark.parametrize(
+    ("name", "sort"),
+    [
+        ("outdir", Skip.OUTPUT),
+        ("wf.output_dir", Skip.OUTPUT),
+        ("publishDir", Skip.OUTPUT),
+        ("out", Skip.OUTPUT),
+        ("outgroup", Kind.PREFIX),
+        ("route", Kind.PREFIX),
+        ("input", Kind.PREFIX),
+    ],
+)
+def test_what_is_called_like_an_output_is_not_looked_for(name, sort):
+    (one,) = mentions(spec(parameters={name: "s3://b1/d/"}))
+    assert one.sort is sort
+
+
 @pytest.fixture
 def survey():
     made = Survey()

@@ -39,6 +39,7 @@ _SKIPS: Final = {
     Skip.MISSPELT: "not quite s3://BUCKET/KEY",
     Skip.PLACEHOLDER: "with a placeholder that the workflow fills in",
     Skip.WITHIN_TEXT: "within a longer text",
+    Skip.OUTPUT: "called like an output",
     Skip.OWN_SHEET: "a sheet that batchrun itself writes",
 }
 

@@ -8,12 +8,13 @@ Belongs here: the walk, lists, tables and JSON within text included. Does not: w
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.inputs.texts import places_in
 from batchrun.manifest.problems import dotted
-from batchrun.ports.inputs import Place, Skip
+from batchrun.ports.inputs import Kind, Place, Skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 #: The fields of StartRun that name what a run reads.
 _FIELDS: Final = ("parameters", "parametersUri")
 _PAYS: Final = "requesterPaysEnabled"
+#: How parameters are called that say where a workflow is to write.
+_OUTPUT: Final = re.compile(
+    r"(?:.*[._-])?(?:out(?:put)?s?[_-]?(?:dir|directory|path|uri|prefix|folder)?|publish[_-]?dir)",
+    re.IGNORECASE | re.DOTALL,
+)
 _JSON_BEGINS: Final = ("[", "{")
 
 
@@ -57,13 +63,16 @@ def mentions(spec: Spec, own_sheet: str | None = None) -> Iterator[Mention]:
     pays = request.get(_PAYS) is True
     for name in _FIELDS:
         for text, sort, path in _within(request.get(name), (name,)):
-            is_own = text == own_sheet
-            yield Mention(
-                text=text,
-                sort=Skip.OWN_SHEET if is_own else sort,
-                field=dotted(path),
-                pays=pays and not is_own,
-            )
+            skip = _skip(text, path, own_sheet) if isinstance(sort, Kind) else sort
+            yield Mention(text=text, sort=skip or sort, field=dotted(path), pays=pays and skip is None)
+
+
+def _skip(text: str, path: Path, own_sheet: str | None) -> Skip | None:
+    """Return why a place in S3 is not looked for, as far as the row knows."""
+    if text == own_sheet:
+        return Skip.OWN_SHEET
+    name = str(path[1]) if len(path) > 1 else ""
+    return Skip.OUTPUT if _OUTPUT.fullmatch(name) else None
 
 
 def _within(value: Json, path: Path, *, is_parsed: bool = False) -> Iterator[tuple[str, Sort, Path]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from batchrun.model.foreign import unsigned
+
 _BEFORE: Final = 24
 _AFTER: Final = 44
 _CUT: Final = "..."
@@ -15,6 +17,7 @@ _CUT: Final = "..."
 
 def visible(text: str, at: int = 0) -> str:
     """Return *text* in quotes, cut around *at*, each character that cannot be seen as ``<U+00A0>``."""
+    text = unsigned(text)
     longest = _BEFORE + _AFTER
     first = 0 if len(text) <= longest else max(0, min(at - _BEFORE, len(text) - longest))
     piece = text[first : first + longest]

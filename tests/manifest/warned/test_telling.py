@@ -9,7 +9,7 @@ import pathlib
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun import ManifestError, load_manifest
@@ -97,6 +97,7 @@ TEXTS = st.one_of(st.text(max_size=30), st.lists(st.sampled_from(HARDLY), min_si
 @given(
     st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=6), st.sampled_from(["", ":json", ":text"])
 )
+@settings(deadline=None)  # it reads a manifest each time
 def test_no_text_makes_it_stumble(tmp_path_factory, rows: list[tuple[str, str, str]], kind: str):
     """What is wrong with such a row is another matter."""
     folder = tmp_path_factory.mktemp("any")

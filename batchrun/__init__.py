@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from batchrun.errors import (
         BatchrunError,
         ChangedRowsError,
+        DeliveryError,
         InputError,
         InvariantError,
         LeaseError,
@@ -67,6 +68,7 @@ __all__ = [
     "Changed",
     "ChangedRowsError",
     "Counts",
+    "DeliveryError",
     "Ended",
     "Entry",
     "InputError",
@@ -136,6 +138,7 @@ _HOMES: Final = {
     "Stop": "batchrun.engine.launcher",
     "BatchrunError": "batchrun.errors",
     "ChangedRowsError": "batchrun.errors",
+    "DeliveryError": "batchrun.errors",
     "InputError": "batchrun.errors",
     "InvariantError": "batchrun.errors",
     "LeaseError": "batchrun.errors",

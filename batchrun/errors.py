@@ -24,7 +24,8 @@ Every exception that batchrun raises on purpose, split by who must act.
     ├── StorageError                  the disk: stop before anything is lost
     │   ├── LedgerError                 under an open ledger
     │   ├── ResultsError                under the results, which the ledger can make again
-    │   └── ReportError                 under the report, likewise
+    │   ├── ReportError                 under the report, likewise
+    │   └── DeliveryError               a place in S3, for any of these
     ├── NoticeError                   a hook that did not take a notice: logged, and ends nothing
     └── InvariantError                us: a defect of batchrun
 
@@ -287,6 +288,16 @@ class ReportError(StorageError):
         super().__init__(
             f"the report cannot be written to {path}: {cause.strerror or cause}; "
             "nothing is lost: free the place, or give another with 'batchrun report -o FILE'"
+        )
+
+
+class DeliveryError(StorageError):
+    """An output cannot be written to its place in S3; the ledger has everything that would be in it."""
+
+    def __init__(self, place: str, reason: str, *, again: str) -> None:
+        self.place = place
+        super().__init__(
+            f"{place} cannot be written: {reason}; nothing is lost: once that is seen to, {again} writes it"
         )
 
 

@@ -252,7 +252,8 @@ RESULTS = option(
     "--results",
     type=OutputPath(),
     metavar="FILE",
-    help="Where the results go, .csv, .json or .jsonl.  [default: BATCH.results.csv in this directory]",
+    help="Where the results go, .csv, .json or .jsonl, in S3 too.  [default: BATCH.results.csv in this "
+    "directory]",
 )
 
 SAFE_CSV = option(

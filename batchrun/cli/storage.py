@@ -1,7 +1,7 @@
 """
-The way to S3 for verbs that read a place there, and the logs that calls make.
+The way to S3 for verbs that read or write a place there, and the logs that calls make.
 
-Belongs here: both, since a log that nobody has set up goes to stdout. Does not: what is read.
+Belongs here: both, since a log that nobody has set up goes to stdout. Does not: what is read and written.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchrun.api.objects import ObjectsOnce
+from batchrun.api.storing import StoreWhenNeeded
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ def storage(options: Mapping[str, Any]) -> Target:
 def objects(options: Mapping[str, Any]) -> ObjectsOnce:
     """Give the files in that S3; logs are set up, for OUTPUT where there is one, before anybody is called."""
     return ObjectsOnce(storage(options), before=partial(_set_up_logs, options))
+
+
+def store(options: Mapping[str, Any]) -> StoreWhenNeeded:
+    """Give that S3 to write to; likewise."""
+    return StoreWhenNeeded(storage(options), before=partial(_set_up_logs, options))
 
 
 def _set_up_logs(options: Mapping[str, Any]) -> None:

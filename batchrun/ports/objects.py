@@ -1,20 +1,25 @@
 """
-Files in S3, for whoever reads files.
+Files in S3, for whoever reads files, and for whoever leaves some there.
 
 Reading a manifest is synchronous, and finds out on the way which files it needs; calling S3 is not. So
-whoever reads is given this, which has a copy made on this machine, and reads that like any file.
+whoever reads is given what has a copy made on this machine, and reads that like any file. An output is
+written whole, once it is known, by those who can wait for it.
 
-Belongs here: the port. Does not: calling S3 (``service``), filling the port (``api``), what is read.
+Belongs here: the ports. Does not: calling S3 (``service``), filling the ports (``api``), what is read and
+written.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Objects(ABC):
-    """Files in S3, by ``s3://BUCKET/KEY``."""
+    """Files in S3 to read, by ``s3://BUCKET/KEY``."""
 
     @abstractmethod
     def opened(self, uri: str, *, most: int) -> BinaryIO:
@@ -30,4 +35,25 @@ class Objects(ABC):
             UsageError: The AWS configuration cannot be used.
             ServiceUnusableError: It may not be read, or S3 cannot be asked; says what to do.
             OSError: The copy cannot be written.
+        """
+
+
+class Store(ABC):
+    """
+    Places in S3 to write to, by ``s3://BUCKET/KEY``.
+
+    Every method may raise UsageError where the AWS configuration cannot be used, and ServiceUnusableError
+    where S3 cannot be asked, or refuses; it says what to do.
+    """
+
+    @abstractmethod
+    async def mark(self, uri: str) -> str | None:
+        """Return what the object was marked as, "" where it is not; None where none is there to be seen."""
+
+    @abstractmethod
+    async def put(self, uri: str, file: Path, *, mark: str, replaces: bool) -> bool:
+        """
+        Write *file* as an object, whole, marked as what it is.
+
+        Without *replaces*, where something is there, nothing is written, and the answer is False.
         """

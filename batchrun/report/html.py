@@ -60,7 +60,7 @@ def write(output: OutputFile, report: Report) -> None:
         with replacing(output) as file:
             file.write(text)
     except OSError as error:
-        raise ReportError(output.path, error) from error
+        raise ReportError(output.shown, error) from error
 
 
 def render(report: Report) -> str:

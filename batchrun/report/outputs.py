@@ -12,10 +12,11 @@ import glob
 import os
 import stat
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
+from batchrun.model.places import is_in_s3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 #: What SQLite and the leases keep beside a ledger, by the end of its name.
 _BESIDE_A_LEDGER: Final = ("-wal", "-shm", "-journal")
 _LEASE: Final = "-lease-"
+_READ: Final = "read by this command"
+_MANIFEST: Final = "the manifest of a batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,12 @@ class Inputs:
     manifests: tuple[str, ...] = ()  #: from which the ledger's batches were taken in
     others: tuple[Path, ...] = ()  #: what else the command writes
 
+    def role_of_uri(self, uri: str) -> str | None:
+        """Say what the object at *uri* is, as far as its name says; None for none of these."""
+        if uri in self.read:
+            return _READ
+        return _MANIFEST if uri in self.manifests else None
+
     def role_of(self, path: Path) -> str | None:
         """
         Say what the file at *path* is, by whichever of its names; None for none of these.
@@ -44,8 +53,8 @@ class Inputs:
         if self.ledger is not None and _is_of_ledger(path, Path(self.ledger)):
             return "the ledger, or belongs to it"
         roles = {
-            "read by this command": self.read,
-            "the manifest of a batch": self.manifests,
+            _READ: self.read,
+            _MANIFEST: self.manifests,
             "another output": self.others,
         }
         for role, files in roles.items():
@@ -62,6 +71,13 @@ class Kind:
     endings: tuple[str, ...]  #: the extensions that mean it, such as ``.csv``
     is_one: Callable[[Path], bool] | None = None  #: None: what is there is only replaced by force
 
+    def wrong_name(self, name: str) -> str | None:
+        """Say why it cannot be called so; None where it can."""
+        ending = PurePath(name).suffix.lower()
+        if not ending or ending in self.endings:
+            return None
+        return f"would not be what its name says: that of {self.what} must end in {listed(self.endings)}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
@@ -72,6 +88,17 @@ class OutputFile:
     option: str  #: how another place is given: ``--results FILE``
     inputs: Inputs = field(default_factory=Inputs)
     force: bool = False  #: whether a file that is there may be replaced, unless it is an input
+    called: str | None = None  #: what messages call it, where that is not its path
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return self.called or str(self.path)
+
+    @property
+    def place(self) -> str:
+        """Where it is, from wherever one looks."""
+        return str(self.path.absolute())
 
     def check(self) -> None:
         """
@@ -95,14 +122,12 @@ class OutputFile:
             raise self._refused(f"is for something else: it is {role}, and is never replaced")
 
     def _check_name(self) -> None:
-        ending = self.path.suffix.lower()
-        if ending and ending not in self.kind.endings and not is_device(self.path):
-            raise self._refused(
-                f"would not be what its name says: that of {self.kind.what} must end in "
-                f"{listed(self.kind.endings)}"
-            )
+        if not is_device(self.path) and (why := self.kind.wrong_name(self.path.name)):
+            raise self._refused(why)
 
     def _check_place(self) -> None:
+        if is_in_s3(str(self.path)):
+            raise self._refused("is a place in S3, where this is not written")
         place = self.path.resolve()
         if not place.parent.is_dir():
             raise self._refused(f"cannot be written: there is no folder {self.path.parent}; make it", ", or")
@@ -130,7 +155,7 @@ class OutputFile:
             )
 
     def _refused(self, why: str, then: str = ";") -> UsageError:
-        return UsageError(f"{self.path} {why}{then} give another {self.option}")
+        return UsageError(f"{self.shown} {why}{then} give another {self.option}")
 
 
 def is_device(path: Path) -> bool:

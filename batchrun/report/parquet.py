@@ -91,7 +91,7 @@ async def write(output: OutputFile, outcomes: AsyncIterator[Outcome], view: View
         with replacing_bytes(output) as file:
             return await fill(ParquetSink(file, view), outcomes, view)
     except OSError as error:
-        raise ResultsError(output.path, error) from error
+        raise ResultsError(output.shown, error) from error
 
 
 def check() -> None:

@@ -165,7 +165,7 @@ async def write(
         with replacing(output) as file:
             return await write_to(file, outcomes, format_, is_safe=is_safe, view=view)
     except OSError as error:
-        raise ResultsError(output.path, error) from error
+        raise ResultsError(output.shown, error) from error
 
 
 async def write_to(

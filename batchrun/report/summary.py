@@ -20,7 +20,6 @@ from batchrun.report.results import iso, status
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from batchrun.model.spec import Json
     from batchrun.ports.ledger import Counts, Ledger
@@ -36,7 +35,7 @@ class Launch:
     """What a launch knows of itself; what is not decided yet, as it goes on, is None."""
 
     started_at: datetime
-    results: Path
+    results: str  #: where they are
     ended_at: datetime | None = None
     exit_code: int | None = None
     stop: str | None = None  #: why it ended, as in the summary on stdout; None where an error ended it
@@ -66,7 +65,7 @@ class Summary:
             "total": self.counts.total,
             "counts": dict(numbers(self.counts)),
             "failures": [_facts(group) for group in self.failures],
-            "results": str(self.launch.results),
+            "results": self.launch.results,
             "started_at": iso(self.launch.started_at),
             "ended_at": iso(self.launch.ended_at),
             "version": __version__,

@@ -18,6 +18,7 @@ from batchrun.errors import (
     ManifestError,
     Problem,
     ServiceUnusableError,
+    UsageError,
 )
 from batchrun.model.places import split_uri
 from batchrun.service.classify import classify
@@ -89,6 +90,8 @@ async def _piece(body: Any, uri: str, login: Login, patience: float) -> bytes:
 
 def _explained(raw: Exception, uri: str, login: Login) -> BatchrunError:
     """Say what the failure means for whoever named the place."""
+    if isinstance(raw, UsageError | ServiceUnusableError):
+        return raw
     error = classify(raw, _OPERATION)
     if error.code in _NOT_THERE:
         return _problem(uri, *_NOT_THERE[error.code])

@@ -72,10 +72,12 @@ def omics_client(login: Login) -> AbstractAsyncContextManager[OmicsClient]:
 
 
 def s3_client(
-    login: Login, *, endpoint_url: str | None = None, attempts: int = 5
+    login: Login, *, endpoint_url: str | None = None, attempts: int = 5, patience: float = 0.0
 ) -> AbstractAsyncContextManager[Any]:
     """
     Make a client of S3, which tries a call so many times by itself; once where somebody else repeats it.
+
+    *patience* is what an answer may take beyond the usual, in seconds, where much is sent.
 
     Raises:
         UsageError: The profile does not exist.
@@ -85,7 +87,7 @@ def s3_client(
     config = AioConfig(
         retries={"total_max_attempts": attempts, "mode": "standard"},
         connect_timeout=target.connect_timeout,
-        read_timeout=target.read_timeout,
+        read_timeout=target.read_timeout + patience,
         max_pool_connections=target.connections,
         user_agent=_user_agent(),
     )

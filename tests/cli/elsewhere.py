@@ -48,7 +48,7 @@ class S3:
     Buckets in memory: ListObjectsV2 in small pages, HEAD, GET and PUT.
 
     ``lab`` is a bucket, ``far`` one of another region, ``lost`` one that every region says is elsewhere,
-    ``secret`` one that nobody may look into.
+    ``secret`` one that nobody may look into, ``unseen`` one that may be written to alone.
     """
 
     def __init__(self, keys: dict[str, str], page: int = 2) -> None:
@@ -64,6 +64,8 @@ class S3:
         self.said_sizes: dict[str, int] = {}  #: by key, where it is not that of the content
         self.gets: Counter[str] = Counter()  #: of objects that are there, by key
         self.written: dict[str, bytes] = {}
+        self.headers: dict[str, dict[str, str]] = {}  #: that were written with it, by key
+        self.lost_answers = 0  #: how many of the next PUTs are done, and answered as if they had failed
         self.at_write: list[Callable[[str], Awaitable[None]]] = []  #: told of each key before it is there
 
     @asynccontextmanager
@@ -93,12 +95,12 @@ class S3:
         signed_for = request.headers.get("Authorization", "").partition("Credential=")[2].split("/")[2:3]
         if bucket == "lost" or (bucket == "far" and signed_for != [FAR]):
             return self.refusal(301, "PermanentRedirect", {"x-amz-bucket-region": FAR})
-        if bucket not in {"lab", "far"}:
+        if bucket not in {"lab", "far", "unseen"}:
             return self.refusal(404, "NoSuchBucket")
         if request.method == "HEAD":
-            return self.head(key)
+            return self.head(bucket, key)
         if request.method == "PUT":
-            return await self.put(key, await request.read())
+            return await self.put(key, request)
         if key:
             return await self.get(key, request)
         return self.listing(request.query)
@@ -126,13 +128,27 @@ class S3:
             request.transport.close()
         return answer
 
-    async def put(self, key: str, body: bytes) -> web.Response:
+    async def put(self, key: str, request: web.Request) -> web.Response:
         for tell in self.at_write:
             await tell(key)
-        self.written[key] = body
+        is_there = key in self.written or key in self.contents
+        if is_there and request.headers.get("If-None-Match") == "*":
+            return self.refusal(412, "PreconditionFailed")
+        self.written[key] = await request.read()
+        told = {
+            name: value for name, value in request.headers.items() if name.lower().startswith("x-amz-meta-")
+        }
+        self.headers[key] = {"Content-Type": request.content_type, **told}
+        if self.lost_answers:
+            self.lost_answers -= 1
+            return web.Response(status=503)
         return web.Response(headers={"ETag": '"x"'})
 
-    def head(self, key: str) -> web.Response:
+    def head(self, bucket: str, key: str) -> web.Response:
+        if bucket == "unseen":
+            return web.Response(status=403)
+        if key in self.written or key in self.contents:
+            return web.Response(headers=self.headers.get(key, {}))
         if key not in self.classes:
             return web.Response(status=404)
         return web.Response(headers={"x-amz-storage-class": self.classes[key] or "STANDARD"})

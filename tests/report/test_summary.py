@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ async def told(notice: Notice = Notice.END, *, failing: int = 2, **facts: Any) -
     for number, id_ in enumerate(bad, 2):
         run = run_of(number, "FAILED", failure_reason="OUT_OF_MEMORY_ERROR", status_message="secret words")
         await move(ledger, lease, id_, intended(), accepted(number), Failed(at=AT, run=run))
-    known = {"started_at": AT, "results": Path("/srv/cohort.results.csv"), **facts}
+    known = {"started_at": AT, "results": "/srv/cohort.results.csv", **facts}
     return await summary(ledger, BATCH, notice, Launch(**known))
 
 

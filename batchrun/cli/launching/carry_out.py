@@ -22,6 +22,7 @@ from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporte
 from batchrun.cli.showing.summary import counts
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import complain, say
+from batchrun.cli.storage import store
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError
 from batchrun.model.limits import Limits
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from batchrun.api.session import Session
     from batchrun.cli.options import Output
     from batchrun.ports.ledger import Batch, Ledger
-    from batchrun.report.outputs import OutputFile
+    from batchrun.report.delivering import Destination
 
 #: Seconds between two looks at what another launcher has done.
 _LOOK_EVERY: Final = 1.0
@@ -43,7 +44,7 @@ _WATCH: Final = WatchPolicy(longest=15.0)
 
 
 async def carry_out(
-    batch: Batch, results: OutputFile, ask: Callable[[Ledger], Awaitable[None]], options: dict[str, Any]
+    batch: Batch, results: Destination, ask: Callable[[Ledger], Awaitable[None]], options: dict[str, Any]
 ) -> bool:
     """
     Have done what *ask* asks the ledger to cancel, and wait for it; False where something is left.
@@ -51,6 +52,7 @@ async def carry_out(
     Raises:
         UsageError: The batch's runs are elsewhere; nothing was asked for.
         ResultsError: The results cannot be written.
+        DeliveryError: S3 does not take them.
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     shown = output(options)
@@ -65,9 +67,9 @@ async def carry_out(
                 async with session.cancelling(batch.name, limits=_limits(options)) as held:
                     with heard(Stopping([held])):
                         await _conducted(held, shown)
-                        await write_results(held, results)
+                        await write_results(held, results, store(options))
                     if not (shown.as_json or shown.quiet):
-                        say(f"results: {results.path}")
+                        say(f"results: {results.shown}")
             except LeaseHeldError:
                 await _wait_for_another(session, batch.name, shown)
             else:

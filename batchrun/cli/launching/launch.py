@@ -19,6 +19,7 @@ import structlog
 from batchrun import points
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.session import Session
+from batchrun.api.storing import StoreWhenNeeded
 from batchrun.cli.exits import Exit, exit_code
 from batchrun.cli.launching.hooks import Hooks
 from batchrun.cli.launching.logs import configure
@@ -36,7 +37,8 @@ from batchrun.cli.speak import complain, emit
 from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, ServiceError, StorageError
 from batchrun.points import Point
-from batchrun.report.outputs import Inputs
+from batchrun.report.delivering import look
+from batchrun.report.outputs import Inputs, OutputFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,7 +50,8 @@ if TYPE_CHECKING:
     from batchrun.manifest import Manifest, Source
     from batchrun.model.limits import Changed, Limits
     from batchrun.model.pace import Rate
-    from batchrun.report.outputs import OutputFile
+    from batchrun.ports.objects import Store
+    from batchrun.report.delivering import Destination
     from batchrun.service.target import Target
 
 _NOBODY: Final = Hooks()
@@ -80,7 +83,8 @@ class Job:
 class Around:
     """What goes on around a launch."""
 
-    results: OutputFile
+    results: Destination
+    store: Store  #: for results that go to S3
     metrics: MetricsFile
     telling: Telling
     is_alone: bool = True  #: whether the terminal and the signals are this launch's
@@ -118,6 +122,7 @@ def tell_held(output: Output, batch: str, message: str) -> None:
 async def _launched(job: Job, manifest: Manifest) -> Exit:
     clock = SystemClock()
     around = prepared(job, manifest.batch, Inputs(ledger=job.ledger, read=manifest.read), clock)
+    await look(around.results, around.store)
     async with (
         told(job, around),
         session(job, clock) as work,
@@ -130,10 +135,12 @@ async def _launched(job: Job, manifest: Manifest) -> Exit:
 def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
     """Prepare what goes on around a launch. Raises UsageError where something may not be written."""
     output = results_output(job.results, batch, inputs)
+    others = (output.path,) if isinstance(output, OutputFile) else ()
     return Around(
         results=output,
-        metrics=MetricsFile(job.metrics, clock=clock, inputs=replace(inputs, others=(output.path,))),
-        telling=Telling(job.hooks, batch, results=output.path, clock=clock),
+        store=StoreWhenNeeded(job.target),
+        metrics=MetricsFile(job.metrics, clock=clock, inputs=replace(inputs, others=others)),
+        telling=Telling(job.hooks, batch, results=output.place, clock=clock),
     )
 
 
@@ -199,7 +206,7 @@ async def conduct(job: Job, held: Launch, around: Around, clock: Clock) -> Exit:
     except BatchrunError as error:
         await around.metrics.write(held, progress, exit_code(error))
         raise
-    tell_end(ended, progress, held.tally, around.results.path, job.output)
+    tell_end(ended, progress, held.tally, around.results.shown, job.output)
     code = _exit(ended)
     await around.metrics.write(held, progress, code)
     await around.telling.end(held, ended, code)
@@ -213,9 +220,12 @@ async def _finished(job: Job, held: Launch, around: Around, progress: Progress, 
         raise  # its results are another launcher's too
     except BaseException:
         held.abandon()
-        await write_results(held, around.results, is_safe=job.safe_csv)
-        raise
-    await write_results(held, around.results, is_safe=job.safe_csv)
+        try:
+            await write_results(held, around.results, around.store, is_safe=job.safe_csv)
+        except (StorageError, ServiceError) as error:
+            log.warning("results_not_written", batch=held.batch, error=str(error))
+        raise  # what ended the launch is what somebody must see to
+    await write_results(held, around.results, around.store, is_safe=job.safe_csv)
     return ended
 
 

@@ -7,50 +7,70 @@ Belongs here: where it goes, and writing it even when everything is to end. Does
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
+import shlex
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from batchrun.cli.options import DEFAULT_LEDGER
 from batchrun.errors import InputError, ResultsError, UsageError
 from batchrun.report import results
+from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import OutputFile
 
 if TYPE_CHECKING:
     from batchrun.api.launch import Launch
+    from batchrun.ports.objects import Store
+    from batchrun.report.delivering import Destination
     from batchrun.report.outputs import Inputs
 
 #: Seconds that the last thing, the results, may take when the launch was told to end.
 _LAST_THINGS: Final = 60.0
 
 
-def results_output(asked: str | None, batch: str, inputs: Inputs) -> OutputFile:
+def results_output(asked: str | None, batch: str, inputs: Inputs) -> Destination:
     """Say where the results go. Raises UsageError where they may not."""
-    path = Path(asked or f"{batch}.results.csv")
-    kind = RESULTS[_format(path).value]
-    output = OutputFile(path=path, kind=kind, option="--results FILE", inputs=inputs)
-    output.check()
-    return output
+    place = asked or f"{batch}.results.csv"
+    return output_at(
+        place,
+        RESULTS[_format(place).value],
+        option="--results FILE",
+        again=write_again(batch, place, inputs),
+        inputs=inputs,
+    )
 
 
-async def write_results(held: Launch, output: OutputFile, *, is_safe: bool = False) -> None:
+def write_again(batch: str, place: str, inputs: Inputs) -> str:
+    """Give the command that writes the results of *batch* from the ledger alone."""
+    ledger = str(inputs.ledger or DEFAULT_LEDGER)
+    elsewhere = [] if ledger == DEFAULT_LEDGER else ["--ledger", ledger]
+    return f"'{shlex.join(['batchrun', 'results', batch, *elsewhere, '-o', place])}'"
+
+
+async def write_results(held: Launch, output: Destination, store: Store, *, is_safe: bool = False) -> None:
     """
     Leave the results, even if the launch was told to end.
 
     Raises:
         ResultsError: They cannot be written, or what stands in their place by now may not be replaced.
+        DeliveryError: S3 does not take them.
     """
-    with anyio.move_on_after(_LAST_THINGS, shield=True):
+    # What goes to S3 is bounded there, by its size.
+    longest = _LAST_THINGS if isinstance(output, OutputFile) else math.inf
+    with anyio.move_on_after(longest, shield=True):
         outcomes = held.ledger.outcomes(held.batch)
         try:
-            await results.write(output, outcomes, _format(output.path), is_safe=is_safe)
+            async with delivered(output, store) as file:
+                await results.write(file, outcomes, _format(output.shown), is_safe=is_safe)
         except InputError as error:
-            raise ResultsError(output.path, error) from error
+            raise ResultsError(output.shown, error) from error
 
 
-def _format(path: Path) -> results.Format:
+def _format(place: str) -> results.Format:
     try:
-        return results.Format(path.suffix.removeprefix(".").lower())
+        return results.Format(PurePath(place).suffix.removeprefix(".").lower())
     except ValueError:
-        raise UsageError(f"--results {path}: the name must end in .csv, .json or .jsonl") from None
+        raise UsageError(f"--results {place}: the name must end in .csv, .json or .jsonl") from None

@@ -20,8 +20,6 @@ from batchrun.notify import Message, Teller
 from batchrun.report import summary
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from batchrun.api.launch import Ended, Launch
     from batchrun.cli.exits import Exit
     from batchrun.cli.launching.hooks import Hooks
@@ -36,10 +34,10 @@ log = structlog.get_logger(__name__)
 class Telling:
     """Tells of one launch of one batch; no method raises."""
 
-    def __init__(self, hooks: Hooks, batch: str, *, results: Path, clock: Clock) -> None:
+    def __init__(self, hooks: Hooks, batch: str, *, results: str, clock: Clock) -> None:
         self._hooks = hooks
         self._batch = batch
-        self._results = results.absolute()
+        self._results = results
         self._clock = clock
         self._started_at = clock.utcnow()
 

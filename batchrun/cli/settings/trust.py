@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.values import OutputPath
+from batchrun.model.places import is_in_s3
 
 if TYPE_CHECKING:
     import click
@@ -55,6 +56,8 @@ def refusal(key: str, option: click.Option, value: Any) -> str | None:
 
 def _is_inside(place: str) -> bool:
     """Tell whether a path stays within the working directory, links on the way followed."""
+    if is_in_s3(place):
+        return False
     path = Path(place)
     if path.is_absolute() or ".." in path.parts:
         return False

@@ -15,42 +15,40 @@ from batchrun.manifest.source import Format, format_of, is_known
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write
 from batchrun.model.states import ENDED, State
-from batchrun.report.outputs import OutputFile
+from batchrun.report.delivering import output_at
 from batchrun.report.replacing import replacing
 from batchrun.report.results import latest_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
     from batchrun.manifest.write import Row
     from batchrun.ports.ledger import Outcome
-    from batchrun.report.outputs import Inputs
+    from batchrun.report.delivering import Destination
+    from batchrun.report.outputs import Inputs, OutputFile
     from batchrun.report.results import View
 
 _BAD: Final = ENDED - {State.SUCCEEDED}
 
 
-def manifest_output(path: Path, inputs: Inputs, *, force: bool) -> OutputFile:
+def manifest_output(place: str, inputs: Inputs, *, force: bool) -> Destination:
     """
-    Make the output at *path*, in the format that the name tells.
+    Make the output at *place*, in the format that the name tells.
 
     Raises:
         UsageError: It tells none, or the file may not be written.
     """
-    if not is_known(str(path)):
+    if not is_known(place):
         names = ", ".join(f".{one.value}" for one in Format)
-        raise UsageError(f"--failed-manifest {path}: the name tells no format; end it in one of {names}")
-    option = "--failed-manifest FILE"
-    output = OutputFile(
-        path=path, kind=manifest_kind(_format(path)), option=option, inputs=inputs, force=force
+        raise UsageError(f"--failed-manifest {place}: the name tells no format; end it in one of {names}")
+    return output_at(
+        place,
+        manifest_kind(format_of(place)),
+        option="--failed-manifest FILE",
+        again="the same command",
+        inputs=inputs,
+        force=force,
     )
-    output.check()
-    return output
-
-
-def _format(path: Path) -> Format:
-    return format_of(str(path))
 
 
 async def write_failed(output: OutputFile, outcomes: AsyncIterator[Outcome], view: View) -> int:
@@ -71,7 +69,7 @@ async def write_failed(output: OutputFile, outcomes: AsyncIterator[Outcome], vie
     with contextlib.closing(Spool()) as spool:
         await _collect(spool, outcomes, view)
         if spool.count:
-            _write(output, _format(output.path), spool)
+            _write(output, format_of(output.shown), spool)
         return spool.count
 
 
@@ -94,7 +92,7 @@ def _write(output: OutputFile, form: Format, spool: Spool) -> None:
                 file,
                 form,
                 defaults=shared_fields(rows) if form in DOCUMENTS else None,
-                source=str(output.path),
+                source=output.shown,
             )
     except OSError as error:
-        raise ResultsError(output.path, error) from error
+        raise ResultsError(output.shown, error) from error

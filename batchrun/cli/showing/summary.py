@@ -16,7 +16,6 @@ from batchrun.cli.values import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from batchrun.api.launch import Ended
     from batchrun.cli.options import Output
@@ -26,12 +25,12 @@ if TYPE_CHECKING:
     from batchrun.model.tally import Tally
 
 
-def tell_end(ended: Ended, progress: Progress, tally: Tally, results: Path, output: Output) -> None:
+def tell_end(ended: Ended, progress: Progress, tally: Tally, results: str, output: Output) -> None:
     """Say how the batch stands at the end of a launch."""
     now = progress.snapshot(tally)
     if output.as_json:
         facts = {**numbers(now), "changed": ended.counts.changed, **_taken_over(ended.taken_over)}
-        emit("summary", batch=ended.batch, stop=ended.stop.value, results=str(results), **facts)
+        emit("summary", batch=ended.batch, stop=ended.stop.value, results=results, **facts)
     elif not output.quiet:
         _tell(ended, now, list(progress.failures), tally)
         say(f"results: {results}")

@@ -33,10 +33,12 @@ from batchrun.cli.options import (
 from batchrun.cli.printable import printable
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.storage import store
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
 from batchrun.model.cancelling import Scope
 from batchrun.model.states import State
+from batchrun.report.delivering import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +85,7 @@ async def _cancel(options: dict[str, Any]) -> Exit:
         batch = found.name
         inputs = await inputs_of(ledger)
         results = results_output(options["results"], batch, inputs)
+        await look(results, store(options))
         states = _UNSENT if options["pending"] else _STATES
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]
         if is_told(options):

@@ -10,15 +10,17 @@ from typing import Any
 import click
 
 from batchrun.api.reading import find_batch, inputs_of, open_ledger
-from batchrun.cli.options import BATCH, LEDGER, option
+from batchrun.cli.options import ACCOUNT, BATCH, LEDGER, option
 from batchrun.cli.printable import printable
-from batchrun.cli.showing.output_file import named
+from batchrun.cli.showing.output_file import STDOUT
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import say, swallow
+from batchrun.cli.storage import store
 from batchrun.cli.values import OutputPath
 from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
+from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import REPORT
 
 
@@ -30,11 +32,12 @@ from batchrun.report.kinds import REPORT
     type=OutputPath(),
     metavar="FILE",
     envvar="BATCHRUN_REPORT_OUTPUT",
-    help="Where to write it; - is stdout.  [default: BATCH.report.html]",
+    help="Where to write it, s3://BUCKET/KEY too; - is stdout.  [default: BATCH.report.html]",
 )
 @option("--prices", metavar="FILE", help="Tell what runs cost too, at these prices per hour.")
 @DYNAMIC_GIB
 @LEDGER
+@ACCOUNT
 def report(**options: Any) -> None:
     """
     Write a report of BATCH: one HTML file to open, send or print.
@@ -57,14 +60,17 @@ async def _report(options: dict[str, Any]) -> None:
         place = options["output"] or f"{batch.name}.report.html"
         read = () if options["prices"] is None else (options["prices"],)
         inputs = await inputs_of(ledger, read=read)
-        output = named(place, REPORT, option="-o FILE", inputs=inputs)
+        output = None
+        if place != STDOUT:
+            output = output_at(place, REPORT, option="-o FILE", again="the same command", inputs=inputs)
         prices = None if options["prices"] is None else read_prices(options["prices"], batch.region)
         now = SystemClock().utcnow()
         made = await gathered(ledger, batch, now, prices=prices, dynamic_gib=dynamic_gib(options))
     if output is None:
         _pour(html.render(made))
     else:
-        html.write(output, made)
+        async with delivered(output, store(options)) as file:
+            html.write(file, made)
         say(f"{printable(place)}: {len(made.rows)} rows")
 
 

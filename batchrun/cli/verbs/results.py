@@ -13,15 +13,17 @@ import click
 
 from batchrun.api.reading import find_batch, inputs_of, open_ledger
 from batchrun.cli.completion import columns, conditions
-from batchrun.cli.options import BATCH, LEDGER, SAFE_CSV, option
+from batchrun.cli.options import ACCOUNT, BATCH, LEDGER, SAFE_CSV, option
 from batchrun.cli.printable import printable
-from batchrun.cli.showing.output_file import STDOUT, named
+from batchrun.cli.showing.output_file import STDOUT
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, say, swallow
+from batchrun.cli.storage import store
 from batchrun.cli.values import Lines, OutputPath
 from batchrun.errors import ResultsError, UsageError
 from batchrun.report import asked, where
 from batchrun.report import results as report
+from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import Inputs, is_device, listed
 from batchrun.report.results import View
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from batchrun.ports.ledger import Batch, Ledger, Outcome
-    from batchrun.report.outputs import OutputFile
+    from batchrun.ports.objects import Store
+    from batchrun.report.delivering import Destination
 
 _PARQUET: Final = "parquet"
 _FORMATS: Final = (*(one.value for one in report.Format), _PARQUET)
@@ -43,9 +46,10 @@ class _Wanted:
     view: View
     format: str
     is_wanted: bool  #: False: nothing but the manifest of failed rows
-    output: OutputFile | None  #: None is stdout
-    failed_manifest: OutputFile | None
+    output: Destination | None  #: None is stdout
+    failed_manifest: Destination | None
     safe_csv: bool
+    store: Store  #: for what goes to S3
 
 
 @click.command(
@@ -68,8 +72,8 @@ class _Wanted:
     "--output",
     type=OutputPath(),
     metavar="FILE",
-    help="Where to write them; - is stdout.  [default: BATCH.results.FORMAT, or stdout where --where, "
-    "--columns or --attempts ask for something else than the whole]",
+    help="Where to write them, s3://BUCKET/KEY too; - is stdout.  [default: BATCH.results.FORMAT, or stdout "
+    "where --where, --columns or --attempts ask for something else than the whole]",
 )
 @option(
     "--where",
@@ -97,7 +101,7 @@ class _Wanted:
     type=OutputPath(),
     metavar="FILE",
     help="Write the rows that ended without success, or that --where chooses, as a manifest: .yaml, .json, "
-    ".jsonl, .csv or .tsv, without its retry:. Without -o, write nothing else.",
+    ".jsonl, .csv or .tsv, in S3 too, without its retry:. Without -o, write nothing else.",
 )
 @option(
     "--force",
@@ -107,11 +111,13 @@ class _Wanted:
 )
 @SAFE_CSV
 @LEDGER
+@ACCOUNT
 def results(**options: Any) -> None:
     """
     Write the results of BATCH: one row per entry, in manifest order.
 
-    The file is replaced as a whole. BATCH may be left out where the ledger has only one.
+    The file, or the object at s3://BUCKET/KEY, is replaced as a whole. BATCH may be left out where the ledger
+    has only one.
     """
     run_async(_results, options)
 
@@ -128,7 +134,7 @@ async def _results(options: dict[str, Any]) -> None:
             failed_manifest.check()
         wanted = _wanted(options, view, batch, inputs, failed_manifest)
         if wanted.failed_manifest is not None:
-            await _write_failed(wanted.failed_manifest, ledger, batch, view)
+            await _write_failed(wanted.failed_manifest, ledger, batch, wanted)
         if wanted.output is not None:
             await _to_file(wanted.output, asked.outcomes(ledger, batch.name, view), wanted)
         elif wanted.is_wanted:
@@ -143,17 +149,17 @@ def _view(options: dict[str, Any]) -> View:
     )
 
 
-def _failed_manifest(options: dict[str, Any]) -> OutputFile | None:
+def _failed_manifest(options: dict[str, Any]) -> Destination | None:
     if options["failed_manifest"] is None:
         return None
     from batchrun.cli.showing.failed_manifest import manifest_output  # noqa: PLC0415 (loads the manifest's formats)
 
     inputs = Inputs(ledger=options["ledger"])
-    return manifest_output(Path(options["failed_manifest"]), inputs, force=options["force"])
+    return manifest_output(options["failed_manifest"], inputs, force=options["force"])
 
 
 def _wanted(
-    options: dict[str, Any], view: View, batch: Batch, inputs: Inputs, failed_manifest: OutputFile | None
+    options: dict[str, Any], view: View, batch: Batch, inputs: Inputs, failed_manifest: Destination | None
 ) -> _Wanted:
     format_, place = _format(options), options["output"]
     if place is None:
@@ -162,7 +168,11 @@ def _wanted(
     is_wanted = options["output"] is not None or failed_manifest is None
     if format_ == _PARQUET and is_wanted:
         _check_parquet(is_stdout=place == STDOUT)
-    output = named(place, RESULTS[format_], option="-o FILE", inputs=inputs) if is_wanted else None
+    output = (
+        output_at(place, RESULTS[format_], option="-o FILE", again="the same command", inputs=inputs)
+        if is_wanted and place != STDOUT
+        else None
+    )
     return _Wanted(
         view=view,
         format=format_,
@@ -170,6 +180,7 @@ def _wanted(
         output=output,
         failed_manifest=failed_manifest,
         safe_csv=options["safe_csv"],
+        store=store(options),
     )
 
 
@@ -210,26 +221,29 @@ async def _to_stdout(outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
         raise ResultsError("stdout", error) from error
 
 
-async def _to_file(output: OutputFile, outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
-    if wanted.format == _PARQUET:
-        from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)
+async def _to_file(output: Destination, outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
+    async with delivered(output, wanted.store) as file:
+        if wanted.format == _PARQUET:
+            from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)
 
-        count = await parquet.write(output, outcomes, wanted.view)
-    else:
-        format_ = report.Format(wanted.format)
-        count = await report.write(output, outcomes, format_, is_safe=wanted.safe_csv, view=wanted.view)
-    say(printable(f"{output.path}: {_rows(count)}"))
+            count = await parquet.write(file, outcomes, wanted.view)
+        else:
+            format_ = report.Format(wanted.format)
+            count = await report.write(file, outcomes, format_, is_safe=wanted.safe_csv, view=wanted.view)
+    say(printable(f"{output.shown}: {_rows(count)}"))
 
 
-async def _write_failed(output: OutputFile, ledger: Ledger, batch: Batch, view: View) -> None:
+async def _write_failed(output: Destination, ledger: Ledger, batch: Batch, wanted: _Wanted) -> None:
     from batchrun.cli.showing.failed_manifest import write_failed  # noqa: PLC0415 (loads the manifest's formats)
 
-    count = await write_failed(output, asked.outcomes(ledger, batch.name, view), view)
+    outcomes = asked.outcomes(ledger, batch.name, wanted.view)
+    async with delivered(output, wanted.store) as file:
+        count = await write_failed(file, outcomes, wanted.view)
     if count:
-        complain(printable(f"{output.path}: {_rows(count)}"))
+        complain(printable(f"{output.shown}: {_rows(count)}"))
     else:
-        which = "is chosen by --where" if view.where else "ended without success"
-        complain(printable(f"{batch.name}: no row {which}; {output.path} was not written"))
+        which = "is chosen by --where" if wanted.view.where else "ended without success"
+        complain(printable(f"{batch.name}: no row {which}; {output.shown} was not written"))
 
 
 def _rows(count: int) -> str:

@@ -1,0 +1,163 @@
+"""
+Outputs that may lie in S3: drafted as a file on this machine, and put there whole once all went well.
+
+Belongs here: where such an output may go, and the way from its draft to S3. Does not: files (``outputs``,
+``replacing``), what is in them, calling S3 (``service``).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, TypeAlias
+
+from batchrun.errors import DeliveryError, ServiceError, UsageError
+from batchrun.model.places import is_in_s3, split_uri, wrong_place
+from batchrun.report.outputs import Inputs, Kind, OutputFile
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from batchrun.ports.objects import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputObject:
+    """An object in S3 to be written."""
+
+    uri: str
+    kind: Kind
+    option: str  #: how another place is given: ``--results FILE``
+    again: str  #: what writes it once more, in words
+    inputs: Inputs = field(default_factory=Inputs)
+    force: bool = False  #: whether an object that is there may be replaced, unless it is an input
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return self.uri
+
+    @property
+    def place(self) -> str:
+        """Where it is, from wherever one looks."""
+        return self.uri
+
+    def check(self) -> None:
+        """
+        See that it may be written, as far as its name says; nobody is asked.
+
+        Raises:
+            UsageError: It may not; says why, and what to do.
+        """
+        if wrong := wrong_place(self.uri):
+            raise self._refused(f"cannot be written: {wrong[0]}; {wrong[1]}", ", or")
+        if (role := self.inputs.role_of_uri(self.uri)) is not None:
+            raise self._refused(f"is for something else: it is {role}, and is never replaced")
+        if why := self.kind.wrong_name(split_uri(self.uri)[1]):
+            raise self._refused(why)
+
+    def check_replaceable(self, mark: str | None) -> None:
+        """
+        See that what is there may be replaced, by what it was marked as; None where nothing is known of it.
+
+        Raises:
+            UsageError: It may not.
+        """
+        if mark is None or self.force:
+            return
+        if self.kind.is_one is None:
+            raise self._refused("is there already; give --force to replace it", ", or")
+        if mark != self.kind.what:
+            raise self._refused(
+                f"is for something else: what is there is not {self.kind.what} that batchrun wrote; "
+                "move it away",
+                ", or",
+            )
+
+    def refuse_unseen(self) -> UsageError:
+        """Say that something is there, of which nothing is known."""
+        return self._refused(
+            "is there already, and may not be looked at to see what it is: allow s3:GetObject on it", ", or"
+        )
+
+    def draft(self, folder: str) -> OutputFile:
+        """Return the file in which it is made."""
+        name = f"draft{PurePath(split_uri(self.uri)[1]).suffix}"
+        return OutputFile(path=Path(folder) / name, kind=self.kind, option=self.option, called=self.uri)
+
+    def _refused(self, why: str, then: str = ";") -> UsageError:
+        return UsageError(f"{self.uri} {why}{then} give another {self.option}")
+
+
+Destination: TypeAlias = OutputFile | OutputObject
+
+
+def output_at(
+    place: str, kind: Kind, *, option: str, again: str, inputs: Inputs, force: bool = False
+) -> Destination:
+    """
+    Return the output at a path or a place in S3.
+
+    Args:
+        place: Where people want it.
+        kind: What it is.
+        option: How another place is given.
+        again: What writes it once more where S3 does not take it, in words.
+        inputs: What it must never replace.
+        force: Whether what is there may be replaced.
+
+    Raises:
+        UsageError: It may not be written there.
+    """
+    made: Destination = (
+        OutputObject(uri=place, kind=kind, option=option, again=again, inputs=inputs, force=force)
+        if is_in_s3(place)
+        else OutputFile(path=Path(place), kind=kind, option=option, inputs=inputs, force=force)
+    )
+    made.check()
+    return made
+
+
+async def look(output: Destination, store: Store) -> None:
+    """
+    See before the work begins that what is there may be replaced; where S3 cannot say, it is found out later.
+
+    Raises:
+        UsageError: It may not.
+    """
+    if isinstance(output, OutputObject) and not output.force:
+        with suppress(ServiceError):
+            output.check_replaceable(await store.mark(output.uri))
+
+
+@asynccontextmanager
+async def delivered(output: Destination, store: Store) -> AsyncIterator[OutputFile]:
+    """
+    Give the file to write, which goes to where *output* is when all went well, and only if it was written.
+
+    Raises:
+        UsageError: It may not go there.
+        DeliveryError: S3 does not take it; what is there is as it was.
+    """
+    output.check()
+    if isinstance(output, OutputFile):
+        yield output
+        return
+    with tempfile.TemporaryDirectory(prefix="batchrun-") as folder:
+        draft = output.draft(folder)
+        yield draft
+        if draft.path.exists():
+            try:
+                await _put(output, draft.path, store)
+            except ServiceError as error:
+                raise DeliveryError(output.uri, str(error), again=output.again) from error
+
+
+async def _put(output: OutputObject, draft: Path, store: Store) -> None:
+    mark = None if output.force else await store.mark(output.uri)
+    output.check_replaceable(mark)
+    replaces = output.force or mark is not None
+    if not await store.put(output.uri, draft, mark=output.kind.what, replaces=replaces):
+        raise output.refuse_unseen()

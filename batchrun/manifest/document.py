@@ -108,18 +108,19 @@ class Document:
     def _list(self, parts: Iterator[Part], files: LineFiles) -> Iterator[Record]:
         """Give the rows of a document that is a list."""
         if self._source.sheet and self._format is Format.JSON:
-            return files.of_list(lambda problems: self._records(self._parts(), problems))
-        records = self._records(parts, self._problems)
+            self._stream.seek(0)
+            return files.of_list(self._stream)
+        records = self._records(parts)
         if self._format is Format.JSON:
             return files.listed(records)
         files.refuse_options()
         return records
 
-    def _records(self, parts: Iterator[Part], problems: Problems) -> Iterator[Record]:
+    def _records(self, parts: Iterator[Part]) -> Iterator[Record]:
         for part in parts:
             if part.wrong:
-                problems.extend(part.wrong)
-            elif record := self._record(part, problems):
+                self._problems.extend(part.wrong)
+            elif record := self._record(part):
                 yield record
 
     def _manifest(self, parts: Iterator[Part], files: LineFiles) -> Iterator[Record]:
@@ -138,7 +139,7 @@ class Document:
                 sheet.take(part)
             elif part.is_element:
                 has_rows = True
-                if record := self._record(part, self._problems):
+                if record := self._record(part):
                     yield record
             elif part.key == ("runs",) and (name := as_text(part.value)):
                 has_rows = True
@@ -183,14 +184,14 @@ class Document:
         is_ours = part.key[0] == "defaults"
         return record if is_ours else native.translated(record, self._model.fields, self._problems)
 
-    def _record(self, part: Part, problems: Problems) -> Record | None:
+    def _record(self, part: Part) -> Record | None:
         if not isinstance(part.value, dict):
             cure = "write a table with id and StartRun fields"
-            problems.add(part.place, f"{shown(part.value)} is no row", cure)
+            self._problems.add(part.place, f"{shown(part.value)} is no row", cure)
             return None
         record = Record(fields=part.value, place=part.place, places=part.places)
         if native.is_native(record):
-            return native.translated(record, self._model.fields, problems)
+            return native.translated(record, self._model.fields, self._problems)
         return record
 
     def _check(self, part: Part) -> None:

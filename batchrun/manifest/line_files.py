@@ -17,7 +17,6 @@ from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.sheets.options import NOTHING, laid_over
 from batchrun.manifest.source import FILES_ALONE, STDIN, Beyond, Format, format_to_read, name_of, opened
 from batchrun.manifest.tables import reading
-from batchrun.manifest.tables.json_lines import table_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from batchrun.manifest.sheets.records import Sheets
     from batchrun.manifest.sheets.wanted import Wanted
     from batchrun.manifest.source import Source
-    from batchrun.manifest.tables.json_lines import Records
     from batchrun.manifest.tables.table import Asked
     from batchrun.manifest.warned.looking import Looking
 
@@ -81,12 +79,10 @@ class LineFiles:
         unasked = Unasked(source=self._source, is_beside=is_beside)
         return recognised.rows(records, unasked, self._model, self._problems)
 
-    def of_list(self, records: Records) -> Iterator[Record]:
+    def of_list(self, stream: BinaryIO) -> Iterator[Record]:
         """Give the runs of a list of JSON that options make a sheet."""
-        self._has_sheet = True
         wanted = laid_over(NOTHING, self._source.sheet, self._problems)
-        table = table_in(records, self._source.shown, self._source.asked, self._problems)
-        return self._sheets.records(table, wanted)
+        return self._of_sheet(stream, self._source.shown, Format.JSON, self._source.asked, wanted)
 
     def beside(self, name: str, place: Place) -> Iterator[Record]:
         """
@@ -162,6 +158,7 @@ class LineFiles:
 
 def _form(name: str, place: Place, field: str) -> Format:
     form = format_to_read(name)
-    if not is_line_format(form):
+    is_list = form is Format.JSON and field == "sheet"
+    if not (is_list or is_line_format(form)):
         raise unreadable(place, f"{shown(name)} is not of a kind that {field} can name", CURE, field=field)
     return form

@@ -35,6 +35,8 @@ MANIFEST: Final = Layout(
 )
 #: One table: whatever its names are, each value is a whole.
 TABLE: Final = Layout(opened=frozenset({()}), streamed=frozenset())
+#: One list of such.
+LIST: Final = Layout(opened=frozenset(), streamed=frozenset({()}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

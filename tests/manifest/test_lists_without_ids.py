@@ -83,6 +83,31 @@ def test_rows_under_runs_need_an_id_as_ever(problems_of):
     assert problems_of(text, ".json")[0].message == "the row has no id"
 
 
+def test_a_manifest_may_name_a_list_as_its_sheet(tmp_path, load_text):
+    (tmp_path / "rows.json").write_text(as_text(INPUTS, ".json"))
+    each = '{id: "{P.base_name}", parameters: {n: "{P.cushion:int}", beds: "{P.beds:json}"}}'
+    found = load_text(f"sheet: rows.json\neach: {each}\n", ".yaml")
+    assert [spec.id for spec in found] == ["HG002", "HG003"]
+    assert json.loads(found[0].request)["parameters"] == {"n": 1500, "beds": ["s3://lab/b.bed"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a": 1}', "a table where a sheet should be a list"),
+        ("7", "'7' where a sheet should be a list"),
+        ("[1]", "there are no rows"),
+        ('[{"a": "x"}, 1]', "'1' is no row"),
+        ("[]", "where a sheet should be a list"),
+    ],
+)
+def test_what_is_no_list_of_tables_is_no_sheet(tmp_path, problems_of, text: str, said: str):
+    (tmp_path / "rows.json").write_text(text)
+    (problem,) = problems_of('sheet: rows.json\neach: {id: "{a}"}\n', ".yaml")
+    assert problem.source.endswith("rows.json")
+    assert said in problem.message
+
+
 def test_a_list_in_yaml_is_no_sheet(problems_of):
     (problem,) = problems_of("- {a: 1}\n", ".yaml", sheet=SheetOptions(id="a"))
     assert "are for a sheet, and this is none" in problem.message

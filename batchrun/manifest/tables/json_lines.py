@@ -10,16 +10,17 @@ They are read twice, since the last of them may have a name that no other has.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest import json_lines, limits
+from batchrun.manifest import json_lines, json_list, limits
 from batchrun.manifest.problems import Place, Problems, unreadable
+from batchrun.manifest.source import Format
 from batchrun.manifest.strict_json import encoded
 from batchrun.manifest.tables.table import Row, Table, Value, has_text
 from batchrun.manifest.text_input import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
     from batchrun.manifest.problems import Record
@@ -27,36 +28,23 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
 
-#: Gives the records from the first, as often as it is called; what cannot be read becomes a problem.
-Records: TypeAlias = "Callable[[Problems], Iterator[Record]]"
+_READERS: Final = {Format.JSONL: json_lines.records, Format.JSON: json_list.records}
 
 
 @contextlib.contextmanager
-def table(stream: BinaryIO, source: str, asked: Asked, problems: Problems) -> Iterator[Table]:
+def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: Problems) -> Iterator[Table]:
     """
     Find the names of all rows, in the order in which they come, and give the table for as long as it is read.
 
     Raises:
         ManifestError: There are none, or reading cannot go on.
     """
+    records = _READERS[form]
     with contextlib.closing(kept(stream, source)) as copy:
-
-        def records(taking: Problems) -> Iterator[Record]:
-            copy.seek(0)
-            return json_lines.records(copy, source, taking)
-
-        yield table_in(records, source, asked, problems)
-
-
-def table_in(records: Records, source: str, asked: Asked, problems: Problems) -> Table:
-    """
-    Do as :func:`table` does with records that can be read twice.
-
-    Raises:
-        ManifestError: They have no names, or reading cannot go on.
-    """
-    header = _header(records(Problems()), source, asked)
-    return Table(source=source, line=1, header=header, rows=_rows(records(problems), header), has_values=True)
+        header = _header(records(copy, source, Problems()), source, asked)
+        copy.seek(0)
+        rows = _rows(records(copy, source, problems), header)
+        yield Table(source=source, line=1, header=header, rows=rows, has_values=True)
 
 
 def table_of(records: Sequence[Record]) -> Table:
@@ -75,7 +63,9 @@ def _header(records: Iterator[Record], source: str, asked: Asked) -> tuple[str, 
             message = f"the rows have more than {limits.COLUMNS} names"
             raise unreadable(record.place, message, f"use at most {limits.COLUMNS}")
     if not names:
-        raise unreadable(Place(source=source, line=1), "there are no rows", "write a table on each line")
+        raise unreadable(
+            Place(source=source, line=1), "there are no rows", "write a table of names for each row"
+        )
     return tuple(names)
 
 

@@ -44,7 +44,7 @@ def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: P
     Args:
         stream: Its bytes.
         source: What messages call it.
-        form: One of which :func:`is_table` is true, or JSON Lines.
+        form: One of which :func:`is_table` is true, JSON Lines, or JSON, which is a list then.
         asked: What the user said of it.
         problems: Take what is wrong with single rows.
 
@@ -58,12 +58,12 @@ def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: P
             yield found
         return
     stream = in_utf8(stream, source, asked)
-    if form is not Format.JSONL:
+    if is_table(form):
         found = delimited.table(stream, source, _DELIMITERS[form], asked, problems)
         _refuse_worksheet(found, form, asked)
         yield found
         return
-    with json_lines.table(stream, source, asked, problems) as found:
+    with json_lines.table(stream, source, form, asked, problems) as found:
         _refuse_worksheet(found, form, asked)
         yield found
 

@@ -2,13 +2,20 @@
 AWS's own description of its services: botocore's, and what AWS_DATA_PATH or ~/.aws/models lays over it.
 
 Rows are held against it, and calls are made by it: both take it from here, so that no request passes the one
-and breaks the other. Belongs here: finding it. Does not: what it says (``manifest``), clients (``service``).
+and breaks the other. Belongs here: finding and reading it. Does not: what it says (``manifest``), clients
+(``service``).
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from batchrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _DATA_PATH: Final = "AWS_DATA_PATH"
 
@@ -21,8 +28,42 @@ def loader() -> Any:
     return create_loader(os.environ.get(_DATA_PATH) or None)
 
 
-def healthomics() -> Any:
-    """Read the model of HealthOmics."""
+def input_of(operation: str) -> Any:
+    """
+    Return the shape of what an operation of HealthOmics takes.
+
+    Raises:
+        UsageError: What is laid over botocore's model is none.
+    """
+    with _read():
+        return _healthomics().operation_model(operation).input_shape
+
+
+def members_of(shape: str) -> frozenset[str]:
+    """
+    Name the members of a structure of HealthOmics.
+
+    Raises:
+        UsageError: What is laid over botocore's model is none.
+    """
+    with _read():
+        return frozenset(_healthomics().shape_for(shape).members)
+
+
+def _healthomics() -> Any:
     from botocore.model import ServiceModel  # noqa: PLC0415 (as above)
 
     return ServiceModel(loader().load_service_model("omics", "service-2"), "omics")
+
+
+@contextmanager
+def _read() -> Iterator[None]:
+    """Explain a model that is none: it may be anything, and break anywhere."""
+    try:
+        yield
+    except Exception as error:
+        place = os.environ.get(_DATA_PATH) or "~/.aws/models"
+        raise UsageError(
+            f"the model of HealthOmics cannot be read: {error}; see what lies in {place} ({_DATA_PATH}), or "
+            "do without it"
+        ) from error

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from batchrun.manifest.patterns import matcher
 from batchrun.manifest.problems import instead, printable, shown
 from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved
-from batchrun.service_model import healthomics
+from batchrun.service_model import input_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -94,7 +94,7 @@ class RequestModel:
 
 def start_run_shape() -> Any:
     """Read StartRun's input from the model that is installed."""
-    return healthomics().operation_model("StartRun").input_shape
+    return input_of("StartRun")
 
 
 def compiled(shape: Any) -> RequestModel:

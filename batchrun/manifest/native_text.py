@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.errors import ManifestError
 from batchrun.manifest.problems import Problems, shown
 from batchrun.manifest.written_rows import as_written, json_text, unsayable
-from batchrun.service_model import healthomics
+from batchrun.service_model import members_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,10 +92,9 @@ def _said(value: Json) -> str:
 @functools.cache
 def _members() -> tuple[frozenset[str], frozenset[str]]:
     """Give the fields, in StartRun's words, of a row and of the defaults, as botocore has them."""
-    service = healthomics()
     ours = {native: name for name, native in _RENAMED.items()}
     rows, defaults = (
-        frozenset(ours.get(name, name) for name in service.shape_for(shape).members)
+        frozenset(ours.get(name, name) for name in members_of(shape))
         for shape in ("InlineSetting", "DefaultRunSetting")
     )
     return rows, defaults

@@ -180,6 +180,21 @@ def test_what_is_in_a_file_is_not_held_against_the_template(shell: Shell, models
     assert "(id b): parameters.reference: x: the workflow requires it" in problem
 
 
+@pytest.mark.parametrize(
+    "content", ["no JSON", "{}", "[]", '{"operations": {}, "shapes": {}, "metadata": {}}']
+)
+def test_a_model_that_is_none_is_told_as_that(shell: Shell, models, content):
+    (place,) = shell.folder.rglob("service-2.json")
+    place.write_text(content)
+    shell.write("m.yaml", f"{HEAD}runs:\n- {{id: a}}\n")
+    done = shell.run("check", "m.yaml", **models)
+    assert done.returncode == 2
+    assert "the model of HealthOmics cannot be read" in done.stderr
+    assert models["AWS_DATA_PATH"] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert shell.run("check", "m.yaml", AWS_DATA_PATH=str(shell.folder / "nowhere")).returncode == 0
+
+
 def test_a_signed_address_in_a_manifest_is_not_repeated(shell: Shell, models):
     signed = f"https://lab.s3.amazonaws.com/p?{SIGNED}=sesame"
     shell.write("m.yaml", f"{HEAD}runs:\n- {{id: a, parametersUri: '{signed}', priority: '{signed}'}}\n")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import instead, printable, shown
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
     from batchrun.ports.workflows import Template, Workflow
 
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
-#: Rows that are named one by one; where more have the same problem, the first stands for all.
-_NAMED: Final = 3
-#: Different problems that are kept; more of them are counted.
-_KINDS: Final = 500
 
 _Finding = tuple[str, str, str]  #: field, message, cure
 
@@ -45,38 +40,11 @@ def workflow_key(request: Mapping[str, Json]) -> WorkflowKey | None:
     )
 
 
-@dataclass(slots=True)
-class Findings:
-    """What was found, and in which rows: a mistake that all rows share is one problem, not thousands."""
-
-    _rows: dict[_Finding, list[tuple[int, str]]] = field(default_factory=dict)
-    _counts: dict[_Finding, int] = field(default_factory=dict)
-    _untold: int = 0
-
-    def add(self, position: int, row: str, finding: _Finding) -> None:
-        """Take down a finding in the row at *position*."""
-        if finding not in self._rows and len(self._rows) >= _KINDS:
-            self._untold += 1
-            return
-        self._counts[finding] = self._counts.get(finding, 0) + 1
-        rows = self._rows.setdefault(finding, [])
-        if len(rows) < _NAMED:
-            rows.append((position, row))
-
-    def tell(self, problems: Problems, places: RowPlaces) -> None:
-        """Make problems of the findings, in the order of the rows."""
-        told: list[tuple[int, str, _Finding, int]] = []
-        for finding, rows in self._rows.items():
-            others = self._counts[finding] - 1 if self._counts[finding] > _NAMED else 0
-            told += [(position, row, finding, others) for position, row in (rows[:1] if others else rows)]
-        for position, row, (name, message, cure), others in sorted(told, key=lambda one: one[0]):
-            also = f" (and {others} more rows)" if others else ""
-            problems.add(places.place(position), message + also, cure, row=row, field=name)
-        problems.total += self._untold
-
-
 def check_rows(
-    specs: Iterator[Spec], workflows: Mapping[WorkflowKey, Workflow | None], findings: Findings
+    specs: Iterator[Spec],
+    workflows: Mapping[WorkflowKey, Workflow | None],
+    places: RowPlaces,
+    problems: Problems,
 ) -> None:
     """
     Hold each spec against its workflow.
@@ -85,12 +53,13 @@ def check_rows(
         specs: The specs.
         workflows: What the service said: None where there is no such workflow; those that could not be asked
             for are left out.
-        findings: Takes what is wrong.
+        places: Where each row stands.
+        problems: Takes what is wrong.
     """
     for spec in specs:
         request: dict[str, Json] = json.loads(spec.request)
-        for finding in _row_findings(request, workflows):
-            findings.add(spec.position, spec.id, finding)
+        for name, message, cure in _row_findings(request, workflows):
+            problems.add(places.place(spec.position), message, cure, row=spec.id, field=name)
 
 
 def _row_findings(

@@ -165,7 +165,7 @@ def test_check_online_finds_everything_at_once(shell: Shell, elsewhere):
     told = [json.loads(line) for line in done.stdout.splitlines()]
     problems = [one for one in told if one["message_type"] == "problem"]
     assert [(one["line"], one["row"], one["field"], one["message"]) for one in problems] == [
-        (2, "a", "parameters.reference: x", "the workflow requires it (and 3 more rows)"),
+        (2, "a", "parameters.reference: x", "the workflow requires it"),
         (3, "b", "roleArn", "'arn:aws:iam::1:role/x' is no role"),
         (3, "b", "parameters.thread", "the workflow has no such parameter"),
         (4, "c", "workflowId", "there is no PRIVATE workflow 1234567 version v3"),
@@ -173,6 +173,7 @@ def test_check_online_finds_everything_at_once(shell: Shell, elsewhere):
         (6, "e", "workflowId", "the READY2RUN workflow 9 is FAILED"),
     ]
     assert all(one["cure"] for one in problems)
+    assert (problems[0]["count"], problems[0]["also"]) == (4, [3, 7, 8])
     with urllib.request.urlopen(f"{simulator.url}/_simulator/state", timeout=10) as answer:
         calls = json.load(answer)["calls"]
     assert calls["GetWorkflow"]["calls"] == 2

@@ -13,7 +13,7 @@ from batchrun.errors import ManifestError
 from batchrun.manifest import Format
 from batchrun.manifest.places import RowPlaces
 from batchrun.manifest.problems import Place, Problems, Record
-from batchrun.manifest.template_check import Findings, check_rows, workflow_key
+from batchrun.manifest.template_check import check_rows, workflow_key
 from batchrun.manifest.template_table import template_table
 from batchrun.manifest.template_text import template_text
 from batchrun.model.spec import Spec, canonical
@@ -76,18 +76,21 @@ def test_a_name_that_no_column_can_have_is_refused():
 
 def found(found_workflow: Workflow | None, *requests, asked: bool = True) -> list[str]:
     key = WorkflowKey(id="1")
-    places, findings, problems = RowPlaces(), Findings(), Problems()
+    places, problems = RowPlaces(), Problems()
     specs = [
         Spec(id=f"r{n}", position=n, request=canonical({**REQUEST, **one})) for n, one in enumerate(requests)
     ]
     records = (Record(fields={}, place=Place(source="m", line=n + 2), places={}) for n in range(len(specs)))
     assert len(list(places.noted(records))) == len(specs)
-    check_rows(iter(specs), {key: found_workflow} if asked else {}, findings)
-    findings.tell(problems, places)
+    check_rows(iter(specs), {key: found_workflow} if asked else {}, places, problems)
     try:
         problems.raise_any()
     except ManifestError as error:
-        return [f"{one.line} {one.row} {one.field}: {one.message}" for one in error.problems]
+        counts = (f" x{one.count}" if one.count > 1 else "" for one in error.problems)
+        return [
+            f"{one.line} {one.row} {one.field}: {one.message}{count}"
+            for one, count in zip(error.problems, counts, strict=True)
+        ]
     return []
 
 
@@ -117,7 +120,7 @@ def test_bad_rows():
 
 def test_what_all_rows_lack_is_one_problem():
     assert found(workflow(), *[{"parameters": {"reads": 1}}] * 1000) == [
-        "2 r0 parameters.reference: the workflow requires it (and 999 more rows)"
+        "2 r0 parameters.reference: the workflow requires it x1000"
     ]
 
 

@@ -55,7 +55,8 @@ def check(**options: Any) -> None:
 
     With --online the service is asked too, once for each workflow: is it ACTIVE, which parameters does it
     require, which does it not know; how many runs are active, and what the quotas are. What you may not ask
-    for is a warning.
+    for is a warning. With --inputs each place in S3 that rows name is looked at, once; should S3 or the login
+    be lost meanwhile, the command says what it saw, and exits with 5.
     """
     from batchrun.cli.launching.manifests import loaded, source  # noqa: PLC0415 (loads botocore)
     from batchrun.manifest.places import RowPlaces  # noqa: PLC0415

@@ -21,7 +21,7 @@ from batchrun.cli.verbs.input_check import Means, look_for_inputs
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError
 from batchrun.manifest.problems import Problems
-from batchrun.manifest.template_check import Findings, check_rows, workflow_key
+from batchrun.manifest.template_check import check_rows, workflow_key
 from batchrun.model.pace import UNLIMITED
 from batchrun.model.quotas import CODES, Quotas, storage_types
 from batchrun.service.client import connect
@@ -74,16 +74,15 @@ async def examine(manifest: Manifest, places: RowPlaces, questions: Questions) -
         ServiceError: The service cannot be asked.
     """
     configure(verbosity=-1, as_json=False)
-    answers, findings = Answers(), Findings()
+    answers = Answers()
     jitter = random.Random()  # noqa: S311 (no secret)
     target, clock = questions.target, SystemClock()
     connection = connect(target, rate=UNLIMITED, read_rate=questions.read_rate, clock=clock, rng=jitter)
     async with connection as service:
         keys = {key for spec in manifest.specs() if (key := workflow_key(json.loads(spec.request)))}
         workflows = await _workflows(service, keys, answers)
-        check_rows(manifest.specs(), workflows, findings)
+        check_rows(manifest.specs(), workflows, places, answers.problems)
         await _head_room(service, manifest, answers)
-    findings.tell(answers.problems, places)
     if questions.inputs:
         with drawn(is_shown=questions.draws) as told:
             means = Means(login=service.login, rate=questions.read_rate, clock=clock, rng=jitter, told=told)

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
-from batchrun.manifest.columns import TYPES
+from batchrun.manifest.columns import TEXT, TYPES
 from batchrun.manifest.model_check import Kind
 from batchrun.manifest.rules import start_run
+from batchrun.manifest.warned.untyped import looks_typed
 from batchrun.manifest.written_rows import as_written, json_text, unsayable
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from batchrun.manifest.written_rows import Row, Rows
     from batchrun.model.spec import Json
 
-_TEXT: Final = "text"
+_TEXT: Final = TEXT
+_DOUBTFUL: Final = "doubtful"  #: text that looks like something else
 _TABLES: Final = frozenset({Kind.TABLE, Kind.TEXTS})
 #: Entries of one table that get columns of their own; more of them are easier to read as JSON.
 _MOST_ENTRIES: Final = 300
@@ -151,7 +153,7 @@ def is_heading(key: str) -> bool:
 
 def _is_plain_text(key: str, value: Json) -> bool:
     # The text after a tag's last colon would be taken for a type.
-    return _type(value) == _TEXT and not (":" in key and key.rpartition(":")[2] in TYPES)
+    return _type(value) in {_TEXT, _DOUBTFUL} and not (":" in key and key.rpartition(":")[2] in TYPES)
 
 
 def _type(value: Json) -> str:
@@ -163,7 +165,7 @@ def _type(value: Json) -> str:
         case float():
             return "float"
         case str() if value and _CONTROL.isdisjoint(value):
-            return _TEXT
+            return _DOUBTFUL if looks_typed(value) else _TEXT
         case _:
             return "json"
 
@@ -177,8 +179,9 @@ def _columns_of(name: str, facts: _Seen) -> list[_Column]:
 
 
 def _entry(name: str, key: str, types: set[str], kind: Kind) -> _Column:
-    (type_,) = types if len(types) == 1 else ("json",)
+    is_text, is_plain = types <= {_TEXT, _DOUBTFUL}, types != {_DOUBTFUL}
+    (type_,) = {_TEXT} if is_text else types if len(types) == 1 else {"json"}
     if type_ == _TEXT and kind is Kind.TABLE and ":" in key:
         type_ = "json"  # so that the name's own colon is not taken for a type's
-    suffix = "" if type_ == _TEXT else f":{type_}"
+    suffix = "" if type_ == _TEXT and (is_plain or kind is not Kind.TABLE) else f":{type_}"
     return _Column(header=f"{name}.{key}{suffix}", field=name, key=key, as_json=type_ == "json")

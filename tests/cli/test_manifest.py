@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 import yaml
 
-from batchrun.simulator import Limit, parse_faults
+from batchrun.simulator import Limit, Workflow, parse_faults
 from tests.cli.conftest import ROOT, Shell
 
 PATTERN = r"(?P<id>.+)_(?P<read>R[12])\.fastq\.gz"
@@ -146,7 +146,7 @@ def test_init_of_a_version_of_which_all_is_optional(shell: Shell, elsewhere):
 
 
 MANIFEST = f"""\
-id,workflowId,workflowType,workflowVersionName,roleArn,outputUri,parameters.reads,parameters.thread
+id,workflowId,workflowType,workflowVersionName,roleArn,outputUri,parameters.reads,parameters.thread:int
 a,1234567,,,{ROLE},s3://lab/x/,s3://lab/r,
 b,1234567,,,arn:aws:iam::1:role/x,s3://lab/x/,s3://lab/r,4
 c,1234567,,v3,{ROLE},s3://lab/x/,s3://lab/r,
@@ -179,6 +179,22 @@ def test_check_online_finds_everything_at_once(shell: Shell, elsewhere):
     assert calls["GetWorkflow"]["calls"] == 2
     assert calls["GetWorkflowVersion"]["calls"] == 2
     assert "StartRun" not in calls
+
+
+def test_check_online_knows_engines_that_ignore_a_version(shell: Shell, elsewhere):
+    workflows = (Workflow(id="1234567", engine="WDL"),)
+    url = elsewhere.healthomics(workflows=workflows).url
+    head = "id,workflowId,roleArn,outputUri,engineSettings.engineVersion\n"
+    shell.write("m.csv", f"{head}a,1234567,{ROLE},s3://lab/x/,25.10\n")
+    assert shell.run("check", "m.csv").stderr == ""
+    asked = ("check", "m.csv", "--online", "--endpoint-url", url)
+    done = shell.run(*asked)
+    assert done.returncode == 0
+    assert "warning: m.csv:2 (id a): engineSettings.engineVersion: '25.10' is ignored" in done.stderr
+    strict = shell.run(*asked, "--strict", "--json")
+    assert strict.returncode == 2
+    assert json.loads(strict.stdout)["kind"] == "engine_version"
+    assert "1 warning, taken for errors (--strict)" in strict.stderr
 
 
 def good(shell: Shell, *reads: str) -> None:

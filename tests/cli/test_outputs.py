@@ -17,7 +17,7 @@ from tests.cli.conftest import BATCHRUN, DEFAULTS, Shell
 from tests.cli.ledgers import make
 
 BY_LETTER = ["--pattern", "(?P<id>.)"]
-ROWS = "id,parameters.sample\na,1\nb,2\n"
+ROWS = "id,parameters.sample\na,x1\nb,x2\n"
 DOCUMENT = "batch: cohort\ndefaults:\n{}runs: rows.csv\n".format(textwrap.indent(DEFAULTS, "  "))
 SHEET = DOCUMENT.replace("runs: rows.csv", 'sheet: sheet.csv\neach: {id: "{sample}"}')
 

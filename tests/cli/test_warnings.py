@@ -163,6 +163,26 @@ def test_convert_tells_them_too(shell: Shell, sheet: list[str]):
     assert not (shell.folder / "p.jsonl").exists()
 
 
+def test_what_convert_writes_is_sound(shell: Shell):
+    parameters = {"a": "16", "b": "true", "c": "[1]", "d": "auto", "e": "0042", "f": 16}
+    row = {"id": "S1", "parameters": parameters, "tags": {"lane": "16"}}
+    shell.write("m.json", json.dumps([row]))
+    shell.write("lab.yaml", DEFAULTS)
+    for name in ("m.csv", "m.tsv"):
+        assert (
+            shell.run("manifest", "convert", "m.json", "--defaults", "lab.yaml", "-o", name).returncode == 0
+        )
+        done = shell.run("manifest", "convert", name, "--strict", "-o", "-", "--to", "jsonl")
+        assert (done.returncode, "warning" in done.stderr) == (0, False)
+        assert json.loads(done.stdout)["parameters"] == parameters
+    header = (shell.folder / "m.csv").read_text().splitlines()[0]
+    assert (
+        "parameters.a:text,parameters.b:text,parameters.c:text,parameters.d,parameters.e,parameters.f:int,"
+        in header
+    )
+    assert header.endswith(",tags.lane")
+
+
 def test_a_folders_manifests_are_looked_at_each(shell: Shell):
     shell.write("lab.yaml", DEFAULTS)
     for name in ("a", "b"):

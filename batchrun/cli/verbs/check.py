@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from batchrun.cli.verbs.online_check import Answers
     from batchrun.manifest import Manifest
     from batchrun.manifest.places import RowPlaces
+    from batchrun.manifest.warned.found import Warnings
 
 
 @click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help iam'.")
@@ -111,7 +112,21 @@ def _asked(manifest: Manifest, places: RowPlaces, options: dict[str, Any]) -> An
     if answers.inputs is not None:
         _tell_inputs(manifest, answers.inputs, as_json=options["as_json"])
     _raise_any(answers, as_json=options["as_json"])
+    _tell_engines(answers.engines, options)
     return answers
+
+
+def _tell_engines(found: Warnings, options: dict[str, Any]) -> None:
+    """Tell what the rows' workflows make doubtful, or raise it, as of the rows alone."""
+    from batchrun.cli.launching.manifests import emit_problems, tell_warnings  # noqa: PLC0415
+
+    if not (options["strict"] and found.total):
+        tell_warnings(found.told, found.total, as_json=options["as_json"], quiet=options["quiet"])
+        return
+    error = ManifestError(found.told, found.total)
+    if options["as_json"]:
+        emit_problems(error)
+    raise error
 
 
 def _tell_inputs(manifest: Manifest, inputs: Inputs, *, as_json: bool) -> None:

@@ -22,6 +22,8 @@ from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError
 from batchrun.manifest.problems import Problems
 from batchrun.manifest.template_check import check_rows, workflow_key
+from batchrun.manifest.warned.engine import held_against
+from batchrun.manifest.warned.found import Warnings
 from batchrun.model.pace import UNLIMITED
 from batchrun.model.quotas import CODES, Quotas, storage_types
 from batchrun.service.client import connect
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 #: Runs that are counted one by one; more are "at least so many".
 _COUNTED: Final = 1000
 _AT_ONCE: Final = 8
+_NO_WARNINGS: Final = Warnings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class Answers:
     at_once: Mapping[str, int] = field(default_factory=dict)  #: runs that may be active, by storage type
     active: int | None = None  #: runs that have not ended; None where that may not be read
     warnings: list[str] = field(default_factory=list)
+    engines: Warnings = _NO_WARNINGS  #: of what the rows say of their workflows' engine
     problems: Problems = field(default_factory=Problems)
 
 
@@ -82,6 +86,8 @@ async def examine(manifest: Manifest, places: RowPlaces, questions: Questions) -
         keys = {key for spec in manifest.specs() if (key := workflow_key(json.loads(spec.request)))}
         workflows = await _workflows(service, keys, answers)
         check_rows(manifest.specs(), workflows, places, answers.problems)
+        today = clock.utcnow().date()
+        answers.engines = held_against(manifest.specs(), workflows, places, today)
         await _head_room(service, manifest, answers)
     if questions.inputs:
         with drawn(is_shown=questions.draws) as told:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from batchrun.manifest.sheets.wanted import SheetOptions
     from batchrun.model.spec import Json
 
-_JSON: Final = ":json"
+#: What follows a name whose text is JSON.
+JSON: Final = ":json"
 _PARAMETERS: Final = "parameters"
 
 #: What is wanted of a sheet of which nothing is said.
@@ -59,7 +60,7 @@ def _parameters(options: SheetOptions, problems: Problems) -> Iterator[tuple[str
     for option in options.parameters:
         head, equals, text = option.partition("=")
         place = Place(source=f"--parameter {printable(head)}")
-        name = head.removesuffix(_JSON)
+        name = head.removesuffix(JSON)
         if not (equals and name):
             problems.add(place, "there is no value", "write --parameter NAME=TEXT, with columns in braces")
         elif name == head:

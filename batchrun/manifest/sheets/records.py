@@ -20,6 +20,7 @@ from batchrun.manifest.sheets.own_sheets import delimiter_for, wrong_sheet_place
 from batchrun.manifest.sheets.template import compiled
 from batchrun.manifest.sheets.text import Cell
 from batchrun.manifest.warned import sheet_columns
+from batchrun.manifest.warned.wishes import look_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,7 +70,7 @@ class Sheets:
         own = self._own(template, wanted)
         if own is None:
             return
-        self._looking.shared(wanted.each)
+        look_at(wanted, self._looking)
         look = self._looking.table(table, sheet_columns.uses(template, table.header))
         maker = _Maker(table, template, own, self._own_sheets, self._problems, look)
         for rows in grouped(table, template.group, self._problems):

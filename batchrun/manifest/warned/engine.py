@@ -8,10 +8,26 @@ Without a version a run takes 23.10, and 22.04 where the workflow is DSL 1.
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from batchrun.manifest.problems import printable
+from batchrun.manifest.template_check import workflow_key
+from batchrun.manifest.warned.columns import Column
+from batchrun.manifest.warned.found import Found
 from batchrun.manifest.warned.kinds import Doubt, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from batchrun.manifest.places import RowPlaces
+    from batchrun.manifest.warned.found import Warnings
+    from batchrun.model.spec import Json, Spec
+    from batchrun.ports.workflows import Workflow, WorkflowKey
+
+FIELD: Final = "engineSettings.engineVersion"
+_NEXTFLOW: Final = "NEXTFLOW"
 
 #: Each version by the day on which it is retired.
 RETIRED: Final = {"22.04": date(2026, 11, 30), "23.10": date(2027, 11, 30)}
@@ -34,3 +50,43 @@ def retired(version: str, today: date) -> Doubt | None:
     newest = [other for other, its_day in RETIRED.items() if its_day > day and today < its_day - _NOTICE]
     cure = f"move the workflow to {newest[-1]} or newer" if newest else "move the workflow to a newer version"
     return Doubt(kind=Kind.ENGINE_VERSION, says=says, cure=cure)
+
+
+def held_against(
+    specs: Iterable[Spec],
+    workflows: Mapping[WorkflowKey, Workflow | None],
+    places: RowPlaces,
+    today: date,
+) -> Warnings:
+    """
+    Warn of what rows say of the engine, and of what they leave unsaid, as far as their workflows are known.
+
+    Args:
+        specs: The specs.
+        workflows: What the service said of them.
+        places: Where the rows stand.
+        today: By which versions are retired.
+    """
+    found, column = Found(), Column(name=FIELD)
+    for spec in specs:
+        request: dict[str, Json] = json.loads(spec.request)
+        key = workflow_key(request)
+        workflow = None if key is None else workflows.get(key)
+        settings = request.get("engineSettings")
+        version = settings.get("engineVersion") if isinstance(settings, dict) else None
+        doubt = None if workflow is None or workflow.engine is None else _of(workflow.engine, version, today)
+        if doubt is not None:
+            text = None if version is None else str(version)
+            found.add(doubt, column, places.place(spec.position), text=text, row=spec.id)
+    return found.warnings()
+
+
+def _of(engine: str, version: Json, today: date) -> Doubt | None:
+    if engine != _NEXTFLOW:
+        cure = "leave it out"
+        says = f"is ignored: the workflow's engine is {printable(engine)}"
+        return None if version is None else Doubt(kind=Kind.ENGINE_VERSION, says=says, cure=cure)
+    if version is not None or (usual := retired(USUAL, today)) is None:
+        return None  # what is asked for was told without asking
+    says = f"is not given: the workflow takes {USUAL}, which {usual.says}"
+    return Doubt(kind=Kind.ENGINE_VERSION, says=says, cure=usual.cure)

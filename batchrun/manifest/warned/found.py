@@ -58,7 +58,15 @@ class Found:
         self._untold = 0
 
     def add(
-        self, doubt: Doubt, column: Column, place: Place, *, text: str | None, row: str | None, count: int = 1
+        self,
+        doubt: Doubt,
+        column: Column,
+        place: Place,
+        *,
+        text: str | None,
+        row: str | None,
+        count: int = 1,
+        also: Sequence[int] = (),
     ) -> None:
         """
         Take one down; with *count*, it stands for so many.
@@ -70,6 +78,7 @@ class Found:
             text: The value; None where there is none.
             row: The id of its row, if it is in one.
             count: How many there are.
+            also: The lines of those after the first.
         """
         cause = (id(column), doubt.kind, doubt.cause or doubt.says)
         same = self._same.get(cause)
@@ -79,10 +88,10 @@ class Found:
                 return
             same = self._same[cause] = _Same(doubt.holds, place.source)
         self._met += 1
+        if same.count and place.line is not None and place.source == same.source:
+            also = (place.line, *also)
         same.count += count
-        is_beside = place.line is not None and place.source == same.source
-        if is_beside and 1 < same.count <= limits.LINES:
-            same.lines.append(place.line or 0)
+        same.lines += also[: max(0, limits.LINES - 1 - len(same.lines))]
         if len(same.told) < limits.SAME:
             same.told.append((self._met, _warning(doubt, column, place, text, row)))
 

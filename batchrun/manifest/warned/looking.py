@@ -47,8 +47,9 @@ class Looking:
 
     def warnings(self) -> Warnings:
         """Return what was found, once all rows were seen."""
-        while self._types:
-            self._types.pop().tell(self.found)
+        for types in self._types:
+            types.tell(self.found)
+        self._types.clear()
         return self.found.warnings()
 
     def table(self, table: Table, uses: Sequence[Used]) -> Rows:
@@ -70,8 +71,8 @@ class Looking:
     def option(self, name: str, text: str, place: Place, cure: Cure) -> None:
         """Look at a parameter that an option gives without a type."""
         column = Column(name=name, is_parameter=True)
-        types = self.types(column, cure)
-        if not types.is_number(text, lambda: (text, place, None)) and text and (doubt := types.written(text)):
+        types = self.types(column, place.source, cure)
+        if not types.is_number(text, None, None) and text and (doubt := types.written(text)):
             self.found.add(doubt, column, place, text=text, row=None)
 
     def column(self, name: str, *, is_parameter: bool | None = None) -> Column | None:
@@ -106,9 +107,9 @@ class Looking:
             found = self._pairs[key] = mates.Pair(first, second)
         return found
 
-    def types(self, column: Column, cure: Cure) -> Types:
+    def types(self, column: Column, source: str, cure: Cure) -> Types:
         """Begin to take down which types a column's texts look like; *cure* says how to give it one."""
-        self._types.append(Types(column, cure))
+        self._types.append(Types(column, source, cure))
         return self._types[-1]
 
     def doubts(self, text: str, column: Column, *, is_cell: bool) -> Iterator[Doubt]:

@@ -78,16 +78,7 @@ class Rows:
         self._looking = looking
         self._table = table
         columns = {used.index: self._column(used) for used in uses}
-        self._texts = [
-            _Watched(
-                index=used.index,
-                column=columns[used.index],
-                types=None if used.cure is None else looking.types(columns[used.index], used.cure),
-                is_typed=used.is_typed,
-            )
-            for used in uses
-            if not used.is_json
-        ]
+        self._texts = [self._watched(used, columns[used.index]) for used in uses if not used.is_json]
         self._json = [used for used in uses if used.is_json]
         self._pairs = [
             (uses[first], uses[second], looking.pair(columns[uses[first].index], columns[uses[second].index]))
@@ -146,7 +137,7 @@ class Rows:
         """Doubt a cell that is text since nothing says otherwise; tell whether that is all about it."""
         column = types.column
         doubt = spreadsheets.long_number(text)
-        if doubt is None and types.is_number(text, lambda: (text, self._place(column, line), entry_id)):
+        if doubt is None and types.is_number(text, line, entry_id):
             return True
         if doubt := doubt or types.written(text):
             self._doubt(doubt, column, line, text, entry_id)
@@ -164,6 +155,10 @@ class Rows:
             name = self._table.header[watched.index]
             for doubt in characters.doubts(name, is_cell=True) if watched.column.is_parameter else ():
                 self._doubt(doubt, watched.column, self._table.line, name, None)
+
+    def _watched(self, used: Used, column: Column) -> _Watched:
+        untyped = None if used.cure is None else self._looking.types(column, self._table.source, used.cure)
+        return _Watched(index=used.index, column=column, types=untyped, is_typed=used.is_typed)
 
     def _column(self, used: Used) -> Column:
         return Column(

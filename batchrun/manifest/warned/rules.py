@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from batchrun.manifest.warned.kinds import Doubt
 
 _ID: Final = "id"
-_ENGINE: Final = "engineSettings.engineVersion"
 #: What is an error in an id, and told as one.
 _WRONG_IN_ID: Final = frozenset({Kind.WHITE_SPACE, Kind.INVISIBLE})
 
@@ -54,5 +53,5 @@ def _of_meaning(text: str, column: Column, today: date) -> Iterator[Doubt]:
             yield absent
     if column.is_id and (found := spreadsheets.long_number(text) or spreadsheets.date(text)):
         yield found
-    if column.name == _ENGINE and (old := engine.retired(text, today)):
+    if column.name == engine.FIELD and (old := engine.retired(text, today)):
         yield old

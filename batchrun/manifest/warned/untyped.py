@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from batchrun.manifest import limits
+from batchrun.manifest.problems import Place
 from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.warned.kinds import Doubt, Kind
 from batchrun.manifest.warned.spreadsheets import is_absent
@@ -18,13 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from batchrun.manifest.problems import Place
     from batchrun.manifest.warned.columns import Column
     from batchrun.manifest.warned.found import Found
 
     #: Says how to give a type, and what to do besides, if anything.
     Cure: TypeAlias = Callable[[str, str], str]
-    _First: TypeAlias = tuple[str, Place, str | None]  #: the cell, where it stands, and its row's id
 
 _NUMBER: Final = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
@@ -39,27 +39,26 @@ _WORDS: Final = {"int": "a number", "float": "a number", "bool": "true or false"
 class Types:
     """What the cells of one column look like."""
 
-    def __init__(self, column: Column, cure: Cure) -> None:
+    def __init__(self, column: Column, source: str, cure: Cure) -> None:
         self.column = column
+        self._source = source
         self._cure = cure
         self._counts = {"int": 0, "float": 0, "bool": 0}
         self.is_text = False
-        self._first: _First | None = None
+        self._first: tuple[str, int | None, str | None] | None = None  #: the cell, its line, its row's id
+        self._also: list[int] = []  #: the lines of the others, as far as they are kept
 
-    def is_number(self, text: str, first: Callable[[], _First]) -> bool:
-        """
-        Take a cell down; tell whether it is a number, or true or false.
-
-        Args:
-            text: The cell.
-            first: Gives what is to be told of the column, if this is the first of them.
-        """
+    def is_number(self, text: str, line: int | None, row: str | None) -> bool:
+        """Take a cell down; tell whether it is a number, or true or false."""
         type_ = None if len(text) > _LONGEST else _type(text)
         if type_ is None:
             self.is_text = self.is_text or not is_absent(text)
             return False
         self._counts[type_] += 1
-        self._first = self._first or first()
+        if self._first is None:
+            self._first = text, line, row
+        elif line is not None and len(self._also) < limits.LINES - 1:
+            self._also.append(line)
         return True
 
     def written(self, text: str) -> Doubt | None:
@@ -78,11 +77,18 @@ class Types:
         is_mixed = "bool" in present and len(present) > 1
         if self.is_text or self._first is None or is_mixed:
             return
-        text, place, row = self._first
+        text, line, row = self._first
         type_ = present[-1]
         says = f"looks like {_WORDS[type_]}, and goes out as text"
         doubt = Doubt(kind=Kind.UNTYPED, says=says, cure=self._cure(type_, ""))
-        found.add(doubt, self.column, place, text=text, row=row, count=sum(self._counts.values()))
+        place = Place(source=self._source, line=line, column=self.column.number)
+        count = sum(self._counts.values())
+        found.add(doubt, self.column, place, text=text, row=row, count=count, also=self._also)
+
+
+def looks_typed(text: str) -> bool:
+    """Tell whether a text that is not empty would be doubted where no type is given."""
+    return (_type(text) or _written(text)) is not None
 
 
 def _type(text: str) -> str | None:

@@ -33,7 +33,7 @@ _WEB: Final = re.compile(
 _URI: Final = re.compile(r"(?!(?:arn|urn):)([A-Za-z][A-Za-z0-9+.-]{1,20}):/+\S")
 _WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]\S|\\\\[^\\\s]+\\\S")
 _PATH: Final = re.compile(r"/[^/\s]+/+[^/\s]|~[^/\s]*/\S|\.\.?/\S|file:/", re.IGNORECASE)
-_OWN: Final = ("/mnt/workflow/", "/opt/", "/usr/", "/bin/", "/etc/", "/dev/", "/proc/", "/sys/", "/lib/")
+_OWN: Final = re.compile(r"/(?:mnt/workflow|opt|usr|bin|etc|dev|proc|sys|lib)(?:/|\Z)")
 _LOCAL: Final = Doubt(
     kind=Kind.LOCAL_PATH,
     says="is a path on a computer, where HealthOmics cannot read",
@@ -82,7 +82,7 @@ def _s3(says: str, place: str) -> Doubt:
 
 
 def _is_local(text: str) -> bool:
-    return _PATH.match(text) is not None and not text.startswith(_OWN)
+    return _PATH.match(text) is not None and not _OWN.match(text)
 
 
 def _elsewhere(scheme: str, company: Company) -> Doubt:

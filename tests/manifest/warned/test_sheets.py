@@ -60,6 +60,20 @@ def test_numbers_are_told_with_the_placeholder_to_write(warnings_of: WarningsOf,
     assert all((one.kind, one.field, one.line, one.count) == ("untyped", "threads", 2, 3) for one in found)
 
 
+def test_a_parameter_that_an_option_gives_as_text_is_told(warnings_of: WarningsOf):
+    found = warnings_of(LANES, **options("threads=8", "paired=TRUE", "mode=auto", group_by=("sample",)))
+    assert [(one.kind, one.source) for one in found] == [
+        ("untyped", "--parameter threads"),
+        ("untyped", "--parameter paired"),
+    ]
+    assert [one.cure for one in found] == [
+        "write --parameter 'threads:json=8', or 'threads:json=\"8\"' where text is meant",
+        "write --parameter 'paired:json=true', or 'paired:json=\"TRUE\"' where text is meant",
+    ]
+    typed = ("threads:json=8", 'lane:json="8"', "paired:json=true")
+    assert warnings_of(LANES, **options(*typed, group_by=("sample",))) == ()
+
+
 def test_columns_as_parameters_are_told_with_the_option_to_add(warnings_of: WarningsOf):
     (warning,) = warnings_of(LANES, **options(group_by=("sample",), columns_as_parameters=("threads",)))
     assert warning.cure == "add --parameter 'threads={threads:int}', or {threads:text} where text is meant"

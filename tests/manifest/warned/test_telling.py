@@ -25,7 +25,7 @@ def test_a_cause_of_many_rows_is_told_once_with_a_count(warnings_of: WarningsOf)
     assert (warning.count, warning.line, len(warning.also)) == (15_000, 2, 99)
     assert "(and 14999 more of the same, lines 3-101, ...)" in str(warning)
     (warning,) = warnings_of(table(*["16"] * 15_000))
-    assert (warning.count, warning.line) == (15_000, 2)
+    assert (warning.count, warning.line, warning.also[:2], len(warning.also)) == (15_000, 2, (3, 4), 99)
 
 
 def test_a_few_are_told_one_by_one_in_the_order_of_the_manifest(warnings_of: WarningsOf):

@@ -131,6 +131,7 @@ SOUND: dict[str, list[str]] = {
     "texts with a semicolon": ["a;b"],
     "texts with a comma": ["a, b"],
     "the service's own folder": ["/mnt/workflow/definition/assets/a.bed"],
+    "that folder itself": ["/mnt/workflow"],
     "a path in the image": ["/opt/adapters/TruSeq3.fa"],
     "a slash": ["/", "a/b"],
     "all of them in the web": ["https://ftp.ensembl.org/a.gtf", "https://ftp.ensembl.org/b.gtf"],
@@ -242,7 +243,7 @@ def test_ids_that_a_spreadsheet_has_made_of_others_are_told(warnings_of: Warning
 
 
 @pytest.mark.parametrize(
-    "text", ["0042", "2026-09-01", "NA12878", "S-1", "MARS-1", "205000000000", "1.5", "HG00-2E"]
+    "text", ["0042", "2026-09-01", "NA12878", "S-1", "MARS-1", "MAY-2026", "205000000000", "1.5", "HG00-2E"]
 )
 def test_other_ids_are_sound(warnings_of: WarningsOf, text: str):
     assert warnings_of(f"id\n{text}\n") == ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shlex
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -105,11 +106,16 @@ class EachFile:
 
     def _refuse(self, entry_id: str, paths: list[str]) -> None:
         message = f"{len(paths)} files have this id, {printable(paths[1], None)} among them"
-        cure = (
-            "rename them, or say in the pattern which part of it is the id, such as --each-file "
-            "'samples/{id}/inputs.json'"
-        )
+        pattern = printable(shlex.quote(_with_id(self._source.path)), None)
+        cure = f"rename them, or say in the pattern which part of it is the id, such as --each-file {pattern}"
         self._problems.add(Place(source=paths[0]), message, cure, row=entry_id, field="id")
+
+
+def _with_id(pattern: str) -> str:
+    """Write a pattern with the id in place of what may be any name, the last of them."""
+    parts = pattern.split("/")
+    at = next((index for index in reversed(range(len(parts))) if parts[index] == "*"), None)
+    return "samples/{id}/inputs.json" if at is None else "/".join([*parts[:at], _ID, *parts[at + 1 :]])
 
 
 def batch_of(pattern: str) -> str:

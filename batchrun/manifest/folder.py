@@ -63,10 +63,13 @@ def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]
 
 def _of_one_run_each(folder: str, runs: Sequence[Path]) -> ManifestError:
     pattern = shlex.quote(str(Path(folder) / f"*{runs[0].suffix}"))
-    number = (
-        f"a file, {runs[0].name}, is" if len(runs) == 1 else f"{len(runs)} files, such as {runs[0].name}, are"
+    first = printable(runs[0].name, None)
+    what = (
+        f"the file {first} of one run"
+        if len(runs) == 1
+        else f"{len(runs)} files of one run each, {first} first"
     )
-    message = f"there is no manifest in this folder, but {printable(number, None)} of one run each"
+    message = f"there is no manifest in this folder, but {what}"
     cure = f"give in place of the folder: --each-file {printable(pattern, None)}"
     return unreadable(Place(source=folder), message, cure)
 

@@ -137,7 +137,10 @@ def test_ids_that_several_files_have_are_one_problem_each(files):
     (problem,) = problems("r/*/*.json")
     assert (problem.source, problem.row) == ("r/A/inputs.json", "inputs")
     assert problem.message == "2 files have this id, r/B/inputs.json among them"
-    assert "{id}" in problem.cure
+    assert problem.cure.endswith(" such as --each-file 'r/{id}/*.json'")
+    assert list(rows_of("r/{id}/*.json")) == ["A", "B", "C"]
+    (problem,) = problems("r/**/inputs.json")
+    assert problem.cure.endswith(" such as --each-file 'samples/{id}/inputs.json'")
 
 
 def test_what_is_no_file_is_passed_over_and_what_cannot_be_read_is_told(files, tmp_path):

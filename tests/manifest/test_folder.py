@@ -132,7 +132,7 @@ def test_a_folder_of_files_of_one_run_each_is_one_problem_with_the_option(tmp_pa
     with pytest.raises(ManifestError) as caught:
         manifests_in(str(tmp_path))
     (problem,) = caught.value.problems
-    assert "2 files, such as a.json, are of one run each" in problem.message
+    assert problem.message.endswith(", but 2 files of one run each, a.json first")
     assert problem.cure.endswith(f"--each-file '{tmp_path}/*.json'")
     made(tmp_path, m_csv="id\nA\n")
     assert "m.csv" in taken(tmp_path)

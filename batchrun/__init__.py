@@ -16,6 +16,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Final
 
+from batchrun.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from batchrun.api.launch import Ended, Launch
     from batchrun.api.manifests import load_manifest
@@ -55,11 +57,11 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
     from batchrun.model.tally import Tally
-    from batchrun.ports.ledger import Batch, Counts, Lease, Ledger, Outcome, PastAttempt, Sync
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Batch, Counts, Ledger, Outcome, PastAttempt, Sync
     from batchrun.ports.service import Troubles
     from batchrun.service.target import Target
 
-__version__ = "0.1.0"
 __all__ = [
     "AUTO",
     "UNLIMITED",

@@ -105,9 +105,14 @@ class Born(subprocess.Popen[str]):
         self.send_signal(signal.SIGSTOP)
         nursery().ask({"stopped": self.pid})
 
-    def _internal_poll(self, _deadstate: object = None, **_: Any) -> int | None:
+    def _internal_poll(self, _deadstate: int | None = None, **_: Any) -> int | None:
         if self.returncode is None:
-            self.returncode = nursery().ask({"poll": self.pid})
+            try:
+                self.returncode = nursery().ask({"poll": self.pid})
+            except OSError:
+                if _deadstate is None:
+                    raise
+                self.returncode = _deadstate  # it is forgotten after the nursery has ended
         return self.returncode
 
     def _wait(self, timeout: float | None) -> int:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.ledger import Lease, Ledger, Sync
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Ledger, Sync
 
 #: Steps that a reader may be behind: some seconds of the fastest launch there is.
 _BEHIND: Final = 10_000

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from batchrun.manifest import Manifest
-    from batchrun.ports.ledger import Batch, Lease, Ledger
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Batch, Ledger
     from batchrun.service.client import AwsHealthOmics
 
     Prepare = Callable[[str], Awaitable[None]]

@@ -18,6 +18,7 @@ from batchrun.report import where as words
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import REPORT, RESULTS
 from batchrun.report.outputs import listed
+from batchrun.report.view import View
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ async def write_results(
         ResultsError: The file cannot be written; the old one, if any, is as it was.
         DeliveryError: S3 does not take it; the old object, if any, is as it was.
     """
-    view = results.View(
+    view = View(
         where=tuple(words.parse(one) for one in where),
         columns=None if columns is None else words.columns(",".join(columns)),
         attempts=attempts,

@@ -27,7 +27,8 @@ from batchrun.ports.ledger import Outcome
 from batchrun.report import asked, where
 from batchrun.report.choice import Choice, shortened
 from batchrun.report.own_columns import TASK_REASON
-from batchrun.report.results import View, latest_row, status
+from batchrun.report.results import latest_row, status
+from batchrun.report.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

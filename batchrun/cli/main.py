@@ -15,7 +15,6 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from batchrun import __version__
 from batchrun.cli import signals
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.foreign_logs import silence
@@ -24,6 +23,7 @@ from batchrun.cli.printable import printable
 from batchrun.cli.settings.names import take_file
 from batchrun.cli.speak import complain, write
 from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
+from batchrun.version import __version__
 
 #: Each verb, its module, and what it does in a few words. Modules are imported only when they are needed.
 _VERBS: Final = {

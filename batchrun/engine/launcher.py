@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from batchrun.model.proofs import TakenOver
     from batchrun.model.quotas import Quotas
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.ledger import Lease, Ledger
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import CallCounts, HealthOmics, Troubles
 
 log = structlog.get_logger(__name__)

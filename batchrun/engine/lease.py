@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from batchrun.clock import Clock
-    from batchrun.ports.ledger import Lease, Ledger
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Ledger
 
 
 class LeaseKeeper:

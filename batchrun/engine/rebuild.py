@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.model.spec import Spec
-    from batchrun.ports.ledger import Lease, Ledger
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
 
 #: Runs looked at, at once.

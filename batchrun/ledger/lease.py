@@ -16,7 +16,7 @@ from batchrun.ledger.process_lock import ProcessLock, is_abandoned, kernel, remo
 from batchrun.ledger.rows import micros, time_of
 from batchrun.ledger.statements import queries
 from batchrun.points import Point
-from batchrun.ports.ledger import Lease
+from batchrun.ports.lease import Lease
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

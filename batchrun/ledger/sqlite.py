@@ -46,15 +46,8 @@ if TYPE_CHECKING:
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.cancelling import EndedRun
     from batchrun.ports.failed_runs import FailedRun, TaskFailures
-    from batchrun.ports.ledger import (
-        Batch,
-        Counts,
-        Lease,
-        Outcome,
-        PastAttempt,
-        Step,
-        Sync,
-    )
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Batch, Counts, Outcome, PastAttempt, Step, Sync
     from batchrun.ports.proofs import Unproven
     from batchrun.ports.standing import Failures, KeptPace
     from batchrun.ports.usages import SpentRun

@@ -13,9 +13,9 @@ import ipaddress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
-from batchrun import __version__
 from batchrun.errors import NoticeError, UsageError
 from batchrun.notify.channel import Channel
+from batchrun.version import __version__
 
 if TYPE_CHECKING:
     import aiohttp

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Run
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.ledger import Lease
+    from batchrun.ports.lease import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

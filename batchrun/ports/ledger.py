@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
     from batchrun.model.tasks import FailedTasks
+    from batchrun.ports.lease import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +44,6 @@ class Batch:
     created_at: datetime
     account: str | None = None  #: whose its runs are, 12 digits; None where it is not known
     place: str | None = None  #: absolute path of the manifest last taken in; None where it is not known
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """The right to write to a batch, until it runs out or another launcher takes it over."""
-
-    batch: str
-    holder: str  #: who holds it, for people: ``host:pid``
-    fence: int  #: grows by one with each claim; a write with an older fence is refused
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

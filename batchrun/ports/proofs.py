@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from batchrun.ports.ledger import Lease
+    from batchrun.ports.lease import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
 
     from batchrun.ports.ledger import Ledger, Outcome
-    from batchrun.report.results import View
+    from batchrun.report.view import View
     from batchrun.report.where import Condition
 
 #: Entries whose tasks are read at a time.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from batchrun.errors import UsageError
 from batchrun.ports.ledger import Outcome
 from batchrun.report import asked
-from batchrun.report.results import View, earlier_rows, latest_row
+from batchrun.report.results import earlier_rows, latest_row
+from batchrun.report.view import View
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Final
 
 import jinja2
 
-from batchrun import __version__
 from batchrun.errors import ReportError
 from batchrun.model.reasons import task_advice
 from batchrun.report import figures
 from batchrun.report.packing import cut, packed, script_text
 from batchrun.report.replacing import replacing
 from batchrun.report.timeline import timeline
+from batchrun.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

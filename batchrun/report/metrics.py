@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from batchrun import __version__
 from batchrun.report.overview import numbers
+from batchrun.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from batchrun.ports.ledger import Counts, Lease
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Counts
     from batchrun.ports.service import CallCounts
 
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})

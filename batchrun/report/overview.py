@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.ledger import Batch, Counts, Lease, Ledger
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Batch, Counts, Ledger
     from batchrun.ports.standing import KeptPace
 
 #: Over how long rates are taken: starts come in seconds, ends in minutes to hours.

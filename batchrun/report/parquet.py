@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from batchrun.ports.ledger import Outcome
     from batchrun.report.outputs import OutputFile
-    from batchrun.report.results import View
     from batchrun.report.sinks import Row
+    from batchrun.report.view import View
 
 _ATTEMPT: Final = "attempt"
 _TIMES: Final = frozenset({"creationTime", "startTime", "stopTime"})

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import enum
 import json
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
 from batchrun import points
@@ -20,6 +19,7 @@ from batchrun.points import Point
 from batchrun.report.own_columns import asked_of, cells
 from batchrun.report.replacing import replacing
 from batchrun.report.sinks import CsvSink, JsonLinesSink, JsonSink, Sink
+from batchrun.report.view import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -30,27 +30,7 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Outcome, PastAttempt
     from batchrun.report.outputs import OutputFile
     from batchrun.report.sinks import Row
-    from batchrun.report.where import Condition
-
-#: A contract: names, order and meaning (design.md, 7). Names are the API's where it has one.
-COLUMNS: Final = (
-    "id",
-    "status",
-    "runId",
-    "uuid",
-    "runOutputUri",
-    "attempt",
-    "requestId",
-    "name",
-    "workflowId",
-    "creationTime",
-    "startTime",
-    "stopTime",
-    "failureReason",
-    "statusMessage",
-    "arn",
-    "changed",
-)
+    from batchrun.report.view import View
 
 #: What an entry without a run, or whose run is gone, is called. Elsewhere the service's own word stands.
 OWN_STATUSES: Final = {
@@ -68,44 +48,6 @@ class Format(enum.Enum):
     CSV = "csv"
     JSON = "json"
     JSONL = "jsonl"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """
-    Which part of the results is written; all of it unless something else is said.
-
-    Rows are chosen as their latest attempt has them. Earlier attempts are told within their entry, except
-    where only some columns are wanted; in CSV, which has no within, only where they are asked for.
-    """
-
-    where: tuple[Condition, ...] = ()  #: an entry must satisfy each
-    columns: tuple[str, ...] | None = None  #: in this order; None for the usual ones
-    attempts: bool = False  #: earlier attempts too, whatever the columns and the format
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns to write."""
-        return COLUMNS if self.columns is None else self.columns
-
-    @property
-    def own(self) -> tuple[str, ...]:
-        """Those beside the usual columns that are written or looked at."""
-        asked = [*self.names, *(name for condition in self.where for name in condition.columns)]
-        return tuple(dict.fromkeys(name for name in asked if name not in COLUMNS))
-
-    @property
-    def nests_attempts(self) -> bool:
-        """Whether a format that can tell attempts within their entry does so."""
-        return self.attempts or self.columns is None
-
-    def shows(self, latest: Row) -> bool:
-        """Tell whether an entry is to be written, by its latest row with the columns ``own``."""
-        return all(condition.matches(latest) for condition in self.where)
-
-
-#: All of the results.
-WHOLE: Final = View()
 
 
 def row(entry: Entry) -> Row:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchrun import __version__
 from batchrun.model.notices import Notice
 from batchrun.model.reasons import advice_for
 from batchrun.report.json_names import with_old_names
 from batchrun.report.overview import numbers
 from batchrun.report.results import iso, status
+from batchrun.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

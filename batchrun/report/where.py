@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
+from batchrun.report.columns import COLUMNS
 from batchrun.report.own_columns import (
     FIELDS,
     TASK_REASON,
@@ -20,7 +21,6 @@ from batchrun.report.own_columns import (
     is_own,
     text_of,
 )
-from batchrun.report.results import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -85,6 +86,10 @@ class Calls:
         """Where calls go; it may hold a secret."""
         return str(self.client.meta.endpoint_url)
 
+    def met(self, arn: object, operation: str) -> None:
+        """Take note of the ARN in an answer. Raises CredentialsError where it is another account's."""
+        self.caller.met(arn, self.login, operation)
+
     @property
     def troubles(self) -> Troubles:
         """What went wrong so far."""
@@ -142,6 +147,31 @@ class Calls:
         except CallError as error:
             self._errors[operation, type(error)] += 1
             raise
+
+    async def ask(
+        self,
+        operation: str,
+        send: Callable[[OmicsClient], Awaitable[T]],
+        *,
+        is_vital: bool = True,
+        trusted_for: float = math.inf,
+    ) -> T:
+        """
+        Make a call, paced and retried; *operation* is the API's name for it.
+
+        Where a call is not vital, its silence says nothing of the service as a whole. After *trusted_for*
+        seconds an unknown outcome is not repeated: 0 where the call may have made the id another run's.
+
+        Raises:
+            CallError: It failed for good.
+            ServiceUnusableError: The service cannot be used.
+        """
+
+        async def attempt() -> T:
+            turn = await self.lanes[operation].turn()
+            return await self.at_turn(operation, turn, partial(send, self.client))
+
+        return await self.call(operation, attempt, trusted_for, is_vital=is_vital)
 
     async def call(
         self,

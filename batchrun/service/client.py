@@ -7,10 +7,9 @@ what an outcome means for an entry (``model``).
 
 from __future__ import annotations
 
-import math
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
@@ -29,7 +28,7 @@ from batchrun.ports.service import HealthOmics
 from batchrun.service.caller import Caller
 from batchrun.service.calls import Calls
 from batchrun.service.classify import classify, unparsable
-from batchrun.service.listing import pages
+from batchrun.service.listing import runs
 from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import Lanes
@@ -39,6 +38,7 @@ from batchrun.service.tasks import failed_tasks
 from batchrun.service.unsent import window_passed
 from batchrun.service.usage import usage
 from batchrun.service.wire import sighted, started
+from batchrun.service.workflows import workflow
 
 if TYPE_CHECKING:
     import random
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.service import CallCounts, Troubles
+    from batchrun.ports.workflows import Workflow, WorkflowKey
     from batchrun.service.login import Login
     from batchrun.service.target import Target
 
@@ -158,10 +159,6 @@ class AwsHealthOmics(HealthOmics):
     def is_account_known(self) -> bool:
         """Whether answers are known to come from the account of the batch."""
         return self._calls.caller.is_known and self._account == self._calls.caller.account
-
-    def met(self, arn: object, operation: str) -> None:
-        """Take note of the ARN in an answer. Raises CredentialsError where it is another account's."""
-        self._calls.caller.met(arn, self.login, operation)
 
     @property
     def endpoint(self) -> str:
@@ -296,7 +293,7 @@ class AwsHealthOmics(HealthOmics):
     def _met_new(self, run: Run) -> None:
         """Take note of whose a new run is: where nobody knew, the batch is of that account from now on."""
         try:
-            self.met(run.arn, "StartRun")
+            self._calls.met(run.arn, "StartRun")
         except CredentialsError:
             log.warning("run_in_another_account", arn=run.arn, cure="cancel it there")
             raise
@@ -305,66 +302,46 @@ class AwsHealthOmics(HealthOmics):
     async def get_run(self, run_id: str) -> Sighting:
         """Call GetRun."""
 
-        async def send() -> Sighting:
-            sighting = sighted(await self._client.get_run(id=run_id))
+        async def send(client: OmicsClient) -> Sighting:
+            sighting = sighted(await client.get_run(id=run_id))
             if sighting.run.id != run_id:
                 raise unparsable("GetRun", "id")
-            self.met(sighting.run.arn, "GetRun")
+            self._calls.met(sighting.run.arn, "GetRun")
             return sighting
 
-        async def attempt() -> Sighting:
-            return await self._calls.at_turn("GetRun", await self._calls.lanes["GetRun"].turn(), send)
-
-        return await self._calls.call("GetRun", attempt)
+        return await self._calls.ask("GetRun", send)
 
     async def cancel_run(self, run_id: str) -> None:
         """Call CancelRun."""
-        await self.ask("CancelRun", lambda client: client.cancel_run(id=run_id), trusted_for=0.0)
+        await self._calls.ask("CancelRun", lambda client: client.cancel_run(id=run_id), trusted_for=0.0)
 
     async def delete_run(self, run_id: str) -> None:
         """Call DeleteRun."""
-        await self.ask("DeleteRun", lambda client: client.delete_run(id=run_id), trusted_for=0.0)
+        await self._calls.ask("DeleteRun", lambda client: client.delete_run(id=run_id), trusted_for=0.0)
 
     async def going_runs(self, run_group: str | None = None) -> AsyncGenerator[Sequence[Listed]]:
         """List the runs that have not ended, state by state."""
         group = {} if run_group is None else {"runGroupId": run_group}
         for status in GOING_STATUSES:
-            async for runs in pages(self, {"status": status, **group}):
-                yield runs
+            async for page in runs(self._calls, {"status": status, **group}):
+                yield page
 
     async def listed_runs(self, name: str | None) -> AsyncGenerator[Sequence[Listed]]:
         """List the runs of *name*, or all: whether the filter is exact is not documented."""
-        async for runs in pages(self, {} if name is None else {"name": name}):
-            yield [run for run in runs if name is None or run.name in {name, ""}]
+        async for page in runs(self._calls, {} if name is None else {"name": name}):
+            yield [run for run in page if name is None or run.name in {name, ""}]
 
     async def failed_tasks(self, run: Run, *, limit: int) -> FailedTasks:
         """Call ListRunTasks, and GetRunTask for each."""
-        return await failed_tasks(self, run, limit=limit)
+        return await failed_tasks(self._calls, run, limit=limit)
 
     async def usage(self, run: Run) -> Usage:
         """Call GetRun and ListRunTasks."""
-        return await usage(self, run)
+        return await usage(self._calls, run)
 
-    async def ask(
-        self,
-        operation: str,
-        send: Callable[[OmicsClient], Awaitable[T]],
-        *,
-        is_vital: bool = True,
-        trusted_for: float = math.inf,
-    ) -> T:
-        """
-        Make a call that only some verbs need, paced and retried; *operation* is the API's name for it.
-
-        Where a call is not vital, its silence says nothing of the service as a whole. After *trusted_for*
-        seconds an unknown outcome is not repeated: 0 where the call may have made the id another run's.
-        """
-
-        async def attempt() -> T:
-            turn = await self._calls.lanes[operation].turn()
-            return await self._calls.at_turn(operation, turn, partial(send, self._client))
-
-        return await self._calls.call(operation, attempt, trusted_for, is_vital=is_vital)
+    async def workflow(self, key: WorkflowKey) -> Workflow:
+        """Call GetWorkflow, or GetWorkflowVersion."""
+        return await workflow(self._calls, key)
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""

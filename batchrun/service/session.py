@@ -25,10 +25,10 @@ from botocore import UNSIGNED
 from botocore import __version__ as botocore_version
 from botocore import exceptions as boto
 
-from batchrun import __version__
 from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.foreign import masked
 from batchrun.service.endpoint import checked
+from batchrun.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

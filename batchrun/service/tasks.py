@@ -7,14 +7,15 @@ whose texts are cut: they end up in a ledger. Does not: which runs are asked for
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import NotFoundError
 from batchrun.model.foreign import KEPT
 from batchrun.model.tasks import FailedTask, FailedTasks, is_of
 from batchrun.service.classify import unparsable
-from batchrun.service.wire import has_identity, identity, items, moment, next_token, table, text
+from batchrun.service.paging import SIZE, pages
+from batchrun.service.wire import has_identity, identity, moment, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,14 +23,13 @@ if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.model.entry import Run
-    from batchrun.service.client import AwsHealthOmics
+    from batchrun.service.calls import Calls
 
 #: Pages of ListRunTasks that are read: a page may be empty and yet not the last.
 _PAGES: Final = 5
-_PAGE: Final = 100
 
 
-async def failed_tasks(service: AwsHealthOmics, run: Run, *, limit: int) -> FailedTasks:
+async def failed_tasks(calls: Calls, run: Run, *, limit: int) -> FailedTasks:
     """
     Ask for up to *limit* tasks of *run* that failed; paced and retried as every call is.
 
@@ -40,31 +40,30 @@ async def failed_tasks(service: AwsHealthOmics, run: Run, *, limit: int) -> Fail
         AccessDeniedError: The caller may not ask.
         CallError: It could not be asked.
     """
-    listed = await _listed(service, run.id, limit)
+    listed = await _listed(calls, run.id, limit)
     ours = [item for item in listed if is_of(run, moment(item.get("creationTime")))]
-    tasks = [await _task(service, run.id, item) for item in ours[:limit]]
+    tasks = [await _task(calls, run.id, item) for item in ours[:limit]]
     return FailedTasks(tasks=tuple(tasks), has_more=len(ours) > limit)
 
 
-async def _listed(service: AwsHealthOmics, run_id: str, limit: int) -> Sequence[Mapping[str, Any]]:
+async def _listed(calls: Calls, run_id: str, limit: int) -> Sequence[Mapping[str, Any]]:
     """List the failed tasks, as far as it takes to know of one more than *limit*."""
+
+    async def ask(client: OmicsClient, at: Any) -> Mapping[str, Any]:
+        return await client.list_run_tasks(id=run_id, status="FAILED", maxResults=SIZE, **at)
+
     found: list[Mapping[str, Any]] = []
-    at: dict[str, Any] = {}
-
-    async def send(client: OmicsClient) -> tuple[list[dict[str, Any]], str | None]:
-        page = await client.list_run_tasks(id=run_id, status="FAILED", maxResults=_PAGE, **at)
-        return [table(item) for item in items(page, "ListRunTasks")], next_token(page, "ListRunTasks")
-
-    for _ in range(_PAGES):
-        page, token = await service.ask("ListRunTasks", send, is_vital=False)
-        found.extend(item for item in page if has_identity(item, "taskId"))
-        if token is None or len(found) > limit:
-            break
-        at = {"startingToken": token}
+    read = 0
+    async with aclosing(pages(calls, "ListRunTasks", ask, dict, is_vital=False)) as listing:
+        async for page in listing:
+            read += 1
+            found.extend(item for item in page if has_identity(item, "taskId"))
+            if len(found) > limit or read == _PAGES:
+                break
     return found
 
 
-async def _task(service: AwsHealthOmics, run_id: str, item: Mapping[str, Any]) -> FailedTask:
+async def _task(calls: Calls, run_id: str, item: Mapping[str, Any]) -> FailedTask:
     """Ask for the one that was listed; where it has gone since, tell what the list said."""
     task_id = identity(item, "taskId", "ListRunTasks")
     answer: Mapping[str, Any] = item
@@ -76,7 +75,7 @@ async def _task(service: AwsHealthOmics, run_id: str, item: Mapping[str, Any]) -
         return found
 
     with suppress(NotFoundError):
-        answer = await service.ask("GetRunTask", send, is_vital=False)
+        answer = await calls.ask("GetRunTask", send, is_vital=False)
     return FailedTask(
         id=task_id,
         name=text(answer, "name"),

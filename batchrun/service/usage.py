@@ -8,34 +8,33 @@ are asked for (``engine``).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.errors import NotFoundError, OutcomeUnknownError
+from batchrun.errors import NotFoundError
 from batchrun.model.costs import STATIC, Usage, Work, billed, provisioned
 from batchrun.model.tasks import is_of
 from batchrun.service.classify import unparsable
-from batchrun.service.wire import items, moment, next_token, sighted, table, text
+from batchrun.service.paging import SIZE, pages
+from batchrun.service.wire import moment, sighted, text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Mapping
     from datetime import datetime
 
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.model.entry import Run
-    from batchrun.service.client import AwsHealthOmics
+    from batchrun.service.calls import Calls
 
-_PAGE: Final = 100
-#: Pages after which a list is taken for endless: no run has so many tasks (UG/service-quotas).
-_PAGES: Final = 10_000
 #: Characters of a name that is kept, and more GiB than anybody has.
 _LONGEST: Final = 100
 _LARGEST_GIB: Final = 10**9
 
 
-async def usage(service: AwsHealthOmics, run: Run) -> Usage:
+async def usage(calls: Calls, run: Run) -> Usage:
     """
     Ask what *run* used; paced and retried as every call is.
 
@@ -44,7 +43,7 @@ async def usage(service: AwsHealthOmics, run: Run) -> Usage:
         AccessDeniedError: The caller may not ask.
         CallError: It could not be asked, or told no end.
     """
-    answer = await _asked(service, run.id)
+    answer = await _asked(calls, run.id)
     seen = sighted(answer).run
     if not _is_same(run, seen):
         raise NotFoundError(
@@ -60,7 +59,7 @@ async def usage(service: AwsHealthOmics, run: Run) -> Usage:
     if begun.is_fixed_price or seen.start_time is None:
         return begun
     storage_type = _word(answer, "storageType")
-    work, cached = _worked(seen, [item async for item in _tasks(service, seen)])
+    work, cached = _worked(seen, [item async for item in _tasks(calls, seen)])
     return replace(
         begun,
         running=max(seen.stop_time - seen.start_time, timedelta()),
@@ -78,33 +77,27 @@ def _is_same(run: Run, seen: Run) -> bool:
     return run.creation_time is None or run.creation_time == seen.creation_time
 
 
-async def _asked(service: AwsHealthOmics, run_id: str) -> Mapping[str, Any]:
+async def _asked(calls: Calls, run_id: str) -> Mapping[str, Any]:
     async def send(client: OmicsClient) -> Mapping[str, Any]:
         found = await client.get_run(id=run_id)
         if found.get("id") != run_id:
             raise unparsable("GetRun", "id")
         return found
 
-    return await service.ask("GetRun", send)
+    return await calls.ask("GetRun", send)
 
 
-async def _tasks(service: AwsHealthOmics, run: Run) -> AsyncIterator[Mapping[str, Any]]:
+async def _tasks(calls: Calls, run: Run) -> AsyncGenerator[Mapping[str, Any]]:
     """List the tasks, those of another run that has the id now left out."""
-    at: dict[str, Any] = {}
 
-    async def send(client: OmicsClient) -> tuple[list[dict[str, Any]], str | None]:
-        page = await client.list_run_tasks(id=run.id, maxResults=_PAGE, **at)
-        return [table(item) for item in items(page, "ListRunTasks")], next_token(page, "ListRunTasks")
+    async def ask(client: OmicsClient, at: Any) -> Mapping[str, Any]:
+        return await client.list_run_tasks(id=run.id, maxResults=SIZE, **at)
 
-    for _ in range(_PAGES):
-        page, token = await service.ask("ListRunTasks", send)
-        for item in page:
-            if is_of(run, _begun(item)):
-                yield item
-        if token is None:
-            return
-        at = {"startingToken": token}
-    raise OutcomeUnknownError("the list of tasks has no end", operation="ListRunTasks", code="Endless")
+    async with aclosing(pages(calls, "ListRunTasks", ask, dict)) as listing:
+        async for page in listing:
+            for item in page:
+                if is_of(run, _begun(item)):
+                    yield item
 
 
 def _begun(task: Mapping[str, Any]) -> datetime | None:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_omics import OmicsClient
 
-    from batchrun.service.client import AwsHealthOmics
+    from batchrun.service.calls import Calls
 
 
-async def get_workflow(service: AwsHealthOmics, key: WorkflowKey) -> Workflow:
+async def workflow(calls: Calls, key: WorkflowKey) -> Workflow:
     """
     Ask for a workflow; paced and retried as every call is.
 
@@ -39,7 +39,7 @@ async def get_workflow(service: AwsHealthOmics, key: WorkflowKey) -> Workflow:
         answer = await client.get_workflow_version(workflowId=key.id, versionName=key.version, **asked)
         return _workflow(answer, key, operation)
 
-    return await service.ask(operation, send)
+    return await calls.ask(operation, send)
 
 
 def _asked(key: WorkflowKey) -> Any:

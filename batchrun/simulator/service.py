@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from batchrun.simulator import admission
 from batchrun.simulator.answers import View
 from batchrun.simulator.chance import draw_uuid
-from batchrun.simulator.lifecycle import TERMINAL, Status, plan_course
+from batchrun.simulator.course import plan_course
+from batchrun.simulator.lifecycle import TERMINAL, Status
 from batchrun.simulator.refusal import RefusalError, conflict, invalid, not_found
 from batchrun.simulator.requests import RequestMemory
 from batchrun.simulator.runs import Ids, Run, Serials, Shelf

@@ -23,7 +23,8 @@ from batchrun.model.events import Accepted, Completed, Intended
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
-from batchrun.ports.ledger import Lease, Ledger, Step
+from batchrun.ports.lease import Lease
+from batchrun.ports.ledger import Ledger, Step
 from tests.bench.cohort import MANIFEST, NAME
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)

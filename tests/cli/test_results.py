@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from batchrun.ledger import open_ledger
 from batchrun.manifest import Source, load
-from batchrun.report.results import COLUMNS
+from batchrun.report.columns import COLUMNS
 from tests.cli.conftest import BATCHRUN, Shell
 from tests.cli.ledgers import BAD, IDS, make, make_long
 

@@ -10,8 +10,8 @@ import subprocess
 import click
 import pytest
 
-from batchrun import __version__
 from batchrun.cli.main import cli
+from batchrun.version import __version__
 from tests.cli.conftest import BATCHRUN, ROOT, Shell
 from tests.nursery import run
 

@@ -65,7 +65,8 @@ def soak(seconds: float, seed: int, rows: int = 300) -> tuple[int, int, int]:
             if chance.random() < 0.2 and victim.knows_runs():
                 refused = victim.start_at(stranger)
                 code = refused.wait()
-                assert code != 0, refused.said()
+                has_ended = f"{rows} succeeded" in refused.said()  # then nobody's service is asked
+                assert code != 0 or has_ended, refused.said()
                 assert not stranger.state()["runs"], "a row was started in another account"
             if chance.random() < 0.5:
                 put_back = victim.ledger_copied(folder / f"copy-{number}")

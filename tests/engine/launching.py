@@ -17,7 +17,7 @@ from batchrun.model.events import Event, kind
 from batchrun.model.limits import Changed, Limits
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
-from batchrun.ports.ledger import Lease
+from batchrun.ports.lease import Lease
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
 from tests.builders import spec

@@ -6,7 +6,7 @@ from batchrun.model.cancelling import Scope
 from batchrun.model.events import Cancelled, Failed, Removed, Retried, Withdrawn
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from batchrun.ports.ledger import Lease
+from batchrun.ports.lease import Lease
 from tests.ledger.samples import (
     AT,
     BATCH,

@@ -33,16 +33,8 @@ from batchrun.model.tasks import FailedTasks, may_be_asked
 from batchrun.model.transitions import apply
 from batchrun.ports.cancelling import EndedRun
 from batchrun.ports.failed_runs import FailedRun, TaskFailures
-from batchrun.ports.ledger import (
-    Batch,
-    Counts,
-    Lease,
-    Ledger,
-    Outcome,
-    PastAttempt,
-    Step,
-    Sync,
-)
+from batchrun.ports.lease import Lease
+from batchrun.ports.ledger import Batch, Counts, Ledger, Outcome, PastAttempt, Step, Sync
 from batchrun.ports.proofs import Unproven
 from batchrun.ports.standing import Failures, KeptPace
 from batchrun.ports.usages import SpentRun

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
-    from batchrun.ports.ledger import Lease, Ledger
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Ledger
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TTL = timedelta(minutes=1)

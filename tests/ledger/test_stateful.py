@@ -22,7 +22,8 @@ from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.model.transitions import FORBIDDEN, TABLE
-from batchrun.ports.ledger import Lease, Ledger, Step
+from batchrun.ports.lease import Lease
+from batchrun.ports.ledger import Ledger, Step
 from tests.ledger.memory import MemoryLedger
 from tests.ledger.samples import AT, BATCH, TTL, run_of, spec, steps_of
 

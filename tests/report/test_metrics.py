@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.model.states import State
-from batchrun.ports.ledger import Counts, Lease
+from batchrun.ports.lease import Lease
+from batchrun.ports.ledger import Counts
 from batchrun.ports.service import CallCounts
 from batchrun.report.metrics import Reading, exposition
 from tests.ledger.samples import AT, later

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from batchrun import __version__
 from batchrun.model.events import Failed, Refused
 from batchrun.model.notices import Notice
 from batchrun.report.summary import Launch, Summary, summary
+from batchrun.version import __version__
 from tests.ledger.memory import MemoryLedger
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, later, move, run_of
 

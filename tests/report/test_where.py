@@ -4,7 +4,7 @@ import pytest
 
 from batchrun.errors import UsageError
 from batchrun.model.spec import Json
-from batchrun.report.results import COLUMNS
+from batchrun.report.columns import COLUMNS
 from batchrun.report.where import Condition, columns, failed_of, parse
 
 ROW: dict[str, Json] = {

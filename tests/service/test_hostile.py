@@ -14,7 +14,6 @@ from batchrun.errors import CallError
 from batchrun.ports.workflows import WorkflowKey
 from batchrun.service.client import AwsHealthOmics
 from batchrun.service.retry import RetrySettings
-from batchrun.service.workflows import get_workflow
 from batchrun.simulator import Parameter, Version, Workflow
 from tests.hostile import spoiling
 from tests.world import connected, simulated, start
@@ -42,8 +41,8 @@ CALLS: dict[str, Callable[[AwsHealthOmics, Any], Awaitable[Any]]] = {
     "ListRuns for one": lambda service, _: gone_through(service.listed_runs("cohort-a")),
     "ListRunTasks, GetRunTask": lambda service, run: service.failed_tasks(run, limit=5),
     "GetRun, ListRunTasks": lambda service, run: service.usage(run),
-    "GetWorkflow": lambda service, _: get_workflow(service, WorkflowKey(id="1234567")),
-    "GetWorkflowVersion": lambda service, _: get_workflow(service, WorkflowKey(id="1234567", version="v2")),
+    "GetWorkflow": lambda service, _: service.workflow(WorkflowKey(id="1234567")),
+    "GetWorkflowVersion": lambda service, _: service.workflow(WorkflowKey(id="1234567", version="v2")),
 }
 
 

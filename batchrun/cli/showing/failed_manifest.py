@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Outcome
     from batchrun.report.delivering import Destination
     from batchrun.report.outputs import Inputs, OutputFile
-    from batchrun.report.results import View
+    from batchrun.report.view import View
 
 _BAD: Final = ENDED - {State.SUCCEEDED}
 

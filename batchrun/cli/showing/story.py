@@ -16,7 +16,8 @@ from batchrun.model.reasons import advice
 from batchrun.model.request import start_run_request
 from batchrun.model.states import State
 from batchrun.model.tasks import LOG_GROUP
-from batchrun.report.results import COLUMNS, earlier_rows, row
+from batchrun.report.columns import COLUMNS
+from batchrun.report.results import earlier_rows, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -29,7 +29,6 @@ from batchrun.ports.workflows import WorkflowKey
 from batchrun.report.outputs import Inputs, Kind
 from batchrun.service.client import connect
 from batchrun.service.target import Target
-from batchrun.service.workflows import get_workflow
 
 if TYPE_CHECKING:
     from batchrun.ports.workflows import Workflow
@@ -119,7 +118,7 @@ async def _asked(wanted: NewManifest) -> Workflow:
     clock = SystemClock()
     async with connect(wanted.target, rate=UNLIMITED, read_rate=AUTO, clock=clock, rng=jitter) as service:
         try:
-            return await get_workflow(service, wanted.key)
+            return await service.workflow(wanted.key)
         except NotFoundError as error:
             raise UsageError(
                 f"there is no {wanted.key} in {service.region}; check the id and --region, give "

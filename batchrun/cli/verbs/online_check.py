@@ -27,7 +27,6 @@ from batchrun.manifest.warned.found import Warnings
 from batchrun.model.pace import UNLIMITED
 from batchrun.model.quotas import CODES, Quotas, storage_types
 from batchrun.service.client import connect
-from batchrun.service.workflows import get_workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,7 +107,7 @@ async def _workflows(
     async def ask() -> None:
         for key in waiting:
             try:
-                found[key] = await get_workflow(service, key)
+                found[key] = await service.workflow(key)
             except NotFoundError:
                 found[key] = None
             except AccessDeniedError:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from batchrun.engine.rebuild import Doubtful, Rebuilt
     from batchrun.manifest import Manifest, Source
     from batchrun.model.pace import Rate
-    from batchrun.ports.ledger import Lease, Ledger
+    from batchrun.ports.lease import Lease
+    from batchrun.ports.ledger import Ledger
 
 #: How long the batch stays held where we die on another host; renewed at a third of it.
 _LEASE: Final = timedelta(seconds=30)

@@ -26,7 +26,7 @@ from batchrun.report import results as report
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import Inputs, is_device, listed
-from batchrun.report.results import View
+from batchrun.report.view import WHOLE, View
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -164,7 +164,7 @@ def _wanted(
     format_, place = _format(options), options["output"]
     if place is None:
         # A part of the results must not take the place of the whole.
-        place = f"{batch.name}.results.{format_}" if view == report.WHOLE else STDOUT
+        place = f"{batch.name}.results.{format_}" if view == WHOLE else STDOUT
     is_wanted = options["output"] is not None or failed_manifest is None
     if format_ == _PARQUET and is_wanted:
         _check_parquet(is_stdout=place == STDOUT)

@@ -1,0 +1,58 @@
+"""
+The pages of an answer that comes in several.
+
+Belongs here: going through all of them, and seeing when there is no end. Does not: what an item means.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from batchrun.service.classify import unparsable
+from batchrun.service.wire import items, next_token, table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+
+    from types_aiobotocore_omics import OmicsClient
+
+    from batchrun.service.calls import Calls
+
+T = TypeVar("T")
+#: The most items that the service gives in a page.
+SIZE: Final = 100
+#: Pages after which a list is taken for endless: ten times as many runs as an account keeps.
+_PAGES: Final = 10_000
+
+
+async def pages(
+    calls: Calls,
+    operation: str,
+    ask: Callable[[OmicsClient, Any], Awaitable[Mapping[str, Any]]],
+    read: Callable[[Mapping[str, Any]], T],
+    *,
+    is_vital: bool = True,
+) -> AsyncGenerator[Sequence[T]]:
+    """
+    Return the items of each page, as *read* makes them; what *ask* is given says which page.
+
+    Raises:
+        CallError: A page is missing, or an item that cannot be read; what came before it is not the whole.
+    """
+    tokens: set[str] = set()
+    at: dict[str, str] = {}
+
+    async def send(client: OmicsClient) -> tuple[Sequence[T], str | None]:
+        page = await ask(client, at)
+        return [read(table(item)) for item in items(page, operation)], next_token(page, operation)
+
+    for _ in range(_PAGES):
+        found, token = await calls.ask(operation, send, is_vital=is_vital)
+        yield found
+        if token is None:
+            return
+        if token in tokens:  # to stop here would pass over items, to go on would never end
+            break
+        tokens.add(token)
+        at = {"startingToken": token}
+    raise unparsable(operation, "nextToken")

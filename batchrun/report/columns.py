@@ -1,7 +1,7 @@
 """
 The columns of the results.
 
-Belongs here: their names and order. Does not: what stands in them (``results``), a row's own (``own_columns``).
+Belongs here: their names and order. Does not: what stands in them (``results``), own ones (``own_columns``).
 """
 
 from __future__ import annotations

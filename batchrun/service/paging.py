@@ -31,10 +31,13 @@ async def pages(
     ask: Callable[[OmicsClient, Any], Awaitable[Mapping[str, Any]]],
     read: Callable[[Mapping[str, Any]], T],
     *,
+    most: int | None = None,
     is_vital: bool = True,
 ) -> AsyncGenerator[Sequence[T]]:
     """
     Return the items of each page, as *read* makes them; what *ask* is given says which page.
+
+    After *most* pages it is enough, whether there are more or not.
 
     Raises:
         CallError: A page is missing, or an item that cannot be read; what came before it is not the whole.
@@ -46,12 +49,12 @@ async def pages(
         page = await ask(client, at)
         return [read(table(item)) for item in items(page, operation)], next_token(page, operation)
 
-    for _ in range(_PAGES):
+    for number in range(1, _PAGES + 1):
         found, token = await calls.ask(operation, send, is_vital=is_vital)
         yield found
-        if token is None:
+        if token is None or number == most:
             return
-        if token in tokens:  # to stop here would pass over items, to go on would never end
+        if most is None and token in tokens:  # to stop here would pass over items, to go on would never end
             break
         tokens.add(token)
         at = {"startingToken": token}

@@ -53,12 +53,11 @@ async def _listed(calls: Calls, run_id: str, limit: int) -> Sequence[Mapping[str
         return await client.list_run_tasks(id=run_id, status="FAILED", maxResults=SIZE, **at)
 
     found: list[Mapping[str, Any]] = []
-    read = 0
-    async with aclosing(pages(calls, "ListRunTasks", ask, dict, is_vital=False)) as listing:
+    listing = pages(calls, "ListRunTasks", ask, dict, most=_PAGES, is_vital=False)
+    async with aclosing(listing):
         async for page in listing:
-            read += 1
             found.extend(item for item in page if has_identity(item, "taskId"))
-            if len(found) > limit or read == _PAGES:
+            if len(found) > limit:
                 break
     return found
 

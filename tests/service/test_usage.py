@@ -156,10 +156,9 @@ async def test_half_an_answer_is_none(answers):
             await service.usage(ours())
 
 
-async def test_pages_that_never_end_are_not_added_up(monkeypatch):
-    monkeypatch.setattr("batchrun.service.usage._PAGES", 20)
+async def test_pages_that_never_end_are_not_added_up():
     async with answering(got(), listed(task(1, 60, 90), nextToken="again")) as service:
-        with pytest.raises(OutcomeUnknownError, match="no end"):
+        with pytest.raises(OutcomeUnknownError, match="nextToken"):
             await service.usage(ours())
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.api.objects import ObjectsOnce
+from batchrun.api.one_login import OneLogin
 from batchrun.api.sheets import ROWS, Sheet, as_lines
 from batchrun.manifest import Format, Manifest, Source, load
 from batchrun.manifest.source import STDIN
@@ -78,7 +79,7 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
         asked=wanted.asked,
         sheet=wanted.options,
     )
-    with ObjectsOnce(target) as objects:
+    with ObjectsOnce(OneLogin(target)) as objects:
         if isinstance(source, str | Path):
             return load(wish, objects=objects)
         with as_lines(source) as lines:

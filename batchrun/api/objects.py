@@ -20,21 +20,17 @@ from batchrun.errors import ManifestError
 from batchrun.ports.objects import Objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
-    from batchrun.service.login import Login
-    from batchrun.service.target import Target
+    from batchrun.api.one_login import OneLogin
 
 
 class ObjectsOnce(Objects):
     """Fetches each object once, when it is first opened; to be used with ``with``, which drops the copies."""
 
-    def __init__(self, target: Target, *, before: Callable[[], None] | None = None) -> None:
-        """Take whose S3 it is; *before* the first object nobody is called, and no client imported."""
-        self._target = target
-        self._before = before
-        self._login: Login | None = None
+    def __init__(self, login: OneLogin) -> None:
+        """Take whose S3 it is; before an object is opened nobody is called, and no client imported."""
+        self._login = login
         self._found: dict[str, IO[bytes] | ManifestError] = {}
         self._stack = contextlib.ExitStack()
 
@@ -49,16 +45,12 @@ class ObjectsOnce(Objects):
 
     def _fetched(self, uri: str, most: int) -> IO[bytes] | ManifestError:
         from batchrun.service.fetching import fetch  # noqa: PLC0415 (loads aiobotocore, for the few who need it)
-        from batchrun.service.login import Login  # noqa: PLC0415 (likewise)
 
-        if self._login is None:
-            self._login = Login(self._target)
-            if self._before is not None:
-                self._before()
+        login = self._login.get()
         copy = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (false: it is one)
         try:
             with start_blocking_portal() as portal:
-                portal.call(partial(fetch, self._login, uri, copy, most=most))
+                portal.call(partial(fetch, login, uri, copy, most=most))
             copy.flush()
         except ManifestError as error:
             return error

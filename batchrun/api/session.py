@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from batchrun.api.one_login import OneLogin
     from batchrun.manifest import Manifest
     from batchrun.ports.lease import Lease
     from batchrun.ports.ledger import Batch, Ledger
@@ -72,6 +73,7 @@ class Session:
         read_rate: Rate = AUTO,
         credentials_wait: float = 900.0,
         clock: Clock | None = None,
+        login: OneLogin | None = None,
     ) -> None:
         """
         Say where and how; nothing is opened yet.
@@ -83,12 +85,14 @@ class Session:
             read_rate: Calls per second of each other operation.
             credentials_wait: Seconds to wait for credentials to come back once a call was accepted.
             clock: The time; the machine's own unless another is given.
+            login: One of *target* that others use too; one of its own unless another is given.
         """
         self._path = ledger
         self._target = target
         self._rate = rate
         self._read_rate = read_rate
         self._credentials_wait = credentials_wait
+        self._login = login
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._one_at_a_time = anyio.Lock()
@@ -131,6 +135,7 @@ class Session:
                     clock=self._clock,
                     rng=random.Random(),  # noqa: S311 (jitter is no secret)
                     patience=Patience(credentials=self._credentials_wait),
+                    login=None if self._login is None else self._login.get(),
                 )
                 self._connection = await self._stack.enter_async_context(connecting)
             return self._connection.apart(waits=waits)

@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING
 from batchrun.ports.objects import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from batchrun.service.target import Target
+    from batchrun.api.one_login import OneLogin
 
 
 class StoreWhenNeeded(Store):
     """A store that is made when it is first used."""
 
-    def __init__(self, target: Target, *, before: Callable[[], None] | None = None) -> None:
-        """Take whose S3 it is, and what is to be done *before* it is first called."""
-        self._target = target
-        self._before = before
+    def __init__(self, login: OneLogin) -> None:
+        """Take whose S3 it is."""
+        self._login = login
         self._made: Store | None = None
 
     async def mark(self, uri: str) -> str | None:
@@ -39,7 +37,5 @@ class StoreWhenNeeded(Store):
         if self._made is None:
             from batchrun.service.storing import S3Store  # noqa: PLC0415 (loads aiobotocore)
 
-            if self._before is not None:
-                self._before()
-            self._made = S3Store(self._target)
+            self._made = S3Store(self._login.get())
         return self._made

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from batchrun.api.one_login import OneLogin
 from batchrun.api.reading import find_batch, inputs_of
 from batchrun.api.storing import StoreWhenNeeded
 from batchrun.clock import SystemClock
@@ -71,7 +72,7 @@ async def write_results(
     inputs = await inputs_of(ledger)
     output = output_at(str(path), RESULTS[format_], option="path", again="write_results", inputs=inputs)
     outcomes = asked.outcomes(ledger, batch, view)
-    async with delivered(output, StoreWhenNeeded(target)) as file:
+    async with delivered(output, StoreWhenNeeded(OneLogin(target))) as file:
         if format_ == _PARQUET:
             from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)
 
@@ -95,7 +96,7 @@ async def write_report(ledger: Ledger, batch: str, path: str | Path, *, target: 
     inputs = await inputs_of(ledger)
     output = output_at(str(path), REPORT, option="path", again="write_report", inputs=inputs)
     found = await find_batch(ledger, batch)
-    async with delivered(output, StoreWhenNeeded(target)) as file:
+    async with delivered(output, StoreWhenNeeded(OneLogin(target))) as file:
         html.write(file, await gathered(ledger, found, SystemClock().utcnow()))
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchrun.api.objects import ObjectsOnce
+from batchrun.api.one_login import OneLogin
 from batchrun.api.storing import StoreWhenNeeded
 from batchrun.service.target import Target
 
@@ -17,24 +18,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def storage(options: Mapping[str, Any]) -> Target:
-    """Say whose S3 is meant by the options of ACCOUNT or SERVICE."""
-    usual = Target()
-    return Target(
-        profile=options["profile"],
-        region=options["region"],
-        read_timeout=options.get("timeout", usual.read_timeout),
-    )
-
-
 def objects(options: Mapping[str, Any]) -> ObjectsOnce:
-    """Give the files in that S3; logs are set up, for OUTPUT where there is one, before anybody is called."""
-    return ObjectsOnce(storage(options), before=partial(_set_up_logs, options))
+    """Give the files in the S3 that is meant; logs are set up before anybody is called, as OUTPUT says."""
+    return ObjectsOnce(_login(options))
 
 
 def store(options: Mapping[str, Any]) -> StoreWhenNeeded:
     """Give that S3 to write to; likewise."""
-    return StoreWhenNeeded(storage(options), before=partial(_set_up_logs, options))
+    return StoreWhenNeeded(_login(options))
+
+
+def _login(options: Mapping[str, Any]) -> OneLogin:
+    """Make one of ACCOUNT or SERVICE."""
+    usual = Target()
+    target = Target(
+        profile=options["profile"],
+        region=options["region"],
+        read_timeout=options.get("timeout", usual.read_timeout),
+    )
+    return OneLogin(target, before=partial(_set_up_logs, options))
 
 
 def _set_up_logs(options: Mapping[str, Any]) -> None:

@@ -76,6 +76,7 @@ async def connect(
     rng: random.Random,
     retry: RetrySettings | None = None,
     patience: Patience | None = None,
+    login: Login | None = None,
 ) -> AsyncIterator[AwsHealthOmics]:
     """
     Connect to the service.
@@ -88,6 +89,7 @@ async def connect(
         rng: Where the jitter comes from.
         retry: The numbers of the retry policy.
         patience: How long to put up with silence and with missing credentials.
+        login: One that was made of *target* already, to begin with.
 
     Raises:
         UsageError: No region or no such profile.
@@ -95,7 +97,7 @@ async def connect(
     """
     async with AsyncExitStack() as stack:
         patience = patience or Patience()
-        credentials = CredentialsWatch(target, patience, clock)
+        credentials = CredentialsWatch(target, patience, clock, login)
         stack.push_async_callback(credentials.close)
         client = await credentials.open()
         yield AwsHealthOmics(

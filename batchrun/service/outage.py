@@ -108,8 +108,10 @@ class CredentialsWatch:
         target: Target,
         patience: Patience,
         clock: Clock,
+        login: Login | None = None,
     ) -> None:
         self._target = target
+        self._given = login
         self._patience = patience
         self._clock = clock
         self._contexts: deque[AbstractAsyncContextManager[OmicsClient]] = deque()
@@ -119,8 +121,12 @@ class CredentialsWatch:
         self._said = float("-inf")
 
     async def open(self) -> OmicsClient:
-        """Log in again, and make the next client to call with; the last stays, for calls in the air."""
-        login = Login(self._target)
+        """
+        Log in again, and make the next client to call with; the last stays, for calls in the air.
+
+        The first time the login counts that somebody has made already.
+        """
+        login, self._given = self._given or Login(self._target), None
         context = omics_client(login)
         self.client = await context.__aenter__()
         self.login = login

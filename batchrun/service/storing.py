@@ -25,14 +25,13 @@ from batchrun.model.places import split_uri
 from batchrun.ports.objects import Store
 from batchrun.service.classify import classify
 from batchrun.service.deadline import in_time
-from batchrun.service.login import Login
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from batchrun.service.target import Target
+    from batchrun.service.login import Login
 
 _GIB: Final = 2**30
 #: What one PutObject may carry.
@@ -64,10 +63,10 @@ _ANY_TYPE: Final = "application/octet-stream"
 class S3Store(Store):
     """Places in S3, as one login reaches them."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, login: Login) -> None:
         """Say whose; nobody is called yet."""
-        self._login = Login(target)
-        self._longest = target.call_timeout
+        self._login = login
+        self._longest = login.target.call_timeout
 
     async def mark(self, uri: str) -> str | None:
         """Call HeadObject."""

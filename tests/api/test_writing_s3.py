@@ -21,6 +21,7 @@ from batchrun import (
     write_results,
 )
 from batchrun.clock import VirtualClock
+from batchrun.service.login import Login
 from batchrun.service.storing import S3Store
 from batchrun.simulator import serve
 from tests.cli.elsewhere import S3
@@ -76,5 +77,5 @@ async def test_what_one_upload_cannot_carry_is_refused_before_it_is_sent(
         file.truncate(6 * 2**30)  # sparse: it takes no room
     async with served(monkeypatch) as s3:
         with pytest.raises(ServiceUnusableError, match=r"it has 6\.0 GiB, and one upload takes 5"):
-            await S3Store(Target()).put("s3://lab/r.csv", large, mark="results", replaces=True)
+            await S3Store(Login(Target())).put("s3://lab/r.csv", large, mark="results", replaces=True)
         assert s3.calls == 0

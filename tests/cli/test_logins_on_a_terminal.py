@@ -120,7 +120,19 @@ read code
 """
 
 
-def test_a_code_is_asked_for_once_and_never_shown(shell: Shell, simulated: Simulated):
+@pytest.mark.parametrize("is_in_s3", [False, True])
+def test_a_code_is_asked_for_once_and_never_shown(
+    shell: Shell,
+    simulated: Simulated,
+    elsewhere,
+    is_in_s3: bool,  # noqa: FBT001
+):
+    command, s3 = once(shell), elsewhere.s3()
+    if is_in_s3:  # then the manifest is read, and results are written, by the login of the launch
+        s3.contents["cohort.csv"] = (shell.folder / "cohort.csv").read_bytes()
+        command = ["s3://lab/cohort.csv" if one == "cohort.csv" else one for one in command]
+        command += ["--results", "s3://lab/r.csv"]
+        shell.environment["AWS_ENDPOINT_URL_S3"] = s3.url
     device = "arn:aws:iam::123456789012:mfa/me"
     shell.write(
         "config",
@@ -130,7 +142,7 @@ def test_a_code_is_asked_for_once_and_never_shown(shell: Shell, simulated: Simul
     sts = Sts()
     with sts.serving() as url:
         shell.environment["AWS_ENDPOINT_URL_STS"] = url
-        terminal = Terminal(shell, *once(shell))
+        terminal = Terminal(shell, *command)
         terminal.wait_for(f"Enter MFA code for {device}: ")
         terminal.type("907814\n")
         assert terminal.end() == 3
@@ -138,6 +150,7 @@ def test_a_code_is_asked_for_once_and_never_shown(shell: Shell, simulated: Simul
     (asked,) = [each for each in sts.asked if "Action=AssumeRole" in each]
     assert "TokenCode=907814" in asked
     assert len(simulated.state()["runs"]) == 2
+    assert list(s3.written) == (["r.csv"] if is_in_s3 else [])
 
 
 def test_a_helper_has_the_terminal_to_ask(shell: Shell, simulated: Simulated):

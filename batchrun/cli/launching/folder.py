@@ -15,6 +15,7 @@ import anyio
 
 from batchrun import points
 from batchrun.api.objects import ObjectsOnce
+from batchrun.api.one_login import OneLogin
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launching.launch import (
     conduct,
@@ -64,7 +65,7 @@ async def launch_folder(job: Job) -> Exit:
     clock = SystemClock()
     shown = job.output
     with loaded_folder(
-        job.source, ObjectsOnce(job.target), as_json=shown.as_json, quiet=shown.quiet, besides=[job.ledger]
+        job.source, ObjectsOnce(job.login), as_json=shown.as_json, quiet=shown.quiet, besides=[job.ledger]
     ) as manifests:
         points.reached(Point.MANIFEST_READ)
         shared = _shared(job, len(manifests))
@@ -75,11 +76,9 @@ async def launch_folder(job: Job) -> Exit:
 def _shared(job: Job, batches: int) -> Job:
     """Share out the calls in the air; no call waits for a connection, so none leaves too late."""
     share = max(job.limits.concurrency // batches, min(job.limits.concurrency, _LEAST_SHARE))
-    return replace(
-        job,
-        limits=replace(job.limits, concurrency=share),
-        target=replace(job.target, connections=2 * share * batches + 8),
-    )
+    shared = replace(job.target, connections=2 * share * batches + 8)
+    limits = replace(job.limits, concurrency=share)
+    return replace(job, limits=limits, target=shared, login=OneLogin(shared))
 
 
 class _Together:

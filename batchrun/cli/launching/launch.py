@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchrun.api.launch import Ended, Launch
+    from batchrun.api.one_login import OneLogin
     from batchrun.cli.options import Output
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest, Source
@@ -64,6 +65,7 @@ class Job:
 
     source: Source
     target: Target
+    login: OneLogin  #: of *target*
     ledger: str
     results: str | None
     rate: Rate
@@ -101,7 +103,7 @@ async def launch(job: Job) -> Exit:
     as_json = job.output.log_format == "json"
     configure(verbosity=job.output.verbosity, as_json=as_json, is_drawn=_is_drawn(job.output))
     shown = job.output
-    in_s3 = ObjectsOnce(job.target)
+    in_s3 = ObjectsOnce(job.login)
     with loaded(job.source, in_s3, as_json=shown.as_json, quiet=shown.quiet) as manifest:
         points.reached(Point.MANIFEST_READ)
         try:
@@ -138,7 +140,7 @@ def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
     others = (output.path,) if isinstance(output, OutputFile) else ()
     return Around(
         results=output,
-        store=StoreWhenNeeded(job.target),
+        store=StoreWhenNeeded(job.login),
         metrics=MetricsFile(job.metrics, clock=clock, inputs=replace(inputs, others=others)),
         telling=Telling(job.hooks, batch, results=output.place, clock=clock),
     )
@@ -163,6 +165,7 @@ def session(job: Job, clock: Clock) -> Session:
         read_rate=job.read_rate,
         credentials_wait=job.credentials_wait,
         clock=clock,
+        login=job.login,
     )
 
 

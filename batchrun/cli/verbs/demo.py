@@ -54,6 +54,7 @@ def demo(context: click.Context, /, **options: Any) -> None:
 
 
 async def _demo(folder: Path, options: dict[str, Any]) -> Exit:
+    from batchrun.api.one_login import OneLogin  # noqa: PLC0415
     from batchrun.cli.launching.launch import Job, launch  # noqa: PLC0415 (botocore takes half a second to import)
     from batchrun.cli.options import output  # noqa: PLC0415
     from batchrun.cli.showing.table import show_results  # noqa: PLC0415 (rich)
@@ -69,9 +70,11 @@ async def _demo(folder: Path, options: dict[str, Any]) -> Exit:
     simulated = Settings(time_scale=0.002, limits={"StartRun": Limit(rate=10, burst=10)})
     async with serve(simulated) as simulator:
         _say(options, f"$ batchrun run {manifest} --endpoint-url {simulator.url}")
+        target = Target(endpoint_url=simulator.url)
         job = Job(
             source=Source(path=str(manifest)),
-            target=Target(endpoint_url=simulator.url),
+            target=target,
+            login=OneLogin(target),
             ledger=str(ledger),
             results=str(results),
             rate=AUTO,

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.api.objects import ObjectsOnce
+from batchrun.api.one_login import OneLogin
 from batchrun.api.session import Session
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.launching.manifests import loaded, source
@@ -86,10 +87,16 @@ async def recover(recovery: Recovery) -> None:
     """
     clock = SystemClock()
     configure(verbosity=recovery.verbosity, as_json=recovery.log_as_json)
-    in_s3 = ObjectsOnce(recovery.target)
+    login = OneLogin(recovery.target)
+    in_s3 = ObjectsOnce(login)
     with loaded(recovery.source, in_s3, as_json=recovery.as_json, quiet=True) as manifest:
         async with Session(
-            recovery.ledger, target=recovery.target, rate=UNLIMITED, read_rate=recovery.read_rate, clock=clock
+            recovery.ledger,
+            target=recovery.target,
+            rate=UNLIMITED,
+            read_rate=recovery.read_rate,
+            clock=clock,
+            login=login,
         ) as session:
             service = await session.service()
             await session.open_batch(manifest.batch, service)

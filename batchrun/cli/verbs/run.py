@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchrun.api.one_login import OneLogin
 from batchrun.cli.launching.hooks import TOLD, hooks
 from batchrun.cli.options import (
     LEDGER,
@@ -151,9 +152,11 @@ def _job(options: dict[str, Any]) -> Job:
         )
     if options["lease"] < 1:
         raise UsageError("--lease must be 1s or longer: it is renewed three times in its life")
+    reached = target(options)
     return Job(
         source=source(options),
-        target=target(options),
+        target=reached,
+        login=OneLogin(reached),
         ledger=options["ledger"],
         results=options["results"],
         rate=options["rate"],

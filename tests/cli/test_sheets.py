@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.cli.conftest import DEFAULTS, Shell
-from tests.cli.manual import TOPIC, blocks
+from tests.cli.manual import TOPIC, blocks, commands
 
 LANES = """\
 sample,fastq_1,fastq_2,strandedness
@@ -133,6 +133,24 @@ def test_the_manuals_examples_are_what_they_say(shell: Shell, sheet: list[str]):
     assert yaml.safe_load(manifest)["sheet"] == sheet[0]
     options = ["--group-by", "sample", "--parameter", READS, "--parameter", "strandedness={strandedness}"]
     assert rows_of(shell, *sheet, *options)["WT"] == wanted
+
+
+EXAMPLES = TOPIC["sheets"].partition("## Five sheets")[2].split("\n### ")[1:]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[one.partition("\n")[0] for one in EXAMPLES])
+def test_each_of_the_manuals_sheets_becomes_what_it_says(shell: Shell, example: str):
+    shell.write("lab.yaml", DEFAULTS)
+    (console,), (first,) = blocks("console", example), blocks("json", example)
+    for command, shown in commands(console.replace("\\\n", "")):
+        verb, *arguments = shlex.split(command)
+        if verb == "cat":
+            (shell.folder / arguments[0]).parent.mkdir(exist_ok=True)
+            shell.write(arguments[0], "\n".join(shown) + "\n")
+            continue
+        checked = shell.run(*arguments)
+        assert (checked.returncode, checked.stderr, checked.stdout.splitlines()) == (0, "", shown)
+        assert next(iter(rows_of(shell, *arguments[1:]).values())) == json.loads(first)
 
 
 def test_a_folder_does_not_take_a_manifests_sheet_for_another(shell: Shell, sheet: list[str]):

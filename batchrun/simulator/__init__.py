@@ -21,6 +21,7 @@ from batchrun.simulator.options import (
     parse_failures,
     parse_faults,
     parse_limits,
+    parse_objects,
 )
 from batchrun.simulator.record import RunRecord, StartCall, State, Tally
 from batchrun.simulator.server import Simulator
@@ -53,6 +54,7 @@ __all__ = [
     "parse_failures",
     "parse_faults",
     "parse_limits",
+    "parse_objects",
     "run_forever",
     "serve",
 ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from batchrun.simulator.buckets import Limit
 from batchrun.simulator.faults import ELSEWHERE, Fault, FaultRule
 from batchrun.simulator.lifecycle import FailFirst
+from batchrun.simulator.storage import StoredBucket, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,6 +36,7 @@ OPERATIONS = (
 )
 
 _FAULT = re.compile(r"(?P<operation>[^:@=]+):(?P<fault>[^:@=]+)(?:@(?P<name>[^=]+))?(?:=(?P<how>.*))?")
+_URI = re.compile(r"s3://(?P<bucket>[^/\s]+)(?:/(?P<key>.*))?", re.DOTALL)
 #: Error codes are the service's own words; a fault's name is lower case.
 _ERROR_CODE = re.compile(r"[A-Z][A-Za-z]+")
 
@@ -82,6 +84,26 @@ def parse_fail_first(text: str) -> tuple[FailFirst, ...]:
             raise ValueError(f"{part!r}: {times!r} is no number of runs")
         rules.append(FailFirst(match=match, times=int(times), reason=reason or "SERVICE_ERROR"))
     return tuple(rules)
+
+
+def parse_objects(lines: Iterable[str]) -> tuple[StoredBucket, ...]:
+    """
+    Read buckets out of *lines*, each ``s3://BUCKET/KEY``, with a class of storage behind a tab or without.
+
+    What has no key is a bucket, which may be empty.
+    """
+    found: dict[str, dict[str, StoredObject]] = {}
+    for line in lines:
+        uri, _, storage_class = line.rstrip("\r\n").partition("\t")
+        if not uri:
+            continue
+        match = _URI.fullmatch(uri)
+        if match is None:
+            raise ValueError(f"{uri[:100]!r} is not s3://BUCKET/KEY")
+        objects = found.setdefault(match["bucket"], {})
+        if match["key"]:
+            objects[match["key"]] = StoredObject(storage_class=storage_class or "STANDARD")
+    return tuple(StoredBucket(name=name, objects=objects) for name, objects in found.items())
 
 
 def _parts(text: str) -> Iterator[str]:

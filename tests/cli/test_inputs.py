@@ -17,7 +17,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from batchrun.simulator import Simulator, StoredBucket, StoredObject, parse_faults
-from tests.cli.conftest import BATCHRUN, DEFAULTS, Shell
+from tests.cli.conftest import BATCHRUN, DEFAULTS, Shell, Simulated
 from tests.cli.elsewhere import healthomics
 from tests.cli.test_json import held
 
@@ -34,7 +34,7 @@ BUCKETS = (
 class Lab:
     """A folder, and what its commands call."""
 
-    def __init__(self, shell: Shell, simulator: Simulator) -> None:
+    def __init__(self, shell: Shell, simulator: Simulator | Simulated) -> None:
         self.shell = shell
         self.simulator = simulator
         self.to = {
@@ -181,7 +181,7 @@ def test_an_s3_that_nobody_reaches_ends_it_with_5(lab):
 
 def test_a_terminal_is_shown_how_far_it_has_come(lab):
     at = lab("HeadObject:throttle=2x")
-    rows = "".join(f"r{number},s3://lab/many/{number:04}.fq\n" for number in range(1500))
+    rows = "".join(f"r{number},s3://lab/many/{number:04}.fq\n" for number in range(400))
     at.shell.write("m.csv", f"id,parameters.x\n{rows}")
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -194,8 +194,19 @@ def test_a_terminal_is_shown_how_far_it_has_come(lab):
     drawn = read_all(ours)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "1500 places in S3: 1500 there" in said
-    assert "/1500" in drawn
+    assert "400 places in S3: 400 there" in said
+    assert "/400" in drawn
+
+
+def test_the_shipped_simulator_knows_what_a_file_lists(shell: Shell, simulate):
+    objects = shell.write("objects.txt", "s3://lab/a\ns3://lab/cold\tDEEP_ARCHIVE\n")
+    at = Lab(shell, simulate("--objects", str(objects)))
+    done = at.check("id,parameters.x\nr1,s3://lab/a\nr2,s3://lab/cold\nr3,s3://lab/b\n")
+    assert done.returncode == 2
+    assert "3 places in S3: 1 there, 1 not there, 1 archived" in done.stdout
+    refused = shell.run("simulate", "--objects", "nowhere.txt")
+    assert refused.returncode == 2
+    assert "--objects nowhere.txt: " in refused.stderr
 
 
 def read_all(terminal: int) -> str:

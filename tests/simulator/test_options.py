@@ -9,10 +9,13 @@ from batchrun.simulator import (
     Limit,
     Settings,
     Span,
+    StoredBucket,
+    StoredObject,
     parse_fail_first,
     parse_failures,
     parse_faults,
     parse_limits,
+    parse_objects,
 )
 from batchrun.simulator.buckets import Buckets
 
@@ -41,6 +44,19 @@ def test_failures_and_first_failures():
         FailFirst(match="a-*", times=2),
         FailFirst(match="*/b", times=1, reason="X"),
     )
+
+
+def test_objects():
+    lines = ["s3://lab/a b.fq\n", "s3://lab/cold\tGLACIER\n", "\n", "s3://empty\n", "s3://empty/\n"]
+    assert parse_objects(lines) == (
+        StoredBucket(
+            name="lab", objects={"a b.fq": StoredObject(), "cold": StoredObject(storage_class="GLACIER")}
+        ),
+        StoredBucket(name="empty"),
+    )
+    assert parse_objects([]) == ()
+    with pytest.raises(ValueError, match="'lab/a' is not s3://BUCKET/KEY"):
+        parse_objects(["lab/a"])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -16,7 +17,7 @@ from batchrun.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchrun.simulator import Settings, Simulator
+    from batchrun.simulator import Settings, Simulator, StoredBucket
 
 T = TypeVar("T")
 
@@ -72,6 +73,11 @@ T = TypeVar("T")
     default=50,
     envvar="BATCHRUN_SIMULATE_MAX_ACTIVE",
     help="Runs that are active at once; more wait as PENDING.",
+)
+@option(
+    "--objects",
+    metavar="FILE",
+    help="What there is in S3: s3://BUCKET/KEY on each line, and GLACIER or the like behind a tab.",
 )
 @option("--listing-lag", type=Duration(), default="0s", help="How long ListRuns does not show a new run.")
 @option(
@@ -130,8 +136,21 @@ def _settings(options: dict[str, Any]) -> Settings:
         max_active=options["max_active"],
         max_active_static=options["max_active"],
         listing_lag=options["listing_lag"],
+        storage=_objects(options["objects"]),
         **({} if window is None else {"idempotency_window": window}),
     )
+
+
+def _objects(path: str | None) -> tuple[StoredBucket, ...]:
+    from batchrun.simulator import parse_objects  # noqa: PLC0415 (as above)
+
+    if path is None:
+        return ()
+    try:
+        with Path(path).open(encoding="utf-8") as lines:
+            return parse_objects(lines)
+    except (OSError, ValueError) as error:  # no such file, no such line, no UTF-8
+        raise UsageError(f"--objects {path}: {error}") from error
 
 
 def _valid(make: Callable[..., T], *texts: str, **settings: Any) -> T:

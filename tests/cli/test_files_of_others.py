@@ -8,7 +8,9 @@ import urllib.request
 from typing import Any
 
 from tests.cli.conftest import DEFAULTS, Shell, Simulated
+from tests.manifest.workbooks import row, text, workbook
 
+COLUMNS = ("Sample", "Bam file", "Depth")
 FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s")
 START_RUN = """\
 {
@@ -184,3 +186,17 @@ def test_the_shell_that_made_several_of_a_pattern_is_told(shell: Shell):
         done = shell.run("check", *arguments)
         assert done.returncode == 2
         assert said in done.stderr
+
+
+def test_a_workbook_reaches_the_service_as_a_person_reads_it(shell: Shell, simulate):
+    header = row(1, *(text(f"{column}1", name) for column, name in zip("ABC", COLUMNS, strict=True)))
+    cells = (text("A2", "0042"), text("B2", "s3://lab/0042.bam"), '<c r="C2"><v>30</v></c>')
+    (shell.folder / "lims.xlsx").write_bytes(workbook({"Run 7": header + row(2, *cells)}))
+    shell.write("lab.yaml", DEFAULTS)
+    options = ("--id", "Sample", "--parameter", "bam={Bam file}", "--parameter", "depth={Depth:int}")
+    runs = launched(
+        shell, simulate("--time-scale", "0.0002"), "lims.xlsx", "--defaults", "lab.yaml", *options
+    )
+    assert {id: run["parameters"] for id, run in runs.items()} == {
+        "0042": {"bam": "s3://lab/0042.bam", "depth": 30}
+    }

@@ -89,7 +89,9 @@ def is_agreed(options: Mapping[str, Any], question: str) -> bool:
     if options["yes"]:
         return True
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError("nobody can be asked here: give --yes to go ahead, or --dry-run to look first")
+        raise UsageError(
+            "not a terminal, so nobody can be asked: give --yes to go ahead, or --dry-run to look first"
+        )
     with interruptible():
         return click.confirm(question, err=True)
 

@@ -16,7 +16,7 @@ _CHOSEN: Final = (
     (
         "submission-limited",
         "8/s, burst 8: time over the least",
-        "a limit of 8 StartRun per second that nobody told: time taken, over the least possible",
+        "an unannounced limit of 8 StartRun per second: time taken, over the least possible",
     ),
     ("submission-limited", "8/s, burst 8: calls throttled", "the same: calls throttled"),
     (

@@ -1,5 +1,5 @@
 """
-The groups that submit: under a limit that nobody told, and without one.
+The groups that submit: under an unannounced limit, and without one.
 
 Belongs here: what is compared about submissions. Does not: submitting (``contenders``).
 """

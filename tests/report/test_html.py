@@ -127,10 +127,10 @@ def test_scripts_show_text_as_text_alone():
 
 def test_the_verdict():
     assert "The batch has no rows." in words(page())
-    assert "Ended: all 1 row succeeded." in words(page(row("a")))
-    assert "Ended: 1 of 2 rows without success." in words(page(row("a"), row("b", Standing.REFUSED)))
+    assert "Finished: all 1 row succeeded." in words(page(row("a")))
+    assert "Finished: 1 of 2 rows succeeded, 1 did not." in words(page(row("a"), row("b", Standing.REFUSED)))
     going = words(page(row("a"), row("b", Standing.FAILED), row("c", Standing.QUEUED)))
-    assert "In progress: 2 of 3 rows ended, 1 of them without success." in going
+    assert "In progress: 2 of 3 rows ended, 1 of them not successfully." in going
 
 
 def test_old_news_are_told_as_such_while_there_is_work_left():
@@ -139,8 +139,8 @@ def test_old_news_are_told_as_such_while_there_is_work_left():
     assert "last heard of this batch at 2026-11-06 17:00:00, 12 h 00 min before" in words(
         page(going, calls=calls)
     )
-    assert "Old news" not in words(page(going, calls=calls, hours=0.5))
-    assert "Old news" not in words(page(row("a"), calls=calls))
+    assert "Out of date" not in words(page(going, calls=calls, hours=0.5))
+    assert "Out of date" not in words(page(row("a"), calls=calls))
 
 
 def test_failures_have_their_ids_messages_and_what_to_do():

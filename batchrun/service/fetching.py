@@ -20,6 +20,7 @@ from batchrun.errors import (
     ServiceUnusableError,
     UsageError,
 )
+from batchrun.model.foreign import shortened
 from batchrun.model.places import split_uri
 from batchrun.service.classify import classify
 from batchrun.service.deadline import in_time
@@ -110,7 +111,7 @@ def _explained(raw: Exception, uri: str, login: Login) -> BatchrunError:
 def _elsewhere(raw: Exception, uri: str) -> ManifestError:
     response: Any = raw.response if isinstance(raw, boto.ClientError) else {}
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    region = headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region")
+    region = shortened(headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region") or "")
     where = f"in {region}" if region else "in another region"
     cure = f"give --region {region or 'REGION'}, or set AWS_ENDPOINT_URL_S3 to S3's address there"
     return _problem(uri, f"the bucket is {where}, and S3 was asked elsewhere", cure)

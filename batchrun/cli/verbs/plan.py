@@ -75,7 +75,7 @@ class _Compared:
 @OUTPUT
 def plan(**options: Any) -> None:
     """
-    Say what 'batchrun run MANIFEST' would do now, for a folder's each; call nothing, write nothing.
+    Say what 'batchrun run MANIFEST' would do now, for a folder's each; start nothing, write nothing.
 
     Compares the manifest with the ledger: new, unchanged, changed and gone rows; the StartRun calls needed,
     and how long they take at --rate; how many runs may be active at once. With --prices, what they may cost,

@@ -1,4 +1,4 @@
-"""Fetching from an S3 that may do anything: bounded in bytes, in time and in memory."""
+"""Fetching from, and putting to, an S3 that may do anything: bounded in bytes, in time and in memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tempfile
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import pytest
@@ -14,11 +15,13 @@ from aiohttp import web
 from batchrun.errors import ManifestError, ServiceUnusableError
 from batchrun.service.fetching import fetch
 from batchrun.service.login import Login
+from batchrun.service.storing import S3Store
 from batchrun.service.target import Target
 
 PIECE = bytes(256 * 1024)
 URI = "s3://lab/a.csv"
 
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Write = Callable[[web.StreamResponse], Awaitable[None]]
 
 
@@ -33,6 +36,13 @@ async def served(write: Write, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         await write(found)
         return found
 
+    async with answering(answer, monkeypatch):
+        yield
+
+
+@asynccontextmanager
+async def answering(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Have S3 be what *answer* makes of each request."""
     runner = web.ServerRunner(web.Server(answer), shutdown_timeout=0.05)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -48,6 +58,7 @@ async def endless(found: web.StreamResponse) -> None:
         await found.write(PIECE)
 
 
+@pytest.mark.real_time  # so much takes the sockets a while
 async def test_a_large_object_is_not_held_in_memory(monkeypatch: pytest.MonkeyPatch):
     async def write(found: web.StreamResponse) -> None:
         for _ in range(256):
@@ -90,3 +101,59 @@ async def test_what_comes_to_a_stop_is_not_waited_for(monkeypatch: pytest.Monkey
             pytest.raises(ServiceUnusableError, match=f"{URI} cannot be read"),
         ):
             await fetch(Login(Target(read_timeout=0.5)), URI, copy, most=2**20)
+
+
+@pytest.mark.parametrize(
+    ("status", "region"),
+    [(302, None), (307, None), (307, "eu-central-1"), (301, "evil.example/#"), (301, "x" * 5000)],
+)
+async def test_nobody_is_led_elsewhere(monkeypatch: pytest.MonkeyPatch, status: int, region: str | None):
+    paths: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        paths.append(request.path)
+        where = {
+            "Location": f"http://{request.host}/elsewhere",
+            **({"x-amz-bucket-region": region} if region else {}),
+        }
+        return web.Response(
+            status=status, headers=where, text="<Error><Code>TemporaryRedirect</Code></Error>"
+        )
+
+    async with answering(answer, monkeypatch):
+        with tempfile.TemporaryFile() as copy:
+            with pytest.raises((ManifestError, ServiceUnusableError), match=URI) as error:
+                await fetch(Login(Target()), URI, copy, most=2**20)
+            assert copy.tell() == 0
+    assert len(str(error.value)) < 1500
+    assert set(paths) <= {"/lab/a.csv", "/lab"}  # a HEAD of the bucket asks for its region
+
+
+@pytest.mark.real_time  # so much takes the sockets a while
+async def test_what_is_put_is_not_held_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    sizes: list[int] = []
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        sizes.append(0)
+        if "Expect" in request.headers:  # much is sent only once it is wanted
+            assert request.transport is not None
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        async for piece in request.content.iter_chunked(2**16):
+            sizes[-1] += len(piece)
+        return web.Response()
+
+    large, small = tmp_path / "large.csv", tmp_path / "small.csv"
+    small.write_bytes(b"id")
+    with large.open("wb") as file:
+        file.truncate(64 * 2**20)
+    async with answering(answer, monkeypatch):
+        store = S3Store(Login(Target()))
+        await store.put(URI, small, mark="x", replaces=True)
+        tracemalloc.start()
+        try:
+            await store.put(URI, large, mark="x", replaces=True)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert sizes == [2, 64 * 2**20]
+    assert peak < 32 * 2**20, f"{peak / 2**20:.0f} MiB for a file of 64"

@@ -55,6 +55,7 @@ class TaskFinder:
         self._after = -1  #: the number of the run that was last asked for
         self._has_missed = False  #: one was, and it is not known
         self._is_ending = False  #: what was not answered is still to be asked for once more
+        self._gone: set[int] = set()  #: numbers of runs of which it was said once that they are not there
         self._is_barred = False
         self._news = anyio.Event()
         self._settled = anyio.Event()
@@ -132,9 +133,11 @@ class TaskFinder:
             return await self._service.failed_tasks(failed.run, limit=_TASKS)
         except AccessDeniedError as error:
             self._bar(error)
-        except NotFoundError as error:  # the run was deleted: nobody will ever be told
+        except NotFoundError as error:
             log.debug("failed_tasks_gone", id=failed.id, run=failed.run.id, code=error.code)
-            return FailedTasks()
+            if failed.number in self._gone:  # the run was deleted: nobody will ever be told
+                return FailedTasks()
+            self._gone.add(failed.number)  # said once, it may be wrong
         except ServiceError as error:
             log.debug("failed_tasks_not_found", id=failed.id, run=failed.run.id, error=str(error))
         return None

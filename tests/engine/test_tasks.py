@@ -182,6 +182,13 @@ async def test_where_it_is_denied_that_is_said_once_with_the_cure(tmp_path, oper
         assert (stop, launcher.tally.by_state[State.FAILED]) == (Stop.FINISHED, 20)
 
 
+async def test_a_run_is_not_given_up_for_one_answer_that_it_is_gone(tmp_path):
+    async with bench(tmp_path, failing("ListRunTasks:ResourceNotFoundException=1x")) as it:
+        await it.launch(rows(1))
+        (task,) = (await found(it, 1))["row-0000"][1].tasks
+        assert task.failure_reason == "OUT_OF_MEMORY_ERROR"
+
+
 async def test_a_run_that_was_deleted_has_no_tasks_any_more(tmp_path):
     async with bench(tmp_path, failing("ListRunTasks:error_before")) as it:
         await it.launch(rows(1))

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.warned.kinds import Doubt, Kind
-from batchrun.manifest.warned.mates import same_file
 
 if TYPE_CHECKING:
-    from batchrun.manifest.warned.columns import Column
+    from collections.abc import Sequence
 
 #: Names of what rows may share.
 _SHARED: Final = re.compile(
@@ -36,32 +35,39 @@ class Files:
     def __init__(self) -> None:
         self._rows: dict[int, int] = {}  #: by hash, the number of the row that named it first
         self._lines = array("Q")  #: by number; 0 where it has none
-        self._row: list[tuple[str, Column]] = []  #: what the row under work has named
 
-    def begin(self, line: int | None) -> None:
-        """Begin another row."""
-        self._row.clear()
-        self._lines.append(line or 0)
+    def begin(self, lines: Sequence[int]) -> int:
+        """Begin more rows, which stand on these lines, or 0; give the number of the first."""
+        number = len(self._lines)
+        self._lines.extend(lines)
+        return number
 
-    def doubt(self, text: str, column: Column) -> Doubt | None:
-        """Doubt reads, as ``is_reads`` knows them, that were named before."""
-        for known, other in self._row:
-            if known == text:
-                return same_file(other.name)
-        self._row.append((text, column))
-        first = None if column.is_shared else self._first(hash(text))
-        if first is None:
-            return None
-        line = self._lines[first]
+    def take_all(self, texts: Sequence[str], number: int) -> bool:
+        """
+        Take the reads of as many rows, from *number* on, if all of them are new.
+
+        Nothing is taken where they are not, or where there is no more room: then each has a word of its own.
+        """
+        keys = list(map(hash, texts))
+        is_new = len(set(keys)) == len(keys) and self._rows.keys().isdisjoint(keys)
+        if not is_new or len(self._rows) + len(keys) > limits.FILES:
+            return False
+        self._rows.update(zip(keys, range(number, number + len(keys)), strict=True))
+        return True
+
+    def first(self, text: str, number: int) -> int | None:
+        """Return the number of the row that named them before row *number*, or in it; None for none."""
+        key = hash(text)
+        found = self._rows.get(key)
+        if found is None and len(self._rows) < limits.FILES:
+            self._rows[key] = number
+        return found
+
+    def shared_with(self, number: int) -> Doubt:
+        """Doubt reads that row *number* has too."""
+        line = self._lines[number]
         where = f"is in line {line} too" if line else "is in a row before, too"
         return Doubt(kind=Kind.SHARED_FILE, says=where, cure=_CURE, cause="shared")
-
-    def _first(self, key: int) -> int | None:
-        """Return the number of the row that named it before; None where this is the first."""
-        first = self._rows.get(key)
-        if first is None and len(self._rows) < limits.FILES:
-            self._rows[key] = len(self._lines) - 1
-        return first
 
 
 def is_shared(name: str) -> bool:

@@ -42,11 +42,14 @@ class Looking:
         self._columns: dict[str, Column] = {}
         self._pairs: dict[tuple[str, str], mates.Pair] = {}
         self._types: list[Types] = []
+        self._tables: list[Rows] = []
         self.found = Found()
         self.files = Files()
 
     def warnings(self) -> Warnings:
         """Return what was found, once all rows were seen."""
+        for rows in self._tables:
+            rows.flush()
         for types in self._types:
             types.tell(self.found)
         self._types.clear()
@@ -54,19 +57,20 @@ class Looking:
 
     def table(self, table: Table, uses: Sequence[Used]) -> Rows:
         """Prepare to look at the rows of a table, as far as its columns are used."""
-        return Rows(self, table, uses)
+        self._tables.append(Rows(self, table, uses))
+        return self._tables[-1]
 
     def noted(self, records: Iterator[Record]) -> Iterator[Record]:
         """Look at each row that stands in a document on its way; cells of tables were looked at before."""
         for record in records:
             if not record.is_of_cells:
-                self.files.begin(record.place.line)
-                Values(self, record, as_text(record.fields.get("id")), is_row=True).look()
+                number = self.files.begin((record.place.line or 0,))
+                Values(self, record, as_text(record.fields.get("id")), number=number).look()
             yield record
 
     def shared(self, record: Record) -> None:
         """Look at what is said for all rows: defaults, and what a sheet's rows become."""
-        Values(self, record, None, is_row=False).look()
+        Values(self, record, None, number=None).look()
 
     def option(self, name: str, text: str, place: Place, cure: Cure) -> None:
         """Look at a parameter that an option gives without a type."""

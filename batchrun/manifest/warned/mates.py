@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchrun.manifest.recognised.kinds import is_file, is_reads
 from batchrun.manifest.warned.kinds import Doubt, Kind
-from batchrun.manifest.warned.spreadsheets import is_absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,7 +80,7 @@ class Pair:
             return
         counts = len(files[0]), len(files[1])
         if all(counts):
-            self._both += is_file(files[0][0])
+            self._both += is_file(files[0][0]) and is_file(files[1][0])
             yield from self._both_given(files[0], files[1])
         elif any(counts) and is_file((files[0] or files[1])[0]):
             given = 0 if counts[0] else 1
@@ -101,12 +100,12 @@ class Pair:
 
 
 def _files(value: Json) -> Sequence[str] | None:
-    """Return the texts of a value, leaving out what stands for none; None where there is something else."""
+    """Return the texts of a value, leaving out blank ones; None where there is something else."""
     values = value if isinstance(value, list) else [value]
     texts = [text for text in values if isinstance(text, str)]
     if len(texts) < len(values) and value is not None:
         return None
-    return [text for text in texts if text.strip() and not is_absent(text)]
+    return [text for text in texts if text.strip()]
 
 
 def _counted(files: Sequence[str]) -> str:

@@ -7,9 +7,11 @@ cells is that they are sound, quickly. Does not: what becomes of a column (``cel
 
 from __future__ import annotations
 
+import itertools
+import operator
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.problems import Place, Record
@@ -19,6 +21,7 @@ from batchrun.manifest.tables.table import Value
 from batchrun.manifest.warned import characters, mates, spreadsheets
 from batchrun.manifest.warned.columns import Column
 from batchrun.manifest.warned.files import is_shared
+from batchrun.manifest.warned.mates import same_file
 from batchrun.manifest.warned.values import Values
 
 if TYPE_CHECKING:
@@ -30,14 +33,24 @@ if TYPE_CHECKING:
     from batchrun.manifest.warned.untyped import Cure, Types
     from batchrun.model.spec import Json
 
-#: A URI in S3 with nothing to doubt in it.
-_SOUND: Final = re.compile(r"s3://[a-z0-9][!#-&(-9;-z|~]*")
-_S3: Final = "s3://"
-#: What looks like a name, and is none that a spreadsheet makes of another.
-_WORD: Final = re.compile(rf"(?!(?:{spreadsheets.MONTH})-)[A-Za-z_][A-Za-z0-9_-]*", re.IGNORECASE)
+_URI: Final = r"s3://[a-z0-9][!#-&(-9;-z|~]*+"
+_WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
+#: Cells on lines of their own, in which there is nothing to doubt; some may be empty.
+_URIS: Final = re.compile(rf"(?:{_URI})?+(?:\n(?:{_URI})?+)*+")
+_WORDS: Final = re.compile(rf"(?:{_WORD})?+(?:\n(?:{_WORD})?+)*+")
+#: Words that are not what they look like.
 _NO_WORDS: Final = frozenset({*spreadsheets.ABSENT, "true", "false"})
-#: Words that are kept, of each column.
-_KEPT: Final = 500
+_DATES: Final = re.compile(rf"^(?:{spreadsheets.MONTH})-", re.IGNORECASE | re.MULTILINE)
+#: Rows that are looked at together: one may have a mebibyte.
+_BATCH: Final = 32
+
+
+class _Row(NamedTuple):
+    """A row that waits."""
+
+    line: int
+    cells: Sequence[str]
+    id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,22 +74,34 @@ class _Watched:
     column: Column
     types: Types | None
     is_typed: bool
-    sound: set[str] = field(default_factory=set)  #: words that were found to be, as far as they are kept
+
+    def are_sound(self, texts: Sequence[str]) -> bool:
+        """Tell whether cells are plainly sound, all of them, and take down what they are."""
+        joined = "\n".join(texts)
+        if joined.count("\n") >= len(texts):
+            return False
+        is_uri = _URIS.fullmatch(joined) is not None
+        if not is_uri and not _are_words(joined, texts):
+            return False
+        if any(texts):
+            self.meet(is_uri=is_uri)
+        return True
 
     def meet(self, *, is_uri: bool) -> None:
         """Take down that there is text that is sound, or even a URI."""
-        if is_uri and not self.column.company.s3:
+        if is_uri:
             self.column.company.s3 = self.column.company.files = True
         if self.types is not None:
             self.types.is_text = True
 
 
 class Rows:
-    """Looks at one row after the other."""
+    """Looks at rows as they pass, some of them together."""
 
     def __init__(self, looking: Looking, table: Table, uses: Sequence[Used]) -> None:
         self._looking = looking
         self._table = table
+        self._batch: list[_Row] = []
         columns = {used.index: self._column(used) for used in uses}
         self._texts = [self._watched(used, columns[used.index]) for used in uses if not used.is_json]
         self._json = [used for used in uses if used.is_json]
@@ -84,77 +109,98 @@ class Rows:
             (uses[first], uses[second], looking.pair(columns[uses[first].index], columns[uses[second].index]))
             for first, second in mates.pairs([used.name for used in uses])
         ]
+        self._may_share = any(watched.column.is_shared for watched in self._texts)
         self._header()
 
     def row(self, line: int, cells: Sequence[str], entry_id: str | None) -> None:
-        """Look at a row."""
-        files = self._looking.files
-        files.begin(line)
+        """Take a row, to be looked at soon."""
+        self._batch.append(_Row(line, cells, entry_id))
+        if len(self._batch) >= _BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Look at the rows that wait."""
+        batch, self._batch = self._batch, []
+        number = self._looking.files.begin([row.line for row in batch])
         for watched in self._texts:
-            text = cells[watched.index]
-            if not text or text in watched.sound:
-                continue
-            if not (text.startswith(_S3) and _SOUND.fullmatch(text)):
-                self._look(text, watched, line, entry_id)
-                continue
-            column = watched.column
-            watched.meet(is_uri=True)
-            if column.is_parameter and is_reads(text) and (again := files.doubt(text, column)):
-                self._doubt(again, column, line, text, entry_id)
-        self._look_across(line, cells, entry_id)
-
-    def _look_across(self, line: int, cells: Sequence[str], entry_id: str | None) -> None:
+            texts = [row.cells[watched.index] for row in batch]
+            is_sound = watched.are_sound(texts)
+            for text, row in () if is_sound else zip(texts, batch, strict=True):
+                self._look(text, watched, row)
+            if watched.column.is_parameter:
+                self._look_for_reads(texts, watched, batch, number, is_sound=is_sound)
         for first, second, pair in self._pairs:
-            one, two = cells[first.index], cells[second.index]
-            if not (pair.is_met and one and two and one != two) or first.is_json:
-                for doubt, column, value in pair.doubts(_value(one, first), _value(two, second)):
-                    self._doubt(doubt, column, line, value, entry_id)
+            self._look_at_mates(first, second, pair, batch)
         for used in self._json:
-            if cells[used.index]:
-                self._look_into(cells[used.index], used, line, entry_id)
+            for at, row in enumerate(batch, start=number):
+                if row.cells[used.index]:
+                    self._look_into(row, used, at)
 
-    def _look(self, text: str, watched: _Watched, line: int, entry_id: str | None) -> None:
-        """Look at a cell that is no plain URI."""
-        if watched.is_typed and type(text) is Value:
+    def _look(self, text: str, watched: _Watched, row: _Row) -> None:
+        """Look at a cell."""
+        if not text or (watched.is_typed and type(text) is Value):
             return
-        if _WORD.fullmatch(text) and text.lower() not in _NO_WORDS:
-            watched.meet(is_uri=False)
-            if len(watched.sound) < _KEPT:
-                watched.sound.add(text)
+        if watched.types is not None and self._is_of_type(text, watched.types, row):
             return
-        column = watched.column
-        if watched.types is not None and self._is_of_type(text, watched.types, line, entry_id):
-            return
-        for doubt in self._looking.doubts(text, column, is_cell=True):
-            self._doubt(doubt, column, line, text, entry_id)
-        bare = characters.bare(text)
-        # Which reads placeholders make is known when they are filled in.
-        are_reads = column.is_parameter and is_reads(bare) and not names_in(bare)
-        if are_reads and (again := self._looking.files.doubt(bare, column)):
-            self._doubt(again, column, line, text, entry_id)
+        for doubt in self._looking.doubts(text, watched.column, is_cell=True):
+            self._doubt(doubt, watched.column, row, text)
 
-    def _is_of_type(self, text: str, types: Types, line: int, entry_id: str | None) -> bool:
+    def _look_for_reads(
+        self, texts: Sequence[str], watched: _Watched, batch: Sequence[_Row], number: int, *, is_sound: bool
+    ) -> None:
+        """Doubt reads that were named before; *number* is the first row's."""
+        if is_sound:
+            count = sum(map(is_reads, texts))
+            is_whole = count == len(texts) and not self._may_share
+            if not count or (is_whole and self._looking.files.take_all(texts, number)):
+                return
+        for at, (text, row) in enumerate(zip(texts, batch, strict=True), start=number):
+            reads = text if is_sound else characters.bare(text)
+            # Which reads placeholders make is known when they are filled in.
+            are_reads = is_reads(reads) and not names_in(reads)
+            if are_reads and (again := self._again(reads, watched, row, at)):
+                self._doubt(again, watched.column, row, text)
+
+    def _again(self, reads: str, watched: _Watched, row: _Row, number: int) -> Doubt | None:
+        before = itertools.takewhile(lambda other: other is not watched, self._texts)
+        for other in before:
+            if other.column.is_parameter and characters.bare(row.cells[other.index]) == reads:
+                return same_file(other.column.name)
+        files = self._looking.files
+        first = None if watched.column.is_shared else files.first(reads, number)
+        return None if first is None else files.shared_with(first)
+
+    def _look_at_mates(self, first: Used, second: Used, pair: mates.Pair, batch: Sequence[_Row]) -> None:
+        ones, twos = ([row.cells[used.index] for row in batch] for used in (first, second))
+        are_texts = not (first.is_json or second.is_json)
+        if are_texts and pair.is_met and all(ones) and all(twos) and not any(map(operator.eq, ones, twos)):
+            return
+        for one, two, row in zip(ones, twos, batch, strict=True):
+            for doubt, column, text in pair.doubts(_value(one, first), _value(two, second)):
+                self._doubt(doubt, column, row, text)
+
+    def _is_of_type(self, text: str, types: Types, row: _Row) -> bool:
         """Doubt a cell that is text since nothing says otherwise; tell whether that is all about it."""
-        column = types.column
         doubt = spreadsheets.long_number(text)
-        if doubt is None and types.is_number(text, line, entry_id):
+        if doubt is None and types.is_number(text, row.line, row.id):
             return True
         if doubt := doubt or types.written(text):
-            self._doubt(doubt, column, line, text, entry_id)
+            self._doubt(doubt, types.column, row, text)
         return doubt is not None
 
-    def _look_into(self, text: str, used: Used, line: int, entry_id: str | None) -> None:
-        value = _decoded(text)
-        place = Place(source=self._table.source, line=line, column=used.index + 1)
+    def _look_into(self, row: _Row, used: Used, number: int) -> None:
+        value = _decoded(row.cells[used.index])
+        place = Place(source=self._table.source, line=row.line, column=used.index + 1)
         record = Record(fields={used.name: value}, place=place, places={})
-        Values(self._looking, record, entry_id, is_row=True, is_parameter=used.is_parameter).look()
+        is_parameter = used.is_parameter
+        Values(self._looking, record, row.id, number=number, is_parameter=is_parameter).look()
 
     def _header(self) -> None:
         """Look at the names that become names of parameters."""
         for watched in self._texts:
             name = self._table.header[watched.index]
             for doubt in characters.doubts(name, is_cell=True) if watched.column.is_parameter else ():
-                self._doubt(doubt, watched.column, self._table.line, name, None)
+                self._doubt(doubt, watched.column, _Row(self._table.line, (), None), name)
 
     def _watched(self, used: Used, column: Column) -> _Watched:
         untyped = None if used.cure is None else self._looking.types(column, self._table.source, used.cure)
@@ -170,11 +216,14 @@ class Rows:
             company=self._looking.company(used.name),
         )
 
-    def _doubt(self, doubt: Doubt, column: Column, line: int, text: str | None, entry_id: str | None) -> None:
-        self._looking.found.add(doubt, column, self._place(column, line), text=text, row=entry_id)
+    def _doubt(self, doubt: Doubt, column: Column, row: _Row, text: str | None) -> None:
+        place = Place(source=self._table.source, line=row.line, column=column.number)
+        self._looking.found.add(doubt, column, place, text=text, row=row.id)
 
-    def _place(self, column: Column, line: int) -> Place:
-        return Place(source=self._table.source, line=line, column=column.number)
+
+def _are_words(joined: str, texts: Sequence[str]) -> bool:
+    is_plain = _WORDS.fullmatch(joined) is not None and _NO_WORDS.isdisjoint(map(str.lower, texts))
+    return is_plain and not ("-" in joined and _DATES.search(joined))
 
 
 def _value(text: str, used: Used) -> Json:

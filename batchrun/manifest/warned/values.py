@@ -12,6 +12,7 @@ from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.recognised.kinds import is_reads
 from batchrun.manifest.scalars import NULLS, Plain
 from batchrun.manifest.warned import characters, mates
+from batchrun.manifest.warned.mates import same_file
 
 if TYPE_CHECKING:
     from batchrun.manifest.problems import Path, Record
@@ -30,13 +31,14 @@ class Values:
         record: Record,
         entry_id: str | None,
         *,
-        is_row: bool,
+        number: int | None,
         is_parameter: bool | None = None,
     ) -> None:
         self._looking = looking
         self._record = record
         self._id = entry_id
-        self._is_row = is_row
+        self._number = number  #: the row's; None for what all rows share
+        self._reads: dict[str, Column] = {}  #: what was named so far
         self._is_parameter = is_parameter  #: None where names tell it
 
     def look(self) -> None:
@@ -52,7 +54,7 @@ class Values:
             for key, part in value.items():
                 self._name(key, path, name)
                 self.value(part, (*path, key), f"{name}.{key}")
-            if self._is_row:
+            if self._number is not None:
                 self._mates(value, path, name)
         elif isinstance(value, list):
             for index, part in enumerate(value):
@@ -65,10 +67,24 @@ class Values:
             return
         for doubt in self._looking.doubts(text, column, is_cell=False):
             self._doubt(doubt, column, path, text)
-        if self._is_row and column.is_parameter and not ("{" in text and names_in(text)):
-            bare = characters.bare(text)
-            if is_reads(bare) and (again := self._looking.files.doubt(bare, column)):
-                self._doubt(again, column, path, text)
+        bare = characters.bare(text)
+        # Which reads placeholders make is known when they are filled in.
+        are_reads = column.is_parameter and is_reads(bare) and not names_in(bare)
+        if are_reads and (again := self._again(bare, column)):
+            self._doubt(again, column, path, text)
+
+    def _again(self, reads: str, column: Column) -> Doubt | None:
+        """Doubt reads that were named before, in the row or in another."""
+        if self._number is None:
+            return None
+        if (other := self._reads.get(reads)) is not None:
+            return same_file(other.name)
+        self._reads[reads] = column
+        files = self._looking.files
+        first = None if column.is_shared else files.first(reads, self._number)
+        if first is None:
+            return None
+        return same_file("another column") if first == self._number else files.shared_with(first)
 
     def _name(self, name: str, path: Path, within: str) -> None:
         is_plain = name.isascii() and name.isprintable() and name == name.strip()

@@ -114,6 +114,40 @@ def test_no_text_makes_it_stumble(tmp_path_factory, rows: list[tuple[str, str, s
             load(Source(path=str(folder / name), sets=SETS)).close()
 
 
+READS = ["s3://lab/a_R1.fq.gz", "s3://lab/b_R1.fq.gz", "gs://lab/c.fq.gz"]
+CELLS = st.sampled_from(["", "auto", "NA", "16", *READS, "/data/x", "MAR-1", "a b "])
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12), st.integers(2, 5))
+def test_rows_are_looked_at_together_as_one_by_one(tmp_path_factory, rows: list[tuple[str, ...]], size: int):
+    path = tmp_path_factory.mktemp("any") / "m.csv"
+    with path.open("w", newline="") as file:
+        names = ("id", "parameters.reads_1", "parameters.reads_2", "parameters.normal")
+        csv.writer(file).writerows([names, *((f"S{number}", *row) for number, row in enumerate(rows))])
+    told: list[list[tuple[str, str | None, int]]] = []
+    for batch in (1, size):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("batchrun.manifest.warned.rows._BATCH", batch)
+            with load(Source(path=str(path), sets=SETS)) as manifest:
+                told.append(sorted((one.kind, one.field, one.count) for one in manifest.warnings))
+    # Of reads that several rows share, another may be the first.
+    one_by_one, together = ([one for one in found if one[0] != "shared_file"] for found in told)
+    assert one_by_one == together
+    first, second = (sum(count for _, _, count in found) for found in told)
+    assert first == second
+
+
+def test_one_cell_among_thousands_is_found_wherever_it_stands(warnings_of: WarningsOf):
+    for at in (0, 31, 32, 33, 63, 95):
+        cells = [f"s3://lab/S{number}.fq.gz" for number in range(96)]
+        cells[at] += " "
+        (warning,) = warnings_of(table(*cells))
+        assert (warning.kind, warning.line, warning.row) == ("white_space", at + 2, f"S{at:04}")
+        cells[at] = cells[(at + 48) % 96]
+        (warning,) = warnings_of(table(*cells))
+        assert (warning.kind, warning.line) == ("shared_file", max(at, (at + 48) % 96) + 2)
+
+
 def test_what_is_remembered_takes_little(tmp_path: pathlib.Path):
     def peak(rows: int) -> int:
         path = tmp_path / f"{rows}.csv"

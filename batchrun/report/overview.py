@@ -2,7 +2,7 @@
 How a batch stands, in numbers, from the ledger alone.
 
 Belongs here: counts, rates, the time left and how sure that is, and what is worth a look. Does not: rendering
-(``cli``), the numbers of a launch that is this process's own (``cli.progress``).
+(``cli``), the numbers of a launch that is this process's own (``cli.showing``).
 """
 
 from __future__ import annotations

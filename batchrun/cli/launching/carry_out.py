@@ -2,7 +2,7 @@
 Carrying out a cancellation from the command line: by ourselves, or by the launcher that holds the batch.
 
 Belongs here: whose turn it is, waiting, the results, and what is said meanwhile. Does not: asking for it
-(``cancel``), what is done about each entry (``engine``).
+(``verbs.cancel``), what is done about each entry (``engine``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 A launch as the command line has it: signals, reporters, results, exit code.
 
-Belongs here: what people see and send while the API launches. Does not: options (``run``), the order in which
-things are opened and closed (``api``), what happens in between (``engine``).
+Belongs here: what people see and send while the API launches. Does not: options (``verbs.run``), the order in
+which things are opened and closed (``api``), what happens in between (``engine``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 What a manifest says of retries, in lines for people and in JSON.
 
-Belongs here: the words. Does not: what a policy leads to (``model.retrying``), the options (``run``).
+Belongs here: the words. Does not: what a policy leads to (``model.retrying``), the options (``verbs.run``).
 """
 
 from __future__ import annotations

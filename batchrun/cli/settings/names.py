@@ -2,7 +2,7 @@
 Which options a file of settings sets, and to what: its keys and values held against the options themselves.
 
 Belongs here: names, tables, precedence within the file, what may not stand in it, values. Does not: the file
-(``settings_file``); what flags and the environment say on top of it, which click knows.
+(``file``); what flags and the environment say on top of it, which click knows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 A launch in numbers for whoever shows them.
 
-Belongs here: counts, rates, the time left. Does not: rendering (``live``, ``lines``).
+Belongs here: counts, rates, the time left. Does not: rendering (``live``, ``bar``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 An entry's story in words and in JSON.
 
-Belongs here: wording and order. Does not: finding the entry (``show``).
+Belongs here: wording and order. Does not: finding the entry (``verbs.show``).
 """
 
 from __future__ import annotations

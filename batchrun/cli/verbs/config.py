@@ -1,8 +1,8 @@
 """
 ``batchrun config``: each option's value in force, and where it came from.
 
-Belongs here: asking click for it, and showing it. Does not: reading the file (``settings_file``,
-``settings``), the commented example (``settings_example``).
+Belongs here: asking click for it, and showing it. Does not: reading the file (``settings.file``),
+the commented example (``settings.example``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 A template in pieces, each of which knows how a row fills it.
 
-Belongs here: one class for each kind of piece. Does not: which text becomes which (``compiling``).
+Belongs here: one class for each kind of piece. Does not: which text becomes which (``template``).
 
 Texts leave here with whatever a cell held escaped, since ``{id}``, ``{batch}`` and ``{parameters.NAME}`` are
 filled in after this: nothing that stands in a sheet is ever taken for a placeholder.

@@ -2,7 +2,7 @@
 What is wanted of a sheet, wherever that was said: in a manifest, by options, by a program.
 
 Belongs here: those wishes, as values. Does not: reading them (``keys``, ``options``), or what they mean for a
-header (``compiling``).
+header (``template``).
 """
 
 from __future__ import annotations

@@ -1,0 +1,47 @@
+"""What the files say of the house: every room that is named is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "batchrun"
+#: In a docstring, a file or folder where something else belongs stands in parentheses.
+_NAMED = re.compile(r"\(((?:``[a-z_][a-z_.]*``(?:, | and )?)+)\)")
+_PAGES = sorted((ROOT / ".github").glob("*.md"))
+
+
+def _places(path: Path, name: str) -> Iterator[Path]:
+    """Give where a file of that name may be: beside *path*, a folder up, or in the package."""
+    for folder in (path.parent, path.parent.parent, PACKAGE, ROOT):
+        place = folder.joinpath(*name.split("."))
+        yield place
+        yield place.with_name(f"{place.name}.py")
+
+
+@pytest.mark.parametrize("package", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=str)
+def test_what_a_file_names_as_the_place_of_something_else_is_there(package: Path):
+    for path in package.glob("*.py"):
+        said = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition(
+            "Belongs here"
+        )
+        named = re.findall(r"``([^`]+)``", " ".join(_NAMED.findall(said[2])))
+        for name in named:
+            assert any(place.exists() for place in _places(path, name)), f"{path}: {name}"
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+def test_paths_that_the_pages_for_developers_name_are_there(page: Path):
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[a-z_]+/)+[a-z_.]*)`", text)
+    assert named
+    for name in named:
+        places = [folder / f"{name}{end}" for folder in (ROOT, PACKAGE) for end in ("", ".py")]
+        assert any(place.exists() for place in places), name
+    scripts = set(re.findall(r"^(scripts/\w+)", text, re.MULTILINE))
+    assert all((ROOT / script).is_file() for script in scripts)

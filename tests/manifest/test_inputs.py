@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batchrun.errors import ManifestError
 from batchrun.manifest.inputs.mentions import Mention, mentions
 from batchrun.manifest.inputs.survey import Survey
 from batchrun.manifest.inputs.texts import places_in
@@ -149,6 +150,12 @@ def test_each_place_is_kept_once(survey):
     assert [(one.uri, one.pays) for one in survey.places()] == [("s3://b1/a", False), ("s3://b1/a", True)]
     assert survey.skipped == {Skip.OTHER_SCHEME: 2}
     assert survey.example(Skip.OTHER_SCHEME) == "gs://x/y"
+
+
+def test_a_full_disk_is_told_as_that(survey):
+    survey._file.execute("PRAGMA max_page_count = 8")
+    with pytest.raises(ManifestError, match=r"temporary file: it cannot be written in .*No space left"):
+        survey.add(named(f"s3://b1/{'x' * 500}{number}") for number in range(1000))
 
 
 def test_what_was_seen_is_taken_down_while_places_are_read(survey):

@@ -7,11 +7,14 @@ Does not: finding places (``mentions``), looking (``service.looking``).
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import apsw
 
+from batchrun.manifest.temporary import not_written
 from batchrun.ports.inputs import Kind, Place, Sight, Skip
 
 if TYPE_CHECKING:
@@ -46,10 +49,17 @@ class Survey:
         self._file.execute(_SCHEMA)
 
     def add(self, found: Iterable[Mention]) -> None:
-        """Take places down that were not named before."""
+        """
+        Take places down that were not named before.
+
+        Raises:
+            ManifestError: The disk does not take them.
+        """
         rows = ((one.text, one.sort.value, one.pays) for one in found)
-        with self._file:
+        with _explained():
+            self._file.execute("BEGIN")
             self._file.executemany(_ADD, rows)
+            self._file.execute("COMMIT")
 
     @property
     def total(self) -> int:
@@ -66,8 +76,14 @@ class Survey:
                     yield Place(kind=Kind(sort), uri=str(text), pays=bool(pays))
 
     def saw(self, place: Place, sight: Sight) -> None:
-        """Take down what was seen."""
-        self._file.execute(_SAW, (sight.value, place.uri, place.pays, place.kind.value))
+        """
+        Take down what was seen.
+
+        Raises:
+            ManifestError: The disk does not take it.
+        """
+        with _explained():
+            self._file.execute(_SAW, (sight.value, place.uri, place.pays, place.kind.value))
 
     def sight(self, place: Place) -> Sight | None:
         """Return what was seen of a place; None where nobody looked."""
@@ -94,3 +110,13 @@ class Survey:
 
     def _sorts(self) -> list[tuple[str, int]]:
         return [(str(sort), int(count)) for sort, count in self._file.execute(_SORTS)]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say of a disk that takes no more what is said of all temporary files."""
+    try:
+        yield
+    except (apsw.FullError, apsw.IOError, apsw.CantOpenError) as error:
+        number = errno.ENOSPC if isinstance(error, apsw.FullError) else errno.EIO
+        raise not_written(OSError(number, str(error))) from error

@@ -84,8 +84,6 @@ class ObjectCalls:
             nonlocal busy
             try:
                 return sight_of(await self._client.head_object(**_asked(place), Key=place.key))
-            except boto.ParamValidationError:
-                return Refusal.NOT_FOUND  # no bucket, or no object, can be called that
             except boto.ClientError as error:
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
                 busy += status == _BUSY

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 #: Operations of other services: only a rule that names one strikes it.
-ELSEWHERE = frozenset({"GetCallerIdentity", "HeadObject", "ListObjectsV2"})
+ELSEWHERE = frozenset({"GetCallerIdentity", "GetObject", "HeadObject", "ListObjectsV2", "PutObject"})
 
 
 class Fault(enum.StrEnum):

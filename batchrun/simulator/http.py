@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Seconds that hanging answers are waited for when the server ends.
 _GRACE = 0.05
+#: What those wait for who ask before they send much.
+_GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: Closing with this linger sends a reset in place of an orderly end.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -124,6 +126,8 @@ class _Handler:
 
 
 async def _read(request: web.BaseRequest) -> Inquiry:
+    if "Expect" in request.headers and request.transport is not None:
+        request.transport.write(_GO_ON)
     return Inquiry(
         method=request.method,
         path=request.rel_url.raw_path,
@@ -132,7 +136,7 @@ async def _read(request: web.BaseRequest) -> Inquiry:
         content_type=request.content_type,
         target=request.headers.get("X-Amz-Target", ""),
         authorization=request.headers.get("Authorization", ""),
-        payer=request.headers.get("x-amz-request-payer", ""),
+        headers={name.lower(): value for name, value in request.headers.items()},
     )
 
 

@@ -1,5 +1,5 @@
 """
-Two calls of S3, HeadObject and ListObjectsV2, by path: ``/BUCKET/KEY``.
+Four calls of S3, by path: HeadObject, GetObject and PutObject of ``/BUCKET/KEY``, ListObjectsV2 of a bucket.
 
 What belongs here: reading them, and writing answers and refusals. What does not: what there is (``storage``),
 and what can go wrong with a call (``server``).
@@ -13,27 +13,34 @@ from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
 from batchrun.simulator.refusal import RefusalError
-from batchrun.simulator.storage import Asker
+from batchrun.simulator.storage import Asker, StoredObject
 from batchrun.simulator.wire import COMMON_ERRORS, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchrun.simulator.storage import Listing, Storage, StoredObject
+    from batchrun.simulator.storage import Listing, Storage
 
 #: What a signature says that it is for: date, region, service.
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([\w-]+)/s3/aws4_request")
 _XML = {"Content-Type": "application/xml"}
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MOST = 1000
+_OF_OBJECTS = {"HEAD": "HeadObject", "GET": "GetObject", "PUT": "PutObject"}
+_LIST = "ListObjectsV2"
+_TAG = '"simulated"'
+#: What the names of an object's own metadata begin with.
+_OWN = "x-amz-meta-"
 _STATUSES = COMMON_ERRORS | {
     "AccessDenied": 403,
     "ExpiredToken": 400,
     "InternalServerException": 500,
     "InvalidAccessKeyId": 403,
+    "InvalidObjectState": 403,
     "NoSuchBucket": 404,
     "NoSuchKey": 404,
     "PermanentRedirect": 301,
+    "PreconditionFailed": 412,
     "SlowDown": 503,
     "ThrottlingException": 503,
 }
@@ -46,17 +53,16 @@ def signed_region(authorization: str) -> str | None:
 
 
 class ObjectCall:
-    """HeadObject or ListObjectsV2."""
+    """One of them."""
 
     def __init__(self, method: str, path: str) -> None:
         """Take the call apart; *path* as it was sent, escapes and all."""
         self.bucket, _, self.key = unquote(path).lstrip("/").partition("/")
         self.is_head = method == "HEAD"
-        self.name = "HeadObject" if self.is_head else "ListObjectsV2"
-        is_listing = method == "GET" and self.bucket != "" and not self.key
-        self._is_known = is_listing or (self.is_head and self.key != "")
+        self._is_known = self.bucket != "" and (method in _OF_OBJECTS if self.key else method == "GET")
+        self.name = _OF_OBJECTS.get(method, _LIST) if self.key else _LIST
 
-    def parse(self, query: str, region: str, payer: str) -> dict[str, Any]:
+    def parse(self, query: str, region: str, headers: Mapping[str, str], body: bytes = b"") -> dict[str, Any]:
         """
         Read the call.
 
@@ -64,10 +70,14 @@ class ObjectCall:
             RefusalError: it is another one.
         """
         if not self._is_known:
-            raise RefusalError("NotImplemented", "Only HeadObject and ListObjectsV2 are simulated")
+            raise RefusalError(
+                "NotImplemented", f"Only {', '.join(_OF_OBJECTS.values())} and {_LIST} are here"
+            )
         asked = dict(parse_qsl(query, keep_blank_values=True))
         return {
-            "asker": Asker(region=region, pays=payer == "requester"),
+            "asker": Asker(region=region, pays=headers.get("x-amz-request-payer") == "requester"),
+            "made": StoredObject(content=body, told=_told(headers)),
+            "replaces": headers.get("if-none-match") != "*",
             "prefix": asked.get("prefix", ""),
             "most": min(_MOST, int(asked.get("max-keys", _MOST))),
             "token": asked.get("continuation-token", ""),
@@ -84,13 +94,19 @@ class ObjectCall:
             RefusalError: S3 would not say.
         """
         where = {"x-amz-bucket-region": str(storage.region(self.bucket))}
-        if self.is_head:
-            found = storage.head(self.bucket, self.key, params["asker"])
-            return Reply(status=200, headers=where | _headers(found))
-        page = storage.listing(
-            self.bucket, params["prefix"], params["most"], params["token"], params["asker"]
-        )
-        return Reply(status=200, headers=where | _XML, body=_written(self.bucket, page))
+        place, asker = (self.bucket, self.key), params["asker"]
+        match self.name:
+            case "HeadObject":
+                return Reply(status=200, headers=where | _headers(storage.head(*place, asker)))
+            case "GetObject":
+                found = storage.read(*place, asker)
+                return Reply(status=200, headers=where | _headers(found), body=found.content)
+            case "PutObject":
+                storage.write(*place, params["made"], asker, replaces=params["replaces"])
+                return Reply(status=200, headers=where | {"ETag": _TAG})
+            case _:
+                page = storage.listing(self.bucket, params["prefix"], params["most"], params["token"], asker)
+                return Reply(status=200, headers=where | _XML, body=_written(self.bucket, page))
 
     def refusal(self, error: RefusalError, storage: Storage) -> Reply:
         """Write an error answer; that to a HEAD has no body to say why."""
@@ -108,10 +124,17 @@ def _headers(found: StoredObject) -> dict[str, str]:
         "x-amz-storage-class": None if found.storage_class == "STANDARD" else found.storage_class,
         "x-amz-archive-status": found.archive_status,
         "x-amz-restore": found.restore,
-        "ETag": '"simulated"',
-        "Content-Length": str(found.size),  # without it, a client takes a HEAD's end for the connection's
+        "ETag": _TAG,
+        "Content-Length": str(
+            len(found.content)
+        ),  # without it, a client takes a HEAD's end for the connection's
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return dict(found.told) | {name: value for name, value in told.items() if value is not None}
+
+
+def _told(headers: Mapping[str, str]) -> dict[str, str]:
+    """Take what S3 keeps of the headers that an object is written with."""
+    return {name: value for name, value in headers.items() if name == "content-type" or name.startswith(_OWN)}
 
 
 def _written(bucket: str, page: Listing) -> bytes:

@@ -8,7 +8,7 @@ connection is broken (``http``).
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,7 +26,7 @@ from batchrun.simulator.storage import Storage
 from batchrun.simulator.wire import Ending, Manner, Operation, Reply, Wire, json_object, json_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from batchrun.clock import Clock
@@ -62,7 +62,7 @@ class Inquiry:
     content_type: str
     target: str = ""  #: the operation, where a service puts it into a header
     authorization: str = ""  #: the signature, which says what service and region it is for
-    payer: str = ""  #: who pays, as S3 is told
+    headers: Mapping[str, str] = field(default_factory=dict)  #: all of them, by names in lower case
 
 
 #: Of HealthOmics, STS, or S3.
@@ -155,7 +155,7 @@ class Simulator:
     async def _answer_s3(self, inquiry: Inquiry, region: str) -> Ending:
         call = s3.ObjectCall(inquiry.method, inquiry.path)
         try:
-            return await self._answer(call, lambda: call.parse(inquiry.query, region, inquiry.payer))
+            return await self._answer(call, lambda: _parsed(call, inquiry, region))
         except RefusalError as error:
             return Ending(reply=call.refusal(error, self._storage))
 
@@ -299,6 +299,10 @@ class Simulator:
         else:
             self.faults.add(*rules)
         return json_reply({"rules": [asdict(rule) for rule in self.faults.rules]})
+
+
+def _parsed(call: s3.ObjectCall, inquiry: Inquiry, region: str) -> dict[str, Any]:
+    return call.parse(inquiry.query, region, inquiry.headers, inquiry.body)
 
 
 def _internal_error() -> RefusalError:

@@ -6,7 +6,7 @@ What belongs here: what there is, and what S3 says of it. What does not: its wir
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,24 @@ from batchrun.simulator.refusal import RefusalError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """An object, as far as its headers tell."""
+    """An object."""
 
-    size: int = 1  #: bytes
+    content: bytes = b"\0"
+    told: Mapping[str, str] = field(default_factory=dict)  #: headers that it was written with
     storage_class: str = "STANDARD"
     archive_status: str | None = None  #: of INTELLIGENT_TIERING: ARCHIVE_ACCESS or DEEP_ARCHIVE_ACCESS
     restore: str | None = None  #: as in ``x-amz-restore``: ``ongoing-request="true"``
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it has to be brought back before it can be read."""
+        is_back = 'ongoing-request="false"' in (self.restore or "")
+        return self.archive_status is not None or (self.storage_class in _ARCHIVED and not is_back)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +44,7 @@ class StoredBucket:
     region: str = "us-east-1"
     may_list: bool = True
     may_read: bool = True
+    may_write: bool = True
     requester_pays: bool = False  #: whoever does not say that he pays is refused
 
 
@@ -59,6 +69,7 @@ class Storage:
 
     def __init__(self, buckets: Sequence[StoredBucket]) -> None:
         self._buckets = {bucket.name: bucket for bucket in buckets}
+        self._objects = {bucket.name: dict(bucket.objects) for bucket in buckets}
         self._keys = {bucket.name: sorted(bucket.objects) for bucket in buckets}
 
     def region(self, bucket: str) -> str | None:
@@ -76,13 +87,43 @@ class Storage:
         found = self._entered(bucket, asker)
         if not found.may_read:
             raise _denied()
-        if key not in found.objects:
+        if key not in self._objects[bucket]:
             raise (
                 RefusalError("NoSuchKey", "The specified key does not exist.")
                 if found.may_list
                 else _denied()
             )
-        return found.objects[key]
+        return self._objects[bucket][key]
+
+    def read(self, bucket: str, key: str, asker: Asker) -> StoredObject:
+        """
+        Look at an object of which the content is wanted.
+
+        Raises:
+            RefusalError: it may not be looked at, or cannot be read now.
+        """
+        found = self.head(bucket, key, asker)
+        if found.is_away:
+            raise RefusalError(
+                "InvalidObjectState", "The operation is not valid for the object's storage class"
+            )
+        return found
+
+    def write(self, bucket: str, key: str, made: StoredObject, asker: Asker, *, replaces: bool) -> None:
+        """
+        Put an object in its place.
+
+        Raises:
+            RefusalError: it may not be written, or one is there and nothing is to be replaced.
+        """
+        if not self._entered(bucket, asker).may_write:
+            raise _denied()
+        objects = self._objects[bucket]
+        if key in objects and not replaces:
+            raise RefusalError("PreconditionFailed", "At least one of the pre-conditions did not hold")
+        if key not in objects:
+            insort(self._keys[bucket], key)
+        objects[key] = made
 
     def listing(self, bucket: str, prefix: str, most: int, token: str, asker: Asker) -> Listing:
         """

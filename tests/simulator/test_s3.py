@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from batchrun.clock import SystemClock
 from batchrun.simulator import Settings, StoredBucket, StoredObject, serve
 
-COLD = StoredObject(size=7, storage_class="GLACIER", restore='ongoing-request="true"')
+COLD = StoredObject(content=bytes(7), storage_class="GLACIER", restore='ongoing-request="true"')
 BUCKETS = (
     StoredBucket(
         name="lab", objects={**{f"a/{number}": StoredObject() for number in range(5)}, "cold": COLD}
@@ -22,6 +22,7 @@ BUCKETS = (
     StoredBucket(name="far", objects={"x": StoredObject()}, region="eu-west-1"),
     StoredBucket(name="pays", objects={"x": StoredObject()}, requester_pays=True),
     StoredBucket(name="blind", objects={"x": StoredObject()}, may_list=False),
+    StoredBucket(name="full", may_write=False),
     StoredBucket(name="closed", objects={"x": StoredObject()}, may_read=False),
 )
 
@@ -87,5 +88,32 @@ def test_a_bucket_elsewhere_says_where_and_is_found_there(s3):
 
 
 def test_other_calls_are_not_simulated(s3):
-    assert refused(s3.put_object, Bucket="lab", Key="x", Body=b"") == (400, "NotImplemented")
+    assert refused(s3.delete_object, Bucket="lab", Key="x") == (400, "NotImplemented")
     assert refused(s3.list_buckets)[1] == "NotImplemented"
+
+
+def test_what_is_put_is_there_to_get_with_what_it_was_told(s3):
+    s3.put_object(Bucket="lab", Key="a/2b", Body=b"id\nA\n", ContentType="text/csv", Metadata={"by": "me"})
+    found = s3.get_object(Bucket="lab", Key="a/2b")
+    assert (found["Body"].read(), found["ContentType"], found["Metadata"]) == (
+        b"id\nA\n",
+        "text/csv",
+        {"by": "me"},
+    )
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="lab", Prefix="a/")["Contents"]]
+    assert keys == ["a/0", "a/1", "a/2", "a/2b", "a/3", "a/4"]
+    again = {"Bucket": "lab", "Key": "a/2b", "Body": b"other"}
+    assert refused(s3.put_object, **again, IfNoneMatch="*") == (412, "PreconditionFailed")
+    s3.put_object(**again)
+    assert s3.get_object(Bucket="lab", Key="a/2b")["Body"].read() == b"other"
+    s3.put_object(Bucket="lab", Key="new", Body=b"", IfNoneMatch="*")
+    assert s3.head_object(Bucket="lab", Key="new")["ContentLength"] == 0
+
+
+def test_what_cannot_be_got_or_put_says_why(s3):
+    assert refused(s3.get_object, Bucket="lab", Key="none") == (404, "NoSuchKey")
+    assert refused(s3.get_object, Bucket="none", Key="x") == (404, "NoSuchBucket")
+    assert refused(s3.get_object, Bucket="lab", Key="cold") == (403, "InvalidObjectState")
+    assert refused(s3.get_object, Bucket="closed", Key="x") == (403, "AccessDenied")
+    assert refused(s3.put_object, Bucket="full", Key="x", Body=b"") == (403, "AccessDenied")
+    assert refused(s3.put_object, Bucket="none", Key="x", Body=b"") == (404, "NoSuchBucket")

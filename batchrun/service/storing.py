@@ -38,6 +38,8 @@ _GIB: Final = 2**30
 _MOST: Final = 5 * _GIB
 #: Bytes a second that a connection has at least, or nobody waits for it.
 _SLOWEST: Final = 128 * 1024
+#: Bytes that are held while they are sent: nearly all results that there are.
+_HELD: Final = 16 * 1024 * 1024
 #: Names among an object's own metadata: what it is, and which writing made it.
 _MARK: Final = "batchrun"
 _WRITING: Final = "batchrun-writing"
@@ -99,7 +101,9 @@ class S3Store(Store):
     async def _put(self, uri: str, file: Path, asked: dict[str, Any], patience: float) -> None:
         bucket, key = split_uri(uri)
         async with self._client(patience) as client:
-            with file.open("rb") as body:
+            with file.open("rb") as stream:
+                # What is sent from a file waits for a word of the server first, which not every one has.
+                body = stream.read() if patience <= _HELD / _SLOWEST else stream
                 call = client.put_object(Bucket=bucket, Key=key, Body=body, **asked)
                 await in_time(call, "PutObject", self._longest + patience)
 

@@ -12,11 +12,13 @@ import anyio
 import pytest
 from aiohttp import web
 
+from batchrun.clock import VirtualClock
 from batchrun.errors import ManifestError, ServiceUnusableError
 from batchrun.service.fetching import fetch
 from batchrun.service.login import Login
 from batchrun.service.storing import S3Store
 from batchrun.service.target import Target
+from batchrun.simulator import Settings, Simulator, StoredBucket, StoredObject, parse_faults, serve
 
 PIECE = bytes(256 * 1024)
 URI = "s3://lab/a.csv"
@@ -140,7 +142,7 @@ async def test_what_is_put_is_not_held_in_memory(monkeypatch: pytest.MonkeyPatch
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         async for piece in request.content.iter_chunked(2**16):
             sizes[-1] += len(piece)
-        return web.Response()
+        return web.Response(status=503 if len(sizes) == 2 else 200)  # then all of it is sent again
 
     large, small = tmp_path / "large.csv", tmp_path / "small.csv"
     small.write_bytes(b"id")
@@ -155,5 +157,60 @@ async def test_what_is_put_is_not_held_in_memory(monkeypatch: pytest.MonkeyPatch
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert sizes == [2, 64 * 2**20]
+    assert sizes == [2, 64 * 2**20, 64 * 2**20]
     assert peak < 32 * 2**20, f"{peak / 2**20:.0f} MiB for a file of 64"
+
+
+BUCKET = StoredBucket(name="lab", objects={"a.csv": StoredObject(content=b"id\n" * 1000)})
+FAULTS = (
+    *("drop_before", "close_before", "hang_before", "unavailable_before", "error_before", "redirect_before"),
+    *("drop_after", "close_after", "hang_after", "unavailable_after", "cut_after", "slow_after"),
+    *("throttle", "SlowDown", "ExpiredToken", "AccessDenied"),
+)
+
+
+@asynccontextmanager
+async def simulated(monkeypatch: pytest.MonkeyPatch, faults: str) -> AsyncIterator[Simulator]:
+    settings = Settings(limits={"*": None}, storage=(BUCKET,), faults=parse_faults(faults))
+    async with serve(settings, clock=VirtualClock()) as simulator:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", simulator.url)
+        yield simulator
+
+
+@pytest.mark.parametrize("how", ["1x", "1000x"])
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_whatever_goes_wrong_a_copy_is_whole_or_there_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, fault: str, how: str
+):
+    async with simulated(monkeypatch, f"GetObject:{fault}={how}") as simulator:
+        with tempfile.TemporaryFile() as copy:
+            said = ""
+            try:
+                await fetch(Login(Target()), URI, copy, most=2**20)
+            except ServiceUnusableError as error:
+                said = str(error)
+            copy.seek(0)
+            assert said.startswith(URI) if said else copy.read() == BUCKET.objects["a.csv"].content
+        assert simulator.state().calls["GetObject"].calls <= 10  # a lost connection is tried twice each time
+
+
+@pytest.mark.parametrize("how", ["1x", "1000x"])
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_whatever_goes_wrong_what_was_put_is_there_or_there_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: str, how: str
+):
+    made = tmp_path / "r.csv"
+    made.write_bytes(b"id\nA\n")
+    async with simulated(monkeypatch, f"PutObject:{fault}={how}"):
+        store = S3Store(Login(Target()))
+        try:
+            is_put = await store.put("s3://lab/r.csv", made, mark="results", replaces=False)
+        except ServiceUnusableError:
+            assert how == "1000x" or fault in {"ExpiredToken", "AccessDenied", "redirect_before"}
+        else:
+            assert is_put
+            assert await store.mark("s3://lab/r.csv") == "results"
+            with tempfile.TemporaryFile() as copy:
+                await fetch(Login(Target()), "s3://lab/r.csv", copy, most=100)
+                copy.seek(0)
+                assert copy.read() == made.read_bytes()

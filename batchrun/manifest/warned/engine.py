@@ -47,8 +47,8 @@ def retired(version: str, today: date) -> Doubt | None:
         f"is a Nextflow that is retired on {day}: from then on new runs of it cost twice as much for a year, "
         "then four times as much, then they fail"
     )
-    newest = [other for other, its_day in RETIRED.items() if its_day > day and today < its_day - _NOTICE]
-    cure = f"move the workflow to {newest[-1]} or newer" if newest else "move the workflow to a newer version"
+    later = [f"; {other} is retired on {its_day}" for other, its_day in RETIRED.items() if its_day > day]
+    cure = f"move the workflow to a newer version{''.join(later)}"
     return Doubt(kind=Kind.ENGINE_VERSION, says=says, cure=cure)
 
 

@@ -112,7 +112,7 @@ def _counted(files: Sequence[str]) -> str:
     return "1 file" if len(files) == 1 else f"{len(files)} files"
 
 
-def same_file(other: str) -> Doubt:
-    """Doubt a file that stands in *other*, of the same row, too."""
-    says = f"is the file of {other} too"
+def same_file(other: str | None) -> Doubt:
+    """Doubt a file that stands in *other*, of the same row, too; None for the same list."""
+    says = "stands there twice" if other is None else f"is the file of {other} too"
     return Doubt(kind=Kind.SAME_FILE, says=says, cure="give each its own file")

@@ -78,7 +78,7 @@ class Values:
         if self._number is None:
             return None
         if (other := self._reads.get(reads)) is not None:
-            return same_file(other.name)
+            return same_file(None if other is column else other.name)
         self._reads[reads] = column
         files = self._looking.files
         first = None if column.is_shared else files.first(reads, self._number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable
 from batchrun.manifest.sheets.options import JSON
@@ -16,6 +16,9 @@ from batchrun.manifest.sheets.options import JSON
 if TYPE_CHECKING:
     from batchrun.manifest.sheets.wanted import Wanted
     from batchrun.manifest.warned.looking import Looking
+
+#: Characters of a text that a cure has.
+_SHOWN: Final = 60
 
 
 def look_at(wanted: Wanted, looking: Looking) -> None:
@@ -30,8 +33,9 @@ def look_at(wanted: Wanted, looking: Looking) -> None:
 
 
 def _cure(name: str, text: str, type_: str, also: str) -> str:
-    typed = text.lower() if type_ == "bool" else text
-    as_text = json.dumps(text, ensure_ascii=False)
+    known = text if len(text) <= _SHOWN else "..."
+    typed = known.lower() if type_ == "bool" else known
+    as_text = json.dumps(known, ensure_ascii=False)
     return printable(
         f"write --parameter '{name}:json={typed}'{also}, or '{name}:json={as_text}' where text is meant", None
     )

@@ -301,3 +301,4 @@ def test_a_nextflow_that_is_retired_is_told(warnings_of: WarningsOf, version, to
         found = warnings_of(text, suffix, today=today)
         assert [one.kind for one in found] == ([] if told is None else ["engine_version"])
         assert all(told in one.message for one in found)
+        assert all("newer version" in one.cure for one in found)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from batchrun.errors import UsageError
 from batchrun.model import durations
 from batchrun.model.limits import StopAfter
 from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Rate
@@ -112,6 +113,23 @@ class Retry(click.ParamType[RetryRule]):
 def is_folder(path: str | None) -> bool:
     """Tell whether *path* is a folder; of what cannot be found out, whoever opens it says why."""
     return path is not None and os.path.isdir(path)  # noqa: PTH112 (a Path raises where it may not look)
+
+
+def given_path(manifest: str | None, pattern: str | None) -> str:
+    """
+    Return the path of a manifest, or the pattern of --each-file, whichever was given.
+
+    Raises:
+        UsageError: Neither was, or both.
+    """
+    if manifest is not None and pattern is not None:
+        raise UsageError(
+            "--each-file stands in place of a MANIFEST; put its pattern into quotes, or the shell takes it"
+        )
+    path = manifest or pattern
+    if path is None:
+        raise UsageError("give a MANIFEST, or files of one run each with --each-file 'inputs/*.json'")
+    return path
 
 
 def seconds(value: float) -> str:

@@ -16,6 +16,7 @@ import click
 from batchrun.cli.printable import printable
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain, emit
+from batchrun.cli.values import given_path
 from batchrun.errors import ManifestError, ManifestWarning, UsageError
 from batchrun.manifest import Format, Manifest, Source, defaults_in, load, loaded_together, manifests_in
 from batchrun.manifest.problems import shown
@@ -37,7 +38,7 @@ def source(options: Mapping[str, Any]) -> Source:
     """Make the source that the options describe."""
     chosen, pattern = options["manifest_format"], options["each_file"]
     return Source(
-        path=_path(options["manifest"], pattern),
+        path=given_path(options["manifest"], pattern),
         is_each_file=pattern is not None,
         verb=_verb(),
         format=Format(chosen) if chosen else None,
@@ -51,17 +52,6 @@ def source(options: Mapping[str, Any]) -> Source:
         asked=_asked(options),
         sheet=_sheet(options),
     )
-
-
-def _path(manifest: str | None, pattern: str | None) -> str:
-    if manifest is not None and pattern is not None:
-        raise UsageError(
-            "--each-file stands in place of a MANIFEST; put its pattern into quotes, or the shell takes it"
-        )
-    path = manifest or pattern
-    if path is None:
-        raise UsageError("give a MANIFEST, or files of one run each with --each-file 'inputs/*.json'")
-    return path
 
 
 def _verb() -> str:

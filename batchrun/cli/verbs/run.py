@@ -24,7 +24,7 @@ from batchrun.cli.options import (
     target,
 )
 from batchrun.cli.signals import run_async
-from batchrun.cli.values import Duration, FailureLimit, Retry, is_folder
+from batchrun.cli.values import Duration, FailureLimit, Retry, given_path, is_folder
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.model.limits import Changed, Limits, Mode, StopAfter
@@ -131,6 +131,7 @@ def run(context: click.Context, /, **options: Any) -> None:
     folder, whose manifests are checked together and then launched side by side, each into its own batch and
     results.
     """
+    given_path(options["manifest"], options["each_file"])
     # Only now: botocore takes half a second to import.
     if is_folder(options["manifest"]):
         from batchrun.cli.launching.folder import launch_folder as launch  # noqa: PLC0415

@@ -118,6 +118,7 @@ READS = ["s3://lab/a_R1.fq.gz", "s3://lab/b_R1.fq.gz", "gs://lab/c.fq.gz"]
 CELLS = st.sampled_from(["", "auto", "NA", "16", *READS, "/data/x", "MAR-1", "a b "])
 
 
+@settings(deadline=None)  # it reads a manifest each time
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12), st.integers(2, 5))
 def test_rows_are_looked_at_together_as_one_by_one(tmp_path_factory, rows: list[tuple[str, ...]], size: int):
     path = tmp_path_factory.mktemp("any") / "m.csv"

@@ -82,7 +82,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["manifest", "convert", "cohort.yaml", "-o", "rows.csv", "--force"], "it is read by this command"),
         (["manifest", "convert", "cohort.yaml", "-o", "x.csv", "--to", "json"], "must end in .json"),
         (["manifest", "from-s3", "rows.csv", *BY_LETTER, "-o", "linked.csv", "--force"], "is read by"),
-        (["manifest", "init", "--workflow", "1", "-o", "x.csv"], "must end in .yaml or .yml"),
+        (["manifest", "init", "--workflow", "1", "-o", "x.txt"], "must end in .yaml, .yml, .csv or .tsv"),
         (["costs", "-o", "led.csv", "--force"], "it is the ledger"),
         (["costs", "-o", "x.xlsx"], "must end in .csv or .jsonl"),
         (["costs", "--save-prices", "x.csv"], "must end in .json"),

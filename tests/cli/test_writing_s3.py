@@ -109,6 +109,8 @@ def test_a_failure_after_a_launch_ends_with_5_and_the_ledger_has_everything(shel
     place = ("--results", "s3://secret/r.csv", "--endpoint-url", url, "--on-end", "cat > told.json")
     done = shell.run("run", "cohort.csv", "--defaults", "lab.yaml", *place, *FAST)
     assert done.returncode == 5
+    assert done.stdout.startswith("cohort: 2 succeeded (of 2")
+    assert "results:" not in done.stdout
     assert "s3://secret/r.csv cannot be written: PutObject: AccessDenied" in done.stderr
     assert "allow s3:PutObject there; nothing is lost" in done.stderr
     assert "'batchrun results cohort -o s3://secret/r.csv' writes it" in done.stderr

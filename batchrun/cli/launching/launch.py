@@ -228,7 +228,11 @@ async def _finished(job: Job, held: Launch, around: Around, progress: Progress, 
         except (StorageError, ServiceError) as error:
             log.warning("results_not_written", batch=held.batch, error=str(error))
         raise  # what ended the launch is what somebody must see to
-    await write_results(held, around.results, around.store, is_safe=job.safe_csv)
+    try:
+        await write_results(held, around.results, around.store, is_safe=job.safe_csv)
+    except StorageError:
+        tell_end(ended, progress, held.tally, None, job.output)  # else nobody would hear how it went
+        raise
     return ended
 
 

@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from batchrun.model.tally import Tally
 
 
-def tell_end(ended: Ended, progress: Progress, tally: Tally, results: str, output: Output) -> None:
-    """Say how the batch stands at the end of a launch."""
+def tell_end(ended: Ended, progress: Progress, tally: Tally, results: str | None, output: Output) -> None:
+    """Say how the batch stands at the end of a launch, and where its results are, if they are anywhere."""
     now = progress.snapshot(tally)
     if output.as_json:
         facts = {**numbers(now), "changed": ended.counts.changed, **_taken_over(ended.taken_over)}
         emit("summary", batch=ended.batch, stop=ended.stop.value, results=results, **facts)
     elif not output.quiet:
         _tell(ended, now, list(progress.failures), tally)
-        say(f"results: {results}")
+        if results is not None:
+            say(f"results: {results}")
     if ended.taken_over.rows and not output.as_json:
         complain(_told_taken_over(ended), hang=2)
 

@@ -174,7 +174,7 @@ _HOMES: Final = {
     "Tally": "batchrun.model.tally",
     "Batch": "batchrun.ports.ledger",
     "Counts": "batchrun.ports.ledger",
-    "Lease": "batchrun.ports.ledger",
+    "Lease": "batchrun.ports.lease",
     "Ledger": "batchrun.ports.ledger",
     "Outcome": "batchrun.ports.ledger",
     "PastAttempt": "batchrun.ports.ledger",

@@ -105,7 +105,7 @@ class ManifestWarning(Problem):
     In a table, :attr:`column` is the number of the table's column.
     """
 
-    kind: str  #: such as ``white_space``, ``local_path``, ``untyped``: 'batchrun help json' has them all
+    kind: str  #: such as ``white_space``, ``local_path``, ``untyped``: 'batchrun help --schema' has them all
     value: str | None = None  #: as messages have it: quoted, cut, what cannot be seen as ``<U+00A0>``
 
     __str__ = Problem.__str__

@@ -130,6 +130,12 @@ def test_a_mate_within_lists_is_missed_too(warnings_of: WarningsOf):
     assert (warning.kind, warning.field) == ("mate_missing", "parameters.reads[].r2")
 
 
+def test_mates_that_are_tables_are_passed_over(warnings_of: WarningsOf):
+    one = {"reads_1": {"path": "s3://lab/a.fq.gz"}, "reads_2": "s3://lab/b.fq.gz"}
+    other = {"reads_1": [{"path": "s3://lab/c.fq.gz"}], "reads_2": []}
+    assert warnings_of(documents(one, other), ".json") == ()
+
+
 def test_lists_of_mates_that_are_not_as_long_are_told(warnings_of: WarningsOf):
     text = (
         "id,parameters.reads_R1:json,parameters.reads_R2:json\n"

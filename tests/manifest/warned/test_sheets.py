@@ -112,6 +112,13 @@ def test_a_mate_that_one_lane_lacks_is_told_at_its_line(warnings_of: WarningsOf)
     assert (warning.kind, warning.line, warning.column, warning.row) == ("mate_missing", 3, 3, "WT")
 
 
+def test_a_list_within_a_list_is_gone_through(warnings_of: WarningsOf):
+    text = "sample,fastq_1,fastq_2\nWT,s3://l/1_1.fq.gz,/data/1_2.fq.gz\n"
+    pairs = options('reads:json=[["{fastq_1}", "{fastq_2}"]]', group_by=("sample",))
+    (warning,) = warnings_of(text, **pairs)
+    assert (warning.kind, warning.line, warning.column) == ("local_path", 2, 3)
+
+
 def test_a_lane_that_stands_twice_is_told(warnings_of: WarningsOf):
     lane = "WT,s3://l/1_1.fq.gz,s3://l/1_2.fq.gz\n"
     found = warnings_of(f"sample,fastq_1,fastq_2\n{lane}{lane}", **options(READS, group_by=("sample",)))

@@ -139,6 +139,8 @@ SOUND: dict[str, list[str]] = {
     "NA among words": ["NA", "EUR", "AFR"],
     "numbers among names": ["123", "A12"],
     "a word": ["auto", "reverse"],
+    "numbers and true": ["1", "true"],
+    "what begins as a list": ["[a", "{b"],
     "an ISO date": ["2026-11-08"],
     "an apostrophe": ["patient\u2019s", "dogs\u2019 food"],
     "letters": ["M\u00fcller", "\u7cbe\u5ea6"],
@@ -268,6 +270,12 @@ def test_what_all_rows_share_is_told_once_at_its_place(warnings_of: WarningsOf, 
     assert (warning.line, warning.row, warning.count) == (2, None, 1)
     (warning,) = warnings_of("id\nA\nB\n", sets=("parameters.reference=/data/ref.fa",))
     assert warning.source == "--set parameters.reference"
+
+
+def test_an_option_with_a_list_as_text_is_told(warnings_of: WarningsOf):
+    (warning,) = warnings_of("id\nA\n", sets=('parameters.lanes=["L1", "L2"]',))
+    assert (warning.kind, warning.line, warning.source) == ("untyped", None, "--set parameters.lanes")
+    assert "write --set parameters.lanes:json=..." in warning.cure
 
 
 def test_an_option_without_a_type_is_told_with_the_one_to_give(warnings_of: WarningsOf):

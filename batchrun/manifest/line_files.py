@@ -148,6 +148,9 @@ class LineFiles:
         if self._source.path == STDIN:
             cure = "put the sheet into a file, or the manifest"
             raise unreadable(place, "the manifest itself comes from standard input", cure, field="sheet")
+        if STDIN in self._source.shared_files:
+            cure = "put the sheet into a file, or what is said for all rows"
+            raise unreadable(place, "standard input is read for all rows already", cure, field="sheet")
 
     def _beside(self, name: str, place: Place, field: str) -> tuple[str, str]:
         """Give the path to open, and what messages call it."""

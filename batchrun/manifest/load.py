@@ -26,7 +26,7 @@ from batchrun.manifest.rules import start_run
 from batchrun.manifest.shared_files import defaults_in, parameters_in
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
-from batchrun.manifest.source import STDIN, Beyond, format_to_read, opened, place_of, unpacked_name
+from batchrun.manifest.source import STDIN, Beyond, format_to_read, name_of, opened, place_of, unpacked_name
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
 from batchrun.manifest.warned.looking import Looking
@@ -265,6 +265,9 @@ def _shared(
     source: Source, head: Head, beyond: Beyond, model: RequestModel, problems: Problems, looking: Looking
 ) -> list[Record]:
     """Read what is said for all rows, the weakest first."""
+    if [source.path, *source.shared_files].count(STDIN) > 1:
+        message = "standard input is given twice, and can be read once"
+        raise unreadable(Place(source=name_of(STDIN)), message, "put one of the two into a file")
     files = [defaults_in(path, beyond, model, problems) for path in source.defaults]
     own = [] if head.defaults is None else [head.defaults]
     parameters = [parameters_in(path, beyond, model, problems) for path in source.parameters_from]

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 from batchrun.manifest import json_document, limits
 from batchrun.manifest.parts import TABLE
 from batchrun.manifest.problems import Place, Record, unreadable
-from batchrun.manifest.source import FILES_ALONE, Beyond, Format, format_to_read, name_of, opened
+from batchrun.manifest.source import (
+    FILES_ALONE,
+    Beyond,
+    Format,
+    format_to_read,
+    is_known,
+    name_of,
+    opened,
+    unpacked_name,
+)
 from batchrun.manifest.text_input import kept, too_long
 
 if TYPE_CHECKING:
@@ -42,7 +51,8 @@ def table(
         what: What messages call its content, such as ``defaults are``.
         cure: What they say it should be.
         problems: Takes what is wrong within a value.
-        form: How it is written; by its name where that is None.
+        form: How it is written; by its name where that is None, and as YAML, which JSON is too, where the
+            name does not say.
         beyond: What can be read besides files.
 
     Raises:
@@ -64,7 +74,8 @@ def table(
 
 
 def _parts(path: str, beyond: Beyond, what: str, form: Format | None) -> Iterator[Part]:
-    name, found = name_of(path), format_to_read(path, form)
+    name = name_of(path)
+    found = format_to_read(path, form or (None if is_known(unpacked_name(path)) else Format.YAML))
     if found not in {Format.YAML, Format.JSON}:
         message = f"{what} a table, which this format cannot hold"
         raise unreadable(Place(source=name), message, "write it as YAML or JSON")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pathlib
 
 import pytest
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import Source, load
+from batchrun.manifest import Format, Source, load
 from batchrun.model.spec import Spec
 from tests.manifest.conftest import SETS
 
@@ -106,3 +107,24 @@ def test_a_format_of_lines_holds_no_table(written):
     rows, file = written("m.jsonl", '{"id": "A"}\n'), written("file.csv", "a,b\n")
     (problem,) = problems(rows, parameters_from=(file,))
     assert "parameters are a table, which this format cannot hold; write it as YAML or JSON" in problem
+
+
+@pytest.mark.parametrize(
+    "text", ["genome: GRCh38\n", '{"genome": "GRCh38"}\n', '{\n\t"genome": "GRCh38"\n}\n']
+)
+def test_a_file_whose_name_does_not_say_is_yaml_or_json(written, text: str):
+    rows = written("m.jsonl", '{"id": "A"}\n')
+    with load(
+        Source(path=rows, sets=SETS, parameters_from=("-",)), stdin=io.BytesIO(text.encode())
+    ) as manifest:
+        assert [request_of(spec)["parameters"] for spec in manifest.specs()] == [{"genome": "GRCh38"}]
+    assert parameters_of(rows, parameters_from=(written("params", text),)) == {"A": {"genome": "GRCh38"}}
+
+
+def test_standard_input_is_read_once(written):
+    rows = Source(path="-", format=Format.JSONL, batch="b", sets=SETS, defaults=("-",))
+    with pytest.raises(ManifestError, match="standard input is given twice, and can be read once"):
+        load(rows, stdin=io.BytesIO(b'{"id": "A"}\n'))
+    sheet = written("b.yaml", "sheet: '-'\neach: {id: '{x}'}\n")
+    with pytest.raises(ManifestError, match="standard input is read for all rows already"):
+        load(Source(path=sheet, sets=SETS, defaults=("-",)), stdin=io.BytesIO(b"storageType: DYNAMIC\n"))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.tables.table import Table
     from batchrun.manifest.warned.kinds import Doubt
-    from batchrun.manifest.warned.looking import Looking
+    from batchrun.manifest.warned.known import Known
     from batchrun.manifest.warned.untyped import Cure, Types
     from batchrun.model.spec import Json
 
@@ -98,15 +98,15 @@ class _Watched:
 class Rows:
     """Looks at rows as they pass, some of them together."""
 
-    def __init__(self, looking: Looking, table: Table, uses: Sequence[Used]) -> None:
-        self._looking = looking
+    def __init__(self, known: Known, table: Table, uses: Sequence[Used]) -> None:
+        self._known = known
         self._table = table
         self._batch: list[_Row] = []
         columns = {used.index: self._column(used) for used in uses}
         self._texts = [self._watched(used, columns[used.index]) for used in uses if not used.is_json]
         self._json = [used for used in uses if used.is_json]
         self._pairs = [
-            (uses[first], uses[second], looking.pair(columns[uses[first].index], columns[uses[second].index]))
+            (uses[first], uses[second], known.pair(columns[uses[first].index], columns[uses[second].index]))
             for first, second in mates.pairs([used.name for used in uses])
         ]
         self._may_share = any(watched.column.is_shared for watched in self._texts)
@@ -121,7 +121,7 @@ class Rows:
     def flush(self) -> None:
         """Look at the rows that wait."""
         batch, self._batch = self._batch, []
-        number = self._looking.files.begin([row.line for row in batch])
+        number = self._known.files.begin([row.line for row in batch])
         for watched in self._texts:
             texts = [row.cells[watched.index] for row in batch]
             is_sound = watched.are_sound(texts)
@@ -142,7 +142,7 @@ class Rows:
             return
         if watched.types is not None and self._is_of_type(text, watched.types, row):
             return
-        for doubt in self._looking.doubts(text, watched.column, is_cell=True):
+        for doubt in self._known.doubts(text, watched.column, is_cell=True):
             self._doubt(doubt, watched.column, row, text)
 
     def _look_for_reads(
@@ -152,7 +152,7 @@ class Rows:
         if is_sound:
             count = sum(map(is_reads, texts))
             is_whole = count == len(texts) and not self._may_share
-            if not count or (is_whole and self._looking.files.take_all(texts, number)):
+            if not count or (is_whole and self._known.files.take_all(texts, number)):
                 return
         for at, (text, row) in enumerate(zip(texts, batch, strict=True), start=number):
             reads = text if is_sound else characters.bare(text)
@@ -166,7 +166,7 @@ class Rows:
         for other in before:
             if other.column.is_parameter and characters.bare(row.cells[other.index]) == reads:
                 return same_file(other.column.name)
-        files = self._looking.files
+        files = self._known.files
         first = None if watched.column.is_shared else files.first(reads, number)
         return None if first is None else files.shared_with(first)
 
@@ -193,7 +193,7 @@ class Rows:
         place = Place(source=self._table.source, line=row.line, column=used.index + 1)
         record = Record(fields={used.name: value}, place=place, places={})
         is_parameter = used.is_parameter
-        Values(self._looking, record, row.id, number=number, is_parameter=is_parameter).look()
+        Values(self._known, record, row.id, number=number, is_parameter=is_parameter).look()
 
     def _header(self) -> None:
         """Look at the names that become names of parameters."""
@@ -203,7 +203,7 @@ class Rows:
                 self._doubt(doubt, watched.column, _Row(self._table.line, (), None), name)
 
     def _watched(self, used: Used, column: Column) -> _Watched:
-        untyped = None if used.cure is None else self._looking.types(column, self._table.source, used.cure)
+        untyped = None if used.cure is None else self._known.types(column, self._table.source, used.cure)
         return _Watched(index=used.index, column=column, types=untyped, is_typed=used.is_typed)
 
     def _column(self, used: Used) -> Column:
@@ -213,12 +213,12 @@ class Rows:
             is_parameter=used.is_parameter,
             is_id=used.is_id,
             is_shared=is_shared(used.name),
-            company=self._looking.company(used.name),
+            company=self._known.company(used.name),
         )
 
     def _doubt(self, doubt: Doubt, column: Column, row: _Row, text: str | None) -> None:
         place = Place(source=self._table.source, line=row.line, column=column.number)
-        self._looking.found.add(doubt, column, place, text=text, row=row.id)
+        self._known.found.add(doubt, column, place, text=text, row=row.id)
 
 
 def _are_words(joined: str, texts: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Path, Record
     from batchrun.manifest.warned.columns import Column
     from batchrun.manifest.warned.kinds import Doubt
-    from batchrun.manifest.warned.looking import Looking
+    from batchrun.manifest.warned.known import Known
     from batchrun.model.spec import Json
 
 
@@ -27,14 +27,14 @@ class Values:
 
     def __init__(
         self,
-        looking: Looking,
+        known: Known,
         record: Record,
         entry_id: str | None,
         *,
         number: int | None,
         is_parameter: bool | None = None,
     ) -> None:
-        self._looking = looking
+        self._known = known
         self._record = record
         self._id = entry_id
         self._number = number  #: the row's; None for what all rows share
@@ -65,7 +65,7 @@ class Values:
         column = None if is_nothing else self._column(name)
         if column is None:
             return
-        for doubt in self._looking.doubts(text, column, is_cell=False):
+        for doubt in self._known.doubts(text, column, is_cell=False):
             self._doubt(doubt, column, path, text)
         bare = characters.bare(text)
         # Which reads placeholders make is known when they are filled in.
@@ -80,7 +80,7 @@ class Values:
         if (other := self._reads.get(reads)) is not None:
             return same_file(None if other is column else other.name)
         self._reads[reads] = column
-        files = self._looking.files
+        files = self._known.files
         first = None if column.is_shared else files.first(reads, self._number)
         if first is None:
             return None
@@ -96,12 +96,12 @@ class Values:
         for first, second in dict.fromkeys(filter(None, map(mates.sides, table))):
             its, others = self._column(f"{name}.{first}"), self._column(f"{name}.{second}")
             if its is not None and others is not None:
-                found = self._looking.pair(its, others).doubts(table.get(first), table.get(second))
+                found = self._known.pair(its, others).doubts(table.get(first), table.get(second))
                 for doubt, column, text in found:
                     self._doubt(doubt, column, path, text)
 
     def _doubt(self, doubt: Doubt, column: Column, path: Path, text: str | None) -> None:
-        self._looking.found.add(doubt, column, self._record.place_of(path), text=text, row=self._id)
+        self._known.found.add(doubt, column, self._record.place_of(path), text=text, row=self._id)
 
     def _column(self, name: str) -> Column | None:
-        return self._looking.column(name, is_parameter=self._is_parameter)
+        return self._known.column(name, is_parameter=self._is_parameter)

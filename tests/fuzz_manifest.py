@@ -309,7 +309,7 @@ SYNTAX = (
 
 
 def seeds(samples: Path) -> list[bytes]:
-    """Give the inputs to begin with: our own, and the samples that ship with batchrun."""
+    """Return the inputs to begin with: our own, and the samples that ship with batchrun."""
     tables = ((0, SEEDS), (REPEATED_FROM, LARGE))
     found = [
         bytes([base + KINDS.index(kind)]) + text
@@ -325,7 +325,7 @@ def seeds(samples: Path) -> list[bytes]:
 
 
 def dictionary() -> list[str]:
-    """Give the words that are worth trying, as libFuzzer's dictionaries have them."""
+    """Return the words that are worth trying, as libFuzzer's dictionaries have them."""
     members = start_run_shape().members
     enums = (value for member in members.values() for value in getattr(member, "enum", ()))
     words = {*members, *enums, *SYNTAX}

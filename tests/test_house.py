@@ -17,7 +17,7 @@ _PAGES = sorted((ROOT / ".github").glob("*.md"))
 
 
 def _places(path: Path, name: str) -> Iterator[Path]:
-    """Give where a file of that name may be: beside *path*, a folder up, or in the package."""
+    """Return where a file of that name may be: beside *path*, a folder up, or in the package."""
     for folder in (path.parent, path.parent.parent, PACKAGE, ROOT):
         place = folder.joinpath(*name.split("."))
         yield place

@@ -168,7 +168,7 @@ class Launch:
 
     def steps(self, *, most: int = _BEHIND) -> Steps:
         """
-        Give what happens from now on, for ``async for``; see :class:`Steps` for a reader that is slow.
+        Return what happens from now on, for ``async for``; see :class:`Steps` for a reader that is slow.
 
         Args:
             most: Steps that may wait for the reader.
@@ -229,7 +229,7 @@ class Launch:
                 reader.end(self._failure)
 
     def _as_late(self, error: InputError) -> Exception:
-        """Give an error that does not say that nothing was submitted, where something may have been."""
+        """Return an error that does not say that nothing was submitted, where something may have been."""
         if not self.calls.get("StartRun", CallCounts()).sent:
             return error
         late = ServiceUnusableError(str(error))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_configured(region: str, target: Target) -> bool:
-    """Tell whether calls would go to *region*, as far as options, environment and files say where they go."""
+    """Report whether calls would go to *region*, as far as options, environment and files say where."""
     if named := target.region or os.environ.get("AWS_REGION"):
         return named == region
     # Imported late: it takes its time, and most people set the variable.

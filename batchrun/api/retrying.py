@@ -67,7 +67,7 @@ async def retry(
     clock: Clock | None = None,
 ) -> Retried:
     """
-    Give failed, cancelled, deleted and refused entries another attempt; the next launch starts them.
+    Return failed, cancelled, deleted and refused entries another attempt; the next launch starts them.
 
     One that is running takes note within seconds. What succeeded or goes on is left alone. The service is
     only called where entries are DELETED: their runs are looked for first. Elsewhere STS is asked whose the

@@ -101,7 +101,7 @@ class Session:
 
     async def ledger(self) -> Ledger:
         """
-        Give the ledger, opened and made where need be.
+        Return the ledger, opened and made where need be.
 
         Raises:
             LedgerUnusableError: It cannot be; says why, and what to do.
@@ -113,7 +113,7 @@ class Session:
 
     async def service(self, *, waits: bool = True) -> AwsHealthOmics:
         """
-        Give the service to one more launch, connected where need be.
+        Return the service to one more launch, connected where need be.
 
         Args:
             waits: Whether the launch waits for credentials that were good and are not any more.
@@ -229,7 +229,7 @@ class Session:
 
     @asynccontextmanager
     async def _preparing(self, manifest: Manifest) -> AsyncIterator[Prepare | None]:
-        """Give what is to be done with each row before its run is started, if anything."""
+        """Return what is to be done with each row before its run is started, if anything."""
         if not manifest.has_own_sheets:
             yield None
             return
@@ -299,7 +299,7 @@ class Session:
     @asynccontextmanager
     async def holding(self, ledger: Ledger, batch: str, ttl: timedelta) -> AsyncIterator[Lease]:
         """
-        Hold a batch that the ledger has, and give it free at the end.
+        Hold a batch that the ledger has, and return it free at the end.
 
         Raises:
             LeaseHeldError: Another launcher holds it.
@@ -314,7 +314,7 @@ class Session:
                 await ledger.release(lease)
 
     async def _has_ended(self, manifest: Manifest) -> bool:
-        """Tell whether there is nothing to do, or to complain of, as far as the ledger alone can say."""
+        """Report whether there is nothing to do, or to complain of, as far as the ledger alone can say."""
         if not is_there(self._path):
             return False
         ledger = await self.ledger()

@@ -77,7 +77,7 @@ def _names(given: str | Sequence[str]) -> tuple[str, ...]:
 @contextlib.contextmanager
 def as_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[BinaryIO]:
     """
-    Give rows as JSON Lines, for as long as they are read; they are gone through once.
+    Return rows as JSON Lines, for as long as they are read; they are gone through once.
 
     Raises:
         ManifestError: One of them has what JSON cannot hold.

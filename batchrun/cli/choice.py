@@ -97,7 +97,7 @@ def is_agreed(options: Mapping[str, Any], question: str) -> bool:
 
 
 def is_told(options: Mapping[str, Any]) -> bool:
-    """Say whether people are told: not programs, nor who wants to hear of trouble alone and is not asked."""
+    """Report whether people are told: not programs, nor who wants to hear of trouble alone, unasked."""
     return not (options["as_json"] or (options["quiet"] and options["yes"]))
 
 

@@ -83,5 +83,5 @@ def _asked(context: click.Context, ask: Ask) -> Sequence[Any]:
 
 
 def _offered(words: Iterable[str], incomplete: str) -> list[str]:
-    """Give those that begin so, and that a shell takes as one word."""
+    """Return those that begin so, and that a shell takes as one word."""
     return [word for word in words if word.startswith(incomplete) and word.isprintable() and " " not in word]

@@ -62,10 +62,10 @@ _WORST_FIRST: Final = (
 
 
 def worst(codes: Collection[Exit]) -> Exit:
-    """Give the code that a command with several batches ends with."""
+    """Return the code that a command with several batches ends with."""
     return min(codes, key=_WORST_FIRST.index)
 
 
 def exit_code(error: BatchrunError) -> Exit:
-    """Give the code that *error* ends a command with."""
+    """Return the code that *error* ends a command with."""
     return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), Exit.DEFECT)

@@ -115,7 +115,7 @@ SHEET = stacked(
 
 
 def _one_manifest(_context: click.Context, _parameter: click.Parameter, paths: tuple[str, ...]) -> str | None:
-    """Give the one path; click cannot say why the shell made several of a pattern."""
+    """Return the one path; click cannot say why the shell made several of a pattern."""
     if len(paths) > 1:
         raise click.UsageError(
             f"one MANIFEST is taken, and there are {len(paths)}; give a folder, or a pattern in quotes with "

@@ -12,19 +12,19 @@ from batchrun.model.foreign import TOLD, shortened
 
 
 def printable(text: str) -> str:
-    r"""Give *text* with control, format and surrogate characters written as ``\x1b`` and the like."""
+    r"""Return *text* with control, format and surrogate characters written as ``\x1b`` and the like."""
     if text.isprintable():
         return text
     return "".join(_shown(character) for character in text)
 
 
 def one_line(text: str) -> str:
-    """Give text of others as one line that is safe to show, and no longer than anybody reads."""
+    """Return text of others as one line that is safe to show, and no longer than anybody reads."""
     return shortened(whole_line(text), TOLD)
 
 
 def whole_line(text: str) -> str:
-    """Give all of a text of others as one line that is safe to show, to whoever asked for just that."""
+    """Return all of a text of others as one line that is safe to show, to whoever asked for just that."""
     return printable(text).replace("\n", " ").rstrip()
 
 

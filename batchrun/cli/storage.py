@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def objects(options: Mapping[str, Any]) -> ObjectsOnce:
-    """Give the files in the S3 that is meant; logs are set up before anybody is called, as OUTPUT says."""
+    """Return the files in the S3 that is meant; logs are set up before anybody is called, as OUTPUT says."""
     return ObjectsOnce(_login(options))
 
 
 def store(options: Mapping[str, Any]) -> StoreWhenNeeded:
-    """Give that S3 to write to; likewise."""
+    """Return that S3 to write to; likewise."""
     return StoreWhenNeeded(_login(options))
 
 

@@ -25,7 +25,7 @@ _PATIENCE: Final = 2.0
 @contextmanager
 def limited(pattern: re.Pattern[str]) -> Iterator[Callable[[str], re.Match[str] | None]]:
     """
-    Give the pattern's ``fullmatch``, which raises UsageError where a name takes it too long.
+    Return the pattern's ``fullmatch``, which raises UsageError where a name takes it too long.
 
     Only for the main thread.
     """

@@ -31,7 +31,7 @@ class Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Give the seconds."""
+        """Return the seconds."""
         if isinstance(value, int | float):
             return float(value)
         try:
@@ -60,7 +60,7 @@ class PacedRate(click.ParamType[Rate]):
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Rate:
-        """Give what was asked for."""
+        """Return what was asked for."""
         text = str(value).strip().lower()
         if isinstance(value, Rate) or text in _RATES:
             return value if isinstance(value, Rate) else _RATES[text]
@@ -83,7 +83,7 @@ class FailureLimit(click.ParamType[StopAfter]):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> StopAfter:
-        """Give the threshold."""
+        """Return the threshold."""
         text = str(value).strip()
         if re.fullmatch(r"[1-9]\d*", text):
             return StopAfter(count=int(text))
@@ -99,7 +99,7 @@ class Retry(click.ParamType[RetryRule]):
     envvar_list_splitter = "\n"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RetryRule:
-        """Give the rule."""
+        """Return the rule."""
         reason, equals, times = str(value).strip().rpartition("=")
         if not (reason and equals and re.fullmatch(r"\d{1,3}", times)):
             self.fail(
@@ -111,7 +111,7 @@ class Retry(click.ParamType[RetryRule]):
 
 
 def is_folder(path: str | None) -> bool:
-    """Tell whether *path* is a folder; of what cannot be found out, whoever opens it says why."""
+    """Report whether *path* is a folder; of what cannot be found out, whoever opens it says why."""
     return path is not None and os.path.isdir(path)  # noqa: PTH112 (a Path raises where it may not look)
 
 

@@ -82,5 +82,5 @@ class DueEntries:
         return self._planner.room() >= max(1, self._limits.concurrency // 2)
 
     def _is_due(self, due: datetime, at: datetime) -> bool:
-        """Tell whether *due* has come, or was set by a clock that was ahead: nothing waits so long."""
+        """Report whether *due* has come, or was set by a clock that was ahead: nothing waits so long."""
         return due <= at or due > at + self._limits.longest_wait

@@ -53,7 +53,7 @@ class LeaseKeeper:
                 await self._renew()
 
     async def release(self, within: float) -> None:
-        """Give the batch free, also when cancelled, in at most *within* seconds."""
+        """Release the batch, also when cancelled, in at most *within* seconds."""
         with anyio.move_on_after(within, shield=True):
             await self._ledger.release(self.current)
 

@@ -333,7 +333,7 @@ class Prover:
         return is_news
 
     async def _is_earlier(self, run: Listed, entry: Entry) -> bool:
-        """Tell whether a listed run is surely one of the entry's earlier attempts: ids are used again."""
+        """Report whether a listed run is surely one of the entry's earlier attempts: ids are used again."""
         if entry.attempt == 1:
             return False
         earlier = [attempt.run for attempt in await self._recorder.earlier(entry)]

@@ -147,7 +147,7 @@ class Rebuilder:
         return rebuilt
 
     async def release(self, within: float) -> None:
-        """Give the batch free."""
+        """Release the batch."""
         await self._keeper.release(within)
 
     async def _rebuild(self, rebuilt: Rebuilt) -> None:

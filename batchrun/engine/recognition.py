@@ -58,7 +58,7 @@ async def _all_missing(runs: Sequence[Run], service: HealthOmics) -> bool:
 
 
 async def _is_missing(run: Run, service: HealthOmics) -> bool:
-    """Tell whether *run* is certainly not there; where the call fails, whoever needs it will tell why."""
+    """Report whether *run* is certainly not there; where the call fails, whoever needs it will tell why."""
     try:
         return not is_there(run, (await service.get_run(run.id)).run)
     except NotFoundError:

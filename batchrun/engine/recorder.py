@@ -106,11 +106,11 @@ class Recorder:
             raise commit.failure
 
     async def taken(self, uuids: Collection[str]) -> Collection[str]:
-        """Give those of *uuids* whose runs belong to entries of the batch already."""
+        """Return those of *uuids* whose runs belong to entries of the batch already."""
         return await self._ledger.known_runs(self._lease.current.batch, uuids)
 
     async def earlier(self, entry: Entry) -> Sequence[PastAttempt]:
-        """Give the attempts before the entry's current one."""
+        """Return the attempts before the entry's current one."""
         return await self._ledger.earlier(entry.batch, entry.id)
 
     async def run(self) -> None:

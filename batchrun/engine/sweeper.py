@@ -60,7 +60,7 @@ class Sweeper:
         await self._recorder.record_all(news)
 
     async def _listed(self, sweep: Sweep) -> tuple[dict[str, Listed], int]:
-        """Give those of the runs that are ours, by id, and how many calls it took."""
+        """Return those of the runs that are ours, by id, and how many calls it took."""
         found: dict[str, Listed] = {}
         calls = 0
         async with aclosing(self._service.going_runs(sweep.run_group)) as pages:

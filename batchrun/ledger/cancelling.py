@@ -34,7 +34,7 @@ def ask(
 
 
 def wanted(connection: apsw.Connection, batch: str, *, limit: int, after: int) -> Sequence[Cancellation]:
-    """Give what is left to do."""
+    """Return what is left to do."""
     rows = connection.execute(queries()["cancellations"], (batch_key(connection, batch), after, limit))
     return [Cancellation(entry=entry_of(batch, row[:-1]), scope=Scope(row[-1])) for row in rows]
 
@@ -47,7 +47,7 @@ def take_back(connection: apsw.Connection, batch: int, ids: Collection[str]) -> 
 def ended_runs(
     connection: apsw.Connection, batch: str, *, limit: int, after: tuple[int, int]
 ) -> Sequence[EndedRun]:
-    """Give runs that have ended and may still be at the service."""
+    """Return runs that have ended and may still be at the service."""
     rows = connection.execute(queries()["ended_runs"], (batch_key(connection, batch), *after, limit))
     names = ("position", "entry_id", "attempt", "run_id", "run_uuid", "status", "name")
     return [

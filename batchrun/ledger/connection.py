@@ -39,7 +39,7 @@ _SAFETY: Final = (
 
 def local_path(place: str | Path) -> Path:
     """
-    Give the path that *place* names.
+    Return the path that *place* names.
 
     Raises:
         LedgerUnusableError: It is none that a ledger can have, or cannot be looked at.
@@ -75,7 +75,7 @@ def local_path(place: str | Path) -> Path:
 
 def is_there(place: str | Path) -> bool:
     """
-    Tell whether there is a file where the ledger would be.
+    Report whether there is a file where the ledger would be.
 
     Raises:
         LedgerUnusableError: It is none that a ledger can be.
@@ -119,7 +119,7 @@ def open_to_read(path: Path) -> apsw.Connection:
 
 
 def identity(path: Path) -> tuple[int, int]:
-    """Give what tells the file at *path* from any other that comes to stand there."""
+    """Return what tells the file at *path* from any other that comes to stand there."""
     found = path.stat()
     return found.st_dev, found.st_ino
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def unasked(connection: apsw.Connection, batch: str, *, limit: int, after: int) -> Sequence[FailedRun]:
-    """Give failed runs whose tasks were not kept, by number."""
+    """Return failed runs whose tasks were not kept, by number."""
     rows = connection.execute(queries()["unasked"], (batch_key(connection, batch), after, limit))
     return [
         FailedRun(number=number, id=id_, attempt=attempt, run=run)
@@ -46,7 +46,7 @@ def keep(connection: apsw.Connection, batch: int, found: Mapping[int, FailedTask
 def failed_tasks(
     connection: apsw.Connection, batch: str, ids: Collection[str]
 ) -> Mapping[str, Mapping[int, FailedTasks]]:
-    """Give the failed tasks of these entries' attempts, by id and attempt."""
+    """Return the failed tasks of these entries' attempts, by id and attempt."""
     values = (batch_key(connection, batch), json.dumps(list(ids)))
     told: dict[str, dict[int, FailedTasks]] = {}
     for id_, attempt, has_more, task_id, *facts in connection.execute(queries()["failed_tasks"], values):
@@ -58,7 +58,7 @@ def failed_tasks(
 
 
 def task_failures(connection: apsw.Connection, batch: str) -> Sequence[TaskFailures]:
-    """Give the tasks of entries that stand FAILED, by the run's reason and theirs."""
+    """Return the tasks of entries that stand FAILED, by the run's reason and theirs."""
     rows = connection.execute(queries()["task_failures"], (batch_key(connection, batch),))
     return [
         TaskFailures(run_reason=run_reason, reason=reason, rows=total, names=names, name=name)

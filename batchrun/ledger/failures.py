@@ -52,7 +52,7 @@ _FAILED: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
 
 
 def unusable(path: Path, error: apsw.Error) -> BatchrunError:
-    """Give the error to raise for *error* while a ledger is opened."""
+    """Return the error to raise for *error* while a ledger is opened."""
     for kind, what, cure in _UNUSABLE:
         if isinstance(error, kind):
             return LedgerUnusableError(f"{path} {what} ({error}); {cure}")
@@ -60,7 +60,7 @@ def unusable(path: Path, error: apsw.Error) -> BatchrunError:
 
 
 def failed(path: Path, error: apsw.Error) -> BatchrunError:
-    """Give the error to raise for *error* from a ledger that is open."""
+    """Return the error to raise for *error* from a ledger that is open."""
     for kind, what, cure in _FAILED:
         if isinstance(error, kind):
             return stopped(path, f"{what} ({error})", cure)
@@ -68,7 +68,7 @@ def failed(path: Path, error: apsw.Error) -> BatchrunError:
 
 
 def stopped(path: Path, what: str, cure: str) -> LedgerError:
-    """Give the error that stops the work before anything is lost."""
+    """Return the error that stops the work before anything is lost."""
     return LedgerError(
         f"the ledger {path} cannot be used any more: {what}; {cure}, then run the same command again: "
         "nothing that was recorded is lost"

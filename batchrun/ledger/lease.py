@@ -58,7 +58,7 @@ class Leases:
         return lease
 
     def holder(self, batch: str, *, at: datetime) -> Lease | None:
-        """Give the lease that stands in the way of a claim at *at*."""
+        """Return the lease that stands in the way of a claim at *at*."""
         key = self._connection.execute(queries()["batch_key"], (batch,)).get
         last = None if key is None else self._last(key)
         if key is None or last is None or last.holder is None or not self._is_held(key, last, at):
@@ -74,13 +74,13 @@ class Leases:
         return renewed
 
     def release(self, lease: Lease) -> None:
-        """Give the lease back where it is still ours. Once that is durable, :meth:`forget` it."""
+        """Release the lease where it is still ours. Once that is durable, :meth:`forget` it."""
         key = self._fenced(lease)
         if key is not None:
             self._connection.execute(queries()["release_lease"], (key,))
 
     def check(self, lease: Lease) -> int:
-        """Give the key of the lease's batch, or raise LeaseLostError."""
+        """Return the key of the lease's batch, or raise LeaseLostError."""
         key = self._fenced(lease)
         if key is None:
             self.forget(lease)

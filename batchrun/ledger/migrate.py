@@ -27,7 +27,7 @@ APPLICATION_ID = 0x6272756E
 
 
 def version(connection: apsw.Connection) -> int:
-    """Give the number of the last migration applied; 0 for an empty database."""
+    """Return the number of the last migration applied; 0 for an empty database."""
     return int(connection.execute(queries()["schema_version"]).get)
 
 

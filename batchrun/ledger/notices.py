@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def told(connection: apsw.Connection, batch: str) -> frozenset[Notice]:
-    """Give what was told of the batch."""
+    """Return what was told of the batch."""
     rows = connection.execute(queries()["notices"], (batch_key(connection, batch),))
     return frozenset(Notice(notice) for (notice,) in rows)
 

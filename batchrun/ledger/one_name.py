@@ -103,7 +103,7 @@ def _has_several(path: Path) -> bool:
 
 
 def _other_name(path: Path) -> Path | None:
-    """Give the name in use, if it is not this one and still is one of this file."""
+    """Return the name in use, if it is not this one and still is one of this file."""
     noted = _noted(path)
     if noted is None or noted == _name(path):
         return None

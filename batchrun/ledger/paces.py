@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def paces(connection: apsw.Connection, account: str, *, since: datetime) -> Mapping[str, Learned]:
-    """Give what was learned at *since* or later, by operation."""
+    """Return what was learned at *since* or later, by operation."""
     rows = connection.execute(queries()["paces"], (account, micros(since)))
     return {operation: _learned(facts) for operation, *facts in rows}
 
 
 def all_paces(connection: apsw.Connection) -> Sequence[KeptPace]:
-    """Give all that was learned, by account and operation."""
+    """Return all that was learned, by account and operation."""
     return [
         KeptPace(account=account, operation=operation, learned=_learned(facts), at=time_of(at))
         for account, operation, at, *facts in connection.execute(queries()["all_paces"])

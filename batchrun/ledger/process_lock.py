@@ -58,17 +58,17 @@ class ProcessLock:
         return None
 
     def drop(self) -> None:
-        """Give the lock back and take its file away."""
+        """Release the lock and take its file away."""
         remove(self._path)
         os.close(self._descriptor)
 
     def let_go(self) -> None:
-        """Give the lock back as a dying process does: the file stays and says that nobody holds it."""
+        """Release the lock as a dying process does: the file stays and says that nobody holds it."""
         os.close(self._descriptor)
 
 
 def is_abandoned(path: Path) -> bool:
-    """Tell whether the lock at *path* was taken by a process that is gone; False where nobody can know."""
+    """Report whether the lock at *path* was taken by a process that is gone; False where nobody can know."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:

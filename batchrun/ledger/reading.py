@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 
 def batch_key(connection: apsw.Connection, name: str) -> int | None:
-    """Give the key of the batch, or None."""
+    """Return the key of the batch, or None."""
     key = connection.execute(queries()["batch_key"], (name,)).get
     return None if key is None else int(key)
 
 
 def find_batch(connection: apsw.Connection, name: str) -> Batch | None:
-    """Give the batch, or None."""
+    """Return the batch, or None."""
     row = connection.execute(queries()["find_batch"], (name,)).fetchone()
     return None if row is None else batch_of(row)
 
 
 def batches(connection: apsw.Connection) -> Sequence[Batch]:
-    """Give every batch, newest first."""
+    """Return every batch, newest first."""
     return [batch_of(row) for row in connection.execute(queries()["batches"])]
 
 
@@ -54,14 +54,14 @@ def due(
     skip: Collection[str],
     horizon: datetime | None,
 ) -> Sequence[Entry]:
-    """Give up to *limit* entries that may be sent now."""
+    """Return up to *limit* entries that may be sent now."""
     key, skipped = batch_key(connection, batch), json.dumps(list(skip))
     values = (key, micros(at), limit, skipped, maybe_micros(horizon))
     return [entry_of(batch, row) for row in connection.execute(queries()["due"], values)]
 
 
 def next_due(connection: apsw.Connection, batch: str, *, after: datetime) -> datetime | None:
-    """Give the first time later than *after* at which a BACKOFF entry becomes due."""
+    """Return the first time later than *after* at which a BACKOFF entry becomes due."""
     values = (batch_key(connection, batch), micros(after))
     stored = connection.execute(queries()["next_due"], values).get
     return None if stored is None else time_of(stored)
@@ -70,26 +70,26 @@ def next_due(connection: apsw.Connection, batch: str, *, after: datetime) -> dat
 def in_state(
     connection: apsw.Connection, batch: str, state: State, *, limit: int, after: int
 ) -> Sequence[Entry]:
-    """Give up to *limit* entries in *state* above the position *after*."""
+    """Return up to *limit* entries in *state* above the position *after*."""
     values = (batch_key(connection, batch), state.value, after, limit)
     return [entry_of(batch, row) for row in connection.execute(queries()["in_state"], values)]
 
 
 def entry(connection: apsw.Connection, batch: str, entry_id: str) -> Entry | None:
-    """Give one entry, or None."""
+    """Return one entry, or None."""
     values = (batch_key(connection, batch), entry_id)
     row = connection.execute(queries()["entry"], values).fetchone()
     return None if row is None else entry_of(batch, row)
 
 
 def earlier(connection: apsw.Connection, batch: str, entry_id: str) -> Sequence[PastAttempt]:
-    """Give the entry's attempts before its current one, oldest first."""
+    """Return the entry's attempts before its current one, oldest first."""
     rows = connection.execute(queries()["earlier_attempts"], (batch_key(connection, batch), entry_id))
     return tuple(_past_attempt_of(row) for row in rows)
 
 
 def known_runs(connection: apsw.Connection, batch: str, uuids: Collection[str]) -> frozenset[str]:
-    """Give those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
+    """Return those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
     key = batch_key(connection, batch)
     return frozenset(
         uuid
@@ -112,7 +112,7 @@ def counts(connection: apsw.Connection, batch: str) -> Counts:
 
 
 def outcomes(connection: apsw.Connection, batch: str, *, after: int, limit: int) -> Sequence[Outcome]:
-    """Give a page of outcomes above the position *after*."""
+    """Return a page of outcomes above the position *after*."""
     key = batch_key(connection, batch)
     rows = connection.execute(queries()["outcomes"], (key, after, limit))
     entries = [entry_of(batch, row) for row in rows]
@@ -125,7 +125,7 @@ def outcomes(connection: apsw.Connection, batch: str, *, after: int, limit: int)
 def history(
     connection: apsw.Connection, batch: str, entry_id: str
 ) -> Sequence[tuple[datetime, int, str, str]]:
-    """Give the entry's events, oldest first."""
+    """Return the entry's events, oldest first."""
     rows = connection.execute(queries()["history"], (batch_key(connection, batch), entry_id))
     return [(time_of(at), attempt, kind, detail) for at, attempt, kind, detail in rows]
 

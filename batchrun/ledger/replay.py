@@ -48,7 +48,7 @@ class Kept:
 
 
 def kept_of(row: Row) -> Kept:
-    """Give the attempt in a row of ``stored_attempts``."""
+    """Return the attempt in a row of ``stored_attempts``."""
     tagged, accepted_at, request = row[-3:]
     return Kept(
         past=past_attempt_of(row[:-3]),

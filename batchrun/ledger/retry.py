@@ -39,7 +39,7 @@ def retry(
     why: str,
     duplicates: bool,
 ) -> Sequence[str]:
-    """Write a new attempt for each of *ids* that has ended without success, and give those."""
+    """Write a new attempt for each of *ids* that has ended without success, and return those."""
     key = batch_key(connection, batch)
     ended = [one for id_ in ids if (one := entry(connection, batch, id_)) and one.state in _RETRIED]
     found = [one for one in ended if not duplicates or _can_duplicate(connection, one)]
@@ -53,7 +53,7 @@ def retry(
 
 
 def _can_duplicate(connection: apsw.Connection, entry: Entry) -> bool:
-    """Tell whether the service may still have the entry's run: it was not deleted on request either."""
+    """Report whether the service may still have the entry's run: it was not deleted on request either."""
     if entry.run is None or not can_duplicate(entry):
         return False
     return connection.execute(queries()["is_deleted_run"], (entry.run.uuid,)).fetchone() is None

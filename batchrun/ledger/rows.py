@@ -37,28 +37,28 @@ _STATES = {state.value: state for state in State}
 
 
 def micros(time: datetime) -> int:
-    """Give *time* as it is stored."""
+    """Return *time* as it is stored."""
     return (time - _EPOCH) // _MICROSECOND
 
 
 def maybe_micros(time: datetime | None) -> int | None:
-    """Give *time*, where there is one, as it is stored."""
+    """Return *time*, where there is one, as it is stored."""
     return None if time is None else micros(time)
 
 
 def time_of(stored: int) -> datetime:
-    """Give the time that *stored* stands for."""
+    """Return the time that *stored* stands for."""
     return _EPOCH + timedelta(microseconds=stored)
 
 
 def batch_of(row: Row) -> Batch:
-    """Give the batch in *row*."""
+    """Return the batch in *row*."""
     name, region, created_at, account, place = row
     return Batch(name=name, region=region, created_at=time_of(created_at), account=account, place=place)
 
 
 def entry_of(batch: str, row: Row) -> Entry:
-    """Give the entry in a row of ``entry_rows``."""
+    """Return the entry in a row of ``entry_rows``."""
     (
         *_keys,
         id_,
@@ -105,7 +105,7 @@ def entry_of(batch: str, row: Row) -> Entry:
 
 
 def past_attempt_of(row: Row) -> PastAttempt:
-    """Give the attempt in a row of ``attempts_before``."""
+    """Return the attempt in a row of ``attempts_before``."""
     _position, attempt, request_id, intended_at, code, message, *run = row
     return PastAttempt(
         attempt=attempt,
@@ -118,7 +118,7 @@ def past_attempt_of(row: Row) -> PastAttempt:
 
 
 def standing_values(entry: Entry) -> tuple[Value, ...]:
-    """Give what ``update_standing`` stores of *entry*, in its order: what moves while a run goes on."""
+    """Return what ``update_standing`` stores of *entry*, in its order: what moves while a run goes on."""
     return (
         entry.state.value,
         maybe_micros(entry.accepted_at),
@@ -135,12 +135,12 @@ def standing_values(entry: Entry) -> tuple[Value, ...]:
 
 
 def run_values(run: Run | None) -> tuple[Value, ...]:
-    """Give what ``update_with_run`` stores beyond that: what makes the run the one it is."""
+    """Return what ``update_with_run`` stores beyond that: what makes the run the one it is."""
     return (None, None, None) if run is None else (run.id, run.uuid, run.arn)
 
 
 def attempt_values(entry: Entry) -> tuple[Value, ...]:
-    """Give what ``update_whole`` stores beyond that: what makes the attempt the one it is."""
+    """Return what ``update_whole`` stores beyond that: what makes the attempt the one it is."""
     return (
         entry.attempt,
         None if entry.intended_at is None else entry.request_id,
@@ -153,7 +153,7 @@ def attempt_values(entry: Entry) -> tuple[Value, ...]:
 
 def detail(event: Event, entry: Entry) -> str:
     """
-    Give the event's facts as JSON text, for the history.
+    Return the event's facts as JSON text, for the history.
 
     A request is told by its digest: it may be long, and the entry or the attempt has it.
     """
@@ -169,7 +169,7 @@ def detail(event: Event, entry: Entry) -> str:
 
 
 def _facts(value: DataclassInstance, *, but: str = "") -> dict[str, object]:
-    """Give the fields of *value*; what the service left out stays out."""
+    """Return the fields of *value*; what the service left out stays out."""
     pairs = ((name, getattr(value, name)) for name in _fields(type(value)) if name != but)
     return {name: _plain(part) for name, part in pairs if part is not None}
 
@@ -190,7 +190,7 @@ def _fields(kind: type[DataclassInstance]) -> tuple[str, ...]:
 
 
 def run_of(columns: Sequence[Any]) -> Run | None:
-    """Give the run in the last ten columns of ``entry_rows``; None where none is known."""
+    """Return the run in the last ten columns of ``entry_rows``; None where none is known."""
     id_, uuid, arn, status, output_uri, creation_time, start_time, stop_time, reason, message = columns
     if uuid is None:
         return None

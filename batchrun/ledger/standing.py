@@ -32,26 +32,26 @@ _CHARACTERS: Final = string.ascii_letters + string.digits + "-_."
 
 
 def oldest_active(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence[Entry]:
-    """Give ACTIVE entries, the longest known run first."""
+    """Return ACTIVE entries, the longest known run first."""
     values = (batch_key(connection, batch), limit)
     return [entry_of(batch, row) for row in connection.execute(queries()["oldest_active"], values)]
 
 
 def latest_runs(connection: apsw.Connection, batch: str, *, is_active: bool, limit: int) -> Sequence[Run]:
-    """Give runs, the one accepted last first."""
+    """Return runs, the one accepted last first."""
     values = (batch_key(connection, batch), is_active, limit)
     rows = connection.execute(queries()["latest_runs"], values)
     return [run for row in rows if (run := run_of(row)) is not None]
 
 
 def latest_failures(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence[Entry]:
-    """Give entries that ended without success, the one that ended last first."""
+    """Return entries that ended without success, the one that ended last first."""
     values = (batch_key(connection, batch), limit)
     return [entry_of(batch, row) for row in connection.execute(queries()["latest_failures"], values)]
 
 
 def failures(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence[Failures]:
-    """Give the entries that ended without success by state and reason, the most frequent first."""
+    """Return the entries that ended without success by state and reason, the most frequent first."""
     groups: dict[tuple[str, str | None, int], list[Entry]] = {}
     values = (batch_key(connection, batch), limit)
     for state, reason, count, *row in connection.execute(queries()["failures"], values):
@@ -63,26 +63,26 @@ def failures(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence
 
 
 def ids_of_run(connection: apsw.Connection, batch: str, text: str) -> Sequence[str]:
-    """Give the ids of the entries that had this run."""
+    """Return the ids of the entries that had this run."""
     values = (batch_key(connection, batch), text)
     return [id_ for (id_,) in connection.execute(queries()["ids_of_run"], values)]
 
 
 def recent(connection: apsw.Connection, batch: str, *, since: datetime) -> Sequence[tuple[datetime, str]]:
-    """Give the batch's newest events as (at, kind)."""
+    """Return the batch's newest events as (at, kind)."""
     rows = connection.execute(queries()["recent"], (micros(since), batch_key(connection, batch)))
     return [(time_of(at), kind) for at, kind in rows]
 
 
 def ids_beginning(connection: apsw.Connection, batch: str, text: str, *, limit: int) -> Sequence[str]:
-    """Give ids that begin with *text*."""
+    """Return ids that begin with *text*."""
     key = batch_key(connection, batch)
     rows = connection.execute(queries()["ids_beginning"], (key, text, text + _LAST_CHARACTER, limit))
     return [entry_id for (entry_id,) in rows]
 
 
 def near_ids(connection: apsw.Connection, batch: str, text: str) -> Sequence[str]:
-    """Give some ids that *text* may have been meant to be."""
+    """Return some ids that *text* may have been meant to be."""
     key = batch_key(connection, batch)
     asked = {
         queries()["ids_after"]: text,
@@ -94,7 +94,7 @@ def near_ids(connection: apsw.Connection, batch: str, text: str) -> Sequence[str
 
 
 def _one_off(text: str) -> Iterator[str]:
-    """Give what *text* may have been meant to be if one character is wrong, lacking, too much or moved."""
+    """Return what *text* may have been meant to be if one character is wrong, lacking, too much or moved."""
     for place in range(len(text) + 1):
         before, after = text[:place], text[place:]
         yield before + after[1:]
@@ -105,5 +105,5 @@ def _one_off(text: str) -> Iterator[str]:
 
 
 def _literal(text: str) -> str:
-    """Give *text* as a LIKE pattern that means just that."""
+    """Return *text* as a LIKE pattern that means just that."""
     return "".join(f"\\{character}" if character in "\\%_" else character for character in text)

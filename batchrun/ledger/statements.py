@@ -31,26 +31,26 @@ class Migration:
 
 
 def split(text: str) -> Mapping[str, str]:
-    """Give the statements of *text* by the names in their ``-- name:`` headers."""
+    """Return the statements of *text* by the names in their ``-- name:`` headers."""
     _preamble, *parts = _HEADER.split(text)
     return MappingProxyType({name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)})
 
 
 @functools.cache
 def queries() -> Mapping[str, str]:
-    """Give every statement of ``queries.sql`` by name."""
+    """Return every statement of ``queries.sql`` by name."""
     return split((_SQL / "queries.sql").read_text(encoding="utf-8"))
 
 
 @functools.cache
 def checks() -> Mapping[str, str]:
-    """Give every statement of ``verify.sql`` by name."""
+    """Return every statement of ``verify.sql`` by name."""
     return split((_SQL / "verify.sql").read_text(encoding="utf-8"))
 
 
 @functools.cache
 def migrations() -> tuple[Migration, ...]:
-    """Give every migration, in order."""
+    """Return every migration, in order."""
     found = []
     for file in (_SQL / "migrations").iterdir():
         if match := _MIGRATION.match(file.name):

@@ -47,7 +47,7 @@ class Comparison:
     batch: int | None  #: its key; None where there is no such batch yet
 
     def summary(self) -> Sync:
-        """Give the differences."""
+        """Return the differences."""
         rows, new, changed, _sent = self._row("compared")
         (gone,) = self._row("gone", self.batch)
         return Sync(
@@ -141,7 +141,7 @@ def _place(connection: apsw.Connection, batch: int) -> None:
 def _revisions(
     connection: apsw.Connection, name: str, *, resubmit: bool, at: datetime
 ) -> Iterator[Sequence[Step]]:
-    """Give the steps for changed rows in pages, each read before it is written."""
+    """Return the steps for changed rows in pages, each read before it is written."""
     position = -1
     while rows := connection.execute(queries()["rows_to_revise"], (resubmit, position)).fetchall():
         entries = [entry_of(name, row) for row in rows]

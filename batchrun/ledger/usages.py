@@ -30,7 +30,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 def spent_runs(
     connection: apsw.Connection, batch: str, *, limit: int, after: tuple[int, int]
 ) -> Sequence[SpentRun]:
-    """Give runs that go on no more, and what is kept of their usage."""
+    """Return runs that go on no more, and what is kept of their usage."""
     values = (batch_key(connection, batch), *after, limit)
     rows = connection.execute(queries()["spent_runs"], values).fetchall()
     return [_spent_run(connection, row[:3], run, row[13:]) for row in rows if (run := run_of(row[3:13]))]
@@ -60,7 +60,7 @@ def keep(connection: apsw.Connection, run_uuid: str, usage: Usage | None, *, at:
 
 
 def of_workflow(connection: apsw.Connection, workflow_id: str, *, limit: int) -> Sequence[Usage]:
-    """Give what completed runs of the workflow used, the last that was kept first."""
+    """Return what completed runs of the workflow used, the last that was kept first."""
     rows = connection.execute(queries()["workflow_usages"], (workflow_id, limit)).fetchall()
     return [_usage(connection, row) for row in rows]
 

@@ -148,7 +148,7 @@ class _Beside:
         self.count = 0  #: rows that were gone through
 
     def of(self, key: int) -> Iterator[Row]:
-        """Give the rows of *key*; what stands before and nobody asked for is passed over."""
+        """Return the rows of *key*; what stands before and nobody asked for is passed over."""
         while self._next is not None and self._next[0] <= key:
             row, self._next = self._next, next(self._rows, None)
             self.count += 1

@@ -34,7 +34,7 @@ class Worker:
         self.is_stopped = False  #: takes no more jobs
 
     async def run(self, job: Callable[[], T]) -> T:
-        """Give what *job* returns."""
+        """Return what *job* returns."""
         if self.is_stopped:
             raise InvariantError("the ledger was used after it was closed")
         # Not anyio.to_thread: the virtual loop sees only run_in_executor.

@@ -33,7 +33,7 @@ def records(
     table: Table, model: RequestModel, problems: Problems, unasked: Unasked, looking: Looking
 ) -> Iterator[Record]:
     """
-    Give each row; those that cannot be read become problems.
+    Return each row; those that cannot be read become problems.
 
     *unasked* knows what to say of a table that should have been a sheet.
 
@@ -71,7 +71,7 @@ def _columns(table: Table, model: RequestModel, problems: Problems) -> list[Colu
 
 
 def _used(columns: Sequence[Column | None]) -> Iterator[Used]:
-    """Give the columns of which the texts are looked at."""
+    """Return the columns of which the texts are looked at."""
     for index, item in enumerate(columns):
         is_json = item is not None and item.convert is decoded
         if item is None or not (item.convert is None or is_json):
@@ -96,7 +96,7 @@ def _other_delimiter(table: Table) -> str | None:
 
 
 def _is_undivided(table: Table) -> bool:
-    """Tell whether the header is one name that another delimiter would divide."""
+    """Report whether the header is one name that another delimiter would divide."""
     is_text = table.delimiter is not None
     return is_text and len(table.header) == 1 and _other_delimiter(table) is not None
 

@@ -65,7 +65,7 @@ class Column:
 
     def value(self, text: str) -> Json:
         """
-        Give what *text* stands for.
+        Return what *text* stands for.
 
         Raises:
             ColumnError: It is not of this column's type.

@@ -28,7 +28,7 @@ _MATES_VALUE: Final = re.compile(r"[RIri]?[1-4]|fwd|rev|forward|reverse", re.IGN
 
 
 def is_mate(name: str) -> bool:
-    """Tell whether a part of that name says which of several mates a file is."""
+    """Report whether a part of that name says which of several mates a file is."""
     return _MATE.fullmatch(name) is not None
 
 
@@ -82,7 +82,7 @@ def _mateless(
 
 
 def _gaps(files: Collection[Groups]) -> list[Groups]:
-    """Give what lacks where each of a row's lanes, say, should have each of its reads."""
+    """Return what lacks where each of a row's lanes, say, should have each of its reads."""
     columns = [dict.fromkeys(column) for column in zip(*files, strict=True)]
     # Invariant: no more is looked at than twice what is there; sparse names are no grid.
     size = 1

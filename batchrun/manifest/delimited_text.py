@@ -52,7 +52,7 @@ class _Column:
     as_json: bool
 
     def cell(self, row: Row) -> str:
-        """Give the row's cell; empty where it has no such value."""
+        """Return the row's cell; empty where it has no such value."""
         value = row.fields.get(self.field)
         if self.key is not None:
             table = value if isinstance(value, dict) else {}
@@ -91,7 +91,7 @@ def write(rows: Rows, out: IO[str], delimiter: str, *, source: str) -> None:
 
 
 def line_of(cells: Sequence[str], delimiter: str) -> str:
-    """Give a line of cells: the same text for the same cells, whatever Python writes it."""
+    """Return a line of cells: the same text for the same cells, whatever Python writes it."""
     return delimiter.join(_quoted(cell, delimiter) for cell in cells) + "\n"
 
 
@@ -147,7 +147,7 @@ def _survey_table(value: Json, facts: _Seen, kind: Kind) -> None:
 
 
 def is_heading(key: str) -> bool:
-    """Tell whether an entry of that name may have a column of its own."""
+    """Report whether an entry of that name may have a column of its own."""
     return bool(key) and key.isprintable() and len(key) <= _LONGEST_HEADER
 
 

@@ -97,7 +97,7 @@ class Document:
         )
 
     def rows(self, files: LineFiles) -> Iterator[Record]:
-        """Give each row; parts that are none become problems. *files* reads what the document names."""
+        """Return each row; parts that are none become problems. *files* reads what the document names."""
         parts = self._parts()
         first = next(parts, None)
         if first is not None and first.is_element and not first.key:
@@ -106,7 +106,7 @@ class Document:
             yield from self._manifest(parts if first is None else itertools.chain((first,), parts), files)
 
     def _list(self, parts: Iterator[Part], files: LineFiles) -> Iterator[Record]:
-        """Give the rows of a document that is a list."""
+        """Return the rows of a document that is a list."""
         if self._source.sheet and self._format is Format.JSON:
             self._stream.seek(0)
             return files.of_list(self._stream)
@@ -124,7 +124,7 @@ class Document:
                 yield record
 
     def _manifest(self, parts: Iterator[Part], files: LineFiles) -> Iterator[Record]:
-        """Give the rows of a document that is a table, with what is said of all of them."""
+        """Return the rows of a document that is a table, with what is said of all of them."""
         sheet = sheet_keys.SheetKeys(self._problems)
         has_rows = False
         for part in parts:

@@ -62,7 +62,7 @@ class EachFile:
 
     def rows(self, files: LineFiles) -> Iterator[Record]:
         """
-        Give the run of each file, in the natural order of their paths; what cannot be one becomes problems.
+        Return the run of each file, in the natural order of their paths; what cannot be one becomes problems.
 
         Raises:
             ManifestError: There is no such file.
@@ -135,7 +135,7 @@ def _is_wild(pattern: str) -> bool:
 
 
 def _is_meant(path: str) -> bool:
-    """Tell whether a pattern has found a file; of what cannot be found out, whoever opens it says why."""
+    """Report whether a pattern has found a file; of what cannot be found out, whoever opens it says why."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (there may be a hundred thousand)
     except OSError:

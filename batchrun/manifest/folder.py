@@ -41,7 +41,7 @@ _RESULTS: Final = ".results"
 
 def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
     """
-    Give the paths of the manifests that lie in *folder*, by name.
+    Return the paths of the manifests that lie in *folder*, by name.
 
     They are the files with a manifest's extension, but for hidden ones, results, *besides* (files of
     defaults, the ledger), those that another of them names as its rows, and :func:`defaults_in`.
@@ -76,7 +76,7 @@ def _of_one_run_each(folder: str, runs: Sequence[Path]) -> ManifestError:
 
 def defaults_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
     """
-    Give the paths of the files of defaults that lie there: documents with nothing but StartRun fields.
+    Return the paths of the files of defaults that lie there: documents with nothing but StartRun fields.
 
     Raises:
         ManifestError: The folder cannot be read.

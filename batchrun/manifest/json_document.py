@@ -33,7 +33,7 @@ _Key = tuple[str, ...]
 
 def parts(stream: BinaryIO, source: str, *, layout: Layout = MANIFEST) -> Iterator[Part]:
     """
-    Give the document's parts in their order.
+    Return the document's parts in their order.
 
     Raises:
         ManifestError: It is not JSON, or not the JSON we take.

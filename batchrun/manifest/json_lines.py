@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def records(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Record]:
-    """Give the row of each line that has one; blank lines are passed over."""
+    """Return the row of each line that has one; blank lines are passed over."""
     for number, line in enumerate(lines(stream, source), start=1):
         if not line.isspace() and (record := _record(line, Place(source=source, line=number), problems)):
             yield record

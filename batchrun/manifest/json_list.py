@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def records(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Record]:
     """
-    Give the row of each element that is one.
+    Return the row of each element that is one.
 
     Raises:
         ManifestError: It is no list, or reading cannot go on.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def is_line_format(form: Format) -> bool:
-    """Tell whether a format has one record to a line, more or less."""
+    """Report whether a format has one record to a line, more or less."""
     return form is Format.JSONL or reading.is_table(form)
 
 
@@ -61,7 +61,7 @@ class LineFiles:
     def records(
         self, stream: BinaryIO, name: str, form: Format, *, is_beside: bool = False
     ) -> Iterator[Record]:
-        """Give the rows of a file in one of these formats; of a sheet, where options say that it is one."""
+        """Return the rows of a file in one of these formats; of a sheet, where options say that it is one."""
         if self._source.sheet:
             wanted = laid_over(NOTHING, self._source.sheet, self._problems)
             yield from self._of_sheet(stream, name, form, self._source.asked, wanted)
@@ -75,18 +75,18 @@ class LineFiles:
                 yield from cells.records(table, self._model, self._problems, unasked, self._looking)
 
     def listed(self, records: Iterator[Record], *, is_beside: bool = False) -> Iterator[Record]:
-        """Give the rows that a list of JSON has, in lines or in brackets."""
+        """Return the rows that a list of JSON has, in lines or in brackets."""
         unasked = Unasked(source=self._source, is_beside=is_beside)
         return recognised.rows(records, unasked, self._model, self._problems)
 
     def of_list(self, stream: BinaryIO) -> Iterator[Record]:
-        """Give the runs of a list of JSON that options make a sheet."""
+        """Return the runs of a list of JSON that options make a sheet."""
         wanted = laid_over(NOTHING, self._source.sheet, self._problems)
         return self._of_sheet(stream, self._source.shown, Format.JSON, self._source.asked, wanted)
 
     def beside(self, name: str, place: Place) -> Iterator[Record]:
         """
-        Give the rows of the file that the manifest names as its runs.
+        Return the rows of the file that the manifest names as its runs.
 
         Raises:
             ManifestError: It may not name it, or the file cannot be read.
@@ -98,7 +98,7 @@ class LineFiles:
 
     def sheet(self, keys: SheetKeys, *, has_rows: bool) -> Iterator[Record]:
         """
-        Give the runs of the sheet that the manifest names, if it does; as for :meth:`beside`, or ``-``.
+        Return the runs of the sheet that the manifest names, if it does; as for :meth:`beside`, or ``-``.
 
         Raises:
             ManifestError: It names another file, or the file cannot be read.
@@ -153,7 +153,7 @@ class LineFiles:
             raise unreadable(place, "standard input is read for all rows already", cure, field="sheet")
 
     def _beside(self, name: str, place: Place, field: str) -> tuple[str, str]:
-        """Give the path to open, and what messages call it."""
+        """Return the path to open, and what messages call it."""
         path, shown_name = file_beside(self._source.path, name, place, field)
         self.beside_it.append(path)
         return path, shown_name

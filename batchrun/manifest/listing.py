@@ -27,7 +27,7 @@ _NO_FILE: Final = re.compile(r" +PRE .*|Total Objects: +\d+| *Total Size: .*|\s*
 
 def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: bool) -> Iterator[File]:
     """
-    Give the file of each line that has one.
+    Return the file of each line that has one.
 
     Args:
         stream: The text.
@@ -51,7 +51,7 @@ def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: 
 
 
 def file_under(bucket: str, key: str, folder: str, *, with_path: bool) -> File | None:
-    """Give an object that was found in S3; None for what only stands for a folder."""
+    """Return an object that was found in S3; None for what only stands for a folder."""
     if key.endswith("/"):
         return None
     relative = key[len(folder) :]

@@ -77,7 +77,7 @@ class Manifest:
         return self._spool.digest
 
     def specs(self) -> Iterator[Spec]:
-        """Give every spec in the manifest's order; may be called again, and again."""
+        """Return every spec in the manifest's order; may be called again, and again."""
         return self._spool.specs()
 
     @property
@@ -86,7 +86,7 @@ class Manifest:
         return bool(self._own_sheets)
 
     def own_sheet(self, entry_id: str) -> OwnSheet | None:
-        """Give the sheet that is to be written before a row's run is started; None where it has none."""
+        """Return the sheet that is to be written before a row's run is started; None where it has none."""
         return self._own_sheets.of(entry_id)
 
     def close(self) -> None:
@@ -175,7 +175,7 @@ class _Input(Protocol):
         """Return what all rows need."""
 
     def rows(self, files: LineFiles) -> Iterator[Record]:
-        """Give each row; *files* reads what has a row on each line."""
+        """Return each row; *files* reads what has a row on each line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,7 +176,7 @@ def _report_length(text: str, bounds: tuple[int, int], path: Path, context: Cont
 
 
 def _typed(value: Json) -> Json:
-    """Give what a scalar stands for; the text itself where it stands for nothing JSON can carry."""
+    """Return what a scalar stands for; the text itself where it stands for nothing JSON can carry."""
     if not isinstance(value, Plain):
         return value
     try:

@@ -42,7 +42,7 @@ def wrong_batch(name: str) -> tuple[str, str] | None:
 
 
 def run_name(batch: str, entry_id: str) -> str:
-    """Give ``{batch}-{id}``; cut where the console would not take it, and then still its own."""
+    """Return ``{batch}-{id}``; cut where the console would not take it, and then still its own."""
     name = f"{batch}-{entry_id}"
     if len(name) <= limits.RUN_NAME:
         return name

@@ -20,7 +20,7 @@ _OWNER: Final = "outputBucketOwnerId"
 
 
 def translated(record: Record, known: Collection[str], problems: Problems) -> Record:
-    """Give a run setting, or the default one, as a row or as defaults."""
+    """Return a run setting, or the default one, as a row or as defaults."""
     fields = dict(record.fields)
     if _OWNER in fields and _OWNER not in known:
         place = record.place_of((_OWNER,))
@@ -40,5 +40,5 @@ def translated(record: Record, known: Collection[str], problems: Problems) -> Re
 
 
 def is_native(record: Record) -> bool:
-    """Tell whether a row is one of AWS's run settings."""
+    """Report whether a row is one of AWS's run settings."""
     return "runSettingId" in record.fields and "id" not in record.fields

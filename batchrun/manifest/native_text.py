@@ -91,7 +91,7 @@ def _said(value: Json) -> str:
 
 @functools.cache
 def _members() -> tuple[frozenset[str], frozenset[str]]:
-    """Give the fields, in StartRun's words, of a row and of the defaults, as botocore has them."""
+    """Return the fields, in StartRun's words, of a row and of the defaults, as botocore has them."""
     ours = {native: name for name, native in _RENAMED.items()}
     rows, defaults = (
         frozenset(ours.get(name, name) for name in members_of(shape))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_deep(value: Json) -> bool:
-    """Tell whether lists and tables are nested more than :data:`limits.DEPTH` deep."""
+    """Report whether lists and tables are nested more than :data:`limits.DEPTH` deep."""
     level = [value]
     for _ in range(limits.DEPTH + 1):
         level = [child for parent in level for child in _children(parent)]

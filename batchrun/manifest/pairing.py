@@ -206,11 +206,11 @@ class Pairs:
                     problems.add(first.place, message, _CLASH_CURE, row=entry_id, field=f"parameters.{name}")
 
     def _values(self) -> dict[Groups, None]:
-        """Give what the other groups were, over all rows."""
+        """Return what the other groups were, over all rows."""
         return dict.fromkeys(values for files in self._rows.values() for values in files)
 
     def incomplete(self) -> dict[str, tuple[Place, list[str]]]:
-        """Give the rows that lack what others have, with their place and what they lack."""
+        """Return the rows that lack what others have, with their place and what they lack."""
         how = self.naming
         found = lacking(self._rows, how.groups, named=how.named, is_list=how.is_list)
         return {
@@ -222,13 +222,13 @@ class Pairs:
         return next(iter(self._rows[entry_id].values()))
 
     def rows(self, leave_out: frozenset[str] = frozenset()) -> Iterator[Row]:
-        """Give the rows, in the order of their first files."""
+        """Return the rows, in the order of their first files."""
         for entry_id, files in self._rows.items():
             if entry_id not in leave_out:
                 yield Row(id=entry_id, fields={"parameters": self._parameters(files)})
 
     def lines(self, leave_out: frozenset[str] = frozenset()) -> Iterator[Line]:
-        """Give a line of a sheet for each lane, say: for what the parts are that name no parameter."""
+        """Return a line of a sheet for each lane, say: for what the parts are that name no parameter."""
         how = self.naming
         others = [at for at, name in enumerate(how.groups) if name in how.others]
         for entry_id, files in self._rows.items():

@@ -53,14 +53,14 @@ def parameters_of(how: Naming, lines: Iterable[Line]) -> Sequence[str]:
 
 
 def sheet(how: Naming, lines: Iterable[Line], parameters: Sequence[str]) -> Iterator[str]:
-    """Give the lines of the sheet, in CSV."""
+    """Return the lines of the sheet, in CSV."""
     yield line_of([*how.ids, *how.others, *parameters], ",")
     for line in lines:
         yield line_of([*line.ids, *line.others, *(line.files.get(name, "") for name in parameters)], ",")
 
 
 def manifest(how: Naming, parameters: Sequence[str], name: str) -> Iterator[str]:
-    """Give the lines of the manifest, in YAML, for the sheet that is called *name* and lies beside it."""
+    """Return the lines of the manifest, in YAML, for the sheet that is called *name* and lies beside it."""
     group: Json = how.ids[0] if len(how.ids) == 1 else list(how.ids)
     lists: dict[str, Json] = {one: [f"{{{_column(one)}}}"] for one in parameters}
     table: dict[str, Json] = {"sheet": name, "group_by": group, "each": {"parameters": lists}}

@@ -21,7 +21,7 @@ _PRINTABLE = frozenset("LNPSZ")
 
 
 def matcher(pattern: str) -> Callable[[str], bool] | None:
-    """Give the test that a whole text matches; None for a pattern that only the service understands."""
+    """Return the test that a whole text matches; None for a pattern that only the service understands."""
     if java := _JAVA_CLASS.fullmatch(pattern):
         return _by_category(java[1])
     try:

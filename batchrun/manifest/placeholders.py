@@ -50,17 +50,17 @@ class PlaceholderError(ValueError):
 
 
 def names_in(text: str) -> list[str]:
-    """Give the names of the placeholders in *text*."""
+    """Return the names of the placeholders in *text*."""
     return [match[2] for match in _TOKEN.finditer(text) if match[2] is not None]
 
 
 def unescaped(text: str) -> str:
-    """Give a text that has no placeholders as it goes out."""
+    """Return a text that has no placeholders as it goes out."""
     return _TOKEN.sub(lambda match: "{" if match[1] is None else f"{{{match[1]}}}", text)
 
 
 def escaped(text: str) -> str:
-    """Give a text that is filled in to *text*, whatever braces that has; the inverse of :func:`unescaped`."""
+    """Return a text that is filled in to *text*, whatever braces that has: the inverse of `unescaped`."""
     if "{" not in text:
         return text
     return _TO_ESCAPE.sub(lambda match: "{{" if match[1] is None else f"{{{{{match[1]}}}}}", text)
@@ -122,7 +122,7 @@ class Values:
 
     def fill(self, text: str) -> str:
         """
-        Give *text* with its placeholders filled in.
+        Return *text* with its placeholders filled in.
 
         Raises:
             PlaceholderError: A name is unknown, or its value is empty, or no text.

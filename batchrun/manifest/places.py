@@ -41,7 +41,7 @@ class RowPlaces:
             yield record
 
     def place(self, position: int) -> Place:
-        """Give the place of the row at *position*."""
+        """Return the place of the row at *position*."""
         source = self._sources[bisect_right(self._starts, position) - 1]
         lines = self._others.get(position, ())
         return Place(source=source, line=self._lines[position] or None, lines=lines)

@@ -53,7 +53,7 @@ class Record:
     sheet: str | None = None  #: where the row's own sheet will be written: what ``{sheet}`` stands for
 
     def place_of(self, path: Path) -> Place:
-        """Give the nearest known place of *path*."""
+        """Return the nearest known place of *path*."""
         for length in range(len(path), 0, -1):
             if found := self.places.get(path[:length]):
                 return Place(source=self.place.source, line=found[0], column=found[1])
@@ -168,7 +168,7 @@ def unreadable(place: Place, message: str, cure: str, *, field: str | None = Non
 
 
 def printable(text: str, limit: int | None = _SHOWN) -> str:
-    """Give *text* cut short, without signatures, with everything that could drive a terminal escaped."""
+    """Return *text* cut short, without signatures, with everything that could drive a terminal escaped."""
     text = unsigned(text)
     cut = text if limit is None or len(text) <= limit else text[:limit] + "..."
     return cut if cut.isprintable() else "".join(map(_escaped, cut))
@@ -179,7 +179,7 @@ def _escaped(character: str) -> str:
 
 
 def shown(value: Json) -> str:
-    """Give a value from the manifest as a message may quote it."""
+    """Return a value from the manifest as a message may quote it."""
     if isinstance(value, str):
         text = unsigned(value)
         return repr(str(text[:_SHOWN])) + ("..." if len(text) > _SHOWN else "")
@@ -192,19 +192,19 @@ def shown(value: Json) -> str:
 
 
 def dotted(path: Path) -> str:
-    """Give a path as people write it: ``parameters.reads[0]``."""
+    """Return a path as people write it: ``parameters.reads[0]``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Give the known word that *word* was most likely meant to be."""
+    """Return the known word that *word* was most likely meant to be."""
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word[:_SHOWN].lower(), by_lower, n=1, cutoff=0.7)
     return by_lower[close[0]] if close else None
 
 
 def instead(word: str, known: Iterable[str], otherwise: str) -> str:
-    """Give the cure for an unknown word: the nearest known one, or *otherwise*."""
+    """Return the cure for an unknown word: the nearest known one, or *otherwise*."""
     close = nearest(word, known)
     return otherwise if close is None else f"did you mean {close}?"

@@ -109,7 +109,7 @@ class _Table:
         self._has_failed = False
 
     def rule(self, model: RequestModel) -> RetryRule | None:
-        """Give the rule; None where it has problems, which are taken down."""
+        """Return the rule; None where it has problems, which are taken down."""
         fields = self._record.fields
         for name in (name for name in fields if name not in _RULE_KEYS):
             self.report((name,), "there is no such key", _key_cure(name, _RULE_KEYS, self._problems))
@@ -123,7 +123,7 @@ class _Table:
         return RetryRule(reason=reason, times=times, message=message, wait=wait, change=change)
 
     def wait(self) -> float | None:
-        """Give the seconds of ``wait``."""
+        """Return the seconds of ``wait``."""
         value = self._record.fields["wait"]
         cure = "write for instance 90s, 10m or 1h30m, at most 30d"
         try:
@@ -221,7 +221,7 @@ def check_against(policy: RetryPolicy, by_uri: Record | None, problems: Problems
 
 
 def written(policy: RetryPolicy) -> Json:
-    """Give the block that is read as *policy*; None for one that no block is read as just as well."""
+    """Return the block that is read as *policy*; None for one that no block is read as just as well."""
     if policy == RetryPolicy():
         return None
     if not policy.rules:
@@ -249,7 +249,7 @@ def _key_cure(name: str, keys: tuple[str, ...], problems: Problems) -> str:
 
 
 def _may_guess(problems: Problems) -> bool:
-    """Tell whether it will be shown what was meant: to guess takes time."""
+    """Report whether it will be shown what was meant: to guess takes time."""
     return problems.total < limits.PROBLEMS
 
 
@@ -262,7 +262,7 @@ def _is_null(value: Json) -> bool:
 
 
 def _resolved(value: Json) -> Json:
-    """Give what an unquoted scalar stands for; the text itself where that is nothing JSON can carry."""
+    """Return what an unquoted scalar stands for; the text itself where that is nothing JSON can carry."""
     try:
         return resolved(value) if isinstance(value, Plain) else value
     except NumberSizeError:

@@ -75,7 +75,7 @@ class Expander:
         self.by_uri: Record | None = None  #: the first row that has its parameters in a file
 
     def expand(self, record: Record) -> Checked | None:
-        """Give the checked row; None where it has problems, which are taken down."""
+        """Return the checked row; None where it has problems, which are taken down."""
         entry_id = as_text(record.fields.get("id"))
         row = _Row(record, entry_id, self._problems)
         self._check_id(entry_id, row)

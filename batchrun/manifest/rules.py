@@ -32,7 +32,7 @@ _OWN_PREFIX: Final = "batchrun:"
 
 @functools.cache
 def start_run(*, own_tags: bool = True) -> RequestModel:
-    """Give StartRun as the installed botocore knows it, with our rules; *own_tags* keeps room for ours."""
+    """Return StartRun as the installed botocore knows it, with our rules; *own_tags* keeps room for ours."""
     return with_rules(compiled(start_run_shape()), own_tags=own_tags)
 
 

@@ -50,7 +50,7 @@ _NUMBER_STARTS = frozenset("+-.0123456789")
 
 def resolved(text: str) -> Json:
     """
-    Give the value of a plain scalar under YAML 1.2's core schema.
+    Return the value of a plain scalar under YAML 1.2's core schema.
 
     Raises:
         NumberSizeError: It is a number, and JSON cannot carry it.
@@ -86,7 +86,7 @@ def _real(text: str) -> float:
 
 
 def as_text(value: Json) -> str | None:
-    """Give a scalar as the source's own text; None where it is null, a list or a table."""
+    """Return a scalar as the source's own text; None where it is null, a list or a table."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Plain):

@@ -59,7 +59,7 @@ def parameters_in(path: str, beyond: Beyond, model: RequestModel, problems: Prob
 
 
 def _is_of_a_workflow(names: list[str], model: RequestModel) -> bool:
-    """Tell whether names are parameters beyond doubt: several, or one as WDL has them, and no slips."""
+    """Report whether names are parameters beyond doubt: several, or one as WDL has them, and no slips."""
     is_sure = len(names) > 1 or "." in names[0]
     is_unlike = document_kind(names, model) is DocumentKind.PARAMETERS
     return is_sure and is_unlike and not is_slip(names, ("id", *model.fields))

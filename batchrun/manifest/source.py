@@ -107,12 +107,12 @@ FILES_ALONE: Final = Beyond()
 
 
 def name_of(path: str) -> str:
-    """Give what messages call the file."""
+    """Return what messages call the file."""
     return "<stdin>" if path == STDIN else path
 
 
 def endings_of(form: Format) -> tuple[str, ...]:
-    """Give the extensions that mean the format, the usual one first."""
+    """Return the extensions that mean the format, the usual one first."""
     return tuple(ending for ending, known in _BY_EXTENSION.items() if known is form)
 
 
@@ -128,7 +128,7 @@ def place_of(path: str) -> str | None:
 
 
 def is_known(path: str) -> bool:
-    """Tell whether the file's extension is one that manifests have."""
+    """Report whether the file's extension is one that manifests have."""
     return Path(path).suffix.lower() in _BY_EXTENSION
 
 

@@ -74,7 +74,7 @@ class Spool:
         return self._hash.hexdigest()
 
     def specs(self) -> Iterator[Spec]:
-        """Give every spec; several iterators may run at once, in one thread."""
+        """Return every spec; several iterators may run at once, in one thread."""
         lines = self._lines()
         for position, entry_id in enumerate(lines):
             request, work = next(lines).decode(), bytes.fromhex(next(lines).decode())

@@ -58,7 +58,7 @@ _LENIENT = json.JSONDecoder(parse_int=Plain, parse_float=Plain, parse_constant=l
 
 def decoded(text: str) -> Json:
     """
-    Give the one value that *text* holds; numbers keep their own text.
+    Return the one value that *text* holds; numbers keep their own text.
 
     Raises:
         JsonError: It is not JSON, or not the JSON we take.
@@ -73,7 +73,7 @@ def decoded(text: str) -> Json:
 
 def decoded_at(text: str, start: int) -> tuple[Json, int]:
     """
-    Give the value that begins at *start*, and where it ends.
+    Return the value that begins at *start*, and where it ends.
 
     Raises:
         JsonError: It is not JSON, or not the JSON we take.
@@ -91,14 +91,14 @@ def decoded_at(text: str, start: int) -> tuple[Json, int]:
 
 
 def decoded_leniently(text: str, start: int) -> tuple[Json, int]:
-    """Give a value that :func:`decoded_at` refused for its content, so that reading can go on behind it."""
+    """Return a value that :func:`decoded_at` refused for its content, so that reading can go on behind it."""
     value: Json
     value, end = _LENIENT.raw_decode(text, start)
     return value, end
 
 
 def encoded(value: Json) -> str:
-    """Give the JSON of what :func:`decoded` gave; numbers have their own text again."""
+    """Return the JSON of what :func:`decoded` gave; numbers have their own text again."""
     if isinstance(value, Plain):
         return str(value)
     if isinstance(value, dict):

@@ -116,7 +116,7 @@ def _profiles(request: Mapping[str, Json]) -> list[str]:
 
 def _wanted(workflow: Workflow, template: Template, profiles: list[str]) -> tuple[Template, Template]:
     """
-    Give what must be given, and what may.
+    Return what must be given, and what may.
 
     A profile may give what the workflow requires, and says so in a template of its own. Where it has none,
     what it gives is not known, so that nothing can be missed.

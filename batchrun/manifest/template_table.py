@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def template_table(workflow: Workflow, delimiter: str) -> str:
     """
-    Give a manifest for runs of *workflow*: required parameters first.
+    Return a manifest for runs of *workflow*: required parameters first.
 
     Raises:
         ManifestError: A parameter is called what no column can be.

@@ -30,7 +30,7 @@ _READY2RUN: Final = "READY2RUN"
 
 
 def template_text(workflow: Workflow) -> str:
-    """Give a manifest for runs of *workflow*."""
+    """Return a manifest for runs of *workflow*."""
     return "".join(f"{line}\n" for line in (*_head(workflow), *_defaults(workflow), *_runs(workflow)))
 
 

@@ -32,7 +32,7 @@ _CONTROL: Final = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 
 def lines(stream: BinaryIO, source: str, *, cure: str = _IN_ANOTHER) -> Iterator[str]:
     """
-    Give each line with its end, decoded; *cure* is for what is in another encoding.
+    Return each line with its end, decoded; *cure* is for what is in another encoding.
 
     Raises:
         ManifestError: A line is too long, or is not text.
@@ -143,7 +143,7 @@ class TextStream:
 
     def read(self, size: int = _PIECE) -> str:
         """
-        Give the next piece; empty at the end.
+        Return the next piece; empty at the end.
 
         Raises:
             ManifestError: It is not text, or an element is too long.

@@ -39,7 +39,7 @@ Rows: TypeAlias = Callable[[], Iterable[Row]]
 
 def row_of(spec: Spec, batch: str | None) -> Row:
     """
-    Give a spec as a row.
+    Return a spec as a row.
 
     Args:
         spec: The spec.
@@ -53,7 +53,7 @@ def row_of(spec: Spec, batch: str | None) -> Row:
 
 
 def shared_fields(rows: Rows) -> dict[str, Json]:
-    """Give what every row has alike; nothing where there is only one."""
+    """Return what every row has alike; nothing where there is only one."""
     shared: _Shared | None = None
     count = 0
     for count, row in enumerate(rows(), start=1):  # noqa: B007 (it is needed after the loop)
@@ -67,7 +67,7 @@ def shared_fields(rows: Rows) -> dict[str, Json]:
 
 
 def without(fields: Mapping[str, Json], shared: Mapping[str, Json]) -> dict[str, Json]:
-    """Give what a row still has to say where *shared* is said for all."""
+    """Return what a row still has to say where *shared* is said for all."""
     rest: dict[str, Json] = {}
     for name, value in fields.items():
         common = shared.get(name)
@@ -81,7 +81,7 @@ def without(fields: Mapping[str, Json], shared: Mapping[str, Json]) -> dict[str,
 
 
 def _flat(fields: Mapping[str, Json]) -> _Shared:
-    """Give each value as text, for 1, 1.0 and true are equal to Python."""
+    """Return each value as text, for 1, 1.0 and true are equal to Python."""
     flat: _Shared = {}
     for name, value in fields.items():
         if name in _MERGED and isinstance(value, dict) and value:
@@ -102,7 +102,7 @@ def _nested(shared: _Shared) -> dict[str, Json]:
 
 
 def as_written(value: Json) -> Json:
-    """Give a value whose texts, once their placeholders are filled in, are those of *value*."""
+    """Return a value whose texts, once their placeholders are filled in, are those of *value*."""
     if isinstance(value, str):
         return escaped(value)
     if isinstance(value, dict):
@@ -111,7 +111,7 @@ def as_written(value: Json) -> Json:
 
 
 def json_text(value: Json, *, indent: int | None = None) -> str:
-    """Give JSON that every reader of ours takes: a DEL, which Python leaves as it is, is escaped too."""
+    """Return JSON that every reader of ours takes: a DEL, which Python leaves as it is, is escaped too."""
     return json.dumps(value, ensure_ascii=False, indent=indent).replace("\x7f", "\\u007f")
 
 

@@ -46,7 +46,7 @@ def parts(
     stream: BinaryIO, source: str, *, skip_rows: bool = False, layout: Layout = MANIFEST
 ) -> Iterator[Part]:
     """
-    Give the document's parts in their order, those that are rows only where they are wanted.
+    Return the document's parts in their order, those that are rows only where they are wanted.
 
     Raises:
         ManifestError: It is not YAML, or not the YAML we take.
@@ -134,7 +134,7 @@ class _Reader:
 
     def take(self) -> Any:
         """
-        Give the next event.
+        Return the next event.
 
         Raises:
             ManifestError: There is none that YAML knows.
@@ -181,7 +181,7 @@ class _Reader:
             event = self.take()
 
     def members(self) -> Iterator[tuple[str, Any]]:
-        """Give each key of the table that was just begun, with the event that begins its value."""
+        """Return each key of the table that was just begun, with the event that begins its value."""
         seen: dict[str, Any] = {}
         while not isinstance(event := self.take(), yaml.MappingEndEvent):
             name = self._key(event)

@@ -30,13 +30,13 @@ _SPREAD: Final = 2
 
 
 def text(value: str) -> str:
-    """Give a text, in quotes where it needs them."""
+    """Return a text, in quotes where it needs them."""
     is_plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
     return value if is_plain else quoted(value)
 
 
 def quoted(value: str) -> str:
-    """Give a text in double quotes, everything that cannot be printed escaped."""
+    """Return a text in double quotes, everything that cannot be printed escaped."""
     return "".join(
         character if character.isprintable() else _escape(character)
         for character in json.dumps(value, ensure_ascii=False)
@@ -49,7 +49,7 @@ def _escape(character: str) -> str:
 
 
 def flow(value: Json) -> str:
-    """Give a value on one line."""
+    """Return a value on one line."""
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, list):
@@ -65,7 +65,7 @@ def _flow_key(key: str) -> str:
 
 
 def table(fields: Mapping[str, Json], indent: int, depth: int = 1) -> Iterator[str]:
-    """Give a table's lines."""
+    """Return a table's lines."""
     space = " " * indent
     for name, value in fields.items():
         key = text(name)
@@ -90,7 +90,7 @@ def _entry(key: str, value: Json, indent: int) -> Iterator[str]:
 
 
 def element(value: Json, indent: int) -> Iterator[str]:
-    """Give the lines of a list's element; a table gets a line for each of its entries."""
+    """Return the lines of a list's element; a table gets a line for each of its entries."""
     space = " " * indent
     if isinstance(value, dict) and value:
         first, *others = table(value, indent + 2)

@@ -54,7 +54,7 @@ class Cancelling:
             self._due.setdefault(entry_id, float("-inf"))
 
     def is_due(self, entry_id: str, now: float) -> bool:
-        """Tell whether the service is to be asked now."""
+        """Report whether the service is to be asked now."""
         return self._due.get(entry_id, float("inf")) <= now
 
     def asked(self, entry_id: str, now: float) -> None:

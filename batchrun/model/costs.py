@@ -99,12 +99,12 @@ class Spread:
 
 
 def billed(span: timedelta) -> timedelta:
-    """Give the time that a task is charged for which took *span*."""
+    """Return the time that a task is charged for which took *span*."""
     return max(span, _LEAST)
 
 
 def provisioned(asked: int | None) -> int:
-    """Give the GiB of STATIC storage that a run gets which asks for so many."""
+    """Return the GiB of STATIC storage that a run gets which asks for so many."""
     if asked is None or asked <= _SMALLEST:
         return _SMALLEST
     return -(-asked // _STEP) * _STEP
@@ -149,7 +149,7 @@ def _storage_cost(usage: Usage, gib: Decimal | int | None, prices: Prices) -> De
 
 
 def hours(span: timedelta) -> Decimal:
-    """Give *span* in hours."""
+    """Return *span* in hours."""
     return Decimal(span // _MICROSECOND) / _HOUR
 
 

@@ -35,7 +35,7 @@ class Difference:
 
 
 def differences(before: str, after: str) -> list[Difference]:
-    """Give the places in which two canonical requests differ, in the order of their names."""
+    """Return the places in which two canonical requests differ, in the order of their names."""
     return list(_between(json.loads(before), json.loads(after), ""))
 
 

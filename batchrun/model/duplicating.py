@@ -30,13 +30,13 @@ _KEPT: Final = ("roleArn", "outputUri", "outputUriPrefixMode", "name", "tags")
 
 
 def can_duplicate(entry: Entry) -> bool:
-    """Tell whether the entry has a run that the service may still have: only that can be copied."""
+    """Report whether the entry has a run that the service may still have: only that can be copied."""
     return entry.run is not None and entry.state is not State.DELETED
 
 
 def duplicate(request: str, run_id: str) -> str:
     """
-    Give the canonical request that runs a run once more.
+    Return the canonical request that runs a run once more.
 
     Args:
         request: What the run was asked for.
@@ -48,7 +48,7 @@ def duplicate(request: str, run_id: str) -> str:
 
 def after_asking(entry: Entry, *, duplicates: bool) -> str | None:
     """
-    Give the request of the attempt that people ask for, after the current one; None where it is the same.
+    Return the request of the attempt that people ask for, after the current one; None where it is the same.
 
     A copy is made once: another attempt without *duplicates* goes back to what the manifest asks for.
     """
@@ -58,7 +58,7 @@ def after_asking(entry: Entry, *, duplicates: bool) -> str | None:
 
 
 def is_duplicate(entry: Entry) -> bool:
-    """Tell whether the current attempt copies a run, where its row does not ask for that itself."""
+    """Report whether the current attempt copies a run, where its row does not ask for that itself."""
     if entry.manifest_request is None:
         return False
     run_ids = [json.loads(text).get("runId") for text in (entry.request, entry.manifest_request)]
@@ -67,7 +67,7 @@ def is_duplicate(entry: Entry) -> bool:
 
 def source_of(entry: Entry, earlier: Sequence[Run | None]) -> Run | None:
     """
-    Give the run that *entry*, a duplicate, copies.
+    Return the run that *entry*, a duplicate, copies.
 
     Args:
         entry: The entry.

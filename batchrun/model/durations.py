@@ -19,7 +19,7 @@ _UNITS: Final = (86400, 3600, 60, 1)
 
 def parsed(text: str) -> float:
     """
-    Give the seconds that *text* stands for.
+    Return the seconds that *text* stands for.
 
     Raises:
         ValueError: It is no duration.
@@ -33,7 +33,7 @@ def parsed(text: str) -> float:
 
 
 def written(seconds: float) -> str:
-    """Give the text that :func:`parsed` takes for *seconds*, which is not negative."""
+    """Return the text that :func:`parsed` takes for *seconds*, which is not negative."""
     if not seconds.is_integer():
         return f"{Decimal(repr(seconds)):f}s"
     rest, parts = int(seconds), []

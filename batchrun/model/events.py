@@ -195,7 +195,7 @@ KINDS: tuple[type[Event], ...] = (
 
 
 def kind(event: Event) -> str:
-    """Give the event's stored name."""
+    """Return the event's stored name."""
     return type(event).__name__.lower()
 
 

@@ -24,22 +24,22 @@ _HOST: Final = re.compile(r"[\w.-]*(?::\d*)?|\[[\w.:%]*\](?::\d*)?")
 
 
 def storable(text: str, most: int = KEPT) -> str:
-    """Give *text* as any store can hold it, and at most so many characters of it."""
+    """Return *text* as any store can hold it, and at most so many characters of it."""
     return _UNSTORABLE.sub("\ufffd", shortened(text, most))
 
 
 def shortened(text: str, most: int = TOLD) -> str:
-    """Give at most so many characters of *text*; dots say that there were more."""
+    """Return at most so many characters of *text*; dots say that there were more."""
     return text if len(text) <= most else text[: most - len(_CUT)] + _CUT
 
 
 def masked(text: str) -> str:
-    """Give *text* with what addresses in it may hold in secret left out: users, passwords, queries."""
+    """Return *text* with what addresses in it may hold in secret left out: users, passwords, queries."""
     return _WORD.sub(lambda found: _masked(found[0]), text)
 
 
 def unsigned(text: str) -> str:
-    """Give *text* without what signs an address in it: whoever has that may use the address."""
+    """Return *text* without what signs an address in it: whoever has that may use the address."""
     return _WORD.sub(_without_signature, text) if any(mark in text for mark in _SIGNED) else text
 
 
@@ -58,7 +58,7 @@ def _masked(word: str) -> str:
 
 
 def _public(address: str) -> str:
-    """Give an address, without what is before its ``//``, as far as everybody may see it."""
+    """Return an address, without what is before its ``//``, as far as everybody may see it."""
     place, mark, _ = _partitioned(address, "?#")
     host, slash, path = _partitioned(place, "/")
     _user, at, host = host.rpartition("@")

@@ -42,7 +42,7 @@ class StopAfter:
     percent: float | None = None  #: of all entries
 
     def is_reached(self, failed: int, total: int) -> bool:
-        """Tell whether *failed* of *total* entries are too many."""
+        """Report whether *failed* of *total* entries are too many."""
         if self.count is not None and failed >= self.count:
             return True
         return self.percent is not None and failed > 0 and failed * 100 >= self.percent * total

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def is_another(rows: int, known: int) -> bool:
     """
-    Tell whether a manifest from another place is another project's, and not the batch of its name.
+    Report whether a manifest from another place is another project's, and not the batch of its name.
 
     Args:
         rows: Rows of the manifest.

@@ -70,7 +70,7 @@ class Noise:
         return rate <= _FALLEN * self._fell_from and is_no_rarer and is_mostly_passing
 
     def begin(self) -> float:
-        """Conclude that it is noise, and give the rate from which it was lowered in vain."""
+        """Conclude that it is noise, and return the rate from which it was lowered in vain."""
         rate, share = self._fell_from or 0.0, self._refused / (self._passed + self._refused)
         self.settle()
         self.is_on, self._share, self._was_wrong = True, share, False

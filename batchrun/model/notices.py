@@ -28,7 +28,7 @@ class Notice(enum.Enum):
 
 def holding(tally: Tally, *, needs_somebody: bool) -> tuple[Notice, ...]:
     """
-    Give the notices that hold of a batch.
+    Return the notices that hold of a batch.
 
     Args:
         tally: How the batch stands.

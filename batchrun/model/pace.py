@@ -313,7 +313,7 @@ class Pace:
         self._search(min(max(self._supposed * _BELOW_SUPPOSED, self._burst / 2), own_pace * _BELOW_OPENING))
 
     def _rush(self, sent: float) -> tuple[int, float]:
-        """Give how many calls came one upon the other before *sent*, and in how many seconds."""
+        """Return how many calls came one upon the other before *sent*, and in how many seconds."""
         calls, begun = 0, sent
         for time in reversed(self._times):
             if begun - time > 1 / self._supposed:
@@ -334,7 +334,7 @@ class Pace:
 
     def _measured(self, sent: float, rate: float) -> float:
         """
-        Give the limit that explains the refusal of a call sent at *sent*; *rate* where there is no telling.
+        Return the limit that explains the refusal of a call sent at *sent*; *rate* where there is no telling.
 
         Either the bucket was drained since it was last empty, or it had filled up in between and was drained
         from some later moment on, of which its burst is known. The latter matters where the burst is small.

@@ -22,7 +22,7 @@ _CURE: Final = "write s3://BUCKET/KEY"
 
 
 def is_in_s3(path: str) -> bool:
-    """Tell whether *path* is meant as a place in S3, and not as one on this machine."""
+    """Report whether *path* is meant as a place in S3, and not as one on this machine."""
     return _MEANT.match(path) is not None
 
 

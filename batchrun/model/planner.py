@@ -75,7 +75,7 @@ class _Queue:
 
 
 def _may_have_sent(action: Action) -> bool:
-    """Tell whether carrying out *action* may have sent a StartRun."""
+    """Report whether carrying out *action* may have sent a StartRun."""
     if isinstance(action, Settle):
         return action.may_send
     return not isinstance(action, Look | Cancel)
@@ -186,7 +186,7 @@ class Planner:
             self.watch.hasten(entry_id)
 
     def is_cancelling(self, entry_id: str) -> bool:
-        """Tell whether the entry's run is to be cancelled."""
+        """Report whether the entry's run is to be cancelled."""
         return entry_id in self._cancelling
 
     def pause(self, until: float) -> None:
@@ -274,7 +274,7 @@ class Planner:
         return len(self._slots)
 
     def has_slot(self, entry_id: str) -> bool:
-        """Tell whether the entry is in flight already: its run is, or may come to be, active."""
+        """Report whether the entry is in flight already: its run is, or may come to be, active."""
         return entry_id in self._slots
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 def spread(key: str) -> float:
-    """Give a number in [0, 1) that looks random and is always the same for *key*."""
+    """Return a number in [0, 1) that looks random and is always the same for *key*."""
     return zlib.crc32(key.encode()) / 2**32
 
 
@@ -36,7 +36,7 @@ class WatchPolicy:
 
     def wait(self, age: float, key: str, failures: int = 0, *, runs: int | None = None) -> float:
         """
-        Give the seconds until the next look.
+        Return the seconds until the next look.
 
         Args:
             age: Seconds since the run was accepted.
@@ -54,7 +54,7 @@ class WatchPolicy:
 
     def sweep_wait(self, age: float, calls: int, rate: float) -> float:
         """
-        Give the seconds from the beginning of one sweep to that of the next.
+        Return the seconds from the beginning of one sweep to that of the next.
 
         Args:
             age: Seconds since the youngest run was accepted.
@@ -82,15 +82,15 @@ class DeferPolicy:
         return max(self.quota_longest, self.unknown_longest) * 1.1
 
     def quota_wait(self, deferrals: int, key: str) -> float:
-        """Give the seconds to wait after a 402, *deferrals* of which came before."""
+        """Return the seconds to wait after a 402, *deferrals* of which came before."""
         return _doubling(self.quota, deferrals, self.quota_longest, key)
 
     def denied_wait(self, deferrals: int, key: str) -> float:
-        """Give the seconds to wait after a 403."""
+        """Return the seconds to wait after a 403."""
         return _doubling(self.denied, deferrals, self.quota_longest, key)
 
     def unknown_wait(self, doubts: int, key: str) -> float:
-        """Give the seconds after which an unknown outcome is settled once more."""
+        """Return the seconds after which an unknown outcome is settled once more."""
         return _doubling(self.unknown, doubts, self.unknown_longest, key)
 
 

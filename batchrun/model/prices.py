@@ -60,7 +60,7 @@ def checked(value: Json, problems: list[str]) -> Prices | None:
 
 
 def written(prices: Prices) -> dict[str, Json]:
-    """Give *prices* in the form that :func:`checked` takes."""
+    """Return *prices* in the form that :func:`checked` takes."""
     return {
         "currency": prices.currency,
         "region": prices.region,
@@ -70,7 +70,7 @@ def written(prices: Prices) -> dict[str, Json]:
 
 
 def is_instance_type(name: str) -> bool:
-    """Tell whether this is how the service's instance types are called."""
+    """Report whether this is how the service's instance types are called."""
     return _INSTANCE.fullmatch(name) is not None
 
 

@@ -78,6 +78,6 @@ class Trust:
         return entry.proven_at + self.life if self.life else at + _A_MOMENT
 
     def holds(self, entry: Entry, at: datetime) -> bool:
-        """Tell whether the entry's attempt may be sent at *at*; a proof from the future is none."""
+        """Report whether the entry's attempt may be sent at *at*; a proof from the future is none."""
         proven_at = entry.proven_at
         return proven_at is not None and proven_at <= at < proven_at + self.life

@@ -51,7 +51,7 @@ class Proving:
 
     def may_send(self, entry: Entry, now: float, at: datetime) -> bool:
         """
-        Tell whether the entry's turn may come now: it is proven, or may be looked for by name first.
+        Report whether the entry's turn may come now: it is proven, or may be looked for by name first.
 
         Args:
             entry: PLANNED or BACKOFF.
@@ -71,7 +71,7 @@ class Proving:
         return may_look
 
     def _may_look(self, now: float) -> bool:
-        """Tell whether one more entry may be looked for by name, beside the survey or in its place."""
+        """Report whether one more entry may be looked for by name, beside the survey or in its place."""
         has_room = len(self._looking) < _AT_ONCE
         if self._are_few and has_room:
             return True

@@ -32,7 +32,7 @@ class Quotas:
 
     def active_runs(self, storage_types: Collection[str | None]) -> Mapping[str, int]:
         """
-        Give how many runs may be active at once, by the kinds of storage that such rows may have.
+        Return how many runs may be active at once, by the kinds of storage that such rows may have.
 
         Both kinds for a row that names none: which one it gets, the service's documents tell in two ways.
         """
@@ -46,7 +46,7 @@ class Quotas:
 
 
 def storage_types(specs: Iterable[Spec]) -> set[str | None]:
-    """Give the kinds of storage that the rows ask for; None is that of those which ask for none."""
+    """Return the kinds of storage that the rows ask for; None is that of those which ask for none."""
     return {json.loads(spec.request).get("storageType") for spec in specs}
 
 

@@ -212,7 +212,7 @@ def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: boo
 
 
 def _next(entry: Entry, attempt: Attempt | None, at: datetime) -> Event:
-    """Give the event that begins *attempt*; without one, an attempt with the row's content."""
+    """Return the event that begins *attempt*; without one, an attempt with the row's content."""
     if attempt is None or attempt.request is None:
         return Revised(at=at, request=entry.content)
     return Retried(at=at, due=at, why="found at the service", request=attempt.request)
@@ -241,7 +241,7 @@ def _attempt(text: str) -> int | None:
 
 
 def _is_unknown(claim: _Claim, entry: Entry) -> bool:
-    """Tell whether the ledger cannot know the run: it is of an attempt that was not sent from here."""
+    """Report whether the ledger cannot know the run: it is of an attempt that was not sent from here."""
     if claim.attempt is None:
         return True
     return claim.attempt > entry.attempt or (claim.attempt == entry.attempt and entry.state not in ENDED)
@@ -354,12 +354,12 @@ def _asked_by(wanted: Mapping[str, Json]) -> str:
 
 
 def _asked(*parts: object) -> str:
-    """Give what tells what a run was asked to be; what is empty is the same as what is not there."""
+    """Return what tells what a run was asked to be; what is empty is the same as what is not there."""
     return digest(json.dumps([_plain(part or None) for part in parts], sort_keys=True))
 
 
 def _plain(value: object) -> object:
-    """Give *value* with whole numbers written in one way: on the wire, 1.0 may come back as 1."""
+    """Return *value* with whole numbers written in one way: on the wire, 1.0 may come back as 1."""
     match value:
         case dict():
             return {name: _plain(part) for name, part in value.items()}

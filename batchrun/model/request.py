@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def start_run_request(entry: Entry) -> dict[str, Json]:
-    """Give the request for the entry's current attempt."""
+    """Return the request for the entry's current attempt."""
     request: dict[str, Json] = json.loads(entry.request)
     request_id = entry.request_id
     if entry.tagged:
@@ -27,7 +27,7 @@ def start_run_request(entry: Entry) -> dict[str, Json]:
 
 
 def _own_tags(entry: Entry, request_id: str) -> dict[str, Json]:
-    """Give the tags by which the run can be found again without a ledger."""
+    """Return the tags by which the run can be found again without a ledger."""
     return {
         TAG_BATCH: entry.batch,
         TAG_ID: entry.id,

@@ -49,7 +49,7 @@ class RetryRule:
         return () if self.change is None else tuple(json.loads(self.change))
 
     def matches(self, run: Run) -> bool:
-        """Tell whether the rule speaks of this run."""
+        """Report whether the rule speaks of this run."""
         reason, message = run.failure_reason or "", run.status_message or ""
         is_meant = any(fnmatchcase(reason, glob) for glob in self.reasons)
         return is_meant and fnmatchcase(message, self.message)
@@ -67,7 +67,7 @@ USUAL_WAIT: Final = 60.0
 
 
 def changed(request: str, change: str) -> str:
-    """Give *request*, canonical, with the fields of *change* over it: tables merge, null takes away."""
+    """Return *request*, canonical, with the fields of *change* over it: tables merge, null takes away."""
     before, over = json.loads(request), json.loads(change)
     fields = merged(before, over)
     if over.get("parametersUri") is not None:
@@ -107,12 +107,12 @@ class RetryPolicy:
         return replace(self, rules=rules, wait=wait)
 
     def rule_for(self, run: Run) -> RetryRule | None:
-        """Give the first rule that speaks of *run*."""
+        """Return the first rule that speaks of *run*."""
         return next((rule for rule in self.rules if rule.matches(run)), None)
 
     def after_failure(self, entry: Entry, earlier: Iterable[Run | None], at: datetime) -> Retried | None:
         """
-        Say whether *entry*, whose run has just failed, gets another attempt.
+        Report whether *entry*, whose run has just failed, gets another attempt.
 
         Args:
             entry: FAILED.

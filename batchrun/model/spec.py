@@ -54,7 +54,7 @@ class Spec:
 
 def canonical(request: dict[str, Json]) -> str:
     """
-    Give the one JSON text of *request*: sorted keys, no spaces, non-ASCII as it is.
+    Return the one JSON text of *request*: sorted keys, no spaces, non-ASCII as it is.
 
     Raises:
         ValueError: A number is NaN or infinite.
@@ -86,7 +86,7 @@ def named(request: str) -> str | None:
 
 
 def digest(request: str) -> str:
-    """Give the SHA-256 of a canonical request, in hex."""
+    """Return the SHA-256 of a canonical request, in hex."""
     return hashlib.sha256(request.encode()).hexdigest()
 
 
@@ -106,7 +106,7 @@ def work_of(request: dict[str, Json]) -> bytes:
 @functools.lru_cache(maxsize=1024)  # asked for by whoever records, sends and tags the same attempt
 def request_id(batch: str, entry_id: str, attempt: int, request: str) -> str:
     """
-    Give the requestId of one attempt: 64 hex digits, the same on every machine and at any time.
+    Return the requestId of one attempt: 64 hex digits, the same on every machine and at any time.
 
     Args:
         batch: The batch's name.

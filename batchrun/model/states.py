@@ -64,5 +64,5 @@ def outlook(status: str) -> Outlook:
 
 
 def is_known_status(status: str) -> bool:
-    """Tell whether *status* is one of the eight that the API documents."""
+    """Report whether *status* is one of the eight that the API documents."""
     return status in STATUSES

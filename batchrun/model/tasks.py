@@ -52,13 +52,13 @@ class FailedTasks:
 
 
 def may_be_asked(entry: Entry) -> bool:
-    """Tell whether its run failed and is worth asking for: without an end nobody can tell whose tasks are."""
+    """Report whether its run failed and is worth asking for: without an end nobody can tell whose tasks."""
     return entry.state is State.FAILED and entry.run is not None and entry.run.stop_time is not None
 
 
 def is_of(run: Run, created: datetime | None) -> bool:
     """
-    Tell whether a task that was created then is of *run*, and not of another run with its id.
+    Report whether a task that was created then is of *run*, and not of another run with its id.
 
     Tasks are asked for by the run's short id, which is given to another run only after ours has ended and was
     deleted (UG/running-workflows): a task from within our run's time is ours, and no call is needed to know.
@@ -83,5 +83,5 @@ def log_streams(run: Run, request: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def stream_name(log_stream: str) -> str:
-    """Give the stream's name within ``LOG_GROUP``, of its ARN or of the name itself."""
+    """Return the stream's name within ``LOG_GROUP``, of its ARN or of the name itself."""
     return log_stream.rpartition(_STREAM)[2]

@@ -241,7 +241,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
 
 def apply(entry: Entry, event: Event) -> Entry:
     """
-    Give the entry as it is after *event*; the same object where the event is ignored.
+    Return the entry as it is after *event*; the same object where the event is ignored.
 
     Raises:
         InvariantError: The event cannot happen in the entry's state.

@@ -141,7 +141,7 @@ def search(entry: Entry, candidates: Iterable[Sighting]) -> Search:
 
 
 def _is_as_wanted(sighting: Sighting, wanted: Mapping[str, Json]) -> bool:
-    """Tell whether a run was asked for just this; what a copy of a run does not say, it has from that run."""
+    """Report whether a run was asked for just this; what a copy of a run does not say, that run says."""
     asked = {
         "outputUri": sighting.output_uri,
         "workflowId": sighting.workflow_id,

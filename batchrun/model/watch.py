@@ -169,7 +169,7 @@ class Watch:
             self._put(one, now + self._wait(one, now))
 
     def plan(self, *, now: float, room: int) -> list[Look | Sweep]:
-        """Give what is due, with at most *room* looks in the air at once."""
+        """Return what is due, with at most *room* looks in the air at once."""
         self._choose(now)
         actions: list[Look | Sweep] = []
         if self._may_sweep and now >= self._sweep_due:
@@ -199,7 +199,7 @@ class Watch:
         self._put(one, now + self._wait(one, now))
 
     def is_ours(self, run_id: str) -> bool:
-        """Tell whether a watched run has this id."""
+        """Report whether a watched run has this id."""
         return run_id in self._run_ids
 
     def swept(
@@ -315,7 +315,7 @@ class Watch:
         return self._is_listing and not self._is_sweeping and not is_over
 
     def _is_covered(self, one: _Watched, now: float) -> bool:
-        """Tell whether a sweep shows the run, or the one under way will show it for the first time."""
+        """Report whether a sweep shows the run, or the one under way will show it for the first time."""
         is_on_trial = self._failed_sweeps > 0
         if one.is_alone or not self._is_listing or is_on_trial or now >= self._believed_until:
             return False
@@ -352,7 +352,7 @@ class Watch:
         heapq.heappush(self._queue, (due, one.ticket, one.entry.id))
 
     def _first(self) -> tuple[float, int, str] | None:
-        """Give the head of the queue, after throwing away places that were given up."""
+        """Return the head of the queue, after throwing away places that were given up."""
         while self._queue:
             one = self._watched.get(self._queue[0][2])
             if one is not None and one.ticket == self._queue[0][1] and not one.is_in_air:

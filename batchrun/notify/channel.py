@@ -44,7 +44,7 @@ class Channel(ABC):
         """What logs call it; holds no secret."""
 
     def takes(self, notice: Notice) -> bool:  # noqa: ARG002 (a channel may be choosy)
-        """Tell whether *notice* goes this way."""
+        """Report whether *notice* goes this way."""
         return True
 
     @abstractmethod

@@ -54,7 +54,7 @@ class Command(Channel):
         return self._name
 
     def takes(self, notice: Notice) -> bool:
-        """Tell whether it is run for *notice*."""
+        """Report whether it is run for *notice*."""
         return notice in self._notices
 
     async def deliver(self, message: Message) -> None:

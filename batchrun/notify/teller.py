@@ -35,7 +35,7 @@ class Words(Protocol):
     """Puts a notice into words, when it is due."""
 
     async def __call__(self, notice: Notice, /) -> Message:
-        """Give the message."""
+        """Return the message."""
 
 
 class Teller:

@@ -79,7 +79,7 @@ class Webhook(Channel):
                 await self._clock.sleep(wait)
 
     async def _post(self, session: aiohttp.ClientSession, body: str) -> tuple[NoticeError, bool] | None:
-        """Post once, and give what went wrong and whether that may pass; None where it was taken."""
+        """Post once, and return what went wrong and whether that may pass; None where it was taken."""
         import aiohttp  # noqa: PLC0415
 
         try:

@@ -52,7 +52,7 @@ class CancellingLedger(ABC):
     @abstractmethod
     async def cancellations(self, batch: str, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
         """
-        Give up to *limit* entries for which something is left to do, by position, above *after*.
+        Return up to *limit* entries for which something is left to do, by position, above *after*.
 
         These are PLANNED and BACKOFF entries, and with the scope RUN also SUBMITTING and ACTIVE ones.
         """
@@ -62,7 +62,7 @@ class CancellingLedger(ABC):
         self, batch: str, *, limit: int, after: tuple[int, int] = (-1, 0)
     ) -> Sequence[EndedRun]:
         """
-        Give up to *limit* runs that have ended and were not deleted on request, by (position, attempt).
+        Return up to *limit* runs that have ended and were not deleted on request, by (position, attempt).
 
         Runs of earlier attempts are among them; runs that were seen to be gone are not.
         """

@@ -51,7 +51,7 @@ class FailedRuns(ABC):
 
     @abstractmethod
     async def unasked(self, batch: str, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
-        """Give up to *limit* failed runs with a number above *after* whose tasks were not kept, by number."""
+        """Return up to *limit* failed runs numbered above *after* whose tasks were not kept, by number."""
 
     @abstractmethod
     async def keep_tasks(self, lease: Lease, found: Mapping[int, FailedTasks], *, at: datetime) -> None:
@@ -63,12 +63,12 @@ class FailedRuns(ABC):
 
     @abstractmethod
     async def failed_tasks(self, batch: str, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
-        """Give the failed tasks of these entries' attempts, by id and attempt, where they were asked for."""
+        """Return these entries' failed tasks, by id and attempt, where they were asked for."""
 
     @abstractmethod
     async def task_failures(self, batch: str) -> Sequence[TaskFailures]:
         """
-        Give the kept tasks of entries that stand FAILED, by the run's reason and theirs, most rows first.
+        Return the kept tasks of entries that stand FAILED, by the run's reason and theirs, most rows first.
 
         Of very many groups the first 50.
         """

@@ -144,18 +144,18 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
     @abstractmethod
     async def open_batch(self, name: str, *, region: str, account: str | None = None, at: datetime) -> Batch:
         """
-        Give the batch, made now if the ledger does not have it. Safe to repeat; the first region stays.
+        Return the batch, made now if the ledger does not have it. Safe to repeat; the first region stays.
 
         Where *account* is given, the batch's becomes that, for as long as no run of it can be anywhere.
         """
 
     @abstractmethod
     async def find_batch(self, name: str) -> Batch | None:
-        """Give the batch, or None."""
+        """Return the batch, or None."""
 
     @abstractmethod
     async def batches(self) -> Sequence[Batch]:
-        """Give every batch, newest first."""
+        """Return every batch, newest first."""
 
     @abstractmethod
     async def claim(self, batch: str, *, holder: str, ttl: timedelta, at: datetime) -> Lease:
@@ -175,11 +175,11 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
 
     @abstractmethod
     async def release(self, lease: Lease) -> None:
-        """Give the batch free. Does nothing when the lease was lost or released already."""
+        """Release the batch. Does nothing when the lease was lost or released already."""
 
     @abstractmethod
     async def holder(self, batch: str, *, at: datetime) -> Lease | None:
-        """Give the lease that holds the batch at *at*; None where :meth:`claim` would succeed."""
+        """Return the lease that holds the batch at *at*; None where :meth:`claim` would succeed."""
 
     @abstractmethod
     async def compare(self, batch: str, specs: Iterable[Spec]) -> Sync:
@@ -245,7 +245,7 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
     @abstractmethod
     async def give_back(self, batch: str, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
         """
-        Give entries that are DELETED back to *runs*, just seen at the service, in one transaction.
+        Return entries that are DELETED back to *runs*, just seen at the service, in one transaction.
 
         Needs no lease: nobody works on what has ended, and whoever holds the batch watches what has not.
         Runs that are not an entry's current attempt, or whose entry is not DELETED, are passed over.
@@ -256,7 +256,7 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
 
     @abstractmethod
     async def was_changed(self, batch: str) -> bool:
-        """Tell whether somebody else has written to the ledger since this was last asked for *batch*."""
+        """Report whether somebody else has written to the ledger since this was last asked for *batch*."""
 
     @abstractmethod
     async def due(
@@ -269,7 +269,7 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
         horizon: datetime | None = None,
     ) -> Sequence[Entry]:
         """
-        Give up to *limit* entries that may be sent now, in manifest order: PLANNED and BACKOFF that are due.
+        Return up to *limit* entries that may be sent now, in manifest order: PLANNED, and BACKOFF if due.
 
         A PLANNED entry without a time is always due, and so is what is due later than *horizon*: nothing
         waits so long, so a clock that was ahead has set that time.
@@ -288,22 +288,22 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
     @abstractmethod
     async def in_state(self, batch: str, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
         """
-        Give up to *limit* entries in *state* with a position above *after*, by position.
+        Return up to *limit* entries in *state* with a position above *after*, by position.
 
         Entries that left the manifest are included; every entry has a position of its own.
         """
 
     @abstractmethod
     async def entry(self, batch: str, entry_id: str) -> Entry | None:
-        """Give one entry, or None."""
+        """Return one entry, or None."""
 
     @abstractmethod
     async def earlier(self, batch: str, entry_id: str) -> Sequence[PastAttempt]:
-        """Give the entry's attempts before its current one, oldest first."""
+        """Return the entry's attempts before its current one, oldest first."""
 
     @abstractmethod
     async def known_runs(self, batch: str, uuids: Collection[str]) -> frozenset[str]:
-        """Give those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
+        """Return those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
 
     @abstractmethod
     async def counts(self, batch: str) -> Counts:
@@ -319,7 +319,7 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
 
     @abstractmethod
     async def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:
-        """Give what was learned of the account's paces at *since* or later, by operation."""
+        """Return what was learned of the account's paces at *since* or later, by operation."""
 
     @abstractmethod
     async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
@@ -327,7 +327,7 @@ class Ledger(Standing, FailedRuns, CancellingLedger, Usages, Namesakes, Proofs):
 
     @abstractmethod
     async def told(self, batch: str) -> frozenset[Notice]:
-        """Give what was told of the batch and not forgotten since."""
+        """Return what was told of the batch and not forgotten since."""
 
     @abstractmethod
     async def tell(self, batch: str, notice: Notice, *, at: datetime) -> bool:

@@ -72,7 +72,7 @@ class HealthOmics(ABC):
 
     @abstractmethod
     def learned(self) -> Mapping[str, Learned]:
-        """Give what was learned of the pace of each operation that was called."""
+        """Return what was learned of the pace of each operation that was called."""
 
     @abstractmethod
     def known_rate(self, operation: str) -> float:
@@ -81,7 +81,7 @@ class HealthOmics(ABC):
     @abstractmethod
     async def start_turn(self) -> float:
         """
-        Wait until StartRun may be called once, and give the loop time at which.
+        Wait until StartRun may be called once, and return the loop time at which.
 
         Comes a moment early, so that the intent is on disk by then and calls leave evenly.
         """

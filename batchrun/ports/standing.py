@@ -46,7 +46,7 @@ class Standing(ABC):
     @abstractmethod
     async def history(self, batch: str, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
         """
-        Give the entry's events as (at, attempt, kind, detail), oldest first.
+        Return the entry's events as (at, attempt, kind, detail), oldest first.
 
         *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, with a request
         told by its digest, and with the requestId where the attempt was intended.
@@ -55,7 +55,7 @@ class Standing(ABC):
     @abstractmethod
     async def oldest_active(self, batch: str, *, limit: int) -> Sequence[Entry]:
         """
-        Give up to *limit* ACTIVE entries, the longest known run first.
+        Return up to *limit* ACTIVE entries, the longest known run first.
 
         Of very many (5,000) those that stand first in the manifest are looked at.
         """
@@ -63,7 +63,7 @@ class Standing(ABC):
     @abstractmethod
     async def latest_runs(self, batch: str, *, is_active: bool, limit: int) -> Sequence[Run]:
         """
-        Give up to *limit* runs of the entries' current attempts, the one accepted last first.
+        Return up to *limit* runs of the entries' current attempts, the one accepted last first.
 
         Of ACTIVE entries alone, or of all. Those taken for gone come last, and those that were deleted on
         request not at all.
@@ -72,7 +72,7 @@ class Standing(ABC):
     @abstractmethod
     async def latest_failures(self, batch: str, *, limit: int) -> Sequence[Entry]:
         """
-        Give up to *limit* entries that ended without success, the one that ended last first.
+        Return up to *limit* entries that ended without success, the one that ended last first.
 
         Of very many (5,000) those that stand last in the manifest are looked at.
         """
@@ -80,7 +80,7 @@ class Standing(ABC):
     @abstractmethod
     async def failures(self, batch: str, *, limit: int) -> Sequence[Failures]:
         """
-        Give the entries that ended without success by state and reason, the most frequent first.
+        Return the entries that ended without success by state and reason, the most frequent first.
 
         Each group counts all of its entries and has the first *limit* of them by position.
         """
@@ -88,7 +88,7 @@ class Standing(ABC):
     @abstractmethod
     async def recent(self, batch: str, *, since: datetime) -> Sequence[tuple[datetime, str]]:
         """
-        Give the batch's events at *since* or later as (at, kind), in the order in which they were recorded.
+        Return the batch's events at *since* or later as (at, kind), in the order in which they were recorded.
 
         Only the ledger's newest events (5,000) are looked at, so that the answer comes at once.
         """
@@ -96,19 +96,19 @@ class Standing(ABC):
     @abstractmethod
     async def ids_of_run(self, batch: str, text: str) -> Sequence[str]:
         """
-        Give the ids of the entries that had a run of this uuid, short id or ARN, in any attempt, in order.
+        Return the ids of the entries that had a run of this uuid, short id or ARN, in any attempt, in order.
 
         Of a short id there may be several: the service gives it again once its run was deleted.
         """
 
     @abstractmethod
     async def ids_beginning(self, batch: str, text: str, *, limit: int) -> Sequence[str]:
-        """Give up to *limit* ids that begin with *text*, in order, by code point."""
+        """Return up to *limit* ids that begin with *text*, in order, by code point."""
 
     @abstractmethod
     async def near_ids(self, batch: str, text: str) -> Sequence[str]:
         """
-        Give some ids that *text*, which is none, may have been meant to be, in no order.
+        Return some ids that *text*, which is none, may have been meant to be, in no order.
 
         Among them are, a few of each: the neighbours of *text* in the order of ids, ids that contain it in
         whatever case, and ids that differ from it in one character.
@@ -116,4 +116,4 @@ class Standing(ABC):
 
     @abstractmethod
     async def all_paces(self) -> Sequence[KeptPace]:
-        """Give all that was learned of any account's paces, by account and operation."""
+        """Return all that was learned of any account's paces, by account and operation."""

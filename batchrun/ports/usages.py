@@ -40,7 +40,7 @@ class Usages(ABC):
         self, batch: str, *, limit: int, after: tuple[int, int] = (-1, 0)
     ) -> Sequence[SpentRun]:
         """
-        Give up to *limit* runs that go on no more by (position, attempt), above *after*.
+        Return up to *limit* runs that go on no more by (position, attempt), above *after*.
 
         Those of earlier attempts and those that were removed before their end was seen are among them.
         """
@@ -55,4 +55,4 @@ class Usages(ABC):
 
     @abstractmethod
     async def workflow_usages(self, workflow_id: str, *, limit: int) -> Sequence[Usage]:
-        """Give up to *limit* usages of the workflow's COMPLETED runs, of any batch, the last kept first."""
+        """Return up to *limit* usages of the workflow's COMPLETED runs, of any batch, the last kept first."""

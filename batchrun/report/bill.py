@@ -155,7 +155,7 @@ class Bill:
                 yield f"{word} of {number} {'run' if number == 1 else 'runs'}: {why}"
 
     def dearest(self, most: int) -> Sequence[Charged]:
-        """Give the runs that cost most."""
+        """Return the runs that cost most."""
         return sorted((one for one in self.priced if one.total), key=lambda one: -one.total)[:most]
 
 
@@ -195,7 +195,7 @@ def left(
 
 
 def row(one: Charged, currency: str) -> Row:
-    """Give a run's row, keyed by COLUMNS and JSON_COLUMNS; what is not known is None."""
+    """Return a run's row, keyed by COLUMNS and JSON_COLUMNS; what is not known is None."""
     usage, known = one.spent.usage, one.cost
     facts = {
         "id": one.spent.entry_id,
@@ -220,7 +220,7 @@ def row(one: Charged, currency: str) -> Row:
 
 
 def rounded(money: Decimal) -> float:
-    """Give *money* as programs get it."""
+    """Return *money* as programs get it."""
     return float(round(money, _DECIMALS))
 
 

@@ -64,7 +64,7 @@ class _Sum:
             self.last = max(self.last or at, at)
 
     def calls(self) -> Calls:
-        """Give the sum."""
+        """Return the sum."""
         return Calls(
             sent=self.kinds["intended"],
             accepted=self.kinds["accepted"] - self.found,

@@ -60,7 +60,7 @@ class Choice:
 
     async def attempts(self, ledger: Ledger, batch: str) -> frozenset[tuple[str, int]]:
         """
-        Give the attempts that are meant, by id and number; conditions speak of each by itself.
+        Return the attempts that are meant, by id and number; conditions speak of each by itself.
 
         Raises:
             UsageError: As for :meth:`entries`.

@@ -135,7 +135,7 @@ async def look(output: Destination, store: Store) -> None:
 @asynccontextmanager
 async def delivered(output: Destination, store: Store) -> AsyncIterator[OutputFile]:
     """
-    Give the file to write, which goes to where *output* is when all went well, and only if it was written.
+    Return the file to write, which goes to where *output* is when all went well, and only if it was written.
 
     Raises:
         UsageError: It may not go there.

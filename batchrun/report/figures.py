@@ -118,7 +118,7 @@ def failures(rows: Iterable[Row], tasks: Iterable[TaskFailures] = ()) -> tuple[F
 
 
 def slowest(rows: Iterable[Row], at: datetime, *, most: int = SLOWEST) -> tuple[Slow, ...]:
-    """Give the current runs with the longest running time, those that still run included."""
+    """Return the current runs with the longest running time, those that still run included."""
     timed = (
         Slow(id=row.id, attempt=row.current, queued=row.current.queued(at), ran=ran)
         for row in rows
@@ -147,7 +147,7 @@ class _Group:
             self.messages[attempt.message] += 1
 
     def failure(self, standing: Standing, reason: str | None, tasks: tuple[TaskFailures, ...]) -> Failure:
-        """Give the sum."""
+        """Return the sum."""
         messages = grouped(self.messages)
         return Failure(
             standing=standing,

@@ -64,7 +64,7 @@ def write(output: OutputFile, report: Report) -> None:
 
 
 def render(report: Report) -> str:
-    """Give the HTML."""
+    """Return the HTML."""
     rows, at = report.rows, report.at
     over_time = timeline(rows, at)
     scripts = (_asset("uplot/uPlot.iife.min.js"), _wrapped([_asset(name) for name in _SCRIPTS]))

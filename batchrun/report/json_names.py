@@ -92,7 +92,7 @@ OLD_NAMES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
 
 
 def with_old_names(kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the facts of an object of this *kind* with what they were once called beside."""
+    """Return the facts of an object of this *kind* with what they were once called beside."""
     return _aliased(facts, OLD_NAMES[kind]) if kind in OLD_NAMES else dict(facts)
 
 
@@ -102,7 +102,7 @@ def _aliased(facts: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -
 
 
 def _below(name: str, names: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
-    """Give the names of the places in what stands under *name*."""
+    """Return the names of the places in what stands under *name*."""
     return {
         place.removeprefix(name).removeprefix("."): inner
         for place, inner in names.items()

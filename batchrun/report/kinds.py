@@ -51,7 +51,7 @@ def _is_object(text: str) -> bool:
 
 
 def _are_columns(names: Collection[Any]) -> bool:
-    """Tell whether these are columns of results, and not of a manifest."""
+    """Report whether these are columns of results, and not of a manifest."""
     return not _TELLING.isdisjoint(names) and all(
         name in COLUMNS or name == "attempts" or is_own(name) for name in names
     )

@@ -61,7 +61,7 @@ def _common(texts: Sequence[str]) -> str:
 
 
 def _word(words: Sequence[str]) -> str:
-    """Give the word where all are the same, else what they begin and end with."""
+    """Return the word where all are the same, else what they begin and end with."""
     different = set(words)
     if len(different) == 1:
         return words[0]
@@ -72,7 +72,7 @@ def _word(words: Sequence[str]) -> str:
 
 
 def common_start(texts: Collection[str]) -> str:
-    """Give what all of *texts* begin with."""
+    """Return what all of *texts* begin with."""
     least, most = min(texts, default=""), max(texts, default="")  # what these two share, all share
     same = takewhile(lambda pair: pair[0] == pair[1], zip(least, most, strict=False))
     return "".join(one for one, _ in same)

@@ -52,7 +52,7 @@ class _Family:
 
 
 def exposition(reading: Reading) -> str:
-    """Give the whole text; a metric whose value nobody knows is left out."""
+    """Return the whole text; a metric whose value nobody knows is left out."""
     return "".join(
         f"{line}\n" for family in _families(reading) for line in _lines(family, _escaped(reading.batch))
     )

@@ -159,7 +159,7 @@ class OutputFile:
 
 
 def is_device(path: Path) -> bool:
-    """Tell whether *path* is a way to something that is open already, such as ``/dev/stdout``."""
+    """Report whether *path* is a way to something that is open already, such as ``/dev/stdout``."""
     return path.absolute().parts[1:2] in {("dev",), ("proc",)}
 
 
@@ -182,14 +182,14 @@ def _is_of_ledger(path: Path, ledger: Path) -> bool:
 
 
 def _of_ledger(ledger: Path) -> Iterator[Path]:
-    """Give the ledger, and all that is beside it or may come to be."""
+    """Return the ledger, and all that is beside it or may come to be."""
     yield ledger
     yield from (ledger.with_name(f"{ledger.name}{end}") for end in _BESIDE_A_LEDGER)
     yield from ledger.parent.glob(f"{glob.escape(ledger.name)}{_LEASE}*")
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    """Tell whether two names mean one file, whether it is there or not; *other* may not be looked at."""
+    """Report whether two names mean one file, whether it is there or not; *other* may not be looked at."""
     try:
         is_there = other.exists()
     except OSError:

@@ -109,7 +109,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
 
 
 async def _tasks(ledger: Ledger, batch: str, failures: Sequence[Entry]) -> Mapping[str, FailedTasks]:
-    """Give the failed tasks of these entries' current runs, where they were asked for."""
+    """Return the failed tasks of these entries' current runs, where they were asked for."""
     found = await ledger.failed_tasks(batch, [entry.id for entry in failures])
     return {
         entry.id: found[entry.id][entry.attempt]
@@ -119,7 +119,7 @@ async def _tasks(ledger: Ledger, batch: str, failures: Sequence[Entry]) -> Mappi
 
 
 def numbers(counts: Counts) -> dict[str, int]:
-    """Give how many entries stand where, in the order of a run's life; queued is apart from running."""
+    """Return how many entries stand where, in the order of a run's life; queued is apart from running."""
     queued = sum(counts.by_status.get(status, 0) for status in QUEUED_STATUSES)
     state = {one: counts.by_state.get(one, 0) for one in State}
     return {
@@ -132,7 +132,7 @@ def numbers(counts: Counts) -> dict[str, int]:
 
 
 def ends(events: Iterable[tuple[datetime, str]]) -> list[datetime]:
-    """Give when entries ended for good: a failure that was retried is no end."""
+    """Return when entries ended for good: a failure that was retried is no end."""
     found: list[datetime] = []
     for at, kind in events:
         if kind in _ENDS:
@@ -143,7 +143,7 @@ def ends(events: Iterable[tuple[datetime, str]]) -> list[datetime]:
 
 
 def per_second(times: Sequence[datetime], at: datetime) -> float:
-    """Give the rate of what happened at *times*, from the first of them until *at*."""
+    """Return the rate of what happened at *times*, from the first of them until *at*."""
     return len(times) / max((at - times[0]).total_seconds(), 1.0) if times else 0.0
 
 

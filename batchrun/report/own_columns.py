@@ -51,7 +51,7 @@ FIELDS: Final = (
 
 
 def is_own(name: str) -> bool:
-    """Tell whether *name* is such a column; of a parameter or tag, whether it could be one."""
+    """Report whether *name* is such a column; of a parameter or tag, whether it could be one."""
     return name == TASK_REASON or name in FIELDS or bool(_key(name))
 
 
@@ -61,7 +61,7 @@ def table_columns(request: Mapping[str, Json]) -> list[str]:
 
 
 def cells(names: Collection[str], request: Mapping[str, Json], tasks: FailedTasks | None) -> dict[str, Json]:
-    """Give what stands in the columns *names* of an attempt; what it does not have is None."""
+    """Return what stands in the columns *names* of an attempt; what it does not have is None."""
     return {name: _cell(name, request, tasks) for name in names}
 
 
@@ -74,7 +74,7 @@ def text_of(value: Json) -> str | None:
 
 def asked_of(request: str, content: str) -> dict[str, Json]:
     """
-    Give what an attempt asked for.
+    Return what an attempt asked for.
 
     Args:
         request: Canonical, as it was sent.
@@ -98,7 +98,7 @@ def _reasons(tasks: FailedTasks | None) -> str | None:
 
 
 def _key(name: str) -> str:
-    """Give what follows the table in a name: one key, dots included, as in the header of a manifest."""
+    """Return what follows the table in a name: one key, dots included, as in the header of a manifest."""
     table, _, key = name.partition(".")
     return key if table in TABLES else ""
 

@@ -41,7 +41,7 @@ _RUN, _TASK = "{run}", "{task}"
 
 
 def packed(report: Report, timeline: Timeline) -> Json:
-    """Give everything that the page draws by itself, as JSON."""
+    """Return everything that the page draws by itself, as JSON."""
     rows, at = report.rows, report.at
     current = [row.current for row in rows]
     earlier = [(place, past) for place, row in enumerate(rows) for past in row.earlier]
@@ -100,7 +100,7 @@ def _columns(attempts: Sequence[Attempt], base: datetime) -> dict[str, Json]:
 
 
 def _costs(attempts: Sequence[Attempt]) -> dict[str, Json]:
-    """Give what each run cost, and what that leaves out; nothing where no run has a price."""
+    """Return what each run cost, and what that leaves out; nothing where no run has a price."""
     if not any(one.charged for one in attempts):
         return {}
     costs = [one.charged.total if one.charged and one.charged.cost else None for one in attempts]
@@ -111,7 +111,7 @@ def _costs(attempts: Sequence[Attempt]) -> dict[str, Json]:
 
 
 def _tasks(attempts: Sequence[Attempt]) -> Json:
-    """Give the failed tasks of all runs in columns, *run* being the place of its run; of many runs fewer."""
+    """Return the failed tasks of all runs in columns, *run* being its run's place; of many runs fewer."""
     known = [(place, one, one.tasks) for place, one in enumerate(attempts) if one.tasks]
     most = max(1, TASKS // max(1, len(known)))
     found = [(place, one, task) for place, one, tasks in known for task in tasks.tasks[:most]]
@@ -137,12 +137,12 @@ def _stream(attempt: Attempt, task: FailedTask) -> str | None:
 
 
 def _seconds(base: datetime) -> Callable[[datetime | None], float | None]:
-    """Give times as seconds since *base*, to a tenth."""
+    """Return times as seconds since *base*, to a tenth."""
     return lambda time: None if time is None else round((time - base).total_seconds(), 1)
 
 
 def _worded(texts: Iterable[str | None], most: int = TEXT) -> Json:
-    """Give each different text once, and for each place the number of its text."""
+    """Return each different text once, and for each place the number of its text."""
     numbers: dict[str | None, int] = {}
     at: list[Json] = [numbers.setdefault(text, len(numbers)) for text in texts]
     return {"words": [None if text is None else cut(text, most) for text in numbers], "at": at}
@@ -155,7 +155,7 @@ def _messages(texts: Sequence[str | None]) -> Json:
 
 
 def _begun(texts: Sequence[str | None]) -> Json:
-    """Give what all texts begin with, and the rest of each."""
+    """Return what all texts begin with, and the rest of each."""
     start = common_start([text for text in texts if text is not None])
     return {"start": start, "rest": [None if text is None else cut(text[len(start) :]) for text in texts]}
 

@@ -63,7 +63,7 @@ def replacing_bytes(output: OutputFile) -> Iterator[BinaryIO]:
 
 @contextmanager
 def drafted(output: OutputFile) -> Iterator[Path]:
-    """Give the path of such a new file, for whoever must read again what was written."""
+    """Return the path of such a new file, for whoever must read again what was written."""
     output.check()
     path = output.path.resolve()
     draft = path.with_name(f".batchrun-{secrets.token_hex(8)}.new")

@@ -51,7 +51,7 @@ class Format(enum.Enum):
 
 
 def row(entry: Entry) -> Row:
-    """Give the results row of *entry*, keyed by COLUMNS; what is not known is None."""
+    """Return the results row of *entry*, keyed by COLUMNS; what is not known is None."""
     request = json.loads(entry.request)
     return {
         "id": entry.id,
@@ -67,19 +67,19 @@ def row(entry: Entry) -> Row:
 
 
 def status(entry: Entry) -> str:
-    """Give the service's word for the run, or ours where there is none."""
+    """Return the service's word for the run, or ours where there is none."""
     own = OWN_STATUSES.get(entry.state)
     return own or (entry.run.status if entry.run else entry.state.name)
 
 
 def latest_row(outcome: Outcome, own: Collection[str] = ()) -> Row:
-    """Give the row of the latest attempt, with the columns *own* beside the usual ones."""
+    """Return the row of the latest attempt, with the columns *own* beside the usual ones."""
     entry = outcome.entry
     return row(entry) | _own(own, entry.request, outcome, entry.attempt)
 
 
 def earlier_rows(outcome: Outcome, own: Collection[str] = ()) -> list[Row]:
-    """Give a row for each attempt of the entry before the latest, oldest first."""
+    """Return a row for each attempt of the entry before the latest, oldest first."""
     return [_past(outcome, attempt, own) for attempt in outcome.earlier]
 
 
@@ -118,12 +118,12 @@ async def write_to(
     is_safe: bool = False,
     view: View = WHOLE,
 ) -> int:
-    """Write the results into an open text file, and give the number of entries."""
+    """Write the results into an open text file, and return the number of entries."""
     return await fill(_sink(file, format_, view, is_safe=is_safe), outcomes, view)
 
 
 async def fill(sink: Sink, outcomes: AsyncIterator[Outcome], view: View) -> int:
-    """Put what *view* shows of the results into *sink*, and give the number of entries."""
+    """Put what *view* shows of the results into *sink*, and return the number of entries."""
     count, own = 0, view.own
     async for outcome in outcomes:
         latest = latest_row(outcome, own)

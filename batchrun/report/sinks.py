@@ -94,7 +94,7 @@ class JsonSink(JsonLinesSink):
 
 
 def nested(latest: Row, earlier: Sequence[Row], columns: Sequence[str], *, attempts: bool) -> Row:
-    """Give an entry as one object; what an attempt shares with its entry is not told again."""
+    """Return an entry as one object; what an attempt shares with its entry is not told again."""
     record: Row = {name: latest[name] for name in columns}
     if attempts:
         record["attempts"] = [

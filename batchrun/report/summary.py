@@ -53,7 +53,7 @@ class Summary:
     launch: Launch
 
     def facts(self) -> dict[str, Json]:
-        """Give all of it for programs. The names are a contract; new ones may come."""
+        """Return all of it for programs. The names are a contract; new ones may come."""
         facts = {
             "notice": self.notice.value,
             "batch": self.batch,
@@ -133,5 +133,5 @@ def _status(group: Failures) -> str:
 
 
 def _line(text: str) -> str:
-    """Give text of others as one line without what a terminal or a mail program would act on."""
+    """Return text of others as one line without what a terminal or a mail program would act on."""
     return "".join(one if one.isprintable() else " " for one in text).rstrip()

@@ -47,7 +47,7 @@ class View:
         return self.attempts or self.columns is None
 
     def shows(self, latest: Row) -> bool:
-        """Tell whether an entry is to be written, by its latest row with the columns ``own``."""
+        """Report whether an entry is to be written, by its latest row with the columns ``own``."""
         return all(condition.matches(latest) for condition in self.where)
 
 

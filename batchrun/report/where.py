@@ -45,11 +45,11 @@ class Condition:
     is_wanted: bool = True  #: False for ``!=``
 
     def matches(self, row: Mapping[str, Json]) -> bool:
-        """Tell whether *row*, keyed by columns, is as this condition wants it."""
+        """Report whether *row*, keyed by columns, is as this condition wants it."""
         return any(self._is_like(name, text_of(row[name]) or "") for name in self.columns) is self.is_wanted
 
     def fits_word(self, word: str) -> bool:
-        """Tell whether this condition's glob fits a word of the service's, in whatever case."""
+        """Report whether this condition's glob fits a word of the service's, in whatever case."""
         return fnmatchcase(word.casefold(), self.glob.casefold())
 
     def _is_like(self, name: str, text: str) -> bool:
@@ -73,7 +73,7 @@ def parse(text: str) -> Condition:
 
 
 def failed_of(glob: str) -> Condition:
-    """Give the condition that the run, or a task of it, failed for a reason like *glob*."""
+    """Return the condition that the run, or a task of it, failed for a reason like *glob*."""
     return Condition(columns=("failureReason", TASK_REASON), glob=glob)
 
 
@@ -93,7 +93,7 @@ def columns(text: str) -> tuple[str, ...]:
 
 def column(name: str) -> str:
     """
-    Give *name* back where the results have such a column, or may have.
+    Return *name* back where the results have such a column, or may have.
 
     Raises:
         UsageError: They do not; says what was meant, perhaps.

@@ -102,12 +102,12 @@ async def _asked(login: Login, omics_endpoint: str) -> str | None:
 
 
 def is_aws(omics_endpoint: str) -> bool:
-    """Tell whether that is AWS's own HealthOmics, in any region."""
+    """Report whether that is AWS's own HealthOmics, in any region."""
     return _AWS.fullmatch(urlsplit(omics_endpoint).hostname or "") is not None
 
 
 def _has_sts(login: Login) -> bool:
-    """Tell whether environment or profile name an STS."""
+    """Report whether environment or profile name an STS."""
     if os.environ.get("AWS_ENDPOINT_URL_STS"):
         return True
     scoped: Any = login.session.get_scoped_config()

@@ -121,7 +121,7 @@ class AwsHealthOmics(HealthOmics):
 
     def apart(self, *, waits: bool = True) -> AwsHealthOmics:
         """
-        Give the same service to a launch that goes on beside others.
+        Return the same service to a launch that goes on beside others.
 
         It has a guard, a hurry and troubles of its own; clients, paces and patience are shared. Unless it
         *waits*, credentials that were good and are not any more end it at once.
@@ -200,7 +200,7 @@ class AwsHealthOmics(HealthOmics):
         return await quotas(self.login, self.endpoint)
 
     def learned(self) -> Mapping[str, Learned]:
-        """Give what was learned of the pace."""
+        """Return what was learned of the pace."""
         return self._calls.lanes.learned()
 
     def known_rate(self, operation: str) -> float:

@@ -14,7 +14,7 @@ from batchrun.model.foreign import masked
 
 def checked(url: str) -> str:
     """
-    Give *url* where calls can go to it.
+    Return *url* where calls can go to it.
 
     Raises:
         UsageError: It is no address, or has a user in it, whom the signature of a call leaves no place for.

@@ -170,7 +170,7 @@ class Looker:
 
 
 def _first(errors: BaseExceptionGroup[CallError]) -> BaseException:
-    """Give one of many workers' errors, which will all say the same."""
+    """Return one of many workers' errors, which will all say the same."""
     first: BaseException = errors
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]

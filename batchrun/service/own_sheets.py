@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def sheet_writer(target: Target, patience: Patience, clock: Clock) -> AsyncIterator[SheetWriter]:
-    """Give a writer, which connects when it is first used."""
+    """Return a writer, which connects when it is first used."""
     async with AsyncExitStack() as stack:
         yield _S3SheetWriter(target, patience, clock, stack)
 

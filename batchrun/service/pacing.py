@@ -145,7 +145,7 @@ class Lanes:
         self._remembered: dict[str, Learned] = {}
 
     def __getitem__(self, operation: str) -> Lane:
-        """Give the lane of *operation*: the start rate is StartRun's, the read rate each other's."""
+        """Return the lane of *operation*: the start rate is StartRun's, the read rate each other's."""
         if operation not in self._lanes:
             self._lanes[operation] = Lane(self._pace(operation), self._clock, operation=operation)
         return self._lanes[operation]
@@ -155,7 +155,7 @@ class Lanes:
         return self[operation].pace.known_rate
 
     def wants_quota(self, operation: str) -> bool:
-        """Tell whether the limit of *operation* is for us to find, and nobody has asked for it yet."""
+        """Report whether the limit of *operation* is for us to find, and nobody has asked for it yet."""
         return self._asked(operation).is_auto and operation not in self._quotas.keys() | self._lanes.keys()
 
     def know_quota(self, operation: str, rate: float | None) -> None:
@@ -167,7 +167,7 @@ class Lanes:
         self._remembered = dict(remembered)
 
     def learned(self) -> Mapping[str, Learned]:
-        """Give what is worth keeping: of each operation that was ever refused."""
+        """Return what is worth keeping: of each operation that was ever refused."""
         paces = {operation: lane.pace for operation, lane in self._lanes.items()}
         return {operation: pace.learned for operation, pace in paces.items() if pace.has_learned}
 

@@ -132,14 +132,14 @@ def _decoded(product: object) -> object:
 
 
 def _name(product: object) -> str | None:
-    """Give what a product is: an instance type or a kind of run storage; None for all else."""
+    """Return what a product is: an instance type or a kind of run storage; None for all else."""
     name = _within(product, "product", "attributes", "resourceType")
     is_ours = isinstance(name, str) and (name in _STORAGE or is_instance_type(name))
     return str(name) if is_ours else None
 
 
 def _price(product: object) -> tuple[str, Decimal] | str:
-    """Give a product's currency and price per hour, or why it has none."""
+    """Return a product's currency and price per hour, or why it has none."""
     terms = _within(product, "terms", "OnDemand")
     dimensions = [
         dimension

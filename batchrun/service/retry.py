@@ -57,11 +57,11 @@ class RetryPolicy:
         self.hurried = anyio.Event()
 
     def apart(self) -> RetryPolicy:
-        """Give the same policy with a hurry of its own."""
+        """Return the same policy with a hurry of its own."""
         return RetryPolicy(self._settings, clock=self._clock, rng=self._rng)
 
     async def unless_hurried(self, wait: Callable[[], Awaitable[T]]) -> T | None:
-        """Give what *wait* comes to, or None as soon as there is a hurry: then it is given up."""
+        """Return what *wait* comes to, or None as soon as there is a hurry: then it is given up."""
         result = None
         async with anyio.create_task_group() as group:
 

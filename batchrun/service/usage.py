@@ -71,7 +71,7 @@ async def usage(calls: Calls, run: Run) -> Usage:
 
 
 def _is_same(run: Run, seen: Run) -> bool:
-    """Tell whether it is the run that is meant; without a ``uuid`` it goes by the time of creation."""
+    """Report whether it is the run that is meant; without a ``uuid`` it goes by the time of creation."""
     if seen.uuid:
         return seen.uuid == run.uuid
     return run.creation_time is None or run.creation_time == seen.creation_time
@@ -127,6 +127,6 @@ def _gib(answer: Mapping[str, Any]) -> int | None:
 
 
 def _word(answer: Mapping[str, Any], name: str) -> str | None:
-    """Give a name that can be told as it is; None where there is none."""
+    """Return a name that can be told as it is; None where there is none."""
     word = text(answer, name, most=_LONGEST)
     return word if word and word.isprintable() else None

@@ -122,12 +122,12 @@ def listed(item: object) -> Listed:
 
 
 def table(value: object) -> dict[str, Any]:
-    """Give *value* where it is a table, and an empty one for all else."""
+    """Return *value* where it is a table, and an empty one for all else."""
     return value if isinstance(value, dict) else {}
 
 
 def texts(value: object) -> dict[str, str]:
-    """Give what is text under a text, such as tags are."""
+    """Return what is text under a text, such as tags are."""
     return {
         storable(name): unsigned(storable(one))
         for name, one in table(value).items()
@@ -136,7 +136,7 @@ def texts(value: object) -> dict[str, str]:
 
 
 def _shallow(value: dict[str, Any]) -> dict[str, Any]:
-    """Give *value*, or what no row asks for where it is deeper than those who compare it can follow."""
+    """Return *value*, or what no row asks for where it is deeper than those who compare it can follow."""
     level: list[Any] = [value]
     for _ in range(_DEEPEST):
         level = [inner for outer in level for inner in _within(outer)]
@@ -150,14 +150,14 @@ def _within(value: object) -> Iterable[Any]:
 
 
 def text(answer: Mapping[str, Any], name: str, *, most: int = _LONGEST_WORD) -> str | None:
-    """Give a text, storable and so long at most; None where there is none."""
+    """Return a text, storable and so long at most; None where there is none."""
     value = answer.get(name)
     return unsigned(storable(value, most)) if isinstance(value, str) and value else None
 
 
 def needed(answer: Mapping[str, Any], name: str, operation: str) -> str:
     """
-    Give a text without which an answer is none.
+    Return a text without which an answer is none.
 
     Raises:
         OutcomeUnknownError: There is none.
@@ -170,7 +170,7 @@ def needed(answer: Mapping[str, Any], name: str, operation: str) -> str:
 
 def identity(answer: Mapping[str, Any], name: str, operation: str) -> str:
     """
-    Give an id, as it is: one that were changed in any way would be another's.
+    Return an id, as it is: one that were changed in any way would be another's.
 
     Raises:
         OutcomeUnknownError: There is none that can be asked for.
@@ -188,7 +188,7 @@ def has_identity(item: Mapping[str, Any], name: str) -> bool:
 
 def items(page: Mapping[str, Any], operation: str, name: str = "items") -> Sequence[object]:
     """
-    Give what a page lists.
+    Return what a page lists.
 
     Raises:
         OutcomeUnknownError: It does not say; an empty body would else say that there is nothing.
@@ -201,7 +201,7 @@ def items(page: Mapping[str, Any], operation: str, name: str = "items") -> Seque
 
 def next_token(page: Mapping[str, Any], operation: str, name: str = "nextToken") -> str | None:
     """
-    Give what the next page is asked for with; None after the last.
+    Return what the next page is asked for with; None after the last.
 
     Raises:
         OutcomeUnknownError: There is something, but nothing to ask with.

@@ -144,7 +144,7 @@ class View:
         }
 
     def _signed(self, run: Run) -> str | None:
-        """Give an address by which anybody can read the run's parameters for a while."""
+        """Return an address by which anybody can read the run's parameters for a while."""
         place = run.request.get("parametersUri")
         if place is None:
             return None

@@ -70,7 +70,7 @@ class Buckets:
         self._buckets: dict[str, Bucket] = {}
 
     def limit(self, operation: str) -> Limit | None:
-        """Give the limit of *operation*; None for none."""
+        """Return the limit of *operation*; None for none."""
         return self._limits.get(operation, self._limits["*"])
 
     def take(self, operation: str, now: float) -> float:

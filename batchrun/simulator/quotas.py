@@ -42,7 +42,7 @@ def quota_reply(target: str, body: bytes, settings: Settings, buckets: Buckets) 
 
 
 def _quotas(settings: Settings, buckets: Buckets) -> dict[str, tuple[str, float | None]]:
-    """Give names and values by code."""
+    """Return names and values by code."""
     starts = buckets.limit("StartRun")
     return {
         "L-24A3B174": ("StartRun requests per second", starts.rate if starts else None),

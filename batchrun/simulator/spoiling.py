@@ -26,7 +26,7 @@ _NEEDED = frozenset({"id", "uuid", "status", "taskId", "items", "nextToken"})
 
 
 def spoilt(fault: str, reply: Reply, *, other: str, account: str) -> Reply:
-    """Give what *fault* makes of *reply*; *other* is another run's uuid, *account* the true one."""
+    """Return what *fault* makes of *reply*; *other* is another run's uuid, *account* the true one."""
     match fault:
         case Fault.OTHER_ACCOUNT_AFTER:
             return _with(reply, reply.body.replace(account.encode(), account[::-1].encode()))

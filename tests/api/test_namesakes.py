@@ -38,7 +38,7 @@ class Lab:
         return place
 
     async def run(self, path: Path | str, mode: Mode = Mode.WATCH, **options: Any) -> int:
-        """Run a manifest, and give the number of runs that it started."""
+        """Run a manifest, and return the number of runs that it started."""
         before = len(self.simulator.state().runs)
         target = Target(endpoint_url=self.simulator.url)
         given = {name: options.pop(name) for name in ("batch",) if name in options}
@@ -53,7 +53,7 @@ class Lab:
         return len(self.simulator.state().runs) - before
 
     async def asked(self, path: Path | str, **options: Any) -> str:
-        """Give the question with which a run of the manifest ends, before anything is sent."""
+        """Return the question with which a run of the manifest ends, before anything is sent."""
         before = self.simulator.state().calls
         with pytest.raises(UsageError, match="--batch") as caught:
             await self.run(path, **options)

@@ -70,7 +70,7 @@ class Lab:
             yield launch
 
     def inputs(self) -> dict[str, str]:
-        """Give what each run that reached the service was told to read."""
+        """Return what each run that reached the service was told to read."""
         return {
             run.tags["batchrun:id"]: run.request["parameters"]["input"]
             for run in self.simulator.service.shelf.history

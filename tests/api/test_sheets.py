@@ -328,7 +328,7 @@ CASES = [
 
 
 async def started(folder: Path, manifest: Manifest) -> Mapping[str, Mapping[str, Any]]:
-    """Launch, and give each request that reached the service, by the row's id."""
+    """Launch, and return each request that reached the service, by the row's id."""
     clock = VirtualClock()
     async with serve(simulated(), clock=clock) as simulator:
         target = Target(endpoint_url=simulator.url)

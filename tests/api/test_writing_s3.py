@@ -39,7 +39,7 @@ async def served(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S3]:
 
 
 async def launched(folder: Path) -> Path:
-    """Have a batch run to its end, and give the ledger's path."""
+    """Have a batch run to its end, and return the ledger's path."""
     clock = VirtualClock()
     async with serve(simulated(), clock=clock) as simulator:
         target = Target(endpoint_url=simulator.url)

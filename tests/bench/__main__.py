@@ -103,7 +103,7 @@ def _arguments() -> Arguments:
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """Give what stands before and after the place for the tables of this name, marks included."""
+    """Return what stands before and after the place for the tables of this name, marks included."""
     begin, end = f"<!-- {name}: made by scripts/bench -->", f"<!-- end of {name} -->"
     whole = PLACES[name].read_text(encoding="utf-8")
     if begin not in whole or end not in whole:

@@ -41,7 +41,7 @@ def write_manifest(folder: Path, rows: int) -> None:
 
 
 def request(number: int) -> dict[str, Any]:
-    """Give the StartRun request of a row, as a peer sends it."""
+    """Return the StartRun request of a row, as a peer sends it."""
     id = row_id(number)
     first, second = reads(number)
     request_id = f"{number:064x}"

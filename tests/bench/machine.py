@@ -20,7 +20,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 
 def describe(command: str, repeats: int) -> str:
-    """Give the lines above the tables; to be called before anything is measured, for the load's sake."""
+    """Return the lines above the tables; to be called before anything is measured, for the load's sake."""
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return (
         f"Made by `{command}` on {datetime.now(UTC):%Y-%m-%d}, at commit {_commit()}: medians of {repeats}. "

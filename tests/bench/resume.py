@@ -88,7 +88,7 @@ def _after(times: Sequence[float], ran: Ran) -> float:
 
 
 def _kill_in_the_middle(bench: Bench, folder: Path, command: Sequence[str], rows: int) -> float:
-    """Start a launch, kill it when half is accepted, and give the time at which it was started."""
+    """Start a launch, kill it when half is accepted, and return the time at which it was started."""
     begun = time.monotonic()
     process = bench.processes.start(
         folder, [*BATCHRUN, *command], out=subprocess.PIPE, err=subprocess.DEVNULL

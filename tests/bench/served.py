@@ -85,14 +85,14 @@ class Served:
         end(self._process)
 
     def cpu(self) -> float:
-        """Give the CPU seconds that it has used so far."""
+        """Return the CPU seconds that it has used so far."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         return float(self._line())
 
     def seen(self) -> Seen:
-        """Give what happened; costs the simulator's time, so ask when nobody else needs it."""
+        """Return what happened; costs the simulator's time, so ask when nobody else needs it."""
         with urllib.request.urlopen(f"{self.url}/_simulator/state", timeout=_STATE_SECONDS) as answer:
             return _seen(json.load(answer))
 

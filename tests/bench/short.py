@@ -35,7 +35,7 @@ _CHOSEN: Final = (
 
 
 def in_short(sections: Iterable[Section]) -> str:
-    """Give those of the figures that were measured as a table."""
+    """Return those of the figures that were measured as a table."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for section in sections:
         for row in section.rows:

@@ -87,7 +87,7 @@ class Shell:
         return path
 
     def cohort(self, rows: int, name: str = "cohort.csv") -> list[str]:
-        """Write a manifest of so many rows, and give the arguments that name it."""
+        """Write a manifest of so many rows, and return the arguments that name it."""
         self.write("defaults.yaml", DEFAULTS)
         self.write(name, "id,parameters.sample\n" + "".join(f"s{n:03},x{n}\n" for n in range(rows)))
         return [name, "--defaults", "defaults.yaml"]
@@ -122,7 +122,7 @@ class Shell:
 
 
 def end(process: subprocess.Popen[str], number: int | None = None) -> tuple[int, str]:
-    """Send a signal, if any, and give the exit code and everything that was said."""
+    """Send a signal, if any, and return the exit code and everything that was said."""
     if number is not None:
         process.send_signal(number)
     said, _ = process.communicate(timeout=60)

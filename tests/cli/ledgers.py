@@ -41,7 +41,7 @@ def spec(entry_id: str, position: int, batch: str) -> Spec:
 
 
 def stories(first: int = 0) -> dict[str, list[Event]]:
-    """Give what happens to each row; run numbers, which a ledger has once, are above *first*."""
+    """Return what happens to each row; run numbers, which a ledger has once, are above *first*."""
     run = functools.partial(_run, first)
     return {
         "planned": [],

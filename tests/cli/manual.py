@@ -20,7 +20,7 @@ def blocks(language: str, text: str) -> list[str]:
 
 
 def commands(block: str) -> Iterator[tuple[str, list[str]]]:
-    """Give each command of a console block with the lines that it is shown to print."""
+    """Return each command of a console block with the lines that it is shown to print."""
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, *shown = part.strip().splitlines()
         yield command.split("  #")[0].strip(), shown

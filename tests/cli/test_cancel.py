@@ -16,7 +16,7 @@ def statuses(simulated: Simulated) -> set[str]:
 
 
 def begun(shell: Shell, simulated: Simulated, rows: int = 60, *options: str) -> tuple[str, ...]:
-    """Start runs that take their time, and give the command that did."""
+    """Start runs that take their time, and return the command that did."""
     command = ("run", *shell.cohort(rows), "--endpoint-url", simulated.url, *FAST, *options)
     assert shell.run(*command, "--detach").returncode == 3
     return command

@@ -47,7 +47,7 @@ PARAMS = "input: s3://lab/sheets/run7.csv\ngenome: GRCh38\nskip_qc: true\nmax_me
 
 
 def requests(simulated: Simulated) -> dict[str, dict[str, Any]]:
-    """Give what the service says that each run was started with, by the row's id."""
+    """Return what the service says that each run was started with, by the row's id."""
     found: dict[str, dict[str, Any]] = {}
     for run in simulated.state()["runs"]:
         with urllib.request.urlopen(f"{simulated.url}/run/{run['id']}", timeout=10) as answer:

@@ -16,7 +16,7 @@ FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0
 
 
 def folder(shell: Shell, **rows: int) -> list[str]:
-    """Make a folder with a manifest for each name, and give the arguments that name it."""
+    """Make a folder with a manifest for each name, and return the arguments that name it."""
     (shell.folder / "manifests").mkdir(exist_ok=True)
     shell.write("manifests/defaults.yaml", DEFAULTS)
     for name, count in rows.items():

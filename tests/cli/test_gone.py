@@ -22,7 +22,7 @@ BLIND = "ListRuns:AccessDeniedException,GetRun:ResourceNotFoundException@*-s000=
 
 
 def begun(shell: Shell, simulate: Any, *options: str, rows: int = 2) -> tuple[Simulated, tuple[str, ...]]:
-    """Start runs without watching them, and give the command that did."""
+    """Start runs without watching them, and return the command that did."""
     simulated = simulate(*options)
     command = ("run", *shell.cohort(rows), "--endpoint-url", simulated.url, *PACE, "--listing-lag", "0s")
     assert shell.run(*command, "--detach").returncode == 3

@@ -22,7 +22,7 @@ COLOURS = re.compile(r"\x1b\[(?:\d+;)*[34]\d(?:;\d+)*m")
 
 
 def on_terminal(shell: Shell, *arguments: str, **environment: str) -> str:
-    """Give what the command writes to a terminal of 80 columns and 24 lines."""
+    """Return what the command writes to a terminal of 80 columns and 24 lines."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*BATCHRUN, *arguments],

@@ -56,7 +56,7 @@ class Lab:
 
 
 def told_in(stdout: str) -> list[dict[str, Any]]:
-    """Give the JSON messages but those that are told of a manifest without anybody's looking."""
+    """Return the JSON messages but those that are told of a manifest without anybody's looking."""
     return [one for one in held(stdout) if one["message_type"] != "warning"]
 
 

@@ -36,7 +36,7 @@ PRICES = {"currency": "USD", "region": "us-east-1", "instances": {}, "storage": 
 
 
 def closed(value: Any) -> Any:
-    """Give the schema without room for names that it does not have; users' validators leave that room."""
+    """Return the schema without room for names that it does not have; users' validators leave that room."""
     if isinstance(value, list):
         return [closed(one) for one in value]
     if not isinstance(value, dict):
@@ -55,7 +55,7 @@ def hold(kind: str, told: Any) -> None:
 
 
 def held(stdout: str) -> list[dict[str, Any]]:
-    """Hold each line to the schema, and give them."""
+    """Hold each line to the schema, and return them."""
     messages: list[dict[str, Any]] = [json.loads(line) for line in stdout.splitlines()]
     assert messages
     for one in messages:
@@ -64,7 +64,7 @@ def held(stdout: str) -> list[dict[str, Any]]:
 
 
 def objects(schema: Any) -> Iterator[dict[str, Any]]:
-    """Give every object that the schema describes, however deep."""
+    """Return every object that the schema describes, however deep."""
     if isinstance(schema, dict):
         if "properties" in schema:
             yield schema
@@ -76,7 +76,7 @@ def objects(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def api_names() -> set[str]:
-    """Give all fields of the API's runs and tasks."""
+    """Return all fields of the API's runs and tasks."""
     service = botocore.session.get_session().get_service_model("omics")
     found: set[str] = set()
     for operation in ("StartRun", "GetRun", "ListRuns", "GetRunTask", "ListRunTasks"):
@@ -116,7 +116,7 @@ def test_each_name_is_the_apis_or_snake_case_and_old_ones_say_what_they_are_call
 
 
 def emitted() -> Iterator[tuple[str, set[str]]]:
-    """Give each kind of message that some code writes, with the names that it is given one by one."""
+    """Return each kind of message that some code writes, with the names that it is given one by one."""
     for path in (ROOT / "batchrun").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "emit":

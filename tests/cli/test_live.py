@@ -63,7 +63,7 @@ def snapshot(**numbers: int) -> Snapshot:
 async def drawn(
     now: Snapshot, *, width: int = 80, colours: bool = True, name: str = "cohort"
 ) -> list[tuple[str, str]]:
-    """Give the frame's texts with their styles, with one failed row that has a failed task."""
+    """Return the frame's texts with their styles, with one failed row that has a failed task."""
     progress = Progress(VirtualClock(T0), Troubles)
     going = active(planned("HG00013"), status="RUNNING")
     assert going.run is not None
@@ -207,7 +207,7 @@ def test_beside_the_display_what_is_wrong_is_a_sentence_and_what_is_well_is_sile
 
 
 def on_a_terminal(shell: Shell, *command: str, **environment: str) -> tuple[int, str]:
-    """Run it on a terminal of 100 columns, and give its exit code and all it wrote."""
+    """Run it on a terminal of 100 columns, and return its exit code and all it wrote."""
     ours, theirs = pty.openpty()
     known = {**shell.environment, "TERM": "xterm-256color", "COLUMNS": "100", **environment}
     process = subprocess.Popen(

@@ -16,7 +16,7 @@ from tests.cli.conftest import Shell, Simulated, assert_agreement, end
 
 
 def printed(**changes: object) -> str:
-    """Give what a helper prints."""
+    """Return what a helper prints."""
     return json.dumps({"Version": 1, "AccessKeyId": "x", "SecretAccessKey": "y", **changes})
 
 
@@ -173,7 +173,7 @@ def helped(shell: Shell, simulated: Simulated, script: str, *, services: str = "
 
 
 def lasting(seconds: int) -> str:
-    """Give a line that prints credentials that last so long."""
+    """Return a line that prints credentials that last so long."""
     end = f"$(date -u -d '+{seconds} seconds' +%Y-%m-%dT%H:%M:%SZ)"
     return f"echo '{printed(Expiration='@')}' | sed \"s/@/{end}/\"\n"
 

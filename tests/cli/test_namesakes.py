@@ -14,7 +14,7 @@ FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0
 
 
 def write(shell: Shell, path: str, *samples: str, column: str = "parameters.reads") -> list[str]:
-    """Write a manifest of these samples, and give the arguments that name it."""
+    """Write a manifest of these samples, and return the arguments that name it."""
     (shell.folder / path).parent.mkdir(parents=True, exist_ok=True)
     shell.write("lab.yaml", DEFAULTS)
     rows = (f"{one.split('=')[0]},s3://lab/{one.split('=')[-1]}.fq.gz\n" for one in samples)

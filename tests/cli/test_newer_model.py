@@ -25,7 +25,7 @@ TWO_OF_ONE_PLACE = """\
 
 @pytest.fixture
 def models(tmp_path: Path) -> dict[str, str]:
-    """Give the environment in which StartRun is as botocore 1.44.8 knows it."""
+    """Return the environment in which StartRun is as botocore 1.44.8 knows it."""
     model = Loader().load_service_model("omics", "service-2")
     shapes = model["shapes"]
     shapes["NewerUri"] = {
@@ -48,7 +48,7 @@ def models(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def newer(simulate, models, monkeypatch) -> str:
-    """Give the address of a simulator that knows the newer model too."""
+    """Return the address of a simulator that knows the newer model too."""
     for name, value in models.items():
         monkeypatch.setenv(name, value)
     url = simulate("--time-scale", "0.0002").url

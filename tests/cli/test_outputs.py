@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Give what is there, but for what SQLite makes to read by."""
+    """Return what is there, but for what SQLite makes to read by."""
     return {
         path.name: path.read_bytes() for path in folder.iterdir() if path.suffix not in {".db-wal", ".db-shm"}
     }

@@ -25,7 +25,7 @@ def ended(shell: Shell, simulate) -> None:
 
 
 def declined(shell: Shell, verb: str) -> tuple[int, str]:
-    """Type no once *verb* asks, and give the exit code and all that was said."""
+    """Type no once *verb* asks, and return the exit code and all that was said."""
     ours, theirs = pty.openpty()
     asking = subprocess.Popen(
         [*BATCHRUN, verb, "cohort"],

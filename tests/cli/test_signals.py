@@ -19,7 +19,7 @@ NUMBERS = [signal.SIGINT, signal.SIGTERM]
 
 
 def ends_soon(process: subprocess.Popen[str], number: signal.Signals) -> str:
-    """Send a signal, and give what is said by the end, which must come within seconds."""
+    """Send a signal, and return what is said by the end, which must come within seconds."""
     begun = time.monotonic()
     code, said = end(process, number)
     assert time.monotonic() - begun < 15

@@ -24,7 +24,7 @@ HERE = {"PYTHONPATH": str(ROOT), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def ticks(shell: Shell, *command: str, most: int = 30) -> list[int]:
-    """Make passes until one ends otherwise than with work left, and give the exit codes."""
+    """Make passes until one ends otherwise than with work left, and return the exit codes."""
     codes = [3]
     while codes[-1] == 3 and len(codes) <= most:
         codes.append(shell.run(*command).returncode)
@@ -159,7 +159,7 @@ def test_a_deadline_leaves_work_to_the_next_tick(shell: Shell, simulate):
 
 
 def units() -> dict[str, str]:
-    """Give the manual's systemd units by their file names."""
+    """Return the manual's systemd units by their file names."""
     parts = (block.removeprefix("# ").split("\n", 1) for block in blocks("ini", TOPIC["cron"]))
     return {Path(name).name: unit for name, unit in parts}
 

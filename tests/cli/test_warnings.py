@@ -72,7 +72,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
 
 @pytest.fixture
 def sheet(shell: Shell, request) -> list[str]:
-    """Write a sheet, and give the arguments that name it."""
+    """Write a sheet, and return the arguments that name it."""
     shell.write("lab.yaml", DEFAULTS)
     text = request.param
     name = "sheet.tsv" if "\t" in text else "sheet.csv"

@@ -26,7 +26,7 @@ def s3(shell: Shell, elsewhere) -> S3:
 
 @pytest.fixture
 def ran(shell: Shell, s3: S3, simulate) -> Shell:
-    """Give a folder with a batch that has ended: A succeeded, B failed."""
+    """Return a folder with a batch that has ended: A succeeded, B failed."""
     failing = ("--fail-first", "cohort-B=9:RUN_TASK_FAILED")
     url = simulate("--time-scale", "0.0002", *failing).url
     done = shell.run("run", "cohort.csv", "--defaults", "lab.yaml", "--endpoint-url", url, *FAST)

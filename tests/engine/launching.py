@@ -114,7 +114,7 @@ async def bench(folder: Path, settings: Settings | None = None, **options: Any) 
 
 @asynccontextmanager
 async def reconnected(it: Bench, **options: Any) -> AsyncIterator[None]:
-    """Give *it* a new client, as the next launch has one: a client that drained is in a hurry for ever."""
+    """Return *it* a new client, as the next launch has one: a client that drained is in a hurry for ever."""
     async with connected(endpoint_url=it.simulator.url, clock=it.clock, **options) as (service, _):
         before, it.service = it.service, service
         try:

@@ -36,7 +36,7 @@ async def run_id(it: Bench, number: int = 0) -> str:
 
 
 async def told(it: Bench, number: int = 0) -> list[tuple[str, float]]:
-    """Give what was recorded of the row's run since it was there, and the seconds after the first of it."""
+    """Return what was recorded of the row's run since it was there, and the seconds after the first of it."""
     events = await it.ledger.history("cohort", f"row-{number:04}")
     found = [(kind, at) for at, _attempt, kind, _ in events if kind not in {"intended", "accepted"}]
     return [(kind, (at - found[0][1]).total_seconds()) for kind, at in found]

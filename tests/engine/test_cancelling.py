@@ -24,7 +24,7 @@ async def cancel(it: Bench, *ids: str, scope: Scope = Scope.RUN) -> None:
 
 
 async def states(it: Bench) -> set[tuple[State, bool]]:
-    """Give what there is: states, and whether there is a run."""
+    """Return what there is: states, and whether there is a run."""
     return {(entry.state, entry.run is not None) for entry in (await it.entries()).values()}
 
 

@@ -40,7 +40,7 @@ def failing(*reasons: str, match: str = "*") -> Settings:
 
 
 async def asked(it: Bench, id: str = "row-0000") -> list[Any]:
-    """Give what the service has of each of the row's runs, in the order in which they were made."""
+    """Return what the service has of each of the row's runs, in the order in which they were made."""
     ids = [run.id for run in it.simulator.state().runs if run.tags.get("batchrun:id", id) == id]
     return [await it.service._client.get_run(id=one) for one in ids]
 

@@ -237,7 +237,7 @@ async def take_over(place: Path) -> None:
 
 
 async def attempts(it: Bench) -> list[list[tuple[int, str | None, str | None]]]:
-    """Give number, run's uuid and code of each entry's attempts, oldest first."""
+    """Return number, run's uuid and code of each entry's attempts, oldest first."""
     found = []
     async for outcome in it.ledger.outcomes("cohort"):
         past = [(one.attempt, one.run.uuid if one.run else None, one.code) for one in outcome.earlier]

@@ -19,7 +19,7 @@ def failing(times: int, reason: str = "SERVICE_ERROR", match: str = "*") -> Sett
 
 
 async def attempts(it: Bench) -> dict[str, list[str | None]]:
-    """Give the failureReason of each attempt, the current one last."""
+    """Return the failureReason of each attempt, the current one last."""
     found = {}
     async for outcome in it.ledger.outcomes("cohort"):
         runs = [*(one.run for one in outcome.earlier), outcome.entry.run]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 async def order(ledger: Ledger) -> list[str]:
-    """Give all ids by position, which is unique and never negative."""
+    """Return all ids by position, which is unique and never negative."""
     found: list[Entry] = []
     for state in State:
         found += await ledger.in_state(BATCH, state, limit=999)
@@ -51,7 +51,7 @@ async def order(ledger: Ledger) -> list[str]:
 
 
 async def changed(ledger: Ledger) -> list[str]:
-    """Give the ids of the rows that are marked as changed."""
+    """Return the ids of the rows that are marked as changed."""
     outcomes = [outcome async for outcome in ledger.outcomes(BATCH)]
     return [outcome.entry.id for outcome in outcomes if outcome.entry.is_changed]
 

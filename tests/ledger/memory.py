@@ -597,7 +597,7 @@ def _ended(entry: Entry) -> datetime:
 
 
 def _is_decided(entry: Entry) -> bool:
-    """Tell whether new content needs the user's word: it was sent, or people cancelled it before."""
+    """Report whether new content needs the user's word: it was sent, or people cancelled it before."""
     return entry.intended_at is not None or entry.state is State.CANCELLED
 
 

@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def linked(place: Path) -> Path:
-    """Give the ledger another name, in another folder."""
+    """Return the ledger another name, in another folder."""
     folder = place.parent / "elsewhere"
     folder.mkdir(exist_ok=True)
     other = folder / "other.db"

@@ -165,7 +165,7 @@ def test_every_statement_compiles(empty):
 
 
 def explained(connection: apsw.Connection, name: str) -> list[str]:
-    """Give the steps by which SQLite answers; fails where the statement does not compile."""
+    """Return the steps by which SQLite answers; fails where the statement does not compile."""
     sql = queries()[name]
     values = (None,) * apsw.ext.query_info(connection, sql).bindings_count
     return [step for *_rest, step in connection.execute("EXPLAIN QUERY PLAN " + sql, values)]

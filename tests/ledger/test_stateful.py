@@ -180,7 +180,7 @@ async def _done(ledger: Ledger, method: str, arguments: Any, options: Any) -> An
 
 
 async def _all_of(ledger: Ledger) -> list[Any]:
-    """Give everything that a ledger can say."""
+    """Return everything that a ledger can say."""
     said: list[Any] = [await ledger.counts(BATCH)]
     said += [outcome async for outcome in ledger.outcomes(BATCH)]
     said += await ledger.cancellations(BATCH, limit=4, after=0)

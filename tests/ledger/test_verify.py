@@ -345,7 +345,7 @@ print(verification.entries, peak())
 
 
 def peak(place: Path) -> int:
-    """Give how much memory a process took to verify, in KiB."""
+    """Return how much memory a process took to verify, in KiB."""
     done = subprocess.run([sys.executable, "-c", _PEAK, place], capture_output=True, text=True, check=True)
     return int(done.stdout.split()[1])
 

@@ -48,7 +48,7 @@ class Kept(Channel):
 
 @asynccontextmanager
 async def serving(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]):
-    """Serve *answer*, an aiohttp handler, on every path of a free port, and give its address."""
+    """Serve *answer*, an aiohttp handler, on every path of a free port, and return its address."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         return await answer(request)

@@ -52,7 +52,7 @@ _FONTS: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def live_view(frame: RenderableType, command: str) -> dict[str, str]:
-    """Give the SVG of a terminal on which *command* shows *frame*, by theme."""
+    """Return the SVG of a terminal on which *command* shows *frame*, by theme."""
     console = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text("$ ", style="dim").append(command, style="not dim"))
     console.print(frame)
@@ -63,7 +63,7 @@ def live_view(frame: RenderableType, command: str) -> dict[str, str]:
 
 
 async def report(made: Report, path: Path) -> dict[str, bytes]:
-    """Write the report to *path*, and give PNGs of it, down to the runs over time, by scheme."""
+    """Write the report to *path*, and return PNGs of it, down to the runs over time, by scheme."""
     html.write(OutputFile(path=path, kind=REPORT, option="-o FILE"), made)
     found = {}
     async with browsing() as page:

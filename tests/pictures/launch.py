@@ -76,7 +76,7 @@ def _manifest(folder: Path, rows: int) -> Path:
 
 
 async def _watched(launch: Launch, clock: VirtualClock, rows: int) -> RenderableType:
-    """Give the live view as it is at the moment."""
+    """Return the live view as it is at the moment."""
     progress = Progress(clock, lambda: launch.troubles)
     progress.quotas = Quotas(dynamic_runs=_AT_ONCE)
     display = LiveDisplay(BATCH, progress, clock)

@@ -33,7 +33,7 @@ class Page:
         self.requests: list[str] = []  #: every URL that was asked for
 
     async def send(self, method: str, **parameters: Any) -> Any:
-        """Call the browser, and give its answer."""
+        """Call the browser, and return its answer."""
         self._last += 1
         message = {"id": self._last, "method": method, "params": parameters}
         await self._socket.send_json(message | ({"sessionId": self._session} if self._session else {}))
@@ -51,7 +51,7 @@ class Page:
             await self.send(f"{domain}.enable")
 
     async def open(self, path: Path) -> float:
-        """Open the file, wait until it has loaded, and give the milliseconds that this took."""
+        """Open the file, wait until it has loaded, and return the milliseconds that this took."""
         self._events.clear()
         await self.send("Page.navigate", url=path.as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self._events):
@@ -80,12 +80,12 @@ class Page:
         await self.send("Emulation.setEmulatedMedia", features=features)
 
     async def shoot(self, **clip: float) -> bytes:
-        """Give a PNG of the window, or of the part with this x, y, width, height and scale."""
+        """Return a PNG of the window, or of the part with this x, y, width, height and scale."""
         part = {"clip": clip, "captureBeyondViewport": True} if clip else {}
         return b64decode((await self.send("Page.captureScreenshot", **part))["data"])
 
     async def print(self) -> bytes:
-        """Give the page as it is printed, as a PDF."""
+        """Return the page as it is printed, as a PDF."""
         return b64decode((await self.send("Page.printToPDF", printBackground=True))["data"])
 
     async def _receive(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Page:
 
 @asynccontextmanager
 async def browsing() -> AsyncIterator[Page]:
-    """Start a browser of our own, with a profile of its own, and give a tab."""
+    """Start a browser of our own, with a profile of its own, and return a tab."""
     assert CHROMIUM is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(

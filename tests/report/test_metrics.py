@@ -73,7 +73,7 @@ def read(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def values(text: str) -> dict[str, float]:
-    """Give the values by name and, where there is one, the label beside the batch."""
+    """Return the values by name and, where there is one, the label beside the batch."""
     found = {}
     for (name, labels), value in read(text).items():
         others = [worth for label, worth in labels if label != "batch"]

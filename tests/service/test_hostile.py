@@ -47,7 +47,7 @@ CALLS: dict[str, Callable[[AwsHealthOmics, Any], Awaitable[Any]]] = {
 
 
 def places(said: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Give the way to each value within an answer, itself too."""
+    """Return the way to each value within an answer, itself too."""
     inner = said.items() if isinstance(said, dict) else enumerate(said) if isinstance(said, list) else ()
     return [path, *(place for name, one in inner for place in places(one, (*path, name)))]
 

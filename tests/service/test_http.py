@@ -35,7 +35,7 @@ MEGABYTE = b" " * 2**20
 
 
 async def looked_at(stranger: Stranger) -> OutcomeUnknownError:
-    """Call GetRun once, and give what it ended in."""
+    """Call GetRun once, and return what it ended in."""
     async with connected(endpoint_url=stranger.url, retry=ONCE) as (service, _):
         with pytest.raises(OutcomeUnknownError) as caught:
             await service.get_run("1")

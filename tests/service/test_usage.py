@@ -28,7 +28,7 @@ def told(time: datetime) -> str:
 
 
 def got(**changes: Any) -> dict[str, Any]:
-    """Give GetRun's answer."""
+    """Return GetRun's answer."""
     answer = {
         "id": "1000001",
         "uuid": "u-1",
@@ -45,7 +45,7 @@ def got(**changes: Any) -> dict[str, Any]:
 
 
 def task(number: int, begun: float, ended: float | None, **changes: Any) -> dict[str, Any]:
-    """Give one of ListRunTasks' items; times are minutes after the run's creation."""
+    """Return one of ListRunTasks' items; times are minutes after the run's creation."""
     item = {
         "taskId": str(number),
         "instanceType": "omics.m.xlarge",

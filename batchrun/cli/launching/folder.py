@@ -53,7 +53,7 @@ _LEAST_SHARE: Final = 4
 
 async def launch_folder(job: Job) -> Exit:
     """
-    Run the manifests of the folder that the job names, and give the worst of their exit codes.
+    Run the manifests of the folder that the job names, and return the worst of their exit codes.
 
     Nothing is submitted before all manifests are checked and all batches taken in.
 
@@ -95,7 +95,7 @@ class _Together:
         self._told: set[str] = set()
 
     async def launch(self, manifests: Sequence[Manifest]) -> Exit:
-        """Take all in, launch all, and give the worst exit code."""
+        """Take all in, launch all, and return the worst exit code."""
         read = tuple(path for manifest in manifests for path in manifest.read)
         inputs = Inputs(ledger=self._job.ledger, read=read)
         prepared_ones = [(manifest, self._prepared(manifest.batch, inputs)) for manifest in manifests]

@@ -200,7 +200,7 @@ def _log_sync(held: Launch) -> None:
 
 
 async def conduct(job: Job, held: Launch, around: Around, clock: Clock) -> Exit:
-    """Launch what is held and tell it, leave results and metrics, and give the exit code."""
+    """Launch what is held and tell it, leave results and metrics, and return the exit code."""
     progress = Progress(clock, lambda: held.troubles)
     try:
         ended = await _finished(job, held, around, progress, clock)
@@ -278,6 +278,6 @@ async def _learn_quotas(held: Launch, progress: Progress) -> None:
 
 
 def _is_drawn(output: Output) -> bool:
-    """Tell whether a launch that has the terminal to itself is drawn on it."""
+    """Report whether a launch that has the terminal to itself is drawn on it."""
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return is_terminal and not output.as_json and not output.quiet

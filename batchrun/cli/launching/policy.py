@@ -31,7 +31,7 @@ def tell_retries(policy: RetryPolicy) -> None:
 
 
 def retry_facts(policy: RetryPolicy) -> dict[str, Any]:
-    """Give it for programs, where the manifest says anything; waits are in seconds."""
+    """Return it for programs, where the manifest says anything; waits are in seconds."""
     if policy == RetryPolicy():
         return {}
     rules = [_facts(rule, policy) for rule in policy.rules]

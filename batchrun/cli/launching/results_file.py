@@ -44,7 +44,7 @@ def results_output(asked: str | None, batch: str, inputs: Inputs) -> Destination
 
 
 def write_again(batch: str, place: str, inputs: Inputs) -> str:
-    """Give the command that writes the results of *batch* from the ledger alone."""
+    """Return the command that writes the results of *batch* from the ledger alone."""
     ledger = str(inputs.ledger or DEFAULT_LEDGER)
     elsewhere = [] if ledger == DEFAULT_LEDGER else ["--ledger", ledger]
     return f"'{shlex.join(['batchrun', 'results', batch, *elsewhere, '-o', place])}'"

@@ -33,7 +33,7 @@ class Found:
 @cache
 def aws_values(profile: str | None) -> dict[str, Found]:
     """
-    Give profile, region and endpoint-url as environment and AWS's own files have them.
+    Return profile, region and endpoint-url as environment and AWS's own files have them.
 
     Args:
         profile: What an option says; it chooses the part of the files.

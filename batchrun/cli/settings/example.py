@@ -29,7 +29,7 @@ _WIDTH: Final = 108
 
 
 def example(verbs: Verbs) -> str:
-    """Give the file: what several verbs share at the top, then a table for each verb's own."""
+    """Return the file: what several verbs share at the top, then a table for each verb's own."""
     having: dict[str, list[Names]] = {}
     shared: dict[str, click.Option] = {}
     for path, command in verbs.items():
@@ -61,7 +61,7 @@ def _lines(key: str, option: click.Option) -> str:
 
 
 def _value(option: click.Option) -> Any:
-    """Give the default, or something of the right type."""
+    """Return the default, or something of the right type."""
     if option.is_flag:
         return option.default is True
     if option.multiple:

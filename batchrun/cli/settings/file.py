@@ -114,7 +114,7 @@ def _settings(path: str, text: str) -> dict[str, Any]:
 
 def parsed(path: str, text: str) -> dict[str, Any]:
     """
-    Give the tables of a TOML file.
+    Return the tables of a TOML file.
 
     Raises:
         UsageError: It is no TOML; says the line and column, where the parser does.
@@ -149,7 +149,7 @@ def _check_trust(path: str, found: os.stat_result) -> None:
 
 
 def line_of(text: str, keys: tuple[str, ...]) -> int | None:
-    """Give the line on which *keys* is set, or its table begins; None where that is not certain."""
+    """Return the line on which *keys* is set, or its table begins; None where that is not certain."""
     header: tuple[str, ...] = ()
     found = []
     for number, line in enumerate(text.split("\n"), 1):

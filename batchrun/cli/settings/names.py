@@ -56,7 +56,7 @@ class Setting:
 
 def take_file(context: click.Context, verb: str, command: click.Command) -> None:
     """
-    Give *verb* of the group of *context* its defaults from the file in force.
+    Return *verb* of the group of *context* its defaults from the file in force.
 
     One that has nothing to set does not look at it, so that it helps where the file is wrong.
 
@@ -86,7 +86,7 @@ def file_in_force(context: click.Context) -> SettingsFile | None:
 
 
 def verbs_of(command: click.Command, context: click.Context, path: Names = ()) -> dict[Names, click.Command]:
-    """Give *command*, or all verbs below it, by the names that lead there."""
+    """Return *command*, or all verbs below it, by the names that lead there."""
     if not isinstance(command, click.Group):
         return {path: command}
     found: dict[Names, click.Command] = {}
@@ -97,7 +97,7 @@ def verbs_of(command: click.Command, context: click.Context, path: Names = ()) -
 
 
 def options_of(command: click.Command) -> dict[str, click.Option]:
-    """Give a verb's options by their keys: the long name without dashes."""
+    """Return a verb's options by their keys: the long name without dashes."""
     return {
         long.removeprefix("--"): option
         for option in command.params
@@ -108,12 +108,12 @@ def options_of(command: click.Command) -> dict[str, click.Option]:
 
 
 def is_general(key: str, option: click.Option) -> bool:
-    """Tell whether *key* means the same for every verb; with a variable of its own it is one verb's."""
+    """Report whether *key* means the same for every verb; with a variable of its own it is one verb's."""
     return option.envvar == variable(key)
 
 
 def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dict[str, Setting]:
-    """Give what *file* sets of a verb's options, by key: its own table wins over those around it."""
+    """Return what *file* sets of a verb's options, by key: its own table wins over those around it."""
     chosen: dict[str, Setting] = {}
     table = file.table
     for depth in range(len(path) + 1):
@@ -130,7 +130,7 @@ def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dic
 
 def default_map(file: SettingsFile, verbs: Verbs, below: Names, *, is_shown: bool = False) -> dict[str, Any]:
     """
-    Give the defaults that *file* sets of all verbs below *below*, nested as click wants them.
+    Return the defaults that *file* sets of all verbs below *below*, nested as click wants them.
 
     Args:
         file: The settings; each name in it is checked, whichever verb it is for.
@@ -175,7 +175,7 @@ def refusals(file: SettingsFile, verbs: Verbs) -> list[str]:
 
 def value_for(option: click.Option, value: Any, context: click.Context) -> Any:
     """
-    Give a value of a TOML file as click takes it from a default, once the option itself has agreed.
+    Return a value of a TOML file as click takes it from a default, once the option itself has agreed.
 
     Raises:
         click.BadParameter: It has the wrong type, or the option refuses it.
@@ -202,7 +202,7 @@ def _fitting(option: click.Option, value: Any) -> Any:
 
 
 def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:
-    """Give the types of TOML that make sense for *option*, and their words."""
+    """Return the types of TOML that make sense for *option*, and their words."""
     if option.is_flag:
         return (bool,), "true or false"
     if option.count or isinstance(option.type, click.types.IntParamType):

@@ -22,17 +22,17 @@ _ADDRESSES: Final = frozenset({"endpoint", "url", "queue"})
 
 
 def is_hook(key: str) -> bool:
-    """Tell whether the option makes batchrun run a command or call somebody: --on-EVENT, --notify-CHANNEL."""
+    """Report whether the option makes batchrun run a command or call somebody (--on-EVENT, --notify-...)."""
     return key.startswith(("on-", "notify-"))
 
 
 def is_address(key: str) -> bool:
-    """Tell whether the option says where calls go."""
+    """Report whether the option says where calls go."""
     return not _ADDRESSES.isdisjoint(key.split("-"))
 
 
 def is_of_environment(key: str) -> bool:
-    """Tell whether the option hands on what stands in the environment."""
+    """Report whether the option hands on what stands in the environment."""
     return key == "env"
 
 
@@ -55,7 +55,7 @@ def refusal(key: str, option: click.Option, value: Any) -> str | None:
 
 
 def _is_inside(place: str) -> bool:
-    """Tell whether a path stays within the working directory, links on the way followed."""
+    """Report whether a path stays within the working directory, links on the way followed."""
     if is_in_s3(place):
         return False
     path = Path(place)

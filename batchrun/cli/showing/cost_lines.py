@@ -46,7 +46,7 @@ def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
 
 
 def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
-    """Give all of it for programs."""
+    """Return all of it for programs."""
     return {
         "is_estimate": True,
         "currency": bill.prices.currency,

@@ -69,12 +69,12 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
 
 
 def _of(group: Failures, whys: Sequence[TaskFailures]) -> Sequence[TaskFailures]:
-    """Give why tasks failed in the runs of *group*."""
+    """Return why tasks failed in the runs of *group*."""
     return [why for why in whys if group.state is State.FAILED and why.run_reason == group.reason]
 
 
 async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[tasks.RunLogs]:
-    """Give what is known of the entries' current runs."""
+    """Return what is known of the entries' current runs."""
     found = await ledger.failed_tasks(batch, [entry.id for entry in entries])
     return [
         tasks.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.id, {}).get(entry.attempt))

@@ -45,7 +45,7 @@ _SKIPS: Final = {
 
 
 def facts(inputs: Inputs) -> dict[str, Any]:
-    """Give what was seen by the names that --json has for it."""
+    """Return what was seen by the names that --json has for it."""
     return {
         "places": inputs.total,
         "looked_at": inputs.looked_at,
@@ -76,7 +76,7 @@ def lines(inputs: Inputs) -> Iterator[str]:
 
 @contextmanager
 def drawn(*, is_shown: bool) -> Iterator[Callable[[Inputs], None]]:
-    """Give what is told of each place that was seen: on a terminal it draws how far that has come."""
+    """Return what is told of each place that was seen: on a terminal it draws how far that has come."""
     if not is_shown or sys.stderr is None or not sys.stderr.isatty():
         yield lambda _inputs: None
         return

@@ -45,7 +45,7 @@ def named(output: str, kind: Kind, *, option: str, inputs: Inputs, force: bool =
 @contextmanager
 def drafted(output: OutputFile | None) -> Iterator[Path]:
     """
-    Give a new file that becomes *output* when all went well; without one it is told on stdout.
+    Return a new file that becomes *output* when all went well; without one it is told on stdout.
 
     Raises:
         UsageError: It cannot be written, or is there already and may not be replaced.

@@ -41,7 +41,7 @@ def changed(number: int) -> str:
 
 
 def details(now: Overview) -> Iterator[tuple[str, str]]:
-    """Give what else is to be said, as label and text; a label that is empty goes on with the one before."""
+    """Return what else is to be said, as label and text; an empty label goes on with the one before."""
     if now.batch.account:
         yield "account", f"{now.batch.account}, {now.batch.region}"
     yield "launcher", _holder(now)
@@ -59,7 +59,7 @@ def details(now: Overview) -> Iterator[tuple[str, str]]:
 
 
 def facts(now: Overview) -> dict[str, Any]:
-    """Give all of it for programs."""
+    """Return all of it for programs."""
     return {
         **counted(now.batch, now.counts),
         "starts_per_second": round(now.starts_per_second, 3),
@@ -92,7 +92,7 @@ def _cancelling(now: Overview) -> str:
 
 
 def counted(batch: Batch, counts: Counts) -> dict[str, Any]:
-    """Give the counts for programs."""
+    """Return the counts for programs."""
     counted = {**numbers(counts), "changed": counts.changed}
     place = {"region": batch.region, "account": batch.account}
     return {"batch": batch.name, **place, "total": counts.total, **counted}

@@ -116,7 +116,7 @@ class Progress:
                 self.failures[place] = replace(one, found=found)
 
     def snapshot(self, tally: Tally) -> Snapshot:
-        """Give the numbers as they are now."""
+        """Return the numbers as they are now."""
         now = self._clock.monotonic()
         state = tally.by_state
         queued = sum(tally.by_status[status] for status in QUEUED_STATUSES)

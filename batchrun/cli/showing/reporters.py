@@ -176,7 +176,7 @@ class JsonLines(Reporter):
 
 
 def numbers(snapshot: Snapshot) -> dict[str, Any]:
-    """Give the numbers as plain values, rounded to what matters."""
+    """Return the numbers as plain values, rounded to what matters."""
     return {
         name: round(value, 2) if isinstance(value, float) else value
         for name, value in asdict(snapshot).items()
@@ -185,7 +185,7 @@ def numbers(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def bound(entry: Entry) -> dict[str, Any]:
-    """Give what every log line about an entry carries."""
+    """Return what every log line about an entry carries."""
     facts = {"batch": entry.batch, "id": entry.id, "attempt": entry.attempt}
     return {**facts, "run_id": entry.run.id} if entry.run else facts
 
@@ -196,7 +196,7 @@ def _tell(level: Callable[..., Any], event: Event, entry: Entry) -> None:
 
 
 def _is_bad(event: Event, entry: Entry) -> bool:
-    """Tell whether somebody has to know: a doubt that the launch settles by itself is none's business."""
+    """Report whether somebody has to know: a doubt that the launch settles by itself is none's business."""
     if isinstance(event, Doubted):
         return event.code in HELD
     return entry.state in ENDED and entry.state is not State.SUCCEEDED

@@ -44,7 +44,7 @@ _NEWS: Final = ("status", "id", "failure_reason", "status_message")
 
 
 def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
-    """Give all of it for programs."""
+    """Return all of it for programs."""
     entry = outcome.entry
     latest = row(entry)
     return {
@@ -92,7 +92,7 @@ def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
 
 
 def _detail(stored: dict[str, Any]) -> dict[str, Any]:
-    """Give what is stored of an event by the API's names, where it has them."""
+    """Return what is stored of an event by the API's names, where it has them."""
     told = {_API_NAMES.get(name, name): value for name, value in stored.items()}
     if "run" in told:
         told["run"] = {_API_NAMES.get(name, name): value for name, value in told["run"].items()}
@@ -100,7 +100,7 @@ def _detail(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def _departures(entry: Entry) -> list[str]:
-    """Give the fields in which the attempt's request is not what the manifest asks for."""
+    """Return the fields in which the attempt's request is not what the manifest asks for."""
     asked, wanted = json.loads(entry.request), json.loads(entry.content)
     return [name for name in sorted({*asked, *wanted}) if asked.get(name) != wanted.get(name)]
 

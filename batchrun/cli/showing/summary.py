@@ -83,5 +83,5 @@ def _advice(ended: Ended, *, is_going: bool) -> str:
 
 
 def counts(now: Snapshot) -> str:
-    """Give the counts that are not zero, in the order of a run's life."""
+    """Return the counts that are not zero, in the order of a run's life."""
     return ", ".join(f"{number} {name}" for name, number in now.counts.items() if number) or "nothing to do"

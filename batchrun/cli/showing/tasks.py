@@ -43,7 +43,7 @@ class RunLogs:
 
 
 def facts(logs: RunLogs) -> dict[str, Any]:
-    """Give all of it for programs; ``failed_tasks`` is null where they are not known."""
+    """Return all of it for programs; ``failed_tasks`` is null where they are not known."""
     found = logs.found
     return {
         "failed_tasks": None if found is None else [_task_facts(task) for task in found.tasks],
@@ -92,7 +92,7 @@ def _named(task: FailedTask) -> str:
 
 
 def group_facts(group: TaskFailures) -> dict[str, Any]:
-    """Give a group for programs."""
+    """Return a group for programs."""
     to_do = task_advice(group.reason)
     return {
         "failureReason": group.reason,

@@ -71,7 +71,7 @@ async def _tell(look: Look, clock: Clock, *, as_json: bool) -> Exit:
 
 
 def _is_read(stream: IO[str] | None) -> bool:
-    """Tell whether *stream* is anything but a pipe, or terminal, whose other end is gone."""
+    """Report whether *stream* is anything but a pipe, or terminal, whose other end is gone."""
     if stream is None:
         return True  # closed from the start: only the exit code is wanted
     poll = select.poll()
@@ -80,7 +80,7 @@ def _is_read(stream: IO[str] | None) -> bool:
 
 
 def _place(stream: IO[str] | None) -> tuple[int, int] | None:
-    """Give what tells where *stream* goes: elsewhere, once a line has met a closed pipe (``speak``)."""
+    """Return what tells where *stream* goes: elsewhere, once a line has met a closed pipe (``speak``)."""
     if stream is None:
         return None
     found = os.fstat(stream.fileno())

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 async def compare_online(options: Mapping[str, Any]) -> Exit:
     """
-    Compare a batch, or each, with the service, and give rows back to runs that are there after all.
+    Compare a batch, or each, with the service, and return rows back to runs that are there after all.
 
     Returns:
         WORK_LEFT where something is left for 'batchrun run' or for a second try.

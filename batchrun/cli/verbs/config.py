@@ -57,7 +57,7 @@ class Row:
     verbs: tuple[str, ...]
 
     def facts(self) -> dict[str, Any]:
-        """Give it for JSON."""
+        """Return it for JSON."""
         return {
             "option": self.option,
             "value": list(self.value) if isinstance(self.value, tuple) else self.value,
@@ -67,7 +67,7 @@ class Row:
         }
 
     def cells(self) -> tuple[str, ...]:
-        """Give it for people: option, value, origin, verbs."""
+        """Return it for people: option, value, origin, verbs."""
         origin = self.origin if self.place is None else f"{self.origin} {self.place}"
         return tuple(
             printable(text).replace("\n", "\\n")
@@ -169,7 +169,7 @@ def _rows(
 
 
 def _lenient(command: click.Command) -> click.Command:
-    """Give the verb as it is where nothing is required: what is left out is no mistake here."""
+    """Return the verb as it is where nothing is required: what is left out is no mistake here."""
     made = copy.copy(command)
     made.params = [copy.copy(param) for param in command.params]
     for param in made.params:
@@ -223,7 +223,7 @@ class _Verb:
 
 
 def shown(key: str, raw: Any, value: Any) -> Any:
-    """Give a value as it was typed, where click has made something else of it, without secrets."""
+    """Return a value as it was typed, where click has made something else of it, without secrets."""
     if isinstance(value, tuple):
         given = [raw] if isinstance(raw, str) else raw
         return tuple(shown(key, None, str(one)) for one in given) if value else None

@@ -100,7 +100,7 @@ def _say(options: dict[str, Any], text: str) -> None:
 
 
 def sample(name: str) -> Path:
-    """Give the path of a shipped manifest: in the package when installed, beside it in a checkout."""
+    """Return the path of a shipped manifest: in the package when installed, beside it in a checkout."""
     package = Path(batchrun.__file__).resolve().parent
     installed = package / "manifests" / name
     return installed if installed.exists() else package.parent / "manifests" / name

@@ -65,7 +65,7 @@ def _why_unknown(one: Left) -> str:
 
 
 def facts(to_come: Sequence[Left]) -> list[dict[str, Any]]:
-    """Give it for programs."""
+    """Return it for programs."""
     return [
         {
             "workflowId": one.workflow_id,
@@ -79,7 +79,7 @@ def facts(to_come: Sequence[Left]) -> list[dict[str, Any]]:
 
 
 def spread_facts(one: Spread | None) -> dict[str, Any] | None:
-    """Give what similar runs cost for programs."""
+    """Return what similar runs cost for programs."""
     if one is None:
         return None
     return {

@@ -50,7 +50,7 @@ _WIDEST: Final = 110
 
 
 def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Give the names of topics and verbs, for completion."""
+    """Return the names of topics and verbs, for completion."""
     return [name for name in dict.fromkeys([*TOPICS, *_verbs(context)]) if name.startswith(incomplete)]
 
 
@@ -83,7 +83,7 @@ def help(context: click.Context, /, name: tuple[str, ...], *, schema: bool) -> N
 
 
 def text_of(topic: str) -> str:
-    """Give a topic's Markdown, without the marks of what was put there by a script."""
+    """Return a topic's Markdown, without the marks of what was put there by a script."""
     return _MAKER.sub("", _read("help", f"{topic}.md"))
 
 
@@ -106,7 +106,7 @@ def _verbs(context: click.Context) -> list[str]:
 
 def _help_of_verb(context: click.Context, path: tuple[str, ...]) -> str:
     """
-    Give what the verb says to --help.
+    Return what the verb says to --help.
 
     Raises:
         UsageError: There is no such verb, nor a topic of this name.

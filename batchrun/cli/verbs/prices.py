@@ -43,14 +43,14 @@ DYNAMIC_GIB: Final = option(
 
 
 def dynamic_gib(options: Mapping[str, Any]) -> Decimal | None:
-    """Give what :data:`DYNAMIC_GIB` says."""
+    """Return what :data:`DYNAMIC_GIB` says."""
     given = options["dynamic_gib"]
     return None if given is None else Decimal(str(given))
 
 
 async def prices_for(options: dict[str, Any], region: str) -> Prices:
     """
-    Give the prices of *region* that --prices names, else ask for them; save them where that is asked.
+    Return the prices of *region* that --prices names, else ask for them; save them where that is asked.
 
     Raises:
         UsageError: The file cannot be used, or is of another region.

@@ -185,7 +185,7 @@ def _wanted(
 
 
 def _format(options: dict[str, Any]) -> str:
-    """Give the format that was asked for, or that the file's name says."""
+    """Return the format that was asked for, or that the file's name says."""
     place, asked = options["output"] or "", options["results_format"]
     ending = Path(place).suffix.lower()
     known = tuple(end for kind in RESULTS.values() for end in kind.endings)

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def retry(context: click.Context, /, **options: Any) -> None:
     """
-    Give failed, cancelled, deleted and refused entries of BATCH a new attempt.
+    Return failed, cancelled, deleted and refused entries of BATCH a new attempt.
 
     It asks for what the last attempt asked for, and after a duplicate for what the manifest does.
     Shows what it will do, and asks. The next 'batchrun run' starts them; one that is running takes note

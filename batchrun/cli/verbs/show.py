@@ -56,7 +56,7 @@ async def _show(options: dict[str, Any]) -> None:
 
 async def _find(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
     """
-    Give the entry of this id, or of the run of this id, from the batch that was named, or the only one.
+    Return the entry of this id, or of the run of this id, from the batch that was named, or the only one.
 
     Raises:
         UsageError: There is none, or several.

@@ -38,7 +38,7 @@ TROUBLES: Final = {
 
 
 def found_in(manifest: Manifest) -> Iterator[tuple[Spec, Mention]]:
-    """Give each place that the rows name, with its row; a row that names one twice gives it twice."""
+    """Return each place that the rows name, with its row; a row that names one twice gives it twice."""
     for spec in manifest.specs():
         sheet = manifest.own_sheet(spec.id) if manifest.has_own_sheets else None
         for one in mentions(spec, None if sheet is None else sheet.uri):

@@ -53,7 +53,7 @@ class Mention:
 
 def mentions(spec: Spec, own_sheet: str | None = None) -> Iterator[Mention]:
     """
-    Give each place that a row names, as often as it does.
+    Return each place that a row names, as often as it does.
 
     Args:
         spec: The row.

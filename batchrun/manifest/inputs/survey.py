@@ -67,7 +67,7 @@ class Survey:
         return sum(count for sort, count in self._sorts() if sort in _KINDS)
 
     def places(self) -> Iterator[Place]:
-        """Give each place to look at, in the order in which they were found."""
+        """Return each place to look at, in the order in which they were found."""
         last = 0
         while rows := list(self._file.execute(_NEXT, (last, _AT_ONCE))):
             last = rows[-1][0]

@@ -38,7 +38,7 @@ _SORTS: Final = (
 
 
 def places_in(text: str) -> Iterator[tuple[str, Sort]]:
-    """Give each place that *text* names, and what it is to us; nothing for text that names none."""
+    """Return each place that *text* names, and what it is to us; nothing for text that names none."""
     pieces = [piece for piece in _BETWEEN.split(text) if piece]
     if len(pieces) > 1 and _sort(pieces[0]) is not None:
         yield from ((piece, sort) for piece in pieces if (sort := _sort(piece)) is not None)

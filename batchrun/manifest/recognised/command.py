@@ -48,12 +48,12 @@ def _given(source: Source) -> list[str]:
 
 
 def each_row(header: Sequence[str], one: Identity) -> list[str]:
-    """Give the options by which each row is a run."""
+    """Return the options by which each row is a run."""
     return ["--id", header[one.index], *_as_they_are(header, (one.index,))]
 
 
 def lanes(header: Sequence[str], one: Identity) -> list[str]:
-    """Give the options by which rows that have the same id are one run: what differs becomes lists."""
+    """Return the options by which rows that have the same id are one run: what differs becomes lists."""
     named = [index for index in one.differing if _is_usable(header, index)][:_NAMED]
     options = ["--group-by", header[one.index]]
     if one.gaps:
@@ -68,14 +68,14 @@ def lanes(header: Sequence[str], one: Identity) -> list[str]:
 
 
 def as_it_is(header: Sequence[str], one: Identity) -> list[str]:
-    """Give the option by which the id's column is a parameter too."""
+    """Return the option by which the id's column is a parameter too."""
     name = header[one.index]
     return ["--parameter", f"{name}={{{_column(name)}}}"] if _is_usable(header, one.index) else []
 
 
 def lanes_of_manifest(header: Sequence[str], cells: Sequence[str]) -> list[str] | None:
     """
-    Give the options by which rows of a CSV manifest that have the same id are one run; files become lists.
+    Return the options by which rows of a CSV manifest that have the same id are one run; files become lists.
 
     None where options cannot say it: there are other columns than ``id`` and ``parameters.NAME``.
     """
@@ -92,7 +92,7 @@ def lanes_of_manifest(header: Sequence[str], cells: Sequence[str]) -> list[str] 
 
 
 def _as_they_are(header: Sequence[str], taken: Sequence[int], named: Sequence[int] = ()) -> list[str]:
-    """Give the option for all other columns: by their names where it cannot be for all that are left."""
+    """Return the option for all other columns: by their names where it cannot be for all that are left."""
     rest = [index for index in range(len(header)) if index not in taken and header[index].strip()]
     usable = [index for index in rest if _is_usable(header, index)]
     if not rest:

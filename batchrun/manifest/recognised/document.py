@@ -27,7 +27,7 @@ _NO_MANIFEST: Final = "this is no manifest but"
 
 
 def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
-    """Tell whether a document of these names, none of which is a manifest's, is of one run."""
+    """Report whether a document of these names, none of which is a manifest's, is of one run."""
     if all(is_field(name, model) for name in names):
         return not _OF_ONE_RUN.isdisjoint(names)
     is_sure = len(names) > 1 or any("." in name for name in names)

@@ -68,12 +68,12 @@ def document_kind(names: Iterable[str], model: RequestModel) -> DocumentKind:
 
 
 def is_field(name: str, model: RequestModel) -> bool:
-    """Tell whether StartRun has a field of that name, the one that batchrun fills in itself included."""
+    """Report whether StartRun has a field of that name, the one that batchrun fills in itself included."""
     return name in model.fields or name == REQUEST_ID
 
 
 def is_slip(names: Iterable[str], known: Iterable[str]) -> bool:
-    """Tell whether one of the first names looks like a known one that was meant."""
+    """Report whether one of the first names looks like a known one that was meant."""
     of = list(known)
     return any(nearest(name, of) is not None for name in itertools.islice(names, _GUESSES))
 
@@ -86,22 +86,22 @@ def kind_of(header: Sequence[str]) -> str | None:
 
 
 def is_file(text: str) -> bool:
-    """Tell whether a cell names a file: a URI, a path, or a name with an extension that such data has."""
+    """Report whether a cell names a file: a URI, a path, or a name with an extension that such data has."""
     return _FILE.fullmatch(text) is not None
 
 
 def is_data(text: str) -> bool:
-    """Tell whether a text has an extension that such data has."""
+    """Report whether a text has an extension that such data has."""
     return _DATA.fullmatch(text) is not None
 
 
 def is_reads(text: str) -> bool:
-    """Tell whether a text names a FASTQ file."""
+    """Report whether a text names a FASTQ file."""
     return text.endswith(_READS)
 
 
 def is_foreign(header: Sequence[str], model: RequestModel) -> bool:
-    """Tell whether most columns but ``id`` are nobody's fields, and do not look like a slip either."""
+    """Report whether most columns but ``id`` are nobody's fields, and do not look like a slip either."""
     others = [name for name in header if name != "id"]
     unknown = [name for name in others if not _is_column(name, model)]
     slips = sum(nearest(name.partition(".")[0], model.fields) is not None for name in unknown[:_GUESSES])

@@ -33,7 +33,7 @@ def rows(
     records: Iterator[Record], unasked: Unasked, model: RequestModel, problems: Problems
 ) -> Iterator[Record]:
     """
-    Give each row, with the id that it has or is given by its name; parameters alone become problems.
+    Return each row, with the id that it has or is given by its name; parameters alone become problems.
 
     Raises:
         ManifestError: The first has parameters alone, and so it is a sheet.

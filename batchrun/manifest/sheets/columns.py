@@ -38,7 +38,7 @@ class Columns:
         return bool(name) and name in self._indexes
 
     def named(self) -> Iterator[tuple[str, int]]:
-        """Give each column that has a name, with its index."""
+        """Return each column that has a name, with its index."""
         return ((name, index) for index, name in enumerate(self.header) if name.strip())
 
     def index(self, name: str) -> int:

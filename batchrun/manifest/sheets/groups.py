@@ -35,7 +35,7 @@ _PIECE: Final = 256 * 1024
 
 def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Iterable[Row]]:
     """
-    Give the rows of each run, to be gone through before the next is asked for.
+    Return the rows of each run, to be gone through before the next is asked for.
 
     Args:
         table: The sheet.
@@ -57,7 +57,7 @@ def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Ite
 
 
 def _numbered(table: Table, by: Sequence[int], rows: _Rows, problems: Problems) -> Iterator[int]:
-    """Give the number of each row's group while the rows are put away."""
+    """Return the number of each row's group while the rows are put away."""
     known: dict[str | tuple[str, ...], int] = {}
     for row in table.rows:
         key = row.cells[by[0]] if len(by) == 1 else tuple(row.cells[index] for index in by)
@@ -76,7 +76,7 @@ def _numbered(table: Table, by: Sequence[int], rows: _Rows, problems: Problems) 
 
 
 def _members(numbers: array[int]) -> Iterator[Sequence[int]]:
-    """Give the positions of each group's rows, by a counting sort: a list for each group would be dearer."""
+    """Return the positions of each group's rows, by a counting sort: a list for each group costs more."""
     starts = array("I", [0]) * (max(numbers, default=-1) + 2)
     for number in numbers:
         starts[number + 1] += 1
@@ -135,7 +135,7 @@ class _Rows:
         self._pending.clear()
 
     def at(self, positions: Sequence[int]) -> Iterator[Row]:
-        """Give the rows at these positions, which ascend."""
+        """Return the rows at these positions, which ascend."""
         for position in positions:
             start, end = self._offsets[position], self._offsets[position + 1]
             self._file.seek(start)

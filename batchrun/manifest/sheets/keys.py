@@ -51,11 +51,11 @@ class SheetKeys:
         return None
 
     def wanted(self) -> Wanted:
-        """Give what is wanted of the sheet."""
+        """Return what is wanted of the sheet."""
         return Wanted(each=self._each(), group_by=self._group_by(), sheet_out=self._text("sheet_out"))
 
     def asked(self, options: Asked) -> Asked:
-        """Give what is said of how to read the sheet; options win."""
+        """Return what is said of how to read the sheet; options win."""
         worksheet = self._text("worksheet")
         return Asked(
             delimiter=options.delimiter or self._read("delimiter", asked.delimiter),

@@ -47,7 +47,7 @@ class Node(Protocol):
         """The columns that it names."""
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Give its value for a row; absent where nothing is left of it."""
+        """Return its value for a row; absent where nothing is left of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Constant:
         return frozenset()
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:  # noqa: ARG002 (as any node)
-        """Give the value."""
+        """Return the value."""
         return self.value
 
 
@@ -82,7 +82,7 @@ class Pure:
         return frozenset({self.index})
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Give the cell's text, or what it stands for."""
+        """Return the cell's text, or what it stands for."""
         text = cells[self.index]
         if not text:
             return ABSENT
@@ -120,7 +120,7 @@ class Mixed:
         return [part.name for part in self.parts if isinstance(part, Own)]
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Give the text, with placeholders for what is filled in later."""
+        """Return the text, with placeholders for what is filled in later."""
         done: list[str] = []
         run = ""
         for part in self.parts:
@@ -132,7 +132,7 @@ class Mixed:
         return "".join([*done, escaped(run)])
 
     def text(self, cells: Cells, filling: Filling, own: Mapping[str, str]) -> str:
-        """Give the text as it is meant, with *own* for our names."""
+        """Return the text as it is meant, with *own* for our names."""
         return "".join(
             own[part.name] if isinstance(part, Own) else self._said(part, cells, filling)
             for part in self.parts
@@ -159,7 +159,7 @@ class Table:
     columns: frozenset[int]
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Give the table without what is absent; absent where that leaves nothing."""
+        """Return the table without what is absent; absent where that leaves nothing."""
         table: dict[str, Json] = {}
         for name, node in self.members.items():
             value = node.filled(cells, filling)
@@ -176,7 +176,7 @@ class Items:
     columns: frozenset[int]
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Give the list without what is absent; absent where that leaves nothing."""
+        """Return the list without what is absent; absent where that leaves nothing."""
         values = [value for node in self.items if (value := node.filled(cells, filling)) is not ABSENT]
         return values if values or not self.items else ABSENT
 
@@ -206,7 +206,7 @@ class Repeated:
                 found.values.append(value)
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Give the whole list; absent where no row had anything for it."""
+        """Return the whole list; absent where no row had anything for it."""
         found = filling.lists[self.number]
         for index in found.given.keys() & found.missing.keys():
             message = _uneven(self.names[index], found.given[index], found.missing[index])

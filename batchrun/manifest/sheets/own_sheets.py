@@ -73,7 +73,7 @@ class OwnSheets:
         self._put(text)
 
     def place(self, uri: str) -> str:
-        """Give the place of the sheet that has grown: *uri*, with its digest before the extension."""
+        """Return the place of the sheet that has grown: *uri*, with its digest before the extension."""
         extension = _EXTENSION.search(uri)
         end = extension.start() if extension else len(uri)
         return f"{uri[:end]}-{self._digest.hexdigest()[:_DIGEST]}{uri[end:]}"
@@ -112,7 +112,7 @@ class OwnSheets:
         self._pending.clear()
 
     def of(self, entry_id: str) -> OwnSheet | None:
-        """Give a run's sheet; None where it has none."""
+        """Return a run's sheet; None where it has none."""
         number = self._numbers.get(entry_id)
         if number is None:
             return None

@@ -58,7 +58,7 @@ class Sheets:
 
     def records(self, table: Table, wanted: Wanted) -> Iterator[Record]:
         """
-        Give a record for each run; what is wrong, in the sheet or in what is wanted of it, becomes problems.
+        Return a record for each run; what is wrong in the sheet, or in the wishes, becomes problems.
 
         Raises:
             ManifestError: Reading cannot go on.

@@ -40,7 +40,7 @@ class Wanted:
     sheet_out: Wish | None = None  #: where each run's rows are written as a sheet of its own
 
     def place_of(self, path: Path) -> Place:
-        """Give the place of a part of :attr:`each`, or of the id that goes before the one in there."""
+        """Return the place of a part of :attr:`each`, or of the id that goes before the one in there."""
         if self.id is not None and path == ("id",):
             return self.id.place
         own = (

@@ -97,7 +97,7 @@ def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Proble
 
 
 def _rows(meter: _Meter, source: str, delimiter: str) -> Iterator[Row]:
-    """Give each record with the line on which it starts."""
+    """Return each record with the line on which it starts."""
     # A process-wide setting, like it or not; raising it takes nothing from anybody.
     csv.field_size_limit(max(csv.field_size_limit(), limits.RECORD))
     reader = csv.reader(meter, delimiter=delimiter, strict=True)

@@ -16,7 +16,7 @@ _TOLD: Final = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 
 
 def is_blank(line: str) -> bool:
-    """Tell whether a line has nothing but delimiters and white space."""
+    """Report whether a line has nothing but delimiters and white space."""
     return not line.strip(_KNOWN + '" \r\n\ufeff')
 
 

@@ -34,7 +34,7 @@ _READERS: Final = {Format.JSONL: json_lines.records, Format.JSON: json_list.reco
 @contextlib.contextmanager
 def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: Problems) -> Iterator[Table]:
     """
-    Find the names of all rows, in the order in which they come, and give the table for as long as it is read.
+    Find the names of all rows, in the order in which they come, and return the table while it is read.
 
     Raises:
         ManifestError: There are none, or reading cannot go on.

@@ -27,19 +27,19 @@ _DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 
 
 def is_table(form: Format) -> bool:
-    """Tell whether files of this format are a header with rows of cells."""
+    """Report whether files of this format are a header with rows of cells."""
     return form in _DELIMITERS
 
 
 def in_utf8(stream: BinaryIO, source: str, asked: Asked) -> BinaryIO:
-    """Give what is in another encoding in UTF-8, where the user said so."""
+    """Return what is in another encoding in UTF-8, where the user said so."""
     return stream if asked.encoding is None else recoded(stream, asked.encoding, source)
 
 
 @contextlib.contextmanager
 def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: Problems) -> Iterator[Table]:
     """
-    Read the header of a table, and give the table for as long as its rows are read.
+    Read the header of a table, and return the table for as long as its rows are read.
 
     Args:
         stream: Its bytes.

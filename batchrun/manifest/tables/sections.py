@@ -42,7 +42,7 @@ class Sections:
 
     def lines(self) -> Iterator[str]:
         """
-        Find the section that is wanted, and give its lines.
+        Find the section that is wanted, and return its lines.
 
         Raises:
             ManifestError: There is none.

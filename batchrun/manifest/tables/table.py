@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 def has_text(cells: list[str]) -> bool:
-    """Tell whether any of a row's cells has more than white space."""
+    """Report whether any of a row's cells has more than white space."""
     return bool("".join(cells).strip())
 
 
@@ -62,5 +62,5 @@ class Table:
     has_values: bool = False  #: whether cells may be a :class:`Value`
 
     def place(self, line: int) -> Place:
-        """Give the place of a row."""
+        """Return the place of a row."""
         return Place(source=self.source, line=line)

@@ -41,7 +41,7 @@ _IN_CSV: Final = "save the sheet as CSV"
 @contextlib.contextmanager
 def table(stream: BinaryIO, source: str, asked: Asked, problems: Problems) -> Iterator[Table]:
     """
-    Read the header of a worksheet, and give the table for as long as its rows are read.
+    Read the header of a worksheet, and return the table for as long as its rows are read.
 
     Raises:
         ManifestError: It is no workbook, it is not clear which worksheet is meant, or reading cannot go on.

@@ -71,5 +71,5 @@ class Files:
 
 
 def is_shared(name: str) -> bool:
-    """Tell whether rows may share what stands under a name."""
+    """Report whether rows may share what stands under a name."""
     return _SHARED.search(name) is not None

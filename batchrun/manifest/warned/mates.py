@@ -49,7 +49,7 @@ def sides(name: str) -> Sides | None:
 
 
 def pairs(names: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Give the positions of names that are mates, the first mate first."""
+    """Return the positions of names that are mates, the first mate first."""
     positions = {name: index for index, name in enumerate(names)}
     for name, index in positions.items():
         found = sides(name)

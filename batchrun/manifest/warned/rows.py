@@ -76,7 +76,7 @@ class _Watched:
     is_typed: bool
 
     def are_sound(self, texts: Sequence[str]) -> bool:
-        """Tell whether cells are plainly sound, all of them, and take down what they are."""
+        """Report whether cells are plainly sound, all of them, and take down what they are."""
         joined = "\n".join(texts)
         if joined.count("\n") >= len(texts):
             return False

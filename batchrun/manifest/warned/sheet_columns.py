@@ -25,7 +25,7 @@ _PARAMETERS: Final = "parameters"
 
 
 def uses(template: Template, header: Sequence[str]) -> list[Used]:
-    """Give each column that something names; all of them where the sheet's own rows are written."""
+    """Return each column that something names; all of them where the sheet's own rows are written."""
     named = [Used(index=index, name=header[index], is_id=True) for index in _ids(template)]
     for field, node in template.fields.members.items():
         named += _of(node, header, is_parameter=field == _PARAMETERS)

@@ -53,7 +53,7 @@ def error(text: str) -> Doubt | None:
 
 
 def is_absent(text: str) -> bool:
-    """Tell whether a text says that there is no value."""
+    """Report whether a text says that there is no value."""
     return len(text) <= _LONGEST and text.lower() in ABSENT
 
 

@@ -87,7 +87,7 @@ class Types:
 
 
 def looks_typed(text: str) -> bool:
-    """Tell whether a text that is not empty would be doubted where no type is given."""
+    """Report whether a text that is not empty would be doubted where no type is given."""
     return (_type(text) or _written(text)) is not None
 
 

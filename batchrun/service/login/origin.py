@@ -64,11 +64,11 @@ class Origin:
         return f"profile '{self.profile}'{source} ({files})"
 
     def has(self, key: str) -> bool:
-        """Tell whether the profile that holds the login has *key*."""
+        """Report whether the profile that holds the login has *key*."""
         return key in self._merged(self.holder)
 
     def option(self) -> str:
-        """Give the option by which the AWS CLI is told the profile that holds the login."""
+        """Return the option by which the AWS CLI is told the profile that holds the login."""
         return "" if self.holder == _DEFAULT else f" --profile {self.holder}"
 
     def _merged(self, profile: str) -> Mapping[str, Any]:

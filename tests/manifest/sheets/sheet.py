@@ -31,7 +31,7 @@ def from_options(
     sets: tuple[str, ...] = (),
     **options: Any,
 ) -> Runs:
-    """Give each run's request, of a sheet and options, by its id, in their order."""
+    """Return each run's request, of a sheet and options, by its id, in their order."""
     source = Source(
         path="-",
         format=form,
@@ -47,7 +47,7 @@ def from_options(
 def from_document(
     folder: Path, sheet: str, document: Mapping[str, Any], name: str = "sheet.csv", form: str = "json"
 ) -> Runs:
-    """Give each run's request, of a sheet and a JSON document that names it."""
+    """Return each run's request, of a sheet and a JSON document that names it."""
     (folder / name).write_text(sheet, encoding="utf-8")
     path = folder / f"b.{form}"
     path.write_text(json.dumps({"sheet": name, **document}), encoding="utf-8")

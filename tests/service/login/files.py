@@ -43,7 +43,7 @@ class Files:
 
 
 def printing(seconds: float | None = None, **changes: object) -> str:
-    """Give a shell command that prints credentials, which last so many *seconds* from now."""
+    """Return a shell command that prints credentials, which last so many *seconds* from now."""
     said = {**KEYS, **changes}
     if seconds is not None:
         said["Expiration"] = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()

@@ -42,9 +42,9 @@ class Canceller:
         #: Somebody may have asked for something, or an entry waits once more that is to be cancelled.
         self.is_due = True
 
-    async def mind(self) -> None:
+    async def carry_out(self) -> None:
         """
-        Do what can be done now; what is on its way to the service is minded when it has arrived.
+        Do what can be done now; what is on its way to the service is cancelled once it has arrived.
 
         Raises:
             LeaseLostError, LedgerError: Nothing more may or can be recorded.

@@ -265,13 +265,13 @@ class Launcher:
     async def _conduct(self) -> None:
         async with anyio.create_task_group() as actions:
             self._actions = actions
-            await self._mind_cancellations()
+            await self._take_up_cancellations()
             await self._load_in_flight()
             while True:
                 self._woken = anyio.Event()
-                self._mind_failures()
-                await self._mind_cancellations()
-                await self._mind_given_back()
+                self._heed_stop_after()
+                await self._take_up_cancellations()
+                await self._take_up_given_back()
                 if await self._due.load() and self._tally.waiting:
                     # What left the manifest while it was on its way is not sent any more: it does not count.
                     counts = await self._recorder.counts(self._batch)
@@ -302,13 +302,13 @@ class Launcher:
         is_watching = self._limits.mode is Mode.WATCH and self._stop is Stop.FINISHED
         return not is_watching or not self._tally.waiting or self._planner.is_stuck
 
-    async def _mind_cancellations(self) -> None:
+    async def _take_up_cancellations(self) -> None:
         if self._canceller.is_due and not self._draining.is_set():
-            await self._canceller.mind()
+            await self._canceller.carry_out()
             if self._limits.mode is Mode.CANCEL:
                 await self._load_in_flight()  # more may have been asked for meanwhile
 
-    async def _mind_given_back(self) -> None:
+    async def _take_up_given_back(self) -> None:
         """Watch runs that were taken for removed and are there: somebody gave them their entries back."""
         if self._has_given_back and not self._draining.is_set():
             self._has_given_back = False
@@ -371,7 +371,7 @@ class Launcher:
 
     # -- how it stops
 
-    def _mind_failures(self) -> None:
+    def _heed_stop_after(self) -> None:
         """
         Submit no more once too many entries have failed, until somebody has some of them tried again.
 

@@ -30,7 +30,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 def spent_runs(
     connection: apsw.Connection, batch: str, *, limit: int, after: tuple[int, int]
 ) -> Sequence[SpentRun]:
-    """Return runs that go on no more, and what is kept of their usage."""
+    """Return runs that have ended, and what is kept of their usage."""
     values = (batch_key(connection, batch), *after, limit)
     rows = connection.execute(queries()["spent_runs"], values).fetchall()
     return [_spent_run(connection, row[:3], run, row[13:]) for row in rows if (run := run_of(row[3:13]))]

@@ -1,5 +1,5 @@
 """
-A manifest's ``retry:``: which failed runs get another attempt by themselves, and what that asks for.
+A manifest's ``retry:``: which failed runs are retried automatically, and what the next attempt asks for.
 
     retry:
       wait: 5m

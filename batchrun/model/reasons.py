@@ -21,7 +21,7 @@ class Owner(enum.Enum):
 
     YOU = "you"  #: who runs the batch: inputs, roles, limits
     AUTHOR = "the workflow's author"  #: definition, images, resources that tasks ask for
-    AWS = "AWS"  #: passing trouble; another attempt is what helps
+    AWS = "AWS"  #: temporary; a retry is what helps
     UNKNOWN = "whoever looks first"  #: it takes a look at the failed task first
 
 

@@ -1,5 +1,5 @@
 """
-Which failed runs get another attempt by themselves, and when.
+Which failed runs are retried automatically, and when.
 
 Rules are tried in order, and the first that matches a run's ``failureReason`` and ``statusMessage`` decides.
 Attempts are counted from what is recorded of them, so that a lost counter cannot cause endless retries. A

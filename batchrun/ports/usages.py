@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpentRun:
-    """A run that goes on no more, of any attempt, and what is known of its usage."""
+    """A run that has ended, of any attempt, and what is known of its usage."""
 
     position: int  #: of its entry
     entry_id: str
@@ -40,7 +40,7 @@ class Usages(ABC):
         self, batch: str, *, limit: int, after: tuple[int, int] = (-1, 0)
     ) -> Sequence[SpentRun]:
         """
-        Return up to *limit* runs that go on no more by (position, attempt), above *after*.
+        Return up to *limit* runs that have ended by (position, attempt), above *after*.
 
         Those of earlier attempts and those that were removed before their end was seen are among them.
         """

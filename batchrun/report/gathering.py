@@ -78,7 +78,7 @@ async def gathered(
 
 
 async def spent_runs(ledger: Ledger, batch: str) -> list[SpentRun]:
-    """Return all runs of *batch* that go on no more, with what they used, where that is known."""
+    """Return all runs of *batch* that have ended, with what they used, where that is known."""
     found: list[SpentRun] = []
     after = (-1, 0)
     while page := await ledger.spent_runs(batch, limit=_PAGE, after=after):

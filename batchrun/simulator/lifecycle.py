@@ -58,7 +58,7 @@ class Durations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailFirst:
-    """Runs that fail some times and then pass, as a passing trouble has it."""
+    """Runs that fail some times and then pass, as in a temporary trouble."""
 
     times: int  #: how many runs of the same name fail before one passes
     match: str = "*"  #: glob over the run's name or its outputUri

@@ -14,16 +14,41 @@ What does not belong here: retry, pacing and polling policy.
 from __future__ import annotations
 
 import asyncio
+import platform
 import selectors
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+#: What two readings of one clock's origin may differ by: clocks are slewed, and not read at the same moment.
+_DRIFT = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """
+    Where a clock's *latest* time counts from.
+
+    It tells whether two processes' latest times can be compared: they can on one machine since it was
+    started, as long as nobody has set its wall time meanwhile.
+    """
+
+    boot: str  #: the machine, since when it is up
+    at: datetime  #: when that was, by the latest time
+
+    def is_same(self, other: Origin) -> bool:
+        """Report whether times by the one can be compared with times by the other."""
+        return self.boot == other.boot and abs(self.at - other.at) <= _DRIFT
 
 
 class Clock(ABC):
@@ -64,6 +89,15 @@ class Clock(ABC):
         """Return what each clock shows, in seconds; only differences mean anything."""
         return self.monotonic(), self.utcnow().timestamp()
 
+    def origin(self) -> Origin:
+        """Return where the latest time counts from; it moves when the wall clock is set forward."""
+        boot, up = self._up()
+        return Origin(boot=boot, at=self.latest() - timedelta(seconds=up))
+
+    def _up(self) -> tuple[str, float]:
+        """Return which machine it is, and start of it, and for how many seconds it is up."""
+        return "", self.monotonic()
+
 
 #: Goes on while the machine sleeps: on macOS the monotonic clock does so itself.
 _WITH_SLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -79,6 +113,16 @@ class SystemClock(Clock):
     def readings(self) -> tuple[float, ...]:
         """Return what each clock shows, the one that counts sleep too."""
         return *super().readings(), time.clock_gettime(_WITH_SLEEP)
+
+    def _up(self) -> tuple[str, float]:
+        return _boot(), time.clock_gettime(_WITH_SLEEP)
+
+
+@cache
+def _boot() -> str:
+    """Return the machine's name, and what Linux calls this start of it: elsewhere its origin tells enough."""
+    start = Path("/proc/sys/kernel/random/boot_id")
+    return f"{platform.node()} {start.read_text(encoding='ascii').strip() if start.exists() else ''}".strip()
 
 
 class VirtualClock(Clock):

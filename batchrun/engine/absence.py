@@ -98,7 +98,7 @@ async def look_at(service: HealthOmics, run: Listed) -> Sighting | None:
 
 async def is_listed(service: HealthOmics, one: Sought, found: Run | None) -> bool | None:
     """
-    Report whether a listing shows a run; None where listing is denied.
+    Report whether a listing shows a run; None where listing is denied, or what it shows may be another.
 
     Args:
         service: Who is asked.
@@ -108,13 +108,16 @@ async def is_listed(service: HealthOmics, one: Sought, found: Run | None) -> boo
     Raises:
         CallError: The listing could not be had.
     """
+    is_clear = True
     try:
         async with aclosing(service.listed_runs(one.name)) as pages:
             async for page in pages:
-                if any(shows(one, item, found) for item in page):
+                shown = [shows(one, item, found) for item in page]
+                is_clear = is_clear and None not in shown
+                if True in shown:
                     log.debug("run_listed_but_not_found", run=one.run.id)
                     return True
     except AccessDeniedError as error:
         log.debug("listing_denied", run=one.run.id, message=error.message)
         return None
-    return False
+    return False if is_clear else None

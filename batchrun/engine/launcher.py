@@ -165,6 +165,7 @@ class Launcher:
             LeaseLostError: Another launcher took the batch over.
             LedgerError: The ledger cannot be written any more.
         """
+        await self._prover.bind()
         counts = await self._ledger.counts(self._batch)
         self._tally = Tally(counts.by_state, counts.by_status)
         may_start = self._limits.mode is not Mode.CANCEL

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import ObjectReceiveStream
 
-    from batchrun.clock import Clock
+    from batchrun.clock import Clock, Origin
     from batchrun.engine.lease import LeaseKeeper
     from batchrun.engine.recorder import Recorder
     from batchrun.engine.retries import Retries
@@ -98,11 +98,19 @@ class Prover:
         self._clock = clock
         self._scope = anyio.CancelScope()
         self._looks: set[anyio.CancelScope] = set()  #: looks by name
+        self._origin: Origin | None = None  #: of the clock that stamps the proofs that are kept
         self.taken_over = TakenOver()
 
     def hurry(self) -> None:
         """Let go of the survey: what was not looked at proves nothing."""
         self._scope.cancel()
+
+    async def bind(self) -> None:
+        """Let proofs count only if this launch's clock can tell their age: others are forgotten."""
+        origin = self._clock.origin()
+        if self._origin is None or not origin.is_same(self._origin):
+            await self._ledger.bind_proofs(self._keeper.current, origin)
+            self._origin = origin
 
     # -- one row
 
@@ -128,6 +136,7 @@ class Prover:
         at, trust = self._clock.latest(), self._limits.trust
         if self._limits.trusts_ledger:
             return replace(entry, proven_at=at)
+        await self.bind()
         if trust.holds(entry, at) or not (trust.life or is_last_look):
             return entry
         sightings = None
@@ -194,6 +203,7 @@ class Prover:
             CallError: Not all of them could be looked at.
             ServiceUnusableError: ListRuns is denied.
         """
+        await self.bind()
         begun = self._clock.latest()
         since = begun - self._limits.trust.freshness
         wanted = await self._ledger.begin_survey(self._keeper.current, since=since, at=begun)

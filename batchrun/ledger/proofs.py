@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from batchrun.clock import Origin
 from batchrun.ledger.reading import batch_key
-from batchrun.ledger.rows import micros
+from batchrun.ledger.rows import micros, time_of
 from batchrun.ledger.statements import queries
 from batchrun.ports.proofs import Unproven
 
@@ -25,6 +26,15 @@ def unproven(connection: apsw.Connection, batch: str, *, since: datetime, at: da
     """Count the entries that are to be sent without a proof that holds at *at*."""
     values = (batch_key(connection, batch), micros(since), micros(at))
     return int(connection.execute(queries()["unproven"], values).get)
+
+
+def bind(connection: apsw.Connection, batch: int, origin: Origin) -> None:
+    """Forget proofs that another clock stamped, within the transaction that is open."""
+    kept = connection.execute(queries()["proof_clock"], (batch,)).fetchone()
+    if kept is not None and origin.is_same(Origin(boot=kept[0], at=time_of(kept[1]))):
+        return
+    connection.execute(queries()["forget_proofs"], (batch,))
+    connection.execute(queries()["keep_proof_clock"], (batch, origin.boot, micros(origin.at)))
 
 
 def begin(connection: apsw.Connection, batch: int, *, since: datetime, at: datetime) -> Unproven:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
+    from batchrun.clock import Origin
     from batchrun.model.cancelling import Cancellation, Scope
     from batchrun.model.costs import Usage
     from batchrun.model.entry import Entry, Run
@@ -175,6 +176,9 @@ class SqliteLedger(Ledger):
 
     async def unproven(self, batch: str, *, since: datetime, at: datetime) -> int:
         return await self._read(lambda: proofs.unproven(self._connection, batch, since=since, at=at))
+
+    async def bind_proofs(self, lease: Lease, origin: Origin) -> None:
+        await self._write(lambda: proofs.bind(self._connection, self._leases.check(lease), origin))
 
     async def begin_survey(self, lease: Lease, *, since: datetime, at: datetime) -> Unproven:
         return await self._write(

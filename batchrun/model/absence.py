@@ -4,7 +4,7 @@ When a run is gone: never by one answer.
 An answer by which it is (a 404, another run under its id, the status DELETED) may come from a service that
 lags or errs. So the first one is kept, and its entry stays ACTIVE; one that shows the run takes that back. A
 later one, at least a listing's lag after the one before, is believed where no listing shows the run. Who may
-not list has three such answers instead.
+not list, or cannot tell by it, has three such answers instead.
 
 What was believed may be wrong all the same: a run that is there after all has its entry again, unless another
 attempt has begun.
@@ -62,7 +62,8 @@ def decided(missed: Missed, *, kept: int, is_listed: bool | None) -> Missed | Re
     Args:
         missed: The answer.
         kept: How many like it came before, since the run was last seen.
-        is_listed: Whether a listing, begun after it, shows the run; None where listing is denied.
+        is_listed: Whether a listing, begun after it, shows the run; None where listing is denied, or that
+            cannot be told.
     """
     if is_listed:
         return None

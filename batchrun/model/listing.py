@@ -66,24 +66,34 @@ def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
     return _is_same(sought(entry, entry.run, name), listed)
 
 
-def shows(one: Sought, listed: Listed, found: Run | None = None) -> bool:
+def shows(one: Sought, listed: Listed, found: Run | None = None) -> bool | None:
     """
-    Report whether *listed* is the run that is sought, and is there, ended or not.
+    Report whether *listed* is the run that is sought, and is there, ended or not; None where nobody can tell.
+
+    Our own times do not count: a clock that was wrong when the run was started must not make it another's.
 
     Args:
         one: The run.
         listed: Any item.
         found: The run that GetRun shows under the same id, which may be another one.
     """
-    if listed.id != one.run.id or outlook(listed.status) is Outlook.REMOVED:
+    is_other_id = listed.id != one.run.id or outlook(listed.status) is Outlook.REMOVED
+    if is_other_id or not _is_named(one, listed):
         return False
-    is_another = found is not None and _is_successor(one, found, listed)
-    return _is_same(one, listed) and not is_another
+    if one.run.creation_time is not None and listed.creation_time is not None:
+        return _is_as_old(one.run, listed)
+    is_maybe_another = found is not None and found.uuid != one.run.uuid and _is_as_old(found, listed)
+    return None if is_maybe_another else True
+
+
+def _is_named(one: Sought, listed: Listed) -> bool:
+    return listed.name in {one.name or "", ""}
 
 
 def _is_same(one: Sought, listed: Listed) -> bool:
+    """Report whether a run is as good as surely ours: if not, it is looked at."""
     created = listed.creation_time
-    if listed.name not in {one.name or "", ""}:
+    if not _is_named(one, listed):
         return False
     if created is None:
         return True
@@ -91,14 +101,6 @@ def _is_same(one: Sought, listed: Listed) -> bool:
         return _is_as_old(one.run, listed)
     is_too_old = one.intended_at is not None and created < one.intended_at - _CLOCK_SLACK
     return not is_too_old and (one.accepted_at is None or created <= one.accepted_at + _CLOCK_SLACK)
-
-
-def _is_successor(one: Sought, found: Run, listed: Listed) -> bool:
-    """Report whether *listed* is *found*, another run that got the run id after the one that is sought."""
-    if one.accepted_at is None or found.creation_time is None:
-        return False
-    is_later = found.uuid != one.run.uuid and found.creation_time > one.accepted_at
-    return is_later and _is_as_old(found, listed)
 
 
 def is_same_run(known: Run, listed: Listed) -> bool:

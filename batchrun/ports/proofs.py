@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
+    from batchrun.clock import Origin
     from batchrun.ports.lease import Lease
 
 
@@ -36,6 +37,15 @@ class Proofs(ABC):
     @abstractmethod
     async def unproven(self, batch: str, *, since: datetime, at: datetime) -> int:
         """Count the entries to be sent (PLANNED, BACKOFF) without a proof from between *since* and *at*."""
+
+    @abstractmethod
+    async def bind_proofs(self, lease: Lease, origin: Origin) -> None:
+        """
+        Forget the batch's proofs unless they were stamped by the clock that has this *origin*.
+
+        Called before proofs are read or written, and again when the clock's origin has moved: how old a proof
+        is, only the clock that stamped it can say.
+        """
 
     @abstractmethod
     async def begin_survey(self, lease: Lease, *, since: datetime, at: datetime) -> Unproven:

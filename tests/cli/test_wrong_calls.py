@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
         (["run", LONG], "tells no format"),
         (["plan", f"{'/'.join([LONG] * 20)}.csv"], "File name too long"),
         (["run", "dir", "--defaults", f"{LONG}.yaml"], "File name too long"),
-        (["check", "dir", "--defaults", "loop"], "tells no format"),
+        (["check", "dir", "--defaults", "loop"], "Too many levels of symbolic links"),
         ([*RUN, "--ledger", f"{LONG}.db"], "File name too long"),
         ([*RUN, "--ledger", "loop"], "Too many levels of symbolic links"),
         ([*RUN, "--ledger", f"{ODD}.db"], "this is no path that a file can have"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
 import pytest
 
+from batchrun.clock import VirtualClock
 from batchrun.engine.comparing import compare
 from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.ledger import open_ledger
@@ -395,3 +397,29 @@ async def test_a_clock_set_back_does_not_make_proofs_young_again(tmp_path):
         assert started(it) == once_each(60)
         by_name_and_pass = 4 + 1
         assert listings(it) > by_name_and_pass
+
+
+async def test_a_clock_that_is_slow_in_a_later_process_makes_no_proof_young_again(tmp_path):
+    async with bench(tmp_path, forgetful(), rate=5) as it:
+        await it.launch(rows(30), mode=Mode.DETACH, deadline=1)
+        place = await copy(it, tmp_path / "copy.db")
+        async with reconnected(it):
+            await it.launch(rows(30), mode=Mode.DETACH)
+        await anyio.sleep(2 * HOUR)
+        slow = it.clock.utcnow() - timedelta(seconds=2 * HOUR - 60)
+        it.clock = VirtualClock(slow)
+        async with another(it, place):
+            await it.launch(rows(30))
+            assert started(it) == once_each(30)
+            await it.assert_agreement()
+
+
+async def test_a_later_pass_of_the_same_machine_looks_no_more(tmp_path):
+    async with bench(tmp_path, forgetful(), rate=0.1) as it:
+        await it.launch(rows(30), mode=Mode.DETACH, deadline=20)
+        looked = listings(it)
+        it.clock = VirtualClock(it.clock.utcnow())
+        async with reconnected(it, rate=0.1):
+            await it.launch(rows(30), mode=Mode.DETACH, deadline=100)
+        assert len(started(it)) > 5
+        assert listings(it) == looked

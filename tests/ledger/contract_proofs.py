@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from batchrun.clock import Origin
 from batchrun.errors import LeaseLostError
 from batchrun.model.events import Failed, Retried
 from batchrun.model.limits import Changed
@@ -37,6 +39,25 @@ class Proofs:
         again = await ledger.begin_survey(lease, since=_SECOND, at=later(minutes=2))
         assert list(again.names.values()) == [("a",)]
         assert (await entry_of(ledger, "a")).proven_at == _SECOND
+
+    @pytest.mark.parametrize(
+        ("boot", "moved", "is_kept"),
+        [("m", 0.5, True), ("m", 2.0, False), ("m", -2.0, False), ("n", 0.0, False)],
+    )
+    async def test_proofs_of_another_clock_are_forgotten(self, ledger, boot, moved, is_kept):
+        lease = await filled(ledger, "a")
+        await ledger.bind_proofs(lease, Origin(boot="m", at=AT))
+        await ledger.begin_survey(lease, since=AT, at=_SECOND)
+        await ledger.end_survey(lease, at=_SECOND, calls=1)
+        await ledger.bind_proofs(lease, Origin(boot=boot, at=AT + timedelta(seconds=moved)))
+        assert (await entry_of(ledger, "a")).proven_at == (_SECOND if is_kept else None)
+
+    async def test_proofs_that_no_clock_is_known_of_are_forgotten(self, ledger):
+        lease = await filled(ledger, "a")
+        await ledger.begin_survey(lease, since=AT, at=_SECOND)
+        await ledger.end_survey(lease, at=_SECOND, calls=1)
+        await ledger.bind_proofs(lease, Origin(boot="m", at=AT))
+        assert (await entry_of(ledger, "a")).proven_at is None
 
     async def test_what_comes_or_asks_for_another_name_meanwhile_is_not_proven(self, ledger):
         lease = await filled(ledger, "a", "b")

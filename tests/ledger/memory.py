@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import anyio.lowlevel
 
+from batchrun.clock import Origin
 from batchrun.errors import ChangedRowsError, InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.rows import detail
 from batchrun.model.absence import after_reappearing
@@ -73,6 +74,7 @@ class _Held:
     otherwise: dict[str, int] = field(default_factory=dict)
     looked_for: dict[str, str | None] = field(default_factory=dict)  #: the name, by the entry's id
     survey_calls: int | None = None
+    proof_clock: Origin | None = None
 
     def copied(self) -> _Held:
         earlier = {id_: list(attempts) for id_, attempts in self.earlier.items()}
@@ -310,6 +312,14 @@ class MemoryLedger(Ledger):
 
     async def unproven(self, batch: str, *, since: datetime, at: datetime) -> int:
         return len(self._unproven(batch, since, at))
+
+    async def bind_proofs(self, lease: Lease, origin: Origin) -> None:
+        held = self._fenced(lease)
+        if held.proof_clock is None or not origin.is_same(held.proof_clock):
+            held.proof_clock = origin
+            held.looked_for.clear()
+            held.entries = {id: replace(entry, proven_at=None) for id, entry in held.entries.items()}
+        await _done()
 
     async def begin_survey(self, lease: Lease, *, since: datetime, at: datetime) -> Unproven:
         held = self._fenced(lease)

@@ -187,6 +187,16 @@ WHERE is_sought AND entry IN (SELECT key FROM entries WHERE batch = ?1);
 INSERT INTO surveys (batch, at, calls) VALUES (?1, ?2, ?3)
 ON CONFLICT (batch) DO UPDATE SET at = ?2, calls = ?3;
 
+-- name: proof_clock
+SELECT boot, origin FROM proof_clocks WHERE batch = ?;
+
+-- name: keep_proof_clock
+INSERT INTO proof_clocks (batch, boot, origin) VALUES (?1, ?2, ?3)
+ON CONFLICT (batch) DO UPDATE SET boot = ?2, origin = ?3;
+
+-- name: forget_proofs
+DELETE FROM proofs WHERE entry IN (SELECT key FROM entries WHERE batch = ?);
+
 -- name: survey_calls
 SELECT calls FROM surveys WHERE batch = ?;
 

@@ -153,6 +153,11 @@ class Launch:
         """Calls of this launch so far, by operation."""
         return self._launcher.calls if self._launcher is not None else {}
 
+    @property
+    def taken_over(self) -> TakenOver:
+        """Runs that another ledger had started, and that this launch took over so far."""
+        return self._launcher.taken_over if self._launcher is not None else TakenOver()
+
     async def quotas(self) -> Quotas:
         """Ask for the account's quotas: a few calls to Service Quotas, each None where it may not be read."""
         return Quotas() if self._launcher is None else await self._launcher.quotas()
@@ -201,7 +206,7 @@ class Launch:
             stop=self._stop,
             counts=Counts(by_state=by_state, by_status=by_status, changed=self._changed),
             troubles=self.troubles,
-            taken_over=self._launcher.taken_over if self._launcher is not None else TakenOver(),
+            taken_over=self.taken_over,
         )
 
     def stop(self) -> None:

@@ -45,24 +45,25 @@ def not_provable(error: CallError) -> ServiceUnusableError:
 def other_content(batch: str, rows: Sequence[tuple[str, Judgement]], *, is_other_batch: bool) -> UsageError:
     """Make the error that ends a launch whose rows have runs that are not what they ask for, or maybe not."""
     entry_id, judgement = rows[0]
+    count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
     if is_other_batch:
         run = judgement.attempts[-1].run if judgement.attempts else None
         since = f", created {run.creation_time:%Y-%m-%d %H:%M} UTC" if run and run.creation_time else ""
         return UsageError(
             f"the service has another batch named '{batch}': most of the runs with its name and ids were "
-            f"started with other content ({len(rows)} rows, '{entry_id}' first{since}); give --batch NAME "
+            f"started with other content ({count}, '{entry_id}' first{since}); give --batch NAME "
             "for a batch of its own, or, if these runs are this batch's, take them in with "
             "'batchrun ledger rebuild MANIFEST --changed keep|resubmit'"
         )
     if judgement.match is Match.CHANGED:
         run = judgement.attempts[-1].run
         return UsageError(
-            f"the service has runs of {len(rows)} rows that were started with other content, "
+            f"the service has runs of {count} that were started with other content, "
             f"'{entry_id}' first (run {run.id}); give --changed resubmit to start new runs with the new "
             "content, or another --batch"
         )
     runs = ", ".join(judgement.rivals[:5])
     return UsageError(
-        f"the service has runs that may be those of {len(rows)} rows, '{entry_id}' first (runs {runs}): "
+        f"the service has runs that may be those of {count}, '{entry_id}' first (runs {runs}): "
         f"{judgement.why}"
     )

@@ -26,7 +26,7 @@ from batchrun.model.listing import Listed, is_same_run
 from batchrun.model.proofs import TakenOver
 from batchrun.model.recovery import Evidence, Judgement, Match, story
 from batchrun.model.request import run_name
-from batchrun.model.states import State
+from batchrun.model.states import HAS_RUN, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Sequence
@@ -225,8 +225,7 @@ class Prover:
             UsageError: Runs of the batch's rows were started with other content, or cannot be told apart.
         """
         judgements = [(entry, one) async for entry, one in self._judgements(survey, ids)]
-        matches = Counter(judgement.match for _, judgement in judgements)
-        is_other_batch = matches[Match.CHANGED] > matches[Match.FOUND] + self.taken_over.rows
+        is_other_batch = await self._is_other_batch(judgements)
         resubmits = self._limits.changed is Changed.RESUBMIT and not is_other_batch
         adopted: list[Entry] = []
 
@@ -250,15 +249,21 @@ class Prover:
             scope.cancel()  # what is looked for by name is proven by now
         return adopted
 
+    async def _is_other_batch(self, judgements: Sequence[tuple[Entry, Judgement]]) -> bool:
+        """Tell whether most runs of the rows' names have other content, those of earlier launches counted."""
+        matches = Counter(judgement.match for _, judgement in judgements)
+        by_state = (await self._recorder.counts(self._keeper.current.batch)).by_state
+        known = sum(by_state.get(state, 0) for state in HAS_RUN)
+        again = sum(entry.attempt > 1 for entry, _ in judgements)
+        return matches[Match.CHANGED] > matches[Match.FOUND] + known + again
+
     async def _judgements(
         self, survey: Survey, ids: Collection[str]
     ) -> AsyncIterator[tuple[Entry, Judgement]]:
         for entry_id in survey.entries:
             entry = await self._ledger.entry(self._keeper.current.batch, entry_id)
             if entry_id in ids and entry is not None and entry.state in UNSENT:
-                judgement = survey.evidence.judge(entry, tagged=self._limits.tag)
-                if judgement.match is not Match.MISSING:
-                    yield entry, judgement
+                yield entry, survey.evidence.judge(entry, tagged=self._limits.tag)
 
     async def _look_at_all(self, wanted: Unproven, survey: Survey) -> None:
         send, receive = anyio.create_memory_object_stream[Listed](_LOOKS)

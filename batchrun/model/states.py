@@ -30,6 +30,8 @@ ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.DELETED
 OPEN = frozenset(State) - ENDED
 #: States that hold a slot: the service has, or may have, a run that has not ended.
 HOLDS_SLOT = frozenset({State.SUBMITTING, State.ACTIVE})
+#: States of an attempt whose run is known.
+HAS_RUN = frozenset({State.ACTIVE, State.SUCCEEDED, State.FAILED, State.CANCELLED, State.DELETED})
 
 
 class Outlook(enum.Enum):

@@ -118,6 +118,7 @@ class AwsHealthOmics(HealthOmics):
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._account: str | None = None  #: whose the runs are that are asked for
+        self._strays: set[str] = set()  #: runs of ours in another account, each warned of once
 
     def apart(self, *, waits: bool = True) -> AwsHealthOmics:
         """
@@ -297,7 +298,9 @@ class AwsHealthOmics(HealthOmics):
         try:
             self._calls.met(run.arn, "StartRun")
         except CredentialsError:
-            log.warning("run_in_another_account", arn=run.arn, cure="cancel it there")
+            if run.arn not in self._strays:
+                self._strays.add(run.arn)
+                log.warning("run_in_another_account", arn=run.arn, cure="cancel it there")
             raise
         self._account = self._account or account_of(run.arn)
 

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import apsw
 import pytest
+from structlog.testing import capture_logs
 
 from batchrun import (
     UNLIMITED,
@@ -195,9 +196,12 @@ async def test_a_run_in_another_account_is_not_taken_for_the_rows(lab):
         assert await lab.states() == {State.SUCCEEDED: 1}
         assert len(simulator.state().runs) == 1
         simulator.script(*parse_faults("StartRun:other_account_after"))
-        with pytest.raises(ServiceUnusableError, match=OURS[::-1]):
+        with capture_logs() as said, pytest.raises(ServiceUnusableError, match=OURS[::-1]):
             await lab.run(simulator, rows=2)
         assert await lab.states() == {State.SUCCEEDED: 1, State.SUBMITTING: 1}
+        assert calls(simulator)["StartRun"] > 3
+        warned = [one["arn"] for one in said if one["event"] == "run_in_another_account"]
+        assert len(warned) == 1  # of each run once, however often the call is repeated
 
 
 async def test_new_keys_are_asked_about_before_they_are_used(lab, monkeypatch):

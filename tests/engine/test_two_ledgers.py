@@ -17,6 +17,7 @@ from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
 from batchrun.model.limits import Changed, Mode
+from batchrun.model.retrying import RetryPolicy
 from batchrun.model.spec import Spec
 from batchrun.model.states import State
 from batchrun.simulator import FailFirst, parse_faults
@@ -164,6 +165,47 @@ async def test_a_few_changed_rows_are_refused_or_run_again_with_the_new_content(
             await it.launch(mended, changed=Changed.RESUBMIT)
             assert started(it) == once_each(10) | {"row-0009": 2}
             assert (await it.entries())["row-0009"].attempt == 2
+
+
+def mended_last(count: int) -> list[Spec]:
+    return [*rows(count - 1), spec(f"row-{count - 1:04}", count - 1, priority=7)]
+
+
+@pytest.mark.parametrize("is_failed", [False, True])
+async def test_a_row_that_was_refused_is_run_again_once_that_is_asked_for(tmp_path, is_failed):
+    """The refused launch has taken the others over, and has those planned again whose runs failed."""
+    settings = forgetful(fail_first=(FailFirst(reason="SERVICE_ERROR", times=1),) if is_failed else ())
+    async with bench(tmp_path, settings) as it:
+        await it.launch(rows(10), retry=RetryPolicy(rules=()))
+        await anyio.sleep(2 * HOUR)
+        place = tmp_path / "colleague.db"
+        for _ in range(2):
+            async with another(it, place):
+                with pytest.raises(UsageError, match=r"runs of 1 row that.*--changed resubmit"):
+                    await it.launch(mended_last(10))
+        assert started(it) == once_each(10)
+        async with another(it, place):
+            await it.launch(mended_last(10), changed=Changed.RESUBMIT)
+            expected = dict.fromkeys(once_each(10), 2) if is_failed else once_each(10) | {"row-0009": 2}
+            assert started(it) == expected
+            assert (await it.entries())["row-0009"].attempt == 2
+        async with another(it, place):
+            await it.launch(mended_last(10), changed=Changed.RESUBMIT)
+            assert started(it) == expected
+
+
+async def test_a_copy_of_the_ledger_weighs_what_it_has_against_the_one_row_that_differs(tmp_path):
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch(rows(8))
+        place = await copy(it, tmp_path / "copy.db")
+        await it.launch(rows(9))
+        await anyio.sleep(2 * HOUR)
+        async with another(it, place):
+            with pytest.raises(UsageError, match="--changed resubmit"):
+                await it.launch(mended_last(9))
+        async with another(it, place):
+            await it.launch(mended_last(9), changed=Changed.RESUBMIT)
+            assert started(it) == once_each(9) | {"row-0008": 2}
 
 
 async def test_runs_in_the_way_that_are_met_after_others_were_started_are_no_wrong_input(tmp_path):

@@ -31,7 +31,7 @@ from batchrun.cli.launching.telling import Telling
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter
-from batchrun.cli.showing.summary import tell_end
+from batchrun.cli.showing.summary import tell_end, tell_taken_over
 from batchrun.cli.signals import hear
 from batchrun.cli.speak import complain, emit
 from batchrun.clock import SystemClock
@@ -223,6 +223,7 @@ async def _finished(job: Job, held: Launch, around: Around, progress: Progress, 
         raise  # its results are another launcher's too
     except BaseException:
         held.abandon()
+        tell_taken_over(held.batch, held.taken_over)
         try:
             await write_results(held, around.results, around.store, is_safe=job.safe_csv)
         except (StorageError, ServiceError) as error:

@@ -35,8 +35,22 @@ def tell_end(ended: Ended, progress: Progress, tally: Tally, results: str | None
         _tell(ended, now, list(progress.failures), tally)
         if results is not None:
             say(f"results: {results}")
-    if ended.taken_over.rows and not output.as_json:
-        complain(_told_taken_over(ended), hang=2)
+    if not output.as_json:
+        tell_taken_over(ended.batch, ended.taken_over)
+
+
+def tell_taken_over(batch: str, found: TakenOver) -> None:
+    """Say, even under -q, that runs of another ledger were met: the user may have wanted new ones."""
+    if not found.rows:
+        return
+    times = sorted({f"{time:%Y-%m-%d %H:%M}" for time in (found.first, found.last) if time is not None})
+    created = f", created {' to '.join(times)} UTC" if times else ""
+    rows = "1 row had its run" if found.rows == 1 else f"{found.rows} rows had their runs"
+    complain(
+        f"{printable(batch)}: {rows} at the service already{created}: started from another ledger, "
+        "so taken over and not started again; for new runs give another --batch",
+        hang=2,
+    )
 
 
 def _taken_over(found: TakenOver) -> dict[str, object]:
@@ -44,18 +58,6 @@ def _taken_over(found: TakenOver) -> dict[str, object]:
         return {}
     first, last = (time.isoformat() if time else None for time in (found.first, found.last))
     return {"taken_over": {"rows": found.rows, "first_created": first, "last_created": last}}
-
-
-def _told_taken_over(ended: Ended) -> str:
-    """Say, even under -q, that runs of another ledger were met: the user may have wanted new ones."""
-    found = ended.taken_over
-    times = sorted({f"{time:%Y-%m-%d %H:%M}" for time in (found.first, found.last) if time is not None})
-    created = f", created {' to '.join(times)} UTC" if times else ""
-    rows = "1 row had its run" if found.rows == 1 else f"{found.rows} rows had their runs"
-    return (
-        f"{printable(ended.batch)}: {rows} at the service already{created}: started from another ledger, "
-        "so taken over and not started again; for new runs give another --batch"
-    )
 
 
 def _tell(ended: Ended, now: Snapshot, failures: Sequence[FailedRow], tally: Tally) -> None:

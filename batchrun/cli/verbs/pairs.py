@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from batchrun.cli.choice import counted
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import manifest_kind
 from batchrun.cli.showing.output_file import STDOUT, drafted, named
@@ -238,9 +239,9 @@ def _tell(wish: Wish, pairs: Pairs, rows: int) -> None:
         complain(
             printable(f"{pairs.unmatched} files do not match the pattern, and were passed over: {names}")
         )
-    summary = f"{pairs.files} files, {rows} rows"
+    summary = f"{counted(pairs.files, 'file', 'files')}, {counted(rows, 'row', 'rows')}"
     if wish.is_sheet:
-        summary = f"{'1 run' if rows == 1 else f'{rows} runs'} of the files in {_sheet_of(wish)}"
+        summary = f"{counted(rows, 'run', 'runs')} of the files in {_sheet_of(wish)}"
     if wish.output == STDOUT:
         complain(summary)
     else:

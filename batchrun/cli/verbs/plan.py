@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from batchrun.cli.choice import counted
 from batchrun.cli.launching.policy import retry_facts, tell_retries
 from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SERVICE, STRICT, option
 from batchrun.cli.printable import printable
@@ -184,8 +185,8 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
         emit("plan", batch=manifest.batch, **retry_facts(manifest.retry), **samples, **facts, **costs)
         return
     say(
-        f"{printable(manifest.batch)}: {sync.rows} rows: {sync.new} new, {sync.unchanged} unchanged, "
-        f"{sync.changed} changed, {sync.gone} gone from the manifest"
+        f"{printable(manifest.batch)}: {counted(sync.rows, 'row', 'rows')}: {sync.new} new, "
+        f"{sync.unchanged} unchanged, {sync.changed} changed, {sync.gone} gone from the manifest"
     )
     for word, ids, count in (("changed", sync.changed_ids, sync.changed), ("gone", sync.gone_ids, sync.gone)):
         if ids:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.one_login import OneLogin
 from batchrun.api.session import Session
+from batchrun.cli.choice import counted
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.launching.manifests import loaded, source
 from batchrun.cli.printable import printable
@@ -153,7 +154,7 @@ def _emit(batch: str, rebuilt: Rebuilt) -> None:
 
 def _tell(batch: str, rebuilt: Rebuilt) -> None:
     counts = ", ".join(f"{rebuilt.matches[match]} {match.value}" for match in Match if rebuilt.matches[match])
-    say(f"{printable(batch)}: {rebuilt.rows} rows: {counts}")
+    say(f"{printable(batch)}: {counted(rebuilt.rows, 'row', 'rows')}: {counts}")
     for status, count in rebuilt.by_status.most_common():
         say(f"  {printable(status):<10} {count:>7}")
     if rebuilt.earlier:
@@ -192,10 +193,12 @@ def _refusal(rebuilt: Rebuilt) -> str:
     changed, ambiguous = rebuilt.matches[Match.CHANGED], rebuilt.matches[Match.AMBIGUOUS]
     cures = []
     if changed:
+        rows = counted(changed, "row", "rows")
         cures.append(
-            f"runs of {changed} rows were started with other content: give --changed keep to take "
+            f"runs of {rows} were started with other content: give --changed keep to take "
             "these runs for the rows', --changed resubmit to plan new ones, or the manifest that was run"
         )
     if ambiguous:
-        cures.append(f"runs of {ambiguous} rows cannot be told apart: do for each what is said above")
+        rows = counted(ambiguous, "row", "rows")
+        cures.append(f"runs of {rows} cannot be told apart: do for each what is said above")
     return f"nothing was written, and nothing is guessed; {'; '.join(cures)}"

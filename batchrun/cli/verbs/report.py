@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from batchrun.api.reading import find_batch, inputs_of, open_ledger
+from batchrun.cli.choice import counted
 from batchrun.cli.options import ACCOUNT, BATCH, LEDGER, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import STDOUT
@@ -71,7 +72,7 @@ async def _report(options: dict[str, Any]) -> None:
     else:
         async with delivered(output, store(options)) as file:
             html.write(file, made)
-        say(f"{printable(place)}: {len(made.rows)} rows")
+        say(f"{printable(place)}: {counted(len(made.rows), 'row', 'rows')}")
 
 
 def _pour(text: str) -> None:

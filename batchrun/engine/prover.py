@@ -184,7 +184,8 @@ class Prover:
         at = self._clock.utcnow()
         events = list(story(entry, judgement.attempts, at, again=again))
         after = await self._recorder.record(entry, *events)
-        self.taken_over.add(judgement.attempts[-1].run.creation_time)
+        if not again:
+            self.taken_over.add(judgement.attempts[-1].run.creation_time)
         if isinstance(events[-1], Failed):
             retried = await self._retries.after(after, events[-1].at)
             after = await self._recorder.record(after, *retried)

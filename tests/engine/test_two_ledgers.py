@@ -162,9 +162,10 @@ async def test_a_few_changed_rows_are_refused_or_run_again_with_the_new_content(
                 await it.launch(mended, changed=Changed.KEEP)
             assert started(it) == once_each(10)
         async with another(it, tmp_path / "resubmit.db"):
-            await it.launch(mended, changed=Changed.RESUBMIT)
+            _, launcher = await it.launch(mended, changed=Changed.RESUBMIT)
             assert started(it) == once_each(10) | {"row-0009": 2}
             assert (await it.entries())["row-0009"].attempt == 2
+            assert launcher.taken_over.rows == 9
 
 
 def mended_last(count: int) -> list[Spec]:

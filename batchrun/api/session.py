@@ -24,7 +24,7 @@ from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
 from batchrun.clock import Clock, SystemClock
 from batchrun.engine.launcher import Launcher, Timing
-from batchrun.engine.recognition import recognise
+from batchrun.engine.recognition import Recognition
 from batchrun.errors import ChangedRowsError, CredentialsError, ServiceUnusableError, UsageError
 from batchrun.ledger import is_there, open_ledger
 from batchrun.model.limits import Changed, Limits, Mode
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 _LAST_THINGS: Final = 60.0
 #: Changed rows of which it is told what changed.
 _EXPLAINED: Final = 5
-#: Runs, the latest, of which the service should know one where nobody knows its account.
-_RECOGNISED: Final = 100
 _ANY_LIMITS: Final = Limits()
 _CONFIGURED: Final = Target()
 
@@ -151,7 +149,7 @@ class Session:
         service = await self.service()
         await _ask_account(service)
         check_ours(batch, service)
-        await self._recognise(batch.name, service, is_active=False)
+        await Recognition(batch.name, await self.ledger(), service).begin(is_active=False)
         return service
 
     async def check_account(self, batch: Batch) -> None:
@@ -204,8 +202,7 @@ class Session:
             await self.open_batch(manifest.batch, service)
         async with self.holding(ledger, manifest.batch, ttl) as held:
             points.reached(Point.CLAIMED)
-            if service is not None:
-                await self._recognise(held.batch, service, is_active=True)
+            recognition = None if service is None else await self._recognised(held.batch, service)
             sync = await self._taken_in(ledger, held, manifest, changed)
             points.reached(Point.SYNCED)
             if service is None and (await ledger.counts(held.batch)).open:
@@ -215,7 +212,7 @@ class Session:
             own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
             async with self._preparing(manifest) as prepare:
-                launch = await self._launch(service, held, sync, own, timing, prepare)
+                launch = await self._launch(service, held, sync, own, timing, prepare, recognition)
                 async with under_way(launch):
                     yield launch
 
@@ -263,9 +260,10 @@ class Session:
         service, ledger = await self.service(), await self.ledger()
         await self.open_batch(batch, service)
         async with self.holding(ledger, batch, ttl) as held:
-            await self._recognise(batch, service, is_active=True)
+            recognition = await self._recognised(batch, service)
             only = replace(limits, mode=Mode.CANCEL)
-            launch = await self._launch(service, held, Sync(), only, Timing(lease=ttl))
+            timing = Timing(lease=ttl)
+            launch = await self._launch(service, held, Sync(), only, timing, recognition=recognition)
             async with under_way(launch):
                 yield launch
 
@@ -277,6 +275,7 @@ class Session:
         limits: Limits,
         timing: Timing,
         prepare: Prepare | None = None,
+        recognition: Recognition | None = None,
     ) -> Launch:
         """Make the launch of a batch that is held; without a *service* there is nothing to launch."""
         ledger, audience, launcher = await self.ledger(), Audience(), None
@@ -290,6 +289,7 @@ class Session:
                 clock=self._clock,
                 observer=audience,
                 prepare=prepare,
+                recognition=recognition,
             )
         counts = await ledger.counts(lease.batch)
         return Launch(
@@ -340,12 +340,11 @@ class Session:
         check_ours(batch, service)
         return batch
 
-    async def _recognise(self, batch: str, service: AwsHealthOmics, *, is_active: bool) -> None:
-        """Where nobody knows the account, see that the service knows some run of the batch, of several."""
-        if not service.is_account_known:
-            ledger = await self.ledger()
-            runs = await ledger.latest_runs(batch, is_active=is_active, limit=_RECOGNISED)
-            await recognise(runs, service, batch)
+    async def _recognised(self, batch: str, service: AwsHealthOmics) -> Recognition:
+        """Where nobody knows the account, see that the service knows some ACTIVE run, of several."""
+        recognition = Recognition(batch, await self.ledger(), service)
+        await recognition.begin(is_active=True)
+        return recognition
 
     async def __aenter__(self) -> Self:
         return self

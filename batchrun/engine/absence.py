@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from batchrun.clock import Clock
+    from batchrun.engine.recognition import Recognition
     from batchrun.model.entry import Entry, Run, Sighting
     from batchrun.model.events import Removed
     from batchrun.model.listing import Listed, Sought
@@ -34,8 +35,9 @@ log = structlog.get_logger(__name__)
 class Absences:
     """Answers, of one launch, by which runs are gone."""
 
-    def __init__(self, service: HealthOmics, clock: Clock, *, lag: float) -> None:
+    def __init__(self, service: HealthOmics, recognition: Recognition, clock: Clock, *, lag: float) -> None:
         self._service = service
+        self._recognition = recognition
         self._clock = clock
         self._lag = lag  #: seconds
         self._kept_at: dict[str, float] = {}  #: monotonic time of the last answer that was kept, by entry
@@ -53,7 +55,8 @@ class Absences:
             found: The run that it shows, if any.
 
         Raises:
-            CallError: The listing that decides could not be had.
+            CallError: The listing that decides could not be had, or whether the service knows the batch.
+            ServiceUnusableError: It does not, and nobody can tell its account.
         """
         now = self._clock.monotonic()
         kept_at = self._kept_at.get(entry.id)
@@ -66,10 +69,14 @@ class Absences:
                 one = sought(entry, run, run_name(entry))
                 listed = await is_listed(self._service, one, found)
                 event = decided(missed, kept=entry.misses, is_listed=listed)
+                if listed:
+                    self._recognition.shown()
             case Weight.EARLY:
                 pass
         if isinstance(event, Missed):
             self._kept_at[entry.id] = now
+        elif event is not None:
+            await self._recognition.confirm()
         return event
 
 

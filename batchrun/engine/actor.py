@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.observer import Observer
     from batchrun.engine.prover import Prover
+    from batchrun.engine.recognition import Recognition
     from batchrun.engine.recorder import Recorder
     from batchrun.engine.retries import Retries
     from batchrun.model.entry import Entry, Run
@@ -78,8 +79,9 @@ _NO_UUID: Final = OutcomeUnknownError(
 class Actor:
     """Acts on entries, one action at a time for each, many at once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what it acts with, each by its name)
         self,
+        *,
         service: HealthOmics,
         recorder: Recorder,
         limits: Limits,
@@ -87,6 +89,7 @@ class Actor:
         clock: Clock,
         prover: Prover,
         retries: Retries,
+        recognition: Recognition,
         prepare: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """Take what it acts with; *prepare*, if any, is awaited with a row's id before its intent."""
@@ -96,6 +99,7 @@ class Actor:
         self._limits = limits
         self._prover = prover
         self._retries = retries
+        self._recognition = recognition
         self._observer = observer
         self._clock = clock
         self._denials = {"StartRun": Denials(), "GetRun": Denials()}
@@ -104,7 +108,7 @@ class Actor:
         self._looks: set[anyio.CancelScope] = set()
         #: Two untagged rows that ask for the same must not both adopt one run.
         self._one_untagged_search = anyio.Lock()
-        self._absences = Absences(service, clock, lag=limits.listing_lag)
+        self._absences = Absences(service, recognition, clock, lag=limits.listing_lag)
         self._may_list = True  #: False once ListRuns was denied: not found is then no proof
 
     def hold_back(self) -> None:
@@ -347,6 +351,7 @@ class Actor:
         else:
             self._denials["GetRun"].passed()
             points.reached(Point.SEEN)
+            self._recognition.met(run, found)
             event = after_look(entry, found, self._clock.utcnow())
         return await self._absences.outcome(entry, run, event, found) if isinstance(event, Missed) else event
 

@@ -19,6 +19,7 @@ from batchrun.engine.due import DueEntries
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.paces import PaceKeeper
 from batchrun.engine.prover import Prover
+from batchrun.engine.recognition import Recognition
 from batchrun.engine.recorder import Recorder
 from batchrun.engine.retries import Retries
 from batchrun.engine.surveyor import Surveyor
@@ -81,7 +82,7 @@ class Timing:
 class Launcher:
     """One launch: call :meth:`run` once; :meth:`drain` and :meth:`abandon` may be called meanwhile."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a launch is made of, each by its name)
         self,
         *,
         ledger: Ledger,
@@ -92,6 +93,7 @@ class Launcher:
         clock: Clock,
         observer: Observer,
         prepare: Callable[[str], Awaitable[None]] | None = None,
+        recognition: Recognition | None = None,
     ) -> None:
         self._ledger = ledger
         self._batch = lease.batch
@@ -104,12 +106,23 @@ class Launcher:
         self._service = service
         retries = Retries(limits.retry, self._recorder)
         self._prover = Prover(ledger, service, self._recorder, self._keeper, retries, limits, clock)
-        self._actor = Actor(service, self._recorder, limits, self, clock, self._prover, retries, prepare)
+        self._recognition = recognition or Recognition(lease.batch, ledger, service)
+        self._actor = Actor(
+            service=service,
+            recorder=self._recorder,
+            limits=limits,
+            observer=self,
+            clock=clock,
+            prover=self._prover,
+            retries=retries,
+            recognition=self._recognition,
+            prepare=prepare,
+        )
         self._planner = Planner(limits)
         self._canceller = Canceller(ledger, lease.batch, self._recorder, self._planner, self._actor, clock)
         self._due = DueEntries(ledger, lease.batch, self._planner, limits, clock)
         self._surveyor = Surveyor(self._prover, self._planner, self._due, limits, clock)
-        self._sweeper = Sweeper(service, self._recorder, self._planner.watch, clock)
+        self._sweeper = Sweeper(service, self._recorder, self._planner.watch, self._recognition, clock)
         self._paces = PaceKeeper(ledger, service, clock)
         self._tasks = TaskFinder(ledger, service, self._keeper, self, clock)
         self._tally = Tally({}, {})
@@ -225,6 +238,7 @@ class Launcher:
                     self._pause(event)
             case Accepted(was_found=was_found):
                 self._has_started = self._has_started or not was_found
+                self._recognition.shown()
                 self._pauses = 0
                 self._planner.resume()
             case Revised():

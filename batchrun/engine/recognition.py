@@ -1,67 +1,124 @@
 """
-Whether a service knows the runs that it is to be asked about, where nobody can say whose account it is.
+Whether a service knows a batch, where nobody can say whose account it is.
 
-Belongs here: the calls. Does not: which runs (``api.session``), and when an account is known (``service``).
+Belongs here: what it has shown in one launch, and asking it. Does not: when an account is known
+(``service``), how much an answer weighs (``model.absence``).
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError
-from batchrun.model.absence import is_there
+from batchrun.model.absence import is_same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.model.entry import Run
+    from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
 
+#: Runs, the latest, of which the service should know one.
+_LATEST: Final = 100
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 8
 #: From so many on it says something that none is known.
 _SEVERAL: Final = 2
+#: Ended runs that are asked for before another run is believed to be gone.
+_ENDED: Final = 3
 
 
-async def recognise(runs: Sequence[Run], service: HealthOmics, batch: str) -> None:
-    """
-    See that *service* knows one of *runs*, which all should be there; fewer than two say nothing.
+class Recognition:
+    """What a service has shown of one batch; it decides nothing where its account is known."""
 
-    Raises:
-        ServiceUnusableError: It knows none.
-    """
-    if len(runs) < _SEVERAL or not await _all_missing(runs, service):
-        return
-    raise ServiceUnusableError(
-        f"the service knows none of {len(runs)} runs of batch '{batch}', and nobody can tell its account: "
-        "other account or endpoint? nothing is decided and nothing is lost; give the --profile, --region and "
-        "--endpoint-url that the batch was started with"
-    )
+    def __init__(self, batch: str, ledger: Ledger, service: HealthOmics) -> None:
+        self._batch = batch
+        self._ledger = ledger
+        self._service = service
+        self._is_settled = False  #: a run of the batch was shown, or there is none to ask for
+        self._one_at_a_time = anyio.Lock()
 
+    def shown(self) -> None:
+        """Learn that an answer showed a run of the batch."""
+        self._is_settled = True
 
-async def _all_missing(runs: Sequence[Run], service: HealthOmics) -> bool:
-    waiting, is_missing = iter(runs), True
+    def met(self, run: Run, found: Run) -> None:
+        """Learn that GetRun shows *found* under the id of *run*, which is the batch's."""
+        if is_same(run, found):
+            self.shown()
 
-    async def look() -> None:
-        nonlocal is_missing
-        for run in waiting:
-            if not await _is_missing(run, service):
+    async def begin(self, *, is_active: bool) -> None:
+        """
+        See that the service knows one of the batch's latest runs; fewer than two say nothing.
+
+        Args:
+            is_active: Whether ACTIVE ones alone are asked for.
+
+        Raises:
+            ServiceUnusableError: It knows none.
+        """
+        if self._service.is_account_known:
+            return
+        runs = await self._ledger.latest_runs(self._batch, is_active=is_active, limit=_LATEST)
+        if len(runs) >= _SEVERAL and await self._all_missing(runs):
+            raise self._unrecognised(len(runs))
+
+    async def confirm(self) -> None:
+        """
+        See that the service knows the batch at all, before its answer that a run is gone is believed.
+
+        Where it has shown none of the batch's runs yet, some that ended are asked for; where the ledger has
+        none, the answer stands.
+
+        Raises:
+            ServiceUnusableError: It knows none of them either.
+            CallError: One of them could not be asked for.
+        """
+        async with self._one_at_a_time:
+            if self._is_settled or self._service.is_account_known:
+                return
+            runs = await self._ledger.latest_ends(self._batch, limit=_ENDED)
+            for run in runs:
+                if await self._knows(run):
+                    break
+            else:
+                if runs:
+                    raise self._unrecognised(len(runs) + 1)
+            self._is_settled = True
+
+    async def _all_missing(self, runs: Sequence[Run]) -> bool:
+        """Report whether no run is known; where a call fails, whoever needs it will tell why."""
+        waiting, is_missing = iter(runs), True
+
+        async def look() -> None:
+            nonlocal is_missing
+            for run in waiting:
+                with suppress(CallError):
+                    if not await self._knows(run):
+                        continue
                 is_missing = False
                 group.cancel_scope.cancel()
 
-    async with anyio.create_task_group() as group:
-        for _ in range(_AT_ONCE):
-            group.start_soon(look)
-    return is_missing
+        async with anyio.create_task_group() as group:
+            for _ in range(_AT_ONCE):
+                group.start_soon(look)
+        return is_missing
 
+    async def _knows(self, run: Run) -> bool:
+        try:
+            found = (await self._service.get_run(run.id)).run
+        except NotFoundError:
+            return False
+        self.met(run, found)
+        return is_same(run, found)
 
-async def _is_missing(run: Run, service: HealthOmics) -> bool:
-    """Report whether *run* is certainly not there; where the call fails, whoever needs it will tell why."""
-    try:
-        return not is_there(run, (await service.get_run(run.id)).run)
-    except NotFoundError:
-        return True
-    except CallError:
-        return False
+    def _unrecognised(self, number: int) -> ServiceUnusableError:
+        return ServiceUnusableError(
+            f"the service knows none of {number} runs of batch '{self._batch}', and nobody can tell its "
+            "account: other account or endpoint? nothing is decided and nothing is lost; give the --profile, "
+            "--region and --endpoint-url that the batch was started with"
+        )

@@ -16,6 +16,7 @@ from batchrun.errors import AccessDeniedError, CallError
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
+    from batchrun.engine.recognition import Recognition
     from batchrun.engine.recorder import Recorder
     from batchrun.model.actions import Sweep
     from batchrun.model.listing import Listed
@@ -28,8 +29,16 @@ log = structlog.get_logger(__name__)
 class Sweeper:
     """Sweeps, one at a time."""
 
-    def __init__(self, service: HealthOmics, recorder: Recorder, watch: Watch, clock: Clock) -> None:
+    def __init__(
+        self,
+        service: HealthOmics,
+        recorder: Recorder,
+        watch: Watch,
+        recognition: Recognition,
+        clock: Clock,
+    ) -> None:
         self._service = service
+        self._recognition = recognition
         self._recorder = recorder
         self._watch = watch
         self._clock = clock
@@ -53,6 +62,8 @@ class Sweeper:
                 found, calls = await self._listed(sweep)
                 now, at = self._clock.monotonic(), self._clock.utcnow()
                 news = self._watch.swept(sweep, found, calls, now=now, at=at)
+                if self._watch.was_listed:
+                    self._recognition.shown()
         except CallError as error:
             self._failed(sweep, error)
         if self._scope.cancelled_caught:

@@ -300,6 +300,9 @@ class SqliteLedger(Ledger):
             lambda: standing.latest_runs(self._connection, batch, is_active=is_active, limit=limit)
         )
 
+    async def latest_ends(self, batch: str, *, limit: int) -> Sequence[Run]:
+        return await self._read(lambda: standing.latest_ends(self._connection, batch, limit=limit))
+
     async def latest_failures(self, batch: str, *, limit: int) -> Sequence[Entry]:
         return await self._read(lambda: standing.latest_failures(self._connection, batch, limit=limit))
 

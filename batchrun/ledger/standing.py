@@ -44,6 +44,13 @@ def latest_runs(connection: apsw.Connection, batch: str, *, is_active: bool, lim
     return [run for row in rows if (run := run_of(row)) is not None]
 
 
+def latest_ends(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence[Run]:
+    """Return runs that were seen to end, those that succeeded first, the one sent last before others."""
+    values = (batch_key(connection, batch), limit)
+    rows = connection.execute(queries()["latest_ends"], values)
+    return [run for row in rows if (run := run_of(row)) is not None]
+
+
 def latest_failures(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence[Entry]:
     """Return entries that ended without success, the one that ended last first."""
     values = (batch_key(connection, batch), limit)

@@ -72,9 +72,14 @@ def decided(missed: Missed, *, kept: int, is_listed: bool | None) -> Missed | Re
     return Removed(at=missed.at, message=missed.message)
 
 
-def is_there(run: Run, found: Run) -> bool:
+def is_same(run: Run, found: Run) -> bool:
     """Report whether *found*, under the id of *run*, is that run; without a uuid it contradicts none."""
-    return found.uuid in {run.uuid, ""} and outlook(found.status) is not Outlook.REMOVED
+    return found.uuid in {run.uuid, ""}
+
+
+def is_there(run: Run, found: Run) -> bool:
+    """Report whether *found*, under the id of *run*, is that run, and was not removed."""
+    return is_same(run, found) and outlook(found.status) is not Outlook.REMOVED
 
 
 def after_reappearing(run: Run, at: datetime) -> tuple[Event, ...]:

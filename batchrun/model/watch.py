@@ -128,6 +128,7 @@ class Watch:
         self._calls = 0  #: that the last sweep took
         self._seconds = 0.0  #: likewise
         self._believed_until = float("-inf")  #: what the last sweep showed
+        self.was_listed = False  #: whether a sweep ever showed one of the runs
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -234,6 +235,7 @@ class Watch:
                 self._miss(one, now, is_stranger=item is not None)
                 continue
             one.listed_at = sweep.begun
+            self.was_listed = True
             event = after_listing(one.entry, item, at)
             if event is not None:
                 news.append((one.entry, event))

@@ -58,6 +58,11 @@ class HealthOmics(ABC):
     def account(self) -> str:
         """What the rate limits belong to: the endpoint, which names the region, and whose account it is."""
 
+    @property
+    @abstractmethod
+    def is_account_known(self) -> bool:
+        """Whether answers are known to come from the account of the batch."""
+
     @abstractmethod
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """

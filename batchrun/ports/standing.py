@@ -70,6 +70,15 @@ class Standing(ABC):
         """
 
     @abstractmethod
+    async def latest_ends(self, batch: str, *, limit: int) -> Sequence[Run]:
+        """
+        Return up to *limit* runs that were seen to end, of earlier attempts too.
+
+        Those that are COMPLETED come first, and of these the one sent last; those that were deleted on
+        request not at all.
+        """
+
+    @abstractmethod
     async def latest_failures(self, batch: str, *, limit: int) -> Sequence[Entry]:
         """
         Return up to *limit* entries that ended without success, the one that ended last first.

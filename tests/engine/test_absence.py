@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.cancelling import Scope
 from batchrun.model.entry import Entry
@@ -220,6 +221,33 @@ async def test_many_that_are_gone_are_told_apart_from_many_that_are_not(tmp_path
             await it.launch(rows(120))
         states = [entry.state for entry in (await it.entries()).values()]
         assert states == [State.DELETED, State.SUCCEEDED, State.SUCCEEDED] * 40
+
+
+@pytest.mark.parametrize("way", [Way.GET, Way.LIST])
+async def test_what_a_launch_saw_of_the_batch_speaks_for_the_run_that_is_gone(tmp_path, way):
+    """Nobody knows the account; those that ended would be asked for, and none of these is there."""
+    async with bench(tmp_path) as it:
+        await it.launch(rows(5))
+        await it.launch(rows(7), mode=Mode.DETACH)
+        for number in range(6):
+            it.simulator.service._forget(it.simulator.service.shelf.by_id[await run_id(it, number)])
+        async with reconnected(it):
+            assert not it.service.is_account_known
+            await it.launch(rows(7), way=way)
+        states = [entry.state for entry in (await it.entries()).values()]
+        assert states == [State.SUCCEEDED] * 5 + [State.DELETED, State.SUCCEEDED]
+
+
+async def test_where_nothing_was_seen_of_the_batch_its_last_run_is_not_gone(tmp_path):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(3))
+        await it.launch(rows(4), mode=Mode.DETACH)
+        for number in range(4):
+            it.simulator.service._forget(it.simulator.service.shelf.by_id[await run_id(it, number)])
+        async with reconnected(it):
+            with pytest.raises(ServiceUnusableError, match="none of 4 runs"):
+                await it.launch(rows(4))
+        assert (await row(it, 3)).state is State.ACTIVE
 
 
 async def test_a_launch_watches_what_is_given_back_meanwhile(tmp_path):

@@ -15,7 +15,7 @@ from tests.ledger.contract_notices import Notices
 from tests.ledger.contract_proofs import Proofs
 from tests.ledger.contract_reading import Reading
 from tests.ledger.contract_record import Recording
-from tests.ledger.contract_standing import LatestRuns, Standing
+from tests.ledger.contract_standing import LatestEnds, LatestRuns, Standing
 from tests.ledger.contract_sync import Syncing
 from tests.ledger.contract_usages import Usages
 
@@ -34,6 +34,7 @@ class LedgerConformance(
     FailedRuns,
     Usages,
     Namesakes,
+    LatestEnds,
     LatestRuns,
     Proofs,
 ):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.events import Accepted, Cancelled, Failed, Refused, Removed, Retried
+from batchrun.model.events import Accepted, Cancelled, Failed, Intended, Refused, Removed, Retried
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.ports.standing import Failures, KeptPace
@@ -167,6 +167,29 @@ class Standing:
         (outcome,) = [one async for one in ledger.outcomes(BATCH)]
         assert (past.attempt, past.request) == (1, specs("a")[0].request)
         assert outcome.earlier == (past,)
+
+
+class LatestEnds:
+    async def test_what_completed_is_the_first_and_what_was_taken_for_gone_is_none(self, ledger):
+        lease = await filled(ledger, *"abcdef")
+        for number, id_ in enumerate("abcdef", 1):
+            at = later(seconds=number)
+            await move(ledger, lease, id_, Intended(at=at), Accepted(at=at, run=run_of(number)))
+        for number, id_ in [(1, "a"), (2, "b"), (5, "e")]:
+            await move(ledger, lease, id_, completed(number))
+        await move(ledger, lease, "c", failed(3))
+        await move(ledger, lease, "d", Removed(at=AT, message="gone"))
+        ended = await ledger.latest_ends(BATCH, limit=9)
+        assert [run.uuid for run in ended] == ["uuid-5", "uuid-2", "uuid-1", "uuid-3"]
+        await ledger.keep_deleted(["uuid-2"], at=AT)
+        assert await ledger.latest_ends(BATCH, limit=2) == [ended[0], ended[2]]
+        assert await ledger.latest_ends("none", limit=9) == []
+
+    async def test_an_earlier_attempt_is_one(self, ledger):
+        lease = await filled(ledger, "a")
+        await move(ledger, lease, "a", intended(), Accepted(at=AT, run=run_of(1)), failed(1))
+        await ledger.retry(BATCH, ["a"], at=AT, why="asked for")
+        assert [run.uuid for run in await ledger.latest_ends(BATCH, limit=9)] == ["uuid-1"]
 
 
 class LatestRuns:

@@ -481,6 +481,19 @@ class MemoryLedger(Ledger):
         )
         return [entry.run for entry in latest if entry.run][:limit]
 
+    async def latest_ends(self, batch: str, *, limit: int) -> Sequence[Run]:
+        ended = []
+        async for outcome in self.outcomes(batch):
+            attempts: list[Entry | PastAttempt] = [*outcome.earlier]
+            if outcome.entry.state is not State.DELETED:
+                attempts.append(outcome.entry)
+            ended += [
+                (one.run.status != "COMPLETED", -(one.intended_at or _NEVER).timestamp(), one.run)
+                for one in attempts
+                if one.run and one.run.status in _ENDED and one.run.uuid not in self._deleted
+            ]
+        return [run for *_, run in sorted(ended, key=itemgetter(0, 1))][:limit]
+
     async def latest_failures(self, batch: str, *, limit: int) -> Sequence[Entry]:
         return sorted(self._failed(batch), key=lambda e: (_ended(e), e.position), reverse=True)[:limit]
 

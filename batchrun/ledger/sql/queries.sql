@@ -569,6 +569,25 @@ WHERE batch = ?1 AND run_uuid IS NOT NULL AND (state = 'active' OR NOT ?2)
     AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
 ORDER BY state = 'deleted', accepted_at DESC, position LIMIT ?3;
 
+-- name: latest_ends
+SELECT
+    run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
+    run_failure_reason, run_status_message
+FROM (
+    SELECT
+        run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time,
+        run_stop_time, run_failure_reason, run_status_message, intended_at, position
+    FROM entries WHERE batch = ?1 AND state IN ('succeeded', 'failed', 'cancelled')
+    UNION ALL
+    SELECT
+        a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
+        a.run_stop_time, a.run_failure_reason, a.run_status_message, a.intended_at, e.position
+    FROM entries AS e JOIN attempts AS a ON a.entry = e.key
+    WHERE e.batch = ?1 AND a.run_status IN ('COMPLETED', 'FAILED', 'CANCELLED')
+)
+WHERE run_uuid IS NOT NULL AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
+ORDER BY run_status <> 'COMPLETED', intended_at DESC, position LIMIT ?2;
+
 -- name: latest_failures
 SELECT r.* FROM (
     SELECT key, position, coalesce(run_stop_time, accepted_at, intended_at) AS ended

@@ -70,7 +70,7 @@ def shows(one: Sought, listed: Listed, found: Run | None = None) -> bool | None:
     """
     Report whether *listed* is the run that is sought, and is there, ended or not; None where nobody can tell.
 
-    Our own times do not count: a clock that was wrong when the run was started must not make it another's.
+    Our own times alone decide nothing: a clock that was wrong must not make it another's.
 
     Args:
         one: The run.
@@ -82,8 +82,14 @@ def shows(one: Sought, listed: Listed, found: Run | None = None) -> bool | None:
         return False
     if one.run.creation_time is not None and listed.creation_time is not None:
         return _is_as_old(one.run, listed)
-    is_maybe_another = found is not None and found.uuid != one.run.uuid and _is_as_old(found, listed)
-    return None if is_maybe_another else True
+    return None if found is not None and _is_maybe_later(one, found, listed) else True
+
+
+def _is_maybe_later(one: Sought, found: Run, listed: Listed) -> bool:
+    """Report whether *listed* may be *found*, a run that got the run id after the one that is sought."""
+    if one.accepted_at is None or found.creation_time is None or found.uuid == one.run.uuid:
+        return False
+    return found.creation_time > one.accepted_at and _is_as_old(found, listed)
 
 
 def _is_named(one: Sought, listed: Listed) -> bool:

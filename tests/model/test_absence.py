@@ -98,6 +98,10 @@ def test_what_a_look_shows_as_another_run_under_the_id_may_be_what_is_listed():
     assert shows(of(None), item, replace(theirs, creation_time=None))
     assert shows(of(None), replace(item, creation_time=None), theirs)
     assert shows(of(None), item, replace(theirs, uuid="u-1"))
+    # One that was there before ours was accepted is ours, whatever uuid the answer had.
+    before = replace(theirs, creation_time=at(-5))
+    assert shows(of(None), replace(item, creation_time=at(-5)), before) is True
+    assert shows(of(None, accepted_at=None), item, theirs) is True
 
 
 @pytest.mark.parametrize("away", [-86_400, -1200, 1200, 86_400])

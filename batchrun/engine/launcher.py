@@ -178,9 +178,9 @@ class Launcher:
             LeaseLostError: Another launcher took the batch over.
             LedgerError: The ledger cannot be written any more.
         """
-        await self._prover.bind()
         counts = await self._ledger.counts(self._batch)
         self._tally = Tally(counts.by_state, counts.by_status)
+        await self._prover.bind()
         may_start = self._limits.mode is not Mode.CANCEL
         await self._paces.recall(will_start=may_start and self._tally.waiting > 0)
         self._service.guard(self._keeper.assure)

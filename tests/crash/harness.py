@@ -202,7 +202,7 @@ def attack(folder: Path, point: Point, fault: str) -> Aftermath:
         kills += victim.die_at(point, 2)
         if fault.startswith("an old ledger"):
             put_back()
-            time.sleep(0.6)  # until the service has forgotten what was sent since
+            time.sleep(1.1)  # until the service has forgotten what was sent since, and the copy's lease ends
         victim.run_to_the_end()
         runs = victim.judge()
         calls = served.state()["calls"].values()

@@ -43,7 +43,7 @@ class Origin:
     started, as long as nobody has set its wall time meanwhile.
     """
 
-    boot: str  #: the machine, since when it is up
+    boot: str  #: which start of which machine
     at: datetime  #: when that was, by the latest time
 
     def is_same(self, other: Origin) -> bool:
@@ -95,7 +95,7 @@ class Clock(ABC):
         return Origin(boot=boot, at=self.latest() - timedelta(seconds=up))
 
     def _up(self) -> tuple[str, float]:
-        """Return which machine it is, and start of it, and for how many seconds it is up."""
+        """Return which machine and which start of it this is, and for how many seconds it is up."""
         return "", self.monotonic()
 
 
@@ -120,9 +120,13 @@ class SystemClock(Clock):
 
 @cache
 def _boot() -> str:
-    """Return the machine's name, and what Linux calls this start of it: elsewhere its origin tells enough."""
+    """
+    Return what Linux calls this start of the machine, in every container; elsewhere the machine's name.
+
+    Not both: a container has another name each time, and cron may start one for each pass.
+    """
     start = Path("/proc/sys/kernel/random/boot_id")
-    return f"{platform.node()} {start.read_text(encoding='ascii').strip() if start.exists() else ''}".strip()
+    return start.read_text(encoding="ascii").strip() if start.exists() else platform.node()
 
 
 class VirtualClock(Clock):

@@ -251,7 +251,7 @@ class Prover:
         return adopted
 
     async def _is_other_batch(self, judgements: Sequence[tuple[Entry, Judgement]]) -> bool:
-        """Tell whether most runs of the rows' names have other content, those of earlier launches counted."""
+        """Report whether most runs of the rows' names have other content, earlier launches' counted."""
         matches = Counter(judgement.match for _, judgement in judgements)
         by_state = (await self._recorder.counts(self._keeper.current.batch)).by_state
         known = sum(by_state.get(state, 0) for state in HAS_RUN)

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from batchrun.clock import VirtualClock
+from batchrun.clock import SystemClock, VirtualClock, _boot
 from batchrun.engine.comparing import compare
 from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.ledger import open_ledger
@@ -27,6 +27,7 @@ from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import simulated
 
 HOUR = 3600.0
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def forgetful(faults: str = "", **changes):
@@ -466,3 +467,15 @@ async def test_a_later_pass_of_the_same_machine_looks_no_more(tmp_path):
             await it.launch(rows(30), mode=Mode.DETACH, deadline=100)
         assert len(started(it)) > 5
         assert listings(it) == looked
+
+
+@pytest.mark.skipif(not BOOT_ID.exists(), reason="Linux names each start of a machine")
+async def test_another_container_of_the_same_machine_need_not_look_again(monkeypatch):
+    """Cron may start a container for each pass, with another host name each time."""
+    origins = []
+    for name in ("c1", "c2"):
+        monkeypatch.setattr("platform.node", lambda name=name: name)
+        _boot.cache_clear()
+        origins.append(SystemClock().origin())
+    first, second = origins
+    assert first.is_same(second)

@@ -1,0 +1,88 @@
+"""
+A ledger that an earlier batchrun wrote (2c545db, against the shipped simulator) opens, resumes and verifies.
+
+It is a batch of 13 rows: some succeeded, failed, were retried or cancelled, some planned, one put off for a full
+quota; two of one name; with learned paces, proofs, failed tasks and usages.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from batchrun import open_ledger, write_results
+from batchrun.ledger.verify import Verification
+from batchrun.manifest import Source, load
+from batchrun.model.limits import Changed
+from batchrun.model.states import ENDED, State
+from tests.engine.launching import bench
+from tests.world import simulated
+
+KEPT = Path(__file__).parent / "kept"
+RESULTS = {"cohort.results.csv": ["all"], "cohort.results.jsonl": None}
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A copy of it, as somebody has it who installs a newer batchrun."""
+    return Path(shutil.copy(KEPT / "batchrun.db", tmp_path / "batchrun.db"))
+
+
+@pytest.fixture
+def rows():
+    with load(Source(path=str(KEPT / "cohort.json"))) as manifest:
+        yield list(manifest.specs())
+
+
+def assert_sound(path: Path, *, events: int) -> None:
+    verification = Verification(path)
+    assert [str(one) for one in verification.findings()] == []
+    assert (verification.batches, verification.entries, verification.events) == (1, 13, events)
+
+
+async def assert_told(path: Path, folder: Path) -> None:
+    async with open_ledger(path) as ledger:
+        for name, columns in RESULTS.items():
+            assert await write_results(ledger, "cohort", folder / name, columns=columns, attempts=True) == 13
+            assert (folder / name).read_text() == (KEPT / name).read_text()
+
+
+async def test_it_says_the_same(kept, tmp_path):
+    async with bench(tmp_path):  # opened to write, which brings it up to date
+        pass
+    assert_sound(kept, events=46)
+    await assert_told(kept, tmp_path)
+
+
+async def test_it_goes_on_where_it_stood(kept, tmp_path, rows):
+    async with bench(tmp_path, simulated(seed=7)) as it:
+        before = await it.entries()
+        await it.launch(rows)
+        after = await it.entries()
+        started = {record.tags["batchrun:id"] for record in it.simulator.state().runs}
+    assert_sound(kept, events=81)
+    assert started == {"fail1", "later1", "later2", "later3", "unsent1"}
+    assert {before[id_].state for id_ in started} == {State.PLANNED, State.BACKOFF}
+    assert {after[id_].state for id_ in started} == {State.SUCCEEDED}
+    assert {id_ for id_, entry in before.items() if entry.state in ENDED} == set(before) - started
+    assert all(after[id_] == before[id_] for id_ in set(before) - started)
+
+
+async def test_the_manifest_is_known_row_for_row(kept, tmp_path, rows):
+    async with bench(tmp_path, simulated(seed=7)) as it:
+        lease = await it.take_in(rows, Changed.REFUSE)
+        found = await it.ledger.compare("cohort", rows)
+        await it.ledger.release(lease)
+        assert (found.rows, found.unchanged, found.gone) == (13, 13, 0)
+        kept_paces = await it.ledger.all_paces()
+        assert [(pace.operation, pace.learned.base > 0) for pace in kept_paces] == [("StartRun", True)]
+        spent = await it.ledger.spent_runs("cohort", limit=100)
+        assert [(one.entry_id, one.attempt) for one in spent if one.usage is None] == []
+        assert len(spent) == 10
+        failed = await it.ledger.failed_tasks("cohort", ["fail2"])
+        assert {attempt: told.tasks[0].failure_reason for attempt, told in failed["fail2"].items()} == {
+            1: "OUT_OF_MEMORY_ERROR",
+            2: "OUT_OF_MEMORY_ERROR",
+        }

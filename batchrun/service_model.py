@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import UsageError
@@ -21,11 +22,16 @@ _DATA_PATH: Final = "AWS_DATA_PATH"
 
 
 def loader() -> Any:
-    """Make botocore's loader, which by itself does not read the variable."""
+    """Return the process's one loader of botocore, which by itself does not read the variable."""
+    return _loader(os.environ.get(_DATA_PATH) or None)
+
+
+@cache
+def _loader(place: str | None) -> Any:
     # Imported late: commands that read no manifest need not pay for it.
     from botocore.loaders import create_loader  # noqa: PLC0415
 
-    return create_loader(os.environ.get(_DATA_PATH) or None)
+    return create_loader(place)
 
 
 def input_of(operation: str) -> Any:

@@ -12,6 +12,7 @@ import json
 import math
 import os
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, unquote
 
@@ -149,10 +150,8 @@ class Wire:
     """The operations of a service by their routes, and its errors."""
 
     def __init__(self, operations: Iterable[str], service: str = "omics") -> None:
-        model = ServiceModel(
-            create_loader(os.environ.get("AWS_DATA_PATH") or None).load_service_model(service, "service-2"),
-            service,
-        )
+        loader = _loader(os.environ.get("AWS_DATA_PATH") or None)
+        model = ServiceModel(loader.load_service_model(service, "service-2"), service)
         self.operations = {name: Operation(model.operation_model(name)) for name in operations}
         self._statuses = COMMON_ERRORS | {
             str(shape.name): int(shape.metadata["error"]["httpStatusCode"])
@@ -191,6 +190,7 @@ class Wire:
         return Reply(status=status, body=_dump({"message": error.message}), headers=headers)
 
 
+_loader = cache(create_loader)  # it keeps what it has read
 _JSON = {"Content-Type": "application/json"}
 
 

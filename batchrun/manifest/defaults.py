@@ -7,19 +7,19 @@ documents.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchrun.manifest import limits
 from batchrun.manifest.columns import ColumnError, column
 from batchrun.manifest.placeholders import PlaceholderError, check_name, names_in, unescaped
 from batchrun.manifest.problems import Place, Record, dotted, printable
 from batchrun.manifest.rules import check_size
-from batchrun.model.spec import merged
+from batchrun.model.spec import canonical, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from batchrun.manifest.environment import Environment
     from batchrun.manifest.model_check import RequestModel
@@ -34,6 +34,14 @@ class Defaults:
 
     fields: dict[str, Json]
     broken: frozenset[str]  #: given but wrong, and said so: their absence is not another problem
+    final: Mapping[str, Final] = field(default_factory=dict)  #: those with nothing in them to be filled in
+
+
+class Final(NamedTuple):
+    """A field that is the same in every row that does not give it: checked once for all of them."""
+
+    value: Json  #: as it is sent
+    text: str  #: canonical
 
 
 def combined(
@@ -47,7 +55,14 @@ def combined(
         sound = {name: value for name, value in record.fields.items() if _is_sound(name, context(), model)}
         broken |= record.fields.keys() - sound.keys()
         fields = merged(fields, sound)
-    return Defaults(fields=fields, broken=frozenset(broken))
+    final = {name: one for name, value in fields.items() if (one := _final(name, value, model))}
+    return Defaults(fields=fields, broken=frozenset(broken), final=final)
+
+
+def _final(name: str, value: Json, model: RequestModel) -> Final | None:
+    context = _Unfilled()
+    checked = model.fields[name].check(value, (name,), context)
+    return Final(checked, canonical(checked)) if context.is_final else None
 
 
 def _is_sound(name: str, context: _Context, model: RequestModel) -> bool:
@@ -90,6 +105,22 @@ class _Context:
         """Take a problem down."""
         self.failed = True
         self._problems.add(self.record.place_of(path), message, cure, field=dotted(path))
+
+
+class _Unfilled:
+    """Finds out whether there is anything in a field that rows would fill in, or that is wrong."""
+
+    def __init__(self) -> None:
+        self.is_final = True
+
+    def fill(self, text: str, path: Path) -> str | None:  # noqa: ARG002 (a context's)
+        """Return a text that is the same for all rows."""
+        self.is_final = self.is_final and not names_in(text)
+        return unescaped(text)
+
+    def report(self, path: Path, message: str, cure: str) -> None:  # noqa: ARG002 (a context's)
+        """Leave it to the rows, which know where it stands."""
+        self.is_final = False
 
 
 def from_sets(sets: Sequence[str], model: RequestModel, problems: Problems, looking: Looking) -> list[Record]:

@@ -16,7 +16,7 @@ from batchrun.manifest.placeholders import PlaceholderError, Values
 from batchrun.manifest.problems import dotted, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import as_text
-from batchrun.model.spec import NOT_WORK, asked_parameters, canonical, merged, work_of
+from batchrun.model.spec import NOT_WORK, asked_parameters, canonical, joined, merged, work_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
 _PARAMETERS: Final = ("parameters", "parametersUri")
+_TO_RUN: Final = frozenset({"workflowId", "runId"})
 #: What a placeholder stands for while a row's own id is not usable.
 _NO_ID: Final = "?"
 _OF_A_SHEET: Final = (
@@ -112,10 +113,12 @@ class Expander:
             self._ids[entry_id] = row.record.place.line
 
     def _checked_fields(self, fields: dict[str, Json], row: _Row) -> dict[str, Json]:
-        known = self._model.fields
+        known, final, own = self._model.fields, self._defaults.final, row.record.fields
         request: dict[str, Json] = {}
         for name, value in fields.items():
-            if name in known:
+            if name in final and name not in own:
+                request[name], row.texts[name] = final[name]
+            elif name in known:
                 request[name] = known[name].check(value, (name,), row)
             else:
                 guess = self._problems.total < limits.PROBLEMS
@@ -123,9 +126,9 @@ class Expander:
         return request
 
     def _check_presence(self, fields: dict[str, Json], row: _Row) -> None:
-        known = fields.keys() | self._defaults.broken
-        missing = [name for name in self._model.required if name not in known]
-        if known.isdisjoint({"workflowId", "runId"}):
+        broken = self._defaults.broken
+        missing = [name for name in self._model.required if not (name in fields or name in broken)]
+        if not ("workflowId" in fields or "runId" in fields or broken & _TO_RUN):
             missing.append("workflowId")
         if missing:
             row.report((missing[0],), *_lacking(missing))
@@ -168,7 +171,9 @@ def _lacking(missing: Sequence[str]) -> tuple[str, str]:
 class _Row:
     """The row under work, as the checks see it."""
 
-    __slots__ = ("_problems", "batchless", "failed", "id", "placeholders_excused", "record", "values")
+    __slots__ = (
+        "_problems", "batchless", "failed", "id", "placeholders_excused", "record", "texts", "values",
+    )  # fmt: skip
 
     def __init__(self, record: Record, entry_id: str | None, problems: Problems) -> None:
         self.record = record
@@ -176,6 +181,7 @@ class _Row:
         self.values: Values
         self.placeholders_excused = False
         self.failed = False
+        self.texts: dict[str, str] = {}  #: canonical, of fields that were checked for all rows
         self.batchless: dict[str, str] = {}  #: texts of the work, by what they became with the batch's name
         self._problems = problems
 
@@ -203,8 +209,12 @@ class _Row:
 def _encoded(entry_id: str | None, request: dict[str, Json], row: _Row) -> Checked | None:
     if row.failed or entry_id is None:
         return None
+    texts = row.texts
+    for name, value in request.items():
+        if name not in texts:
+            texts[name] = canonical(value)
     try:
-        encoded = canonical(request).encode()
+        encoded = joined(texts).encode()
     except UnicodeEncodeError:
         path = _surrogate(request, ()) or ()
         message = "half of a surrogate pair (\\ud800 to \\udfff) is no character"
@@ -214,23 +224,21 @@ def _encoded(entry_id: str | None, request: dict[str, Json], row: _Row) -> Check
         check_size(request.get("parameters"), row)
     if row.failed:
         return None
-    work = _batchless(request, row.batchless) if row.batchless else request
-    # Rows without parameters differ in nothing but their ids, and are meant to be different all the same.
-    own: dict[str, Json] = {} if asked_parameters(request) else {"id": entry_id}
-    return Checked(id=entry_id, request=encoded, work=work_of(work | own))
+    if row.batchless:
+        texts |= {name: canonical(_batchless(value, row.batchless)) for name, value in request.items()}
+    if not asked_parameters(request):
+        # Rows without parameters differ in nothing but their ids, and are meant to be different all the same.
+        texts["id"] = canonical(entry_id)
+    return Checked(id=entry_id, request=encoded, work=work_of(texts))
 
 
-def _batchless(request: dict[str, Json], texts: Mapping[str, str]) -> dict[str, Json]:
-    """Return *request* with its texts as they are without the batch's name."""
-
-    def replaced(value: Json) -> Json:
-        if isinstance(value, str):
-            return texts.get(value, value)
-        if isinstance(value, dict):
-            return {key: replaced(part) for key, part in value.items()}
-        return [replaced(part) for part in value] if isinstance(value, list) else value
-
-    return {name: replaced(value) for name, value in request.items()}
+def _batchless(value: Json, texts: Mapping[str, str]) -> Json:
+    """Return *value* with its texts as they are without the batch's name."""
+    if isinstance(value, str):
+        return texts.get(value, value)
+    if isinstance(value, dict):
+        return {key: _batchless(part, texts) for key, part in value.items()}
+    return [_batchless(part, texts) for part in value] if isinstance(value, list) else value
 
 
 def _surrogate(value: Json, path: Path) -> Path | None:

@@ -52,14 +52,19 @@ class Spec:
         return digest(self.request)
 
 
-def canonical(request: dict[str, Json]) -> str:
+def canonical(value: Json) -> str:
     """
-    Return the one JSON text of *request*: sorted keys, no spaces, non-ASCII as it is.
+    Return the one JSON text of a request, or of a field: sorted keys, no spaces, non-ASCII as it is.
 
     Raises:
         ValueError: A number is NaN or infinite.
     """
-    return _CANONICAL.encode(request)
+    return _CANONICAL.encode(value)
+
+
+def joined(texts: Mapping[str, str]) -> str:
+    """Return the canonical text of the request whose fields have these, so that each is encoded once."""
+    return "{" + ",".join([f'"{name}":{texts[name]}' for name in sorted(texts)]) + "}"
 
 
 def asked_parameters(request: Mapping[str, Json]) -> Json:
@@ -90,17 +95,14 @@ def digest(request: str) -> str:
     return hashlib.sha256(request.encode()).hexdigest()
 
 
-def work_of(request: dict[str, Json]) -> bytes:
+def work_of(texts: Mapping[str, str]) -> bytes:
     """
-    Return a digest, 16 bytes, of the work that *request* asks for.
+    Return a digest, 16 bytes, of the work that a request asks for, of the canonical *texts* of its fields.
 
     Rows that differ in :data:`NOT_WORK` alone would compute the same once more.
-
-    Raises:
-        ValueError: A number is NaN or infinite.
     """
-    work = {name: value for name, value in request.items() if name not in NOT_WORK}
-    return hashlib.sha256(canonical(work).encode()).digest()[:_WORK_SIZE]
+    work = {name: text for name, text in texts.items() if name not in NOT_WORK}
+    return hashlib.sha256(joined(work).encode()).digest()[:_WORK_SIZE]
 
 
 @functools.lru_cache(maxsize=1024)  # asked for by whoever records, sends and tags the same attempt
@@ -114,5 +116,5 @@ def request_id(batch: str, entry_id: str, attempt: int, request: str) -> str:
         attempt: 1 for the first.
         request: The canonical request.
     """
-    identity = json.dumps([batch, entry_id, attempt, request], ensure_ascii=False, separators=(",", ":"))
+    identity = _CANONICAL.encode([batch, entry_id, attempt, request])
     return hashlib.sha256(identity.encode()).hexdigest()

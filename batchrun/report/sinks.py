@@ -50,8 +50,10 @@ class CsvSink(Sink):
     def add(self, latest: Row, earlier: Sequence[Row]) -> None:
         """Write an entry, oldest attempt first."""
         for row in (*earlier, latest) if self._attempts else (latest,):
-            cells = [text_of(row[name]) or "" for name in self._columns]
-            self._writer.writerow([_defused(cell) for cell in cells] if self._is_safe else cells)
+            cells = [row[name] for name in self._columns]
+            # What is nothing or a plain text is most of it, and goes out as it is.
+            texts = [cell if cell is None or type(cell) is str else text_of(cell) for cell in cells]
+            self._writer.writerow([_defused(text or "") for text in texts] if self._is_safe else texts)
 
     def finish(self) -> None:
         """Do nothing: a CSV just ends."""

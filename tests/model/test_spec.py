@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.model.request import run_name, start_run_request
-from batchrun.model.spec import OWN_TAGS, Json, canonical, request_id, work_of
+from batchrun.model.spec import OWN_TAGS, Json, canonical, joined, request_id, work_of
 from tests.builders import planned, request, spec, submitting
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -94,11 +94,20 @@ def test_the_run_name_is_the_requests():
 )
 def test_what_a_run_is_called_and_where_it_writes_is_not_its_work(change):
     fields: dict[str, Json] = {"name": "n", "workflowId": "1", "parameters": {"name": "p", "tags": 1}}
-    assert work_of(fields) == work_of(fields | change)
-    assert len(work_of(fields)) == 16
+    assert work(fields) == work(fields | change)
+    assert len(work(fields)) == 16
 
 
 @pytest.mark.parametrize("change", [{"workflowId": "2"}, {"parameters": {"name": "q"}}, {"priority": 1}])
 def test_everything_else_is(change):
     fields: dict[str, Json] = {"workflowId": "1", "parameters": {"name": "p"}}
-    assert work_of(fields) != work_of(fields | change)
+    assert work(fields) != work(fields | change)
+
+
+def test_a_request_that_is_put_together_of_its_fields_has_its_canonical_text():
+    fields: dict[str, Json] = {"workflowId": "1", "name": "ä", "parameters": {"b": [1, None], "a": 0.5}}
+    assert joined({name: canonical(value) for name, value in fields.items()}) == canonical(fields)
+
+
+def work(fields: dict[str, Json]) -> bytes:
+    return work_of({name: canonical(value) for name, value in fields.items()})

@@ -1,3 +1,8 @@
-"""The version of batchrun; the package is built from it."""
+"""The version of batchrun: the tag of git that it was built from, which the build writes beside this file."""
 
-__version__ = "0.1.0"
+__all__ = ["__version__"]
+
+try:
+    from batchrun._built import __version__
+except ModuleNotFoundError:  # a checkout that was never installed
+    __version__ = "0.0"

@@ -36,7 +36,7 @@ with atheris.instrument_imports(include=["batchrun.manifest", "batchrun.model", 
     from batchrun.errors import ManifestError
     from batchrun.manifest import Format, Source, limits, load, placeholders
     from batchrun.manifest.model_check import start_run_shape
-    from batchrun.manifest.names import wrong_batch, wrong_name
+    from batchrun.manifest.rows import wrong_batch, wrong_name
     from batchrun.model.spec import Json, Spec, canonical
 
 from botocore.validate import ParamValidator

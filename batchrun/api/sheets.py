@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables import asked
-from batchrun.manifest.tables.table import Asked
+from batchrun.manifest.tables.table import Asked, delimiter, encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,8 +62,8 @@ class Sheet:
             ValueError: There is no such encoding, or no such delimiter.
         """
         return Asked(
-            delimiter=None if self.delimiter is None else asked.delimiter(self.delimiter),
-            encoding=None if self.encoding is None else asked.encoding(self.encoding),
+            delimiter=None if self.delimiter is None else delimiter(self.delimiter),
+            encoding=None if self.encoding is None else encoding(self.encoding),
             worksheet=self.worksheet,
             header=None if self.header is None else tuple(self.header),
         )

@@ -5,7 +5,7 @@ Manifests: read, expanded and checked, with all problems at once.
         for spec in manifest.specs():
             ...
 
-How a manifest flows: ``source`` and ``text_input`` give text within limits; ``tables``, ``json_lines``,
+How a manifest flows: ``source`` and ``text_input`` give text within limits; ``tables``,
 ``json_document`` and ``yaml_document`` make rows of it, with their places; ``cells``, ``document`` and
 ``native`` know the shapes; ``defaults`` and ``placeholders`` fill in; ``model_check`` and ``rules`` check;
 ``rows`` puts these together for one row, ``load`` for the whole, ``folder`` for several; ``spool`` keeps the

@@ -1,31 +1,158 @@
 """
-What rows need not say: merging, and checking once what would otherwise be wrong in every row.
+What rows need not say: files and options that say it, and checking once what would be wrong in every row.
 
-Belongs here: ``--defaults`` files, ``defaults:`` and ``--set`` once they are read. Does not: reading
-documents.
+Belongs here: ``--defaults`` and ``--parameters-from``, what each takes; ``defaults:`` and ``--set`` once they
+are read; merging. Does not: reading documents, rows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
+import os
+import shlex
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batchrun.manifest import limits
+from batchrun.manifest import json_document, limits, retrying
 from batchrun.manifest.columns import ColumnError, column
+from batchrun.manifest.parts import TABLE
 from batchrun.manifest.placeholders import PlaceholderError, check_name, names_in, unescaped
-from batchrun.manifest.problems import Place, Record, dotted, printable
+from batchrun.manifest.problems import Place, Record, dotted, printable, unreadable
+from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip
 from batchrun.manifest.rules import check_size
+from batchrun.manifest.source import (
+    FILES_ALONE,
+    Beyond,
+    Format,
+    format_to_read,
+    is_known,
+    name_of,
+    opened,
+    unpacked_name,
+)
+from batchrun.manifest.text_input import kept, too_long
 from batchrun.model.spec import canonical, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import BinaryIO
 
-    from batchrun.manifest.environment import Environment
     from batchrun.manifest.model_check import RequestModel
+    from batchrun.manifest.parts import Part
+    from batchrun.manifest.placeholders import Environment
     from batchrun.manifest.problems import Path, Problems
     from batchrun.manifest.warned.looking import Looking
     from batchrun.model.spec import Json
+
+
+def table(
+    path: str,
+    what: str,
+    cure: str,
+    problems: Problems,
+    form: Format | None = None,
+    *,
+    beyond: Beyond = FILES_ALONE,
+) -> Record:
+    """
+    Return the file's table.
+
+    Args:
+        path: Where it is.
+        what: What messages call its content, such as ``defaults are``.
+        cure: What they say it should be.
+        problems: Takes what is wrong within a value.
+        form: How it is written; by its name where that is None, and as YAML, which JSON is too, where the
+            name does not say.
+        beyond: What can be read besides files.
+
+    Raises:
+        ManifestError: It is no table, or has more than a request could carry.
+    """
+    place = Place(source=name_of(path), line=1)
+    parts: dict[str, Part] = {}
+    for part in _parts(path, beyond, what, form):
+        if not part.key:
+            raise unreadable(part.place, f"{what} a table", cure)
+        problems.extend(part.wrong)
+        parts[part.key[0]] = part
+    if not parts:
+        raise unreadable(place, "there are no fields", cure)
+    places = {(name, *inner): at for name, part in parts.items() for inner, at in part.places.items()}
+    places |= {(name,): (part.place.line or 1, part.place.column or 1) for name, part in parts.items()}
+    fields = {name: part.value for name, part in parts.items()}
+    return Record(fields=fields, place=next(iter(parts.values())).place, places=places)
+
+
+def _parts(path: str, beyond: Beyond, what: str, form: Format | None) -> Iterator[Part]:
+    name = name_of(path)
+    found = format_to_read(path, form or (None if is_known(unpacked_name(path)) else Format.YAML))
+    if found not in {Format.YAML, Format.JSON}:
+        message = f"{what} a table, which this format cannot hold"
+        raise unreadable(Place(source=name), message, "write it as YAML or JSON")
+    with opened(path, beyond) as stream, contextlib.closing(kept(stream, name)) as copy:
+        _refuse_large(copy, name)
+        if found is Format.JSON:
+            yield from json_document.parts(copy, name, layout=TABLE)
+        else:
+            from batchrun.manifest import yaml_document  # noqa: PLC0415 (yaml is for those who use it)
+
+            yield from yaml_document.parts(copy, name, layout=TABLE)
+
+
+def _refuse_large(copy: BinaryIO, name: str) -> None:
+    if copy.seek(0, os.SEEK_END) > limits.RECORD:
+        raise too_long(Place(source=name), "table")
+    copy.seek(0)
+
+
+_PARAMETERS: Final = "parameters"
+
+
+def defaults_in(path: str, beyond: Beyond, model: RequestModel, problems: Problems) -> Record:
+    """
+    Return the StartRun fields of a file of defaults.
+
+    Raises:
+        ManifestError: It is none, or has parameters without a word of it.
+    """
+    found = table(path, "defaults are", "write a table of StartRun fields", problems, beyond=beyond)
+    if retrying.KEY in found.fields:
+        cure = "put it into the manifest, beside defaults and runs"
+        place = found.place_of((retrying.KEY,))
+        raise unreadable(place, "retry is for all rows, and no field", cure, field=retrying.KEY)
+    if _is_of_a_workflow(list(found.fields), model):
+        message = "these are no fields of StartRun, but parameters of a workflow"
+        raise unreadable(found.place, message, _given_with("--parameters-from", path))
+    return found
+
+
+def parameters_in(path: str, beyond: Beyond, model: RequestModel, problems: Problems) -> Record:
+    """
+    Return a file of a workflow's parameters as the field ``parameters``.
+
+    Raises:
+        ManifestError: It is none, or is a whole request.
+    """
+    found = table(path, "parameters are", "write a table of names and values", problems, beyond=beyond)
+    is_request = document_kind(found.fields, model) is DocumentKind.REQUEST
+    if is_request and all(is_field(name, model) for name in found.fields):
+        message = "these are no parameters of a workflow, but fields of StartRun"
+        raise unreadable(found.place, message, _given_with("--defaults", path))
+    places = {(_PARAMETERS, *inner): at for inner, at in found.places.items()}
+    return replace(found, fields={_PARAMETERS: found.fields}, places=places)
+
+
+def _is_of_a_workflow(names: list[str], model: RequestModel) -> bool:
+    """Report whether names are parameters beyond doubt: several, or one as WDL has them, and no slips."""
+    is_sure = len(names) > 1 or "." in names[0]
+    is_unlike = document_kind(names, model) is DocumentKind.PARAMETERS
+    return is_sure and is_unlike and not is_slip(names, ("id", *model.fields))
+
+
+def _given_with(option: str, path: str) -> str:
+    return f"give the file with {option} instead: {option} {printable(shlex.quote(path), None)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +161,10 @@ class Defaults:
 
     fields: dict[str, Json]
     broken: frozenset[str]  #: given but wrong, and said so: their absence is not another problem
-    final: Mapping[str, Final] = field(default_factory=dict)  #: those with nothing in them to be filled in
+    final: Mapping[str, SameForAll] = field(default_factory=dict)  #: those with nothing to be filled in
 
 
-class Final(NamedTuple):
+class SameForAll(NamedTuple):
     """A field that is the same in every row that does not give it: checked once for all of them."""
 
     value: Json  #: as it is sent
@@ -59,10 +186,10 @@ def combined(
     return Defaults(fields=fields, broken=frozenset(broken), final=final)
 
 
-def _final(name: str, value: Json, model: RequestModel) -> Final | None:
+def _final(name: str, value: Json, model: RequestModel) -> SameForAll | None:
     context = _Unfilled()
     checked = model.fields[name].check(value, (name,), context)
-    return Final(checked, canonical(checked)) if context.is_final else None
+    return SameForAll(checked, canonical(checked)) if context.is_final else None
 
 
 def _is_sound(name: str, context: _Context, model: RequestModel) -> bool:

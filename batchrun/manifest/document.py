@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import json_document, limits, native, retrying
+from batchrun.manifest import json_document, limits, retrying
+from batchrun.manifest.native import is_native, translated
 from batchrun.manifest.problems import Record, instead, shown
-from batchrun.manifest.recognised import document as recognised
+from batchrun.manifest.recognised.documents import words
 from batchrun.manifest.scalars import as_text
-from batchrun.manifest.sheets import keys as sheet_keys
+from batchrun.manifest.sheets.wanted import KEYS, SheetKeys
 from batchrun.manifest.source import Format
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _BATCH: Final = frozenset({"batch", "batchName"})
 _DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})
-_KEYS: Final = ("batch", "defaults", "runs", retrying.KEY, *sheet_keys.KEYS)
+_KEYS: Final = ("batch", "defaults", "runs", retrying.KEY, *KEYS)
 _NATIVE_KEYS: Final = frozenset({"batchName", "defaultRunSetting", "batchRunSettings"})
 #: What a table has at the top that is a manifest, ours or AWS's.
 MANIFEST_KEYS: Final = frozenset({*_KEYS, *_NATIVE_KEYS})
@@ -125,7 +126,7 @@ class Document:
 
     def _manifest(self, parts: Iterator[Part], files: LineFiles) -> Iterator[Record]:
         """Return the rows of a document that is a table, with what is said of all of them."""
-        sheet = sheet_keys.SheetKeys(self._problems)
+        sheet = SheetKeys(self._problems)
         has_rows = False
         for part in parts:
             if not part.key or part.key[0] in MANIFEST_KEYS:
@@ -135,7 +136,7 @@ class Document:
                 self._problems.extend(part.wrong)
             elif part.key[:1] == (retrying.KEY,) and not self._is_native:
                 self._retry.take(part)
-            elif part.key[:1] and part.key[0] in sheet_keys.KEYS and not self._is_native:
+            elif part.key[:1] and part.key[0] in KEYS and not self._is_native:
                 sheet.take(part)
             elif part.is_element:
                 has_rows = True
@@ -182,7 +183,7 @@ class Document:
             return None
         record = Record(fields=part.value, place=part.place, places=part.places)
         is_ours = part.key[0] == "defaults"
-        return record if is_ours else native.translated(record, self._model.fields, self._problems)
+        return record if is_ours else translated(record, self._model.fields, self._problems)
 
     def _record(self, part: Part) -> Record | None:
         if not isinstance(part.value, dict):
@@ -190,8 +191,8 @@ class Document:
             self._problems.add(part.place, f"{shown(part.value)} is no row", cure)
             return None
         record = Record(fields=part.value, place=part.place, places=part.places)
-        if native.is_native(record):
-            return native.translated(record, self._model.fields, self._problems)
+        if is_native(record):
+            return translated(record, self._model.fields, self._problems)
         return record
 
     def _check(self, part: Part) -> None:
@@ -226,7 +227,7 @@ class Document:
         names = [name for name, _ in self._unknown]
         found = None
         if not self._is_manifest and len(names) <= limits.COLUMNS:
-            found = recognised.words(self._source, names, _KEYS, self._model)
+            found = words(self._source, names, _KEYS, self._model)
         if found is not None:
             self._problems.add(self._unknown[0][1], *found)
         else:

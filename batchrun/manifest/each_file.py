@@ -2,7 +2,7 @@
 Several files, each of which is one run: ``--each-file 'inputs/*.json'``.
 
 Belongs here: which files a pattern means, the id that each file's name makes, and what a file is: the
-parameters of a run, or a whole StartRun request. Does not: reading a file (``table_file``).
+parameters of a run, or a whole StartRun request. Does not: reading a file (``defaults``).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
+from batchrun.manifest.defaults import table
 from batchrun.manifest.document import NO_HEAD
 from batchrun.manifest.model_check import REQUEST_ID
 from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind
 from batchrun.manifest.sorting import natural
 from batchrun.manifest.source import unpacked_name
-from batchrun.manifest.table_file import table
 from batchrun.model.places import is_in_s3
 from batchrun.model.retrying import RetryPolicy
 

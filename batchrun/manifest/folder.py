@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import json_document
+from batchrun.manifest.bytes_read import by_mark
 from batchrun.manifest.document import MANIFEST_KEYS
 from batchrun.manifest.load import load
 from batchrun.manifest.problems import Place, printable, problem_at, shown, unreadable
-from batchrun.manifest.recoded import by_mark
-from batchrun.manifest.recognised.document import is_of_one_run
+from batchrun.manifest.recognised.documents import is_of_one_run
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import Format, Source, format_to_read, is_known, opened, unpacked_name

@@ -1,5 +1,5 @@
 """
-A JSON document, read element by element: memory grows with the largest element, not with the file.
+Documents, lists and lines of JSON, read element by element: memory grows with the largest, not with the file.
 
 Belongs here: the outer brackets, which we walk ourselves; the values are ``strict_json``'s. Does not: what
 the parts mean (``document``).
@@ -9,23 +9,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchrun.manifest.parts import MANIFEST, Layout, Part
-from batchrun.manifest.problems import Place, problem_at, shown, unreadable
+from batchrun.manifest.parts import LIST, MANIFEST, Layout, Part
+from batchrun.manifest.problems import Place, Record, problem_at, shown, unreadable
 from batchrun.manifest.strict_json import (
     JsonContentError,
     JsonError,
     JsonSyntaxError,
+    decoded,
     decoded_at,
     decoded_leniently,
 )
-from batchrun.manifest.text_input import TextStream, TooLongError
+from batchrun.manifest.text_input import TextStream, TooLongError, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
     from batchrun.errors import ManifestError
+    from batchrun.manifest.problems import Problems
     from batchrun.model.spec import Json
+
 
 _BLANK = " \t\r\n"
 _Key = tuple[str, ...]
@@ -224,3 +227,44 @@ class _Cursor:
         self._text = self._text[self._at :] + piece
         self._line_start -= self._at
         self._at = self._counted = 0
+
+
+def of_list(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Record]:
+    """
+    Return the row of each element that is one.
+
+    Raises:
+        ManifestError: It is no list, or reading cannot go on.
+    """
+    for part in parts(stream, source, layout=LIST):
+        if not part.is_element:
+            cure = "write [...] with a table of names for each row"
+            message = f"{shown(part.value)} where a sheet should be a list"
+            raise unreadable(part.place, message, cure, field="sheet")
+        if part.wrong:
+            problems.extend(part.wrong)
+        elif isinstance(part.value, dict):
+            yield Record(fields=part.value, place=part.place, places={})
+        else:
+            problems.add(part.place, f"{shown(part.value)} is no row", "write a table of names")
+
+
+def of_lines(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Record]:
+    """Return the row of each line that has one; blank lines are passed over."""
+    for number, line in enumerate(lines(stream, source), start=1):
+        if not line.isspace() and (record := _record(line, Place(source=source, line=number), problems)):
+            yield record
+
+
+def _record(line: str, place: Place, problems: Problems) -> Record | None:
+    try:
+        value = decoded(line)
+    except JsonError as error:
+        column = None if error.position is None else error.position + 1
+        place = Place(source=place.source, line=place.line, column=column)
+        problems.add(place, error.message, error.cure)
+        return None
+    if not isinstance(value, dict):
+        problems.add(place, f"{shown(value)} is no row", 'write a table: {"id": "NA12878", ...}')
+        return None
+    return Record(fields=value, place=place, places={})

@@ -1,35 +1,94 @@
 """
 Files of which each record stands on lines of its own: manifests in CSV, TSV and JSON Lines, and sheets.
 
-Belongs here: choosing the reader. Does not: which files a manifest may name (``beside``), the formats
-(``tables``, ``json_lines``), what columns mean (``cells``, ``sheets``).
+Belongs here: choosing the reader, and which files a manifest may name: in its own folder, or below it; or
+any place in S3. A manifest may come from somebody else, and its errors quote what was read. What may be read
+in S3 is for S3 to say, which knows who asks. Does not: the formats (``tables``, ``json_document``), what
+columns mean (``cells``, ``sheets``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest import cells, json_lines
-from batchrun.manifest.beside import CURE, file_beside
+from batchrun.manifest import cells
+from batchrun.manifest.json_document import of_lines
 from batchrun.manifest.problems import Place, shown, unreadable
-from batchrun.manifest.recognised import rows as recognised
+from batchrun.manifest.recognised.documents import rows
 from batchrun.manifest.recognised.sheet import Unasked
-from batchrun.manifest.sheets.options import NOTHING, laid_over
+from batchrun.manifest.sheets.wanted import NOTHING, laid_over
 from batchrun.manifest.source import FILES_ALONE, STDIN, Beyond, Format, format_to_read, name_of, opened
 from batchrun.manifest.tables import reading
+from batchrun.model.places import is_in_s3, wrong_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
+    from batchrun.errors import ManifestError
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Problems, Record
-    from batchrun.manifest.sheets.keys import SheetKeys
     from batchrun.manifest.sheets.records import Sheets
-    from batchrun.manifest.sheets.wanted import Wanted
+    from batchrun.manifest.sheets.wanted import SheetKeys, Wanted
     from batchrun.manifest.source import Source
     from batchrun.manifest.tables.table import Asked
     from batchrun.manifest.warned.looking import Looking
+
+
+CURE_BESIDE: Final = "name a CSV, TSV or JSONL file in the manifest's own folder, or below it"
+_UPWARDS: Final = frozenset({"", ".."})
+
+
+def file_beside(manifest: str, name: str, place: Place, field: str) -> tuple[str, str]:
+    """
+    Return the path or URI that *name* means in a manifest, and what messages call it.
+
+    Args:
+        manifest: The path of the manifest, its URI, or ``-``, which lies in the working directory.
+        name: What it names.
+        place: Where it does.
+        field: The key under which it does.
+
+    Raises:
+        ManifestError: It may not name this one.
+    """
+    if is_in_s3(name):
+        if wrong := wrong_place(name):
+            raise unreadable(place, f"{shown(name)}: {wrong[0]}", wrong[1], field=field)
+        return name, name
+    if is_in_s3(manifest):
+        uri = _in_s3(manifest, name, place, field)
+        return uri, uri
+    folder = Path() if manifest == STDIN else Path(manifest).parent
+    return str(_inside(folder, name, place, field)), str(folder / name)
+
+
+def _in_s3(manifest: str, name: str, place: Place, field: str) -> str:
+    """Find a file beside a manifest that lies in S3; none on this machine is."""
+    parts = [part for part in name.split("/") if part != "."]
+    if not _UPWARDS.isdisjoint(parts):
+        raise _outside(name, place, field, "write the whole of it: s3://BUCKET/KEY")
+    return "/".join([manifest.rpartition("/")[0], *parts])
+
+
+def _inside(folder: Path, name: str, place: Place, field: str) -> Path:
+    try:
+        base = folder.resolve()
+        path = (base / name).resolve()
+        is_inside = path.is_relative_to(base)
+        is_strange = path.exists() and not path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise unreadable(place, f"{shown(name)} is no usable path", CURE_BESIDE, field=field) from error
+    if not is_inside:
+        raise _outside(name, place, field, f"{CURE_BESIDE} (copy it there; a link does not do)")
+    if is_strange:
+        raise unreadable(place, f"{shown(name)} is not a regular file", CURE_BESIDE, field=field)
+    return path
+
+
+def _outside(name: str, place: Place, field: str, cure: str) -> ManifestError:
+    return unreadable(place, f"{shown(name)} is outside the manifest's folder", cure, field=field)
 
 
 def is_line_format(form: Format) -> bool:
@@ -67,7 +126,7 @@ class LineFiles:
             yield from self._of_sheet(stream, name, form, self._source.asked, wanted)
         elif form is Format.JSONL:
             lines = reading.in_utf8(stream, name, self._source.asked)
-            found = json_lines.records(lines, name, self._problems)
+            found = of_lines(lines, name, self._problems)
             yield from self.listed(found, is_beside=is_beside)
         else:
             with reading.table(stream, name, form, self._source.asked, self._problems) as table:
@@ -77,7 +136,7 @@ class LineFiles:
     def listed(self, records: Iterator[Record], *, is_beside: bool = False) -> Iterator[Record]:
         """Return the rows that a list of JSON has, in lines or in brackets."""
         unasked = Unasked(source=self._source, is_beside=is_beside)
-        return recognised.rows(records, unasked, self._model, self._problems)
+        return rows(records, unasked, self._model, self._problems)
 
     def of_list(self, stream: BinaryIO) -> Iterator[Record]:
         """Return the runs of a list of JSON that options make a sheet."""
@@ -163,5 +222,7 @@ def _form(name: str, place: Place, field: str) -> Format:
     form = format_to_read(name)
     is_list = form is Format.JSON and field == "sheet"
     if not (is_list or is_line_format(form)):
-        raise unreadable(place, f"{shown(name)} is not of a kind that {field} can name", CURE, field=field)
+        raise unreadable(
+            place, f"{shown(name)} is not of a kind that {field} can name", CURE_BESIDE, field=field
+        )
     return form

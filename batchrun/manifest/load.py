@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Protocol, Self
 from batchrun.clock import SystemClock
 from batchrun.errors import ManifestError
 from batchrun.manifest import defaults, line_files
+from batchrun.manifest.defaults import defaults_in, parameters_in
 from batchrun.manifest.document import NO_HEAD, Document
 from batchrun.manifest.each_file import EachFile, batch_of
-from batchrun.manifest.environment import Environment
-from batchrun.manifest.names import wrong_batch
+from batchrun.manifest.placeholders import Environment
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.retrying import check_against
-from batchrun.manifest.rows import Expander
+from batchrun.manifest.rows import Expander, wrong_batch
 from batchrun.manifest.rules import start_run
-from batchrun.manifest.shared_files import defaults_in, parameters_in
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import STDIN, Beyond, format_to_read, name_of, opened, place_of, unpacked_name
@@ -43,9 +42,9 @@ if TYPE_CHECKING:
     from batchrun.manifest.document import Head
     from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.places import RowPlaces
     from batchrun.manifest.problems import Record
     from batchrun.manifest.source import Format, Source
+    from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
     from batchrun.model.spec import Spec
     from batchrun.ports.objects import Objects

@@ -1,9 +1,10 @@
 """
 StartRun as botocore's own model describes it, compiled into quick checks.
 
-Belongs here: whatever the model says about a value: type, length, range, pattern, enum. The model is read at
-run time, so a field that botocore learns tomorrow is checked tomorrow. Does not: rules that no model states
-(``rules``). Depth is limited where values are read, so the recursion in here ends.
+Belongs here: whatever the model says about a value: type, length, range, enum, and pattern, most of which are
+Python's too; the rest are Java's. The model is read at run time, so a field that botocore learns tomorrow is
+checked tomorrow. Does not: rules that no model states (``rules``). Depth is limited where values are read, so
+the recursion in here ends.
 
 botocore's ParamValidator is not used: it ignores every maximum, pattern and enum, takes ``true`` for an
 integer and NaN for a number, and does not ask that ``parameters`` is a table.
@@ -12,11 +13,12 @@ integer and NaN for a number, and does not ask that ``parameters`` is a table.
 from __future__ import annotations
 
 import enum
+import re
 import sys
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
-from batchrun.manifest.patterns import matcher
 from batchrun.manifest.problems import instead, printable, shown
 from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved
 from batchrun.service_model import input_of
@@ -26,6 +28,42 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.problems import Path
     from batchrun.model.spec import Json
+
+
+_JAVA_CLASS = re.compile(r"\[((?:\\p\{[A-Z][a-z]?\}|\|\||\\[tnr])+)\][+*]")
+_CATEGORY = re.compile(r"\\p\{([A-Z][a-z]?)\}")
+_ESCAPES = {r"\t": "\t", r"\n": "\n", r"\r": "\r"}
+#: The categories that all printable ASCII is made of.
+_PRINTABLE = frozenset("LNPSZ")
+
+
+def matcher(pattern: str) -> Callable[[str], bool] | None:
+    """Return the test that a whole text matches; None for a pattern that only the service understands."""
+    if java := _JAVA_CLASS.fullmatch(pattern):
+        return _by_category(java[1])
+    try:
+        match = re.compile(pattern).fullmatch
+    except re.error:
+        return None
+    return lambda text: match(text) is not None
+
+
+def _by_category(body: str) -> Callable[[str], bool]:
+    categories = frozenset(_CATEGORY.findall(body))
+    literals = frozenset(text for escape, text in _ESCAPES.items() if escape in body)
+    takes_ascii = categories >= _PRINTABLE
+
+    def matches(text: str) -> bool:
+        if takes_ascii and text.isascii() and text.isprintable():
+            return True
+        return all(_is_in(character, categories) or character in literals for character in text)
+
+    return matches
+
+
+def _is_in(character: str, categories: frozenset[str]) -> bool:
+    category = unicodedata.category(character)
+    return category in categories or category[0] in categories
 
 
 REQUEST_ID: Final = "requestId"

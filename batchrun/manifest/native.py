@@ -1,21 +1,33 @@
 """
-AWS's own batch settings, as StartRunBatch takes them, in our words.
+AWS's own batch settings, as StartRunBatch takes them: read in our words, and written in theirs.
 
-Belongs here: the few names that differ, and what has no counterpart. Does not: reading the document.
+Belongs here: which field goes where, and what such a batch cannot say. What only ``defaultRunSetting`` can
+hold must be the same in every row. Parameters and tags stay in the rows: how the service merges them is
+described in too few words. Nothing is escaped, for AWS fills nothing in; so a text that batchrun would fill
+in cannot be said to both.
 """
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest.problems import Record
+from batchrun.errors import ManifestError
+from batchrun.manifest.problems import Problems, Record, shown
+from batchrun.manifest.written_rows import as_written, json_text, unsayable
+from batchrun.service_model import members_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+    from typing import IO
 
-    from batchrun.manifest.problems import Problems
+    from batchrun.errors import Problem
+    from batchrun.manifest.written_rows import Row, Rows
+    from batchrun.model.spec import Json
 
-_RENAMED: Final = {"runSettingId": "id", "runTags": "tags"}
+
+_OURS: Final = {"runSettingId": "id", "runTags": "tags"}
 _OWNER: Final = "outputBucketOwnerId"
 
 
@@ -31,10 +43,10 @@ def translated(record: Record, known: Collection[str], problems: Problems) -> Re
         )
         del fields[_OWNER]
     return Record(
-        fields={_RENAMED.get(name, name): value for name, value in fields.items()},
+        fields={_OURS.get(name, name): value for name, value in fields.items()},
         place=record.place,
         places={
-            (_RENAMED.get(str(path[0]), path[0]), *path[1:]): place for path, place in record.places.items()
+            (_OURS.get(str(path[0]), path[0]), *path[1:]): place for path, place in record.places.items()
         },
     )
 
@@ -42,3 +54,137 @@ def translated(record: Record, known: Collection[str], problems: Problems) -> Re
 def is_native(record: Record) -> bool:
     """Report whether a row is one of AWS's run settings."""
     return "runSettingId" in record.fields and "id" not in record.fields
+
+
+_THEIRS: Final = {"tags": "runTags"}
+_BATCH_NAME: Final = 64
+#: What one request takes; more rows go to S3 as a file of their own.
+MOST_INLINE: Final = 100
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What all rows have in common, and what stands against it."""
+
+    source: str
+    common: dict[str, Json] = field(default_factory=dict)
+    first: str | None = None
+    problems: Problems = field(default_factory=Problems)
+    count: int = 0
+
+    def add(self, row: Row) -> None:
+        """Look at one row."""
+        self.count += 1
+        rows, defaults = _members()
+        for name, value in row.fields.items():
+            if problem := self._wrong_value(row, name, value):
+                self.problems.extend([problem])
+            elif name not in rows and name not in defaults:
+                cure = "leave it out, or launch these rows with batchrun"
+                message = "a StartRunBatch has no such field"
+                self.problems.extend([unsayable(self.source, row, name, message, cure)])
+        own = {name: value for name, value in row.fields.items() if name not in rows and name in defaults}
+        self._compare(row, own)
+
+    def _wrong_value(self, row: Row, name: str, value: Json) -> Problem | None:
+        if name == "workflowType" and value == "READY2RUN":
+            message, cure = "a StartRunBatch takes no READY2RUN workflow", "launch these rows with batchrun"
+        elif as_written(value) != value:
+            message, cure = (
+                "a text in it has braces that batchrun would fill in",
+                "write it in another format",
+            )
+        else:
+            return None
+        return unsayable(self.source, row, name, message, cure)
+
+    def _compare(self, row: Row, own: dict[str, Json]) -> None:
+        if self.first is None:
+            self.first, self.common = row.id, own
+            for name in ("workflowId", "roleArn"):
+                if name not in own:
+                    message, cure = "it is missing, and a StartRunBatch needs it", "give it to every row"
+                    self.problems.extend([unsayable(self.source, row, name, message, cure)])
+            return
+        for name in sorted(own.keys() | self.common.keys()):
+            mine, theirs = own.get(name), self.common.get(name)
+            if mine != theirs:
+                message = f"{_said(mine)}, while row {shown(self.first)} has {_said(theirs)}"
+                cure = "a StartRunBatch has one for all: split the manifest by it"
+                self.problems.extend([unsayable(self.source, row, name, message, cure)])
+
+
+def _said(value: Json) -> str:
+    return "none" if value is None else shown(value)
+
+
+@functools.cache
+def _members() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the fields, in StartRun's words, of a row and of the defaults, as botocore has them."""
+    ours = {native: name for name, native in _THEIRS.items()}
+    rows, defaults = (
+        frozenset(ours.get(name, name) for name in members_of(shape))
+        for shape in ("InlineSetting", "DefaultRunSetting")
+    )
+    return rows, defaults
+
+
+def survey(rows: Rows, *, source: str) -> dict[str, Json]:
+    """
+    Find what the default setting has to say.
+
+    Raises:
+        ManifestError: The rows cannot be one batch; it has every reason.
+    """
+    found = _Survey(source)
+    for row in rows():
+        found.add(row)
+    found.problems.raise_any()
+    return found.common
+
+
+def write(rows: Rows, out: IO[str], *, batch: str, common: Mapping[str, Json], source: str) -> None:
+    """
+    Write one StartRunBatch request, without its requestId.
+
+    Args:
+        rows: The rows.
+        out: Where to.
+        batch: The batch's name.
+        common: From :func:`survey`.
+        source: What messages call the rows.
+
+    Raises:
+        ManifestError: The batch's name, or the number of rows, is more than a request takes.
+    """
+    _check_request(rows, batch, source)
+    head: dict[str, Json] = {"batchName": batch, "defaultRunSetting": dict(common)}
+    out.write(
+        json_text(head, indent=2).removesuffix("\n}") + ',\n  "batchRunSettings": {\n    "inlineSettings": '
+    )
+    write_settings(rows, out, common=common)
+    out.write("  }\n}\n")
+
+
+def _check_request(rows: Rows, batch: str, source: str) -> None:
+    first = next(iter(rows()))
+    count = sum(1 for _ in rows())
+    if len(batch) > _BATCH_NAME:
+        message = f"the batch's name has {len(batch)} characters"
+        raise ManifestError(
+            [unsayable(source, first, "batchName", message, f"give a shorter --batch: {_BATCH_NAME} at most")]
+        )
+    if count > MOST_INLINE:
+        message = f"there are {count} rows, and one request takes {MOST_INLINE}"
+        cure = "give --defaults-out FILE for the defaultRunSetting; the rows then become the file for S3"
+        raise ManifestError([unsayable(source, first, "batchRunSettings", message, cure)])
+
+
+def write_settings(rows: Rows, out: IO[str], *, common: Mapping[str, Json]) -> None:
+    """Write the rows as an array of settings: what StartRunBatch takes from S3."""
+    mark = "["
+    for row in rows():
+        fields = {_THEIRS.get(name, name): value for name, value in row.fields.items() if name not in common}
+        out.write(f"{mark}\n  {json_text({'runSettingId': row.id, **fields})}")
+        mark = ","
+    out.write("\n]\n")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.completeness import MOST_KINDS, is_mate, lacking
 from batchrun.manifest.name_patterns import EXAMPLE, LONGEST, compiled, wrong
-from batchrun.manifest.names import wrong_name
 from batchrun.manifest.problems import Place, printable, shown, unreadable
+from batchrun.manifest.rows import wrong_name
 from batchrun.manifest.sorting import natural
 from batchrun.manifest.written_rows import Row
 

@@ -11,7 +11,8 @@ What a sheet's columns put into texts was put there before (``sheets``). The rul
 - Filled once: what is put in is not looked at again. A parameter that holds a placeholder itself cannot be
   put into another text.
 - Keys of tables, and ``id``, are not filled.
-- ``{env.NAME}`` is a variable of the environment, where it is allowed (``environment``).
+- ``{env.NAME}`` is a variable of the environment, where it is allowed by name, and never what is a
+  credential's: a manifest may come from anybody, and what it asks for is sent, kept and shown.
 - ``{sheet}`` is the place of the row's own sheet, where ``sheet_out`` says that there is one.
 
 No formats, no attributes, no indexing: there is nothing in here that a hostile manifest could reach.
@@ -20,16 +21,18 @@ No formats, no attributes, no indexing: there is nothing in here that a hostile 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import printable, shown
+from batchrun.manifest.problems import Place, printable, shown
 from batchrun.manifest.scalars import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from batchrun.manifest.problems import Problems
     from batchrun.model.spec import Json
+
 
 _NAME = r"parameters\.[^{}\s\"',:]*|[^\W\d]\w*(?:\.\w+)*"
 _TOKEN = re.compile(rf"\{{\{{(?:({_NAME})\}}\}})?|\{{({_NAME})\}}")
@@ -182,3 +185,66 @@ def _constant(text: str, name: str) -> str:
             "placeholders are filled once: write its text out here",
         )
     return unescaped(text)
+
+
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Names of what must be kept secret, those of the AWS chain among them.
+_SECRET: Final = re.compile(
+    r".*(?:SECRET|PASSW(?:OR)?D|PASSPHRASE|CREDENTIAL|AUTHORIZATION|COOKIE).*"
+    r"|.*TOKENS?(?:_.*)?|.*(?:ACCESS|PRIVATE|API)_?KEY.*|.*KEYS?|.*PASS|(?:.*_)?(?:AUTH|PAT)|.+_PWD",
+    re.IGNORECASE,
+)
+#: A name and a password before a host.
+_LOGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@\s]*:[^/@\s]+@")
+#: Variables whose values are secret under other names too.
+_HELD: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_CURE: Final = "let the workflow take it from AWS Secrets Manager, by the role that its runs have"
+
+
+class Environment:
+    """The variables that may be filled in."""
+
+    def __init__(self, allowed: Sequence[str], variables: Mapping[str, str], problems: Problems) -> None:
+        self._allowed = frozenset(allowed)
+        self._variables = variables
+        for name in allowed:
+            _check(name, problems)
+
+    def value(self, name: str) -> str:
+        """
+        Return what is filled in for a name.
+
+        Raises:
+            PlaceholderError: It is not allowed, is not set, or holds a credential.
+        """
+        if _is_secret(name):
+            raise PlaceholderError(
+                f"{{env.{printable(name)}}} is a credential's, which no run is given", _CURE
+            )
+        if name not in self._allowed:
+            return not_allowed(name)
+        value = self._variables.get(name)
+        if not value:
+            state = "is not set" if value is None else "is empty"
+            raise PlaceholderError(
+                f"the variable {name} of the environment {state}", f"set it, or leave {{env.{name}}} out"
+            )
+        if self._has_secret(value):
+            raise PlaceholderError(f"the value of the variable {name} has a credential in it", _CURE)
+        return value
+
+    def _has_secret(self, value: str) -> bool:
+        held = (self._variables.get(name) for name in _HELD)
+        return _LOGIN.search(value) is not None or any(one in value for one in held if one)
+
+
+def _check(name: str, problems: Problems) -> None:
+    place = Place(source="--env")
+    if not _VARIABLE.fullmatch(name):
+        problems.add(place, f"{shown(name)} is no name of a variable", "write the name alone: --env RUN_DATE")
+    elif _is_secret(name):
+        problems.add(place, f"{name} is a credential's, which no run is given", _CURE)
+
+
+def _is_secret(name: str) -> bool:
+    return _SECRET.fullmatch(name) is not None

@@ -11,6 +11,8 @@ import difflib
 import functools
 import itertools
 import operator
+import os
+import tempfile
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
 
     from batchrun.model.spec import Json
 
+
 #: The way to a value within a request: field names, and positions within lists.
 Path: TypeAlias = "tuple[str | int, ...]"
-
 _SHOWN = 60
 #: What makes problems the same: source, message, field, cure. The last two are their kind.
 _Key: TypeAlias = "tuple[str, str, str | None, str]"
@@ -208,3 +210,13 @@ def instead(word: str, known: Iterable[str], otherwise: str) -> str:
     """Return the cure for an unknown word: the nearest known one, or *otherwise*."""
     close = nearest(word, known)
     return otherwise if close is None else f"did you mean {close}?"
+
+
+def not_written(error: OSError) -> ManifestError:
+    """Build the error for a temporary file that could not be written."""
+    reason = os.strerror(error.errno) if error.errno else "unknown error"
+    return unreadable(
+        Place(source="temporary file"),
+        f"it cannot be written in {tempfile.gettempdir()}: {reason}",
+        "make room there, or set TMPDIR to a place that has some",
+    )

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, unreadable
+from batchrun.manifest.bytes_read import unpacked
+from batchrun.manifest.problems import Place, not_written, unreadable
 from batchrun.manifest.sheets.wanted import SheetOptions
 from batchrun.manifest.tables.table import Asked
-from batchrun.manifest.temporary import not_written
-from batchrun.manifest.unpacked import unpacked
 from batchrun.model.places import is_in_s3, wrong_place
 
 if TYPE_CHECKING:

@@ -1,20 +1,54 @@
 """
 Checked specs on disk, in a file without a name, so that memory does not grow with the manifest.
 
-Belongs here: that file's format. Does not: checking.
+Belongs here: that file's format, and where each row stands, in a few bytes. Does not: checking, the places of
+single fields, which are not worth their memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
+from array import array
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest.temporary import not_written
+from batchrun.manifest import limits
+from batchrun.manifest.problems import Place, not_written
 from batchrun.model.spec import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from batchrun.manifest.problems import Record
+
+
+class RowPlaces:
+    """Places by the rows' position; good only where the manifest had no problems: none was left out."""
+
+    def __init__(self) -> None:
+        self._lines = array("Q")  #: the first of each row; 0 where the format has none
+        self._others: dict[int, tuple[int, ...]] = {}  #: by position, where several lines make a row
+        self._starts: list[int] = []  #: positions at which a source begins
+        self._sources: list[str] = []
+
+    def noted(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Take down the place of each record on its way."""
+        for record in records:
+            if not self._sources or self._sources[-1] != record.place.source:
+                self._starts.append(len(self._lines))
+                self._sources.append(record.place.source)
+            if len(record.place.lines) > 1:
+                self._others[len(self._lines)] = record.place.lines[: limits.LINES]
+            self._lines.append(record.place.line or 0)
+            yield record
+
+    def place(self, position: int) -> Place:
+        """Return the place of the row at *position*."""
+        source = self._sources[bisect_right(self._starts, position) - 1]
+        lines = self._others.get(position, ())
+        return Place(source=source, line=self._lines[position] or None, lines=lines)
+
 
 _IN_MEMORY: Final = 4 * 1024 * 1024
 _PIECE: Final = 256 * 1024

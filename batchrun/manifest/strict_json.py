@@ -1,7 +1,7 @@
 """
 JSON without the liberties of Python's reader: no duplicate keys, no NaN, no nesting without end.
 
-Belongs here: decoding one JSON value from text. Does not: documents, lines and rows.
+Belongs here: decoding one JSON value from text, and how deep any value is. Does not: documents, rows.
 """
 
 from __future__ import annotations
@@ -10,12 +10,27 @@ import json
 from typing import TYPE_CHECKING, NoReturn
 
 from batchrun.manifest import limits
-from batchrun.manifest.nesting import is_deep
 from batchrun.manifest.problems import shown
 from batchrun.manifest.scalars import Plain
 
 if TYPE_CHECKING:
     from batchrun.model.spec import Json
+
+
+def is_deep(value: Json) -> bool:
+    """Report whether lists and tables are nested more than :data:`limits.DEPTH` deep."""
+    level = [value]
+    for _ in range(limits.DEPTH + 1):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Json) -> list[Json]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 class JsonError(ValueError):
@@ -52,7 +67,6 @@ def _refused(word: str) -> NoReturn:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=Plain, parse_float=Plain, parse_constant=_refused
 )
-
 _LENIENT = json.JSONDecoder(parse_int=Plain, parse_float=Plain, parse_constant=lambda _: None)
 
 

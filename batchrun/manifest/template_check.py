@@ -17,13 +17,12 @@ from batchrun.ports.workflows import WorkflowKey
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from batchrun.manifest.places import RowPlaces
     from batchrun.manifest.problems import Problems
+    from batchrun.manifest.spool import RowPlaces
     from batchrun.model.spec import Json, Spec
     from batchrun.ports.workflows import Template, Workflow
 
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
-
 _Finding = tuple[str, str, str]  #: field, message, cure
 
 

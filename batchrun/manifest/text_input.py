@@ -14,10 +14,9 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, problem_at, unreadable
-from batchrun.manifest.recoded import by_mark
+from batchrun.manifest.bytes_read import by_mark
+from batchrun.manifest.problems import Place, not_written, problem_at, unreadable
 from batchrun.manifest.source import refuse_binary
-from batchrun.manifest.temporary import not_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

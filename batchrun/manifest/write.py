@@ -5,7 +5,7 @@ Rows as a manifest, in any of the formats.
     write(rows, file, Format.YAML, batch="cohort", defaults=fields)
 
 Belongs here: what each format's document consists of. Does not: single values (``yaml_text``,
-``delimited_text``), AWS's settings (``native_text``), opening and replacing files (``cli``).
+``delimited_text``), AWS's settings (``native``), opening and replacing files (``cli``).
 
 Rows are read twice or more and never held, so memory does not grow with them. What is written loads as
 the very same specs; a format that cannot say something refuses it.
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
 __all__ = ["DOCUMENTS", "Row", "Rows", "row_of", "shared_fields", "write", "write_defaults"]
-
 #: Formats that have a place for the batch's name and for defaults.
 DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
 _FIRST: Final = ("workflowId", "workflowType", "roleArn", "outputUri", "name", "parameters", "tags")

@@ -2,7 +2,7 @@
 Rows on their way out: what the writers of all formats agree on.
 
 Belongs here: a row to write, what all rows have in common, and text that reading takes back as it was. Does
-not: any format (``write``, ``delimited_text``, ``yaml_text``, ``native_text``).
+not: any format (``write``, ``delimited_text``, ``yaml_text``, ``native``).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from batchrun.manifest.names import run_name
 from batchrun.manifest.placeholders import escaped
 from batchrun.manifest.problems import Place, problem_at
+from batchrun.manifest.rows import run_name
 
 if TYPE_CHECKING:
     from batchrun.errors import Problem

@@ -23,7 +23,7 @@ from batchrun.errors import (
 )
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
-from batchrun.manifest.names import run_name
+from batchrun.manifest.rows import run_name
 from batchrun.model.entry import Entry
 from batchrun.model.limits import Changed, Mode
 from batchrun.model.policies import WatchPolicy

@@ -10,10 +10,8 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from batchrun.manifest.defaults import Defaults
-from batchrun.manifest.environment import Environment
-from batchrun.manifest.model_check import compiled, start_run_shape
-from batchrun.manifest.patterns import matcher
-from batchrun.manifest.placeholders import PlaceholderError, Values
+from batchrun.manifest.model_check import compiled, matcher, start_run_shape
+from batchrun.manifest.placeholders import Environment, PlaceholderError, Values
 from batchrun.manifest.problems import Place, Problems, Record
 from batchrun.manifest.rows import Expander
 from batchrun.manifest.rules import start_run, with_rules

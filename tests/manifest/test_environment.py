@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from batchrun.manifest.environment import Environment
-from batchrun.manifest.placeholders import PlaceholderError
+from batchrun.manifest.placeholders import Environment, PlaceholderError
 from batchrun.manifest.problems import Problems
 from batchrun.manifest.sheets.wanted import SheetOptions
 from tests.manifest.conftest import SETS

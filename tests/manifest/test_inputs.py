@@ -10,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
-from batchrun.manifest.inputs.mentions import Mention, mentions
-from batchrun.manifest.inputs.survey import Survey
-from batchrun.manifest.inputs.texts import places_in
+from batchrun.manifest.inputs import Mention, Survey, mentions, places_in
 from batchrun.model.spec import Spec, canonical
 from batchrun.ports.inputs import Kind, Place, Sight, Skip
 

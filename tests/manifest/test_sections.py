@@ -8,7 +8,7 @@ import json
 import pytest
 
 from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.sections import name_of
+from batchrun.manifest.tables.delimited import section_name
 from batchrun.manifest.tables.table import Asked
 
 BY_SAMPLE = SheetOptions(id="Sample_ID", columns_as_parameters=("all",))
@@ -115,9 +115,9 @@ def test_the_command_keeps_the_section_that_was_asked_for(problems_of):
     "line", ["[Data]", "[Data],,,\n", '"[Data]"\r\n', "[Data];;", "[Data]\t\t", "[ Data ]"]
 )
 def test_lines_that_begin_a_section(line: str):
-    assert name_of(line) == "Data"
+    assert section_name(line) == "Data"
 
 
 @pytest.mark.parametrize("line", ["", "[]", "[Data],x", "Data", "x[Data]", "[a,b]", '["a"]', "[Data]x"])
 def test_lines_that_begin_none(line: str):
-    assert name_of(line) is None
+    assert section_name(line) is None

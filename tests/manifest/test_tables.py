@@ -10,8 +10,7 @@ import pytest
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load
-from batchrun.manifest.tables import asked
-from batchrun.manifest.tables.table import Asked
+from batchrun.manifest.tables.table import Asked, encoding
 from tests.manifest.conftest import SETS, LoadText, ProblemsOf
 
 
@@ -171,4 +170,4 @@ def test_what_it_is_not_in_is_told_with_the_place(tmp_path: pathlib.Path, data, 
 )
 def test_what_no_file_is_written_in_is_no_encoding(name: str):
     with pytest.raises(ValueError, match="such as utf-8"):
-        asked.encoding(name)
+        encoding(name)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format
-from batchrun.manifest.places import RowPlaces
 from batchrun.manifest.problems import Place, Problems, Record
+from batchrun.manifest.spool import RowPlaces
 from batchrun.manifest.template_check import check_rows, workflow_key
 from batchrun.manifest.template_table import template_table
 from batchrun.manifest.template_text import template_text

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import Format, Source, load, native_text
+from batchrun.manifest import Format, Source, load, native
 from batchrun.manifest.placeholders import Values, escaped
 from batchrun.manifest.write import DOCUMENTS, Row, Rows, row_of, shared_fields, write, write_defaults
 from batchrun.model.spec import Spec
@@ -186,7 +186,7 @@ def test_csv_refuses_a_control_character_and_names_the_row():
 
 def surveyed(*fields: dict[str, Any]) -> list[str]:
     with pytest.raises(ManifestError) as caught:
-        native_text.survey(rows_of(*fields), source="m.yaml")
+        native.survey(rows_of(*fields), source="m.yaml")
     return [f"{problem.row} {problem.field}: {problem.message}" for problem in caught.value.problems]
 
 
@@ -210,7 +210,7 @@ def test_native_settings_load_as_the_same_specs():
     specs = specs_of(json.dumps(table), Format.JSON)
     rows = lambda: (row_of(spec, None) for spec in specs)  # noqa: E731
     out = io.StringIO(newline="")
-    native_text.write(rows, out, batch="b", common=native_text.survey(rows, source="m"), source="m")
+    native.write(rows, out, batch="b", common=native.survey(rows, source="m"), source="m")
     assert specs_of(out.getvalue(), Format.JSON, None) == specs
     assert json.loads(out.getvalue())["defaultRunSetting"] == HEAD
 
@@ -218,4 +218,4 @@ def test_native_settings_load_as_the_same_specs():
 def test_native_settings_are_a_hundred_at_most():
     many = rows_of(*[{}] * 101)
     with pytest.raises(ManifestError, match="one request takes 100"):
-        native_text.write(many, io.StringIO(), batch="b", common=HEAD, source="m")
+        native.write(many, io.StringIO(), batch="b", common=HEAD, source="m")

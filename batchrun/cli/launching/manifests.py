@@ -21,14 +21,13 @@ from batchrun.errors import ManifestError, ManifestWarning, UsageError
 from batchrun.manifest import Format, Manifest, Source, defaults_in, load, loaded_together, manifests_in
 from batchrun.manifest.problems import shown
 from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables import asked
-from batchrun.manifest.tables.table import Asked
+from batchrun.manifest.tables.table import Asked, delimiter, encoding, header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from batchrun.api.objects import ObjectsOnce
-    from batchrun.manifest.places import RowPlaces
+    from batchrun.manifest.spool import RowPlaces
 
 _T = TypeVar("_T")
 _PASSED_OVER: Final = "{} is passed over: it has defaults, and no rows; --defaults FILE takes them"
@@ -62,10 +61,10 @@ def _verb() -> str:
 
 def _asked(options: Mapping[str, Any]) -> Asked:
     return Asked(
-        delimiter=_read("--delimiter", options["delimiter"], asked.delimiter),
-        encoding=_read("--encoding", options["encoding"], asked.encoding),
+        delimiter=_read("--delimiter", options["delimiter"], delimiter),
+        encoding=_read("--encoding", options["encoding"], encoding),
         worksheet=options["worksheet"],
-        header=_read("--header", options["header"], asked.header),
+        header=_read("--header", options["header"], header),
     )
 
 
@@ -74,7 +73,7 @@ def _sheet(options: Mapping[str, Any]) -> SheetOptions:
         id=options["id"],
         group_by=tuple(options["group_by"]),
         parameters=tuple(options["parameters"]),
-        columns_as_parameters=_read("--columns-as-parameters", options["columns_as_parameters"], asked.header)
+        columns_as_parameters=_read("--columns-as-parameters", options["columns_as_parameters"], header)
         or (),
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchrun.cli.verbs.input_check import Inputs
     from batchrun.cli.verbs.online_check import Answers
     from batchrun.manifest import Manifest
-    from batchrun.manifest.places import RowPlaces
+    from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
 
 
@@ -60,7 +60,7 @@ def check(**options: Any) -> None:
     be lost meanwhile, the command says what it saw, and exits with 5.
     """
     from batchrun.cli.launching.manifests import loaded, source  # noqa: PLC0415 (loads botocore)
-    from batchrun.manifest.places import RowPlaces  # noqa: PLC0415
+    from batchrun.manifest.spool import RowPlaces  # noqa: PLC0415
 
     if options["inputs"] and not options["online"]:
         raise UsageError("--inputs asks S3: give --online with it")

@@ -20,7 +20,7 @@ from batchrun.cli.showing.output_file import STDOUT, drafted, named
 from batchrun.cli.speak import complain, say
 from batchrun.cli.storage import objects
 from batchrun.errors import InvariantError, UsageError
-from batchrun.manifest import Format, Source, load, native_text
+from batchrun.manifest import Format, Source, load, native
 from batchrun.manifest.source import format_of, name_of
 from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write, write_defaults
 from batchrun.model.retrying import RetryPolicy
@@ -173,13 +173,13 @@ def _write_native(wanted: Conversion, manifest: Manifest, draft: Path, defaults:
     # Names are written out: AWS would make others.
     rows = _rows(manifest, None)
     name = name_of(wanted.source.path)
-    common = native_text.survey(rows, source=name)
+    common = native.survey(rows, source=name)
     with draft.open("w", encoding="utf-8", newline="") as file:
         if defaults:
-            native_text.write_settings(rows, file, common=common)
+            native.write_settings(rows, file, common=common)
             _write_defaults(wanted, defaults, common)
         else:
-            native_text.write(rows, file, batch=manifest.batch, common=common, source=name)
+            native.write(rows, file, batch=manifest.batch, common=common, source=name)
 
 
 def _rows(manifest: Manifest, batch: str | None) -> Rows:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ServiceError, ServiceUnusableError
-from batchrun.manifest.inputs.findings import check_inputs, found_in
-from batchrun.manifest.inputs.survey import Survey
+from batchrun.manifest.inputs import Survey, check_inputs, found_in
 from batchrun.manifest.problems import printable
 from batchrun.model.foreign import masked
 from batchrun.ports.inputs import Sight, Skip
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest
-    from batchrun.manifest.places import RowPlaces
     from batchrun.manifest.problems import Problems
+    from batchrun.manifest.spool import RowPlaces
     from batchrun.model.pace import Rate
     from batchrun.ports.inputs import Bucket, Place
     from batchrun.service.login import Login

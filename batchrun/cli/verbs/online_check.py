@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from batchrun.cli.verbs.input_check import Inputs
     from batchrun.manifest import Manifest
-    from batchrun.manifest.places import RowPlaces
+    from batchrun.manifest.spool import RowPlaces
     from batchrun.model.pace import Rate
     from batchrun.ports.workflows import Workflow, WorkflowKey
     from batchrun.service.client import AwsHealthOmics

@@ -25,7 +25,7 @@ from batchrun.cli.speak import emit, say
 from batchrun.clock import SystemClock
 from batchrun.engine.rebuild import Rebuilder, Search
 from batchrun.errors import UsageError
-from batchrun.manifest.names import run_name
+from batchrun.manifest.rows import run_name
 from batchrun.model.limits import Changed
 from batchrun.model.pace import UNLIMITED
 from batchrun.model.recovery import Match

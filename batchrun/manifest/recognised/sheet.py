@@ -1,28 +1,209 @@
 """
-A sheet that came without a word of what it is, as one problem.
+A table that is no manifest: which columns hold ids, the command that takes it, and the problem that says so.
 
-Belongs here: what is said of it. Does not: finding out (``kinds``, ``identity``), the command (``command``).
+Belongs here: what is said of it. Does not: finding out whose it is (``kinds``).
 """
 
 from __future__ import annotations
 
 import itertools
+import json
+import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from batchrun.manifest import limits
 from batchrun.manifest.problems import printable, shown, unreadable
-from batchrun.manifest.recognised import command
-from batchrun.manifest.recognised.identity import files_of, identities
 from batchrun.manifest.recognised.kinds import is_file, kind_of
+from batchrun.manifest.sheets.text import OURS
+from batchrun.manifest.sheets.wanted import ALL
 from batchrun.manifest.tables.table import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from batchrun.errors import ManifestError
-    from batchrun.manifest.recognised.identity import Identity
     from batchrun.manifest.source import Source
     from batchrun.manifest.tables.table import Table
+
+
+_PERSON: Final = "subject|patient|individual|participant|donor"
+#: What columns of ids are called, the likeliest first.
+_NAMES: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        "id",
+        r"(?:.*[^a-z])?(?:sample|rgsm|specimen)(?:[ _-]?(?:id|name))?",
+        rf"(?:.*[^a-z])?(?:sample[ _-]accession|(?:{_PERSON})(?:[ _-]?(?:id|name))?)",
+        r".*[^a-z](?:id|name|accession)|name",
+    )
+)
+_OTHER: Final = len(_NAMES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A column that may make the id."""
+
+    index: int
+    differing: tuple[
+        int, ...
+    ] = ()  #: columns that differ among rows that have the same; none if it is unique
+    gaps: bool = False  #: one of these is empty on some lines of an id, and not on others
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether no two rows have the same."""
+        return not self.differing
+
+
+def identities(header: Sequence[str], rows: Sequence[Row]) -> list[Identity]:
+    """Find the columns that may make the id, the likeliest first; where none is called like one, any."""
+    files = files_of(header, rows)
+    found = (_identity(index, rows, files) for index in _candidates(header, rows, files))
+    ranked = sorted(((_rank(header, one), one) for one in found if one is not None), key=lambda pair: pair[0])
+    if not files:
+        # What repeats without files to tell it apart makes one run only where nothing else is an id.
+        ranked.sort(key=lambda pair: not pair[1].is_unique)
+    named = [one for (rank, *_), one in ranked if rank < _OTHER]
+    others = (one for _, one in ranked if one.is_unique or one.index == 0)
+    return named or list(itertools.islice(others, 1))
+
+
+def files_of(header: Sequence[str], rows: Sequence[Row]) -> frozenset[int]:
+    """Find the columns that name files."""
+    return frozenset(index for index in range(len(header)) if any(is_file(row.cells[index]) for row in rows))
+
+
+def _candidates(header: Sequence[str], rows: Sequence[Row], files: frozenset[int]) -> Iterator[int]:
+    for index, name in enumerate(header):
+        is_usable = name.strip() and header.count(name) == 1 and index not in files
+        # What else is wrong with an id is told of its line, once the column is chosen.
+        if is_usable and all(0 < len(row.cells[index].strip()) <= limits.NAME for row in rows):
+            yield index
+
+
+def _rank(header: Sequence[str], one: Identity) -> tuple[int, bool, int]:
+    name = header[one.index]
+    rank = next((rank for rank, pattern in enumerate(_NAMES) if pattern.fullmatch(name)), _OTHER)
+    return rank, rank > 1 and not one.is_unique, one.index
+
+
+def _identity(index: int, rows: Sequence[Row], files: frozenset[int]) -> Identity | None:
+    """Tell what a column is as an id; None where rows that have the same do not differ in files."""
+    first: dict[str, list[str]] = {}
+    differing: set[int] = set()
+    gaps = False
+    repeats = False
+    for row in rows:
+        known = first.setdefault(row.cells[index], row.cells)
+        if known is row.cells:
+            continue
+        repeats = True
+        other = {at for at, cell in enumerate(row.cells) if cell != known[at]}
+        gaps |= any(not (row.cells[at] and known[at]) for at in other)
+        differing |= other
+    # Where no column names files, rows of one sample are told apart by what else differs, such as lanes.
+    if repeats and differing.isdisjoint(files or differing):
+        return None
+    return Identity(index=index, differing=tuple(sorted(differing)), gaps=gaps)
+
+
+#: Columns that a command names one by one.
+_NAMED: Final = 12
+_PARAMETERS: Final = "parameters."
+_AS_PARAMETERS: Final = "--columns-as-parameters"
+
+
+def again(source: Source, options: Iterable[str]) -> str:
+    """Write the command that reads the source once more, with options added."""
+    path = ["--each-file", source.path] if source.is_each_file else [source.path]
+    return shlex.join(["batchrun", source.verb, *path, *_given(source), *options])
+
+
+def _given(source: Source) -> list[str]:
+    """Return the options that it was read with."""
+    given = [text for path in source.defaults for text in ("--defaults", path)]
+    given += [text for path in source.parameters_from for text in ("--parameters-from", path)]
+    given += [text for text in source.sets for text in ("--set", text)]
+    given += [text for name in source.env for text in ("--env", name)]
+    given += [] if source.batch is None else ["--batch", source.batch]
+    given += [] if source.format is None else ["--format", source.format.value]
+    given += [] if source.asked.delimiter is None else ["--delimiter", source.asked.delimiter]
+    given += [] if source.asked.encoding is None else ["--encoding", source.asked.encoding]
+    given += [] if source.asked.worksheet is None else ["--worksheet", source.asked.worksheet]
+    given += [] if source.asked.header is None else ["--header", ",".join(source.asked.header)]
+    return given
+
+
+def each_row(header: Sequence[str], one: Identity) -> list[str]:
+    """Return the options by which each row is a run."""
+    return ["--id", header[one.index], *_as_they_are(header, (one.index,))]
+
+
+def lanes(header: Sequence[str], one: Identity) -> list[str]:
+    """Return the options by which rows that have the same id are one run: what differs becomes lists."""
+    named = [index for index in one.differing if _is_usable(header, index)][:_NAMED]
+    options = ["--group-by", header[one.index]]
+    if one.gaps:
+        # Lists of their own would no longer fit each other.
+        table = {header[index]: f"{{{_column(header[index])}}}" for index in named}
+        options += ["--parameter", f"rows:json={json.dumps([table], ensure_ascii=False)}"]
+    else:
+        for index in named:
+            text = json.dumps([f"{{{_column(header[index])}}}"], ensure_ascii=False)
+            options += ["--parameter", f"{header[index]}:json={text}"]
+    return [*options, *_as_they_are(header, (one.index, *one.differing), named=(one.index, *named))]
+
+
+def as_it_is(header: Sequence[str], one: Identity) -> list[str]:
+    """Return the option by which the id's column is a parameter too."""
+    name = header[one.index]
+    return ["--parameter", f"{name}={{{_column(name)}}}"] if _is_usable(header, one.index) else []
+
+
+def lanes_of_manifest(header: Sequence[str], cells: Sequence[str]) -> list[str] | None:
+    """
+    Return the options by which rows of a CSV manifest that have the same id are one run; files become lists.
+
+    None where options cannot say it: there are other columns than ``id`` and ``parameters.NAME``.
+    """
+    options = ["--group-by", "id"]
+    others = [(name, cell) for name, cell in zip(header, cells, strict=True) if name != "id"]
+    for name, cell in others:
+        parameter, colon, kind = name.removeprefix(_PARAMETERS).partition(":")
+        if not name.startswith(_PARAMETERS) or set(name) & set("{}="):
+            return None
+        text = f"{{{name}{colon}{kind}}}"
+        own = f"{parameter}:json={json.dumps([text], ensure_ascii=False)}" if is_file(cell) else None
+        options += ["--parameter", own or f"{parameter}={text}"]
+    return options if len(others) <= _NAMED else None
+
+
+def _as_they_are(header: Sequence[str], taken: Sequence[int], named: Sequence[int] = ()) -> list[str]:
+    """Return the option for all other columns: by their names where it cannot be for all that are left."""
+    rest = [index for index in range(len(header)) if index not in taken and header[index].strip()]
+    usable = [index for index in rest if _is_usable(header, index)]
+    if not rest:
+        return []
+    if usable == rest and ALL not in header and set(named) >= set(taken if named else ()):
+        return [_AS_PARAMETERS]
+    plain = [header[index] for index in usable if not set(header[index]) & set(',"')][:_NAMED]
+    return [_AS_PARAMETERS, ",".join(plain)] if plain else []
+
+
+def _is_usable(header: Sequence[str], index: int) -> bool:
+    name = header[index]
+    is_plain = (
+        name.strip() and name.isprintable() and not set(name) & set("{}=") and not name.endswith(":json")
+    )
+    return bool(is_plain) and header.count(name) == 1
+
+
+def _column(name: str) -> str:
+    return f"column.{name}" if name in OURS else name
+
 
 #: Rows, and their cells in all, that are looked at.
 MOST_ROWS: Final = 20_000
@@ -61,10 +242,10 @@ class Unasked:
 
     def cure_for_twins(self, table: Table, cells: Sequence[str]) -> str | None:
         """Say what to do about rows of a CSV manifest that have the same id; None for nothing of its own."""
-        options = None if self.is_beside else command.lanes_of_manifest(table.header, cells)
+        options = None if self.is_beside else lanes_of_manifest(table.header, cells)
         if options is None or not any(map(is_file, cells)):
             return None
-        typed = printable(command.again(self.source, options), None)
+        typed = printable(again(self.source, options), None)
         return (
             "if these are lanes of one run, do not tell them apart, but with your other options, run: "
             f"{typed}; if they are runs of their own, put into the id what tells them apart"
@@ -82,9 +263,9 @@ def _words(
         cure = "give --id with a text that tells rows apart, such as --id '{COLUMN}-{COLUMN}'"
         return f"{what}; no column has an id on each line", f"{cure}; the columns are {names}"
     first = found[0]
-    added = command.each_row(header, first) if first.is_unique else command.lanes(header, first)
-    kept = command.as_it_is(header, first) if table.has_values else []
-    typed = command.again(source, [*options, *added, *kept])
+    added = each_row(header, first) if first.is_unique else lanes(header, first)
+    kept = as_it_is(header, first) if table.has_values else []
+    typed = again(source, [*options, *added, *kept])
     ids = ", ".join(_told(one, header, rows) for one in found[:_TOLD])
     runs = "" if first.is_unique else f"; rows that have the same {shown(header[first.index])} make one run"
     return f"{what}; ids are in {ids}{runs}", f"{_CURE}: {printable(typed, None)}"

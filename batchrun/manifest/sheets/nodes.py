@@ -1,31 +1,80 @@
 """
-A template in pieces, each of which knows how a row fills it.
+A compiled template, node by node, and the row of one run while it is filled with lines.
 
-Belongs here: one class for each kind of piece. Does not: which text becomes which (``template``).
-
-Texts leave here with whatever a cell held escaped, since ``{id}``, ``{batch}`` and ``{parameters.NAME}`` are
-filled in after this: nothing that stands in a sheet is ever taken for a placeholder.
+Belongs here: what each node makes of a row's cells. Does not: making nodes (``template``), reading lines.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
+from batchrun.manifest import limits
 from batchrun.manifest.columns import Column, ColumnError
 from batchrun.manifest.placeholders import escaped, escaped_before_placeholder
-from batchrun.manifest.problems import printable, shown
+from batchrun.manifest.problems import Place, dotted, printable, shown
 from batchrun.manifest.sheets.text import Cell, Own, Part
 from batchrun.manifest.strict_json import decoded
 from batchrun.manifest.tables.table import Value
 from batchrun.manifest.written_rows import as_written
 
 if TYPE_CHECKING:
-    from batchrun.manifest.problems import Path
-    from batchrun.manifest.sheets.filling import Filling
+    from batchrun.manifest.problems import Path, Problems
     from batchrun.model.spec import Json
+
+
+#: Characters that an element costs beside its text, so that a list has an end too where its texts are short.
+_ELEMENT: Final = 16
+
+
+@dataclass(slots=True)
+class Elements:
+    """What the rows have put into one list, and which of its items had something to put there."""
+
+    values: list[Json] = field(default_factory=list)
+    given: dict[int, int] = field(default_factory=dict)  #: by item, the first line that had it
+    missing: dict[int, int] = field(default_factory=dict)  #: by item, the first line that had it not
+
+
+class Filling:
+    """One run, row by row."""
+
+    def __init__(self, source: str, lists: int, problems: Problems) -> None:
+        self.row: str | None = None  #: the run's id, once it is known
+        self.lines: list[int] = []
+        self.lists = [Elements() for _ in range(lists)]
+        self.differing: set[int] = set()  #: columns of which it was told that the rows disagree
+        self.is_full = False
+        self._source = source
+        self._room = limits.FILLED
+        self._problems = problems
+
+    @property
+    def place(self) -> Place:
+        """All of the lines so far."""
+        return Place(source=self._source, line=self.lines[0], lines=tuple(self.lines))
+
+    def take(self, characters: int) -> None:
+        """Take up room for so many characters, or for an element where there are none."""
+        self._room -= characters or _ELEMENT
+        if self._room < 0 and not self.is_full:
+            self.is_full = True
+            message = f"its columns make more than {limits.FILLED} characters"
+            cure = (
+                f"a run takes at most {limits.PARAMETERS} bytes of parameters: use sheet_out, or fewer rows"
+            )
+            self._problems.add(self.place, message, cure, row=self.row)
+
+    def report(self, path: Path, message: str, cure: str) -> None:
+        """Take down what is wrong with the row that came last."""
+        place = Place(source=self._source, line=self.lines[-1])
+        self._problems.add(place, message, cure, row=self.row, field=dotted(path))
+
+    def report_all(self, path: Path, message: str, cure: str) -> None:
+        """Take down what is wrong with the rows together."""
+        self._problems.add(self.place, message, cure, row=self.row, field=dotted(path) or None)
 
 
 class Absent(enum.Enum):

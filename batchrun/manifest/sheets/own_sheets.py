@@ -18,8 +18,7 @@ from array import array
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.delimited_text import line_of
-from batchrun.manifest.problems import shown
-from batchrun.manifest.temporary import not_written
+from batchrun.manifest.problems import not_written, shown
 from batchrun.model.places import wrong_place
 from batchrun.ports.own_sheets import OwnSheet
 

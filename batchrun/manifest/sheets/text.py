@@ -1,34 +1,76 @@
 """
-Texts that name columns: ``{fastq_1}``, ``{threads:int}``, ``{column.id}``.
+The header's names, and texts that name columns.
 
-What stands within braces is, in this order:
-
-- a column, by its whole name, whatever characters that has; but a name that is a column's and one of ours
-  must be written as ``{column.NAME}`` or ``{batchrun.NAME}``;
-- one of ours: ``id``, ``batch``, ``sheet``, ``lane``, ``parameters.NAME``, ``env.NAME``, filled in when the
-  row is checked;
-- a column and a type, where the text is nothing but this;
-- text, where it cannot be the name of a column: a digit at its beginning, a comma, quotes, nothing at all;
-- else a mistake.
-
-``{{`` is a brace, as elsewhere. Belongs here: this grammar. Does not: filling in (``nodes``).
+Belongs here: which column a name means, and what a text becomes with a row's cells in it. Does not: anything
+but text (``nodes``).
 """
 
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.columns import TEXT, TYPES
 from batchrun.manifest.placeholders import PlaceholderError
-from batchrun.manifest.problems import printable, shown
+from batchrun.manifest.problems import nearest, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from batchrun.manifest.sheets.columns import Columns
+
+#: Names that are held against those that nothing has: to guess what was meant takes time.
+_GUESSES: Final = 50_000
+#: Characters of the columns' names that a message lists.
+_LISTED: Final = 300
+
+
+class Columns:
+    """A header, whose names need not be single: only those that are used must be."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self.header = tuple(header)
+        self._indexes: dict[str, int] = {}
+        self._twins: set[str] = set()
+        self._guesses = max(1, _GUESSES // (len(self.header) or 1))
+        for index, name in enumerate(self.header):
+            if self._indexes.setdefault(name, index) != index:
+                self._twins.add(name)
+
+    def __contains__(self, name: str) -> bool:
+        return bool(name) and name in self._indexes
+
+    def named(self) -> Iterator[tuple[str, int]]:
+        """Return each column that has a name, with its index."""
+        return ((name, index) for index, name in enumerate(self.header) if name.strip())
+
+    def index(self, name: str) -> int:
+        """
+        Find a column.
+
+        Raises:
+            PlaceholderError: There is none of that name, or more than one.
+        """
+        if name not in self:
+            raise self.unknown(name)
+        if name in self._twins:
+            message = f"two columns are called {shown(name)}"
+            raise PlaceholderError(message, "rename one of them in the sheet's header")
+        return self._indexes[name]
+
+    def unknown(self, name: str) -> PlaceholderError:
+        """Build the error for a name that no column has."""
+        self._guesses -= 1
+        near = nearest(name, self._indexes) if self._guesses >= 0 else None
+        guess = "" if near is None else f"did you mean {shown(near)}? "
+        return PlaceholderError(f"there is no column {shown(name)}", f"{guess}the columns are {self._listed}")
+
+    @functools.cached_property
+    def _listed(self) -> str:
+        return printable(", ".join(name for name, _ in self.named()), _LISTED)
+
 
 #: Names that mean the same in every row's texts, and that a sheet's columns may have too.
 OURS: Final = frozenset({"id", "batch", "sheet", "lane"})

@@ -1,20 +1,27 @@
 """
-What is wanted of a sheet, wherever that was said: in a manifest, by options, by a program.
+What is wanted of a sheet's rows: as values, as a document's keys say it, and as options do.
 
-Belongs here: those wishes, as values. Does not: reading them (``keys``, ``options``), or what they mean for a
-header (``template``).
+Belongs here: those wishes, and reading them. Does not: what they mean for a row (``template``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from batchrun.manifest.problems import Place, Record, printable, shown
+from batchrun.manifest.scalars import as_text
+from batchrun.manifest.strict_json import JsonError, decoded
+from batchrun.manifest.tables.table import Asked, delimiter, encoding, header
+from batchrun.model.spec import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from batchrun.manifest.problems import Path, Place, Record
+    from batchrun.manifest.parts import Part
+    from batchrun.manifest.problems import Path, Problems
     from batchrun.model.spec import Json
+
 
 #: For ``columns_as_parameters``: each column that nothing else names.
 ALL: Final = "all"
@@ -62,3 +69,148 @@ class SheetOptions:
 
     def __bool__(self) -> bool:
         return self != SheetOptions()
+
+
+#: What follows a name whose text is JSON.
+JSON: Final = ":json"
+_PARAMETERS: Final = "parameters"
+#: What is wanted of a sheet of which nothing is said.
+NOTHING: Final = Wanted(each=Record(fields={}, place=Place(source="each"), places={}))
+
+
+def laid_over(wanted: Wanted, options: SheetOptions, problems: Problems) -> Wanted:
+    """Let options win over the manifest; what is wrong with them becomes problems."""
+    given = list(_parameters(options, problems))
+    parameters: dict[str, Json] = {name: value for name, value, _ in given}
+    own: dict[str, Json] = {_PARAMETERS: parameters} if given else {}
+    fields = merged(merged(wanted.each.fields, dict(options.each)), own)
+    places: Mapping[Path, Place] = {(_PARAMETERS, name): place for name, _, place in given}
+    return replace(
+        wanted,
+        each=replace(wanted.each, fields=fields),
+        places=places,
+        id=wanted.id if options.id is None else _wish("--id", options.id),
+        group_by=_wishes("--group-by", options.group_by) or wanted.group_by,
+        as_parameters=_wishes("--columns-as-parameters", options.columns_as_parameters),
+        sheet_out=wanted.sheet_out if options.sheet_out is None else _wish("sheet_out", options.sheet_out),
+    )
+
+
+def _wish(source: str, text: str) -> Wish:
+    return Wish(text=text, place=Place(source=source))
+
+
+def _wishes(source: str, texts: tuple[str, ...]) -> tuple[Wish, ...]:
+    return tuple(_wish(source, text) for text in texts)
+
+
+def _parameters(options: SheetOptions, problems: Problems) -> Iterator[tuple[str, Json, Place]]:
+    """Read each NAME=TEXT and NAME:json=JSON."""
+    for option in options.parameters:
+        head, equals, text = option.partition("=")
+        place = Place(source=f"--parameter {printable(head)}")
+        name = head.removesuffix(JSON)
+        if not (equals and name):
+            problems.add(place, "there is no value", "write --parameter NAME=TEXT, with columns in braces")
+        elif name == head:
+            yield name, text, place
+        else:
+            try:
+                yield name, decoded(text), place
+            except JsonError as error:
+                problems.add(place, f"{shown(text)}: {error.message}", error.cure)
+
+
+_T = TypeVar("_T")
+SHEET: Final = "sheet"
+_WANTED: Final = ("group_by", "each", "sheet_out")
+_READING: Final = ("delimiter", "encoding", "worksheet", "header")
+KEYS: Final = (SHEET, *_WANTED, *_READING)
+
+
+class SheetKeys:
+    """Takes the parts of those keys as they are read."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._parts: dict[str, Part] = {}
+
+    def take(self, part: Part) -> None:
+        """Take one part."""
+        self._parts[part.key[0]] = part
+
+    @property
+    def sheet(self) -> Wish | None:
+        """The sheet's path; None where there is none, which is a problem of the keys that are for one."""
+        if SHEET in self._parts:
+            return self._text(SHEET)
+        for name in self._parts:
+            self._report(name, f"{name} is said of a sheet, and there is none", "name one with sheet: PATH")
+        return None
+
+    def wanted(self) -> Wanted:
+        """Return what is wanted of the sheet."""
+        return Wanted(each=self._each(), group_by=self._group_by(), sheet_out=self._text("sheet_out"))
+
+    def asked(self, options: Asked) -> Asked:
+        """Return what is said of how to read the sheet; options win."""
+        worksheet = self._text("worksheet")
+        return Asked(
+            delimiter=options.delimiter or self._read("delimiter", delimiter),
+            encoding=options.encoding or self._read("encoding", encoding),
+            worksheet=options.worksheet or (worksheet.text if worksheet else None),
+            header=options.header or self._header(),
+        )
+
+    def _each(self) -> Record:
+        part = self._parts.get("each")
+        if part is None:
+            return NOTHING.each
+        if isinstance(part.value, dict):
+            return Record(fields=part.value, place=part.place, places=part.places)
+        message = f"{shown(part.value)} is not a table"
+        self._report("each", message, "write a table of StartRun fields, in whose texts {COLUMN} is a cell")
+        return NOTHING.each
+
+    def _group_by(self) -> tuple[Wish, ...]:
+        part = self._parts.get("group_by")
+        if part is None:
+            return ()
+        names = self._texts(part.value)
+        if not names:
+            self._report("group_by", f"{shown(part.value)} is no column", "write a column's name, or a list")
+        return tuple(Wish(text=name, place=part.place) for name in names)
+
+    def _header(self) -> tuple[str, ...] | None:
+        part = self._parts.get("header")
+        if part is not None and isinstance(part.value, list):
+            return tuple(self._texts(part.value)) or None
+        return self._read("header", header)
+
+    @staticmethod
+    def _texts(value: Json) -> list[str]:
+        given = value if isinstance(value, list) else [value]
+        texts = [as_text(one) for one in given]
+        return [text for text in texts if text] if all(texts) else []
+
+    def _text(self, name: str) -> Wish | None:
+        part = self._parts.get(name)
+        if part is None:
+            return None
+        text = as_text(part.value)
+        if not text:
+            self._report(name, f"{shown(part.value)} where text is wanted", "write text, or leave it out")
+            return None
+        return Wish(text=text, place=part.place)
+
+    def _read(self, name: str, read: Callable[[str], _T]) -> _T | None:
+        if (wish := self._text(name)) is None:
+            return None
+        try:
+            return read(wish.text)
+        except ValueError as error:
+            self._report(name, f"{shown(wish.text)} cannot be used", str(error))
+            return None
+
+    def _report(self, name: str, message: str, cure: str) -> None:
+        self._problems.add(self._parts[name].place, message, cure, field=name)

@@ -1,22 +1,20 @@
 """
-CSV and TSV as tables.
+CSV and TSV as tables: what stands between cells, sections, and everything in which such files go wrong.
 
-Belongs here: everything in which such files go wrong without the csv module saying so: ragged rows, lines
-counted wrongly, cells without end. Does not: what stands between cells (``delimiters``), what a column's name
-means.
+The csv module does not say of ragged rows, lines counted wrongly, cells without end. Does not belong here:
+what a column's name means.
 """
 
 from __future__ import annotations
 
 import csv
 import itertools
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, unreadable
-from batchrun.manifest.tables.delimiters import found_in, is_blank, told_by
-from batchrun.manifest.tables.sections import Sections, name_of
+from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.tables.table import Row, Table, has_text
 from batchrun.manifest.text_input import lines
 
@@ -27,6 +25,95 @@ if TYPE_CHECKING:
     from batchrun.errors import ManifestError
     from batchrun.manifest.problems import Problems
     from batchrun.manifest.tables.table import Asked
+
+
+_KNOWN: Final = "\t,;|"  #: the least likely within a cell first
+_QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
+#: The line that Excel takes, and some write, before the header.
+_TOLD: Final = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
+
+
+def is_blank(line: str) -> bool:
+    """Report whether a line has nothing but delimiters and white space."""
+    return not line.strip(_KNOWN + '" \r\n\ufeff')
+
+
+def told_by(line: str) -> str | None:
+    """Return the delimiter that a line such as ``sep=;`` tells; None for any other line."""
+    told = _TOLD.fullmatch(line)
+    return told[1] if told else None
+
+
+def found_in(line: str, usual: str, width: int | None) -> str:
+    """
+    Return the delimiter of a header: the one that stands in it most often, outside of quotes.
+
+    Args:
+        line: The header; where there is none, the first row.
+        usual: The one that the file's format has, where others are as good.
+        width: How many cells there are, where that is known: only a row that has as many says anything.
+    """
+    bare = _QUOTED.sub("", line)
+    counts = {mark: bare.count(mark) for mark in _KNOWN if mark in bare}
+    if width is not None:
+        counts = {mark: count for mark, count in counts.items() if count + 1 == width}
+    return max(counts, key=lambda mark: (counts[mark], mark == usual), default=usual)
+
+
+_NAME: Final = re.compile(r'\ufeff?"?\[([^\[\]",;\t]+)\]"?[\s",;]*')
+#: Those that have a row for each sample, in either version.
+_SAMPLES: Final = frozenset({"data", "bclconvert_data"})
+#: Names that are told.
+_NAMES_TOLD: Final = 20
+
+
+def section_name(line: str) -> str | None:
+    """Return the name of the section that a line begins; None for any other line."""
+    match = _NAME.fullmatch(line)
+    return match[1].strip() if match else None
+
+
+class Sections:
+    """The sections of one file, line by line."""
+
+    def __init__(self, lines: Iterator[str], source: str, asked: str | None) -> None:
+        self._lines = lines
+        self._source = source
+        self._wanted = _SAMPLES if asked is None else frozenset({asked.lower()})
+        self._asked = asked
+        self.name = ""  #: of the one that was found
+        self.passed = 0  #: lines up to it, the one with its name among them
+
+    def lines(self) -> Iterator[str]:
+        """
+        Find the section that is wanted, and return its lines.
+
+        Raises:
+            ManifestError: There is none.
+        """
+        names: list[str] = []
+        for line in self._lines:
+            self.passed += 1
+            if (name := section_name(line)) is None:
+                continue
+            if name.lower() in self._wanted:
+                self.name = name
+                return self._rest()
+            names.append(name)
+        raise self._nothing(names)
+
+    def _rest(self) -> Iterator[str]:
+        for line in self._lines:
+            if section_name(line) is not None:
+                return
+            yield line
+
+    def _nothing(self, names: list[str]) -> ManifestError:
+        told = printable(", ".join(names[:_NAMES_TOLD]), 300)
+        what = "no Data section" if self._asked is None else f"no section {shown(self._asked)}"
+        message = f"this is an Illumina SampleSheet, and there is {what} in it"
+        cure = f"give --worksheet with one of its sections: {told}"
+        return unreadable(Place(source=self._source, line=1), message, cure, field="worksheet")
 
 
 def table(stream: BinaryIO, source: str, usual: str, asked: Asked, problems: Problems) -> Table:
@@ -144,7 +231,7 @@ class _Meter:
             ManifestError: There are others alone.
         """
         first = self.ahead().strip().rpartition("\n")[2]
-        if name_of(first) is None:
+        if section_name(first) is None:
             return None
         sections = Sections(self._lines, self._source, wanted)
         self._lines = sections.lines()

@@ -1,7 +1,8 @@
 """
-The reader that a table's format wants; a workbook is known by its first bytes, whatever its name.
+Any kind of file as a table: which reader it takes, and JSON as one.
 
-Belongs here: choosing it. Does not: reading.
+Belongs here: the choice, encodings, and rows that are JSON objects. Does not: how any other file is read
+(``delimited``, ``workbook``).
 """
 
 from __future__ import annotations
@@ -10,18 +11,78 @@ import contextlib
 import itertools
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest.pieces import as_stream, pieces_of
-from batchrun.manifest.problems import Place, unreadable
-from batchrun.manifest.recoded import recoded
+from batchrun.manifest import limits
+from batchrun.manifest.bytes_read import as_stream, pieces_of, recoded
+from batchrun.manifest.json_document import of_lines, of_list
+from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.source import Format
-from batchrun.manifest.tables import delimited, json_lines, workbook
+from batchrun.manifest.strict_json import encoded
+from batchrun.manifest.tables import delimited, workbook
+from batchrun.manifest.tables.table import Row, Table, Value, has_text
+from batchrun.manifest.text_input import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
-    from batchrun.manifest.problems import Problems
-    from batchrun.manifest.tables.table import Asked, Table
+    from batchrun.manifest.problems import Record
+    from batchrun.manifest.tables.table import Asked
+    from batchrun.model.spec import Json
+
+
+_READERS: Final = {Format.JSONL: of_lines, Format.JSON: of_list}
+
+
+@contextlib.contextmanager
+def of_json(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: Problems) -> Iterator[Table]:
+    """
+    Find the names of all rows, in the order in which they come, and return the table while it is read.
+
+    Raises:
+        ManifestError: There are none, or reading cannot go on.
+    """
+    records = _READERS[form]
+    with contextlib.closing(kept(stream, source)) as copy:
+        header = _header(records(copy, source, Problems()), source, asked)
+        copy.seek(0)
+        rows = _rows(records(copy, source, problems), header)
+        yield Table(source=source, line=1, header=header, rows=rows, has_values=True)
+
+
+def table_of(records: Sequence[Record]) -> Table:
+    """Return some records, of which there are any, as a table."""
+    header = tuple(dict.fromkeys(name for record in records for name in record.fields))
+    place = records[0].place
+    rows = _rows(iter(records), header)
+    return Table(source=place.source, line=place.line or 1, header=header, rows=rows, has_values=True)
+
+
+def _header(records: Iterator[Record], source: str, asked: Asked) -> tuple[str, ...]:
+    names: dict[str, None] = dict.fromkeys(asked.header or ())
+    for record in records:
+        names.update(dict.fromkeys(record.fields))
+        if len(names) > limits.COLUMNS:
+            message = f"the rows have more than {limits.COLUMNS} names"
+            raise unreadable(record.place, message, f"use at most {limits.COLUMNS}")
+    if not names:
+        raise unreadable(
+            Place(source=source, line=1), "there are no rows", "write a table of names for each row"
+        )
+    return tuple(names)
+
+
+def _rows(records: Iterator[Record], header: tuple[str, ...]) -> Iterator[Row]:
+    for record in records:
+        cells = [_cell(record.fields.get(name)) for name in header]
+        if has_text(cells):
+            yield Row(record.place.line or 0, cells)
+
+
+def _cell(value: Json) -> str:
+    if value is None:
+        return ""
+    return value if type(value) is str else Value(encoded(value))
+
 
 _DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 
@@ -63,7 +124,7 @@ def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: P
         _refuse_worksheet(found, form, asked)
         yield found
         return
-    with json_lines.table(stream, source, form, asked, problems) as found:
+    with of_json(stream, source, form, asked, problems) as found:
         _refuse_worksheet(found, form, asked)
         yield found
 

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.pieces import pieces_of
-from batchrun.manifest.problems import Place, printable, unreadable
+from batchrun.manifest.bytes_read import pieces_of
+from batchrun.manifest.problems import Place, not_written, printable, unreadable
 from batchrun.manifest.tables.delimited import shaped
 from batchrun.manifest.tables.table import Row, has_text
-from batchrun.manifest.temporary import not_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,21 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable
 from batchrun.manifest.template_check import workflow_key
-from batchrun.manifest.warned.columns import Column
-from batchrun.manifest.warned.found import Found
-from batchrun.manifest.warned.kinds import Doubt, Kind
+from batchrun.manifest.warned.found import Column, Doubt, Found, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from batchrun.manifest.places import RowPlaces
+    from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
     from batchrun.model.spec import Json, Spec
     from batchrun.ports.workflows import Workflow, WorkflowKey
 
 FIELD: Final = "engineSettings.engineVersion"
 _NEXTFLOW: Final = "NEXTFLOW"
-
 #: Each version by the day on which it is retired.
 RETIRED: Final = {"22.04": date(2026, 11, 30), "23.10": date(2027, 11, 30)}
 #: What runs where nothing is asked for.

@@ -1,12 +1,14 @@
 """
-Warnings in the order in which they were met: a cause that many rows share is told once, with a count.
+Doubts, the columns they are of, and warnings in the order in which they were met.
 
-Belongs here: counting, and what is told in the end. Does not: what is doubtful (the rules).
+A cause that many rows share is told once, with a count. Belongs here: what a rule says of a value, counting,
+and what is told in the end. Does not: what is doubtful (``texts``, ``known``, ``untyped``).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -14,13 +16,95 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from batchrun.errors import ManifestWarning
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, printable
-from batchrun.manifest.warned.shown import visible
+from batchrun.model.foreign import unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batchrun.manifest.warned.columns import Column
-    from batchrun.manifest.warned.kinds import Doubt
+
+class Kind(enum.Enum):
+    """Kinds of warnings: their values are what ``--json`` calls them."""
+
+    WHITE_SPACE = "white_space"  #: at an end
+    INVISIBLE = "invisible_character"
+    QUOTES = "quotes"
+    LOOK_ALIKE = "look_alike_character"
+    NOT_S3 = "not_s3"  #: written like a URI, and HealthOmics will not take it for one in S3
+    LOCAL_PATH = "local_path"
+    SPREADSHEET_ERROR = "spreadsheet_error"
+    NOT_AVAILABLE = "not_available"
+    UNTYPED = "untyped"
+    SPREADSHEET_ID = "spreadsheet_id"
+    SAME_FILE = "same_file"  #: twice in one row
+    SHARED_FILE = "shared_file"  #: in two rows
+    MATE_MISSING = "mate_missing"
+    ENGINE_VERSION = "engine_version"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What is doubtful about a value, which is the sentence's subject."""
+
+    kind: Kind
+    says: str  #: such as "is a local path"
+    cure: str
+    at: int = 0  #: where in the text, so that a long one is shown around there
+    cause: str | None = None  #: what makes two of them the same, where it is not what they say
+    holds: Callable[[], bool] | None = None  #: whether it is one, once all rows are known; None for always
+
+
+@dataclass(slots=True)
+class Company:
+    """The values of a column, and of its mate's: what others hold."""
+
+    s3: bool = False  #: a URI in S3, also where it is miswritten
+    files: bool = False  #: that, or whatever else is written like a URI or a path
+
+    def has_s3(self) -> bool:
+        """Report whether any of them is in S3."""
+        return self.s3
+
+    def has_files(self) -> bool:
+        """Report whether any of them is a file."""
+        return self.files
+
+
+@dataclass(slots=True, kw_only=True)
+class Column:
+    """A column of a table, or a field of a document."""
+
+    name: str  #: as messages have it
+    number: int | None = None  #: of a table's column, the first being 1
+    is_parameter: bool = False  #: whether it goes to the workflow
+    is_id: bool = False  #: whether the id is made of it
+    is_shared: bool = False  #: whether rows may share reads under its name
+    company: Company = field(default_factory=Company)
+
+
+_BEFORE: Final = 24
+_AFTER: Final = 44
+_CUT: Final = "..."
+
+
+def visible(text: str, at: int = 0) -> str:
+    """Return *text* in quotes, cut around *at*, each character that cannot be seen as ``<U+00A0>``."""
+    text = unsigned(text)
+    longest = _BEFORE + _AFTER
+    first = 0 if len(text) <= longest else max(0, min(at - _BEFORE, len(text) - longest))
+    piece = text[first : first + longest]
+    before = _CUT if first else ""
+    after = _CUT if first + longest < len(text) else ""
+    return f"'{before}{''.join(map(_seen, piece))}{after}'"
+
+
+def named(character: str) -> str:
+    """Return what a message calls a character: ``U+00A0``."""
+    return f"U+{ord(character):04X}"
+
+
+def _seen(character: str) -> str:
+    return character if character.isprintable() else f"<{named(character)}>"
+
 
 _NAME: Final = 120
 _Cause: TypeAlias = "tuple[int, object, str]"

@@ -1,27 +1,189 @@
 """
-What is known of one manifest while its texts pass.
+What is known of one manifest while its texts pass: columns, mates of paired reads, files so far, types.
 
-Belongs here: columns, mates, files and types so far, and what was found. Does not: the rules (``rules``), how
-texts come here (``looking``).
+Two columns are mates by their names: ``reads_1``, ``reads_2``; ``R1.fq``, ``R2.fq``. What is remembered of a
+file is 64 bits of a hash, and its row: some 100 bytes. Sound: references, and what columns of normals,
+controls and the like share; what defaults give to all rows. Does not belong here: rules for single texts
+(``texts``), how texts come here (``looking``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import functools
+import re
+from array import array
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchrun.manifest import limits
-from batchrun.manifest.warned import mates, rules
-from batchrun.manifest.warned.columns import Column, Company
-from batchrun.manifest.warned.files import Files, is_shared
-from batchrun.manifest.warned.found import Found
+from batchrun.manifest.recognised.kinds import is_file, is_reads
+from batchrun.manifest.warned.found import Column, Company, Doubt, Found, Kind
+from batchrun.manifest.warned.texts import doubts
 from batchrun.manifest.warned.untyped import Types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import date
 
-    from batchrun.manifest.warned.kinds import Doubt
     from batchrun.manifest.warned.untyped import Cure
+    from batchrun.model.spec import Json
+
+
+#: Names of what rows may share.
+_SHARED: Final = re.compile(
+    r"normal|control|ctrl|germline|reference|(?<![a-z])refs?(?![a-z])|index|panel|(?<![a-z])pon(?![a-z])"
+    r"|background|blank|adapter|barcode|whitelist|spike|shared|common|host|contaminant|decoy|phix",
+    re.IGNORECASE,
+)
+_CURE: Final = (
+    "give each row its own; reads that rows share on purpose are sound under a name with normal, control or "
+    "reference in it"
+)
+
+
+class Files:
+    """The reads that rows have named so far."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, int] = {}  #: by hash, the number of the row that named it first
+        self._lines = array("Q")  #: by number; 0 where it has none
+
+    def begin(self, lines: Sequence[int]) -> int:
+        """Begin more rows, which stand on these lines, or 0; give the number of the first."""
+        number = len(self._lines)
+        self._lines.extend(lines)
+        return number
+
+    def take_all(self, texts: Sequence[str], number: int) -> bool:
+        """
+        Take the reads of as many rows, from *number* on, if all of them are new.
+
+        Nothing is taken where they are not, or where there is no more room: then each has a word of its own.
+        """
+        keys = list(map(hash, texts))
+        is_new = len(set(keys)) == len(keys) and self._rows.keys().isdisjoint(keys)
+        if not is_new or len(self._rows) + len(keys) > limits.FILES:
+            return False
+        self._rows.update(zip(keys, range(number, number + len(keys)), strict=True))
+        return True
+
+    def first(self, text: str, number: int) -> int | None:
+        """Return the number of the row that named them before row *number*, or in it; None for none."""
+        key = hash(text)
+        found = self._rows.get(key)
+        if found is None and len(self._rows) < limits.FILES:
+            self._rows[key] = number
+        return found
+
+    def shared_with(self, number: int) -> Doubt:
+        """Doubt reads that row *number* has too."""
+        line = self._lines[number]
+        where = f"is in line {line} too" if line else "is in a row before, too"
+        return Doubt(kind=Kind.SHARED_FILE, says=where, cure=_CURE, cause="shared")
+
+
+def is_shared(name: str) -> bool:
+    """Report whether rows may share what stands under a name."""
+    return _SHARED.search(name) is not None
+
+
+#: A lone 1 or 2, or a direction.
+_SIDE: Final = re.compile(r"(?<![0-9])[12](?![0-9])|forward|fwd|reverse|rev", re.IGNORECASE)
+_OTHERS: Final = {"1": "2", "2": "1", "forward": "reverse", "reverse": "forward", "fwd": "rev", "rev": "fwd"}
+_FIRSTS: Final = frozenset({"1", "forward", "fwd"})
+#: What columns of reads have in their names.
+_READS: Final = re.compile(r"read|fastq|fq|mate|(?<![a-z])r[12](?![a-z0-9])", re.IGNORECASE)
+_MISSING_CURE: Final = "fill it in; if these are single-end reads, all is well"
+
+
+class Sides(NamedTuple):
+    """What two mates are called."""
+
+    first: str
+    second: str
+
+
+@functools.lru_cache(maxsize=4096)
+def mates_of(name: str) -> Sides | None:
+    """Return what both mates are called where *name* is one of them; None where it is none."""
+    marks = list(_SIDE.finditer(name))
+    if not marks or not _READS.search(name):
+        return None
+    mark = marks[-1]
+    other = _OTHERS[mark[0].lower()]
+    other = other.capitalize() if mark[0][0].isupper() else other
+    mate = f"{name[: mark.start()]}{other}{name[mark.end() :]}"
+    return Sides(name, mate) if mark[0].lower() in _FIRSTS else Sides(mate, name)
+
+
+def mates_among(names: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Return the positions of names that are mates, the first mate first."""
+    positions = {name: index for index, name in enumerate(names)}
+    for name, index in positions.items():
+        found = mates_of(name)
+        if found is not None and found.second == name and found.first in positions:
+            yield positions[found.first], index
+
+
+class Pair:
+    """Two columns of mates."""
+
+    def __init__(self, first: Column, second: Column) -> None:
+        self._columns = (first, second)
+        self._both = 0
+
+    @property
+    def is_met(self) -> bool:
+        """Whether some row has both."""
+        return self._both > 0
+
+    def doubts(self, first: Json, second: Json) -> Iterator[tuple[Doubt, Column, str | None]]:
+        """
+        Doubt what one row has for both, a text or a list, or nothing; with the column and the value.
+
+        What else there may be, such as tables, is passed over.
+        """
+        files = _files(first), _files(second)
+        if files[0] is None or files[1] is None:
+            return
+        counts = len(files[0]), len(files[1])
+        if all(counts):
+            self._both += is_file(files[0][0]) and is_file(files[1][0])
+            yield from self._both_given(files[0], files[1])
+        elif any(counts) and is_file((files[0] or files[1])[0]):
+            given = 0 if counts[0] else 1
+            says = f"is empty beside {self._columns[given].name}, where other rows have both mates"
+            doubt = Doubt(kind=Kind.MATE_MISSING, says=says, cure=_MISSING_CURE, holds=lambda: self.is_met)
+            yield doubt, self._columns[1 - given], None
+
+    def _both_given(
+        self, first: Sequence[str], second: Sequence[str]
+    ) -> Iterator[tuple[Doubt, Column, str | None]]:
+        if len(first) != len(second):
+            says = f"has {_counted(second)}, and {self._columns[0].name} has {_counted(first)}"
+            yield Doubt(kind=Kind.MATE_MISSING, says=says, cure=_MISSING_CURE), self._columns[1], None
+        # Reads are found wherever they stand twice.
+        elif first[0] == second[0] and is_file(first[0]) and not is_reads(first[0]):
+            yield same_file(self._columns[0].name), self._columns[1], second[0]
+
+
+def _files(value: Json) -> Sequence[str] | None:
+    """Return the texts of a value, leaving out blank ones; None where there is something else."""
+    values = value if isinstance(value, list) else [value]
+    texts = [text for text in values if isinstance(text, str)]
+    if len(texts) < len(values) and value is not None:
+        return None
+    return [text for text in texts if text.strip()]
+
+
+def _counted(files: Sequence[str]) -> str:
+    return "1 file" if len(files) == 1 else f"{len(files)} files"
+
+
+def same_file(other: str | None) -> Doubt:
+    """Doubt a file that stands in *other*, of the same row, too; None for the same list."""
+    says = "stands there twice" if other is None else f"is the file of {other} too"
+    return Doubt(kind=Kind.SAME_FILE, says=says, cure="give each its own file")
+
 
 _PARAMETERS: Final = "parameters"
 
@@ -33,7 +195,7 @@ class Known:
         self._today = today
         self._companies: dict[str, Company] = {}
         self._columns: dict[str, Column] = {}
-        self._pairs: dict[tuple[str, str], mates.Pair] = {}
+        self._pairs: dict[tuple[str, str], Pair] = {}
         self._types: list[Types] = []
         self.found = Found()
         self.files = Files()
@@ -65,15 +227,15 @@ class Known:
 
     def company(self, name: str) -> Company:
         """Return what is known of the values of a name, which its mate shares."""
-        sides = mates.sides(name)
+        sides = mates_of(name)
         return self._companies.setdefault(name if sides is None else sides.first, Company())
 
-    def pair(self, first: Column, second: Column) -> mates.Pair:
+    def pair(self, first: Column, second: Column) -> Pair:
         """Return what is known of two mates."""
         key = first.name, second.name
         found = self._pairs.get(key)
         if found is None:
-            found = self._pairs[key] = mates.Pair(first, second)
+            found = self._pairs[key] = Pair(first, second)
         return found
 
     def types(self, column: Column, source: str, cure: Cure) -> Types:
@@ -83,4 +245,4 @@ class Known:
 
     def doubts(self, text: str, column: Column, *, is_cell: bool) -> Iterator[Doubt]:
         """Hold a text that is not empty against the rules for single ones."""
-        return rules.doubts(text, column, self._today, is_cell=is_cell)
+        return doubts(text, column, self._today, is_cell=is_cell)

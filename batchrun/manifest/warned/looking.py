@@ -2,7 +2,7 @@
 Looking at one manifest: texts come in, warnings come out.
 
 Belongs here: the ways in: a table's rows, a document's, what is said for all rows, a value by name. Does
-not: how rows and values are gone through (``rows``, ``values``).
+not: how they are gone through (``rows``).
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchrun.manifest.scalars import as_text
-from batchrun.manifest.warned.columns import Column
+from batchrun.manifest.warned.found import Column
 from batchrun.manifest.warned.known import Known
-from batchrun.manifest.warned.rows import Rows
-from batchrun.manifest.warned.values import Values
+from batchrun.manifest.warned.rows import Rows, Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

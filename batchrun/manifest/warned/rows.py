@@ -1,8 +1,9 @@
 """
-The rows of a table, cell by cell: CSV manifests and sheets, in CSV, TSV, XLSX and JSON Lines.
+Rows, text by text: a table's cells (CSV manifests and sheets), and a document's tables and lists.
 
-Belongs here: which cells are looked at, and how. A hundred thousand rows pass here: what is said of most
-cells is that they are sound, quickly. Does not: what becomes of a column (``cells``, ``sheet_columns``).
+Belongs here: which texts are looked at, and how. A hundred thousand rows pass here: what is said of most
+cells is that they are sound, quickly. Does not: what becomes of a column (``cells``, ``uses``). In documents
+numbers and the like are what they look like, and so is text.
 """
 
 from __future__ import annotations
@@ -16,22 +17,108 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.problems import Place, Record
 from batchrun.manifest.recognised.kinds import is_reads
+from batchrun.manifest.scalars import NULLS, Plain
 from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.tables.table import Value
-from batchrun.manifest.warned import characters, mates, spreadsheets
-from batchrun.manifest.warned.columns import Column
-from batchrun.manifest.warned.files import is_shared
-from batchrun.manifest.warned.mates import same_file
-from batchrun.manifest.warned.values import Values
+from batchrun.manifest.warned.found import Column
+from batchrun.manifest.warned.known import Pair, is_shared, mates_among, mates_of, same_file
+from batchrun.manifest.warned.texts import ABSENT, MONTH, bare, long_number, of_characters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batchrun.manifest.problems import Path
     from batchrun.manifest.tables.table import Table
-    from batchrun.manifest.warned.kinds import Doubt
+    from batchrun.manifest.warned.found import Doubt
     from batchrun.manifest.warned.known import Known
     from batchrun.manifest.warned.untyped import Cure, Types
     from batchrun.model.spec import Json
+
+
+class Values:
+    """The values of one record, or of one cell that holds JSON."""
+
+    def __init__(
+        self,
+        known: Known,
+        record: Record,
+        entry_id: str | None,
+        *,
+        number: int | None,
+        is_parameter: bool | None = None,
+    ) -> None:
+        self._known = known
+        self._record = record
+        self._id = entry_id
+        self._number = number  #: the row's; None for what all rows share
+        self._reads: dict[str, Column] = {}  #: what was named so far
+        self._is_parameter = is_parameter  #: None where names tell it
+
+    def look(self) -> None:
+        """Look at all of them."""
+        for name, value in self._record.fields.items():
+            self.value(value, (name,), name)
+
+    def value(self, value: Json, path: Path, name: str) -> None:
+        """Look at a value; *name* is its path without positions."""
+        if isinstance(value, str):
+            self._text(value, path, name)
+        elif isinstance(value, dict):
+            for key, part in value.items():
+                self._name(key, path, name)
+                self.value(part, (*path, key), f"{name}.{key}")
+            if self._number is not None:
+                self._mates(value, path, name)
+        elif isinstance(value, list):
+            for index, part in enumerate(value):
+                self.value(part, (*path, index), f"{name}[]")
+
+    def _text(self, text: str, path: Path, name: str) -> None:
+        is_nothing = not text or (type(text) is Plain and (text in NULLS or text.isdecimal()))
+        column = None if is_nothing else self._column(name)
+        if column is None:
+            return
+        for doubt in self._known.doubts(text, column, is_cell=False):
+            self._doubt(doubt, column, path, text)
+        meant = bare(text)
+        # Which reads placeholders make is known when they are filled in.
+        are_reads = column.is_parameter and is_reads(meant) and not names_in(meant)
+        if are_reads and (again := self._again(meant, column)):
+            self._doubt(again, column, path, text)
+
+    def _again(self, reads: str, column: Column) -> Doubt | None:
+        """Doubt reads that were named before, in the row or in another."""
+        if self._number is None:
+            return None
+        if (other := self._reads.get(reads)) is not None:
+            return same_file(None if other is column else other.name)
+        self._reads[reads] = column
+        files = self._known.files
+        first = None if column.is_shared else files.first(reads, self._number)
+        if first is None:
+            return None
+        return same_file("another column") if first == self._number else files.shared_with(first)
+
+    def _name(self, name: str, path: Path, within: str) -> None:
+        is_plain = name.isascii() and name.isprintable() and name == name.strip()
+        if name and not is_plain and (column := self._column(within)):
+            for doubt in of_characters(name, is_cell=True):
+                self._doubt(doubt, column, (*path, name), name)
+
+    def _mates(self, table: dict[str, Json], path: Path, name: str) -> None:
+        for first, second in dict.fromkeys(filter(None, map(mates_of, table))):
+            its, others = self._column(f"{name}.{first}"), self._column(f"{name}.{second}")
+            if its is not None and others is not None:
+                found = self._known.pair(its, others).doubts(table.get(first), table.get(second))
+                for doubt, column, text in found:
+                    self._doubt(doubt, column, path, text)
+
+    def _doubt(self, doubt: Doubt, column: Column, path: Path, text: str | None) -> None:
+        self._known.found.add(doubt, column, self._record.place_of(path), text=text, row=self._id)
+
+    def _column(self, name: str) -> Column | None:
+        return self._known.column(name, is_parameter=self._is_parameter)
+
 
 _URI: Final = r"s3://[a-z0-9][!#-&(-9;-z|~]*+"
 _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
@@ -39,8 +126,8 @@ _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
 _URIS: Final = re.compile(rf"(?:{_URI})?+(?:\n(?:{_URI})?+)*+")
 _WORDS: Final = re.compile(rf"(?:{_WORD})?+(?:\n(?:{_WORD})?+)*+")
 #: Words that are not what they look like.
-_NO_WORDS: Final = frozenset({*spreadsheets.ABSENT, "true", "false"})
-_DATES: Final = re.compile(rf"^(?:{spreadsheets.MONTH})-", re.IGNORECASE | re.MULTILINE)
+_NO_WORDS: Final = frozenset({*ABSENT, "true", "false"})
+_DATES: Final = re.compile(rf"^(?:{MONTH})-", re.IGNORECASE | re.MULTILINE)
 #: Rows that are looked at together: one may have a mebibyte.
 _BATCH: Final = 32
 
@@ -107,7 +194,7 @@ class Rows:
         self._json = [used for used in uses if used.is_json]
         self._pairs = [
             (uses[first], uses[second], known.pair(columns[uses[first].index], columns[uses[second].index]))
-            for first, second in mates.pairs([used.name for used in uses])
+            for first, second in mates_among([used.name for used in uses])
         ]
         self._may_share = any(watched.column.is_shared for watched in self._texts)
         self._header()
@@ -155,7 +242,7 @@ class Rows:
             if not count or (is_whole and self._known.files.take_all(texts, number)):
                 return
         for at, (text, row) in enumerate(zip(texts, batch, strict=True), start=number):
-            reads = text if is_sound else characters.bare(text)
+            reads = text if is_sound else bare(text)
             # Which reads placeholders make is known when they are filled in.
             are_reads = is_reads(reads) and not names_in(reads)
             if are_reads and (again := self._again(reads, watched, row, at)):
@@ -164,13 +251,13 @@ class Rows:
     def _again(self, reads: str, watched: _Watched, row: _Row, number: int) -> Doubt | None:
         before = itertools.takewhile(lambda other: other is not watched, self._texts)
         for other in before:
-            if other.column.is_parameter and characters.bare(row.cells[other.index]) == reads:
+            if other.column.is_parameter and bare(row.cells[other.index]) == reads:
                 return same_file(other.column.name)
         files = self._known.files
         first = None if watched.column.is_shared else files.first(reads, number)
         return None if first is None else files.shared_with(first)
 
-    def _look_at_mates(self, first: Used, second: Used, pair: mates.Pair, batch: Sequence[_Row]) -> None:
+    def _look_at_mates(self, first: Used, second: Used, pair: Pair, batch: Sequence[_Row]) -> None:
         ones, twos = ([row.cells[used.index] for row in batch] for used in (first, second))
         are_texts = not (first.is_json or second.is_json)
         if are_texts and pair.is_met and all(ones) and all(twos) and not any(map(operator.eq, ones, twos)):
@@ -181,7 +268,7 @@ class Rows:
 
     def _is_of_type(self, text: str, types: Types, row: _Row) -> bool:
         """Doubt a cell that is text since nothing says otherwise; tell whether that is all about it."""
-        doubt = spreadsheets.long_number(text)
+        doubt = long_number(text)
         if doubt is None and types.is_number(text, row.line, row.id):
             return True
         if doubt := doubt or types.written(text):
@@ -199,7 +286,7 @@ class Rows:
         """Look at the names that become names of parameters."""
         for watched in self._texts:
             name = self._table.header[watched.index]
-            for doubt in characters.doubts(name, is_cell=True) if watched.column.is_parameter else ():
+            for doubt in of_characters(name, is_cell=True) if watched.column.is_parameter else ():
                 self._doubt(doubt, watched.column, _Row(self._table.line, (), None), name)
 
     def _watched(self, used: Used, column: Column) -> _Watched:

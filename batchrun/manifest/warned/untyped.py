@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place
 from batchrun.manifest.strict_json import JsonError, decoded
-from batchrun.manifest.warned.kinds import Doubt, Kind
-from batchrun.manifest.warned.spreadsheets import is_absent
+from batchrun.manifest.warned.found import Doubt, Kind
+from batchrun.manifest.warned.texts import is_absent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from batchrun.manifest.warned.columns import Column
-    from batchrun.manifest.warned.found import Found
+    from batchrun.manifest.warned.found import Column, Found
 
     #: Says how to give a type, and what to do besides, if anything.
     Cure: TypeAlias = Callable[[str, str], str]

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from batchrun.manifest.places import RowPlaces
 from batchrun.manifest.problems import Place, Record
+from batchrun.manifest.spool import RowPlaces
 from batchrun.manifest.warned.engine import held_against
 from batchrun.manifest.warned.found import Warnings
 from batchrun.model.spec import Spec

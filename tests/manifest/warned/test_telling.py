@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from batchrun import ManifestError, load_manifest
 from batchrun.errors import ManifestWarning
 from batchrun.manifest import Source, load
-from batchrun.manifest.warned.shown import visible
+from batchrun.manifest.warned.found import visible
 from tests.manifest.conftest import SETS
 from tests.manifest.warned.conftest import WarningsOf, table
 

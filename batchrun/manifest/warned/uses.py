@@ -1,17 +1,19 @@
 """
-What becomes of a sheet's columns, as its template says.
+What becomes of a sheet's columns, as its template says, and what is wanted of its rows.
 
-Belongs here: which of them are used, for what, and how each would be given a type. Does not: their cells
-(``rows``).
+Belongs here: which columns are used, for what, how each would be given a type; and that ``--parameter
+NAME=TEXT`` gives text, whatever it looks like. Does not: cells (``rows``).
 """
 
 from __future__ import annotations
 
 import functools
+import json
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable
 from batchrun.manifest.sheets.nodes import Items, Mixed, Pure, Repeated, Table
+from batchrun.manifest.sheets.wanted import JSON
 from batchrun.manifest.strict_json import decoded
 from batchrun.manifest.warned.rows import Used
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.sheets.nodes import Node
     from batchrun.manifest.sheets.template import Template
+    from batchrun.manifest.sheets.wanted import Wanted
+    from batchrun.manifest.warned.looking import Looking
+
 
 _PARAMETERS: Final = "parameters"
 
@@ -104,4 +109,28 @@ def _both(one: Used, other: Used) -> Used:
         is_json=one.is_json and other.is_json,
         is_typed=one.is_typed and other.is_typed,
         cure=one.cure or other.cure,
+    )
+
+
+#: Characters of a text that a cure has.
+_SHOWN: Final = 60
+
+
+def look_at(wanted: Wanted, looking: Looking) -> None:
+    """Look at what all runs of a sheet are given."""
+    looking.shared(wanted.each)
+    parameters = wanted.each.fields.get("parameters")
+    for path, place in wanted.places.items():
+        name = str(path[-1])
+        text = parameters.get(name) if isinstance(parameters, dict) else None
+        if isinstance(text, str) and "{" not in text and not place.source.endswith(JSON):
+            looking.option(f"parameters.{name}", text, place, functools.partial(_cure_of_text, name, text))
+
+
+def _cure_of_text(name: str, text: str, type_: str, also: str) -> str:
+    known = text if len(text) <= _SHOWN else "..."
+    typed = known.lower() if type_ == "bool" else known
+    as_text = json.dumps(known, ensure_ascii=False)
+    return printable(
+        f"write --parameter '{name}:json={typed}'{also}, or '{name}:json={as_text}' where text is meant", None
     )

@@ -1,0 +1,283 @@
+"""
+Single texts: characters that nobody sees, places that nobody reads from, what spreadsheets leave in cells.
+
+HealthOmics reads ``s3://`` and ``omics://``. A path below ``/mnt/workflow/`` is one of its own, and those of
+a container image (``/opt/``, ``/usr/``) are there when a task runs. Sound: spaces within a text
+(``s3://b/a b.fq.gz``), the apostrophe of a word, ``0042``, ISO dates, ``NA`` in a column that holds no files.
+Belongs here: what can be doubted of one text, and in which order. Does not: columns and rows.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest import limits
+from batchrun.manifest.recognised.kinds import is_data
+from batchrun.manifest.warned import engine
+from batchrun.manifest.warned.found import Doubt, Kind, named, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from batchrun.manifest.warned.found import Column, Company
+
+
+_INVISIBLE: Final = re.compile(
+    "[\u00a0\u00ad\u061c\u180e\u2007\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+)
+_CALLED: Final = {
+    "\u00a0": "a no-break space",
+    "\u202f": "a no-break space",
+    "\u2007": "a no-break space",
+    "\u200b": "a zero-width space",
+    "\u2060": "a zero-width space",
+    "\ufeff": "a zero-width space",
+    "\u00ad": "a soft hyphen",
+}
+#: The last kind is an apostrophe where a letter stands before it.
+_QUOTES: Final = re.compile("[\u201c-\u201f\u2018\u201a\u201b]|(?<![^\\W\\d_])\u2019")
+_ENCLOSED: Final = re.compile(r"""(["'])(?:\S*:/+\S*|/\S+)\1""")
+#: Full-width forms of ASCII, as East Asian keyboards give them.
+_WIDE: Final = re.compile("[\uff01-\uff5e]")
+_LOST: Final = "\ufffd"
+#: What may stand around a value by mistake.
+_AROUND: Final = re.compile(
+    "^[\\s\"'\u00a0\u200b\u2060\ufeff\u201c-\u201f\u2018-\u201b]+|[\\s\"'\u00a0\u200b\u2060\ufeff\u201c-\u201f\u2018-\u201b]+$"
+)
+
+
+def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
+    """
+    Doubt characters of a text that is not empty.
+
+    Args:
+        text: The text.
+        is_cell: Whether it is a table's. In a document quotes and line ends were written on purpose: a text
+            of nothing but white space, or with lines, is sound there.
+    """
+    if text[0].isspace() or text[-1].isspace():
+        yield from _white_space(text, is_cell=is_cell)
+    if not text.isascii() or not text.isprintable():
+        yield from _strange(text)
+    if _ENCLOSED.fullmatch(text):
+        yield Doubt(kind=Kind.QUOTES, says="has quotes around it", cure="remove them")
+
+
+def bare(text: str) -> str:
+    """Return what a value is meant to be: without what stands around it by mistake, in plain characters."""
+    return _AROUND.sub("", text if text.isascii() else unicodedata.normalize("NFKC", text))
+
+
+def _white_space(text: str, *, is_cell: bool) -> Iterator[Doubt]:
+    bare_text = text.strip()
+    if not is_cell and (not bare_text or ("\n" in text and " " not in (text[0], text[-1]))):
+        is_uri = "://" in bare_text and "\n" not in bare_text
+        if not is_uri:
+            return
+    leads, trails = text[0].isspace(), text[-1].isspace()
+    where = "at both ends" if leads and trails else "before it" if leads else "behind it"
+    if all(character.isascii() for character in (text[0], text[-1])) or not _INVISIBLE.search(text):
+        at = 0 if leads else len(text)
+        yield Doubt(kind=Kind.WHITE_SPACE, says=f"has white space {where}", cure="remove it", at=at)
+
+
+def _strange(text: str) -> Iterator[Doubt]:
+    if found := _INVISIBLE.search(text):
+        what = _CALLED.get(found[0], "a character that cannot be seen")
+        says = f"has {what} ({named(found[0])})"
+        cure = "remove it, or type a plain space" if unicodedata.category(found[0]) == "Zs" else "remove it"
+        yield Doubt(kind=Kind.INVISIBLE, says=says, cure=cure, at=found.start())
+    if found := _QUOTES.search(text):
+        cure = "remove them, or type plain ones (' or \")"
+        yield Doubt(
+            kind=Kind.QUOTES, says=f"has curly quotes ({named(found[0])})", cure=cure, at=found.start()
+        )
+    if (found := _WIDE.search(text)) and "://" in unicodedata.normalize("NFKC", text):
+        plain = unicodedata.normalize("NFKC", found[0])
+        says = f"has a full-width {plain} ({named(found[0])})"
+        yield Doubt(kind=Kind.LOOK_ALIKE, says=says, cure=f"type a plain {plain}", at=found.start())
+    if (at := text.find(_LOST)) >= 0:
+        cure = "export the table once more, in UTF-8, or give --encoding"
+        yield Doubt(kind=Kind.LOOK_ALIKE, says="has a character that was lost (U+FFFD)", cure=cure, at=at)
+
+
+#: In English, German, French, Spanish; a column that was too narrow is copied as ####.
+_FORMULA_ERROR: Final = re.compile(
+    r"#(?:REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|N/A|SPILL!|CALC!|FIELD!|BLOCKED!|BUSY!|CONNECT!|UNKNOWN!"
+    r"|GETTING_DATA|BEZUG!|WERT!|ZAHL!|NV|ÜBERLAUF!|VALEUR!|NOM\?|NOMBRE!|NUL!|¡REF!|¡VALOR!|¡NUM!|¿NOMBRE\?"
+    r"|¡DIV/0!|¡NULO!|#+)",
+    re.IGNORECASE,
+)
+#: Words for no value, in lower case.
+ABSENT: Final = frozenset(
+    {"na", "n/a", "n.a.", "<na>", "null", "nil", "none", "nan", "nat", "missing", "-", "--", ".", "?"}
+)
+_LONGEST: Final = 32
+#: A long number, as Excel shows it; with a comma where its language has one.
+_SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,][0-9]{1,14})?E\+[0-9]{2}")
+#: Months as spreadsheets cut them short: a regular expression.
+MONTH: Final = (
+    "jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez"
+    "|janv|févr|fév|avr|juin|juil|août|déc|ene|abr|ago|dic"
+)
+_DATE: Final = re.compile(
+    r"[0-9]{1,2}\.[0-9]{1,2}\.(?:[0-9]{4}|[0-9]{2})"
+    r"|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{4}|[0-9]{2})"
+    rf"|[0-9]{{1,2}}[-. ]{{1,2}}(?:{MONTH})\.?(?:[- ][0-9]{{2,4}})?"
+    rf"|(?:{MONTH})\.?[- ][0-9]{{1,2}}"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00:00(?:\.0+)?",
+    re.IGNORECASE,
+)
+_CURE_OF_IDS: Final = "write what it was, and make the column text in the spreadsheet before it is entered"
+
+
+def formula_error(text: str) -> Doubt | None:
+    """Doubt the error of a formula."""
+    if text[0] != "#" or not _FORMULA_ERROR.fullmatch(text):
+        return None
+    cure = "mend the formula, or clear the cell"
+    return Doubt(kind=Kind.SPREADSHEET_ERROR, says="is a spreadsheet's error", cure=cure)
+
+
+def is_absent(text: str) -> bool:
+    """Report whether a text says that there is no value."""
+    return len(text) <= _LONGEST and text.lower() in ABSENT
+
+
+def absent(text: str, company: Company) -> Doubt | None:
+    """Doubt a word for no value, where other rows have files."""
+    if not is_absent(text):
+        return None
+    says = "goes out as text, where other rows have files"
+    cure = "leave the cell empty, or the field out, where there is none"
+    return Doubt(kind=Kind.NOT_AVAILABLE, says=says, cure=cure, holds=company.has_files)
+
+
+def long_number(text: str) -> Doubt | None:
+    """Doubt a number as a spreadsheet shows long ones."""
+    if len(text) > _LONGEST or not _SCIENTIFIC.fullmatch(text):
+        return None
+    says = "looks like a long number that a spreadsheet has cut short"
+    return Doubt(kind=Kind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
+
+
+def made_a_date(text: str) -> Doubt | None:
+    """Doubt an id that a spreadsheet may have taken for a date."""
+    if len(text) > _LONGEST or not _DATE.fullmatch(text):
+        return None
+    says = "looks like an id that a spreadsheet has made a date of"
+    return Doubt(kind=Kind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
+
+
+_SOUND: Final = re.compile(r"(?:s3|omics)://[^/]")
+#: What was meant to begin with s3://.
+_MISWRITTEN: Final = re.compile(r"s3(?:[:;][/\\]*|[/\\]{2,})(?=[^/\\\s])", re.IGNORECASE)
+_ARN: Final = re.compile(r"arn:aws[a-z-]*:s3:::(.+)")
+_WEB: Final = re.compile(
+    r"https?://(?:"
+    r"(?P<host>[a-z0-9][a-z0-9.-]+)\.s3[.-](?:[a-z0-9-]+\.)*amazonaws\.com(?:\.cn)?/(?P<key>[^?#]+)"
+    r"|s3[.-](?:[a-z0-9-]+\.)*amazonaws\.com(?:\.cn)?/(?P<path>[^?#]+)"
+    r")",
+    re.IGNORECASE,
+)
+_URI: Final = re.compile(r"(?!(?:arn|urn):)([A-Za-z][A-Za-z0-9+.-]{1,20}):/+\S")
+_WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]\S|\\\\[^\\\s]+\\\S")
+_PATH: Final = re.compile(r"/[^/\s]+/+[^/\s]|~[^/\s]*/\S|\.\.?/\S|file:/", re.IGNORECASE)
+_OWN: Final = re.compile(r"/(?:mnt/workflow|opt|usr|bin|etc|dev|proc|sys|lib)(?:/|\Z)")
+_LOCAL: Final = Doubt(
+    kind=Kind.LOCAL_PATH,
+    says="is a path on a computer, where HealthOmics cannot read",
+    cure="copy it to S3 (aws s3 cp) and write its s3:// URI",
+)
+
+
+def of_place(text: str, company: Company) -> Iterator[Doubt]:
+    """Doubt a place, and note it for those that are doubted where others are of another kind."""
+    if _SOUND.match(text):
+        company.s3 = True
+        company.files = True
+    elif found := _meant(text):
+        company.s3 = True
+        company.files = True
+        yield found
+    elif _WINDOWS.match(text) or _is_local(text):
+        company.files = True
+        yield _LOCAL
+    elif scheme := _URI.match(text):
+        company.files = True
+        yield _elsewhere(scheme[1].lower(), company)
+    elif is_data(text):
+        company.files = True
+        if not text.startswith("/"):
+            cure = "write the whole s3:// URI"
+            says = "is a file's name alone, where others are s3:// URIs"
+            yield Doubt(kind=Kind.NOT_S3, says=says, cure=cure, holds=company.has_s3)
+
+
+def _meant(text: str) -> Doubt | None:
+    """Doubt what means a place in S3, and is written otherwise; None for anything else."""
+    if found := _MISWRITTEN.match(text):
+        place = text[found.end() :].replace("\\", "/")
+        return _s3("is no s3:// URI as it is written", place)
+    if found := _ARN.fullmatch(text):
+        return _s3("is an ARN, not an s3:// URI", found[1])
+    if found := _WEB.match(text):
+        place = found["path"] or f"{found['host']}/{found['key']}"
+        return _s3("is the web address of an object in S3", place)
+    return None
+
+
+def _s3(says: str, place: str) -> Doubt:
+    return Doubt(kind=Kind.NOT_S3, says=says, cure=f"write {visible(f's3://{place}')}", cause=says)
+
+
+def _is_local(text: str) -> bool:
+    return _PATH.match(text) is not None and not _OWN.match(text)
+
+
+def _elsewhere(scheme: str, company: Company) -> Doubt:
+    says = f"is a {scheme}:// URI, where others are in S3"
+    cure = "copy it to S3 and write its s3:// URI: HealthOmics reads s3:// and omics://"
+    return Doubt(kind=Kind.NOT_S3, says=says, cure=cure, holds=company.has_s3)
+
+
+_ID: Final = "id"
+#: What is an error in an id, and told as one.
+_WRONG_IN_ID: Final = frozenset({Kind.WHITE_SPACE, Kind.INVISIBLE})
+
+
+def doubts(text: str, column: Column, today: date, *, is_cell: bool) -> Iterator[Doubt]:
+    """
+    Hold a text that is not empty against the rules; what it is is counted for the others of its column.
+
+    Args:
+        text: The text, as it stands.
+        column: Where it is.
+        today: By which versions are retired.
+        is_cell: Whether it is a table's.
+    """
+    if len(text) > limits.LOOKED_AT:
+        return
+    for doubt in of_characters(text, is_cell=is_cell):
+        if column.name != _ID or doubt.kind not in _WRONG_IN_ID:
+            yield doubt
+    meant = bare(text)
+    if meant:
+        yield from _of_meaning(meant, column, today)
+
+
+def _of_meaning(text: str, column: Column, today: date) -> Iterator[Doubt]:
+    if error := formula_error(text):
+        yield error
+    elif column.is_parameter:
+        yield from of_place(text, column.company)
+        if nothing := absent(text, column.company):
+            yield nothing
+    if column.is_id and (found := long_number(text) or made_a_date(text)):
+        yield found
+    if column.name == engine.FIELD and (old := engine.retired(text, today)):
+        yield old

@@ -45,7 +45,8 @@ _VERBS: Final = {
     "demo": "The whole thing in seconds, with no AWS account.",
     "help": "The manual: manifests, retries, cron, permissions, and more.",
 }
-
+#: Those that have a folder of their own.
+_FOLDERS: Final = {"costs": "costs.verb", "manifest": "making.verb"}
 _EPILOG: Final = "\b\nExit codes:\n" + "\n".join(
     f"  {code.value:>2}  {text}" for code, text in MEANINGS.items()
 )
@@ -60,7 +61,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _VERBS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"batchrun.cli.verbs.{cmd_name}"), cmd_name)
+        place = _FOLDERS.get(cmd_name, f"verbs.{cmd_name}")
+        command: click.Command = getattr(importlib.import_module(f"batchrun.cli.{place}"), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from batchrun.cli.choice import counted
+from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
+from batchrun.cli.costs.words import facts_to_come, forecast, lines_to_come
 from batchrun.cli.launching.policy import retry_facts, tell_retries
 from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SERVICE, STRICT, option
 from batchrun.cli.printable import printable
@@ -19,8 +21,6 @@ from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
 from batchrun.cli.storage import objects
 from batchrun.cli.values import is_folder, seconds
-from batchrun.cli.verbs import forecast
-from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.clock import SystemClock
 from batchrun.model.limits import Limits
 from batchrun.model.pace import USUAL_RATES
@@ -146,9 +146,7 @@ async def _to_come(manifest: Manifest, ledger: Ledger | None, options: dict[str,
     sent = {entry.id async for entry in Choice().entries(ledger, manifest.batch, others)} if ledger else set()
     requests = (json.loads(spec.request) for spec in manifest.specs() if spec.id not in sent)
     rows = Counter(request.get("workflowId") for request in requests)
-    return _ToCome(
-        currency=prices.currency, rows=await forecast.forecast(ledger, rows, prices, dynamic_gib(options))
-    )
+    return _ToCome(currency=prices.currency, rows=await forecast(ledger, rows, prices, dynamic_gib(options)))
 
 
 def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None:
@@ -180,7 +178,7 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
         changes = {entry_id: [asdict(one) for one in many] for entry_id, many in found.changes.items()}
         samples = {"changed_ids": list(sync.changed_ids), "changes": changes, "gone_ids": list(sync.gone_ids)}
         costs = (
-            {} if to_come is None else {"to_come": forecast.facts(to_come.rows), "currency": to_come.currency}
+            {} if to_come is None else {"to_come": facts_to_come(to_come.rows), "currency": to_come.currency}
         )
         emit("plan", batch=manifest.batch, **retry_facts(manifest.retry), **samples, **facts, **costs)
         return
@@ -210,7 +208,7 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
             "that another ledger has started are not started again",
             hang=2,
         )
-    for line in forecast.lines(to_come.rows, to_come.currency) if to_come else ():
+    for line in lines_to_come(to_come.rows, to_come.currency) if to_come else ():
         say(printable(f"cost: {line}"))
     tell_retries(manifest.retry)
 

@@ -11,6 +11,7 @@ import click
 
 from batchrun.api.reading import find_batch, inputs_of, open_ledger
 from batchrun.cli.choice import counted
+from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.options import ACCOUNT, BATCH, LEDGER, option
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.output_file import STDOUT
@@ -18,7 +19,6 @@ from batchrun.cli.signals import run_async
 from batchrun.cli.speak import say, swallow
 from batchrun.cli.storage import store
 from batchrun.cli.values import OutputPath
-from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
 from batchrun.report.delivering import delivered, output_at

@@ -1,7 +1,7 @@
 """
 Where a list of prices comes from: a file, or the Pricing API, and into a file.
 
-Belongs here: files, and the choice. Does not: the list's shape (``model.prices``), the call (``service``).
+Belongs here: files, and the choice. Does not: the list's shape (``model.costs``), the call (``service``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain
 from batchrun.errors import UsageError
-from batchrun.model.prices import checked, written
+from batchrun.model.costs import checked_prices, written_prices
 from batchrun.report.outputs import Inputs, Kind
 from batchrun.service.target import Target
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 _LARGEST: Final = 1_000_000
 _SHOWN: Final = 20
 _PRICES: Final = Kind(what="a list of prices", endings=(".json",))
-
-
 DYNAMIC_GIB: Final = option(
     "--dynamic-gib",
     type=click.FloatRange(min=0, max=1e9),
@@ -77,7 +75,7 @@ async def prices_for(options: dict[str, Any], region: str) -> Prices:
         complain(printable(f"no price of {name}: {why}; give one with --prices"))
     if options["save_prices"] is not None:
         with drafted(saved) as draft:
-            draft.write_text(json.dumps(written(found.prices), indent=2) + "\n", encoding="utf-8")
+            draft.write_text(json.dumps(written_prices(found.prices), indent=2) + "\n", encoding="utf-8")
     return found.prices
 
 
@@ -93,7 +91,7 @@ def read_prices(path: str, region: str | None) -> Prices:
     text = _text(path)
     problems: list[str] = []
     try:
-        prices = checked(decoded(text), problems)
+        prices = checked_prices(decoded(text), problems)
     except JsonError as error:
         line = "" if error.position is None else f":{text.count(chr(10), 0, error.position) + 1}"
         raise UsageError(f"--prices {path}{line}: {error.message}; {error.cure}") from error

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.choice import counted
+from batchrun.cli.making import pairing_sheet
+from batchrun.cli.making.convert import output_format
+from batchrun.cli.making.listing import file_under, listed_files
+from batchrun.cli.making.pairing import Naming, Pairs, naming
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import manifest_kind
 from batchrun.cli.showing.output_file import STDOUT, drafted, named
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import complain, say
 from batchrun.cli.time_limit import limited
-from batchrun.cli.verbs.convert import output_format
 from batchrun.errors import AccessDeniedError, NotFoundError, UsageError
-from batchrun.manifest import Format, pairing_sheet
-from batchrun.manifest.listing import file_under, listed_files
-from batchrun.manifest.pairing import Naming, Pairs, naming
+from batchrun.manifest import Format
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.source import name_of, opened
 from batchrun.manifest.write import write

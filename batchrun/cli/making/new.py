@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.launching.logs import configure
+from batchrun.cli.making.template import template_table, template_text
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import manifest_kind
 from batchrun.cli.showing.output_file import drafted, named
@@ -21,8 +22,6 @@ from batchrun.cli.speak import complain, say
 from batchrun.clock import SystemClock
 from batchrun.errors import NotFoundError, UsageError
 from batchrun.manifest.source import Format
-from batchrun.manifest.template_table import template_table
-from batchrun.manifest.template_text import template_text
 from batchrun.manifest.write import DELIMITERS
 from batchrun.model.pace import AUTO, UNLIMITED
 from batchrun.ports.workflows import WorkflowKey

@@ -72,8 +72,8 @@ def convert(**options: Any) -> None:
     defaults of their own. Where a format cannot say something, the row and the field are named, and nothing
     is written.
     """
-    from batchrun.cli.verbs.convert import Conversion  # noqa: PLC0415 (loads botocore)
-    from batchrun.cli.verbs.convert import convert as carry_out  # noqa: PLC0415
+    from batchrun.cli.making.convert import Conversion  # noqa: PLC0415 (loads botocore)
+    from batchrun.cli.making.convert import convert as carry_out  # noqa: PLC0415
 
     carry_out(Conversion.of(options))
 
@@ -114,7 +114,7 @@ def init(**options: Any) -> None:
     has a column for each, and one row. What was not filled in is found by 'batchrun check'. Asks the service
     once, by GetWorkflow or GetWorkflowVersion.
     """
-    from batchrun.cli.verbs.new_manifest import NewManifest, initialise  # noqa: PLC0415 (loads aiobotocore)
+    from batchrun.cli.making.new import NewManifest, initialise  # noqa: PLC0415 (loads aiobotocore)
 
     run_async(initialise, NewManifest.of(options))
 
@@ -199,6 +199,6 @@ def from_s3(**options: Any) -> None:
     Duplicates and incomplete rows are errors, and nothing is written; files that do not match are named.
     s3://BUCKET/FOLDER is that folder; s3://BUCKET/PREFIX* is everything that begins so.
     """
-    from batchrun.cli.verbs.pairs import Wish, pair  # noqa: PLC0415
+    from batchrun.cli.making.pairs import Wish, pair  # noqa: PLC0415
 
     pair(Wish.of(options))

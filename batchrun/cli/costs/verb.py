@@ -11,16 +11,15 @@ import click
 
 from batchrun.api.reading import find_batch
 from batchrun.cli.choice import CHOICE, choice, counted
+from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, prices_for
+from batchrun.cli.costs.words import facts, forecast, lines
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, LEDGER, OUTPUT, READ_RATE, SAFE_CSV, SERVICE, option
 from batchrun.cli.printable import printable
-from batchrun.cli.showing.cost_lines import facts, lines
 from batchrun.cli.showing.output_file import STDOUT, drafted, named
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.values import OutputPath
-from batchrun.cli.verbs.forecast import forecast
-from batchrun.cli.verbs.prices import DYNAMIC_GIB, dynamic_gib, prices_for
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger import is_there, open_ledger

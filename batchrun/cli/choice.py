@@ -2,111 +2,103 @@
 The options by which people choose entries of a batch, for every verb that changes some of them.
 
 Belongs here: the options, how the choice is shown, and asking whether to go ahead. Does not: going through
-what is chosen (``report``), and what is done to it.
+what is chosen (``report.choice``), and what is done to it.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.cli.command import flag, option, texts
 from batchrun.cli.completion import conditions, rows
+from batchrun.cli.options import option, stacked
+from batchrun.cli.printable import printable
 from batchrun.cli.signals import interruptible
-from batchrun.cli.speak import is_terminal, say
-from batchrun.cli.wording import printable
+from batchrun.cli.speak import say
+from batchrun.cli.storage import objects
+from batchrun.cli.values import Lines
 from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
 from batchrun.ports.ledger import Outcome
-from batchrun.report import asked
+from batchrun.report import asked, where
 from batchrun.report.choice import Choice, shortened
 from batchrun.report.own_columns import TASK_REASON
 from batchrun.report.results import latest_row, status
 from batchrun.report.view import View
-from batchrun.report.where import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchrun.api.objects import ObjectsOnce
-    from batchrun.cli.options import Output
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Ledger
-    from batchrun.report.where import Condition
 
 _PAGE: Final = 500
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """Which entries of a batch are meant."""
-
-    ids: tuple[str, ...] = texts(
+CHOICE: Final = stacked(
+    option(
         "--ids",
+        type=Lines(),
+        multiple=True,
         metavar="ID,...",
         shell_complete=rows,
-        each_time="which rows are meant is said each time",
         help="Only these; repeatable.",
-    )
-    ids_from: str | None = option(
+    ),
+    option(
         "--ids-from",
         metavar="FILE",
-        each_time="which rows are meant is said each time",
         help="Only the ids in this file, or s3://BUCKET/KEY, one a line; - is standard input.",
-    )
-    where: tuple[str, ...] = texts(
+    ),
+    option(
         "--where",
+        type=Lines(),
+        multiple=True,
         metavar="COLUMN=GLOB",
         shell_complete=conditions,
-        each_time="which rows are meant is said each time",
         help="Only those whose results say so, such as status=FAILED or taskReason=*MEMORY*; repeatable.",
-    )
+    ),
+)
 
-    def choice(self, in_s3: ObjectsOnce, *more: Condition) -> Choice:
-        """Make the choice that this and *more* conditions describe; the file with ids may be *in_s3*."""
-        named = [one for text in self.ids for one in text.split(",") if one]
-        if self.ids_from:
-            named += _listed(self.ids_from, in_s3)
-        conditions = [parse(text) for text in self.where]
-        is_named = bool(self.ids or self.ids_from)
-        return Choice(ids=frozenset(named) if is_named else None, conditions=(*conditions, *more))
+GO_AHEAD: Final = stacked(
+    option("--dry-run", is_flag=True, show_default=False, help="Only say what would be done."),
+    option("--yes", is_flag=True, show_default=False, help="Do not ask."),
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GoAhead:
-    """Whether it is done, and whether somebody is asked before."""
+def choice(options: Mapping[str, Any], *more: where.Condition) -> Choice:
+    """Make the choice that the options describe, and *more* conditions."""
+    named = [one for text in options["ids"] for one in text.split(",") if one]
+    if options["ids_from"]:
+        named += _listed(options["ids_from"], objects(options))
+    conditions = [where.parse(text) for text in options["where"]]
+    is_named = bool(options["ids"] or options["ids_from"])
+    return Choice(ids=frozenset(named) if is_named else None, conditions=(*conditions, *more))
 
-    dry_run: bool = flag(
-        "--dry-run",
-        each_time="a verb that does nothing must not be a habit",
-        help="Only say what would be done.",
-    )
-    yes: bool = flag("--yes", each_time="whoever is asked must answer", help="Do not ask.")
 
-    def is_agreed(self, question: str) -> bool:
-        """
-        Ask, where there is somebody to ask.
+def is_agreed(options: Mapping[str, Any], question: str) -> bool:
+    """
+    Ask, where there is somebody to ask.
 
-        Raises:
-            UsageError: There is nobody, and --yes was not given.
-        """
-        if self.yes:
-            return True
-        if not is_terminal(sys.stdin):
-            raise UsageError(
-                "not a terminal, so nobody can be asked: give --yes to go ahead, or --dry-run to look first"
-            )
-        with interruptible():
-            return click.confirm(question, err=True)
+    Raises:
+        UsageError: There is nobody, and --yes was not given.
+    """
+    if options["yes"]:
+        return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(
+            "not a terminal, so nobody can be asked: give --yes to go ahead, or --dry-run to look first"
+        )
+    with interruptible():
+        return click.confirm(question, err=True)
 
-    def is_told(self, output: Output) -> bool:
-        """Report whether people are told: not programs, nor who wants to hear of trouble alone, unasked."""
-        return not (output.as_json or (output.quiet and self.yes))
+
+def is_told(options: Mapping[str, Any]) -> bool:
+    """Report whether people are told: not programs, nor who wants to hear of trouble alone, unasked."""
+    return not (options["as_json"] or (options["quiet"] and options["yes"]))
 
 
 def tell_groups(groups: Mapping[str, Sequence[str]]) -> None:
@@ -134,6 +126,11 @@ async def by_reason(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Map
             tasks = f" (tasks: {cells[TASK_REASON]})" if cells[TASK_REASON] else ""
             groups[f"{cells['failureReason'] or cells['status']}{tasks}"].append(outcome.entry.id)
     return groups
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Say how many there are."""
+    return f"1 {one}" if number == 1 else f"{number} {many}"
 
 
 def _listed(path: str, in_s3: ObjectsOnce) -> list[str]:

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import InputError, ServiceUnusableError, UsageError
-from batchrun.model.costs import DYNAMIC, STATIC, Prices
-from batchrun.model.prices import is_instance_type, price_of
+from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, price_of
 from batchrun.service.classify import classify
 from batchrun.service.deadline import in_time
 from batchrun.service.login import Login

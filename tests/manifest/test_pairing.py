@@ -10,11 +10,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batchrun.cli.making import pairing, pairing_sheet
+from batchrun.cli.making.listing import listed_files
+from batchrun.cli.making.name_patterns import compiled
+from batchrun.cli.making.pairing import Pairs, naming
 from batchrun.errors import ManifestError
-from batchrun.manifest import pairing, pairing_sheet
-from batchrun.manifest.listing import listed_files
-from batchrun.manifest.name_patterns import compiled
-from batchrun.manifest.pairing import Pairs, naming
 from batchrun.manifest.problems import Problems
 
 PAIRED = r"(?P<id>.+)_(?P<read>R[12])\.fq"

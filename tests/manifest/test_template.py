@@ -9,13 +9,12 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from batchrun.cli.making.template import template_table, template_text
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format
 from batchrun.manifest.problems import Place, Problems, Record
 from batchrun.manifest.spool import RowPlaces
 from batchrun.manifest.template_check import check_rows, workflow_key
-from batchrun.manifest.template_table import template_table
-from batchrun.manifest.template_text import template_text
 from batchrun.model.spec import Spec, canonical
 from batchrun.ports.workflows import TemplateParameter, Workflow, WorkflowKey
 from tests.manifest.test_write import specs_of

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.model.prices import checked, is_instance_type, price_of, written
+from batchrun.model.costs import checked_prices, is_instance_type, price_of, written_prices
 
 GOOD: dict[str, Any] = {
     "currency": "USD",
@@ -21,16 +21,16 @@ GOOD: dict[str, Any] = {
 
 def problems_of(value: Any) -> list[str]:
     problems: list[str] = []
-    assert (checked(value, problems) is None) == bool(problems)
+    assert (checked_prices(value, problems) is None) == bool(problems)
     return problems
 
 
 def test_a_good_list_and_back():
-    found = checked(GOOD, [])
+    found = checked_prices(GOOD, [])
     assert found is not None
     assert found.instances == {"omics.m.xlarge": Decimal("0.2592"), "omics.g4dn.xlarge": Decimal("0.9")}
     assert found.storage == {"STATIC": Decimal("0.0001918")}
-    assert checked(written(found), []) == found
+    assert checked_prices(written_prices(found), []) == found
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batchrun.cli.making.name_patterns import wrong
+from batchrun.cli.making.pairing import MOST_KINDS
 from batchrun.manifest import yaml_text
-from batchrun.manifest.completeness import MOST_KINDS
 from batchrun.manifest.delimited_text import line_of
-from batchrun.manifest.name_patterns import wrong
 from batchrun.manifest.problems import shown
 from batchrun.manifest.sheets.text import OURS
 from batchrun.manifest.sorting import natural
@@ -19,7 +19,7 @@ from batchrun.manifest.sorting import natural
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from batchrun.manifest.pairing import Line, Naming
+    from batchrun.cli.making.pairing import Line, Naming
     from batchrun.model.spec import Json
 
 _OPTION: Final = "--parameter"

@@ -1,30 +1,111 @@
 """
-Files become rows: a pattern tells which belong together, and what each is called.
+Files become rows: a pattern tells which belong together, what each is called, and what a row seems to lack.
 
-Belongs here: the pattern, the rows made by it, and what is wrong with them. Pure. Does not: where the names
-come from (``listing``, ``service``), time limits on patterns (``cli``).
+Belongs here: the pattern, the rows made by it, what is wrong with them, and files that other rows have: a
+mate, a lane's reads, a kind of file. Pure. Does not: where the names come from (``listing``, ``service``),
+time limits on patterns (``name_patterns``).
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from batchrun.manifest.completeness import MOST_KINDS, is_mate, lacking
-from batchrun.manifest.name_patterns import EXAMPLE, LONGEST, compiled, wrong
+from batchrun.cli.making.name_patterns import EXAMPLE, LONGEST, compiled, wrong
 from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.rows import wrong_name
 from batchrun.manifest.sorting import natural
 from batchrun.manifest.written_rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from batchrun.manifest.completeness import Groups
     from batchrun.manifest.problems import Problems
     from batchrun.model.spec import Json
+
+    #: The parts of a file's name, without those that tell rows apart, in the pattern's order.
+    Groups: TypeAlias = tuple[str, ...]
+
+
+#: Different files that a row may have, each a parameter: more mean that the pattern is wrong.
+MOST_KINDS: Final = 1000
+#: Mates of one another, at most: reads and their indexes.
+_MOST_MATES: Final = 8
+_MATE: Final = re.compile(
+    r"(?:read|mate|pair|end|direction)s?|r|(?:read|pair)_?(?:no|num|number|end)", re.IGNORECASE
+)
+_NO_MATE: Final = re.compile(r".*(?:lane|flow|run|chunk|part|rep).*", re.IGNORECASE)
+_MATES_VALUE: Final = re.compile(r"[RIri]?[1-4]|fwd|rev|forward|reverse", re.IGNORECASE)
+
+
+def is_mate(name: str) -> bool:
+    """Report whether a part of that name says which of several mates a file is."""
+    return _MATE.fullmatch(name) is not None
+
+
+def lacking(
+    rows: Mapping[str, Collection[Groups]], names: Groups, *, named: Collection[str], is_list: bool
+) -> dict[str, list[Groups]]:
+    """
+    Find the rows that lack files, with what they lack.
+
+    Args:
+        rows: What each row has.
+        names: What the parts of a file's name are called.
+        named: Those of them that a parameter's name has.
+        is_list: Whether a parameter is a list, so that one row may have more lanes than another.
+    """
+    kinds = dict.fromkeys(groups for files in rows.values() for groups in files)
+    mates = _mates(list(kinds), names, named if is_list else ())
+    others = dict.fromkeys(tuple(groups[at] for at in mates) for groups in kinds)
+    found: dict[str, list[Groups]] = {}
+    for row, files in rows.items():
+        missing: Iterator[Groups] = iter(())
+        if is_list and len(names) > 1:
+            missing = iter(_gaps(files))
+        elif len(kinds) <= MOST_KINDS:
+            missing = (one for one in kinds if one not in files)
+        if len(others) <= _MOST_MATES:
+            missing = itertools.chain(missing, _mateless(files, mates, list(others)))
+        if told := list(dict.fromkeys(missing)):
+            found[row] = told
+    return found
+
+
+def _mates(kinds: Sequence[Groups], names: Groups, named: Collection[str]) -> Sequence[int]:
+    """Find the parts that say which mate a file is, by their names, or else by what they say."""
+    may_be = [at for at, name in enumerate(names) if not _NO_MATE.fullmatch(name)]
+    called = [at for at in may_be if names[at] in named or is_mate(names[at])]
+    return called or [at for at in may_be if all(_MATES_VALUE.fullmatch(groups[at]) for groups in kinds)]
+
+
+def _mateless(
+    files: Collection[Groups], mates: Sequence[int], others: Sequence[tuple[str, ...]]
+) -> Iterator[Groups]:
+    """Give, for each file of a row, the mates that it has in other rows, and not here."""
+    for groups in files:
+        for values in others:
+            mate = list(groups)
+            for at, value in zip(mates, values, strict=True):
+                mate[at] = value
+            if tuple(mate) not in files:
+                yield tuple(mate)
+
+
+def _gaps(files: Collection[Groups]) -> list[Groups]:
+    """Return what lacks where each of a row's lanes, say, should have each of its reads."""
+    columns = [dict.fromkeys(column) for column in zip(*files, strict=True)]
+    # Invariant: no more is looked at than twice what is there; sparse names are no grid.
+    size = 1
+    for column in columns:
+        size *= len(column)
+    if size > 2 * len(files):
+        return []
+    return [groups for groups in itertools.product(*columns) if groups not in files]
+
 
 #: Files that are paired at once: all of them are held.
 MOST_FILES: Final = 1_000_000

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest.pairing import File
+from batchrun.cli.making.pairing import File
 from batchrun.manifest.problems import Place, shown, unreadable
 from batchrun.manifest.text_input import lines
 

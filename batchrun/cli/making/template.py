@@ -1,8 +1,8 @@
 """
-A manifest to fill in, made from a workflow's parameter template.
+A manifest to fill in, made from a workflow's parameter template: in YAML, and as a table with one row.
 
-Belongs here: its text. Does not: asking for the workflow (``service``), comparing rows with a template
-(``template_check``).
+Belongs here: its text. Does not: asking for the workflow (``new``), comparing rows with a template
+(``manifest.template_check``).
 
 What is to be filled in is a placeholder that no row can fill, or left empty, so that ``check`` finds whatever
 was forgotten. Names and descriptions are somebody else's text: they are quoted, cut, and never leave their
@@ -15,13 +15,16 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import yaml_text
-from batchrun.manifest.problems import printable
+from batchrun.manifest.delimited_text import is_heading, line_of
+from batchrun.manifest.problems import Place, printable, shown, unreadable
+from batchrun.manifest.strict_json import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from batchrun.model.spec import Json
     from batchrun.ports.workflows import Template, Workflow
+
 
 _WIDTH: Final = 100
 _DESCRIPTION: Final = 1000
@@ -105,3 +108,25 @@ def _comment(text: str, indent: int) -> Iterator[str]:
     words = printable(" ".join(text.split()), _DESCRIPTION)
     space = " " * indent
     yield from (f"{space}# {line}" for line in textwrap.wrap(words, _WIDTH - indent - 2))
+
+
+def template_table(workflow: Workflow, delimiter: str) -> str:
+    """
+    Return a manifest for runs of *workflow*: required parameters first.
+
+    Raises:
+        ManifestError: A parameter is called what no column can be.
+    """
+    cells = {"id": "", **{name: str(value) for name, value in shared_fields(workflow).items()}}
+    cells |= _columns(workflow.template or {})
+    return line_of(list(cells), delimiter) + line_of(list(cells.values()), delimiter)
+
+
+def _columns(template: Template) -> Iterator[tuple[str, str]]:
+    for name, entry in sorted(template.items(), key=lambda item: item[1].optional):
+        if not is_heading(name):
+            place = Place(source="the workflow's parameter template")
+            raise unreadable(place, f"{shown(name)} can be no column", "write YAML: -o FILE.yaml")
+        # So that the name's own colon is not taken for a type's.
+        header, cell = (f"{name}:json", encoded(FILL_IN)) if ":" in name else (name, FILL_IN)
+        yield f"parameters.{header}", "" if entry.optional else cell

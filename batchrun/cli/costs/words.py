@@ -1,0 +1,166 @@
+"""
+What runs cost and what is still to come will, in words and in JSON.
+
+What rows cost that are still to run is told by what their workflows' runs did, from the ledger alone. Belongs
+here: which runs that goes by, wording, and rounding for the eye. Does not: which rows (``verb``), the sums
+(``report.bill``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from batchrun.cli.choice import counted
+from batchrun.report.bill import left, rounded
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator, Sequence
+    from decimal import Decimal
+
+    from batchrun.model.costs import Prices, Spread
+    from batchrun.ports.ledger import Ledger
+    from batchrun.report.bill import Bill, Charged, Left
+
+
+#: Runs of a workflow, the latest, by which it is said what the next will cost.
+_LOOKED_AT: Final = 1000
+
+
+async def forecast(
+    ledger: Ledger | None, rows: Counter[str | None], prices: Prices, dynamic_gib: Decimal | None
+) -> Sequence[Left]:
+    """
+    Say of *rows*, counted by their ``workflowId``, what each will cost; most rows first.
+
+    Without a *ledger* no run is known yet.
+    """
+    found = []
+    for workflow_id, number in rows.most_common():
+        usages = await ledger.workflow_usages(workflow_id or "", limit=_LOOKED_AT) if ledger else ()
+        found.append(left(workflow_id, number, usages, prices, dynamic_gib))
+    return found
+
+
+def lines_to_come(to_come: Sequence[Left], currency: str) -> Iterator[str]:
+    """Tell it, a line for each workflow."""
+    for one in to_come:
+        rows = counted(one.rows, "row", "rows")
+        workflow = f"workflow {one.workflow_id}" if one.workflow_id else "a workflow they do not name"
+        if one.each is None:
+            yield f"{rows} of {workflow}: {_why_unknown(one)}; see 'batchrun costs'"
+        else:
+            low, middle, high = (
+                money(amount * one.rows) for amount in (one.each.low, one.each.median, one.each.high)
+            )
+            without = f", without {', '.join(one.lacks)} (--dynamic-gib)" if one.lacks else ""
+            yield (
+                f"{middle} {currency} ({low} to {high}) for {rows} of {workflow}, "
+                f"by {one.each.runs} completed runs in this ledger, one attempt each{without}"
+            )
+
+
+def _why_unknown(one: Left) -> str:
+    if one.lacks:
+        return f"its runs used what has no price here ({', '.join(one.lacks)})"
+    return "too few of its runs are known to say"
+
+
+def facts_to_come(to_come: Sequence[Left]) -> list[dict[str, Any]]:
+    """Return it for programs."""
+    return [
+        {
+            "workflowId": one.workflow_id,
+            "rows": one.rows,
+            "each": spread_facts(one.each),
+            "lacks": list(one.lacks),
+        }
+        | ({} if one.each is None else {"cost": rounded(one.each.median * one.rows)})
+        for one in to_come
+    ]
+
+
+def spread_facts(one: Spread | None) -> dict[str, Any] | None:
+    """Return what similar runs cost for programs."""
+    if one is None:
+        return None
+    return {
+        "runs": one.runs,
+        "low": rounded(one.low),
+        "median": rounded(one.median),
+        "high": rounded(one.high),
+    }
+
+
+def money(amount: Decimal) -> str:
+    """Write an amount for people."""
+    return f"{amount:.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
+
+
+_DEAREST: Final = 5
+_COMPLETED: Final = "COMPLETED"
+_DYNAMIC: Final = "DYNAMIC storage"
+
+
+def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
+    """Tell it at length."""
+    currency, region = bill.prices.currency, bill.prices.region
+    runs = counted(len(bill.priced), "ended run", "ended runs")
+    yield f"{batch}: {runs}, estimated cost {money(bill.total)} {currency}, at prices of {region}"
+    yield f"  tasks      {money(bill.tasks)} {currency}"
+    yield f"  storage    {money(bill.storage)} {currency}"
+    for status, (number, total) in bill.by_status.items():
+        wasted = "" if status == _COMPLETED else ", without a result"
+        yield f"  {status:<10} {money(total)} {currency}, {counted(number, 'run', 'runs')}{wasted}"
+    if (usual := bill.successful) is not None:
+        yield f"  each       {_spread(usual)} {currency}, of {usual.runs} completed runs"
+    for one in bill.dearest(_DEAREST):
+        yield (
+            f"  dearest    {money(one.total)} {currency}: {one.spent.entry_id}, attempt {one.spent.attempt}, "
+            f"run {one.spent.run.id}"
+        )
+    yield from (f"  left out   {text}" for text in bill.left_out)
+    yield from (f"  to come    {text}" for text in lines_to_come(left, currency))
+
+
+def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
+    """Return all of it for programs."""
+    return {
+        "is_estimate": True,
+        "currency": bill.prices.currency,
+        "region": bill.prices.region,
+        "runs": len(bill.runs),
+        "priced_runs": len(bill.priced),
+        "cost": rounded(bill.total),
+        "task_cost": rounded(bill.tasks),
+        "storage_cost": rounded(bill.storage),
+        "by_status": {
+            status: {"runs": number, "cost": rounded(total)}
+            for status, (number, total) in bill.by_status.items()
+        },
+        "per_completed_run": spread_facts(bill.successful),
+        "dearest": [_dear(one) for one in bill.dearest(_DEAREST)],
+        "unpriced_tasks": dict(bill.unpriced),
+        "without_dynamic_storage": bill.lacking(_DYNAMIC),
+        "without_static_storage": bill.lacking("STATIC storage"),
+        "without_unknown_storage": bill.lacking("unknown storage"),
+        "deleted": bill.lacking("deleted"),
+        "not_known_yet": bill.lacking("not known yet"),
+        "ready2run": bill.lacking("READY2RUN"),
+        "to_come": facts_to_come(left),
+    }
+
+
+def _spread(one: Spread) -> str:
+    return f"{money(one.median)} (median; middle half {money(one.low)} to {money(one.high)})"
+
+
+def _dear(one: Charged) -> dict[str, Any]:
+    spent = one.spent
+    return {
+        "id": spent.entry_id,
+        "attempt": spent.attempt,
+        "runId": spent.run.id,
+        "uuid": spent.run.uuid,
+        "cost": rounded(one.total),
+    }

@@ -16,8 +16,8 @@ from batchrun.api.session import Session
 from batchrun.clock import SystemClock
 from batchrun.model.duplicating import can_duplicate
 from batchrun.model.states import State
-from batchrun.report.choice import Choice
-from batchrun.report.where import failed_of, parse
+from batchrun.report.chosen import Choice
+from batchrun.report.view import failed_of, read_condition
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ async def retry(
         ServiceUnusableError: The service must be asked, and cannot be.
         LedgerUnusableError: The ledger cannot be used.
     """
-    conditions = (*map(parse, where), *([failed_of(reason)] if reason else []))
+    conditions = (*map(read_condition, where), *([failed_of(reason)] if reason else []))
     choice = Choice(ids=None if ids is None else frozenset(ids), conditions=conditions)
     now = (clock or SystemClock()).utcnow()
     async with open_ledger(ledger) as read:  # which makes none where none is

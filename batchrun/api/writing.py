@@ -14,12 +14,12 @@ from batchrun.api.reading import find_batch, inputs_of
 from batchrun.api.storing import StoreWhenNeeded
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
-from batchrun.report import asked, results
-from batchrun.report import where as words
+from batchrun.report import results
+from batchrun.report.chosen import check, outcomes_of
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import REPORT, RESULTS
 from batchrun.report.outputs import listed
-from batchrun.report.view import View
+from batchrun.report.view import View, read_columns, read_condition
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
@@ -62,16 +62,16 @@ async def write_results(
         DeliveryError: S3 does not take it; the old object, if any, is as it was.
     """
     view = View(
-        where=tuple(words.parse(one) for one in where),
-        columns=None if columns is None else words.columns(",".join(columns)),
+        where=tuple(read_condition(one) for one in where),
+        columns=None if columns is None else read_columns(",".join(columns)),
         attempts=attempts,
     )
     await find_batch(ledger, batch)
-    await asked.check(ledger, batch, view.where, view.names)
+    await check(ledger, batch, view.where, view.names)
     format_ = _format(Path(path))
     inputs = await inputs_of(ledger)
     output = output_at(str(path), RESULTS[format_], option="path", again="write_results", inputs=inputs)
-    outcomes = asked.outcomes(ledger, batch, view)
+    outcomes = outcomes_of(ledger, batch, view)
     async with delivered(output, StoreWhenNeeded(OneLogin(target))) as file:
         if format_ == _PARQUET:
             from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)

@@ -2,7 +2,7 @@
 The options by which people choose entries of a batch, for every verb that changes some of them.
 
 Belongs here: the options, how the choice is shown, and asking whether to go ahead. Does not: going through
-what is chosen (``report.choice``), and what is done to it.
+what is chosen (``report.chosen``), and what is done to it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
 from batchrun.ports.ledger import Outcome
-from batchrun.report import asked, where
-from batchrun.report.choice import Choice, shortened
-from batchrun.report.own_columns import TASK_REASON
+from batchrun.report.chosen import Choice, completed, shortened
+from batchrun.report.columns import TASK_REASON
 from batchrun.report.results import latest_row, status
-from batchrun.report.view import View
+from batchrun.report.view import Condition, View, read_condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
 
 _PAGE: Final = 500
-
 CHOICE: Final = stacked(
     option(
         "--ids",
@@ -62,19 +60,18 @@ CHOICE: Final = stacked(
         help="Only those whose results say so, such as status=FAILED or taskReason=*MEMORY*; repeatable.",
     ),
 )
-
 GO_AHEAD: Final = stacked(
     option("--dry-run", is_flag=True, show_default=False, help="Only say what would be done."),
     option("--yes", is_flag=True, show_default=False, help="Do not ask."),
 )
 
 
-def choice(options: Mapping[str, Any], *more: where.Condition) -> Choice:
+def choice(options: Mapping[str, Any], *more: Condition) -> Choice:
     """Make the choice that the options describe, and *more* conditions."""
     named = [one for text in options["ids"] for one in text.split(",") if one]
     if options["ids_from"]:
         named += _listed(options["ids_from"], objects(options))
-    conditions = [where.parse(text) for text in options["where"]]
+    conditions = [read_condition(text) for text in options["where"]]
     is_named = bool(options["ids"] or options["ids_from"])
     return Choice(ids=frozenset(named) if is_named else None, conditions=(*conditions, *more))
 
@@ -121,7 +118,7 @@ async def by_reason(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Map
     view = View(columns=(TASK_REASON,))
     for begin in range(0, len(entries), _PAGE):
         page = [Outcome(entry=entry) for entry in entries[begin : begin + _PAGE]]
-        for outcome in await asked.completed(ledger, batch, page, view):
+        for outcome in await completed(ledger, batch, page, view):
             cells = latest_row(outcome, view.own)
             tasks = f" (tasks: {cells[TASK_REASON]})" if cells[TASK_REASON] else ""
             groups[f"{cells['failureReason'] or cells['status']}{tasks}"].append(outcome.entry.id)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.costs import Usage
     from batchrun.ports.usages import SpentRun
-    from batchrun.report.sinks import Row
+    from batchrun.report.columns import Row
 
 #: One row for each attempt with a run. A contract: a CSV keeps the names that it was published with.
 COLUMNS: Final = (

@@ -1,30 +1,95 @@
 """
 The report's numbers: what stands where, what failed and why, what took longest.
 
-Belongs here: adding up rows, as values that know nothing of HTML. Does not: runs over time (``timeline``),
-calls (``calls``), words and layout (``html``).
+What the service said of many runs is told once: messages that differ in ids and numbers alone are one.
+Belongs here: adding up rows, as values that know nothing of HTML. Does not: runs over time (``packing``),
+calls (``gathering``), words and layout (``html``).
 """
 
 from __future__ import annotations
 
 import heapq
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from statistics import median
+from string import digits
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.reasons import Advice, Owner, advice
-from batchrun.report.messages import grouped
-from batchrun.report.rows import Standing
+from batchrun.report.gathering import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.ports.failed_runs import TaskFailures
-    from batchrun.report.messages import Message
-    from batchrun.report.rows import Attempt, Row
+    from batchrun.report.gathering import Attempt, Row
+
+
+#: Stands for what differs.
+GAP: Final = "…"
+_WORDS: Final = re.compile(r"(\s+)")
+_DIGIT: Final = re.compile(r"\d")
+#: Characters of a message that are compared: who writes more is not read to the end either.
+_COMPARED: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What was said, with a mark for what differs, and how often."""
+
+    text: str
+    count: int
+
+
+def grouped(texts: Mapping[str, int]) -> Sequence[Message]:
+    """
+    Put messages together that differ only in words with digits, which ids, paths and sizes are; most first.
+
+    Args:
+        texts: How often each was said.
+    """
+    alike: defaultdict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for text, count in texts.items():
+        alike[_shape(text)][text] += count
+    found = [Message(text=_common(list(group)), count=group.total()) for group in alike.values()]
+    return sorted(found, key=lambda message: -message.count)
+
+
+def _shape(text: str) -> tuple[str, ...]:
+    return tuple(GAP if _DIGIT.search(word) else word for word in _words(text))
+
+
+def _words(text: str) -> list[str]:
+    return _WORDS.split(text[:_COMPARED])
+
+
+def _common(texts: Sequence[str]) -> str:
+    if len(texts) == 1:
+        return texts[0]
+    return "".join(_word(places) for places in zip(*map(_words, texts), strict=True))
+
+
+def _word(words: Sequence[str]) -> str:
+    """Return the word where all are the same, else what they begin and end with."""
+    different = set(words)
+    if len(different) == 1:
+        return words[0]
+    start = common_start(different)
+    rests = [word[len(start) :][::-1] for word in different]
+    # Numbers that differ are left out as a whole: that two of them begin alike says nothing.
+    return f"{start.rstrip(digits)}{GAP}{common_start(rests).rstrip(digits)[::-1]}"
+
+
+def common_start(texts: Collection[str]) -> str:
+    """Return what all of *texts* begin with."""
+    least, most = min(texts, default=""), max(texts, default="")  # what these two share, all share
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(least, most, strict=False))
+    return "".join(one for one, _ in same)
+
 
 #: How many of the slowest runs are told.
 SLOWEST: Final = 10

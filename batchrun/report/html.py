@@ -1,7 +1,7 @@
 """
 The report as one HTML file that needs no network and runs no script but its own.
 
-Belongs here: figures to text. Does not: numbers (``figures``, ``timeline``, ``calls``), what the page does
+Belongs here: figures to text. Does not: numbers (``figures``, ``packing``, ``gathering``), what the page does
 when it is open (``assets/*.js``).
 
 Text of others is inert in four ways: the template escapes it, JSON holds no ``<``, scripts show it by
@@ -22,9 +22,8 @@ import jinja2
 from batchrun.errors import ReportError
 from batchrun.model.reasons import task_advice
 from batchrun.report import figures
-from batchrun.report.packing import cut, packed, script_text
-from batchrun.report.replacing import replacing
-from batchrun.report.timeline import timeline
+from batchrun.report.outputs import replacing
+from batchrun.report.packing import cut, packed, script_text, timeline
 from batchrun.version import __version__
 
 if TYPE_CHECKING:

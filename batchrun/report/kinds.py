@@ -11,9 +11,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.report.columns import COLUMNS
+from batchrun.report.columns import COLUMNS, TASK_REASON, is_own
 from batchrun.report.outputs import Kind
-from batchrun.report.own_columns import TASK_REASON, is_own
 from batchrun.report.results import Format
 
 if TYPE_CHECKING:

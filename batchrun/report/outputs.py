@@ -1,25 +1,31 @@
 """
-Where an output may go: onto no input, and onto no file that is something else.
+Files that batchrun writes: what may be replaced, and replacing it as a whole or not at all.
 
-Belongs here: that decision, for every file that batchrun writes for people. Does not: writing it
-(``replacing``), what marks a file as one of ours (``kinds``).
+Belongs here: that decision, the one way in which outputs are written: beside it, then the change of places.
+Does not: telling what a file is (``kinds``), S3 (``delivering``), what is written.
 """
 
 from __future__ import annotations
 
 import errno
 import glob
+import io
 import os
+import secrets
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
+from batchrun import points
 from batchrun.errors import UsageError
 from batchrun.model.places import is_in_s3
+from batchrun.points import Point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
 
 #: What SQLite and the leases keep beside a ledger, by the end of its name.
 _BESIDE_A_LEDGER: Final = ("-wal", "-shm", "-journal")
@@ -197,3 +203,75 @@ def _is_same(path: Path, other: Path) -> bool:
     if path.exists() and is_there:
         return path.samefile(other)
     return path.resolve() == other.resolve()
+
+
+#: What a new file's mode is, but for what the umask takes away; and that of one that is to become private.
+_USUAL: Final = 0o666
+_PRIVATE: Final = 0o600
+
+
+@contextmanager
+def replacing(output: OutputFile) -> Iterator[IO[str]]:
+    """
+    Open a new text file beside *output*, that takes its place when all went well.
+
+    A link is followed, and a file that is there keeps its mode. What is no regular file, such as
+    ``/dev/null`` or a pipe, is written as it is.
+
+    Raises:
+        UsageError: It may not be written.
+        OSError: It cannot be written; the old one, if any, is as it was.
+    """
+    with replacing_bytes(output) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.flush()
+
+
+@contextmanager
+def replacing_bytes(output: OutputFile) -> Iterator[BinaryIO]:
+    """Do the same for a file that is no text."""
+    output.check()
+    if _is_open_elsewhere(output.path):
+        with output.path.open("ab") as device:
+            yield device
+        return
+    with drafted(output) as draft, draft.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def drafted(output: OutputFile) -> Iterator[Path]:
+    """Return the path of such a new file, for whoever must read again what was written."""
+    output.check()
+    path = output.path.resolve()
+    draft = path.with_name(f".batchrun-{secrets.token_hex(8)}.new")
+    try:
+        _make(draft, path)
+        yield draft
+        points.reached(Point.RESULTS_WRITTEN)
+        output.check()
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _is_open_elsewhere(path: Path) -> bool:
+    return is_device(path) or (path.exists() and not path.is_file())
+
+
+def _make(draft: Path, path: Path) -> None:
+    """Make an empty file with the mode of the one that it replaces, or the one that the umask leaves."""
+    try:
+        kept = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        kept = None
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+    handle = os.open(draft, flags, _USUAL if kept is None else _PRIVATE)
+    try:
+        if kept is not None:
+            os.fchmod(handle, kept)
+    finally:
+        os.close(handle)

@@ -2,7 +2,7 @@
 Results as Parquet, through pyarrow, which is an extra.
 
 Belongs here: the types of the columns, row groups, and what to say where pyarrow lacks. Does not: what a row
-is (``results``), and text (``sinks``).
+is (``results``), and text (``results``).
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from batchrun.errors import ResultsError, UsageError
-from batchrun.report.own_columns import text_of
-from batchrun.report.replacing import replacing_bytes
-from batchrun.report.results import fill
-from batchrun.report.sinks import SHARED_COLUMNS, Sink, nested
+from batchrun.report.columns import text_of
+from batchrun.report.outputs import replacing_bytes
+from batchrun.report.results import SHARED_COLUMNS, Sink, fill, nested
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from batchrun.ports.ledger import Outcome
+    from batchrun.report.columns import Row
     from batchrun.report.outputs import OutputFile
-    from batchrun.report.sinks import Row
     from batchrun.report.view import View
 
 _ATTEMPT: Final = "attempt"

@@ -20,7 +20,7 @@ from batchrun.cli.showing.progress import Snapshot
 from batchrun.report.bill import JSON_COLUMNS
 from batchrun.report.columns import COLUMNS
 from batchrun.report.json_names import OLD_NAMES
-from batchrun.report.sinks import SHARED_COLUMNS
+from batchrun.report.results import SHARED_COLUMNS
 from tests.cli.conftest import ROOT, Shell, end
 from tests.cli.ledgers import make
 from tests.cli.test_choosing import keep_tasks

@@ -11,11 +11,9 @@ from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.ledger import Batch
 from batchrun.report import html
-from batchrun.report.calls import Calls
-from batchrun.report.gathering import Report
+from batchrun.report.gathering import Attempt, Calls, Report, Row, Standing
 from batchrun.report.kinds import REPORT
 from batchrun.report.outputs import OutputFile
-from batchrun.report.rows import Attempt, Row, Standing
 
 T0 = datetime(2026, 11, 6, 17, tzinfo=UTC)
 #: What somebody might put into an id, or a service into a message.

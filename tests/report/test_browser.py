@@ -12,7 +12,7 @@ from batchrun.model.costs import Prices, Usage, Work
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.usages import SpentRun
 from batchrun.report.bill import billed
-from batchrun.report.rows import Standing
+from batchrun.report.gathering import Standing
 from tests.builders import run
 from tests.report.browser import CHROMIUM, browsing
 from tests.report.samples import at, hostile, report, row, rows, write

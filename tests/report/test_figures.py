@@ -3,9 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from batchrun.model.reasons import Owner
-from batchrun.report.calls import calls
 from batchrun.report.figures import failures, slowest, summary
-from batchrun.report.rows import Standing
+from batchrun.report.gathering import Standing, calls
 from tests.report.samples import T0, at, attempt, row, rows
 
 

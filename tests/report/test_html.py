@@ -14,9 +14,8 @@ from batchrun.errors import ReportError, UsageError
 from batchrun.model.pace import Learned, Phase
 from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.standing import KeptPace
-from batchrun.report.calls import Calls
+from batchrun.report.gathering import Calls, Standing
 from batchrun.report.html import IDS, inert, render, span, utc
-from batchrun.report.rows import Standing
 from tests.report.samples import HOSTILE, T0, at, attempt, hostile, report, row, rows, write
 
 VOID = {"meta", "input", "img", "br"}

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.report.messages import GAP, grouped
+from batchrun.report.figures import GAP, grouped
 
 
 def told(*texts: str) -> list[tuple[str, int]]:

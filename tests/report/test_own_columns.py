@@ -7,8 +7,7 @@ import botocore.session
 from batchrun.manifest.model_check import NEWER
 from batchrun.model.spec import Json, canonical
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.report.columns import COLUMNS
-from batchrun.report.own_columns import FIELDS, asked_of, cells, is_own, table_columns, text_of
+from batchrun.report.columns import COLUMNS, FIELDS, asked_of, cells, is_own, table_columns, text_of
 
 REQUEST: dict[str, Json] = {
     "workflowId": "1",

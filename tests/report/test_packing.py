@@ -7,9 +7,8 @@ from batchrun.model.costs import Prices
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks
 from batchrun.ports.usages import SpentRun
 from batchrun.report.bill import billed
-from batchrun.report.packing import TEXT, packed, script_text
-from batchrun.report.rows import Row, Standing
-from batchrun.report.timeline import timeline
+from batchrun.report.gathering import Row, Standing
+from batchrun.report.packing import TEXT, packed, script_text, timeline
 from tests.builders import run
 from tests.report.samples import HOSTILE, at, attempt, report, row, rows
 

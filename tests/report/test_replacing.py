@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.report.outputs import Kind, OutputFile
-from batchrun.report.replacing import replacing
+from batchrun.report.outputs import Kind, OutputFile, replacing
 
 TEXT = Kind(what="a text", endings=(".txt",), is_one=lambda _path: True)
 

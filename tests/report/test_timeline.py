@@ -5,8 +5,8 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.report.rows import Row, Standing
-from batchrun.report.timeline import timeline
+from batchrun.report.gathering import Row, Standing
+from batchrun.report.packing import timeline
 from tests.report.samples import T0, at, attempt, row
 
 

@@ -5,7 +5,7 @@ import pytest
 from batchrun.errors import UsageError
 from batchrun.model.spec import Json
 from batchrun.report.columns import COLUMNS
-from batchrun.report.where import Condition, columns, failed_of, parse
+from batchrun.report.view import Condition, failed_of, read_columns, read_condition
 
 ROW: dict[str, Json] = {
     "id": "NA12878",
@@ -58,7 +58,7 @@ ROW: dict[str, Json] = {
     ],
 )
 def test_a_condition_matches_as_a_shell_would(text, matches):
-    assert parse(text).matches(ROW) is matches
+    assert read_condition(text).matches(ROW) is matches
 
 
 def test_a_reason_is_the_runs_or_one_of_its_tasks():
@@ -69,18 +69,18 @@ def test_a_reason_is_the_runs_or_one_of_its_tasks():
 
 
 def test_a_condition_is_its_parts():
-    assert parse("status!=FAILED") == Condition(columns=("status",), glob="FAILED", is_wanted=False)
+    assert read_condition("status!=FAILED") == Condition(columns=("status",), glob="FAILED", is_wanted=False)
 
 
 @pytest.mark.parametrize("text", ["", "status", "=x", "!=x", "!", "Status=x", "state=FAILED"])
 def test_what_is_no_condition_is_refused(text):
     with pytest.raises(UsageError):
-        parse(text)
+        read_condition(text)
 
 
 def test_columns_are_names_with_commas():
-    assert columns("uuid, id") == ("uuid", "id")
-    assert columns("tags.family,all,taskReason") == ("tags.family", *COLUMNS, "taskReason")
+    assert read_columns("uuid, id") == ("uuid", "id")
+    assert read_columns("tags.family,all,taskReason") == ("tags.family", *COLUMNS, "taskReason")
     for text in ("", "id,", "id,uuid,id", "ID", "all,id", "parameters.", "tag.family", "taskreason"):
         with pytest.raises(UsageError):
-            columns(text)
+            read_columns(text)

@@ -27,7 +27,7 @@ from batchrun.model.states import OPEN
 from batchrun.report.bill import COLUMNS, JSON_COLUMNS, billed, row
 from batchrun.report.gathering import spent_runs
 from batchrun.report.outputs import Inputs, Kind
-from batchrun.report.sinks import CsvSink, JsonLinesSink
+from batchrun.report.results import CsvSink, JsonLinesSink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Batch, Ledger
     from batchrun.ports.usages import SpentRun
     from batchrun.report.bill import Bill, Left
-    from batchrun.report.choice import Choice
+    from batchrun.report.chosen import Choice
     from batchrun.report.outputs import OutputFile
 
 #: Runs that are asked for at once.

@@ -17,8 +17,7 @@ from batchrun.errors import BatchrunError
 from batchrun.ports.ledger import Counts
 from batchrun.report.kinds import METRICS
 from batchrun.report.metrics import Reading, exposition
-from batchrun.report.outputs import OutputFile
-from batchrun.report.replacing import replacing
+from batchrun.report.outputs import OutputFile, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from batchrun.manifest.spool import Spool
 from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write
 from batchrun.model.states import ENDED, State
 from batchrun.report.delivering import output_at
-from batchrun.report.replacing import replacing
+from batchrun.report.outputs import replacing
 from batchrun.report.results import latest_row
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import IO, TYPE_CHECKING, Final
 
 from batchrun.cli.speak import swallow
 from batchrun.errors import UsageError
-from batchrun.report import replacing
 from batchrun.report.outputs import Inputs, Kind, OutputFile
+from batchrun.report.outputs import drafted as drafted_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def drafted(output: OutputFile | None) -> Iterator[Path]:
     """
     place = "stdout" if output is None else output.path
     try:
-        with _on_stdout() if output is None else replacing.drafted(output) as draft:
+        with _on_stdout() if output is None else drafted_beside(output) as draft:
             yield draft
     except OSError as error:
         raise UsageError(

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Ledger
-    from batchrun.report.choice import Choice
+    from batchrun.report.chosen import Choice
 
 _UNSENT: Final = (State.PLANNED, State.BACKOFF)
 _STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)

@@ -20,7 +20,7 @@ from batchrun.clock import SystemClock
 from batchrun.engine.comparing import Comparison, compare
 from batchrun.ledger import open_ledger
 from batchrun.model.states import State
-from batchrun.report.choice import shortened
+from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -26,7 +26,7 @@ from batchrun.cli.verbs.first_look import how_to_look, tell_first_look
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
 from batchrun.model.states import State
-from batchrun.report.choice import shortened
+from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry
     from batchrun.ports.cancelling import EndedRun
     from batchrun.ports.ledger import Batch, Ledger
-    from batchrun.report.choice import Choice
+    from batchrun.report.chosen import Choice
 
 _PAGE: Final = 500
 

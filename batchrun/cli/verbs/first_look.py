@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain
-from batchrun.report.choice import shortened
+from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,7 +27,7 @@ from batchrun.model.pace import USUAL_RATES
 from batchrun.model.quotas import USUAL, Quotas, storage_types
 from batchrun.model.states import State
 from batchrun.ports.ledger import Counts, Sync
-from batchrun.report.choice import Choice
+from batchrun.report.chosen import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

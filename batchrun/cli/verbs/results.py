@@ -21,12 +21,12 @@ from batchrun.cli.speak import complain, say, swallow
 from batchrun.cli.storage import store
 from batchrun.cli.values import Lines, OutputPath
 from batchrun.errors import ResultsError, UsageError
-from batchrun.report import asked, where
 from batchrun.report import results as report
+from batchrun.report.chosen import check, outcomes_of
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import Inputs, is_device, listed
-from batchrun.report.view import WHOLE, View
+from batchrun.report.view import WHOLE, View, read_columns, read_condition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -127,7 +127,7 @@ async def _results(options: dict[str, Any]) -> None:
     failed_manifest = _failed_manifest(options)  # before anything is opened
     async with open_ledger(options["ledger"]) as ledger:
         batch = await find_batch(ledger, options["batch"])
-        await asked.check(ledger, batch.name, view.where, view.names)
+        await check(ledger, batch.name, view.where, view.names)
         inputs = await inputs_of(ledger)
         if failed_manifest is not None:
             failed_manifest = replace(failed_manifest, inputs=inputs)
@@ -136,15 +136,15 @@ async def _results(options: dict[str, Any]) -> None:
         if wanted.failed_manifest is not None:
             await _write_failed(wanted.failed_manifest, ledger, batch, wanted)
         if wanted.output is not None:
-            await _to_file(wanted.output, asked.outcomes(ledger, batch.name, view), wanted)
+            await _to_file(wanted.output, outcomes_of(ledger, batch.name, view), wanted)
         elif wanted.is_wanted:
-            await _to_stdout(asked.outcomes(ledger, batch.name, view), wanted)
+            await _to_stdout(outcomes_of(ledger, batch.name, view), wanted)
 
 
 def _view(options: dict[str, Any]) -> View:
     return View(
-        where=tuple(where.parse(text) for text in options["where"]),
-        columns=where.columns(options["columns"]) if options["columns"] is not None else None,
+        where=tuple(read_condition(text) for text in options["where"]),
+        columns=read_columns(options["columns"]) if options["columns"] is not None else None,
         attempts=options["attempts"],
     )
 
@@ -236,7 +236,7 @@ async def _to_file(output: Destination, outcomes: AsyncIterator[Outcome], wanted
 async def _write_failed(output: Destination, ledger: Ledger, batch: Batch, wanted: _Wanted) -> None:
     from batchrun.cli.showing.failed_manifest import write_failed  # noqa: PLC0415 (loads the manifest's formats)
 
-    outcomes = asked.outcomes(ledger, batch.name, wanted.view)
+    outcomes = outcomes_of(ledger, batch.name, wanted.view)
     async with delivered(output, wanted.store) as file:
         count = await write_failed(file, outcomes, wanted.view)
     if count:

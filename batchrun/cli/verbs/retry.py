@@ -25,8 +25,8 @@ from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import how_to_look, tell_first_look
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
-from batchrun.report import where
-from batchrun.report.choice import shortened
+from batchrun.report.chosen import shortened
+from batchrun.report.view import failed_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from batchrun.api.first_look import FirstLook
     from batchrun.api.retrying import Retriable
     from batchrun.ports.ledger import Batch, Ledger
-    from batchrun.report.choice import Choice
+    from batchrun.report.chosen import Choice
 
 
 @click.command(
@@ -81,7 +81,7 @@ async def _retry(options: dict[str, Any]) -> Exit:
     from batchrun.api.retrying import begin_anew  # noqa: PLC0415
 
     reason, duplicates = options["reason"], options["duplicate"]
-    chosen_by = choice(options, *([where.failed_of(reason)] if reason else []))
+    chosen_by = choice(options, *([failed_of(reason)] if reason else []))
     async with await open_ledger(options["ledger"]) as ledger:
         found = await find_batch(ledger, options["batch"])
         batch = found.name

@@ -1,29 +1,32 @@
 """
-What people ask of a batch's rows, held against the batch: are there such statuses, parameters, tags at all?
+Some of a batch's entries, or attempts: chosen by id and by what the results say of them.
 
-A word that no row has would choose nothing, or fill a column with nothing, and nobody would know why.
-Belongs here: that check, and reading what only some ask for. Does not: reading the words (``where``).
+A word that no row has would choose nothing, or fill a column with nothing, and nobody would know why: what
+people ask for is held against the batch. Belongs here: that check, and going through them. Does not: options
+(``cli``), how conditions are written (``view``).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
 from batchrun.model.states import STATUSES, State
-from batchrun.report.own_columns import TASK_REASON, table_columns
-from batchrun.report.results import OWN_STATUSES
-from batchrun.report.where import STATUS
+from batchrun.ports.ledger import Outcome
+from batchrun.report.columns import TASK_REASON, table_columns
+from batchrun.report.results import OWN_STATUSES, earlier_rows, latest_row
+from batchrun.report.view import STATUS, View
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
 
-    from batchrun.ports.ledger import Ledger, Outcome
-    from batchrun.report.view import View
-    from batchrun.report.where import Condition
+    from batchrun.model.entry import Entry
+    from batchrun.ports.ledger import Ledger
+    from batchrun.report.view import Condition
+
 
 #: Entries whose tasks are read at a time.
 _PAGE: Final = 500
@@ -47,7 +50,7 @@ async def check(
         await _check_tables(ledger, batch, missing)
 
 
-def outcomes(ledger: Ledger, batch: str, view: View) -> AsyncIterator[Outcome]:
+def outcomes_of(ledger: Ledger, batch: str, view: View) -> AsyncIterator[Outcome]:
     """Go through the batch's outcomes, with their failed tasks where *view* asks for something of them."""
     found = ledger.outcomes(batch)
     return with_tasks(ledger, batch, found) if TASK_REASON in view.own else found
@@ -105,3 +108,69 @@ async def _check_tables(ledger: Ledger, batch: str, missing: set[str]) -> None:
     else:
         hint = f"its {table}: {', '.join(others[:_NAMED]) or 'none'}{', ...' if others[_NAMED:] else ''}"
     raise UsageError(f"no row of batch '{batch}' has {name}; {hint}")
+
+
+_SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which of the entries in question are meant: those that all of this fits."""
+
+    ids: frozenset[str] | None = None  #: None is any
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every entry is meant."""
+        return self.ids is None and not self.conditions
+
+    async def entries(self, ledger: Ledger, batch: str, states: Collection[State]) -> AsyncIterator[Entry]:
+        """
+        Go through the batch's entries in *states* that are meant.
+
+        Raises:
+            UsageError: The batch has no entry of an id that was given, or cannot have what a condition says.
+        """
+        await self._check_ids(ledger, batch)
+        await check(ledger, batch, self.conditions)
+        view = View(where=self.conditions)
+        for state in states:
+            after = -1
+            while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
+                named = [Outcome(entry=one) for one in page if self.ids is None or one.id in self.ids]
+                for one in await completed(ledger, batch, named, view):
+                    if view.shows(latest_row(one, view.own)):
+                        yield one.entry
+                after = page[-1].position
+
+    async def attempts(self, ledger: Ledger, batch: str) -> frozenset[tuple[str, int]]:
+        """
+        Return the attempts that are meant, by id and number; conditions speak of each by itself.
+
+        Raises:
+            UsageError: As for :meth:`entries`.
+        """
+        await self._check_ids(ledger, batch)
+        await check(ledger, batch, self.conditions)
+        view = View(where=self.conditions)
+        return frozenset(
+            [
+                (outcome.entry.id, int(str(one["attempt"])))
+                async for outcome in outcomes_of(ledger, batch, view)
+                if self.ids is None or outcome.entry.id in self.ids
+                for one in (*earlier_rows(outcome, view.own), latest_row(outcome, view.own))
+                if view.shows(one)
+            ]
+        )
+
+    async def _check_ids(self, ledger: Ledger, batch: str) -> None:
+        unknown = [one for one in sorted(self.ids or ()) if await ledger.entry(batch, one) is None]
+        if unknown:
+            raise UsageError(f"batch '{batch}' has no entry {shortened(unknown)}; see its results")
+
+
+def shortened(ids: Sequence[str]) -> str:
+    """Name the first few of *ids*."""
+    more = ", ..." if len(ids) > _SHOWN else ""
+    return ", ".join(ids[:_SHOWN]) + more

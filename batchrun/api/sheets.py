@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import Asked, delimiter, encoding
+from batchrun.manifest.tables.table import TableOptions, delimiter, encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,14 +54,14 @@ class Sheet:
         )
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> TableOptions:
         """
         What it says of how to read them.
 
         Raises:
             ValueError: There is no such encoding, or no such delimiter.
         """
-        return Asked(
+        return TableOptions(
             delimiter=None if self.delimiter is None else delimiter(self.delimiter),
             encoding=None if self.encoding is None else encoding(self.encoding),
             worksheet=self.worksheet,

@@ -77,7 +77,9 @@ async def write_results(
             from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)
 
             return await parquet.write(file, outcomes, view)
-        return await results.write(file, outcomes, results.Format(format_), is_safe=safe_csv, view=view)
+        return await results.write(
+            file, outcomes, results.ResultsFormat(format_), is_safe=safe_csv, view=view
+        )
 
 
 async def write_report(ledger: Ledger, batch: str, path: str | Path, *, target: Target = _CONFIGURED) -> None:

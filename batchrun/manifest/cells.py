@@ -15,7 +15,7 @@ from batchrun.manifest.columns import ColumnError, column
 from batchrun.manifest.problems import Record, printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import is_foreign
 from batchrun.manifest.strict_json import decoded
-from batchrun.manifest.warned.rows import Used
+from batchrun.manifest.warned.scan import Used
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

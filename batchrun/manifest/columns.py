@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest.model_check import Kind
+from batchrun.manifest.model_check import FieldKind
 from batchrun.manifest.problems import printable, shown
 from batchrun.manifest.scalars import strict_bool, strict_float, strict_integer
 from batchrun.manifest.strict_json import JsonError, decoded
@@ -39,9 +39,9 @@ _WANTED: Final[tuple[tuple[Convert, tuple[str, str]], ...]] = (
     (strict_float, ("a number", "write a finite number, such as 0.5")),
     (strict_bool, ("true or false", "write true or false")),
 )
-_OF_KIND: Final = {Kind.INTEGER: "int", Kind.NUMBER: "float", Kind.BOOLEAN: "bool"}
+_OF_KIND: Final = {FieldKind.INTEGER: "int", FieldKind.NUMBER: "float", FieldKind.BOOLEAN: "bool"}
 _PARAMETERS: Final = "parameters"
-_TABLES: Final = frozenset({Kind.TABLE, Kind.TEXTS})
+_TABLES: Final = frozenset({FieldKind.TABLE, FieldKind.TEXTS})
 
 
 class ColumnError(ValueError):
@@ -113,8 +113,8 @@ def column(header: str, model: RequestModel) -> Column:
     return _entry(header, name, kind, rest)
 
 
-def _whole(header: str, name: str, kind: Kind, suffix: str | None) -> Column:
-    if kind in _TABLES or kind is Kind.OTHER:
+def _whole(header: str, name: str, kind: FieldKind, suffix: str | None) -> Column:
+    if kind in _TABLES or kind is FieldKind.OTHER:
         if suffix != "json":
             cure = f"name the column {name}.NAME, or {name}:json with JSON in its cells"
             raise ColumnError(f"{name} is a table", cure)
@@ -126,9 +126,9 @@ def _whole(header: str, name: str, kind: Kind, suffix: str | None) -> Column:
     return Column(header=header, field=name, convert=TYPES[fixed] if fixed else None)
 
 
-def _entry(header: str, name: str, kind: Kind, rest: str) -> Column:
+def _entry(header: str, name: str, kind: FieldKind, rest: str) -> Column:
     key, colon, suffix = rest.rpartition(":")
-    if kind is Kind.TEXTS:
+    if kind is FieldKind.TEXTS:
         # Tag keys may hold colons; only what would be taken for a type is refused.
         if colon and suffix in TYPES:
             raise ColumnError(f"{name} are text", f"name the column {name}.{printable(key)}")

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batchrun.manifest import json_document, limits, retrying
+from batchrun.manifest import json_document, limits
 from batchrun.manifest.columns import ColumnError, column
 from batchrun.manifest.parts import TABLE
 from batchrun.manifest.placeholders import PlaceholderError, check_name, names_in, unescaped
 from batchrun.manifest.problems import Place, Record, dotted, printable, unreadable
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip
+from batchrun.manifest.retry_rules import RETRY
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.source import (
     FILES_ALONE,
@@ -118,10 +119,10 @@ def defaults_in(path: str, beyond: Beyond, model: RequestModel, problems: Proble
         ManifestError: It is none, or has parameters without a word of it.
     """
     found = table(path, "defaults are", "write a table of StartRun fields", problems, beyond=beyond)
-    if retrying.KEY in found.fields:
+    if RETRY in found.fields:
         cure = "put it into the manifest, beside defaults and runs"
-        place = found.place_of((retrying.KEY,))
-        raise unreadable(place, "retry is for all rows, and no field", cure, field=retrying.KEY)
+        place = found.place_of((RETRY,))
+        raise unreadable(place, "retry is for all rows, and no field", cure, field=RETRY)
     if _is_of_a_workflow(list(found.fields), model):
         message = "these are no fields of StartRun, but parameters of a workflow"
         raise unreadable(found.place, message, _given_with("--parameters-from", path))

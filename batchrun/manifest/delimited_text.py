@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest.columns import TEXT, TYPES
-from batchrun.manifest.model_check import Kind
+from batchrun.manifest.model_check import FieldKind
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.warned.untyped import looks_typed
 from batchrun.manifest.written_rows import as_written, json_text, unsayable
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from typing import IO
 
     from batchrun.errors import Problem
-    from batchrun.manifest.written_rows import Row, Rows
+    from batchrun.manifest.written_rows import WrittenRow, WrittenRows
     from batchrun.model.spec import Json
 
 _TEXT: Final = TEXT
 _DOUBTFUL: Final = "doubtful"  #: text that looks like something else
-_TABLES: Final = frozenset({Kind.TABLE, Kind.TEXTS})
+_TABLES: Final = frozenset({FieldKind.TABLE, FieldKind.TEXTS})
 #: Entries of one table that get columns of their own; more of them are easier to read as JSON.
 _MOST_ENTRIES: Final = 300
 #: Characters of one header.
@@ -51,7 +51,7 @@ class _Column:
     key: str | None
     as_json: bool
 
-    def cell(self, row: Row) -> str:
+    def cell(self, row: WrittenRow) -> str:
         """Return the row's cell; empty where it has no such value."""
         value = row.fields.get(self.field)
         if self.key is not None:
@@ -77,7 +77,7 @@ class _Seen:
     types: dict[str | None, set[str]] = field(default_factory=dict)  #: by entry; None for the field itself
 
 
-def write(rows: Rows, out: IO[str], delimiter: str, *, source: str) -> None:
+def write(rows: WrittenRows, out: IO[str], delimiter: str, *, source: str) -> None:
     """
     Write the header and the rows.
 
@@ -102,7 +102,7 @@ def _quoted(cell: str, delimiter: str) -> str:
     return cell
 
 
-def _columns(rows: Iterable[Row], source: str) -> list[_Column]:
+def _columns(rows: Iterable[WrittenRow], source: str) -> list[_Column]:
     seen: dict[str, _Seen] = {}
     problems = itertools.chain.from_iterable(_survey(row, seen, source) for row in rows)
     if found := list(itertools.islice(problems, _PROBLEMS)):
@@ -112,7 +112,7 @@ def _columns(rows: Iterable[Row], source: str) -> list[_Column]:
     return [column for name in order for column in _columns_of(name, seen[name])]
 
 
-def _survey(row: Row, seen: dict[str, _Seen], source: str) -> Iterator[Problem]:
+def _survey(row: WrittenRow, seen: dict[str, _Seen], source: str) -> Iterator[Problem]:
     """Take down which types the row's values have; give what cannot be said."""
     for name, value in row.fields.items():
         facts = seen.setdefault(name, _Seen())
@@ -126,12 +126,12 @@ def _survey(row: Row, seen: dict[str, _Seen], source: str) -> Iterator[Problem]:
                 yield unsayable(source, row, name, "there is a control character in it", cure)
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> FieldKind:
     known = start_run().fields.get(name)
-    return Kind.OTHER if known is None else known.kind
+    return FieldKind.OTHER if known is None else known.kind
 
 
-def _survey_table(value: Json, facts: _Seen, kind: Kind) -> None:
+def _survey_table(value: Json, facts: _Seen, kind: FieldKind) -> None:
     if facts.is_whole:
         return
     if not isinstance(value, dict) or not value:
@@ -139,7 +139,7 @@ def _survey_table(value: Json, facts: _Seen, kind: Kind) -> None:
         return
     for key, part in value.items():
         facts.types.setdefault(key, set()).add(_type(part))
-        only_text = kind is Kind.TEXTS
+        only_text = kind is FieldKind.TEXTS
         facts.is_whole |= not is_heading(key) or (only_text and not _is_plain_text(key, part))
     facts.is_whole |= len(facts.types) > _MOST_ENTRIES
     if facts.is_whole:
@@ -173,15 +173,15 @@ def _type(value: Json) -> str:
 def _columns_of(name: str, facts: _Seen) -> list[_Column]:
     kind = _kind(name)
     if facts.is_whole:
-        as_json = kind in _TABLES or kind is Kind.OTHER
+        as_json = kind in _TABLES or kind is FieldKind.OTHER
         return [_Column(header=f"{name}:json" if as_json else name, field=name, key=None, as_json=as_json)]
     return [_entry(name, key or "", types, kind) for key, types in facts.types.items()]
 
 
-def _entry(name: str, key: str, types: set[str], kind: Kind) -> _Column:
+def _entry(name: str, key: str, types: set[str], kind: FieldKind) -> _Column:
     is_text, is_plain = types <= {_TEXT, _DOUBTFUL}, types != {_DOUBTFUL}
     (type_,) = {_TEXT} if is_text else types if len(types) == 1 else {"json"}
-    if type_ == _TEXT and kind is Kind.TABLE and ":" in key:
+    if type_ == _TEXT and kind is FieldKind.TABLE and ":" in key:
         type_ = "json"  # so that the name's own colon is not taken for a type's
-    suffix = "" if type_ == _TEXT and (is_plain or kind is not Kind.TABLE) else f":{type_}"
+    suffix = "" if type_ == _TEXT and (is_plain or kind is not FieldKind.TABLE) else f":{type_}"
     return _Column(header=f"{name}.{key}{suffix}", field=name, key=key, as_json=type_ == "json")

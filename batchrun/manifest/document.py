@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import json_document, limits, retrying
+from batchrun.manifest import json_document, limits
 from batchrun.manifest.native import is_native, translated
 from batchrun.manifest.problems import Record, instead, shown
 from batchrun.manifest.recognised.documents import words
+from batchrun.manifest.retry_rules import RETRY, RetryReader
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.sheets.wanted import KEYS, SheetKeys
 from batchrun.manifest.source import Format
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _BATCH: Final = frozenset({"batch", "batchName"})
 _DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})
-_KEYS: Final = ("batch", "defaults", "runs", retrying.KEY, *KEYS)
+_KEYS: Final = ("batch", "defaults", "runs", RETRY, *KEYS)
 _NATIVE_KEYS: Final = frozenset({"batchName", "defaultRunSetting", "batchRunSettings"})
 #: What a table has at the top that is a manifest, ours or AWS's.
 MANIFEST_KEYS: Final = frozenset({*_KEYS, *_NATIVE_KEYS})
@@ -68,7 +69,7 @@ class Document:
         self._is_native = False
         self._is_manifest = False  #: it has a name that manifests have
         self._unknown: list[tuple[str, Place]] = []  #: names that none has, before the first that one has
-        self._retry = retrying.RetryReader(model, problems)
+        self._retry = RetryReader(model, problems)
 
     @property
     def retry(self) -> RetryPolicy:
@@ -134,7 +135,7 @@ class Document:
                 self._report_unknown()
             if part.wrong:
                 self._problems.extend(part.wrong)
-            elif part.key[:1] == (retrying.KEY,) and not self._is_native:
+            elif part.key[:1] == (RETRY,) and not self._is_native:
                 self._retry.take(part)
             elif part.key[:1] and part.key[0] in KEYS and not self._is_native:
                 sheet.take(part)
@@ -214,7 +215,7 @@ class Document:
                 self._report(part, "tags of a StartRunBatch resource have no place here", cure)
             case ("requestId",) if self._is_native:
                 pass  # It names a StartRunBatch call that will not be made.
-            case (retrying.KEY, *_):
+            case (name, *_) if name == RETRY:
                 cure = "give --retry, or write the manifest with defaults and runs"
                 self._report(part, "AWS's settings have no place for it", cure)
             case (name, *_) if name not in MANIFEST_KEYS:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import apsw
 
 from batchrun.manifest.problems import dotted, not_written, printable
-from batchrun.ports.inputs import Kind, Place, Sight, Skip
+from batchrun.ports.inputs import InputPlace, PlaceKind, Sight, Skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 #: What a place is to us.
-Sort: TypeAlias = Kind | Skip
+Sort: TypeAlias = PlaceKind | Skip
 _S3: Final = "s3://"
 #: What stands between two places in one text; what follows must begin with a scheme, since S3's keys may
 #: have any of these characters themselves.
@@ -82,8 +82,8 @@ def _sort_in_s3(uri: str) -> Sort:
     if not _BUCKET.fullmatch(bucket):
         return Skip.MISSPELT
     if not _WILD.isdisjoint(key):
-        return Kind.PATTERN
-    return Kind.PREFIX if not key or key.endswith("/") else Kind.OBJECT
+        return PlaceKind.PATTERN
+    return PlaceKind.PREFIX if not key or key.endswith("/") else PlaceKind.OBJECT
 
 
 #: The fields of StartRun that name what a run reads.
@@ -107,11 +107,11 @@ class Mention:
     pays: bool = False
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> InputPlace | None:
         """What to look for; None where it is passed over."""
         if isinstance(self.sort, Skip):
             return None
-        return Place(kind=self.sort, uri=self.text, pays=self.pays)
+        return InputPlace(kind=self.sort, uri=self.text, pays=self.pays)
 
 
 def mentions(spec: Spec, own_sheet: str | None = None) -> Iterator[Mention]:
@@ -126,7 +126,7 @@ def mentions(spec: Spec, own_sheet: str | None = None) -> Iterator[Mention]:
     pays = request.get(_PAYS) is True
     for name in _FIELDS:
         for text, sort, path in _within(request.get(name), (name,)):
-            skip = _skip(text, path, own_sheet) if isinstance(sort, Kind) else sort
+            skip = _skip(text, path, own_sheet) if isinstance(sort, PlaceKind) else sort
             yield Mention(text=text, sort=skip or sort, field=dotted(path), pays=pays and skip is None)
 
 
@@ -181,10 +181,10 @@ _OF: Final = "SELECT sight FROM places WHERE text = ? AND pays = ? AND sort = ?"
 _SEEN: Final = "SELECT sight, count(*) FROM places WHERE sight IS NOT NULL GROUP BY sight"
 _BY_SORT: Final = "SELECT sort, count(*) FROM places GROUP BY sort"
 _EXAMPLE: Final = "SELECT text FROM places WHERE sort = ? ORDER BY number LIMIT 1"
-_KINDS: Final = frozenset(kind.value for kind in Kind)
+_KINDS: Final = frozenset(kind.value for kind in PlaceKind)
 
 
-class Survey:
+class InputSurvey:
     """Places, as they are found and seen."""
 
     def __init__(self) -> None:
@@ -211,16 +211,16 @@ class Survey:
         """How many places there are to look at."""
         return sum(count for sort, count in self._sorts() if sort in _KINDS)
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[InputPlace]:
         """Return each place to look at, in the order in which they were found."""
         last = 0
         while rows := list(self._file.execute(_NEXT, (last, _AT_ONCE))):
             last = rows[-1][0]
             for _, text, sort, pays in rows:
                 if sort in _KINDS:
-                    yield Place(kind=Kind(sort), uri=str(text), pays=bool(pays))
+                    yield InputPlace(kind=PlaceKind(sort), uri=str(text), pays=bool(pays))
 
-    def saw(self, place: Place, sight: Sight) -> None:
+    def saw(self, place: InputPlace, sight: Sight) -> None:
         """
         Take down what was seen.
 
@@ -230,7 +230,7 @@ class Survey:
         with _explained():
             self._file.execute(_SAW, (sight.value, place.uri, place.pays, place.kind.value))
 
-    def sight(self, place: Place) -> Sight | None:
+    def sight(self, place: InputPlace) -> Sight | None:
         """Return what was seen of a place; None where nobody looked."""
         found = self._file.execute(_OF, (place.uri, place.pays, place.kind.value)).get
         return None if found is None else Sight(found)
@@ -289,7 +289,7 @@ def found_in(manifest: Manifest) -> Iterator[tuple[Spec, Mention]]:
             yield spec, one
 
 
-def check_inputs(manifest: Manifest, survey: Survey, places: RowPlaces, problems: Problems) -> None:
+def check_inputs(manifest: Manifest, survey: InputSurvey, places: RowPlaces, problems: Problems) -> None:
     """Take down each place that a run could not read, with all the rows that name it."""
     if survey.seen.keys().isdisjoint(TROUBLES):
         return

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.sheets.records import Sheets
     from batchrun.manifest.sheets.wanted import SheetKeys, Wanted
     from batchrun.manifest.source import Source
-    from batchrun.manifest.tables.table import Asked
+    from batchrun.manifest.tables.table import TableOptions
     from batchrun.manifest.warned.looking import Looking
 
 
@@ -183,7 +183,7 @@ class LineFiles:
             yield from self._of_sheet(stream, name, form, asked, wanted)
 
     def _of_sheet(
-        self, stream: BinaryIO, name: str, form: Format, asked: Asked, wanted: Wanted
+        self, stream: BinaryIO, name: str, form: Format, asked: TableOptions, wanted: Wanted
     ) -> Iterator[Record]:
         self._has_sheet = True
         with reading.table(stream, name, form, asked, self._problems) as table:

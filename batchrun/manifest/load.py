@@ -20,7 +20,7 @@ from batchrun.manifest.document import NO_HEAD, Document
 from batchrun.manifest.each_file import EachFile, batch_of
 from batchrun.manifest.placeholders import Environment
 from batchrun.manifest.problems import Place, Problems, unreadable
-from batchrun.manifest.retrying import check_against
+from batchrun.manifest.retry_rules import check_against
 from batchrun.manifest.rows import Expander, wrong_batch
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.sheets.own_sheets import OwnSheets

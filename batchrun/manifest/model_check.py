@@ -89,7 +89,7 @@ class Context(Protocol):
 Check: TypeAlias = "Callable[[Json, Path, Context], Json]"
 
 
-class Kind(enum.Enum):
+class FieldKind(enum.Enum):
     """What a field holds, as far as a column's header has to know."""
 
     TEXT = "text"
@@ -105,7 +105,7 @@ class Kind(enum.Enum):
 class Field:
     """One member of a request."""
 
-    kind: Kind
+    kind: FieldKind
     check: Check
 
 
@@ -145,13 +145,13 @@ def compiled(shape: Any) -> RequestModel:
 
 def _field(shape: Any) -> Field:
     if getattr(shape, "is_document_type", False):
-        return Field(kind=Kind.TABLE, check=_document_table)
+        return Field(kind=FieldKind.TABLE, check=_document_table)
     if shape.type_name == "map" and shape.value.type_name == "string":
-        return Field(kind=Kind.TEXTS, check=_map(shape))
-    kinds = {"map": Kind.TABLE, "string": Kind.TEXT, "boolean": Kind.BOOLEAN}
-    kinds |= dict.fromkeys(("integer", "long"), Kind.INTEGER)
-    kinds |= dict.fromkeys(("float", "double"), Kind.NUMBER)
-    kind = kinds.get(shape.type_name, Kind.OTHER)
+        return Field(kind=FieldKind.TEXTS, check=_map(shape))
+    kinds = {"map": FieldKind.TABLE, "string": FieldKind.TEXT, "boolean": FieldKind.BOOLEAN}
+    kinds |= dict.fromkeys(("integer", "long"), FieldKind.INTEGER)
+    kinds |= dict.fromkeys(("float", "double"), FieldKind.NUMBER)
+    kind = kinds.get(shape.type_name, FieldKind.OTHER)
     return Field(kind=kind, check=_check(shape))
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from batchrun.errors import Problem
-    from batchrun.manifest.written_rows import Row, Rows
+    from batchrun.manifest.written_rows import WrittenRow, WrittenRows
     from batchrun.model.spec import Json
 
 
@@ -72,7 +72,7 @@ class _Survey:
     problems: Problems = field(default_factory=Problems)
     count: int = 0
 
-    def add(self, row: Row) -> None:
+    def add(self, row: WrittenRow) -> None:
         """Look at one row."""
         self.count += 1
         rows, defaults = _members()
@@ -86,7 +86,7 @@ class _Survey:
         own = {name: value for name, value in row.fields.items() if name not in rows and name in defaults}
         self._compare(row, own)
 
-    def _wrong_value(self, row: Row, name: str, value: Json) -> Problem | None:
+    def _wrong_value(self, row: WrittenRow, name: str, value: Json) -> Problem | None:
         if name == "workflowType" and value == "READY2RUN":
             message, cure = "a StartRunBatch takes no READY2RUN workflow", "launch these rows with batchrun"
         elif as_written(value) != value:
@@ -98,7 +98,7 @@ class _Survey:
             return None
         return unsayable(self.source, row, name, message, cure)
 
-    def _compare(self, row: Row, own: dict[str, Json]) -> None:
+    def _compare(self, row: WrittenRow, own: dict[str, Json]) -> None:
         if self.first is None:
             self.first, self.common = row.id, own
             for name in ("workflowId", "roleArn"):
@@ -129,7 +129,7 @@ def _members() -> tuple[frozenset[str], frozenset[str]]:
     return rows, defaults
 
 
-def survey(rows: Rows, *, source: str) -> dict[str, Json]:
+def survey(rows: WrittenRows, *, source: str) -> dict[str, Json]:
     """
     Find what the default setting has to say.
 
@@ -143,7 +143,7 @@ def survey(rows: Rows, *, source: str) -> dict[str, Json]:
     return found.common
 
 
-def write(rows: Rows, out: IO[str], *, batch: str, common: Mapping[str, Json], source: str) -> None:
+def write(rows: WrittenRows, out: IO[str], *, batch: str, common: Mapping[str, Json], source: str) -> None:
     """
     Write one StartRunBatch request, without its requestId.
 
@@ -166,7 +166,7 @@ def write(rows: Rows, out: IO[str], *, batch: str, common: Mapping[str, Json], s
     out.write("  }\n}\n")
 
 
-def _check_request(rows: Rows, batch: str, source: str) -> None:
+def _check_request(rows: WrittenRows, batch: str, source: str) -> None:
     first = next(iter(rows()))
     count = sum(1 for _ in rows())
     if len(batch) > _BATCH_NAME:
@@ -180,7 +180,7 @@ def _check_request(rows: Rows, batch: str, source: str) -> None:
         raise ManifestError([unsayable(source, first, "batchRunSettings", message, cure)])
 
 
-def write_settings(rows: Rows, out: IO[str], *, common: Mapping[str, Json]) -> None:
+def write_settings(rows: WrittenRows, out: IO[str], *, common: Mapping[str, Json]) -> None:
     """Write the rows as an array of settings: what StartRunBatch takes from S3."""
     mark = "["
     for row in rows():

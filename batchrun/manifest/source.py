@@ -19,7 +19,7 @@ from batchrun.manifest import limits
 from batchrun.manifest.bytes_read import unpacked
 from batchrun.manifest.problems import Place, not_written, unreadable
 from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import Asked
+from batchrun.manifest.tables.table import TableOptions
 from batchrun.model.places import is_in_s3, wrong_place
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ STDIN: Final = "-"
 _STREAMS: Final = ("/dev/stdin", "/dev/fd/", "/proc/")
 _GZIP: Final = ".gz"
 _WORKBOOK: Final = ".xlsx"
-_NOTHING_ASKED: Final = Asked()
+_NOTHING_ASKED: Final = TableOptions()
 _NO_SHEET: Final = SheetOptions()
 
 
@@ -80,7 +80,7 @@ class Source:
     env: tuple[str, ...] = ()  #: variables of the environment that ``{env.NAME}`` may stand for
     strict: bool = False  #: whether what is told as a warning is an error
     tags: bool = True  #: whether batchrun's own tags will be added, and need room
-    asked: Asked = _NOTHING_ASKED  #: how to read it, where it is a table
+    asked: TableOptions = _NOTHING_ASKED  #: how to read it, where it is a table
     sheet: SheetOptions = _NO_SHEET  #: what its rows are to become, where it is a sheet
 
     @property

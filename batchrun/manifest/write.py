@@ -15,9 +15,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest import delimited_text, retrying, yaml_text
+from batchrun.manifest import delimited_text, yaml_text
+from batchrun.manifest.retry_rules import RETRY, written
 from batchrun.manifest.source import Format
-from batchrun.manifest.written_rows import Row, Rows, as_written, json_text, row_of, shared_fields, without
+from batchrun.manifest.written_rows import (
+    WrittenRow,
+    WrittenRows,
+    as_written,
+    json_text,
+    row_of,
+    shared_fields,
+    without,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
     from batchrun.model.retrying import RetryPolicy
     from batchrun.model.spec import Json
 
-__all__ = ["DOCUMENTS", "Row", "Rows", "row_of", "shared_fields", "write", "write_defaults"]
+__all__ = ["DOCUMENTS", "WrittenRow", "WrittenRows", "row_of", "shared_fields", "write", "write_defaults"]
 #: Formats that have a place for the batch's name and for defaults.
 DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
 _FIRST: Final = ("workflowId", "workflowType", "roleArn", "outputUri", "name", "parameters", "tags")
@@ -35,7 +44,7 @@ DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 
 
 def write(
-    rows: Rows,
+    rows: WrittenRows,
     out: IO[str],
     form: Format,
     *,
@@ -63,8 +72,8 @@ def write(
     shared = defaults or {}
     head = _head(batch, shared, retry) if form in DOCUMENTS else {}
 
-    def rest() -> Rows:
-        return lambda: (Row(id=row.id, fields=without(row.fields, shared)) for row in rows())
+    def rest() -> WrittenRows:
+        return lambda: (WrittenRow(id=row.id, fields=without(row.fields, shared)) for row in rows())
 
     own = rest() if shared else rows
     if form is Format.YAML:
@@ -91,11 +100,11 @@ def _head(batch: str | None, shared: Mapping[str, Json], retry: RetryPolicy | No
     head: dict[str, Json] = {} if batch is None else {"batch": batch}
     if shared:
         head["defaults"] = _ordered({name: as_written(value) for name, value in shared.items()})
-    block = None if retry is None else retrying.written(retry)
-    return head if block is None else head | {retrying.KEY: block}
+    block = None if retry is None else written(retry)
+    return head if block is None else head | {RETRY: block}
 
 
-def _table(row: Row) -> dict[str, Json]:
+def _table(row: WrittenRow) -> dict[str, Json]:
     return {"id": row.id, **_ordered({name: as_written(value) for name, value in row.fields.items()})}
 
 
@@ -104,14 +113,14 @@ def _ordered(fields: dict[str, Json]) -> dict[str, Json]:
     return {**{name: fields[name] for name in _FIRST if name in fields}, **fields}
 
 
-def _write_yaml(rows: Rows, out: IO[str], head: dict[str, Json]) -> None:
+def _write_yaml(rows: WrittenRows, out: IO[str], head: dict[str, Json]) -> None:
     out.writelines(f"{line}\n" for line in yaml_text.table(head, 0, depth=0))
     out.write("runs:\n")
     for row in rows():
         out.writelines(f"{line}\n" for line in yaml_text.element(_table(row), 2))
 
 
-def _write_json(rows: Rows, out: IO[str], head: dict[str, Json]) -> None:
+def _write_json(rows: WrittenRows, out: IO[str], head: dict[str, Json]) -> None:
     out.write("{\n")
     for name, value in head.items():
         out.write(f"  {json_text(name)}: {json_text(value)},\n")

@@ -26,7 +26,7 @@ _Shared = dict[tuple[str, str | None], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class WrittenRow:
     """One row to write: texts mean what they say, and braces in them are no placeholders."""
 
     id: str
@@ -34,10 +34,10 @@ class Row:
 
 
 #: Gives the rows, from the first; called more than once, since some formats must know all before they begin.
-Rows: TypeAlias = Callable[[], Iterable[Row]]
+WrittenRows: TypeAlias = Callable[[], Iterable[WrittenRow]]
 
 
-def row_of(spec: Spec, batch: str | None) -> Row:
+def row_of(spec: Spec, batch: str | None) -> WrittenRow:
     """
     Return a spec as a row.
 
@@ -49,10 +49,10 @@ def row_of(spec: Spec, batch: str | None) -> Row:
     fields: dict[str, Json] = json.loads(spec.request)
     if batch is not None and fields.get("name") == run_name(batch, spec.id):
         del fields["name"]
-    return Row(id=spec.id, fields=fields)
+    return WrittenRow(id=spec.id, fields=fields)
 
 
-def shared_fields(rows: Rows) -> dict[str, Json]:
+def shared_fields(rows: WrittenRows) -> dict[str, Json]:
     """Return what every row has alike; nothing where there is only one."""
     shared: _Shared | None = None
     count = 0
@@ -115,6 +115,6 @@ def json_text(value: Json, *, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent).replace("\x7f", "\\u007f")
 
 
-def unsayable(source: str, row: Row, field: str, message: str, cure: str) -> Problem:
+def unsayable(source: str, row: WrittenRow, field: str, message: str, cure: str) -> Problem:
     """Build the problem for what a format cannot say."""
     return problem_at(Place(source=source), message, cure, row=row.id, field=field)

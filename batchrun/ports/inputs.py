@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass
 
 
-class Kind(enum.Enum):
+class PlaceKind(enum.Enum):
     """What is to be looked for in S3. Values are stored text."""
 
     OBJECT = "object"
@@ -50,10 +50,10 @@ class Sight(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class InputPlace:
     """Something to look for."""
 
-    kind: Kind
+    kind: PlaceKind
     uri: str  #: ``s3://BUCKET/KEY``
     pays: bool = False  #: whether the caller pays where the bucket asks for that: ``requesterPaysEnabled``
 

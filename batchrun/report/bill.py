@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.costs import Usage
     from batchrun.ports.usages import SpentRun
-    from batchrun.report.columns import Row
+    from batchrun.report.columns import ResultsRow
 
 #: One row for each attempt with a run. A contract: a CSV keeps the names that it was published with.
 COLUMNS: Final = (
@@ -194,7 +194,7 @@ def left(
     return Left(workflow_id=workflow_id, rows=rows, each=each, lacks=tuple(lacks))
 
 
-def row(one: Charged, currency: str) -> Row:
+def row(one: Charged, currency: str) -> ResultsRow:
     """Return a run's row, keyed by COLUMNS and JSON_COLUMNS; what is not known is None."""
     usage, known = one.spent.usage, one.cost
     facts = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchrun.model.tasks import FailedTasks
 
 
-Row = dict[str, "Json"]  #: what stands in the columns, by their names
+ResultsRow = dict[str, "Json"]  #: what stands in the columns, by their names
 #: A contract: names, order and meaning (design.md, 7). Names are the API's where it has one.
 COLUMNS: Final = (
     "id",

@@ -19,14 +19,14 @@ from string import digits
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.reasons import Advice, Owner, advice
-from batchrun.report.gathering import Standing
+from batchrun.report.gathering import RowStanding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.ports.failed_runs import TaskFailures
-    from batchrun.report.gathering import Attempt, Row
+    from batchrun.report.gathering import ShownAttempt, ShownRow
 
 
 #: Stands for what differs.
@@ -38,14 +38,14 @@ _COMPARED: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class FailureMessage:
     """What was said, with a mark for what differs, and how often."""
 
     text: str
     count: int
 
 
-def grouped(texts: Mapping[str, int]) -> Sequence[Message]:
+def grouped(texts: Mapping[str, int]) -> Sequence[FailureMessage]:
     """
     Put messages together that differ only in words with digits, which ids, paths and sizes are; most first.
 
@@ -55,7 +55,7 @@ def grouped(texts: Mapping[str, int]) -> Sequence[Message]:
     alike: defaultdict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for text, count in texts.items():
         alike[_shape(text)][text] += count
-    found = [Message(text=_common(list(group)), count=group.total()) for group in alike.values()]
+    found = [FailureMessage(text=_common(list(group)), count=group.total()) for group in alike.values()]
     return sorted(found, key=lambda message: -message.count)
 
 
@@ -99,11 +99,11 @@ _NONE: Final = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Figures:
     """How the batch stands."""
 
     total: int
-    counts: Mapping[Standing, int]  #: every standing, in the order of the enumeration
+    counts: Mapping[RowStanding, int]  #: every standing, in the order of the enumeration
     attempts: int  #: of all rows, those that were never sent left out
     rows_with_retries: int
     most_attempts: int
@@ -128,11 +128,11 @@ class Summary:
 class Failure:
     """One reason why rows ended without success."""
 
-    standing: Standing
+    standing: RowStanding
     reason: str | None
     ids: tuple[str, ...]  #: rows that stand so now, in manifest order
     earlier: int  #: attempts that ended so, and were followed by another
-    messages: tuple[Message, ...]  #: the most frequent
+    messages: tuple[FailureMessage, ...]  #: the most frequent
     other_messages: int  #: how many different ones are not told
     advice: Advice | None
     tasks: tuple[TaskFailures, ...] = ()  #: why tasks of these rows' runs failed, as far as is known
@@ -143,19 +143,19 @@ class Slow:
     """A run that took long, or has been taking long so far."""
 
     id: str
-    attempt: Attempt
+    attempt: ShownAttempt
     queued: timedelta | None
     ran: timedelta
 
 
-def summary(rows: Sequence[Row], at: datetime) -> Summary:
+def summary(rows: Sequence[ShownRow], at: datetime) -> Figures:
     """Count what stands where, and how long things took."""
     counts = Counter(row.standing for row in rows)
-    sent = [len(row.earlier) + (row.standing is not Standing.PLANNED) for row in rows]
+    sent = [len(row.earlier) + (row.standing is not RowStanding.PLANNED) for row in rows]
     runs = list(_attempts(rows))
-    return Summary(
+    return Figures(
         total=len(rows),
-        counts={standing: counts[standing] for standing in Standing},
+        counts={standing: counts[standing] for standing in RowStanding},
         attempts=sum(sent),
         rows_with_retries=sum(number > 1 for number in sent),
         most_attempts=max(sent, default=0),
@@ -167,22 +167,22 @@ def summary(rows: Sequence[Row], at: datetime) -> Summary:
     )
 
 
-def failures(rows: Iterable[Row], tasks: Iterable[TaskFailures] = ()) -> tuple[Failure, ...]:
+def failures(rows: Iterable[ShownRow], tasks: Iterable[TaskFailures] = ()) -> tuple[Failure, ...]:
     """Group what ended without success by reason: those that hold most rows now come first."""
-    groups: defaultdict[tuple[Standing, str | None], _Group] = defaultdict(_Group)
+    groups: defaultdict[tuple[RowStanding, str | None], _Group] = defaultdict(_Group)
     for row in rows:
         for attempt in (*row.earlier, row.current):
             if attempt.standing.is_trouble:
                 group = groups[attempt.standing, attempt.reason]
                 group.add(attempt, row.id if attempt is row.current else None)
-    whys: defaultdict[tuple[Standing, str | None], list[TaskFailures]] = defaultdict(list)
+    whys: defaultdict[tuple[RowStanding, str | None], list[TaskFailures]] = defaultdict(list)
     for why in tasks:
-        whys[Standing.FAILED, why.run_reason].append(why)
+        whys[RowStanding.FAILED, why.run_reason].append(why)
     found = [group.failure(*key, tuple(whys[key])) for key, group in groups.items()]
     return tuple(sorted(found, key=lambda one: (-len(one.ids), -one.earlier)))
 
 
-def slowest(rows: Iterable[Row], at: datetime, *, most: int = SLOWEST) -> tuple[Slow, ...]:
+def slowest(rows: Iterable[ShownRow], at: datetime, *, most: int = SLOWEST) -> tuple[Slow, ...]:
     """Return the current runs with the longest running time, those that still run included."""
     timed = (
         Slow(id=row.id, attempt=row.current, queued=row.current.queued(at), ran=ran)
@@ -202,7 +202,7 @@ class _Group:
         self.earlier = 0
         self.messages: Counter[str] = Counter()
 
-    def add(self, attempt: Attempt, id_: str | None) -> None:
+    def add(self, attempt: ShownAttempt, id_: str | None) -> None:
         """Take in an attempt: of the row *id_* if it stands so now."""
         if id_ is None:
             self.earlier += 1
@@ -211,7 +211,7 @@ class _Group:
         if attempt.message:
             self.messages[attempt.message] += 1
 
-    def failure(self, standing: Standing, reason: str | None, tasks: tuple[TaskFailures, ...]) -> Failure:
+    def failure(self, standing: RowStanding, reason: str | None, tasks: tuple[TaskFailures, ...]) -> Failure:
         """Return the sum."""
         messages = grouped(self.messages)
         return Failure(
@@ -226,22 +226,22 @@ class _Group:
         )
 
 
-def _advice(standing: Standing, reason: str | None) -> Advice | None:
+def _advice(standing: RowStanding, reason: str | None) -> Advice | None:
     """Say what to do; reasons of failed runs are in ``model.reasons``, the rest never had a failed run."""
     match standing:
-        case Standing.FAILED:
+        case RowStanding.FAILED:
             return advice(reason)
-        case Standing.REFUSED:
+        case RowStanding.REFUSED:
             action = "correct the row as the message says, then start it again; it never became a run"
             return Advice(owner=Owner.YOU, action=action)
-        case Standing.DELETED:
+        case RowStanding.DELETED:
             action = "retry the row if its results are missing; its run was removed before its end was seen"
             return Advice(owner=Owner.YOU, action=action)
         case _:
             return None
 
 
-def _attempts(rows: Iterable[Row]) -> Iterator[Attempt]:
+def _attempts(rows: Iterable[ShownRow]) -> Iterator[ShownAttempt]:
     for row in rows:
         yield from row.earlier
         yield row.current

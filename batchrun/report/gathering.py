@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _NONE: Final[Mapping[int, FailedTasks]] = {}
 
 
-class Standing(enum.Enum):
+class RowStanding(enum.Enum):
     """Where a row stands, in the order in which they are told."""
 
     SUCCEEDED = "succeeded"
@@ -61,38 +61,44 @@ class Standing(enum.Enum):
     @property
     def is_trouble(self) -> bool:
         """Whether it ended, and not well."""
-        return self.is_end and self is not Standing.SUCCEEDED
+        return self.is_end and self is not RowStanding.SUCCEEDED
 
 
 _ENDS: Final = frozenset(
-    {Standing.SUCCEEDED, Standing.FAILED, Standing.REFUSED, Standing.CANCELLED, Standing.DELETED}
+    {
+        RowStanding.SUCCEEDED,
+        RowStanding.FAILED,
+        RowStanding.REFUSED,
+        RowStanding.CANCELLED,
+        RowStanding.DELETED,
+    }
 )
 _BY_STATE: Final = {
-    State.PLANNED: Standing.PLANNED,
-    State.BACKOFF: Standing.PLANNED,
-    State.SUBMITTING: Standing.SUBMITTING,
-    State.ACTIVE: Standing.RUNNING,
-    State.SUCCEEDED: Standing.SUCCEEDED,
-    State.FAILED: Standing.FAILED,
-    State.CANCELLED: Standing.CANCELLED,
-    State.DELETED: Standing.DELETED,
-    State.REFUSED: Standing.REFUSED,
+    State.PLANNED: RowStanding.PLANNED,
+    State.BACKOFF: RowStanding.PLANNED,
+    State.SUBMITTING: RowStanding.SUBMITTING,
+    State.ACTIVE: RowStanding.RUNNING,
+    State.SUCCEEDED: RowStanding.SUCCEEDED,
+    State.FAILED: RowStanding.FAILED,
+    State.CANCELLED: RowStanding.CANCELLED,
+    State.DELETED: RowStanding.DELETED,
+    State.REFUSED: RowStanding.REFUSED,
 }
 _BY_OUTLOOK: Final = {
-    Outlook.GOING: Standing.DELETED,  # a later attempt was begun, so nobody looks at this one any more
-    Outlook.COMPLETED: Standing.SUCCEEDED,
-    Outlook.FAILED: Standing.FAILED,
-    Outlook.CANCELLED: Standing.CANCELLED,
-    Outlook.REMOVED: Standing.DELETED,
+    Outlook.GOING: RowStanding.DELETED,  # a later attempt was begun, so nobody looks at this one any more
+    Outlook.COMPLETED: RowStanding.SUCCEEDED,
+    Outlook.FAILED: RowStanding.FAILED,
+    Outlook.CANCELLED: RowStanding.CANCELLED,
+    Outlook.REMOVED: RowStanding.DELETED,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class ShownAttempt:
     """One intended run: what the service made of it."""
 
     number: int
-    standing: Standing
+    standing: RowStanding
     status: str  #: the service's word, or ours where there is no run
     run_id: str | None = None
     uuid: str | None = None
@@ -120,42 +126,42 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ShownRow:
     """A row of the manifest: its current attempt and those before it."""
 
     id: str
-    current: Attempt
-    earlier: tuple[Attempt, ...] = ()
+    current: ShownAttempt
+    earlier: tuple[ShownAttempt, ...] = ()
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> RowStanding:
         """Where the row stands: where its current attempt does."""
         return self.current.standing
 
 
-def row_of(outcome: Outcome, tasks: Mapping[int, FailedTasks] = _NONE) -> Row:
+def row_of(outcome: Outcome, tasks: Mapping[int, FailedTasks] = _NONE) -> ShownRow:
     """Make the row of what the ledger says, and of its failed *tasks* by attempt."""
     entry = outcome.entry
-    return Row(
+    return ShownRow(
         id=entry.id,
         current=_current(entry, tasks.get(entry.attempt)),
         earlier=tuple(_past(past, tasks.get(past.attempt)) for past in outcome.earlier),
     )
 
 
-def standing_of(entry: Entry) -> Standing:
+def standing_of(entry: Entry) -> RowStanding:
     """Say where the entry stands; queued is not running."""
     if entry.state is State.ACTIVE and entry.run is not None and entry.run.status in QUEUED_STATUSES:
-        return Standing.QUEUED
+        return RowStanding.QUEUED
     return _BY_STATE[entry.state]
 
 
-def _current(entry: Entry, tasks: FailedTasks | None) -> Attempt:
+def _current(entry: Entry, tasks: FailedTasks | None) -> ShownAttempt:
     run, reason, message = entry.run, entry.code, entry.message
     if run is not None:
         reason = run.failure_reason
         message = entry.message if entry.state is State.DELETED else run.status_message
-    return Attempt(
+    return ShownAttempt(
         number=entry.attempt,
         standing=standing_of(entry),
         status=status(entry),
@@ -177,17 +183,17 @@ def _has_logs(run: Run | None, request: str | None) -> bool:
     return run is not None and bool(log_streams(run, json.loads(request) if request else {}))
 
 
-def _past(past: PastAttempt, tasks: FailedTasks | None) -> Attempt:
+def _past(past: PastAttempt, tasks: FailedTasks | None) -> ShownAttempt:
     run = past.run
     if run is None:
-        return Attempt(
+        return ShownAttempt(
             number=past.attempt,
-            standing=Standing.REFUSED,
+            standing=RowStanding.REFUSED,
             status="REFUSED",
             reason=past.code,
             message=past.message,
         )
-    return Attempt(
+    return ShownAttempt(
         number=past.attempt,
         standing=_BY_OUTLOOK[outlook(run.status)],
         status=run.status,
@@ -209,7 +215,7 @@ _Told = tuple["datetime", int, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calls:
+class CallCounts:
     """StartRun's answers, as far as they moved an entry; codes are the service's, or ours for lost ones."""
 
     sent: int = 0  #: submissions begun
@@ -249,9 +255,9 @@ class _Sum:
             self.first = min(self.first or at, at)
             self.last = max(self.last or at, at)
 
-    def calls(self) -> Calls:
+    def calls(self) -> CallCounts:
         """Return the sum."""
-        return Calls(
+        return CallCounts(
             sent=self.kinds["intended"],
             accepted=self.kinds["accepted"] - self.found,
             found=self.found,
@@ -263,7 +269,7 @@ class _Sum:
         )
 
 
-async def calls(ledger: Ledger, batch: str, ids: Iterable[str]) -> Calls:
+async def calls(ledger: Ledger, batch: str, ids: Iterable[str]) -> CallCounts:
     """Add up the events of the entries called *ids*; one at a time, so memory does not grow with them."""
     total = _Sum()
     for one in ids:
@@ -280,8 +286,8 @@ class Report:
     """What the report is made of."""
 
     batch: Batch
-    rows: Sequence[Row]
-    calls: Calls
+    rows: Sequence[ShownRow]
+    calls: CallCounts
     at: datetime  #: when it is made; what still runs, runs until then
     tasks: Sequence[TaskFailures] = ()
     paces: Sequence[KeptPace] = ()  #: limits that throttling taught, since the batch began
@@ -330,11 +336,11 @@ async def spent_runs(ledger: Ledger, batch: str) -> list[SpentRun]:
     return found
 
 
-def _charged(rows: Sequence[Row], bill: Bill) -> Iterator[Row]:
+def _charged(rows: Sequence[ShownRow], bill: Bill) -> Iterator[ShownRow]:
     """Put what each attempt cost beside it."""
     by_attempt = {(one.spent.entry_id, one.spent.attempt): one for one in bill.runs}
 
-    def charged(attempt: Attempt, entry_id: str) -> Attempt:
+    def charged(attempt: ShownAttempt, entry_id: str) -> ShownAttempt:
         return replace(attempt, charged=by_attempt.get((entry_id, attempt.number)))
 
     for row in rows:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.report.columns import COLUMNS, TASK_REASON, is_own
 from batchrun.report.outputs import Kind
-from batchrun.report.results import Format
+from batchrun.report.results import ResultsFormat
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -86,9 +86,9 @@ def _raw(path: Path) -> bytes:
 
 #: By what ``--format`` calls it.
 RESULTS: Final[Mapping[str, Kind]] = {
-    Format.CSV.value: Kind(what="results in CSV", endings=(".csv",), is_one=_is_csv),
-    Format.JSON.value: Kind(what="results in JSON", endings=(".json",), is_one=_is_json),
-    Format.JSONL.value: Kind(what="results in JSON Lines", endings=(".jsonl",), is_one=_is_jsonl),
+    ResultsFormat.CSV.value: Kind(what="results in CSV", endings=(".csv",), is_one=_is_csv),
+    ResultsFormat.JSON.value: Kind(what="results in JSON", endings=(".json",), is_one=_is_json),
+    ResultsFormat.JSONL.value: Kind(what="results in JSON Lines", endings=(".jsonl",), is_one=_is_jsonl),
     "parquet": Kind(what="results in Parquet", endings=(".parquet",), is_one=_is_parquet),
 }
 REPORT: Final = Kind(what="a report", endings=(".html", ".htm"), is_one=_is_report)

@@ -19,7 +19,7 @@ from batchrun.model.entry import Run
 from batchrun.model.tasks import LOG_GROUP, log_streams, stream_name
 from batchrun.report.bill import rounded
 from batchrun.report.figures import common_start
-from batchrun.report.gathering import Standing
+from batchrun.report.gathering import RowStanding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTask
-    from batchrun.report.gathering import Attempt, Report, Row
+    from batchrun.report.gathering import Report, ShownAttempt, ShownRow
 
 
 #: Moments that are counted: more than a phone has room for, fewer than a screen has points.
@@ -58,7 +58,7 @@ class Timeline:
 _Change = tuple[int, int, int, int]
 
 
-def timeline(rows: Iterable[Row], at: datetime, *, moments: int = MOMENTS) -> Timeline:
+def timeline(rows: Iterable[ShownRow], at: datetime, *, moments: int = MOMENTS) -> Timeline:
     """Count the runs of *rows* at evenly spread moments; those that go on do so until *at*."""
     changes: defaultdict[datetime, list[_Change]] = defaultdict(list)
     undated, is_going = 0, False
@@ -77,16 +77,16 @@ def timeline(rows: Iterable[Row], at: datetime, *, moments: int = MOMENTS) -> Ti
     return Timeline(moments=tuple(_counted(changes, times)), undated=undated)
 
 
-def _runs(rows: Iterable[Row]) -> Iterator[Attempt]:
+def _runs(rows: Iterable[ShownRow]) -> Iterator[ShownAttempt]:
     for row in rows:
         yield from (attempt for attempt in (*row.earlier, row.current) if attempt.uuid is not None)
 
 
-def _is_dated(attempt: Attempt) -> bool:
+def _is_dated(attempt: ShownAttempt) -> bool:
     return attempt.created is not None and (attempt.stopped is not None or not attempt.standing.is_end)
 
 
-def _changes(attempt: Attempt) -> Iterator[tuple[datetime, _Change]]:
+def _changes(attempt: ShownAttempt) -> Iterator[tuple[datetime, _Change]]:
     """Say what the run's life changes, and when; the service's times are not trusted to be in order."""
     created = attempt.created
     if created is None:  # pragma: no cover (only dated runs get here)
@@ -96,7 +96,7 @@ def _changes(attempt: Attempt) -> Iterator[tuple[datetime, _Change]]:
         yield max(created, attempt.started), (-1, 1, 0, 0)
     if attempt.stopped is not None and attempt.standing.is_end:
         left = (0, -1) if attempt.started is not None else (-1, 0)
-        ended = (1, 0) if attempt.standing is Standing.SUCCEEDED else (0, 1)
+        ended = (1, 0) if attempt.standing is RowStanding.SUCCEEDED else (0, 1)
         yield max(created, attempt.started or created, attempt.stopped), (*left, *ended)
 
 
@@ -126,7 +126,7 @@ MESSAGES: Final = 2_000_000
 #: Failed tasks of all runs together, but for one of each run; the ledger has them all.
 TASKS: Final = 20_000
 _SHORTEST_TEXT: Final = 80
-_STANDINGS: Final = {standing: place for place, standing in enumerate(Standing)}
+_STANDINGS: Final = {standing: place for place, standing in enumerate(RowStanding)}
 #: In place of a run's id and a task's in the name of a log stream, so that one name serves for all.
 _RUN, _TASK = "{run}", "{task}"
 
@@ -146,7 +146,7 @@ def packed(report: Report, timeline: Timeline) -> Json:
         "currency": None if report.bill is None else cut(report.bill.prices.currency),
         "logGroup": LOG_GROUP,
         "logStreams": list(log_streams(Run(id=_RUN, uuid="", arn="", status=""), {})),
-        "standings": [standing.value for standing in Standing],
+        "standings": [standing.value for standing in RowStanding],
         "ids": [cut(row.id) for row in rows],
         "runs": _columns(current, base),
         "earlier": {"row": [place for place, _ in earlier], **_columns(past, base)},
@@ -170,7 +170,7 @@ def cut(text: str, most: int = TEXT) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
-def _columns(attempts: Sequence[Attempt], base: datetime) -> dict[str, Json]:
+def _columns(attempts: Sequence[ShownAttempt], base: datetime) -> dict[str, Json]:
     seconds = _seconds(base)
     return {
         "standing": [_STANDINGS[one.standing] for one in attempts],
@@ -190,7 +190,7 @@ def _columns(attempts: Sequence[Attempt], base: datetime) -> dict[str, Json]:
     }
 
 
-def _costs(attempts: Sequence[Attempt]) -> dict[str, Json]:
+def _costs(attempts: Sequence[ShownAttempt]) -> dict[str, Json]:
     """Return what each run cost, and what that leaves out; nothing where no run has a price."""
     if not any(one.charged for one in attempts):
         return {}
@@ -201,7 +201,7 @@ def _costs(attempts: Sequence[Attempt]) -> dict[str, Json]:
     }
 
 
-def _tasks(attempts: Sequence[Attempt]) -> Json:
+def _tasks(attempts: Sequence[ShownAttempt]) -> Json:
     """Return the failed tasks of all runs in columns, *run* being its run's place; of many runs fewer."""
     known = [(place, one, one.tasks) for place, one in enumerate(attempts) if one.tasks]
     most = max(1, TASKS // max(1, len(known)))
@@ -217,7 +217,7 @@ def _tasks(attempts: Sequence[Attempt]) -> Json:
     }
 
 
-def _stream(attempt: Attempt, task: FailedTask) -> str | None:
+def _stream(attempt: ShownAttempt, task: FailedTask) -> str | None:
     """Name the task's log stream, with marks in place of its ids where it is named as they all are."""
     if task.log_stream is None:
         return None

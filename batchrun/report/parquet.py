@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from batchrun.ports.ledger import Outcome
-    from batchrun.report.columns import Row
+    from batchrun.report.columns import ResultsRow
     from batchrun.report.outputs import OutputFile
     from batchrun.report.view import View
 
@@ -43,9 +43,9 @@ class ParquetSink(Sink):
         self._attempts = view.nests_attempts
         self._schema = self._schema_of(view.names)
         self._writer = _pyarrow("pyarrow.parquet").ParquetWriter(file, self._schema, compression="zstd")
-        self._held: list[Row] = []
+        self._held: list[ResultsRow] = []
 
-    def add(self, latest: Row, earlier: Sequence[Row]) -> None:
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
         """Take an entry; a full group is written."""
         self._held.append(nested(latest, earlier, self._columns, attempts=self._attempts))
         if len(self._held) == _GROUP:
@@ -103,7 +103,7 @@ def check() -> None:
     _pyarrow("pyarrow.parquet")
 
 
-def _typed(row: Row) -> dict[str, Any]:
+def _typed(row: ResultsRow) -> dict[str, Any]:
     return {name: _value(name, value) for name, value in row.items()}
 
 

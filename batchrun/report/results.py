@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry, Run
     from batchrun.ports.ledger import Outcome, PastAttempt
-    from batchrun.report.columns import Row
+    from batchrun.report.columns import ResultsRow
     from batchrun.report.outputs import OutputFile
     from batchrun.report.view import View
 
@@ -41,7 +41,7 @@ class Sink(ABC):
     """Takes the rows of entries; *earlier* are those of an entry's attempts before the latest."""
 
     @abstractmethod
-    def add(self, latest: Row, earlier: Sequence[Row]) -> None:
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
         """Write an entry."""
 
     @abstractmethod
@@ -59,7 +59,7 @@ class CsvSink(Sink):
         self._is_safe = is_safe
         self._writer.writerow(columns)
 
-    def add(self, latest: Row, earlier: Sequence[Row]) -> None:
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
         """Write an entry, oldest attempt first."""
         for row in (*earlier, latest) if self._attempts else (latest,):
             cells = [row[name] for name in self._columns]
@@ -79,14 +79,14 @@ class JsonLinesSink(Sink):
         self._columns = columns
         self._attempts = attempts
 
-    def add(self, latest: Row, earlier: Sequence[Row]) -> None:
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
         """Write an entry."""
         self._file.write(self._encoded(latest, earlier) + "\n")
 
     def finish(self) -> None:
         """Do nothing: lines just end."""
 
-    def _encoded(self, latest: Row, earlier: Sequence[Row]) -> str:
+    def _encoded(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> str:
         return json.dumps(nested(latest, earlier, self._columns, attempts=self._attempts), ensure_ascii=False)
 
 
@@ -97,7 +97,7 @@ class JsonSink(JsonLinesSink):
         super().__init__(file, columns, attempts=attempts)
         self._before = "["
 
-    def add(self, latest: Row, earlier: Sequence[Row]) -> None:
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
         """Write an entry."""
         self._file.write(f"{self._before}\n{self._encoded(latest, earlier)}")
         self._before = ","
@@ -107,9 +107,11 @@ class JsonSink(JsonLinesSink):
         self._file.write("\n]\n" if self._before == "," else "[]\n")
 
 
-def nested(latest: Row, earlier: Sequence[Row], columns: Sequence[str], *, attempts: bool) -> Row:
+def nested(
+    latest: ResultsRow, earlier: Sequence[ResultsRow], columns: Sequence[str], *, attempts: bool
+) -> ResultsRow:
     """Return an entry as one object; what an attempt shares with its entry is not told again."""
-    record: Row = {name: latest[name] for name in columns}
+    record: ResultsRow = {name: latest[name] for name in columns}
     if attempts:
         record["attempts"] = [
             {name: row[name] for name in columns if name not in SHARED_COLUMNS} for row in earlier
@@ -139,7 +141,7 @@ OWN_STATUSES: Final = {
 _ISO: Final = "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"
 
 
-class Format(enum.Enum):
+class ResultsFormat(enum.Enum):
     """How results are written as text."""
 
     CSV = "csv"
@@ -147,7 +149,7 @@ class Format(enum.Enum):
     JSONL = "jsonl"
 
 
-def row(entry: Entry) -> Row:
+def row(entry: Entry) -> ResultsRow:
     """Return the results row of *entry*, keyed by COLUMNS; what is not known is None."""
     run = entry.run
     code, message = (entry.code, entry.message) if run is None else (run.failure_reason, run.status_message)
@@ -170,13 +172,13 @@ def status(entry: Entry) -> str:
     return own or (entry.run.status if entry.run else entry.state.name)
 
 
-def latest_row(outcome: Outcome, own: Collection[str] = ()) -> Row:
+def latest_row(outcome: Outcome, own: Collection[str] = ()) -> ResultsRow:
     """Return the row of the latest attempt, with the columns *own* beside the usual ones."""
     entry = outcome.entry
     return row(entry) | _own(own, entry.request, outcome, entry.attempt)
 
 
-def earlier_rows(outcome: Outcome, own: Collection[str] = ()) -> list[Row]:
+def earlier_rows(outcome: Outcome, own: Collection[str] = ()) -> list[ResultsRow]:
     """Return a row for each attempt of the entry before the latest, oldest first."""
     return [_past(outcome, attempt, own) for attempt in outcome.earlier]
 
@@ -184,7 +186,7 @@ def earlier_rows(outcome: Outcome, own: Collection[str] = ()) -> list[Row]:
 async def write(
     output: OutputFile,
     outcomes: AsyncIterator[Outcome],
-    format_: Format,
+    format_: ResultsFormat,
     *,
     is_safe: bool = False,
     view: View = WHOLE,
@@ -211,7 +213,7 @@ async def write(
 async def write_to(
     file: IO[str],
     outcomes: AsyncIterator[Outcome],
-    format_: Format,
+    format_: ResultsFormat,
     *,
     is_safe: bool = False,
     view: View = WHOLE,
@@ -234,17 +236,17 @@ async def fill(sink: Sink, outcomes: AsyncIterator[Outcome], view: View) -> int:
     return count
 
 
-def _sink(file: IO[str], format_: Format, view: View, *, is_safe: bool) -> Sink:
+def _sink(file: IO[str], format_: ResultsFormat, view: View, *, is_safe: bool) -> Sink:
     match format_:
-        case Format.CSV:
+        case ResultsFormat.CSV:
             return CsvSink(file, view.names, attempts=view.attempts, is_safe=is_safe)
-        case Format.JSON:
+        case ResultsFormat.JSON:
             return JsonSink(file, view.names, attempts=view.nests_attempts)
-        case Format.JSONL:
+        case ResultsFormat.JSONL:
             return JsonLinesSink(file, view.names, attempts=view.nests_attempts)
 
 
-def _past(outcome: Outcome, attempt: PastAttempt, own: Collection[str]) -> Row:
+def _past(outcome: Outcome, attempt: PastAttempt, own: Collection[str]) -> ResultsRow:
     run = attempt.run
     return _row(
         outcome.entry.id,
@@ -259,7 +261,7 @@ def _past(outcome: Outcome, attempt: PastAttempt, own: Collection[str]) -> Row:
     ) | _own(own, attempt.request or "{}", outcome, attempt.attempt)
 
 
-def _own(own: Collection[str], request: str, outcome: Outcome, attempt: int) -> Row:
+def _own(own: Collection[str], request: str, outcome: Outcome, attempt: int) -> ResultsRow:
     if not own:
         return {}
     return cells(own, asked_of(request, outcome.entry.content), outcome.tasks.get(attempt))
@@ -276,7 +278,7 @@ def _row(  # noqa: PLR0913 (a column each)
     reason: str | None,
     message: str | None,
     changed: bool | None,
-) -> Row:
+) -> ResultsRow:
     asked = json.loads(request)
     return {
         "id": entry_id,

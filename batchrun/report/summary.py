@@ -31,7 +31,7 @@ _REASONS: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class LaunchFacts:
     """What a launch knows of itself; what is not decided yet, as it goes on, is None."""
 
     started_at: datetime
@@ -50,7 +50,7 @@ class Summary:
     batch: str
     counts: Counts
     failures: tuple[Failures, ...]
-    launch: Launch
+    launch: LaunchFacts
 
     def facts(self) -> dict[str, Json]:
         """Return all of it for programs. The names are a contract; new ones may come."""
@@ -104,7 +104,7 @@ class Summary:
         yield f"results: {self.launch.results}"
 
 
-async def summary(ledger: Ledger, batch: str, notice: Notice, launch: Launch) -> Summary:
+async def summary(ledger: Ledger, batch: str, notice: Notice, launch: LaunchFacts) -> Summary:
     """Ask the ledger how *batch* stands."""
     groups = await ledger.failures(batch, limit=_IDS)
     return Summary(

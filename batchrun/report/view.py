@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchrun.model.spec import Json
-    from batchrun.report.columns import Row
+    from batchrun.report.columns import ResultsRow
 
 
 STATUS: Final = "status"
@@ -133,7 +133,7 @@ class View:
         """Whether a format that can tell attempts within their entry does so."""
         return self.attempts or self.columns is None
 
-    def shows(self, latest: Row) -> bool:
+    def shows(self, latest: ResultsRow) -> bool:
         """Report whether an entry is to be written, by its latest row with the columns ``own``."""
         return all(condition.matches(latest) for condition in self.where)
 

@@ -18,14 +18,14 @@ import anyio
 
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError, RefusedError
 from batchrun.model.globs import before_wildcards, matcher
-from batchrun.ports.inputs import Bucket, Kind, Sight
+from batchrun.ports.inputs import Bucket, PlaceKind, Sight
 from batchrun.service.object_calls import Refusal
 from batchrun.service.objects import refused_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from batchrun.ports.inputs import Place
+    from batchrun.ports.inputs import InputPlace
     from batchrun.service.object_calls import ObjectCalls
 
 _AT_ONCE: Final = 32
@@ -35,7 +35,11 @@ _PAGES: Final = 10
 _LONGEST_KEY: Final = 1024
 #: Seconds after which a bucket that refuses is asked again.
 _ASK_AGAIN: Final = 1.0
-_ABSENT: Final = {Kind.OBJECT: Sight.MISSING, Kind.PREFIX: Sight.EMPTY, Kind.PATTERN: Sight.UNMATCHED}
+_ABSENT: Final = {
+    PlaceKind.OBJECT: Sight.MISSING,
+    PlaceKind.PREFIX: Sight.EMPTY,
+    PlaceKind.PATTERN: Sight.UNMATCHED,
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,7 +48,7 @@ class _Asked:
 
     told: Bucket
     at: float
-    place: Place  #: with which it was asked
+    place: InputPlace  #: with which it was asked
     has_refused: bool = False  #: something since then: for want of permission, or of a login by now?
 
 
@@ -61,7 +65,7 @@ class Looker:
         """What the buckets said of themselves, by their names."""
         return {name: asked.told for (name, _), asked in self._buckets.items()}
 
-    async def look_at(self, places: Iterator[Place], saw: Callable[[Place, Sight], None]) -> None:
+    async def look_at(self, places: Iterator[InputPlace], saw: Callable[[InputPlace, Sight], None]) -> None:
         """
         Look at each place, several at once, and pass on what is seen as it comes.
 
@@ -81,7 +85,7 @@ class Looker:
         except* CallError as errors:
             raise _first(errors) from None
 
-    async def look(self, place: Place) -> Sight:
+    async def look(self, place: InputPlace) -> Sight:
         """
         Look at one place.
 
@@ -97,18 +101,18 @@ class Looker:
         except AccessDeniedError:
             return Sight.HIDDEN
 
-    async def _seen(self, place: Place) -> Sight:
+    async def _seen(self, place: InputPlace) -> Sight:
         match place.kind:
-            case Kind.OBJECT:
+            case PlaceKind.OBJECT:
                 return await self._object(place)
-            case Kind.PREFIX:
+            case PlaceKind.PREFIX:
                 page = await self._calls.page(place, prefix=place.key, most=2)
                 # A folder that somebody made in the console is an object itself.
                 return Sight.THERE if any(key != place.key for key in page.keys) else Sight.EMPTY
-            case Kind.PATTERN:  # pragma: no branch (there is no other)
+            case PlaceKind.PATTERN:  # pragma: no branch (there is no other)
                 return await self._pattern(place)
 
-    async def _object(self, place: Place) -> Sight:
+    async def _object(self, place: InputPlace) -> Sight:
         seen = await self._calls.head(place)
         if isinstance(seen, Sight):
             return seen
@@ -118,7 +122,7 @@ class Looker:
         bucket = await self._bucket_that_refused(place)
         return Sight.DENIED if bucket.may_list else Sight.HIDDEN
 
-    async def _pattern(self, place: Place) -> Sight:
+    async def _pattern(self, place: InputPlace) -> Sight:
         matches, begin, token = matcher(place.key), before_wildcards(place.key), None
         for _ in range(_PAGES):
             page = await self._calls.page(place, prefix=begin, token=token)
@@ -129,7 +133,7 @@ class Looker:
             token = page.following
         return Sight.TOO_MANY
 
-    async def _bucket(self, place: Place) -> Bucket:
+    async def _bucket(self, place: InputPlace) -> Bucket:
         """Return what a bucket says of itself; it is asked once."""
         name = (place.bucket, place.pays)
         if name not in self._buckets:
@@ -138,7 +142,7 @@ class Looker:
                     await self._ask_again(place)
         return self._buckets[name].told
 
-    async def _bucket_that_refused(self, place: Place) -> Bucket:
+    async def _bucket_that_refused(self, place: InputPlace) -> Bucket:
         """Return the same of a bucket that has just refused something: a login may have been lost since."""
         asked = self._buckets[place.bucket, place.pays]
         is_news, asked.has_refused = not asked.has_refused, True
@@ -154,11 +158,11 @@ class Looker:
         for asked in [one for one in self._buckets.values() if one.has_refused]:
             await self._ask_again(asked.place)
 
-    async def _ask_again(self, place: Place) -> None:
+    async def _ask_again(self, place: InputPlace) -> None:
         at = anyio.current_time()
         self._buckets[place.bucket, place.pays] = _Asked(told=await self._ask(place), at=at, place=place)
 
-    async def _ask(self, place: Place) -> Bucket:
+    async def _ask(self, place: InputPlace) -> Bucket:
         try:
             page = await self._calls.page(place, prefix=before_wildcards(place.key), most=1)
         except NotFoundError:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.model.pace import Rate
-    from batchrun.ports.inputs import Place
+    from batchrun.ports.inputs import InputPlace
     from batchrun.service.login import Login
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class ObjectCalls:
         }
         self.sent = dict.fromkeys(self._lanes, 0)  #: requests that left, by operation
 
-    async def head(self, place: Place) -> Sight | Refusal:
+    async def head(self, place: InputPlace) -> Sight | Refusal:
         """
         Call HeadObject.
 
@@ -95,7 +95,9 @@ class ObjectCalls:
 
         return await self._call(_HEAD, send)
 
-    async def page(self, place: Place, *, prefix: str, token: str | None = None, most: int = 1000) -> Page:
+    async def page(
+        self, place: InputPlace, *, prefix: str, token: str | None = None, most: int = 1000
+    ) -> Page:
         """
         Call ListObjectsV2 in a place's bucket.
 
@@ -151,7 +153,7 @@ def sight_of(head: Mapping[str, Any]) -> Sight:
     return Sight.THERE if 'ongoing-request="false"' in restore and not archive else Sight.ARCHIVED
 
 
-def _asked(place: Place) -> dict[str, Any]:
+def _asked(place: InputPlace) -> dict[str, Any]:
     return {"Bucket": place.bucket} | ({"RequestPayer": "requester"} if place.pays else {})
 
 

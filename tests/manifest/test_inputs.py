@@ -10,25 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
-from batchrun.manifest.inputs import Mention, Survey, mentions, places_in
+from batchrun.manifest.inputs import InputSurvey, Mention, mentions, places_in
 from batchrun.model.spec import Spec, canonical
-from batchrun.ports.inputs import Kind, Place, Sight, Skip
+from batchrun.ports.inputs import InputPlace, PlaceKind, Sight, Skip
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("s3://b1/k", [("s3://b1/k", Kind.OBJECT)]),
-        ("s3://b1/a b.fq.gz", [("s3://b1/a b.fq.gz", Kind.OBJECT)]),
-        ("s3://b1/a,b;c.fq", [("s3://b1/a,b;c.fq", Kind.OBJECT)]),
-        ("s3://b1/k ", [("s3://b1/k ", Kind.OBJECT)]),
-        ("s3://b1/d/", [("s3://b1/d/", Kind.PREFIX)]),
-        ("s3://b1", [("s3://b1", Kind.PREFIX)]),
-        ("s3://b1/*_{1,2}.fq", [("s3://b1/*_{1,2}.fq", Kind.PATTERN)]),
-        ("s3://b1/a s3://b1/b", [("s3://b1/a", Kind.OBJECT), ("s3://b1/b", Kind.OBJECT)]),
-        ("s3://b1/a,s3://b1/d/", [("s3://b1/a", Kind.OBJECT), ("s3://b1/d/", Kind.PREFIX)]),
-        ("s3://b1/a ; gs://c/d", [("s3://b1/a", Kind.OBJECT), ("gs://c/d", Skip.OTHER_SCHEME)]),
-        (" s3://b1/a, s3://b1/b", [("s3://b1/a", Kind.OBJECT), ("s3://b1/b", Kind.OBJECT)]),
+        ("s3://b1/k", [("s3://b1/k", PlaceKind.OBJECT)]),
+        ("s3://b1/a b.fq.gz", [("s3://b1/a b.fq.gz", PlaceKind.OBJECT)]),
+        ("s3://b1/a,b;c.fq", [("s3://b1/a,b;c.fq", PlaceKind.OBJECT)]),
+        ("s3://b1/k ", [("s3://b1/k ", PlaceKind.OBJECT)]),
+        ("s3://b1/d/", [("s3://b1/d/", PlaceKind.PREFIX)]),
+        ("s3://b1", [("s3://b1", PlaceKind.PREFIX)]),
+        ("s3://b1/*_{1,2}.fq", [("s3://b1/*_{1,2}.fq", PlaceKind.PATTERN)]),
+        ("s3://b1/a s3://b1/b", [("s3://b1/a", PlaceKind.OBJECT), ("s3://b1/b", PlaceKind.OBJECT)]),
+        ("s3://b1/a,s3://b1/d/", [("s3://b1/a", PlaceKind.OBJECT), ("s3://b1/d/", PlaceKind.PREFIX)]),
+        ("s3://b1/a ; gs://c/d", [("s3://b1/a", PlaceKind.OBJECT), ("gs://c/d", Skip.OTHER_SCHEME)]),
+        (" s3://b1/a, s3://b1/b", [("s3://b1/a", PlaceKind.OBJECT), ("s3://b1/b", PlaceKind.OBJECT)]),
         (" s3://b1/a", [(" s3://b1/a", Skip.MISSPELT)]),
         ("“s3://b1/a”", [("“s3://b1/a”", Skip.MISSPELT)]),
         ("S3://b1/a", [("S3://b1/a", Skip.MISSPELT)]),
@@ -103,12 +103,12 @@ def test_places_are_found_wherever_they_stand():
 
 def test_parameters_of_a_file_are_looked_for_and_who_pays_is_known():
     (one,) = mentions(spec(parametersUri="s3://b1/p.json", requesterPaysEnabled=True))
-    assert one.place == Place(kind=Kind.OBJECT, uri="s3://b1/p.json", pays=True)
+    assert one.place == InputPlace(kind=PlaceKind.OBJECT, uri="s3://b1/p.json", pays=True)
 
 
 def test_a_sheet_of_our_own_is_not_looked_for():
     found = mentions(spec(parameters={"input": "s3://b1/s.csv", "ref": "s3://b1/r"}), "s3://b1/s.csv")
-    assert [one.sort for one in found] == [Skip.OWN_SHEET, Kind.OBJECT]
+    assert [one.sort for one in found] == [Skip.OWN_SHEET, PlaceKind.OBJECT]
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_a_sheet_of_our_own_is_not_looked_for():
         ("wf.output_dir", Skip.OUTPUT),
         ("publishDir", Skip.OUTPUT),
         ("out", Skip.OUTPUT),
-        ("outgroup", Kind.PREFIX),
-        ("route", Kind.PREFIX),
-        ("input", Kind.PREFIX),
+        ("outgroup", PlaceKind.PREFIX),
+        ("route", PlaceKind.PREFIX),
+        ("input", PlaceKind.PREFIX),
     ],
 )
 def test_what_is_called_like_an_output_is_not_looked_for(name, sort):
@@ -130,12 +130,12 @@ def test_what_is_called_like_an_output_is_not_looked_for(name, sort):
 
 @pytest.fixture
 def survey():
-    made = Survey()
+    made = InputSurvey()
     yield made
     made.close()
 
 
-def named(text: str, sort: Kind | Skip = Kind.OBJECT, *, pays: bool = False) -> Mention:
+def named(text: str, sort: PlaceKind | Skip = PlaceKind.OBJECT, *, pays: bool = False) -> Mention:
     return Mention(text=text, sort=sort, field="parameters.x", pays=pays)
 
 
@@ -161,5 +161,5 @@ def test_what_was_seen_is_taken_down_while_places_are_read(survey):
     for number, place in enumerate(survey.places()):
         survey.saw(place, Sight.MISSING if number == 700 else Sight.THERE)
     assert survey.seen == {Sight.THERE: 1199, Sight.MISSING: 1}
-    assert survey.sight(Place(kind=Kind.OBJECT, uri="s3://b1/700")) is Sight.MISSING
-    assert survey.sight(Place(kind=Kind.OBJECT, uri="s3://b1/elsewhere")) is None
+    assert survey.sight(InputPlace(kind=PlaceKind.OBJECT, uri="s3://b1/700")) is Sight.MISSING
+    assert survey.sight(InputPlace(kind=PlaceKind.OBJECT, uri="s3://b1/elsewhere")) is None

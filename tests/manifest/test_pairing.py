@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.cli.making import pairing, pairing_sheet
-from batchrun.cli.making.listing import listed_files
+from batchrun.cli.making.file_names import listed_files
 from batchrun.cli.making.name_patterns import compiled
 from batchrun.cli.making.pairing import Pairs, naming
 from batchrun.errors import ManifestError

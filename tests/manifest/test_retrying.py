@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, limits, load
-from batchrun.manifest.write import Row, write
+from batchrun.manifest.write import WrittenRow, write
 from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
 from batchrun.model.spec import canonical
 
@@ -246,7 +246,13 @@ POLICIES = st.just(RetryPolicy(rules=())) | st.builds(
 @given(policy=POLICIES)
 def test_what_is_written_is_read_as_the_same_policy(tmp_path_factory, form, policy):
     out = io.StringIO()
-    write(lambda: [Row(id="a", fields=FIELDS | {"outputUri": "s3://x/"})], out, form, batch="b", retry=policy)
+    write(
+        lambda: [WrittenRow(id="a", fields=FIELDS | {"outputUri": "s3://x/"})],
+        out,
+        form,
+        batch="b",
+        retry=policy,
+    )
     path = tmp_path_factory.mktemp("written") / f"m.{form.value}"
     path.write_text(out.getvalue(), encoding="utf-8")
     with load(Source(path=str(path))) as manifest:

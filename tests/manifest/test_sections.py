@@ -9,7 +9,7 @@ import pytest
 
 from batchrun.manifest.sheets.wanted import SheetOptions
 from batchrun.manifest.tables.delimited import section_name
-from batchrun.manifest.tables.table import Asked
+from batchrun.manifest.tables.table import TableOptions
 
 BY_SAMPLE = SheetOptions(id="Sample_ID", columns_as_parameters=("all",))
 VERSION_1 = """\
@@ -69,7 +69,7 @@ def test_it_is_read_however_it_is_written(load_text, packed: bytes):
 
 
 def test_another_section_may_be_asked_for(load_text):
-    said = Asked(worksheet="cloud_data")
+    said = TableOptions(worksheet="cloud_data")
     assert parameters(load_text(VERSION_2, ".csv", sheet=BY_SAMPLE, asked=said)) == {
         "S1": {"ProjectName": "P"}
     }
@@ -80,21 +80,23 @@ def test_another_section_may_be_asked_for(load_text):
     [
         (
             VERSION_2,
-            Asked(worksheet="Data"),
+            TableOptions(worksheet="Data"),
             "there is no section 'Data'",
             "Header, BCLConvert_Data, Cloud_Data",
         ),
         (
             "[Header]\na,b\n[Own_Data]\nid\nA\n",
-            Asked(),
+            TableOptions(),
             "there is no Data section",
             "sections: Header, Own_Data",
         ),
-        ("[Header]\n[Data]\n", Asked(), "the file is empty", "a header with id"),
-        ("id\nA\n", Asked(worksheet="x"), "csv files have no worksheets", "leave --worksheet out"),
+        ("[Header]\n[Data]\n", TableOptions(), "the file is empty", "a header with id"),
+        ("id\nA\n", TableOptions(worksheet="x"), "csv files have no worksheets", "leave --worksheet out"),
     ],
 )
-def test_what_has_no_such_section_is_one_problem(problems_of, text: str, asked: Asked, said: str, cure: str):
+def test_what_has_no_such_section_is_one_problem(
+    problems_of, text: str, asked: TableOptions, said: str, cure: str
+):
     (problem,) = problems_of(text, ".csv", asked=asked)
     assert said in problem.message
     assert cure in problem.cure
@@ -107,7 +109,7 @@ def test_problems_are_told_with_the_lines_of_the_file(problems_of):
 
 
 def test_the_command_keeps_the_section_that_was_asked_for(problems_of):
-    (problem,) = problems_of(VERSION_2, ".csv", asked=Asked(worksheet="Cloud_Data"))
+    (problem,) = problems_of(VERSION_2, ".csv", asked=TableOptions(worksheet="Cloud_Data"))
     assert "--worksheet Cloud_Data --id Sample_ID --columns-as-parameters" in problem.cure
 
 

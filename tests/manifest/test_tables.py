@@ -10,19 +10,19 @@ import pytest
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load
-from batchrun.manifest.tables.table import Asked, encoding
+from batchrun.manifest.tables.table import TableOptions, encoding
 from tests.manifest.conftest import SETS, LoadText, ProblemsOf
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id;parameters.r\nS1;a,b\n", Asked(delimiter=";")),
-        ('S1,"a,b"\n', Asked(header=("id", "parameters.r"))),
-        ("S1|a,b\n", Asked(header=("id", "parameters.r"), delimiter="|")),
+        ("id;parameters.r\nS1;a,b\n", TableOptions(delimiter=";")),
+        ('S1,"a,b"\n', TableOptions(header=("id", "parameters.r"))),
+        ("S1|a,b\n", TableOptions(header=("id", "parameters.r"), delimiter="|")),
     ],
 )
-def test_delimiter_and_header_may_be_given(load_text: LoadText, text: str, said: Asked):
+def test_delimiter_and_header_may_be_given(load_text: LoadText, text: str, said: TableOptions):
     (spec,) = load_text(text, ".csv", asked=said)
     assert spec.id == "S1"
     assert '"parameters":{"r":"a,b"}' in spec.request
@@ -31,7 +31,7 @@ def test_delimiter_and_header_may_be_given(load_text: LoadText, text: str, said:
 def test_they_hold_for_the_file_that_a_document_names_too(tmp_path: pathlib.Path):
     (tmp_path / "rows.csv").write_text("S1;a\n")
     (tmp_path / "m.yaml").write_text("runs: rows.csv\n")
-    said = Asked(header=("id", "parameters.r"), delimiter=";")
+    said = TableOptions(header=("id", "parameters.r"), delimiter=";")
     with load(Source(path=str(tmp_path / "m.yaml"), sets=SETS, asked=said)) as manifest:
         assert [spec.id for spec in manifest.specs()] == ["S1"]
 
@@ -71,12 +71,12 @@ def test_where_two_are_as_good_the_format_says_which(load_text: LoadText):
 
 @pytest.mark.parametrize("text", ["S1\ta;b,c,d\n", "sep=\t\nS1\ta;b,c,d\n"])
 def test_without_a_header_the_delimiter_is_found_by_the_number_of_names(load_text: LoadText, text: str):
-    (spec,) = load_text(text, ".csv", asked=Asked(header=("id", "parameters.r")))
+    (spec,) = load_text(text, ".csv", asked=TableOptions(header=("id", "parameters.r")))
     assert json.loads(spec.request)["parameters"] == {"r": "a;b,c,d"}
 
 
 def test_what_is_given_goes_before_what_the_file_tells(load_text: LoadText):
-    (spec,) = load_text("sep=,\nid;parameters.a,b\nS1;x,y\n", ".csv", asked=Asked(delimiter=";"))
+    (spec,) = load_text("sep=,\nid;parameters.a,b\nS1;x,y\n", ".csv", asked=TableOptions(delimiter=";"))
     assert json.loads(spec.request)["parameters"] == {"a,b": "x,y"}
 
 
@@ -105,10 +105,10 @@ UMLAUTS = "id,parameters.r\nS1,s3://lab/Größe.fq\n"
     "encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8", "utf-8-sig", "cp437"]
 )
 def test_an_encoding_may_be_given(load_text: LoadText, encoding: str):
-    (spec,) = load_text(UMLAUTS.encode(encoding), ".csv", asked=Asked(encoding=encoding))
+    (spec,) = load_text(UMLAUTS.encode(encoding), ".csv", asked=TableOptions(encoding=encoding))
     assert json.loads(spec.request)["parameters"] == {"r": "s3://lab/Größe.fq"}
     line = '{"id": "S1", "parameters": {"r": "Größe"}}\n'
-    (spec,) = load_text(line.encode(encoding), ".jsonl", asked=Asked(encoding=encoding))
+    (spec,) = load_text(line.encode(encoding), ".jsonl", asked=TableOptions(encoding=encoding))
     assert json.loads(spec.request)["parameters"] == {"r": "Größe"}
 
 
@@ -134,7 +134,7 @@ def test_half_a_character_behind_the_mark_is_told_with_its_place(problems_of: Pr
 def test_a_large_file_in_another_encoding_is_read_whole():
     rows = "".join(f"S{n},s3://lab/Größe-{n}.fq\n" for n in range(20_000))
     text = io.BytesIO(f"id,parameters.r\n{rows}".encode("utf-16"))
-    source = Source(path="-", format=Format.CSV, batch="b", sets=SETS, asked=Asked(encoding="utf-16"))
+    source = Source(path="-", format=Format.CSV, batch="b", sets=SETS, asked=TableOptions(encoding="utf-16"))
     with load(source, stdin=text) as manifest:
         assert manifest.count == 20_000
         assert [json.loads(spec.request)["parameters"]["r"] for spec in manifest.specs()] == [
@@ -145,15 +145,30 @@ def test_a_large_file_in_another_encoding_is_read_whole():
 @pytest.mark.parametrize(
     ("data", "said", "message", "cure"),
     [
-        (UMLAUTS.encode("latin-1"), Asked(), "byte 0xf6 at byte 30 is not UTF-8", "--encoding latin-1"),
+        (
+            UMLAUTS.encode("latin-1"),
+            TableOptions(),
+            "byte 0xf6 at byte 30 is not UTF-8",
+            "--encoding latin-1",
+        ),
         (
             UMLAUTS.encode(),
-            Asked(encoding="ascii"),
+            TableOptions(encoding="ascii"),
             "byte 0xc3 at byte 30 is not ascii",
             "another --encoding",
         ),
-        (UMLAUTS.encode("utf-16")[:-1], Asked(encoding="utf-16"), "is not utf-16", "another --encoding"),
-        (UMLAUTS.encode(), Asked(worksheet="x"), "csv files have no worksheets", "leave --worksheet out"),
+        (
+            UMLAUTS.encode("utf-16")[:-1],
+            TableOptions(encoding="utf-16"),
+            "is not utf-16",
+            "another --encoding",
+        ),
+        (
+            UMLAUTS.encode(),
+            TableOptions(worksheet="x"),
+            "csv files have no worksheets",
+            "leave --worksheet out",
+        ),
     ],
 )
 def test_what_it_is_not_in_is_told_with_the_place(tmp_path: pathlib.Path, data, said, message, cure):

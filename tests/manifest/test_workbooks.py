@@ -13,7 +13,7 @@ import pytest
 
 from batchrun.manifest import Format, Source, load
 from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import Asked
+from batchrun.manifest.tables.table import TableOptions
 from tests.manifest.conftest import SETS, LoadText, ProblemsOf
 from tests.manifest.workbooks import row, text, texts, workbook
 
@@ -120,7 +120,7 @@ def test_what_is_empty_around_the_table_is_passed_over_and_rows_are_counted(prob
 def test_a_hidden_worksheet_is_taken_only_when_it_is_named(load_text: LoadText, problems_of: ProblemsOf):
     made = workbook({"Old": texts(("id",), ("S9",)), "New": PLAIN}, hidden=("Old",))
     assert [spec.id for spec in load_text(made, ".xlsx")] == ["S1", "S2"]
-    assert [spec.id for spec in load_text(made, ".xlsx", asked=Asked(worksheet="Old"))] == ["S9"]
+    assert [spec.id for spec in load_text(made, ".xlsx", asked=TableOptions(worksheet="Old"))] == ["S9"]
     (problem,) = problems_of(workbook({"Old": PLAIN}, hidden=("Old",)), ".xlsx")
     assert "no worksheet is visible" in problem.message
 
@@ -130,9 +130,9 @@ def test_which_of_several_is_asked(load_text: LoadText, problems_of: ProblemsOf)
     (problem,) = problems_of(made, ".xlsx")
     assert "there are 2 worksheets" in problem.message
     assert "--worksheet with one of 'A & B'" in problem.cure
-    assert len(load_text(made, ".xlsx", asked=Asked(worksheet="A & B"))) == 2
+    assert len(load_text(made, ".xlsx", asked=TableOptions(worksheet="A & B"))) == 2
     for name in ("C", "x" * 100_000, "\0", "\udc80"):
-        (problem,) = problems_of(made, ".xlsx", asked=Asked(worksheet=name))
+        (problem,) = problems_of(made, ".xlsx", asked=TableOptions(worksheet=name))
         assert "there is no worksheet" in problem.message
 
 

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load, native
 from batchrun.manifest.placeholders import Values, escaped
-from batchrun.manifest.write import DOCUMENTS, Row, Rows, row_of, shared_fields, write, write_defaults
+from batchrun.manifest.write import (
+    DOCUMENTS,
+    WrittenRow,
+    WrittenRows,
+    row_of,
+    shared_fields,
+    write,
+    write_defaults,
+)
 from batchrun.model.spec import Spec
 
 HEAD = {"workflowId": "1234567", "roleArn": "arn:aws:iam::123456789012:role/omics"}
@@ -134,8 +142,8 @@ def test_defaults_and_rows_in_files_of_their_own(tmp_path_factory, form, table):
     assert specs_of(out.getvalue(), Format.CSV, defaults=(str(path),)) == specs
 
 
-def rows_of(*fields: dict[str, Any]) -> Rows:
-    return lambda: (Row(id=f"r{number}", fields={**HEAD, **one}) for number, one in enumerate(fields))
+def rows_of(*fields: dict[str, Any]) -> WrittenRows:
+    return lambda: (WrittenRow(id=f"r{number}", fields={**HEAD, **one}) for number, one in enumerate(fields))
 
 
 def test_names_with_colons_keep_them():

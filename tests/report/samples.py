@@ -11,7 +11,7 @@ from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.ledger import Batch
 from batchrun.report import html
-from batchrun.report.gathering import Attempt, Calls, Report, Row, Standing
+from batchrun.report.gathering import CallCounts, Report, RowStanding, ShownAttempt, ShownRow
 from batchrun.report.kinds import REPORT
 from batchrun.report.outputs import OutputFile
 
@@ -26,7 +26,7 @@ HOSTILE = (
     "\ud800 alone",
     "x" * 10_000,
 )
-_LIVES = (Standing.SUCCEEDED,) * 7 + (Standing.FAILED, Standing.RUNNING, Standing.QUEUED)
+_LIVES = (RowStanding.SUCCEEDED,) * 7 + (RowStanding.FAILED, RowStanding.RUNNING, RowStanding.QUEUED)
 _STREAMS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/omics/WorkflowLog:log-stream"
 _REASONS = ("WORKFLOW_RUN_FAILED", "SERVICE_ERROR", "IMPORT_FAILED")
 
@@ -39,32 +39,34 @@ def write(path: Path, made: Report) -> None:
     html.write(OutputFile(path=path, kind=REPORT, option="-o FILE"), made)
 
 
-def attempt(standing: Standing = Standing.SUCCEEDED, **facts: Any) -> Attempt:
-    word = {Standing.SUCCEEDED: "COMPLETED", Standing.QUEUED: "PENDING"}.get(standing, standing.name)
+def attempt(standing: RowStanding = RowStanding.SUCCEEDED, **facts: Any) -> ShownAttempt:
+    word = {RowStanding.SUCCEEDED: "COMPLETED", RowStanding.QUEUED: "PENDING"}.get(standing, standing.name)
     known: dict[str, Any] = {"number": 1, "standing": standing, "status": word, "uuid": "u-1"}
-    return Attempt(**(known | facts))
+    return ShownAttempt(**(known | facts))
 
 
-def row(id: str = "a", standing: Standing = Standing.SUCCEEDED, *earlier: Attempt, **facts: Any) -> Row:
-    return Row(id=id, current=attempt(standing, number=len(earlier) + 1, **facts), earlier=earlier)
+def row(
+    id: str = "a", standing: RowStanding = RowStanding.SUCCEEDED, *earlier: ShownAttempt, **facts: Any
+) -> ShownRow:
+    return ShownRow(id=id, current=attempt(standing, number=len(earlier) + 1, **facts), earlier=earlier)
 
 
-def rows(count: int) -> list[Row]:
+def rows(count: int) -> list[ShownRow]:
     return [_row(place) for place in range(count)]
 
 
 def report(
-    of: list[Row],
+    of: list[ShownRow],
     *,
     name: str = "cohort",
-    calls: Calls | None = None,
+    calls: CallCounts | None = None,
     hours: float = 12,
     tasks: tuple[TaskFailures, ...] = (),
 ) -> Report:
     return Report(
         batch=Batch(name=name, region="us-east-1", created_at=T0),
         rows=of,
-        calls=calls or Calls(sent=len(of), accepted=len(of)),
+        calls=calls or CallCounts(sent=len(of), accepted=len(of)),
         at=at(hours * 60),
         tasks=tasks,
     )
@@ -77,7 +79,13 @@ def hostile() -> Report:
             f"{text}{place}",
             standing,
             attempt(
-                Standing.FAILED, reason=text, message=text, status=text, uuid=text, run_id=text, has_logs=True
+                RowStanding.FAILED,
+                reason=text,
+                message=text,
+                status=text,
+                uuid=text,
+                run_id=text,
+                has_logs=True,
             ),
             status=text,
             run_id=text,
@@ -92,10 +100,10 @@ def hostile() -> Report:
             stopped=at(2),
         )
         for place, text in enumerate(HOSTILE)
-        for standing in (Standing.FAILED, Standing.REFUSED)
+        for standing in (RowStanding.FAILED, RowStanding.REFUSED)
     ]
     told = dict.fromkeys(HOSTILE, 1)
-    calls = Calls(sent=9, deferred=told, doubted=told, refused=told)
+    calls = CallCounts(sent=9, deferred=told, doubted=told, refused=told)
     tasks = [TaskFailures(run_reason=text, reason=text, rows=1, names=2, name=text) for text in HOSTILE]
     name = HOSTILE[0] + HOSTILE[4] + HOSTILE[5]
     return report(of, name=name, calls=calls, tasks=tuple(tasks))
@@ -109,9 +117,9 @@ def _hostile_tasks(text: str) -> FailedTasks:
     return FailedTasks(tasks=tuple(tasks), has_more=True)
 
 
-def _row(place: int) -> Row:
+def _row(place: int) -> ShownRow:
     standing = _LIVES[place % len(_LIVES)]
-    is_failed = standing is Standing.FAILED
+    is_failed = standing is RowStanding.FAILED
     created = T0 + timedelta(seconds=place / 5)
     started = created + timedelta(minutes=1 + place % 90)
     run_id = str(1_000_001 + place)
@@ -122,7 +130,7 @@ def _row(place: int) -> Row:
         uuid=str(uuid5(NAMESPACE_URL, run_id)),
         output_uri=f"s3://lab-results/cohort/NA{place:05}/{run_id}",
         created=created,
-        started=None if standing is Standing.QUEUED else started,
+        started=None if standing is RowStanding.QUEUED else started,
         stopped=started + timedelta(minutes=20 + place % 77) if standing.is_end else None,
         reason=_REASONS[place // 10 % 3] if is_failed else None,
         message=f"task align of {place} failed; its log stream is run/{run_id}" if is_failed else None,

@@ -12,7 +12,7 @@ from batchrun.model.costs import Prices, Usage, Work
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.usages import SpentRun
 from batchrun.report.bill import billed
-from batchrun.report.gathering import Standing
+from batchrun.report.gathering import RowStanding
 from tests.builders import run
 from tests.report.browser import CHROMIUM, browsing
 from tests.report.samples import at, hostile, report, row, rows, write
@@ -225,7 +225,7 @@ async def test_a_run_s_story_has_its_failed_tasks_and_those_are_found(page, tmp_
 )
 async def test_what_has_not_the_form_of_a_run_or_a_place_leads_nowhere(page, tmp_path, facts):
     tasks = FailedTasks(tasks=(FailedTask(id="7", log_stream="run/7 /../x?y#z"),))
-    of = [row("a", Standing.FAILED, has_logs=True, tasks=tasks, created=at(0), stopped=at(1), **facts)]
+    of = [row("a", RowStanding.FAILED, has_logs=True, tasks=tasks, created=at(0), stopped=at(1), **facts)]
     await opened(page, tmp_path / "r.html", report(of))
     assert await page.ask(LINKS) == []
     assert page.complaints == []
@@ -284,7 +284,7 @@ async def test_the_last_step_stands_within_the_chart(page, tmp_path):
     assert told.startswith("2026-11-06 18:40:00 UTC: 0 queued, 0 running"), "not later than the last end"
     last = "document.querySelector('.numbers tbody tr:last-child').textContent"
     assert "18:40:00" in await page.ask(last)
-    write(tmp_path / "r.html", report([row("a", Standing.RUNNING, created=at(0), started=at(1))]))
+    write(tmp_path / "r.html", report([row("a", RowStanding.RUNNING, created=at(0), started=at(1))]))
     await page.open(tmp_path / "r.html")
     assert (await page.ask("document.getElementById('moment').textContent")).startswith("2026-11-07 05:00:00")
 

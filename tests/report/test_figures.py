@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from batchrun.model.reasons import Owner
 from batchrun.report.figures import failures, slowest, summary
-from batchrun.report.gathering import Standing, calls
+from batchrun.report.gathering import RowStanding, calls
 from tests.report.samples import T0, at, attempt, row, rows
 
 
@@ -19,15 +19,20 @@ def test_the_summary_counts_rows_and_attempts():
         [
             row("a", created=at(0), started=at(10), stopped=at(30)),
             row(
-                "b", Standing.FAILED, attempt(Standing.FAILED), created=at(1), started=at(21), stopped=at(22)
+                "b",
+                RowStanding.FAILED,
+                attempt(RowStanding.FAILED),
+                created=at(1),
+                started=at(21),
+                stopped=at(22),
             ),
-            row("c", Standing.PLANNED, attempt(Standing.FAILED), uuid=None),
-            row("d", Standing.PLANNED, uuid=None),
-            row("e", Standing.RUNNING, created=at(2), started=at(5)),
+            row("c", RowStanding.PLANNED, attempt(RowStanding.FAILED), uuid=None),
+            row("d", RowStanding.PLANNED, uuid=None),
+            row("e", RowStanding.RUNNING, created=at(2), started=at(5)),
         ],
         at(60),
     )
-    assert found.counts[Standing.PLANNED] == 2
+    assert found.counts[RowStanding.PLANNED] == 2
     assert (found.total, found.open, found.trouble) == (5, 3, 1)
     assert (found.attempts, found.rows_with_retries, found.most_attempts) == (5, 1, 2)
     assert (found.first_created, found.last_stopped) == (at(0), at(30))
@@ -39,12 +44,16 @@ def test_the_summary_counts_rows_and_attempts():
 def test_failures_go_by_reason_and_those_with_most_rows_come_first():
     found = failures(
         [
-            row("a", Standing.FAILED, reason="SERVICE_ERROR", message="again"),
-            row("b", Standing.SUCCEEDED, attempt(Standing.FAILED, reason="SERVICE_ERROR", message="again")),
-            row("c", Standing.FAILED, reason="IMPORT_FAILED", message="404"),
-            row("d", Standing.FAILED, reason="IMPORT_FAILED", message="404"),
-            row("e", Standing.REFUSED, reason="ValidationException", message="roleArn"),
-            row("f", Standing.CANCELLED),
+            row("a", RowStanding.FAILED, reason="SERVICE_ERROR", message="again"),
+            row(
+                "b",
+                RowStanding.SUCCEEDED,
+                attempt(RowStanding.FAILED, reason="SERVICE_ERROR", message="again"),
+            ),
+            row("c", RowStanding.FAILED, reason="IMPORT_FAILED", message="404"),
+            row("d", RowStanding.FAILED, reason="IMPORT_FAILED", message="404"),
+            row("e", RowStanding.REFUSED, reason="ValidationException", message="roleArn"),
+            row("f", RowStanding.CANCELLED),
         ]
     )
     assert [(one.reason, one.ids, one.earlier) for one in found] == [
@@ -64,7 +73,7 @@ def test_failures_go_by_reason_and_those_with_most_rows_come_first():
 
 def test_of_many_messages_the_most_frequent_are_told():
     texts = ["a", "b", "b", "c", "c", "c", "d", "e", "d", "d", "d"]
-    found = failures(row(str(place), Standing.FAILED, message=text) for place, text in enumerate(texts))
+    found = failures(row(str(place), RowStanding.FAILED, message=text) for place, text in enumerate(texts))
     assert [message.text for message in found[0].messages] == ["d", "c", "b"]
     assert found[0].other_messages == 2
 
@@ -73,9 +82,9 @@ def test_the_slowest_are_those_that_ran_longest_and_those_that_still_run():
     found = slowest(
         [
             row("short", created=at(0), started=at(50), stopped=at(51)),
-            row("going", Standing.RUNNING, created=at(0), started=at(10)),
+            row("going", RowStanding.RUNNING, created=at(0), started=at(10)),
             row("long", created=at(0), started=at(1), stopped=at(59)),
-            row("queued", Standing.QUEUED, created=at(0)),
+            row("queued", RowStanding.QUEUED, created=at(0)),
         ],
         at(60),
         most=2,
@@ -124,4 +133,8 @@ async def test_calls_are_added_up_from_the_events_of_each_entry():
 
 def test_the_samples_have_some_of_everything():
     counts = summary(rows(100), at(600)).counts
-    assert [counts[one] for one in (Standing.SUCCEEDED, Standing.FAILED, Standing.RUNNING)] == [70, 10, 10]
+    assert [counts[one] for one in (RowStanding.SUCCEEDED, RowStanding.FAILED, RowStanding.RUNNING)] == [
+        70,
+        10,
+        10,
+    ]

@@ -14,7 +14,7 @@ from batchrun.errors import ReportError, UsageError
 from batchrun.model.pace import Learned, Phase
 from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.standing import KeptPace
-from batchrun.report.gathering import Calls, Standing
+from batchrun.report.gathering import CallCounts, RowStanding
 from batchrun.report.html import IDS, inert, render, span, utc
 from tests.report.samples import HOSTILE, T0, at, attempt, hostile, report, row, rows, write
 
@@ -127,14 +127,16 @@ def test_scripts_show_text_as_text_alone():
 def test_the_verdict():
     assert "The batch has no rows." in words(page())
     assert "Finished: all 1 row succeeded." in words(page(row("a")))
-    assert "Finished: 1 of 2 rows succeeded, 1 did not." in words(page(row("a"), row("b", Standing.REFUSED)))
-    going = words(page(row("a"), row("b", Standing.FAILED), row("c", Standing.QUEUED)))
+    assert "Finished: 1 of 2 rows succeeded, 1 did not." in words(
+        page(row("a"), row("b", RowStanding.REFUSED))
+    )
+    going = words(page(row("a"), row("b", RowStanding.FAILED), row("c", RowStanding.QUEUED)))
     assert "In progress: 2 of 3 rows ended, 1 of them not successfully." in going
 
 
 def test_old_news_are_told_as_such_while_there_is_work_left():
-    calls = Calls(sent=1, last_event=at(0))
-    going = row("a", Standing.RUNNING, created=at(0), started=at(1))
+    calls = CallCounts(sent=1, last_event=at(0))
+    going = row("a", RowStanding.RUNNING, created=at(0), started=at(1))
     assert "last heard of this batch at 2026-11-06 17:00:00, 12 h 00 min before" in words(
         page(going, calls=calls)
     )
@@ -144,7 +146,7 @@ def test_old_news_are_told_as_such_while_there_is_work_left():
 
 def test_failures_have_their_ids_messages_and_what_to_do():
     many = [
-        row(f"NA{place:05}", Standing.FAILED, reason="IMPORT_FAILED", message="404")
+        row(f"NA{place:05}", RowStanding.FAILED, reason="IMPORT_FAILED", message="404")
         for place in range(IDS + 9)
     ]
     told = words(page(*many))
@@ -157,7 +159,7 @@ def test_failures_have_their_ids_messages_and_what_to_do():
 
 
 def test_failures_tell_which_tasks_failed_and_why():
-    many = [row(f"NA{place}", Standing.FAILED, reason="RUN_TASK_FAILED") for place in range(3)]
+    many = [row(f"NA{place}", RowStanding.FAILED, reason="RUN_TASK_FAILED") for place in range(3)]
     why = TaskFailures(
         run_reason="RUN_TASK_FAILED", reason="OUT_OF_MEMORY_ERROR", rows=2, names=2, name="align"
     )
@@ -171,14 +173,14 @@ def test_failures_tell_which_tasks_failed_and_why():
 
 
 def test_what_was_tried_again_is_told_as_such():
-    past = attempt(Standing.FAILED, reason="SERVICE_ERROR", message="again")
-    told = words(page(row("a", Standing.SUCCEEDED, past)))
+    past = attempt(RowStanding.FAILED, reason="SERVICE_ERROR", message="again")
+    told = words(page(row("a", RowStanding.SUCCEEDED, past)))
     assert "SERVICE_ERROR failed, no row any more 1 earlier attempt ended so, and was followed by" in told
     assert "Whose job" not in told
 
 
 def test_calls_are_told_with_their_codes():
-    calls = Calls(
+    calls = CallCounts(
         sent=7,
         accepted=5,
         found=1,

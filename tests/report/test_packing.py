@@ -7,7 +7,7 @@ from batchrun.model.costs import Prices
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks
 from batchrun.ports.usages import SpentRun
 from batchrun.report.bill import billed
-from batchrun.report.gathering import Row, Standing
+from batchrun.report.gathering import RowStanding, ShownRow
 from batchrun.report.packing import TEXT, packed, script_text, timeline
 from tests.builders import run
 from tests.report.samples import HOSTILE, at, attempt, report, row, rows
@@ -19,7 +19,7 @@ def pack(*rows_, **facts) -> Any:
     return json.loads(text_of(list(rows_), **facts))
 
 
-def text_of(of: list[Row], hours: float = 1, **facts) -> str:
+def text_of(of: list[ShownRow], hours: float = 1, **facts) -> str:
     made = report(of, hours=hours, **facts)
     return script_text(packed(made, timeline(of, made.at)))
 
@@ -32,8 +32,8 @@ def test_no_runs():
 def test_words_are_kept_once_and_uris_from_where_they_differ():
     runs = pack(
         row("a", output_uri="s3://b/x/1", message="m"),
-        row("b", Standing.FAILED, output_uri="s3://b/x/22", message="m"),
-        row("c", Standing.PLANNED, uuid=None),
+        row("b", RowStanding.FAILED, output_uri="s3://b/x/22", message="m"),
+        row("c", RowStanding.PLANNED, uuid=None),
     )["runs"]
     assert runs["uri"] == {"start": "s3://b/x/", "rest": ["1", "22", None]}
     assert runs["message"] == {"words": ["m", None], "at": [0, 0, 1]}
@@ -41,8 +41,8 @@ def test_words_are_kept_once_and_uris_from_where_they_differ():
 
 
 def test_times_are_seconds_since_the_first():
-    past = attempt(Standing.FAILED, created=at(-1))
-    found = pack(row("a", Standing.RUNNING, past, created=at(0), started=at(0.01)))
+    past = attempt(RowStanding.FAILED, created=at(-1))
+    found = pack(row("a", RowStanding.RUNNING, past, created=at(0), started=at(0.01)))
     assert found["base"] == at(-1).timestamp()
     assert (found["runs"]["created"], found["runs"]["started"], found["at"]) == ([60.0], [60.6], 3660.0)
     assert found["earlier"]["row"] == [0]
@@ -59,7 +59,7 @@ def test_long_texts_are_cut_and_many_long_messages_more_so():
     found = pack(row("x" * 10_000, message="y" * 10_000, reason="z" * 10_000))
     assert found["ids"] == ["x" * TEXT + "…"]
     assert found["runs"]["message"]["words"] == ["y" * TEXT + "…"]
-    many = [row(str(place), Standing.FAILED, message=f"{place:05}" * 2_000) for place in range(20_000)]
+    many = [row(str(place), RowStanding.FAILED, message=f"{place:05}" * 2_000) for place in range(20_000)]
     assert len(text_of(many)) < 6_000_000
 
 
@@ -74,11 +74,11 @@ def test_failed_tasks_are_kept_with_their_run_and_a_usual_log_stream_once():
     arn = "arn:aws:logs:us-east-1:1:log-group:/aws/omics/WorkflowLog:log-stream:run"
     one = FailedTasks(tasks=(task("7", f"{arn}/12/task/7"), task("8", None)), has_more=True)
     other = FailedTasks(tasks=(task("9", "run/13/task/9", failure_reason="OUT_OF_MEMORY_ERROR"),))
-    past = attempt(Standing.FAILED, run_id="11", tasks=FailedTasks(tasks=(task("3", "elsewhere"),)))
+    past = attempt(RowStanding.FAILED, run_id="11", tasks=FailedTasks(tasks=(task("3", "elsewhere"),)))
     found = pack(
         row("a", has_logs=True),
-        row("b", Standing.FAILED, past, run_id="12", tasks=one, has_logs=True),
-        row("c", Standing.FAILED, run_id="13", tasks=other),
+        row("b", RowStanding.FAILED, past, run_id="12", tasks=one, has_logs=True),
+        row("c", RowStanding.FAILED, run_id="13", tasks=other),
     )
     assert found["runs"]["tasks"] == {
         "run": [1, 1, 2],
@@ -100,7 +100,7 @@ def test_of_very_many_failed_runs_fewer_tasks_are_kept_each_and_that_is_said():
     )
     for runs, each in ((10, 5), (20_000, 1)):
         many = [
-            row(str(place), Standing.FAILED, run_id=str(place), tasks=FailedTasks(tasks=tasks))
+            row(str(place), RowStanding.FAILED, run_id=str(place), tasks=FailedTasks(tasks=tasks))
             for place in range(runs)
         ]
         found = json.loads(text_of(many))["runs"]["tasks"]

@@ -9,7 +9,7 @@ import pytest
 
 from batchrun.model.events import Failed, Refused
 from batchrun.model.notices import Notice
-from batchrun.report.summary import Launch, Summary, summary
+from batchrun.report.summary import LaunchFacts, Summary, summary
 from batchrun.version import __version__
 from tests.ledger.memory import MemoryLedger
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, later, move, run_of
@@ -25,7 +25,7 @@ async def told(notice: Notice = Notice.END, *, failing: int = 2, **facts: Any) -
         run = run_of(number, "FAILED", failure_reason="OUT_OF_MEMORY_ERROR", status_message="secret words")
         await move(ledger, lease, id_, intended(), accepted(number), Failed(at=AT, run=run))
     known = {"started_at": AT, "results": "/srv/cohort.results.csv", **facts}
-    return await summary(ledger, BATCH, notice, Launch(**known))
+    return await summary(ledger, BATCH, notice, LaunchFacts(**known))
 
 
 async def test_programs_get_names_that_stay():

@@ -14,7 +14,7 @@ import pytest
 from batchrun.clock import VirtualClock
 from batchrun.errors import BatchrunError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.model.pace import UNLIMITED
-from batchrun.ports.inputs import Kind, Place
+from batchrun.ports.inputs import InputPlace, PlaceKind
 from batchrun.service.deadline import in_time
 from batchrun.service.http import LARGEST
 from batchrun.service.login import Login
@@ -135,7 +135,7 @@ async def keys_listed(login: Login) -> None:
 
 async def looked_at_two() -> None:
     clock = VirtualClock()
-    places = [Place(kind=Kind.OBJECT, uri=uri) for uri in ("s3://lab/a", "s3://lab/b")]
+    places = [InputPlace(kind=PlaceKind.OBJECT, uri=uri) for uri in ("s3://lab/a", "s3://lab/b")]
     async with object_calls(Login(Target()), rate=UNLIMITED, clock=clock, rng=random.Random(1)) as calls:
         await Looker(calls).look_at(iter(places), lambda _place, _sight: None)
 

@@ -12,7 +12,7 @@ import pytest
 from batchrun.clock import VirtualClock
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError
 from batchrun.model.pace import AUTO, Rate
-from batchrun.ports.inputs import Kind, Place, Sight
+from batchrun.ports.inputs import InputPlace, PlaceKind, Sight
 from batchrun.service.login import Login
 from batchrun.service.looking import Looker
 from batchrun.service.object_calls import object_calls
@@ -69,20 +69,20 @@ class World:
         await self.looker.look_at(iter(places), self.saw)
         return [self.seen[uri] for uri in uris]
 
-    def saw(self, place: Place, sight: Sight) -> None:
+    def saw(self, place: InputPlace, sight: Sight) -> None:
         assert place.uri not in self.seen
         self.seen[place.uri] = sight
 
 
-def place(uri: str, *, pays: bool = False) -> Place:
+def place(uri: str, *, pays: bool = False) -> InputPlace:
     kind = (
-        Kind.PATTERN
+        PlaceKind.PATTERN
         if set(uri) & set("*?[{")
-        else Kind.PREFIX
+        else PlaceKind.PREFIX
         if uri.count("/") < 3 or uri[-1] == "/"
-        else Kind.OBJECT
+        else PlaceKind.OBJECT
     )
-    return Place(kind=kind, uri=uri, pays=pays)
+    return InputPlace(kind=kind, uri=uri, pays=pays)
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from batchrun.errors import ManifestError, ManifestWarning, UsageError
 from batchrun.manifest import Format, Manifest, Source, defaults_in, load, loaded_together, manifests_in
 from batchrun.manifest.problems import shown
 from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import Asked, delimiter, encoding, header
+from batchrun.manifest.tables.table import TableOptions, delimiter, encoding, header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -59,8 +59,8 @@ def _verb() -> str:
     return "check" if context is None else context.command_path.partition(" ")[2]
 
 
-def _asked(options: Mapping[str, Any]) -> Asked:
-    return Asked(
+def _asked(options: Mapping[str, Any]) -> TableOptions:
+    return TableOptions(
         delimiter=_read("--delimiter", options["delimiter"], delimiter),
         encoding=_read("--encoding", options["encoding"], encoding),
         worksheet=options["worksheet"],

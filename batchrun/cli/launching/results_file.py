@@ -69,8 +69,8 @@ async def write_results(held: Launch, output: Destination, store: Store, *, is_s
             raise ResultsError(output.shown, error) from error
 
 
-def _format(place: str) -> results.Format:
+def _format(place: str) -> results.ResultsFormat:
     try:
-        return results.Format(PurePath(place).suffix.removeprefix(".").lower())
+        return results.ResultsFormat(PurePath(place).suffix.removeprefix(".").lower())
     except ValueError:
         raise UsageError(f"--results {place}: the name must end in .csv, .json or .jsonl") from None

@@ -83,14 +83,14 @@ class Telling:
         with heard(lambda _number: teller.cut_short()):
             await teller.end(tally, words, needs_somebody=needs_somebody)
 
-    def _facts(self, **facts: Any) -> summary.Launch:
-        return summary.Launch(started_at=self._started_at, results=self._results, **facts)
+    def _facts(self, **facts: Any) -> summary.LaunchFacts:
+        return summary.LaunchFacts(started_at=self._started_at, results=self._results, **facts)
 
     def _teller(self, ledger: Ledger) -> Teller:
         hooks = self._hooks
         return Teller(ledger, self._batch, hooks.channels, limit=hooks.limit, clock=self._clock)
 
-    async def _words(self, ledger: Ledger, facts: summary.Launch, notice: Notice) -> Message:
+    async def _words(self, ledger: Ledger, facts: summary.LaunchFacts, notice: Notice) -> Message:
         found = await summary.summary(ledger, self._batch, notice, facts)
         return Message(
             notice=notice, batch=self._batch, title=found.title, text=found.text, summary=found.facts()

@@ -29,7 +29,7 @@ from batchrun.report.outputs import Inputs
 if TYPE_CHECKING:
     from batchrun.api.objects import ObjectsOnce
     from batchrun.manifest import Manifest
-    from batchrun.manifest.write import Rows
+    from batchrun.manifest.write import WrittenRows
     from batchrun.model.spec import Json
     from batchrun.report.outputs import OutputFile
 
@@ -182,7 +182,7 @@ def _write_native(wanted: Conversion, manifest: Manifest, draft: Path, defaults:
             native.write(rows, file, batch=manifest.batch, common=common, source=name)
 
 
-def _rows(manifest: Manifest, batch: str | None) -> Rows:
+def _rows(manifest: Manifest, batch: str | None) -> WrittenRows:
     return lambda: (row_of(spec, batch) for spec in manifest.specs())
 
 

@@ -2,7 +2,7 @@
 Files become rows: a pattern tells which belong together, what each is called, and what a row seems to lack.
 
 Belongs here: the pattern, the rows made by it, what is wrong with them, and files that other rows have: a
-mate, a lane's reads, a kind of file. Pure. Does not: where the names come from (``listing``, ``service``),
+mate, a lane's reads, a kind of file. Pure. Does not: where the names come from (``file_names``, ``service``),
 time limits on patterns (``name_patterns``).
 """
 
@@ -18,7 +18,7 @@ from batchrun.cli.making.name_patterns import EXAMPLE, LONGEST, compiled, wrong
 from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.rows import wrong_name
 from batchrun.manifest.sorting import natural
-from batchrun.manifest.written_rows import Row
+from batchrun.manifest.written_rows import WrittenRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -302,11 +302,11 @@ class Pairs:
     def _first(self, entry_id: str) -> File:
         return next(iter(self._rows[entry_id].values()))
 
-    def rows(self, leave_out: frozenset[str] = frozenset()) -> Iterator[Row]:
+    def rows(self, leave_out: frozenset[str] = frozenset()) -> Iterator[WrittenRow]:
         """Return the rows, in the order of their first files."""
         for entry_id, files in self._rows.items():
             if entry_id not in leave_out:
-                yield Row(id=entry_id, fields={"parameters": self._parameters(files)})
+                yield WrittenRow(id=entry_id, fields={"parameters": self._parameters(files)})
 
     def lines(self, leave_out: frozenset[str] = frozenset()) -> Iterator[Line]:
         """Return a line of a sheet for each lane, say: for what the parts are that name no parameter."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from batchrun.cli.choice import counted
 from batchrun.cli.making import pairing_sheet
 from batchrun.cli.making.convert import output_format
-from batchrun.cli.making.listing import file_under, listed_files
+from batchrun.cli.making.file_names import file_under, listed_files
 from batchrun.cli.making.pairing import Naming, Pairs, naming
 from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import manifest_kind
@@ -40,7 +40,7 @@ _SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class PairsJob:
     """Everything that ``batchrun manifest from-s3`` was told."""
 
     source: str
@@ -100,7 +100,7 @@ class Wish:
         )
 
 
-def pair(wish: Wish) -> None:
+def pair(wish: PairsJob) -> None:
     """
     Write the manifest.
 
@@ -132,19 +132,19 @@ def pair(wish: Wish) -> None:
     _tell(wish, pairs, rows)
 
 
-def _output(wish: Wish, path: str, form: Format) -> OutputFile | None:
+def _output(wish: PairsJob, path: str, form: Format) -> OutputFile | None:
     read = () if wish.source.startswith(_S3) or wish.source == STDOUT else (wish.source,)
     kind = manifest_kind(form)
     return named(path, kind, option="-o FILE", inputs=Inputs(read=read), force=wish.force)
 
 
-def _sheet_of(wish: Wish) -> str:
+def _sheet_of(wish: PairsJob) -> str:
     """Name the sheet that lies beside the manifest."""
     return str(Path(wish.output).with_suffix(".csv"))
 
 
 def _write_sheet(
-    wish: Wish,
+    wish: PairsJob,
     pairs: Pairs,
     left_out: frozenset[str],
     output: OutputFile | None,
@@ -162,7 +162,7 @@ def _write_sheet(
                 file.writelines(lines)
 
 
-async def _list(wish: Wish, pairs: Pairs, problems: Problems) -> None:
+async def _list(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
     from batchrun.service.login import Login  # noqa: PLC0415 (loads aiobotocore)
     from batchrun.service.objects import keys_under  # noqa: PLC0415 (likewise)
 
@@ -188,14 +188,14 @@ async def _list(wish: Wish, pairs: Pairs, problems: Problems) -> None:
         ) from error
 
 
-def _read(wish: Wish, pairs: Pairs, problems: Problems) -> None:
+def _read(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
     with interruptible(), opened(wish.source) as stream:
         with_path = wish.naming.matches_path
         for file in listed_files(stream, name_of(wish.source), base=wish.base, with_path=with_path):
             pairs.add(file, problems)
 
 
-def _left_out(wish: Wish, pairs: Pairs, problems: Problems) -> frozenset[str]:
+def _left_out(wish: PairsJob, pairs: Pairs, problems: Problems) -> frozenset[str]:
     """Deal with rows that lack what others have, as the user wants it."""
     if wish.incomplete == "keep":
         return frozenset()
@@ -210,7 +210,7 @@ def _left_out(wish: Wish, pairs: Pairs, problems: Problems) -> frozenset[str]:
     return frozenset()
 
 
-def _nothing(wish: Wish, pairs: Pairs) -> Exception:
+def _nothing(wish: PairsJob, pairs: Pairs) -> Exception:
     if pairs.unmatched:
         names = _some(pairs.unmatched_names, pairs.unmatched)
         message = f"none of {pairs.unmatched} files matches the pattern: {names}"
@@ -234,7 +234,7 @@ def _some(names: list[str], total: int | None = None) -> str:
     return ", ".join(names[:_SHOWN]) + (", ..." if count > _SHOWN else "")
 
 
-def _tell(wish: Wish, pairs: Pairs, rows: int) -> None:
+def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
     if pairs.unmatched:
         names = _some(pairs.unmatched_names, pairs.unmatched)
         complain(

@@ -199,6 +199,6 @@ def from_s3(**options: Any) -> None:
     Duplicates and incomplete rows are errors, and nothing is written; files that do not match are named.
     s3://BUCKET/FOLDER is that folder; s3://BUCKET/PREFIX* is everything that begins so.
     """
-    from batchrun.cli.making.pairs import Wish, pair  # noqa: PLC0415
+    from batchrun.cli.making.pairs import PairsJob, pair  # noqa: PLC0415
 
-    pair(Wish.of(options))
+    pair(PairsJob.of(options))

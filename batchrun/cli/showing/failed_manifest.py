@@ -22,7 +22,7 @@ from batchrun.report.results import latest_row
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from batchrun.manifest.write import Row
+    from batchrun.manifest.write import WrittenRow
     from batchrun.ports.ledger import Outcome
     from batchrun.report.delivering import Destination
     from batchrun.report.outputs import Inputs, OutputFile
@@ -82,7 +82,7 @@ async def _collect(spool: Spool, outcomes: AsyncIterator[Outcome], view: View) -
 
 
 def _write(output: OutputFile, form: Format, spool: Spool) -> None:
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[WrittenRow]:
         return (row_of(spec, None) for spec in spool.specs())
 
     try:

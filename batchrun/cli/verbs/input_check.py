@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ServiceError, ServiceUnusableError
-from batchrun.manifest.inputs import Survey, check_inputs, found_in
+from batchrun.manifest.inputs import InputSurvey, check_inputs, found_in
 from batchrun.manifest.problems import printable
 from batchrun.model.foreign import masked
 from batchrun.ports.inputs import Sight, Skip
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Problems
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.pace import Rate
-    from batchrun.ports.inputs import Bucket, Place
+    from batchrun.ports.inputs import Bucket, InputPlace
     from batchrun.service.login import Login
 
 #: Buckets that are named, one for all that are alike.
@@ -90,7 +90,7 @@ async def look_for_inputs(manifest: Manifest, places: RowPlaces, means: Means, p
         UsageError: There is no such profile.
         ServiceUnusableError: There are no credentials.
     """
-    with closing(Survey()) as survey:
+    with closing(InputSurvey()) as survey:
         _find(manifest, survey)
         inputs = Inputs(total=survey.total, skipped=survey.skipped)
         inputs.examples = {skip: _shown(survey.example(skip)) for skip in inputs.skipped}
@@ -100,13 +100,13 @@ async def look_for_inputs(manifest: Manifest, places: RowPlaces, means: Means, p
     return inputs
 
 
-async def _look(survey: Survey, inputs: Inputs, means: Means) -> None:
+async def _look(survey: InputSurvey, inputs: Inputs, means: Means) -> None:
     unsure = _Unsure()
     login = means.login
     async with object_calls(login, rate=means.rate, clock=means.clock, rng=means.rng) as calls:
         looker = Looker(calls)
 
-        def saw(place: Place, sight: Sight) -> None:
+        def saw(place: InputPlace, sight: Sight) -> None:
             survey.saw(place, sight)
             unsure.saw(place, sight)
             inputs.seen[sight] += 1
@@ -120,7 +120,7 @@ async def _look(survey: Survey, inputs: Inputs, means: Means) -> None:
     inputs.warnings += [*_elsewhere(looker.buckets.values(), login.region), *unsure.warnings()]
 
 
-def _find(manifest: Manifest, survey: Survey) -> None:
+def _find(manifest: Manifest, survey: InputSurvey) -> None:
     some = []
     for _, one in found_in(manifest):
         some.append(one)
@@ -137,7 +137,7 @@ class _Unsure:
         self._counts: Counter[Sight] = Counter()
         self._examples: dict[Sight, dict[str, str]] = {}
 
-    def saw(self, place: Place, sight: Sight) -> None:
+    def saw(self, place: InputPlace, sight: Sight) -> None:
         if sight in _UNSURE:
             self._counts[sight] += 1
             examples = self._examples.setdefault(sight, {})

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from batchrun.report.delivering import Destination
 
 _PARQUET: Final = "parquet"
-_FORMATS: Final = (*(one.value for one in report.Format), _PARQUET)
+_FORMATS: Final = (*(one.value for one in report.ResultsFormat), _PARQUET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +191,7 @@ def _format(options: dict[str, Any]) -> str:
     known = tuple(end for kind in RESULTS.values() for end in kind.endings)
     if ending and ending not in known and not is_device(Path(place)):
         raise UsageError(f"-o {place}: the name of results must end in {listed(known)}")
-    return asked or ending.removeprefix(".") or report.Format.CSV.value
+    return asked or ending.removeprefix(".") or report.ResultsFormat.CSV.value
 
 
 def _check_parquet(*, is_stdout: bool) -> None:
@@ -211,7 +211,7 @@ async def _to_stdout(outcomes: AsyncIterator[Outcome], wanted: _Wanted) -> None:
 
             await report.fill(ParquetSink(sys.stdout.buffer, wanted.view), outcomes, wanted.view)
         else:
-            format_ = report.Format(wanted.format)
+            format_ = report.ResultsFormat(wanted.format)
             await report.write_to(sys.stdout, outcomes, format_, is_safe=wanted.safe_csv, view=wanted.view)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
@@ -228,7 +228,7 @@ async def _to_file(output: Destination, outcomes: AsyncIterator[Outcome], wanted
 
             count = await parquet.write(file, outcomes, wanted.view)
         else:
-            format_ = report.Format(wanted.format)
+            format_ = report.ResultsFormat(wanted.format)
             count = await report.write(file, outcomes, format_, is_safe=wanted.safe_csv, view=wanted.view)
     say(printable(f"{output.shown}: {_rows(count)}"))
 

@@ -18,7 +18,7 @@ from batchrun.manifest.problems import printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import is_file, kind_of
 from batchrun.manifest.sheets.text import OURS
 from batchrun.manifest.sheets.wanted import ALL
-from batchrun.manifest.tables.table import Row
+from batchrun.manifest.tables.table import TableRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -58,7 +58,7 @@ class Identity:
         return not self.differing
 
 
-def identities(header: Sequence[str], rows: Sequence[Row]) -> list[Identity]:
+def identities(header: Sequence[str], rows: Sequence[TableRow]) -> list[Identity]:
     """Find the columns that may make the id, the likeliest first; where none is called like one, any."""
     files = files_of(header, rows)
     found = (_identity(index, rows, files) for index in _candidates(header, rows, files))
@@ -71,12 +71,12 @@ def identities(header: Sequence[str], rows: Sequence[Row]) -> list[Identity]:
     return named or list(itertools.islice(others, 1))
 
 
-def files_of(header: Sequence[str], rows: Sequence[Row]) -> frozenset[int]:
+def files_of(header: Sequence[str], rows: Sequence[TableRow]) -> frozenset[int]:
     """Find the columns that name files."""
     return frozenset(index for index in range(len(header)) if any(is_file(row.cells[index]) for row in rows))
 
 
-def _candidates(header: Sequence[str], rows: Sequence[Row], files: frozenset[int]) -> Iterator[int]:
+def _candidates(header: Sequence[str], rows: Sequence[TableRow], files: frozenset[int]) -> Iterator[int]:
     for index, name in enumerate(header):
         is_usable = name.strip() and header.count(name) == 1 and index not in files
         # What else is wrong with an id is told of its line, once the column is chosen.
@@ -90,7 +90,7 @@ def _rank(header: Sequence[str], one: Identity) -> tuple[int, bool, int]:
     return rank, rank > 1 and not one.is_unique, one.index
 
 
-def _identity(index: int, rows: Sequence[Row], files: frozenset[int]) -> Identity | None:
+def _identity(index: int, rows: Sequence[TableRow], files: frozenset[int]) -> Identity | None:
     """Tell what a column is as an id; None where rows that have the same do not differ in files."""
     first: dict[str, list[str]] = {}
     differing: set[int] = set()
@@ -253,7 +253,7 @@ class Unasked:
 
 
 def _words(
-    table: Table, header: Sequence[str], rows: Sequence[Row], source: Source, options: Sequence[str]
+    table: Table, header: Sequence[str], rows: Sequence[TableRow], source: Source, options: Sequence[str]
 ) -> tuple[str, str]:
     """Say what it is, and the cure, which ends in the command."""
     found = identities(header, rows) if rows else []
@@ -278,7 +278,7 @@ def _looks(table: Table) -> str:
     return "" if kind is None else f", which looks like {kind}"
 
 
-def _told(one: Identity, header: Sequence[str], rows: Sequence[Row]) -> str:
+def _told(one: Identity, header: Sequence[str], rows: Sequence[TableRow]) -> str:
     name = shown(header[one.index])
     if one.is_unique:
         return f"{name} (unique)"
@@ -289,9 +289,9 @@ def _told(one: Identity, header: Sequence[str], rows: Sequence[Row]) -> str:
     return f"{name} (repeated, {what} {', '.join(differing[:_TOLD])}{more})"
 
 
-def _headless(table: Table, rows: Sequence[Row], source: Source) -> tuple[str, str]:
+def _headless(table: Table, rows: Sequence[TableRow], source: Source) -> tuple[str, str]:
     """Say what is wrong with a table of which the first line is a row, and the cure."""
-    every = [Row(table.line, list(table.header)), *rows]
+    every = [TableRow(table.line, list(table.header)), *rows]
     files = files_of(table.header, every)
     names = [f"file_{at + 1}" if at in files else f"column_{at + 1}" for at in range(len(table.header))]
     own = next((at for at in range(len(names)) if at not in files), None)

@@ -201,7 +201,7 @@ class Mixed:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableNode:
     """Names and what stands under them."""
 
     members: Mapping[str, Node]

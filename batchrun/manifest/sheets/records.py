@@ -22,7 +22,7 @@ from batchrun.manifest.sheets.nodes import Filling
 from batchrun.manifest.sheets.own_sheets import delimiter_for, wrong_sheet_place
 from batchrun.manifest.sheets.template import compiled
 from batchrun.manifest.sheets.text import Cell, Columns
-from batchrun.manifest.tables.table import Row, Value
+from batchrun.manifest.tables.table import TableRow, Value
 from batchrun.manifest.warned.uses import look_at, uses
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from batchrun.manifest.sheets.wanted import Wanted
     from batchrun.manifest.tables.table import Table
     from batchrun.manifest.warned.looking import Looking
-    from batchrun.manifest.warned.rows import Rows
+    from batchrun.manifest.warned.scan import TableTexts
 
 
 _IN_MEMORY: Final = 4 * 1024 * 1024
 _PIECE: Final = 256 * 1024
 
 
-def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Iterable[Row]]:
+def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Iterable[TableRow]]:
     """
     Return the rows of each run, to be gone through before the next is asked for.
 
@@ -111,7 +111,7 @@ class _Rows:
         self._offsets = array("Q", [0])
         self._pending = bytearray()
 
-    def add(self, row: Row) -> None:
+    def add(self, row: TableRow) -> None:
         """
         Put one more row away.
 
@@ -144,13 +144,13 @@ class _Rows:
             raise not_written(error) from error
         self._pending.clear()
 
-    def at(self, positions: Sequence[int]) -> Iterator[Row]:
+    def at(self, positions: Sequence[int]) -> Iterator[TableRow]:
         """Return the rows at these positions, which ascend."""
         for position in positions:
             start, end = self._offsets[position], self._offsets[position + 1]
             self._file.seek(start)
             line, cells = json.loads(self._file.read(end - start))
-            yield Row(line, [_read(cell) for cell in cells] if self._has_values else cells)
+            yield TableRow(line, [_read(cell) for cell in cells] if self._has_values else cells)
 
     def close(self) -> None:
         """Let go of the file; nothing is left behind."""
@@ -232,7 +232,7 @@ class _Maker:
         own: Mapping[str, str],
         own_sheets: OwnSheets,
         problems: Problems,
-        look: Rows,
+        look: TableTexts,
     ) -> None:
         self._table = table
         self._template = template
@@ -244,7 +244,7 @@ class _Maker:
         out = template.sheet_out
         self._delimiter = "," if out is None else delimiter_for(out.parts, table)
 
-    def record(self, rows: Iterable[Row]) -> Record | None:
+    def record(self, rows: Iterable[TableRow]) -> Record | None:
         """Make the record of one run; None where it has no id, or no end."""
         filling = Filling(self._table.source, len(self._template.lists), self._problems)
         first: Sequence[str] = ()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.columns import TYPES, Column
-from batchrun.manifest.model_check import Kind
+from batchrun.manifest.model_check import FieldKind
 from batchrun.manifest.placeholders import PlaceholderError
 from batchrun.manifest.problems import Place, dotted, shown
-from batchrun.manifest.sheets.nodes import Constant, Items, Mixed, Node, Pure, Repeated, Table
+from batchrun.manifest.sheets.nodes import Constant, Items, Mixed, Node, Pure, Repeated, TableNode
 from batchrun.manifest.sheets.text import Cell, Use, parsed
 from batchrun.manifest.sheets.wanted import ALL, Wish
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
 
-_OF_KIND: Final = {Kind.INTEGER: "int", Kind.NUMBER: "float", Kind.BOOLEAN: "bool"}
+_OF_KIND: Final = {FieldKind.INTEGER: "int", FieldKind.NUMBER: "float", FieldKind.BOOLEAN: "bool"}
 _PARAMETERS: Final = "parameters"
 
 
@@ -46,7 +46,7 @@ class Fields:
         self._wanted = wanted
         self._problems = problems
 
-    def table(self) -> Table:
+    def table(self) -> TableNode:
         """Make the table of the run's fields."""
         members: dict[str, Node] = {}
         for name, value in self._wanted.each.fields.items():
@@ -59,10 +59,10 @@ class Fields:
                 self._report((name,), *self._model.unknown(name, guess=guess))
         return _table(members)
 
-    def with_columns(self, fields: Table, taken: frozenset[int]) -> Table:
+    def with_columns(self, fields: TableNode, taken: frozenset[int]) -> TableNode:
         """Add the columns that become parameters as they are; for all of them, but those that are *taken*."""
         given = fields.members.get(_PARAMETERS, _table({}))
-        if not isinstance(given, Table):
+        if not isinstance(given, TableNode):
             return fields  # the check of the rows says what is wrong with it
         members = dict(given.members)
         for wish in self._chosen(taken | fields.columns):
@@ -149,8 +149,8 @@ class Fields:
         self._problems.add(self._wanted.place_of(path), message, cure, field=dotted(path))
 
 
-def _table(members: Mapping[str, Node]) -> Table:
-    return Table(members, _named(members.values()))
+def _table(members: Mapping[str, Node]) -> TableNode:
+    return TableNode(members, _named(members.values()))
 
 
 def _named(nodes: Iterable[Node]) -> frozenset[int]:
@@ -162,7 +162,7 @@ class Template:
     """What each run of a sheet is made of."""
 
     id: Mixed
-    fields: Table
+    fields: TableNode
     lists: Sequence[Repeated]
     group: tuple[int, ...]  #: columns that tell runs apart; none where each row is a run
     agreed: tuple[int, ...]  #: other columns in which all rows of a run must be the same

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from batchrun.manifest.problems import Place, Record, printable, shown
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.strict_json import JsonError, decoded
-from batchrun.manifest.tables.table import Asked, delimiter, encoding, header
+from batchrun.manifest.tables.table import TableOptions, delimiter, encoding, header
 from batchrun.model.spec import merged
 
 if TYPE_CHECKING:
@@ -152,10 +152,10 @@ class SheetKeys:
         """Return what is wanted of the sheet."""
         return Wanted(each=self._each(), group_by=self._group_by(), sheet_out=self._text("sheet_out"))
 
-    def asked(self, options: Asked) -> Asked:
+    def asked(self, options: TableOptions) -> TableOptions:
         """Return what is said of how to read the sheet; options win."""
         worksheet = self._text("worksheet")
-        return Asked(
+        return TableOptions(
             delimiter=options.delimiter or self._read("delimiter", delimiter),
             encoding=options.encoding or self._read("encoding", encoding),
             worksheet=options.worksheet or (worksheet.text if worksheet else None),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, printable, shown, unreadable
-from batchrun.manifest.tables.table import Row, Table, has_text
+from batchrun.manifest.tables.table import Table, TableRow, has_text
 from batchrun.manifest.text_input import lines
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from batchrun.errors import ManifestError
     from batchrun.manifest.problems import Problems
-    from batchrun.manifest.tables.table import Asked
+    from batchrun.manifest.tables.table import TableOptions
 
 
 _KNOWN: Final = "\t,;|"  #: the least likely within a cell first
@@ -116,7 +116,7 @@ class Sections:
         return unreadable(Place(source=self._source, line=1), message, cure, field="worksheet")
 
 
-def table(stream: BinaryIO, source: str, usual: str, asked: Asked, problems: Problems) -> Table:
+def table(stream: BinaryIO, source: str, usual: str, asked: TableOptions, problems: Problems) -> Table:
     """
     Read the header, and prepare to read the rows; *usual* is the delimiter where nothing says another.
 
@@ -131,7 +131,11 @@ def table(stream: BinaryIO, source: str, usual: str, asked: Asked, problems: Pro
 
 
 def shaped(
-    rows: Iterator[Row], source: str, asked: Asked, problems: Problems, delimiter: str | None = None
+    rows: Iterator[TableRow],
+    source: str,
+    asked: TableOptions,
+    problems: Problems,
+    delimiter: str | None = None,
 ) -> Table:
     """
     Make a table of rows, the first of which is the header where none was given.
@@ -149,7 +153,7 @@ def shaped(
     return Table(source=source, line=line, header=header, rows=even, delimiter=delimiter)
 
 
-def _delimiter(meter: _Meter, usual: str, asked: Asked) -> str:
+def _delimiter(meter: _Meter, usual: str, asked: TableOptions) -> str:
     first = meter.ahead()
     told = told_by(first)
     if told is not None:
@@ -158,20 +162,20 @@ def _delimiter(meter: _Meter, usual: str, asked: Asked) -> str:
     return asked.delimiter or told or found_in(first, usual, width)
 
 
-def _header(rows: Iterator[Row], source: str) -> tuple[int, tuple[str, ...]]:
+def _header(rows: Iterator[TableRow], source: str) -> tuple[int, tuple[str, ...]]:
     if first := next(rows, None):
         return first.line, tuple(first.cells)
     place = Place(source=source, line=1)
     raise unreadable(place, "the file is empty", "write a header with id, and a row for each run")
 
 
-def _even(rows: Iterator[Row], wanted: int, source: str, problems: Problems) -> Iterator[Row]:
+def _even(rows: Iterator[TableRow], wanted: int, source: str, problems: Problems) -> Iterator[TableRow]:
     for row in rows:
         if len(row.cells) == wanted:
             yield row
         elif len(row.cells) > wanted and not has_text(row.cells[wanted:]):
             # Spreadsheets write columns at the right that have neither a name nor anything else.
-            yield Row(row.line, row.cells[:wanted])
+            yield TableRow(row.line, row.cells[:wanted])
         else:
             _report_ragged(row.cells, wanted, Place(source=source, line=row.line), problems)
 
@@ -183,7 +187,7 @@ def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Proble
     problems.add(place, message, few if len(cells) < wanted else many)
 
 
-def _rows(meter: _Meter, source: str, delimiter: str) -> Iterator[Row]:
+def _rows(meter: _Meter, source: str, delimiter: str) -> Iterator[TableRow]:
     """Return each record with the line on which it starts."""
     # A process-wide setting, like it or not; raising it takes nothing from anybody.
     csv.field_size_limit(max(csv.field_size_limit(), limits.RECORD))
@@ -198,7 +202,7 @@ def _rows(meter: _Meter, source: str, delimiter: str) -> Iterator[Row]:
             return
         # Spreadsheets end in rows of nothing but separators.
         if has_text(cells):
-            yield Row(start, cells)
+            yield TableRow(start, cells)
 
 
 class _Meter:

@@ -18,7 +18,7 @@ from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.source import Format
 from batchrun.manifest.strict_json import encoded
 from batchrun.manifest.tables import delimited, workbook
-from batchrun.manifest.tables.table import Row, Table, Value, has_text
+from batchrun.manifest.tables.table import Table, TableRow, Value, has_text
 from batchrun.manifest.text_input import kept
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from batchrun.manifest.problems import Record
-    from batchrun.manifest.tables.table import Asked
+    from batchrun.manifest.tables.table import TableOptions
     from batchrun.model.spec import Json
 
 
@@ -34,7 +34,9 @@ _READERS: Final = {Format.JSONL: of_lines, Format.JSON: of_list}
 
 
 @contextlib.contextmanager
-def of_json(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: Problems) -> Iterator[Table]:
+def of_json(
+    stream: BinaryIO, source: str, form: Format, asked: TableOptions, problems: Problems
+) -> Iterator[Table]:
     """
     Find the names of all rows, in the order in which they come, and return the table while it is read.
 
@@ -57,7 +59,7 @@ def table_of(records: Sequence[Record]) -> Table:
     return Table(source=place.source, line=place.line or 1, header=header, rows=rows, has_values=True)
 
 
-def _header(records: Iterator[Record], source: str, asked: Asked) -> tuple[str, ...]:
+def _header(records: Iterator[Record], source: str, asked: TableOptions) -> tuple[str, ...]:
     names: dict[str, None] = dict.fromkeys(asked.header or ())
     for record in records:
         names.update(dict.fromkeys(record.fields))
@@ -71,11 +73,11 @@ def _header(records: Iterator[Record], source: str, asked: Asked) -> tuple[str, 
     return tuple(names)
 
 
-def _rows(records: Iterator[Record], header: tuple[str, ...]) -> Iterator[Row]:
+def _rows(records: Iterator[Record], header: tuple[str, ...]) -> Iterator[TableRow]:
     for record in records:
         cells = [_cell(record.fields.get(name)) for name in header]
         if has_text(cells):
-            yield Row(record.place.line or 0, cells)
+            yield TableRow(record.place.line or 0, cells)
 
 
 def _cell(value: Json) -> str:
@@ -92,13 +94,15 @@ def is_table(form: Format) -> bool:
     return form in _DELIMITERS
 
 
-def in_utf8(stream: BinaryIO, source: str, asked: Asked) -> BinaryIO:
+def in_utf8(stream: BinaryIO, source: str, asked: TableOptions) -> BinaryIO:
     """Return what is in another encoding in UTF-8, where the user said so."""
     return stream if asked.encoding is None else recoded(stream, asked.encoding, source)
 
 
 @contextlib.contextmanager
-def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: Problems) -> Iterator[Table]:
+def table(
+    stream: BinaryIO, source: str, form: Format, asked: TableOptions, problems: Problems
+) -> Iterator[Table]:
     """
     Read the header of a table, and return the table for as long as its rows are read.
 
@@ -129,7 +133,7 @@ def table(stream: BinaryIO, source: str, form: Format, asked: Asked, problems: P
         yield found
 
 
-def _refuse_worksheet(found: Table, form: Format, asked: Asked) -> None:
+def _refuse_worksheet(found: Table, form: Format, asked: TableOptions) -> None:
     if asked.worksheet is not None and found.section is None:
         message = f"{form.value} files have no worksheets"
         raise unreadable(Place(source=found.source), message, "leave --worksheet out", field="worksheet")

@@ -24,7 +24,7 @@ class Value(str):
     __slots__ = ()
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One row: as many cells as the header has names."""
 
     line: int  #: the line on which it starts, or the spreadsheet's row
@@ -37,7 +37,7 @@ def has_text(cells: list[str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class TableOptions:
     """What the user said of a table; None where it is to be found out."""
 
     delimiter: str | None = None  #: one character
@@ -59,7 +59,7 @@ class Table:
     source: str  #: what messages call it
     line: int  #: where the header stands
     header: tuple[str, ...]  #: as written: there may be empty names, and twins
-    rows: Iterator[Row]
+    rows: Iterator[TableRow]
     delimiter: str | None = None  #: what stands between cells, where text does
     section: str | None = None  #: which of a SampleSheet's, where it is one
     has_values: bool = False  #: whether cells may be a :class:`Value`

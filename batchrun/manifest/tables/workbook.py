@@ -20,14 +20,14 @@ from batchrun.manifest import limits
 from batchrun.manifest.bytes_read import pieces_of
 from batchrun.manifest.problems import Place, not_written, printable, unreadable
 from batchrun.manifest.tables.delimited import shaped
-from batchrun.manifest.tables.table import Row, has_text
+from batchrun.manifest.tables.table import TableRow, has_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
     from batchrun.manifest.problems import Problems
-    from batchrun.manifest.tables.table import Asked, Table
+    from batchrun.manifest.tables.table import Table, TableOptions
 
 #: With what every zip archive begins.
 MARK: Final = b"PK\x03\x04"
@@ -38,7 +38,7 @@ _IN_CSV: Final = "save the sheet as CSV"
 
 
 @contextlib.contextmanager
-def table(stream: BinaryIO, source: str, asked: Asked, problems: Problems) -> Iterator[Table]:
+def table(stream: BinaryIO, source: str, asked: TableOptions, problems: Problems) -> Iterator[Table]:
     """
     Read the header of a worksheet, and return the table for as long as its rows are read.
 
@@ -70,7 +70,7 @@ def _copy(stream: BinaryIO, copy: IO[bytes], place: Place) -> None:
 
 
 @contextlib.contextmanager
-def _started(copy: IO[bytes], asked: Asked) -> Iterator[subprocess.Popen[bytes]]:
+def _started(copy: IO[bytes], asked: TableOptions) -> Iterator[subprocess.Popen[bytes]]:
     bounds = {
         "worksheet": asked.worksheet and asked.worksheet[:_NAME],
         "memory": limits.WORKBOOK_MEMORY,
@@ -94,7 +94,7 @@ def _started(copy: IO[bytes], asked: Asked) -> Iterator[subprocess.Popen[bytes]]
             process.kill()
 
 
-def _rows(process: subprocess.Popen[bytes], place: Place) -> Iterator[Row]:
+def _rows(process: subprocess.Popen[bytes], place: Place) -> Iterator[TableRow]:
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     for number, line in enumerate(_lines(process.stdout, place), start=1):
         said = json.loads(line)
@@ -102,7 +102,7 @@ def _rows(process: subprocess.Popen[bytes], place: Place) -> Iterator[Row]:
             message, cure = said["wrong"]
             raise unreadable(place, printable(message, limit=500), printable(cure, limit=500))
         if has_text(said):
-            yield Row(number, said)
+            yield TableRow(number, said)
     if process.wait() != 0:
         size = limits.WORKBOOK_MEMORY // 1024**2
         message = f"to read this workbook takes more than {size} MiB or {limits.WORKBOOK_SECONDS} s"

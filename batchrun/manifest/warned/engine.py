@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable
 from batchrun.manifest.template_check import workflow_key
-from batchrun.manifest.warned.found import Column, Doubt, Found, Kind
+from batchrun.manifest.warned.found import Collected, Doubt, WarningKind, WatchedColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,7 +46,7 @@ def retired(version: str, today: date) -> Doubt | None:
     )
     later = [f"; {other} is retired on {its_day}" for other, its_day in RETIRED.items() if its_day > day]
     cure = f"move the workflow to a newer version{''.join(later)}"
-    return Doubt(kind=Kind.ENGINE_VERSION, says=says, cure=cure)
+    return Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=cure)
 
 
 def held_against(
@@ -64,7 +64,7 @@ def held_against(
         places: Where the rows stand.
         today: By which versions are retired.
     """
-    found, column = Found(), Column(name=FIELD)
+    found, column = Collected(), WatchedColumn(name=FIELD)
     for spec in specs:
         request: dict[str, Json] = json.loads(spec.request)
         key = workflow_key(request)
@@ -82,8 +82,8 @@ def _of(engine: str, version: Json, today: date) -> Doubt | None:
     if engine != _NEXTFLOW:
         cure = "leave it out"
         says = f"is ignored: the workflow's engine is {printable(engine)}"
-        return None if version is None else Doubt(kind=Kind.ENGINE_VERSION, says=says, cure=cure)
+        return None if version is None else Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=cure)
     if version is not None or (usual := retired(USUAL, today)) is None:
         return None  # what is asked for was told without asking
     says = f"is not given: the workflow takes {USUAL}, which {usual.says}"
-    return Doubt(kind=Kind.ENGINE_VERSION, says=says, cure=usual.cure)
+    return Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=usual.cure)

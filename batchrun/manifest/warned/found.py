@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-class Kind(enum.Enum):
+class WarningKind(enum.Enum):
     """Kinds of warnings: their values are what ``--json`` calls them."""
 
     WHITE_SPACE = "white_space"  #: at an end
@@ -45,7 +45,7 @@ class Kind(enum.Enum):
 class Doubt:
     """What is doubtful about a value, which is the sentence's subject."""
 
-    kind: Kind
+    kind: WarningKind
     says: str  #: such as "is a local path"
     cure: str
     at: int = 0  #: where in the text, so that a long one is shown around there
@@ -70,7 +70,7 @@ class Company:
 
 
 @dataclass(slots=True, kw_only=True)
-class Column:
+class WatchedColumn:
     """A column of a table, or a field of a document."""
 
     name: str  #: as messages have it
@@ -133,7 +133,7 @@ class _Same:
     )  #: of those after the first in its source, as far as they are kept
 
 
-class Found:
+class Collected:
     """Takes warnings down."""
 
     def __init__(self) -> None:
@@ -144,7 +144,7 @@ class Found:
     def add(
         self,
         doubt: Doubt,
-        column: Column,
+        column: WatchedColumn,
         place: Place,
         *,
         text: str | None,
@@ -201,7 +201,7 @@ def _told(same: _Same) -> Sequence[tuple[int, ManifestWarning]]:
 
 
 def _warning(
-    doubt: Doubt, column: Column, place: Place, text: str | None, row: str | None
+    doubt: Doubt, column: WatchedColumn, place: Place, text: str | None, row: str | None
 ) -> ManifestWarning:
     value = None if text is None else visible(text, doubt.at)
     return ManifestWarning(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchrun.manifest import limits
 from batchrun.manifest.recognised.kinds import is_file, is_reads
-from batchrun.manifest.warned.found import Column, Company, Doubt, Found, Kind
+from batchrun.manifest.warned.found import Collected, Company, Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.texts import doubts
 from batchrun.manifest.warned.untyped import Types
 
@@ -78,7 +78,7 @@ class Files:
         """Doubt reads that row *number* has too."""
         line = self._lines[number]
         where = f"is in line {line} too" if line else "is in a row before, too"
-        return Doubt(kind=Kind.SHARED_FILE, says=where, cure=_CURE, cause="shared")
+        return Doubt(kind=WarningKind.SHARED_FILE, says=where, cure=_CURE, cause="shared")
 
 
 def is_shared(name: str) -> bool:
@@ -127,7 +127,7 @@ def mates_among(names: Sequence[str]) -> Iterator[tuple[int, int]]:
 class Pair:
     """Two columns of mates."""
 
-    def __init__(self, first: Column, second: Column) -> None:
+    def __init__(self, first: WatchedColumn, second: WatchedColumn) -> None:
         self._columns = (first, second)
         self._both = 0
 
@@ -136,7 +136,7 @@ class Pair:
         """Whether some row has both."""
         return self._both > 0
 
-    def doubts(self, first: Json, second: Json) -> Iterator[tuple[Doubt, Column, str | None]]:
+    def doubts(self, first: Json, second: Json) -> Iterator[tuple[Doubt, WatchedColumn, str | None]]:
         """
         Doubt what one row has for both, a text or a list, or nothing; with the column and the value.
 
@@ -152,15 +152,17 @@ class Pair:
         elif any(counts) and is_file((files[0] or files[1])[0]):
             given = 0 if counts[0] else 1
             says = f"is empty beside {self._columns[given].name}, where other rows have both mates"
-            doubt = Doubt(kind=Kind.MATE_MISSING, says=says, cure=_MISSING_CURE, holds=lambda: self.is_met)
+            doubt = Doubt(
+                kind=WarningKind.MATE_MISSING, says=says, cure=_MISSING_CURE, holds=lambda: self.is_met
+            )
             yield doubt, self._columns[1 - given], None
 
     def _both_given(
         self, first: Sequence[str], second: Sequence[str]
-    ) -> Iterator[tuple[Doubt, Column, str | None]]:
+    ) -> Iterator[tuple[Doubt, WatchedColumn, str | None]]:
         if len(first) != len(second):
             says = f"has {_counted(second)}, and {self._columns[0].name} has {_counted(first)}"
-            yield Doubt(kind=Kind.MATE_MISSING, says=says, cure=_MISSING_CURE), self._columns[1], None
+            yield Doubt(kind=WarningKind.MATE_MISSING, says=says, cure=_MISSING_CURE), self._columns[1], None
         # Reads are found wherever they stand twice.
         elif first[0] == second[0] and is_file(first[0]) and not is_reads(first[0]):
             yield same_file(self._columns[0].name), self._columns[1], second[0]
@@ -182,7 +184,7 @@ def _counted(files: Sequence[str]) -> str:
 def same_file(other: str | None) -> Doubt:
     """Doubt a file that stands in *other*, of the same row, too; None for the same list."""
     says = "stands there twice" if other is None else f"is the file of {other} too"
-    return Doubt(kind=Kind.SAME_FILE, says=says, cure="give each its own file")
+    return Doubt(kind=WarningKind.SAME_FILE, says=says, cure="give each its own file")
 
 
 _PARAMETERS: Final = "parameters"
@@ -194,10 +196,10 @@ class Known:
     def __init__(self, today: date) -> None:
         self._today = today
         self._companies: dict[str, Company] = {}
-        self._columns: dict[str, Column] = {}
+        self._columns: dict[str, WatchedColumn] = {}
         self._pairs: dict[tuple[str, str], Pair] = {}
         self._types: list[Types] = []
-        self.found = Found()
+        self.found = Collected()
         self.files = Files()
 
     def close(self) -> None:
@@ -206,7 +208,7 @@ class Known:
             types.tell(self.found)
         self._types.clear()
 
-    def column(self, name: str, *, is_parameter: bool | None = None) -> Column | None:
+    def column(self, name: str, *, is_parameter: bool | None = None) -> WatchedColumn | None:
         """Find the column of a document's field; None where there are too many, and it is no parameter."""
         found = self._columns.get(name)
         if found is not None:
@@ -216,7 +218,7 @@ class Known:
             name = _PARAMETERS
             if not goes_there:
                 return None
-        found = Column(
+        found = WatchedColumn(
             name=name,
             is_parameter=goes_there,
             is_id=name == "id",
@@ -230,7 +232,7 @@ class Known:
         sides = mates_of(name)
         return self._companies.setdefault(name if sides is None else sides.first, Company())
 
-    def pair(self, first: Column, second: Column) -> Pair:
+    def pair(self, first: WatchedColumn, second: WatchedColumn) -> Pair:
         """Return what is known of two mates."""
         key = first.name, second.name
         found = self._pairs.get(key)
@@ -238,11 +240,11 @@ class Known:
             found = self._pairs[key] = Pair(first, second)
         return found
 
-    def types(self, column: Column, source: str, cure: Cure) -> Types:
+    def types(self, column: WatchedColumn, source: str, cure: Cure) -> Types:
         """Begin to take down which types a column's texts look like; *cure* says how to give it one."""
         self._types.append(Types(column, source, cure))
         return self._types[-1]
 
-    def doubts(self, text: str, column: Column, *, is_cell: bool) -> Iterator[Doubt]:
+    def doubts(self, text: str, column: WatchedColumn, *, is_cell: bool) -> Iterator[Doubt]:
         """Hold a text that is not empty against the rules for single ones."""
         return doubts(text, column, self._today, is_cell=is_cell)

@@ -2,7 +2,7 @@
 Looking at one manifest: texts come in, warnings come out.
 
 Belongs here: the ways in: a table's rows, a document's, what is said for all rows, a value by name. Does
-not: how they are gone through (``rows``).
+not: how they are gone through (``scan``).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchrun.manifest.scalars import as_text
-from batchrun.manifest.warned.found import Column
+from batchrun.manifest.warned.found import WatchedColumn
 from batchrun.manifest.warned.known import Known
-from batchrun.manifest.warned.rows import Rows, Values
+from batchrun.manifest.warned.scan import DocumentTexts, TableTexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Place, Record
     from batchrun.manifest.tables.table import Table
     from batchrun.manifest.warned.found import Warnings
-    from batchrun.manifest.warned.rows import Used
+    from batchrun.manifest.warned.scan import Used
     from batchrun.manifest.warned.untyped import Cure
 
 
@@ -30,7 +30,7 @@ class Looking:
 
     def __init__(self, today: date) -> None:
         self._known = Known(today)
-        self._tables: list[Rows] = []
+        self._tables: list[TableTexts] = []
 
     def warnings(self) -> Warnings:
         """Return what was found, once all rows were seen."""
@@ -39,9 +39,9 @@ class Looking:
         self._known.close()
         return self._known.found.warnings()
 
-    def table(self, table: Table, uses: Sequence[Used]) -> Rows:
+    def table(self, table: Table, uses: Sequence[Used]) -> TableTexts:
         """Prepare to look at the rows of a table, as far as its columns are used."""
-        self._tables.append(Rows(self._known, table, uses))
+        self._tables.append(TableTexts(self._known, table, uses))
         return self._tables[-1]
 
     def noted(self, records: Iterator[Record]) -> Iterator[Record]:
@@ -49,16 +49,16 @@ class Looking:
         for record in records:
             if not record.is_of_cells:
                 number = self._known.files.begin((record.place.line or 0,))
-                Values(self._known, record, as_text(record.fields.get("id")), number=number).look()
+                DocumentTexts(self._known, record, as_text(record.fields.get("id")), number=number).look()
             yield record
 
     def shared(self, record: Record) -> None:
         """Look at what is said for all rows: defaults, and what a sheet's rows become."""
-        Values(self._known, record, None, number=None).look()
+        DocumentTexts(self._known, record, None, number=None).look()
 
     def option(self, name: str, text: str, place: Place, cure: Cure) -> None:
         """Look at a parameter that an option gives without a type."""
-        column = Column(name=name, is_parameter=True)
+        column = WatchedColumn(name=name, is_parameter=True)
         types = self._known.types(column, place.source, cure)
         if not types.is_number(text, None, None) and text and (doubt := types.written(text)):
             self._known.found.add(doubt, column, place, text=text, row=None)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest import limits
 from batchrun.manifest.recognised.kinds import is_data
 from batchrun.manifest.warned import engine
-from batchrun.manifest.warned.found import Doubt, Kind, named, visible
+from batchrun.manifest.warned.found import Doubt, WarningKind, named, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from batchrun.manifest.warned.found import Column, Company
+    from batchrun.manifest.warned.found import Company, WatchedColumn
 
 
 _INVISIBLE: Final = re.compile(
@@ -64,7 +64,7 @@ def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
     if not text.isascii() or not text.isprintable():
         yield from _strange(text)
     if _ENCLOSED.fullmatch(text):
-        yield Doubt(kind=Kind.QUOTES, says="has quotes around it", cure="remove them")
+        yield Doubt(kind=WarningKind.QUOTES, says="has quotes around it", cure="remove them")
 
 
 def bare(text: str) -> str:
@@ -82,7 +82,7 @@ def _white_space(text: str, *, is_cell: bool) -> Iterator[Doubt]:
     where = "at both ends" if leads and trails else "before it" if leads else "behind it"
     if all(character.isascii() for character in (text[0], text[-1])) or not _INVISIBLE.search(text):
         at = 0 if leads else len(text)
-        yield Doubt(kind=Kind.WHITE_SPACE, says=f"has white space {where}", cure="remove it", at=at)
+        yield Doubt(kind=WarningKind.WHITE_SPACE, says=f"has white space {where}", cure="remove it", at=at)
 
 
 def _strange(text: str) -> Iterator[Doubt]:
@@ -90,19 +90,21 @@ def _strange(text: str) -> Iterator[Doubt]:
         what = _CALLED.get(found[0], "a character that cannot be seen")
         says = f"has {what} ({named(found[0])})"
         cure = "remove it, or type a plain space" if unicodedata.category(found[0]) == "Zs" else "remove it"
-        yield Doubt(kind=Kind.INVISIBLE, says=says, cure=cure, at=found.start())
+        yield Doubt(kind=WarningKind.INVISIBLE, says=says, cure=cure, at=found.start())
     if found := _QUOTES.search(text):
         cure = "remove them, or type plain ones (' or \")"
         yield Doubt(
-            kind=Kind.QUOTES, says=f"has curly quotes ({named(found[0])})", cure=cure, at=found.start()
+            kind=WarningKind.QUOTES, says=f"has curly quotes ({named(found[0])})", cure=cure, at=found.start()
         )
     if (found := _WIDE.search(text)) and "://" in unicodedata.normalize("NFKC", text):
         plain = unicodedata.normalize("NFKC", found[0])
         says = f"has a full-width {plain} ({named(found[0])})"
-        yield Doubt(kind=Kind.LOOK_ALIKE, says=says, cure=f"type a plain {plain}", at=found.start())
+        yield Doubt(kind=WarningKind.LOOK_ALIKE, says=says, cure=f"type a plain {plain}", at=found.start())
     if (at := text.find(_LOST)) >= 0:
         cure = "export the table once more, in UTF-8, or give --encoding"
-        yield Doubt(kind=Kind.LOOK_ALIKE, says="has a character that was lost (U+FFFD)", cure=cure, at=at)
+        yield Doubt(
+            kind=WarningKind.LOOK_ALIKE, says="has a character that was lost (U+FFFD)", cure=cure, at=at
+        )
 
 
 #: In English, German, French, Spanish; a column that was too narrow is copied as ####.
@@ -140,7 +142,7 @@ def formula_error(text: str) -> Doubt | None:
     if text[0] != "#" or not _FORMULA_ERROR.fullmatch(text):
         return None
     cure = "mend the formula, or clear the cell"
-    return Doubt(kind=Kind.SPREADSHEET_ERROR, says="is a spreadsheet's error", cure=cure)
+    return Doubt(kind=WarningKind.SPREADSHEET_ERROR, says="is a spreadsheet's error", cure=cure)
 
 
 def is_absent(text: str) -> bool:
@@ -154,7 +156,7 @@ def absent(text: str, company: Company) -> Doubt | None:
         return None
     says = "goes out as text, where other rows have files"
     cure = "leave the cell empty, or the field out, where there is none"
-    return Doubt(kind=Kind.NOT_AVAILABLE, says=says, cure=cure, holds=company.has_files)
+    return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure=cure, holds=company.has_files)
 
 
 def long_number(text: str) -> Doubt | None:
@@ -162,7 +164,7 @@ def long_number(text: str) -> Doubt | None:
     if len(text) > _LONGEST or not _SCIENTIFIC.fullmatch(text):
         return None
     says = "looks like a long number that a spreadsheet has cut short"
-    return Doubt(kind=Kind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
+    return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
 
 
 def made_a_date(text: str) -> Doubt | None:
@@ -170,7 +172,7 @@ def made_a_date(text: str) -> Doubt | None:
     if len(text) > _LONGEST or not _DATE.fullmatch(text):
         return None
     says = "looks like an id that a spreadsheet has made a date of"
-    return Doubt(kind=Kind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
+    return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
 
 
 _SOUND: Final = re.compile(r"(?:s3|omics)://[^/]")
@@ -189,7 +191,7 @@ _WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]\S|\\\\[^\\\s]+\\\S")
 _PATH: Final = re.compile(r"/[^/\s]+/+[^/\s]|~[^/\s]*/\S|\.\.?/\S|file:/", re.IGNORECASE)
 _OWN: Final = re.compile(r"/(?:mnt/workflow|opt|usr|bin|etc|dev|proc|sys|lib)(?:/|\Z)")
 _LOCAL: Final = Doubt(
-    kind=Kind.LOCAL_PATH,
+    kind=WarningKind.LOCAL_PATH,
     says="is a path on a computer, where HealthOmics cannot read",
     cure="copy it to S3 (aws s3 cp) and write its s3:// URI",
 )
@@ -215,7 +217,7 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
         if not text.startswith("/"):
             cure = "write the whole s3:// URI"
             says = "is a file's name alone, where others are s3:// URIs"
-            yield Doubt(kind=Kind.NOT_S3, says=says, cure=cure, holds=company.has_s3)
+            yield Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=company.has_s3)
 
 
 def _meant(text: str) -> Doubt | None:
@@ -232,7 +234,7 @@ def _meant(text: str) -> Doubt | None:
 
 
 def _s3(says: str, place: str) -> Doubt:
-    return Doubt(kind=Kind.NOT_S3, says=says, cure=f"write {visible(f's3://{place}')}", cause=says)
+    return Doubt(kind=WarningKind.NOT_S3, says=says, cure=f"write {visible(f's3://{place}')}", cause=says)
 
 
 def _is_local(text: str) -> bool:
@@ -242,15 +244,15 @@ def _is_local(text: str) -> bool:
 def _elsewhere(scheme: str, company: Company) -> Doubt:
     says = f"is a {scheme}:// URI, where others are in S3"
     cure = "copy it to S3 and write its s3:// URI: HealthOmics reads s3:// and omics://"
-    return Doubt(kind=Kind.NOT_S3, says=says, cure=cure, holds=company.has_s3)
+    return Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=company.has_s3)
 
 
 _ID: Final = "id"
 #: What is an error in an id, and told as one.
-_WRONG_IN_ID: Final = frozenset({Kind.WHITE_SPACE, Kind.INVISIBLE})
+_WRONG_IN_ID: Final = frozenset({WarningKind.WHITE_SPACE, WarningKind.INVISIBLE})
 
 
-def doubts(text: str, column: Column, today: date, *, is_cell: bool) -> Iterator[Doubt]:
+def doubts(text: str, column: WatchedColumn, today: date, *, is_cell: bool) -> Iterator[Doubt]:
     """
     Hold a text that is not empty against the rules; what it is is counted for the others of its column.
 
@@ -270,7 +272,7 @@ def doubts(text: str, column: Column, today: date, *, is_cell: bool) -> Iterator
         yield from _of_meaning(meant, column, today)
 
 
-def _of_meaning(text: str, column: Column, today: date) -> Iterator[Doubt]:
+def _of_meaning(text: str, column: WatchedColumn, today: date) -> Iterator[Doubt]:
     if error := formula_error(text):
         yield error
     elif column.is_parameter:

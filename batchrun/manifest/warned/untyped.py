@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place
 from batchrun.manifest.strict_json import JsonError, decoded
-from batchrun.manifest.warned.found import Doubt, Kind
+from batchrun.manifest.warned.found import Doubt, WarningKind
 from batchrun.manifest.warned.texts import is_absent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from batchrun.manifest.warned.found import Column, Found
+    from batchrun.manifest.warned.found import Collected, WatchedColumn
 
     #: Says how to give a type, and what to do besides, if anything.
     Cure: TypeAlias = Callable[[str, str], str]
@@ -38,7 +38,7 @@ _WORDS: Final = {"int": "a number", "float": "a number", "bool": "true or false"
 class Types:
     """What the cells of one column look like."""
 
-    def __init__(self, column: Column, source: str, cure: Cure) -> None:
+    def __init__(self, column: WatchedColumn, source: str, cure: Cure) -> None:
         self.column = column
         self._source = source
         self._cure = cure
@@ -67,10 +67,10 @@ class Types:
             return None
         cure = self._cure("json", "" if what == "JSON" else _AS_JSON)
         return Doubt(
-            kind=Kind.UNTYPED, says=f"looks like {what}, and goes out as text", cure=cure, cause=what
+            kind=WarningKind.UNTYPED, says=f"looks like {what}, and goes out as text", cure=cure, cause=what
         )
 
-    def tell(self, found: Found) -> None:
+    def tell(self, found: Collected) -> None:
         """Warn of the column where all of its cells are of one type, once all rows were seen."""
         present = [name for name, count in self._counts.items() if count]
         is_mixed = "bool" in present and len(present) > 1
@@ -79,7 +79,7 @@ class Types:
         text, line, row = self._first
         type_ = present[-1]
         says = f"looks like {_WORDS[type_]}, and goes out as text"
-        doubt = Doubt(kind=Kind.UNTYPED, says=says, cure=self._cure(type_, ""))
+        doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=self._cure(type_, ""))
         place = Place(source=self._source, line=line, column=self.column.number)
         count = sum(self._counts.values())
         found.add(doubt, self.column, place, text=text, row=row, count=count, also=self._also)

@@ -2,7 +2,7 @@
 What becomes of a sheet's columns, as its template says, and what is wanted of its rows.
 
 Belongs here: which columns are used, for what, how each would be given a type; and that ``--parameter
-NAME=TEXT`` gives text, whatever it looks like. Does not: cells (``rows``).
+NAME=TEXT`` gives text, whatever it looks like. Does not: cells (``scan``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable
-from batchrun.manifest.sheets.nodes import Items, Mixed, Pure, Repeated, Table
+from batchrun.manifest.sheets.nodes import Items, Mixed, Pure, Repeated, TableNode
 from batchrun.manifest.sheets.wanted import JSON
 from batchrun.manifest.strict_json import decoded
-from batchrun.manifest.warned.rows import Used
+from batchrun.manifest.warned.scan import Used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,7 +65,7 @@ def _of(node: Node, header: Sequence[str], *, is_parameter: bool) -> Iterator[Us
 
 def _parts(node: Node) -> Iterable[Node]:
     match node:
-        case Table():
+        case TableNode():
             return node.members.values()
         case Items():
             return node.items

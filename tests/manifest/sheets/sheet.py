@@ -13,7 +13,7 @@ import pytest
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import Format, Source, load
 from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import Asked
+from batchrun.manifest.tables.table import TableOptions
 
 SETS = (
     "workflowId=1234567",
@@ -27,7 +27,7 @@ Runs = dict[str, dict[str, Any]]
 def from_options(
     text: str,
     form: Format = Format.CSV,
-    asked: Asked | None = None,
+    asked: TableOptions | None = None,
     sets: tuple[str, ...] = (),
     **options: Any,
 ) -> Runs:
@@ -37,7 +37,7 @@ def from_options(
         format=form,
         batch="b",
         sets=(*SETS, *sets),
-        asked=asked or Asked(),
+        asked=asked or TableOptions(),
         sheet=SheetOptions(**options),
     )
     with load(source, stdin=io.BytesIO(text.encode())) as manifest:

@@ -10,7 +10,7 @@ import yaml
 
 from batchrun.manifest import Format, Source, load
 from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import Asked
+from batchrun.manifest.tables.table import TableOptions
 from tests.manifest.conftest import SETS
 from tests.manifest.warned.conftest import WarningsOf
 from tests.manifest.workbooks import texts, workbook
@@ -37,7 +37,7 @@ def test_the_place_is_the_cells_own_in_a_group(warnings_of: WarningsOf):
 
 def test_a_delimiter_that_is_given_counts_columns(warnings_of: WarningsOf):
     text = LANES.replace(";", "|")
-    found = warnings_of(text, asked=Asked(delimiter="|"), **options(READS, group_by=("sample",)))
+    found = warnings_of(text, asked=TableOptions(delimiter="|"), **options(READS, group_by=("sample",)))
     assert [one.column for one in found] == [3, 3]
 
 

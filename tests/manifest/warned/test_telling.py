@@ -128,7 +128,7 @@ def test_rows_are_looked_at_together_as_one_by_one(tmp_path_factory, rows: list[
     told: list[list[tuple[str, str | None, int]]] = []
     for batch in (1, size):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("batchrun.manifest.warned.rows._BATCH", batch)
+            patch.setattr("batchrun.manifest.warned.scan._BATCH", batch)
             with load(Source(path=str(path), sets=SETS)) as manifest:
                 told.append(sorted((one.kind, one.field, one.count) for one in manifest.warnings))
     # Of reads that several rows share, another may be the first.

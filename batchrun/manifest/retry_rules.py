@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Path, Problems
     from batchrun.model.spec import Json
 
-KEY: Final = "retry"
+RETRY: Final = "retry"
 _KEYS: Final = ("wait", "rules")
 _RULE_KEYS: Final = ("reason", "message", "times", "wait", "change")
 #: What makes a run its row's, or keeps its outputs apart from those of others.
@@ -63,7 +63,7 @@ class RetryReader:
 
     def take(self, part: Part) -> None:
         """Take one part; what is wrong with it becomes problems."""
-        is_list_of_rules = part.key in {(KEY,), (KEY, "rules")}
+        is_list_of_rules = part.key in {(RETRY,), (RETRY, "rules")}
         match part.key:
             case _ if is_list_of_rules and part.is_element:
                 self._take_rule(part)
@@ -208,14 +208,14 @@ class _Table:
     def report(self, path: Path, message: str, cure: str) -> None:
         """Take a problem down."""
         self._has_failed = True
-        self._problems.add(self._record.place_of(path), message, cure, field=f"{KEY}.{dotted(path)}")
+        self._problems.add(self._record.place_of(path), message, cure, field=f"{RETRY}.{dotted(path)}")
 
 
 def check_against(policy: RetryPolicy, by_uri: Record | None, problems: Problems) -> None:
     """Report rules that change parameters where a row has its own in a file: nothing is laid over those."""
     if by_uri is None or not any("parameters" in rule.changed_fields for rule in policy.rules):
         return
-    message = f"{KEY}.change has parameters, which cannot be laid over those in the file"
+    message = f"{RETRY}.change has parameters, which cannot be laid over those in the file"
     cure = "have the rule change parametersUri, or give the rows parameters"
     problems.add(by_uri.place_of(("parametersUri",)), message, cure, field="parametersUri")
 

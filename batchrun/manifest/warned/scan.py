@@ -20,7 +20,7 @@ from batchrun.manifest.recognised.kinds import is_reads
 from batchrun.manifest.scalars import NULLS, Plain
 from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.tables.table import Value
-from batchrun.manifest.warned.found import Column
+from batchrun.manifest.warned.found import WatchedColumn
 from batchrun.manifest.warned.known import Pair, is_shared, mates_among, mates_of, same_file
 from batchrun.manifest.warned.texts import ABSENT, MONTH, bare, long_number, of_characters
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
 
-class Values:
+class DocumentTexts:
     """The values of one record, or of one cell that holds JSON."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Values:
         self._record = record
         self._id = entry_id
         self._number = number  #: the row's; None for what all rows share
-        self._reads: dict[str, Column] = {}  #: what was named so far
+        self._reads: dict[str, WatchedColumn] = {}  #: what was named so far
         self._is_parameter = is_parameter  #: None where names tell it
 
     def look(self) -> None:
@@ -86,7 +86,7 @@ class Values:
         if are_reads and (again := self._again(meant, column)):
             self._doubt(again, column, path, text)
 
-    def _again(self, reads: str, column: Column) -> Doubt | None:
+    def _again(self, reads: str, column: WatchedColumn) -> Doubt | None:
         """Doubt reads that were named before, in the row or in another."""
         if self._number is None:
             return None
@@ -113,10 +113,10 @@ class Values:
                 for doubt, column, text in found:
                     self._doubt(doubt, column, path, text)
 
-    def _doubt(self, doubt: Doubt, column: Column, path: Path, text: str | None) -> None:
+    def _doubt(self, doubt: Doubt, column: WatchedColumn, path: Path, text: str | None) -> None:
         self._known.found.add(doubt, column, self._record.place_of(path), text=text, row=self._id)
 
-    def _column(self, name: str) -> Column | None:
+    def _column(self, name: str) -> WatchedColumn | None:
         return self._known.column(name, is_parameter=self._is_parameter)
 
 
@@ -158,7 +158,7 @@ class _Watched:
     """A column of which the cells are looked at."""
 
     index: int
-    column: Column
+    column: WatchedColumn
     types: Types | None
     is_typed: bool
 
@@ -182,7 +182,7 @@ class _Watched:
             self.types.is_text = True
 
 
-class Rows:
+class TableTexts:
     """Looks at rows as they pass, some of them together."""
 
     def __init__(self, known: Known, table: Table, uses: Sequence[Used]) -> None:
@@ -280,7 +280,7 @@ class Rows:
         place = Place(source=self._table.source, line=row.line, column=used.index + 1)
         record = Record(fields={used.name: value}, place=place, places={})
         is_parameter = used.is_parameter
-        Values(self._known, record, row.id, number=number, is_parameter=is_parameter).look()
+        DocumentTexts(self._known, record, row.id, number=number, is_parameter=is_parameter).look()
 
     def _header(self) -> None:
         """Look at the names that become names of parameters."""
@@ -289,12 +289,12 @@ class Rows:
             for doubt in of_characters(name, is_cell=True) if watched.column.is_parameter else ():
                 self._doubt(doubt, watched.column, _Row(self._table.line, (), None), name)
 
-    def _watched(self, used: Used, column: Column) -> _Watched:
+    def _watched(self, used: Used, column: WatchedColumn) -> _Watched:
         untyped = None if used.cure is None else self._known.types(column, self._table.source, used.cure)
         return _Watched(index=used.index, column=column, types=untyped, is_typed=used.is_typed)
 
-    def _column(self, used: Used) -> Column:
-        return Column(
+    def _column(self, used: Used) -> WatchedColumn:
+        return WatchedColumn(
             name=used.name,
             number=used.index + 1,
             is_parameter=used.is_parameter,
@@ -303,7 +303,7 @@ class Rows:
             company=self._known.company(used.name),
         )
 
-    def _doubt(self, doubt: Doubt, column: Column, row: _Row, text: str | None) -> None:
+    def _doubt(self, doubt: Doubt, column: WatchedColumn, row: _Row, text: str | None) -> None:
         place = Place(source=self._table.source, line=row.line, column=column.number)
         self._known.found.add(doubt, column, place, text=text, row=row.id)
 

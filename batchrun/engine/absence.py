@@ -2,7 +2,7 @@
 Whether a run is gone: weighing answers by which it is, and asking the listing where they are enough.
 
 Belongs here: the calls that takes. Does not: how much an answer weighs (``model.absence``), recording what
-comes of it (``actor``).
+comes of it (``looker``).
 """
 
 from __future__ import annotations

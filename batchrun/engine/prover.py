@@ -10,7 +10,7 @@ tags nor uuid. Belongs here: the calls, and recording what was found. Does not: 
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +19,8 @@ import structlog
 
 from batchrun.engine.absence import listed_by_name, look_at
 from batchrun.engine.denied import not_provable, other_content
-from batchrun.errors import AccessDeniedError, CallError
+from batchrun.engine.waits import Wait
+from batchrun.errors import AccessDeniedError, CallError, InvariantError
 from batchrun.model.events import Failed
 from batchrun.model.limits import Changed
 from batchrun.model.listing import Listed, is_same_run
@@ -27,17 +28,21 @@ from batchrun.model.proofs import TakenOver
 from batchrun.model.recovery import Evidence, Judgement, Match, story
 from batchrun.model.request import run_name
 from batchrun.model.states import HAS_RUN, State
+from batchrun.model.stimuli import SurveyConcluded, Surveyed, SurveyFailed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
     from datetime import datetime
 
     from anyio.abc import ObjectReceiveStream
 
     from batchrun.clock import Clock, Origin
     from batchrun.engine.lease import LeaseKeeper
+    from batchrun.engine.outcomes import Outcomes
+    from batchrun.engine.recognition import Recognition
     from batchrun.engine.recorder import Recorder
-    from batchrun.engine.retries import Retries
+    from batchrun.engine.waits import Waits
+    from batchrun.model.actions import Conclude, Survey
     from batchrun.model.entry import Entry, Sighting
     from batchrun.model.limits import Limits
     from batchrun.ports.ledger import Ledger
@@ -56,7 +61,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class Survey:
+class Sighted:
     """What a survey saw of the rows that have a run of their name."""
 
     begun: datetime  #: the clock's latest time
@@ -65,27 +70,19 @@ class Survey:
     calls: int | None = None  #: of a whole listing
 
 
-@contextmanager
-def released_by(scopes: set[anyio.CancelScope]) -> Iterator[anyio.CancelScope]:
-    """Let go of the block when the launcher cancels *scopes*."""
-    with anyio.CancelScope() as scope:
-        scopes.add(scope)
-        try:
-            yield scope
-        finally:
-            scopes.discard(scope)
-
-
 class Prover:
     """Looks by name and over all, and takes over what it finds."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what it looks with, each by its name)
         self,
+        *,
         ledger: Ledger,
         service: HealthOmics,
         recorder: Recorder,
         keeper: LeaseKeeper,
-        retries: Retries,
+        outcomes: Outcomes,
+        recognition: Recognition,
+        waits: Waits,
         limits: Limits,
         clock: Clock,
     ) -> None:
@@ -93,17 +90,14 @@ class Prover:
         self._service = service
         self._recorder = recorder
         self._keeper = keeper
-        self._retries = retries
+        self._outcomes = outcomes
+        self._recognition = recognition
+        self._waits = waits
         self._limits = limits
         self._clock = clock
-        self._scope = anyio.CancelScope()
-        self._looks: set[anyio.CancelScope] = set()  #: looks by name
+        self._sighted: Sighted | None = None  #: by the survey that is to be concluded
         self._origin: Origin | None = None  #: of the clock that stamps the proofs that are kept
         self.taken_over = TakenOver()
-
-    def hurry(self) -> None:
-        """Let go of the survey: what was not looked at proves nothing."""
-        self._scope.cancel()
 
     async def bind(self) -> None:
         """Let proofs count only if this launch's clock can tell their age: others are forgotten."""
@@ -120,15 +114,13 @@ class Prover:
             return None
         return now if self._limits.trust.holds(now, self._clock.latest()) else None
 
-    async def proven(
-        self, entry: Entry, unsent: set[anyio.CancelScope], *, is_last_look: bool = False
-    ) -> Entry | None:
+    async def proven(self, entry: Entry, *, is_last_look: bool = False) -> Entry | None:
         """
         Return the entry with a proof that no run of it is there, looked for by name where it has none.
 
         Or as it is after the run that another ledger started was taken over; None where that cannot be known
-        yet, or the launcher lets go of it by its *unsent* scopes. Where proofs end as soon as they are made,
-        only the last look counts.
+        yet, or the launcher lets go of it. Where proofs end as soon as they are made, only the last look
+        counts.
 
         Raises:
             ServiceUnusableError: A permission is missing.
@@ -140,7 +132,7 @@ class Prover:
         if trust.holds(entry, at) or not (trust.life or is_last_look):
             return entry
         sightings = None
-        with released_by(unsent), released_by(self._looks) as overtaken:
+        with self._waits.of(Wait.UNSENT), self._waits.of(Wait.NAME) as overtaken:
             try:
                 sightings = await self.candidates(entry)
             except AccessDeniedError as error:
@@ -183,48 +175,59 @@ class Prover:
         """Record that the service has the row's runs; *again* begins an attempt with its content after."""
         at = self._clock.utcnow()
         events = list(story(entry, judgement.attempts, at, again=again))
+        self._recognition.shown()
         after = await self._recorder.record(entry, *events)
         if not again:
             self.taken_over.add(judgement.attempts[-1].run.creation_time)
         if isinstance(events[-1], Failed):
-            retried = await self._retries.after(after, events[-1].at)
+            retried = await self._outcomes.retried(after, events[-1].at)
             after = await self._recorder.record(after, *retried)
         return after
 
     # -- all rows that are to be sent
 
-    async def survey(self, *, is_waited_for: bool) -> Survey | None:
+    async def survey(self, action: Survey) -> Surveyed | SurveyFailed:
         """
-        Look at every run that bears the name of a row to be sent.
-
-        Returns:
-            What was seen; None when it was let go of, or the few rows are being looked for one by one.
+        Look at every run that bears the name of a row to be sent; few rows are left to looks by name.
 
         Raises:
-            CallError: Not all of them could be looked at.
             ServiceUnusableError: ListRuns is denied.
+            LeaseLostError, LedgerError: The batch is another launcher's, or the ledger fails.
         """
         await self.bind()
         begun = self._clock.latest()
         since = begun - self._limits.trust.freshness
         wanted = await self._ledger.begin_survey(self._keeper.current, since=since, at=begun)
-        if len(wanted.names) <= _FEW and not is_waited_for:
-            return None
-        survey = Survey(begun=begun, evidence=self._evidence())
-        with anyio.CancelScope() as self._scope:
-            await self._look_at_all(wanted, survey)
-        return None if self._scope.cancelled_caught else survey
+        if len(wanted.names) <= _FEW and not action.is_waited_for:
+            return Surveyed(survey=action, are_few=True)
+        sighted = self._sighted = Sighted(begun=begun, evidence=self._evidence())
+        try:
+            with self._waits.of(Wait.SURVEY) as scope:
+                await self._look_at_all(wanted, sighted)
+        except CallError as error:
+            return _failed(action, error)
+        if scope.cancelled_caught:  # what was not looked at proves nothing
+            return SurveyFailed(survey=action)
+        return Surveyed(survey=action, named=tuple(sighted.entries))
 
-    async def conclude(self, survey: Survey, ids: Collection[str]) -> list[Entry]:
+    async def conclude(self, action: Conclude) -> SurveyConcluded | SurveyFailed:
         """
-        Take over what a survey found for the rows *ids*, and keep that all others have no run.
-
-        Returns:
-            The rows that were taken over, as they are now.
+        Take over what the survey found for the action's rows, and keep that all others have no run.
 
         Raises:
             UsageError: Runs of the batch's rows were started with other content, or cannot be told apart.
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
         """
+        sighted, self._sighted = self._sighted, None
+        if sighted is None:
+            raise InvariantError("a survey is to be concluded that was not made")
+        try:
+            adopted = await self._conclude(sighted, action.entry_ids)
+        except CallError as error:
+            return _failed(action.survey, error)
+        return SurveyConcluded(survey=action.survey, adopted=adopted)
+
+    async def _conclude(self, survey: Sighted, ids: Collection[str]) -> list[Entry]:
         judgements = [(entry, one) async for entry, one in self._judgements(survey, ids)]
         is_other_batch = await self._is_other_batch(judgements)
         resubmits = self._limits.changed is Changed.RESUBMIT and not is_other_batch
@@ -246,8 +249,7 @@ class Prover:
         await self._ledger.end_survey(
             self._keeper.current, at=survey.begun, calls=survey.calls, besides=others
         )
-        for scope in self._looks:
-            scope.cancel()  # what is looked for by name is proven by now
+        self._waits.let_go(Wait.NAME)  # what is looked for by name is proven by now
         return adopted
 
     async def _is_other_batch(self, judgements: Sequence[tuple[Entry, Judgement]]) -> bool:
@@ -259,14 +261,14 @@ class Prover:
         return matches[Match.CHANGED] > matches[Match.FOUND] + known + again
 
     async def _judgements(
-        self, survey: Survey, ids: Collection[str]
+        self, survey: Sighted, ids: Collection[str]
     ) -> AsyncIterator[tuple[Entry, Judgement]]:
         for entry_id in survey.entries:
             entry = await self._ledger.entry(self._keeper.current.batch, entry_id)
             if entry_id in ids and entry is not None and entry.state in UNSENT:
                 yield entry, survey.evidence.judge(entry, tagged=self._limits.tag)
 
-    async def _look_at_all(self, wanted: Unproven, survey: Survey) -> None:
+    async def _look_at_all(self, wanted: Unproven, survey: Sighted) -> None:
         send, receive = anyio.create_memory_object_stream[Listed](_LOOKS)
 
         async def find() -> None:
@@ -290,7 +292,7 @@ class Prover:
                 for unknown in await self._unknown([] if sighting is None else [sighting]):
                     evidence.add(unknown)
 
-    async def _named_runs(self, wanted: Unproven, survey: Survey) -> AsyncIterator[Listed]:
+    async def _named_runs(self, wanted: Unproven, survey: Sighted) -> AsyncIterator[Listed]:
         """List the runs that bear one of the names, by whichever way takes fewer calls."""
         known: set[str] = set()
         rows = len(wanted.names)
@@ -315,7 +317,7 @@ class Prover:
         entries = [await self._ledger.entry(batch, entry_id) for entry_id in entry_ids]
         return all(entry is not None and entry.state not in UNSENT for entry in entries)
 
-    async def _listed(self, most: int, survey: Survey) -> AsyncIterator[Listed]:
+    async def _listed(self, most: int, survey: Sighted) -> AsyncIterator[Listed]:
         """
         Go through the account's runs; `survey.calls` tells whether to the end.
 
@@ -334,7 +336,7 @@ class Prover:
                     return
         survey.calls = calls
 
-    async def _expect(self, run: Listed, entry_ids: Collection[str], survey: Survey) -> bool:
+    async def _expect(self, run: Listed, entry_ids: Collection[str], survey: Sighted) -> bool:
         """Take note of rows whose name was seen; False where they are known to have had just this run."""
         is_news = False
         for entry_id in entry_ids:
@@ -364,6 +366,11 @@ class Prover:
         """Leave out runs that entries of the batch have, in earlier attempts too."""
         taken = await self._recorder.taken([sighting.run.uuid for sighting in sightings])
         return [sighting for sighting in sightings if sighting.run.uuid not in taken]
+
+
+def _failed(survey: Survey, error: CallError) -> SurveyFailed:
+    log.warning("survey_failed", code=error.code, message=error.message)
+    return SurveyFailed(survey=survey)
 
 
 def _first(failures: ExceptionGroup[Exception]) -> Exception:

@@ -1,7 +1,10 @@
 """
 What the planner may tell the engine to do: instructions, in the imperative.
 
-Belongs here: the instructions. Does not: when each is due (``planner``, ``watch``), carrying them out
+Each is carried out by one coroutine, which answers with one stimulus (:mod:`stimuli`); what is done at once
+(:class:`HoldBack`) or only recorded (:class:`Note`) answers nothing.
+
+Belongs here: the instructions. Does not: when each is due (``planner`` and its parts), carrying them out
 (``engine``).
 """
 
@@ -11,7 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
     from batchrun.model.entry import Entry
+    from batchrun.model.events import Progressed
+    from batchrun.model.states import State
+
+
+# -- for one entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +62,16 @@ class Cancel:
     entry: Entry
 
 
+# -- for many entries, at the service
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """List the runs that are going, to learn which of ours are not."""
 
     begun: float  #: loop time; runs accepted later may be missing
     seconds: float  #: after which it is given up: to look at each run would have been cheaper
+    run_ids: Collection[str]  #: what is to be told of; others' runs are in the listing too
     run_group: str | None = None  #: the one that all of our runs are in, where there is one
 
 
@@ -68,5 +83,81 @@ class Survey:
     is_waited_for: bool = False  #: entries wait for it that could not be looked for one by one
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclude:
+    """Take over the runs that a survey found for these entries; all others are proven to have none."""
+
+    survey: Survey
+    entry_ids: Collection[str]
+
+
+# -- in the ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadDue:
+    """Read entries that are to be sent, and when the next one becomes due."""
+
+    at: datetime  #: what is due by then
+    limit: int
+    besides: Collection[str]  #: entries that the planner has already
+    horizon: datetime  #: what is due later than this was set by a clock that was ahead: it is due too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadInFlight:
+    """Read entries in a state that holds a slot, in pages."""
+
+    state: State
+    after: int  #: position of the last one of the page before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCancellations:
+    """Read what people asked to be cancelled, in pages."""
+
+    after: int  #: position of the last one of the page before
+    sending: Collection[str]  #: entries that were being sent when it was asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """Record that these entries were cancelled before they were sent."""
+
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Record what a sweep showed; that it showed runs of the batch says that the service knows it."""
+
+    news: Sequence[tuple[Entry, Progressed]]
+
+
+# -- at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldBack:
+    """Let go of what was never sent and still waits for its turn."""
+
+    quota_message: str | None = None  #: what the service said, where a full quota is the reason
+    seconds: float = 0.0  #: until the next try, likewise
+
+
 #: What is done for one entry.
-Action: TypeAlias = Submit | Replay | Settle | Look | Cancel
+EntryAction: TypeAlias = Submit | Replay | Settle | Look | Cancel
+#: What is sent to the service to have a run.
+Sending: TypeAlias = Submit | Replay | Settle
+Action: TypeAlias = (
+    EntryAction
+    | Sweep
+    | Survey
+    | Conclude
+    | ReadDue
+    | ReadInFlight
+    | ReadCancellations
+    | Withdraw
+    | Note
+    | HoldBack
+)

@@ -1,84 +1,63 @@
 """
 The planner: which action is due, within the limits. It holds what is in flight and decides; the engine acts.
 
-Theory of operation. The engine loads open entries from the ledger into the planner (:meth:`Planner.add`),
-asks what may be done now (:meth:`Planner.plan`), carries each action out, and reports the entry as it is
-afterwards (:meth:`Planner.done`), which frees what the action held and files the entry anew. An entry is in
-one place at a time: *ready* (to be sent), *unsettled* (sent, outcome unknown), *watched* (its run is going,
-:mod:`watch`), or *in the air* (an action is under way). Ended entries are not held, so memory grows with the
-runs in flight.
+Theory of operation. There is one door, :meth:`Planner.handle`: stimuli go in, actions come out, and nothing
+else changes the planner. The engine carries each action out in a task of its own, and that task answers with
+one stimulus; so a race is a list of stimuli in a test. An entry is in one place at a time: *ready*,
+*unsettled* or *in the air* (:mod:`sending`), or *watched* (:mod:`watch`). Ended entries are not held, so
+memory grows with the runs in flight.
 
-Slots come first: an entry is sent only if the cap on active runs has room for it, whatever the outcome. Time
-is an argument: *now* in seconds of loop time, *at* in wall time.
+What is open is read from the ledger as it is needed (:mod:`reading`). While it is read what people asked to
+be cancelled, or what is in flight, nothing else is planned: else an entry could be sent that a page has shown
+as not sent.
 
-Belongs here: what to do next. Does not: what an outcome means (``verdicts``), where an event leads
-(``transitions``), how runs are watched (``watch``), and doing anything.
+Belongs here: which part is told what, and the order of the parts. Does not: what an outcome means
+(``verdicts``), where an event leads (``transitions``), and doing anything.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit, Survey, Sweep
+from batchrun.model.actions import Cancel, Conclude, HoldBack, Look, Note
 from batchrun.model.cancelling import Cancelling
-from batchrun.model.limits import Limits, Mode
+from batchrun.model.limits import Mode
 from batchrun.model.proving import Proving
+from batchrun.model.reading import CancellationReads, DueReads, InFlightReads
+from batchrun.model.sending import Sending, is_quota_full
 from batchrun.model.states import HOLDS_SLOT, State
-from batchrun.model.verdicts import HELD, SETTLED_BY_LOOKING
+from batchrun.model.stimuli import (
+    Acted,
+    CancellationsRead,
+    Drained,
+    DueRead,
+    InFlightRead,
+    LedgerChanged,
+    RatesLearned,
+    SubmissionResumed,
+    SubmissionStopped,
+    SurveyConcluded,
+    Surveyed,
+    SurveyFailed,
+    SweepFailed,
+    Swept,
+    Withdrew,
+)
 from batchrun.model.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from datetime import datetime
+    from collections.abc import Sequence
 
+    from batchrun.model.actions import Action, Sweep
     from batchrun.model.entry import Entry
+    from batchrun.model.limits import Limits
+    from batchrun.model.moment import Moment
+    from batchrun.model.stimuli import Stimulus
 
-#: Times that an outcome stays unknown before the run is looked for: its answer may never be readable.
-_REPEATS: Final = 3
-
-
-@dataclass(slots=True)
-class _Doubt:
-    """How the outcome of an attempt was asked for."""
-
-    since: float  #: loop time at which it may have been sent last
-    tries: int = 0
-    is_inherited: bool = False  #: an earlier launch sent it: when, only its clock knew
-
-
-class _Queue:
-    """Entries by the time they are due; each at most once."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Entry]] = []
-        self._count = 0
-
-    def __len__(self) -> int:
-        return len(self._heap)
-
-    def put(self, due: float, entry: Entry) -> None:
-        self._count += 1
-        heapq.heappush(self._heap, (due, self._count, entry))
-
-    def pop_due(self, now: float) -> Entry | None:
-        if self._heap and self._heap[0][0] <= now:
-            return heapq.heappop(self._heap)[2]
-        return None
-
-    @property
-    def first_due(self) -> float | None:
-        return self._heap[0][0] if self._heap else None
-
-
-def _may_have_sent(action: Action) -> bool:
-    """Report whether carrying out *action* may have sent a StartRun."""
-    if isinstance(action, Settle):
-        return action.may_send
-    return not isinstance(action, Look | Cancel)
+#: Stimuli that are kept to tell the story of a defect.
+_STORY: Final = 200
 
 
 class Planner:
@@ -86,289 +65,308 @@ class Planner:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self.watch = Watch(
+        self._proving = Proving(limits)
+        self._sending = Sending(limits, self._proving)
+        self._watch = Watch(
             limits.watch, limits.way, listing_lag=limits.listing_lag, is_once=limits.mode is Mode.ONCE
         )
         self._cancelling = Cancelling()
-        self._proving = Proving(limits)
-        self._ready: deque[Entry] = deque()
-        self._unsettled = _Queue()
-        self._sending: dict[str, Action] = {}
-        self._doubts: dict[str, _Doubt] = {}
-        self._slots: set[str] = set()
+        self._cancellations = CancellationReads()
+        self._in_flight = InFlightReads()
+        self._due = DueReads(limits.longest_wait)
+        self._conclusions: list[Conclude] = []  #: of a survey that is over, to be drawn
+        self._is_concluding = False
         self._is_draining = False
-        self._is_holding_back = limits.mode is Mode.CANCEL
-        self._is_probing = False
-        self._paused_until = float("-inf")
+        self._moment: Moment | None = None
+        self._told: deque[tuple[float, _Gist]] = deque(maxlen=_STORY)
 
-    # -- what the engine tells the planner
-
-    def add(self, entry: Entry, *, now: float, at: datetime) -> None:
-        """File an open entry that was loaded from the ledger."""
-        match entry.state:
-            case State.PLANNED | State.BACKOFF:
-                self._ready.append(entry)
-            case State.SUBMITTING:
-                self._slots.add(entry.id)
-                # When the launcher before us sent it last is not known: at worst just now.
-                self._doubts[entry.id] = _Doubt(since=now, is_inherited=True)
-                self._unsettled.put(now, entry)
-            case State.ACTIVE:
-                self._slots.add(entry.id)
-                age = (at - entry.accepted_at).total_seconds() if entry.accepted_at else 0.0
-                if self._limits.mode is not Mode.DETACH:
-                    self._watch(entry, since=now - max(0.0, age), due=now)
-            case _:
-                raise InvariantError(f"entry '{entry.id}' is {entry.state.value}: there is nothing to plan")
-
-    def done(self, action: Action, entry: Entry, *, now: float, failed: bool = False) -> None:
+    def handle(self, *stimuli: Stimulus, moment: Moment) -> list[Action]:
         """
-        File *entry* as it is after *action*.
+        Take in what happened, in this order, and return what is to be done now.
 
-        Args:
-            action: What was carried out.
-            entry: The entry after the action's events.
-            now: Loop time.
-            failed: The action got no usable answer and should be tried again later.
+        Each action is in the air until a stimulus says what came of it. The engine begins them in the order
+        in which they are returned, so that what a sweep showed is recorded before what is seen later.
+
+        Raises:
+            InvariantError: A defect; the message tells what the planner was told before.
         """
-        if entry.state not in HOLDS_SLOT:
-            self._slots.discard(entry.id)
-            self._cancelling.over(entry.id)
-        if isinstance(action, Look | Cancel):
-            self._looked(action, entry, now, failed=failed)
-            return
-        del self._sending[entry.id]
-        self._proving.looked(entry.id)
-        doubt = self._doubts.pop(entry.id, None)
-        if doubt is None or entry.state is not action.entry.state:
-            doubt = _Doubt(since=now)
-        if _may_have_sent(action):
-            doubt.since = now
-        doubt.tries += 1
-        doubt.is_inherited = doubt.is_inherited and failed
-        if isinstance(action, Submit) and entry is action.entry and not self._is_holding_back:
-            self._not_sent(entry, failed=failed)
-        else:
-            self._refile(entry, doubt, now)
-
-    def set_aside(self, entry_ids: Collection[str]) -> Collection[str]:
-        """
-        Send nothing of these entries until the survey is over; return those that are not being sent already.
-
-        A survey has found runs that bear their names, which decide what becomes of them.
-        """
-        ids = {entry_id for entry_id in entry_ids if entry_id not in self._sending}
-        self._proving.set_aside(ids)
-        self.withdraw(ids)
-        return ids
-
-    def surveyed(self, survey: Survey, *, now: float, failed: bool = False, are_few: bool = False) -> None:
-        """
-        Learn that a survey is over; what is to be sent is to be loaded anew, with its proofs.
-
-        Args:
-            survey: What was carried out.
-            now: Loop time.
-            failed: It did not see everything, and is to be made again.
-            are_few: It was left to looks by name, since so few are to be sent.
-        """
-        self._proving.surveyed(survey, now, failed=failed, are_few=are_few)
-        self._ready.clear()
-
-    def withdraw(self, entry_ids: Collection[str]) -> None:
-        """Forget these entries where they are ready to be sent: they were cancelled."""
-        self._ready = deque(entry for entry in self._ready if entry.id not in entry_ids)
-
-    def cancel(self, entry_ids: Collection[str]) -> None:
-        """Have the runs of these entries cancelled, now or as soon as they have one."""
-        self._cancelling.want(entry_ids)
-        for entry_id in entry_ids:
-            self.watch.hasten(entry_id)
-
-    def is_cancelling(self, entry_id: str) -> bool:
-        """Report whether the entry's run is to be cancelled."""
-        return entry_id in self._cancelling
-
-    def pause(self, until: float) -> None:
-        """Submit nothing until then, in loop time, and then one at a time until one is accepted."""
-        self._paused_until = until
-        self._is_probing = True
-
-    def resume(self) -> None:
-        """Submit as ever: a submission was accepted."""
-        self._is_probing = False
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether submissions are paused or probed."""
-        return self._is_probing
-
-    def hold_back(self) -> None:
-        """Submit nothing more; what was sent is settled and watched as ever."""
-        self._is_holding_back = True
-        self._ready.clear()
-
-    def go_on(self) -> None:
-        """Submit again, after it was held back."""
-        self._is_holding_back = False
-
-    def drain(self) -> None:
-        """Plan nothing more; what is in the air is still awaited."""
-        self._is_draining = True
-
-    # -- what the planner tells the engine
-
-    def room(self) -> int:
-        """Say how many more entries that are to be sent the engine may load."""
-        if self._is_draining or self._is_holding_back:
-            return 0
-        return self._limits.concurrency - len(self._ready)
-
-    def plan(self, *, now: float, at: datetime) -> list[Action | Sweep | Survey]:
-        """
-        Return the actions to carry out now; each is in the air until it is reported as done.
-
-        Args:
-            now: Loop time.
-            at: The clock's latest time, by which proofs end.
-        """
+        self._moment = moment
+        actions: list[Action] = []
+        for stimulus in stimuli:
+            self._told.append((moment.now, _gist(stimulus)))
+            try:
+                actions += self._take(stimulus, moment)
+            except InvariantError as error:
+                raise InvariantError(f"{error}; the planner was told: {self._story(stimulus)}") from error
         if self._is_draining:
-            return []
-        looks = self.watch.plan(now=now, room=self._limits.concurrency)
-        sending = self._plan_sending(now, at)
-        return [*self._proving.plan(now), *sending, *(self._look_or_cancel(look, now) for look in looks)]
+            return [action for action in actions if isinstance(action, Note)]  # it was seen: it is kept
+        return [*actions, *self._plan(moment)]
+
+    # -- how it stands
 
     @property
     def wake_at(self) -> float | None:
         """When something becomes due by time alone, in loop time; None if nothing does."""
-        if self._is_draining:
+        if self._is_draining or self._moment is None or self._is_reading_first:
             return None
-        has_room = len(self._sending) < self._limits.concurrency
         dues = [
-            self.watch.wake_at(self._limits.concurrency),
-            self._unsettled.first_due if has_room else None,
+            self._watch.wake_at(self._limits.concurrency),
+            self._sending.wake_at,
             self._proving.wake_at,
+            self._due.wake_at(self._moment) if self._room() > 0 else None,
         ]
-        if self._ready and self._has_slot and self._is_probing and not self._sending:
-            dues.append(self._paused_until)
         return min((due for due in dues if due is not None), default=None)
 
     @property
     def in_air(self) -> int:
-        """Actions under way."""
-        return len(self._sending) + self.watch.in_air
-
-    @property
-    def sending(self) -> Collection[str]:
-        """Ids of the entries that are being sent or settled."""
-        return frozenset(self._sending)
-
-    @property
-    def held(self) -> Collection[str]:
-        """Ids of the entries that are to be sent and that the planner has already."""
-        return {*self._sending, *self._proving.aside, *(entry.id for entry in self._ready)}
+        """Calls for entries under way, and sweeps that have something left to show."""
+        return self._sending.in_air_count + self._watch.in_air
 
     @property
     def slots(self) -> int:
         """Runs that are, or may come to be, active."""
-        return len(self._slots)
-
-    def has_slot(self, entry_id: str) -> bool:
-        """Report whether the entry is in flight already: its run is, or may come to be, active."""
-        return entry_id in self._slots
+        return self._sending.slots
 
     @property
-    def is_idle(self) -> bool:
-        """Whether nothing is in flight that the mode waits for."""
+    def is_over(self) -> bool:
+        """Whether nothing is under way, and nothing will come that the mode waits for."""
         if self._is_draining:
             return self.in_air == 0
-        waits_for_quota = self._is_probing and self._limits.mode is not Mode.WATCH
-        can_submit = self._ready and self._has_slot and not waits_for_quota
-        is_proving = self._proving.is_waited_for and not self._is_holding_back
-        return not (self.in_air or can_submit or is_proving or self._unsettled or self.watch)
+        is_reading = self._is_reading_first or self._due.is_reading
+        if is_reading or self._watch or not self._sending.is_idle:
+            return False
+        waits = self._limits.mode is Mode.WATCH and not self._sending.is_holding_back
+        return not waits or self._due.is_over or self._sending.is_stuck
 
-    @property
-    def is_stuck(self) -> bool:
-        """Whether nothing is in flight and what is to be sent waits for slots that nothing will free."""
-        return self.is_idle and bool(self._ready)
+    def validate(self) -> None:
+        """Raise InvariantError where the planner contradicts itself; for tests, after each step."""
+        self._sending.validate()
+        watched = self._watch.ids
+        for entry_id in watched:
+            if not self._sending.has_slot(entry_id):
+                raise InvariantError(f"entry '{entry_id}' is watched without a slot")
+        if both := watched.intersection(self._sending.ids):
+            raise InvariantError(f"watched, and to be sent or settled: {sorted(both)}")
 
-    # -- inside
+    # -- what the planner is told
 
-    def _plan_sending(self, now: float, at: datetime) -> list[Action]:
-        actions: list[Action] = []
-        while len(self._sending) < self._limits.concurrency:
-            action = self._next_to_settle(now, at) or self._next_to_submit(now, at)
-            if action is None:
-                break
-            self._sending[action.entry.id] = action
-            self._slots.add(action.entry.id)
-            actions.append(action)
-        return actions
+    def _take(self, stimulus: Stimulus, moment: Moment) -> Sequence[Action]:  # noqa: C901, PLR0912 (the door)
+        match stimulus:
+            case Acted():
+                return self._acted(stimulus, moment)
+            case Swept():
+                news = self._watch.swept(stimulus, now=moment.now, at=moment.at)
+                return [Note(news=news)] if self._watch.was_listed else []
+            case SweepFailed():
+                self._watch.sweep_failed(stimulus, now=moment.now)
+            case Surveyed():
+                self._surveyed(stimulus, moment)
+            case SurveyConcluded():
+                self._concluded(stimulus, moment)
+            case SurveyFailed():
+                self._is_concluding = False
+                self._proving.failed(stimulus.survey, moment.now)
+                self._load_anew()
+            case DueRead():
+                for entry in self._due.read(stimulus):
+                    self._sending.add_ready(entry)
+            case InFlightRead():
+                self._file_in_flight(stimulus, moment)
+            case CancellationsRead():
+                return self._cancel(stimulus)
+            case Withdrew():
+                return [self._cancellations.withdrew(self._sending.in_air)]
+            case LedgerChanged():
+                self._ledger_changed(stimulus)
+            case RatesLearned():
+                self._watch.rates_learned(stimulus)
+            case SubmissionStopped():
+                self._sending.hold_back()
+                self._due.changed()
+                return [HoldBack()]
+            case SubmissionResumed():
+                self._sending.go_on()
+                self._due.look_again()
+            case Drained():
+                self._is_draining = True
+            case _:  # pragma: no cover
+                assert_never(stimulus)
+        return []
 
-    def _watch(self, entry: Entry, *, since: float, due: float | None = None) -> None:
-        self.watch.add(entry, since=since, due=due)
-        if entry.id in self._cancelling:
-            self.watch.hasten(entry.id)
+    def _acted(self, acted: Acted, moment: Moment) -> Sequence[Action]:
+        action, entry = acted.action, acted.entry
+        if entry.state not in HOLDS_SLOT:
+            self._sending.free_slot(entry.id)
+            self._cancelling.over(entry.id)
+        if isinstance(action, Look | Cancel):
+            self._looked(acted, action, moment.now)
+        else:
+            self._sending.acted(acted, moment.now)
+            self._cancellations.back(entry.id)
+            if entry.state is State.ACTIVE:
+                self._sending.accepted()
+                if self._limits.mode not in {Mode.ONCE, Mode.DETACH}:
+                    self._watch_run(entry, since=moment.now)
+        if entry is not action.entry and entry.state in {State.PLANNED, State.BACKOFF}:
+            self._comes_back(entry)
+        return self._sending.quota_full(entry, moment.now) if is_quota_full(entry) else []
 
-    def _look_or_cancel(self, look: Look | Sweep, now: float) -> Action | Sweep:
-        if isinstance(look, Look) and self._cancelling.is_due(look.entry.id, now):
-            return Cancel(entry=look.entry)
-        return look
+    def _comes_back(self, entry: Entry) -> None:
+        """File an entry that is to be sent once more: it is read from the ledger when it is due."""
+        if entry.due is None:
+            self._due.look_again()
+        else:
+            self._due.comes(entry.due)
+        self._cancellations.again()
 
-    def _looked(self, action: Look | Cancel, entry: Entry, now: float, *, failed: bool) -> None:
+    def _looked(self, acted: Acted, action: Look | Cancel, now: float) -> None:
+        entry, failed = acted.entry, not acted.is_answered
         is_going = entry.state is State.ACTIVE
-        self.watch.looked(entry, now=now, failed=failed, is_going=is_going)
+        self._watch.looked(entry, now=now, failed=failed, is_going=is_going)
         if not is_going or entry.id not in self._cancelling:
             return
         if isinstance(action, Cancel) and not failed:
             self._cancelling.asked(entry.id, now)
         if isinstance(action, Cancel) or failed:
-            self.watch.quicken(entry.id, now)  # an old run's next look may be an hour away
+            self._watch.quicken(entry.id, now)  # an old run's next look may be an hour away
         elif self._cancelling.is_due(entry.id, now):
-            self.watch.hasten(entry.id)  # it was asked for while this look was in the air
+            self._watch.hasten(entry.id)  # it was asked for while this look was in the air
 
-    def _not_sent(self, entry: Entry, *, failed: bool) -> None:
-        """File what was let go of before it was sent, or could not be looked for."""
-        if failed:
-            self._proving.could_not_look(entry.id)
+    def _surveyed(self, surveyed: Surveyed, moment: Moment) -> None:
+        """Keep what has a run aside until it is taken over; nothing of it is sent that is not already."""
+        survey = surveyed.survey
+        if surveyed.are_few:
+            self._proving.concluded(survey, moment.now, are_few=True)
+            self._load_anew()
+            return
+        ids = frozenset(surveyed.named) - self._sending.in_air
+        self._proving.set_aside(ids)
+        self._sending.withdraw(ids)
+        self._due.changed()
+        self._conclusions.append(Conclude(survey=survey, entry_ids=ids))
+
+    def _concluded(self, concluded: SurveyConcluded, moment: Moment) -> None:
+        if self._limits.mode is Mode.WATCH:
+            for entry in concluded.adopted:
+                if entry.state is State.ACTIVE and not self._sending.has_slot(entry.id):
+                    self._file(entry, moment)
+        self._is_concluding = False
+        self._proving.concluded(concluded.survey, moment.now)
+        self._load_anew()
+
+    def _load_anew(self) -> None:
+        """Read what is to be sent once more, with its proofs."""
+        self._sending.load_anew()
+        self._due.changed()
+
+    def _file_in_flight(self, outcome: InFlightRead, moment: Moment) -> None:
+        self._in_flight.read(outcome)
+        for entry in outcome.entries:
+            is_meant = self._limits.mode is not Mode.CANCEL or entry.id in self._cancelling
+            if is_meant and not self._sending.has_slot(entry.id):
+                self._file(entry, moment)
+
+    def _file(self, entry: Entry, moment: Moment) -> None:
+        """File an entry in flight that was read from the ledger."""
+        self._sending.take_slot(entry.id)
+        match entry.state:
+            case State.SUBMITTING:
+                self._sending.add_unsettled(entry, moment.now)
+            case State.ACTIVE:
+                age = (moment.at - entry.accepted_at).total_seconds() if entry.accepted_at else 0.0
+                if self._limits.mode is not Mode.DETACH:
+                    self._watch_run(entry, since=moment.now - max(0.0, age), due=moment.now)
+            case _:
+                raise InvariantError(f"entry '{entry.id}' is {entry.state.value}: it is not in flight")
+
+    def _cancel(self, outcome: CancellationsRead) -> Sequence[Action]:
+        """Have runs cancelled, now or as soon as they are there; withdraw what was not sent."""
+        ids = [one.entry.id for one in outcome.page if one.entry.state in HOLDS_SLOT]
+        self._cancelling.want(ids)
+        for entry_id in ids:
+            self._watch.hasten(entry_id)
+        actions: list[Action] = [*self._cancellations.read(outcome)]
+        if outcome.page:
+            self._sending.withdraw({one.entry.id for one in outcome.page})
+            self._due.changed()
         else:
-            self._ready.appendleft(entry)
+            if self._limits.mode is Mode.CANCEL:
+                self._in_flight.again()  # more may have been asked for meanwhile
+            if self._cancellations.is_awaiting:
+                actions.append(HoldBack())  # what still waits for its turn comes back at once
+        return actions
 
-    def _next_to_settle(self, now: float, at: datetime) -> Action | None:
-        entry = self._unsettled.pop_due(now)
-        if entry is None:
-            return None
-        doubt, trust = self._doubts[entry.id], self._limits.trust
-        is_worth_repeating = entry.code not in SETTLED_BY_LOOKING and doubt.tries < _REPEATS
-        is_trusted = trust.holds(entry, at)
-        if is_trusted and is_worth_repeating and not doubt.is_inherited:
-            return Replay(entry=entry)
-        is_proof = now - doubt.since >= self._limits.listing_lag
-        may_send = is_proof or is_trusted or trust.is_seamless
-        return Settle(entry=entry, is_proof=is_proof, may_send=may_send)
+    def _ledger_changed(self, changed: LedgerChanged) -> None:
+        if changed.has_new_active and self._limits.mode is Mode.WATCH:
+            self._in_flight.again()  # somebody gave entries their runs back that were taken for removed
+        self._due.look_again()
+        self._cancellations.again()
 
-    def _next_to_submit(self, now: float, at: datetime) -> Action | None:
-        if not self._ready or not self._has_slot or now < self._paused_until:
-            return None
-        if self._is_probing and any(isinstance(action, Submit) for action in self._sending.values()):
-            return None
-        if not self._proving.may_send(self._ready[0], now, at):
-            return None
-        return Submit(entry=self._ready.popleft())
+    # -- what the planner asks for
+
+    def _plan(self, moment: Moment) -> list[Action]:
+        if self._cancellations.is_due:
+            return [*self._cancellations.plan(self._sending.in_air)] if not self._is_concluding else []
+        if self._in_flight.is_due:
+            return [*self._in_flight.plan()]
+        room = self._room()
+        is_worth_reading = room > 0 and self._due.is_due(moment.at)
+        reads = [self._due.plan(room, self._sending.held, moment.at)] if is_worth_reading else []
+        looks = self._watch.plan(now=moment.now, room=self._limits.concurrency)
+        sending = self._sending.plan(moment)
+        surveys = self._proving.plan(moment.now)
+        looks_and_cancels = (self._look_or_cancel(look, moment.now) for look in looks)
+        return [*reads, *self._concluding(), *surveys, *sending, *looks_and_cancels]
+
+    def _concluding(self) -> list[Conclude]:
+        """
+        Return the conclusion to draw now, if any.
+
+        Taking runs over and withdrawing entries exclude each other: else what was read as not sent could be
+        withdrawn although its run was taken over meanwhile.
+        """
+        due, self._conclusions = self._conclusions, []
+        self._is_concluding = self._is_concluding or bool(due)
+        return due
+
+    def _look_or_cancel(self, look: Look | Sweep, now: float) -> Look | Cancel | Sweep:
+        if isinstance(look, Look) and self._cancelling.is_due(look.entry.id, now):
+            return Cancel(entry=look.entry)
+        return look
+
+    def _watch_run(self, entry: Entry, *, since: float, due: float | None = None) -> None:
+        self._watch.add(entry, since=since, due=due)
+        if entry.id in self._cancelling:
+            self._watch.hasten(entry.id)
 
     @property
-    def _has_slot(self) -> bool:
-        return self._limits.max_active is None or len(self._slots) < self._limits.max_active
+    def _is_reading_first(self) -> bool:
+        """Whether something is to be read, or is being read, before anything is planned."""
+        return self._cancellations.is_due or self._in_flight.is_due
 
-    def _refile(self, entry: Entry, doubt: _Doubt, now: float) -> None:
-        if self._limits.mode in {Mode.ONCE, Mode.DETACH}:
-            return
-        match entry.state:
-            case State.ACTIVE:
-                self._watch(entry, since=now)
-            case State.SUBMITTING if entry.code not in HELD:
-                self._doubts[entry.id] = doubt
-                wait = self._limits.defer.unknown_wait(doubt.tries - 1, entry.id)
-                self._unsettled.put(now + wait, entry)
-            case _:
-                pass  # sent again from the ledger when it is due, or ended
+    def _room(self) -> int:
+        """Return how many entries are worth reading; 0 where so few are hardly worth a query."""
+        room = self._sending.room()
+        return room if room >= max(1, self._limits.concurrency // 2) else 0
+
+    def _story(self, stimulus: Stimulus) -> str:
+        """Return what the planner was told of the stimulus's entry, and of none in particular."""
+        subject = _gist(stimulus)[0]
+        return ", ".join(
+            f"{_word(gist)} at {now:.1f} s" for now, gist in self._told if gist[0] in {subject, None}
+        )
+
+
+#: What is kept of a stimulus: the entry's id, the stimulus or action, and the entry's state; no entry itself.
+_Gist: TypeAlias = tuple[str | None, type, State | None]
+
+
+def _gist(stimulus: Stimulus) -> _Gist:
+    if isinstance(stimulus, Acted):
+        return stimulus.entry.id, type(stimulus.action), stimulus.entry.state
+    return None, type(stimulus), None
+
+
+def _word(gist: _Gist) -> str:
+    _, kind, state = gist
+    return kind.__name__ if state is None else f"{kind.__name__} came to {state.value}"

@@ -104,19 +104,26 @@ class Proving:
         self._begun = now
         return [Survey(begun=now, is_waited_for=bool(self.aside))]
 
-    def surveyed(self, survey: Survey, now: float, *, failed: bool, are_few: bool) -> None:
+    def concluded(self, survey: Survey, now: float, *, are_few: bool = False) -> None:
         """Learn that the survey is over; *are_few*: it was left to looks by name."""
-        self._begun = self._look_at = None
+        self._over(survey, now)
         self._are_few = are_few
-        self._is_worth_it = self._is_worth_it and now - survey.begun < self._trust.life.total_seconds()
-        if failed:
-            self._due = now + min(_AGAIN * 2.0 ** min(self._failed, 16), _LONGEST)
-            self._failed += 1
-            self._is_over = self._is_once
-        else:
-            self._failed = 0
-            self.aside.clear()
+        self._failed = 0
+        self.aside.clear()
+        self._is_wanted = False
+
+    def failed(self, survey: Survey, now: float) -> None:
+        """Learn that the survey did not see everything; in a launch that is one pass there is no other."""
+        self._over(survey, now)
+        self._due = now + min(_AGAIN * 2.0 ** min(self._failed, 16), _LONGEST)
+        self._failed += 1
+        self._is_over = self._is_once
         self._is_wanted = bool(self.aside) and not self._is_over
+
+    def _over(self, survey: Survey, now: float) -> None:
+        self._begun = self._look_at = None
+        self._are_few = False
+        self._is_worth_it = self._is_worth_it and now - survey.begun < self._trust.life.total_seconds()
 
     @property
     def wake_at(self) -> float | None:

@@ -27,22 +27,23 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.actions import Look, Sweep
-from batchrun.model.listing import Listed, after_listing, shows_going
+from batchrun.model.listing import after_listing, shows_going
 from batchrun.model.states import GOING_STATUSES
 from batchrun.model.transitions import apply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from batchrun.model.entry import Entry
     from batchrun.model.events import Progressed
     from batchrun.model.policies import WatchPolicy
+    from batchrun.model.stimuli import RatesLearned, SweepFailed, Swept
 
 _PAGE: Final = 100
 #: Sweeps must cost this many times less to be begun, and merely less to be gone on with.
 _WORTH_BEGINNING: Final = 2.0
-#: Calls per second that are counted where nothing limits them.
+#: Calls per second that are counted on before anything was learned, and where nothing limits them.
+_ANNOUNCED: Final = 10.0
 _UNLIMITED: Final = 1000.0
 #: Seconds for which listings alone are believed that a run goes on; longer where to ask for each so often
 #: would take more than this part of the GetRun rate.
@@ -71,14 +72,6 @@ class Way(enum.Enum):
     AUTO = "auto"  #: by whichever costs less
     GET = "get"  #: one by one
     LIST = "list"  #: by sweeps, and one by one where these do not show a run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadRates:
-    """Calls per second that can be counted on."""
-
-    get: float = 10.0
-    list: float = 10.0
 
 
 @dataclass(slots=True)
@@ -111,7 +104,7 @@ class Watch:
         self._way = way
         self._listing_lag = listing_lag
         self._is_once = is_once  #: each run is looked at, or listed, once
-        self.rates = ReadRates()
+        self._get = self._list = _ANNOUNCED
         self._watched: dict[str, _Watched] = {}
         self._run_ids: Counter[str] = Counter()
         self._groups: Counter[str | None] = Counter()
@@ -169,6 +162,10 @@ class Watch:
             one.quick_since = now
             self._put(one, now + self._wait(one, now))
 
+    def rates_learned(self, rates: RatesLearned) -> None:
+        """Learn how many calls per second can be counted on."""
+        self._get, self._list = min(rates.get, _UNLIMITED), min(rates.list, _UNLIMITED)
+
     def plan(self, *, now: float, room: int) -> list[Look | Sweep]:
         """Return what is due, with at most *room* looks in the air at once."""
         self._choose(now)
@@ -187,7 +184,9 @@ class Watch:
 
     def looked(self, entry: Entry, *, now: float, failed: bool, is_going: bool) -> None:
         """Take back what was looked at; it is watched on where it *is going*."""
-        one = self._watched[entry.id]
+        one = self._watched.get(entry.id)
+        if one is None or not one.is_in_air:
+            raise InvariantError(f"entry '{entry.id}' was looked at, and nobody asked for it")
         one.is_in_air = False
         self._in_air -= 1
         if not is_going or self._is_once:
@@ -199,31 +198,19 @@ class Watch:
         one.failures = one.failures + 1 if failed else 0
         self._put(one, now + self._wait(one, now))
 
-    def is_ours(self, run_id: str) -> bool:
-        """Report whether a watched run has this id."""
-        return run_id in self._run_ids
-
-    def swept(
-        self, sweep: Sweep, listed: Mapping[str, Listed], calls: int, *, now: float, at: datetime
-    ) -> list[tuple[Entry, Progressed]]:
+    def swept(self, swept: Swept, *, now: float, at: datetime) -> list[tuple[Entry, Progressed]]:
         """
-        Take in what a complete sweep showed.
-
-        Args:
-            sweep: As it was planned.
-            listed: Those of our runs that are in it, by id.
-            calls: How many calls it took.
-            now: Loop time.
-            at: Wall time.
+        Take in what a complete sweep showed, at *now* in loop time and *at* in wall time.
 
         Returns:
             What it says of each entry that came further, with the entry as it was.
         """
+        sweep, listed, calls = swept.sweep, swept.listed, swept.calls
         self._is_sweeping = False
         self._failed_sweeps = 0
         self._swept_at = sweep.begun
         self._calls, self._seconds = calls, now - sweep.begun
-        wait = self._policy.sweep_wait(now - self._youngest, calls, self._list_rate)
+        wait = self._policy.sweep_wait(now - self._youngest, calls, self._list)
         self._sweep_due = max(now, sweep.begun + wait)
         self._believed_until = self._sweep_due + max(_LATE * self._sweep_seconds, _LATE_AT_LEAST)
         news = []
@@ -244,8 +231,9 @@ class Watch:
                 self._drop(one)
         return news
 
-    def sweep_failed(self, sweep: Sweep, *, now: float, is_denied: bool) -> None:
+    def sweep_failed(self, failed: SweepFailed, *, now: float) -> None:
         """Take back a sweep that came to nothing: look at each run until listing may work again."""
+        sweep, is_denied = failed.sweep, failed.is_denied
         self._is_sweeping = False
         self._seconds = now - sweep.begun
         self._may_list = self._may_list and not is_denied
@@ -253,6 +241,11 @@ class Watch:
         self._failed_sweeps += 1
         self._sweep_due = now + pause
         self._choose(now)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Ids of the entries that are watched."""
+        return frozenset(self._watched)
 
     @property
     def in_air(self) -> int:
@@ -274,14 +267,15 @@ class Watch:
         self._is_sweeping = True
         if self._swept_at is None:
             self._believed_until = now + max(_LATE * self._sweep_seconds, _LATE_AT_LEAST)
-        seconds = max(_TOO_DEAR * len(self._watched) / self._get_rate, _SWEEP_AT_LEAST)
-        return Sweep(begun=now, run_group=self._only_group(), seconds=seconds)
+        seconds = max(_TOO_DEAR * len(self._watched) / self._get, _SWEEP_AT_LEAST)
+        ours = frozenset(self._run_ids)
+        return Sweep(begun=now, run_group=self._only_group(), seconds=seconds, run_ids=ours)
 
     @property
     def _sweep_seconds(self) -> float:
         """How long a sweep takes: by its calls and their rate, or as measured, where that is more."""
         calls = self._calls or len(GOING_STATUSES) + len(self._watched) // _PAGE
-        return max(calls / self._list_rate, self._seconds)
+        return max(calls / self._list, self._seconds)
 
     def _choose(self, now: float) -> None:
         can_list = self._may_list and (not self._failed_sweeps or now >= self._sweep_due)
@@ -301,15 +295,7 @@ class Watch:
 
     def _is_worth_listing(self) -> bool:
         edge = 1.0 if self._is_listing else _WORTH_BEGINNING
-        return self._sweep_seconds * edge < len(self._watched) / self._get_rate
-
-    @property
-    def _get_rate(self) -> float:
-        return min(self.rates.get, _UNLIMITED)
-
-    @property
-    def _list_rate(self) -> float:
-        return min(self.rates.list, _UNLIMITED)
+        return self._sweep_seconds * edge < len(self._watched) / self._get
 
     @property
     def _may_sweep(self) -> bool:
@@ -321,7 +307,7 @@ class Watch:
         is_on_trial = self._failed_sweeps > 0
         if one.is_alone or not self._is_listing or is_on_trial or now >= self._believed_until:
             return False
-        if now - one.asked_at >= max(_TRUSTED_FOR, len(self._watched) / (_SPARED * self._get_rate)):
+        if now - one.asked_at >= max(_TRUSTED_FOR, len(self._watched) / (_SPARED * self._get)):
             return False
         if self._swept_at is None or one.since >= self._swept_at:
             return True

@@ -55,14 +55,14 @@ async def test_one_pass_does_not_spin_while_looks_wait_for_their_turn(tmp_path):
         await anyio.sleep(300)
         launcher = it.launcher(await it.take_in(rows(ROWS)), mode=Mode.ONCE)
         plans = 0
-        plan = launcher._planner.plan
+        plan = launcher._runner._planner.handle
 
-        def counted(**times):
+        def counted(*stimuli, **times):
             nonlocal plans
             plans += 1
-            return plan(**times)
+            return plan(*stimuli, **times)
 
-        launcher._planner.plan = counted  # type: ignore[method-assign]
+        launcher._runner._planner.handle = counted  # type: ignore[method-assign]
         await launcher.run()
         assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
         assert plans <= 4 * ROWS

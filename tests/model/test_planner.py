@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -11,88 +10,115 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Action, Cancel, Look, Replay, Settle, Submit, Survey, Sweep
+from batchrun.model.actions import (
+    Action,
+    Cancel,
+    Conclude,
+    EntryAction,
+    HoldBack,
+    Look,
+    Note,
+    ReadCancellations,
+    ReadDue,
+    ReadInFlight,
+    Replay,
+    Settle,
+    Submit,
+    Survey,
+    Sweep,
+    Withdraw,
+)
+from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.model.entry import Entry
-from batchrun.model.events import Accepted, Deferred, Doubted, Event, Intended, Refused, seen
+from batchrun.model.events import (
+    Accepted,
+    Deferred,
+    Doubted,
+    Event,
+    Intended,
+    Recalled,
+    Refused,
+    Revised,
+    Withdrawn,
+    seen,
+)
 from batchrun.model.limits import Limits, Mode, StopAfter
 from batchrun.model.listing import Listed
 from batchrun.model.planner import Planner
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.states import ENDED, GOING_STATUSES, OPEN, State
+from batchrun.model.stimuli import (
+    Acted,
+    CancellationsRead,
+    DueRead,
+    InFlightRead,
+    LedgerChanged,
+    RatesLearned,
+    Stimulus,
+    SubmissionResumed,
+    SubmissionStopped,
+    SurveyConcluded,
+    Surveyed,
+    SurveyFailed,
+    SweepFailed,
+    Swept,
+    Withdrew,
+)
 from batchrun.model.transitions import apply
+from batchrun.model.verdicts import QUOTA_FULL
+from batchrun.model.watch import Way
 from tests import builders
 from tests.builders import active, at, ended, run
+from tests.model.driving import Driven, loaded, moment
 
 planned = partial(builders.planned, proven_at=at())
 
 ACCEPTED = Accepted(at=at(0), run=run())
 
 
-def planner(**limits) -> Planner:
-    return Planner(Limits(**limits))
-
-
-def loaded(*entries: Entry, now: float = 0.0, **limits) -> Planner:
-    made = planner(**limits)
-    for entry in entries:
-        made.add(entry, now=now, at=at(now))
-    return made
-
-
 def submitting(entry: Entry | None = None) -> Entry:
     return builders.submitting(entry or planned())
 
 
-def doubtful(now: float = 0.0, **limits) -> Planner:
+def doubtful(now: float = 0.0, **limits) -> Driven:
     """A planner of one entry whose answer was lost in this launch, not in one before."""
     made = loaded(planned(), now=now, **limits)
-    (submit,) = plan(made, now)
+    (submit,) = made.plan(now)
     made.done(submit, submitting(), now=now, failed=True)
     return made
 
 
-def single(actions: Iterable[Action | Sweep | Survey]) -> list[Action]:
-    return [action for action in actions if not isinstance(action, Sweep | Survey)]
-
-
-def plan(made: Planner, now: float = 0.0) -> list[Action]:
-    """What is due for single entries; sweeps are the watch's, and tested there."""
-    return single(made.plan(now=now, at=at(now)))
-
-
 def test_what_is_ready_is_submitted_in_order_up_to_the_concurrency():
     made = loaded(*(planned(str(n)) for n in range(3)), concurrency=2)
-    assert [action.entry.id for action in plan(made)] == ["0", "1"]
-    assert plan(made) == []
-    assert made.room() == 1
+    assert [action.entry.id for action in made.plan()] == ["0", "1"]
+    assert made.plan() == []
 
 
 def test_an_answer_makes_room_for_the_next():
     made = loaded(planned("a"), planned("b"), concurrency=1)
-    (first,) = plan(made)
+    (first,) = made.plan()
     made.done(first, apply(submitting(planned("a")), ACCEPTED), now=1)
-    assert [action.entry.id for action in plan(made, 1)] == ["b"]
+    assert [action.entry.id for action in made.plan(1)] == ["b"]
 
 
 def test_one_pass_does_not_wait_for_what_it_sends():
     made = loaded(planned("a"), mode=Mode.ONCE)
-    (submit,) = plan(made)
+    (submit,) = made.plan()
     made.done(submit, apply(submitting(planned("a")), ACCEPTED), now=1)
-    assert made.is_idle
+    assert made.is_over
 
 
 def test_the_cap_counts_what_may_become_active():
     made = loaded(active(planned("a")), submitting(planned("b")), max_active=3)
     assert made.slots == 2
-    for id in "cd":
-        made.add(planned(id), now=0, at=at(0))
-    assert [action.entry.id for action in plan(made) if isinstance(action, Submit)] == ["c"]
+    made.add(planned("c"), planned("d"))
+    assert [action.entry.id for action in made.plan() if isinstance(action, Submit)] == ["c"]
     assert made.slots == 3
 
 
 def test_an_end_frees_its_slot_and_a_deferral_too():
     made = loaded(active(planned("a")), planned("b"), max_active=2)
-    submit, look = plan(made)
+    submit, look = made.plan()
     made.done(look, replace(ended(), id="a"), now=1)
     assert made.slots == 1
     deferred = apply(submitting(planned("b")), Deferred(at=at(0), due=at(60), code="402", message=""))
@@ -102,27 +128,27 @@ def test_an_end_frees_its_slot_and_a_deferral_too():
 
 def test_a_young_unknown_outcome_is_replayed_and_an_old_one_is_looked_for_first():
     # The proof holds for --replay-window less --listing-lag.
-    assert isinstance(plan(doubtful(), 3539)[0], Replay)
-    assert isinstance(plan(doubtful(), 3540)[0], Settle)
-    from_the_future = single(doubtful().plan(now=60, at=at(-60)))
+    assert isinstance(doubtful().plan(3539)[0], Replay)
+    assert isinstance(doubtful().plan(3540)[0], Settle)
+    from_the_future = doubtful().plan(60, latest=-60)
     assert isinstance(from_the_future[0], Settle)
 
 
 def test_what_an_earlier_launch_left_in_doubt_is_looked_for_first_whatever_the_clock_says():
-    (action,) = plan(loaded(submitting()), 1)
+    (action,) = loaded(submitting()).plan(1)
     assert isinstance(action, Settle)
     assert (action.is_proof, action.may_send) == (False, True)
     made = loaded(submitting())
-    (action,) = plan(made)
+    (action,) = made.plan()
     made.done(action, submitting(), now=0, failed=False)
-    assert isinstance(plan(made, made.wake_at or 0)[0], Replay)
+    assert isinstance(made.plan(made.wake_at or 0)[0], Replay)
 
 
 def test_an_answer_that_never_comes_is_looked_for():
     made, kinds = doubtful(), ["Submit"]
     now = made.wake_at or 0.0
     for _ in range(4):
-        (action,) = plan(made, now)
+        (action,) = made.plan(now)
         kinds.append(type(action).__name__)
         made.done(action, submitting(), now=now, failed=True)
         now = made.wake_at or now
@@ -131,14 +157,14 @@ def test_an_answer_that_never_comes_is_looked_for():
 
 def test_a_conflict_is_settled_by_looking():
     conflict = Doubted(at=at(0), code="ConflictException", message="")
-    assert isinstance(plan(loaded(apply(submitting(), conflict)))[0], Settle)
+    assert isinstance(loaded(apply(submitting(), conflict)).plan()[0], Settle)
 
 
 def test_not_listed_yet_is_not_the_same_as_not_there():
     made = loaded(submitting(), now=7200, replay_window=1.0)
     may_send, now = [], 7200.0
     for _ in range(5):
-        (action,) = plan(made, now)
+        (action,) = made.plan(now)
         assert isinstance(action, Settle)
         assert action.may_send is action.is_proof
         may_send.append((action.is_proof, now - 7200 >= 60))
@@ -151,20 +177,20 @@ def test_not_listed_yet_is_not_the_same_as_not_there():
 def test_what_only_a_person_can_settle_is_left_alone_until_the_next_launch():
     held = apply(submitting(), Doubted(at=at(0), code="AmbiguousRuns", message=""))
     made = loaded(held)
-    (action,) = plan(made)
+    (action,) = made.plan()
     assert isinstance(action, Settle)
     made.done(action, held, now=0, failed=True)
-    assert made.is_idle
+    assert made.is_over
 
 
 def test_an_unknown_outcome_is_settled_again_after_a_wait_that_grows():
     made = loaded(submitting())
     waits, now = [], 0.0
     for _ in range(3):
-        (action,) = plan(made, now)
+        (action,) = made.plan(now)
         made.done(action, submitting(), now=now, failed=True)
         assert made.wake_at is not None
-        assert plan(made, made.wake_at - 0.1) == []
+        assert made.plan(made.wake_at - 0.1) == []
         waits.append(made.wake_at - now)
         now = made.wake_at
     assert waits == sorted(waits)
@@ -175,7 +201,7 @@ def test_looks_come_at_intervals_that_grow_with_age():
     made = loaded(active(), watch=WatchPolicy(share_of_few=0.5))
     gaps, now = [], 0.0
     for _ in range(12):
-        (look,) = plan(made, now)
+        (look,) = made.plan(now)
         assert isinstance(look, Look)
         made.done(look, active(), now=now)
         assert made.wake_at is not None
@@ -188,7 +214,7 @@ def test_looks_come_at_intervals_that_grow_with_age():
 def test_a_failed_look_changes_nothing_but_the_next_ones_time():
     calm, troubled = loaded(active()), loaded(active())
     for made, failed in ((calm, False), (troubled, True)):
-        (look,) = plan(made)
+        (look,) = made.plan()
         made.done(look, active(), now=0, failed=failed)
     assert calm.wake_at is not None
     assert troubled.wake_at is not None
@@ -197,7 +223,7 @@ def test_a_failed_look_changes_nothing_but_the_next_ones_time():
 
 def test_age_is_the_runs_not_the_processs():
     made = loaded(active(), now=86400)
-    (look,) = plan(made, 86400)
+    (look,) = made.plan(86400)
     made.done(look, active(), now=86400)
     assert made.wake_at is not None
     assert made.wake_at - 86400 > 50
@@ -205,45 +231,59 @@ def test_age_is_the_runs_not_the_processs():
 
 def test_an_active_entry_of_unknown_age_is_watched_from_now():
     made = loaded(replace(active(), accepted_at=None))
-    assert isinstance(plan(made)[0], Look)
+    assert isinstance(made.plan()[0], Look)
 
 
 def test_once_looks_at_each_run_once_and_does_not_wait():
     made = loaded(active(planned("a")), submitting(planned("b")), planned("c"), mode=Mode.ONCE)
-    for action in plan(made):
+    for action in made.plan():
         outcome = active(planned(action.entry.id)) if isinstance(action, Submit) else action.entry
         made.done(action, outcome, now=0, failed=True)
-    assert made.is_idle
+    assert made.is_over
     assert made.wake_at is None
 
 
 def test_detach_looks_at_nothing():
     made = loaded(active(planned("a")), planned("b"), mode=Mode.DETACH)
-    (submit,) = plan(made)
+    (submit,) = made.plan()
     made.done(submit, active(planned("b")), now=0)
-    assert made.is_idle
+    assert made.is_over
     assert made.slots == 2
 
 
 def test_draining_plans_nothing_and_waits_for_what_is_in_the_air():
     made = loaded(planned("a"), active(planned("c")), active(planned("d")), concurrency=1)
-    actions = plan(made)
+    actions = made.plan()
     made.drain()
-    assert (plan(made), made.room(), made.is_idle, made.in_air) == ([], 0, False, 2)
+    reads = len(made.reads)
+    assert (made.plan(), made.is_over, made.planner.in_air) == ([], False, 2)
     assert made.wake_at is None
     for action in actions:
         made.done(action, action.entry, now=0)
-    assert made.is_idle
+    assert made.is_over
+    assert len(made.reads) == reads
 
 
 def test_holding_back_submits_nothing_more_and_goes_on_with_the_rest():
-    made = loaded(planned("a"), submitting(planned("b")), active(planned("c")))
+    made = Driven()
+    made.keep(planned("a"), submitting(planned("b")), active(planned("c")))
     made.hold_back()
-    assert {type(action) for action in plan(made)} == {Settle, Look}
-    assert made.room() == 0
+    assert {type(action) for action in made.plan()} == {Settle, Look}
+    assert not made.reads
     made.go_on()
-    made.add(planned("a"), now=0, at=at(0))
-    assert [type(action) for action in plan(made)] == [Submit]
+    assert [type(action) for action in made.plan()] == [Submit]
+
+
+def test_what_waits_for_its_turn_comes_back_when_submission_stops_and_is_read_again_when_it_goes_on():
+    made = loaded(planned("a"))
+    (submit,) = made.plan()
+    made.hold_back()
+    assert made.actions() == [HoldBack()]
+    made.done(submit, submit.entry, now=0)
+    assert made.is_over
+    made.due.append(planned("a"))
+    made.go_on()
+    assert [type(action) for action in made.plan()] == [Submit]
 
 
 @pytest.mark.parametrize(
@@ -263,116 +303,311 @@ def test_when_failures_are_too_many(limit, failed, is_reached):
 
 def test_what_was_let_go_of_before_it_was_sent_is_ready_again():
     made = loaded(planned("a"), planned("b"), concurrency=1)
-    (action,) = plan(made)
+    (action,) = made.plan()
     made.done(action, action.entry, now=0)
-    assert [action.entry.id for action in plan(made)] == ["a"]
+    assert [action.entry.id for action in made.plan()] == ["a"]
 
 
-def test_a_pause_ends_with_one_probe_until_one_is_accepted():
+def full(entry: Entry, due: float) -> Entry:
+    """The entry as it is after the service said that the quota is full."""
+    return apply(submitting(entry), Deferred(at=at(0), due=at(due), code=QUOTA_FULL, message="full"))
+
+
+def test_a_full_quota_is_probed_with_one_until_one_is_accepted():
     made = loaded(*(planned(id) for id in "abc"))
-    made.pause(until=60)
-    assert made.is_paused
-    assert plan(made, 59) == []
-    assert made.wake_at == 60
-    (probe,) = plan(made, 60)
-    assert made.wake_at is None
-    assert plan(made, 61) == []
-    made.done(probe, apply(submitting(probe.entry), ACCEPTED), now=62)
-    made.resume()
-    assert len([action for action in plan(made, 62) if isinstance(action, Submit)]) == 2
+    first, second, third = made.plan()
+    made.done(first, full(first.entry, due=60), now=0)
+    (held,) = made.actions()
+    assert isinstance(held, HoldBack)
+    assert held.quota_message == "full"
+    made.done(second, full(second.entry, due=60), now=1)  # sent before the first was answered: the same pause
+    made.done(third, third.entry, now=1)
+    assert made.actions(held.seconds - 0.1) == []
+    assert made.wake_at == held.seconds
+    (probe,) = made.plan(held.seconds)
+    assert isinstance(probe, Submit)
+    made.add(planned("d"), now=held.seconds)
+    assert made.plan(held.seconds) == []
+    made.done(probe, apply(submitting(probe.entry), ACCEPTED), now=held.seconds)
+    assert [action.entry.id for action in made.plan(held.seconds) if isinstance(action, Submit)] == ["d"]
 
 
-def test_what_waits_for_slots_that_nothing_will_free_is_stuck():
+def test_each_probe_that_finds_the_quota_full_waits_longer():
+    made, waits, now = Driven(), [], 0.0
+    for number in range(4):
+        made.add(planned(str(number)), now=now)
+        (probe,) = made.plan(now)
+        made.done(probe, full(probe.entry, due=now + 10_000), now=now)
+        (held,) = (action for action in made.actions(now) if isinstance(action, HoldBack))
+        waits.append(held.seconds)
+        now += held.seconds
+    assert waits == sorted(waits)
+    assert waits[-1] > 4 * waits[0]
+
+
+def test_what_waits_for_slots_that_nothing_will_free_is_not_waited_for():
     held = apply(submitting(planned("a")), Doubted(at=at(0), code="AmbiguousRuns", message=""))
     made = loaded(held, planned("b"), max_active=1)
-    (action,) = plan(made)
-    assert not made.is_stuck
+    (action,) = made.plan()
+    assert not made.is_over
     made.done(action, held, now=0, failed=True)
-    assert made.is_stuck
+    assert made.is_over
 
 
-def test_what_has_ended_is_not_planned():
-    with pytest.raises(InvariantError, match="there is nothing to plan"):
-        loaded(ended())
+def test_what_is_due_later_is_waited_for_and_read_when_it_is_due():
+    made = loaded(planned("a"))
+    (submit,) = made.plan()
+    made.done(submit, full(submit.entry, due=90), now=0)
+    assert not made.is_over
+    assert made.wake_at == 90
+    made.due.append(full(submit.entry, due=90))
+    assert [type(action) for action in made.plan(90)] == [Submit]
 
 
-def test_held_names_what_must_not_be_loaded_twice():
+def test_one_pass_does_not_wait_for_what_is_due_later():
+    made = loaded(planned("a"), mode=Mode.ONCE)
+    (submit,) = made.plan()
+    made.done(submit, full(submit.entry, due=90), now=0)
+    assert made.is_over
+
+
+def test_a_due_time_that_a_clock_was_ahead_to_set_has_come():
+    made = Driven()
+    made.next_due = at(5_000)
+    made.tell()
+    assert made.is_over  # beyond what anything waits: the ledger was asked for it, and had none
+    made = loaded(planned("a"))
+    (submit,) = made.plan()
+    throttled = Deferred(at=at(0), due=at(500_000), code="ThrottlingException", message="")
+    made.due.append(apply(submitting(), throttled))
+    made.done(submit, made.due[0], now=0)
+    assert [type(action) for action in made.plan()] == [Submit]
+
+
+def test_what_has_ended_is_not_in_flight():
+    made = Driven()
+    read = ReadInFlight(state=State.ACTIVE, after=-1)
+    with pytest.raises(InvariantError, match="it is not in flight; the planner was told: InFlightRead at"):
+        made.tell(InFlightRead(read=read, entries=[ended()]))
+
+
+def test_a_defect_tells_the_story_of_its_entry():
+    made = loaded(planned("a"), planned("b"))
+    first, second = made.plan()
+    made.done(second, apply(submitting(second.entry), ACCEPTED), now=1)
+    made.done(first, submitting(first.entry), now=2, failed=True)
+    told = r"Submit came to submitting at 2.0 s, Look came to active at 3.0 s"
+    with pytest.raises(InvariantError, match=told) as raised:
+        made.done(Look(entry=active(planned("a"))), active(planned("a")), now=3)
+    assert "at 1.0 s" not in str(raised.value)  # that was the other
+
+
+def test_what_nobody_asked_for_is_a_defect():
+    made = loaded(planned("a"))
+    with pytest.raises(InvariantError, match="nobody asked for it"):
+        made.done(Submit(entry=planned("b")), planned("b"), now=0)
+
+
+def test_what_is_here_already_is_not_read_again():
     made = loaded(planned("a"), planned("b"), active(planned("c")), concurrency=1)
-    plan(made)
-    assert made.held == {"a", "b"}
+    made.plan()
+    made.tell(LedgerChanged())
+    assert len(made.reads) == 2
+    made = loaded(planned("a"), planned("b"), concurrency=4)
+    made.plan()
+    made.tell(LedgerChanged())
+    assert made.reads[-1].besides == {"a", "b"}
+
+
+def test_what_was_read_before_a_survey_found_runs_is_not_used():
+    made = Driven()
+    (cancellations,) = made.planner.handle(moment=moment())
+    assert isinstance(cancellations, ReadCancellations)
+    reads = made.planner.handle(CancellationsRead(read=cancellations, page=[]), moment=moment())
+    for _ in range(2):
+        (in_flight,) = reads
+        assert isinstance(in_flight, ReadInFlight)
+        reads = made.planner.handle(InFlightRead(read=in_flight, entries=[]), moment=moment())
+    (due,) = reads
+    assert isinstance(due, ReadDue)
+    survey = Survey(begun=0)
+    (conclude,) = made.planner.handle(Surveyed(survey=survey, named=["a"]), moment=moment())
+    assert conclude == Conclude(survey=survey, entry_ids={"a"})
+    (again,) = made.planner.handle(DueRead(read=due, entries=[planned("a")]), moment=moment())
+    assert isinstance(again, ReadDue)
+    assert again.besides == {"a"}
+
+
+def test_validation_finds_what_contradicts_itself():
+    made = loaded(planned("a"), active(planned("b")), submitting(planned("c")))
+    made.planner.validate()
+    made.planner._sending.free_slot("b")
+    with pytest.raises(InvariantError, match="watched without a slot"):
+        made.planner.validate()
+    made.planner._sending.take_slot("b")
+    made.planner._sending.free_slot("c")
+    with pytest.raises(InvariantError, match="sent without a slot"):
+        made.planner.validate()
+    made.planner._sending.take_slot("c")
+    made.planner._sending.add_ready(active(planned("b")))
+    with pytest.raises(InvariantError, match="watched, and to be sent"):
+        made.planner.validate()
+    made.planner._sending.add_ready(planned("a"))
+    with pytest.raises(InvariantError, match="in two places"):
+        made.planner.validate()
+    made = doubtful()
+    made.planner._sending._doubts.clear()
+    with pytest.raises(InvariantError, match="without a doubt"):
+        made.planner.validate()
 
 
 class World:
-    """A service that answers as it likes, and a ledger that keeps every step."""
+    """A service that answers as it likes, a ledger that keeps each step, people who change their minds."""
 
     def __init__(self, data: st.DataObject, rows: int, limits: Limits) -> None:
         self.data = data
         self.limits = limits
         self.planner = Planner(limits)
-        self.entries = {str(n): planned(str(n), n) for n in range(rows)}
+        self.entries = {str(n): builders.planned(str(n), n) for n in range(rows)}
+        self.wishes: set[str] = set()
         self.sent: dict[str, set[str]] = {}
         self.exists: set[str] = set()
+        self.under_way: list[Action] = []
         self.now = 0.0
 
     def step(self) -> None:
-        self.load()
-        planned_now = self.planner.plan(now=self.now, at=at(self.now))
-        actions = single(planned_now)
-        assert len({action.entry.id for action in actions}) == len(actions)
+        """Let some of what is under way end, in any order, and sometimes something else happen."""
+        order = self.data.draw(st.permutations(self.under_way))
+        ended = order[: self.data.draw(st.integers(min(1, len(order)), len(order)))]
+        self.under_way = [action for action in self.under_way if not any(action is one for one in ended)]
+        stimuli = [outcome for action in ended if (outcome := self.carry_out(action)) is not None]
+        self.under_way += self.planner.handle(*stimuli, *self.happen(), moment=moment(self.now))
+        self.planner.validate()
         self.check_slots()
-        for sweep in planned_now:
-            if isinstance(sweep, Sweep):
-                self.sweep(sweep)
-        for action in self.data.draw(st.permutations(actions)):
-            after = self.carry_out(action)
-            self.entries[after.id] = after
-            self.planner.done(action, after, now=self.now)
-            self.check_slots()
-        self.now = max(self.now + 0.5, min(self.planner.wake_at or self.now, self.now + 600))
+        if not self.under_way and self.planner.wake_at is not None:
+            self.now = max(self.now + 0.5, min(self.planner.wake_at, self.now + 600))
 
-    def load(self) -> None:
-        due = [
-            entry
-            for entry in self.entries.values()
-            if entry.state is State.PLANNED or (entry.due is not None and entry.due <= at(self.now))
+    def happen(self) -> list[Stimulus]:
+        match self.data.draw(st.sampled_from(["nothing"] * 12 + ["cancel", "change", "stop", "rates"])):
+            case "cancel":
+                self.wishes.add(self.data.draw(st.sampled_from(sorted(self.entries))))
+                return [LedgerChanged()]
+            case "change":
+                return [LedgerChanged(has_new_active=True)]
+            case "stop":
+                return [SubmissionStopped(), SubmissionResumed()]
+            case "rates":
+                return [RatesLearned(get=self.data.draw(st.sampled_from([0.1, 10.0])), list=10)]
+            case _:
+                return []
+
+    def carry_out(self, action: Action) -> Stimulus | None:  # noqa: C901 (one for each)
+        match action:
+            case Submit() | Replay() | Settle() | Look() | Cancel():
+                return self.act(action)
+            case Sweep():
+                return self.sweep(action)
+            case Survey():
+                return self.survey(action)
+            case Conclude():
+                return self.conclude(action)
+            case ReadDue():
+                return self.read_due(action)
+            case ReadInFlight(state=state, after=after):
+                there = [one for one in self.entries.values() if one.state is state and one.position > after]
+                return InFlightRead(read=action, entries=there[:2])
+            case ReadCancellations(after=after):
+                wished = [self.entries[id] for id in self.wishes if self.entries[id].state in OPEN]
+                page = sorted((one for one in wished if one.position > after), key=lambda one: one.position)
+                wishes = [Cancellation(entry=entry, scope=Scope.RUN) for entry in page[:2]]
+                return CancellationsRead(read=action, page=wishes)
+            case Withdraw(entries=entries):
+                for entry in entries:
+                    now = self.entries[entry.id]
+                    assert now == replace(entry, proven_at=now.proven_at), "it was decided otherwise"
+                    self.entries[entry.id] = apply(now, Withdrawn(at=at(self.now), message=""))
+                return Withdrew(withdraw=action)
+            case Note(news=news):
+                for before, event in news:
+                    assert self.entries[before.id] is before
+                    self.entries[before.id] = apply(before, event)
+                return None
+            case HoldBack():
+                return None
+
+    def read_due(self, read: ReadDue) -> DueRead:
+        unsent = [
+            one
+            for one in self.entries.values()
+            if one.state in {State.PLANNED, State.BACKOFF} and one.id not in {*read.besides, *self.wishes}
         ]
-        for entry in [entry for entry in due if entry.id not in self.planner.held][: self.planner.room()]:
-            self.planner.add(entry, now=self.now, at=at(self.now))
+        due = [entry for entry in unsent if entry.due is None or entry.due <= read.at][: read.limit]
+        later = min((entry.due for entry in unsent if entry.due and entry.due > read.at), default=None)
+        return DueRead(read=read, entries=due, next_due=later if len(due) < read.limit else None)
 
-    def sweep(self, sweep: Sweep) -> None:
+    def sweep(self, sweep: Sweep) -> Swept | SweepFailed:
         """List what the data say: some of what is there, in any state of going, or nothing at all."""
         if self.data.draw(st.booleans()):
-            self.planner.watch.sweep_failed(sweep, now=self.now, is_denied=self.data.draw(st.booleans()))
-            return
+            return SweepFailed(sweep=sweep, is_denied=self.data.draw(st.booleans()))
         going = [entry for entry in self.entries.values() if entry.run and self.data.draw(st.booleans())]
         found = {
             entry.run.id: Listed(id=entry.run.id, status=self.data.draw(st.sampled_from(GOING_STATUSES)))
             for entry in going
             if entry.run
         }
-        for before, event in self.planner.watch.swept(sweep, found, 4, now=self.now, at=at(self.now)):
-            assert self.entries[before.id] is before
-            self.entries[before.id] = apply(before, event)
+        return Swept(sweep=sweep, listed=found, calls=4)
 
-    def carry_out(self, action: Action) -> Entry:
+    def survey(self, survey: Survey) -> Stimulus:
+        kind = self.data.draw(st.sampled_from(["few", "named", "nothing", "failed"]))
+        if kind == "failed":
+            return SurveyFailed(survey=survey)
+        named = self.data.draw(st.sets(st.sampled_from(sorted(self.entries)))) if kind == "named" else ()
+        return Surveyed(survey=survey, named=named, are_few=kind == "few")
+
+    def conclude(self, conclude: Conclude) -> SurveyConcluded:
+        """Another ledger had started some of them; all others are proven to have no run."""
+        adopted = []
+        for id, entry in self.entries.items():
+            if entry.state in {State.PLANNED, State.BACKOFF} and id not in self.exists:
+                if id in conclude.entry_ids and self.data.draw(st.booleans()):
+                    self.exists.add(id)
+                    intended = apply(entry, Intended(at=at(self.now)))
+                    adopted.append(apply(intended, Accepted(at=at(self.now), run=self.run(entry))))
+                    self.entries[id] = adopted[-1]
+                else:
+                    self.entries[id] = replace(entry, proven_at=at(conclude.survey.begun))
+        return SurveyConcluded(survey=conclude.survey, adopted=adopted)
+
+    def act(self, action: EntryAction) -> Acted:
+        before = self.entries[action.entry.id]
+        assert replace(before, proven_at=None) == replace(action.entry, proven_at=None), (
+            "acted on what is past"
+        )
+        if isinstance(action, Submit) and self.data.draw(st.sampled_from([True, *[False] * 9])):
+            return Acted(action=action, entry=action.entry, is_answered=self.data.draw(st.booleans()))
+        after = self.acted(action)
+        self.entries[after.id] = after
+        return Acted(action=action, entry=after, is_answered=after.state is not State.SUBMITTING)
+
+    def acted(self, action: EntryAction) -> Entry:
         match action:
             case Submit(entry=entry):
-                return self.answer(apply(entry, Intended(at=at(self.now))))
-            case Replay(entry=entry):
-                return self.answer(entry)
+                return self.answer(apply(entry, Intended(at=at(self.now), proven_at=at(self.now))))
             case Settle(entry=entry) if entry.id in self.exists:
                 return apply(entry, Accepted(at=at(self.now), run=self.run(entry), was_found=True))
-            case Settle(entry=entry, is_proof=True):
-                return self.answer(entry)
-            case Settle(entry=entry):
+            case Settle(entry=entry, is_proof=False):
                 return entry
-            case Look(entry=entry) | Cancel(entry=entry):
+            case Replay(entry=entry) | Settle(entry=entry):
+                return self.answer(entry)
+            case Look(entry=entry):
                 status = self.data.draw(st.sampled_from(["RUNNING", "COMPLETED", "FAILED", "NEW_WORD"]))
                 return apply(entry, seen(self.run(entry, status), at(self.now)))
+            case Cancel(entry=entry):
+                return apply(entry, Recalled(at=at(self.now)))
 
     def answer(self, entry: Entry) -> Entry:
         self.sent.setdefault(entry.id, set()).add(entry.request_id)
-        kind = self.data.draw(st.sampled_from(["accept", "lose", "drop", "defer", "refuse"]))
+        kind = self.data.draw(st.sampled_from(["accept", "lose", "drop", "defer", "full", "refuse"]))
         if kind in {"accept", "lose"} or entry.id in self.exists:
             self.exists.add(entry.id)
         moment = at(self.now)
@@ -380,10 +615,11 @@ class World:
             "accept": Accepted(at=moment, run=self.run(entry)),
             "lose": Doubted(at=moment, code="ReadTimeoutError", message=""),
             "drop": Doubted(at=moment, code="EndpointConnectionError", message=""),
-            "defer": Deferred(at=moment, due=at(self.now + 30), code="402", message=""),
+            "defer": Deferred(at=moment, due=at(self.now + 30), code="ThrottlingException", message=""),
+            "full": Deferred(at=moment, due=at(self.now + 60), code=QUOTA_FULL, message=""),
             "refuse": Refused(at=moment, code="ValidationException", message=""),
         }
-        if entry.id in self.exists and kind in {"defer", "refuse"}:
+        if entry.id in self.exists and kind in {"defer", "full", "refuse"}:
             kind = "accept"  # the service remembers the requestId
         return apply(entry, answers[kind])
 
@@ -392,9 +628,9 @@ class World:
 
     def check_slots(self) -> None:
         if self.limits.max_active is not None:
-            active_at_service = sum(1 for id in self.exists if self.entries[id].state not in ENDED)
+            sent = {id for id in self.exists if id in self.sent}
+            active_at_service = sum(1 for id in sent if self.entries[id].state not in ENDED)
             assert active_at_service <= self.limits.max_active
-            assert self.planner.slots <= self.limits.max_active
 
 
 @settings(max_examples=60, deadline=None)
@@ -403,17 +639,93 @@ class World:
     st.integers(1, 8),
     st.integers(1, 4),
     st.none() | st.integers(1, 4),
+    st.sampled_from(Mode),
 )
-def test_the_laws_hold_in_any_world(data, rows, concurrency, max_active):
-    limits = Limits(concurrency=concurrency, max_active=max_active)
-    world = World(data, rows, limits)
-    for _ in range(60):
+def test_the_laws_hold_in_any_world(data, rows, concurrency, max_active, mode):
+    world = World(data, rows, Limits(concurrency=concurrency, max_active=max_active, mode=mode))
+    for _ in range(80):
         world.step()
         # One run per attempt: whatever was lost, an attempt is sent under one requestId only.
         assert all(len(ids) == 1 for ids in world.sent.values())
         # Nothing accepted is forgotten.
         assert all(world.entries[id].state is not State.PLANNED for id in world.exists)
-        if not any(entry.state in OPEN for entry in world.entries.values()):
+        if world.planner.is_over and not world.under_way:
             break
     settled = [entry for entry in world.entries.values() if entry.state in ENDED]
-    assert all(entry.run is not None for entry in settled if entry.state is not State.REFUSED)
+    assert all(
+        entry.run is not None for entry in settled if entry.state not in {State.REFUSED, State.CANCELLED}
+    )
+    if world.planner.is_over and not world.under_way and mode is Mode.WATCH:
+        left = [entry for entry in world.entries.values() if entry.state in OPEN]
+        assert not left or (max_active is not None and len(left) >= max_active), left
+
+
+def test_a_sweep_that_shows_none_of_the_runs_says_nothing_of_the_batch():
+    made = Driven(way=Way.LIST)
+    made.keep(active(planned("a")))
+    (sweep,) = made.actions(10)
+    assert isinstance(sweep, Sweep)
+    made.tell(Swept(sweep=sweep, listed={}, calls=4), now=11)
+    assert not [action for action in made.actions(11) if isinstance(action, Note)]
+
+
+def test_what_is_deferred_without_a_time_is_read_again():
+    made = loaded(planned("a"))
+    (submit,) = made.plan()
+    reads = len(made.reads)
+    made.done(submit, apply(planned("a"), Revised(at=at(0), request=builders.request(priority=2))), now=0)
+    assert len(made.reads) == reads + 1
+    assert made.is_over
+
+
+def test_runs_are_read_once_more_when_others_changed_the_ledger_while_they_were_read():
+    made = Driven()
+    (cancellations,) = made.planner.handle(moment=moment())
+    assert isinstance(cancellations, ReadCancellations)
+    (first,) = made.planner.handle(CancellationsRead(read=cancellations, page=[]), moment=moment())
+    assert isinstance(first, ReadInFlight)
+    assert not made.planner.is_over
+    (again,) = made.planner.handle(LedgerChanged(has_new_active=True), moment=moment())
+    assert isinstance(again, ReadCancellations)
+    states = []
+    actions = made.planner.handle(
+        InFlightRead(read=first, entries=[]), CancellationsRead(read=again, page=[]), moment=moment()
+    )
+    while isinstance(actions[0], ReadInFlight):
+        states.append(actions[0].state)
+        actions = made.planner.handle(InFlightRead(read=actions[0], entries=[]), moment=moment())
+    assert states == [State.ACTIVE, State.SUBMITTING, State.ACTIVE]
+
+
+def test_what_drains_keeps_what_a_sweep_showed_and_reads_nothing_more():
+    made = Driven(way=Way.LIST)
+    made.keep(active(planned("a")))
+    (sweep,) = made.actions(10)
+    assert isinstance(sweep, Sweep)
+    made.drain(10)
+    shown = {"1000001": Listed(id="1000001", status="RUNNING", name="cohort-a")}
+    made.tell(Swept(sweep=sweep, listed=shown, calls=4), now=11)
+    (note,) = made.actions(11)
+    assert isinstance(note, Note)
+    assert note.news[0][0].id == "a"
+    assert made.is_over
+
+
+def test_a_failed_sweep_is_followed_by_looks():
+    made = Driven(way=Way.LIST)
+    made.keep(active(planned("a")))
+    (sweep,) = made.actions(10)
+    assert isinstance(sweep, Sweep)
+    made.tell(SweepFailed(sweep=sweep), now=11)
+    assert [type(action) for action in made.plan(60)] == [Look]
+
+
+def test_a_run_that_was_taken_over_and_read_already_is_watched_once():
+    made = loaded()
+    made.tell(Surveyed(survey=Survey(begun=0), named=["a"]))
+    conclude = made.conclusion()
+    made.keep(active(planned("a")))
+    made.planner._in_flight.again()
+    made.tell()
+    made.concluded(conclude, active(planned("a")), now=0)
+    assert [type(action) for action in made.plan()] == [Look]

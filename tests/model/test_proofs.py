@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.actions import Submit, Survey
+from batchrun.model.actions import Look, Submit, Survey
 from batchrun.model.events import Intended, Retried, Revised
-from batchrun.model.limits import Limits, Mode
-from batchrun.model.planner import Planner
+from batchrun.model.limits import Mode
 from batchrun.model.proofs import TakenOver, Trust
+from batchrun.model.stimuli import Surveyed
 from batchrun.model.transitions import apply
-from tests.builders import at, ended, planned, request, submitting
+from tests.builders import active, at, ended, planned, request, submitting
+from tests.model import driving
+from tests.model.driving import Driven
 
 HOUR = Trust(replay_window=3600, listing_lag=60)
 
@@ -47,15 +49,13 @@ def test_a_proof_goes_with_the_name_and_stays_with_the_next_attempt():
     assert failed.proven_at is None
 
 
-def loaded(count: int, *, proven_at=None, **limits) -> Planner:
-    made = Planner(Limits(**limits))
-    for number in range(count):
-        made.add(planned(f"{number:02}", number, proven_at=proven_at), now=0, at=at())
-    return made
+def loaded(count: int, *, proven_at=None, now: float = 0.0, **limits) -> Driven:
+    entries = (planned(f"{number:02}", number, proven_at=proven_at) for number in range(count))
+    return driving.loaded(*entries, now=now, **limits)
 
 
-def kinds(made: Planner, now: float = 0.0) -> tuple[int, int]:
-    actions = made.plan(now=now, at=at(now))
+def kinds(made: Driven, now: float = 0.0) -> tuple[int, int]:
+    actions = made.actions(now)
     return sum(isinstance(a, Submit) for a in actions), sum(isinstance(a, Survey) for a in actions)
 
 
@@ -63,7 +63,7 @@ def test_a_survey_has_a_second_to_itself_and_then_a_few_are_looked_for_by_name_b
     made = loaded(20)
     assert kinds(made) == (0, 1)
     assert kinds(made, 0.5) == (0, 0)
-    assert not made.is_idle
+    assert not made.is_over
     assert made.wake_at == 1.0
     assert kinds(made, 1.0) == (4, 0)
     assert made.wake_at is None
@@ -71,18 +71,17 @@ def test_a_survey_has_a_second_to_itself_and_then_a_few_are_looked_for_by_name_b
 
 def test_few_are_looked_for_by_name_alone_and_many_again_by_a_survey():
     made = loaded(3)
-    (survey,) = made.plan(now=0, at=at())
+    (survey,) = made.actions()
     assert isinstance(survey, Survey)
     made.surveyed(survey, now=0, are_few=True)
-    for number in range(6):
-        made.add(planned(f"{number:02}", number), now=0, at=at())
+    made.add(*(planned(f"{number:02}", number) for number in range(6)))
     assert kinds(made) == (4, 1)
 
 
 def test_what_is_proven_waits_for_no_survey_and_one_comes_before_the_proof_ends():
-    assert kinds(loaded(20, proven_at=at()), 3000) == (20, 0)
-    assert kinds(loaded(20, proven_at=at()), 3400) == (20, 1)
-    assert kinds(loaded(20, proven_at=at()), 3540) == (0, 1)
+    assert kinds(loaded(20, proven_at=at(), now=3000), 3000) == (20, 0)
+    assert kinds(loaded(20, proven_at=at(), now=3400), 3400) == (20, 1)
+    assert kinds(loaded(20, proven_at=at(), now=3540), 3540) == (0, 1)
 
 
 def test_a_ledger_that_is_trusted_looks_for_nothing():
@@ -94,13 +93,12 @@ def test_a_survey_whose_proofs_would_be_over_before_their_use_is_not_made():
     made = loaded(20, replay_window=70, listing_lag=60)
     _, survey = _submits_and_survey(made)
     made.surveyed(survey, now=15)
-    for number in range(20, 30):
-        made.add(planned(str(number), number), now=15, at=at(15))
+    made.add(*(planned(str(number), number) for number in range(20, 30)), now=15)
     assert kinds(made, 15) == (10, 0)
 
 
-def _submits_and_survey(made: Planner) -> tuple[tuple[Submit, ...], Survey]:
-    actions = [*made.plan(now=0, at=at()), *made.plan(now=1, at=at(1))]
+def _submits_and_survey(made: Driven) -> tuple[tuple[Submit, ...], Survey]:
+    actions = [*made.actions(0), *made.actions(1)]
     (survey,) = (action for action in actions if isinstance(action, Survey))
     return tuple(action for action in actions if isinstance(action, Submit)), survey
 
@@ -111,14 +109,13 @@ def test_what_could_not_be_looked_for_waits_aside_and_for_the_next_survey():
     assert not survey.is_waited_for
     made.surveyed(survey, now=1)
     made.done(submit, submit.entry, now=2, failed=True)
-    assert made.held == {"00"}
-    assert not made.is_idle
-    (again,) = made.plan(now=2, at=at(2))
+    assert not made.is_over
+    (again,) = made.actions(2)
     assert isinstance(again, Survey)
     assert again.is_waited_for
     made.surveyed(again, now=3)
-    assert made.held == set()
-    assert made.is_idle
+    assert made.reads[-1].besides == frozenset()
+    assert made.is_over
 
 
 @pytest.mark.parametrize(("mode", "is_over"), [(Mode.WATCH, False), (Mode.ONCE, True), (Mode.DETACH, True)])
@@ -127,7 +124,7 @@ def test_a_survey_that_saw_not_everything_is_made_again_but_not_in_a_single_pass
     (submit,), survey = _submits_and_survey(made)
     made.done(submit, submit.entry, now=1, failed=True)
     made.surveyed(survey, now=1, failed=True)
-    assert made.is_idle is is_over
+    assert made.is_over is is_over
     assert made.wake_at == (None if is_over else 6.0)
     assert kinds(made, 5) == (0, 0)
     assert kinds(made, 6) == (0, 0 if is_over else 1)
@@ -136,13 +133,16 @@ def test_a_survey_that_saw_not_everything_is_made_again_but_not_in_a_single_pass
 def test_rows_whose_runs_were_found_are_not_sent_meanwhile():
     made = loaded(10)
     submits, survey = _submits_and_survey(made)
-    assert made.set_aside(["00", "07", "09"]) == {"07", "09"}
-    assert {"07", "09"} <= set(made.held)
-    assert {action.entry.id for action in submits} == {"00", "01", "02", "03"}
+    assert {submit.entry.id for submit in submits} == {"00", "01", "02", "03"}
+    made.tell(Surveyed(survey=survey, named=["00", "07", "09"]), now=1)
+    conclude = made.conclusion()
+    assert conclude.entry_ids == {"07", "09"}  # the other one is on its way
+    assert {"07", "09"} <= set(made.reads[-1].besides)
     for submit in submits:
         made.done(submit, submitting(submit.entry), now=1)
-    made.surveyed(survey, now=1)
-    assert made.held == set()
+    made.concluded(conclude, active(planned("07")), now=1)
+    assert made.reads[-1].besides == {"04", "05", "06", "08"}  # whose turn to be looked for it is by now
+    assert [action.entry.id for action in made.plan(1) if isinstance(action, Look)] == ["07"]
 
 
 def test_nobody_waits_for_a_survey_once_nothing_more_is_sent():
@@ -151,4 +151,4 @@ def test_nobody_waits_for_a_survey_once_nothing_more_is_sent():
     made.hold_back()
     made.done(submit, submit.entry, now=1, failed=True)
     made.surveyed(survey, now=1)
-    assert made.is_idle
+    assert made.is_over

@@ -13,8 +13,9 @@ from batchrun.model.entry import Entry
 from batchrun.model.events import Missed
 from batchrun.model.listing import Listed
 from batchrun.model.policies import WatchPolicy
+from batchrun.model.stimuli import RatesLearned, SweepFailed, Swept
 from batchrun.model.transitions import apply
-from batchrun.model.watch import ReadRates, Watch, Way
+from batchrun.model.watch import Watch, Way
 from tests.builders import active, at, planned, request
 
 LAG = 60.0
@@ -59,7 +60,7 @@ def sweep_of(actions: list[Look | Sweep]) -> Sweep:
 def swept(made: Watch, found: dict[str, Listed], now: float, *, took: float = 1.0):
     """Let a sweep that is due at *now*, or was planned before, show *found*."""
     sweep = sweep_of(made.plan(now=now, room=0))
-    return made.swept(sweep, found, 4, now=now + took, at=at(now + took))
+    return made.swept(Swept(sweep=sweep, listed=found, calls=4), now=now + took, at=at(now + took))
 
 
 def test_few_runs_are_looked_at_one_by_one():
@@ -78,14 +79,16 @@ def test_many_runs_are_listed():
 def test_runs_of_others_make_listing_dear():
     made = watch(50)
     sweep = sweep_of(made.plan(now=0, room=32))
-    made.swept(sweep, shown(*range(50)), 60, now=6, at=at(6))  # 5,900 runs that are not ours
+    made.swept(
+        Swept(sweep=sweep, listed=shown(*range(50)), calls=60), now=6, at=at(6)
+    )  # 5,900 runs that are not ours
     made.plan(now=6, room=100)
     assert looks(made.plan(now=200, room=100))
 
 
 def test_the_choice_goes_by_the_rates():
     made = watch(50)
-    made.rates = ReadRates(get=1000, list=1)
+    made.rates_learned(RatesLearned(get=1000, list=1))
     assert len(looks(made.plan(now=0, room=100))) == 50
 
 
@@ -166,7 +169,7 @@ def test_one_pass_looks_at_what_an_answer_called_gone_although_it_is_listed():
     made.add(entry(1), since=-100, due=0)
     assert looks(made.plan(now=0, room=0)) == []
     listed = shown(0, 1, status="PENDING")  # nothing new, and no answer about this run alone
-    made.swept(Sweep(begun=0, seconds=15), listed, 4, now=1, at=at(1))
+    made.swept(Swept(sweep=Sweep(begun=0, seconds=15, run_ids=()), listed=listed, calls=4), now=1, at=at(1))
     assert looks(made.plan(now=1, room=32)) == ["row-0"]
     assert len(made) == 1
 
@@ -176,7 +179,7 @@ def test_a_run_that_never_shows_up_is_still_watched():
     while now < 600:
         for action in made.plan(now=now, room=32):
             if isinstance(action, Sweep):
-                made.swept(action, shown(*range(1, 100)), 4, now=now, at=at(now))
+                made.swept(Swept(sweep=action, listed=shown(*range(1, 100)), calls=4), now=now, at=at(now))
             else:
                 assert action.entry.id == "row-0"
                 seen += 1
@@ -200,7 +203,7 @@ def test_what_is_listed_for_ever_is_asked_for_itself_now_and_then():
     while now < 2 * 900:
         for action in made.plan(now=now, room=200):
             if isinstance(action, Sweep):
-                made.swept(action, shown(*range(100)), 4, now=now, at=at(now))
+                made.swept(Swept(sweep=action, listed=shown(*range(100)), calls=4), now=now, at=at(now))
             else:
                 asked.append(now)
                 made.looked(action.entry, now=now, failed=False, is_going=True)
@@ -213,7 +216,7 @@ def test_what_was_accepted_during_a_sweep_waits_for_the_next():
     made = watch(100)
     sweep = sweep_of(made.plan(now=0, room=32))
     made.add(entry(100), since=0.5)
-    made.swept(sweep, shown(*range(100)), 4, now=1, at=at(1))
+    made.swept(Swept(sweep=sweep, listed=shown(*range(100)), calls=4), now=1, at=at(1))
     assert looks(made.plan(now=2, room=32)) == []
 
 
@@ -226,14 +229,21 @@ def test_an_id_that_is_another_runs_by_now_costs_a_look(fields):
 
 
 def test_two_rows_whose_runs_bear_one_id_are_both_watched():
-    made = watch(1, Way.GET)
+    made = watch(2, Way.LIST)
     made.add(replace(entry(0), id="again"), since=-100, due=0.0)
-    first, second = made.plan(now=0, room=32)
-    for look in (first, second):
-        assert isinstance(look, Look)
-        assert made.is_ours("1000")
-        made.looked(look.entry, now=1, failed=False, is_going=False)
-    assert not made.is_ours("1000")
+    for now, gone, ids in (
+        (0, "row-0", {"1000", "1001"}),
+        (60, "again", {"1000", "1001"}),
+        (120, "", {"1001"}),
+    ):
+        sweep = sweep_of(made.plan(now=now, room=0))
+        assert sweep.run_ids == ids
+        made.swept(Swept(sweep=sweep, listed=shown(1), calls=4), now=now, at=at(now))
+        made.hasten(gone)
+        for look in made.plan(now=now, room=1):
+            assert isinstance(look, Look)
+            made.looked(look.entry, now=now, failed=False, is_going=look.entry.id != gone)
+    assert made.ids == {"row-1"}
 
 
 def test_a_group_that_all_runs_share_narrows_the_sweep():
@@ -246,7 +256,7 @@ def test_a_group_that_all_runs_share_narrows_the_sweep():
 
 def test_where_listing_is_denied_each_run_is_looked_at():
     made = watch(100)
-    made.sweep_failed(sweep_of(made.plan(now=0, room=32)), now=1, is_denied=True)
+    made.sweep_failed(SweepFailed(sweep=sweep_of(made.plan(now=0, room=32)), is_denied=True), now=1)
     assert made.in_air == 0
     now, seen = 1.0, 0
     while now < 200:
@@ -266,7 +276,7 @@ def test_a_sweep_that_fails_is_tried_again_ever_later_and_runs_are_looked_at_mea
         for action in made.plan(now=now, room=200):
             if isinstance(action, Sweep):
                 sweeps.append(now)
-                made.sweep_failed(action, now=now, is_denied=False)
+                made.sweep_failed(SweepFailed(sweep=action, is_denied=False), now=now)
             else:
                 made.looked(action.entry, now=now, failed=False, is_going=True)
         now = max(now + 0.01, made.wake_at(200) or now)
@@ -307,7 +317,7 @@ def test_one_pass_lists_all_and_looks_only_at_what_is_not_listed():
 
 def test_one_pass_looks_at_each_run_where_listing_fails():
     made = watch(100, is_once=True)
-    made.sweep_failed(sweep_of(made.plan(now=0, room=32)), now=1, is_denied=False)
+    made.sweep_failed(SweepFailed(sweep=sweep_of(made.plan(now=0, room=32)), is_denied=False), now=1)
     assert len(looks(made.plan(now=1, room=200))) == 100
 
 
@@ -321,7 +331,7 @@ def test_a_look_under_way_is_not_planned_again_when_listing_stops():
     swept(made, shown(*range(1, 100)), 0)
     assert looks(made.plan(now=1, room=1)) == ["row-0"]
     sweep = sweep_of(made.plan(now=30, room=1))
-    made.swept(sweep, shown(*range(1, 100)), 500, now=31, at=at(31))
+    made.swept(Swept(sweep=sweep, listed=shown(*range(1, 100)), calls=500), now=31, at=at(31))
     made.plan(now=32, room=1)
     assert "row-0" not in looks(made.plan(now=200, room=1000))
 
@@ -339,13 +349,13 @@ def test_after_a_sweep_that_failed_each_run_has_the_time_that_it_would_have_had(
     made = watch(100)
     sweep = sweep_of(made.plan(now=0, room=0))
     made.plan(now=1, room=32)
-    made.sweep_failed(sweep, now=60, is_denied=False)
+    made.sweep_failed(SweepFailed(sweep=sweep, is_denied=False), now=60)
     assert len(looks(made.plan(now=62, room=200))) > 50
 
 
 def test_a_sweep_on_trial_after_a_failure_covers_nothing():
     made = watch(100, since=-3600)
-    made.sweep_failed(sweep_of(made.plan(now=0, room=0)), now=1, is_denied=False)
+    made.sweep_failed(SweepFailed(sweep=sweep_of(made.plan(now=0, room=0)), is_denied=False), now=1)
     actions = made.plan(now=70, room=200)
     assert isinstance(actions[0], Sweep)
     assert looks(actions)

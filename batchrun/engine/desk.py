@@ -1,0 +1,77 @@
+"""
+What the planner asks of the ledger: reading what is open, and recording what needs no call.
+
+Belongs here: the queries that answer an action, each with one stimulus. Does not: when they are due
+(``model.reading``, ``model.cancelling``), storing (``recorder``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.cancelling import WITHDRAWN
+from batchrun.model.events import Withdrawn
+from batchrun.model.stimuli import CancellationsRead, DueRead, InFlightRead, Withdrew
+
+if TYPE_CHECKING:
+    from batchrun.clock import Clock
+    from batchrun.engine.recognition import Recognition
+    from batchrun.engine.recorder import Recorder
+    from batchrun.model.actions import Note, ReadCancellations, ReadDue, ReadInFlight, Withdraw
+    from batchrun.ports.ledger import Ledger
+
+#: Entries read at a time.
+_PAGE: Final = 500
+
+
+class Desk:
+    """The planner's way to the ledger of one batch."""
+
+    def __init__(
+        self, ledger: Ledger, batch: str, recorder: Recorder, recognition: Recognition, clock: Clock
+    ) -> None:
+        self._ledger = ledger
+        self._batch = batch
+        self._recorder = recorder
+        self._recognition = recognition
+        self._clock = clock
+
+    async def due(self, read: ReadDue) -> DueRead:
+        """Read what is to be sent, and where that is all, when the next is due."""
+        entries = await self._ledger.due(
+            self._batch, at=read.at, limit=read.limit, skip=read.besides, horizon=read.horizon
+        )
+        is_all = len(entries) < read.limit
+        next_due = await self._ledger.next_due(self._batch, after=read.at) if is_all else None
+        return DueRead(read=read, entries=entries, next_due=next_due)
+
+    async def in_flight(self, read: ReadInFlight) -> InFlightRead:
+        """Read a page of entries that hold a slot, as they are between two commits."""
+        entries = await self._recorder.in_state(read.state, limit=_PAGE, after=read.after)
+        return InFlightRead(read=read, entries=entries)
+
+    async def cancellations(self, read: ReadCancellations) -> CancellationsRead:
+        """Read a page of what people asked to be cancelled."""
+        page = await self._ledger.cancellations(self._batch, limit=_PAGE, after=read.after)
+        return CancellationsRead(read=read, page=page)
+
+    async def withdraw(self, withdraw: Withdraw) -> Withdrew:
+        """
+        Record that entries are cancelled that were never sent.
+
+        Raises:
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """
+        event = Withdrawn(at=self._clock.utcnow(), message=WITHDRAWN)
+        await self._recorder.record_all((entry, event) for entry in withdraw.entries)
+        return Withdrew(withdraw=withdraw)
+
+    async def note(self, note: Note) -> None:
+        """
+        Record how far runs have come; that a listing showed them says that the service knows the batch.
+
+        Raises:
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """
+        self._recognition.shown()
+        await self._recorder.record_all(note.news)

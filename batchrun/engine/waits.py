@@ -1,0 +1,58 @@
+"""
+What waits and can be let go of: one word reaches all of it.
+
+Belongs here: the kinds of waits, and letting go. Does not: when to (``runner``, ``launcher``).
+"""
+
+from __future__ import annotations
+
+import enum
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Wait(enum.Enum):
+    """What is waited for."""
+
+    UNSENT = "unsent"  #: a turn, or whatever comes before it, for what was never sent
+    UNSETTLED = "unsettled"  #: a turn for what may have been sent
+    LOOK = "look"  #: how a run is
+    NAME = "name"  #: whether a row has a run already: a survey may say so first
+    SWEEP = "sweep"
+    SURVEY = "survey"
+
+
+class Waits:
+    """The waits of one lane, each in a scope that can be cancelled without its task."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[Wait, set[anyio.CancelScope]] = {kind: set() for kind in Wait}
+        self._is_hurried = False
+
+    @contextmanager
+    def of(self, kind: Wait) -> Iterator[anyio.CancelScope]:
+        """Let the block end when its kind is let go of; ``cancelled_caught`` tells whether it was."""
+        with anyio.CancelScope() as scope:
+            if self._is_hurried:
+                scope.cancel()
+            self._scopes[kind].add(scope)
+            try:
+                yield scope
+            finally:
+                self._scopes[kind].discard(scope)
+
+    def let_go(self, *kinds: Wait) -> None:
+        """Let go of what waits now for one of these."""
+        for kind in kinds:
+            for scope in self._scopes[kind]:
+                scope.cancel()
+
+    def hurry(self) -> None:
+        """Let go of everything, also of what comes to wait from now on."""
+        self._is_hurried = True
+        self.let_go(*Wait)

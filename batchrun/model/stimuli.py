@@ -1,0 +1,165 @@
+"""
+What the planner is told: what came of an action, and what happened elsewhere. Facts, in the past tense.
+
+Belongs here: the stimuli. Does not: what follows from them (``planner`` and its parts); what happens to an
+entry, which is an event (``events``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from batchrun.model.actions import (
+        EntryAction,
+        ReadCancellations,
+        ReadDue,
+        ReadInFlight,
+        Survey,
+        Sweep,
+        Withdraw,
+    )
+    from batchrun.model.cancelling import Cancellation
+    from batchrun.model.entry import Entry
+    from batchrun.model.listing import Listed
+
+
+# -- what came of an action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acted:
+    """An action on one entry is over."""
+
+    action: EntryAction
+    entry: Entry  #: as it is now, durable
+    is_answered: bool = True  #: False: there was no usable answer, and it is to be tried again later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """A sweep is over, and complete."""
+
+    sweep: Sweep
+    listed: Mapping[str, Listed]  #: those of the runs that are in it, by id
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepFailed:
+    """A sweep came to nothing."""
+
+    sweep: Sweep
+    is_denied: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surveyed:
+    """A survey has seen everything, or was left to looks by name, since so few are to be sent."""
+
+    survey: Survey
+    named: Collection[str] = ()  #: entries whose name a run bears
+    are_few: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyConcluded:
+    """What a survey found is recorded."""
+
+    survey: Survey
+    adopted: Sequence[Entry]  #: entries whose runs were taken over, as they are now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyFailed:
+    """A survey did not see everything, and is to be made again."""
+
+    survey: Survey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueRead:
+    """Entries that are to be sent were read."""
+
+    read: ReadDue
+    entries: Sequence[Entry]
+    next_due: datetime | None = None  #: where there were fewer than asked for: when another becomes due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InFlightRead:
+    """A page of entries in flight was read; nothing was recorded between the reading and this."""
+
+    read: ReadInFlight
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationsRead:
+    """A page of what is to be cancelled was read."""
+
+    read: ReadCancellations
+    page: Sequence[Cancellation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrew:
+    """Entries were withdrawn, durably."""
+
+    withdraw: Withdraw
+
+
+# -- what happened elsewhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerChanged:
+    """Somebody else has written to the batch."""
+
+    has_new_active: bool = False  #: runs are going on that the planner does not have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatesLearned:
+    """How many calls per second can be counted on."""
+
+    get: float
+    list: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionStopped:
+    """Nothing more is to be sent; what was sent is settled and watched as ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionResumed:
+    """Rows are to be sent again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """Nothing more is to be done; what is in the air is still awaited."""
+
+
+Stimulus: TypeAlias = (
+    Acted
+    | Swept
+    | SweepFailed
+    | Surveyed
+    | SurveyConcluded
+    | SurveyFailed
+    | DueRead
+    | InFlightRead
+    | CancellationsRead
+    | Withdrew
+    | LedgerChanged
+    | RatesLearned
+    | SubmissionStopped
+    | SubmissionResumed
+    | Drained
+)

@@ -165,8 +165,9 @@ class OutputFile:
 
 
 def is_device(path: Path) -> bool:
-    """Report whether *path* is a way to something that is open already, such as ``/dev/stdout``."""
-    return path.absolute().parts[1:2] in {("dev",), ("proc",)}
+    """Report whether *path* is something open, such as ``/dev/stdout``; one in /dev/shm is a file."""
+    first, second, *_ = (*path.absolute().parts[1:], "", "")
+    return first in {"dev", "proc"} and (first, second) != ("dev", "shm")
 
 
 def listed(endings: tuple[str, ...]) -> str:

@@ -142,4 +142,9 @@ def test_a_place_that_cannot_be_is_told_with_its_reason(tmp_path: Path):
     assert "cannot be written" in refusal(tmp_path / "loop.csv")
     (tmp_path / "file").touch()
     assert "cannot be written" in refusal(tmp_path / "file" / "x.csv")
+
+
+def test_a_file_in_memory_is_a_file_and_what_is_open_already_is_none():
     assert not refusal(Path("/dev/null"))
+    assert not refusal(Path("/proc/self/fd/1"))
+    assert "must end in .csv" in refusal(Path("/dev/shm/results.txt"))

@@ -15,6 +15,7 @@ from batchrun.ledger import SqliteLedger, open_ledger
 from batchrun.model.entry import Entry
 from batchrun.model.events import Event, kind
 from batchrun.model.limits import Changed, Limits
+from batchrun.model.policies import WatchPolicy
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
 from batchrun.ports.lease import Lease
@@ -22,6 +23,10 @@ from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
 from tests.builders import spec
 from tests.world import connected
+
+#: Runs of two minutes are looked at five times and not fifty, where how often is not the point.
+SELDOM = WatchPolicy(shortest=30.0)
+OFTEN = WatchPolicy()
 
 
 class Told:
@@ -56,7 +61,7 @@ class Bench:
         self.clock = clock
         self.told = Told()
         self.ttl = timedelta(seconds=30)
-        self.notice = 2.0
+        self.notice = 15.0
         self.path = ledger.path
 
     async def take_in(self, specs: Iterable[Spec], changed: Changed = Changed.REFUSE) -> Lease:
@@ -71,7 +76,7 @@ class Bench:
             ledger=self.ledger,
             service=self.service,
             lease=lease,
-            limits=Limits(**limits),
+            limits=Limits(**{"watch": SELDOM, **limits}),
             timing=Timing(lease=self.ttl, deadline=deadline, notice=self.notice),
             clock=self.clock,
             observer=self.told,

@@ -41,6 +41,7 @@ async def cancelled_after(it: Bench, seconds: float, *, scope: Scope = Scope.RUN
 
 async def test_a_running_launch_takes_note_withdraws_and_cancels_and_ends(tmp_path):
     async with bench(tmp_path, SLOW, rate=1) as it, anyio.create_task_group() as group:
+        it.notice = 2.0
         group.start_soon(cancelled_after, it, 20)
         stop, launcher = await it.launch(rows(60))
         assert stop is Stop.FINISHED

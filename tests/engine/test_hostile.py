@@ -77,7 +77,7 @@ async def test_what_a_row_can_do_without_may_be_anything_for_ever(tmp_path, odd,
         return said | dict.fromkeys(without(NEEDED.get(operation, ()), said), odd)
 
     async with spoilt(tmp_path, spoil) as it:
-        stop, launcher = await it.launch(rows(5), way=way)
+        stop, launcher = await it.launch(rows(3), way=way)
         assert stop is Stop.FINISHED
         assert launcher.tally.open == 0
         assert [*Verification(it.path).findings()] == []

@@ -249,10 +249,10 @@ async def test_a_pass_does_not_wait_for_a_full_quota(tmp_path):
 async def test_one_row_that_hangs_does_not_stop_the_others_under_a_small_cap(tmp_path, max_active):
     settings = simulated("StartRun:error_before@cohort-row-0000", max_active=None)
     async with bench(tmp_path, settings) as it:
-        await it.launch(rows(20), max_active=max_active, deadline=3600)
+        await it.launch(rows(8), max_active=max_active, deadline=1500)
         states = [entry.state for entry in (await it.entries()).values()]
         if max_active > 1:
-            assert states.count(State.SUCCEEDED) == 19
+            assert states.count(State.SUCCEEDED) == 7
 
 
 async def test_draining_lets_go_of_looks_that_wait_for_their_turn(tmp_path):
@@ -381,9 +381,7 @@ async def test_an_unreachable_service_stops_the_launch_and_loses_nothing(tmp_pat
         await it.assert_agreement()
 
 
-@pytest.mark.long
-@pytest.mark.timeout(300)
-async def test_a_thousand_runs_over_three_days(tmp_path):
+async def test_a_hundred_and_fifty_runs_over_three_days(tmp_path):
     durations = Durations(
         pending=Span(mean=300),
         starting=Span(mean=300),
@@ -392,11 +390,11 @@ async def test_a_thousand_runs_over_three_days(tmp_path):
     )
     async with bench(tmp_path, simulated(durations=durations, max_active=None)) as it:
         it.ttl, it.notice = timedelta(hours=2), 3600.0  # these would else be most of the work
-        stop, _ = await it.launch(rows(1000), max_active=50, watch=WatchPolicy(shortest=1800, longest=7200))
+        stop, _ = await it.launch(rows(150), max_active=8, watch=WatchPolicy(shortest=1800, longest=7200))
         assert stop is Stop.FINISHED
         assert timedelta(days=2.8) < timedelta(seconds=anyio.current_time()) < timedelta(days=4)
         await it.assert_agreement()
-        assert it.simulator.state().calls["GetRun"].calls < 8_000
+        assert it.simulator.state().calls["GetRun"].calls < 1_200
 
 
 async def test_too_many_failures_stop_the_submission_and_leave_the_runs_alone(tmp_path):

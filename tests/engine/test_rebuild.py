@@ -26,18 +26,14 @@ from batchrun.ledger.verify import Verification
 from batchrun.manifest.rows import run_name
 from batchrun.model.entry import Entry
 from batchrun.model.limits import Changed, Mode
-from batchrun.model.policies import WatchPolicy
 from batchrun.model.recovery import LOST, Match
 from batchrun.model.spec import Spec
 from batchrun.model.states import State
 from batchrun.model.watch import Way
 from batchrun.simulator import Limit, parse_faults
 from tests.builders import spec
-from tests.engine.launching import Bench, bench, rows
+from tests.engine.launching import OFTEN, Bench, bench, rows
 from tests.world import simulated
-
-#: Fewer looks: watching is not what is shown here.
-PATIENT = WatchPolicy(shortest=120, longest=3600)
 
 
 @asynccontextmanager
@@ -75,20 +71,20 @@ def starts(it: Bench) -> int:
 
 
 @pytest.mark.timeout(300)
-async def test_a_deleted_ledger_of_500_runs_is_made_again_with_the_same_uuids(tmp_path):
+async def test_a_deleted_ledger_of_250_runs_is_made_again_with_the_same_uuids(tmp_path):
     settings = simulated(failures={"RUN_TASK_FAILED": 0.1}, max_active=None)
     async with bench(tmp_path, settings) as it:
-        await it.launch(rows(500), watch=PATIENT)
+        await it.launch(rows(250))
         before, calls = runs_of(await it.entries()), starts(it)
         async with lost(it, tmp_path):
             listings = it.simulator.state().calls["ListRuns"].calls
-            rebuilt = await rebuild(it, rows(500))
+            rebuilt = await rebuild(it, rows(250))
             assert rebuilt.is_written
-            assert rebuilt.matches == {Match.FOUND: 500}
+            assert rebuilt.matches == {Match.FOUND: 250}
             assert rebuilt.by_status.keys() == {"COMPLETED", "FAILED"}
             assert runs_of(await it.entries()) == before
-            assert it.simulator.state().calls["ListRuns"].calls - listings == 5
-            await it.launch(rows(500))
+            assert it.simulator.state().calls["ListRuns"].calls - listings == 3
+            await it.launch(rows(250))
             assert starts(it) == calls
             await it.assert_agreement()
 
@@ -114,7 +110,7 @@ async def test_it_works_through_throttles_faults_and_runs_of_others(tmp_path):
         await it.launch(others, mode=Mode.DETACH, trusts_ledger=True)
         async with lost(it, tmp_path):
             # No looks and no sweeps: the faults of ListRuns are for the rebuild.
-            await it.launch(rows(60), way=Way.GET, trusts_ledger=True)
+            await it.launch(rows(60), way=Way.GET, trusts_ledger=True, watch=OFTEN)
         looks = it.simulator.state().calls["GetRun"].calls
         it.simulator.script(
             *parse_faults("*:throttle=0.2,*:error_after=0.2,*:html_after=0.1,ListRuns:empty_after=0.3")

@@ -13,7 +13,7 @@ from batchrun.model.pace import AUTO, Phase
 from batchrun.model.states import State
 from batchrun.model.watch import Way
 from batchrun.simulator import Durations, Limit, Settings, Span
-from tests.engine.launching import Bench, bench, reconnected, rows
+from tests.engine.launching import OFTEN, Bench, bench, reconnected, rows
 from tests.world import simulated
 
 ROWS = 120
@@ -55,7 +55,7 @@ async def test_one_by_one_costs_many_times_more(tmp_path):
 async def test_an_end_is_seen_within_seconds(tmp_path):
     limits = {"GetRun": Limit(rate=20, burst=20), "ListRuns": Limit(rate=10, burst=10), "*": None}
     async with bench(tmp_path, settings(limits=limits), read_rate=AUTO) as it:
-        await it.launch(rows(ROWS))
+        await it.launch(rows(ROWS), watch=OFTEN)
         ends = [record.stopped for record in it.simulator.state().runs if record.stopped is not None]
         assert anyio.current_time() - max(ends) <= 15
         assert it.simulator.state().calls["GetRun"].throttled <= 10

@@ -18,7 +18,7 @@ from batchrun.ledger.verify import Verification
 from batchrun.manifest import Source, load
 from batchrun.model.limits import Changed
 from batchrun.model.states import ENDED, State
-from tests.engine.launching import bench
+from tests.engine.launching import OFTEN, bench
 from tests.world import simulated
 
 KEPT = Path(__file__).parent / "kept"
@@ -60,7 +60,7 @@ async def test_it_says_the_same(kept, tmp_path):
 async def test_it_goes_on_where_it_stood(kept, tmp_path, rows):
     async with bench(tmp_path, simulated(seed=7)) as it:
         before = await it.entries()
-        await it.launch(rows)
+        await it.launch(rows, watch=OFTEN)
         after = await it.entries()
         started = {record.tags["batchrun:id"] for record in it.simulator.state().runs}
     assert_sound(kept, events=81)

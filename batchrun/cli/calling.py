@@ -1,35 +1,68 @@
 """
-The way to the service for verbs that call it beside a launch, and the logs that calls make.
+The way to the service, and to S3, for verbs that call them beside a launch, and the logs that calls make.
 
-Belongs here: both, since a log that nobody has set up goes to stdout. Does not: launches (``launching``).
+Belongs here: all of it, since a log that nobody has set up goes to stdout. Does not: launches
+(``launching``), what is read and written.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
-from batchrun.api.session import Session
-from batchrun.cli.launching.logs import configure
-from batchrun.cli.options import output, target
+from batchrun.api.objects import ObjectsOnce
+from batchrun.api.one_login import OneLogin
+from batchrun.api.storing import StoreWhenNeeded
+from batchrun.cli.options import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from batchrun.api.session import Session
+    from batchrun.cli.options import Account, Output, Service
+    from batchrun.model.pace import Rate
 
 
-def calling_session(
-    options: Mapping[str, Any], *, concurrency: int | None = None, region: str | None = None
-) -> Session:
-    """
-    Make the session that LEDGER, SERVICE, READ_RATE, CONCURRENCY and OUTPUT describe.
+class Calling(Protocol):
+    """What a verb was told that calls the service about a ledger's batch."""
 
-    Args:
-        options: The verb's.
-        concurrency: Calls in the air, where no option says it.
-        region: Where calls go unless an option says it.
-    """
-    shown = output(options)
-    configure(verbosity=shown.verbosity, as_json=shown.log_format == "json")
-    reached = target(options if concurrency is None else {**options, "concurrency": concurrency})
-    reached = replace(reached, region=reached.region or region)
-    return Session(options["ledger"], target=reached, read_rate=options["read_rate"])
+    @property
+    def ledger(self) -> str: ...  # noqa: D102
+    @property
+    def read_rate(self) -> Rate: ...  # noqa: D102
+    @property
+    def concurrency(self) -> int: ...  # noqa: D102
+    @property
+    def service(self) -> Service: ...  # noqa: D102
+    @property
+    def output(self) -> Output: ...  # noqa: D102
+
+
+def calling_session(told: Calling, *, region: str | None = None) -> Session:
+    """Make the session that a verb was told of; its calls go to *region* unless it was told another."""
+    # Only now: to import the client takes longer than to find that there is nothing to call about.
+    from batchrun.api.session import Session  # noqa: PLC0415
+
+    _set_up_logs(told.output)
+    target = told.service.target(concurrency=told.concurrency)
+    target = replace(target, region=target.region or region)
+    return Session(told.ledger, target=target, read_rate=told.read_rate)
+
+
+def objects(account: Account, output: Output = PLAIN) -> ObjectsOnce:
+    """Return the files in the account's S3; logs are set up, as *output* says, before anybody is called."""
+    return ObjectsOnce(_login(account, output))
+
+
+def store(account: Account, output: Output = PLAIN) -> StoreWhenNeeded:
+    """Return that S3 to write to; likewise."""
+    return StoreWhenNeeded(_login(account, output))
+
+
+def _login(account: Account, output: Output) -> OneLogin:
+    return OneLogin(account.target(), before=partial(_set_up_logs, output))
+
+
+def _set_up_logs(output: Output) -> None:
+    from batchrun.cli.launching.logs import configure_as  # noqa: PLC0415 (who reads files alone logs nothing)
+
+    configure_as(output)

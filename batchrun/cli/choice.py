@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from batchrun.cli.command import flag, option, texts
 from batchrun.cli.completion import conditions, rows
-from batchrun.cli.options import option, stacked
-from batchrun.cli.printable import printable
 from batchrun.cli.signals import interruptible
-from batchrun.cli.speak import say
-from batchrun.cli.storage import objects
-from batchrun.cli.values import Lines
+from batchrun.cli.speak import is_terminal, say
+from batchrun.cli.wording import printable
 from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
@@ -27,75 +26,85 @@ from batchrun.ports.ledger import Outcome
 from batchrun.report.chosen import Choice, completed, shortened
 from batchrun.report.columns import TASK_REASON
 from batchrun.report.results import latest_row, status
-from batchrun.report.view import Condition, View, read_condition
+from batchrun.report.view import View, read_condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchrun.api.objects import ObjectsOnce
+    from batchrun.cli.options import Output
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Ledger
+    from batchrun.report.view import Condition
 
 _PAGE: Final = 500
-CHOICE: Final = stacked(
-    option(
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Which entries of a batch are meant."""
+
+    ids: tuple[str, ...] = texts(
         "--ids",
-        type=Lines(),
-        multiple=True,
         metavar="ID,...",
         shell_complete=rows,
+        each_time="which rows are meant is said each time",
         help="Only these; repeatable.",
-    ),
-    option(
+    )
+    ids_from: str | None = option(
         "--ids-from",
         metavar="FILE",
+        each_time="which rows are meant is said each time",
         help="Only the ids in this file, or s3://BUCKET/KEY, one a line; - is standard input.",
-    ),
-    option(
+    )
+    where: tuple[str, ...] = texts(
         "--where",
-        type=Lines(),
-        multiple=True,
         metavar="COLUMN=GLOB",
         shell_complete=conditions,
+        each_time="which rows are meant is said each time",
         help="Only those whose results say so, such as status=FAILED or taskReason=*MEMORY*; repeatable.",
-    ),
-)
-GO_AHEAD: Final = stacked(
-    option("--dry-run", is_flag=True, show_default=False, help="Only say what would be done."),
-    option("--yes", is_flag=True, show_default=False, help="Do not ask."),
-)
+    )
+
+    def choice(self, in_s3: ObjectsOnce, *more: Condition) -> Choice:
+        """Make the choice that this and *more* conditions describe; the file with ids may be *in_s3*."""
+        named = [one for text in self.ids for one in text.split(",") if one]
+        if self.ids_from:
+            named += _listed(self.ids_from, in_s3)
+        conditions = [read_condition(text) for text in self.where]
+        is_named = bool(self.ids or self.ids_from)
+        return Choice(ids=frozenset(named) if is_named else None, conditions=(*conditions, *more))
 
 
-def choice(options: Mapping[str, Any], *more: Condition) -> Choice:
-    """Make the choice that the options describe, and *more* conditions."""
-    named = [one for text in options["ids"] for one in text.split(",") if one]
-    if options["ids_from"]:
-        named += _listed(options["ids_from"], objects(options))
-    conditions = [read_condition(text) for text in options["where"]]
-    is_named = bool(options["ids"] or options["ids_from"])
-    return Choice(ids=frozenset(named) if is_named else None, conditions=(*conditions, *more))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoAhead:
+    """Whether it is done, and whether somebody is asked before."""
 
+    dry_run: bool = flag(
+        "--dry-run",
+        each_time="a verb that does nothing must not be a habit",
+        help="Only say what would be done.",
+    )
+    yes: bool = flag("--yes", each_time="whoever is asked must answer", help="Do not ask.")
 
-def is_agreed(options: Mapping[str, Any], question: str) -> bool:
-    """
-    Ask, where there is somebody to ask.
+    def is_agreed(self, question: str) -> bool:
+        """
+        Ask, where there is somebody to ask.
 
-    Raises:
-        UsageError: There is nobody, and --yes was not given.
-    """
-    if options["yes"]:
-        return True
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            "not a terminal, so nobody can be asked: give --yes to go ahead, or --dry-run to look first"
-        )
-    with interruptible():
-        return click.confirm(question, err=True)
+        Raises:
+            UsageError: There is nobody, and --yes was not given.
+        """
+        if self.yes:
+            return True
+        if not is_terminal(sys.stdin):
+            raise UsageError(
+                "not a terminal, so nobody can be asked: give --yes to go ahead, or --dry-run to look first"
+            )
+        with interruptible():
+            return click.confirm(question, err=True)
 
-
-def is_told(options: Mapping[str, Any]) -> bool:
-    """Report whether people are told: not programs, nor who wants to hear of trouble alone, unasked."""
-    return not (options["as_json"] or (options["quiet"] and options["yes"]))
+    def is_told(self, output: Output) -> bool:
+        """Report whether people are told: not programs, nor who wants to hear of trouble alone, unasked."""
+        return not (output.as_json or (output.quiet and self.yes))
 
 
 def tell_groups(groups: Mapping[str, Sequence[str]]) -> None:
@@ -123,11 +132,6 @@ async def by_reason(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Map
             tasks = f" (tasks: {cells[TASK_REASON]})" if cells[TASK_REASON] else ""
             groups[f"{cells['failureReason'] or cells['status']}{tasks}"].append(outcome.entry.id)
     return groups
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """Say how many there are."""
-    return f"1 {one}" if number == 1 else f"{number} {many}"
 
 
 def _listed(path: str, in_s3: ObjectsOnce) -> list[str]:

@@ -10,18 +10,17 @@ import importlib
 import sys
 import traceback
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
 import click
 
 from batchrun.cli import signals
+from batchrun.cli.command import HELP, Option
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.foreign_logs import silence
-from batchrun.cli.options import option
-from batchrun.cli.printable import printable
 from batchrun.cli.settings.names import take_file
 from batchrun.cli.speak import complain, write
+from batchrun.cli.wording import hint, printable
 from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
 from batchrun.version import __version__
 
@@ -74,9 +73,8 @@ class _Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0] if args else ""
         if name not in _VERBS and not name.startswith("-"):
-            near = get_close_matches(name, _VERBS, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"the verbs are: {', '.join(_VERBS)}"
-            ctx.fail(f"there is no verb '{printable(name)}'; {hint}")
+            cure = hint(name, list(_VERBS), f"the verbs are: {', '.join(_VERBS)}")
+            ctx.fail(f"there is no verb '{printable(name)}'; {cure}")
         found = super().resolve_command(ctx, args)
         # Help does without a file, which may have mistakes in it, and completion with as much as can be had.
         is_help = ctx.resilient_parsing or not {*ctx.help_option_names}.isdisjoint(args)
@@ -91,10 +89,12 @@ class _Verbs(click.Group):
 @click.group(
     cls=_Verbs,
     epilog=_EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings=HELP,
+    params=[
+        Option(["--config"], metavar="FILE", help="Take defaults of options from this TOML file."),
+        Option(["--no-config"], is_flag=True, show_default=False, help="Take them from no file."),
+    ],
 )
-@option("--config", metavar="FILE", help="Take defaults of options from this TOML file.")
-@option("--no-config", is_flag=True, show_default=False, help="Take them from no file.")
 @click.version_option(__version__, message="batchrun %(version)s")
 def cli(**_options: Any) -> None:
     """

@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -19,8 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import anyio
 
 from batchrun.cli.exits import Exit
-from batchrun.cli.insisting import insisting
-from batchrun.cli.speak import complain, write
+from batchrun.cli.speak import complain, is_terminal, write
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+#: Seconds after which a signal was not seen: those that are, are at once.
+_SOON: Final = 0.1
 _SHOW_CURSOR: Final = "\x1b[?25h"
 #: Who hears of signals now; they are the process's own, and so is all of this.
 _listeners: list[Listener] = []
@@ -101,18 +103,48 @@ def interruptible() -> Iterator[None]:
     try:
         if _untold:
             raise KeyboardInterrupt
-        with insisting(SIGNALS):
+        with _insisting():
             yield
     finally:
         _restore(before)
+
+
+@contextmanager
+def _insisting() -> Iterator[None]:
+    """
+    Send each signal again until the block, in the main thread, ends by it.
+
+    Python notes a signal and acts on it between two of its own steps. One that comes while a single step of
+    it, such as reading so many bytes, goes from one read of the system to the next, ends neither: the wait
+    begins, and nobody is told until it is over.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    is_over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(reading, threading.get_ident(), is_over))
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        watcher.join()
+        os.close(reading)
+
+
+def _watch(reading: int, main: int, is_over: threading.Event) -> None:
+    while came := os.read(reading, 1):
+        while came[0] in SIGNALS and not is_over.wait(_SOON):
+            signal.pthread_kill(main, came[0])
 
 
 def leave_at_once() -> NoReturn:
     """End the process as it stands; the ledger is whole at any moment."""
     complain("left at once; nothing is lost")
     for stream in (sys.stdout, sys.stderr):
-        is_terminal = stream is not None and not stream.closed and stream.isatty()
-        write(stream, _SHOW_CURSOR if is_terminal else "")
+        write(stream, _SHOW_CURSOR if is_terminal(stream) else "")
     os._exit(Exit.WORK_LEFT)
 
 

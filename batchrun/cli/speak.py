@@ -8,14 +8,21 @@ otherwise, because a pipe was closed or a log's disk is full. Does not: what is 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import sys
 import textwrap
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Final, TextIO
 
 from batchrun.report.json_names import with_old_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: What people give in place of a file's name.
+STDOUT: Final = "-"
 
 
 def say(text: str, *, hang: int | None = None) -> None:
@@ -60,8 +67,33 @@ def swallow(stream: IO[str] | None) -> None:
         os.close(nowhere)
 
 
+@contextlib.contextmanager
+def poured(failure: Callable[[str, OSError], Exception]) -> Iterator[TextIO]:
+    """Return stdout, for what goes there in place of a file; what goes wrong is raised as *failure*."""
+    if sys.stdout is None:
+        raise failure("stdout", OSError(errno.EBADF, os.strerror(errno.EBADF)))
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        swallow(sys.stdout)
+    except OSError as error:
+        swallow(sys.stdout)
+        raise failure("stdout", error) from error
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Report whether somebody may be looking at *stream*, or typing."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def can_draw(stream: IO[str] | None) -> bool:
+    """Report whether *stream* is a terminal that can go back over its lines."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
 def _for_whom(stream: IO[str] | None, text: str, hang: int | None) -> str:
-    if hang is None or stream is None or stream.closed or not stream.isatty():
+    if hang is None or not is_terminal(stream):
         return text
     return fitted(text, shutil.get_terminal_size().columns, hang)
 

@@ -7,17 +7,17 @@ Belongs here: click's parameter types. Does not: which option takes them (``opti
 from __future__ import annotations
 
 import math
-import os
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.errors import UsageError
 from batchrun.model import durations
-from batchrun.model.limits import StopAfter
 from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Rate
-from batchrun.model.retrying import RetryRule
+
+if TYPE_CHECKING:
+    from batchrun.model.limits import StopAfter
+    from batchrun.model.retrying import RetryRule
 
 _RATES: Final = {"auto": AUTO, "unlimited": UNLIMITED}
 _WHOLE: Final = 100
@@ -77,13 +77,15 @@ class PacedRate(click.ParamType[Rate]):
         return Rate(most=rate)
 
 
-class FailureLimit(click.ParamType[StopAfter]):
+class FailureLimit(click.ParamType["StopAfter"]):
     """How many failed entries are too many: a number, or a share of the batch such as ``20%``."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> StopAfter:
         """Return the threshold."""
+        from batchrun.model.limits import StopAfter  # noqa: PLC0415 (for this option alone)
+
         text = str(value).strip()
         if re.fullmatch(r"[1-9]\d*", text):
             return StopAfter(count=int(text))
@@ -92,7 +94,7 @@ class FailureLimit(click.ParamType[StopAfter]):
         return self.fail(f"'{value}' is neither a number of entries nor a share; write 5 or 20%", param, ctx)
 
 
-class Retry(click.ParamType[RetryRule]):
+class Retry(click.ParamType["RetryRule"]):
     """Which failed runs get how many more attempts: a glob over failureReason, and a number."""
 
     name = "retry"
@@ -100,6 +102,8 @@ class Retry(click.ParamType[RetryRule]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RetryRule:
         """Return the rule."""
+        from batchrun.model.retrying import RetryRule  # noqa: PLC0415 (for this option alone)
+
         reason, equals, times = str(value).strip().rpartition("=")
         if not (reason and equals and re.fullmatch(r"\d{1,3}", times)):
             self.fail(
@@ -108,38 +112,3 @@ class Retry(click.ParamType[RetryRule]):
                 ctx,
             )
         return RetryRule(reason=reason, times=int(times))
-
-
-def is_folder(path: str | None) -> bool:
-    """Report whether *path* is a folder; of what cannot be found out, whoever opens it says why."""
-    return path is not None and os.path.isdir(path)  # noqa: PTH112 (a Path raises where it may not look)
-
-
-def given_path(manifest: str | None, pattern: str | None) -> str:
-    """
-    Return the path of a manifest, or the pattern of --each-file, whichever was given.
-
-    Raises:
-        UsageError: Neither was, or both.
-    """
-    if manifest is not None and pattern is not None:
-        raise UsageError(
-            "--each-file stands in place of a MANIFEST; put its pattern into quotes, or the shell takes it"
-        )
-    path = manifest or pattern
-    if path is None:
-        raise UsageError("give a MANIFEST, or files of one run each with --each-file 'inputs/*.json'")
-    return path
-
-
-def seconds(value: float) -> str:
-    """Write a duration for people: ``45 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
-    whole = round(value)
-    if whole < 90:  # noqa: PLR2004
-        return f"{whole} s"
-    if whole < 5400:  # noqa: PLR2004
-        return f"{round(whole / 60)} min"
-    hours, minutes = divmod(round(whole / 60), 60)
-    if hours < 48:  # noqa: PLR2004
-        return f"{hours} h {minutes:02} min"
-    return f"{hours // 24} d {hours % 24} h"

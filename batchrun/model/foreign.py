@@ -2,7 +2,7 @@
 Text of others, before it is kept or told: the service, a proxy or a configuration may have said anything.
 
 Belongs here: which characters no store takes, how long a text may be, what of an address is a secret. Does
-not: which field is a text at all (``service.wire``), what a terminal must not be sent (``cli.printable``).
+not: which field is a text at all (``service.wire``), what a terminal must not be sent (``cli.wording``).
 """
 
 from __future__ import annotations

@@ -21,10 +21,9 @@ from rich.text import Text
 
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.showing.bar import Bar, Flow, shared
-from batchrun.cli.showing.live import LiveDisplay
+from batchrun.cli.showing.live import LiveDisplay, running
 from batchrun.cli.showing.progress import STANDINGS, Progress, Snapshot
-from batchrun.cli.showing.quota_lines import running
-from batchrun.cli.showing.times import until
+from batchrun.cli.wording import until
 from batchrun.clock import VirtualClock
 from batchrun.model.events import Accepted, seen
 from batchrun.model.quotas import Quotas

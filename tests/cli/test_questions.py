@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from batchrun.cli.choice import is_agreed
+from batchrun.cli.choice import GoAhead
 from tests.cli.conftest import BATCHRUN
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def test_one_interrupt_ends_a_question(monkeypatch: pytest.MonkeyPatch):
     went_on = []
 
     async def ask() -> None:
-        went_on.append(is_agreed({"yes": False}, "start 2 new attempts?"))
+        went_on.append(GoAhead(dry_run=False, yes=False).is_agreed("start 2 new attempts?"))
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.confirm", lambda *_args, **_options: signal.raise_signal(signal.SIGINT))

@@ -11,10 +11,10 @@ from typing import Any
 import click
 import pytest
 
+from batchrun.cli.command import Option, Risk
 from batchrun.cli.main import cli
-from batchrun.cli.options import option
 from batchrun.cli.settings.file import SettingsFile, find, line_of, parsed
-from batchrun.cli.settings.names import REFUSED, default_map, options_of, settings_for, verbs_of
+from batchrun.cli.settings.names import default_map, options_of, settings_for, verbs_of
 from batchrun.cli.values import Duration, OutputPath, PacedRate
 from batchrun.errors import UsageError
 
@@ -22,35 +22,32 @@ ROOT_CONTEXT = click.Context(cli)
 REAL_VERBS = verbs_of(cli, ROOT_CONTEXT)
 
 
-def command(*options: Any) -> click.Command:
-    made: click.Command = click.command()(lambda **_: None)
-    for one in options:
-        one(made)
-    return made
+def command(*options: Option) -> click.Command:
+    return click.Command(None, params=list(options))
 
 
 #: A small command line of our own: two verbs, and one in a group.
 VERBS: dict[tuple[str, ...], click.Command] = {
     ("run",): command(
-        option("--rate", type=PacedRate(), default="auto"),
-        option("--wait", type=Duration(), default="1m"),
-        option("--on-end"),
-        option("--notify-url"),
-        option("--endpoint-url"),
-        option("--wake-queue"),
-        option("--env", multiple=True),
-        option("--results", type=OutputPath()),
-        option("--tags/--no-tags", default=True),
-        option("--set", "sets", multiple=True),
-        option("--concurrency", type=click.IntRange(1, 9), default=3),
-        option("--scale", default=0.5),
-        option("-v", "--verbose", count=True),
-        option("--yes", is_flag=True),
-        option("--kind", type=click.Choice(["a", "b"])),
-        option("--region"),
+        Option(["--rate"], type=PacedRate(), default="auto"),
+        Option(["--wait"], type=Duration(), default="1m"),
+        Option(["--on-end"], risk=Risk.RUNS),
+        Option(["--notify-url"], risk=Risk.RUNS),
+        Option(["--endpoint-url"], risk=Risk.ADDRESS),
+        Option(["--wake-queue"], risk=Risk.ADDRESS),
+        Option(["--env"], multiple=True, risk=Risk.ENVIRONMENT),
+        Option(["--results"], type=OutputPath()),
+        Option(["--tags/--no-tags"], default=True),
+        Option(["--set", "sets"], multiple=True),
+        Option(["--concurrency"], type=click.IntRange(1, 9), default=3),
+        Option(["--scale"], default=0.5),
+        Option(["-v", "--verbose"], count=True),
+        Option(["--yes"], is_flag=True, each_time="whoever is asked must answer"),
+        Option(["--kind"], type=click.Choice(["a", "b"])),
+        Option(["--region"]),
     ),
-    ("plan",): command(option("--rate", type=PacedRate()), option("--kind", envvar="BATCHRUN_PLAN_KIND")),
-    ("make", "new"): command(option("--rate", type=PacedRate()), option("--region")),
+    ("plan",): command(Option(["--rate"], type=PacedRate()), Option(["--kind"], envvar="BATCHRUN_PLAN_KIND")),
+    ("make", "new"): command(Option(["--rate"], type=PacedRate()), Option(["--region"])),
 }
 
 
@@ -376,7 +373,7 @@ def as_if_owned_by(user: int):
 def test_every_option_can_be_set_but_those_that_are_refused_by_name():
     for path, verb in REAL_VERBS.items():
         for key, one in options_of(verb).items():
-            if key not in REFUSED and not key.startswith("on-"):
+            if one.each_time is None and not key.startswith("on-"):
                 table: Any = {key: None}
                 for name in reversed(path):
                     table = {name: table}
@@ -385,3 +382,29 @@ def test_every_option_can_be_set_but_those_that_are_refused_by_name():
                 with pytest.raises(UsageError) as error:  # of its value alone: TOML has no null
                     default_map(file, REAL_VERBS, path)
                 assert f"b.toml: {'.'.join((*path, key))}: " in str(error.value), one
+
+
+def test_what_is_said_each_time_is_refused_for_every_verb():
+    refused = {key for verb in REAL_VERBS.values() for key, one in options_of(verb).items() if one.each_time}
+    assert refused == {
+        *("dry-run", "each-file", "failed-manifest", "force", "ids", "ids-from", "init"),
+        *("json", "output", "reason", "save-prices", "schema", "where", "yes"),
+    }
+    for verb in REAL_VERBS.values():
+        assert all(one.each_time for key, one in options_of(verb).items() if key in refused)
+
+
+def test_what_runs_calls_or_hands_something_on_is_known_by_its_risk():
+    """By their names: so that one that is added is not forgotten."""
+    for verb in REAL_VERBS.values():
+        for key, one in options_of(verb).items():
+            expected = (
+                Risk.RUNS
+                if key.startswith(("on-", "notify-"))
+                else Risk.ADDRESS
+                if {"endpoint", "url", "queue"} & set(key.split("-"))
+                else Risk.ENVIRONMENT
+                if key == "env"
+                else None
+            )
+            assert one.risk is expected, key

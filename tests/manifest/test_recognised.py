@@ -7,7 +7,9 @@ import shlex
 
 import pytest
 
+from batchrun.cli.command import made
 from batchrun.cli.launching.manifests import source
+from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.verbs.check import check
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load
@@ -125,7 +127,7 @@ def followed(path: str, options: dict[str, list[str]]) -> Manifest:
     """Load the sheet as the command line does with these options."""
     words = [path, *(part for name, values in options.items() for part in _words(name, values))]
     with check.make_context("check", words) as context:
-        return load(source(context.params))
+        return load(source(made(ManifestOptions, context.params)))
 
 
 def _words(name: str, values: list[str]) -> list[str]:

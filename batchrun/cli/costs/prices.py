@@ -7,32 +7,37 @@ Belongs here: files, and the choice. Does not: the list's shape (``model.costs``
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchrun.cli.options import option
-from batchrun.cli.printable import printable
+from batchrun.cli.command import option
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain
+from batchrun.cli.values import OutputPath
+from batchrun.cli.wording import printable
 from batchrun.errors import UsageError
 from batchrun.model.costs import checked_prices, written_prices
 from batchrun.report.outputs import Inputs, Kind
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from batchrun.cli.options import Service
     from batchrun.model.costs import Prices
 
 #: Bytes; all prices of a region take a hundredth of it.
 _LARGEST: Final = 1_000_000
 _SHOWN: Final = 20
 _PRICES: Final = Kind(what="a list of prices", endings=(".json",))
-DYNAMIC_GIB: Final = option(
+
+
+DYNAMIC_GIB: Final = partial(
+    option,
     "--dynamic-gib",
     type=click.FloatRange(min=0, max=1e9),
     metavar="GIB",
@@ -40,13 +45,32 @@ DYNAMIC_GIB: Final = option(
 )
 
 
-def dynamic_gib(options: Mapping[str, Any]) -> Decimal | None:
-    """Return what :data:`DYNAMIC_GIB` says."""
-    given = options["dynamic_gib"]
+def dynamic_gib(given: float | None) -> Decimal | None:
+    """Return what :data:`DYNAMIC_GIB` says, as it was written."""
     return None if given is None else Decimal(str(given))
 
 
-async def prices_for(options: dict[str, Any], region: str) -> Prices:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceOptions:
+    """Which prices, and whether they are kept."""
+
+    prices: str | None = option(
+        "--prices",
+        metavar="FILE",
+        help="Prices per hour, as --save-prices writes them.  [default: ask the Pricing API]",
+    )
+    save_prices: str | None = option(
+        "--save-prices",
+        type=OutputPath(),
+        metavar="FILE",
+        each_time="where it goes is said each time",
+        help="Write the prices that were asked for into this file.",
+    )
+
+
+async def prices_for(
+    told: PriceOptions, region: str, service: Service, *, ledger: str, force: bool
+) -> Prices:
     """
     Return the prices of *region* that --prices names, else ask for them; save them where that is asked.
 
@@ -54,26 +78,21 @@ async def prices_for(options: dict[str, Any], region: str) -> Prices:
         UsageError: The file cannot be used, or is of another region.
         ServiceUnusableError: The Pricing API cannot be used.
     """
-    if options["prices"] is not None:
-        if options["save_prices"] is not None:
+    if told.prices is not None:
+        if told.save_prices is not None:
             raise UsageError("--prices and --save-prices do not go together: the file is there already")
-        return read_prices(options["prices"], region)
+        return read_prices(told.prices, region)
     saved = None
-    if options["save_prices"] is not None:
-        saved = named(
-            options["save_prices"],
-            _PRICES,
-            option="--save-prices FILE",
-            inputs=Inputs(ledger=options["ledger"]),
-            force=options["force"],
-        )
+    if told.save_prices is not None:
+        inputs = Inputs(ledger=ledger)
+        saved = named(told.save_prices, _PRICES, option="--save-prices FILE", inputs=inputs, force=force)
     # Only now: to import the client takes longer than to reckon.
     from batchrun.service.pricing import quoted  # noqa: PLC0415
 
-    found = await quoted(Target(profile=options["profile"], endpoint_url=options["endpoint_url"]), region)
+    found = await quoted(Target(profile=service.profile, endpoint_url=service.endpoint_url), region)
     for name, why in sorted(found.odd.items()):
         complain(printable(f"no price of {name}: {why}; give one with --prices"))
-    if options["save_prices"] is not None:
+    if told.save_prices is not None:
         with drafted(saved) as draft:
             draft.write_text(json.dumps(written_prices(found.prices), indent=2) + "\n", encoding="utf-8")
     return found.prices

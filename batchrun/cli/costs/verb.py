@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from batchrun.api.reading import find_batch
-from batchrun.cli.choice import CHOICE, choice, counted
-from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, prices_for
+from batchrun.cli.calling import calling_session, objects
+from batchrun.cli.choice import Rows
+from batchrun.cli.command import group, option, verb
+from batchrun.cli.costs.prices import DYNAMIC_GIB, PriceOptions, dynamic_gib, prices_for
 from batchrun.cli.costs.words import facts, forecast, lines
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, LEDGER, OUTPUT, READ_RATE, SAFE_CSV, SERVICE, option
-from batchrun.cli.printable import printable
-from batchrun.cli.showing.output_file import STDOUT, drafted, named
-from batchrun.cli.signals import run_async
-from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.values import OutputPath
+from batchrun.cli.options import BATCH, FORCE, LEDGER, READ_RATE, SAFE_CSV, WRITTEN, Output, Service
+from batchrun.cli.showing.output_file import drafted, named
+from batchrun.cli.speak import STDOUT, complain, emit, say
+from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger import is_there, open_ledger
@@ -34,14 +35,13 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batchrun.model.costs import Prices
+    from batchrun.model.pace import Rate
     from batchrun.ports.ledger import Batch, Ledger
     from batchrun.ports.usages import SpentRun
     from batchrun.report.bill import Bill, Left
     from batchrun.report.chosen import Choice
     from batchrun.report.outputs import OutputFile
 
-#: Runs that are asked for at once.
-_AT_ONCE: Final = 8
 #: Seconds between two words on how far it is.
 _TELL_EVERY: Final = 5.0
 #: By what --format says, or where it says nothing.
@@ -52,76 +52,69 @@ _FILES: Final = {
 }
 
 
-@click.command(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun costs`` is told."""
+
+    batch: str | None = BATCH()
+    rows: Rows = group(Rows)
+    prices: PriceOptions = group(PriceOptions)
+    dynamic_gib: float | None = DYNAMIC_GIB()
+    place: str | None = WRITTEN(help="Write a row for each attempt into this file; - is stdout.")
+    costs_format: str | None = option(
+        "--format",
+        type=click.Choice(["csv", "jsonl"]),
+        envvar="BATCHRUN_COSTS_FORMAT",
+        help="How to write the rows.  [default: by FILE's extension, else csv]",
+    )
+    force: bool = FORCE(help="Replace files that are there.")
+    safe_csv: bool = SAFE_CSV()
+    ledger: str = LEDGER()
+    read_rate: Rate = READ_RATE()
+    service: Service = group(Service)
+    output: Output = group(Output)
+
+    @property
+    def concurrency(self) -> int:
+        """Runs that are asked for at once."""
+        return 8
+
+
+@verb(
+    Options,
     epilog="It is an estimate, not an invoice: each task's time, a minute at least, by its instance type, "
     "and STATIC storage for the time the run was RUNNING. Needs omics:GetRun and omics:ListRunTasks, once "
     "for each run: what was learned is kept in the ledger. Without --prices it needs pricing:GetProducts too."
-    "\n\nRead on: 'batchrun help costs', 'batchrun help iam'."
+    "\n\nRead on: 'batchrun help costs', 'batchrun help iam'.",
 )
-@BATCH
-@CHOICE
-@option(
-    "--prices",
-    metavar="FILE",
-    help="Prices per hour, as --save-prices writes them.  [default: ask the Pricing API]",
-)
-@option(
-    "--save-prices",
-    type=OutputPath(),
-    metavar="FILE",
-    help="Write the prices that were asked for into this file.",
-)
-@DYNAMIC_GIB
-@option(
-    "-o",
-    "--output",
-    type=OutputPath(),
-    metavar="FILE",
-    help="Write a row for each attempt into this file; - is stdout.",
-)
-@option(
-    "--format",
-    "costs_format",
-    type=click.Choice(["csv", "jsonl"]),
-    envvar="BATCHRUN_COSTS_FORMAT",
-    help="How to write the rows.  [default: by FILE's extension, else csv]",
-)
-@option("--force", is_flag=True, show_default=False, help="Replace files that are there.")
-@SAFE_CSV
-@LEDGER
-@READ_RATE
-@SERVICE
-@OUTPUT
-@click.pass_context
-def costs(context: click.Context, /, **options: Any) -> None:
+async def costs(told: Options) -> Exit:
     """
     Estimate what ended runs of BATCH cost, of earlier attempts too, and what its open rows will.
 
     Asks the service what each run used, once; a second time it calls nobody. Stopped, it loses nothing: the
     same command goes on.
     """
-    context.exit(run_async(_costs, options))
-
-
-async def _costs(options: dict[str, Any]) -> Exit:
-    chosen_by = choice(options)
-    gib = dynamic_gib(options)
-    output = _output(options)
-    if not is_there(options["ledger"]):
-        raise UsageError(f"no ledger at {options['ledger']}; give --ledger or run a batch first")
-    async with await open_ledger(options["ledger"]) as ledger:
-        batch = await find_batch(ledger, options["batch"])
-        prices = await prices_for(options, batch.region)
+    chosen_by = told.rows.choice(objects(told.service, told.output))
+    gib = dynamic_gib(told.dynamic_gib)
+    output = _output(told)
+    if not is_there(told.ledger):
+        raise UsageError(f"no ledger at {told.ledger}; give --ledger or run a batch first")
+    async with await open_ledger(told.ledger) as ledger:
+        batch = await find_batch(ledger, told.batch)
+        prices = await prices_for(
+            told.prices, batch.region, told.service, ledger=told.ledger, force=told.force
+        )
         chosen = await _chosen(ledger, batch.name, chosen_by)
         asking = [run for run in chosen if run.usage is None and not run.is_gone]
         if asking:
-            await _ask(ledger, batch, asking, options)
+            await _ask(ledger, batch, asking, told)
             chosen = await _chosen(ledger, batch.name, chosen_by)
         bill = billed(chosen, prices, gib)
         left = await _left(ledger, batch.name, chosen_by, prices, gib)
-    if options["output"] is not None:
-        _write(bill, output, options)
-    _tell(batch.name, bill, left, options)
+    if told.place is not None:
+        form = told.costs_format or Path(told.place).suffix.lower().removeprefix(".")
+        _write(bill, output, is_lines=form == "jsonl", is_safe=told.safe_csv)
+    _tell(batch.name, bill, left, told)
     return Exit.WORK_LEFT if bill.lacking("not known yet") else Exit.OK
 
 
@@ -131,25 +124,22 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[Spe
     return [run for run in runs if meant is None or (run.entry_id, run.attempt) in meant]
 
 
-async def _ask(ledger: Ledger, batch: Batch, runs: Sequence[SpentRun], options: dict[str, Any]) -> None:
+async def _ask(ledger: Ledger, batch: Batch, runs: Sequence[SpentRun], told: Options) -> None:
     # Only now: to import the client takes longer than to reckon.
-    from batchrun.cli.calling import calling_session  # noqa: PLC0415
-    from batchrun.cli.options import output  # noqa: PLC0415
     from batchrun.engine.usage import Asked, ask_usage  # noqa: PLC0415
 
-    shown, clock = output(options), SystemClock()
-    next_word = 0.0
+    clock, next_word = SystemClock(), 0.0
 
     def tell(asked: Asked) -> None:
         nonlocal next_word
-        if not shown.quiet and (clock.monotonic() >= next_word or asked.done == len(runs)):
+        if not told.output.quiet and (clock.monotonic() >= next_word or asked.done == len(runs)):
             next_word = clock.monotonic() + _TELL_EVERY
-            complain(f"asked what {asked.done} of {counted(len(runs), 'run', 'runs')} used")
+            complain(f"asked what {asked.done} of {counted(len(runs), 'run')} used")
 
-    async with calling_session(options, concurrency=_AT_ONCE) as session:
+    async with calling_session(told) as session:
         service = await session.service_of(batch)
         asked = await ask_usage(
-            runs, ledger=ledger, service=service, clock=clock, at_once=_AT_ONCE, tell=tell
+            runs, ledger=ledger, service=service, clock=clock, at_once=told.concurrency, tell=tell
         )
     for why in sorted({why for _, why in asked.unknown}):
         complain(printable(f"not known: {why}"))
@@ -164,27 +154,24 @@ async def _left(
     return await forecast(ledger, rows, prices, gib)
 
 
-def _tell(batch: str, bill: Bill, left: Sequence[Left], options: dict[str, Any]) -> None:
-    if options["as_json"] and options["output"] != STDOUT:
+def _tell(batch: str, bill: Bill, left: Sequence[Left], told: Options) -> None:
+    if told.output.as_json and told.place != STDOUT:
         emit("costs", batch=batch, **facts(bill, left))
-    elif options["output"] != STDOUT:
+    elif told.place != STDOUT:
         for line in lines(batch, bill, left):
             say(printable(line))
 
 
-def _output(options: dict[str, Any]) -> OutputFile | None:
-    if options["output"] is None:
+def _output(told: Options) -> OutputFile | None:
+    if told.place is None:
         return None
-    read = () if options["prices"] is None else (options["prices"],)
-    inputs = Inputs(ledger=options["ledger"], read=read)
-    kind = _FILES[options["costs_format"] or "any"]
-    return named(options["output"], kind, option="-o FILE", inputs=inputs, force=options["force"])
+    read = () if told.prices.prices is None else (told.prices.prices,)
+    inputs = Inputs(ledger=told.ledger, read=read)
+    kind = _FILES[told.costs_format or "any"]
+    return named(told.place, kind, option="-o FILE", inputs=inputs, force=told.force)
 
 
-def _write(bill: Bill, output: OutputFile | None, options: dict[str, Any]) -> None:
-    is_lines = (
-        options["costs_format"] or Path(options["output"]).suffix.lower().removeprefix(".")
-    ) == "jsonl"
+def _write(bill: Bill, output: OutputFile | None, *, is_lines: bool, is_safe: bool) -> None:
     with (
         drafted(output) as draft,
         draft.open("w", encoding="utf-8", newline="") as file,
@@ -192,7 +179,7 @@ def _write(bill: Bill, output: OutputFile | None, options: dict[str, Any]) -> No
         if is_lines:
             sink: CsvSink | JsonLinesSink = JsonLinesSink(file, JSON_COLUMNS, attempts=False)
         else:
-            sink = CsvSink(file, COLUMNS, attempts=False, is_safe=options["safe_csv"])
+            sink = CsvSink(file, COLUMNS, attempts=False, is_safe=is_safe)
         for one in bill.runs:
             sink.add(row(one, bill.prices.currency), ())
         sink.finish()

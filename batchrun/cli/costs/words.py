@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.choice import counted
+from batchrun.cli.wording import counted
 from batchrun.report.bill import left, rounded
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def forecast(
 def lines_to_come(to_come: Sequence[Left], currency: str) -> Iterator[str]:
     """Tell it, a line for each workflow."""
     for one in to_come:
-        rows = counted(one.rows, "row", "rows")
+        rows = counted(one.rows, "row")
         workflow = f"workflow {one.workflow_id}" if one.workflow_id else "a workflow they do not name"
         if one.each is None:
             yield f"{rows} of {workflow}: {_why_unknown(one)}; see 'batchrun costs'"
@@ -105,13 +105,13 @@ _DYNAMIC: Final = "DYNAMIC storage"
 def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
     """Tell it at length."""
     currency, region = bill.prices.currency, bill.prices.region
-    runs = counted(len(bill.priced), "ended run", "ended runs")
+    runs = counted(len(bill.priced), "ended run")
     yield f"{batch}: {runs}, estimated cost {money(bill.total)} {currency}, at prices of {region}"
     yield f"  tasks      {money(bill.tasks)} {currency}"
     yield f"  storage    {money(bill.storage)} {currency}"
     for status, (number, total) in bill.by_status.items():
         wasted = "" if status == _COMPLETED else ", without a result"
-        yield f"  {status:<10} {money(total)} {currency}, {counted(number, 'run', 'runs')}{wasted}"
+        yield f"  {status:<10} {money(total)} {currency}, {counted(number, 'run')}{wasted}"
     if (usual := bill.successful) is not None:
         yield f"  each       {_spread(usual)} {currency}, of {usual.runs} completed runs"
     for one in bill.dearest(_DEAREST):

@@ -8,43 +8,43 @@ Belongs here: whose turn it is, waiting, the results, and what is said meanwhile
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.cli.calling import calling_session
+from batchrun.cli.calling import calling_session, store
 from batchrun.cli.launching.results_file import write_results
 from batchrun.cli.launching.stopping import Stopping
-from batchrun.cli.options import output
-from batchrun.cli.printable import printable
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporter
 from batchrun.cli.showing.summary import counts
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import complain, say
-from batchrun.cli.storage import store
+from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError
-from batchrun.model.limits import Limits
-from batchrun.model.policies import WatchPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from batchrun.api.launch import Ended, Launch
     from batchrun.api.session import Session
+    from batchrun.cli.calling import Calling
     from batchrun.cli.options import Output
+    from batchrun.model.limits import Limits
     from batchrun.ports.ledger import Batch, Ledger
     from batchrun.report.delivering import Destination
 
 #: Seconds between two looks at what another launcher has done.
 _LOOK_EVERY: Final = 1.0
-#: Nobody watches for days here, so a run's end is looked for more often than a launch would.
-_WATCH: Final = WatchPolicy(longest=15.0)
 
 
 async def carry_out(
-    batch: Batch, results: Destination, ask: Callable[[Ledger], Awaitable[None]], options: dict[str, Any]
+    batch: Batch,
+    results: Destination,
+    ask: Callable[[Ledger], Awaitable[None]],
+    told: Calling,
+    limits: Limits,
 ) -> bool:
     """
     Have done what *ask* asks the ledger to cancel, and wait for it; False where something is left.
@@ -55,8 +55,8 @@ async def carry_out(
         DeliveryError: S3 does not take them.
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
-    shown = output(options)
-    async with calling_session(options) as session:
+    shown = told.output
+    async with calling_session(told) as session:
         ledger = await session.ledger()
         if await ledger.holder(batch.name, at=SystemClock().utcnow()) is None:
             await session.check_account(batch)  # else who holds it has its own, and takes note within seconds
@@ -64,10 +64,10 @@ async def carry_out(
         await _wait_for_another(session, batch.name, shown)
         while await _is_left(session, batch.name):
             try:
-                async with session.cancelling(batch.name, limits=_limits(options)) as held:
+                async with session.cancelling(batch.name, limits=limits) as held:
                     with heard(Stopping([held])):
                         await _conducted(held, shown)
-                        await write_results(held, results, store(options))
+                        await write_results(held, results, store(told.service, shown))
                     if not (shown.as_json or shown.quiet):
                         say(f"results: {results.shown}")
             except LeaseHeldError:
@@ -75,10 +75,6 @@ async def carry_out(
             else:
                 break
         return not await _is_left(session, batch.name)
-
-
-def _limits(options: dict[str, Any]) -> Limits:
-    return Limits(concurrency=options["concurrency"], listing_lag=options["listing_lag"], watch=_WATCH)
 
 
 async def _is_left(session: Session, batch: str) -> bool:

@@ -19,18 +19,18 @@ from batchrun.api.one_login import OneLogin
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launching.launch import (
     conduct,
+    failure_told,
     launching,
     prepared,
     session,
     tell_held,
-    told,
 )
-from batchrun.cli.launching.logs import configure
+from batchrun.cli.launching.logs import configure_as
 from batchrun.cli.launching.manifests import loaded_folder
 from batchrun.cli.launching.stopping import Stopping
-from batchrun.cli.printable import printable
 from batchrun.cli.signals import hear
 from batchrun.cli.speak import complain
+from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, InputError, LeaseHeldError, UsageError
 from batchrun.points import Point
@@ -61,12 +61,9 @@ async def launch_folder(job: Job) -> Exit:
         InputError: What is wrong with any of them.
         BatchrunError: Whatever ended it before the first was launched.
     """
-    configure(verbosity=job.output.verbosity, as_json=job.output.log_format == "json")
-    clock = SystemClock()
-    shown = job.output
-    with loaded_folder(
-        job.source, ObjectsOnce(job.login), as_json=shown.as_json, quiet=shown.quiet, besides=[job.ledger]
-    ) as manifests:
+    configure_as(job.output)
+    clock, in_s3 = SystemClock(), ObjectsOnce(job.login)
+    with loaded_folder(job.source, in_s3, job.output, besides=[job.told.ledger]) as manifests:
         points.reached(Point.MANIFEST_READ)
         shared = _shared(job, len(manifests))
         async with session(shared, clock) as work:
@@ -97,7 +94,7 @@ class _Together:
     async def launch(self, manifests: Sequence[Manifest]) -> Exit:
         """Take all in, launch all, and return the worst exit code."""
         read = tuple(path for manifest in manifests for path in manifest.read)
-        inputs = Inputs(ledger=self._job.ledger, read=read)
+        inputs = Inputs(ledger=self._job.told.ledger, read=read)
         prepared_ones = [(manifest, self._prepared(manifest.batch, inputs)) for manifest in manifests]
         async with anyio.create_task_group() as batches:
             for manifest, around in prepared_ones:
@@ -121,7 +118,7 @@ class _Together:
 
     async def _one(self, manifest: Manifest, around: Around, *, task_status: TaskStatus[None]) -> None:
         try:
-            async with told(self._job, around), launching(self._job, self._work, manifest) as held:
+            async with failure_told(self._job, around), launching(self._job, self._work, manifest) as held:
                 self._held.append(held)
                 task_status.started()
                 await self._may_launch.wait()

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchrun.cli.options import option, stacked
-from batchrun.cli.values import Duration, Lines, OutputPath
+from batchrun.cli.command import Risk, option, texts
+from batchrun.cli.values import Duration, OutputPath
 from batchrun.errors import UsageError
 from batchrun.service.target import Target
 
@@ -20,47 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from batchrun.clock import Clock
+    from batchrun.model.notices import Notice
     from batchrun.notify import Channel
-
-TOLD = stacked(
-    option(
-        "--on-end",
-        type=Lines(),
-        multiple=True,
-        metavar="COMMAND",
-        help="Run this in /bin/sh once the batch has ended, or a launch has stopped and needs somebody, with "
-        "a summary as JSON on its standard input; repeatable.",
-    ),
-    option(
-        "--on-failure",
-        type=Lines(),
-        multiple=True,
-        metavar="COMMAND",
-        help="The same at the first entry that fails; repeatable.",
-    ),
-    option(
-        "--notify-url",
-        type=Lines(),
-        multiple=True,
-        metavar="URL",
-        help="Post the summary to this HTTPS address at each of these moments; repeatable.",
-    ),
-    option(
-        "--notify-topic",
-        type=Lines(),
-        multiple=True,
-        metavar="ARN",
-        help="Publish the summary to this SNS topic at each of these moments; repeatable.",
-    ),
-    option("--hook-timeout", type=Duration(), default="30s", help="How long each of these may take."),
-    option(
-        "--metrics-file",
-        type=OutputPath(),
-        metavar="FILE",
-        help="Keep metrics of the launch there for Prometheus, as node exporter's textfile collector reads "
-        "them from *.prom.",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,33 +32,80 @@ class Hooks:
     limit: float = 30.0
 
 
-def hooks(options: dict[str, Any], clock: Clock) -> Hooks:
-    """
-    Make what the options describe.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookOptions:
+    """Who is told, and what is kept for those who look from time to time."""
 
-    Raises:
-        UsageError: One of them cannot be meant.
-    """
-    if options["hook_timeout"] <= 0:
-        raise UsageError("--hook-timeout must be longer than that: whatever takes longer is ended")
-    return Hooks(channels=tuple(_channels(options, clock)), limit=options["hook_timeout"])
+    on_end: tuple[str, ...] = texts(
+        "--on-end",
+        metavar="COMMAND",
+        risk=Risk.RUNS,
+        help="Run this in /bin/sh once the batch has ended, or a launch has stopped and needs somebody, with "
+        "a summary as JSON on its standard input; repeatable.",
+    )
+    on_failure: tuple[str, ...] = texts(
+        "--on-failure",
+        metavar="COMMAND",
+        risk=Risk.RUNS,
+        help="The same at the first entry that fails; repeatable.",
+    )
+    notify_url: tuple[str, ...] = texts(
+        "--notify-url",
+        metavar="URL",
+        risk=Risk.RUNS,
+        help="Post the summary to this HTTPS address at each of these moments; repeatable.",
+    )
+    notify_topic: tuple[str, ...] = texts(
+        "--notify-topic",
+        metavar="ARN",
+        risk=Risk.RUNS,
+        help="Publish the summary to this SNS topic at each of these moments; repeatable.",
+    )
+    hook_timeout: float = option(
+        "--hook-timeout", type=Duration(), default="30s", help="How long each of these may take."
+    )
+    metrics_file: str | None = option(
+        "--metrics-file",
+        type=OutputPath(),
+        metavar="FILE",
+        help="Keep metrics of the launch there for Prometheus, as node exporter's textfile collector reads "
+        "them from *.prom.",
+    )
+
+    def hooks(self, profile: str | None, clock: Clock) -> Hooks:
+        """
+        Make what the options describe.
+
+        Args:
+            profile: Who publishes to topics, unless the AWS configuration says it.
+            clock: The time.
+
+        Raises:
+            UsageError: One of them cannot be meant.
+        """
+        if self.hook_timeout <= 0:
+            raise UsageError("--hook-timeout must be longer than that: whatever takes longer is ended")
+        return Hooks(channels=tuple(self._channels(profile, clock)), limit=self.hook_timeout)
+
+    def _channels(self, profile: str | None, clock: Clock) -> Iterator[Channel]:
+        from batchrun.model.notices import Notice  # noqa: PLC0415 (only who asks for hooks waits for them)
+        from batchrun.notify import Topic, Webhook  # noqa: PLC0415
+
+        yield from _commands("--on-end", self.on_end, (Notice.STOPPED, Notice.END))
+        yield from _commands("--on-failure", self.on_failure, (Notice.FAILURE,))
+        for url in self.notify_url:
+            yield Webhook(url, clock=clock)
+        for arn in self.notify_topic:
+            yield Topic(arn, partial(_publish, Target(profile=profile)))
 
 
-def _channels(options: dict[str, Any], clock: Clock) -> Iterator[Channel]:
-    from batchrun.model.notices import Notice  # noqa: PLC0415 (only who asks for hooks waits for them)
-    from batchrun.notify import Command, Topic, Webhook  # noqa: PLC0415
+def _commands(name: str, commands: Sequence[str], notices: Sequence[Notice]) -> Iterator[Channel]:
+    from batchrun.notify import Command  # noqa: PLC0415 (as above)
 
-    moments = {"on_end": (Notice.STOPPED, Notice.END), "on_failure": (Notice.FAILURE,)}
-    for key, notices in moments.items():
-        name = f"--{key.replace('_', '-')}"
-        for number, command in enumerate(options[key], 1):
-            if not command.strip():
-                raise UsageError(f"{name}: that is no command")
-            yield Command(command, name=name if number == 1 else f"{name} ({number})", notices=notices)
-    for url in options["notify_url"]:
-        yield Webhook(url, clock=clock)
-    for arn in options["notify_topic"]:
-        yield Topic(arn, partial(_publish, Target(profile=options["profile"])))
+    for number, command in enumerate(commands, 1):
+        if not command.strip():
+            raise UsageError(f"{name}: that is no command")
+        yield Command(command, name=name if number == 1 else f"{name} ({number})", notices=notices)
 
 
 async def _publish(target: Target, region: str, request: Mapping[str, Any]) -> None:

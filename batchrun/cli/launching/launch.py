@@ -7,11 +7,10 @@ which things are opened and closed (``api``), what happens in between (``engine`
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 import structlog
@@ -21,21 +20,21 @@ from batchrun.api.objects import ObjectsOnce
 from batchrun.api.session import Session
 from batchrun.api.storing import StoreWhenNeeded
 from batchrun.cli.exits import Exit, exit_code
-from batchrun.cli.launching.hooks import Hooks
-from batchrun.cli.launching.logs import configure
+from batchrun.cli.launching.logs import configure_as
 from batchrun.cli.launching.manifests import loaded
 from batchrun.cli.launching.metrics_file import MetricsFile
 from batchrun.cli.launching.results_file import results_output, write_results
 from batchrun.cli.launching.stopping import Stopping
 from batchrun.cli.launching.telling import Telling
-from batchrun.cli.printable import printable
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter
 from batchrun.cli.showing.summary import tell_end, tell_taken_over
 from batchrun.cli.signals import hear
-from batchrun.cli.speak import complain, emit
+from batchrun.cli.speak import can_draw, complain, emit
+from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, ServiceError, StorageError
+from batchrun.model.limits import Changed
 from batchrun.points import Point
 from batchrun.report.delivering import look
 from batchrun.report.outputs import Inputs, OutputFile
@@ -46,39 +45,35 @@ if TYPE_CHECKING:
 
     from batchrun.api.launch import Ended, Launch
     from batchrun.api.one_login import OneLogin
+    from batchrun.cli.launching.hooks import Hooks
     from batchrun.cli.options import Output
+    from batchrun.cli.verbs.run import Options
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest, Source
-    from batchrun.model.limits import Changed, Limits
-    from batchrun.model.pace import Rate
+    from batchrun.model.limits import Limits
     from batchrun.ports.objects import Store
     from batchrun.report.delivering import Destination
     from batchrun.service.target import Target
 
-_NOBODY: Final = Hooks()
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Everything that ``batchrun run`` was told."""
+    """What ``batchrun run`` was told, and what is made of it for one launch or several."""
 
+    told: Options
     source: Source
     target: Target
     login: OneLogin  #: of *target*
-    ledger: str
-    results: str | None
-    rate: Rate
-    read_rate: Rate
     limits: Limits
-    changed: Changed
-    deadline: float | None
-    credentials_wait: float
-    safe_csv: bool
-    lease: float
-    output: Output
-    hooks: Hooks = _NOBODY
-    metrics: Path | None = None
+    hooks: Hooks
+    metrics: Path | None
+
+    @property
+    def output(self) -> Output:
+        """How it talks."""
+        return self.told.output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +95,8 @@ async def launch(job: Job) -> Exit:
         BatchrunError: Whatever ended it early; results of what is known were written before, where there
             was a batch.
     """
-    as_json = job.output.log_format == "json"
-    configure(verbosity=job.output.verbosity, as_json=as_json, is_drawn=_is_drawn(job.output))
-    shown = job.output
-    in_s3 = ObjectsOnce(job.login)
-    with loaded(job.source, in_s3, as_json=shown.as_json, quiet=shown.quiet) as manifest:
+    configure_as(job.output, is_drawn=_is_drawn(job.output))
+    with loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:
         points.reached(Point.MANIFEST_READ)
         try:
             return await _launched(job, manifest)
@@ -123,10 +115,10 @@ def tell_held(output: Output, batch: str, message: str) -> None:
 
 async def _launched(job: Job, manifest: Manifest) -> Exit:
     clock = SystemClock()
-    around = prepared(job, manifest.batch, Inputs(ledger=job.ledger, read=manifest.read), clock)
+    around = prepared(job, manifest.batch, Inputs(ledger=job.told.ledger, read=manifest.read), clock)
     await look(around.results, around.store)
     async with (
-        told(job, around),
+        failure_told(job, around),
         session(job, clock) as work,
         launching(job, work, manifest) as held,
     ):
@@ -136,7 +128,7 @@ async def _launched(job: Job, manifest: Manifest) -> Exit:
 
 def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
     """Prepare what goes on around a launch. Raises UsageError where something may not be written."""
-    output = results_output(job.results, batch, inputs)
+    output = results_output(job.told.results, batch, inputs)
     others = (output.path,) if isinstance(output, OutputFile) else ()
     return Around(
         results=output,
@@ -147,23 +139,23 @@ def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
 
 
 @asynccontextmanager
-async def told(job: Job, around: Around) -> AsyncIterator[None]:
+async def failure_told(job: Job, around: Around) -> AsyncIterator[None]:
     """Let those know who do not watch when the block is ended by an error that somebody must see to."""
     try:
         yield
     except (ServiceError, StorageError) as error:
-        await around.telling.fail(job.ledger, error, exit_code(error))
+        await around.telling.fail(job.told.ledger, error, exit_code(error))
         raise
 
 
 def session(job: Job, clock: Clock) -> Session:
     """Make the session that the job describes."""
     return Session(
-        job.ledger,
+        job.told.ledger,
         target=job.target,
-        rate=job.rate,
-        read_rate=job.read_rate,
-        credentials_wait=job.credentials_wait,
+        rate=job.told.rate,
+        read_rate=job.told.read_rate,
+        credentials_wait=job.told.credentials_wait,
         clock=clock,
         login=job.login,
     )
@@ -173,7 +165,11 @@ def session(job: Job, clock: Clock) -> Session:
 async def launching(job: Job, work: Session, manifest: Manifest) -> AsyncIterator[Launch]:
     """Hold a batch and take its manifest in, as the job says."""
     async with work.launching(
-        manifest, limits=job.limits, changed=job.changed, deadline=job.deadline, lease=job.lease
+        manifest,
+        limits=job.limits,
+        changed=Changed(job.told.changed or "refuse"),
+        deadline=job.told.deadline,
+        lease=job.told.lease,
     ) as held:
         _log_sync(held)
         yield held
@@ -225,12 +221,12 @@ async def _finished(job: Job, held: Launch, around: Around, progress: Progress, 
         held.abandon()
         tell_taken_over(held.batch, held.taken_over)
         try:
-            await write_results(held, around.results, around.store, is_safe=job.safe_csv)
+            await write_results(held, around.results, around.store, is_safe=job.told.safe_csv)
         except (StorageError, ServiceError) as error:
             log.warning("results_not_written", batch=held.batch, error=str(error))
         raise  # what ended the launch is what somebody must see to
     try:
-        await write_results(held, around.results, around.store, is_safe=job.safe_csv)
+        await write_results(held, around.results, around.store, is_safe=job.told.safe_csv)
     except StorageError:
         tell_end(ended, progress, held.tally, None, job.output)  # else nobody would hear how it went
         raise
@@ -280,5 +276,4 @@ async def _learn_quotas(held: Launch, progress: Progress) -> None:
 
 def _is_drawn(output: Output) -> bool:
     """Report whether a launch that has the terminal to itself is drawn on it."""
-    is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return is_terminal and not output.as_json and not output.quiet
+    return can_draw(sys.stderr) and not output.as_json and not output.quiet

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from batchrun.cli.foreign_logs import pass_on
-from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain
+from batchrun.cli.wording import printable
 from batchrun.model.foreign import shortened
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+
+    from batchrun.cli.options import Output
 
 #: Where a line that is too long for a terminal goes on.
 _HANG: Final = 4
@@ -27,6 +29,11 @@ _HANG: Final = 4
 _SAID: Final = frozenset({"message", "reason", "error", "last", "note", "instead", "cure"})
 #: Facts that those who watch one batch know.
 _KNOWN: Final = frozenset({"event", "level", "timestamp", "batch"})
+
+
+def configure_as(output: Output, *, is_drawn: bool = False) -> None:
+    """Set up logging for the process as a verb's options say."""
+    configure(verbosity=output.verbosity, as_json=output.log_format == "json", is_drawn=is_drawn)
 
 
 def configure(*, verbosity: int, as_json: bool, is_drawn: bool = False) -> None:

@@ -1,7 +1,7 @@
 """
-What a manifest says of retries, in lines for people and in JSON.
+What lies before a manifest's runs, in lines for people and in JSON: retries, and how many may be active.
 
-Belongs here: the words. Does not: what a policy leads to (``model.retrying``), the options (``verbs.run``).
+Belongs here: the words. Does not: what a policy leads to (``model.retrying``), quotas (``model.quotas``).
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from batchrun.cli.printable import printable
 from batchrun.cli.speak import say
-from batchrun.cli.values import seconds
+from batchrun.cli.wording import printable, seconds
 from batchrun.model.retrying import USUAL_WAIT, RetryPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchrun.model.retrying import RetryRule
+
+
+def limits(at_once: Mapping[str, int]) -> str:
+    """Say how many may be active at once, by storage: ``50 with DYNAMIC storage, 10 with STATIC storage``."""
+    return ", ".join(f"{limit} with {kind} storage" for kind, limit in at_once.items())
 
 
 def tell_retries(policy: RetryPolicy) -> None:

@@ -2,7 +2,7 @@
 A conversion from end to end: read, write, and read again, since what is written must mean the same.
 
 Belongs here: which fields go where in each format, and the words. Does not: the formats (``manifest``),
-options (``manifest`` beside this file).
+options (``options``).
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from batchrun.cli.calling import objects
 from batchrun.cli.launching.manifests import loaded, source
-from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import defaults_kind, manifest_kind
-from batchrun.cli.showing.output_file import STDOUT, drafted, named
-from batchrun.cli.speak import complain, say
-from batchrun.cli.storage import objects
+from batchrun.cli.showing.output_file import drafted, named
+from batchrun.cli.speak import STDOUT, complain, say
+from batchrun.cli.wording import counted, printable
 from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Source, load, native
 from batchrun.manifest.source import format_of, name_of
@@ -28,6 +28,7 @@ from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
     from batchrun.api.objects import ObjectsOnce
+    from batchrun.cli.making.options import ConvertOptions
     from batchrun.manifest import Manifest
     from batchrun.manifest.write import WrittenRows
     from batchrun.model.spec import Json
@@ -53,30 +54,30 @@ class Conversion:
     force: bool
 
     @classmethod
-    def of(cls, options: dict[str, Any]) -> Self:
+    def of(cls, told: ConvertOptions) -> Self:
         """
         Make it of the command's options.
 
         Raises:
             UsageError: They do not go together.
         """
-        output, wanted = options["output"], options["to"]
+        output, wanted = told.output, told.to
         form = Format.JSON if wanted == NATIVE else output_format(output, wanted)
         is_line_format = form not in DOCUMENTS
-        if options["defaults_out"] == STDOUT:
+        if told.defaults_out == STDOUT:
             raise UsageError("--defaults-out names a file; only -o may be -")
-        if options["defaults_out"] and not (is_line_format or wanted == NATIVE):
+        if told.defaults_out and not (is_line_format or wanted == NATIVE):
             raise UsageError(
                 f"--defaults-out is for formats without defaults; {form.value} holds them itself"
             )
         return cls(
-            source=source(options),
-            objects=objects(options),
+            source=source(told.manifest, strict=told.strict),
+            objects=objects(told.account),
             output=output,
             form=form,
             is_native=wanted == NATIVE,
-            defaults_out=options["defaults_out"],
-            force=options["force"],
+            defaults_out=told.defaults_out,
+            force=told.force,
         )
 
     @property
@@ -120,7 +121,7 @@ def convert(wanted: Conversion) -> None:
         UsageError: The output cannot be written, or would leave out sheets that runs have of their own.
         InvariantError: What was written does not mean the same; it was thrown away.
     """
-    with loaded(wanted.source, wanted.objects, as_json=False) as manifest, ExitStack() as stack:
+    with loaded(wanted.source, wanted.objects) as manifest, ExitStack() as stack:
         if manifest.has_own_sheets:
             raise UsageError(
                 "sheet_out writes sheets when runs are started, which what is written here could not"
@@ -230,7 +231,7 @@ def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path
 def _tell(wanted: Conversion, batch: str, count: int) -> None:
     if wanted.output != STDOUT:
         also = f", and what they share in {wanted.defaults_out}" if wanted.defaults_out else ""
-        say(printable(f"{wanted.output}: {count} {'row' if count == 1 else 'rows'}{also}"))
+        say(printable(f"{wanted.output}: {counted(count, 'row')}{also}"))
     if not wanted.holds_batch and not _name_says_it(wanted, batch):
         complain(
             printable(

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.making.template import template_table, template_text
-from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import manifest_kind
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import complain, say
+from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.errors import NotFoundError, UsageError
 from batchrun.manifest.source import Format
@@ -27,10 +27,11 @@ from batchrun.model.pace import AUTO, UNLIMITED
 from batchrun.ports.workflows import WorkflowKey
 from batchrun.report.outputs import Inputs, Kind
 from batchrun.service.client import connect
-from batchrun.service.target import Target
 
 if TYPE_CHECKING:
+    from batchrun.cli.making.options import InitOptions
     from batchrun.ports.workflows import Workflow
+    from batchrun.service.target import Target
 
 _ID: Final = re.compile(r"[0-9]{1,18}")
 _OWNER: Final = re.compile(r"[0-9]{12}")
@@ -40,62 +41,36 @@ _IN_COLUMNS: Final = " (a column parameters.NAME for each parameter, parameters.
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewManifest:
-    """Everything that ``batchrun manifest init`` was told."""
-
-    key: WorkflowKey
-    output: str
-    force: bool
-    target: Target
-
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> Self:
-        """
-        Make it of the command's options.
-
-        Raises:
-            UsageError: One of them cannot be what it should be.
-        """
-        target = Target(
-            profile=options["profile"],
-            region=options["region"],
-            endpoint_url=options["endpoint_url"],
-            read_timeout=options["timeout"],
-        )
-        return cls(key=_key(options), output=options["output"], force=options["force"], target=target)
-
-
-def _key(options: dict[str, Any]) -> WorkflowKey:
-    for name, pattern, wanted in (
-        ("workflow", _ID, "the workflow's id, digits alone"),
-        ("workflow_owner_id", _OWNER, "an account's 12 digits"),
-        ("workflow_version", _VERSION, "a version's name"),
+def _key(told: InitOptions) -> WorkflowKey:
+    for name, value, pattern, wanted in (
+        ("workflow", told.workflow, _ID, "the workflow's id, digits alone"),
+        ("workflow-owner-id", told.workflow_owner_id, _OWNER, "an account's 12 digits"),
+        ("workflow-version", told.workflow_version, _VERSION, "a version's name"),
     ):
-        value = options[name]
         if value is not None and not pattern.fullmatch(value):
-            raise UsageError(printable(f"--{name.replace('_', '-')} '{value}': give {wanted}"))
+            raise UsageError(printable(f"--{name} '{value}': give {wanted}"))
     return WorkflowKey(
-        id=options["workflow"],
-        type=options["workflow_type"],
-        owner=options["workflow_owner_id"],
-        version=options["workflow_version"],
+        id=told.workflow,
+        type=told.workflow_type,
+        owner=told.workflow_owner_id,
+        version=told.workflow_version,
     )
 
 
-async def initialise(wanted: NewManifest) -> None:
+async def initialise(told: InitOptions) -> None:
     """
     Write the manifest.
 
     Raises:
-        UsageError: There is no such workflow, or the file cannot be written.
+        UsageError: There cannot be, or is no, such workflow, or the file cannot be written.
         ServiceError: The service could not be asked.
     """
+    key = _key(told)
     configure(verbosity=0, as_json=False)
-    form = _FORMATS.get(Path(wanted.output).suffix.lower(), Format.YAML)
-    output = named(wanted.output, _kind(form), option="-o FILE", inputs=Inputs(), force=wanted.force)
+    form = _FORMATS.get(Path(told.output).suffix.lower(), Format.YAML)
+    output = named(told.output, _kind(form), option="-o FILE", inputs=Inputs(), force=told.force)
     with drafted(output) as draft:
-        workflow = await _asked(wanted)
+        workflow = await _asked(key, told.service.target())
         delimiter = DELIMITERS.get(form)
         text = template_text(workflow) if delimiter is None else template_table(workflow, delimiter)
         draft.write_text(text, encoding="utf-8", newline="")
@@ -103,7 +78,7 @@ async def initialise(wanted: NewManifest) -> None:
         complain(printable(f"note: the {workflow.key} is {workflow.status}: runs of it cannot be started"))
     if output is not None:
         how = "" if form is Format.YAML else _IN_COLUMNS
-        say(printable(f"{wanted.output}: fill it in{how}, then: batchrun check {wanted.output} --online"))
+        say(printable(f"{told.output}: fill it in{how}, then: batchrun check {told.output} --online"))
 
 
 def _kind(form: Format) -> Kind:
@@ -112,14 +87,14 @@ def _kind(form: Format) -> Kind:
     return kind if form is not Format.YAML else replace(kind, endings=(*kind.endings, *_FORMATS))
 
 
-async def _asked(wanted: NewManifest) -> Workflow:
+async def _asked(key: WorkflowKey, target: Target) -> Workflow:
     jitter = random.Random()  # noqa: S311 (no secret)
     clock = SystemClock()
-    async with connect(wanted.target, rate=UNLIMITED, read_rate=AUTO, clock=clock, rng=jitter) as service:
+    async with connect(target, rate=UNLIMITED, read_rate=AUTO, clock=clock, rng=jitter) as service:
         try:
-            return await service.workflow(wanted.key)
+            return await service.workflow(key)
         except NotFoundError as error:
             raise UsageError(
-                f"there is no {wanted.key} in {service.region}; check the id and --region, give "
+                f"there is no {key} in {service.region}; check the id and --region, give "
                 "--workflow-type READY2RUN for one of AWS's own, --workflow-owner-id for a shared one"
             ) from error

@@ -8,21 +8,20 @@ Belongs here: the order of things, and the words. Does not: pairing and formats 
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from batchrun.cli.choice import counted
 from batchrun.cli.making import pairing_sheet
 from batchrun.cli.making.convert import output_format
 from batchrun.cli.making.file_names import file_under, listed_files
 from batchrun.cli.making.pairing import Naming, Pairs, naming
-from batchrun.cli.printable import printable
 from batchrun.cli.showing.manifest_kind import manifest_kind
-from batchrun.cli.showing.output_file import STDOUT, drafted, named
+from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible, run_async
-from batchrun.cli.speak import complain, say
+from batchrun.cli.speak import STDOUT, complain, say
 from batchrun.cli.time_limit import limited
+from batchrun.cli.wording import counted, printable
 from batchrun.errors import AccessDeniedError, NotFoundError, UsageError
 from batchrun.manifest import Format
 from batchrun.manifest.problems import Place, Problems, unreadable
@@ -30,9 +29,9 @@ from batchrun.manifest.source import name_of, opened
 from batchrun.manifest.write import write
 from batchrun.model.places import split_uri
 from batchrun.report.outputs import Inputs
-from batchrun.service.target import Target
 
 if TYPE_CHECKING:
+    from batchrun.cli.making.options import PairOptions
     from batchrun.report.outputs import OutputFile
 
 _S3: Final = "s3://"
@@ -41,21 +40,14 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairsJob:
-    """Everything that ``batchrun manifest from-s3`` was told."""
+    """Everything that ``batchrun manifest from-s3`` was told, once it is known to go together."""
 
-    source: str
+    told: PairOptions
     naming: Naming
-    base: str | None
-    incomplete: str
-    output: str
     form: Format
-    is_sheet: bool  #: whether files become a sheet, and a manifest for it
-    force: bool
-    target: Target
-    endpoint_url: str | None
 
     @classmethod
-    def of(cls, options: dict[str, Any]) -> Self:
+    def of(cls, told: PairOptions) -> Self:
         """
         Make it of the command's options.
 
@@ -63,41 +55,27 @@ class PairsJob:
             ManifestError: The pattern, or a name, cannot be used.
             UsageError: Options do not go together.
         """
-        if options["parameter"] and options["list_name"]:
+        if told.parameter and told.list_name:
             raise UsageError("give --parameter, or --list for lists: both say what parameters are called")
-        base = options["base"]
-        if base is not None and not base.startswith(_S3):
-            raise UsageError(printable(f"--base '{base}' is no place in S3; write s3://BUCKET/FOLDER/"))
-        group_by = tuple(options["group_by"])
-        if group_by and options["list_name"]:
+        if told.base is not None and not told.base.startswith(_S3):
+            raise UsageError(printable(f"--base '{told.base}' is no place in S3; write s3://BUCKET/FOLDER/"))
+        if told.group_by and told.list_name:
             raise UsageError(
                 "--list is for rows; with --group-by each parameter is a list, named by --parameter"
             )
-        to_stdout = options["output"] == STDOUT and options["to"] is None
-        form = Format.CSV if to_stdout else output_format(options["output"], options["to"])
-        if group_by and (options["output"] == STDOUT or form is not Format.YAML):
+        to_stdout = told.output == STDOUT and told.to is None
+        form = Format.CSV if to_stdout else output_format(told.output, told.to)
+        if told.group_by and (told.output == STDOUT or form is not Format.YAML):
             raise UsageError(
                 "--group-by writes a manifest in YAML, and its sheet in CSV beside it: give -o FILE.yaml"
             )
-        return cls(
-            source=options["source"],
-            naming=naming(
-                options["pattern"],
-                parameter=options["parameter"],
-                list_name=options["list_name"],
-                group_by=group_by,
-            ),
-            base=base,
-            incomplete=options["incomplete"],
-            output=options["output"],
-            form=form,
-            is_sheet=bool(group_by),
-            force=options["force"],
-            target=Target(
-                profile=options["profile"], region=options["region"], read_timeout=options["timeout"]
-            ),
-            endpoint_url=options["endpoint_url"],
-        )
+        how = naming(told.pattern, parameter=told.parameter, list_name=told.list_name, group_by=told.group_by)
+        return cls(told=told, naming=how, form=form)
+
+    @property
+    def is_sheet(self) -> bool:
+        """Whether files become a sheet, and a manifest for it."""
+        return bool(self.told.group_by)
 
 
 def pair(wish: PairsJob) -> None:
@@ -110,11 +88,11 @@ def pair(wish: PairsJob) -> None:
         ServiceError: S3 cannot be asked.
     """
     problems = Problems()
-    output = _output(wish, wish.output, wish.form)
+    output = _output(wish, wish.told.output, wish.form)
     beside = _output(wish, _sheet_of(wish), Format.CSV) if wish.is_sheet else None
     with limited(wish.naming.pattern) as match:
         pairs = Pairs(naming=wish.naming, match=match)
-        if wish.source.startswith(_S3):
+        if wish.told.source.startswith(_S3):
             run_async(_list, wish, pairs, problems)
         else:
             _read(wish, pairs, problems)
@@ -128,19 +106,19 @@ def pair(wish: PairsJob) -> None:
         _write_sheet(wish, pairs, left_out, output, beside)
     else:
         with drafted(output) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-            write(lambda: pairs.rows(left_out), file, wish.form, source=wish.source)
+            write(lambda: pairs.rows(left_out), file, wish.form, source=wish.told.source)
     _tell(wish, pairs, rows)
 
 
 def _output(wish: PairsJob, path: str, form: Format) -> OutputFile | None:
-    read = () if wish.source.startswith(_S3) or wish.source == STDOUT else (wish.source,)
+    read = () if wish.told.source.startswith(_S3) or wish.told.source == STDOUT else (wish.told.source,)
     kind = manifest_kind(form)
-    return named(path, kind, option="-o FILE", inputs=Inputs(read=read), force=wish.force)
+    return named(path, kind, option="-o FILE", inputs=Inputs(read=read), force=wish.told.force)
 
 
 def _sheet_of(wish: PairsJob) -> str:
     """Name the sheet that lies beside the manifest."""
-    return str(Path(wish.output).with_suffix(".csv"))
+    return str(Path(wish.told.output).with_suffix(".csv"))
 
 
 def _write_sheet(
@@ -166,14 +144,16 @@ async def _list(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
     from batchrun.service.login import Login  # noqa: PLC0415 (loads aiobotocore)
     from batchrun.service.objects import keys_under  # noqa: PLC0415 (likewise)
 
-    bucket, prefix = split_uri(wish.source)
+    bucket, prefix = split_uri(wish.told.source)
     if not bucket:
         raise UsageError("the bucket's name is missing: write s3://BUCKET/FOLDER/")
     # s3://bucket/run1 means a folder, and must not bring in run10's files; an asterisk asks for that.
     prefix = prefix[:-1] if prefix.endswith("*") else prefix and prefix.rstrip("/") + "/"
     folder = prefix[: prefix.rfind("/") + 1]
+    told = wish.told
+    login = Login(replace(told.account.target(), read_timeout=told.timeout))
     try:
-        async with aclosing(keys_under(Login(wish.target), bucket, prefix, wish.endpoint_url)) as keys:
+        async with aclosing(keys_under(login, bucket, prefix, told.endpoint_url)) as keys:
             async for key in keys:
                 if file := file_under(bucket, key, folder, with_path=wish.naming.matches_path):
                     pairs.add(file, problems)
@@ -189,18 +169,18 @@ async def _list(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
 
 
 def _read(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
-    with interruptible(), opened(wish.source) as stream:
+    with interruptible(), opened(wish.told.source) as stream:
         with_path = wish.naming.matches_path
-        for file in listed_files(stream, name_of(wish.source), base=wish.base, with_path=with_path):
+        for file in listed_files(stream, name_of(wish.told.source), base=wish.told.base, with_path=with_path):
             pairs.add(file, problems)
 
 
 def _left_out(wish: PairsJob, pairs: Pairs, problems: Problems) -> frozenset[str]:
     """Deal with rows that lack what others have, as the user wants it."""
-    if wish.incomplete == "keep":
+    if wish.told.incomplete == "keep":
         return frozenset()
     lacking = pairs.incomplete()
-    if wish.incomplete == "skip":
+    if wish.told.incomplete == "skip":
         if lacking:
             complain(printable(f"left out, since they lack files that others have: {_some(list(lacking))}"))
         return frozenset(lacking)
@@ -218,12 +198,12 @@ def _nothing(wish: PairsJob, pairs: Pairs) -> Exception:
             "the path below the folder" if wish.naming.matches_path else "the file's name, folders left out"
         )
         return unreadable(
-            Place(source=name_of(wish.source)),
+            Place(source=name_of(wish.told.source)),
             printable(message),
             f"correct --pattern: it must match {what}, in full",
         )
     return unreadable(
-        Place(source=name_of(wish.source)),
+        Place(source=name_of(wish.told.source)),
         "there are no files to make rows of",
         "check the place, and --incomplete",
     )
@@ -240,14 +220,14 @@ def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
         complain(
             printable(f"{pairs.unmatched} files do not match the pattern, and were passed over: {names}")
         )
-    summary = f"{counted(pairs.files, 'file', 'files')}, {counted(rows, 'row', 'rows')}"
+    summary = f"{counted(pairs.files, 'file')}, {counted(rows, 'row')}"
     if wish.is_sheet:
-        summary = f"{counted(rows, 'run', 'runs')} of the files in {_sheet_of(wish)}"
-    if wish.output == STDOUT:
+        summary = f"{counted(rows, 'run')} of the files in {_sheet_of(wish)}"
+    if wish.told.output == STDOUT:
         complain(summary)
     else:
         say(
             printable(
-                f"{wish.output}: {summary}; what all rows need, such as workflowId, goes into --defaults"
+                f"{wish.told.output}: {summary}; what all rows need, such as workflowId, goes into --defaults"
             )
         )

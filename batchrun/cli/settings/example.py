@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.cli.settings.names import REFUSED, is_general, options_of
-from batchrun.cli.settings.trust import is_address, is_hook, is_of_environment
+from batchrun.cli.settings.names import is_general, settable
 from batchrun.cli.values import OutputPath
 
 if TYPE_CHECKING:
+    from batchrun.cli.command import Option
     from batchrun.cli.settings.names import Names, Verbs
 
 _HEAD: Final = """\
@@ -31,10 +31,10 @@ _WIDTH: Final = 108
 def example(verbs: Verbs) -> str:
     """Return the file: what several verbs share at the top, then a table for each verb's own."""
     having: dict[str, list[Names]] = {}
-    shared: dict[str, click.Option] = {}
+    shared: dict[str, Option] = {}
     for path, command in verbs.items():
-        for key, option in options_of(command).items():
-            if key not in REFUSED and is_general(key, option):
+        for key, option in settable(command).items():
+            if is_general(key, option):
                 having.setdefault(key, []).append(path)
                 shared.setdefault(key, option)
     top = {key: option for key, option in shared.items() if len(having[key]) > 1}
@@ -42,17 +42,17 @@ def example(verbs: Verbs) -> str:
     for path, command in verbs.items():
         own = {
             key: option
-            for key, option in options_of(command).items()
-            if key not in REFUSED and not (key in top and is_general(key, option))
+            for key, option in settable(command).items()
+            if not (key in top and is_general(key, option))
         }
         if own:
             parts += ["", f"# [{'.'.join(path)}]", *(_lines(key, option) for key, option in own.items())]
     return "\n".join(parts)
 
 
-def _lines(key: str, option: click.Option) -> str:
+def _lines(key: str, option: Option) -> str:
     words = " ".join((option.help or "").split("  [")[0].split())
-    if is_hook(key) or is_address(key) or is_of_environment(key):
+    if option.risk is not None:
         words += " Only in a file that --config or BATCHRUN_CONFIG names."
     elif isinstance(option.type, OutputPath):
         words += " Outside this folder only in a file that --config or BATCHRUN_CONFIG names."
@@ -60,7 +60,7 @@ def _lines(key: str, option: click.Option) -> str:
     return f"{comment}\n# {key} = {json.dumps(_value(option))}"
 
 
-def _value(option: click.Option) -> Any:
+def _value(option: Option) -> Any:
     """Return the default, or something of the right type."""
     if option.is_flag:
         return option.default is True

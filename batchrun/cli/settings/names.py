@@ -1,22 +1,24 @@
 """
 Which options a file of settings sets, and to what: its keys and values held against the options themselves.
 
-Belongs here: names, tables, precedence within the file, what may not stand in it, values. Does not: the file
-(``file``); what flags and the environment say on top of it, which click knows.
+Belongs here: names, tables, precedence within the file, what may not stand in it, values. Does not: the file,
+and whether to trust it (``file``); what flags and the environment say on top of it, which click knows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchrun.cli.options import variable
+from batchrun.cli.command import Option, variable
 from batchrun.cli.settings.file import find
-from batchrun.cli.settings.trust import refusal
+from batchrun.cli.values import OutputPath
+from batchrun.cli.wording import hint
 from batchrun.errors import UsageError
+from batchrun.model.places import is_in_s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,24 +28,6 @@ if TYPE_CHECKING:
     #: The names that lead to a verb, such as ("manifest", "from-s3"), or to a key of a table.
     Names = tuple[str, ...]
     Verbs = Mapping[Names, click.Command]
-
-#: What is said each time, and why: by its name without dashes.
-REFUSED: Final = {
-    "yes": "whoever is asked must answer",
-    "force": "what is replaced is said each time",
-    "dry-run": "a verb that does nothing must not be a habit",
-    "each-file": "what is run is said each time",
-    "ids": "which rows are meant is said each time",
-    "ids-from": "which rows are meant is said each time",
-    "where": "which rows are meant is said each time",
-    "reason": "which rows are meant is said each time",
-    "output": "where it goes is said each time",
-    "save-prices": "where it goes is said each time",
-    "failed-manifest": "it is asked for each time",
-    "json": "whoever reads the output asks for it",
-    "init": "it is asked for each time",
-    "schema": "it is asked for each time",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +47,8 @@ def take_file(context: click.Context, verb: str, command: click.Command) -> None
     Raises:
         UsageError: The file cannot be used.
     """
-    keys = {key for one in verbs_of(command, context).values() for key in options_of(one)}
-    file = file_in_force(context) if keys - REFUSED.keys() else None
+    can_be_set = any(settable(one) for one in verbs_of(command, context).values())
+    file = file_in_force(context) if can_be_set else None
     if file is not None:
         context.default_map = default_map(file, verbs_of(context.command, context), (verb,))
 
@@ -96,18 +80,21 @@ def verbs_of(command: click.Command, context: click.Context, path: Names = ()) -
     return found
 
 
-def options_of(command: click.Command) -> dict[str, click.Option]:
+def options_of(command: click.Command) -> dict[str, Option]:
     """Return a verb's options by their keys: the long name without dashes."""
     return {
-        long.removeprefix("--"): option
+        next(name for name in option.opts if name.startswith("--")).removeprefix("--"): option
         for option in command.params
-        if isinstance(option, click.Option)
-        for long in [next((name for name in option.opts if name.startswith("--")), None)]
-        if long is not None
+        if isinstance(option, Option)
     }
 
 
-def is_general(key: str, option: click.Option) -> bool:
+def settable(command: click.Command) -> dict[str, Option]:
+    """Return those of a verb's options that a file may set."""
+    return {key: option for key, option in options_of(command).items() if option.each_time is None}
+
+
+def is_general(key: str, option: Option) -> bool:
     """Report whether *key* means the same for every verb; with a variable of its own it is one verb's."""
     return option.envvar == variable(key)
 
@@ -173,7 +160,39 @@ def refusals(file: SettingsFile, verbs: Verbs) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def value_for(option: click.Option, value: Any, context: click.Context) -> Any:
+def refusal(key: str, option: Option, value: Any) -> str | None:
+    """
+    Say why a file that was merely found may not set the option to *value*; None where it may.
+
+    A folder that one only got from somebody must neither run anything, nor send calls and credentials
+    anywhere, nor take what the environment has, nor write outside itself.
+    """
+    if option.risk is not None:
+        why = option.risk.value
+    elif isinstance(option.type, OutputPath) and isinstance(value, str) and not _is_inside(value):
+        why = f"writes outside this folder, to {value}"
+    else:
+        return None
+    return (
+        f"'{key}' {why}, and is not taken from a file that merely lies in the working directory; name the "
+        "file with --config FILE or BATCHRUN_CONFIG if you trust it"
+    )
+
+
+def _is_inside(place: str) -> bool:
+    """Report whether a path stays within the working directory, links on the way followed."""
+    if is_in_s3(place):
+        return False
+    path = Path(place)
+    if path.is_absolute() or ".." in path.parts:
+        return False
+    try:
+        return path.resolve().is_relative_to(Path.cwd())
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def value_for(option: Option, value: Any, context: click.Context) -> Any:
     """
     Return a value of a TOML file as click takes it from a default, once the option itself has agreed.
 
@@ -190,7 +209,7 @@ def value_for(option: click.Option, value: Any, context: click.Context) -> Any:
     return given
 
 
-def _fitting(option: click.Option, value: Any) -> Any:
+def _fitting(option: Option, value: Any) -> Any:
     kinds, wanted = _kinds(option)
     is_wrong_bool = isinstance(value, bool) and bool not in kinds
     if not isinstance(value, kinds) or is_wrong_bool:
@@ -201,7 +220,7 @@ def _fitting(option: click.Option, value: Any) -> Any:
     return value if isinstance(value, bool) else str(value)
 
 
-def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:
+def _kinds(option: Option) -> tuple[tuple[type, ...], str]:
     """Return the types of TOML that make sense for *option*, and their words."""
     if option.is_flag:
         return (bool,), "true or false"
@@ -215,25 +234,25 @@ def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:
 
 
 def _described(value: Any) -> str:
-    match value:
-        case bool():
-            return "true or false"
-        case int():
-            return "a number"
-        case float():
-            return "a number with a fraction"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case dict():
-            return "a table"
-        case _:
-            return "a date or time"
+    words = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number with a fraction",
+        str: "text",
+        list: "a list",
+        dict: "a table",
+    }
+    return words.get(type(value), "a date or time")
 
 
 def _wrong_names(file: SettingsFile, verbs: Verbs) -> Iterator[str]:
     """Say what is wrong with the names of keys and tables."""
+    each_time = {
+        key: option.each_time
+        for verb in verbs.values()
+        for key, option in options_of(verb).items()
+        if option.each_time is not None
+    }
 
     def walk(table: dict[str, Any], here: Names) -> Iterator[str]:
         below = {path: verb for path, verb in verbs.items() if path[: len(here)] == here}
@@ -241,6 +260,8 @@ def _wrong_names(file: SettingsFile, verbs: Verbs) -> Iterator[str]:
         for key, value in table.items():
             if key in tables and isinstance(value, dict):
                 yield from walk(value, (*here, key))
+            elif key in each_time:
+                yield f"{file.place((*here, key))}: '{key}' cannot be set in a file: {each_time[key]}"
             elif problem := _wrong_name(key, value, below, tables, is_top=not here):
                 yield f"{file.place((*here, key))}: {problem}"
 
@@ -250,8 +271,6 @@ def _wrong_names(file: SettingsFile, verbs: Verbs) -> Iterator[str]:
 def _wrong_name(key: str, value: Any, below: Verbs, tables: set[str], *, is_top: bool) -> str | None:
     having = [path for path, verb in below.items() if key in options_of(verb)]
     has_place = not is_top or any(is_general(key, options_of(below[path])[key]) for path in having)
-    if key in REFUSED:
-        return f"'{key}' cannot be set in a file: {REFUSED[key]}"
     if having and not has_place:
         return f"'{key}' is not the same for all verbs: set it in {_listed(having)}"
     if having:
@@ -267,9 +286,9 @@ def _unknown(key: str, below: Verbs, tables: set[str]) -> str:
     for option in options:
         if f"--{key}" in option.secondary_opts:
             return f"there is no option '{key}'; write {option.opts[0].removeprefix('--')} = false"
-    near = get_close_matches(key.replace("_", "-").removeprefix("--"), known, n=1)
-    return f"there is no option '{key}'; " + (
-        f"did you mean '{near[0]}'?" if near else "see 'batchrun config --init' for all that there are"
+    typed = key.replace("_", "-").removeprefix("--")
+    return f"there is no option '{key}'; " + hint(
+        typed, known, "see 'batchrun config --init' for all that there are"
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchrun.cli.printable import one_line
+from batchrun.cli.wording import one_line
 from batchrun.report.results import row
 
 if TYPE_CHECKING:

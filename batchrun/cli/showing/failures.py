@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchrun.cli.printable import one_line
 from batchrun.cli.showing import tasks
 from batchrun.cli.speak import emit, say
+from batchrun.cli.wording import counted, one_line
 from batchrun.model.reasons import advice_for
 from batchrun.model.states import State
 from batchrun.model.tasks import LOG_GROUP
@@ -86,7 +86,7 @@ def _tell_group(
     batch: str, group: Failures, known: Sequence[tasks.RunLogs], whys: Sequence[TaskFailures]
 ) -> None:
     to_do = advice_for(group.state, group.reason)
-    rows = "1 row" if group.count == 1 else f"{group.count} rows"
+    rows = counted(group.count, "row")
     name = f"{_status(group)} {group.reason or ''}".rstrip()
     say(one_line(f"  {name}: {rows}; for {to_do.owner.value}: {to_do.action}"), hang=4)
     for why in whys:

@@ -10,6 +10,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from batchrun.cli.speak import is_terminal
 from batchrun.ports.inputs import Sight, Skip
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def lines(inputs: Inputs) -> Iterator[str]:
 @contextmanager
 def drawn(*, is_shown: bool) -> Iterator[Callable[[Inputs], None]]:
     """Return what is told of each place that was seen: on a terminal it draws how far that has come."""
-    if not is_shown or sys.stderr is None or not sys.stderr.isatty():
+    if not (is_shown and is_terminal(sys.stderr)):
         yield lambda _inputs: None
         return
     from rich.console import Console  # noqa: PLC0415 (takes long to import)

@@ -14,15 +14,13 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from batchrun.cli.printable import one_line
 from batchrun.cli.showing.bar import Bar, Flow
-from batchrun.cli.showing.quota_lines import running
 from batchrun.cli.showing.reporters import Reporter
-from batchrun.cli.showing.times import until
-from batchrun.cli.values import seconds
+from batchrun.cli.speak import is_terminal
+from batchrun.cli.wording import one_line, seconds, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from rich.console import RenderableType
 
@@ -64,7 +62,7 @@ class LiveDisplay(Reporter):
                     await self._clock.sleep(1 / _FRAMES_PER_SECOND)
                     live.update(self._frame(snapshot()), refresh=True)
             finally:
-                live.transient = self.has_summary and sys.stdout is not None and sys.stdout.isatty()
+                live.transient = self.has_summary and is_terminal(sys.stdout)
                 live.update(self._frame(snapshot()), refresh=True)
 
     def _frame(self, now: Snapshot) -> RenderableType:
@@ -92,6 +90,15 @@ class LiveDisplay(Reporter):
             if number or name in {"queued", "running", "succeeded"}:
                 text = running(now, self._progress.at_once) if name == "running" else f"{name} {number}"
                 yield Text(text, style=style if number else "dim")
+
+
+def running(now: Snapshot, at_once: Mapping[str, int]) -> str:
+    """Say how many are running, and of how many; the kind of storage only where there are several."""
+    if not at_once:
+        return f"running {now.running}"
+    several = len(at_once) > 1
+    most = ", ".join(f"{limit} {kind}" if several else str(limit) for kind, limit in at_once.items())
+    return f"running {now.running} of {most}"
 
 
 def _failure(one: FailedRow) -> Text:

@@ -7,16 +7,13 @@ be replaced, and replacing it (``report``).
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
-from batchrun.cli.speak import swallow
+from batchrun.cli.speak import STDOUT, poured
 from batchrun.errors import UsageError
 from batchrun.report.outputs import Inputs, Kind, OutputFile
 from batchrun.report.outputs import drafted as drafted_beside
@@ -24,7 +21,6 @@ from batchrun.report.outputs import drafted as drafted_beside
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STDOUT: Final = "-"
 _PIECE: Final = 256 * 1024
 
 
@@ -50,14 +46,11 @@ def drafted(output: OutputFile | None) -> Iterator[Path]:
     Raises:
         UsageError: It cannot be written, or is there already and may not be replaced.
     """
-    place = "stdout" if output is None else output.path
     try:
         with _on_stdout() if output is None else drafted_beside(output) as draft:
             yield draft
     except OSError as error:
-        raise UsageError(
-            f"{place} cannot be written: {error.strerror or error}; give another place"
-        ) from error
+        raise _unwritable("stdout" if output is None else output.path, error) from error
 
 
 @contextmanager
@@ -66,18 +59,9 @@ def _on_stdout() -> Iterator[Path]:
         draft = Path(folder) / "draft"
         draft.touch(mode=0o600)
         yield draft
-        with draft.open(encoding="utf-8", newline="") as file:
-            _pour(file)
+        with draft.open(encoding="utf-8", newline="") as file, poured(_unwritable) as stdout:
+            shutil.copyfileobj(file, stdout, _PIECE)
 
 
-def _pour(file: IO[str]) -> None:
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    try:
-        shutil.copyfileobj(file, sys.stdout, _PIECE)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough
-        swallow(sys.stdout)
-    except OSError:
-        swallow(sys.stdout)
-        raise
+def _unwritable(place: object, error: OSError) -> UsageError:
+    return UsageError(f"{place} cannot be written: {error.strerror or error}; give another place")

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.printable import one_line, printable
 from batchrun.cli.showing.failed_row import FailedRow
-from batchrun.cli.showing.times import until
-from batchrun.cli.values import seconds
+from batchrun.cli.wording import one_line, printable, seconds, until
 from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, numbers
 from batchrun.report.results import row, status
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.printable import printable, whole_line
 from batchrun.cli.showing import tasks
-from batchrun.cli.values import seconds
+from batchrun.cli.wording import printable, seconds, whole_line
 from batchrun.model.reasons import advice
 from batchrun.model.request import start_run_request
 from batchrun.model.states import State

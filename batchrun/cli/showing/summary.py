@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchrun.cli.printable import printable
 from batchrun.cli.showing.overview_lines import changed
 from batchrun.cli.showing.reporters import numbers
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.values import seconds
+from batchrun.cli.wording import printable, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchrun.cli.wording import counted
 from batchrun.model.reasons import task_advice
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks, log_streams, stream_name
 
@@ -79,7 +80,7 @@ def short_lines(logs: RunLogs, *, most: int) -> Iterator[str]:
 
 def grouped(group: TaskFailures) -> str:
     """Say why tasks failed in how many rows, and what to do."""
-    rows = "1 row" if group.rows == 1 else f"{group.rows} rows"
+    rows = counted(group.rows, "row")
     names = f"{group.name or 'no name'}{' and others' if group.names > 1 else ''}"
     to_do = task_advice(group.reason)
     action = f"; for {to_do.owner.value}: {to_do.action}" if to_do is not None else ""

@@ -16,7 +16,7 @@ import anyio
 from batchrun.cli.exits import Exit
 from batchrun.cli.showing.overview_lines import details, facts, summary
 from batchrun.cli.signals import heard
-from batchrun.cli.speak import emit, say
+from batchrun.cli.speak import can_draw, emit, say
 from batchrun.clock import SystemClock
 from batchrun.model.states import State
 from batchrun.report.overview import numbers, overview
@@ -45,8 +45,7 @@ async def watch(ledger: Ledger, batch: Batch, *, as_json: bool) -> Exit:
     async def look() -> Overview:
         return await overview(ledger, batch, clock.utcnow())
 
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    is_drawn = is_terminal and not as_json and os.environ.get("TERM") != "dumb"
+    is_drawn = can_draw(sys.stdout) and not as_json
     with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
         return await (_draw(look, clock) if is_drawn else _tell(look, clock, as_json=as_json))
     return Exit.OK  # a signal came

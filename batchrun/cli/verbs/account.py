@@ -7,21 +7,21 @@ Belongs here: that one question. Does not: which quotas there are (``model.quota
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchrun.cli.launching.logs import configure
-from batchrun.cli.options import target
 from batchrun.clock import SystemClock
 from batchrun.model.pace import UNLIMITED
 from batchrun.service.client import connect
 
 if TYPE_CHECKING:
+    from batchrun.cli.options import Service
     from batchrun.model.quotas import Quotas
 
 
-async def account_quotas(options: dict[str, Any]) -> Quotas:
+async def account_quotas(to: Service) -> Quotas:
     """
-    Ask for the quotas of the account that the options lead to.
+    Ask for the quotas of the account that is called.
 
     Raises:
         UsageError: No region or no such profile.
@@ -29,7 +29,6 @@ async def account_quotas(options: dict[str, Any]) -> Quotas:
     """
     configure(verbosity=-1, as_json=False)
     jitter = random.Random()  # noqa: S311 (no secret)
-    reached = target(options)
-    connection = connect(reached, rate=UNLIMITED, read_rate=UNLIMITED, clock=SystemClock(), rng=jitter)
+    connection = connect(to.target(), rate=UNLIMITED, read_rate=UNLIMITED, clock=SystemClock(), rng=jitter)
     async with connection as service:
         return await service.quotas()

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import click
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from batchrun.api.reading import find_batch, inputs_of
-from batchrun.cli.choice import (
-    CHOICE,
-    GO_AHEAD,
-    by_status,
-    choice,
-    counted,
-    is_agreed,
-    is_told,
-    tell_groups,
-)
+from batchrun.cli.calling import objects, store
+from batchrun.cli.choice import GoAhead, Rows, by_status, tell_groups
+from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.launching.results_file import results_output
 from batchrun.cli.options import (
@@ -24,19 +16,18 @@ from batchrun.cli.options import (
     CONCURRENCY,
     LEDGER,
     LISTING_LAG,
-    OUTPUT,
     READ_RATE,
     RESULTS,
-    SERVICE,
-    option,
+    Output,
+    Service,
 )
-from batchrun.cli.printable import printable
-from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.storage import store
+from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
 from batchrun.model.cancelling import Scope
+from batchrun.model.limits import Limits
+from batchrun.model.policies import WatchPolicy
 from batchrun.model.states import State
 from batchrun.report.delivering import look
 
@@ -44,64 +35,69 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.model.entry import Entry
+    from batchrun.model.pace import Rate
     from batchrun.ports.ledger import Ledger
     from batchrun.report.chosen import Choice
 
 _UNSENT: Final = (State.PLANNED, State.BACKOFF)
 _STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)
+#: Nobody watches for days here, so a run's end is looked for more often than a launch would.
+_WATCH: Final = WatchPolicy(longest=15.0)
 
 
-@click.command(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun cancel`` is told."""
+
+    batch: str | None = BATCH()
+    pending: bool = flag("--pending", help="Only stop submitting; runs go on.")
+    rows: Rows = group(Rows)
+    go: GoAhead = group(GoAhead)
+    results: str | None = RESULTS()
+    ledger: str = LEDGER()
+    read_rate: Rate = READ_RATE()
+    concurrency: int = CONCURRENCY()
+    listing_lag: float = LISTING_LAG()
+    service: Service = group(Service)
+    output: Output = group(Output)
+
+
+@verb(
+    Options,
     epilog="Outputs of a cancelled run are not saved. 'batchrun retry' gives cancelled entries a new "
     "attempt; without it 'batchrun run' leaves them alone and exits with 1."
-    "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'."
+    "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'.",
 )
-@BATCH
-@option("--pending", is_flag=True, show_default=False, help="Only stop submitting; runs go on.")
-@CHOICE
-@GO_AHEAD
-@RESULTS
-@LEDGER
-@READ_RATE
-@CONCURRENCY
-@LISTING_LAG
-@SERVICE
-@OUTPUT
-@click.pass_context
-def cancel(context: click.Context, /, **options: Any) -> None:
+async def cancel(told: Options) -> Exit:
     """
     Stop submitting BATCH, and cancel its active runs.
 
     Shows what it will do, and asks. What was asked for is kept in the ledger: a launcher that is running
     takes note within seconds and carries it out, else this command does, and waits for the runs' ends.
     """
-    context.exit(run_async(_cancel, options))
-
-
-async def _cancel(options: dict[str, Any]) -> Exit:
-    chosen_by = choice(options)
-    async with await open_ledger(options["ledger"]) as ledger:
-        found = await find_batch(ledger, options["batch"])
+    chosen_by = told.rows.choice(objects(told.service, told.output))
+    async with await open_ledger(told.ledger) as ledger:
+        found = await find_batch(ledger, told.batch)
         batch = found.name
-        inputs = await inputs_of(ledger)
-        results = results_output(options["results"], batch, inputs)
-        await look(results, store(options))
-        states = _UNSENT if options["pending"] else _STATES
+        results = results_output(told.results, batch, await inputs_of(ledger))
+        await look(results, store(told.service, told.output))
+        states = _UNSENT if told.pending else _STATES
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]
-        if is_told(options):
-            _tell(batch, chosen, options)
+        if told.go.is_told(told.output):
+            _tell(batch, chosen, told)
         is_left = not chosen and await _is_left(ledger, batch)  # of an earlier cancel that was interrupted
-        if options["dry_run"] or not (chosen or is_left):
-            return _end(batch, chosen, options, is_done=False)
-        if chosen and not is_agreed(options, f"cancel {counted(len(chosen), 'entry', 'entries')}?"):
-            return _end(batch, [], options, is_done=False)
+        if told.go.dry_run or not (chosen or is_left):
+            return _end(batch, chosen, told, is_done=False)
+        if chosen and not told.go.is_agreed(f"cancel {counted(len(chosen), 'entry', 'entries')}?"):
+            return _end(batch, [], told, is_done=False)
     from batchrun.cli.launching.carry_out import carry_out  # noqa: PLC0415 (imports the engine)
 
     async def ask(ledger: Ledger) -> None:
-        await _ask(ledger, batch, chosen_by, chosen, is_pending=options["pending"])
+        await _ask(ledger, batch, chosen_by, chosen, is_pending=told.pending)
 
-    is_done = await carry_out(found, results, ask, options)
-    return _end(batch, chosen, options, is_done=is_done)
+    limits = Limits(concurrency=told.concurrency, listing_lag=told.listing_lag, watch=_WATCH)
+    is_done = await carry_out(found, results, ask, told, limits)
+    return _end(batch, chosen, told, is_done=is_done)
 
 
 async def _ask(
@@ -117,20 +113,20 @@ async def _is_left(ledger: Ledger, batch: str) -> bool:
     return bool(await ledger.cancellations(batch, limit=1))
 
 
-def _tell(batch: str, chosen: Sequence[Entry], options: dict[str, Any]) -> None:
-    how = " before they are started" if options["pending"] else ""
+def _tell(batch: str, chosen: Sequence[Entry], told: Options) -> None:
+    how = " before they are started" if told.pending else ""
     say(f"{printable(batch)}: {counted(len(chosen), 'entry', 'entries')} to cancel{how}")
     tell_groups(by_status(chosen))
 
 
-def _end(batch: str, chosen: Sequence[Entry], options: dict[str, Any], *, is_done: bool) -> Exit:
-    if options["as_json"]:
+def _end(batch: str, chosen: Sequence[Entry], told: Options, *, is_done: bool) -> Exit:
+    if told.output.as_json:
         ids = [entry.id for entry in chosen]
-        emit("cancel", batch=batch, ids=ids, dry_run=options["dry_run"], is_done=is_done)
+        emit("cancel", batch=batch, ids=ids, dry_run=told.go.dry_run, is_done=is_done)
     if is_done:
         return Exit.OK
-    if options["dry_run"] or not chosen:
-        if is_told(options):
+    if told.go.dry_run or not chosen:
+        if told.go.is_told(told.output):
             complain("nothing was changed")
         return Exit.OK
     complain("not all of it is done; it stands in the ledger: cancel again, or run the batch, to go on")

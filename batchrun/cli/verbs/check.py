@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from batchrun.cli.launching.policy import retry_facts, tell_retries
-from batchrun.cli.options import MANIFEST, OUTPUT, READ_RATE, SERVICE, STRICT, option, stacked
-from batchrun.cli.printable import printable
+from batchrun.cli.calling import objects
+from batchrun.cli.command import flag, group, verb
+from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
+from batchrun.cli.manifest_options import ManifestOptions
+from batchrun.cli.options import READ_RATE, STRICT, Output, Service
 from batchrun.cli.showing.inputs import facts as inputs_facts
 from batchrun.cli.showing.inputs import lines as inputs_lines
-from batchrun.cli.showing.quota_lines import limits
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.storage import objects
-from batchrun.cli.values import is_folder, seconds
+from batchrun.cli.wording import counted, printable, seconds
 from batchrun.errors import ManifestError, UsageError
 
 if TYPE_CHECKING:
@@ -24,29 +23,27 @@ if TYPE_CHECKING:
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
+    from batchrun.model.pace import Rate
 
 
-@click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help iam'.")
-@MANIFEST
-@STRICT
-@stacked(
-    option(
-        "--online",
-        is_flag=True,
-        show_default=False,
-        help="Ask the service too: workflows, their parameters, quotas.",
-    ),
-    option(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun check`` is told."""
+
+    manifest: ManifestOptions = group(ManifestOptions)
+    strict: bool = STRICT()
+    online: bool = flag("--online", help="Ask the service too: workflows, their parameters, quotas.")
+    inputs: bool = flag(
         "--inputs",
-        is_flag=True,
-        show_default=False,
         help="With --online: look in S3 whether each input is there, and say what was passed over.",
-    ),
-)
-@READ_RATE
-@SERVICE
-@OUTPUT
-def check(**options: Any) -> None:
+    )
+    read_rate: Rate = READ_RATE()
+    service: Service = group(Service)
+    output: Output = group(Output)
+
+
+@verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help iam'.")
+def check(told: Options) -> None:
     """
     Find every error of MANIFEST, or of each manifest of a folder; submit nothing, write nothing.
 
@@ -59,72 +56,60 @@ def check(**options: Any) -> None:
     for is a warning. With --inputs each place in S3 that rows name is looked at, once; should S3 or the login
     be lost meanwhile, the command says what it saw, and exits with 5.
     """
-    from batchrun.cli.launching.manifests import loaded, source  # noqa: PLC0415 (loads botocore)
+    from batchrun.cli.launching.manifests import loaded, source, taken  # noqa: PLC0415 (loads botocore)
     from batchrun.manifest.spool import RowPlaces  # noqa: PLC0415
 
-    if options["inputs"] and not options["online"]:
+    if told.inputs and not told.online:
         raise UsageError("--inputs asks S3: give --online with it")
-    if is_folder(options["manifest"]):
-        _check_folder(options)
+    in_s3 = objects(told.service, told.output)
+    if told.online and not told.manifest.is_folder:
+        places, wanted = RowPlaces(), source(told.manifest, strict=told.strict)
+        with loaded(wanted, in_s3, told.output, places=places) as manifest:
+            _end(manifest, _asked(manifest, places, told), told.output)
         return
-    places = RowPlaces() if options["online"] else None
-    in_s3, quiet = objects(options), options["quiet"]
-    with loaded(source(options), in_s3, as_json=options["as_json"], quiet=quiet, places=places) as manifest:
-        _end(manifest, None if places is None else _asked(manifest, places, options), options)
-
-
-def _check_folder(options: dict[str, Any]) -> None:
-    from batchrun.cli.launching.manifests import loaded_folder, refuse_for_folder, source  # noqa: PLC0415 (loads botocore)
-
-    refuse_for_folder(options, "batch", "manifest_format", "online")
-    shown = {"as_json": options["as_json"], "quiet": options["quiet"]}
-    with loaded_folder(source(options), objects(options), **shown) as manifests:
+    with taken(told.manifest, in_s3, told.output, strict=told.strict, online=told.online) as manifests:
         for manifest in manifests:
-            _end(manifest, None, options)
+            _end(manifest, None, told.output)
 
 
-def _end(manifest: Manifest, answers: Answers | None, options: dict[str, Any]) -> None:
-    if options["as_json"]:
-        told = retry_facts(manifest.retry) | _facts(answers)
-        emit("check", batch=manifest.batch, rows=manifest.count, problems=0, **told)
+def _end(manifest: Manifest, answers: Answers | None, output: Output) -> None:
+    if output.as_json:
+        facts = retry_facts(manifest.retry) | _facts(answers)
+        emit("check", batch=manifest.batch, rows=manifest.count, problems=0, **facts)
     else:
         _tell(manifest, answers)
         tell_retries(manifest.retry)
 
 
-def _asked(manifest: Manifest, places: RowPlaces, options: dict[str, Any]) -> Answers:
+def _asked(manifest: Manifest, places: RowPlaces, told: Options) -> Answers:
     from batchrun.cli.verbs.online_check import Questions, examine  # noqa: PLC0415 (loads aiobotocore)
-    from batchrun.service.target import Target  # noqa: PLC0415
 
-    target = Target(
-        profile=options["profile"],
-        region=options["region"],
-        endpoint_url=options["endpoint_url"],
-        read_timeout=options["timeout"],
-    )
-    quiet = options["quiet"] or options["as_json"]
+    output = told.output
     questions = Questions(
-        target=target, read_rate=options["read_rate"], inputs=options["inputs"], draws=not quiet
+        target=told.service.target(),
+        read_rate=told.read_rate,
+        inputs=told.inputs,
+        draws=not (output.quiet or output.as_json),
     )
     answers = run_async(examine, manifest, places, questions)
     for warning in answers.warnings:
         complain(f"warning: {printable(warning)}")
     if answers.inputs is not None:
-        _tell_inputs(manifest, answers.inputs, as_json=options["as_json"])
-    _raise_any(answers, as_json=options["as_json"])
-    _tell_engines(answers.engines, options)
+        _tell_inputs(manifest, answers.inputs, as_json=output.as_json)
+    _raise_any(answers, as_json=output.as_json)
+    _tell_engines(answers.engines, told)
     return answers
 
 
-def _tell_engines(found: Warnings, options: dict[str, Any]) -> None:
+def _tell_engines(found: Warnings, told: Options) -> None:
     """Tell what the rows' workflows make doubtful, or raise it, as of the rows alone."""
     from batchrun.cli.launching.manifests import emit_problems, tell_warnings  # noqa: PLC0415
 
-    if not (options["strict"] and found.total):
-        tell_warnings(found.told, found.total, as_json=options["as_json"], quiet=options["quiet"])
+    if not (told.strict and found.total):
+        tell_warnings(found.told, found.total, told.output)
         return
     error = ManifestError(found.told, found.total)
-    if options["as_json"]:
+    if told.output.as_json:
         emit_problems(error)
     raise error
 
@@ -171,7 +156,7 @@ def _facts(answers: Answers | None) -> dict[str, Any]:
 
 
 def _tell(manifest: Manifest, answers: Answers | None) -> None:
-    rows = "1 row" if manifest.count == 1 else f"{manifest.count} rows"
+    rows = counted(manifest.count, "row")
     say(f"{printable(manifest.batch)}: {rows}, no problems found")
     if answers is None:
         return

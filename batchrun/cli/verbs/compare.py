@@ -7,15 +7,15 @@ looking (``engine.comparing``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchrun.api.first_look import give_back
 from batchrun.api.reading import find_batch
 from batchrun.cli.calling import calling_session
 from batchrun.cli.exits import Exit, worst
-from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import tell_back
+from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.engine.comparing import Comparison, compare
 from batchrun.ledger import open_ledger
@@ -23,15 +23,16 @@ from batchrun.model.states import State
 from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from batchrun.api.first_look import FirstLook
+    from batchrun.cli.calling import Calling
     from batchrun.ports.ledger import Batch, Ledger
 
 
-async def compare_online(options: Mapping[str, Any]) -> Exit:
+async def compare_online(told: Calling, name: str | None) -> Exit:
     """
-    Compare a batch, or each, with the service, and return rows back to runs that are there after all.
+    Compare the batch of this *name*, or each, with the service; runs that are there after all get their rows.
 
     Returns:
         WORK_LEFT where something is left for 'batchrun run' or for a second try.
@@ -39,21 +40,20 @@ async def compare_online(options: Mapping[str, Any]) -> Exit:
     Raises:
         UsageError, ServiceUnusableError: The service cannot be asked.
     """
-    async with await open_ledger(options["ledger"]) as ledger:
-        name = options["batch"]
+    async with await open_ledger(told.ledger) as ledger:
         batches = await ledger.batches() if name is None else [await find_batch(ledger, name)]
-        codes = [await _compare(ledger, batch, options) for batch in batches]
+        codes = [await _compare(ledger, batch, told) for batch in batches]
     return worst([Exit.OK, *codes])
 
 
-async def _compare(ledger: Ledger, batch: Batch, options: Mapping[str, Any]) -> Exit:
+async def _compare(ledger: Ledger, batch: Batch, told: Calling) -> Exit:
     # Each batch's runs are in its own region; one that is named is the user's word.
-    async with calling_session(options, region=batch.region) as session:
+    async with calling_session(told, region=batch.region) as session:
         service = await session.service_of(batch)
-        found = await compare(batch.name, ledger=ledger, service=service, at_once=options["concurrency"])
+        found = await compare(batch.name, ledger=ledger, service=service, at_once=told.concurrency)
     looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())
     tell_back(looked, is_done=True)
-    (_emit if options["as_json"] else _tell)(batch.name, found, looked)
+    (_emit if told.output.as_json else _tell)(batch.name, found, looked)
     return Exit.WORK_LEFT if _is_work_left(found, looked) else Exit.OK
 
 

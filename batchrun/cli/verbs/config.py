@@ -11,24 +11,24 @@ import copy
 import re
 import sys
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.cli.options import JSON, option
-from batchrun.cli.printable import printable
+from batchrun.cli.command import Option, Risk, argument, flag, verb
+from batchrun.cli.options import JSON
 from batchrun.cli.settings.names import (
     default_map,
     file_in_force,
     is_general,
     options_of,
+    refusal,
     refusals,
     settings_for,
     verbs_of,
 )
-from batchrun.cli.settings.trust import is_hook, refusal
-from batchrun.cli.speak import emit, say
+from batchrun.cli.speak import emit, is_terminal, say
+from batchrun.cli.wording import hint, printable
 from batchrun.errors import UsageError
 from batchrun.model.foreign import masked
 
@@ -94,18 +94,22 @@ _EPILOG: Final = (
 )
 
 
-@click.command(context_settings={"ignore_unknown_options": True}, epilog=_EPILOG)
-@click.argument("verb", nargs=-1, type=click.UNPROCESSED, metavar="[VERB [OPTIONS]...]")
-@JSON
-@option(
-    "--init",
-    is_flag=True,
-    show_default=False,
-    envvar=None,
-    help="Write a commented batchrun.toml on stdout, with every option that can be set.",
-)
-@click.pass_context
-def config(context: click.Context, /, *, verb: tuple[str, ...], as_json: bool, init: bool) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun config`` is told."""
+
+    verb: tuple[str, ...] = argument(nargs=-1, type=click.UNPROCESSED, metavar="[VERB [OPTIONS]...]")
+    as_json: bool = JSON()
+    init: bool = flag(
+        "--init",
+        envvar=None,
+        each_time="it is asked for each time",
+        help="Write a commented batchrun.toml on stdout, with every option that can be set.",
+    )
+
+
+@verb(Options, context_settings={"ignore_unknown_options": True}, epilog=_EPILOG)
+def config(told: Options) -> None:
     """
     Show each option's value in force and where it came from: flag, environment, file or default.
 
@@ -113,19 +117,19 @@ def config(context: click.Context, /, *, verb: tuple[str, ...], as_json: bool, i
     region and endpoint, they are shown as AWS's own variables and files have them; credentials never are.
     Exits with 2 where the file says what it may not.
     """
-    root = context.find_root()
-    if init:
+    root = click.get_current_context().find_root()
+    if told.init:
         from batchrun.cli.settings.example import example  # noqa: PLC0415 (a rare wish)
 
         say(example(verbs_of(root.command, root)))
         return
-    names, arguments = _split(root, verb)
+    names, arguments = _split(root, told.verb)
     file = file_in_force(root)
     rows = _merged(_rows(root, file, names, arguments))
-    if as_json:
+    if told.as_json:
         for row in rows:
             emit("setting", **row.facts())
-    elif sys.stdout is not None and sys.stdout.isatty():
+    elif is_terminal(sys.stdout):
         _draw(rows, file)
     else:
         for row in rows:
@@ -144,9 +148,8 @@ def _split(root: click.Context, words: Sequence[str]) -> tuple[Names, tuple[str,
         known = command.list_commands(root)
         found = command.get_command(root, word)
         if found is None:
-            near = get_close_matches(word, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"the verbs are: {', '.join(known)}"
-            raise UsageError(f"there is no verb '{word}'; {hint}")
+            cure = hint(word, known, f"the verbs are: {', '.join(known)}")
+            raise UsageError(f"there is no verb '{word}'; {cure}")
         command = found
         names.append(word)
     return tuple(names), tuple(words[len(names) :])
@@ -195,20 +198,18 @@ class _Verb:
     def rows(self) -> Iterator[Row]:
         return (self._row(key, one) for key, one in self._options.items())
 
-    def _row(self, key: str, one: click.Option) -> Row:
+    def _row(self, key: str, one: Option) -> Row:
         raw, source = one.consume_value(self._context, self._typed)
-        value = shown(key, raw, self._context.params[str(one.name)])
+        value = shown(one, raw, self._context.params[str(one.name)])
         origin, place = self._origin(key, one, source)
         if source is _SOURCE.DEFAULT and key in _AWS and is_general(key, one):
             from batchrun.cli.settings.aws import aws_values  # noqa: PLC0415 (for verbs that call)
 
             found = aws_values(self._context.params.get("profile"))[key]
-            value, origin, place = shown(key, None, found.value), found.origin, found.place
+            value, origin, place = shown(one, None, found.value), found.origin, found.place
         return Row(option=key, value=value, origin=origin, place=place, verbs=(self._name,))
 
-    def _origin(
-        self, key: str, one: click.Option, source: click.core.ParameterSource
-    ) -> tuple[str, str | None]:
+    def _origin(self, key: str, one: Option, source: click.core.ParameterSource) -> tuple[str, str | None]:
         match source:
             case _SOURCE.COMMANDLINE:
                 return "flag", None
@@ -222,16 +223,16 @@ class _Verb:
                 return "default", None
 
 
-def shown(key: str, raw: Any, value: Any) -> Any:
+def shown(option: Option, raw: Any, value: Any) -> Any:
     """Return a value as it was typed, where click has made something else of it, without secrets."""
     if isinstance(value, tuple):
         given = [raw] if isinstance(raw, str) else raw
-        return tuple(shown(key, None, str(one)) for one in given) if value else None
+        return tuple(shown(option, None, str(text)) for text in given) if value else None
     if not isinstance(value, bool | int | str | None):
         value = str(raw)
     if not isinstance(value, str):
         return value
-    if is_hook(key):
+    if option.risk is Risk.RUNS:
         value = f"{''.join(_HOOK_BEGIN.findall(value)[:1])} ..."
     return masked(value)
 

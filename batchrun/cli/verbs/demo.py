@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shlex
 import sys
 import tempfile
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import click
+from typing import TYPE_CHECKING, Final
 
 import batchrun
-from batchrun.cli.options import OUTPUT
-from batchrun.cli.signals import run_async
+from batchrun.cli.command import group, made, verb
+from batchrun.cli.options import Output
 from batchrun.cli.speak import say
+from batchrun.cli.verbs.run import Options, job, run
+from batchrun.cli.wording import printable
 
 if TYPE_CHECKING:
     from batchrun.cli.exits import Exit
 
-#: Nothing of the user's AWS configuration is used, so that the demo is the same everywhere.
+#: Nothing of the user's configuration is used, so that the demo is the same everywhere.
 _ENVIRONMENT: Final = {
     "AWS_ACCESS_KEY_ID": "demo",
     "AWS_SECRET_ACCESS_KEY": "demo",
@@ -35,68 +38,65 @@ _REMOVED: Final = (
     "AWS_ENDPOINT_URL_OMICS",
 )
 _ROWS_SHOWN: Final = 10
+_COLUMNS_SHOWN: Final = ("id", "status", "runId", "uuid", "runOutputUri")
+#: Wide enough for every column, so that a pipe gets whole rows.
+_PIPE_WIDTH: Final = 160
 
 
-@click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help simulator'.")
-@OUTPUT
-@click.pass_context
-def demo(context: click.Context, /, **options: Any) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """What ``batchrun demo`` is told."""
+
+    output: Output = group(Output)
+
+
+@verb(DemoOptions, epilog="Read on: 'batchrun help manifest', 'batchrun help simulator'.")
+async def demo(told: DemoOptions) -> Exit:
     """
     Run the shipped cohort of 50 runs against a simulated service, from manifest to results.
 
     Everything is real but the service: manifest, calls over a socket, ledger, live progress, results.
     """
-    for name in _REMOVED:
+    for name in [*_REMOVED, *(name for name in os.environ if name.startswith("BATCHRUN_"))]:
         os.environ.pop(name, None)
     os.environ.update(_ENVIRONMENT)
-    folder = Path(tempfile.mkdtemp(prefix="batchrun-demo-"))
-    context.exit(run_async(_demo, folder, options))
-
-
-async def _demo(folder: Path, options: dict[str, Any]) -> Exit:
-    from batchrun.api.one_login import OneLogin  # noqa: PLC0415
-    from batchrun.cli.launching.launch import Job, launch  # noqa: PLC0415 (botocore takes half a second to import)
-    from batchrun.cli.options import output  # noqa: PLC0415
-    from batchrun.cli.showing.table import show_results  # noqa: PLC0415 (rich)
-    from batchrun.manifest import Source  # noqa: PLC0415
-    from batchrun.model.limits import Changed, Limits  # noqa: PLC0415
-    from batchrun.model.pace import AUTO  # noqa: PLC0415
-    from batchrun.service.target import Target  # noqa: PLC0415
+    from batchrun.cli.launching.launch import launch  # noqa: PLC0415 (botocore takes half a second to import)
     from batchrun.simulator import Limit, Settings, serve  # noqa: PLC0415
 
-    manifest = sample("cohort.yaml")
-    ledger = folder / "batchrun.db"
-    results = folder / "cohort.results.csv"
-    simulated = Settings(time_scale=0.002, limits={"StartRun": Limit(rate=10, burst=10)})
-    async with serve(simulated) as simulator:
-        _say(options, f"$ batchrun run {manifest} --endpoint-url {simulator.url}")
-        target = Target(endpoint_url=simulator.url)
-        job = Job(
-            source=Source(path=str(manifest)),
-            target=target,
-            login=OneLogin(target),
-            ledger=str(ledger),
-            results=str(results),
-            rate=AUTO,
-            read_rate=AUTO,
-            limits=Limits(),
-            changed=Changed.REFUSE,
-            deadline=None,
-            credentials_wait=0.0,
-            safe_csv=False,
-            lease=30.0,
-            output=output(options),
-        )
-        code = await launch(job)
-    if not options["as_json"]:
-        show_results(results, rows=_ROWS_SHOWN)
-    _say(options, f"look around: {shlex.quote(sys.argv[0])} status --ledger {shlex.quote(str(ledger))}")
+    folder = Path(tempfile.mkdtemp(prefix="batchrun-demo-"))
+    manifest, ledger, results = sample("cohort.yaml"), folder / "batchrun.db", folder / "cohort.results.csv"
+    is_talking = not told.output.as_json
+    async with serve(Settings(time_scale=0.002, limits={"StartRun": Limit(rate=10, burst=10)})) as simulator:
+        words = [str(manifest), "--endpoint-url", simulator.url]
+        if is_talking:
+            say(f"$ batchrun run {' '.join(words)}")
+        words += ["--ledger", str(ledger), "--results", str(results), "--credentials-wait", "0s"]
+        options = made(Options, run.make_context("run", words).params)
+        code = await launch(job(replace(options, output=told.output)))
+    if is_talking:
+        _show(results)
+        say(f"look around: {shlex.quote(sys.argv[0])} status --ledger {shlex.quote(str(ledger))}")
     return code
 
 
-def _say(options: dict[str, Any], text: str) -> None:
-    if not options["as_json"]:
-        say(text)
+def _show(results: Path) -> None:
+    """Print the first rows of a CSV of results as a table, and how many more there are."""
+    from rich.console import Console  # noqa: PLC0415 (takes long to import)
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    with results.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        table = Table(*_COLUMNS_SHOWN, box=None, pad_edge=False)
+        for record in islice(reader, _ROWS_SHOWN):
+            table.add_row(*(Text(printable(record[name])) for name in _COLUMNS_SHOWN))
+        more = sum(1 for _ in reader)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPE_WIDTH)
+    console.print(table)
+    if more:
+        console.print(f"... and {more} more rows in {results}", soft_wrap=True, highlight=False)
 
 
 def sample(name: str) -> Path:

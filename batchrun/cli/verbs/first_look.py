@@ -7,15 +7,13 @@ Belongs here: the words. Does not: looking (``api.first_look``), what verbs do t
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from batchrun.cli.printable import printable
 from batchrun.cli.speak import complain
+from batchrun.cli.wording import printable
 from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.api.first_look import FirstLook, How
 
 
@@ -23,11 +21,11 @@ if TYPE_CHECKING:
 _MANY: Final = 50
 
 
-def how_to_look(options: Mapping[str, Any]) -> How:
-    """Make of the options how it is looked for them."""
+def how_to_look(concurrency: int, *, is_dry: bool) -> How:
+    """Say how it is looked for them."""
     from batchrun.api.first_look import How  # noqa: PLC0415 (it loads the model)
 
-    return How(at_once=options["concurrency"], is_dry=options["dry_run"], tell=_tell_looking)
+    return How(at_once=concurrency, is_dry=is_dry, tell=_tell_looking)
 
 
 def _tell_looking(number: int) -> None:

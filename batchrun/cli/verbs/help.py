@@ -7,19 +7,18 @@ The topics are Markdown files in ``batchrun/help``; their tables of what the cod
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
-from difflib import get_close_matches
+from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
 import click
 
-from batchrun.cli.options import option
-from batchrun.cli.printable import printable
-from batchrun.cli.speak import say
+from batchrun.cli.command import argument, flag, verb
+from batchrun.cli.speak import can_draw, say
+from batchrun.cli.wording import hint, printable
 from batchrun.errors import UsageError
 
 #: Each topic, and what it is about.
@@ -54,32 +53,37 @@ def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[
     return [name for name in dict.fromkeys([*TOPICS, *_verbs(context)]) if name.startswith(incomplete)]
 
 
-@click.command(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun help`` is told."""
+
+    name: tuple[str, ...] = argument(nargs=-1, shell_complete=_names, metavar="[TOPIC | VERB...]")
+    schema: bool = flag(
+        "--schema",
+        each_time="it is asked for each time",
+        help="Print the JSON Schema of what batchrun writes as JSON.",
+    )
+
+
+@verb(
+    Options,
     epilog="On a terminal it is laid out, and goes through PAGER where it is longer than the screen; "
-    "elsewhere it is the Markdown as it is."
+    "elsewhere it is the Markdown as it is.",
 )
-@click.argument("name", nargs=-1, shell_complete=_names, metavar="[TOPIC | VERB...]")
-@option(
-    "--schema",
-    is_flag=True,
-    show_default=False,
-    help="Print the JSON Schema of what batchrun writes as JSON.",
-)
-@click.pass_context
-def help(context: click.Context, /, name: tuple[str, ...], *, schema: bool) -> None:  # noqa: A001 (the verb's own name)
+def help(told: Options) -> None:  # noqa: A001 (the verb's own name)
     """
     Show TOPIC of the manual, or what VERB says to --help; without either, list the topics.
 
     Where a topic and a verb have one name, as 'retry', it is the topic that is shown.
     """
-    if schema:
+    if told.schema:
         say(_read("report", "assets", "json.schema.json").rstrip())
-    elif not name:
+    elif not told.name:
         _show(_contents())
-    elif len(name) == 1 and name[0] in TOPICS:
-        _show(text_of(name[0]))
+    elif len(told.name) == 1 and told.name[0] in TOPICS:
+        _show(text_of(told.name[0]))
     else:
-        say(_help_of_verb(context, name))
+        say(_help_of_verb(click.get_current_context(), told.name))
 
 
 def text_of(topic: str) -> str:
@@ -116,21 +120,16 @@ def _help_of_verb(context: click.Context, path: tuple[str, ...]) -> str:
         group = within.command
         command = group.get_command(within, name) if isinstance(group, click.Group) else None
         if command is None:
-            raise UsageError(_unknown(context, " ".join(path)))
+            typed, known = " ".join(path), [*TOPICS, *_verbs(context)]
+            cure = hint(typed, known, f"the topics are: {', '.join(TOPICS)}")
+            raise UsageError(f"there is no topic and no verb '{printable(typed)}'; {cure}")
         within = command.make_context(name, [], parent=within, resilient_parsing=True)
     return within.get_help()
 
 
-def _unknown(context: click.Context, name: str) -> str:
-    near = get_close_matches(name, [*TOPICS, *_verbs(context)], n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"the topics are: {', '.join(TOPICS)}"
-    return f"there is no topic and no verb '{printable(name)}'; {hint}"
-
-
 def _show(markdown: str) -> None:
     """Show a text as fits where it goes."""
-    is_terminal = sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    if not is_terminal:
+    if not can_draw(sys.stdout):
         say(markdown.rstrip())
         return
     from batchrun.cli.showing.manual import laid_out  # noqa: PLC0415 (rich, for terminals alone)

@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, MANIFEST, OUTPUT, READ_RATE, SERVICE, option
-from batchrun.cli.printable import printable
+from batchrun.cli.command import HELP, flag, group, verb
+from batchrun.cli.exits import Exit
+from batchrun.cli.manifest_options import ManifestOptions
+from batchrun.cli.options import BATCH, CHANGED, CONCURRENCY, LEDGER, READ_RATE, Output, Service
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
+from batchrun.cli.wording import counted, printable
 from batchrun.errors import LedgerError, UsageError
+from batchrun.model.limits import Changed
 from batchrun.report.json_names import with_old_names
 
 if TYPE_CHECKING:
     from batchrun.ledger.verify import Finding, Verification
+    from batchrun.model.pace import Rate
 
 
-@click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Read on: 'batchrun help ledger'.",
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions:
+    """What ``batchrun ledger verify`` is told."""
+
+    batch: str | None = BATCH()
+    online: bool = flag(
+        "--online",
+        help="Then compare BATCH, or every batch, with the service, in its own region. A run that was taken "
+        "for deleted and is there after all has its row again.",
+    )
+    ledger: str = LEDGER()
+    read_rate: Rate = READ_RATE()
+    concurrency: int = CONCURRENCY()
+    service: Service = group(Service)
+    output: Output = group(Output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildOptions:
+    """What ``batchrun ledger rebuild`` is told."""
+
+    manifest: ManifestOptions = group(ManifestOptions)
+    changed: str | None = CHANGED(
+        help="What to do about runs that were started with other content than their rows have now: take them "
+        "for the row's, or plan a new attempt after them.  [default: refuse]"
+    )
+    read_rate: Rate = READ_RATE()
+    ledger: str = LEDGER()
+    service: Service = group(Service)
+    output: Output = group(Output)
+
+
+@click.group(context_settings=HELP, epilog="Read on: 'batchrun help ledger'.")
 def ledger() -> None:
     """
     Check a ledger, or make a lost one again.
@@ -29,22 +64,8 @@ def ledger() -> None:
     """
 
 
-@ledger.command(epilog="Read on: 'batchrun help ledger'.")
-@BATCH
-@option(
-    "--online",
-    is_flag=True,
-    show_default=False,
-    help="Then compare BATCH, or every batch, with the service, in its own region. A run that was taken for "
-    "deleted and is there after all has its row again.",
-)
-@LEDGER
-@READ_RATE
-@CONCURRENCY
-@SERVICE
-@OUTPUT
-@click.pass_context
-def verify(context: click.Context, /, **options: Any) -> None:
+@verb(VerifyOptions, epilog="Read on: 'batchrun help ledger'.")
+def verify(told: VerifyOptions) -> Exit:
     """
     Check the ledger; without --online it changes nothing and calls nobody.
 
@@ -53,20 +74,20 @@ def verify(context: click.Context, /, **options: Any) -> None:
     Works beside a running launcher. Exits with 5 where something is wrong, naming the entry and the cure.
     With --online it exits with 3 where something is left for 'batchrun run', such as runs that ended since.
     """
-    if options["batch"] is not None and not options["online"]:
+    if told.batch is not None and not told.online:
         raise UsageError("the file is checked whole: leave BATCH out, or give --online to compare that batch")
-    _verify(options)
-    if options["online"]:
-        from batchrun.cli.verbs.compare import compare_online  # noqa: PLC0415 (imports the engine)
+    _verify(told.ledger, as_json=told.output.as_json)
+    if not told.online:
+        return Exit.OK
+    from batchrun.cli.verbs.compare import compare_online  # noqa: PLC0415 (imports the engine)
 
-        context.exit(run_async(compare_online, options))
+    return run_async(compare_online, told, told.batch)
 
 
-def _verify(options: dict[str, Any]) -> None:
+def _verify(path: str, *, as_json: bool) -> None:
     from batchrun.ledger.verify import Verification  # noqa: PLC0415
 
-    verification = Verification(options["ledger"])
-    as_json = options["as_json"]
+    verification = Verification(path)
     problems = 0
     for finding in verification.findings():
         problems += 1
@@ -74,7 +95,7 @@ def _verify(options: dict[str, Any]) -> None:
     _tell_verified(verification, problems, as_json=as_json)
     if problems:
         raise LedgerError(
-            f"the ledger is damaged: {_number(problems, 'problem')} in {verification.path}; move it away "
+            f"the ledger is damaged: {counted(problems, 'problem')} in {verification.path}; move it away "
             f"(and {verification.path.name}-wal, if there is one), then make it again with "
             "batchrun ledger rebuild"
         )
@@ -94,33 +115,18 @@ def _tell_verified(verification: Verification, problems: int, *, as_json: bool) 
     if as_json:
         emit("verify", ledger=path, entries=entries, events=events, problems=problems)
     elif not problems:
-        counts = (
-            f"{_number(entries, 'entry', 'entries')} in {_number(verification.batches, 'batch', 'batches')}"
-        )
-        say(f"{printable(path)}: {counts}, {_number(events, 'event')}: no problems found")
+        held = counted(entries, "entry", "entries")
+        batches = counted(verification.batches, "batch", "batches")
+        say(f"{printable(path)}: {held} in {batches}, {counted(events, 'event')}: no problems found")
 
 
-def _number(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-@ledger.command(
+@verb(
+    RebuildOptions,
     epilog="A row without a run is planned, and 'batchrun run' will start it: runs that were deleted from "
     "the service cannot be found."
-    "\n\nRead on: 'batchrun help ledger'."
+    "\n\nRead on: 'batchrun help ledger'.",
 )
-@MANIFEST
-@option(
-    "--changed",
-    type=click.Choice(["keep", "resubmit"]),
-    help="What to do about runs that were started with other content than their rows have now: take them for "
-    "the row's, or plan a new attempt after them.  [default: refuse]",
-)
-@READ_RATE
-@LEDGER
-@SERVICE
-@OUTPUT
-def rebuild(**options: Any) -> None:
+async def rebuild(told: RebuildOptions) -> None:
     """
     Make a lost ledger again from MANIFEST and the service; start nothing.
 
@@ -129,6 +135,19 @@ def rebuild(**options: Any) -> None:
     of it, or nothing where a row is in doubt. 'batchrun run' goes on from there. Give the same MANIFEST and
     options as to 'batchrun run', a minute or more after it ended.
     """
-    from batchrun.cli.verbs.recover import Recovery, recover  # noqa: PLC0415 (botocore takes half a second to import)
+    from batchrun.cli.launching.manifests import source  # noqa: PLC0415 (botocore takes half a second to import)
+    from batchrun.cli.verbs.recover import Recovery, recover  # noqa: PLC0415
 
-    run_async(recover, Recovery.of(options))
+    recovery = Recovery(
+        source=source(told.manifest),
+        target=told.service.target(),
+        ledger=told.ledger,
+        read_rate=told.read_rate,
+        changed=Changed(told.changed or "refuse"),
+        output=told.output,
+    )
+    await recover(recovery)
+
+
+ledger.add_command(verify)
+ledger.add_command(rebuild)

@@ -6,21 +6,18 @@ import json
 import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Self
 
-import click
-
-from batchrun.cli.choice import counted
+from batchrun.cli.calling import objects
+from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.costs.words import facts_to_come, forecast, lines_to_come
-from batchrun.cli.launching.policy import retry_facts, tell_retries
-from batchrun.cli.options import LEDGER, MANIFEST, OUTPUT, PACE, SERVICE, STRICT, option
-from batchrun.cli.printable import printable
-from batchrun.cli.showing.quota_lines import limits, rounds
+from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
+from batchrun.cli.manifest_options import ManifestOptions
+from batchrun.cli.options import CONCURRENCY, LEDGER, MAX_ACTIVE, RATE, READ_RATE, STRICT, Output, Service
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
-from batchrun.cli.storage import objects
-from batchrun.cli.values import is_folder, seconds
+from batchrun.cli.wording import counted, printable, seconds
 from batchrun.clock import SystemClock
 from batchrun.model.limits import Limits
 from batchrun.model.pace import USUAL_RATES
@@ -34,6 +31,7 @@ if TYPE_CHECKING:
 
     from batchrun.manifest import Manifest
     from batchrun.model.differences import Difference
+    from batchrun.model.pace import Rate
     from batchrun.ports.ledger import Ledger
     from batchrun.report.bill import Left
 
@@ -64,17 +62,28 @@ class _Compared:
     quotas: Quotas = field(default_factory=Quotas)  #: the account's, where it was asked
 
 
-@click.command(epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
-@MANIFEST
-@STRICT
-@PACE
-@option("--prices", metavar="FILE", help="Say what the rows to submit may cost, at these prices per hour.")
-@DYNAMIC_GIB
-@option("--online", is_flag=True, show_default=False, help="Ask Service Quotas for the account's own limits.")
-@LEDGER
-@SERVICE
-@OUTPUT
-def plan(**options: Any) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun plan`` is told."""
+
+    manifest: ManifestOptions = group(ManifestOptions)
+    strict: bool = STRICT()
+    rate: Rate = RATE()
+    read_rate: Rate = READ_RATE()
+    concurrency: int = CONCURRENCY()
+    max_active: int | None = MAX_ACTIVE()
+    prices: str | None = option(
+        "--prices", metavar="FILE", help="Say what the rows to submit may cost, at these prices per hour."
+    )
+    dynamic_gib: float | None = DYNAMIC_GIB()
+    online: bool = flag("--online", help="Ask Service Quotas for the account's own limits.")
+    ledger: str = LEDGER()
+    service: Service = group(Service)
+    output: Output = group(Output)
+
+
+@verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
+def plan(told: Options) -> None:
     """
     Say what 'batchrun run MANIFEST' would do now, for a folder's each; start nothing, write nothing.
 
@@ -83,125 +92,135 @@ def plan(**options: Any) -> None:
     by what 'batchrun costs' has learned of their workflows' runs. With --online it asks for the account's
     quotas, and goes by them in place of the usual ones.
     """
-    # Only now: it loads botocore.
-    from batchrun.cli.launching.manifests import (  # noqa: PLC0415
-        loaded,
-        loaded_folder,
-        refuse_for_folder,
-        source,
-    )
+    from batchrun.cli.launching.manifests import taken  # noqa: PLC0415 (loads botocore)
 
-    wanted, in_s3 = source(options), objects(options)
-    shown = {"as_json": options["as_json"], "quiet": options["quiet"]}
-    if is_folder(options["manifest"]):
-        refuse_for_folder(options, "batch", "manifest_format")
-        besides = [options["ledger"]]
-        with loaded_folder(wanted, in_s3, **shown, besides=besides) as manifests:
-            for manifest in manifests:
-                _plan(manifest, options)
-    else:
-        with loaded(wanted, in_s3, **shown) as manifest:
-            _plan(manifest, options)
+    in_s3 = objects(told.service, told.output)
+    with taken(told.manifest, in_s3, told.output, strict=told.strict, besides=[told.ledger]) as manifests:
+        for manifest in manifests:
+            found = run_async(_compare, manifest, told)
+            if told.online:
+                # Only now: it loads the client.
+                from batchrun.cli.verbs.account import account_quotas  # noqa: PLC0415
+
+                found = replace(found, quotas=run_async(account_quotas, told.service))
+            ahead = _Ahead.of(manifest, found, told.rate)
+            (_emit if told.output.as_json else _tell)(manifest, found, ahead)
 
 
-def _plan(manifest: Manifest, options: dict[str, Any]) -> None:
-    found = run_async(_compare, manifest, options)
-    if options["online"]:
-        # Only now: it loads the client.
-        from batchrun.cli.verbs.account import account_quotas  # noqa: PLC0415
-
-        found = replace(found, quotas=run_async(account_quotas, options))
-    _tell(manifest, found, options)
-
-
-async def _compare(manifest: Manifest, options: dict[str, Any]) -> _Compared:
+async def _compare(manifest: Manifest, told: Options) -> _Compared:
     from batchrun.api.changes import changes  # noqa: PLC0415
     from batchrun.api.namesakes import mistaken  # noqa: PLC0415
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
     from batchrun.ledger import is_there  # noqa: PLC0415
 
-    if not is_there(options["ledger"]):
+    if not is_there(told.ledger):
         sync = Sync(rows=manifest.count, new=manifest.count)
-        return _Compared(sync=sync, to_come=await _to_come(manifest, None, options), to_look_for=sync.new)
-    async with open_ledger(options["ledger"]) as ledger:
+        return _Compared(sync=sync, to_come=await _to_come(manifest, None, told), to_look_for=sync.new)
+    async with open_ledger(told.ledger) as ledger:
         sync, now = await ledger.compare(manifest.batch, manifest.specs()), SystemClock().utcnow()
         since = now - Limits().trust.life
         return _Compared(
             sync=sync,
             counts=await ledger.counts(manifest.batch),
             changes=await changes(ledger, manifest, sync.changed_ids),
-            to_come=await _to_come(manifest, ledger, options),
+            to_come=await _to_come(manifest, ledger, told),
             stop=await mistaken(ledger, manifest),
             to_look_for=sync.new + await ledger.unproven(manifest.batch, since=since, at=now),
         )
 
 
-async def _to_come(manifest: Manifest, ledger: Ledger | None, options: dict[str, Any]) -> _ToCome | None:
+async def _to_come(manifest: Manifest, ledger: Ledger | None, told: Options) -> _ToCome | None:
     """Say what the rows to submit may cost, where prices are given."""
-    if options["prices"] is None:
+    if told.prices is None:
         return None
     batch = await ledger.find_batch(manifest.batch) if ledger else None
-    prices = read_prices(options["prices"], batch.region if batch else None)
+    prices = read_prices(told.prices, batch.region if batch else None)
     others = [state for state in State if state not in _WAITING]
     sent = {entry.id async for entry in Choice().entries(ledger, manifest.batch, others)} if ledger else set()
     requests = (json.loads(spec.request) for spec in manifest.specs() if spec.id not in sent)
     rows = Counter(request.get("workflowId") for request in requests)
-    return _ToCome(currency=prices.currency, rows=await forecast(ledger, rows, prices, dynamic_gib(options)))
+    return _ToCome(
+        currency=prices.currency,
+        rows=await forecast(ledger, rows, prices, dynamic_gib(told.dynamic_gib)),
+    )
 
 
-def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None:
-    sync, counts, to_come = found.sync, found.counts, found.to_come
-    waiting = sum(counts.by_state.get(state, 0) for state in _WAITING)
-    unsettled = counts.by_state.get(State.SUBMITTING, 0)
-    calls = sync.new + waiting + unsettled
-    asked = options["rate"]
-    own = found.quotas.start_runs_per_second
-    rate = (own or USUAL_RATES["StartRun"]) if math.isinf(asked.most) else asked.most
-    at_once, is_own = _at_once(manifest, found.quotas)
-    facts: dict[str, Any] = {
-        "rows": sync.rows,
-        "new": sync.new,
-        "unchanged": sync.unchanged,
-        "changed": sync.changed,
-        "gone": sync.gone,
-        "to_submit": sync.new + waiting,
-        "to_settle": unsettled,
-        "to_watch": counts.by_state.get(State.ACTIVE, 0),
-        "start_run_calls": calls,
-        "to_look_for": found.to_look_for,
-        "seconds_to_submit": round(calls / rate, 1),
-        "stop": found.stop,
-        "active_run_quotas": dict(at_once),
-        "quotas_from": "account" if is_own else "usual",
-    }
-    if options["as_json"]:
-        changes = {entry_id: [asdict(one) for one in many] for entry_id, many in found.changes.items()}
-        samples = {"changed_ids": list(sync.changed_ids), "changes": changes, "gone_ids": list(sync.gone_ids)}
-        costs = (
-            {} if to_come is None else {"to_come": facts_to_come(to_come.rows), "currency": to_come.currency}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ahead:
+    """What a launch would have before it."""
+
+    to_submit: int  #: rows
+    to_settle: int  #: rows whose outcome is unknown
+    to_watch: int  #: rows with a run
+    rate: float  #: StartRun calls per second
+    whose_rate: str  #: how people are told whose that is
+    at_once: Mapping[str, int]  #: runs that may be active, by storage
+    is_own: bool  #: whether the account itself says so
+
+    @classmethod
+    def of(cls, manifest: Manifest, found: _Compared, asked: Rate) -> Self:
+        """Reckon it at the rate that was asked for, or the account's."""
+        by_state, own = found.counts.by_state, found.quotas.start_runs_per_second
+        asked_for = storage_types(manifest.specs())
+        own_at_once = found.quotas.active_runs(asked_for)
+        is_free = math.isinf(asked.most)
+        return cls(
+            to_submit=found.sync.new + sum(by_state.get(state, 0) for state in _WAITING),
+            to_settle=by_state.get(State.SUBMITTING, 0),
+            to_watch=by_state.get(State.ACTIVE, 0),
+            rate=(own or USUAL_RATES["StartRun"]) if is_free else asked.most,
+            whose_rate="" if not is_free else "the usual " if own is None else "the account's ",
+            at_once=own_at_once or USUAL.active_runs(asked_for),
+            is_own=bool(own_at_once),
         )
-        emit("plan", batch=manifest.batch, **retry_facts(manifest.retry), **samples, **facts, **costs)
-        return
+
+    @property
+    def calls(self) -> int:
+        """StartRun calls."""
+        return self.to_submit + self.to_settle
+
+    @property
+    def seconds(self) -> float:
+        """How long they take."""
+        return self.calls / self.rate
+
+
+def _emit(manifest: Manifest, found: _Compared, ahead: _Ahead) -> None:
+    sync, to_come = found.sync, found.to_come
+    costs = {} if to_come is None else {"to_come": facts_to_come(to_come.rows), "currency": to_come.currency}
+    emit(
+        "plan",
+        batch=manifest.batch,
+        **retry_facts(manifest.retry),
+        changed_ids=list(sync.changed_ids),
+        changes={entry_id: [asdict(one) for one in many] for entry_id, many in found.changes.items()},
+        gone_ids=list(sync.gone_ids),
+        rows=sync.rows,
+        new=sync.new,
+        unchanged=sync.unchanged,
+        changed=sync.changed,
+        gone=sync.gone,
+        to_submit=ahead.to_submit,
+        to_settle=ahead.to_settle,
+        to_watch=ahead.to_watch,
+        start_run_calls=ahead.calls,
+        to_look_for=found.to_look_for,
+        seconds_to_submit=round(ahead.seconds, 1),
+        stop=found.stop,
+        active_run_quotas=dict(ahead.at_once),
+        quotas_from="account" if ahead.is_own else "usual",
+        **costs,
+    )
+
+
+def _tell(manifest: Manifest, found: _Compared, ahead: _Ahead) -> None:
+    sync, to_come = found.sync, found.to_come
     say(
-        f"{printable(manifest.batch)}: {counted(sync.rows, 'row', 'rows')}: {sync.new} new, "
+        f"{printable(manifest.batch)}: {counted(sync.rows, 'row')}: {sync.new} new, "
         f"{sync.unchanged} unchanged, {sync.changed} changed, {sync.gone} gone from the manifest"
     )
-    for word, ids, count in (("changed", sync.changed_ids, sync.changed), ("gone", sync.gone_ids, sync.gone)):
-        if ids:
-            more = ", ..." if count > len(ids) else ""
-            say(f"  {word}: {printable(', '.join(ids))}{more}")
-    for entry_id, many in found.changes.items():
-        more = f", and {len(many) - _CHANGES} more" if len(many) > _CHANGES else ""
-        say(printable(f"  {entry_id}: {', '.join(map(str, many[:_CHANGES]))}{more}"))
-    if found.stop is not None:
-        say(printable(f"  run stops: {found.stop}"), hang=4)
-    if sync.changed:
-        say("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
-    say(f"to submit: {facts['to_submit']}, to settle: {unsettled}, to watch: {facts['to_watch']}")
-    usual = "" if math.isfinite(asked.most) else "the usual " if own is None else "the account's "
-    say(f"StartRun calls: {calls}, {seconds(calls / rate)} at {usual}{rate:g} per second")
-    whose = "the account's quota" if is_own else "the usual quota; --online asks for the account's"
-    say(f"active at once: at most {limits(at_once)}{rounds(facts['to_submit'], at_once)} (by {whose})")
+    _tell_differences(found)
+    _tell_calls(ahead)
     if found.to_look_for:
         say(
             f"ListRuns calls before: {found.to_look_for} at most, one for each 100 runs of the account: rows "
@@ -213,8 +232,33 @@ def _tell(manifest: Manifest, found: _Compared, options: dict[str, Any]) -> None
     tell_retries(manifest.retry)
 
 
-def _at_once(manifest: Manifest, quotas: Quotas) -> tuple[Mapping[str, int], bool]:
-    """Say how many runs may be active at once, by storage, and whether that is the account's own word."""
-    asked_for = storage_types(manifest.specs())
-    own = quotas.active_runs(asked_for)
-    return own or USUAL.active_runs(asked_for), bool(own)
+def _tell_differences(found: _Compared) -> None:
+    sync = found.sync
+    for word, ids, count in (("changed", sync.changed_ids, sync.changed), ("gone", sync.gone_ids, sync.gone)):
+        if ids:
+            more = ", ..." if count > len(ids) else ""
+            say(f"  {word}: {printable(', '.join(ids))}{more}")
+    for entry_id, many in found.changes.items():
+        more = f", and {len(many) - _CHANGES} more" if len(many) > _CHANGES else ""
+        say(printable(f"  {entry_id}: {', '.join(map(str, many[:_CHANGES]))}{more}"))
+    if found.stop is not None:
+        say(printable(f"  run stops: {found.stop}"), hang=4)
+    if sync.changed:
+        say("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
+
+
+def _tell_calls(ahead: _Ahead) -> None:
+    say(f"to submit: {ahead.to_submit}, to settle: {ahead.to_settle}, to watch: {ahead.to_watch}")
+    pace = f"{ahead.whose_rate}{ahead.rate:g} per second"
+    say(f"StartRun calls: {ahead.calls}, {seconds(ahead.seconds)} at {pace}")
+    whose = "the account's quota" if ahead.is_own else "the usual quota; --online asks for the account's"
+    most = f"{limits(ahead.at_once)}{_rounds(ahead.to_submit, ahead.at_once)}"
+    say(f"active at once: at most {most} (by {whose})")
+
+
+def _rounds(rows: int, at_once: Mapping[str, int]) -> str:
+    """Say how often so many *rows* fill what may be active, where that is one number; else nothing."""
+    if len(at_once) != 1:
+        return ""
+    (limit,) = at_once.values()
+    return f", so {rows} take {-(-rows // limit)} rounds or more" if rows > limit else ""

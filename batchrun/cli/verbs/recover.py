@@ -9,35 +9,35 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.one_login import OneLogin
 from batchrun.api.session import Session
-from batchrun.cli.choice import counted
-from batchrun.cli.launching.logs import configure
-from batchrun.cli.launching.manifests import loaded, source
-from batchrun.cli.printable import printable
+from batchrun.cli.launching.logs import configure_as
+from batchrun.cli.launching.manifests import loaded
 from batchrun.cli.speak import emit, say
+from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
 from batchrun.engine.rebuild import Rebuilder, Search
 from batchrun.errors import UsageError
 from batchrun.manifest.rows import run_name
-from batchrun.model.limits import Changed
 from batchrun.model.pace import UNLIMITED
 from batchrun.model.recovery import Match
-from batchrun.service.target import Target
 
 if TYPE_CHECKING:
+    from batchrun.cli.options import Output
     from batchrun.clock import Clock
     from batchrun.engine.rebuild import Doubtful, Rebuilt
     from batchrun.manifest import Manifest, Source
+    from batchrun.model.limits import Changed
     from batchrun.model.pace import Rate
     from batchrun.ports.lease import Lease
     from batchrun.ports.ledger import Ledger
+    from batchrun.service.target import Target
 
 #: How long the batch stays held where we die on another host; renewed at a third of it.
 _LEASE: Final = timedelta(seconds=30)
@@ -53,29 +53,7 @@ class Recovery:
     ledger: str
     read_rate: Rate
     changed: Changed
-    as_json: bool
-    log_as_json: bool
-    verbosity: int
-
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> Self:
-        """Make it of the command's options."""
-        target = Target(
-            profile=options["profile"],
-            region=options["region"],
-            endpoint_url=options["endpoint_url"],
-            read_timeout=options["timeout"],
-        )
-        return cls(
-            source=source(options),
-            target=target,
-            ledger=options["ledger"],
-            read_rate=options["read_rate"],
-            changed=Changed(options["changed"] or "refuse"),
-            as_json=options["as_json"],
-            log_as_json=options["log_format"] == "json",
-            verbosity=-1 if options["quiet"] else options["verbose"],
-        )
+    output: Output
 
 
 async def recover(recovery: Recovery) -> None:
@@ -87,10 +65,10 @@ async def recover(recovery: Recovery) -> None:
         BatchrunError: Something else ended it early; nothing was written.
     """
     clock = SystemClock()
-    configure(verbosity=recovery.verbosity, as_json=recovery.log_as_json)
+    configure_as(recovery.output)
     login = OneLogin(recovery.target)
     in_s3 = ObjectsOnce(login)
-    with loaded(recovery.source, in_s3, as_json=recovery.as_json, quiet=True) as manifest:
+    with loaded(recovery.source, in_s3, replace(recovery.output, quiet=True)) as manifest:
         async with Session(
             recovery.ledger,
             target=recovery.target,
@@ -114,7 +92,7 @@ async def recover(recovery: Recovery) -> None:
                 rebuilt = await rebuilder.run()
             finally:
                 await rebuilder.release(_LAST_THINGS)
-        (_emit if recovery.as_json else _tell)(manifest.batch, rebuilt)
+        (_emit if recovery.output.as_json else _tell)(manifest.batch, rebuilt)
         if not rebuilt.is_written:
             raise UsageError(_refusal(rebuilt))
 
@@ -154,7 +132,7 @@ def _emit(batch: str, rebuilt: Rebuilt) -> None:
 
 def _tell(batch: str, rebuilt: Rebuilt) -> None:
     counts = ", ".join(f"{rebuilt.matches[match]} {match.value}" for match in Match if rebuilt.matches[match])
-    say(f"{printable(batch)}: {counted(rebuilt.rows, 'row', 'rows')}: {counts}")
+    say(f"{printable(batch)}: {counted(rebuilt.rows, 'row')}: {counts}")
     for status, count in rebuilt.by_status.most_common():
         say(f"  {printable(status):<10} {count:>7}")
     if rebuilt.earlier:
@@ -193,12 +171,12 @@ def _refusal(rebuilt: Rebuilt) -> str:
     changed, ambiguous = rebuilt.matches[Match.CHANGED], rebuilt.matches[Match.AMBIGUOUS]
     cures = []
     if changed:
-        rows = counted(changed, "row", "rows")
+        rows = counted(changed, "row")
         cures.append(
             f"runs of {rows} were started with other content: give --changed keep to take "
             "these runs for the rows', --changed resubmit to plan new ones, or the manifest that was run"
         )
     if ambiguous:
-        rows = counted(ambiguous, "row", "rows")
+        rows = counted(ambiguous, "row")
         cures.append(f"runs of {rows} cannot be told apart: do for each what is said above")
     return f"nothing was written, and nothing is guessed; {'; '.join(cures)}"

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import click
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batchrun.api.reading import find_batch
-from batchrun.cli.choice import (
-    CHOICE,
-    GO_AHEAD,
-    by_reason,
-    choice,
-    counted,
-    is_agreed,
-    is_told,
-    tell_groups,
-)
+from batchrun.cli.calling import calling_session, objects
+from batchrun.cli.choice import GoAhead, Rows, by_reason, tell_groups
+from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, OUTPUT, READ_RATE, SERVICE, option
-from batchrun.cli.printable import printable
-from batchrun.cli.signals import run_async
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, READ_RATE, Output, Service
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import how_to_look, tell_first_look
+from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
 from batchrun.report.chosen import shortened
@@ -33,38 +24,44 @@ if TYPE_CHECKING:
 
     from batchrun.api.first_look import FirstLook
     from batchrun.api.retrying import Retriable
+    from batchrun.model.pace import Rate
     from batchrun.ports.ledger import Batch, Ledger
     from batchrun.report.chosen import Choice
 
 
-@click.command(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun retry`` is told."""
+
+    batch: str | None = BATCH()
+    rows: Rows = group(Rows)
+    reason: str | None = option(
+        "--reason",
+        metavar="GLOB",
+        each_time="which rows are meant is said each time",
+        help="Only those of which the run, or a task of it, failed for this reason, such as '*MEMORY*'.",
+    )
+    duplicate: bool = flag(
+        "--duplicate",
+        help="Have the service run the same once more (StartRun by runId): workflow and parameters as the "
+        "last run had them, whatever the manifest says now; its output place, role and name stay the row's.",
+    )
+    go: GoAhead = group(GoAhead)
+    ledger: str = LEDGER()
+    read_rate: Rate = READ_RATE()
+    concurrency: int = CONCURRENCY()
+    service: Service = group(Service)
+    output: Output = group(Output)
+
+
+@verb(
+    Options,
     epilog="Each attempt is a new run with a requestId of its own; earlier ones stay in the ledger and the "
     "results. 'batchrun run' itself retries SERVICE_ERROR, INSTANCE_RESERVATION_FAILED and whatever --retry "
     "and the manifest's retry: add."
-    "\n\nRead on: 'batchrun help retry'."
+    "\n\nRead on: 'batchrun help retry'.",
 )
-@BATCH
-@CHOICE
-@option(
-    "--reason",
-    metavar="GLOB",
-    help="Only those of which the run, or a task of it, failed for this reason, such as '*MEMORY*'.",
-)
-@option(
-    "--duplicate",
-    is_flag=True,
-    show_default=False,
-    help="Have the service run the same once more (StartRun by runId): workflow and parameters as the last "
-    "run had them, whatever the manifest says now; its output place, role and name stay the row's.",
-)
-@GO_AHEAD
-@LEDGER
-@READ_RATE
-@CONCURRENCY
-@SERVICE
-@OUTPUT
-@click.pass_context
-def retry(context: click.Context, /, **options: Any) -> None:
+async def retry(told: Options) -> Exit:
     """
     Return failed, cancelled, deleted and refused entries of BATCH a new attempt.
 
@@ -73,50 +70,47 @@ def retry(context: click.Context, /, **options: Any) -> None:
     within seconds. What succeeded or goes on is left alone. What was taken for deleted is looked for first: a
     run that is there after all has its row again.
     """
-    context.exit(run_async(_retry, options))
-
-
-async def _retry(options: dict[str, Any]) -> Exit:
     # Only now: it imports the engine.
     from batchrun.api.retrying import begin_anew  # noqa: PLC0415
 
-    reason, duplicates = options["reason"], options["duplicate"]
-    chosen_by = choice(options, *([failed_of(reason)] if reason else []))
-    async with await open_ledger(options["ledger"]) as ledger:
-        found = await find_batch(ledger, options["batch"])
+    more = [failed_of(told.reason)] if told.reason else []
+    chosen_by = told.rows.choice(objects(told.service, told.output), *more)
+    async with await open_ledger(told.ledger) as ledger:
+        found = await find_batch(ledger, told.batch)
         batch = found.name
-        meant = await _meant(ledger, found, chosen_by, options)
+        meant = await _meant(ledger, found, chosen_by, told)
         _tell_left_out([one.id for one in meant.left_out])
         number = len(meant.entries)
-        if is_told(options):
-            what = "to run once more by runId" if duplicates else "to retry"
+        if told.go.is_told(told.output):
+            what = "to run once more by runId" if told.duplicate else "to retry"
             say(f"{printable(batch)}: {counted(number, 'entry', 'entries')} {what}")
             tell_groups(await by_reason(ledger, batch, meant.entries))
-        question = f"start {counted(number, 'new attempt', 'new attempts')}?"
-        if not meant.entries or options["dry_run"] or not is_agreed(options, question):
-            would_be = [entry.id for entry in meant.entries] if options["dry_run"] else []
-            return _end(batch, would_be, meant.looked, options, is_done=False)
+        question = f"start {counted(number, 'new attempt')}?"
+        if not meant.entries or told.go.dry_run or not told.go.is_agreed(question):
+            would_be = [entry.id for entry in meant.entries] if told.go.dry_run else []
+            return _end(batch, would_be, meant.looked, told, is_done=False)
         now = SystemClock().utcnow()
-        begun = await begin_anew(ledger, batch, meant.entries, at=now, duplicates=duplicates)
-        _tell_left_out([entry.id for entry in meant.entries if entry.id not in begun] if duplicates else [])
-        return _end(batch, begun, meant.looked, options, is_done=True)
+        begun = await begin_anew(ledger, batch, meant.entries, at=now, duplicates=told.duplicate)
+        _tell_left_out(
+            [entry.id for entry in meant.entries if entry.id not in begun] if told.duplicate else []
+        )
+        return _end(batch, begun, meant.looked, told, is_done=True)
 
 
-async def _meant(ledger: Ledger, batch: Batch, chosen_by: Choice, options: dict[str, Any]) -> Retriable:
+async def _meant(ledger: Ledger, batch: Batch, chosen_by: Choice, told: Options) -> Retriable:
     from batchrun.api.retrying import retriable  # noqa: PLC0415 (as above)
-    from batchrun.cli.calling import calling_session  # noqa: PLC0415
 
-    async with calling_session(options) as session:
+    async with calling_session(told) as session:
         meant = await retriable(
             ledger,
             session,
             batch,
             chosen_by,
             at=SystemClock().utcnow(),
-            duplicates=options["duplicate"],
-            how=how_to_look(options),
+            duplicates=told.duplicate,
+            how=how_to_look(told.concurrency, is_dry=told.go.dry_run),
         )
-    tell_first_look(meant.looked, is_done=not options["dry_run"])
+    tell_first_look(meant.looked, is_done=not told.go.dry_run)
     return meant
 
 
@@ -126,13 +120,11 @@ def _tell_left_out(ids: Sequence[str]) -> None:
         complain(f"left out, for the service has no run of theirs to duplicate: {printable(shortened(ids))}")
 
 
-def _end(
-    batch: str, ids: Sequence[str], looked: FirstLook, options: dict[str, Any], *, is_done: bool
-) -> Exit:
-    if options["as_json"]:
+def _end(batch: str, ids: Sequence[str], looked: FirstLook, told: Options, *, is_done: bool) -> Exit:
+    if told.output.as_json:
         facts = {"reappeared": list(looked.back), "unknown": looked.unknown}
-        emit("retry", batch=batch, ids=list(ids), **facts, dry_run=options["dry_run"])
-    elif not is_told(options):
+        emit("retry", batch=batch, ids=list(ids), **facts, dry_run=told.go.dry_run)
+    elif not told.go.is_told(told.output):
         pass
     elif not is_done:
         complain("nothing was changed")

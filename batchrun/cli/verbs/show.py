@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, Final
-
-import click
+from typing import TYPE_CHECKING, Final
 
 from batchrun.api.reading import find_batch, open_ledger
+from batchrun.cli.command import argument, option, verb
 from batchrun.cli.completion import batches, rows
-from batchrun.cli.options import JSON, LEDGER, option
-from batchrun.cli.signals import run_async
+from batchrun.cli.options import JSON, LEDGER
 from batchrun.cli.speak import emit, say
 from batchrun.errors import UsageError
 from batchrun.ports.ledger import Outcome
@@ -24,30 +23,32 @@ _SUGGESTED: Final = 3
 _CUTOFF: Final = 0.4
 
 
-@click.command(epilog="Read on: 'batchrun help results', 'batchrun help states'.")
-@click.argument("entry_id", metavar="ID", shell_complete=rows)
-@option("--batch", shell_complete=batches, help="The batch, where ID is in several.")
-@LEDGER
-@JSON
-def show(**options: Any) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun show`` is told."""
+
+    entry_id: str = argument(metavar="ID", shell_complete=rows)
+    batch: str | None = option("--batch", shell_complete=batches, help="The batch, where ID is in several.")
+    ledger: str = LEDGER()
+    as_json: bool = JSON()
+
+
+@verb(Options, epilog="Read on: 'batchrun help results', 'batchrun help states'.")
+async def show(told: Options) -> None:
     """
     Tell the story of the row ID: its run, its attempts, their failed tasks, its request, and each event.
 
     ID may also be the uuid, the id or the ARN of a run of its. Everything comes from the ledger; nothing is
     called.
     """
-    run_async(_show, options)
-
-
-async def _show(options: dict[str, Any]) -> None:
     from batchrun.cli.showing import story  # noqa: PLC0415 (only for an entry that is there)
 
-    async with open_ledger(options["ledger"]) as ledger:
-        found = await _find(ledger, options["entry_id"], options["batch"])
+    async with open_ledger(told.ledger) as ledger:
+        found = await _find(ledger, told.entry_id, told.batch)
         history = await ledger.history(found.entry.batch, found.entry.id)
         failed = await ledger.failed_tasks(found.entry.batch, [found.entry.id])
     tasks = failed.get(found.entry.id, {})
-    if options["as_json"]:
+    if told.as_json:
         emit("entry", **story.facts(found, history, tasks))
         return
     for line in story.lines(found, history, tasks):

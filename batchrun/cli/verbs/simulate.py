@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import click
 
-from batchrun.cli.options import option
-from batchrun.cli.signals import heard, run_async
+from batchrun.cli.command import option, verb
+from batchrun.cli.signals import heard
 from batchrun.cli.speak import say
 from batchrun.cli.values import Duration
 from batchrun.errors import UsageError
@@ -22,89 +23,99 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@click.command(epilog="Read on: 'batchrun help simulator'.")
-@click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; nobody is checked."
-)
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 is any free one."
-)
-@option(
-    "--account",
-    default="123456789012",
-    metavar="NUMBER",
-    envvar="BATCHRUN_SIMULATE_ACCOUNT",
-    help="The account's number, in ARNs and as STS GetCallerIdentity answers; 12 digits.",
-)
-@option("--seed", default=0, envvar="BATCHRUN_SIMULATE_SEED", help="The same seed makes the same story.")
-@option(
-    "--time-scale",
-    default=0.002,
-    help="What every duration of a run is multiplied by: 0.002 makes half an hour 3.6 seconds.",
-)
-@option(
-    "--limits",
-    default="",
-    metavar="OP=RATE[/BURST],...",
-    help="Calls per second, such as StartRun=100/20,*=unlimited.  [default: as the service has them]",
-)
-@option(
-    "--failures",
-    default="",
-    metavar="REASON=CHANCE,...",
-    help="Runs that fail, such as SERVICE_ERROR=0.1,RUN_TASK_FAILED=0.02.",
-)
-@option(
-    "--fail-first",
-    default="",
-    metavar="GLOB=TIMES[:REASON],...",
-    help="Runs, by name or outputUri, that fail so many times and then pass, such as "
-    "'cohort-7*=1:RUN_TASK_FAILED'; before --failures. Without a reason, of SERVICE_ERROR.",
-)
-@option(
-    "--faults",
-    default="",
-    metavar="OP:FAULT=CHANCE,...",
-    help="Calls that go wrong, such as StartRun:drop_after=0.08,*:throttle=0.05; 3x is the next three calls.",
-)
-@option(
-    "--max-active",
-    type=click.IntRange(min=1),
-    default=50,
-    envvar="BATCHRUN_SIMULATE_MAX_ACTIVE",
-    help="Runs that are active at once; more wait as PENDING.",
-)
-@option(
-    "--objects",
-    metavar="FILE",
-    help="What there is in S3: s3://BUCKET/KEY on each line, and GLACIER or the like behind a tab.",
-)
-@option("--listing-lag", type=Duration(), default="0s", help="How long ListRuns does not show a new run.")
-@option(
-    "--idempotency-window",
-    type=Duration(),
-    metavar="DURATION",
-    help="How long a requestId is remembered.  [default: for ever]",
-)
-def simulate(**options: Any) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun simulate`` is told."""
+
+    host: str = option(
+        "--host", default="127.0.0.1", envvar=None, help="Address to listen on; nobody is checked."
+    )
+    port: int = option(
+        "--port", type=click.IntRange(0, 65535), default=8765, envvar=None, help="0 is any free one."
+    )
+    account: str = option(
+        "--account",
+        default="123456789012",
+        metavar="NUMBER",
+        envvar="BATCHRUN_SIMULATE_ACCOUNT",
+        help="The account's number, in ARNs and as STS GetCallerIdentity answers; 12 digits.",
+    )
+    seed: int = option(
+        "--seed", default=0, envvar="BATCHRUN_SIMULATE_SEED", help="The same seed makes the same story."
+    )
+    time_scale: float = option(
+        "--time-scale",
+        default=0.002,
+        help="What every duration of a run is multiplied by: 0.002 makes half an hour 3.6 seconds.",
+    )
+    limits: str = option(
+        "--limits",
+        default="",
+        metavar="OP=RATE[/BURST],...",
+        help="Calls per second, such as StartRun=100/20,*=unlimited.  [default: as the service has them]",
+    )
+    failures: str = option(
+        "--failures",
+        default="",
+        metavar="REASON=CHANCE,...",
+        help="Runs that fail, such as SERVICE_ERROR=0.1,RUN_TASK_FAILED=0.02.",
+    )
+    fail_first: str = option(
+        "--fail-first",
+        default="",
+        metavar="GLOB=TIMES[:REASON],...",
+        help="Runs, by name or outputUri, that fail so many times and then pass, such as "
+        "'cohort-7*=1:RUN_TASK_FAILED'; before --failures. Without a reason, of SERVICE_ERROR.",
+    )
+    faults: str = option(
+        "--faults",
+        default="",
+        metavar="OP:FAULT=CHANCE,...",
+        help="Calls that go wrong, such as StartRun:drop_after=0.08,*:throttle=0.05; 3x is the next three "
+        "calls.",
+    )
+    max_active: int = option(
+        "--max-active",
+        type=click.IntRange(min=1),
+        default=50,
+        envvar="BATCHRUN_SIMULATE_MAX_ACTIVE",
+        help="Runs that are active at once; more wait as PENDING.",
+    )
+    objects: str | None = option(
+        "--objects",
+        metavar="FILE",
+        help="What there is in S3: s3://BUCKET/KEY on each line, and GLACIER or the like behind a tab.",
+    )
+    listing_lag: float = option(
+        "--listing-lag", type=Duration(), default="0s", help="How long ListRuns does not show a new run."
+    )
+    idempotency_window: float | None = option(
+        "--idempotency-window",
+        type=Duration(),
+        metavar="DURATION",
+        help="How long a requestId is remembered.  [default: for ever]",
+    )
+
+
+@verb(Options, epilog="Read on: 'batchrun help simulator'.")
+async def simulate(told: Options) -> None:
     """
     Serve a simulated HealthOmics account until Ctrl-C.
 
     It speaks the service's own protocol: batchrun, boto3 and the AWS CLI work with it unchanged. What really
     happened can be read from /_simulator/state as JSON.
     """
-    run_async(_serve, _settings(options), options["host"], options["port"])
-
-
-async def _serve(settings: Settings, host: str, port: int) -> None:
     from batchrun.simulator import run_forever  # noqa: PLC0415 (aiohttp is loaded only where it is needed)
 
+    settings = _settings(told)
     with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
         try:
-            await run_forever(settings, host=host, port=port, ready=_tell)
+            await run_forever(settings, host=told.host, port=told.port, ready=_tell)
         except (OSError, UnicodeError) as error:  # a name that is too long is the latter
             reason = error.strerror if isinstance(error, OSError) else None
-            raise UsageError(f"cannot listen on {host}:{port}: {reason or error}; try --port 0") from error
+            raise UsageError(
+                f"cannot listen on {told.host}:{told.port}: {reason or error}; try --port 0"
+            ) from error
 
 
 def _tell(simulator: Simulator) -> None:
@@ -114,7 +125,7 @@ def _tell(simulator: Simulator) -> None:
     say(f"             export AWS_ENDPOINT_URL_OMICS={simulator.url}")
 
 
-def _settings(options: dict[str, Any]) -> Settings:
+def _settings(told: Options) -> Settings:
     from batchrun.simulator import (  # noqa: PLC0415
         Settings,
         parse_fail_first,
@@ -123,20 +134,20 @@ def _settings(options: dict[str, Any]) -> Settings:
         parse_limits,
     )
 
-    window = options["idempotency_window"]
+    window = told.idempotency_window
     return _valid(
         Settings,
-        account=options["account"],
-        seed=options["seed"],
-        time_scale=options["time_scale"],
-        limits=_valid(parse_limits, options["limits"]),
-        failures=_valid(parse_failures, options["failures"]),
-        fail_first=_valid(parse_fail_first, options["fail_first"]),
-        faults=_valid(parse_faults, options["faults"]),
-        max_active=options["max_active"],
-        max_active_static=options["max_active"],
-        listing_lag=options["listing_lag"],
-        storage=_objects(options["objects"]),
+        account=told.account,
+        seed=told.seed,
+        time_scale=told.time_scale,
+        limits=_valid(parse_limits, told.limits),
+        failures=_valid(parse_failures, told.failures),
+        fail_first=_valid(parse_fail_first, told.fail_first),
+        faults=_valid(parse_faults, told.faults),
+        max_active=told.max_active,
+        max_active_static=told.max_active,
+        listing_lag=told.listing_lag,
+        storage=_objects(told.objects),
         **({} if window is None else {"idempotency_window": window}),
     )
 

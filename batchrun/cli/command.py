@@ -1,0 +1,149 @@
+"""
+Verbs whose options are dataclasses: each field says which option, or argument, sets it.
+
+Help, variables, files of settings, ``batchrun config`` and the manual all follow from the parameters that the
+fields become. Belongs here: the way from fields to parameters, and from what click parsed to one object. Does
+not: any option (``options``), where its value comes from if nobody types it (``settings``).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import field, fields
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import click
+
+from batchrun.cli.completion import files
+from batchrun.cli.signals import run_async
+from batchrun.cli.values import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    from _typeshed import DataclassInstance
+
+    from batchrun.cli.exits import Exit
+
+T = TypeVar("T", bound="DataclassInstance")
+
+#: How every group of verbs helps.
+HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+#: What a path is called in help.
+_PATHS: Final = frozenset({"FILE", "PATH"})
+
+
+class Risk(enum.Enum):
+    """Why a file of settings that merely lies in the working directory may not set an option."""
+
+    RUNS = "runs a command or calls somebody"
+    ADDRESS = "says where calls go"
+    ENVIRONMENT = "puts variables of your environment into requests"
+
+
+class Option(click.Option):
+    """An option that shows its default and reads its own variable."""
+
+    def __init__(
+        self, names: list[str], *, each_time: str | None = None, risk: Risk | None = None, **settings: Any
+    ) -> None:
+        """
+        Make it as click does.
+
+        Args:
+            names: All of them, and the field's.
+            each_time: Why it is said each time, and never in a file of settings; None where it may be.
+            risk: Why not every such file may set it.
+            settings: Click's.
+        """
+        long = next(name for name in names if name.startswith("--")).split("/")[0]
+        settings.setdefault("envvar", variable(long.removeprefix("--")))
+        settings.setdefault("show_default", True)
+        settings.setdefault("show_envvar", True)
+        if settings.get("metavar") in _PATHS:
+            settings.setdefault("shell_complete", files)
+        super().__init__(names, **settings)
+        self.each_time = each_time
+        self.risk = risk
+
+
+def variable(key: str) -> str:
+    """Name the environment variable of an option, unless it has one of its own."""
+    return "BATCHRUN_" + key.upper().replace("-", "_")
+
+
+def option(*names: str, **settings: Any) -> Any:
+    """Make a field that an option of these names sets; *settings* are those of :class:`Option`."""
+    return field(metadata={"parameter": lambda name: Option([name, *names], **settings)})
+
+
+def flag(*names: str, **settings: Any) -> Any:
+    """Make a field that is true where the option is given."""
+    return option(*names, is_flag=True, show_default=False, **settings)
+
+
+def texts(*names: str, **settings: Any) -> Any:
+    """Make a field of all texts that a repeatable option is given."""
+    return option(*names, type=Lines(), multiple=True, **settings)
+
+
+def argument(**settings: Any) -> Any:
+    """Make a field that an argument sets; *settings* are click's."""
+    return field(metadata={"parameter": lambda name: click.Argument([name], **settings)})
+
+
+def group(kind: type[DataclassInstance]) -> Any:
+    """Make a field of options that several verbs share, themselves a dataclass of such fields."""
+    return field(metadata={"group": kind})
+
+
+def parameters(kind: type[DataclassInstance]) -> Iterator[click.Parameter]:
+    """Return what sets the fields of *kind*, and of the groups in it, in their order."""
+    for one in fields(kind):
+        if "group" in one.metadata:
+            yield from parameters(one.metadata["group"])
+        else:
+            yield one.metadata["parameter"](one.name)
+
+
+def made(kind: type[T], values: Mapping[str, Any]) -> T:
+    """Make one of *kind* of what click parsed, by the fields' names."""
+    return kind(
+        **{
+            one.name: made(one.metadata["group"], values) if "group" in one.metadata else values[one.name]
+            for one in fields(kind)
+        }
+    )
+
+
+def verb(
+    kind: type[T], *, name: str | None = None, **settings: Any
+) -> Callable[[Callable[[T], Awaitable[Exit | None] | Exit | None]], click.Command]:
+    """
+    Make a command of a function that takes one of *kind*, and returns the exit code unless that is 0.
+
+    Args:
+        kind: What the verb is told.
+        name: The verb's, unless it is the function's.
+        settings: Click's.
+    """
+
+    def decorate(carry_out: Callable[[T], Awaitable[Exit | None] | Exit | None]) -> click.Command:
+        def call(**values: Any) -> None:
+            told = made(kind, values)
+            if iscoroutinefunction(carry_out):
+                code = run_async(carry_out, told)
+            else:
+                code = cast("Exit | None", carry_out(told))
+            click.get_current_context().exit(code or 0)
+
+        return click.Command(
+            name or carry_out.__name__,
+            callback=call,
+            params=list(parameters(kind)),
+            help=carry_out.__doc__,
+            **settings,
+        )
+
+    return decorate

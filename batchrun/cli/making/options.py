@@ -1,0 +1,127 @@
+"""
+The options of ``batchrun manifest``: what each way of making a manifest is told.
+
+Belongs here: names, defaults and help of options. Does not: the work (``convert``, ``new``,
+``pairs``), which loads botocore.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import click
+
+from batchrun.cli.command import Risk, argument, group, option, texts
+from batchrun.cli.manifest_options import ManifestOptions
+from batchrun.cli.options import FORCE, STRICT, TIMEOUT, WRITTEN, Account, Service
+from batchrun.cli.values import OutputPath
+
+_FORCE: Final = partial(FORCE, help="Replace the output file if it is there already.")
+_WRITTEN: Final = partial(WRITTEN, envvar=None, help="Where to write it; - is stdout.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertOptions:
+    """What ``batchrun manifest convert`` is told."""
+
+    manifest: ManifestOptions = group(ManifestOptions)
+    strict: bool = STRICT()
+    output: str = _WRITTEN(required=True)
+    to: str | None = option(
+        "--to",
+        type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv", "native"]),
+        envvar="BATCHRUN_CONVERT_TO",
+        help="The format to write; native is for 'aws omics start-run-batch'.  [default: by extension]",
+    )
+    defaults_out: str | None = option(
+        "--defaults-out",
+        type=OutputPath(),
+        metavar="FILE",
+        help="Put what all rows share into this YAML or JSON file, for --defaults; with --to native, the "
+        "defaultRunSetting, and -o becomes the array of settings for S3.",
+    )
+    force: bool = _FORCE()
+    account: Account = group(Account)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitOptions:
+    """What ``batchrun manifest init`` is told."""
+
+    workflow: str = option("--workflow", required=True, metavar="ID", help="The workflow's id.")
+    workflow_type: str = option(
+        "--workflow-type",
+        type=click.Choice(["PRIVATE", "READY2RUN"]),
+        default="PRIVATE",
+        help="READY2RUN for one of AWS's own.",
+    )
+    workflow_owner_id: str | None = option(
+        "--workflow-owner-id", metavar="ACCOUNT", help="The account that shared the workflow."
+    )
+    workflow_version: str | None = option(
+        "--workflow-version", metavar="NAME", help="The workflow's version.  [default: its default version]"
+    )
+    output: str = _WRITTEN(default="-")
+    force: bool = _FORCE()
+    service: Service = group(Service)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairOptions:
+    """What ``batchrun manifest from-s3`` is told."""
+
+    source: str = argument(metavar="SOURCE")
+    pattern: str = option(
+        "--pattern",
+        required=True,
+        metavar="PATTERN",
+        help="What the whole name of a file is like, or, with a / in it, its path below SOURCE: with its "
+        "parts in braces, such as '{id}_R{read}.fastq.gz', where * is any text; or a regular expression with "
+        "named groups, (?P<id>...). The part id names the row; the others tell its files apart.",
+    )
+    group_by: tuple[str, ...] = texts(
+        "--group-by",
+        envvar=None,
+        metavar="PART",
+        help="The part of the name that tells runs apart, in place of id, where a run has several lanes; "
+        "repeatable. Writes a sheet with a line for each lane, and the manifest that makes runs of it.",
+    )
+    parameter: str | None = option(
+        "--parameter",
+        metavar="NAME",
+        help="What the parameters are called, with parts in braces.  [default: reads_{PART}]",
+    )
+    list_name: str | None = option(
+        "--list",
+        metavar="NAME",
+        help="Collect a row's files in this one parameter, as a list, sorted by the other parts; with a "
+        "part in braces, in one list for each.",
+    )
+    base: str | None = option(
+        "--base", metavar="URI", help="What names without s3:// in a listing are relative to."
+    )
+    incomplete: str = option(
+        "--incomplete",
+        type=click.Choice(["refuse", "skip", "keep"]),
+        default="refuse",
+        help="What to do about rows that lack a file that others have, such as a mate.",
+    )
+    output: str = _WRITTEN(default="-")
+    to: str | None = option(
+        "--to",
+        type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv"]),
+        envvar="BATCHRUN_CONVERT_TO",
+        help="The format to write.  [default: by extension; csv on stdout]",
+    )
+    force: bool = _FORCE()
+    account: Account = group(Account)
+    endpoint_url: str | None = option(
+        "--endpoint-url",
+        metavar="URL",
+        envvar="BATCHRUN_S3_ENDPOINT_URL",
+        risk=Risk.ADDRESS,
+        help="Another S3, instead of AWS_ENDPOINT_URL_S3.",
+    )
+    timeout: float = TIMEOUT()

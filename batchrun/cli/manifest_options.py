@@ -1,0 +1,148 @@
+"""
+The options of every verb that takes a manifest.
+
+Belongs here: names, defaults and help of options. Does not: making a manifest of them
+(``launching.manifests``), which loads botocore.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import click
+
+from batchrun.cli.command import Risk, argument, option, texts
+from batchrun.cli.completion import batches, files
+from batchrun.errors import UsageError
+
+
+def _one_manifest(_context: click.Context, _parameter: click.Parameter, paths: tuple[str, ...]) -> str | None:
+    """Return the one path; click cannot say why the shell made several of a pattern."""
+    if len(paths) > 1:
+        raise click.UsageError(
+            f"one MANIFEST is taken, and there are {len(paths)}; give a folder, or a pattern in quotes with "
+            "--each-file"
+        )
+    return paths[0] if paths else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestOptions:
+    """Which manifest, and what is laid under and over it."""
+
+    manifest: str | None = argument(
+        metavar="MANIFEST", nargs=-1, callback=_one_manifest, required=False, shell_complete=files
+    )
+    each_file: str | None = option(
+        "--each-file",
+        metavar="PATTERN",
+        envvar=None,
+        each_time="what is run is said each time",
+        help="In place of MANIFEST: each of these JSON or YAML files is one run, its parameters or a whole "
+        "StartRun request, such as 'inputs/*.json'; the id is the file's name, or where {id} stands: "
+        "'samples/{id}/inputs.json'.",
+    )
+    manifest_format: str | None = option(
+        "--format",
+        type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv"]),
+        help="The manifest's format, where its name does not say.  [default: by extension]",
+    )
+    batch: str | None = option(
+        "--batch", shell_complete=batches, help="The batch's name.  [default: the manifest's]"
+    )
+    defaults: tuple[str, ...] = texts(
+        "--defaults",
+        metavar="FILE",
+        help="A YAML or JSON file, or s3://BUCKET/KEY, of StartRun fields that every row takes; repeatable, "
+        "later wins.",
+    )
+    parameters_from: tuple[str, ...] = texts(
+        "--parameters-from",
+        metavar="FILE",
+        help="A YAML or JSON file of parameters that every row takes, such as a WDL inputs JSON or an "
+        "nf-core params file; repeatable, later wins; over the manifest's own defaults, under --set and the "
+        "row.",
+    )
+    sets: tuple[str, ...] = texts(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="A StartRun field that every row takes, such as workflowId=1234567 or parameters.threads:int=8; "
+        "repeatable; over --defaults, the manifest's own defaults and --parameters-from, under the row.",
+    )
+    env: tuple[str, ...] = texts(
+        "--env",
+        metavar="NAME",
+        risk=Risk.ENVIRONMENT,
+        help="A variable of the environment that {env.NAME} may stand for, in defaults and rows; repeatable. "
+        "Never a credential's.",
+    )
+    tags: bool = option(
+        "--tags/--no-tags",
+        default=True,
+        help="Tag each run at its creation, so that it can be found again without a ledger.",
+    )
+    id: str | None = option(
+        "--id",
+        metavar="COLUMN|TEXT",
+        help="A sheet's column with the ids, or a text with {COLUMN} in it.",
+    )
+    group_by: tuple[str, ...] = texts(
+        "--group-by",
+        metavar="COLUMN",
+        help="Rows of a sheet that have the same in this column make one run; repeatable. It is the id where "
+        "none is given.",
+    )
+    parameters: tuple[str, ...] = texts(
+        "--parameter",
+        metavar="NAME=TEXT",
+        envvar=None,
+        help="A parameter made of a sheet's columns: NAME={COLUMN}, NAME={COLUMN:int}, or "
+        'NAME:json=[{"r1": "{COLUMN}"}], whose outermost list has one element for each row; repeatable.',
+    )
+    columns_as_parameters: str | None = option(
+        "--columns-as-parameters",
+        metavar="[all|A,B,...]",
+        is_flag=False,
+        flag_value="all",
+        help="Make these columns of a sheet parameters of their names; all is each that nothing else names.",
+    )
+    delimiter: str | None = option(
+        "--delimiter",
+        metavar="CHARACTER",
+        help="What stands between cells, such as ';' or tab.  [default: as the header says]",
+    )
+    encoding: str | None = option(
+        "--encoding",
+        metavar="NAME",
+        help="What a table is written in, such as latin-1.  [default: utf-8, or utf-16 by its mark]",
+    )
+    worksheet: str | None = option(
+        "--worksheet",
+        metavar="NAME",
+        help="The worksheet of a workbook, or the section of an Illumina SampleSheet.  [default: the only "
+        "visible one, and Data]",
+    )
+    header: str | None = option(
+        "--header", metavar="A,B,...", help="The columns' names, for a table without a line of them."
+    )
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder; of what cannot be found out, whoever opens it says why."""
+        return self.manifest is not None and os.path.isdir(self.manifest)  # noqa: PTH112 (a Path raises where it may not look)
+
+    @property
+    def path(self) -> str:
+        """The path of the manifest, or the pattern of --each-file, whichever was given."""
+        return self.manifest or self.each_file or ""
+
+    def check(self) -> None:
+        """Raise UsageError unless it says which manifest."""
+        if self.manifest is not None and self.each_file is not None:
+            raise UsageError(
+                "--each-file stands in place of a MANIFEST; put its pattern into quotes, or the shell "
+                "takes it"
+            )
+        if not self.path:
+            raise UsageError("give a MANIFEST, or files of one run each with --each-file 'inputs/*.json'")

@@ -20,11 +20,10 @@ from batchrun.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from batchrun.api.launch import Ended, Launch
-    from batchrun.api.manifests import load_manifest
+    from batchrun.api.manifests import Sheet, load_manifest
     from batchrun.api.reading import open_ledger
     from batchrun.api.retrying import Retried, retry
     from batchrun.api.session import Session, launching
-    from batchrun.api.sheets import Sheet
     from batchrun.api.steps import Step, Steps
     from batchrun.api.writing import write_report, write_results
     from batchrun.engine.launcher import Stop
@@ -121,7 +120,6 @@ __all__ = [
     "write_report",
     "write_results",
 ]
-
 #: Where each public name is defined.
 _HOMES: Final = {
     "Ended": "batchrun.api.launch",
@@ -130,7 +128,7 @@ _HOMES: Final = {
     "open_ledger": "batchrun.api.reading",
     "Session": "batchrun.api.session",
     "launching": "batchrun.api.session",
-    "Sheet": "batchrun.api.sheets",
+    "Sheet": "batchrun.api.manifests",
     "Retried": "batchrun.api.retrying",
     "retry": "batchrun.api.retrying",
     "Step": "batchrun.api.steps",

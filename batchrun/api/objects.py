@@ -1,8 +1,10 @@
 """
-Files in S3 that whoever reads a manifest opens like any file.
+Files in S3 that are read and written like any other, by one login that all share who call anybody.
 
-Belongs here: filling the port: a thread with an event loop of its own for each call, since whoever reads may
-stand in one, and copies for as long as somebody reads. Does not: calling S3 (``service``).
+Belongs here: filling the ports when they are first needed, since a client takes long to import, and nobody is
+to be asked twice for a code; for reading a thread with an event loop of its own for each call, since whoever
+reads may stand in one, and copies for as long as somebody reads. Does not: calling S3 and logging in
+(``service``).
 """
 
 from __future__ import annotations
@@ -17,12 +19,59 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Self
 from anyio.from_thread import start_blocking_portal
 
 from batchrun.errors import ManifestError
-from batchrun.ports.objects import Objects
+from batchrun.ports.objects import Objects, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
-    from batchrun.api.one_login import OneLogin
+    from batchrun.service.login import Login
+    from batchrun.service.target import Target
+
+
+class OneLogin:
+    """A login that is made when it is first used."""
+
+    def __init__(self, target: Target, *, before: Callable[[], None] | None = None) -> None:
+        """Take whose it is, and what is to be done *before* anybody is called."""
+        self._target = target
+        self._before = before
+        self._made: Login | None = None
+
+    def get(self) -> Login:
+        """Return it."""
+        if self._made is None:
+            from batchrun.service.login import Login  # noqa: PLC0415 (loads aiobotocore)
+
+            if self._before is not None:
+                self._before()
+            self._made = Login(self._target)
+        return self._made
+
+
+class StoreWhenNeeded(Store):
+    """A store that is made when it is first used."""
+
+    def __init__(self, login: OneLogin) -> None:
+        """Take whose S3 it is."""
+        self._login = login
+        self._made: Store | None = None
+
+    async def mark(self, uri: str) -> str | None:
+        """See the port."""
+        return await self._store().mark(uri)
+
+    async def put(self, uri: str, file: Path, *, mark: str, replaces: bool) -> bool:
+        """See the port."""
+        return await self._store().put(uri, file, mark=mark, replaces=replaces)
+
+    def _store(self) -> Store:
+        if self._made is None:
+            from batchrun.service.storing import S3Store  # noqa: PLC0415 (loads aiobotocore)
+
+            self._made = S3Store(self._login.get())
+        return self._made
 
 
 class ObjectsOnce(Objects):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchrun.manifest import Manifest
-    from batchrun.ports.own_sheets import SheetWriter
+    from batchrun.ports.objects import SheetWriter
 
 
 class OwnSheetsWritten:

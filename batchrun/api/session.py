@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from batchrun.api.one_login import OneLogin
+    from batchrun.api.objects import OneLogin
     from batchrun.manifest import Manifest
     from batchrun.ports.lease import Lease
     from batchrun.ports.ledger import Batch, Ledger

@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from batchrun.api.one_login import OneLogin
+from batchrun.api.objects import OneLogin, StoreWhenNeeded
 from batchrun.api.reading import find_batch, inputs_of
-from batchrun.api.storing import StoreWhenNeeded
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.report import results

@@ -11,9 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from batchrun.api.objects import ObjectsOnce
-from batchrun.api.one_login import OneLogin
-from batchrun.api.storing import StoreWhenNeeded
+from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.cli.options import PLAIN
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import structlog
 
 from batchrun.errors import AccessDeniedError, NotFoundError
 from batchrun.model.absence import Weight, decided, weigh
+from batchrun.model.entry import run_name
 from batchrun.model.events import Missed
 from batchrun.model.listing import shows, sought
-from batchrun.model.request import run_name
 from batchrun.model.states import Outlook, outlook
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.prover import UNSENT
 from batchrun.errors import AccessDeniedError, NotFoundError
+from batchrun.model.entry import run_name
 from batchrun.model.recovery import Evidence, Match
-from batchrun.model.request import run_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

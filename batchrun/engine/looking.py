@@ -15,8 +15,8 @@ from batchrun.engine.absence import is_listed
 from batchrun.engine.denied import not_permitted
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError
 from batchrun.model.absence import is_there
+from batchrun.model.entry import run_name
 from batchrun.model.listing import sought
-from batchrun.model.request import run_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

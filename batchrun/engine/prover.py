@@ -21,12 +21,12 @@ from batchrun.engine.absence import listed_by_name, look_at
 from batchrun.engine.denied import not_provable, other_content
 from batchrun.engine.waits import Wait
 from batchrun.errors import AccessDeniedError, CallError, InvariantError
+from batchrun.model.entry import run_name
 from batchrun.model.events import Failed
 from batchrun.model.limits import Changed
 from batchrun.model.listing import Listed, is_same_run
 from batchrun.model.proofs import TakenOver
 from batchrun.model.recovery import Evidence, Judgement, Match, story
-from batchrun.model.request import run_name
 from batchrun.model.states import HAS_RUN, State
 from batchrun.model.stimuli import SurveyConcluded, Surveyed, SurveyFailed
 

@@ -29,8 +29,8 @@ from batchrun.errors import (
 from batchrun.model.actions import Settle, Submit
 from batchrun.model.denials import Denials
 from batchrun.model.duplicating import is_duplicate, replaced, source_of, unknown
+from batchrun.model.entry import start_run_request
 from batchrun.model.events import Accepted, Deferred, Doubted, Event, Intended
-from batchrun.model.request import start_run_request
 from batchrun.model.states import State
 from batchrun.model.stimuli import Acted
 from batchrun.model.verdicts import after_failure, held_for_permission, held_for_rivals, search

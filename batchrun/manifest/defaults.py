@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchrun.manifest import json_document, limits
 from batchrun.manifest.columns import ColumnError, column
-from batchrun.manifest.parts import TABLE
 from batchrun.manifest.placeholders import PlaceholderError, check_name, names_in, unescaped
-from batchrun.manifest.problems import Place, Record, dotted, printable, unreadable
+from batchrun.manifest.problems import TABLE, Place, Record, dotted, printable, unreadable
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip
 from batchrun.manifest.retry_rules import RETRY
 from batchrun.manifest.rules import check_size
@@ -40,9 +39,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.parts import Part
     from batchrun.manifest.placeholders import Environment
-    from batchrun.manifest.problems import Path, Problems
+    from batchrun.manifest.problems import Part, Path, Problems
     from batchrun.manifest.warned.looking import Looking
     from batchrun.model.spec import Json
 

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.parts import Part
-    from batchrun.manifest.problems import Place, Problems
+    from batchrun.manifest.problems import Part, Place, Problems
     from batchrun.manifest.source import Source
     from batchrun.model.retrying import RetryPolicy
 

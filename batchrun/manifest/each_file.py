@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shlex
 import stat
 from dataclasses import replace
@@ -21,7 +22,6 @@ from batchrun.manifest.document import NO_HEAD
 from batchrun.manifest.model_check import REQUEST_ID
 from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind
-from batchrun.manifest.sorting import natural
 from batchrun.manifest.source import unpacked_name
 from batchrun.model.places import is_in_s3
 from batchrun.model.retrying import RetryPolicy
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Problems, Record
     from batchrun.manifest.source import Beyond, Source
     from batchrun.model.spec import Json
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """Return the key to sort *text* by."""
+    parts = re.split(r"(\d+)", text)
+    return [(len(part.lstrip("0")), part) if part.isdigit() else (0, part) for part in parts]
+
 
 #: Where the id stands in a pattern, if not in the whole of a file's name.
 _ID: Final = "{id}"

@@ -9,8 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchrun.manifest.parts import LIST, MANIFEST, Layout, Part
-from batchrun.manifest.problems import Place, Record, problem_at, shown, unreadable
+from batchrun.manifest.problems import (
+    LIST,
+    MANIFEST,
+    Layout,
+    Part,
+    Place,
+    Record,
+    problem_at,
+    shown,
+    unreadable,
+)
 from batchrun.manifest.strict_json import (
     JsonContentError,
     JsonError,

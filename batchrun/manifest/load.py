@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
     from batchrun.model.spec import Spec
-    from batchrun.ports.objects import Objects
-    from batchrun.ports.own_sheets import OwnSheet
+    from batchrun.ports.objects import Objects, OwnSheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

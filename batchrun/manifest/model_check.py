@@ -332,7 +332,11 @@ def _document(value: Json, path: Path, context: Context) -> Json:
     if type(value) is str:
         return context.fill(value, path) if "{" in value else value
     if isinstance(value, dict):
-        return {key: _document(part, (*path, key), context) for key, part in value.items()}
+        # Most of it is plain text, which stays as it is: a path to each would take longer than looking at it.
+        return {
+            key: part if type(part) is str and "{" not in part else _document(part, (*path, key), context)
+            for key, part in value.items()
+        }
     if isinstance(value, list):
         return [_document(part, (*path, index), context) for index, part in enumerate(value)]
     return _document_scalar(value, path, context) if isinstance(value, Plain) else value

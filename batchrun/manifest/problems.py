@@ -1,7 +1,8 @@
 """
-What is wrong, and where: places, quoting of hostile text, and the collection of problems.
+What was read, what is wrong with it, and where: places, quoting of hostile text, the collection of problems.
 
-Belongs here: how a problem is built, shown and counted. Does not: what counts as a problem.
+Belongs here: records and pieces as every format gives them; how a problem is built, shown and counted. Does
+not: what counts as a problem.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import operator
 import os
 import tempfile
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import limits
@@ -43,9 +44,13 @@ class Place:
     lines: tuple[int, ...] = ()  #: all of them, where several lines make one row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Record:
-    """A table read from somewhere (a row, or defaults), not yet checked."""
+    """
+    A table read from somewhere (a row, or defaults), not yet checked.
+
+    It is not frozen, though nothing changes it: to make a frozen one takes three times as long, in every row.
+    """
 
     fields: dict[str, Json]
     place: Place
@@ -220,3 +225,37 @@ def not_written(error: OSError) -> ManifestError:
         f"it cannot be written in {tempfile.gettempdir()}: {reason}",
         "make room there, or set TMPDIR to a place that has some",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What of a document is read in pieces."""
+
+    #: Tables that are opened, so that a list within them is read element by element: it may be long, or each
+    #: element wants a place of its own.
+    opened: frozenset[tuple[str, ...]]
+    streamed: frozenset[tuple[str, ...]]  #: lists that are read element by element
+
+
+MANIFEST: Final = Layout(
+    opened=frozenset({(), ("batchRunSettings",), ("retry",)}),
+    streamed=frozenset(
+        {(), ("runs",), ("batchRunSettings", "inlineSettings"), ("retry",), ("retry", "rules")}
+    ),
+)
+#: One table: whatever its names are, each value is a whole.
+TABLE: Final = Layout(opened=frozenset({()}), streamed=frozenset())
+#: One list of such.
+LIST: Final = Layout(opened=frozenset(), streamed=frozenset({()}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One element of a streamed list, or one whole value of an opened table."""
+
+    key: tuple[str, ...]  #: the way to the value, or to the list that has the element; () at the top
+    value: Json
+    place: Place
+    places: Mapping[Path, tuple[int, int]] = field(default_factory=dict)  #: of what is inside the value
+    is_element: bool = False
+    wrong: tuple[Problem, ...] = ()  #: what is wrong within the value, which is not to be used then

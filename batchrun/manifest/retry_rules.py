@@ -32,8 +32,7 @@ from batchrun.model.spec import canonical
 
 if TYPE_CHECKING:
     from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.parts import Part
-    from batchrun.manifest.problems import Path, Problems
+    from batchrun.manifest.problems import Part, Path, Problems
     from batchrun.model.spec import Json
 
 RETRY: Final = "retry"

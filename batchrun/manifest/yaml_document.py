@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from batchrun.manifest import limits
-from batchrun.manifest.parts import MANIFEST, Layout, Part
-from batchrun.manifest.problems import Place, printable, problem_at, shown, unreadable
+from batchrun.manifest.problems import MANIFEST, Layout, Part, Place, printable, problem_at, shown, unreadable
 from batchrun.manifest.scalars import Plain
 from batchrun.manifest.strict_json import is_deep
 from batchrun.manifest.text_input import TextStream

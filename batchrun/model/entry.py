@@ -1,22 +1,22 @@
 """
-An entry: a spec's life in the ledger, and what the service last said about its run.
+An entry: a spec's life in the ledger, what the service last said of its run, and the request as it is sent.
 
+Invariant: for one attempt of one entry the request is the same bytes, whenever and wherever it is made.
 Belongs here: the values. Does not: how they change (``transitions``) or are stored (``ledger``).
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchrun.model.spec import request_id
+from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, named, request_id
 from batchrun.model.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-
-    from batchrun.model.spec import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,3 +99,29 @@ class Entry:
         if self.next_request is not None:
             return self.next_request
         return self.request if self.manifest_request is None else self.manifest_request
+
+
+def start_run_request(entry: Entry) -> dict[str, Json]:
+    """Return the request for the entry's current attempt."""
+    request: dict[str, Json] = json.loads(entry.request)
+    request_id = entry.request_id
+    if entry.tagged:
+        users = request.get("tags")
+        request["tags"] = {**(users if isinstance(users, dict) else {}), **_own_tags(entry, request_id)}
+    request["requestId"] = request_id
+    return request
+
+
+def _own_tags(entry: Entry, request_id: str) -> dict[str, Json]:
+    """Return the tags by which the run can be found again without a ledger."""
+    return {
+        TAG_BATCH: entry.batch,
+        TAG_ID: entry.id,
+        TAG_ATTEMPT: str(entry.attempt),
+        TAG_REQUEST_ID: request_id,
+    }
+
+
+def run_name(entry: Entry) -> str | None:
+    """Return the name the run was, or will be, started with."""
+    return named(entry.request)

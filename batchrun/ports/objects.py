@@ -1,5 +1,5 @@
 """
-Files in S3, for whoever reads files, and for whoever leaves some there.
+Files in S3, for whoever reads files or leaves some there, and the sheets that runs have of their own.
 
 Reading a manifest is synchronous, and finds out on the way which files it needs; calling S3 is not. So
 whoever reads is given what has a copy made on this machine, and reads that like any file. An output is
@@ -12,6 +12,7 @@ written.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -56,4 +57,25 @@ class Store(ABC):
         Write *file* as an object, whole, marked as what it is.
 
         Without *replaces*, where something is there, nothing is written, and the answer is False.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSheet:
+    """A sheet for one run."""
+
+    uri: str  #: where it is to be: ``s3://BUCKET/KEY``, with a digest of the content
+    content: bytes
+
+
+class SheetWriter(ABC):
+    """Writes sheets to where workflows read them."""
+
+    @abstractmethod
+    async def write(self, sheet: OwnSheet) -> None:
+        """
+        Write a sheet; it is there when this returns. To repeat it, or to give it up on the way, does no harm.
+
+        Raises:
+            ServiceUnusableError: It cannot be written; says why, and what to do.
         """

@@ -101,7 +101,7 @@ class HealthOmics(ABC):
         An error tells by ``is_doubtful`` whether some try may have taken effect.
 
         Args:
-            request: As :func:`batchrun.model.request.start_run_request` gives it, requestId included.
+            request: As :func:`batchrun.model.entry.start_run_request` gives it, requestId included.
             turn: From :meth:`start_turn`.
             trusted_until: The clock's latest time until which the service is trusted to remember the
                 requestId: once an outcome is unknown, nothing is sent later than that.

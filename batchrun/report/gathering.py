@@ -215,7 +215,7 @@ _Told = tuple["datetime", int, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallCounts:
+class StartCalls:
     """StartRun's answers, as far as they moved an entry; codes are the service's, or ours for lost ones."""
 
     sent: int = 0  #: submissions begun
@@ -255,9 +255,9 @@ class _Sum:
             self.first = min(self.first or at, at)
             self.last = max(self.last or at, at)
 
-    def calls(self) -> CallCounts:
+    def calls(self) -> StartCalls:
         """Return the sum."""
-        return CallCounts(
+        return StartCalls(
             sent=self.kinds["intended"],
             accepted=self.kinds["accepted"] - self.found,
             found=self.found,
@@ -269,7 +269,7 @@ class _Sum:
         )
 
 
-async def calls(ledger: Ledger, batch: str, ids: Iterable[str]) -> CallCounts:
+async def calls(ledger: Ledger, batch: str, ids: Iterable[str]) -> StartCalls:
     """Add up the events of the entries called *ids*; one at a time, so memory does not grow with them."""
     total = _Sum()
     for one in ids:
@@ -287,7 +287,7 @@ class Report:
 
     batch: Batch
     rows: Sequence[ShownRow]
-    calls: CallCounts
+    calls: StartCalls
     at: datetime  #: when it is made; what still runs, runs until then
     tasks: Sequence[TaskFailures] = ()
     paces: Sequence[KeptPace] = ()  #: limits that throttling taught, since the batch began

@@ -62,8 +62,8 @@ class CsvSink(Sink):
     def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
         """Write an entry, oldest attempt first."""
         for row in (*earlier, latest) if self._attempts else (latest,):
-            cells = [row[name] for name in self._columns]
             # What is nothing or a plain text is most of it, and goes out as it is.
+            cells = map(row.__getitem__, self._columns)
             texts = [cell if cell is None or type(cell) is str else text_of(cell) for cell in cells]
             self._writer.writerow([_defused(text or "") for text in texts] if self._is_safe else texts)
 

@@ -21,7 +21,7 @@ from batchrun.errors import (
     ThrottledError,
 )
 from batchrun.model.places import split_uri
-from batchrun.ports.own_sheets import SheetWriter
+from batchrun.ports.objects import SheetWriter
 from batchrun.service.classify import classify
 from batchrun.service.deadline import in_time
 from batchrun.service.login import Login
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.errors import CallError
-    from batchrun.ports.own_sheets import OwnSheet
+    from batchrun.ports.objects import OwnSheet
     from batchrun.service.outage import Patience
     from batchrun.service.target import Target
 

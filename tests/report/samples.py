@@ -11,7 +11,7 @@ from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.ledger import Batch
 from batchrun.report import html
-from batchrun.report.gathering import CallCounts, Report, RowStanding, ShownAttempt, ShownRow
+from batchrun.report.gathering import Report, RowStanding, ShownAttempt, ShownRow, StartCalls
 from batchrun.report.kinds import REPORT
 from batchrun.report.outputs import OutputFile
 
@@ -59,14 +59,14 @@ def report(
     of: list[ShownRow],
     *,
     name: str = "cohort",
-    calls: CallCounts | None = None,
+    calls: StartCalls | None = None,
     hours: float = 12,
     tasks: tuple[TaskFailures, ...] = (),
 ) -> Report:
     return Report(
         batch=Batch(name=name, region="us-east-1", created_at=T0),
         rows=of,
-        calls=calls or CallCounts(sent=len(of), accepted=len(of)),
+        calls=calls or StartCalls(sent=len(of), accepted=len(of)),
         at=at(hours * 60),
         tasks=tasks,
     )
@@ -103,7 +103,7 @@ def hostile() -> Report:
         for standing in (RowStanding.FAILED, RowStanding.REFUSED)
     ]
     told = dict.fromkeys(HOSTILE, 1)
-    calls = CallCounts(sent=9, deferred=told, doubted=told, refused=told)
+    calls = StartCalls(sent=9, deferred=told, doubted=told, refused=told)
     tasks = [TaskFailures(run_reason=text, reason=text, rows=1, names=2, name=text) for text in HOSTILE]
     name = HOSTILE[0] + HOSTILE[4] + HOSTILE[5]
     return report(of, name=name, calls=calls, tasks=tuple(tasks))

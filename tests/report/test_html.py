@@ -14,7 +14,7 @@ from batchrun.errors import ReportError, UsageError
 from batchrun.model.pace import Learned, Phase
 from batchrun.ports.failed_runs import TaskFailures
 from batchrun.ports.standing import KeptPace
-from batchrun.report.gathering import CallCounts, RowStanding
+from batchrun.report.gathering import RowStanding, StartCalls
 from batchrun.report.html import IDS, inert, render, span, utc
 from tests.report.samples import HOSTILE, T0, at, attempt, hostile, report, row, rows, write
 
@@ -135,7 +135,7 @@ def test_the_verdict():
 
 
 def test_old_news_are_told_as_such_while_there_is_work_left():
-    calls = CallCounts(sent=1, last_event=at(0))
+    calls = StartCalls(sent=1, last_event=at(0))
     going = row("a", RowStanding.RUNNING, created=at(0), started=at(1))
     assert "last heard of this batch at 2026-11-06 17:00:00, 12 h 00 min before" in words(
         page(going, calls=calls)
@@ -180,7 +180,7 @@ def test_what_was_tried_again_is_told_as_such():
 
 
 def test_calls_are_told_with_their_codes():
-    calls = CallCounts(
+    calls = StartCalls(
         sent=7,
         accepted=5,
         found=1,

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun import points
-from batchrun.api.objects import ObjectsOnce
-from batchrun.api.one_login import OneLogin
+from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launching.launch import (
     conduct,

@@ -16,9 +16,8 @@ import anyio
 import structlog
 
 from batchrun import points
-from batchrun.api.objects import ObjectsOnce
+from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
 from batchrun.api.session import Session
-from batchrun.api.storing import StoreWhenNeeded
 from batchrun.cli.exits import Exit, exit_code
 from batchrun.cli.launching.logs import configure_as
 from batchrun.cli.launching.manifests import loaded
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchrun.api.launch import Ended, Launch
-    from batchrun.api.one_login import OneLogin
+    from batchrun.api.objects import OneLogin
     from batchrun.cli.launching.hooks import Hooks
     from batchrun.cli.options import Output
     from batchrun.cli.verbs.run import Options

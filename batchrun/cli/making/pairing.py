@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batchrun.cli.making.name_patterns import EXAMPLE, LONGEST, compiled, wrong
+from batchrun.manifest.each_file import natural
 from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.rows import wrong_name
-from batchrun.manifest.sorting import natural
 from batchrun.manifest.written_rows import WrittenRow
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from batchrun.cli.making.name_patterns import wrong
 from batchrun.cli.making.pairing import MOST_KINDS
 from batchrun.manifest import yaml_text
 from batchrun.manifest.delimited_text import line_of
+from batchrun.manifest.each_file import natural
 from batchrun.manifest.problems import shown
 from batchrun.manifest.sheets.text import OURS
-from batchrun.manifest.sorting import natural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

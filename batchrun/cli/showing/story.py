@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.showing import tasks
 from batchrun.cli.wording import printable, seconds, whole_line
+from batchrun.model.entry import start_run_request
 from batchrun.model.reasons import advice
-from batchrun.model.request import start_run_request
 from batchrun.model.states import State
 from batchrun.model.tasks import LOG_GROUP
 from batchrun.report.columns import COLUMNS

@@ -14,8 +14,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from batchrun.api.objects import ObjectsOnce
-from batchrun.api.one_login import OneLogin
+from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.api.session import Session
 from batchrun.cli.launching.logs import configure_as
 from batchrun.cli.launching.manifests import loaded

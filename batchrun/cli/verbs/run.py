@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchrun.api.one_login import OneLogin
+from batchrun.api.objects import OneLogin
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.launching.hooks import HookOptions
 from batchrun.cli.manifest_options import ManifestOptions

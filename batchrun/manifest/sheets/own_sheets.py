@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest.delimited_text import line_of
 from batchrun.manifest.problems import not_written, shown
 from batchrun.model.places import wrong_place
-from batchrun.ports.own_sheets import OwnSheet
+from batchrun.ports.objects import OwnSheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,8 +18,7 @@ from batchrun.model.spec import merged
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from batchrun.manifest.parts import Part
-    from batchrun.manifest.problems import Path, Problems
+    from batchrun.manifest.problems import Part, Path, Problems
     from batchrun.model.spec import Json
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchrun.manifest import Manifest, Source, load
-from batchrun.ports.own_sheets import OwnSheet
+from batchrun.ports.objects import OwnSheet
 from tests.manifest.sheets.sheet import SETS, problems_of_document
 
 LANES = 'sample,file,"a note"\nA,s3://b/1,"x, y"\nB,s3://b/2,\nA,s3://b/3,\n'

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+from pathlib import Path
 
 import pytest
 
 from batchrun.clock import VirtualLoop
+
+#: Files of tests are kept in memory where that is a folder: on a disk each commit waits for it.
+_IN_MEMORY = Path("/dev/shm")
+if os.access(_IN_MEMORY, os.W_OK):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
 
 
 def pytest_collection_finish() -> None:
@@ -29,7 +36,7 @@ def pytest_asyncio_loop_factories(item):
 
 
 @pytest.fixture(autouse=True)
-def no_aws_configuration(monkeypatch, tmp_path):
+def no_aws_configuration(monkeypatch):
     """Keep the machine's own AWS configuration out of the tests."""
     for name in (
         "AWS_PROFILE",
@@ -42,6 +49,6 @@ def no_aws_configuration(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATESTTESTTESTTEST")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-that-must-not-be-seen")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere/config")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

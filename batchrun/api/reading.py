@@ -1,24 +1,32 @@
 """
 A ledger to read, for programs.
 
-Belongs here: opening it so that nothing is made, changed or held up. Does not: what it can be asked
-(``ports.ledger``).
+Belongs here: opening it so that nothing is made, changed or held up, and finding a batch or a row in it. Does
+not: what it can be asked (``ports.ledger``).
 """
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Final
 
 from batchrun import ledger
 from batchrun.errors import UsageError
+from batchrun.ports.ledger import Outcome
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Batch, Ledger
+
+#: Rows whose ids are suggested.
+_SUGGESTED: Final = 3
+#: How like what was typed an id must be, from 0 to 1.
+_CUTOFF: Final = 0.4
 
 
 @asynccontextmanager
@@ -53,3 +61,53 @@ async def find_batch(ledger: Ledger, name: str | None) -> Batch:
         return await find_batch(ledger, names[0])
     problem = "which batch?" if name is None else f"the ledger has no batch '{name}';"
     raise UsageError(f"{problem} it has: {', '.join(names) or 'none'}")
+
+
+async def find_row(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
+    """
+    Return the entry of this id, or of the run of this id, from the batch that was named, or the only one.
+
+    Raises:
+        UsageError: There is none, or several.
+    """
+    if batch is not None:
+        names = [(await find_batch(ledger, batch)).name]
+    else:
+        names = [one.name for one in await ledger.batches()]
+    found = [entry for name in names if (entry := await ledger.entry(name, entry_id)) is not None]
+    found = found or await _of_run(ledger, entry_id, names)
+    if len(found) == 1:
+        (entry,) = found
+        return Outcome(entry=entry, earlier=tuple(await ledger.earlier(entry.batch, entry.id)))
+    if found:
+        raise UsageError(_several(entry_id, found))
+    raise UsageError(await _unknown(ledger, entry_id, names))
+
+
+async def _of_run(ledger: Ledger, run: str, batches: list[str]) -> list[Entry]:
+    ids = [(name, id_) for name in batches for id_ in await ledger.ids_of_run(name, run)]
+    return [entry for name, id_ in ids if (entry := await ledger.entry(name, id_)) is not None]
+
+
+def _several(text: str, found: list[Entry]) -> str:
+    if all(entry.id == text for entry in found):
+        having = ", ".join(entry.batch for entry in found)
+        return f"'{text}' is in several batches: {having}; say which with --batch"
+    rows = ", ".join(f"{entry.id} of {entry.batch}" for entry in found)
+    return f"'{text}' was the run of several rows: {rows}; name the row, and its batch with --batch"
+
+
+async def _unknown(ledger: Ledger, entry_id: str, batches: list[str]) -> str:
+    where = f"batch '{batches[0]}' has" if len(batches) == 1 else "the ledger has"
+    near = _nearest(entry_id, [one for name in batches for one in await ledger.near_ids(name, entry_id)])
+    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    return f"{where} no row '{entry_id}'{hint}"
+
+
+def _nearest(text: str, ids: list[str]) -> list[str]:
+    likeness = SequenceMatcher(b=text.casefold(), autojunk=False)
+    ranked = []
+    for one in ids:
+        likeness.set_seq1(one.casefold())
+        ranked.append((-likeness.ratio(), one))
+    return [one for ratio, one in sorted(ranked)[:_SUGGESTED] if -ratio >= _CUTOFF]

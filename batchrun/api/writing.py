@@ -22,11 +22,13 @@ from batchrun.report.view import View, read_columns, read_condition
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.ledger import Ledger, Outcome
+    from batchrun.ports.objects import Store
+    from batchrun.report.delivering import Destination
 
-_PARQUET: Final = "parquet"
+PARQUET: Final = "parquet"
 _CONFIGURED: Final = Target()
 
 
@@ -71,14 +73,32 @@ async def write_results(
     inputs = await inputs_of(ledger)
     output = output_at(str(path), RESULTS[format_], option="path", again="write_results", inputs=inputs)
     outcomes = outcomes_of(ledger, batch, view)
-    async with delivered(output, StoreWhenNeeded(OneLogin(target))) as file:
-        if format_ == _PARQUET:
+    in_s3 = StoreWhenNeeded(OneLogin(target))
+    return await put_results(output, in_s3, outcomes, format_, view=view, is_safe=safe_csv)
+
+
+async def put_results(
+    output: Destination,
+    store: Store,
+    outcomes: AsyncIterator[Outcome],
+    format_: str,
+    *,
+    view: View,
+    is_safe: bool,
+) -> int:
+    """
+    Replace *output* by results in one of the formats, Parquet included; return the number of rows.
+
+    Raises:
+        UsageError: pyarrow is not installed, or the file may not be replaced.
+        ResultsError, DeliveryError: It cannot be written.
+    """
+    async with delivered(output, store) as file:
+        if format_ == PARQUET:
             from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)
 
             return await parquet.write(file, outcomes, view)
-        return await results.write(
-            file, outcomes, results.ResultsFormat(format_), is_safe=safe_csv, view=view
-        )
+        return await results.write(file, outcomes, results.ResultsFormat(format_), is_safe=is_safe, view=view)
 
 
 async def write_report(ledger: Ledger, batch: str, path: str | Path, *, target: Target = _CONFIGURED) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from batchrun.api.written_manifests import defaults_kind, manifest_kind
 from batchrun.cli.calling import objects
 from batchrun.cli.launching.manifests import loaded, source
-from batchrun.cli.showing.manifest_kind import defaults_kind, manifest_kind
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, say
 from batchrun.cli.wording import counted, printable

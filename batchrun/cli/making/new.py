@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from batchrun.api.written_manifests import manifest_kind
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.making.template import template_table, template_text
-from batchrun.cli.showing.manifest_kind import manifest_kind
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import complain, say
 from batchrun.cli.wording import printable

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from batchrun.api.written_manifests import manifest_kind
 from batchrun.cli.making import pairing_sheet
 from batchrun.cli.making.convert import output_format
 from batchrun.cli.making.file_names import file_under, listed_files
 from batchrun.cli.making.pairing import Naming, Pairs, naming
-from batchrun.cli.showing.manifest_kind import manifest_kind
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import STDOUT, complain, say

@@ -1,7 +1,7 @@
 """
 What was seen of a manifest's inputs, in words, as JSON, and as a bar while it is looked for.
 
-Belongs here: how it is told. Does not: looking (``verbs.input_check``).
+Belongs here: how it is told. Does not: looking (``api.input_check``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from batchrun.ports.inputs import Sight, Skip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from batchrun.cli.verbs.input_check import Inputs
+    from batchrun.api.input_check import Inputs
 
 _FRAMES_PER_SECOND: Final = 4
 _SIGHTS: Final = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchrun.cli.calling import objects
@@ -10,6 +11,7 @@ from batchrun.cli.command import flag, group, verb
 from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import READ_RATE, STRICT, Output, Service
+from batchrun.cli.showing.inputs import drawn
 from batchrun.cli.showing.inputs import facts as inputs_facts
 from batchrun.cli.showing.inputs import lines as inputs_lines
 from batchrun.cli.signals import run_async
@@ -18,8 +20,8 @@ from batchrun.cli.wording import counted, printable, seconds
 from batchrun.errors import ManifestError, UsageError
 
 if TYPE_CHECKING:
-    from batchrun.cli.verbs.input_check import Inputs
-    from batchrun.cli.verbs.online_check import Answers
+    from batchrun.api.input_check import Inputs
+    from batchrun.api.online_check import Answers
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
@@ -82,16 +84,14 @@ def _end(manifest: Manifest, answers: Answers | None, output: Output) -> None:
 
 
 def _asked(manifest: Manifest, places: RowPlaces, told: Options) -> Answers:
-    from batchrun.cli.verbs.online_check import Questions, examine  # noqa: PLC0415 (loads aiobotocore)
+    from batchrun.api.online_check import examine  # noqa: PLC0415 (loads aiobotocore)
+    from batchrun.cli.launching.logs import configure  # noqa: PLC0415
 
+    configure(verbosity=-1, as_json=False)
     output = told.output
-    questions = Questions(
-        target=told.service.target(),
-        read_rate=told.read_rate,
-        inputs=told.inputs,
-        draws=not (output.quiet or output.as_json),
-    )
-    answers = run_async(examine, manifest, places, questions)
+    watched = partial(drawn, is_shown=not (output.quiet or output.as_json)) if told.inputs else None
+    asking = partial(examine, read_rate=told.read_rate, watched=watched)
+    answers = run_async(asking, manifest, places, told.service.target())
     for warning in answers.warnings:
         complain(f"warning: {printable(warning)}")
     if answers.inputs is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from batchrun.api.reading import find_batch, inputs_of, open_ledger
+from batchrun.api.writing import PARQUET, put_results
 from batchrun.cli.calling import store
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.completion import columns, conditions
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from batchrun.ports.objects import Store
     from batchrun.report.delivering import Destination
 
-_PARQUET: Final = "parquet"
-_FORMATS: Final = (*(one.value for one in report.ResultsFormat), _PARQUET)
+_FORMATS: Final = (*(one.value for one in report.ResultsFormat), PARQUET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,20 +122,22 @@ async def results(told: Options) -> None:
         if failed is not None:
             failed = replace(failed, inputs=inputs)
             failed.check()
+        in_s3, outcomes = store(told.account), outcomes_of(ledger, batch.name, view)
         is_wanted = told.output is not None or failed is None
         output = _output(told, view, batch, inputs) if is_wanted else None
         if failed is not None:
-            await _write_failed(failed, ledger, batch, view, store(told.account))
+            await _write_failed(failed, ledger, batch, view, in_s3)
         if output is not None:
-            await _to_file(output, outcomes_of(ledger, batch.name, view), view, told)
+            count = await put_results(output, in_s3, outcomes, told.format, view=view, is_safe=told.safe_csv)
+            say(printable(f"{output.shown}: {counted(count, 'row')}"))
         elif is_wanted:
-            await _to_stdout(outcomes_of(ledger, batch.name, view), view, told)
+            await _to_stdout(outcomes, view, told)
 
 
 def _failed_manifest(told: Options) -> Destination | None:
     if told.failed_manifest is None:
         return None
-    from batchrun.cli.showing.failed_manifest import manifest_output  # noqa: PLC0415 (loads the manifest's formats)
+    from batchrun.api.written_manifests import manifest_output  # noqa: PLC0415 (loads the manifest's formats)
 
     return manifest_output(told.failed_manifest, Inputs(ledger=told.ledger), force=told.force)
 
@@ -146,7 +148,7 @@ def _output(told: Options, view: View, batch: Batch, inputs: Inputs) -> Destinat
     if place is None:
         # A part of the results must not take the place of the whole.
         place = f"{batch.name}.results.{told.format}" if view == WHOLE else STDOUT
-    if told.format == _PARQUET:
+    if told.format == PARQUET:
         _check_parquet(is_stdout=place == STDOUT)
     if place == STDOUT:
         return None
@@ -163,7 +165,7 @@ def _check_parquet(*, is_stdout: bool) -> None:
 
 async def _to_stdout(outcomes: AsyncIterator[Outcome], view: View, told: Options) -> None:
     with poured(ResultsError) as stdout:
-        if told.format == _PARQUET:
+        if told.format == PARQUET:
             from batchrun.report.parquet import ParquetSink  # noqa: PLC0415 (few have pyarrow)
 
             await report.fill(ParquetSink(stdout.buffer, view), outcomes, view)
@@ -172,20 +174,8 @@ async def _to_stdout(outcomes: AsyncIterator[Outcome], view: View, told: Options
             await report.write_to(stdout, outcomes, format_, is_safe=told.safe_csv, view=view)
 
 
-async def _to_file(output: Destination, outcomes: AsyncIterator[Outcome], view: View, told: Options) -> None:
-    async with delivered(output, store(told.account)) as file:
-        if told.format == _PARQUET:
-            from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)
-
-            count = await parquet.write(file, outcomes, view)
-        else:
-            format_ = report.ResultsFormat(told.format)
-            count = await report.write(file, outcomes, format_, is_safe=told.safe_csv, view=view)
-    say(printable(f"{output.shown}: {counted(count, 'row')}"))
-
-
 async def _write_failed(output: Destination, ledger: Ledger, batch: Batch, view: View, in_s3: Store) -> None:
-    from batchrun.cli.showing.failed_manifest import write_failed  # noqa: PLC0415 (loads the manifest's formats)
+    from batchrun.api.written_manifests import write_failed  # noqa: PLC0415 (loads the manifest's formats)
 
     async with delivered(output, in_s3) as file:
         count = await write_failed(file, outcomes_of(ledger, batch.name, view), view)

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.cli.launching.logs import configure
-from batchrun.cli.showing.inputs import drawn
-from batchrun.cli.verbs.input_check import Means, look_for_inputs
+from batchrun.api.input_check import Means, look_for_inputs
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError
 from batchrun.manifest.problems import Problems
@@ -29,9 +27,10 @@ from batchrun.model.quotas import CODES, Quotas, storage_types
 from batchrun.service.client import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
-    from batchrun.cli.verbs.input_check import Inputs
+    from batchrun.api.input_check import Inputs
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.pace import Rate
@@ -39,20 +38,12 @@ if TYPE_CHECKING:
     from batchrun.service.client import AwsHealthOmics
     from batchrun.service.target import Target
 
+    Watched = Callable[[], AbstractContextManager[Callable[[Inputs], None]]]
+
 #: Runs that are counted one by one; more are "at least so many".
 _COUNTED: Final = 1000
 _AT_ONCE: Final = 8
 _NO_WARNINGS: Final = Warnings()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Questions:
-    """What to ask."""
-
-    target: Target
-    read_rate: Rate
-    inputs: bool  #: whether to look at the objects in S3 too
-    draws: bool  #: whether a terminal is shown how far that has come
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,28 +60,35 @@ class Answers:
     problems: Problems = field(default_factory=Problems)
 
 
-async def examine(manifest: Manifest, places: RowPlaces, questions: Questions) -> Answers:
+async def examine(
+    manifest: Manifest, places: RowPlaces, target: Target, *, read_rate: Rate, watched: Watched | None
+) -> Answers:
     """
     Ask the service about the manifest.
+
+    Args:
+        manifest: Whose rows.
+        places: Where each row stands.
+        target: Which service.
+        read_rate: Calls per second of each operation.
+        watched: Makes what is told of each input that was seen in S3; None where they are not looked for.
 
     Raises:
         ServiceError: The service cannot be asked.
     """
-    configure(verbosity=-1, as_json=False)
     answers = Answers()
     jitter = random.Random()  # noqa: S311 (no secret)
-    target, clock = questions.target, SystemClock()
-    connection = connect(target, rate=UNLIMITED, read_rate=questions.read_rate, clock=clock, rng=jitter)
-    async with connection as service:
+    clock = SystemClock()
+    async with connect(target, rate=UNLIMITED, read_rate=read_rate, clock=clock, rng=jitter) as service:
         keys = {key for spec in manifest.specs() if (key := workflow_key(json.loads(spec.request)))}
         workflows = await _workflows(service, keys, answers)
         check_rows(manifest.specs(), workflows, places, answers.problems)
         today = clock.utcnow().date()
         answers.engines = held_against(manifest.specs(), workflows, places, today)
         await _head_room(service, manifest, answers)
-    if questions.inputs:
-        with drawn(is_shown=questions.draws) as told:
-            means = Means(login=service.login, rate=questions.read_rate, clock=clock, rng=jitter, told=told)
+    if watched is not None:
+        with watched() as told:
+            means = Means(login=service.login, rate=read_rate, clock=clock, rng=jitter, told=told)
             answers.inputs = await look_for_inputs(manifest, places, means, answers.problems)
         answers.warnings += answers.inputs.warnings
     return answers

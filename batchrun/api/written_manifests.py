@@ -1,5 +1,5 @@
 """
-Rows of a batch as a manifest again, to be corrected and run.
+Manifests that are written: what their files are, and rows of a batch as a manifest again.
 
 Belongs here: which rows, and the way from the ledger to the file. Does not: the formats (``manifest``).
 """
@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from batchrun.cli.showing.manifest_kind import manifest_kind
 from batchrun.errors import ResultsError, UsageError
-from batchrun.manifest.source import Format, format_of, is_known
+from batchrun.manifest.source import Format, endings_of, format_of, is_known
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write
 from batchrun.model.states import ENDED, State
 from batchrun.report.delivering import output_at
-from batchrun.report.outputs import replacing
+from batchrun.report.outputs import Kind, replacing
 from batchrun.report.results import latest_row
 
 if TYPE_CHECKING:
@@ -29,6 +28,16 @@ if TYPE_CHECKING:
     from batchrun.report.view import View
 
 _BAD: Final = ENDED - {State.SUCCEEDED}
+
+
+def manifest_kind(form: Format) -> Kind:
+    """Say how the name of a manifest in this format ends; one that is there is only replaced by force."""
+    return Kind(what=f"a manifest in {form.value.upper()}", endings=endings_of(form))
+
+
+def defaults_kind(form: Format) -> Kind:
+    """Say the same of a file for --defaults."""
+    return Kind(what=f"defaults in {form.value.upper()}", endings=endings_of(form))
 
 
 def manifest_output(place: str, inputs: Inputs, *, force: bool) -> Destination:

@@ -56,9 +56,9 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
     from batchrun.model.tally import Tally
-    from batchrun.ports.lease import Lease
-    from batchrun.ports.ledger import Batch, Counts, Ledger, Outcome, PastAttempt, Sync
+    from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import Troubles
+    from batchrun.ports.stored import Batch, Counts, Lease, Outcome, PastAttempt, Sync
     from batchrun.service.target import Target
 
 __all__ = [
@@ -170,13 +170,13 @@ _HOMES: Final = {
     "Spec": "batchrun.model.spec",
     "State": "batchrun.model.states",
     "Tally": "batchrun.model.tally",
-    "Batch": "batchrun.ports.ledger",
-    "Counts": "batchrun.ports.ledger",
-    "Lease": "batchrun.ports.lease",
+    "Batch": "batchrun.ports.stored",
+    "Counts": "batchrun.ports.stored",
+    "Lease": "batchrun.ports.stored",
     "Ledger": "batchrun.ports.ledger",
-    "Outcome": "batchrun.ports.ledger",
-    "PastAttempt": "batchrun.ports.ledger",
-    "Sync": "batchrun.ports.ledger",
+    "Outcome": "batchrun.ports.stored",
+    "PastAttempt": "batchrun.ports.stored",
+    "Sync": "batchrun.ports.stored",
     "Troubles": "batchrun.ports.service",
     "Target": "batchrun.service.target",
 }

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from batchrun.manifest import Manifest
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.batch import StoredBatch
 
 
 async def changes(
-    ledger: Ledger, manifest: Manifest, entry_ids: Collection[str]
+    batch: StoredBatch, manifest: Manifest, entry_ids: Collection[str]
 ) -> dict[str, list[Difference]]:
     """Say what is different in each of these rows."""
     wanted = frozenset(entry_ids)
@@ -26,6 +26,6 @@ async def changes(
     if not wanted:
         return found
     for spec in manifest.specs():
-        if spec.id in wanted and (entry := await ledger.entry(manifest.batch, spec.id)) is not None:
+        if spec.id in wanted and (entry := await batch.entry(spec.id)) is not None:
             found[spec.id] = differences(entry.content, spec.request)
     return {entry_id: found[entry_id] for entry_id in entry_ids if entry_id in found}

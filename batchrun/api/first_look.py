@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from batchrun.api.session import Session
     from batchrun.engine.looking import Looked
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,5 +84,5 @@ async def give_back(
         for event in after_reappearing(run, at):
             back[entry.id] = apply(back.get(entry.id, entry), event)
     if back and not is_dry:
-        await ledger.give_back(batch.name, [run for _, run in looked.there], at=at)
+        await ledger.batch(batch.name).give_back([run for _, run in looked.there], at=at)
     return FirstLook(back=back, unknown={entry.id: why for entry, why in looked.unknown})

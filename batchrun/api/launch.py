@@ -20,8 +20,8 @@ from batchrun.model.proofs import TakenOver
 from batchrun.model.quotas import Quotas
 from batchrun.model.states import State
 from batchrun.model.tally import Tally
-from batchrun.ports.ledger import Counts
 from batchrun.ports.service import CallCounts, Troubles
+from batchrun.ports.stored import Counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.lease import Lease
-    from batchrun.ports.ledger import Ledger, Sync
+    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Lease, Sync
 
 #: Steps that a reader may be behind: some seconds of the fastest launch there is.
 _BEHIND: Final = 10_000
@@ -104,17 +105,17 @@ class Launch:
         self,
         *,
         ledger: Ledger,
-        lease: Lease,
+        held: HeldBatch,
         sync: Sync,
         counts: Counts,
         launcher: Launcher | None,
         audience: Audience,
     ) -> None:
         """Take what ``session`` has opened; no *launcher* where there is nothing to launch."""
-        self.batch = lease.batch
+        self.batch = held.name
         self.sync = sync  #: how the manifest differed from what the ledger had
         self.ledger = ledger  #: to read; the launch alone writes to its batch
-        self._claimed = lease
+        self._held = held
         self._taken_in = Tally(counts.by_state, counts.by_status)
         self._changed = counts.changed
         self._audience = audience
@@ -165,7 +166,7 @@ class Launch:
     @property
     def lease(self) -> Lease:
         """The right to write to the batch, as it was last renewed."""
-        return self._launcher.lease if self._launcher is not None else self._claimed
+        return self._held.lease
 
     def observe(self, observer: Observer) -> None:
         """Tell *observer* every step as it is recorded, at once and without loss; it must return at once."""

@@ -16,7 +16,8 @@ from batchrun.model.places import is_in_s3
 
 if TYPE_CHECKING:
     from batchrun.manifest import Manifest
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
 
 
 async def mistaken(ledger: Ledger, manifest: Manifest) -> str | None:
@@ -29,7 +30,7 @@ async def mistaken(ledger: Ledger, manifest: Manifest) -> str | None:
     if manifest.place is None or not manifest.is_named_by_place:
         return None
     batch = await ledger.find_batch(manifest.batch)
-    if batch is None or not (await ledger.counts(batch.name)).total:
+    if batch is None or not (await ledger.batch(batch.name).counts()).total:
         return await _rows_of_another(ledger, manifest)
     if batch.place is None or _is_same(batch.place, manifest.place):
         return None
@@ -43,7 +44,7 @@ def _is_same(place: str, other: str) -> bool:
 
 
 async def _another_project(ledger: Ledger, manifest: Manifest, batch: Batch) -> str | None:
-    known = await ledger.rows_as_known(batch.name, manifest.specs())
+    known = await ledger.batch(batch.name).rows_as_known(manifest.specs())
     if not is_another(manifest.count, known):
         return None
     return (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun import ledger
 from batchrun.errors import UsageError
-from batchrun.ports.ledger import Outcome
+from batchrun.ports.stored import Outcome
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
 
 #: Rows whose ids are suggested.
 _SUGGESTED: Final = 3
@@ -74,19 +75,19 @@ async def find_row(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
         names = [(await find_batch(ledger, batch)).name]
     else:
         names = [one.name for one in await ledger.batches()]
-    found = [entry for name in names if (entry := await ledger.entry(name, entry_id)) is not None]
+    found = [entry for name in names if (entry := await ledger.batch(name).entry(entry_id)) is not None]
     found = found or await _of_run(ledger, entry_id, names)
     if len(found) == 1:
         (entry,) = found
-        return Outcome(entry=entry, earlier=tuple(await ledger.earlier(entry.batch, entry.id)))
+        return Outcome(entry=entry, earlier=tuple(await ledger.batch(entry.batch).earlier(entry.id)))
     if found:
         raise UsageError(_several(entry_id, found))
     raise UsageError(await _unknown(ledger, entry_id, names))
 
 
 async def _of_run(ledger: Ledger, run: str, batches: list[str]) -> list[Entry]:
-    ids = [(name, id_) for name in batches for id_ in await ledger.ids_of_run(name, run)]
-    return [entry for name, id_ in ids if (entry := await ledger.entry(name, id_)) is not None]
+    ids = [(name, id_) for name in batches for id_ in await ledger.batch(name).ids_of_run(run)]
+    return [entry for name, id_ in ids if (entry := await ledger.batch(name).entry(id_)) is not None]
 
 
 def _several(text: str, found: list[Entry]) -> str:
@@ -99,7 +100,9 @@ def _several(text: str, found: list[Entry]) -> str:
 
 async def _unknown(ledger: Ledger, entry_id: str, batches: list[str]) -> str:
     where = f"batch '{batches[0]}' has" if len(batches) == 1 else "the ledger has"
-    near = _nearest(entry_id, [one for name in batches for one in await ledger.near_ids(name, entry_id)])
+    near = _nearest(
+        entry_id, [one for name in batches for one in await ledger.batch(name).near_ids(entry_id)]
+    )
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     return f"{where} no row '{entry_id}'{hint}"
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from batchrun.api.first_look import FirstLook
     from batchrun.clock import Clock
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
 
 _STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 _CONFIGURED: Final = Target()
@@ -132,4 +133,4 @@ async def begin_anew(
     """Ask for another attempt of each of *entries*, and return the ids of those that get one."""
     why = "asked for, as a duplicate" if duplicates else "asked for"
     ids = [entry.id for entry in entries]
-    return await ledger.retry(batch, ids, at=at, why=why, duplicates=duplicates)
+    return await ledger.batch(batch).retry(ids, at=at, why=why, duplicates=duplicates)

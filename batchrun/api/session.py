@@ -30,7 +30,7 @@ from batchrun.ledger import is_there, open_ledger
 from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
 from batchrun.points import Point
-from batchrun.ports.ledger import Sync
+from batchrun.ports.stored import Sync
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 
     from batchrun.api.objects import OneLogin
     from batchrun.manifest import Manifest
-    from batchrun.ports.lease import Lease
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
     from batchrun.service.client import AwsHealthOmics
 
     Prepare = Callable[[str], Awaitable[None]]
@@ -149,7 +150,7 @@ class Session:
         service = await self.service()
         await _ask_account(service)
         check_ours(batch, service)
-        await Recognition(batch.name, await self.ledger(), service).begin(is_active=False)
+        await Recognition((await self.ledger()).batch(batch.name), service).begin(is_active=False)
         return service
 
     async def check_account(self, batch: Batch) -> None:
@@ -196,16 +197,16 @@ class Session:
         has_ended = await self._has_ended(manifest)
         waits = limits.mode is not Mode.ONCE
         service = None if has_ended else await self.service(waits=waits)
-        ledger = await self.ledger()
+        await self.ledger()
         if service is not None:
             points.reached(Point.LEDGER_OPENED)
             await self.open_batch(manifest.batch, service)
-        async with self.holding(ledger, manifest.batch, ttl) as held:
+        async with self.holding(manifest.batch, ttl) as held:
             points.reached(Point.CLAIMED)
-            recognition = None if service is None else await self._recognised(held.batch, service)
-            sync = await self._taken_in(ledger, held, manifest, changed)
+            recognition = None if service is None else await self._recognised(held, service)
+            sync = await self._taken_in(held, manifest, changed)
             points.reached(Point.SYNCED)
-            if service is None and (await ledger.counts(held.batch)).open:
+            if service is None and (await held.counts()).open:
                 # A row came back that had left the manifest unsent.
                 service = await self.service(waits=waits)
                 await self.open_batch(manifest.batch, service)
@@ -216,12 +217,12 @@ class Session:
                 async with under_way(launch):
                     yield launch
 
-    async def _taken_in(self, ledger: Ledger, held: Lease, manifest: Manifest, changed: Changed) -> Sync:
+    async def _taken_in(self, held: HeldBatch, manifest: Manifest, changed: Changed) -> Sync:
         now, place = self._clock.utcnow(), manifest.place
         try:
-            return await ledger.sync(held, manifest.specs(), changed=changed, at=now, place=place)
+            return await held.sync(manifest.specs(), changed=changed, at=now, place=place)
         except ChangedRowsError as error:
-            what = await changes(ledger, manifest, error.ids[:_EXPLAINED])
+            what = await changes(held, manifest, error.ids[:_EXPLAINED])
             raise ChangedRowsError(error.ids, error.total, what) from None
 
     @asynccontextmanager
@@ -257,10 +258,10 @@ class Session:
             ServiceUnusableError: No credentials.
         """
         ttl = timedelta(seconds=lease)
-        service, ledger = await self.service(), await self.ledger()
+        service = await self.service()
         await self.open_batch(batch, service)
-        async with self.holding(ledger, batch, ttl) as held:
-            recognition = await self._recognised(batch, service)
+        async with self.holding(batch, ttl) as held:
+            recognition = await self._recognised(held, service)
             only = replace(limits, mode=Mode.CANCEL)
             timing = Timing(lease=ttl)
             launch = await self._launch(service, held, Sync(), only, timing, recognition=recognition)
@@ -270,7 +271,7 @@ class Session:
     async def _launch(
         self,
         service: AwsHealthOmics | None,
-        lease: Lease,
+        held: HeldBatch,
         sync: Sync,
         limits: Limits,
         timing: Timing,
@@ -283,7 +284,7 @@ class Session:
             launcher = Launcher(
                 ledger=ledger,
                 service=service,
-                lease=lease,
+                held=held,
                 limits=limits,
                 timing=timing,
                 clock=self._clock,
@@ -291,13 +292,13 @@ class Session:
                 prepare=prepare,
                 recognition=recognition,
             )
-        counts = await ledger.counts(lease.batch)
+        counts = await held.counts()
         return Launch(
-            ledger=ledger, lease=lease, sync=sync, counts=counts, launcher=launcher, audience=audience
+            ledger=ledger, held=held, sync=sync, counts=counts, launcher=launcher, audience=audience
         )
 
     @asynccontextmanager
-    async def holding(self, ledger: Ledger, batch: str, ttl: timedelta) -> AsyncIterator[Lease]:
+    async def holding(self, batch: str, ttl: timedelta) -> AsyncIterator[HeldBatch]:
         """
         Hold a batch that the ledger has, and return it free at the end.
 
@@ -305,13 +306,14 @@ class Session:
             LeaseHeldError: Another launcher holds it.
         """
         holder = f"{socket.gethostname()}:{os.getpid()}"
-        lease = await ledger.claim(batch, holder=holder, ttl=ttl, at=self._clock.utcnow())
+        ledger = await self.ledger()
+        held = await ledger.hold(batch, holder=holder, ttl=ttl, at=self._clock.utcnow())
         try:
-            yield lease
+            yield held
         finally:
             with anyio.move_on_after(_LAST_THINGS, shield=True):
                 points.reached(Point.RELEASING)
-                await ledger.release(lease)
+                await held.release()
 
     async def _has_ended(self, manifest: Manifest) -> bool:
         """Report whether there is nothing to do, or to complain of, as far as the ledger alone can say."""
@@ -319,11 +321,11 @@ class Session:
             return False
         ledger = await self.ledger()
         batch = await ledger.find_batch(manifest.batch)
-        if batch is None or (await ledger.counts(batch.name)).open:
+        if batch is None or (await ledger.batch(batch.name).counts()).open:
             return False
         if not is_configured(batch.region, self._target):
             return False
-        found = await ledger.compare(batch.name, manifest.specs())
+        found = await ledger.batch(batch.name).compare(manifest.specs())
         return not (found.new or found.changed)
 
     async def open_batch(self, name: str, service: AwsHealthOmics) -> Batch:
@@ -340,9 +342,10 @@ class Session:
         check_ours(batch, service)
         return batch
 
-    async def _recognised(self, batch: str, service: AwsHealthOmics) -> Recognition:
+    @staticmethod
+    async def _recognised(held: HeldBatch, service: AwsHealthOmics) -> Recognition:
         """Where nobody knows the account, see that the service knows some ACTIVE run, of several."""
-        recognition = Recognition(batch, await self.ledger(), service)
+        recognition = Recognition(held, service)
         await recognition.begin(is_active=True)
         return recognition
 

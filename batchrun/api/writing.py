@@ -24,8 +24,9 @@ from batchrun.service.target import Target
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from batchrun.ports.ledger import Ledger, Outcome
+    from batchrun.ports.ledger import Ledger
     from batchrun.ports.objects import Store
+    from batchrun.ports.stored import Outcome
     from batchrun.report.delivering import Destination
 
 PARQUET: Final = "parquet"

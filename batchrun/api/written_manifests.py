@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from batchrun.manifest.write import WrittenRow
-    from batchrun.ports.ledger import Outcome
+    from batchrun.ports.stored import Outcome
     from batchrun.report.delivering import Destination
     from batchrun.report.outputs import Inputs, OutputFile
     from batchrun.report.view import View

@@ -22,7 +22,7 @@ from batchrun.cli.wording import printable
 from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
-from batchrun.ports.ledger import Outcome
+from batchrun.ports.stored import Outcome
 from batchrun.report.chosen import Choice, completed, shortened
 from batchrun.report.columns import TASK_REASON
 from batchrun.report.results import latest_row, status

@@ -42,7 +42,7 @@ def rows(context: click.Context, _parameter: click.Parameter, incomplete: str) -
 
     async def ask(ledger: Ledger) -> list[str]:
         names = [batch] if batch else [one.name for one in await ledger.batches()]
-        return [id_ for name in names for id_ in await ledger.ids_beginning(name, last, limit=_MOST)]
+        return [id_ for name in names for id_ in await ledger.batch(name).ids_beginning(last, limit=_MOST)]
 
     found = dict.fromkeys(_asked(context, ask))
     return _offered((f"{before}{comma}{one}" for one in found), incomplete)

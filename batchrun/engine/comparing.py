@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.service import HealthOmics
 
 _PAGE: Final = 500
@@ -55,7 +55,7 @@ class Comparison:
         self.unknown |= {entry.id: why for entry, why in looked.unknown}
 
 
-async def compare(batch: str, *, ledger: Ledger, service: HealthOmics, at_once: int) -> Comparison:
+async def compare(batch: StoredBatch, *, service: HealthOmics, at_once: int) -> Comparison:
     """
     Ask for the runs of the rows that are ACTIVE, DELETED, or not sent from here; nothing is written.
 
@@ -65,18 +65,18 @@ async def compare(batch: str, *, ledger: Ledger, service: HealthOmics, at_once: 
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     found = Comparison()
-    async for page in _pages(batch, State.ACTIVE, ledger):
+    async for page in _pages(batch, State.ACTIVE):
         found.add_active(await look_for(page, service=service, at_once=at_once))
-    async for page in _pages(batch, State.DELETED, ledger):
+    async for page in _pages(batch, State.DELETED):
         found.add_deleted(await look_for(page, service=service, at_once=at_once))
-    async for page in _pages(batch, State.SUBMITTING, ledger):
+    async for page in _pages(batch, State.SUBMITTING):
         found.doubtful += [entry.id for entry in page]
-    found.elsewhere = await started_elsewhere(batch, ledger=ledger, service=service)
+    found.elsewhere = await started_elsewhere(batch, service=service)
     return found
 
 
-async def _pages(batch: str, state: State, ledger: Ledger) -> AsyncIterator[Sequence[Entry]]:
+async def _pages(batch: StoredBatch, state: State) -> AsyncIterator[Sequence[Entry]]:
     after = -1
-    while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
+    while page := await batch.in_state(state, limit=_PAGE, after=after):
         yield page
         after = page[-1].position

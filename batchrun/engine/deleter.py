@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchrun.clock import Clock
-    from batchrun.ports.cancelling import EndedRun
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
+    from batchrun.ports.stored import EndedRun
 
 #: Seconds before each repetition of a call whose answer was lost.
 _WAITS: Final = (1.0, 4.0, 16.0)

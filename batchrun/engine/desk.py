@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchrun.engine.recognition import Recognition
     from batchrun.engine.recorder import Recorder
     from batchrun.model.actions import Note, ReadCancellations, ReadDue, ReadInFlight, Withdraw
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.batch import HeldBatch
 
 #: Entries read at a time.
 _PAGE: Final = 500
@@ -27,22 +27,17 @@ _PAGE: Final = 500
 class Desk:
     """The planner's way to the ledger of one batch."""
 
-    def __init__(
-        self, ledger: Ledger, batch: str, recorder: Recorder, recognition: Recognition, clock: Clock
-    ) -> None:
-        self._ledger = ledger
-        self._batch = batch
+    def __init__(self, held: HeldBatch, recorder: Recorder, recognition: Recognition, clock: Clock) -> None:
+        self._held = held
         self._recorder = recorder
         self._recognition = recognition
         self._clock = clock
 
     async def due(self, read: ReadDue) -> DueRead:
         """Read what is to be sent, and where that is all, when the next is due."""
-        entries = await self._ledger.due(
-            self._batch, at=read.at, limit=read.limit, skip=read.besides, horizon=read.horizon
-        )
+        entries = await self._held.due(at=read.at, limit=read.limit, skip=read.besides, horizon=read.horizon)
         is_all = len(entries) < read.limit
-        next_due = await self._ledger.next_due(self._batch, after=read.at) if is_all else None
+        next_due = await self._held.next_due(after=read.at) if is_all else None
         return DueRead(read=read, entries=entries, next_due=next_due)
 
     async def in_flight(self, read: ReadInFlight) -> InFlightRead:
@@ -52,7 +47,7 @@ class Desk:
 
     async def cancellations(self, read: ReadCancellations) -> CancellationsRead:
         """Read a page of what people asked to be cancelled."""
-        page = await self._ledger.cancellations(self._batch, limit=_PAGE, after=read.after)
+        page = await self._held.cancellations(limit=_PAGE, after=read.after)
         return CancellationsRead(read=read, page=page)
 
     async def withdraw(self, withdraw: Withdraw) -> Withdrew:

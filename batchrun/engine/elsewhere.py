@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.model.listing import Listed
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.service import HealthOmics
 
 _PAGE: Final = 500
 
 
-async def started_elsewhere(batch: str, *, ledger: Ledger, service: HealthOmics) -> list[str]:
+async def started_elsewhere(batch: StoredBatch, *, service: HealthOmics) -> list[str]:
     """
     Return the ids of rows to be sent of which the service has tagged runs that the ledger does not know.
 
@@ -36,8 +36,8 @@ async def started_elsewhere(batch: str, *, ledger: Ledger, service: HealthOmics)
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     rows: dict[str, list[Entry]] = {}
-    evidence = Evidence(batch)
-    async for entry in _unsent(batch, ledger):
+    evidence = Evidence(batch.name)
+    async for entry in _unsent(batch):
         rows.setdefault(run_name(entry) or "", []).append(entry)
         evidence.expect(entry.id, entry.request)
     if not rows:
@@ -47,7 +47,7 @@ async def started_elsewhere(batch: str, *, ledger: Ledger, service: HealthOmics)
         async with aclosing(service.listed_runs(None)) as pages:
             async for page in pages:
                 for run in page:
-                    if run.name in rows and await _add(run, batch, ledger, service, evidence):
+                    if run.name in rows and await _add(run, batch, service, evidence):
                         seen.add(run.name)
     except AccessDeniedError as error:
         raise not_permitted(error.operation, error) from error
@@ -56,22 +56,22 @@ async def started_elsewhere(batch: str, *, ledger: Ledger, service: HealthOmics)
     return [entry.id for entry in entries if evidence.judge(entry, tagged=True).match in found]
 
 
-async def _add(listed: Listed, batch: str, ledger: Ledger, service: HealthOmics, evidence: Evidence) -> bool:
+async def _add(listed: Listed, batch: StoredBatch, service: HealthOmics, evidence: Evidence) -> bool:
     """Take note of a run that the ledger does not know; False for all others."""
     try:
         sighting = await service.get_run(listed.id)
     except NotFoundError:
         return False  # deleted since it was listed
-    if await ledger.known_runs(batch, [sighting.run.uuid]):
+    if await batch.known_runs([sighting.run.uuid]):
         return False
     evidence.add(sighting)
     return True
 
 
-async def _unsent(batch: str, ledger: Ledger) -> AsyncIterator[Entry]:
+async def _unsent(batch: StoredBatch) -> AsyncIterator[Entry]:
     for state in UNSENT:
         after = -1
-        while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
+        while page := await batch.in_state(state, limit=_PAGE, after=after):
             for entry in page:
                 yield entry
             after = page[-1].position

@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from batchrun.model.proofs import TakenOver
     from batchrun.model.quotas import Quotas
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.lease import Lease
+    from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import CallCounts, HealthOmics, Troubles
+    from batchrun.ports.stored import Lease
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +73,7 @@ class Launcher:
         *,
         ledger: Ledger,
         service: HealthOmics,
-        lease: Lease,
+        held: HeldBatch,
         limits: Limits,
         timing: Timing,
         clock: Clock,
@@ -80,21 +81,21 @@ class Launcher:
         prepare: Callable[[str], Awaitable[None]] | None = None,
         recognition: Recognition | None = None,
     ) -> None:
-        self._ledger = ledger
-        self._batch = lease.batch
+        self._held = held
+        self._batch = held.name
         self._service = service
         self._limits = limits
         self._timing = timing
         self._clock = clock
         self._observer = observer
-        self._keeper = LeaseKeeper(ledger, lease, ttl=timing.lease, clock=clock)
-        self._recorder = Recorder(ledger, self._keeper, self)
+        self._keeper = LeaseKeeper(held, ttl=timing.lease, clock=clock)
+        self._recorder = Recorder(held, self)
         self._runner = Runner(
             ledger=ledger,
+            held=held,
             service=service,
             recorder=self._recorder,
-            keeper=self._keeper,
-            recognition=recognition or Recognition(lease.batch, ledger, service),
+            recognition=recognition or Recognition(held, service),
             limits=limits,
             clock=clock,
             observer=self,
@@ -111,7 +112,7 @@ class Launcher:
     @property
     def lease(self) -> Lease:
         """The lease as it was last renewed."""
-        return self._keeper.current
+        return self._held.lease
 
     @property
     def troubles(self) -> Troubles:
@@ -222,14 +223,14 @@ class Launcher:
     # -- what others do to the batch meanwhile
 
     async def _count(self) -> None:
-        counts = await self._recorder.counts(self._batch)
+        counts = await self._recorder.counts()
         self._tally.reset(counts.by_state, counts.by_status)
 
     async def _notice(self) -> None:
         """See, every so often, what people ask of the batch meanwhile: retries, and cancellations."""
         while True:
             await self._clock.sleep(self._timing.notice)
-            if await self._ledger.was_changed(self._batch):
+            if await self._held.was_changed():
                 active = self._tally.by_state[State.ACTIVE]
                 await self._count()
                 is_new = self._tally.by_state[State.ACTIVE] > active

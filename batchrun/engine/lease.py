@@ -14,20 +14,18 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from batchrun.clock import Clock
-    from batchrun.ports.lease import Lease
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.batch import HeldBatch
 
 
 class LeaseKeeper:
-    """The launcher's lease, as it is now."""
+    """Keeps the lease of a batch that is held."""
 
-    def __init__(self, ledger: Ledger, lease: Lease, *, ttl: timedelta, clock: Clock) -> None:
-        self._ledger = ledger
+    def __init__(self, held: HeldBatch, *, ttl: timedelta, clock: Clock) -> None:
+        self._held = held
         self._ttl = ttl
         self._clock = clock
         self._renewed_at = clock.monotonic()
         self._one_at_a_time = anyio.Lock()
-        self.current = lease
 
     async def run(self) -> None:
         """Renew for ever, at a third of the lease's life. Raises LeaseLostError."""
@@ -52,16 +50,11 @@ class LeaseKeeper:
             if not self._is_fresh():
                 await self._renew()
 
-    async def release(self, within: float) -> None:
-        """Release the batch, also when cancelled, in at most *within* seconds."""
-        with anyio.move_on_after(within, shield=True):
-            await self._ledger.release(self.current)
-
     def _is_fresh(self) -> bool:
         is_young = self._clock.monotonic() - self._renewed_at < self._ttl.total_seconds()
-        return is_young and self._clock.utcnow() < self.current.expires_at
+        return is_young and self._clock.utcnow() < self._held.lease.expires_at
 
     async def _renew(self) -> None:
         now = self._clock.monotonic()
-        self.current = await self._ledger.renew(self.current, ttl=self._ttl, at=self._clock.utcnow())
+        await self._held.renew(ttl=self._ttl, at=self._clock.utcnow())
         self._renewed_at = now

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from anyio.abc import ObjectReceiveStream
 
     from batchrun.clock import Clock, Origin
-    from batchrun.engine.lease import LeaseKeeper
     from batchrun.engine.outcomes import Outcomes
     from batchrun.engine.recognition import Recognition
     from batchrun.engine.recorder import Recorder
@@ -45,9 +44,9 @@ if TYPE_CHECKING:
     from batchrun.model.actions import Conclude, Survey
     from batchrun.model.entry import Entry, Sighting
     from batchrun.model.limits import Limits
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.proofs import Unproven
+    from batchrun.ports.batch import HeldBatch
     from batchrun.ports.service import HealthOmics
+    from batchrun.ports.stored import Unproven
 
 #: Runs looked at, at once.
 _LOOKS: Final = 16
@@ -73,23 +72,21 @@ class Sighted:
 class Prover:
     """Looks by name and over all, and takes over what it finds."""
 
-    def __init__(  # noqa: PLR0913 (what it looks with, each by its name)
+    def __init__(
         self,
         *,
-        ledger: Ledger,
+        held: HeldBatch,
         service: HealthOmics,
         recorder: Recorder,
-        keeper: LeaseKeeper,
         outcomes: Outcomes,
         recognition: Recognition,
         waits: Waits,
         limits: Limits,
         clock: Clock,
     ) -> None:
-        self._ledger = ledger
+        self._held = held
         self._service = service
         self._recorder = recorder
-        self._keeper = keeper
         self._outcomes = outcomes
         self._recognition = recognition
         self._waits = waits
@@ -103,13 +100,13 @@ class Prover:
         """Let proofs count only if this launch's clock can tell their age: others are forgotten."""
         origin = self._clock.origin()
         if self._origin is None or not origin.is_same(self._origin):
-            await self._ledger.bind_proofs(self._keeper.current, origin)
+            await self._held.bind_proofs(origin)
             self._origin = origin
 
     # -- one row
 
     async def _proven_by_survey(self, entry: Entry) -> Entry | None:
-        now = await self._ledger.entry(entry.batch, entry.id)
+        now = await self._held.entry(entry.id)
         if now is None or now.state not in UNSENT:
             return None
         return now if self._limits.trust.holds(now, self._clock.latest()) else None
@@ -197,7 +194,7 @@ class Prover:
         await self.bind()
         begun = self._clock.latest()
         since = begun - self._limits.trust.freshness
-        wanted = await self._ledger.begin_survey(self._keeper.current, since=since, at=begun)
+        wanted = await self._held.begin_survey(since=since, at=begun)
         if len(wanted.names) <= _FEW and not action.is_waited_for:
             return Surveyed(survey=action, are_few=True)
         sighted = self._sighted = Sighted(begun=begun, evidence=self._evidence())
@@ -244,18 +241,16 @@ class Prover:
                     group.start_soon(adopt, entry, judgement)
         undecided = {Match.AMBIGUOUS} if resubmits else {Match.AMBIGUOUS, Match.CHANGED}
         if rest := [(entry.id, one) for entry, one in judgements if one.match in undecided]:
-            raise other_content(self._keeper.current.batch, rest, is_other_batch=is_other_batch)
+            raise other_content(self._held.name, rest, is_other_batch=is_other_batch)
         others = [entry_id for entry_id in survey.entries if entry_id not in ids]  # they are in the air
-        await self._ledger.end_survey(
-            self._keeper.current, at=survey.begun, calls=survey.calls, besides=others
-        )
+        await self._held.end_survey(at=survey.begun, calls=survey.calls, besides=others)
         self._waits.let_go(Wait.NAME)  # what is looked for by name is proven by now
         return adopted
 
     async def _is_other_batch(self, judgements: Sequence[tuple[Entry, Judgement]]) -> bool:
         """Report whether most runs of the rows' names have other content, earlier launches' counted."""
         matches = Counter(judgement.match for _, judgement in judgements)
-        by_state = (await self._recorder.counts(self._keeper.current.batch)).by_state
+        by_state = (await self._recorder.counts()).by_state
         known = sum(by_state.get(state, 0) for state in HAS_RUN)
         again = sum(entry.attempt > 1 for entry, _ in judgements)
         return matches[Match.CHANGED] > matches[Match.FOUND] + known + again
@@ -264,7 +259,7 @@ class Prover:
         self, survey: Sighted, ids: Collection[str]
     ) -> AsyncIterator[tuple[Entry, Judgement]]:
         for entry_id in survey.entries:
-            entry = await self._ledger.entry(self._keeper.current.batch, entry_id)
+            entry = await self._held.entry(entry_id)
             if entry_id in ids and entry is not None and entry.state in UNSENT:
                 yield entry, survey.evidence.judge(entry, tagged=self._limits.tag)
 
@@ -313,8 +308,7 @@ class Prover:
                         yield run
 
     async def _are_sent(self, entry_ids: Collection[str]) -> bool:
-        batch = self._keeper.current.batch
-        entries = [await self._ledger.entry(batch, entry_id) for entry_id in entry_ids]
+        entries = [await self._held.entry(entry_id) for entry_id in entry_ids]
         return all(entry is not None and entry.state not in UNSENT for entry in entries)
 
     async def _listed(self, most: int, survey: Sighted) -> AsyncIterator[Listed]:
@@ -342,7 +336,7 @@ class Prover:
         for entry_id in entry_ids:
             entry = survey.entries.get(entry_id)
             if entry is None:
-                entry = await self._ledger.entry(self._keeper.current.batch, entry_id)
+                entry = await self._held.entry(entry_id)
                 if entry is None:
                     continue
                 survey.entries[entry_id] = entry
@@ -360,7 +354,7 @@ class Prover:
     # -- what both have in common
 
     def _evidence(self) -> Evidence:
-        return Evidence(self._keeper.current.batch, self._limits.retry.changes)
+        return Evidence(self._held.name, self._limits.retry.changes)
 
     async def _unknown(self, sightings: Sequence[Sighting]) -> list[Sighting]:
         """Leave out runs that entries of the batch have, in earlier attempts too."""

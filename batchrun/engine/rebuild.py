@@ -29,7 +29,7 @@ from batchrun.model.recovery import Evidence, Judgement, Match, story
 from batchrun.model.spec import named
 from batchrun.model.states import HOLDS_SLOT
 from batchrun.model.transitions import apply
-from batchrun.ports.ledger import Step
+from batchrun.ports.stored import Step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.model.spec import Spec
-    from batchrun.ports.lease import Lease
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.batch import HeldBatch
     from batchrun.ports.service import HealthOmics
 
 #: Runs looked at, at once.
@@ -115,19 +114,18 @@ class Rebuilder:
     def __init__(
         self,
         *,
-        ledger: Ledger,
         service: HealthOmics,
-        lease: Lease,
+        held: HeldBatch,
         ttl: timedelta,
         search: Search,
         clock: Clock,
     ) -> None:
-        self._ledger = ledger
+        self._held = held
         self._service = service
         self._search = search
         self._clock = clock
-        self._keeper = LeaseKeeper(ledger, lease, ttl=ttl, clock=clock)
-        self._batch = lease.batch
+        self._keeper = LeaseKeeper(held, ttl=ttl, clock=clock)
+        self._batch = held.name
         self._looked_at = 0
 
     async def run(self) -> Rebuilt:
@@ -145,10 +143,6 @@ class Rebuilder:
         rebuilt = Rebuilt()
         await _beside(self._keeper.run, lambda: self._rebuild(rebuilt))
         return rebuilt
-
-    async def release(self, within: float) -> None:
-        """Release the batch."""
-        await self._keeper.release(within)
 
     async def _rebuild(self, rebuilt: Rebuilt) -> None:
         search = self._search
@@ -215,14 +209,14 @@ class Rebuilder:
             raise _not_permitted(error) from error
         except NotFoundError as error:
             raise _not_known(run) from error
-        if sighting is not None and not await self._ledger.known_runs(self._batch, [sighting.run.uuid]):
+        if sighting is not None and not await self._held.known_runs([sighting.run.uuid]):
             evidence.add(sighting)
         self._looked_at += 1
         if self._looked_at % _TELL_EVERY == 0:
             log.info("looking_at_runs", batch=self._batch, count=self._looked_at)
 
     async def _judge(self, evidence: Evidence, rebuilt: Rebuilt) -> AsyncIterator[tuple[str, Judgement]]:
-        is_empty = not (await self._ledger.counts(self._batch)).total
+        is_empty = not (await self._held.counts()).total
         for spec in self._search.specs():
             judgement = await self._judged(evidence, spec, is_empty=is_empty)
             rebuilt.count(spec, judgement)
@@ -231,7 +225,7 @@ class Rebuilder:
 
     async def _judged(self, evidence: Evidence, spec: Spec, *, is_empty: bool) -> Judgement:
         """Say what was found for a row beyond what the ledger, an old copy maybe, knows of it."""
-        known = None if is_empty else await self._ledger.entry(self._batch, spec.id)
+        known = None if is_empty else await self._held.entry(spec.id)
         fresh = Entry(batch=self._batch, id=spec.id, position=spec.position, request=spec.request)
         if known is not None and known.state in HOLDS_SLOT:
             return Judgement(match=Match.KNOWN)  # the next launch settles it, and watches it
@@ -246,15 +240,15 @@ class Rebuilder:
     async def _write(self, judgements: dict[str, Judgement]) -> None:
         at = self._clock.utcnow()
         specs = self._search.specs()
-        current, changed, place = self._keeper.current, self._search.changed, self._search.place
-        await self._ledger.sync(current, specs, changed=changed, at=at, place=place)
+        changed, place = self._search.changed, self._search.place
+        await self._held.sync(specs, changed=changed, at=at, place=place)
         steps: list[Step] = []
         for entry_id, judgement in judgements.items():
-            entry = await self._ledger.entry(self._batch, entry_id)
+            entry = await self._held.entry(entry_id)
             if entry is not None and entry.attempt <= judgement.attempts[-1].number:
                 steps += self._steps(entry, judgement, at)
         # Invariant: one transaction. Half of it would look like a batch whose other rows were never sent.
-        await self._ledger.record(self._keeper.current, steps)
+        await self._held.record(steps)
 
     def _steps(self, entry: Entry, judgement: Judgement, at: datetime) -> Iterator[Step]:
         again = judgement.match is Match.CHANGED and self._search.changed is Changed.RESUBMIT

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.model.entry import Run
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.service import HealthOmics
 
 #: Runs, the latest, of which the service should know one.
@@ -35,9 +35,8 @@ _ENDED: Final = 3
 class Recognition:
     """What a service has shown of one batch; it decides nothing where its account is known."""
 
-    def __init__(self, batch: str, ledger: Ledger, service: HealthOmics) -> None:
+    def __init__(self, batch: StoredBatch, service: HealthOmics) -> None:
         self._batch = batch
-        self._ledger = ledger
         self._service = service
         self._is_settled = False  #: a run of the batch was shown, or there is none to ask for
         self._one_at_a_time = anyio.Lock()
@@ -63,7 +62,7 @@ class Recognition:
         """
         if self._service.is_account_known:
             return
-        runs = await self._ledger.latest_runs(self._batch, is_active=is_active, limit=_LATEST)
+        runs = await self._batch.latest_runs(is_active=is_active, limit=_LATEST)
         if len(runs) >= _SEVERAL and await self._all_missing(runs):
             raise self._unrecognised(len(runs))
 
@@ -81,7 +80,7 @@ class Recognition:
         async with self._one_at_a_time:
             if self._is_settled or self._service.is_account_known:
                 return
-            runs = await self._ledger.latest_ends(self._batch, limit=_ENDED)
+            runs = await self._batch.latest_ends(limit=_ENDED)
             for run in runs:
                 if await self._knows(run):
                     break
@@ -118,7 +117,7 @@ class Recognition:
 
     def _unrecognised(self, number: int) -> ServiceUnusableError:
         return ServiceUnusableError(
-            f"the service knows none of {number} runs of batch '{self._batch}', and nobody can tell its "
+            f"the service knows none of {number} runs of batch '{self._batch.name}', and nobody can tell its "
             "account: other account or endpoint? nothing is decided and nothing is lost; give the --profile, "
             "--region and --endpoint-url that the batch was started with"
         )

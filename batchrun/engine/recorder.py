@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batchrun.model.transitions import apply
-from batchrun.ports.ledger import Ledger, Step
+from batchrun.ports.stored import Step
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from batchrun.engine.lease import LeaseKeeper
     from batchrun.engine.observer import Observer
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.states import State
-    from batchrun.ports.ledger import Counts, PastAttempt
+    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.stored import Counts, PastAttempt
 
 
 @dataclass(slots=True)
@@ -47,24 +47,22 @@ class _Commit:
 class Recorder:
     """Records events under the lease; :meth:`run` must be running."""
 
-    def __init__(self, ledger: Ledger, lease: LeaseKeeper, observer: Observer) -> None:
-        self._ledger = ledger
-        self._lease = lease
+    def __init__(self, held: HeldBatch, observer: Observer) -> None:
+        self._held = held
         self._observer = observer
         self._next = _Commit()
         self._has_work = anyio.Event()
         self._between_commits = anyio.Lock()
 
-    async def counts(self, batch: str) -> Counts:
+    async def counts(self) -> Counts:
         """Count the batch's entries between two commits: all that was told of is in it, and nothing else."""
         async with self._between_commits:
-            return await self._ledger.counts(batch)
+            return await self._held.counts()
 
     async def in_state(self, state: State, *, limit: int, after: int) -> Sequence[Entry]:
         """Return entries of the batch as they are between two commits, like the ledger's own method."""
         async with self._between_commits:
-            batch = self._lease.current.batch
-            return await self._ledger.in_state(batch, state, limit=limit, after=after)
+            return await self._held.in_state(state, limit=limit, after=after)
 
     async def record(self, entry: Entry, *events: Event) -> Entry:
         """
@@ -107,11 +105,11 @@ class Recorder:
 
     async def taken(self, uuids: Collection[str]) -> Collection[str]:
         """Return those of *uuids* whose runs belong to entries of the batch already."""
-        return await self._ledger.known_runs(self._lease.current.batch, uuids)
+        return await self._held.known_runs(uuids)
 
     async def earlier(self, entry: Entry) -> Sequence[PastAttempt]:
         """Return the attempts before the entry's current one."""
-        return await self._ledger.earlier(entry.batch, entry.id)
+        return await self._held.earlier(entry.id)
 
     async def run(self) -> None:
         """Commit for ever, one commit at a time; meant to be cancelled when nobody records any more."""
@@ -123,7 +121,7 @@ class Recorder:
 
     async def _commit(self, commit: _Commit) -> None:
         try:
-            await self._ledger.record(self._lease.current, commit.steps)
+            await self._held.record(commit.steps)
         except Exception as error:  # noqa: BLE001 (each waiter raises it)
             commit.failure = error
         else:

@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from batchrun.clock import Clock
-    from batchrun.engine.lease import LeaseKeeper
     from batchrun.engine.observer import Observer
     from batchrun.engine.recognition import Recognition
     from batchrun.engine.recorder import Recorder
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
     from batchrun.model.limits import Limits
     from batchrun.model.proofs import TakenOver
     from batchrun.model.stimuli import Stimulus
+    from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
     from batchrun.ports.submitter import Submitter
@@ -71,9 +71,9 @@ class Runner:
         self,
         *,
         ledger: Ledger,
+        held: HeldBatch,
         service: HealthOmics,
         recorder: Recorder,
-        keeper: LeaseKeeper,
         recognition: Recognition,
         limits: Limits,
         clock: Clock,
@@ -85,15 +85,14 @@ class Runner:
         self._service = service
         self._clock = clock
         self._fail = fail
-        self._batch = keeper.current.batch
+        self._batch = held.name
         self._waits = Waits()
         self._planner = Planner(limits)
         outcomes = Outcomes(limits.retry, recorder)
         self._prover = Prover(
-            ledger=ledger,
+            held=held,
             service=service,
             recorder=recorder,
-            keeper=keeper,
             outcomes=outcomes,
             recognition=recognition,
             waits=self._waits,
@@ -121,9 +120,9 @@ class Runner:
             clock=clock,
         )
         self._sweeper = Sweeper(service, self._waits, clock)
-        self._desk = Desk(ledger, self._batch, recorder, recognition, clock)
+        self._desk = Desk(held, recorder, recognition, clock)
         self.paces = PaceKeeper(ledger, service, clock)
-        self.tasks = TaskFinder(ledger, service, keeper, observer, clock)
+        self.tasks = TaskFinder(held, service, observer, clock)
         self._stimuli: list[Stimulus] = []
         self._woken = anyio.Event()
         self._actions: TaskGroup | None = None

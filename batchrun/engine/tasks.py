@@ -22,11 +22,10 @@ from batchrun.model.tasks import FailedTasks
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
-    from batchrun.engine.lease import LeaseKeeper
     from batchrun.engine.observer import Observer
-    from batchrun.ports.failed_runs import FailedRun
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.batch import HeldBatch
     from batchrun.ports.service import HealthOmics
+    from batchrun.ports.stored import FailedRun
 
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 4
@@ -44,12 +43,9 @@ log = structlog.get_logger(__name__)
 class TaskFinder:
     """Asks for the failed tasks of one batch's runs; :meth:`run` must be running."""
 
-    def __init__(
-        self, ledger: Ledger, service: HealthOmics, lease: LeaseKeeper, observer: Observer, clock: Clock
-    ) -> None:
-        self._ledger = ledger
+    def __init__(self, held: HeldBatch, service: HealthOmics, observer: Observer, clock: Clock) -> None:
+        self._held = held
         self._service = service
-        self._lease = lease
         self._observer = observer
         self._clock = clock
         self._after = -1  #: the number of the run that was last asked for
@@ -93,8 +89,7 @@ class TaskFinder:
     async def _step(self) -> None:
         """Ask for a few, or wait for more to fail."""
         self._news = anyio.Event()
-        batch = self._lease.current.batch
-        page = await self._ledger.unasked(batch, limit=_AT_ONCE, after=self._after)
+        page = await self._held.unasked(limit=_AT_ONCE, after=self._after)
         if page:
             self._after = page[-1].number
             async with anyio.create_task_group() as group:
@@ -120,7 +115,7 @@ class TaskFinder:
                 found = await self._found(failed)
             if found is not None:
                 at = self._clock.utcnow()
-                await self._ledger.keep_tasks(self._lease.current, {failed.number: found}, at=at)
+                await self._held.keep_tasks({failed.number: found}, at=at)
                 self._observer.tasks_found(failed.id, failed.attempt, found)
         except (LeaseError, LedgerError) as error:
             self._is_barred = True

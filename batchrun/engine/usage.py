@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchrun.model.costs import Usage
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
-    from batchrun.ports.usages import SpentRun
+    from batchrun.ports.stored import SpentRun
 
 
 @dataclass(slots=True, kw_only=True)

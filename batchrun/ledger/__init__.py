@@ -6,6 +6,6 @@ states (``model``).
 """
 
 from batchrun.ledger.connection import is_there
-from batchrun.ledger.sqlite import SqliteLedger, open_ledger
+from batchrun.ledger.ledger import SqlLedger, open_ledger
 
-__all__ = ["SqliteLedger", "is_there", "open_ledger"]
+__all__ = ["SqlLedger", "is_there", "open_ledger"]

@@ -17,8 +17,8 @@ import apsw
 
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger import one_name
-from batchrun.ledger.failures import stopped, unusable
 from batchrun.ledger.migrate import check_ours, migrate, version
+from batchrun.ledger.sqlite_errors import stopped, unusable
 from batchrun.ledger.statements import migrations, queries
 
 if TYPE_CHECKING:

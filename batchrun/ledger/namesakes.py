@@ -8,42 +8,35 @@ Belongs here: the temporary table of works, and counting. Does not: what follows
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
-
-from batchrun.ledger.reading import batch_key
-from batchrun.ledger.statements import queries
-from batchrun.ledger.transaction import reading
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    import apsw
-
+    from batchrun.ledger.store import Store
     from batchrun.model.spec import Spec
 
 
-def as_known(connection: apsw.Connection, batch: str, specs: Iterable[Spec]) -> int:
+def as_known(store: Store, batch: int | None, specs: Iterable[Spec]) -> int:
     """Count the rows that the batch has as they are."""
-    with _works(connection, specs):
-        count: int = connection.execute(queries()["rows_as_known"], (batch_key(connection, batch),)).get
-        return count
+    with _works(store, specs):
+        return int(store.value("rows_as_known", batch=batch))
 
 
-def elsewhere(connection: apsw.Connection, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
-    """Count the rows that stand in other batches, by batch."""
-    with _works(connection, specs):
-        connection.execute(queries()["find_only_works"])
-        counts: Any = connection.execute(queries()["rows_elsewhere"], (batch,))
-        return dict(counts)
+def elsewhere(store: Store, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
+    """Count the rows that stand in batches other than *batch*, by batch."""
+    with _works(store, specs):
+        store.run("find_only_works")
+        return {row["name"]: row["rows"] for row in store.all("rows_elsewhere", name=batch)}
 
 
 @contextlib.contextmanager
-def _works(connection: apsw.Connection, specs: Iterable[Spec]) -> Iterator[None]:
-    connection.execute(queries()["make_works"])
+def _works(store: Store, specs: Iterable[Spec]) -> Iterator[None]:
+    store.run("make_works")
     try:
-        with reading(connection):
-            rows = ((spec.position, spec.id, spec.work) for spec in specs)
-            connection.executemany(queries()["add_work"], rows)
+        with store.reading():
+            rows = ({"position": one.position, "id": one.id, "work": one.work} for one in specs)
+            store.many("add_work", rows)
             yield
     finally:
-        connection.execute(queries()["drop_works"])
+        store.run("drop_works")

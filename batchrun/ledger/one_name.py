@@ -4,7 +4,7 @@ One name at a time for a ledger that has several: hard links to one file.
 SQLite keeps the log of a ledger beside the name by which it was opened, and so do leases their locks. By two
 names two launchers would not know of each other, and their logs would overwrite what the other wrote. So the
 name in use is noted on the file itself, where all of its names find it, in whatever folder they lie.
-Belongs here: that note, and who may go on. Does not: opening (``connection``), leases (``lease``).
+Belongs here: that note, and who may go on. Does not: opening (``connection``), leases (``leases``).
 """
 
 from __future__ import annotations

@@ -1,143 +1,125 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
 """
-The ledger's answers: what is due, how things stand, what became of each entry.
+A batch's answers to a launch and to results: what is due, how things stand, what became of each entry.
 
-Belongs here: running the queries and making values of their rows. Does not: threads and transactions
-(``sqlite``).
+Belongs here: running the queries and making values of their rows. Does not: what people ask (``standing``).
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from batchrun.ledger.rows import batch_of, entry_of, maybe_micros, micros, past_attempt_of, time_of
-from batchrun.ledger.statements import queries
+from batchrun.ledger import leases, namesakes
+from batchrun.ledger.keyed import Keyed, reads
+from batchrun.ledger.rows import entry_of, micros, past_attempt_of, time_of
+from batchrun.ledger.sync import compared
+from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.model.states import State
-from batchrun.ports.ledger import Counts, Outcome
+from batchrun.ports.stored import Counts, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    import apsw
-
-    from batchrun.ledger.rows import Row
+    from batchrun.ledger.store import Store
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Batch, PastAttempt
+    from batchrun.model.spec import Spec
+    from batchrun.ports.stored import Lease, PastAttempt, Sync
+
+_PAGE: Final = 500
 
 
-def batch_key(connection: apsw.Connection, name: str) -> int | None:
-    """Return the key of the batch, or None."""
-    key = connection.execute(queries()["batch_key"], (name,)).get
-    return None if key is None else int(key)
+class Reading(Keyed):
+    """What a launch and results read of a batch."""
 
+    @reads
+    def holder(self, *, at: datetime) -> Lease | None:
+        return leases.holder(self._store, self._key, self.name, at)
 
-def find_batch(connection: apsw.Connection, name: str) -> Batch | None:
-    """Return the batch, or None."""
-    row = connection.execute(queries()["find_batch"], (name,)).fetchone()
-    return None if row is None else batch_of(row)
+    @reads
+    def compare(self, specs: Iterable[Spec]) -> Sync:
+        with compared(self._store, self._key, specs) as found:
+            return found.summary()
 
+    @reads
+    def rows_as_known(self, specs: Iterable[Spec]) -> int:
+        return namesakes.as_known(self._store, self._key, specs)
 
-def batches(connection: apsw.Connection) -> Sequence[Batch]:
-    """Return every batch, newest first."""
-    return [batch_of(row) for row in connection.execute(queries()["batches"])]
+    @reads
+    def unproven(self, *, since: datetime, at: datetime) -> int:
+        return int(self._store.value("unproven", batch=self._key, since=micros(since), at=micros(at)))
 
+    @reads
+    def counts(self) -> Counts:
+        by_state: defaultdict[State, int] = defaultdict(int)
+        by_status: dict[str, int] = {}
+        for row in self._store.all("counts", batch=self._key):
+            state = State(row["state"])
+            by_state[state] += row["total"]
+            if state is State.ACTIVE:
+                by_status[row["run_status"]] = row["total"]
+        changed = self._store.value("count_changed_rows", batch=self._key)
+        return Counts(by_state=dict(by_state), by_status=by_status, changed=changed)
 
-def due(
-    connection: apsw.Connection,
-    batch: str,
-    *,
-    at: datetime,
-    limit: int,
-    skip: Collection[str],
-    horizon: datetime | None,
-) -> Sequence[Entry]:
-    """Return up to *limit* entries that may be sent now."""
-    key, skipped = batch_key(connection, batch), json.dumps(list(skip))
-    values = (key, micros(at), limit, skipped, maybe_micros(horizon))
-    return [entry_of(batch, row) for row in connection.execute(queries()["due"], values)]
+    @reads
+    def entry(self, entry_id: str) -> Entry | None:
+        row = self._store.one("entry", batch=self._key, id=entry_id)
+        return None if row is None else entry_of(self.name, row)
 
+    @reads
+    def earlier(self, entry_id: str) -> Sequence[PastAttempt]:
+        rows = self._store.all("earlier_attempts", batch=self._key, id=entry_id)
+        return tuple(past_attempt_of(row) for row in rows)
 
-def next_due(connection: apsw.Connection, batch: str, *, after: datetime) -> datetime | None:
-    """Return the first time later than *after* at which a BACKOFF entry becomes due."""
-    values = (batch_key(connection, batch), micros(after))
-    stored = connection.execute(queries()["next_due"], values).get
-    return None if stored is None else time_of(stored)
+    @reads
+    def known_runs(self, uuids: Collection[str]) -> frozenset[str]:
+        return frozenset(
+            uuid for uuid in uuids if self._store.one("is_known_run", batch=self._key, uuid=uuid)
+        )
 
+    @reads
+    def in_state(self, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
+        return self._entries("in_state", state=state.value, after=after, limit=limit)
 
-def in_state(
-    connection: apsw.Connection, batch: str, state: State, *, limit: int, after: int
-) -> Sequence[Entry]:
-    """Return up to *limit* entries in *state* above the position *after*."""
-    values = (batch_key(connection, batch), state.value, after, limit)
-    return [entry_of(batch, row) for row in connection.execute(queries()["in_state"], values)]
+    @reads
+    def cancellations(self, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
+        rows = self._store.all("cancellations", batch=self._key, after=after, limit=limit)
+        return [Cancellation(entry=entry_of(self.name, row), scope=Scope(row["scope"])) for row in rows]
 
+    @reads
+    def next_due(self, *, after: datetime) -> datetime | None:
+        stored = self._store.value("next_due", batch=self._key, after=micros(after))
+        return None if stored is None else time_of(stored)
 
-def entry(connection: apsw.Connection, batch: str, entry_id: str) -> Entry | None:
-    """Return one entry, or None."""
-    values = (batch_key(connection, batch), entry_id)
-    row = connection.execute(queries()["entry"], values).fetchone()
-    return None if row is None else entry_of(batch, row)
+    @reads
+    def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
+        rows = self._store.all("history", batch=self._key, id=entry_id)
+        return [(time_of(row["at"]), row["attempt"], row["kind"], row["detail"]) for row in rows]
 
+    async def outcomes(self) -> AsyncIterator[Outcome]:
+        snapshot = await self._read(self._store.snapshot)
+        try:
+            after = -1
+            while page := await self._page(snapshot, after):
+                for outcome in page:
+                    yield outcome
+                after = page[-1].entry.position
+        finally:
+            if not self._worker.is_stopped:
+                await self._read(snapshot.close)
 
-def earlier(connection: apsw.Connection, batch: str, entry_id: str) -> Sequence[PastAttempt]:
-    """Return the entry's attempts before its current one, oldest first."""
-    rows = connection.execute(queries()["earlier_attempts"], (batch_key(connection, batch), entry_id))
-    return tuple(_past_attempt_of(row) for row in rows)
+    @reads
+    def _page(self, snapshot: Store, after: int) -> Sequence[Outcome]:
+        rows = snapshot.all("outcomes", batch=self._key, after=after, limit=_PAGE)
+        entries = [entry_of(self.name, row) for row in rows]
+        if not entries:
+            return []
+        earlier = self._attempts_before(snapshot, entries[0].position, entries[-1].position)
+        return [Outcome(entry=one, earlier=tuple(earlier.get(one.position, ()))) for one in entries]
 
-
-def known_runs(connection: apsw.Connection, batch: str, uuids: Collection[str]) -> frozenset[str]:
-    """Return those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
-    key = batch_key(connection, batch)
-    return frozenset(
-        uuid
-        for uuid in uuids
-        if connection.execute(queries()["is_known_run"], {"batch": key, "uuid": uuid}).fetchone()
-    )
-
-
-def counts(connection: apsw.Connection, batch: str) -> Counts:
-    """Count the batch's entries."""
-    by_state: defaultdict[State, int] = defaultdict(int)
-    by_status: dict[str, int] = {}
-    for stored, status, count in connection.execute(queries()["counts"], (batch_key(connection, batch),)):
-        state = State(stored)
-        by_state[state] += count
-        if state is State.ACTIVE:
-            by_status[status] = count
-    changed = connection.execute(queries()["count_changed_rows"], (batch_key(connection, batch),)).get
-    return Counts(by_state=dict(by_state), by_status=by_status, changed=changed)
-
-
-def outcomes(connection: apsw.Connection, batch: str, *, after: int, limit: int) -> Sequence[Outcome]:
-    """Return a page of outcomes above the position *after*."""
-    key = batch_key(connection, batch)
-    rows = connection.execute(queries()["outcomes"], (key, after, limit))
-    entries = [entry_of(batch, row) for row in rows]
-    if not entries:
-        return []
-    earlier = _attempts_before(connection, key, entries[0].position, entries[-1].position)
-    return [Outcome(entry=entry, earlier=tuple(earlier.get(entry.position, ()))) for entry in entries]
-
-
-def history(
-    connection: apsw.Connection, batch: str, entry_id: str
-) -> Sequence[tuple[datetime, int, str, str]]:
-    """Return the entry's events, oldest first."""
-    rows = connection.execute(queries()["history"], (batch_key(connection, batch), entry_id))
-    return [(time_of(at), attempt, kind, detail) for at, attempt, kind, detail in rows]
-
-
-def _attempts_before(
-    connection: apsw.Connection, batch: int | None, first: int, last: int
-) -> Mapping[int, Sequence[PastAttempt]]:
-    by_position: defaultdict[int, list[PastAttempt]] = defaultdict(list)
-    for row in connection.execute(queries()["attempts_before"], (batch, first, last)):
-        by_position[row[0]].append(_past_attempt_of(row))
-    return by_position
-
-
-def _past_attempt_of(row: Row) -> PastAttempt:
-    return replace(past_attempt_of(row[:-1]), request=row[-1])
+    def _attempts_before(self, snapshot: Store, first: int, last: int) -> Mapping[int, Sequence[PastAttempt]]:
+        by_position: defaultdict[int, list[PastAttempt]] = defaultdict(list)
+        for row in snapshot.all("attempts_before", batch=self._key, first=first, last=last):
+            by_position[row["position"]].append(past_attempt_of(row))
+        return by_position

@@ -2,19 +2,17 @@
 Writes steps: an event into the history, and the entry that it led to.
 
 Belongs here: how one step is stored, and when an attempt is kept. Does not: transactions and fences
-(``sqlite``), and where an event leads (``model.transitions``).
+(``held``), and where an event leads (``model.transitions``).
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchrun import points
 from batchrun.errors import InvariantError
-from batchrun.ledger.rows import attempt_values, detail, maybe_micros, micros, run_values, standing_values
-from batchrun.ledger.statements import queries
+from batchrun.ledger.rows import attempt_values, detail, listed, maybe_micros, micros, standing_values
 from batchrun.model.account import account_of
 from batchrun.model.events import Doubted, Failed, Intended, kind
 from batchrun.model.recovery import OTHER_CONTENT
@@ -24,11 +22,9 @@ from batchrun.points import Point
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    import apsw
-
-    from batchrun.ledger.rows import Value
+    from batchrun.ledger.store import Store, Value
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Step
+    from batchrun.ports.stored import Step
 
 
 @dataclass(slots=True)
@@ -41,59 +37,68 @@ class _Stored:
     identity: tuple[str | None, str | None]  #: its run's uuid and ARN
 
 
-def record(connection: apsw.Connection, batch: int, name: str, steps: Iterable[Step]) -> None:
+def record(store: Store, batch: int, name: str, steps: Iterable[Step]) -> None:
     """Write *steps* of the batch called *name* in their order, within the transaction that is open."""
     steps = list(steps)
-    stored = _stored(connection, batch, {step.entry.id for step in steps})
-    events: list[tuple[Value, ...]] = []
-    failed: list[tuple[Value, ...]] = []
-    proven: list[tuple[Value, ...]] = []
+    stored = _stored(store, batch, {step.entry.id for step in steps})
+    events: list[dict[str, Value]] = []
+    failed: list[dict[str, Value]] = []
+    proven: list[dict[str, Value]] = []
     for step in steps:
         event, entry = step.event, step.entry
         if entry.batch != name:
             raise InvariantError(f"a step for entry '{entry.id}' of batch '{entry.batch}' in batch '{name}'")
-        key = _update(connection, stored.get(entry.id), entry)
-        events.append((key, entry.attempt, micros(event.at), kind(event), detail(event, entry)))
+        key = _update(store, stored.get(entry.id), entry)
+        at, attempt = micros(event.at), entry.attempt
+        events.append(
+            {"key": key, "attempt": attempt, "at": at, "kind": kind(event), "detail": detail(event, entry)}
+        )
         if isinstance(event, Failed) and may_be_asked(entry):
-            failed.append((key, entry.attempt))
+            failed.append({"key": key, "attempt": attempt})
         if isinstance(event, Doubted) and event.code == OTHER_CONTENT:
-            connection.execute(queries()["keep_found_otherwise"], (key, entry.attempt))
+            store.run("keep_found_otherwise", key=key, attempt=attempt)
         if isinstance(event, Intended) and event.proven_at is not None:
-            proven.append((key, micros(event.proven_at)))
+            proven.append({"key": key, "at": micros(event.proven_at)})
         points.reached(Point.COMMITTING)
-    connection.executemany(queries()["add_event"], events)
-    connection.executemany(queries()["add_failed_run"], failed)
-    connection.executemany(queries()["keep_proof"], proven)
+    store.many("add_event", events)
+    store.many("add_failed_run", failed)
+    store.many("keep_proof", proven)
     accounts = (account_of(step.entry.run.arn) for step in steps if step.entry.run is not None)
     if account := next(filter(None, accounts), None):
-        connection.execute(queries()["learn_account"], (batch, account))
+        store.run("learn_account", batch=batch, account=account)
 
 
-def _stored(connection: apsw.Connection, batch: int, ids: Collection[str]) -> dict[str, _Stored]:
+def _stored(store: Store, batch: int, ids: Collection[str]) -> dict[str, _Stored]:
     """Ask for all at once: each statement may have to wait for the interpreter that runs the launcher."""
-    rows = connection.execute(queries()["stored_attempts_of"], (batch, json.dumps(list(ids))))
-    return {id_: _Stored(key, attempt, at, (uuid, arn)) for id_, key, attempt, at, uuid, arn in rows}
+    return {
+        row["id"]: _Stored(
+            key=row["key"],
+            attempt=row["attempt"],
+            intended_at=row["intended_at"],
+            identity=(row["run_uuid"], row["run_arn"]),
+        )
+        for row in store.all("stored_attempts_of", batch=batch, ids=listed(ids))
+    }
 
 
-def _update(connection: apsw.Connection, stored: _Stored | None, entry: Entry) -> int:
+def _update(store: Store, stored: _Stored | None, entry: Entry) -> int:
     """Make *entry* current and give its key; what is stored of an earlier attempt is kept first."""
     if stored is None:
         raise InvariantError(f"a step for entry '{entry.id}', which batch '{entry.batch}' does not have")
     _check_order(entry, stored.attempt)
     if entry.attempt > stored.attempt:
-        connection.execute(queries()["keep_attempt"], (stored.key,))
+        store.run("keep_attempt", key=stored.key)
     # Invariant: an attempt that was intended keeps its request and requestId for ever, a uuid its run.
-    standing, run = standing_values(entry), run_values(entry.run)
+    standing = standing_values(entry)
     intended_at = maybe_micros(entry.intended_at)
     identity = (entry.run.uuid, entry.run.arn) if entry.run else (None, None)
     is_other = (stored.attempt, stored.intended_at) != (entry.attempt, intended_at)
     if stored.intended_at is None or is_other:
-        values = (*standing, *run, *attempt_values(entry), stored.key)
-        connection.execute(queries()["update_whole"], values)
+        store.run("update_whole", key=stored.key, **standing, **attempt_values(entry))
     elif stored.identity != identity:
-        connection.execute(queries()["update_with_run"], (*standing, *run, stored.key))
+        store.run("update_with_run", key=stored.key, **standing)
     else:
-        connection.execute(queries()["update_standing"], (*standing, stored.key))
+        store.run("update_standing", key=stored.key, **standing)
     stored.attempt, stored.intended_at, stored.identity = entry.attempt, intended_at, identity
     return stored.key
 

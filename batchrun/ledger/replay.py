@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import InvariantError
-from batchrun.ledger.rows import past_attempt_of, time_of
+from batchrun.ledger.rows import maybe_time, past_attempt_of, time_of
 from batchrun.model.entry import Entry, Run
 from batchrun.model.events import KINDS, Accepted, Event, Intended
 from batchrun.model.spec import digest, request_id
@@ -24,8 +24,8 @@ from batchrun.model.transitions import apply
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from batchrun.ledger.rows import Row
-    from batchrun.ports.ledger import PastAttempt
+    from batchrun.ledger.store import Row
+    from batchrun.ports.stored import PastAttempt
 
 _KINDS: Final = {kind.__name__.lower(): kind for kind in KINDS}
 #: What a row says of an entry and a history does not.
@@ -49,12 +49,11 @@ class Kept:
 
 def kept_of(row: Row) -> Kept:
     """Return the attempt in a row of ``stored_attempts``."""
-    tagged, accepted_at, request = row[-3:]
     return Kept(
-        past=past_attempt_of(row[:-3]),
-        tagged=bool(tagged),
-        accepted_at=None if accepted_at is None else time_of(accepted_at),
-        request=request,
+        past=past_attempt_of(row),
+        tagged=bool(row["tagged"]),
+        accepted_at=maybe_time(row["accepted_at"]),
+        request=row["request"],
     )
 
 
@@ -70,10 +69,10 @@ class Replay:
 
     def problems(self, events: Iterable[Row]) -> Iterator[str]:
         """Say everything in which the entry is not what its *events*, rows of ``stored_events``, make it."""
-        for number, (_key, attempt, at, kind, detail) in enumerate(events, start=1):
-            story = f"event {number} ({kind})"
+        for number, row in enumerate(events, start=1):
+            story = f"event {number} ({row['kind']})"
             try:
-                event = self._event(kind, at, detail)
+                event = self._event(row["kind"], row["at"], row["detail"])
                 after = apply(self._entry, event)
             except UNREADABLE as error:
                 yield f"{story} cannot be read: {type(error).__name__}: {error}"
@@ -81,7 +80,7 @@ class Replay:
             except InvariantError as error:
                 yield f"{story} cannot have happened: {error}"
                 return
-            for problem in self._wrongs(event, after, attempt, detail):
+            for problem in self._wrongs(event, after, row["attempt"], row["detail"]):
                 yield f"{story} {problem}"
             self._entry = after
         yield from self._end()

@@ -1,7 +1,7 @@
 """
 Rows as the model's values, and back.
 
-Belongs here: the order of columns and the types they are stored as. Does not: SQL, and any decision.
+Belongs here: the names of columns and the types they are stored as. Does not: SQL, and any decision.
 Times are stored as whole microseconds since 1970 in UTC.
 """
 
@@ -11,27 +11,29 @@ import dataclasses
 import functools
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from batchrun.model.entry import Entry, Run
 from batchrun.model.events import Intended, Retried, Revised
 from batchrun.model.spec import digest
 from batchrun.model.states import State
-from batchrun.ports.ledger import Batch, PastAttempt
+from batchrun.ports.stored import Batch, PastAttempt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from _typeshed import DataclassInstance
 
+    from batchrun.ledger.store import Row, Value
     from batchrun.model.events import Event
-
-Row: TypeAlias = tuple[Any, ...]
-Value: TypeAlias = int | str | None
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_NO_PROGRESS: tuple[Value, ...] = (None,) * 7
+_RUN = (
+    *("run_id", "run_uuid", "run_arn", "run_status", "run_output_uri", "run_creation_time", "run_start_time"),
+    *("run_stop_time", "run_failure_reason", "run_status_message"),
+)
+_NO_RUN: dict[str, Value] = dict.fromkeys(_RUN)
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _STATES = {state.value: state for state in State}
 
@@ -53,102 +55,82 @@ def time_of(stored: int) -> datetime:
 
 def batch_of(row: Row) -> Batch:
     """Return the batch in *row*."""
-    name, region, created_at, account, place = row
-    return Batch(name=name, region=region, created_at=time_of(created_at), account=account, place=place)
+    return Batch(
+        name=row["name"],
+        region=row["region"],
+        created_at=time_of(row["created_at"]),
+        account=row["account"],
+        place=row["place"],
+    )
 
 
 def entry_of(batch: str, row: Row) -> Entry:
     """Return the entry in a row of ``entry_rows``."""
-    (
-        *_keys,
-        id_,
-        position,
-        request,
-        state,
-        attempt,
-        intended_at,
-        tagged,
-        accepted_at,
-        due,
-        deferrals,
-        is_doubtful,
-        code,
-        message,
-        next_request,
-        manifest_request,
-        missed_at,
-        misses,
-    ) = row[:20]
     return Entry(
         batch=batch,
-        id=id_,
-        position=position,
-        request=request,
-        state=_STATES[state],
-        attempt=attempt,
-        intended_at=maybe_time(intended_at),
-        tagged=bool(tagged),
-        accepted_at=maybe_time(accepted_at),
-        due=maybe_time(due),
-        deferrals=deferrals,
-        is_doubtful=bool(is_doubtful),
-        code=code,
-        message=message,
-        run=run_of(row[20:30]),
-        missed_at=maybe_time(missed_at),
-        misses=misses,
-        next_request=next_request,
-        manifest_request=manifest_request,
-        is_changed=bool(row[30]),
-        proven_at=maybe_time(row[31]),
+        id=row["id"],
+        position=row["position"],
+        request=row["request"],
+        state=_STATES[row["state"]],
+        attempt=row["attempt"],
+        intended_at=maybe_time(row["intended_at"]),
+        tagged=bool(row["tagged"]),
+        accepted_at=maybe_time(row["accepted_at"]),
+        due=maybe_time(row["due"]),
+        deferrals=row["deferrals"],
+        is_doubtful=bool(row["is_doubtful"]),
+        code=row["code"],
+        message=row["message"],
+        run=run_of(row),
+        missed_at=maybe_time(row["missed_at"]),
+        misses=row["misses"],
+        next_request=row["next_request"],
+        manifest_request=row["manifest_request"],
+        is_changed=bool(row["is_changed"]),
+        proven_at=maybe_time(row["proven_at"]),
     )
 
 
 def past_attempt_of(row: Row) -> PastAttempt:
-    """Return the attempt in a row of ``attempts_before``."""
-    _position, attempt, request_id, intended_at, code, message, *run = row
+    """Return the attempt in a row of ``attempt_rows``."""
     return PastAttempt(
-        attempt=attempt,
-        request_id=request_id,
-        intended_at=time_of(intended_at),
-        run=run_of(run),
-        code=code,
-        message=message,
+        attempt=row["attempt"],
+        request_id=row["request_id"],
+        intended_at=time_of(row["intended_at"]),
+        run=run_of(row),
+        code=row["code"],
+        message=row["message"],
+        request=row["request"],
     )
 
 
-def standing_values(entry: Entry) -> tuple[Value, ...]:
-    """Return what ``update_standing`` stores of *entry*, in its order: what moves while a run goes on."""
-    return (
-        entry.state.value,
-        maybe_micros(entry.accepted_at),
-        maybe_micros(entry.due),
-        entry.deferrals,
-        int(entry.is_doubtful),
-        entry.code,
-        entry.message,
-        entry.next_request,
-        maybe_micros(entry.missed_at),
-        entry.misses,
-        *_progress_values(entry.run),
-    )
+def standing_values(entry: Entry) -> dict[str, Value]:
+    """Return what ``update_standing`` stores of *entry*: what moves while a run goes on."""
+    return {
+        "state": entry.state.value,
+        "accepted_at": maybe_micros(entry.accepted_at),
+        "due": maybe_micros(entry.due),
+        "deferrals": entry.deferrals,
+        "is_doubtful": int(entry.is_doubtful),
+        "code": entry.code,
+        "message": entry.message,
+        "next_request": entry.next_request,
+        "missed_at": maybe_micros(entry.missed_at),
+        "misses": entry.misses,
+        **(_NO_RUN if entry.run is None else _run_values(entry.run)),
+    }
 
 
-def run_values(run: Run | None) -> tuple[Value, ...]:
-    """Return what ``update_with_run`` stores beyond that: what makes the run the one it is."""
-    return (None, None, None) if run is None else (run.id, run.uuid, run.arn)
-
-
-def attempt_values(entry: Entry) -> tuple[Value, ...]:
+def attempt_values(entry: Entry) -> dict[str, Value]:
     """Return what ``update_whole`` stores beyond that: what makes the attempt the one it is."""
-    return (
-        entry.attempt,
-        None if entry.intended_at is None else entry.request_id,
-        maybe_micros(entry.intended_at),
-        int(entry.tagged),
-        entry.request,
-        entry.manifest_request,
-    )
+    return {
+        "attempt": entry.attempt,
+        "request_id": None if entry.intended_at is None else entry.request_id,
+        "intended_at": maybe_micros(entry.intended_at),
+        "tagged": int(entry.tagged),
+        "request": entry.request,
+        "manifest_request": entry.manifest_request,
+    }
 
 
 def detail(event: Event, entry: Entry) -> str:
@@ -189,39 +171,44 @@ def _fields(kind: type[DataclassInstance]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 
-def run_of(columns: Sequence[Any]) -> Run | None:
-    """Return the run in the last ten columns of ``entry_rows``; None where none is known."""
-    id_, uuid, arn, status, output_uri, creation_time, start_time, stop_time, reason, message = columns
-    if uuid is None:
+def run_of(row: Row) -> Run | None:
+    """Return the run in a row of ``entry_rows`` or ``attempt_rows``; None where none is known."""
+    if row["run_uuid"] is None:
         return None
     return Run(
-        id=id_,
-        uuid=uuid,
-        arn=arn,
-        status=status,
-        output_uri=output_uri,
-        creation_time=maybe_time(creation_time),
-        start_time=maybe_time(start_time),
-        stop_time=maybe_time(stop_time),
-        failure_reason=reason,
-        status_message=message,
+        id=row["run_id"],
+        uuid=row["run_uuid"],
+        arn=row["run_arn"],
+        status=row["run_status"],
+        output_uri=row["run_output_uri"],
+        creation_time=maybe_time(row["run_creation_time"]),
+        start_time=maybe_time(row["run_start_time"]),
+        stop_time=maybe_time(row["run_stop_time"]),
+        failure_reason=row["run_failure_reason"],
+        status_message=row["run_status_message"],
     )
 
 
-def _progress_values(run: Run | None) -> tuple[Value, ...]:
-    if run is None:
-        return _NO_PROGRESS
-    return (
-        run.status,
-        run.output_uri,
-        maybe_micros(run.creation_time),
-        maybe_micros(run.start_time),
-        maybe_micros(run.stop_time),
-        run.failure_reason,
-        run.status_message,
-    )
+def _run_values(run: Run) -> dict[str, Value]:
+    return {
+        "run_id": run.id,
+        "run_uuid": run.uuid,
+        "run_arn": run.arn,
+        "run_status": run.status,
+        "run_output_uri": run.output_uri,
+        "run_creation_time": maybe_micros(run.creation_time),
+        "run_start_time": maybe_micros(run.start_time),
+        "run_stop_time": maybe_micros(run.stop_time),
+        "run_failure_reason": run.failure_reason,
+        "run_status_message": run.status_message,
+    }
 
 
 def maybe_time(stored: int | None) -> datetime | None:
     """Return the time that *stored* stands for, where it is there."""
     return None if stored is None else time_of(stored)
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Return *texts* as one value, which a statement takes apart."""
+    return json.dumps(list(texts))

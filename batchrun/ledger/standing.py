@@ -1,5 +1,6 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
 """
-The ledger's answers to people who ask how a batch stands, each bounded so that it comes at once.
+A batch's answers to people who ask how it stands, each bounded so that it comes at once.
 
 Belongs here: running these queries and making values of their rows. Does not: what a launch needs
 (``reading``).
@@ -7,97 +8,154 @@ Belongs here: running these queries and making values of their rows. Does not: w
 
 from __future__ import annotations
 
-import json
 import string
 from typing import TYPE_CHECKING, Final
 
-from batchrun.ledger.reading import batch_key
-from batchrun.ledger.rows import entry_of, micros, run_of, time_of
-from batchrun.ledger.statements import queries
+from batchrun.ledger.keyed import Keyed, reads
+from batchrun.ledger.rows import entry_of, listed, maybe_time, micros, run_of, time_of
+from batchrun.ledger.usages import usage_of
+from batchrun.model.notices import Notice
 from batchrun.model.states import State
-from batchrun.ports.standing import Failures
+from batchrun.model.tasks import FailedTask, FailedTasks
+from batchrun.ports.stored import EndedRun, Failures, SpentRun, TaskFailures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    import apsw
-
+    from batchrun.ledger.store import Row
     from batchrun.model.entry import Entry, Run
 
-#: What ids are made of, by and large.
 #: Comes after every other in the order of texts.
 _LAST_CHARACTER: Final = "\U0010ffff"
+#: What ids are made of, by and large.
 _CHARACTERS: Final = string.ascii_letters + string.digits + "-_."
 
 
-def oldest_active(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence[Entry]:
-    """Return ACTIVE entries, the longest known run first."""
-    values = (batch_key(connection, batch), limit)
-    return [entry_of(batch, row) for row in connection.execute(queries()["oldest_active"], values)]
+class Standing(Keyed):
+    """What people ask of a batch."""
+
+    @reads
+    def oldest_active(self, *, limit: int) -> Sequence[Entry]:
+        return self._entries("oldest_active", limit=limit)
+
+    @reads
+    def latest_failures(self, *, limit: int) -> Sequence[Entry]:
+        return self._entries("latest_failures", limit=limit)
+
+    @reads
+    def latest_runs(self, *, is_active: bool, limit: int) -> Sequence[Run]:
+        rows = self._store.all("latest_runs", batch=self._key, is_active=is_active, limit=limit)
+        return [run for row in rows if (run := run_of(row))]
+
+    @reads
+    def latest_ends(self, *, limit: int) -> Sequence[Run]:
+        return [
+            run
+            for row in self._store.all("latest_ends", batch=self._key, limit=limit)
+            if (run := run_of(row))
+        ]
+
+    @reads
+    def failures(self, *, limit: int) -> Sequence[Failures]:
+        groups: dict[tuple[str, str | None, int], list[Entry]] = {}
+        for row in self._store.all("failures", batch=self._key, limit=limit):
+            group = (row["state"], row["reason"], row["total"])
+            groups.setdefault(group, []).append(entry_of(self.name, row))
+        return [
+            Failures(state=State(state), reason=reason, count=count, entries=tuple(entries))
+            for (state, reason, count), entries in groups.items()
+        ]
+
+    @reads
+    def recent(self, *, since: datetime) -> Sequence[tuple[datetime, str]]:
+        rows = self._store.all("recent", batch=self._key, since=micros(since))
+        return [(time_of(row["at"]), row["kind"]) for row in rows]
+
+    @reads
+    def ids_of_run(self, text: str) -> Sequence[str]:
+        return [row["id"] for row in self._store.all("ids_of_run", batch=self._key, text=text)]
+
+    @reads
+    def ids_beginning(self, text: str, *, limit: int) -> Sequence[str]:
+        last = text + _LAST_CHARACTER
+        rows = self._store.all("ids_beginning", batch=self._key, first=text, last=last, limit=limit)
+        return [row["id"] for row in rows]
+
+    @reads
+    def near_ids(self, text: str) -> Sequence[str]:
+        asked = {
+            "ids_after": text,
+            "ids_before": text,
+            "ids_like": f"%{_literal(text)}%",
+            "ids_among": listed(_one_off(text)),
+        }
+        rows = (self._store.all(name, batch=self._key, text=value) for name, value in asked.items())
+        return list({row["id"] for some in rows for row in some})
+
+    @reads
+    def failed_tasks(self, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
+        told: dict[str, dict[int, FailedTasks]] = {}
+        for row in self._store.all("failed_tasks", batch=self._key, ids=listed(ids)):
+            attempts, attempt = told.setdefault(row["id"], {}), row["attempt"]
+            before = attempts[attempt].tasks if attempt in attempts else ()
+            task = () if row["task_id"] is None else (_task(row),)
+            attempts[attempt] = FailedTasks(tasks=(*before, *task), has_more=bool(row["has_more"]))
+        return told
+
+    @reads
+    def task_failures(self) -> Sequence[TaskFailures]:
+        return [TaskFailures(**row) for row in self._store.all("task_failures", batch=self._key)]
+
+    @reads
+    def ended_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[EndedRun]:
+        position, attempt = after
+        rows = self._store.all("ended_runs", batch=self._key, after=position, attempt=attempt, limit=limit)
+        return [
+            EndedRun(
+                position=row["position"],
+                entry_id=row["id"],
+                attempt=row["attempt"],
+                run_id=row["run_id"],
+                run_uuid=row["run_uuid"],
+                status=row["run_status"],
+                name=row["name"],
+                creation_time=maybe_time(row["run_creation_time"]),
+            )
+            for row in rows
+        ]
+
+    @reads
+    def spent_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[SpentRun]:
+        position, attempt = after
+        rows = self._store.all("spent_runs", batch=self._key, after=position, attempt=attempt, limit=limit)
+        return [
+            SpentRun(
+                position=row["position"],
+                entry_id=row["id"],
+                attempt=row["attempt"],
+                run=run,
+                name=row["name"],
+                usage=None if row["status"] is None else usage_of(self._store, row),
+                is_gone=bool(row["is_gone"]),
+            )
+            for row in rows
+            if (run := run_of(row))
+        ]
+
+    @reads
+    def told(self) -> frozenset[Notice]:
+        return frozenset(Notice(row["notice"]) for row in self._store.all("notices", batch=self._key))
 
 
-def latest_runs(connection: apsw.Connection, batch: str, *, is_active: bool, limit: int) -> Sequence[Run]:
-    """Return runs, the one accepted last first."""
-    values = (batch_key(connection, batch), is_active, limit)
-    rows = connection.execute(queries()["latest_runs"], values)
-    return [run for row in rows if (run := run_of(row)) is not None]
-
-
-def latest_ends(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence[Run]:
-    """Return runs that were seen to end, those that succeeded first, the one sent last before others."""
-    values = (batch_key(connection, batch), limit)
-    rows = connection.execute(queries()["latest_ends"], values)
-    return [run for row in rows if (run := run_of(row)) is not None]
-
-
-def latest_failures(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence[Entry]:
-    """Return entries that ended without success, the one that ended last first."""
-    values = (batch_key(connection, batch), limit)
-    return [entry_of(batch, row) for row in connection.execute(queries()["latest_failures"], values)]
-
-
-def failures(connection: apsw.Connection, batch: str, *, limit: int) -> Sequence[Failures]:
-    """Return the entries that ended without success by state and reason, the most frequent first."""
-    groups: dict[tuple[str, str | None, int], list[Entry]] = {}
-    values = (batch_key(connection, batch), limit)
-    for state, reason, count, *row in connection.execute(queries()["failures"], values):
-        groups.setdefault((state, reason, count), []).append(entry_of(batch, tuple(row)))
-    return [
-        Failures(state=State(state), reason=reason, count=count, entries=tuple(entries))
-        for (state, reason, count), entries in groups.items()
-    ]
-
-
-def ids_of_run(connection: apsw.Connection, batch: str, text: str) -> Sequence[str]:
-    """Return the ids of the entries that had this run."""
-    values = (batch_key(connection, batch), text)
-    return [id_ for (id_,) in connection.execute(queries()["ids_of_run"], values)]
-
-
-def recent(connection: apsw.Connection, batch: str, *, since: datetime) -> Sequence[tuple[datetime, str]]:
-    """Return the batch's newest events as (at, kind)."""
-    rows = connection.execute(queries()["recent"], (micros(since), batch_key(connection, batch)))
-    return [(time_of(at), kind) for at, kind in rows]
-
-
-def ids_beginning(connection: apsw.Connection, batch: str, text: str, *, limit: int) -> Sequence[str]:
-    """Return ids that begin with *text*."""
-    key = batch_key(connection, batch)
-    rows = connection.execute(queries()["ids_beginning"], (key, text, text + _LAST_CHARACTER, limit))
-    return [entry_id for (entry_id,) in rows]
-
-
-def near_ids(connection: apsw.Connection, batch: str, text: str) -> Sequence[str]:
-    """Return some ids that *text* may have been meant to be."""
-    key = batch_key(connection, batch)
-    asked = {
-        queries()["ids_after"]: text,
-        queries()["ids_before"]: text,
-        queries()["ids_like"]: f"%{_literal(text)}%",
-        queries()["ids_among"]: json.dumps(list(_one_off(text))),
-    }
-    return list({row[0] for sql, value in asked.items() for row in connection.execute(sql, (key, value))})
+def _task(row: Row) -> FailedTask:
+    return FailedTask(
+        id=row["task_id"],
+        name=row["name"],
+        failure_reason=row["failure_reason"],
+        status_message=row["status_message"],
+        log_stream=row["log_stream"],
+    )
 
 
 def _one_off(text: str) -> Iterator[str]:

@@ -38,14 +38,10 @@ def split(text: str) -> Mapping[str, str]:
 
 @functools.cache
 def queries() -> Mapping[str, str]:
-    """Return every statement of ``queries.sql`` by name."""
-    return split((_SQL / "queries.sql").read_text(encoding="utf-8"))
-
-
-@functools.cache
-def checks() -> Mapping[str, str]:
-    """Return every statement of ``verify.sql`` by name."""
-    return split((_SQL / "verify.sql").read_text(encoding="utf-8"))
+    """Return every statement of ``queries.sql`` and ``verify.sql`` by name."""
+    return split(
+        "\n".join((_SQL / name).read_text(encoding="utf-8") for name in ("queries.sql", "verify.sql"))
+    )
 
 
 @functools.cache

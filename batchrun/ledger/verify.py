@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Final
 
 import apsw
 
-from batchrun.errors import LedgerUnusableError
-from batchrun.ledger.connection import local_path, open_to_read
-from batchrun.ledger.failures import failed
+from batchrun.errors import InvariantError, LedgerError, LedgerUnusableError
+from batchrun.ledger.connection import local_path
 from batchrun.ledger.replay import UNREADABLE, Replay, kept_of
 from batchrun.ledger.rows import entry_of
-from batchrun.ledger.statements import checks
-from batchrun.ledger.transaction import reading
+from batchrun.ledger.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from batchrun.ledger.rows import Row
+    from batchrun.ledger.store import Row, Store
 
 _AGAIN: Final = "restore the ledger from a copy, or make it again with 'batchrun ledger rebuild MANIFEST'"
 _LOOK: Final = (
@@ -73,70 +71,71 @@ class Verification:
             LedgerError: The disk fails.
         """
         try:
-            connection = open_to_read(self.path)
+            store = SqliteStore(self.path, read_only=True)
         except LedgerUnusableError as error:
             if not isinstance(error.__cause__, apsw.CorruptError):
                 raise
             yield Finding(what=f"it is damaged ({error.__cause__})", cure=_AGAIN)
             return
-        with contextlib.closing(connection):
-            yield from self._guarded(connection)
+        with contextlib.closing(store):
+            yield from self._guarded(store)
 
-    def _guarded(self, connection: apsw.Connection) -> Iterator[Finding]:
+    def _guarded(self, store: Store) -> Iterator[Finding]:
         try:
-            with reading(connection):
-                yield from _file(connection)
-                yield from _leases(connection)
-                yield from _runs(connection)
-                yield from self._entries(connection)
-        except _DAMAGE as error:
-            yield Finding(what=f"it cannot be read any further ({error})", cure=_AGAIN)
-        except apsw.Error as error:
-            raise failed(self.path, error) from error
+            with store.reading():
+                yield from _file(store)
+                yield from _leases(store)
+                yield from _runs(store)
+                yield from self._entries(store)
+        except (LedgerError, InvariantError) as error:
+            if not isinstance(error.__cause__, _DAMAGE):
+                raise
+            yield Finding(what=f"it cannot be read any further ({error.__cause__})", cure=_AGAIN)
 
-    def _entries(self, connection: apsw.Connection) -> Iterator[Finding]:
-        attempts = _Beside(connection.execute(checks()["stored_attempts"]))
-        events = _Beside(connection.execute(checks()["stored_events"]))
+    def _entries(self, store: Store) -> Iterator[Finding]:
+        attempts, events = _Beside(store.each("stored_attempts")), _Beside(store.each("stored_events"))
         seen: set[str] = set()
-        for row in connection.execute(checks()["stored_entries"]):
-            *stored, request_id, batch = row
+        for row in store.each("stored_entries"):
+            batch = row["batch_name"]
             self.entries += 1
             seen.add(batch)
-            for what in _problems(batch, stored, request_id, attempts.of(row[0]), events.of(row[0])):
-                yield Finding(batch=batch, id=row[3], what=what, cure=_LOOK)
+            for what in _problems(batch, row, attempts.of(row["key"]), events.of(row["key"])):
+                yield Finding(batch=batch, id=row["id"], what=what, cure=_LOOK)
         self.events = events.count
         self.batches = len(seen)
 
 
-def _problems(
-    batch: str, row: list[object], request_id: str | None, attempts: Iterable[Row], events: Iterable[Row]
-) -> Iterator[str]:
+def _problems(batch: str, row: Row, attempts: Iterable[Row], events: Iterable[Row]) -> Iterator[str]:
     try:
-        replay = Replay(entry_of(batch, tuple(row)), request_id, [kept_of(one) for one in attempts])
+        replay = Replay(entry_of(batch, row), row["request_id"], [kept_of(one) for one in attempts])
     except UNREADABLE as error:
         yield f"it cannot be read: {type(error).__name__}: {error}"
         return
     yield from replay.problems(events)
 
 
-def _file(connection: apsw.Connection) -> Iterator[Finding]:
-    for (said,) in connection.execute(checks()["integrity"]):
-        if said != "ok":
-            yield Finding(what=f"SQLite finds it damaged: {said}", cure=_AGAIN)
-    for table, key, parent, _number in connection.execute(checks()["foreign_keys"]):
-        yield Finding(what=f"row {key} of {table} names a row of {parent} that is not there", cure=_AGAIN)
+def _file(store: Store) -> Iterator[Finding]:
+    for row in store.each("integrity"):
+        if row["integrity_check"] != "ok":
+            yield Finding(what=f"SQLite finds it damaged: {row['integrity_check']}", cure=_AGAIN)
+    for row in store.each("broken_references"):
+        what = f"row {row['rowid']} of {row['table']} names a row of {row['parent']} that is not there"
+        yield Finding(what=what, cure=_AGAIN)
 
 
-def _leases(connection: apsw.Connection) -> Iterator[Finding]:
-    for batch, fence in connection.execute(checks()["fences"]):
+def _leases(store: Store) -> Iterator[Finding]:
+    for row in store.each("fences"):
+        fence = row["fence"]
         what = "it has a history, but never had a lease" if fence is None else f"its fence is {fence}"
-        yield Finding(batch=batch, what=f"{what}: something else than batchrun wrote to it", cure=_AGAIN)
+        what = f"{what}: something else than batchrun wrote to it"
+        yield Finding(batch=row["name"], what=what, cure=_AGAIN)
 
 
-def _runs(connection: apsw.Connection) -> Iterator[Finding]:
-    for uuid, batch, one, other in connection.execute(checks()["shared_runs"]):
-        where = "two attempts of it" if one == other else f"entry '{other}' too"
-        yield Finding(batch=batch, id=one, what=f"its run {uuid} stands under {where}", cure=_AGAIN)
+def _runs(store: Store) -> Iterator[Finding]:
+    for row in store.each("shared_runs"):
+        where = "two attempts of it" if row["id"] == row["other"] else f"entry '{row['other']}' too"
+        what = f"its run {row['run_uuid']} stands under {where}"
+        yield Finding(batch=row["name"], id=row["id"], what=what, cure=_AGAIN)
 
 
 class _Beside:
@@ -149,8 +148,8 @@ class _Beside:
 
     def of(self, key: int) -> Iterator[Row]:
         """Return the rows of *key*; what stands before and nobody asked for is passed over."""
-        while self._next is not None and self._next[0] <= key:
+        while self._next is not None and self._next["entry"] <= key:
             row, self._next = self._next, next(self._rows, None)
             self.count += 1
-            if row[0] == key:
+            if row["entry"] == key:
                 yield row

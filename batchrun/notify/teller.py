@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.model.tally import Tally
     from batchrun.notify.channel import Channel, Message
-    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.batch import StoredBatch
 
 #: Seconds between two looks for a first failure.
 _LOOK_EVERY: Final = 1.0
@@ -47,10 +47,9 @@ class Teller:
     """
 
     def __init__(
-        self, ledger: Ledger, batch: str, channels: Sequence[Channel], *, limit: float, clock: Clock
+        self, batch: StoredBatch, channels: Sequence[Channel], *, limit: float, clock: Clock
     ) -> None:
         """Make one that gives each channel *limit* seconds. Without channels nothing is noted either."""
-        self._ledger = ledger
         self._batch = batch
         self._channels = tuple(channels)
         self._limit = limit
@@ -87,9 +86,9 @@ class Teller:
         if not self._channels:
             return
         try:
-            await self._ledger.forget(self._batch, await self._ledger.told(self._batch) - set(holds))
+            await self._batch.forget(await self._batch.told() - set(holds))
         except BatchrunError as error:
-            log.warning("notice_not_noted", batch=self._batch, reason=str(error))
+            log.warning("notice_not_noted", batch=self._batch.name, reason=str(error))
 
     async def _tell(self, notice: Notice, words: Words) -> None:
         channels = [channel for channel in self._channels if channel.takes(notice)]
@@ -97,11 +96,11 @@ class Teller:
             return
         with anyio.CancelScope(shield=True):
             try:
-                if not await self._ledger.tell(self._batch, notice, at=self._clock.utcnow()):
+                if not await self._batch.tell(notice, at=self._clock.utcnow()):
                     return
                 message = await words(notice)
             except BatchrunError as error:
-                log.warning("notice_not_told", batch=self._batch, notice=notice.value, reason=str(error))
+                log.warning("notice_not_told", batch=self._batch.name, notice=notice.value, reason=str(error))
                 return
             async with anyio.create_task_group() as group:
                 self._deliveries = group.cancel_scope

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from batchrun.model.costs import Usage
-    from batchrun.ports.usages import SpentRun
+    from batchrun.ports.stored import SpentRun
     from batchrun.report.columns import ResultsRow
 
 #: One row for each attempt with a run. A contract: a CSV keeps the names that it was published with.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
 from batchrun.model.states import STATUSES, State
-from batchrun.ports.ledger import Outcome
+from batchrun.ports.stored import Outcome
 from batchrun.report.columns import TASK_REASON, table_columns
 from batchrun.report.results import OWN_STATUSES, earlier_rows, latest_row
 from batchrun.report.view import STATUS, View
@@ -52,7 +52,7 @@ async def check(
 
 def outcomes_of(ledger: Ledger, batch: str, view: View) -> AsyncIterator[Outcome]:
     """Go through the batch's outcomes, with their failed tasks where *view* asks for something of them."""
-    found = ledger.outcomes(batch)
+    found = ledger.batch(batch).outcomes()
     return with_tasks(ledger, batch, found) if TASK_REASON in view.own else found
 
 
@@ -75,12 +75,12 @@ async def with_tasks(ledger: Ledger, batch: str, found: AsyncIterator[Outcome]) 
 
 
 async def _told(ledger: Ledger, batch: str, page: Sequence[Outcome]) -> Sequence[Outcome]:
-    found = await ledger.failed_tasks(batch, [one.entry.id for one in page])
+    found = await ledger.batch(batch).failed_tasks([one.entry.id for one in page])
     return [replace(one, tasks=found.get(one.entry.id, {})) for one in page]
 
 
 async def _check_status(ledger: Ledger, batch: str, condition: Condition) -> None:
-    seen = (await ledger.counts(batch)).by_status  # the service may have words that we do not know
+    seen = (await ledger.batch(batch).counts()).by_status  # the service may have words that we do not know
     known = dict.fromkeys([*OWN_STATUSES.values(), *STATUSES, *seen])
     if not condition.glob or any(condition.fits_word(status) for status in known):
         return
@@ -94,7 +94,7 @@ async def _check_tables(ledger: Ledger, batch: str, missing: set[str]) -> None:
     seen: dict[str, None] = {}
     for state in State:
         after = -1
-        while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
+        while page := await ledger.batch(batch).in_state(state, limit=_PAGE, after=after):
             for entry in page:
                 seen |= dict.fromkeys(table_columns(json.loads(entry.content)))
             if not (missing := missing.difference(seen)):
@@ -137,7 +137,7 @@ class Choice:
         view = View(where=self.conditions)
         for state in states:
             after = -1
-            while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
+            while page := await ledger.batch(batch).in_state(state, limit=_PAGE, after=after):
                 named = [Outcome(entry=one) for one in page if self.ids is None or one.id in self.ids]
                 for one in await completed(ledger, batch, named, view):
                     if view.shows(latest_row(one, view.own)):
@@ -165,7 +165,7 @@ class Choice:
         )
 
     async def _check_ids(self, ledger: Ledger, batch: str) -> None:
-        unknown = [one for one in sorted(self.ids or ()) if await ledger.entry(batch, one) is None]
+        unknown = [one for one in sorted(self.ids or ()) if await ledger.batch(batch).entry(one) is None]
         if unknown:
             raise UsageError(f"batch '{batch}' has no entry {shortened(unknown)}; see its results")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from batchrun.ports.failed_runs import TaskFailures
+    from batchrun.ports.stored import TaskFailures
     from batchrun.report.gathering import ShownAttempt, ShownRow
 
 

@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from batchrun.model.costs import Prices
     from batchrun.model.entry import Entry, Run
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.failed_runs import TaskFailures
-    from batchrun.ports.ledger import Batch, Ledger, Outcome, PastAttempt
-    from batchrun.ports.standing import KeptPace
-    from batchrun.ports.usages import SpentRun
+    from batchrun.ports.batch import StoredBatch
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch, KeptPace, Outcome, PastAttempt, SpentRun, TaskFailures
     from batchrun.report.bill import Bill, Charged
 
 
@@ -269,11 +268,11 @@ class _Sum:
         )
 
 
-async def calls(ledger: Ledger, batch: str, ids: Iterable[str]) -> StartCalls:
+async def calls(batch: StoredBatch, ids: Iterable[str]) -> StartCalls:
     """Add up the events of the entries called *ids*; one at a time, so memory does not grow with them."""
     total = _Sum()
     for one in ids:
-        for told in await ledger.history(batch, one):
+        for told in await batch.history(one):
             total.add(told)
     return total.calls()
 
@@ -312,15 +311,15 @@ async def gathered(
         prices: Those of the batch's region; None for a report without costs.
         dynamic_gib: What DYNAMIC storage is taken to have held on average, where somebody knows.
     """
-    found = with_tasks(ledger, batch.name, ledger.outcomes(batch.name))
+    found = with_tasks(ledger, batch.name, ledger.batch(batch.name).outcomes())
     rows = [row_of(outcome, outcome.tasks) async for outcome in found]
     bill = None if prices is None else billed(await spent_runs(ledger, batch.name), prices, dynamic_gib)
     return Report(
         batch=batch,
         rows=rows if bill is None else list(_charged(rows, bill)),
-        calls=await calls(ledger, batch.name, (row.id for row in rows)),
+        calls=await calls(ledger.batch(batch.name), (row.id for row in rows)),
         at=at,
-        tasks=await ledger.task_failures(batch.name),
+        tasks=await ledger.batch(batch.name).task_failures(),
         paces=[pace for pace in await ledger.all_paces() if pace.at >= batch.created_at],
         bill=bill,
     )
@@ -330,7 +329,7 @@ async def spent_runs(ledger: Ledger, batch: str) -> list[SpentRun]:
     """Return all runs of *batch* that have ended, with what they used, where that is known."""
     found: list[SpentRun] = []
     after = (-1, 0)
-    while page := await ledger.spent_runs(batch, limit=_PAGE, after=after):
+    while page := await ledger.batch(batch).spent_runs(limit=_PAGE, after=after):
         found += page
         after = page[-1].position, page[-1].attempt
     return found

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from batchrun.ports.lease import Lease
-    from batchrun.ports.ledger import Counts
     from batchrun.ports.service import CallCounts
+    from batchrun.ports.stored import Counts, Lease
 
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.lease import Lease
-    from batchrun.ports.ledger import Batch, Counts, Ledger
-    from batchrun.ports.standing import KeptPace
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch, Counts, KeptPace, Lease
 
 #: Over how long rates are taken: starts come in seconds, ends in minutes to hours.
 STARTS_WINDOW: Final = timedelta(minutes=5)
@@ -84,11 +83,11 @@ class Overview:
 async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
     """Ask the ledger how *batch* stands."""
     name = batch.name
-    counts = await ledger.counts(name)
-    events = await ledger.recent(name, since=at - ENDS_WINDOW)
+    counts = await ledger.batch(name).counts()
+    events = await ledger.batch(name).recent(since=at - ENDS_WINDOW)
     starts = _times(events, _STARTS, since=at - STARTS_WINDOW)
-    put_off = await ledger.in_state(name, State.BACKOFF, limit=1)
-    failures = await ledger.latest_failures(name, limit=SHOWN)
+    put_off = await ledger.batch(name).in_state(State.BACKOFF, limit=1)
+    failures = await ledger.batch(name).latest_failures(limit=SHOWN)
     return Overview(
         batch=batch,
         at=at,
@@ -98,19 +97,19 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
         left=estimate(counts.open, ends(events), at),
         deferrals=len(_times(events, _DEFERRALS)),
         waiting=put_off[0] if put_off else None,
-        next_due=await ledger.next_due(name, after=at),
-        oldest=tuple(await ledger.oldest_active(name, limit=SHOWN)),
+        next_due=await ledger.batch(name).next_due(after=at),
+        oldest=tuple(await ledger.batch(name).oldest_active(limit=SHOWN)),
         failures=tuple(failures),
         tasks=await _tasks(ledger, name, failures),
-        cancelling=len(await ledger.cancellations(name, limit=MOST_CANCELLING)),
-        holder=await ledger.holder(name, at=at),
+        cancelling=len(await ledger.batch(name).cancellations(limit=MOST_CANCELLING)),
+        holder=await ledger.batch(name).holder(at=at),
         paces=tuple(await ledger.all_paces()),
     )
 
 
 async def _tasks(ledger: Ledger, batch: str, failures: Sequence[Entry]) -> Mapping[str, FailedTasks]:
     """Return the failed tasks of these entries' current runs, where they were asked for."""
-    found = await ledger.failed_tasks(batch, [entry.id for entry in failures])
+    found = await ledger.batch(batch).failed_tasks([entry.id for entry in failures])
     return {
         entry.id: found[entry.id][entry.attempt]
         for entry in failures

@@ -19,7 +19,7 @@ from batchrun.report.results import SHARED_COLUMNS, Sink, fill, nested
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from batchrun.ports.ledger import Outcome
+    from batchrun.ports.stored import Outcome
     from batchrun.report.columns import ResultsRow
     from batchrun.report.outputs import OutputFile
     from batchrun.report.view import View

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.entry import Entry, Run
-    from batchrun.ports.ledger import Outcome, PastAttempt
+    from batchrun.ports.stored import Outcome, PastAttempt
     from batchrun.report.columns import ResultsRow
     from batchrun.report.outputs import OutputFile
     from batchrun.report.view import View

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.spec import Json
-    from batchrun.ports.ledger import Counts, Ledger
-    from batchrun.ports.standing import Failures
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Counts, Failures
 
 #: Ids that are named of each reason, and reasons that are named: a notice is no report.
 _IDS: Final = 20
@@ -106,11 +106,11 @@ class Summary:
 
 async def summary(ledger: Ledger, batch: str, notice: Notice, launch: LaunchFacts) -> Summary:
     """Ask the ledger how *batch* stands."""
-    groups = await ledger.failures(batch, limit=_IDS)
+    groups = await ledger.batch(batch).failures(limit=_IDS)
     return Summary(
         notice=notice,
         batch=batch,
-        counts=await ledger.counts(batch),
+        counts=await ledger.batch(batch).counts(),
         failures=tuple(groups[:_REASONS]),
         launch=launch,
     )

@@ -28,7 +28,7 @@ from batchrun import (
 )
 from batchrun.clock import VirtualClock
 from batchrun.model.watch import Way
-from batchrun.ports.ledger import Batch
+from batchrun.ports.stored import Batch
 from batchrun.service.caller import is_aws
 from batchrun.simulator import Simulator, parse_faults, serve
 from tests.world import simulated
@@ -93,7 +93,7 @@ class Lab:
 
     async def states(self) -> dict[State, int]:
         async with open_ledger(self.path) as ledger:
-            return dict((await ledger.counts("cohort")).by_state)
+            return dict((await ledger.batch("cohort").counts()).by_state)
 
     def forget_account(self) -> None:
         """Make the ledger as an older one, whose runs bear no account."""

@@ -148,4 +148,4 @@ async def test_a_retry_of_what_is_not_there_is_told_and_makes_no_ledger(tmp_path
         with pytest.raises(UsageError):
             await retry("other", ledger=place.ledger)
         async with open_ledger(place.ledger) as ledger:
-            assert (await ledger.counts("cohort")).by_state == {State.SUCCEEDED: 3}
+            assert (await ledger.batch("cohort").counts()).by_state == {State.SUCCEEDED: 3}

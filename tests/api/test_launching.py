@@ -128,7 +128,7 @@ async def test_a_slow_reader_holds_nothing_up_and_learns_what_it_missed(tmp_path
         assert len(seen) == 11
         assert [step.missed > 0 for step in seen[1:]] == [True, *[False] * 9]
         async with open_ledger(place.ledger) as ledger:
-            recorded = [len(await ledger.history("cohort", f"s{number:03}")) for number in range(40)]
+            recorded = [len(await ledger.batch("cohort").history(f"s{number:03}")) for number in range(40)]
         assert sum(recorded) == sum(1 + step.missed for step in seen)
 
 
@@ -273,9 +273,9 @@ async def test_a_ledger_can_be_read_beside_a_launch(tmp_path):
         place.launching(place.manifest(3)) as launch,
         open_ledger(place.ledger) as ledger,
     ):
-        assert (await ledger.counts("cohort")).by_state == {State.PLANNED: 3}
+        assert (await ledger.batch("cohort").counts()).by_state == {State.PLANNED: 3}
         await launch.wait()
-        found = [outcome.entry async for outcome in ledger.outcomes("cohort")]
+        found = [outcome.entry async for outcome in ledger.batch("cohort").outcomes()]
     assert [(entry.id, entry.state) for entry in found] == [(f"s{n:03}", State.SUCCEEDED) for n in range(3)]
     assert all(entry.run is not None and entry.run.output_uri for entry in found)
 
@@ -294,6 +294,6 @@ async def test_a_launch_retries_as_its_manifest_says_unless_it_is_told_otherwise
         with load_manifest(path, sets=SETS) as manifest:
             async with place.launching(manifest, limits=limits) as launch:
                 await launch.wait()
-                entry = await launch.ledger.entry("m", "a")
+                entry = await launch.ledger.batch("m").entry("a")
         assert entry is not None
         assert (entry.attempt, '"priority":7' in entry.request) == (attempts, attempts == 2)

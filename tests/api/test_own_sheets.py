@@ -94,7 +94,7 @@ async def test_each_sheet_is_there_before_its_run_is_intended(tmp_path, monkeypa
             row = key.removeprefix("sheets/")[0]
             started = {run.tags["batchrun:id"] for run in place.simulator.state().runs}
             async with open_ledger(place.ledger) as ledger:
-                entry = await ledger.entry("b", row)
+                entry = await ledger.batch("b").entry(row)
             assert entry is not None
             seen.append((row, started & {row}, {entry.state}))
 
@@ -138,7 +138,7 @@ async def test_where_it_cannot_be_written_nothing_is_started_and_nothing_lost(
         assert "the sheet s3://" in str(error.value)
         assert not place.simulator.state().start_calls
         async with open_ledger(place.ledger) as ledger:
-            assert (await ledger.counts("b")).by_state == {State.PLANNED: 2}
+            assert (await ledger.batch("b").counts()).by_state == {State.PLANNED: 2}
 
 
 async def test_an_outage_of_s3_is_waited_for(tmp_path, monkeypatch):

@@ -23,8 +23,9 @@ from batchrun.model.events import Accepted, Completed, Intended
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
-from batchrun.ports.lease import Lease
-from batchrun.ports.ledger import Ledger, Step
+from batchrun.ports.batch import HeldBatch
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import Step
 from tests.bench.cohort import MANIFEST, NAME
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,16 +45,16 @@ async def _finish(folder: Path) -> None:
     with load(source) as manifest:
         async with await open_ledger(folder / "batchrun.db") as ledger:
             await ledger.open_batch(NAME, region="us-east-1", at=_AT)
-            lease = await ledger.claim(NAME, holder=f"bench:{os.getpid()}", ttl=_TTL, at=_AT)
-            await ledger.sync(lease, manifest.specs(), changed=Changed.REFUSE, at=_AT)
-            await _complete(ledger, lease)
-            await ledger.release(lease)
+            held = await ledger.hold(NAME, holder=f"bench:{os.getpid()}", ttl=_TTL, at=_AT)
+            await held.sync(manifest.specs(), changed=Changed.REFUSE, at=_AT)
+            await _complete(ledger, held)
+            await held.release()
 
 
-async def _complete(ledger: Ledger, lease: Lease) -> None:
+async def _complete(ledger: Ledger, held: HeldBatch) -> None:
     after = -1
-    while page := await ledger.in_state(NAME, State.PLANNED, limit=_PAGE, after=after):
-        await ledger.record(lease, [step for entry in page for step in _life(entry)])
+    while page := await ledger.batch(NAME).in_state(State.PLANNED, limit=_PAGE, after=after):
+        await held.record([step for entry in page for step in _life(entry)])
         after = page[-1].position
 
 

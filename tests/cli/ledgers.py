@@ -89,14 +89,14 @@ def make(folder: Path, *batches: str) -> None:
 
 
 async def _fill(ledger: Ledger, batch: str, told: dict[str, list[Event]]) -> None:
-    lease = await lease_on(ledger, batch)
+    held = await lease_on(ledger, batch)
     rows = [spec(entry_id, position, batch) for position, entry_id in enumerate(IDS)]
-    await ledger.sync(lease, rows, changed=Changed.REFUSE, at=AT)
+    await held.sync(rows, changed=Changed.REFUSE, at=AT)
     for entry_id in IDS[1:]:
-        await move(ledger, lease, entry_id, *told[entry_id])
-    assert await ledger.retry(batch, ["twice"], at=AT, why="asked for") == ["twice"]
-    await move(ledger, lease, "twice", *told["again"])
-    await ledger.release(lease)
+        await move(held, entry_id, *told[entry_id])
+    assert await ledger.batch(batch).retry(["twice"], at=AT, why="asked for") == ["twice"]
+    await move(held, "twice", *told["again"])
+    await held.release()
 
 
 def make_long(folder: Path, rows: int) -> None:
@@ -104,9 +104,9 @@ def make_long(folder: Path, rows: int) -> None:
 
     async def made() -> None:
         async with await open_ledger(folder / "batchrun.db") as ledger:
-            lease = await lease_on(ledger)
+            held = await lease_on(ledger)
             specs = (spec(f"s{number:05}", number, "cohort") for number in range(rows))
-            await ledger.sync(lease, specs, changed=Changed.REFUSE, at=AT)
-            await ledger.release(lease)
+            await held.sync(specs, changed=Changed.REFUSE, at=AT)
+            await held.release()
 
     anyio.run(made)

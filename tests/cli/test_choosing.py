@@ -25,11 +25,11 @@ TASKS = {"task": ["OUT_OF_MEMORY_ERROR", "TASK_TIMED_OUT"], "memory": ["OUT_OF_M
 def keep_tasks(folder: Path) -> None:
     async def kept() -> None:
         async with await open_ledger(folder / "batchrun.db") as ledger:
-            lease = await lease_on(ledger)
-            numbers = {run.id: run.number for run in await ledger.unasked("cohort", limit=99)}
+            held = await lease_on(ledger)
+            numbers = {run.id: run.number for run in await held.unasked(limit=99)}
             found = {numbers[id_]: FailedTasks(tasks=tuple(map(failed, whys))) for id_, whys in TASKS.items()}
-            await ledger.keep_tasks(lease, found, at=AT)
-            await ledger.release(lease)
+            await held.keep_tasks(found, at=AT)
+            await held.release()
 
     anyio.run(kept)
 
@@ -97,9 +97,9 @@ def test_a_status_that_only_the_service_knows_can_be_chosen(cohort: Shell):
 
     async def pause() -> None:
         async with await open_ledger(cohort.folder / "batchrun.db") as ledger:
-            lease = await lease_on(ledger)
-            await move(ledger, lease, "running", Progressed(at=AT, run=run_of(2, "PAUSED")))
-            await ledger.release(lease)
+            held = await lease_on(ledger)
+            await move(held, "running", Progressed(at=AT, run=run_of(2, "PAUSED")))
+            await held.release()
 
     anyio.run(pause)
     assert cohort.run(*asked, "status=paus*").stdout == "id\nrunning\n"

@@ -35,9 +35,9 @@ def mistake(shell: Shell) -> None:
     async def record() -> None:
         async with await open_ledger(shell.folder / "batchrun.db") as ledger:
             at = SystemClock().utcnow()
-            lease = await ledger.claim("cohort", holder="test:1", ttl=timedelta(seconds=30), at=at)
-            await move(ledger, lease, "s000", Removed(at=at, message="404"))
-            await ledger.release(lease)
+            held = await ledger.hold("cohort", holder="test:1", ttl=timedelta(seconds=30), at=at)
+            await move(held, "s000", Removed(at=at, message="404"))
+            await held.release()
 
     anyio.run(record)
 

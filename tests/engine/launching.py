@@ -11,14 +11,14 @@ from typing import Any
 from batchrun.clock import VirtualClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
 from batchrun.errors import CallError
-from batchrun.ledger import SqliteLedger, open_ledger
+from batchrun.ledger import SqlLedger, open_ledger
 from batchrun.model.entry import Entry
 from batchrun.model.events import Event, kind
 from batchrun.model.limits import Changed, Limits
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
-from batchrun.ports.lease import Lease
+from batchrun.ports.batch import HeldBatch
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
 from tests.builders import spec
@@ -53,7 +53,7 @@ class Bench:
     """One batch on one ledger against one simulated account; launch it as often as you like."""
 
     def __init__(
-        self, ledger: SqliteLedger, service: AwsHealthOmics, simulator: Simulator, clock: VirtualClock
+        self, ledger: SqlLedger, service: AwsHealthOmics, simulator: Simulator, clock: VirtualClock
     ) -> None:
         self.ledger = ledger
         self.service = service
@@ -64,18 +64,18 @@ class Bench:
         self.notice = 15.0
         self.path = ledger.path
 
-    async def take_in(self, specs: Iterable[Spec], changed: Changed = Changed.REFUSE) -> Lease:
+    async def take_in(self, specs: Iterable[Spec], changed: Changed = Changed.REFUSE) -> HeldBatch:
         now = self.clock.utcnow()
         await self.ledger.open_batch("cohort", region="us-east-1", at=now)
-        lease = await self.ledger.claim("cohort", holder="test:1", ttl=self.ttl, at=now)
-        await self.ledger.sync(lease, specs, changed=changed, at=now)
-        return lease
+        held = await self.ledger.hold("cohort", holder="test:1", ttl=self.ttl, at=now)
+        await held.sync(specs, changed=changed, at=now)
+        return held
 
-    def launcher(self, lease: Lease, *, deadline: float | None = None, **limits: Any) -> Launcher:
+    def launcher(self, held: HeldBatch, *, deadline: float | None = None, **limits: Any) -> Launcher:
         return Launcher(
             ledger=self.ledger,
             service=self.service,
-            lease=lease,
+            held=held,
             limits=Limits(**{"watch": SELDOM, **limits}),
             timing=Timing(lease=self.ttl, deadline=deadline, notice=self.notice),
             clock=self.clock,
@@ -89,10 +89,10 @@ class Bench:
         try:
             return await launcher.run(), launcher
         finally:
-            await self.ledger.release(launcher._keeper.current)
+            await launcher._held.release()
 
     async def entries(self) -> dict[str, Entry]:
-        return {outcome.entry.id: outcome.entry async for outcome in self.ledger.outcomes("cohort")}
+        return {outcome.entry.id: outcome.entry async for outcome in self.ledger.batch("cohort").outcomes()}
 
     async def assert_agreement(self) -> None:
         """Hold the ledger against what really happened: one run per row, and the same uuids and ends."""

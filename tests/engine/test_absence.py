@@ -17,7 +17,7 @@ from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
 from batchrun.model.watch import Way
-from batchrun.ports.ledger import Step
+from batchrun.ports.stored import Step
 from batchrun.simulator import parse_faults
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import simulated, start
@@ -38,7 +38,7 @@ async def run_id(it: Bench, number: int = 0) -> str:
 
 async def told(it: Bench, number: int = 0) -> list[tuple[str, float]]:
     """Return what was recorded of the row's run since it was there, and the seconds after the first of it."""
-    events = await it.ledger.history("cohort", f"row-{number:04}")
+    events = await it.ledger.batch("cohort").history(f"row-{number:04}")
     found = [(kind, at) for at, _attempt, kind, _ in events if kind not in {"intended", "accepted"}]
     return [(kind, (at - found[0][1]).total_seconds()) for kind, at in found]
 
@@ -204,7 +204,7 @@ async def test_nobody_elses_run_is_cancelled_for_one_that_an_answer_called_gone(
         await deleted(it)
         stranger = await start(it.service, requestId="theirs", name="theirs")
         assert stranger.id == await run_id(it)
-        await it.ledger.ask_to_cancel("cohort", None, scope=Scope.RUN, at=it.clock.utcnow())
+        await it.ledger.batch("cohort").ask_to_cancel(None, scope=Scope.RUN, at=it.clock.utcnow())
         await it.launch(rows(1), mode=Mode.CANCEL)
         assert (await row(it)).state is State.DELETED
         assert it.simulator.state().calls.get("CancelRun") is None
@@ -254,16 +254,16 @@ async def test_a_launch_watches_what_is_given_back_meanwhile(tmp_path):
     """While it submits others, at full concurrency, so that whatever it counts is never equal for long."""
     async with bench(tmp_path, simulated(max_active=None), rate=1) as it:
         await it.launch(rows(1), mode=Mode.DETACH)
-        entry, lease = await row(it), await it.take_in(rows(1))
+        entry, held = await row(it), await it.take_in(rows(1))
         removed = Removed(at=it.clock.utcnow(), message="404")
-        await it.ledger.record(lease, [Step(event=removed, entry=apply(entry, removed))])
-        await it.ledger.release(lease)
+        await held.record([Step(event=removed, entry=apply(entry, removed))])
+        await held.release()
         assert entry.run is not None
         async with anyio.create_task_group() as group, await open_ledger(it.path) as another:
             group.start_soon(it.launch, rows(40))
             await anyio.sleep(20)
             run = (await it.service.get_run(entry.run.id)).run
-            assert await another.give_back("cohort", [run], at=it.clock.utcnow()) == ["row-0000"]
+            assert await another.batch("cohort").give_back([run], at=it.clock.utcnow()) == ["row-0000"]
             await anyio.sleep(300)
         await it.assert_agreement()
         assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}

@@ -20,7 +20,7 @@ SLOW = simulated(max_active=None, time_scale=50.0)  # hours per run
 
 
 async def cancel(it: Bench, *ids: str, scope: Scope = Scope.RUN) -> None:
-    await it.ledger.ask_to_cancel("cohort", ids or None, scope=scope, at=it.clock.utcnow())
+    await it.ledger.batch("cohort").ask_to_cancel(ids or None, scope=scope, at=it.clock.utcnow())
 
 
 async def states(it: Bench) -> set[tuple[State, bool]]:
@@ -36,7 +36,7 @@ async def cancelled_after(it: Bench, seconds: float, *, scope: Scope = Scope.RUN
     """Cancel as another process does, over a ledger of its own."""
     await anyio.sleep(seconds)
     async with await open_ledger(it.path) as ledger:
-        await ledger.ask_to_cancel("cohort", None, scope=scope, at=it.clock.utcnow())
+        await ledger.batch("cohort").ask_to_cancel(None, scope=scope, at=it.clock.utcnow())
 
 
 async def test_a_running_launch_takes_note_withdraws_and_cancels_and_ends(tmp_path):
@@ -97,7 +97,7 @@ async def test_an_outcome_that_is_unknown_is_settled_and_then_cancelled(tmp_path
             group.start_soon(launcher.run)
             await anyio.sleep(1.5)
             launcher.abandon()
-        await it.ledger.release(launcher._keeper.current)
+        await launcher._held.release()
         assert State.SUBMITTING in {entry.state for entry in (await it.entries()).values()}
         await cancel(it)
         await it.launch(rows(3), mode=Mode.CANCEL)
@@ -170,7 +170,7 @@ async def test_a_launch_of_many_pages_is_withdrawn_whole(tmp_path):
 async def test_a_deletion_whose_answer_was_lost_looks_again_whose_the_id_is(tmp_path, fault, repeats):
     async with bench(tmp_path, simulated(max_active=None)) as it:
         await it.launch(rows(1))
-        ended = await it.ledger.ended_runs("cohort", limit=9)
+        ended = await it.ledger.batch("cohort").ended_runs(limit=9)
         it.simulator.script(*parse_faults(f"DeleteRun:{fault}=1x"))
         looks = it.simulator.state().calls["GetRun"].calls
         deleter = Deleter(ledger=it.ledger, service=it.service, clock=it.clock, concurrency=1, lag=60)

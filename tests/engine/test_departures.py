@@ -74,13 +74,13 @@ async def test_caps_and_changes_hold_over_passes_that_begin_anew(tmp_path):
 async def test_the_same_manifest_is_unchanged_and_a_changed_one_is_resubmitted(tmp_path):
     async with bench(tmp_path, failing(SPACE)) as it:
         await it.launch(rows(1), retry=POLICY)
-        assert (await it.ledger.compare("cohort", rows(1))).unchanged == 1
+        assert (await it.ledger.batch("cohort").compare(rows(1))).unchanged == 1
         with pytest.raises(ChangedRowsError):
             await it.launch(rows(1, priority=1))
-        await it.ledger.release(await it.ledger.claim("cohort", holder="x", ttl=it.ttl, at=later(it)))
+        await (await it.ledger.hold("cohort", holder="x", ttl=it.ttl, at=later(it))).release()
         await it.launch(rows(1, priority=1), changed=Changed.RESUBMIT, retry=POLICY)
         assert [one.get("storageCapacity") for one in await asked(it)] == [None, 4800, None]
-        assert (await it.ledger.compare("cohort", rows(1, priority=1))).unchanged == 1
+        assert (await it.ledger.batch("cohort").compare(rows(1, priority=1))).unchanged == 1
 
 
 def later(it: Bench):
@@ -97,7 +97,7 @@ async def test_people_go_on_from_what_the_last_attempt_asked_for(tmp_path):
 
 async def retried(it: Bench, *ids: str, duplicates: bool = False):
     now = it.clock.utcnow()
-    return await it.ledger.retry("cohort", ids, at=now, why="asked for", duplicates=duplicates)
+    return await it.ledger.batch("cohort").retry(ids, at=now, why="asked for", duplicates=duplicates)
 
 
 @pytest.mark.parametrize("tag", [True, False])
@@ -106,7 +106,7 @@ async def test_a_duplicate_has_what_the_run_had_and_keeps_its_row_s_place(tmp_pa
         manifest = rows(1, parameters={"reads": "r"}, storageCapacity=2400, tags={"who": "me"})
         await it.launch(manifest, tag=tag)
         assert await retried(it, "row-0000", duplicates=True) == ["row-0000"]
-        assert (await it.ledger.compare("cohort", manifest)).unchanged == 1
+        assert (await it.ledger.batch("cohort").compare(manifest)).unchanged == 1
         await it.launch(manifest, tag=tag)
         await retried(it, "row-0000")
         await it.launch(manifest, tag=tag)
@@ -200,7 +200,7 @@ async def test_a_lost_ledger_knows_changed_attempts_and_duplicates_again(tmp_pat
             rebuilt = await rebuild(it, rows(3), changes=POLICY.changes)
             assert rebuilt.matches == {Match.FOUND: 3}
             assert runs_of(await it.entries()) == before
-            assert (await it.ledger.compare("cohort", rows(3))).unchanged == 3
+            assert (await it.ledger.batch("cohort").compare(rows(3))).unchanged == 3
 
 
 async def test_without_its_rules_a_changed_attempt_is_told_as_other_content(tmp_path):

@@ -173,7 +173,7 @@ async def test_new_rows_are_added_and_gone_rows_are_left_alone(tmp_path):
 
 async def test_a_row_that_left_the_manifest_unsent_is_never_sent(tmp_path):
     async with bench(tmp_path, rate=1) as it:
-        await it.ledger.release(await it.take_in(rows(3)))
+        await (await it.take_in(rows(3))).release()
         stop, _ = await it.launch(rows(1))
         assert stop is Stop.FINISHED
         assert len(it.simulator.state().runs) == 1
@@ -186,7 +186,7 @@ async def test_changed_content_is_run_as_a_new_attempt_and_the_old_is_kept(tmp_p
         assert len(it.simulator.state().runs) == 2
         await it.launch(rows(2, priority=5), changed=Changed.RESUBMIT)
         assert len(it.simulator.state().runs) == 4
-        async for outcome in it.ledger.outcomes("cohort"):
+        async for outcome in it.ledger.batch("cohort").outcomes():
             assert outcome.entry.attempt == 2
             assert [past.attempt for past in outcome.earlier] == [1]
             assert outcome.earlier[0].run is not None
@@ -198,23 +198,23 @@ async def test_changed_content_of_an_unsettled_attempt_waits_until_it_is_settled
     async with bench(tmp_path, simulated("StartRun:drop_after=1x")) as it:
         launcher = it.launcher(await it.take_in(rows(1)))
         it.service.hurry()  # the first failure is the last, so the outcome stays unknown
-        await run_for(it, launcher, 1)
+        await run_for(launcher, 1)
         assert (await it.entries())["row-0000"].state is State.SUBMITTING
         await it.launch(rows(1, priority=5), changed=Changed.RESUBMIT)
         runs = it.simulator.state().runs
         assert len(runs) == 2
         assert {record.tags["batchrun:attempt"] for record in runs} == {"1", "2"}
-        (outcome,) = [outcome async for outcome in it.ledger.outcomes("cohort")]
+        (outcome,) = [outcome async for outcome in it.ledger.batch("cohort").outcomes()]
         assert outcome.earlier[0].run is not None
         assert {outcome.entry.run.uuid, outcome.earlier[0].run.uuid} == {record.uuid for record in runs}  # type: ignore[union-attr]
 
 
-async def run_for(it: Bench, launcher, seconds: float) -> None:
+async def run_for(launcher, seconds: float) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(launcher.run)
         await anyio.sleep(seconds)
         launcher.abandon()
-    await it.ledger.release(launcher._keeper.current)
+    await launcher._held.release()
 
 
 async def test_a_refused_row_does_not_hold_up_the_rest(tmp_path):
@@ -354,8 +354,8 @@ async def test_a_run_id_that_was_given_to_another_run_is_not_believed(tmp_path):
 async def test_a_lease_that_was_taken_over_stops_the_launch(tmp_path):
     async with bench(tmp_path) as it:
         launcher = it.launcher(await it.take_in(rows(50)))
-        await it.ledger.release(launcher._keeper.current)
-        await it.ledger.claim("cohort", holder="other:2", ttl=timedelta(days=1), at=it.clock.utcnow())
+        await launcher._held.release()
+        await it.ledger.hold("cohort", holder="other:2", ttl=timedelta(days=1), at=it.clock.utcnow())
         with pytest.raises(LeaseLostError):
             await launcher.run()
         assert not it.simulator.state().runs
@@ -366,8 +366,7 @@ async def test_the_lease_is_renewed_for_as_long_as_the_launch_lasts(tmp_path):
     async with bench(tmp_path, simulated(durations=durations)) as it:
         stop, launcher = await it.launch(rows(1))
         assert stop is Stop.FINISHED
-        lease = launcher._keeper.current
-        assert lease.expires_at - it.clock.utcnow() > timedelta(seconds=15)
+        assert launcher.lease.expires_at - it.clock.utcnow() > timedelta(seconds=15)
 
 
 async def test_an_unreachable_service_stops_the_launch_and_loses_nothing(tmp_path):
@@ -432,8 +431,8 @@ async def test_a_launcher_that_slept_past_its_lease_finds_out_before_its_next_ca
             group.start_soon(raises_lease_lost, launcher)
             await anyio.sleep(15)
             calls = it.simulator.state().calls
-            await it.ledger.release(launcher._keeper.current)
-            await it.ledger.claim("cohort", holder="other:2", ttl=timedelta(days=1), at=it.clock.utcnow())
+            await launcher._held.release()
+            await it.ledger.hold("cohort", holder="other:2", ttl=timedelta(days=1), at=it.clock.utcnow())
             it.clock._start += timedelta(hours=8)  # the machine slept: wall time jumps, loop time does not
         assert it.simulator.state().calls == calls
 

@@ -16,7 +16,7 @@ from batchrun.model.events import Event, Intended, Removed
 from batchrun.model.limits import Mode
 from batchrun.model.listing import Listed
 from batchrun.model.transitions import apply
-from batchrun.ports.ledger import Step
+from batchrun.ports.stored import Step
 from batchrun.simulator import parse_faults
 from tests.engine.launching import Bench, bench, rows
 from tests.world import start
@@ -127,11 +127,11 @@ async def delete(it: Bench, tell: list[int] | None = None) -> Deleted:
         lag=LAG,
         tell=told.append,
     )
-    return await deleter.delete(await it.ledger.ended_runs("cohort", limit=99))
+    return await deleter.delete(await it.ledger.batch("cohort").ended_runs(limit=99))
 
 
 async def left(it: Bench) -> list[str]:
-    return [one.entry_id for one in await it.ledger.ended_runs("cohort", limit=99)]
+    return [one.entry_id for one in await it.ledger.batch("cohort").ended_runs(limit=99)]
 
 
 @pytest.mark.parametrize("fault", GONE)
@@ -190,10 +190,10 @@ async def test_an_id_that_is_another_runs_is_never_deleted(tmp_path):
 
 
 async def record(it: Bench, number: int, event: Event) -> None:
-    lease = await it.take_in(rows(8))
+    held = await it.take_in(rows(8))
     entry = (await it.entries())[f"row-{number:04}"]
-    await it.ledger.record(lease, [Step(event=event, entry=apply(entry, event))])
-    await it.ledger.release(lease)
+    await held.record([Step(event=event, entry=apply(entry, event))])
+    await held.release()
 
 
 async def test_rows_are_held_against_the_service_and_nothing_is_written(tmp_path):
@@ -207,7 +207,7 @@ async def test_rows_are_held_against_the_service_and_nothing_is_written(tmp_path
         await record(it, 7, Intended(at=it.clock.utcnow()))
         it.simulator.script(*parse_faults("GetRun:ValidationException@*-0002"))
         before = await it.entries()
-        found = await compare("cohort", ledger=it.ledger, service=it.service, at_once=2)
+        found = await compare(it.ledger.batch("cohort"), service=it.service, at_once=2)
         assert await it.entries() == before
         assert (found.going, found.ended, found.missing) == (1, {"COMPLETED": 2}, ["row-0004"])
         assert ([entry.id for entry, _ in found.deleted.there], found.gone) == (["row-0003"], 1)

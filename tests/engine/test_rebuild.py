@@ -33,6 +33,7 @@ from batchrun.model.watch import Way
 from batchrun.simulator import Limit, parse_faults
 from tests.builders import spec
 from tests.engine.launching import OFTEN, Bench, bench, rows
+from tests.ledger.samples import connection_of
 from tests.world import simulated
 
 
@@ -51,15 +52,13 @@ async def lost(it: Bench, folder: Path) -> AsyncIterator[Path]:
 async def rebuild(it: Bench, specs: Sequence[Spec], **options: Any) -> Rebuilt:
     now = it.clock.utcnow()
     await it.ledger.open_batch("cohort", region="us-east-1", at=now)
-    lease = await it.ledger.claim("cohort", holder="test:2", ttl=it.ttl, at=now)
+    held = await it.ledger.hold("cohort", holder="test:2", ttl=it.ttl, at=now)
     search = Search(specs=lambda: iter(specs), default_name=partial(run_name, "cohort"), **options)
-    rebuilder = Rebuilder(
-        ledger=it.ledger, service=it.service, lease=lease, ttl=it.ttl, search=search, clock=it.clock
-    )
+    rebuilder = Rebuilder(service=it.service, held=held, ttl=it.ttl, search=search, clock=it.clock)
     try:
         return await rebuilder.run()
     finally:
-        await rebuilder.release(5)
+        await held.release()
 
 
 def runs_of(entries: dict[str, Entry]) -> dict[str, Any]:
@@ -155,7 +154,7 @@ async def test_a_ledger_that_knows_everything_is_left_as_it_is(tmp_path):
 async def copied(it: Bench, folder: Path) -> AsyncIterator[Path]:
     """Go on with a copy of the ledger as it is now."""
     place = folder / f"copy-{uuid4()}.db"
-    await it.ledger._read(lambda: it.ledger._connection.execute("VACUUM INTO ?", (str(place),)))
+    await it.ledger._read(lambda: connection_of(it.ledger).execute("VACUUM INTO ?", (str(place),)))
     yield place
 
 
@@ -197,7 +196,7 @@ async def test_a_ledger_with_planned_rows_alone_is_filled(tmp_path):
     async with bench(tmp_path) as it:
         await it.launch(rows(3))
         async with lost(it, tmp_path):
-            await it.ledger.release(await it.take_in(rows(3, priority=9)))
+            await (await it.take_in(rows(3, priority=9))).release()
             rebuilt = await rebuild(it, rows(3))
             assert rebuilt.is_written
             await it.assert_agreement()
@@ -235,7 +234,7 @@ async def take_over(place: Path) -> None:
 async def attempts(it: Bench) -> list[list[tuple[int, str | None, str | None]]]:
     """Return number, run's uuid and code of each entry's attempts, oldest first."""
     found = []
-    async for outcome in it.ledger.outcomes("cohort"):
+    async for outcome in it.ledger.batch("cohort").outcomes():
         past = [(one.attempt, one.run.uuid if one.run else None, one.code) for one in outcome.earlier]
         entry = outcome.entry
         found.append([*past, (entry.attempt, entry.run.uuid if entry.run else None, entry.code)])
@@ -251,7 +250,7 @@ async def test_every_attempt_comes_back(tmp_path):
             rebuilt = await rebuild(it, rows(2, priority=5))
             assert (rebuilt.matches, rebuilt.earlier) == ({Match.FOUND: 2}, 2)
             assert await attempts(it) == before
-            story = [kind for *_, kind, _ in await it.ledger.history("cohort", "row-0000")]
+            story = [kind for *_, kind, _ in await it.ledger.batch("cohort").history("row-0000")]
             assert " ".join(story) == (
                 "intended doubted accepted completed revised intended accepted completed"
             )

@@ -21,7 +21,7 @@ def failing(times: int, reason: str = "SERVICE_ERROR", match: str = "*") -> Sett
 async def attempts(it: Bench) -> dict[str, list[str | None]]:
     """Return the failureReason of each attempt, the current one last."""
     found = {}
-    async for outcome in it.ledger.outcomes("cohort"):
+    async for outcome in it.ledger.batch("cohort").outcomes():
         runs = [*(one.run for one in outcome.earlier), outcome.entry.run]
         found[outcome.entry.id] = [run.failure_reason if run else None for run in runs]
     return found
@@ -93,11 +93,9 @@ async def test_a_killed_launch_forgets_no_retry(tmp_path):
         with anyio.move_on_after(150):  # all have failed, and wait for their retries
             await launcher.run()
         assert {entry.state for entry in (await it.entries()).values()} == {State.PLANNED}
-        assert await it.ledger.due("cohort", at=it.clock.utcnow(), limit=9) == []
-        lease = await it.ledger.claim(
-            "cohort", holder="x", ttl=it.ttl, at=it.clock.utcnow().replace(year=2030)
-        )
-        await it.launcher(lease).run()
+        held = await it.ledger.hold("cohort", holder="x", ttl=it.ttl, at=it.clock.utcnow().replace(year=2030))
+        assert await held.due(at=it.clock.utcnow(), limit=9) == []
+        await it.launcher(held).run()
         assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
 
 
@@ -111,8 +109,8 @@ async def test_a_failure_that_is_retried_is_not_one_that_stops_the_submission(tm
 async def test_a_launch_that_is_held_back_goes_on_once_what_failed_is_retried(tmp_path):
     """One row is refused while another begins to run: whoever retries the one meanwhile has decided."""
     async with bench(tmp_path, simulated("StartRun:ValidationException@*row-0000=1x")) as it:
-        lease = await it.take_in(rows(6))
-        launcher = it.launcher(lease, max_active=2, stop_after=StopAfter(count=1))
+        held = await it.take_in(rows(6))
+        launcher = it.launcher(held, max_active=2, stop_after=StopAfter(count=1))
         async with anyio.create_task_group() as aside:
             aside.start_soon(decide, it)
             stop = await launcher.run()
@@ -126,4 +124,4 @@ async def decide(it: Bench) -> None:
     assert ("row-0000", "refused") in it.told.steps
     assert len(it.simulator.state().runs) == 1
     async with await open_ledger(it.path) as ledger:  # as another process does
-        assert await ledger.retry("cohort", ["row-0000"], at=it.clock.utcnow(), why="asked for")
+        assert await ledger.batch("cohort").retry(["row-0000"], at=it.clock.utcnow(), why="asked for")

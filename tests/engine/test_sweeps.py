@@ -67,7 +67,7 @@ async def test_what_a_sweep_shows_is_told_before_the_end(tmp_path):
         _, launcher = await it.launch(rows(ROWS), deadline=60)
         assert calls(it, "GetRun") == 0
         assert launcher.tally.by_status["RUNNING"] > ROWS * 0.9
-        stored = await it.ledger.counts("cohort")
+        stored = await it.ledger.batch("cohort").counts()
         assert stored.by_status["RUNNING"] == launcher.tally.by_status["RUNNING"]
 
 

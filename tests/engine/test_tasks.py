@@ -50,7 +50,7 @@ def calls(it: Bench, operation: str) -> int:
 
 
 async def found(it: Bench, count: int) -> Mapping[str, Mapping[int, FailedTasks]]:
-    return await it.ledger.failed_tasks("cohort", [row.id for row in rows(count)])
+    return await it.ledger.batch("cohort").failed_tasks([row.id for row in rows(count)])
 
 
 async def test_a_failed_run_s_tasks_are_in_the_ledger_at_its_end(tmp_path):
@@ -127,7 +127,7 @@ async def test_whatever_keeps_the_tasks_back_the_launch_ends_in_time(tmp_path, o
         assert anyio.current_time() - begun < RUN_AND_LOOK + AT_THE_END
         assert (stop, launcher.tally.by_state[State.FAILED]) == (Stop.FINISHED, 9)
         assert await found(it, 9) == {}
-        assert len(await it.ledger.unasked("cohort", limit=99)) == 9
+        assert len(await launcher._held.unasked(limit=99)) == 9
         await it.assert_agreement()
 
 
@@ -285,7 +285,7 @@ async def test_a_batch_that_was_taken_over_keeps_nothing_more(tmp_path):
         async with anyio.create_task_group() as group:
             group.start_soon(launcher.run)
             await told.has_failed.wait()
-            await it.ledger.claim("cohort", holder="test:2", ttl=it.ttl, at=late)
+            await it.ledger.hold("cohort", holder="test:2", ttl=it.ttl, at=late)
         assert calls(it, "GetRunTask") == 1
         assert await found(it, 1) == {}
 

@@ -24,6 +24,7 @@ from batchrun.simulator import FailFirst, parse_faults
 from batchrun.simulator.requests import RequestMemory
 from tests.builders import spec
 from tests.engine.launching import Bench, bench, reconnected, rows
+from tests.ledger.samples import connection_of
 from tests.world import simulated
 
 HOUR = 3600.0
@@ -46,7 +47,7 @@ async def another(it: Bench, place: Path) -> AsyncIterator[None]:
 
 
 async def copy(it: Bench, place: Path) -> Path:
-    await it.ledger._read(lambda: it.ledger._connection.execute("VACUUM INTO ?", (str(place),)))
+    await it.ledger._read(lambda: connection_of(it.ledger).execute("VACUUM INTO ?", (str(place),)))
     return place
 
 
@@ -306,7 +307,7 @@ async def test_runs_that_are_deleted_and_still_listed_hold_nobody_up_for_long(tm
         for entry in (await it.entries()).values():
             assert entry.run is not None
             await it.service.delete_run(entry.run.id)
-        await it.ledger.retry("cohort", ["row-0001"], at=it.clock.utcnow(), why="asked for")
+        await it.ledger.batch("cohort").retry(["row-0001"], at=it.clock.utcnow(), why="asked for")
         await it.launch(rows(3))
         assert started(it) == once_each(3)
 
@@ -326,8 +327,8 @@ async def test_a_comparison_with_the_service_names_what_another_ledger_started(t
         await it.launch(rows(4))
         await anyio.sleep(60)
         async with another(it, place):
-            await it.ledger.release(await it.take_in(rows(5)))
-            found = await compare("cohort", ledger=it.ledger, service=it.service, at_once=4)
+            await (await it.take_in(rows(5))).release()
+            found = await compare(it.ledger.batch("cohort"), service=it.service, at_once=4)
             assert found.elsewhere == ["row-0002", "row-0003"]
 
 
@@ -342,7 +343,7 @@ async def killed_after_sending(it: Bench, count: int, **limits) -> None:
         group.start_soon(launcher.run)
         await anyio.sleep(5)
         launcher.abandon()
-    await it.ledger.release(launcher.lease)
+    await launcher._held.release()
 
 
 async def test_a_clock_that_was_ahead_at_the_intent(tmp_path):
@@ -409,14 +410,14 @@ async def test_a_machine_that_sleeps_between_the_look_and_the_call_sends_nothing
             await it.launch(rows(3), mode=Mode.DETACH)
         await anyio.sleep(60)
         async with another(it, place):
-            lease, looked = await it.take_in(rows(3)), it.service.start_turn
+            held, looked = await it.take_in(rows(3)), it.service.start_turn
 
             async def slept() -> float:
                 turn = await looked()
                 it.simulator.service.requests = RequestMemory(0)
                 return turn
 
-            launcher = it.launcher(lease, trusts_ledger=True)
+            launcher = it.launcher(held, trusts_ledger=True)
             before = launcher._recorder.record
 
             async def sleepy(entry, *events):

@@ -35,7 +35,7 @@ async def abandon_after(it: Bench, seconds: float, count: int, **limits) -> None
         group.start_soon(launcher.run)
         await anyio.sleep(seconds)
         launcher.abandon()
-    await it.ledger.release(launcher._keeper.current)
+    await launcher._held.release()
 
 
 @pytest.mark.parametrize("lag", [0, 30])

@@ -13,25 +13,25 @@ from batchrun.clock import VirtualClock
 from batchrun.engine.usage import Asked, ask_usage
 from batchrun.errors import ServiceUnusableError
 from batchrun.model.events import Accepted, Completed
-from batchrun.ports.usages import SpentRun
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import SpentRun
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import IdReuse, Simulator, parse_faults
-from tests.ledger.memory import MemoryLedger
-from tests.ledger.samples import AT, BATCH, filled, intended, move
+from tests.ledger.samples import AT, BATCH, filled, intended, kept_ledger, move
 from tests.world import connected, simulated, start
 
 
 class World:
     """A ledger with three completed runs, and the service that ran them."""
 
-    def __init__(self, ledger: MemoryLedger, service: AwsHealthOmics, simulator: Simulator) -> None:
+    def __init__(self, ledger: Ledger, service: AwsHealthOmics, simulator: Simulator) -> None:
         self.ledger = ledger
         self.service = service
         self.simulator = simulator
         self.told: list[int] = []
 
     async def runs(self) -> Sequence[SpentRun]:
-        return await self.ledger.spent_runs(BATCH, limit=9)
+        return await self.ledger.batch(BATCH).spent_runs(limit=9)
 
     async def ask(self, at_once: int = 8) -> Asked:
         return await ask_usage(
@@ -50,19 +50,21 @@ class World:
 
 @asynccontextmanager
 async def world(faults: str = "", **changes: Any) -> AsyncIterator[World]:
-    ledger = MemoryLedger()
-    async with connected(simulated(faults, **changes)) as (service, simulator):
-        lease = await filled(ledger, *"abc")
+    async with (
+        kept_ledger() as ledger,
+        connected(simulated(faults, **changes)) as (service, simulator),
+    ):
+        held = await filled(ledger, *"abc")
         for id_ in "abc":
             run = await start(service, name=id_, requestId=id_)
-            await move(ledger, lease, id_, intended(), Accepted(at=AT, run=run))
+            await move(held, id_, intended(), Accepted(at=AT, run=run))
         await anyio.sleep(1_000)
         for id_ in "abc":
-            entry = await ledger.entry(BATCH, id_)
+            entry = await ledger.batch(BATCH).entry(id_)
             assert entry is not None
             assert entry.run is not None
             seen = (await service.get_run(entry.run.id)).run
-            await move(ledger, lease, id_, Completed(at=AT, run=seen))
+            await move(held, id_, Completed(at=AT, run=seen))
         yield World(ledger, service, simulator)
 
 

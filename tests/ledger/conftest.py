@@ -4,6 +4,7 @@ import pytest
 
 from batchrun.ledger import open_ledger
 from tests.ledger.processes import Process
+from tests.ledger.samples import connection_of
 
 pytest.register_assert_rewrite(
     "tests.ledger.contract_leases",
@@ -42,5 +43,5 @@ async def ledger(place):
     async with await open_ledger(place) as opened:
         yield opened
         if not opened._worker.is_stopped:
-            assert not await opened._read(lambda: opened._connection.in_transaction)
-            assert not opened._readers
+            assert not await opened._read(lambda: connection_of(opened).in_transaction)
+            assert not opened._store._snapshots  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ import pytest
 from batchrun.errors import LeaseLostError
 from batchrun.model.events import Failed, Retried
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.ports.failed_runs import TaskFailures
+from batchrun.ports.stored import TaskFailures
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, later, move, run_of
 
 FOUND = FailedTasks(
@@ -32,64 +32,66 @@ def failed(number: int, **fields: object) -> Failed:
 
 class FailedRuns:
     async def test_a_run_that_failed_is_to_be_asked_for_and_no_other(self, ledger):
-        lease = await filled(ledger, "a", "b", "c")
-        await move(ledger, lease, "a", intended(), accepted(1), completed(1))
-        await move(ledger, lease, "b", intended(), accepted(2), failed(2))
-        await move(ledger, lease, "c", intended(), accepted(3), failed(3, stop_time=None))
-        (one,) = await ledger.unasked(BATCH, limit=9)
+        held = await filled(ledger, "a", "b", "c")
+        await move(held, "a", intended(), accepted(1), completed(1))
+        await move(held, "b", intended(), accepted(2), failed(2))
+        await move(held, "c", intended(), accepted(3), failed(3, stop_time=None))
+        (one,) = await held.unasked(limit=9)
         assert (one.id, one.attempt, one.run) == ("b", 1, failed(2).run)
-        assert await ledger.unasked(BATCH, limit=9, after=one.number) == []
-        assert await ledger.unasked("nothing", limit=9) == []
+        assert await held.unasked(limit=9, after=one.number) == []
 
     async def test_they_come_in_the_order_in_which_they_failed_and_in_pages(self, ledger):
-        lease = await filled(ledger, "a", "b", "c")
+        held = await filled(ledger, "a", "b", "c")
         for number, id_ in enumerate("cab"):
-            await move(ledger, lease, id_, intended(), accepted(number), failed(number))
-        first = await ledger.unasked(BATCH, limit=2)
+            await move(held, id_, intended(), accepted(number), failed(number))
+        first = await held.unasked(limit=2)
         assert [one.id for one in first] == ["c", "a"]
-        then = await ledger.unasked(BATCH, limit=2, after=first[-1].number)
+        then = await held.unasked(limit=2, after=first[-1].number)
         assert [one.id for one in then] == ["b"]
 
     async def test_what_was_found_is_kept_and_not_asked_for_again(self, ledger):
-        lease = await filled(ledger, "a", "b")
+        held = await filled(ledger, "a", "b")
         for number, id_ in enumerate("ab"):
-            await move(ledger, lease, id_, intended(), accepted(number), failed(number))
-        one, other = await ledger.unasked(BATCH, limit=9)
-        await ledger.keep_tasks(lease, {one.number: FOUND, other.number: FailedTasks()}, at=AT)
-        assert await ledger.unasked(BATCH, limit=9) == []
-        assert await ledger.failed_tasks(BATCH, ["a", "b", "x"]) == {"a": {1: FOUND}, "b": {1: FailedTasks()}}
-        assert await ledger.failed_tasks(BATCH, ["b"]) == {"b": {1: FailedTasks()}}
-        assert await ledger.failed_tasks("nothing", ["a"]) == {}
+            await move(held, id_, intended(), accepted(number), failed(number))
+        one, other = await held.unasked(limit=9)
+        await held.keep_tasks({one.number: FOUND, other.number: FailedTasks()}, at=AT)
+        assert await held.unasked(limit=9) == []
+        assert await ledger.batch(BATCH).failed_tasks(["a", "b", "x"]) == {
+            "a": {1: FOUND},
+            "b": {1: FailedTasks()},
+        }
+        assert await ledger.batch(BATCH).failed_tasks(["b"]) == {"b": {1: FailedTasks()}}
+        assert await ledger.batch("nothing").failed_tasks(["a"]) == {}
 
     async def test_what_is_kept_stays(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended(), accepted(1), failed(1))
-        (one,) = await ledger.unasked(BATCH, limit=9)
-        await ledger.keep_tasks(lease, {one.number: FOUND}, at=AT)
-        await ledger.keep_tasks(lease, {one.number: FailedTasks()}, at=AT)
-        assert await ledger.failed_tasks(BATCH, ["a"]) == {"a": {1: FOUND}}
+        held = await filled(ledger, "a")
+        await move(held, "a", intended(), accepted(1), failed(1))
+        (one,) = await held.unasked(limit=9)
+        await held.keep_tasks({one.number: FOUND}, at=AT)
+        await held.keep_tasks({one.number: FailedTasks()}, at=AT)
+        assert await ledger.batch(BATCH).failed_tasks(["a"]) == {"a": {1: FOUND}}
 
     async def test_an_attempt_that_was_followed_by_another_keeps_its_run_and_tasks(self, ledger):
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         again = Retried(at=AT, due=AT, why="SERVICE_ERROR")
-        await move(ledger, lease, "a", intended(), accepted(1), failed(1), again)
-        (one,) = await ledger.unasked(BATCH, limit=9)
+        await move(held, "a", intended(), accepted(1), failed(1), again)
+        (one,) = await held.unasked(limit=9)
         assert (one.attempt, one.run) == (1, failed(1).run)
-        await move(ledger, lease, "a", intended(), accepted(2), failed(2))
-        one, other = await ledger.unasked(BATCH, limit=9)
+        await move(held, "a", intended(), accepted(2), failed(2))
+        one, other = await held.unasked(limit=9)
         assert (one.run, other.attempt, other.run) == (failed(1).run, 2, failed(2).run)
-        await ledger.keep_tasks(lease, {one.number: FOUND}, at=AT)
-        await ledger.keep_tasks(lease, {other.number: FailedTasks()}, at=AT)
-        assert await ledger.failed_tasks(BATCH, ["a"]) == {"a": {1: FOUND, 2: FailedTasks()}}
+        await held.keep_tasks({one.number: FOUND}, at=AT)
+        await held.keep_tasks({other.number: FailedTasks()}, at=AT)
+        assert await ledger.batch(BATCH).failed_tasks(["a"]) == {"a": {1: FOUND, 2: FailedTasks()}}
 
     async def test_tasks_of_rows_that_stand_failed_come_by_reason(self, ledger):
-        lease = await filled(ledger, "a", "b", "c", "d")
+        held = await filled(ledger, "a", "b", "c", "d")
         again = Retried(at=AT, due=AT, why="asked for")
-        await move(ledger, lease, "a", intended(), accepted(1), failed(1, failure_reason="R"))
-        await move(ledger, lease, "b", intended(), accepted(2), failed(2, failure_reason="R"))
-        await move(ledger, lease, "c", intended(), accepted(3), failed(3))
-        await move(ledger, lease, "d", intended(), accepted(4), failed(4, failure_reason="R"), again)
-        numbers = [one.number for one in await ledger.unasked(BATCH, limit=9)]
+        await move(held, "a", intended(), accepted(1), failed(1, failure_reason="R"))
+        await move(held, "b", intended(), accepted(2), failed(2, failure_reason="R"))
+        await move(held, "c", intended(), accepted(3), failed(3))
+        await move(held, "d", intended(), accepted(4), failed(4, failure_reason="R"), again)
+        numbers = [one.number for one in await held.unasked(limit=9)]
         twice = FailedTasks(
             tasks=(
                 FailedTask(id="1", name="call", failure_reason="OUT_OF_MEMORY_ERROR"),
@@ -97,29 +99,29 @@ class FailedRuns:
             )
         )
         found = dict(zip(numbers, (FOUND, twice, FailedTasks(tasks=FOUND.tasks[1:]), FOUND), strict=True))
-        await ledger.keep_tasks(lease, found, at=AT)
+        await held.keep_tasks(found, at=AT)
         memory = "OUT_OF_MEMORY_ERROR"
-        assert await ledger.task_failures(BATCH) == [
+        assert await ledger.batch(BATCH).task_failures() == [
             TaskFailures(run_reason="R", reason=memory, rows=2, names=2, name="align"),
             TaskFailures(run_reason=None, reason=None, rows=1, names=0, name=None),
             TaskFailures(run_reason="R", reason=None, rows=1, names=0, name=None),
         ]
-        assert await ledger.task_failures("nothing") == []
+        assert await ledger.batch("nothing").task_failures() == []
 
     async def test_another_batchs_runs_are_left_alone(self, ledger):
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         other = await filled(ledger, "a", batch="other")
-        await move(ledger, other, "a", intended(), accepted(1), failed(1))
-        assert await ledger.unasked(BATCH, limit=9) == []
-        (one,) = await ledger.unasked("other", limit=9)
-        await ledger.keep_tasks(lease, {one.number: FOUND}, at=AT)
-        assert await ledger.unasked("other", limit=9) == [one]
+        await move(other, "a", intended(), accepted(1), failed(1))
+        assert await held.unasked(limit=9) == []
+        (one,) = await other.unasked(limit=9)
+        await held.keep_tasks({one.number: FOUND}, at=AT)
+        assert await other.unasked(limit=9) == [one]
 
     async def test_who_lost_the_lease_keeps_nothing(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended(), accepted(1), failed(1))
-        (one,) = await ledger.unasked(BATCH, limit=9)
-        await ledger.release(lease)
+        held = await filled(ledger, "a")
+        await move(held, "a", intended(), accepted(1), failed(1))
+        (one,) = await held.unasked(limit=9)
+        await held.release()
         with pytest.raises(LeaseLostError):
-            await ledger.keep_tasks(lease, {one.number: FOUND}, at=AT)
-        assert await ledger.unasked(BATCH, limit=9) == [one]
+            await held.keep_tasks({one.number: FOUND}, at=AT)
+        assert await held.unasked(limit=9) == [one]

@@ -27,7 +27,8 @@ from tests.ledger.samples import (
 )
 
 if TYPE_CHECKING:
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
 
 
 class Batches:
@@ -40,29 +41,29 @@ class Batches:
     async def test_a_batchs_account_is_the_last_that_was_given_until_a_run_can_be_anywhere(self, ledger):
         made = await ledger.open_batch("cohort", region="us-east-1", account="1" * 12, at=AT)
         assert made.account == "1" * 12
-        lease = await filled(ledger, "a", "b")
-        await move(ledger, lease, "b", intended(), Refused(at=AT, code="x", message="no such workflow"))
+        held = await filled(ledger, "a", "b")
+        await move(held, "b", intended(), Refused(at=AT, code="x", message="no such workflow"))
         assert (await ledger.open_batch("cohort", region="us-east-1", at=AT)).account == "1" * 12
         assert (await opened(ledger, "2" * 12)).account == "2" * 12
-        await move(ledger, lease, "a", intended())
+        await move(held, "a", intended())
         assert (await opened(ledger, "3" * 12)).account == "2" * 12
         assert (await ledger.find_batch("cohort")).account == "2" * 12
 
     async def test_a_run_of_an_earlier_attempt_keeps_the_account(self, ledger):
         await opened(ledger, "1" * 12)
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         failed = Failed(at=AT, run=run_of(1, "FAILED"))
-        await move(ledger, lease, "a", intended(), accepted(1), failed)
-        assert await ledger.retry(BATCH, ["a"], at=AT, why="asked for") == ["a"]
+        await move(held, "a", intended(), accepted(1), failed)
+        assert await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for") == ["a"]
         assert (await opened(ledger, "2" * 12)).account == "1" * 12
 
     async def test_the_first_run_tells_the_account_where_it_is_not_known(self, ledger):
-        lease = await filled(ledger, "a", "b")
+        held = await filled(ledger, "a", "b")
         assert (await ledger.find_batch(BATCH)).account is None
         odd = replace(run_of(2), arn="arn:aws:omics:us-east-1::run/0000002")
-        await move(ledger, lease, "b", intended(), Accepted(at=AT, run=odd))
+        await move(held, "b", intended(), Accepted(at=AT, run=odd))
         assert (await ledger.find_batch(BATCH)).account is None
-        await move(ledger, lease, "a", intended(), accepted(1))
+        await move(held, "a", intended(), accepted(1))
         assert (await ledger.find_batch(BATCH)).account == "123456789012"
         assert [batch.account for batch in await ledger.batches()] == ["123456789012"]
 
@@ -80,20 +81,19 @@ class Batches:
 
     async def test_batches_do_not_see_each_other(self, ledger):
         one = await filled(ledger, "x", "y", batch="one")
-        await filled(ledger, "x", batch="two")
-        await move(ledger, one, "x", intended())
+        two = await filled(ledger, "x", batch="two")
+        await move(one, "x", intended())
         assert (await entry_of(ledger, "x", "two")).state is State.PLANNED
-        assert (await ledger.counts("two")).total == 1
-        assert [e.batch for e in await ledger.due("two", at=AT, limit=9)] == ["two"]
+        assert (await ledger.batch("two").counts()).total == 1
+        assert [e.batch for e in await two.due(at=AT, limit=9)] == ["two"]
 
     async def test_an_unknown_batch_is_empty(self, ledger):
-        assert await ledger.due("none", at=AT, limit=9) == []
-        assert await ledger.next_due("none", after=AT) is None
-        assert await ledger.in_state("none", State.PLANNED, limit=9) == []
-        assert await ledger.entry("none", "x") is None
-        assert (await ledger.counts("none")).total == 0
-        assert await ledger.history("none", "x") == []
-        assert [outcome async for outcome in ledger.outcomes("none")] == []
+        assert await ledger.batch("none").next_due(after=AT) is None
+        assert await ledger.batch("none").in_state(State.PLANNED, limit=9) == []
+        assert await ledger.batch("none").entry("x") is None
+        assert (await ledger.batch("none").counts()).total == 0
+        assert await ledger.batch("none").history("x") == []
+        assert [outcome async for outcome in ledger.batch("none").outcomes()] == []
 
     async def test_close_is_safe_to_repeat(self, ledger):
         await ledger.close()
@@ -106,84 +106,84 @@ async def opened(ledger: Ledger, account: str) -> Batch:
 
 class Leases:
     async def test_a_claim_says_who_and_until_when(self, ledger):
-        lease = await lease_on(ledger, holder="host:7")
-        assert (lease.batch, lease.holder, lease.fence) == (BATCH, "host:7", 1)
-        assert lease.expires_at == AT + TTL
+        held = await lease_on(ledger, holder="host:7")
+        assert (held.name, held.lease.holder, held.lease.fence) == (BATCH, "host:7", 1)
+        assert held.lease.expires_at == AT + TTL
 
     async def test_a_batch_must_be_there_to_be_claimed(self, ledger):
         with pytest.raises(InvariantError):
-            await ledger.claim("none", holder="host:1", ttl=TTL, at=AT)
+            await ledger.hold("none", holder="host:1", ttl=TTL, at=AT)
 
     async def test_a_held_batch_is_refused_and_the_holder_named(self, ledger):
         await lease_on(ledger, holder="host:1")
         with pytest.raises(LeaseHeldError, match=r"'cohort' is held by host:1 until 2026-01-01 12:01:00"):
-            await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=later(seconds=59))
+            await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=later(seconds=59))
 
     async def test_a_released_lease_is_free_at_once(self, ledger):
         first = await lease_on(ledger)
-        await ledger.release(first)
-        second = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
-        assert second.fence == first.fence + 1
+        await first.release()
+        second = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+        assert second.lease.fence == first.lease.fence + 1
 
     async def test_a_lease_that_ran_out_is_taken_over(self, ledger):
         await lease_on(ledger)
-        lease = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
-        assert (lease.holder, lease.fence) == ("host:2", 2)
+        held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
+        assert (held.lease.holder, held.lease.fence) == ("host:2", 2)
 
     async def test_renewing_moves_the_end_and_keeps_the_fence(self, ledger):
-        lease = await lease_on(ledger)
-        renewed = await ledger.renew(lease, ttl=TTL, at=later(seconds=50))
-        assert (renewed.fence, renewed.expires_at) == (lease.fence, later(seconds=110))
+        held = await lease_on(ledger)
+        renewed = await held.renew(ttl=TTL, at=later(seconds=50))
+        assert (renewed.fence, renewed.expires_at) == (held.lease.fence, later(seconds=110))
         with pytest.raises(LeaseHeldError):
-            await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=later(seconds=100))
+            await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=later(seconds=100))
 
     async def test_an_expired_lease_that_nobody_took_renews_and_writes(self, ledger):
-        lease = await filled(ledger, "x")
-        await move(ledger, lease, "x", intended())
-        renewed = await ledger.renew(lease, ttl=TTL, at=later(hours=1))
+        held = await filled(ledger, "x")
+        await move(held, "x", intended())
+        renewed = await held.renew(ttl=TTL, at=later(hours=1))
         assert renewed.expires_at == later(hours=1) + TTL
 
     @pytest.mark.parametrize("hours", [-1, 1])
     async def test_a_clock_that_jumps_costs_nobody_a_lease(self, ledger, hours):
-        lease = await filled(ledger, "x")
-        lease = await ledger.renew(lease, ttl=TTL, at=later(hours=hours))
-        lease = await ledger.renew(lease, ttl=TTL, at=AT)
-        await move(ledger, lease, "x", intended())
+        held = await filled(ledger, "x")
+        await held.renew(ttl=TTL, at=later(hours=hours))
+        await held.renew(ttl=TTL, at=AT)
+        await move(held, "x", intended())
 
     async def test_whoever_lost_the_batch_writes_nothing_more(self, ledger):
         lost = await filled(ledger, "x")
         entry = await entry_of(ledger, "x")
-        await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
+        await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
         with pytest.raises(LeaseLostError):
-            await move(ledger, lost, "x", intended())
+            await move(lost, "x", intended())
         with pytest.raises(LeaseLostError):
-            await ledger.record(lost, [])
+            await lost.record([])
         with pytest.raises(LeaseLostError):
-            await ledger.sync(lost, specs("x", "y"), changed=Changed.KEEP, at=AT)
+            await lost.sync(specs("x", "y"), changed=Changed.KEEP, at=AT)
         with pytest.raises(LeaseLostError):
-            await ledger.renew(lost, ttl=TTL, at=AT)
+            await lost.renew(ttl=TTL, at=AT)
         assert await entry_of(ledger, "x") == entry
-        assert await ledger.history(BATCH, "x") == []
-        assert (await ledger.counts(BATCH)).total == 1
+        assert await ledger.batch(BATCH).history("x") == []
+        assert (await ledger.batch(BATCH).counts()).total == 1
 
     async def test_a_lost_lease_releases_nothing(self, ledger):
         lost = await lease_on(ledger)
-        await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
-        await ledger.release(lost)
+        await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
+        await lost.release()
         with pytest.raises(LeaseHeldError, match="host:2"):
-            await ledger.claim(BATCH, holder="host:3", ttl=TTL, at=AT + TTL)
+            await ledger.hold(BATCH, holder="host:3", ttl=TTL, at=AT + TTL)
 
     async def test_a_lease_is_released_once_and_then_writes_nothing(self, ledger):
-        lease = await filled(ledger, "x")
-        await ledger.release(lease)
-        await ledger.release(lease)
+        held = await filled(ledger, "x")
+        await held.release()
+        await held.release()
         with pytest.raises(LeaseLostError):
-            await move(ledger, lease, "x", intended())
+            await move(held, "x", intended())
 
     async def test_a_fence_grows_through_releases(self, ledger):
         fences = []
         for _ in range(3):
-            lease = await lease_on(ledger)
-            fences.append(lease.fence)
-            await ledger.release(lease)
+            held = await lease_on(ledger)
+            fences.append(held.lease.fence)
+            await held.release()
         assert fences == [1, 2, 3]

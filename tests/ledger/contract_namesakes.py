@@ -10,6 +10,7 @@ from batchrun.model.limits import Changed
 from tests.ledger.samples import (
     AT,
     BATCH,
+    TTL,
     accepted,
     completed,
     intended,
@@ -33,41 +34,41 @@ def working(*rows: tuple[str, str | None]) -> list[Spec]:
 
 
 async def taken_in(ledger: Ledger, *rows: tuple[str, str | None], batch: str = BATCH, **options):
-    lease = await lease_on(ledger, batch)
-    await ledger.sync(lease, working(*rows), **{"changed": Changed.REFUSE, "at": AT, **options})
-    return lease
+    held = await lease_on(ledger, batch)
+    await held.sync(working(*rows), **{"changed": Changed.REFUSE, "at": AT, **options})
+    return held
 
 
 async def begun(ledger: Ledger, *rows: tuple[str, str | None], batch: str = BATCH) -> None:
     """Take rows in, and send the last of them."""
-    lease = await taken_in(ledger, *rows, batch=batch)
-    await move(ledger, lease, rows[-1][0], intended())
+    held = await taken_in(ledger, *rows, batch=batch)
+    await move(held, rows[-1][0], intended())
 
 
 class Namesakes:
     async def test_a_row_is_known_by_its_id_and_its_work(self, ledger):
         await taken_in(ledger, ("a", "x"), ("b", "y"), ("c", "z"))
         rows = working(("a", "x"), ("b", "other"), ("new", "z"))
-        assert await ledger.rows_as_known(BATCH, rows) == 1
+        assert await ledger.batch(BATCH).rows_as_known(rows) == 1
 
     async def test_where_nobody_knows_the_work_the_id_will_do(self, ledger):
         await taken_in(ledger, ("a", None), ("b", "y"))
-        assert await ledger.rows_as_known(BATCH, working(("a", "x"), ("b", None), ("c", None))) == 2
+        assert await ledger.batch(BATCH).rows_as_known(working(("a", "x"), ("b", None), ("c", None))) == 2
 
     async def test_the_work_is_learned_when_the_manifest_is_read_again(self, ledger):
         await taken_in(ledger, ("a", None))
         again = [replace(row, work=b"x" * 16) for row in working(("a", None))]
-        await ledger.sync(await lease_on_again(ledger), again, changed=Changed.REFUSE, at=AT)
-        assert await ledger.rows_as_known(BATCH, working(("a", "other"))) == 0
+        await (await lease_on_again(ledger)).sync(again, changed=Changed.REFUSE, at=AT)
+        assert await ledger.batch(BATCH).rows_as_known(working(("a", "other"))) == 0
 
     async def test_a_row_keeps_the_work_that_was_submitted(self, ledger):
-        lease = await taken_in(ledger, ("a", "x"), ("b", "x"))
-        await move(ledger, lease, "a", intended(), accepted(1))
+        held = await taken_in(ledger, ("a", "x"), ("b", "x"))
+        await move(held, "a", intended(), accepted(1))
         rows = working(("a", "y"), ("b", "y"))
-        await ledger.sync(lease, rows, changed=Changed.KEEP, at=AT)
-        assert await ledger.rows_as_known(BATCH, rows) == 1
-        await ledger.sync(lease, rows, changed=Changed.RESUBMIT, at=AT)
-        assert await ledger.rows_as_known(BATCH, rows) == 2
+        await held.sync(rows, changed=Changed.KEEP, at=AT)
+        assert await ledger.batch(BATCH).rows_as_known(rows) == 1
+        await held.sync(rows, changed=Changed.RESUBMIT, at=AT)
+        assert await ledger.batch(BATCH).rows_as_known(rows) == 2
 
     async def test_rows_of_other_batches_are_counted_by_batch(self, ledger):
         await begun(ledger, ("a", "x"), ("b", "y"), ("c", "z"), batch="one")
@@ -85,41 +86,40 @@ class Namesakes:
         assert await ledger.rows_elsewhere(BATCH, working(("c", "same"), ("d", "twice"))) == {"one": 2}
 
     async def test_rows_of_which_none_was_sent_stand_nowhere_yet(self, ledger):
-        lease = await taken_in(ledger, ("a", "x"), ("b", "y"), batch="one")
+        held = await taken_in(ledger, ("a", "x"), ("b", "y"), batch="one")
         rows = working(("a", "x"), ("b", "y"))
         assert await ledger.rows_elsewhere(BATCH, rows) == {}
-        await move(ledger, lease, "b", intended(), Refused(at=AT, code="x", message="no"))
+        await move(held, "b", intended(), Refused(at=AT, code="x", message="no"))
         assert await ledger.rows_elsewhere(BATCH, rows) == {}
-        await move(ledger, lease, "a", intended())
+        await move(held, "a", intended())
         assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 1}
 
     async def test_what_failed_was_cancelled_or_refused_does_not_stand_there(self, ledger):
         ids = ("failed", "cancelled", "refused", "done", "going", "planned")
-        lease = await taken_in(ledger, *((id_, id_) for id_ in ids), batch="one")
-        await move(ledger, lease, "failed", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
+        held = await taken_in(ledger, *((id_, id_) for id_ in ids), batch="one")
+        await move(held, "failed", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
         ended = Cancelled(at=AT, run=run_of(2, "CANCELLED"))
-        await move(ledger, lease, "cancelled", intended(), accepted(2), ended)
-        await move(ledger, lease, "refused", intended(), Refused(at=AT, code="x", message="no"))
-        await move(ledger, lease, "done", intended(), accepted(3), completed(3))
-        await move(ledger, lease, "going", intended(), accepted(4))
+        await move(held, "cancelled", intended(), accepted(2), ended)
+        await move(held, "refused", intended(), Refused(at=AT, code="x", message="no"))
+        await move(held, "done", intended(), accepted(3), completed(3))
+        await move(held, "going", intended(), accepted(4))
         rows = working(*((id_, id_) for id_ in ids))
         assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 3}
         left = [row for row in working(*((id_, id_) for id_ in ids)) if row.id != "planned"]
-        await ledger.sync(lease, left, changed=Changed.REFUSE, at=AT)
+        await held.sync(left, changed=Changed.REFUSE, at=AT)
         assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 2}
 
     async def test_a_manifests_place_is_kept_until_another_is_taken_in(self, ledger):
         await lease_on(ledger)
         assert (await ledger.find_batch(BATCH)).place is None
         for place, kept in (("/a/x.csv", "/a/x.csv"), (None, "/a/x.csv"), ("/b/x.csv", "/b/x.csv")):
-            lease = await lease_on_again(ledger)
-            await ledger.sync(lease, working(("a", "x")), changed=Changed.REFUSE, at=AT, place=place)
+            held = await lease_on_again(ledger)
+            await held.sync(working(("a", "x")), changed=Changed.REFUSE, at=AT, place=place)
             assert (await ledger.find_batch(BATCH)).place == kept
         assert [batch.place for batch in await ledger.batches()] == ["/b/x.csv"]
 
 
 async def lease_on_again(ledger: Ledger):
     """Claim the batch once more, whoever holds it."""
-    if (lease := await ledger.holder(BATCH, at=AT)) is not None:
-        await ledger.release(lease)
-    return await lease_on(ledger)
+    last = await ledger.batch(BATCH).holder(at=AT)
+    return await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT if last is None else last.expires_at)

@@ -14,28 +14,28 @@ class Notices:
         won: list[bool] = []
 
         async def tell() -> None:
-            won.append(await ledger.tell(BATCH, Notice.END, at=AT))
+            won.append(await ledger.batch(BATCH).tell(Notice.END, at=AT))
 
         async with anyio.create_task_group() as group:
             for _ in range(5):
                 group.start_soon(tell)
         assert sorted(won) == [False] * 4 + [True]
-        assert await ledger.tell(BATCH, Notice.END, at=later(minutes=1)) is False
-        assert await ledger.told(BATCH) == {Notice.END}
+        assert await ledger.batch(BATCH).tell(Notice.END, at=later(minutes=1)) is False
+        assert await ledger.batch(BATCH).told() == {Notice.END}
 
     async def test_what_was_forgotten_may_be_told_anew_and_the_rest_not(self, ledger):
         await filled(ledger, "a")
         for notice in Notice:
-            assert await ledger.tell(BATCH, notice, at=AT)
-        await ledger.forget(BATCH, [Notice.END, Notice.STOPPED])
-        await ledger.forget(BATCH, [])
-        assert await ledger.told(BATCH) == {Notice.FAILURE}
-        assert await ledger.tell(BATCH, Notice.END, at=AT)
-        assert not await ledger.tell(BATCH, Notice.FAILURE, at=AT)
+            assert await ledger.batch(BATCH).tell(notice, at=AT)
+        await ledger.batch(BATCH).forget([Notice.END, Notice.STOPPED])
+        await ledger.batch(BATCH).forget([])
+        assert await ledger.batch(BATCH).told() == {Notice.FAILURE}
+        assert await ledger.batch(BATCH).tell(Notice.END, at=AT)
+        assert not await ledger.batch(BATCH).tell(Notice.FAILURE, at=AT)
 
     async def test_batches_know_nothing_of_each_other_s_notices(self, ledger):
         await filled(ledger, "a")
         await ledger.open_batch("other", region="us-east-1", at=AT)
-        await ledger.tell("other", Notice.END, at=AT)
-        assert await ledger.told(BATCH) == frozenset()
-        assert await ledger.told("nothing") == frozenset()
+        await ledger.batch("other").tell(Notice.END, at=AT)
+        assert await ledger.batch(BATCH).told() == frozenset()
+        assert await ledger.batch("nothing").told() == frozenset()

@@ -19,24 +19,24 @@ _SECOND = later(minutes=1)
 
 class Proofs:
     async def test_what_is_to_be_sent_is_marked_and_proven_at_the_survey_s_end(self, ledger):
-        lease = await filled(ledger, "a", "b", "c")
-        await move(ledger, lease, "c", intended(), accepted(1))
-        assert await ledger.unproven(BATCH, since=AT, at=_SECOND) == 2
-        wanted = await ledger.begin_survey(lease, since=AT, at=_SECOND)
+        held = await filled(ledger, "a", "b", "c")
+        await move(held, "c", intended(), accepted(1))
+        assert await ledger.batch(BATCH).unproven(since=AT, at=_SECOND) == 2
+        wanted = await held.begin_survey(since=AT, at=_SECOND)
         assert sorted(ids for ids in wanted.names.values()) == [("a",), ("b",)]
         assert wanted.last_calls is None
         assert (await entry_of(ledger, "a")).proven_at is None
-        await ledger.end_survey(lease, at=_SECOND, calls=3)
+        await held.end_survey(at=_SECOND, calls=3)
         assert [(await entry_of(ledger, id)).proven_at for id in "abc"] == [_SECOND] * 2 + [None]
-        assert await ledger.unproven(BATCH, since=AT, at=later(minutes=2)) == 0
+        assert await ledger.batch(BATCH).unproven(since=AT, at=later(minutes=2)) == 0
 
     async def test_a_proof_that_is_too_old_or_from_the_future_is_none(self, ledger):
-        lease = await filled(ledger, "a")
-        await ledger.begin_survey(lease, since=AT, at=_SECOND)
-        await ledger.end_survey(lease, at=_SECOND, calls=None)
-        assert await ledger.unproven(BATCH, since=_SECOND, at=later(minutes=2)) == 1
-        assert await ledger.unproven(BATCH, since=AT, at=AT) == 1
-        again = await ledger.begin_survey(lease, since=_SECOND, at=later(minutes=2))
+        held = await filled(ledger, "a")
+        await held.begin_survey(since=AT, at=_SECOND)
+        await held.end_survey(at=_SECOND, calls=None)
+        assert await ledger.batch(BATCH).unproven(since=_SECOND, at=later(minutes=2)) == 1
+        assert await ledger.batch(BATCH).unproven(since=AT, at=AT) == 1
+        again = await held.begin_survey(since=_SECOND, at=later(minutes=2))
         assert list(again.names.values()) == [("a",)]
         assert (await entry_of(ledger, "a")).proven_at == _SECOND
 
@@ -45,55 +45,55 @@ class Proofs:
         [("m", 0.5, True), ("m", 2.0, False), ("m", -2.0, False), ("n", 0.0, False)],
     )
     async def test_proofs_of_another_clock_are_forgotten(self, ledger, boot, moved, is_kept):
-        lease = await filled(ledger, "a")
-        await ledger.bind_proofs(lease, Origin(boot="m", at=AT))
-        await ledger.begin_survey(lease, since=AT, at=_SECOND)
-        await ledger.end_survey(lease, at=_SECOND, calls=1)
-        await ledger.bind_proofs(lease, Origin(boot=boot, at=AT + timedelta(seconds=moved)))
+        held = await filled(ledger, "a")
+        await held.bind_proofs(Origin(boot="m", at=AT))
+        await held.begin_survey(since=AT, at=_SECOND)
+        await held.end_survey(at=_SECOND, calls=1)
+        await held.bind_proofs(Origin(boot=boot, at=AT + timedelta(seconds=moved)))
         assert (await entry_of(ledger, "a")).proven_at == (_SECOND if is_kept else None)
 
     async def test_proofs_that_no_clock_is_known_of_are_forgotten(self, ledger):
-        lease = await filled(ledger, "a")
-        await ledger.begin_survey(lease, since=AT, at=_SECOND)
-        await ledger.end_survey(lease, at=_SECOND, calls=1)
-        await ledger.bind_proofs(lease, Origin(boot="m", at=AT))
+        held = await filled(ledger, "a")
+        await held.begin_survey(since=AT, at=_SECOND)
+        await held.end_survey(at=_SECOND, calls=1)
+        await held.bind_proofs(Origin(boot="m", at=AT))
         assert (await entry_of(ledger, "a")).proven_at is None
 
     async def test_what_comes_or_asks_for_another_name_meanwhile_is_not_proven(self, ledger):
-        lease = await filled(ledger, "a", "b")
-        await ledger.begin_survey(lease, since=AT, at=AT)
+        held = await filled(ledger, "a", "b")
+        await held.begin_survey(since=AT, at=AT)
         renamed, new = Spec(id="a", position=0, request=canonical({"name": "another"})), spec("new", 2)
-        await ledger.sync(lease, [renamed, spec("b", 1), new], changed=Changed.REFUSE, at=AT)
-        await ledger.end_survey(lease, at=_SECOND, calls=2)
+        await held.sync([renamed, spec("b", 1), new], changed=Changed.REFUSE, at=AT)
+        await held.end_survey(at=_SECOND, calls=2)
         proven = [(await entry_of(ledger, id)).proven_at for id in ("a", "b", "new")]
         assert proven == [None, _SECOND, None]
-        assert (await ledger.begin_survey(lease, since=AT, at=_SECOND)).last_calls == 2
+        assert (await held.begin_survey(since=AT, at=_SECOND)).last_calls == 2
 
     async def test_an_intent_may_carry_a_proof_that_holds_for_later_attempts_too(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", replace(intended(), proven_at=AT), accepted(1))
-        await move(ledger, lease, "a", Failed(at=AT, run=run_of(1, "FAILED")))
+        held = await filled(ledger, "a")
+        await move(held, "a", replace(intended(), proven_at=AT), accepted(1))
+        await move(held, "a", Failed(at=AT, run=run_of(1, "FAILED")))
         assert (await entry_of(ledger, "a")).proven_at == AT
         again = Retried(at=AT, due=AT, why="x")
-        await move(ledger, lease, "a", again)
+        await move(held, "a", again)
         assert (await entry_of(ledger, "a")).proven_at == AT
 
     async def test_rows_whose_runs_were_seen_get_no_proof_nor_what_an_earlier_survey_left(self, ledger):
-        lease = await filled(ledger, "a", "b", "c")
-        await ledger.begin_survey(lease, since=AT, at=AT)
-        await move(ledger, lease, "c", intended())
-        wanted = await ledger.begin_survey(lease, since=AT, at=AT)
+        held = await filled(ledger, "a", "b", "c")
+        await held.begin_survey(since=AT, at=AT)
+        await move(held, "c", intended())
+        wanted = await held.begin_survey(since=AT, at=AT)
         assert sorted(wanted.names.values()) == [("a",), ("b",)]
-        await ledger.end_survey(lease, at=_SECOND, calls=1, besides=["b"])
+        await held.end_survey(at=_SECOND, calls=1, besides=["b"])
         assert [(await entry_of(ledger, id)).proven_at for id in "abc"] == [_SECOND, None, None]
 
     async def test_surveys_are_fenced(self, ledger):
-        lease = await filled(ledger, "a")
-        await ledger.release(lease)
+        held = await filled(ledger, "a")
+        await held.release()
         with pytest.raises(LeaseLostError):
-            await ledger.begin_survey(lease, since=AT, at=AT)
+            await held.begin_survey(since=AT, at=AT)
         with pytest.raises(LeaseLostError):
-            await ledger.end_survey(lease, at=AT, calls=None)
+            await held.end_survey(at=AT, calls=None)
 
     async def test_a_ledger_without_the_batch_has_nothing_to_prove(self, ledger):
-        assert await ledger.unproven("nowhere", since=AT, at=AT) == 0
+        assert await ledger.batch("nowhere").unproven(since=AT, at=AT) == 0

@@ -30,96 +30,97 @@ from tests.ledger.samples import (
 
 if TYPE_CHECKING:
     from batchrun.model.events import Event
+    from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
 
 LEARNED = Learned(phase=Phase.HOLDING, base=8.25, cut=0.01, span=240, passed=17, burst=8)
 
 
-async def due_ids(ledger: Ledger, **arguments: Any) -> list[str]:
+async def due_ids(held: HeldBatch, **arguments: Any) -> list[str]:
     options: dict[str, Any] = {"at": AT, "limit": 99} | arguments
-    return [entry.id for entry in await ledger.due(BATCH, **options)]
+    return [entry.id for entry in await held.due(**options)]
 
 
 async def outcomes(ledger: Ledger) -> list[str]:
-    return [outcome.entry.id async for outcome in ledger.outcomes(BATCH)]
+    return [outcome.entry.id async for outcome in ledger.batch(BATCH).outcomes()]
 
 
 class Reading:
     async def test_planned_entries_are_due_in_manifest_order(self, ledger):
-        await filled(ledger, "c", "a", "b")
-        assert await due_ids(ledger) == ["c", "a", "b"]
+        held = await filled(ledger, "c", "a", "b")
+        assert await due_ids(held) == ["c", "a", "b"]
 
     async def test_due_is_limited_and_skips(self, ledger):
-        await filled(ledger, "a", "b", "c", "d")
-        assert await due_ids(ledger, limit=2) == ["a", "b"]
-        assert await due_ids(ledger, limit=2, skip={"a", "c"}) == ["b", "d"]
-        assert await due_ids(ledger, limit=0) == []
+        held = await filled(ledger, "a", "b", "c", "d")
+        assert await due_ids(held, limit=2) == ["a", "b"]
+        assert await due_ids(held, limit=2, skip={"a", "c"}) == ["b", "d"]
+        assert await due_ids(held, limit=0) == []
 
     async def test_backoff_is_due_in_its_time_and_place(self, ledger):
-        lease = await filled(ledger, "a", "b", "c", "d")
-        await move(ledger, lease, "b", intended(), deferred(later(minutes=1)))
-        await move(ledger, lease, "d", intended(), deferred(later(minutes=2)))
-        assert await due_ids(ledger, at=later(seconds=59)) == ["a", "c"]
-        assert await due_ids(ledger, at=later(minutes=1)) == ["a", "b", "c"]
-        assert await due_ids(ledger, at=later(minutes=2), limit=2) == ["a", "b"]
-        assert await due_ids(ledger, at=later(minutes=2), skip=["b", "a"]) == ["c", "d"]
+        held = await filled(ledger, "a", "b", "c", "d")
+        await move(held, "b", intended(), deferred(later(minutes=1)))
+        await move(held, "d", intended(), deferred(later(minutes=2)))
+        assert await due_ids(held, at=later(seconds=59)) == ["a", "c"]
+        assert await due_ids(held, at=later(minutes=1)) == ["a", "b", "c"]
+        assert await due_ids(held, at=later(minutes=2), limit=2) == ["a", "b"]
+        assert await due_ids(held, at=later(minutes=2), skip=["b", "a"]) == ["c", "d"]
 
     async def test_what_is_due_beyond_the_horizon_is_due(self, ledger):
-        lease = await filled(ledger, "a", "b")
-        await move(ledger, lease, "a", intended(), deferred(later(hours=1)))
-        await move(ledger, lease, "b", intended(), deferred(later(hours=24)))
-        assert await due_ids(ledger, horizon=later(hours=2)) == ["b"]
-        assert await due_ids(ledger, horizon=later(hours=24)) == []
+        held = await filled(ledger, "a", "b")
+        await move(held, "a", intended(), deferred(later(hours=1)))
+        await move(held, "b", intended(), deferred(later(hours=24)))
+        assert await due_ids(held, horizon=later(hours=2)) == ["b"]
+        assert await due_ids(held, horizon=later(hours=24)) == []
 
     async def test_what_is_under_way_or_over_is_not_due(self, ledger):
-        lease = await filled(ledger, "a", "b", "c")
-        await move(ledger, lease, "a", intended())
-        await move(ledger, lease, "b", intended(), accepted(1))
-        await move(ledger, lease, "c", intended(), accepted(2), completed(2))
-        assert await due_ids(ledger) == []
+        held = await filled(ledger, "a", "b", "c")
+        await move(held, "a", intended())
+        await move(held, "b", intended(), accepted(1))
+        await move(held, "c", intended(), accepted(2), completed(2))
+        assert await due_ids(held) == []
 
     async def test_the_next_due_time_is_later_than_asked(self, ledger):
-        lease = await filled(ledger, "a", "b")
-        assert await ledger.next_due(BATCH, after=AT) is None
-        await move(ledger, lease, "a", intended(), deferred(later(minutes=2)))
-        await move(ledger, lease, "b", intended(), deferred(later(minutes=1)))
-        assert await ledger.next_due(BATCH, after=AT) == later(minutes=1)
-        assert await ledger.next_due(BATCH, after=later(minutes=1)) == later(minutes=2)
-        assert await ledger.next_due(BATCH, after=later(minutes=2)) is None
+        held = await filled(ledger, "a", "b")
+        assert await ledger.batch(BATCH).next_due(after=AT) is None
+        await move(held, "a", intended(), deferred(later(minutes=2)))
+        await move(held, "b", intended(), deferred(later(minutes=1)))
+        assert await ledger.batch(BATCH).next_due(after=AT) == later(minutes=1)
+        assert await ledger.batch(BATCH).next_due(after=later(minutes=1)) == later(minutes=2)
+        assert await ledger.batch(BATCH).next_due(after=later(minutes=2)) is None
 
     async def test_rows_that_left_the_manifest_are_never_due(self, ledger):
-        lease = await filled(ledger, "a", "b")
-        await move(ledger, lease, "b", intended(), deferred(later(minutes=1)))
-        await ledger.sync(lease, [], changed=Changed.REFUSE, at=AT)
-        assert await due_ids(ledger, at=later(days=1)) == []
-        assert await ledger.next_due(BATCH, after=AT) is None
+        held = await filled(ledger, "a", "b")
+        await move(held, "b", intended(), deferred(later(minutes=1)))
+        await held.sync([], changed=Changed.REFUSE, at=AT)
+        assert await due_ids(held, at=later(days=1)) == []
+        assert await ledger.batch(BATCH).next_due(after=AT) is None
 
     async def test_states_are_paged_by_position(self, ledger):
-        lease = await filled(ledger, "a", "b", "c", "d")
-        await move(ledger, lease, "b", intended())
-        first = await ledger.in_state(BATCH, State.PLANNED, limit=2)
+        held = await filled(ledger, "a", "b", "c", "d")
+        await move(held, "b", intended())
+        first = await ledger.batch(BATCH).in_state(State.PLANNED, limit=2)
         assert [entry.id for entry in first] == ["a", "c"]
-        rest = await ledger.in_state(BATCH, State.PLANNED, limit=2, after=first[-1].position)
+        rest = await ledger.batch(BATCH).in_state(State.PLANNED, limit=2, after=first[-1].position)
         assert [entry.id for entry in rest] == ["d"]
 
     async def test_states_include_rows_that_left_the_manifest(self, ledger):
-        lease = await filled(ledger, "a", "b")
-        await move(ledger, lease, "a", intended(), accepted(1))
-        await ledger.sync(lease, specs("b"), changed=Changed.REFUSE, at=AT)
-        assert [entry.id for entry in await ledger.in_state(BATCH, State.ACTIVE, limit=9)] == ["a"]
+        held = await filled(ledger, "a", "b")
+        await move(held, "a", intended(), accepted(1))
+        await held.sync(specs("b"), changed=Changed.REFUSE, at=AT)
+        assert [entry.id for entry in await ledger.batch(BATCH).in_state(State.ACTIVE, limit=9)] == ["a"]
 
     async def test_an_unknown_entry_is_none_and_has_no_history(self, ledger):
         await filled(ledger, "a")
-        assert await ledger.entry(BATCH, "b") is None
-        assert await ledger.history(BATCH, "b") == []
+        assert await ledger.batch(BATCH).entry("b") is None
+        assert await ledger.batch(BATCH).history("b") == []
 
     async def test_counts_by_state_and_by_status(self, ledger):
-        lease = await filled(ledger, "a", "b", "c", "d", "e")
-        await move(ledger, lease, "a", intended(), accepted(1))
-        await move(ledger, lease, "b", intended(), accepted(2), Progressed(at=AT, run=run_of(2, "RUNNING")))
-        await move(ledger, lease, "c", intended(), accepted(3), completed(3))
-        await move(ledger, lease, "d", intended())
-        counts = await ledger.counts(BATCH)
+        held = await filled(ledger, "a", "b", "c", "d", "e")
+        await move(held, "a", intended(), accepted(1))
+        await move(held, "b", intended(), accepted(2), Progressed(at=AT, run=run_of(2, "RUNNING")))
+        await move(held, "c", intended(), accepted(3), completed(3))
+        await move(held, "d", intended())
+        counts = await ledger.batch(BATCH).counts()
         assert counts.by_state == {
             State.ACTIVE: 2,
             State.SUCCEEDED: 1,
@@ -130,17 +131,17 @@ class Reading:
         assert (counts.total, counts.open, counts.slots) == (5, 4, 3)
 
     async def test_rows_that_left_count_unless_they_wait_to_be_sent(self, ledger):
-        lease = await filled(ledger, "a", "b", "c")
-        await move(ledger, lease, "a", intended(), accepted(1))
-        await move(ledger, lease, "b", intended(), deferred(later(minutes=1)))
-        await ledger.sync(lease, [], changed=Changed.REFUSE, at=AT)
-        assert (await ledger.counts(BATCH)).by_state == {State.ACTIVE: 1}
+        held = await filled(ledger, "a", "b", "c")
+        await move(held, "a", intended(), accepted(1))
+        await move(held, "b", intended(), deferred(later(minutes=1)))
+        await held.sync([], changed=Changed.REFUSE, at=AT)
+        assert (await ledger.batch(BATCH).counts()).by_state == {State.ACTIVE: 1}
 
     async def test_outcomes_come_in_manifest_order_then_what_left_after_it_was_sent(self, ledger):
-        lease = await filled(ledger, "a", "b", "c", "d")
-        await move(ledger, lease, "a", intended())
-        await move(ledger, lease, "c", intended(), deferred(later(minutes=1)), Revised(at=AT, request="{}"))
-        await ledger.sync(lease, specs("d"), changed=Changed.REFUSE, at=AT)
+        held = await filled(ledger, "a", "b", "c", "d")
+        await move(held, "a", intended())
+        await move(held, "c", intended(), deferred(later(minutes=1)), Revised(at=AT, request="{}"))
+        await held.sync(specs("d"), changed=Changed.REFUSE, at=AT)
         assert await outcomes(ledger) == ["d", "a", "c"]
 
     async def test_outcomes_go_over_pages(self, ledger):
@@ -150,22 +151,22 @@ class Reading:
 
     async def test_outcomes_show_one_state_while_the_batch_goes_on(self, ledger):
         ids = [f"id{number}" for number in range(1_001)]
-        lease = await filled(ledger, *ids)
+        held = await filled(ledger, *ids)
         seen: list[tuple[str, State]] = []
-        async for outcome in ledger.outcomes(BATCH):
+        async for outcome in ledger.batch(BATCH).outcomes():
             if not seen:
-                await move(ledger, lease, ids[-1], intended())
-                await ledger.sync(lease, specs(*reversed(ids)), changed=Changed.REFUSE, at=AT)
+                await move(held, ids[-1], intended())
+                await held.sync(specs(*reversed(ids)), changed=Changed.REFUSE, at=AT)
             seen.append((outcome.entry.id, outcome.entry.state))
         assert seen == [(id_, State.PLANNED) for id_ in ids]
 
     async def test_outcomes_may_be_broken_off(self, ledger):
-        lease = await filled(ledger, "a", "b")
-        async with contextlib.aclosing(ledger.outcomes(BATCH)) as found:
+        held = await filled(ledger, "a", "b")
+        async with contextlib.aclosing(ledger.batch(BATCH).outcomes()) as found:
             async for _outcome in found:
                 break
-        await move(ledger, lease, "a", intended())
-        unfinished = ledger.outcomes(BATCH)
+        await move(held, "a", intended())
+        unfinished = ledger.batch(BATCH).outcomes()
         await anext(unfinished)
         await ledger.close()
         await unfinished.aclose()
@@ -187,67 +188,67 @@ class Reading:
         assert await ledger.paces("here", since=later(seconds=1)) == {}
 
     async def test_a_retry_is_due_in_its_time_and_knows_the_attempts_before(self, ledger):
-        lease = await filled(ledger, "a", "b")
-        assert await ledger.earlier(BATCH, "a") == ()
+        held = await filled(ledger, "a", "b")
+        assert await ledger.batch(BATCH).earlier("a") == ()
         failing = (intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
-        await move(ledger, lease, "a", *failing, Retried(at=AT, due=later(minutes=1), why="x"))
-        assert await due_ids(ledger) == ["b"]
-        assert await ledger.next_due(BATCH, after=AT) == later(minutes=1)
-        assert await due_ids(ledger, at=later(minutes=1)) == ["a", "b"]
-        (before,) = await ledger.earlier(BATCH, "a")
+        await move(held, "a", *failing, Retried(at=AT, due=later(minutes=1), why="x"))
+        assert await due_ids(held) == ["b"]
+        assert await ledger.batch(BATCH).next_due(after=AT) == later(minutes=1)
+        assert await due_ids(held, at=later(minutes=1)) == ["a", "b"]
+        (before,) = await ledger.batch(BATCH).earlier("a")
         assert before.run is not None
         assert (before.attempt, before.run.status) == (1, "FAILED")
-        assert await ledger.earlier(BATCH, "nobody") == ()
+        assert await ledger.batch(BATCH).earlier("nobody") == ()
 
     async def test_what_ended_without_success_is_retried_on_request_and_nothing_else(self, ledger):
-        lease = await filled(ledger, "failed", "done", "going", "planned")
-        await move(ledger, lease, "failed", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
-        await move(ledger, lease, "done", intended(), accepted(2), completed(2))
-        await move(ledger, lease, "going", intended(), accepted(3))
+        held = await filled(ledger, "failed", "done", "going", "planned")
+        await move(held, "failed", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
+        await move(held, "done", intended(), accepted(2), completed(2))
+        await move(held, "going", intended(), accepted(3))
         asked = ["done", "failed", "going", "nobody", "planned"]
-        assert await ledger.retry(BATCH, asked, at=AT, why="asked for") == ["failed"]
-        assert await due_ids(ledger) == ["failed", "planned"]
-        assert await ledger.retry(BATCH, asked, at=AT, why="asked for") == []
-        assert await ledger.retry("nothing", asked, at=AT, why="asked for") == []
+        assert await ledger.batch(BATCH).retry(asked, at=AT, why="asked for") == ["failed"]
+        assert await due_ids(held) == ["failed", "planned"]
+        assert await ledger.batch(BATCH).retry(asked, at=AT, why="asked for") == []
+        assert await ledger.batch("nothing").retry(asked, at=AT, why="asked for") == []
 
     async def test_a_duplicate_is_made_of_runs_that_are_there_and_once(self, ledger):
-        lease = await filled(ledger, "failed", "refused", "removed")
+        held = await filled(ledger, "failed", "refused", "removed")
         failed = Failed(at=AT, run=run_of(1, "FAILED"))
-        before = await move(ledger, lease, "failed", intended(), accepted(1), failed)
-        await move(ledger, lease, "refused", intended(), Refused(at=AT, code="C", message="m"))
-        await move(ledger, lease, "removed", intended(), accepted(3), Removed(at=AT, message="404"))
+        before = await move(held, "failed", intended(), accepted(1), failed)
+        await move(held, "refused", intended(), Refused(at=AT, code="C", message="m"))
+        await move(held, "removed", intended(), accepted(3), Removed(at=AT, message="404"))
         ids = ["failed", "refused", "removed"]
-        assert await ledger.retry(BATCH, ids, at=AT, why="asked for", duplicates=True) == ["failed"]
+        assert await ledger.batch(BATCH).retry(ids, at=AT, why="asked for", duplicates=True) == ["failed"]
         copy = await entry_of(ledger, "failed")
         assert (copy.request, copy.attempt) == (duplicate(before.request, "0000001"), 2)
         assert copy.content == before.request
-        *_rest, (_at, _attempt, kind, detail) = await ledger.history(BATCH, "failed")
+        *_rest, (_at, _attempt, kind, detail) = await ledger.batch(BATCH).history("failed")
         assert (kind, json.loads(detail)["request"]) == ("retried", digest(copy.request))
-        assert (await ledger.compare(BATCH, specs(*ids))).unchanged == 3
+        assert (await ledger.batch(BATCH).compare(specs(*ids))).unchanged == 3
         again = Failed(at=AT, run=run_of(4, "FAILED"))
-        await move(ledger, lease, "failed", intended(), accepted(4), again)
-        assert await ledger.retry(BATCH, ["failed"], at=AT, why="asked for") == ["failed"]
+        await move(held, "failed", intended(), accepted(4), again)
+        assert await ledger.batch(BATCH).retry(["failed"], at=AT, why="asked for") == ["failed"]
         entry = await entry_of(ledger, "failed")
         assert (entry.request, entry.manifest_request, entry.attempt) == (before.request, None, 3)
 
     async def test_a_run_that_was_deleted_on_request_is_not_duplicated(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
+        held = await filled(ledger, "a")
+        await move(held, "a", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
         await ledger.keep_deleted(["uuid-1"], at=AT)
-        assert await ledger.retry(BATCH, ["a"], at=AT, why="asked for", duplicates=True) == []
-        assert await ledger.retry(BATCH, ["a"], at=AT, why="asked for") == ["a"]
+        assert await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for", duplicates=True) == []
+        assert await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for") == ["a"]
 
     async def test_a_changed_attempt_goes_on_and_gives_way_to_new_content(self, ledger):
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         failed: list[Event] = [intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED"))]
         retried = Retried(at=AT, due=AT, why="rule", request='{"larger":1}')
-        departing = await move(ledger, lease, "a", *failed, retried, intended())
+        departing = await move(held, "a", *failed, retried, intended())
         assert await entry_of(ledger, "a") == departing
-        assert (await ledger.compare(BATCH, specs("a"))).unchanged == 1
-        await move(ledger, lease, "a", accepted(2), Failed(at=AT, run=run_of(2, "FAILED")))
-        await ledger.retry(BATCH, ["a"], at=AT, why="asked for")
+        assert (await ledger.batch(BATCH).compare(specs("a"))).unchanged == 1
+        await move(held, "a", accepted(2), Failed(at=AT, run=run_of(2, "FAILED")))
+        await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
         entry = await entry_of(ledger, "a")
         assert (entry.request, entry.content) == ('{"larger":1}', specs("a")[0].request)
-        await ledger.sync(lease, specs("a", content=2), changed=Changed.RESUBMIT, at=AT)
+        await held.sync(specs("a", content=2), changed=Changed.RESUBMIT, at=AT)
         entry = await entry_of(ledger, "a")
         assert (entry.request, entry.manifest_request) == (specs("a", content=2)[0].request, None)

@@ -26,7 +26,7 @@ from batchrun.model.events import (
 )
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from batchrun.ports.ledger import Step
+from batchrun.ports.stored import Step
 from tests.ledger.samples import (
     AT,
     BATCH,
@@ -75,49 +75,48 @@ PATHS: dict[State, list[Event]] = {
 class Recording:
     @pytest.mark.parametrize("state", PATHS)
     async def test_an_entry_is_read_back_as_it_was_recorded(self, ledger, state):
-        lease = await filled(ledger, "a")
-        recorded = await move(ledger, lease, "a", *PATHS[state])
+        held = await filled(ledger, "a")
+        recorded = await move(held, "a", *PATHS[state])
         assert recorded.state is state
         assert await entry_of(ledger, "a") == recorded
 
     async def test_answers_by_which_its_run_is_gone_are_kept_until_it_is_seen(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended(), accepted(1), Missed(at=AT, message="404"))
-        missed = await move(ledger, lease, "a", Missed(at=later(hours=1), message="404"))
+        held = await filled(ledger, "a")
+        await move(held, "a", intended(), accepted(1), Missed(at=AT, message="404"))
+        missed = await move(held, "a", Missed(at=later(hours=1), message="404"))
         assert (missed.missed_at, missed.misses) == (later(hours=1), 2)
         assert await entry_of(ledger, "a") == missed
-        seen = await move(ledger, lease, "a", Progressed(at=AT, run=run_of(1, "RUNNING")))
+        seen = await move(held, "a", Progressed(at=AT, run=run_of(1, "RUNNING")))
         assert (seen.missed_at, seen.misses) == (None, 0)
         assert await entry_of(ledger, "a") == seen
 
     async def test_step_by_step_is_the_same_as_at_once(self, ledger):
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         at_once = steps_of(await entry_of(ledger, "a"), PATHS[State.FAILED])[-1].entry
         for event in PATHS[State.FAILED]:
-            await move(ledger, lease, "a", event)
+            await move(held, "a", event)
         assert await entry_of(ledger, "a") == at_once
-        kinds = [kind for _at, _attempt, kind, _detail in await ledger.history(BATCH, "a")]
+        kinds = [kind for _at, _attempt, kind, _detail in await ledger.batch(BATCH).history("a")]
         assert kinds == ["intended", "accepted", "failed"]
 
     async def test_an_arn_that_is_learned_later_is_kept(self, ledger):
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         nameless = Accepted(at=AT, run=replace(FULL_RUN, status="PENDING", arn="", output_uri=None))
-        await move(ledger, lease, "a", intended(), nameless)
-        moved = await move(ledger, lease, "a", Failed(at=AT, run=FULL_RUN))
+        await move(held, "a", intended(), nameless)
+        moved = await move(held, "a", Failed(at=AT, run=FULL_RUN))
         assert (await entry_of(ledger, "a")).run == moved.run == FULL_RUN
 
     async def test_history_tells_what_happened(self, ledger):
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         first = await entry_of(ledger, "a")
         await move(
-            ledger,
-            lease,
+            held,
             "a",
             intended(),
             deferred(later(minutes=1)),
             Revised(at=later(hours=1), request="{}"),
         )
-        told = await ledger.history(BATCH, "a")
+        told = await ledger.batch(BATCH).history("a")
         assert [(at, attempt, kind) for at, attempt, kind, _detail in told] == [
             (AT, 1, "intended"),
             (AT, 1, "deferred"),
@@ -132,20 +131,20 @@ class Recording:
         }
 
     async def test_history_keeps_what_the_service_said_of_the_run(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended(), accepted(1), Failed(at=AT, run=FULL_RUN))
-        *_rest, (_at, _attempt, _kind, detail) = await ledger.history(BATCH, "a")
+        held = await filled(ledger, "a")
+        await move(held, "a", intended(), accepted(1), Failed(at=AT, run=FULL_RUN))
+        *_rest, (_at, _attempt, _kind, detail) = await ledger.batch(BATCH).history("a")
         run = json.loads(detail)["run"]
         assert (run["uuid"], run["failure_reason"]) == ("uuid-1", "SERVICE_ERROR")
         assert run["status_message"] == FULL_RUN.status_message
 
     async def test_earlier_attempts_are_kept_whole(self, ledger):
-        lease = await filled(ledger, "a")
-        first = await move(ledger, lease, "a", *PATHS[State.FAILED])
-        await move(ledger, lease, "a", Revised(at=AT, request='{"n":2}'))
-        second = await move(ledger, lease, "a", intended(), Refused(at=AT, code="C", message="m"))
-        await move(ledger, lease, "a", Revised(at=AT, request='{"n":3}'))
-        (outcome,) = [outcome async for outcome in ledger.outcomes(BATCH)]
+        held = await filled(ledger, "a")
+        first = await move(held, "a", *PATHS[State.FAILED])
+        await move(held, "a", Revised(at=AT, request='{"n":2}'))
+        second = await move(held, "a", intended(), Refused(at=AT, code="C", message="m"))
+        await move(held, "a", Revised(at=AT, request='{"n":3}'))
+        (outcome,) = [outcome async for outcome in ledger.batch(BATCH).outcomes()]
         assert outcome.entry.attempt == 3
         assert [past.attempt for past in outcome.earlier] == [1, 2]
         assert [past.request_id for past in outcome.earlier] == [first.request_id, second.request_id]
@@ -157,74 +156,72 @@ class Recording:
         )
 
     async def test_nothing_is_recorded_for_no_steps(self, ledger):
-        lease = await filled(ledger, "a")
-        await ledger.record(lease, [])
-        assert (await ledger.counts(BATCH)).total == 1
+        held = await filled(ledger, "a")
+        await held.record([])
+        assert (await ledger.batch(BATCH).counts()).total == 1
 
     async def test_the_manifests_position_stays(self, ledger):
-        lease = await filled(ledger, "a", "b")
+        held = await filled(ledger, "a", "b")
         steps = steps_of(await entry_of(ledger, "a"), [intended()])
-        await ledger.sync(lease, specs("b", "a"), changed=Changed.REFUSE, at=AT)
-        await ledger.record(lease, steps)
+        await held.sync(specs("b", "a"), changed=Changed.REFUSE, at=AT)
+        await held.record(steps)
         assert (await entry_of(ledger, "a")).position == 1
 
     async def test_an_invalid_step_in_the_middle_leaves_nothing(self, ledger):
-        lease = await filled(ledger, "a", "b")
+        held = await filled(ledger, "a", "b")
         good = steps_of(await entry_of(ledger, "a"), [intended()])
         other = replace(await entry_of(ledger, "b"), id="nobody")
         bad = steps_of(other, [intended()])
         last = steps_of(await entry_of(ledger, "b"), [intended()])
         with pytest.raises(InvariantError, match="nobody"):
-            await ledger.record(lease, [*good, *bad, *last])
-        assert (await ledger.counts(BATCH)).by_state == {State.PLANNED: 2}
-        assert await ledger.history(BATCH, "a") == []
+            await held.record([*good, *bad, *last])
+        assert (await ledger.batch(BATCH).counts()).by_state == {State.PLANNED: 2}
+        assert await ledger.batch(BATCH).history("a") == []
 
     async def test_a_step_of_another_batch_is_a_defect(self, ledger):
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         await filled(ledger, "a", batch="other")
         steps = steps_of(await entry_of(ledger, "a", "other"), [intended()])
         with pytest.raises(InvariantError):
-            await ledger.record(lease, steps)
+            await held.record(steps)
 
     @pytest.mark.parametrize("attempt", [1, 4])
     async def test_attempts_come_one_after_the_other(self, ledger, attempt):
-        lease = await filled(ledger, "a")
-        entry = await move(ledger, lease, "a", *PATHS[State.PLANNED])
+        held = await filled(ledger, "a")
+        entry = await move(held, "a", *PATHS[State.PLANNED])
         stray = Step(event=intended(), entry=replace(entry, attempt=attempt))
         with pytest.raises(InvariantError, match="attempt"):
-            await ledger.record(lease, [stray])
+            await held.record([stray])
         assert await entry_of(ledger, "a") == entry
 
     async def test_calls_may_be_concurrent(self, ledger):
         ids = [f"id{number}" for number in range(50)]
-        lease = await filled(ledger, *ids)
+        held = await filled(ledger, *ids)
         async with anyio.create_task_group() as group:
             for number, id_ in enumerate(ids):
-                group.start_soon(move, ledger, lease, id_, intended(), accepted(number))
-                group.start_soon(ledger.counts, BATCH)
-        assert (await ledger.counts(BATCH)).by_state == {State.ACTIVE: 50}
+                group.start_soon(move, held, id_, intended(), accepted(number))
+                group.start_soon(held.counts)
+        assert (await ledger.batch(BATCH).counts()).by_state == {State.ACTIVE: 50}
 
     async def test_a_call_in_a_cancelled_scope_is_done_and_then_cancelled(self, ledger):
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         steps = steps_of(await entry_of(ledger, "a"), [intended()])
         with anyio.CancelScope() as scope:
             scope.cancel()
-            await ledger.record(lease, steps)
+            await held.record(steps)
         assert scope.cancelled_caught
         assert (await entry_of(ledger, "a")).state is State.SUBMITTING
 
     async def test_cancelled_at_any_moment_a_record_is_all_or_nothing(self, ledger):
         for number in range(20):
             ids = [f"{number}-{part}" for part in range(20)]
-            lease = await filled(ledger, *ids, batch=f"batch{number}")
-            steps = [
-                s for id_ in ids for s in steps_of(await entry_of(ledger, id_, lease.batch), [intended()])
-            ]
-            task = asyncio.create_task(ledger.record(lease, steps))
+            held = await filled(ledger, *ids, batch=f"batch{number}")
+            steps = [s for id_ in ids for s in steps_of(await entry_of(ledger, id_, held.name), [intended()])]
+            task = asyncio.create_task(held.record(steps))
             for _ in range(number % 5):
                 await asyncio.sleep(0)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            by_state = (await ledger.counts(lease.batch)).by_state
+            by_state = (await ledger.batch(held.name).counts()).by_state
             assert by_state in ({State.PLANNED: 20}, {State.SUBMITTING: 20})

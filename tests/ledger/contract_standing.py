@@ -9,7 +9,7 @@ import pytest
 from batchrun.model.events import Accepted, Cancelled, Failed, Intended, Refused, Removed, Retried
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from batchrun.ports.standing import Failures, KeptPace
+from batchrun.ports.stored import Failures, KeptPace
 from tests.ledger.contract_reading import LEARNED
 from tests.ledger.samples import (
     AT,
@@ -40,45 +40,45 @@ def refused() -> Refused:
 
 class Standing:
     async def test_the_holder_is_told_as_long_as_it_stands_in_the_way(self, ledger):
-        assert await ledger.holder(BATCH, at=AT) is None
-        lease = await lease_on(ledger)
-        assert await ledger.holder(BATCH, at=AT) == lease
-        assert await ledger.holder(BATCH, at=AT + TTL) is None
-        renewed = await ledger.renew(lease, ttl=TTL, at=later(seconds=30))
-        assert await ledger.holder(BATCH, at=AT + TTL) == renewed
-        await ledger.release(lease)
-        assert await ledger.holder(BATCH, at=AT) is None
+        assert await ledger.batch(BATCH).holder(at=AT) is None
+        held = await lease_on(ledger)
+        assert await ledger.batch(BATCH).holder(at=AT) == held.lease
+        assert await ledger.batch(BATCH).holder(at=AT + TTL) is None
+        renewed = await held.renew(ttl=TTL, at=later(seconds=30))
+        assert await ledger.batch(BATCH).holder(at=AT + TTL) == renewed
+        await held.release()
+        assert await ledger.batch(BATCH).holder(at=AT) is None
 
     async def test_the_longest_known_run_is_the_oldest(self, ledger):
-        lease = await filled(ledger, "a", "b", "c", "d")
-        await move(ledger, lease, "a", intended(), Accepted(at=later(minutes=2), run=run_of(1)))
-        await move(ledger, lease, "b", intended(), Accepted(at=later(minutes=1), run=run_of(2)))
-        await move(ledger, lease, "c", intended(), accepted(3), completed(3))
-        oldest = await ledger.oldest_active(BATCH, limit=5)
+        held = await filled(ledger, "a", "b", "c", "d")
+        await move(held, "a", intended(), Accepted(at=later(minutes=2), run=run_of(1)))
+        await move(held, "b", intended(), Accepted(at=later(minutes=1), run=run_of(2)))
+        await move(held, "c", intended(), accepted(3), completed(3))
+        oldest = await ledger.batch(BATCH).oldest_active(limit=5)
         assert oldest == [await entry_of(ledger, "b"), await entry_of(ledger, "a")]
-        assert [entry.id for entry in await ledger.oldest_active(BATCH, limit=1)] == ["b"]
-        assert await ledger.oldest_active("nothing", limit=1) == []
+        assert [entry.id for entry in await ledger.batch(BATCH).oldest_active(limit=1)] == ["b"]
+        assert await ledger.batch("nothing").oldest_active(limit=1) == []
 
     async def test_the_latest_failure_is_the_one_that_ended_last(self, ledger):
-        lease = await filled(ledger, "a", "b", "c", "d", "e")
-        await move(ledger, lease, "a", intended(), accepted(1), failed(1, minutes=9))
-        await move(ledger, lease, "b", intended(), refused())
-        await move(ledger, lease, "c", intended(), accepted(3), completed(3))
-        await move(ledger, lease, "d", intended(), accepted(4), failed(4, minutes=11))
-        assert [entry.id for entry in await ledger.latest_failures(BATCH, limit=9)] == ["d", "a", "b"]
-        assert await ledger.latest_failures(BATCH, limit=1) == [await entry_of(ledger, "d")]
+        held = await filled(ledger, "a", "b", "c", "d", "e")
+        await move(held, "a", intended(), accepted(1), failed(1, minutes=9))
+        await move(held, "b", intended(), refused())
+        await move(held, "c", intended(), accepted(3), completed(3))
+        await move(held, "d", intended(), accepted(4), failed(4, minutes=11))
+        assert [entry.id for entry in await ledger.batch(BATCH).latest_failures(limit=9)] == ["d", "a", "b"]
+        assert await ledger.batch(BATCH).latest_failures(limit=1) == [await entry_of(ledger, "d")]
 
     async def test_failures_come_by_state_and_reason_the_most_frequent_first(self, ledger):
-        lease = await filled(ledger, "a", "b", "c", "d", "e", "f", "g")
-        await move(ledger, lease, "a", intended(), accepted(1), failed(1, None))
-        await move(ledger, lease, "b", intended(), accepted(2), failed(2))
-        await move(ledger, lease, "c", intended(), refused())
-        await move(ledger, lease, "d", intended(), accepted(4), failed(4))
-        await move(ledger, lease, "e", intended(), accepted(5), failed(5))
+        held = await filled(ledger, "a", "b", "c", "d", "e", "f", "g")
+        await move(held, "a", intended(), accepted(1), failed(1, None))
+        await move(held, "b", intended(), accepted(2), failed(2))
+        await move(held, "c", intended(), refused())
+        await move(held, "d", intended(), accepted(4), failed(4))
+        await move(held, "e", intended(), accepted(5), failed(5))
         cancelled = Cancelled(at=AT, run=run_of(6, "CANCELLED"))
-        await move(ledger, lease, "f", intended(), accepted(6), cancelled)
-        await move(ledger, lease, "g", intended(), accepted(7), Removed(at=AT, message="it is gone"))
-        first, *others = await ledger.failures(BATCH, limit=2)
+        await move(held, "f", intended(), accepted(6), cancelled)
+        await move(held, "g", intended(), accepted(7), Removed(at=AT, message="it is gone"))
+        first, *others = await ledger.batch(BATCH).failures(limit=2)
         assert first == Failures(
             state=State.FAILED,
             reason="RUN_TASK_FAILED",
@@ -91,47 +91,50 @@ class Standing:
             (State.FAILED, None, 1),
             (State.REFUSED, "ValidationException", 1),
         ]
-        assert await ledger.failures("nothing", limit=1) == []
+        assert await ledger.batch("nothing").failures(limit=1) == []
 
     async def test_failures_include_rows_that_left_the_manifest(self, ledger):
-        lease = await filled(ledger, "a", "b")
-        await move(ledger, lease, "a", intended(), refused())
-        await ledger.sync(lease, specs("b"), changed=Changed.REFUSE, at=AT)
-        assert [one.count for one in await ledger.failures(BATCH, limit=1)] == [1]
-        assert [entry.id for entry in await ledger.latest_failures(BATCH, limit=1)] == ["a"]
+        held = await filled(ledger, "a", "b")
+        await move(held, "a", intended(), refused())
+        await held.sync(specs("b"), changed=Changed.REFUSE, at=AT)
+        assert [one.count for one in await ledger.batch(BATCH).failures(limit=1)] == [1]
+        assert [entry.id for entry in await ledger.batch(BATCH).latest_failures(limit=1)] == ["a"]
 
     async def test_recent_events_are_those_of_the_batch_since_then(self, ledger):
-        lease = await filled(ledger, "a", "b")
+        held = await filled(ledger, "a", "b")
         other = await filled(ledger, "a", batch="other")
-        await move(ledger, lease, "a", intended(), Accepted(at=later(seconds=1), run=run_of(1)))
-        await move(ledger, other, "a", intended(), Accepted(at=later(seconds=2), run=run_of(2)))
-        await move(ledger, lease, "b", replace(intended(), at=later(seconds=3)))
-        assert await ledger.recent(BATCH, since=AT) == [
+        await move(held, "a", intended(), Accepted(at=later(seconds=1), run=run_of(1)))
+        await move(other, "a", intended(), Accepted(at=later(seconds=2), run=run_of(2)))
+        await move(held, "b", replace(intended(), at=later(seconds=3)))
+        assert await ledger.batch(BATCH).recent(since=AT) == [
             (AT, "intended"),
             (later(seconds=1), "accepted"),
             (later(seconds=3), "intended"),
         ]
-        assert await ledger.recent(BATCH, since=later(seconds=2)) == [(later(seconds=3), "intended")]
-        assert await ledger.recent("nothing", since=AT) == []
+        assert await ledger.batch(BATCH).recent(since=later(seconds=2)) == [(later(seconds=3), "intended")]
+        assert await ledger.batch("nothing").recent(since=AT) == []
 
     async def test_a_batch_without_events_has_none_that_are_recent(self, ledger):
         await filled(ledger, "a")
-        assert await ledger.recent(BATCH, since=AT) == []
+        assert await ledger.batch(BATCH).recent(since=AT) == []
 
     async def test_a_run_names_its_entry_in_any_attempt(self, ledger):
-        lease = await filled(ledger, "a", "b")
+        held = await filled(ledger, "a", "b")
         again = Failed(at=AT, run=run_of(1, "FAILED"))
-        await move(ledger, lease, "a", intended(), accepted(1), again, Retried(at=AT, due=AT, why="x"))
-        await move(ledger, lease, "b", intended(), accepted(2))
-        assert [await ledger.ids_of_run(BATCH, text) for text in ("uuid-1", "0000001")] == [["a"], ["a"]]
-        assert await ledger.ids_of_run(BATCH, run_of(2).arn) == ["b"]
-        assert await ledger.ids_of_run(BATCH, "a") == []
+        await move(held, "a", intended(), accepted(1), again, Retried(at=AT, due=AT, why="x"))
+        await move(held, "b", intended(), accepted(2))
+        assert [await ledger.batch(BATCH).ids_of_run(text) for text in ("uuid-1", "0000001")] == [
+            ["a"],
+            ["a"],
+        ]
+        assert await ledger.batch(BATCH).ids_of_run(run_of(2).arn) == ["b"]
+        assert await ledger.batch(BATCH).ids_of_run("a") == []
 
     async def test_ids_that_begin_so_come_in_order_and_no_others(self, ledger):
         await filled(ledger, "NA2", "NA1", "NB", "na3", "NA\U0001f9ec", "N", "A%")
-        assert await ledger.ids_beginning(BATCH, "NA", limit=9) == ["NA1", "NA2", "NA\U0001f9ec"]
-        assert await ledger.ids_beginning(BATCH, "", limit=2) == ["A%", "N"]
-        assert await ledger.ids_beginning(BATCH, "%", limit=9) == []
+        assert await ledger.batch(BATCH).ids_beginning("NA", limit=9) == ["NA1", "NA2", "NA\U0001f9ec"]
+        assert await ledger.batch(BATCH).ids_beginning("", limit=2) == ["A%", "N"]
+        assert await ledger.batch(BATCH).ids_beginning("%", limit=9) == []
 
     @pytest.mark.parametrize(
         "text", ["NA1287", "NA12879", "na12878", "XA12878", "AN12878", "NA_12878", "N12878", "878"]
@@ -140,14 +143,14 @@ class Standing:
         await filled(
             ledger, *(f"{name}{number:05}" for number in range(50) for name in ("HG", "ZY")), "NA12878"
         )
-        near = await ledger.near_ids(BATCH, text)
+        near = await ledger.batch(BATCH).near_ids(text)
         assert "NA12878" in near
         assert text not in near
 
     async def test_marks_in_an_id_are_no_patterns(self, ledger):
         await filled(ledger, "a%b", "axb")
         for text in ("%", "_", "\\", ""):
-            assert set(await ledger.near_ids(BATCH, text)) <= {"a%b", "axb"}
+            assert set(await ledger.batch(BATCH).near_ids(text)) <= {"a%b", "axb"}
 
     async def test_all_paces_say_whose_they_are_and_from_when(self, ledger):
         assert await ledger.all_paces() == []
@@ -160,59 +163,59 @@ class Standing:
         ]
 
     async def test_an_earlier_attempt_has_its_request(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended(), deferred(later(minutes=1)))
-        await ledger.sync(lease, specs("a", content=2), changed=Changed.RESUBMIT, at=AT)
-        (past,) = await ledger.earlier(BATCH, "a")
-        (outcome,) = [one async for one in ledger.outcomes(BATCH)]
+        held = await filled(ledger, "a")
+        await move(held, "a", intended(), deferred(later(minutes=1)))
+        await held.sync(specs("a", content=2), changed=Changed.RESUBMIT, at=AT)
+        (past,) = await ledger.batch(BATCH).earlier("a")
+        (outcome,) = [one async for one in ledger.batch(BATCH).outcomes()]
         assert (past.attempt, past.request) == (1, specs("a")[0].request)
         assert outcome.earlier == (past,)
 
 
 class LatestEnds:
     async def test_what_completed_is_the_first_and_what_was_taken_for_gone_is_none(self, ledger):
-        lease = await filled(ledger, *"abcdef")
+        held = await filled(ledger, *"abcdef")
         for number, id_ in enumerate("abcdef", 1):
             at = later(seconds=number)
-            await move(ledger, lease, id_, Intended(at=at), Accepted(at=at, run=run_of(number)))
+            await move(held, id_, Intended(at=at), Accepted(at=at, run=run_of(number)))
         for number, id_ in [(1, "a"), (2, "b"), (5, "e")]:
-            await move(ledger, lease, id_, completed(number))
-        await move(ledger, lease, "c", failed(3))
-        await move(ledger, lease, "d", Removed(at=AT, message="gone"))
-        ended = await ledger.latest_ends(BATCH, limit=9)
+            await move(held, id_, completed(number))
+        await move(held, "c", failed(3))
+        await move(held, "d", Removed(at=AT, message="gone"))
+        ended = await ledger.batch(BATCH).latest_ends(limit=9)
         assert [run.uuid for run in ended] == ["uuid-5", "uuid-2", "uuid-1", "uuid-3"]
         await ledger.keep_deleted(["uuid-2"], at=AT)
-        assert await ledger.latest_ends(BATCH, limit=2) == [ended[0], ended[2]]
-        assert await ledger.latest_ends("none", limit=9) == []
+        assert await ledger.batch(BATCH).latest_ends(limit=2) == [ended[0], ended[2]]
+        assert await ledger.batch("none").latest_ends(limit=9) == []
 
     async def test_an_earlier_attempt_is_one(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended(), Accepted(at=AT, run=run_of(1)), failed(1))
-        await ledger.retry(BATCH, ["a"], at=AT, why="asked for")
-        assert [run.uuid for run in await ledger.latest_ends(BATCH, limit=9)] == ["uuid-1"]
+        held = await filled(ledger, "a")
+        await move(held, "a", intended(), Accepted(at=AT, run=run_of(1)), failed(1))
+        await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
+        assert [run.uuid for run in await ledger.batch(BATCH).latest_ends(limit=9)] == ["uuid-1"]
 
 
 class LatestRuns:
     async def test_the_run_accepted_last_is_the_first(self, ledger):
-        lease = await filled(ledger, "a", "b", "c", "d", "e")
+        held = await filled(ledger, "a", "b", "c", "d", "e")
         for number, id_ in enumerate("cab", 1):
             event = Accepted(at=later(seconds=number), run=run_of(number))
-            await move(ledger, lease, id_, intended(), event)
-        await move(ledger, lease, "c", completed(1))
-        latest = await ledger.latest_runs(BATCH, is_active=False, limit=9)
+            await move(held, id_, intended(), event)
+        await move(held, "c", completed(1))
+        latest = await ledger.batch(BATCH).latest_runs(is_active=False, limit=9)
         assert [run.uuid for run in latest] == ["uuid-3", "uuid-2", "uuid-1"]
         assert latest[2].status == "COMPLETED"
-        assert await ledger.latest_runs(BATCH, is_active=True, limit=9) == latest[:2]
-        assert await ledger.latest_runs(BATCH, is_active=False, limit=1) == latest[:1]
+        assert await ledger.batch(BATCH).latest_runs(is_active=True, limit=9) == latest[:2]
+        assert await ledger.batch(BATCH).latest_runs(is_active=False, limit=1) == latest[:1]
 
     async def test_what_was_taken_for_gone_comes_last_and_what_was_deleted_not_at_all(self, ledger):
-        lease = await filled(ledger, "a", "b", "c")
+        held = await filled(ledger, "a", "b", "c")
         for number, id_ in enumerate("abc", 1):
             event = Accepted(at=later(seconds=number), run=run_of(number))
-            await move(ledger, lease, id_, intended(), event)
-        await move(ledger, lease, "c", Removed(at=AT, message="gone"))
-        await move(ledger, lease, "b", completed(2))
+            await move(held, id_, intended(), event)
+        await move(held, "c", Removed(at=AT, message="gone"))
+        await move(held, "b", completed(2))
         await ledger.keep_deleted(["uuid-2"], at=AT)
-        latest = await ledger.latest_runs(BATCH, is_active=False, limit=9)
+        latest = await ledger.batch(BATCH).latest_runs(is_active=False, limit=9)
         assert [run.uuid for run in latest] == ["uuid-1", "uuid-3"]
-        assert await ledger.latest_runs("none", is_active=False, limit=9) == []
+        assert await ledger.batch("none").latest_runs(is_active=False, limit=9) == []

@@ -24,51 +24,51 @@ USAGE = Usage(
 
 class Usages:
     async def test_runs_that_go_on_no_more_of_every_attempt_in_pages(self, ledger):
-        lease = await filled(ledger, *"abcd")
+        held = await filled(ledger, *"abcd")
         failed = Failed(at=AT, run=run_of(1, "FAILED"))
-        await move(ledger, lease, "a", intended(), accepted(1), failed, Retried(at=AT, due=AT, why="x"))
-        await move(ledger, lease, "a", intended(), accepted(2), completed(2))
-        await move(ledger, lease, "b", intended(), accepted(3))
+        await move(held, "a", intended(), accepted(1), failed, Retried(at=AT, due=AT, why="x"))
+        await move(held, "a", intended(), accepted(2), completed(2))
+        await move(held, "b", intended(), accepted(3))
         gone = (Removed(at=AT, message="404"), Retried(at=AT, due=AT, why="x"), intended(), accepted(5))
-        await move(ledger, lease, "c", intended(), accepted(4), *gone)
-        await move(ledger, lease, "d", intended(), accepted(6), Removed(at=AT, message="404"))
-        (first,) = await ledger.spent_runs(BATCH, limit=1)
+        await move(held, "c", intended(), accepted(4), *gone)
+        await move(held, "d", intended(), accepted(6), Removed(at=AT, message="404"))
+        (first,) = await ledger.batch(BATCH).spent_runs(limit=1)
         assert (first.entry_id, first.attempt, first.run) == ("a", 1, failed.run)
         assert (first.usage, first.is_gone, first.name) == (None, False, "a")
-        rest = await ledger.spent_runs(BATCH, limit=9, after=(first.position, first.attempt))
+        rest = await ledger.batch(BATCH).spent_runs(limit=9, after=(first.position, first.attempt))
         assert [(one.entry_id, one.attempt, one.run.uuid, one.is_gone) for one in rest] == [
             ("a", 2, "uuid-2", False),
             ("c", 1, "uuid-4", True),
             ("d", 1, "uuid-6", True),
         ]
-        assert await ledger.spent_runs("nothing", limit=9) == []
+        assert await ledger.batch("nothing").spent_runs(limit=9) == []
 
     async def test_what_a_run_used_is_kept_and_stays(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended(), accepted(1), completed(1))
+        held = await filled(ledger, "a")
+        await move(held, "a", intended(), accepted(1), completed(1))
         await ledger.keep_usage("uuid-1", USAGE, at=AT)
         await ledger.keep_usage("uuid-1", Usage(status="COMPLETED"), at=AT)
         await ledger.keep_usage("uuid-1", None, at=AT)
-        (kept,) = await ledger.spent_runs(BATCH, limit=9)
+        (kept,) = await ledger.batch(BATCH).spent_runs(limit=9)
         assert (kept.usage, kept.is_gone) == (USAGE, False)
 
     async def test_that_a_run_is_gone_is_kept_until_somebody_knows_better(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended(), accepted(1), completed(1))
+        held = await filled(ledger, "a")
+        await move(held, "a", intended(), accepted(1), completed(1))
         await ledger.keep_usage("uuid-1", None, at=AT)
         await ledger.keep_usage("uuid-1", None, at=AT)
-        (gone,) = await ledger.spent_runs(BATCH, limit=9)
+        (gone,) = await ledger.batch(BATCH).spent_runs(limit=9)
         assert (gone.usage, gone.is_gone) == (None, True)
         await ledger.keep_usage("uuid-1", USAGE, at=AT)
-        (known,) = await ledger.spent_runs(BATCH, limit=9)
+        (known,) = await ledger.batch(BATCH).spent_runs(limit=9)
         assert (known.usage, known.is_gone) == (USAGE, False)
 
     async def test_a_run_that_was_deleted_on_request_keeps_what_is_known(self, ledger):
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended(), accepted(1), completed(1))
+        held = await filled(ledger, "a")
+        await move(held, "a", intended(), accepted(1), completed(1))
         await ledger.keep_usage("uuid-1", USAGE, at=AT)
         await ledger.keep_deleted(["uuid-1"], at=AT)
-        (known,) = await ledger.spent_runs(BATCH, limit=9)
+        (known,) = await ledger.batch(BATCH).spent_runs(limit=9)
         assert (known.usage, known.is_gone) == (USAGE, True)
 
     async def test_completed_runs_of_a_workflow_the_last_first(self, ledger):

@@ -57,11 +57,11 @@ class Process:
 
 #: Holds a batch, and writes when it is told to.
 HOLDER = """
-lease = await filled(ledger, "a", "b")
+held = await filled(ledger, "a", "b")
 print("held", flush=True)
 sys.stdin.readline()
 try:
-    await move(ledger, lease, "a", intended())
+    await move(held, "a", intended())
     print("wrote", flush=True)
 except LeaseLostError as error:
     print(error, flush=True)

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+from batchrun.ledger import open_ledger
+from batchrun.ledger.sqlite import SqliteStore
 from batchrun.model.entry import Run
 from batchrun.model.events import Accepted, Completed, Deferred, Intended
 from batchrun.model.limits import Changed
 from batchrun.model.spec import Spec, canonical
 from batchrun.model.transitions import apply
-from batchrun.ports.ledger import Step
+from batchrun.ports.stored import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
+    import apsw
+
+    from batchrun.ledger import SqlLedger
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
-    from batchrun.ports.lease import Lease
+    from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TTL = timedelta(minutes=1)
 BATCH = "cohort"
+
+
+@asynccontextmanager
+async def kept_ledger() -> AsyncIterator[Ledger]:
+    """Open an empty ledger in a folder of its own, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with await open_ledger(Path(folder) / "batchrun.db") as ledger:
+            yield ledger
+
+
+def connection_of(ledger: Ledger) -> apsw.Connection:
+    """Return what a ledger's own thread may look at, beside what the contract says."""
+    store = cast("SqlLedger", ledger)._store
+    assert isinstance(store, SqliteStore)
+    return store._connection
 
 
 def later(**parts: float) -> datetime:
@@ -47,28 +70,29 @@ def run_of(number: int, status: str = "PENDING", **fields: object) -> Run:
     )
 
 
-async def lease_on(ledger: Ledger, batch: str = BATCH, *, holder: str = "host:1") -> Lease:
+async def lease_on(ledger: Ledger, batch: str = BATCH, *, holder: str = "host:1") -> HeldBatch:
     await ledger.open_batch(batch, region="us-east-1", at=AT)
-    return await ledger.claim(batch, holder=holder, ttl=TTL, at=AT)
+    return await ledger.hold(batch, holder=holder, ttl=TTL, at=AT)
 
 
-async def filled(ledger: Ledger, *ids: str, batch: str = BATCH) -> Lease:
-    lease = await lease_on(ledger, batch)
-    await ledger.sync(lease, specs(*ids), changed=Changed.REFUSE, at=AT)
-    return lease
+async def filled(ledger: Ledger, *ids: str, batch: str = BATCH) -> HeldBatch:
+    held = await lease_on(ledger, batch)
+    await held.sync(specs(*ids), changed=Changed.REFUSE, at=AT)
+    return held
 
 
 async def entry_of(ledger: Ledger, id_: str, batch: str = BATCH) -> Entry:
-    entry = await ledger.entry(batch, id_)
+    entry = await ledger.batch(batch).entry(id_)
     assert entry is not None
     return entry
 
 
-async def move(ledger: Ledger, lease: Lease, id_: str, *events: Event) -> Entry:
+async def move(held: HeldBatch, id_: str, *events: Event) -> Entry:
     """Record *events*, one after the other, in one transaction."""
-    entry = await entry_of(ledger, id_, lease.batch)
+    entry = await held.entry(id_)
+    assert entry is not None
     steps = steps_of(entry, events)
-    await ledger.record(lease, steps)
+    await held.record(steps)
     return steps[-1].entry
 
 

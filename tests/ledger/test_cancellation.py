@@ -104,17 +104,17 @@ async def test_a_timeout_around_a_job_comes_after_it(worker):
 
 
 async def test_a_claim_that_nobody_learns_of_is_given_back(ledger):
-    await ledger.release(await filled(ledger, "a"))
+    await (await filled(ledger, "a")).release()
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await ledger.claim(BATCH, holder="host:1", ttl=TTL, at=AT)
-    task = asyncio.create_task(ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT))
+        await ledger.hold(BATCH, holder="host:1", ttl=TTL, at=AT)
+    task = asyncio.create_task(ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    lease = await ledger.claim(BATCH, holder="host:3", ttl=TTL, at=AT)
-    await move(ledger, lease, "a", intended())
+    held = await ledger.hold(BATCH, holder="host:3", ttl=TTL, at=AT)
+    await move(held, "a", intended())
 
 
 def test_virtual_time_stands_still_while_the_ledger_works(place):

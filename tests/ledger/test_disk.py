@@ -14,7 +14,7 @@ from batchrun.errors import LedgerError, LedgerUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from tests.ledger.samples import AT, BATCH, entry_of, filled, intended, move, specs
+from tests.ledger.samples import AT, BATCH, connection_of, entry_of, filled, intended, move, specs
 
 MANY = [f"id{number:04}" for number in range(2_000)]
 
@@ -42,15 +42,15 @@ def fill_up(file: Path) -> None:
 
 async def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk):
     async with await open_ledger(small_disk / "b.db") as ledger:
-        lease = await filled(ledger, "a", "b")
-        await move(ledger, lease, "a", intended())
+        held = await filled(ledger, "a", "b")
+        await move(held, "a", intended())
         fill_up(small_disk / "filler")
         with pytest.raises(LedgerError, match=r"b\.db .*disk is full.*nothing that was recorded is lost"):
-            await ledger.sync(lease, specs("a", "b", *MANY), changed=Changed.REFUSE, at=AT)
-        assert (await ledger.counts(BATCH)).by_state == {State.SUBMITTING: 1, State.PLANNED: 1}
+            await held.sync(specs("a", "b", *MANY), changed=Changed.REFUSE, at=AT)
+        assert (await ledger.batch(BATCH).counts()).by_state == {State.SUBMITTING: 1, State.PLANNED: 1}
         (small_disk / "filler").unlink()
-        await move(ledger, lease, "b", intended())
-        assert (await ledger.counts(BATCH)).by_state == {State.SUBMITTING: 2}
+        await move(held, "b", intended())
+        assert (await ledger.batch(BATCH).counts()).by_state == {State.SUBMITTING: 2}
 
 
 async def test_a_full_disk_is_told_when_opening(small_disk):
@@ -60,29 +60,29 @@ async def test_a_full_disk_is_told_when_opening(small_disk):
 
 
 async def test_a_file_that_may_not_grow_stops_the_work(ledger):
-    lease = await filled(ledger, "a")
-    await ledger._read(lambda: ledger._connection.pragma("max_page_count", 60))
+    held = await filled(ledger, "a")
+    await ledger._read(lambda: connection_of(ledger).pragma("max_page_count", 60))
     with pytest.raises(LedgerError, match="disk is full"):
-        await ledger.sync(lease, specs("a", *MANY), changed=Changed.REFUSE, at=AT)
-    await move(ledger, lease, "a", intended())
-    assert (await ledger.counts(BATCH)).by_state == {State.SUBMITTING: 1}
+        await held.sync(specs("a", *MANY), changed=Changed.REFUSE, at=AT)
+    await move(held, "a", intended())
+    assert (await ledger.batch(BATCH).counts()).by_state == {State.SUBMITTING: 1}
 
 
 async def test_a_ledger_that_was_deleted_is_noticed_before_the_next_write(ledger, place):
-    lease = await filled(ledger, "a")
+    held = await filled(ledger, "a")
     place.unlink()
     with pytest.raises(LedgerError, match="deleted or replaced"):
-        await move(ledger, lease, "a", intended())
+        await move(held, "a", intended())
     assert (await entry_of(ledger, "a")).state is State.PLANNED
 
 
 async def test_a_ledger_that_was_replaced_is_noticed_and_the_other_left_alone(ledger, place):
-    lease = await filled(ledger, "a")
+    held = await filled(ledger, "a")
     other = place.with_name("other")
     other.write_bytes(b"precious")
     other.rename(place)
     with pytest.raises(LedgerError, match="deleted or replaced"):
-        await move(ledger, lease, "a", intended())
+        await move(held, "a", intended())
     await ledger.close()
     assert place.read_bytes() == b"precious"
 
@@ -91,10 +91,10 @@ async def test_a_folder_that_went_away_is_noticed(tmp_path):
     folder = tmp_path / "gone"
     folder.mkdir()
     async with await open_ledger(folder / "b.db") as ledger:
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         shutil.rmtree(folder)
         with pytest.raises(LedgerError, match="deleted or replaced"):
-            await move(ledger, lease, "a", intended())
+            await move(held, "a", intended())
 
 
 async def test_a_damaged_page_is_told(place):
@@ -105,20 +105,20 @@ async def test_a_damaged_page_is_told(place):
         file.write(b"\xff" * 4096 * 8)
     async with await open_ledger(place) as ledger:
         with pytest.raises(LedgerError, match="damaged"):
-            async for _outcome in ledger.outcomes(BATCH):
+            async for _outcome in ledger.batch(BATCH).outcomes():
                 pass
         with pytest.raises(LedgerError, match="damaged"):
-            await ledger.compare(BATCH, specs(*MANY))
+            await ledger.batch(BATCH).compare(specs(*MANY))
 
 
 async def test_another_program_that_locks_the_ledger_is_told_and_waited_for(ledger, place):
-    lease = await filled(ledger, "a")
-    await ledger._read(lambda: ledger._connection.set_busy_timeout(20))
+    held = await filled(ledger, "a")
+    await ledger._read(lambda: connection_of(ledger).set_busy_timeout(20))
     other = apsw.Connection(str(place))
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(LedgerError, match="another program keeps it locked"):
-        await move(ledger, lease, "a", intended())
-    assert (await ledger.counts(BATCH)).total == 1
+        await move(held, "a", intended())
+    assert (await ledger.batch(BATCH).counts()).total == 1
     other.execute("ROLLBACK")
     other.close()
-    await move(ledger, lease, "a", intended())
+    await move(held, "a", intended())

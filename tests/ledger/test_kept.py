@@ -74,16 +74,16 @@ async def test_it_goes_on_where_it_stood(kept, tmp_path, rows):
 
 async def test_the_manifest_is_known_row_for_row(tmp_path, rows):
     async with bench(tmp_path, simulated(seed=7)) as it:
-        lease = await it.take_in(rows, Changed.REFUSE)
-        found = await it.ledger.compare("cohort", rows)
-        await it.ledger.release(lease)
+        held = await it.take_in(rows, Changed.REFUSE)
+        found = await it.ledger.batch("cohort").compare(rows)
+        await held.release()
         assert (found.rows, found.unchanged, found.gone) == (13, 13, 0)
         kept_paces = await it.ledger.all_paces()
         assert [(pace.operation, pace.learned.base > 0) for pace in kept_paces] == [("StartRun", True)]
-        spent = await it.ledger.spent_runs("cohort", limit=100)
+        spent = await it.ledger.batch("cohort").spent_runs(limit=100)
         assert [(one.entry_id, one.attempt) for one in spent if one.usage is None] == []
         assert len(spent) == 10
-        failed = await it.ledger.failed_tasks("cohort", ["fail2"])
+        failed = await it.ledger.batch("cohort").failed_tasks(["fail2"])
         assert {attempt: told.tasks[0].failure_reason for attempt, told in failed["fail2"].items()} == {
             1: "OUT_OF_MEMORY_ERROR",
             2: "OUT_OF_MEMORY_ERROR",

@@ -32,20 +32,20 @@ def linked(place: Path) -> Path:
 
 async def test_one_that_is_in_use_by_one_name_is_not_opened_by_another(place):
     async with await open_ledger(place) as ledger:
-        lease = await filled(ledger, "a")
+        held = await filled(ledger, "a")
         other = linked(place)
         for read_only in (False, True):
             with pytest.raises(LeaseHeldError, match=str(place)):
                 await open_ledger(other, read_only=read_only)
         async with await open_ledger(place) as second:  # by the same name, as ever
             assert await second.find_batch(BATCH)
-        await ledger.release(lease)
+        await held.release()
     async with await open_ledger(other) as ledger:
-        lease = await lease_on(ledger)
-        await move(ledger, lease, "a", intended())
+        held = await lease_on(ledger)
+        await move(held, "a", intended())
         with pytest.raises(LeaseHeldError, match=r"other\.db"):
             await open_ledger(place)
-        await ledger.release(lease)
+        await held.release()
     async with await open_ledger(place) as ledger:
         assert (await entry_of(ledger, "a")).intended_at is not None
     assert not list(Verification(place).findings())
@@ -64,7 +64,7 @@ async def test_a_launcher_in_another_process_holds_it_by_all_of_its_names(start,
         with pytest.raises(LedgerUnusableError, match=f"give --ledger {place}"):
             await open_ledger(other, read_only=read_only)
     async with await open_ledger(place) as ledger:
-        await ledger.release(await lease_on(ledger))
+        await (await lease_on(ledger)).release()
     async with await open_ledger(other) as ledger:
         assert await ledger.find_batch(BATCH)
 

@@ -13,7 +13,7 @@ import pytest
 from batchrun.errors import InvariantError, LedgerUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.statements import Migration, migrations
-from tests.ledger.samples import AT, BATCH, filled, lease_on, specs
+from tests.ledger.samples import AT, BATCH, TTL, connection_of, filled, lease_on, specs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ async def test_a_new_ledger_and_the_files_beside_it_are_its_owners_alone(place, 
 
 async def test_a_closed_ledger_is_one_file(place, tmp_path):
     async with await open_ledger(place) as ledger:
-        await ledger.release(await filled(ledger, "a"))
+        await (await filled(ledger, "a")).release()
     assert [file.name for file in tmp_path.iterdir()] == ["batchrun.db"]
 
 
@@ -57,7 +57,7 @@ async def test_what_was_written_is_there_when_opened_again(place):
     async with await open_ledger(place) as ledger:
         await filled(ledger, "a", "b")
     async with await open_ledger(str(place)) as ledger:
-        assert (await ledger.counts(BATCH)).total == 2
+        assert (await ledger.batch(BATCH).counts()).total == 2
 
 
 @pytest.mark.parametrize("name", ["a b.db", "what?.db", "50%.db", "#1.db", "ü.db", "file:x.db", "-x", "'.db"])
@@ -65,7 +65,7 @@ async def test_a_path_may_have_any_name(tmp_path, name):
     async with await open_ledger(tmp_path / name) as ledger:
         await filled(ledger, "a")
         async with await open_ledger(tmp_path / name, read_only=True) as reader:
-            assert (await reader.counts(BATCH)).total == 1
+            assert (await reader.batch(BATCH).counts()).total == 1
 
 
 async def test_an_empty_file_becomes_a_ledger(place):
@@ -76,7 +76,7 @@ async def test_an_empty_file_becomes_a_ledger(place):
 
 async def test_the_settings_hold(ledger):
     found = {
-        name: await ledger._read(lambda name=name: ledger._connection.pragma(name))
+        name: await ledger._read(lambda name=name: connection_of(ledger).pragma(name))
         for name in ("journal_mode", "synchronous", "foreign_keys", "trusted_schema", "busy_timeout")
     }
     assert found == {
@@ -134,7 +134,7 @@ async def test_another_programs_database_is_refused(place, application_id, read_
 @pytest.mark.parametrize("read_only", [False, True])
 async def test_a_newer_ledger_names_both_versions(place, read_only):
     async with await open_ledger(place) as ledger:
-        await ledger._read(lambda: ledger._connection.pragma("user_version", 99))
+        await ledger._read(lambda: connection_of(ledger).pragma("user_version", 99))
     message = await refused(place, read_only=read_only)
     assert "schema version 99" in message
     assert f"up to {migrations()[-1].number}" in message
@@ -166,21 +166,21 @@ async def test_looking_at_an_older_ledger_does_not_migrate_it(place, monkeypatch
 
 async def test_looking_may_not_write(place):
     async with await open_ledger(place) as ledger:
-        lease = await filled(ledger, "a")
+        await filled(ledger, "a")
         async with await open_ledger(place, read_only=True) as reader:
             with pytest.raises(InvariantError, match="reading only"):
-                await reader.record(lease, [])
+                await reader.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
             with pytest.raises(InvariantError, match="reading only"):
                 await reader.open_batch("new", region="us-east-1", at=AT)
-            assert (await reader.compare(BATCH, specs("a", "b"))).new == 1
-            assert [outcome.entry.id async for outcome in reader.outcomes(BATCH)] == ["a"]
+            assert (await reader.batch(BATCH).compare(specs("a", "b"))).new == 1
+            assert [outcome.entry.id async for outcome in reader.batch(BATCH).outcomes()] == ["a"]
 
 
 async def test_a_closed_ledger_says_so(place):
     ledger = await open_ledger(place)
     await ledger.close()
     with pytest.raises(InvariantError, match="closed"):
-        await ledger.counts(BATCH)
+        await ledger.batch(BATCH).counts()
 
 
 _DROP_RIGHTS = """
@@ -195,7 +195,7 @@ if os.geteuid() == 0:
 async def main():
     try:
         async with await open_ledger(sys.argv[1], read_only=sys.argv[2] == "look") as ledger:
-            print("opened", (await ledger.counts("cohort")).total)
+            print("opened", (await ledger.batch("cohort").counts()).total)
     except LedgerUnusableError as error:
         print(error)
 asyncio.run(main())

@@ -10,7 +10,18 @@ from batchrun.errors import LeaseHeldError
 from batchrun.ledger import open_ledger
 from batchrun.model.states import State
 from tests.ledger.processes import HOLDER
-from tests.ledger.samples import AT, BATCH, TTL, entry_of, filled, intended, later, lease_on, move
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    TTL,
+    connection_of,
+    entry_of,
+    filled,
+    intended,
+    later,
+    lease_on,
+    move,
+)
 
 
 async def test_a_killed_launchers_batch_is_taken_over_at_once(start, place):
@@ -18,12 +29,12 @@ async def test_a_killed_launchers_batch_is_taken_over_at_once(start, place):
     assert holder.says() == "held"
     async with await open_ledger(place) as ledger:
         with pytest.raises(LeaseHeldError):
-            await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+            await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
         holder.send(signal.SIGKILL)
         assert holder.ends() == -signal.SIGKILL
-        lease = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
-        assert lease.fence == 2
-        await move(ledger, lease, "a", intended())
+        held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+        assert held.lease.fence == 2
+        await move(held, "a", intended())
 
 
 async def test_a_paused_launcher_is_taken_over_when_its_lease_ran_out_and_writes_nothing_more(start, place):
@@ -32,8 +43,8 @@ async def test_a_paused_launcher_is_taken_over_when_its_lease_ran_out_and_writes
     holder.send(signal.SIGSTOP)
     async with await open_ledger(place) as ledger, await open_ledger(place) as third:
         with pytest.raises(LeaseHeldError):
-            await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=later(seconds=59))
-        lease = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
+            await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=later(seconds=59))
+        held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
         holder.send(signal.SIGCONT)
         holder.tell()
         assert "taken over by host:2" in holder.says()
@@ -41,50 +52,50 @@ async def test_a_paused_launcher_is_taken_over_when_its_lease_ran_out_and_writes
         assert (await entry_of(ledger, "a")).state is State.PLANNED
         # The first launcher's end says nothing about the second, who lives.
         with pytest.raises(LeaseHeldError, match="host:2"):
-            await third.claim(BATCH, holder="host:3", ttl=TTL, at=AT + TTL)
-        await move(ledger, lease, "a", intended())
+            await third.hold(BATCH, holder="host:3", ttl=TTL, at=AT + TTL)
+        await move(held, "a", intended())
 
 
 async def test_launches_that_share_a_ledger_each_learn_that_somebody_else_wrote(place):
     async with await open_ledger(place) as ledger, await open_ledger(place) as other:
-        await filled(ledger, "a")
-        assert not await ledger.was_changed("one"), "what it wrote itself is no news"
+        held, second = await filled(ledger, "a"), await lease_on(ledger, "second")
+        assert not await held.was_changed(), "what it wrote itself is no news"
         await other.open_batch("other", region="us-east-1", at=AT)
-        assert await ledger.was_changed("one")
-        assert await ledger.was_changed("two")
-        assert not await ledger.was_changed("one")
-        assert not await ledger.was_changed("two")
+        assert await held.was_changed()
+        assert await second.was_changed()
+        assert not await held.was_changed()
+        assert not await second.was_changed()
 
 
 async def test_a_launcher_that_only_closed_is_taken_over_at_once(place, tmp_path):
     async with await open_ledger(place) as ledger:
         await filled(ledger, "a")
     async with await open_ledger(place) as ledger:
-        lease = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
-        await ledger.release(lease)
+        held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+        await held.release()
     assert [file.name for file in tmp_path.iterdir()] == [place.name]
 
 
 async def test_two_ledgers_of_one_process_exclude_each_other(ledger, place):
-    lease = await filled(ledger, "a")
+    held = await filled(ledger, "a")
     async with await open_ledger(place) as second:
         with pytest.raises(LeaseHeldError):
-            await second.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+            await second.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
     async with await open_ledger(place) as third:
         # Closing the second ledger has not let go of what the first one holds.
         with pytest.raises(LeaseHeldError):
-            await third.claim(BATCH, holder="host:3", ttl=TTL, at=AT)
-    await move(ledger, lease, "a", intended())
+            await third.hold(BATCH, holder="host:3", ttl=TTL, at=AT)
+    await move(held, "a", intended())
 
 
 async def test_a_lease_from_another_machine_must_run_out(ledger, place):
     await lease_on(ledger)
-    await ledger._read(lambda: ledger._connection.execute("UPDATE leases SET kernel = 'another'"))
+    await ledger._read(lambda: connection_of(ledger).execute("UPDATE leases SET kernel = 'another'"))
     await ledger.close()
     async with await open_ledger(place) as second:
         with pytest.raises(LeaseHeldError):
-            await second.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
-        await second.claim(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
+            await second.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+        await second.hold(BATCH, holder="host:2", ttl=TTL, at=AT + TTL)
 
 
 async def test_a_lease_whose_lock_file_is_missing_must_run_out(place):
@@ -93,7 +104,7 @@ async def test_a_lease_whose_lock_file_is_missing_must_run_out(place):
     place.with_name(f"{place.name}-lease-1-1").unlink()
     async with await open_ledger(place) as second:
         with pytest.raises(LeaseHeldError):
-            await second.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
+            await second.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
 
 
 async def test_killed_in_the_middle_of_recording_nothing_of_it_is_there(start, place):
@@ -105,19 +116,19 @@ async def test_killed_in_the_middle_of_recording_nothing_of_it_is_there(start, p
                         os.kill(os.getpid(), signal.SIGKILL)
                     yield step
         ids = [f"id{number}" for number in range(500)]
-        lease = await filled(ledger, *ids)
-        await move(ledger, lease, "id0", intended())
+        held = await filled(ledger, *ids)
+        await move(held, "id0", intended())
         steps = []
         for id_ in ids[1:]:
             steps += steps_of(await entry_of(ledger, id_), [intended()])
-        await ledger.record(lease, Deadly(steps))
+        await held.record(Deadly(steps))
     """)
     assert dying.ends() == -signal.SIGKILL
     async with await open_ledger(place) as ledger:
-        assert (await ledger.counts(BATCH)).by_state == {State.SUBMITTING: 1, State.PLANNED: 499}
-        assert await ledger._read(lambda: ledger._connection.pragma("integrity_check")) == "ok"
-        lease = await ledger.claim(BATCH, holder="host:2", ttl=TTL, at=AT)
-        await move(ledger, lease, "id1", intended())
+        assert (await ledger.batch(BATCH).counts()).by_state == {State.SUBMITTING: 1, State.PLANNED: 499}
+        assert await ledger._read(lambda: connection_of(ledger).pragma("integrity_check")) == "ok"
+        held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+        await move(held, "id1", intended())
 
 
 async def test_killed_while_reading_the_manifest_nothing_of_it_is_there(start, place):
@@ -125,27 +136,27 @@ async def test_killed_while_reading_the_manifest_nothing_of_it_is_there(start, p
         def deadly():
             yield from specs(*(f"id{number}" for number in range(5_000)))
             os.kill(os.getpid(), signal.SIGKILL)
-        lease = await lease_on(ledger)
-        await ledger.sync(lease, deadly(), changed=Changed.REFUSE, at=AT)
+        held = await lease_on(ledger)
+        await held.sync(deadly(), changed=Changed.REFUSE, at=AT)
     """)
     assert dying.ends() == -signal.SIGKILL
     async with await open_ledger(place) as ledger:
-        assert (await ledger.counts(BATCH)).total == 0
+        assert (await ledger.batch(BATCH).counts()).total == 0
 
 
 async def test_two_processes_write_to_two_batches_at_once(start, ledger):
     other = start("""
-        lease = await filled(ledger, *(f"id{number}" for number in range(200)), batch="other")
+        held = await filled(ledger, *(f"id{number}" for number in range(200)), batch="other")
         print("ready", flush=True)
         for number in range(200):
-            await move(ledger, lease, f"id{number}", intended(), accepted(number))
+            await move(held, f"id{number}", intended(), accepted(number))
         print("done", flush=True)
     """)
-    lease = await filled(ledger, *(f"id{number}" for number in range(200)))
+    held = await filled(ledger, *(f"id{number}" for number in range(200)))
     assert other.says() == "ready"
     for number in range(200):
-        await move(ledger, lease, f"id{number}", intended())
+        await move(held, f"id{number}", intended())
     assert other.says() == "done"
     assert other.ends() == 0
-    assert (await ledger.counts("other")).by_state == {State.ACTIVE: 200}
-    assert (await ledger.counts(BATCH)).by_state == {State.SUBMITTING: 200}
+    assert (await ledger.batch("other").counts()).by_state == {State.ACTIVE: 200}
+    assert (await ledger.batch(BATCH).counts()).by_state == {State.SUBMITTING: 200}

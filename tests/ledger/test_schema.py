@@ -19,14 +19,17 @@ from batchrun.ledger.statements import Migration, migrations, queries, split
 from batchrun.ledger.verify import Verification
 from batchrun.model.events import KINDS, Accepted, Failed, Removed, Retried
 from batchrun.model.states import State
-from batchrun.ports.ledger import Step
+from batchrun.ports.stored import Step
 from tests.ledger.samples import (
     AT,
     BATCH,
+    TTL,
     accepted,
+    connection_of,
     entry_of,
     filled,
     intended,
+    later,
     move,
     run_of,
     spec,
@@ -37,7 +40,7 @@ from tests.ledger.samples import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batchrun.ledger import SqliteLedger
+    from batchrun.ledger import SqlLedger
 
 
 @pytest.fixture
@@ -145,8 +148,12 @@ def test_the_ledger_knows_every_kind_of_event(empty):
 def test_every_statement_is_used_and_every_name_is_there():
     package = resources.files("batchrun.ledger")
     source = "".join(file.read_text() for file in package.iterdir() if file.name.endswith(".py"))
-    used = set(re.findall(r"(?:queries\(\)|sql)\[\"(\w+)\"\]|_(?:row|ids)\(\"(\w+)\"", source))
-    assert {first or second for first, second in used} == set(queries())
+    used = set(re.findall(r"\"(\w+)\"", source))
+    assert set(queries()) - used == set()
+    asked = set(
+        re.findall(r"(?:one|value|all|each|run|many|_entries|_ids|queries\(\))[(\[]\s*\"(\w+)\"", source)
+    )
+    assert asked - set(queries()) == set()
 
 
 def test_statements_are_split_at_their_headers():
@@ -156,8 +163,8 @@ def test_statements_are_split_at_their_headers():
 
 def test_every_statement_compiles(empty):
     migrate(empty, migrations())
-    made = {"make_manifest", "drop_manifest", "make_works", "drop_works", "find_only_works"}
-    for name in ("make_manifest", "make_works", "find_only_works"):
+    made = {"attempt_rows", "make_manifest", "drop_manifest", "make_works", "drop_works", "find_only_works"}
+    for name in ("attempt_rows", "make_manifest", "make_works", "find_only_works"):
         empty.execute(queries()[name])
     pragmas = {"settings", "use_wal", "begin_reading", "begin_writing", "commit", "rollback"}
     for name in queries().keys() - pragmas - made:
@@ -167,7 +174,7 @@ def test_every_statement_compiles(empty):
 def explained(connection: apsw.Connection, name: str) -> list[str]:
     """Return the steps by which SQLite answers; fails where the statement does not compile."""
     sql = queries()[name]
-    values = (None,) * apsw.ext.query_info(connection, sql).bindings_count
+    values = dict.fromkeys(re.findall(r":(\w+)", sql))
     return [step for *_rest, step in connection.execute("EXPLAIN QUERY PLAN " + sql, values)]
 
 
@@ -185,35 +192,39 @@ def as_of(number: int, source: Path, place: Path) -> None:
     old.close()
 
 
-async def raw(ledger: SqliteLedger, sql: str) -> list[Any]:
-    return await ledger._read(lambda: ledger._connection.execute(sql).fetchall())
+async def raw(ledger: SqlLedger, sql: str) -> list[Any]:
+    def job() -> list[Any]:
+        with ledger._store._explained:  # type: ignore[attr-defined]
+            return connection_of(ledger).execute(sql).fetchall()
+
+    return await ledger._read(job)
 
 
 @pytest.mark.parametrize("sql", ["UPDATE events SET at = 0", "DELETE FROM events"])
 async def test_history_cannot_be_changed(ledger, sql):
-    lease = await filled(ledger, "a")
-    await move(ledger, lease, "a", intended())
+    held = await filled(ledger, "a")
+    await move(held, "a", intended())
     with pytest.raises(InvariantError, match="history is not"):
         await raw(ledger, sql)
-    assert len(await ledger.history(BATCH, "a")) == 1
+    assert len(await ledger.batch(BATCH).history("a")) == 1
 
 
 @pytest.mark.parametrize("state", State)
 async def test_no_state_without_what_it_needs(ledger, state):
-    lease = await filled(ledger, "a")
+    held = await filled(ledger, "a")
     entry = await entry_of(ledger, "a")
     has_run = state in {State.PLANNED, State.CANCELLED}  # too early, or without an intent
     bare = replace(entry, state=state, run=run_of(1) if has_run else None)
     with pytest.raises(InvariantError, match="CHECK"):
-        await ledger.record(lease, [Step(event=intended(), entry=bare)])
+        await held.record([Step(event=intended(), entry=bare)])
 
 
 @pytest.mark.parametrize("state", [state for state in State if state in (State.SUBMITTING, State.BACKOFF)])
 async def test_no_run_before_its_state(ledger, state):
-    lease = await filled(ledger, "a")
-    entry = await move(ledger, lease, "a", intended(), accepted(1))
+    held = await filled(ledger, "a")
+    entry = await move(held, "a", intended(), accepted(1))
     with pytest.raises(InvariantError, match="CHECK"):
-        await ledger.record(lease, [Step(event=intended(), entry=replace(entry, state=state))])
+        await held.record([Step(event=intended(), entry=replace(entry, state=state))])
 
 
 async def test_an_unknown_state_is_refused(ledger):
@@ -223,10 +234,10 @@ async def test_an_unknown_state_is_refused(ledger):
 
 
 async def test_two_entries_cannot_share_a_run(ledger):
-    lease = await filled(ledger, "a", "b")
-    await move(ledger, lease, "a", intended(), accepted(1))
+    held = await filled(ledger, "a", "b")
+    await move(held, "a", intended(), accepted(1))
     with pytest.raises(InvariantError, match="UNIQUE"):
-        await move(ledger, lease, "b", intended(), accepted(1))
+        await move(held, "b", intended(), accepted(1))
     assert (await entry_of(ledger, "b")).state is State.PLANNED
 
 
@@ -237,19 +248,19 @@ async def test_a_fence_never_shrinks(ledger):
 
 
 async def test_the_readable_view_reads(ledger):
-    lease = await filled(ledger, "a")
-    await move(ledger, lease, "a", intended())
+    held = await filled(ledger, "a")
+    await move(held, "a", intended())
     ((intended_at,),) = await raw(ledger, "SELECT intended_at FROM readable")
     assert intended_at == "2026-01-01T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
     "name",
-    ["due", "in_state", "next_due", "counts", "history", "stored_attempts_of", "outcomes", "fenced_batch"],
+    ["due", "in_state", "next_due", "counts", "history", "stored_attempts_of", "outcomes", "is_held"],
 )
 async def test_frequent_questions_never_scan(ledger, name):
     await filled(ledger, "a")
-    plan = await ledger._read(lambda: explained(ledger._connection, name))
+    plan = await ledger._read(lambda: explained(connection_of(ledger), name))
     scans = [
         step for step in plan if step.startswith("SCAN") and not re.search(r"json_each|subquery|SCAN d", step)
     ]
@@ -259,11 +270,13 @@ async def test_frequent_questions_never_scan(ledger, name):
 
 
 async def test_rows_come_back_as_they_went(ledger):
-    lease = await filled(ledger, "a")
+    held = await filled(ledger, "a")
     entry = steps_of(await entry_of(ledger, "a"), [intended(), accepted(1)])[-1].entry
-    await move(ledger, lease, "a", intended(), accepted(1))
-    ((*row,),) = await raw(ledger, "SELECT * FROM entry_rows")
-    assert entry_of_row(BATCH, tuple(row)) == entry
+    await move(held, "a", intended(), accepted(1))
+    (row,) = await ledger._read(
+        lambda: ledger._store.all("in_state", batch=1, state="active", after=-1, limit=9)
+    )
+    assert entry_of_row(BATCH, row) == entry
 
 
 async def test_two_ledgers_in_one_folder_are_apart(tmp_path):
@@ -281,22 +294,22 @@ async def test_a_batchs_account_is_learned_from_the_runs_that_an_older_ledger_ha
     }
     async with await open_ledger(tmp_path / "a.db") as ledger:
         for batch, own in runs.items():
-            lease = await filled(ledger, "a", "b", batch=batch)
+            held = await filled(ledger, "a", "b", batch=batch)
             for id_, run in zip("ab", own, strict=False):
-                await move(ledger, lease, id_, intended(), Accepted(at=AT, run=run))
+                await move(held, id_, intended(), Accepted(at=AT, run=run))
     as_of(8, tmp_path / "a.db", tmp_path / "old.db")
     async with await open_ledger(tmp_path / "old.db") as ledger:
         batches = await ledger.batches()
         assert {batch.name: batch.account for batch in batches if batch.account} == {"one": "123456789012"}
         assert {batch.place for batch in batches} == {None}
-        assert await ledger.rows_as_known("one", specs("a", "b", "c")) == 2
+        assert await ledger.batch("one").rows_as_known(specs("a", "b", "c")) == 2
         assert await ledger.rows_elsewhere("new", [replace(spec("a"), work=b"x" * 16)]) == {}
 
 
 async def test_a_batch_with_a_run_stays_in_its_account(ledger):
     await ledger.open_batch(BATCH, region="us-east-1", account="1" * 12, at=AT)
-    lease = await filled(ledger, "a")
-    await move(ledger, lease, "a", intended())
+    held = await filled(ledger, "a")
+    await move(held, "a", intended())
     with pytest.raises(InvariantError, match="stays in the account"):
         await raw(ledger, "UPDATE batches SET account = '222222222222'")
 
@@ -311,13 +324,14 @@ async def test_runs_that_failed_before_tasks_were_kept_may_still_be_asked_for(tm
     failed = Failed(at=AT, run=run_of(1, "FAILED", stop_time=AT))
     again = Retried(at=AT, due=AT, why="x")
     async with await open_ledger(tmp_path / "a.db") as ledger:
-        lease = await filled(ledger, "a", "b")
-        await move(ledger, lease, "a", intended(), accepted(1), failed, again, intended(), accepted(2))
-        await move(ledger, lease, "a", replace(failed, run=run_of(2, "FAILED", stop_time=AT)))
-        await move(ledger, lease, "b", intended(), accepted(3))
+        held = await filled(ledger, "a", "b")
+        await move(held, "a", intended(), accepted(1), failed, again, intended(), accepted(2))
+        await move(held, "a", replace(failed, run=run_of(2, "FAILED", stop_time=AT)))
+        await move(held, "b", intended(), accepted(3))
     as_of(4, tmp_path / "a.db", tmp_path / "old.db")
     async with await open_ledger(tmp_path / "old.db") as ledger:
-        assert [(one.id, one.attempt, one.run.uuid) for one in await ledger.unasked(BATCH, limit=9)] == [
+        held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=later(hours=1))
+        assert [(one.id, one.attempt, one.run.uuid) for one in await held.unasked(limit=9)] == [
             ("a", 1, "uuid-1"),
             ("a", 2, "uuid-2"),
         ]
@@ -326,9 +340,9 @@ async def test_runs_that_failed_before_tasks_were_kept_may_still_be_asked_for(tm
 @pytest.mark.parametrize("number", range(4, len(migrations())))
 async def test_an_older_ledger_is_opened_as_it_was_and_found_sound(tmp_path, number):
     async with await open_ledger(tmp_path / "a.db") as ledger:
-        lease = await filled(ledger, "a", "b", "c")
-        await move(ledger, lease, "a", intended(), accepted(1), Removed(at=AT, message="404"))
-        await move(ledger, lease, "b", intended(), accepted(2))
+        held = await filled(ledger, "a", "b", "c")
+        await move(held, "a", intended(), accepted(1), Removed(at=AT, message="404"))
+        await move(held, "b", intended(), accepted(2))
         before = [await entry_of(ledger, id_) for id_ in "abc"]
     as_of(number, tmp_path / "a.db", tmp_path / "old.db")
     async with await open_ledger(tmp_path / "old.db") as ledger:
@@ -338,6 +352,6 @@ async def test_an_older_ledger_is_opened_as_it_was_and_found_sound(tmp_path, num
 
 async def test_what_is_to_be_asked_is_found_without_going_through_what_was(ledger):
     await filled(ledger, "a")
-    plan = await ledger._read(lambda: explained(ledger._connection, "unasked"))
+    plan = await ledger._read(lambda: explained(connection_of(ledger), "unasked"))
     assert "USING INDEX failed_runs_to_ask" in plan[0]
     assert not [step for step in plan[1:] if step.startswith("SCAN")]

@@ -1,9 +1,11 @@
-"""SQLite against plain dicts, through random manifests and random legal steps."""
+"""Random manifests and random legal steps: whatever is done, the ledger is sound and agrees with itself."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,36 +15,39 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from batchrun.errors import BatchrunError
+from batchrun.errors import BatchrunError, LeaseLostError
 from batchrun.ledger import open_ledger
+from batchrun.ledger.verify import Verification
 from batchrun.model import events
 from batchrun.model.cancelling import Scope
 from batchrun.model.costs import Usage, Work
+from batchrun.model.entry import Entry
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.model.transitions import FORBIDDEN, TABLE
-from batchrun.ports.lease import Lease
-from batchrun.ports.ledger import Ledger, Step
-from tests.ledger.memory import MemoryLedger
+from batchrun.ports.batch import HeldBatch
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import Step
 from tests.ledger.samples import AT, BATCH, TTL, run_of, spec, steps_of
 
 IDS = st.sampled_from("abcdef")
 MINUTES = st.integers(0, 5).map(lambda number: timedelta(minutes=number))
 
 
-class Ledgers(RuleBasedStateMachine):
-    """Both ledgers do the same, and must say the same."""
+class Batch(RuleBasedStateMachine):
+    """Whatever is done to a batch, it is sound, and all that it says of itself agrees."""
 
     @initialize()
     def begin(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
+        self._path = Path(self._folder.name) / "b.db"
         self._runner = asyncio.Runner()
-        sqlite: Ledger = self._runner.run(open_ledger(Path(self._folder.name) / "b.db"))
-        self._ledgers = (sqlite, MemoryLedger())
+        self._ledger = self._runner.run(open_ledger(self._path))
         self._runs = 0
-        self._both("open_batch", BATCH, region="us-east-1", at=AT)
-        self._lease: Lease = self._both("claim", BATCH, holder="host:1", ttl=TTL, at=AT)
+        self._deleted: set[str] = set()
+        self._run(self._ledger.open_batch(BATCH, region="us-east-1", at=AT))
+        self._held: HeldBatch = self._run(self._ledger.hold(BATCH, holder="host:1", ttl=TTL, at=AT))
 
     @rule(
         ids=st.lists(IDS, unique=True),
@@ -52,77 +57,87 @@ class Ledgers(RuleBasedStateMachine):
     )
     def sync(self, ids, content, changed, gap):
         rows = [spec(id_, number * gap, content) for number, id_ in enumerate(ids)]
-        told = self._both("compare", BATCH, rows)
-        found = self._both("sync", self._lease, rows, changed=changed, at=AT)
+        told = self._run(self._held.compare(rows))
+        found = self._run(self._held.sync(rows, changed=changed, at=AT))
         assert isinstance(found, type) or found == told
 
     @rule(data=st.data(), ids=st.lists(IDS, min_size=1, max_size=4))
     def record(self, data, ids):
-        current = {id_: self._both("entry", BATCH, id_) for id_ in ids}
+        current = {id_: self._run(self._held.entry(id_)) for id_ in ids}
         steps: list[Step] = []
         for id_ in ids:
             if current[id_] is not None:
                 event = data.draw(self._legal_events(current[id_].state))
                 steps += steps_of(current[id_], [event])
                 current[id_] = steps[-1].entry
-        self._both("record", self._lease, steps)
+        self._run(self._held.record(steps))
+        for id_, entry in current.items():
+            assert _lasting(self._run(self._held.entry(id_))) == _lasting(entry)
 
     @rule(ids=st.none() | st.sets(IDS), scope=st.sampled_from(Scope))
     def cancel(self, ids, scope):
-        self._both("ask_to_cancel", BATCH, ids, scope=scope, at=AT)
+        self._run(self._held.ask_to_cancel(ids, scope=scope, at=AT))
 
     @rule(ids=st.sets(IDS))
     def retry(self, ids):
-        self._both("retry", BATCH, sorted(ids), at=AT, why="asked for")
+        begun = self._run(self._held.retry(sorted(ids), at=AT, why="asked for"))
+        assert all(self._run(self._held.entry(id_)).state is State.PLANNED for id_ in begun)
 
     @rule(number=st.integers(1, 40), status=st.sampled_from(["RUNNING", "COMPLETED", "FAILED"]))
     def give_back(self, number, status):
-        self._both("give_back", BATCH, [run_of(number, status, stop_time=AT)], at=AT)
+        given = self._run(self._held.give_back([run_of(number, status, stop_time=AT)], at=AT))
+        assert all(self._run(self._held.entry(id_)).run.status == status for id_ in given)
 
     @rule(number=st.integers(1, 9))
     def delete(self, number):
-        self._both("keep_deleted", [f"uuid-{number}"], at=AT)
+        self._deleted.add(f"uuid-{number}")
+        self._run(self._ledger.keep_deleted([f"uuid-{number}"], at=AT))
 
     @rule(limit=st.integers(1, 3), count=st.integers(0, 2), has_more=st.booleans())
     def ask_for_tasks(self, limit, count, has_more):
-        """Numbers are each ledger's own; the runs behind them are the same."""
         tasks = tuple(FailedTask(id=str(number), name="x" * number) for number in range(count))
         found = FailedTasks(tasks=tasks, has_more=has_more)
-        for ledger in self._ledgers:
-            page = self._runner.run(ledger.unasked(BATCH, limit=limit))
-            kept = {one.number: found for one in page}
-            self._runner.run(_done(ledger, "keep_tasks", (self._lease, kept), {"at": AT}))
+        page = self._run(self._held.unasked(limit=limit))
+        self._run(self._held.keep_tasks({one.number: found for one in page}, at=AT))
+        told = self._run(self._held.failed_tasks("abcdef"))
+        assert all(told[one.id][one.attempt] == found for one in page)
 
     @rule(number=st.integers(1, 9), tasks=st.integers(0, 2))
     def use(self, number, tasks):
         work = tuple(Work(instance_type=f"omics.{n}", tasks=n + 1, billed=TTL) for n in range(tasks))
         usage = Usage(status="COMPLETED", workflow_id="1", work=work) if tasks else None
-        self._both("keep_usage", f"uuid-{number}", usage, at=AT)
+        self._run(self._ledger.keep_usage(f"uuid-{number}", usage, at=AT))
 
     @rule(minutes=MINUTES, is_free=st.booleans())
     def claim(self, minutes, is_free):
-        old = self._lease
+        old = self._held
         if is_free:
-            self._both("release", old)
-        lease = self._both("claim", BATCH, holder="host:2", ttl=TTL, at=AT + minutes)
-        if isinstance(lease, Lease):
-            self._lease = lease
-            assert isinstance(self._both("record", old, []), type)
-
-    @invariant()
-    def they_agree(self):
-        if not hasattr(self, "_ledgers"):
-            return
-        self._same([self._runner.run(_all_of(ledger)) for ledger in self._ledgers])
+            self._run(old.release())
+        held = self._run(self._ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT + minutes))
+        if not isinstance(held, type):
+            self._held = held
+            assert self._run(old.record([])) is LeaseLostError
 
     @rule(minutes=MINUTES, limit=st.integers(0, 6), skip=st.sets(IDS))
     def due(self, minutes, limit, skip):
-        self._both("due", BATCH, at=AT + minutes, limit=limit, skip=skip)
-        self._both("next_due", BATCH, after=AT + minutes)
+        at = AT + minutes
+        found = self._run(self._held.due(at=at, limit=limit, skip=skip))
+        assert len(found) <= limit
+        assert not skip & {entry.id for entry in found}
+        assert all(entry.state in {State.PLANNED, State.BACKOFF} for entry in found)
+        assert all(entry.due is None or entry.due <= at for entry in found)
+        later = self._run(self._held.next_due(after=at))
+        assert later is None or later > at
+
+    @invariant()
+    def it_is_sound(self):
+        if hasattr(self, "_held"):
+            self._runner.run(_agrees_with_itself(self._ledger, self._deleted))
 
     def teardown(self):
-        if hasattr(self, "_ledgers"):
-            self._runner.run(self._ledgers[0].close())
+        if hasattr(self, "_held"):
+            assert [str(one) for one in Verification(self._path).findings()] == []
+            self._runner.run(self._ledger.close())
             self._runner.close()
             self._folder.cleanup()
 
@@ -159,43 +174,56 @@ class Ledgers(RuleBasedStateMachine):
         legal = [type_ for type_, cell in TABLE[state].items() if cell is not FORBIDDEN]
         return st.one_of(*(made[type_] for type_ in legal))
 
-    def _both(self, method: str, *arguments: Any, **options: Any) -> Any:
-        """Do the same with both; give the answer, or the type of the error."""
-        return self._same(
-            [self._runner.run(_done(ledger, method, arguments, options)) for ledger in self._ledgers]
-        )
-
-    @staticmethod
-    def _same(answers: list[Any]) -> Any:
-        one, other = answers
-        assert one == other
-        return one
+    def _run(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """Return the answer, or the type of the error."""
+        try:
+            return self._runner.run(call)
+        except BatchrunError as error:
+            return type(error)
 
 
-async def _done(ledger: Ledger, method: str, arguments: Any, options: Any) -> Any:
-    try:
-        return await getattr(ledger, method)(*arguments, **options)
-    except BatchrunError as error:
-        return type(error)
+def _lasting(entry: Entry | None) -> Entry | None:
+    """Return what a step decides of an entry; the rest is the manifest's, or a survey's."""
+    return entry and replace(entry, is_changed=False, proven_at=None)
 
 
-async def _all_of(ledger: Ledger) -> list[Any]:
-    """Return everything that a ledger can say."""
-    said: list[Any] = [await ledger.counts(BATCH)]
-    said += [outcome async for outcome in ledger.outcomes(BATCH)]
-    said += await ledger.cancellations(BATCH, limit=4, after=0)
-    said += await ledger.ended_runs(BATCH, limit=4, after=(0, 1))
-    said += [await ledger.in_state(BATCH, state, limit=4, after=0) for state in State]
-    unasked = await ledger.unasked(BATCH, limit=100)
-    said += [[(one.id, one.attempt, one.run) for one in unasked], await ledger.failed_tasks(BATCH, "abcdef")]
-    said.append(await ledger.task_failures(BATCH))
-    said += await ledger.spent_runs(BATCH, limit=4, after=(0, 1))
-    said.append(await ledger.workflow_usages("1", limit=3))
-    return said + [await ledger.history(BATCH, id_) for id_ in "abcdef"]
+async def _agrees_with_itself(ledger: Ledger, deleted: set[str]) -> None:
+    """Hold each answer of the batch against the others."""
+    batch = ledger.batch(BATCH)
+    outcomes = [outcome async for outcome in batch.outcomes()]
+    pages = [await batch.in_state(state, limit=9) for state in State]
+    entries = {entry.id: entry for page in pages for entry in page}
+    assert sum(map(len, pages)) == len(entries)
+    counts = await batch.counts()
+    assert all(counts.by_state.get(state, 0) <= len(page) for state, page in zip(State, pages, strict=True))
+    assert counts.changed == sum(entry.is_changed for entry in entries.values())
+    for outcome in outcomes:
+        entry = outcome.entry
+        assert entry == entries[entry.id] == await batch.entry(entry.id)
+        assert outcome.earlier == await batch.earlier(entry.id)
+        attempts = [attempt for _, attempt, _, _ in await batch.history(entry.id)]
+        assert attempts == sorted(attempts)
+        assert max(attempts, default=1) == entry.attempt
+    runs = [(one.id, one.attempt, one.run.uuid) for one in entries.values() if one.run is not None]
+    runs += [
+        (one.entry.id, past.attempt, past.run.uuid)
+        for one in outcomes
+        for past in one.earlier
+        if past.run is not None
+    ]
+    uuids = {uuid for _, _, uuid in runs}
+    assert await batch.known_runs({*uuids, "another"}) == uuids
+    spent = [(one.entry_id, one.attempt, one.run.uuid) for one in await batch.spent_runs(limit=99)]
+    going = [(one.id, one.attempt, one.run.uuid) for one in entries.values() if one.state is State.ACTIVE]  # type: ignore[union-attr]
+    assert sorted([*spent, *going]) == sorted(runs)
+    ended = [one.run_uuid for one in await batch.ended_runs(limit=99)]
+    assert set(ended) <= uuids - deleted
+    asked = await batch.cancellations(limit=9)
+    assert all(one.entry == entries[one.entry.id] for one in asked)
 
 
 @pytest.mark.real_time
-class TestLedgers(Ledgers.TestCase):  # type: ignore[misc,valid-type]
+class TestBatch(Batch.TestCase):  # type: ignore[misc,valid-type]
     settings = settings(
         max_examples=30,
         stateful_step_count=15,

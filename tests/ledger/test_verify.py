@@ -15,7 +15,7 @@ import pytest
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.migrate import migrate
-from batchrun.ledger.statements import checks, migrations
+from batchrun.ledger.statements import migrations, queries, split
 from batchrun.ledger.verify import Finding, Verification
 from batchrun.model.events import (
     Cancelled,
@@ -99,11 +99,11 @@ LIVES: dict[str, list[Event]] = {
 async def lived(place):
     """A ledger with an entry of each kind of life, closed."""
     async with await open_ledger(place) as ledger:
-        lease = await filled(ledger, *LIVES)
+        held = await filled(ledger, *LIVES)
         for id_, events in LIVES.items():
             if events:
-                await move(ledger, lease, id_, *events)
-        await ledger.release(lease)
+                await move(held, id_, *events)
+        await held.release()
     return place
 
 
@@ -156,41 +156,41 @@ DEPARTURES: dict[str, list[Event]] = {
 
 async def test_attempts_that_depart_from_their_rows_are_sound(place):
     async with await open_ledger(place) as ledger:
-        lease = await filled(ledger, *DEPARTURES)
+        held = await filled(ledger, *DEPARTURES)
         for id_, events in DEPARTURES.items():
-            await move(ledger, lease, id_, *events)
-        assert (await ledger.compare("cohort", specs(*DEPARTURES))).changed == 2
+            await move(held, id_, *events)
+        assert (await ledger.batch("cohort").compare(specs(*DEPARTURES))).changed == 2
     assert found(place) == []
 
 
 async def test_a_request_that_a_retry_did_not_ask_for_is_found(place):
     async with await open_ledger(place) as ledger:
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", *failing(8), LARGER, intended())
+        held = await filled(ledger, "a")
+        await move(held, "a", *failing(8), LARGER, intended())
     damage(place, "UPDATE entries SET request = '{\"other\":1}'")
     assert any("not stored" in finding.what for finding in found(place))
 
 
 async def test_verifying_changes_nothing_and_works_beside_a_writer(place):
     async with await open_ledger(place) as ledger:
-        lease = await filled(ledger, "a")
-        await move(ledger, lease, "a", intended())
+        held = await filled(ledger, "a")
+        await move(held, "a", intended())
         before = place.read_bytes()
         verification = Verification(place)
         looking = verification.findings()
         assert list(looking) == []
-        await move(ledger, lease, "a", accepted(1))
+        await move(held, "a", accepted(1))
         assert found(place) == []
         assert place.read_bytes() == before
 
 
 async def test_what_a_manifest_does_to_a_ledger_is_sound(place):
     async with await open_ledger(place) as ledger:
-        lease = await filled(ledger, "a", "b", "c")
-        await move(ledger, lease, "a", intended(), accepted(1), completed(1))
-        await ledger.sync(lease, specs("c", "a", content=2), changed=Changed.RESUBMIT, at=AT)
-        await ledger.sync(lease, specs("c", "a", "d", content=3), changed=Changed.RESUBMIT, at=AT)
-        await move(ledger, lease, "c", intended())
+        held = await filled(ledger, "a", "b", "c")
+        await move(held, "a", intended(), accepted(1), completed(1))
+        await held.sync(specs("c", "a", content=2), changed=Changed.RESUBMIT, at=AT)
+        await held.sync(specs("c", "a", "d", content=3), changed=Changed.RESUBMIT, at=AT)
+        await move(held, "c", intended())
     assert found(place) == []
 
 
@@ -324,12 +324,14 @@ def test_there_must_be_a_ledger(place):
 
 def test_every_check_is_used_and_streams():
     package = resources.files("batchrun.ledger")
-    used = set(re.findall(r"checks\(\)\[\"(\w+)\"\]", (package / "verify.py").read_text()))
-    assert used == set(checks())
+    used = set(re.findall(r"each\(\"(\w+)\"\)", (package / "verify.py").read_text()))
+    own = set(split((package / "sql" / "verify.sql").read_text()))
+    assert used - own == {"broken_references"}
+    assert own - used == set()
     connection = apsw.Connection(":memory:")
     migrate(connection, migrations())
     for name in ("stored_entries", "stored_attempts", "stored_events"):
-        plan = [step for *_, step in connection.execute("EXPLAIN QUERY PLAN " + checks()[name])]
+        plan = [step for *_, step in connection.execute("EXPLAIN QUERY PLAN " + queries()[name])]
         assert not [step for step in plan if "TEMP B-TREE" in step], plan
     connection.close()
 

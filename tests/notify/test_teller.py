@@ -8,13 +8,14 @@ from structlog.testing import capture_logs
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import LedgerError, NoticeError
+from batchrun.ledger.batch import SqlBatch
 from batchrun.model.notices import Notice
 from batchrun.model.states import State
 from batchrun.model.tally import Tally
 from batchrun.notify.channel import Channel, Message
 from batchrun.notify.teller import Teller
-from tests.ledger.memory import MemoryLedger
-from tests.ledger.samples import BATCH, filled
+from batchrun.ports.ledger import Ledger
+from tests.ledger.samples import BATCH, filled, kept_ledger
 from tests.notify.samples import Kept, message
 
 GOING = Tally({State.ACTIVE: 3}, {"RUNNING": 3})
@@ -25,20 +26,20 @@ FAILED = Tally({State.SUCCEEDED: 2, State.FAILED: 1}, {})
 
 @pytest.fixture
 async def ledger():
-    made = MemoryLedger()
-    await filled(made, "a", "b", "c")
-    return made
+    async with kept_ledger() as made:
+        await filled(made, "a", "b", "c")
+        yield made
 
 
 async def words(notice: Notice) -> Message:
     return message(notice)
 
 
-def teller(ledger: MemoryLedger, *channels: Channel, limit: float = 30) -> Teller:
-    return Teller(ledger, BATCH, channels, limit=limit, clock=VirtualClock())
+def teller(ledger: Ledger, *channels: Channel, limit: float = 30) -> Teller:
+    return Teller(ledger.batch(BATCH), channels, limit=limit, clock=VirtualClock())
 
 
-async def launch(ledger: MemoryLedger, channel: Channel, begin: Tally, end: Tally, **facts: bool) -> None:
+async def launch(ledger: Ledger, channel: Channel, begin: Tally, end: Tally, **facts: bool) -> None:
     one = teller(ledger, channel)
     await one.begin(begin)
     await one.end(end, words, **facts)
@@ -186,16 +187,15 @@ async def test_of_two_launches_at_once_one_tells(ledger):
     assert kept.told == [Notice.END]
 
 
-class Broken(MemoryLedger):
-    async def told(self, batch: str) -> frozenset[Notice]:
-        raise LedgerError(f"{batch}: the disk is full")
+class Broken(SqlBatch):
+    async def told(self) -> frozenset[Notice]:
+        raise LedgerError(f"{self.name}: the disk is full")
 
 
-async def test_a_ledger_that_fails_costs_no_more_than_a_word():
-    kept, broken = Kept(), Broken()
-    await filled(broken, "a")
+async def test_a_ledger_that_fails_costs_no_more_than_a_word(ledger):
+    kept, broken = Kept(), Broken(ledger._store, ledger._worker, BATCH)
     with capture_logs() as said:
-        await teller(broken, kept).end(ENDED, words)
+        await Teller(broken, [kept], limit=30, clock=VirtualClock()).end(ENDED, words)
     assert [line["event"] for line in said] == ["notice_not_noted", "hook_done"]
     assert kept.told == [Notice.END]
 

@@ -8,8 +8,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.ports.failed_runs import TaskFailures
-from batchrun.ports.ledger import Batch
+from batchrun.ports.stored import Batch, TaskFailures
 from batchrun.report import html
 from batchrun.report.gathering import Report, RowStanding, ShownAttempt, ShownRow, StartCalls
 from batchrun.report.kinds import REPORT

@@ -10,7 +10,7 @@ import pytest
 
 from batchrun.model.costs import Prices, Usage, Work
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.ports.usages import SpentRun
+from batchrun.ports.stored import SpentRun
 from batchrun.report.bill import billed
 from batchrun.report.gathering import RowStanding
 from tests.builders import run

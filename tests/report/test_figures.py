@@ -118,10 +118,10 @@ async def test_calls_are_added_up_from_the_events_of_each_entry():
     }
 
     class Told:
-        async def history(self, _, entry_id):
+        async def history(self, entry_id):
             return histories[entry_id]
 
-    found = await calls(Told(), "cohort", histories)  # type: ignore[arg-type]
+    found = await calls(Told(), histories)  # type: ignore[arg-type]
     assert (found.sent, found.accepted, found.found, found.retried) == (4, 1, 1, 1)
     assert (found.deferred, found.doubted, found.refused) == (
         {"ServiceQuotaExceededException": 1},

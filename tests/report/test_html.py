@@ -12,8 +12,7 @@ import pytest
 
 from batchrun.errors import ReportError, UsageError
 from batchrun.model.pace import Learned, Phase
-from batchrun.ports.failed_runs import TaskFailures
-from batchrun.ports.standing import KeptPace
+from batchrun.ports.stored import KeptPace, TaskFailures
 from batchrun.report.gathering import RowStanding, StartCalls
 from batchrun.report.html import IDS, inert, render, span, utc
 from tests.report.samples import HOSTILE, T0, at, attempt, hostile, report, row, rows, write

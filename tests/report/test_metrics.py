@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.model.states import State
-from batchrun.ports.lease import Lease
-from batchrun.ports.ledger import Counts
 from batchrun.ports.service import CallCounts
+from batchrun.ports.stored import Counts, Lease
 from batchrun.report.metrics import Reading, exposition
 from tests.ledger.samples import AT, later
 
@@ -109,8 +108,8 @@ def test_a_launch_that_has_ended():
 
 
 def test_the_lease_says_when_it_runs_out():
-    lease = Lease(batch="cohort", holder="host:1", fence=1, expires_at=later(seconds=30))
-    assert values(exposition(reading(lease=lease)))["lease_expiry_timestamp_seconds"] == AT.timestamp() + 30
+    held = Lease(batch="cohort", holder="host:1", fence=1, expires_at=later(seconds=30))
+    assert values(exposition(reading(lease=held)))["lease_expiry_timestamp_seconds"] == AT.timestamp() + 30
 
 
 @pytest.mark.parametrize("batch", ['a"b', "a\\b", "a\nb", "a\\nb", 'x"} 1\nevil{y="', "ü # HELP"])

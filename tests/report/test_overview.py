@@ -3,16 +3,33 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.cli.showing.overview_lines import details, facts
 from batchrun.model.cancelling import Scope
 from batchrun.model.events import Withdrawn
-from batchrun.ports.ledger import Counts
+from batchrun.ports.stored import Counts
 from batchrun.report.overview import Estimate, ends, estimate, numbers, overview, per_second
-from tests.ledger.memory import MemoryLedger
-from tests.ledger.samples import AT, BATCH, TTL, accepted, completed, filled, intended, later, move
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    TTL,
+    accepted,
+    completed,
+    filled,
+    intended,
+    kept_ledger,
+    later,
+    move,
+)
+
+
+@pytest.fixture
+async def ledger():
+    async with kept_ledger() as made:
+        yield made
 
 
 def test_a_rate_is_taken_from_the_first_mark_until_now():
@@ -50,21 +67,19 @@ def test_nothing_counts_as_nothing():
     assert set(numbers(Counts()).values()) == {0}
 
 
-async def test_an_overview_of_a_ledger():
-    ledger = MemoryLedger()
-    lease = await filled(ledger, "a", "b", "c")
-    await move(ledger, lease, "a", intended(), accepted(1))
-    await move(ledger, lease, "b", intended(), accepted(2), completed(2))
+async def test_an_overview_of_a_ledger(ledger):
+    held = await filled(ledger, "a", "b", "c")
+    await move(held, "a", intended(), accepted(1))
+    await move(held, "b", intended(), accepted(2), completed(2))
     batch = await ledger.find_batch(BATCH)
     assert batch is not None
     now = await overview(ledger, batch, later(seconds=20))
     assert (now.starts_per_second, now.left, now.has_ended) == (0.1, None, False)
     assert now.starts_span.total_seconds() == 20
-    assert ([entry.id for entry in now.oldest], now.failures, now.holder) == (["a"], (), lease)
+    assert ([entry.id for entry in now.oldest], now.failures, now.holder) == (["a"], (), held.lease)
 
 
-async def test_the_finish_is_told_as_a_time_of_day():
-    ledger = MemoryLedger()
+async def test_the_finish_is_told_as_a_time_of_day(ledger):
     await filled(ledger, "a")
     batch = await ledger.find_batch(BATCH)
     assert batch is not None
@@ -77,20 +92,19 @@ async def test_the_finish_is_told_as_a_time_of_day():
     )
 
 
-async def test_what_is_to_be_cancelled_is_told_until_it_is():
-    ledger = MemoryLedger()
-    lease = await filled(ledger, "a", "b")
+async def test_what_is_to_be_cancelled_is_told_until_it_is(ledger):
+    held = await filled(ledger, "a", "b")
     batch = await ledger.find_batch(BATCH)
     assert batch is not None
-    await ledger.ask_to_cancel(BATCH, None, scope=Scope.RUN, at=AT)
+    await ledger.batch(BATCH).ask_to_cancel(None, scope=Scope.RUN, at=AT)
     now = await overview(ledger, batch, later(seconds=20))
     assert dict(details(now))["cancel"] == "2 to be cancelled yet; the launcher is at it"
-    await ledger.release(lease)
+    await held.release()
     now = await overview(ledger, batch, later(seconds=20))
     assert "'batchrun cancel' goes on" in dict(details(now))["cancel"]
     assert facts(now)["cancelling"] == 2
     for id_ in "ab":
-        lease = await ledger.claim(BATCH, holder="x", ttl=TTL, at=later(hours=1))
-        await move(ledger, lease, id_, Withdrawn(at=AT, message="on request"))
-        await ledger.release(lease)
+        held = await ledger.hold(BATCH, holder="x", ttl=TTL, at=later(hours=1))
+        await move(held, id_, Withdrawn(at=AT, message="on request"))
+        await held.release()
     assert "cancel" not in dict(details(await overview(ledger, batch, later(hours=2))))

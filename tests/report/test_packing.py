@@ -5,7 +5,7 @@ from typing import Any
 
 from batchrun.model.costs import Prices
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks
-from batchrun.ports.usages import SpentRun
+from batchrun.ports.stored import SpentRun
 from batchrun.report.bill import billed
 from batchrun.report.gathering import RowStanding, ShownRow
 from batchrun.report.packing import TEXT, packed, script_text, timeline

@@ -7,7 +7,7 @@ import pytest
 
 from batchrun.model.events import Deferred, Refused, Removed
 from batchrun.model.transitions import apply
-from batchrun.ports.ledger import Outcome, PastAttempt
+from batchrun.ports.stored import Outcome, PastAttempt
 from batchrun.report.gathering import RowStanding, row_of
 from tests import builders
 from tests.report.samples import at, attempt

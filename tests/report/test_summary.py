@@ -9,21 +9,36 @@ import pytest
 
 from batchrun.model.events import Failed, Refused
 from batchrun.model.notices import Notice
+from batchrun.ports.ledger import Ledger
 from batchrun.report.summary import LaunchFacts, Summary, summary
 from batchrun.version import __version__
-from tests.ledger.memory import MemoryLedger
-from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, later, move, run_of
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    accepted,
+    completed,
+    filled,
+    intended,
+    kept_ledger,
+    later,
+    move,
+    run_of,
+)
 
 
 async def told(notice: Notice = Notice.END, *, failing: int = 2, **facts: Any) -> Summary:
-    ledger = MemoryLedger()
     bad = [f"bad{number}" for number in range(failing)]
-    lease = await filled(ledger, "good", "refused", *bad)
-    await move(ledger, lease, "good", intended(), accepted(1), completed(1))
-    await move(ledger, lease, "refused", intended(), Refused(at=AT, code="ValidationException", message="no"))
+    async with kept_ledger() as ledger:
+        return await _told(ledger, bad, notice, facts)
+
+
+async def _told(ledger: Ledger, bad: list[str], notice: Notice, facts: dict[str, Any]) -> Summary:
+    held = await filled(ledger, "good", "refused", *bad)
+    await move(held, "good", intended(), accepted(1), completed(1))
+    await move(held, "refused", intended(), Refused(at=AT, code="ValidationException", message="no"))
     for number, id_ in enumerate(bad, 2):
         run = run_of(number, "FAILED", failure_reason="OUT_OF_MEMORY_ERROR", status_message="secret words")
-        await move(ledger, lease, id_, intended(), accepted(number), Failed(at=AT, run=run))
+        await move(held, id_, intended(), accepted(number), Failed(at=AT, run=run))
     known = {"started_at": AT, "results": "/srv/cohort.results.csv", **facts}
     return await summary(ledger, BATCH, notice, LaunchFacts(**known))
 

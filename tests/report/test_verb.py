@@ -20,10 +20,10 @@ def folder(tmp_path, monkeypatch):
 
     async def fill() -> None:
         async with await open_ledger(tmp_path / "batchrun.db") as ledger:
-            lease = await filled(ledger, "a", "b", "c")
-            await move(ledger, lease, "a", intended(), accepted(1), completed(1))
-            await move(ledger, lease, "b", intended(), accepted(2))
-            await ledger.release(lease)
+            held = await filled(ledger, "a", "b", "c")
+            await move(held, "a", intended(), accepted(1), completed(1))
+            await move(held, "b", intended(), accepted(2))
+            await held.release()
 
     anyio.run(fill)
     return tmp_path

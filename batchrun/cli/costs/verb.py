@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from batchrun.model.costs import Prices
     from batchrun.model.pace import Rate
-    from batchrun.ports.ledger import Batch, Ledger
-    from batchrun.ports.usages import SpentRun
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch, SpentRun
     from batchrun.report.bill import Bill, Left
     from batchrun.report.chosen import Choice
     from batchrun.report.outputs import OutputFile

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from batchrun.cli.calling import Calling
     from batchrun.cli.options import Output
     from batchrun.model.limits import Limits
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
     from batchrun.report.delivering import Destination
 
 #: Seconds between two looks at what another launcher has done.
@@ -58,7 +59,7 @@ async def carry_out(
     shown = told.output
     async with calling_session(told) as session:
         ledger = await session.ledger()
-        if await ledger.holder(batch.name, at=SystemClock().utcnow()) is None:
+        if await ledger.batch(batch.name).holder(at=SystemClock().utcnow()) is None:
             await session.check_account(batch)  # else who holds it has its own, and takes note within seconds
         await ask(ledger)
         await _wait_for_another(session, batch.name, shown)
@@ -78,7 +79,7 @@ async def carry_out(
 
 
 async def _is_left(session: Session, batch: str) -> bool:
-    return bool(await (await session.ledger()).cancellations(batch, limit=1))
+    return bool(await (await session.ledger()).batch(batch).cancellations(limit=1))
 
 
 async def _conducted(held: Launch, shown: Output) -> Ended:
@@ -102,7 +103,7 @@ async def _wait_for_another(session: Session, batch: str, shown: Output) -> None
     """Wait until whoever holds the batch has done it, or holds it no more."""
     ledger, clock = await session.ledger(), SystemClock()
     is_told = False
-    while await _is_left(session, batch) and (lease := await ledger.holder(batch, at=clock.utcnow())):
+    while await _is_left(session, batch) and (lease := await ledger.batch(batch).holder(at=clock.utcnow())):
         if not (is_told or shown.quiet):
             who = printable(f"batch '{batch}' is held by {lease.holder}, which takes note and carries it out")
             complain(f"{who}; this waits for it, Ctrl-C does no harm")

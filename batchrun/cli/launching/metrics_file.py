@@ -14,7 +14,7 @@ import anyio
 import structlog
 
 from batchrun.errors import BatchrunError
-from batchrun.ports.ledger import Counts
+from batchrun.ports.stored import Counts
 from batchrun.report.kinds import METRICS
 from batchrun.report.metrics import Reading, exposition
 from batchrun.report.outputs import OutputFile, replacing
@@ -75,9 +75,9 @@ class MetricsFile:
 
     async def _reading(self, held: Launch, progress: Progress, code: Exit | None) -> Reading:
         now = progress.snapshot(held.tally)
-        oldest = await held.ledger.oldest_active(held.batch, limit=1)
+        oldest = await held.ledger.batch(held.batch).oldest_active(limit=1)
         run = oldest[0].run if oldest else None
-        ends = await held.ledger.recent(held.batch, since=_EVER)
+        ends = await held.ledger.batch(held.batch).recent(since=_EVER)
         return Reading(
             batch=held.batch,
             at=self._clock.utcnow(),

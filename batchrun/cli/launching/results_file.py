@@ -61,7 +61,7 @@ async def write_results(held: Launch, output: Destination, store: Store, *, is_s
     # What goes to S3 is bounded there, by its size.
     longest = _LAST_THINGS if isinstance(output, OutputFile) else math.inf
     with anyio.move_on_after(longest, shield=True):
-        outcomes = held.ledger.outcomes(held.batch)
+        outcomes = held.ledger.batch(held.batch).outcomes()
         try:
             async with delivered(output, store) as file:
                 await results.write(file, outcomes, _format(output.shown), is_safe=is_safe)

@@ -70,7 +70,7 @@ class Telling:
                 return
             async with await open_ledger(path) as ledger:
                 if await ledger.find_batch(self._batch) is not None:
-                    counts = await ledger.counts(self._batch)
+                    counts = await ledger.batch(self._batch).counts()
                     tally = Tally(counts.by_state, counts.by_status)
                     words = partial(self._words, ledger, facts)
                     await self._end(ledger, tally, words, needs_somebody=True)
@@ -88,7 +88,7 @@ class Telling:
 
     def _teller(self, ledger: Ledger) -> Teller:
         hooks = self._hooks
-        return Teller(ledger, self._batch, hooks.channels, limit=hooks.limit, clock=self._clock)
+        return Teller(ledger.batch(self._batch), hooks.channels, limit=hooks.limit, clock=self._clock)
 
     async def _words(self, ledger: Ledger, facts: summary.LaunchFacts, notice: Notice) -> Message:
         found = await summary.summary(ledger, self._batch, notice, facts)

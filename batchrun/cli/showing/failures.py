@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.model.entry import Entry
-    from batchrun.ports.failed_runs import TaskFailures
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.standing import Failures
+    from batchrun.ports.stored import Failures, TaskFailures
 
 _SHOWN: Final = 10
 #: Failed tasks that are told of one row; ``batchrun show`` tells all that are known.
@@ -34,9 +33,9 @@ _BAD: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 
 async def tell_failures(ledger: Ledger, batch: str) -> None:
     """Say for each reason how many rows failed of it, what to do, and which they are."""
-    whys = await ledger.task_failures(batch)
+    whys = await ledger.batch(batch).task_failures()
     has_logs = False
-    for group in await ledger.failures(batch, limit=_SHOWN):
+    for group in await ledger.batch(batch).failures(limit=_SHOWN):
         known = await _known(ledger, batch, group.entries)
         _tell_group(batch, group, known, _of(group, whys))
         has_logs = has_logs or any(logs.has_task_logs for logs in known)
@@ -46,8 +45,8 @@ async def tell_failures(ledger: Ledger, batch: str) -> None:
 
 async def emit_failures(ledger: Ledger, batch: str) -> None:
     """Write a line for each reason, and one for each entry."""
-    whys = await ledger.task_failures(batch)
-    for group in await ledger.failures(batch, limit=_SHOWN):
+    whys = await ledger.batch(batch).task_failures()
+    for group in await ledger.batch(batch).failures(limit=_SHOWN):
         to_do = advice_for(group.state, group.reason)
         emit(
             "failures",
@@ -62,7 +61,7 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
         )
     for state in _BAD:
         after = -1
-        while page := await ledger.in_state(batch, state, limit=_PAGE, after=after):
+        while page := await ledger.batch(batch).in_state(state, limit=_PAGE, after=after):
             for entry, known in zip(page, await _known(ledger, batch, page), strict=True):
                 emit("entry", batch=batch, **row(entry), **tasks.facts(known))
             after = page[-1].position
@@ -75,7 +74,7 @@ def _of(group: Failures, whys: Sequence[TaskFailures]) -> Sequence[TaskFailures]
 
 async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[tasks.RunLogs]:
     """Return what is known of the entries' current runs."""
-    found = await ledger.failed_tasks(batch, [entry.id for entry in entries])
+    found = await ledger.batch(batch).failed_tasks([entry.id for entry in entries])
     return [
         tasks.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.id, {}).get(entry.attempt))
         for entry in entries

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.entry import Entry
-    from batchrun.ports.ledger import Batch, Counts
-    from batchrun.ports.standing import KeptPace
+    from batchrun.ports.stored import Batch, Counts, KeptPace
     from batchrun.report.overview import Estimate, Overview
 
 _ENDS: Final = seconds(ENDS_WINDOW.total_seconds())

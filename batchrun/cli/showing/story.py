@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.ledger import Outcome, PastAttempt
+    from batchrun.ports.stored import Outcome, PastAttempt
 
     Told = Sequence[tuple[datetime, int, str, str]]
     Found = Mapping[int, FailedTasks]  # by attempt

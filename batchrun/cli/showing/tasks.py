@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchrun.model.entry import Run
-    from batchrun.ports.failed_runs import TaskFailures
+    from batchrun.ports.stored import TaskFailures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

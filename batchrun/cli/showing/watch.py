@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from batchrun.clock import Clock
-    from batchrun.ports.ledger import Batch, Counts, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch, Counts
     from batchrun.report.overview import Overview
 
     Look = Callable[[], Awaitable[Overview]]

@@ -106,11 +106,11 @@ async def _ask(
     # All means all: also what changes hands at this moment, and another attempt of what is running.
     ids = None if chosen_by.is_all else [entry.id for entry in chosen]
     scope = Scope.SENDING if is_pending else Scope.RUN
-    await ledger.ask_to_cancel(batch, ids, scope=scope, at=SystemClock().utcnow())
+    await ledger.batch(batch).ask_to_cancel(ids, scope=scope, at=SystemClock().utcnow())
 
 
 async def _is_left(ledger: Ledger, batch: str) -> bool:
-    return bool(await ledger.cancellations(batch, limit=1))
+    return bool(await ledger.batch(batch).cancellations(limit=1))
 
 
 def _tell(batch: str, chosen: Sequence[Entry], told: Options) -> None:

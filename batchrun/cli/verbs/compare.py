@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from batchrun.api.first_look import FirstLook
     from batchrun.cli.calling import Calling
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
 
 
 async def compare_online(told: Calling, name: str | None) -> Exit:
@@ -50,7 +51,7 @@ async def _compare(ledger: Ledger, batch: Batch, told: Calling) -> Exit:
     # Each batch's runs are in its own region; one that is named is the user's word.
     async with calling_session(told, region=batch.region) as session:
         service = await session.service_of(batch)
-        found = await compare(batch.name, ledger=ledger, service=service, at_once=told.concurrency)
+        found = await compare(ledger.batch(batch.name), service=service, at_once=told.concurrency)
     looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())
     tell_back(looked, is_done=True)
     (_emit if told.output.as_json else _tell)(batch.name, found, looked)

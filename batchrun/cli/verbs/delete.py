@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from batchrun.engine.deleter import Deleted
     from batchrun.model.entry import Entry
     from batchrun.model.pace import Rate
-    from batchrun.ports.cancelling import EndedRun
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch, EndedRun
     from batchrun.report.chosen import Choice
 
 _PAGE: Final = 500
@@ -93,7 +93,7 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[End
     meant = await chosen_by.attempts(ledger, batch)
     found: list[EndedRun] = []
     after = (-1, 0)
-    while page := await ledger.ended_runs(batch, limit=_PAGE, after=after):
+    while page := await ledger.batch(batch).ended_runs(limit=_PAGE, after=after):
         found += [run for run in page if (run.entry_id, run.attempt) in meant]
         after = page[-1].position, page[-1].attempt
     return found

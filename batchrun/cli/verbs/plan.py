@@ -23,7 +23,7 @@ from batchrun.model.limits import Limits
 from batchrun.model.pace import USUAL_RATES
 from batchrun.model.quotas import USUAL, Quotas, storage_types
 from batchrun.model.states import State
-from batchrun.ports.ledger import Counts, Sync
+from batchrun.ports.stored import Counts, Sync
 from batchrun.report.chosen import Choice
 
 if TYPE_CHECKING:
@@ -117,15 +117,15 @@ async def _compare(manifest: Manifest, told: Options) -> _Compared:
         sync = Sync(rows=manifest.count, new=manifest.count)
         return _Compared(sync=sync, to_come=await _to_come(manifest, None, told), to_look_for=sync.new)
     async with open_ledger(told.ledger) as ledger:
-        sync, now = await ledger.compare(manifest.batch, manifest.specs()), SystemClock().utcnow()
+        sync, now = await ledger.batch(manifest.batch).compare(manifest.specs()), SystemClock().utcnow()
         since = now - Limits().trust.life
         return _Compared(
             sync=sync,
-            counts=await ledger.counts(manifest.batch),
-            changes=await changes(ledger, manifest, sync.changed_ids),
+            counts=await ledger.batch(manifest.batch).counts(),
+            changes=await changes(ledger.batch(manifest.batch), manifest, sync.changed_ids),
             to_come=await _to_come(manifest, ledger, told),
             stop=await mistaken(ledger, manifest),
-            to_look_for=sync.new + await ledger.unproven(manifest.batch, since=since, at=now),
+            to_look_for=sync.new + await ledger.batch(manifest.batch).unproven(since=since, at=now),
         )
 
 

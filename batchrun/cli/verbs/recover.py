@@ -7,8 +7,6 @@ what is whose (``model.recovery``).
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -29,18 +27,14 @@ from batchrun.model.recovery import Match
 
 if TYPE_CHECKING:
     from batchrun.cli.options import Output
-    from batchrun.clock import Clock
     from batchrun.engine.rebuild import Doubtful, Rebuilt
     from batchrun.manifest import Manifest, Source
     from batchrun.model.limits import Changed
     from batchrun.model.pace import Rate
-    from batchrun.ports.lease import Lease
-    from batchrun.ports.ledger import Ledger
     from batchrun.service.target import Target
 
 #: How long the batch stays held where we die on another host; renewed at a third of it.
 _LEASE: Final = timedelta(seconds=30)
-_LAST_THINGS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,27 +72,13 @@ async def recover(recovery: Recovery) -> None:
         ) as session:
             service = await session.service()
             await session.open_batch(manifest.batch, service)
-            ledger = await session.ledger()
-            rebuilder = Rebuilder(
-                ledger=ledger,
-                service=service,
-                lease=await _claim(ledger, manifest.batch, clock),
-                ttl=_LEASE,
-                search=_search(recovery, manifest),
-                clock=clock,
-            )
-            try:
+            async with session.holding(manifest.batch, _LEASE) as held:
+                search = _search(recovery, manifest)
+                rebuilder = Rebuilder(service=service, held=held, ttl=_LEASE, search=search, clock=clock)
                 rebuilt = await rebuilder.run()
-            finally:
-                await rebuilder.release(_LAST_THINGS)
         (_emit if recovery.output.as_json else _tell)(manifest.batch, rebuilt)
         if not rebuilt.is_written:
             raise UsageError(_refusal(rebuilt))
-
-
-async def _claim(ledger: Ledger, name: str, clock: Clock) -> Lease:
-    holder = f"{socket.gethostname()}:{os.getpid()}"
-    return await ledger.claim(name, holder=holder, ttl=_LEASE, at=clock.utcnow())
 
 
 def _search(recovery: Recovery, manifest: Manifest) -> Search:

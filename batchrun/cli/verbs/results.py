@@ -29,8 +29,9 @@ from batchrun.report.view import WHOLE, View, read_columns, read_condition
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from batchrun.ports.ledger import Batch, Ledger, Outcome
+    from batchrun.ports.ledger import Ledger
     from batchrun.ports.objects import Store
+    from batchrun.ports.stored import Batch, Outcome
     from batchrun.report.delivering import Destination
 
 _FORMATS: Final = (*(one.value for one in report.ResultsFormat), PARQUET)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from batchrun.api.first_look import FirstLook
     from batchrun.api.retrying import Retriable
     from batchrun.model.pace import Rate
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
     from batchrun.report.chosen import Choice
 
 

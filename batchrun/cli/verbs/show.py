@@ -33,8 +33,8 @@ async def show(told: Options) -> None:
 
     async with open_ledger(told.ledger) as ledger:
         found = await find_row(ledger, told.entry_id, told.batch)
-        history = await ledger.history(found.entry.batch, found.entry.id)
-        failed = await ledger.failed_tasks(found.entry.batch, [found.entry.id])
+        history = await ledger.batch(found.entry.batch).history(found.entry.id)
+        failed = await ledger.batch(found.entry.batch).failed_tasks([found.entry.id])
     tasks = failed.get(found.entry.id, {})
     if told.as_json:
         emit("entry", **story.facts(found, history, tasks))

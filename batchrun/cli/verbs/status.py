@@ -16,7 +16,8 @@ from batchrun.errors import UsageError
 from batchrun.report.overview import overview
 
 if TYPE_CHECKING:
-    from batchrun.ports.ledger import Batch, Ledger
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ async def status(told: Options) -> Exit:
 
 
 async def _list(ledger: Ledger, batch: Batch, *, as_json: bool) -> None:
-    counts = await ledger.counts(batch.name)
+    counts = await ledger.batch(batch.name).counts()
     if as_json:
         emit("status", **counted(batch, counts))
     else:

@@ -1,4 +1,4 @@
--- Every statement that the ledger runs, by name. Loaded by `statements`; used by the module each part names.
+-- Every statement that the ledger runs, by name, with its values by name. Loaded by `statements`.
 
 -- ------------------------------------------------------------------ connection
 
@@ -9,6 +9,23 @@ PRAGMA fullfsync = ON;
 PRAGMA cell_size_check = ON;
 PRAGMA cache_size = -16000;
 PRAGMA journal_size_limit = 16777216;
+
+-- name: attempt_rows
+-- Every attempt, the current ones and those before. Made for each connection, so that the file stays as it is.
+-- Each column is of one type in both halves: else SQLite makes the whole view first, and sorts it.
+CREATE TEMP VIEW attempt_rows AS
+SELECT
+    batch, key AS entry, id, position, attempt, 1 AS is_current, state, request_id, intended_at, tagged,
+    accepted_at, code, message, run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
+    run_failure_reason, run_status_message, request
+FROM main.entries
+UNION ALL
+SELECT
+    e.batch, e.key, e.id, e.position, a.attempt, 0, e.state, a.request_id, a.intended_at, a.tagged,
+    a.accepted_at, a.code, a.message, a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri,
+    a.run_creation_time, a.run_start_time, a.run_stop_time, a.run_failure_reason, a.run_status_message, a.request
+FROM main.entries AS e JOIN main.attempts AS a ON a.entry = e.key
+WHERE e.attempt > 1;
 
 -- name: application_id
 PRAGMA application_id;
@@ -29,7 +46,7 @@ PRAGMA journal_mode = WAL;
 PRAGMA journal_mode = DELETE;
 
 -- name: record_migration
-INSERT INTO migrations (name, applied_at) VALUES (?, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
+INSERT INTO migrations (name, applied_at) VALUES (:name, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
 -- name: broken_references
 PRAGMA foreign_key_check;
@@ -57,17 +74,17 @@ ROLLBACK;
 -- ------------------------------------------------------------------ batches
 
 -- name: add_batch
-INSERT INTO batches (name, region, created_at, account) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING;
+INSERT INTO batches (name, region, created_at, account) VALUES (:name, :region, :at, :account) ON CONFLICT (name) DO NOTHING;
 
 -- name: find_batch
-SELECT name, region, created_at, account, place FROM batches WHERE name = ?;
+SELECT name, region, created_at, account, place FROM batches WHERE name = :name;
 
 -- name: batches
 SELECT name, region, created_at, account, place FROM batches ORDER BY created_at DESC, key DESC;
 
 -- name: bind_account
-UPDATE batches SET account = ?2
-WHERE name = ?1 AND account IS NOT ?2
+UPDATE batches SET account = :account
+WHERE name = :name AND account IS NOT :account
     AND NOT EXISTS (
         SELECT 1 FROM entries WHERE batch = batches.key AND (run_uuid IS NOT NULL OR state = 'submitting')
     )
@@ -77,39 +94,37 @@ WHERE name = ?1 AND account IS NOT ?2
     );
 
 -- name: learn_account
-UPDATE batches SET account = ?2 WHERE key = ?1 AND account IS NULL;
+UPDATE batches SET account = :account WHERE key = :batch AND account IS NULL;
 
 -- name: keep_place
-UPDATE batches SET place = ?2 WHERE key = ?1 AND place IS NOT ?2;
+UPDATE batches SET place = :place WHERE key = :batch AND place IS NOT :place;
 
 -- name: batch_key
-SELECT key FROM batches WHERE name = ?;
+SELECT key FROM batches WHERE name = :name;
 
 -- ------------------------------------------------------------------ leases
 
 -- name: lease
-SELECT fence, holder, kernel, expires_at FROM leases WHERE batch = ?;
+SELECT fence, holder, kernel, expires_at FROM leases WHERE batch = :batch;
 
 -- name: take_lease
-INSERT INTO leases (batch, fence, holder, kernel, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)
-ON CONFLICT (batch) DO UPDATE SET fence = ?2, holder = ?3, kernel = ?4, expires_at = ?5;
+INSERT INTO leases (batch, fence, holder, kernel, expires_at) VALUES (:batch, :fence, :holder, :kernel, :expires_at)
+ON CONFLICT (batch) DO UPDATE SET fence = :fence, holder = :holder, kernel = :kernel, expires_at = :expires_at;
 
 -- name: extend_lease
-UPDATE leases SET expires_at = ? WHERE batch = ?;
+UPDATE leases SET expires_at = :expires_at WHERE batch = :batch;
 
 -- name: release_lease
-UPDATE leases SET holder = NULL WHERE batch = ?;
+UPDATE leases SET holder = NULL WHERE batch = :batch AND fence = :fence;
 
--- name: fenced_batch
-SELECT l.batch
-FROM leases AS l JOIN batches AS b ON b.key = l.batch
-WHERE b.name = ? AND l.fence = ? AND l.holder IS NOT NULL;
+-- name: is_held
+SELECT 1 FROM leases WHERE batch = :batch AND fence = :fence AND holder IS NOT NULL;
 
 -- ------------------------------------------------------------------ recording
 
 -- name: stored_attempts_of
 SELECT id, key, attempt, intended_at, run_uuid, run_arn FROM entries
-WHERE batch = ? AND id IN (SELECT value FROM json_each(?));
+WHERE batch = :batch AND id IN (SELECT value FROM json_each(:ids));
 
 -- name: keep_attempt
 INSERT INTO attempts
@@ -117,51 +132,51 @@ SELECT
     key, attempt, request_id, intended_at, tagged, accepted_at, code, message, run_id, run_uuid, run_arn,
     run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time, run_failure_reason,
     run_status_message, request
-FROM entries WHERE key = ?;
+FROM entries WHERE key = :key;
 
 -- Three, because setting an indexed column costs, even to what it was: uuids lie all over their index.
 
 -- name: update_standing
 UPDATE entries SET
-    state = ?, accepted_at = ?, due = ?, deferrals = ?, is_doubtful = ?, code = ?, message = ?, next_request = ?,
-    missed_at = ?, misses = ?,
-    run_status = ?, run_output_uri = ?, run_creation_time = ?, run_start_time = ?, run_stop_time = ?,
-    run_failure_reason = ?, run_status_message = ?
-WHERE key = ?;
+    state = :state, accepted_at = :accepted_at, due = :due, deferrals = :deferrals, is_doubtful = :is_doubtful, code = :code, message = :message, next_request = :next_request,
+    missed_at = :missed_at, misses = :misses,
+    run_status = :run_status, run_output_uri = :run_output_uri, run_creation_time = :run_creation_time, run_start_time = :run_start_time, run_stop_time = :run_stop_time,
+    run_failure_reason = :run_failure_reason, run_status_message = :run_status_message
+WHERE key = :key;
 
 -- name: update_with_run
 UPDATE entries SET
-    state = ?, accepted_at = ?, due = ?, deferrals = ?, is_doubtful = ?, code = ?, message = ?, next_request = ?,
-    missed_at = ?, misses = ?,
-    run_status = ?, run_output_uri = ?, run_creation_time = ?, run_start_time = ?, run_stop_time = ?,
-    run_failure_reason = ?, run_status_message = ?,
-    run_id = ?, run_uuid = ?, run_arn = ?
-WHERE key = ?;
+    state = :state, accepted_at = :accepted_at, due = :due, deferrals = :deferrals, is_doubtful = :is_doubtful, code = :code, message = :message, next_request = :next_request,
+    missed_at = :missed_at, misses = :misses,
+    run_status = :run_status, run_output_uri = :run_output_uri, run_creation_time = :run_creation_time, run_start_time = :run_start_time, run_stop_time = :run_stop_time,
+    run_failure_reason = :run_failure_reason, run_status_message = :run_status_message,
+    run_id = :run_id, run_uuid = :run_uuid, run_arn = :run_arn
+WHERE key = :key;
 
 -- name: update_whole
 UPDATE entries SET
-    state = ?, accepted_at = ?, due = ?, deferrals = ?, is_doubtful = ?, code = ?, message = ?, next_request = ?,
-    missed_at = ?, misses = ?,
-    run_status = ?, run_output_uri = ?, run_creation_time = ?, run_start_time = ?, run_stop_time = ?,
-    run_failure_reason = ?, run_status_message = ?,
-    run_id = ?, run_uuid = ?, run_arn = ?,
-    attempt = ?, request_id = ?, intended_at = ?, tagged = ?, request = ?, manifest_request = ?
-WHERE key = ?;
+    state = :state, accepted_at = :accepted_at, due = :due, deferrals = :deferrals, is_doubtful = :is_doubtful, code = :code, message = :message, next_request = :next_request,
+    missed_at = :missed_at, misses = :misses,
+    run_status = :run_status, run_output_uri = :run_output_uri, run_creation_time = :run_creation_time, run_start_time = :run_start_time, run_stop_time = :run_stop_time,
+    run_failure_reason = :run_failure_reason, run_status_message = :run_status_message,
+    run_id = :run_id, run_uuid = :run_uuid, run_arn = :run_arn,
+    attempt = :attempt, request_id = :request_id, intended_at = :intended_at, tagged = :tagged, request = :request, manifest_request = :manifest_request
+WHERE key = :key;
 
 -- name: add_event
-INSERT INTO events (entry, attempt, at, kind, detail) VALUES (?, ?, ?, ?, ?);
+INSERT INTO events (entry, attempt, at, kind, detail) VALUES (:key, :attempt, :at, :kind, :detail);
 
 -- ------------------------------------------------------------------ proofs
 
 -- name: keep_proof
-INSERT INTO proofs (entry, at) VALUES (?, ?) ON CONFLICT (entry) DO UPDATE SET at = excluded.at;
+INSERT INTO proofs (entry, at) VALUES (:key, :at) ON CONFLICT (entry) DO UPDATE SET at = excluded.at;
 
 -- name: forget_sought
 -- What a survey that never ended was looking for, or a row whose run it saw and nobody took over.
 DELETE FROM proofs
 WHERE is_sought AND entry IN (
     SELECT key FROM entries
-    WHERE batch = ?1 AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))
+    WHERE batch = :batch AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
 );
 
 -- name: begin_survey
@@ -169,93 +184,84 @@ WHERE is_sought AND entry IN (
 INSERT INTO proofs (entry, is_sought)
 SELECT e.key, 1
 FROM entries AS e LEFT JOIN proofs AS p ON p.entry = e.key
-WHERE e.batch = ?1 AND e.state IN ('planned', 'backoff') AND e.in_manifest
-    AND NOT coalesce(p.at > ?2 AND p.at <= ?3, 0)
+WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.in_manifest
+    AND NOT coalesce(p.at > :since AND p.at <= :at, 0)
 ON CONFLICT (entry) DO UPDATE SET is_sought = 1;
 
 -- name: sought_names
-SELECT e.id, json_extract(e.request, '$.name')
+SELECT e.id, json_extract(e.request, '$.name') AS name
 FROM entries AS e JOIN proofs AS p ON p.entry = e.key
-WHERE e.batch = ? AND e.state IN ('planned', 'backoff') AND e.in_manifest AND p.is_sought
+WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.in_manifest AND p.is_sought
 ORDER BY e.position;
 
 -- name: end_survey
-UPDATE proofs SET at = ?2, is_sought = 0
-WHERE is_sought AND entry IN (SELECT key FROM entries WHERE batch = ?1);
+UPDATE proofs SET at = :at, is_sought = 0
+WHERE is_sought AND entry IN (SELECT key FROM entries WHERE batch = :batch);
 
 -- name: keep_survey
-INSERT INTO surveys (batch, at, calls) VALUES (?1, ?2, ?3)
-ON CONFLICT (batch) DO UPDATE SET at = ?2, calls = ?3;
+INSERT INTO surveys (batch, at, calls) VALUES (:batch, :at, :calls)
+ON CONFLICT (batch) DO UPDATE SET at = :at, calls = :calls;
 
 -- name: proof_clock
-SELECT boot, origin FROM proof_clocks WHERE batch = ?;
+SELECT boot, origin FROM proof_clocks WHERE batch = :batch;
 
 -- name: keep_proof_clock
-INSERT INTO proof_clocks (batch, boot, origin) VALUES (?1, ?2, ?3)
-ON CONFLICT (batch) DO UPDATE SET boot = ?2, origin = ?3;
+INSERT INTO proof_clocks (batch, boot, origin) VALUES (:batch, :boot, :origin)
+ON CONFLICT (batch) DO UPDATE SET boot = :boot, origin = :origin;
 
 -- name: forget_proofs
-DELETE FROM proofs WHERE entry IN (SELECT key FROM entries WHERE batch = ?);
+DELETE FROM proofs WHERE entry IN (SELECT key FROM entries WHERE batch = :batch);
 
 -- name: survey_calls
-SELECT calls FROM surveys WHERE batch = ?;
+SELECT calls FROM surveys WHERE batch = :batch;
 
 -- name: unproven
 SELECT count(*)
 FROM entries AS e LEFT JOIN proofs AS p ON p.entry = e.key
-WHERE e.batch = ?1 AND e.state IN ('planned', 'backoff') AND e.in_manifest
-    AND NOT coalesce(p.at > ?2 AND p.at <= ?3, 0);
+WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.in_manifest
+    AND NOT coalesce(p.at > :since AND p.at <= :at, 0);
 
 -- ------------------------------------------------------------------ failed runs
 
 -- name: add_failed_run
-INSERT INTO failed_runs (entry, attempt) VALUES (?, ?) ON CONFLICT (entry, attempt) DO NOTHING;
+INSERT INTO failed_runs (entry, attempt) VALUES (:key, :attempt) ON CONFLICT (entry, attempt) DO NOTHING;
 
 -- name: unasked
--- An attempt that was followed by another is told by `attempts`, the current one by its entry.
-SELECT
-    f.key, e.id, f.attempt,
-    iif(a.entry IS NULL, e.run_id, a.run_id),
-    iif(a.entry IS NULL, e.run_uuid, a.run_uuid),
-    iif(a.entry IS NULL, e.run_arn, a.run_arn),
-    iif(a.entry IS NULL, e.run_status, a.run_status),
-    iif(a.entry IS NULL, e.run_output_uri, a.run_output_uri),
-    iif(a.entry IS NULL, e.run_creation_time, a.run_creation_time),
-    iif(a.entry IS NULL, e.run_start_time, a.run_start_time),
-    iif(a.entry IS NULL, e.run_stop_time, a.run_stop_time),
-    iif(a.entry IS NULL, e.run_failure_reason, a.run_failure_reason),
-    iif(a.entry IS NULL, e.run_status_message, a.run_status_message)
-FROM failed_runs AS f
-    CROSS JOIN entries AS e ON e.key = f.entry AND e.batch = ?
-    LEFT JOIN attempts AS a ON a.entry = f.entry AND a.attempt = f.attempt
-WHERE f.asked_at IS NULL AND f.key > ?
-ORDER BY f.key LIMIT ?;
+SELECT f.key AS number, f.entry, f.attempt
+FROM failed_runs AS f CROSS JOIN entries AS e ON e.key = f.entry AND e.batch = :batch
+WHERE f.asked_at IS NULL AND f.key > :after
+ORDER BY f.key LIMIT :limit;
+
+-- name: attempt
+SELECT * FROM attempt_rows WHERE entry = :entry AND attempt = :attempt;
 
 -- name: mark_asked
-UPDATE failed_runs SET asked_at = ?, has_more = ?
-WHERE key = ? AND asked_at IS NULL AND (SELECT batch FROM entries WHERE key = entry) = ?;
+UPDATE failed_runs SET asked_at = :at, has_more = :has_more
+WHERE key = :number AND asked_at IS NULL AND (SELECT batch FROM entries WHERE key = entry) = :batch;
 
 -- name: add_failed_task
 INSERT INTO failed_tasks (failed_run, place, task_id, name, failure_reason, status_message, log_stream)
-VALUES (?, ?, ?, ?, ?, ?, ?);
+VALUES (:number, :place, :id, :name, :failure_reason, :status_message, :log_stream);
 
 -- name: failed_tasks
 SELECT e.id, f.attempt, f.has_more, t.task_id, t.name, t.failure_reason, t.status_message, t.log_stream
-FROM json_each(?2) AS j
-    CROSS JOIN entries AS e ON e.batch = ?1 AND e.id = j.value
+FROM json_each(:ids) AS j
+    CROSS JOIN entries AS e ON e.batch = :batch AND e.id = j.value
     CROSS JOIN failed_runs AS f ON f.entry = e.key
     LEFT JOIN failed_tasks AS t ON t.failed_run = f.key
 WHERE f.asked_at IS NOT NULL
 ORDER BY e.id, f.attempt, t.place;
 
 -- name: task_failures
-SELECT e.run_failure_reason, t.failure_reason, count(DISTINCT e.key) AS total, count(DISTINCT t.name), min(t.name)
+SELECT
+    e.run_failure_reason AS run_reason, t.failure_reason AS reason, count(DISTINCT e.key) AS rows,
+    count(DISTINCT t.name) AS names, min(t.name) AS name
 FROM entries AS e INDEXED BY entries_by_state
     CROSS JOIN failed_runs AS f ON f.entry = e.key AND f.attempt = e.attempt
     CROSS JOIN failed_tasks AS t ON t.failed_run = f.key
-WHERE e.batch = ? AND e.state = 'failed'
+WHERE e.batch = :batch AND e.state = 'failed'
 GROUP BY e.run_failure_reason, t.failure_reason
-ORDER BY total DESC, e.run_failure_reason, t.failure_reason LIMIT 50;
+ORDER BY rows DESC, e.run_failure_reason, t.failure_reason LIMIT 50;
 
 -- ------------------------------------------------------------------ taking a manifest in (sync)
 
@@ -293,7 +299,7 @@ DROP TABLE temp.contents;
 DROP TABLE temp.places;
 
 -- name: add_spec
-INSERT INTO temp.slice (position, id, request, work) VALUES (?, ?, ?, ?);
+INSERT INTO temp.slice (position, id, request, work) VALUES (:position, :id, :request, :work);
 
 -- name: compare_slice
 INSERT INTO temp.manifest (position, id, entry, was_sent, is_changed, is_moved, work)
@@ -304,7 +310,7 @@ SELECT
     e.key IS NOT NULL AND (e.position <> s.position OR NOT e.in_manifest),
     nullif(s.work, w.work)
 FROM temp.slice AS s
-    LEFT JOIN main.entries AS e ON e.batch = ? AND e.id = s.id
+    LEFT JOIN main.entries AS e ON e.batch = :batch AND e.id = s.id
     LEFT JOIN main.row_works AS w ON w.entry = e.key;
 
 -- name: keep_contents
@@ -319,10 +325,10 @@ DELETE FROM temp.slice;
 
 -- name: compared
 SELECT
-    count(*),
-    count(*) - count(entry),
-    coalesce(sum(is_changed), 0),
-    coalesce(sum(is_changed AND was_sent), 0)
+    count(*) AS rows,
+    count(*) - count(entry) AS new,
+    coalesce(sum(is_changed), 0) AS changed,
+    coalesce(sum(is_changed AND was_sent), 0) AS sent
 FROM temp.manifest;
 
 -- name: changed_ids
@@ -333,11 +339,11 @@ SELECT id FROM temp.manifest WHERE is_changed AND was_sent ORDER BY position LIM
 
 -- name: gone
 SELECT count(*) FROM entries
-WHERE batch = ? AND key NOT IN (SELECT entry FROM temp.manifest WHERE entry IS NOT NULL);
+WHERE batch = :batch AND key NOT IN (SELECT entry FROM temp.manifest WHERE entry IS NOT NULL);
 
 -- name: gone_ids
 SELECT id FROM entries
-WHERE batch = ? AND key NOT IN (SELECT entry FROM temp.manifest WHERE entry IS NOT NULL)
+WHERE batch = :batch AND key NOT IN (SELECT entry FROM temp.manifest WHERE entry IS NOT NULL)
 ORDER BY position LIMIT 20;
 
 -- name: find_places
@@ -350,19 +356,19 @@ SELECT key, place, 0 FROM (
         key, position, in_manifest,
         (SELECT coalesce(max(position), -1) FROM temp.manifest) + row_number() OVER (ORDER BY position) AS place
     FROM entries
-    WHERE batch = ?1 AND key NOT IN (SELECT entry FROM temp.manifest WHERE entry IS NOT NULL)
+    WHERE batch = :batch AND key NOT IN (SELECT entry FROM temp.manifest WHERE entry IS NOT NULL)
 )
 WHERE position <> place OR in_manifest;
 
 -- name: beyond
 SELECT 1 + max(
-    coalesce((SELECT max(position) FROM entries WHERE batch = ?), 0),
+    coalesce((SELECT max(position) FROM entries WHERE batch = :batch), 0),
     coalesce((SELECT max(position) FROM temp.places), 0)
 );
 
 -- name: step_aside
 -- A position is unique at every moment: who moves goes beyond all others first.
-UPDATE entries SET position = position + ? WHERE key IN (SELECT entry FROM temp.places);
+UPDATE entries SET position = position + :beyond WHERE key IN (SELECT entry FROM temp.places);
 
 -- name: take_places
 UPDATE entries SET position = p.position, in_manifest = p.in_manifest
@@ -370,7 +376,7 @@ FROM temp.places AS p WHERE key = p.entry;
 
 -- name: add_new_entries
 INSERT INTO entries (batch, id, position, request)
-SELECT ?, m.id, m.position, c.request
+SELECT :batch, m.id, m.position, c.request
 FROM temp.manifest AS m JOIN temp.contents AS c ON c.position = m.position
 WHERE m.entry IS NULL ORDER BY m.position;
 
@@ -378,15 +384,15 @@ WHERE m.entry IS NULL ORDER BY m.position;
 -- Of what is taken up: a changed row that stays as it was submitted keeps the work that it had.
 INSERT INTO row_works (entry, work)
 SELECT e.key, m.work
-FROM temp.manifest AS m CROSS JOIN entries AS e ON e.batch = ?1 AND e.id = m.id
-WHERE m.work IS NOT NULL AND (?2 OR NOT (m.is_changed AND m.was_sent))
+FROM temp.manifest AS m CROSS JOIN entries AS e ON e.batch = :batch AND e.id = m.id
+WHERE m.work IS NOT NULL AND (:resubmit OR NOT (m.is_changed AND m.was_sent))
 ON CONFLICT (entry) DO UPDATE SET work = excluded.work;
 
 -- name: forget_changed_rows
 -- What was found otherwise stays so for as long as its attempt is the last.
 DELETE FROM changed_rows WHERE EXISTS (
     SELECT 1 FROM entries AS e
-    WHERE e.key = entry AND e.batch = ? AND changed_rows.attempt IS NOT e.attempt
+    WHERE e.key = entry AND e.batch = :batch AND changed_rows.attempt IS NOT e.attempt
 );
 
 -- name: keep_changed_rows
@@ -394,19 +400,19 @@ INSERT INTO changed_rows (entry) SELECT entry FROM temp.manifest WHERE is_change
 ON CONFLICT (entry) DO NOTHING;
 
 -- name: keep_found_otherwise
-INSERT INTO changed_rows (entry, attempt) VALUES (?1, ?2) ON CONFLICT (entry) DO UPDATE SET attempt = ?2;
+INSERT INTO changed_rows (entry, attempt) VALUES (:key, :attempt) ON CONFLICT (entry) DO UPDATE SET attempt = :attempt;
 
 -- name: count_changed_rows
 -- CROSS JOIN: they lead, since mostly there are few or none.
 SELECT count(*) FROM changed_rows AS c CROSS JOIN entries AS e ON e.key = c.entry
-WHERE e.batch = ? AND coalesce(c.attempt, e.attempt) = e.attempt;
+WHERE e.batch = :batch AND coalesce(c.attempt, e.attempt) = e.attempt;
 
 -- name: rows_to_revise
-SELECT r.*, c.request
+SELECT r.*, c.request AS wanted
 FROM temp.manifest AS m
     JOIN temp.contents AS c ON c.position = m.position
     JOIN entry_rows AS r ON r.key = m.entry
-WHERE m.is_changed AND (NOT m.was_sent OR ?) AND m.position > ?
+WHERE m.is_changed AND (NOT m.was_sent OR :resubmit) AND m.position > :after
 ORDER BY m.position LIMIT 200;
 
 -- ------------------------------------------------------------------ namesakes
@@ -423,7 +429,7 @@ CREATE TEMP TABLE works (
 DROP TABLE temp.works;
 
 -- name: add_work
-INSERT INTO temp.works (position, id, work) VALUES (?, ?, ?);
+INSERT INTO temp.works (position, id, work) VALUES (:position, :id, :work);
 
 -- name: find_only_works
 CREATE INDEX temp.works_by_work ON works (work, is_only, id);
@@ -433,7 +439,7 @@ WHERE work IN (SELECT work FROM temp.works GROUP BY work HAVING count(*) = 1);
 -- name: rows_as_known
 SELECT count(*)
 FROM temp.works AS w
-    CROSS JOIN entries AS e ON e.batch = ? AND e.id = w.id
+    CROSS JOIN entries AS e ON e.batch = :batch AND e.id = w.id
     LEFT JOIN row_works AS known ON known.entry = e.key
 WHERE coalesce(known.work = w.work, 1);
 
@@ -456,8 +462,8 @@ WITH standing (batch, position) AS (
         AND e.state NOT IN ('failed', 'cancelled', 'refused')
         AND (e.in_manifest OR e.state NOT IN ('planned', 'backoff'))
 )
-SELECT b.name, count(*) FROM standing AS s JOIN batches AS b ON b.key = s.batch
-WHERE b.name <> ?
+SELECT b.name, count(*) AS rows FROM standing AS s JOIN batches AS b ON b.key = s.batch
+WHERE b.name <> :name
     AND EXISTS (SELECT 1 FROM entries WHERE batch = b.key AND (run_uuid IS NOT NULL OR state = 'submitting'))
 GROUP BY b.key;
 
@@ -468,20 +474,20 @@ SELECT r.*
 FROM (
     SELECT key, position FROM (
         SELECT key, position FROM entries
-        WHERE batch = ?1 AND state = 'planned' AND (due IS NULL OR due <= ?2 OR due > ?5) AND in_manifest
-            AND id NOT IN (SELECT value FROM json_each(?4))
+        WHERE batch = :batch AND state = 'planned' AND (due IS NULL OR due <= :at OR due > :horizon) AND in_manifest
+            AND id NOT IN (SELECT value FROM json_each(:skip))
             AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
-        ORDER BY position LIMIT ?3
+        ORDER BY position LIMIT :limit
     )
     UNION ALL
     SELECT key, position FROM (
         SELECT key, position FROM entries
-        WHERE batch = ?1 AND state = 'backoff' AND (due <= ?2 OR due > ?5) AND in_manifest
-            AND id NOT IN (SELECT value FROM json_each(?4))
+        WHERE batch = :batch AND state = 'backoff' AND (due <= :at OR due > :horizon) AND in_manifest
+            AND id NOT IN (SELECT value FROM json_each(:skip))
             AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
-        ORDER BY position LIMIT ?3
+        ORDER BY position LIMIT :limit
     )
-    ORDER BY position LIMIT ?3
+    ORDER BY position LIMIT :limit
 ) AS d JOIN entry_rows AS r ON r.key = d.key
 ORDER BY d.position;
 
@@ -489,74 +495,62 @@ ORDER BY d.position;
 SELECT min(due) FROM (
     SELECT due FROM (
         SELECT due FROM entries
-        WHERE batch = ?1 AND state = 'backoff' AND due > ?2 AND in_manifest ORDER BY due LIMIT 1
+        WHERE batch = :batch AND state = 'backoff' AND due > :after AND in_manifest ORDER BY due LIMIT 1
     )
     UNION ALL
     SELECT due FROM (
         SELECT due FROM entries
-        WHERE batch = ?1 AND state = 'planned' AND due > ?2 AND in_manifest ORDER BY due LIMIT 1
+        WHERE batch = :batch AND state = 'planned' AND due > :after AND in_manifest ORDER BY due LIMIT 1
     )
 );
 
 -- name: in_state
-SELECT * FROM entry_rows WHERE batch = ? AND state = ? AND position > ? ORDER BY position LIMIT ?;
+SELECT * FROM entry_rows WHERE batch = :batch AND state = :state AND position > :after ORDER BY position LIMIT :limit;
 
 -- name: entry
-SELECT * FROM entry_rows WHERE batch = ? AND id = ?;
+SELECT * FROM entry_rows WHERE batch = :batch AND id = :id;
 
 -- name: deleted_entry
 -- CROSS JOIN: the run leads, by its index.
 SELECT r.* FROM entries AS e CROSS JOIN entry_rows AS r ON r.key = e.key
-WHERE e.batch = ? AND e.run_uuid = ? AND e.state = 'deleted';
+WHERE e.batch = :batch AND e.run_uuid = :uuid AND e.state = 'deleted';
 
 -- name: counts
-SELECT state, run_status, count(*) FROM entries
-WHERE batch = ? AND (in_manifest OR state NOT IN ('planned', 'backoff'))
+SELECT state, run_status, count(*) AS total FROM entries
+WHERE batch = :batch AND (in_manifest OR state NOT IN ('planned', 'backoff'))
 GROUP BY state, run_status;
 
 -- name: is_known_run
-SELECT 1 FROM entries WHERE batch = :batch AND run_uuid = :uuid
-UNION ALL
-SELECT 1 FROM attempts AS a JOIN entries AS e ON e.key = a.entry WHERE e.batch = :batch AND a.run_uuid = :uuid;
+SELECT 1 FROM attempt_rows WHERE batch = :batch AND run_uuid = :uuid;
 
 -- name: is_deleted_run
-SELECT 1 FROM deletions WHERE run_uuid = ?;
+SELECT 1 FROM deletions WHERE run_uuid = :uuid;
 
 -- name: outcomes
 SELECT * FROM entry_rows
-WHERE batch = ? AND position > ? AND (in_manifest OR state <> 'planned' OR attempt > 1)
-ORDER BY position LIMIT ?;
+WHERE batch = :batch AND position > :after AND (in_manifest OR state <> 'planned' OR attempt > 1)
+ORDER BY position LIMIT :limit;
 
 -- name: attempts_before
-SELECT
-    e.position, a.attempt, a.request_id, a.intended_at, a.code, a.message,
-    a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
-    a.run_stop_time, a.run_failure_reason, a.run_status_message, a.request
-FROM entries AS e JOIN attempts AS a ON a.entry = e.key
-WHERE e.batch = ? AND e.position BETWEEN ? AND ? AND e.attempt > 1
-ORDER BY e.position, a.attempt;
+SELECT * FROM attempt_rows
+WHERE batch = :batch AND position BETWEEN :first AND :last AND NOT is_current
+ORDER BY position, attempt;
 
 -- name: earlier_attempts
-SELECT
-    e.position, a.attempt, a.request_id, a.intended_at, a.code, a.message,
-    a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
-    a.run_stop_time, a.run_failure_reason, a.run_status_message, a.request
-FROM entries AS e JOIN attempts AS a ON a.entry = e.key
-WHERE e.batch = ? AND e.id = ?
-ORDER BY a.attempt;
+SELECT * FROM attempt_rows WHERE batch = :batch AND id = :id AND NOT is_current ORDER BY attempt;
 
 -- name: history
 SELECT at, attempt, kind, detail FROM events
-WHERE entry = (SELECT key FROM entries WHERE batch = ? AND id = ?)
+WHERE entry = (SELECT key FROM entries WHERE batch = :batch AND id = :id)
 ORDER BY key;
 
 -- name: oldest_active
 SELECT r.* FROM (
     SELECT key, accepted_at, position
     FROM entries WHERE key IN (
-        SELECT key FROM entries WHERE batch = ? AND state = 'active' ORDER BY position LIMIT 5000
+        SELECT key FROM entries WHERE batch = :batch AND state = 'active' ORDER BY position LIMIT 5000
     )
-    ORDER BY accepted_at, position LIMIT ?
+    ORDER BY accepted_at, position LIMIT :limit
 ) AS o JOIN entry_rows AS r ON r.key = o.key
 ORDER BY o.accepted_at, o.position;
 
@@ -565,85 +559,70 @@ SELECT
     run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
     run_failure_reason, run_status_message
 FROM entries
-WHERE batch = ?1 AND run_uuid IS NOT NULL AND (state = 'active' OR NOT ?2)
+WHERE batch = :batch AND run_uuid IS NOT NULL AND (state = 'active' OR NOT :is_active)
     AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
-ORDER BY state = 'deleted', accepted_at DESC, position LIMIT ?3;
+ORDER BY state = 'deleted', accepted_at DESC, position LIMIT :limit;
 
 -- name: latest_ends
-SELECT
-    run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
-    run_failure_reason, run_status_message
-FROM (
-    SELECT
-        run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time,
-        run_stop_time, run_failure_reason, run_status_message, intended_at, position
-    FROM entries WHERE batch = ?1 AND state IN ('succeeded', 'failed', 'cancelled')
-    UNION ALL
-    SELECT
-        a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
-        a.run_stop_time, a.run_failure_reason, a.run_status_message, a.intended_at, e.position
-    FROM entries AS e JOIN attempts AS a ON a.entry = e.key
-    WHERE e.batch = ?1 AND a.run_status IN ('COMPLETED', 'FAILED', 'CANCELLED')
-)
-WHERE run_uuid IS NOT NULL AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
-ORDER BY run_status <> 'COMPLETED', intended_at DESC, position LIMIT ?2;
+SELECT * FROM attempt_rows
+WHERE batch = :batch
+    AND CASE WHEN is_current THEN state IN ('succeeded', 'failed', 'cancelled')
+        ELSE run_status IN ('COMPLETED', 'FAILED', 'CANCELLED') END
+    AND run_uuid IS NOT NULL AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
+ORDER BY run_status <> 'COMPLETED', intended_at DESC, position LIMIT :limit;
 
 -- name: latest_failures
 SELECT r.* FROM (
     SELECT key, position, coalesce(run_stop_time, accepted_at, intended_at) AS ended
     FROM entries WHERE key IN (
         SELECT key FROM entries INDEXED BY entries_by_state
-        WHERE batch = ? AND state IN ('failed', 'cancelled', 'deleted', 'refused')
+        WHERE batch = :batch AND state IN ('failed', 'cancelled', 'deleted', 'refused')
         ORDER BY position DESC LIMIT 5000
     )
-    ORDER BY ended DESC, position DESC LIMIT ?
+    ORDER BY ended DESC, position DESC LIMIT :limit
 ) AS l JOIN entry_rows AS r ON r.key = l.key
 ORDER BY l.ended DESC, l.position DESC;
 
 -- name: failures
-SELECT f.state, f.reason, f.total, r.*
+SELECT f.reason, f.total, r.*
 FROM (
     SELECT
         key, state, reason, position,
         row_number() OVER (PARTITION BY state, reason ORDER BY position) AS place,
         count(*) OVER (PARTITION BY state, reason) AS total
     FROM (
-        SELECT key, state, position, iif(run_uuid IS NULL, code, run_failure_reason) AS reason
+        SELECT key, state, position, CASE WHEN run_uuid IS NULL THEN code ELSE run_failure_reason END AS reason
         FROM entries INDEXED BY entries_by_state
-        WHERE batch = ? AND state IN ('failed', 'cancelled', 'deleted', 'refused')
+        WHERE batch = :batch AND state IN ('failed', 'cancelled', 'deleted', 'refused')
     )
 ) AS f JOIN entry_rows AS r ON r.key = f.key
-WHERE f.place <= ?
+WHERE f.place <= :limit
 ORDER BY f.total DESC, f.state, f.reason, f.position;
 
 -- name: recent
 -- CROSS JOIN: the newest events lead. Their keys have no gaps, so no index over time is needed.
 SELECT v.at, v.kind
 FROM events AS v CROSS JOIN entries AS e ON e.key = v.entry
-WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.at >= ? AND e.batch = ?
+WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.at >= :since AND e.batch = :batch
 ORDER BY v.key;
 
 -- name: ids_of_run
-SELECT id FROM entries WHERE batch = ?1 AND ?2 IN (run_uuid, run_id, run_arn)
-UNION
-SELECT e.id FROM attempts AS a JOIN entries AS e ON e.key = a.entry
-WHERE e.batch = ?1 AND e.attempt > 1 AND ?2 IN (a.run_uuid, a.run_id, a.run_arn)
-ORDER BY id;
+SELECT DISTINCT id FROM attempt_rows WHERE batch = :batch AND :text IN (run_uuid, run_id, run_arn) ORDER BY id;
 
 -- name: ids_beginning
-SELECT id FROM entries WHERE batch = ? AND id >= ? AND id < ? ORDER BY id LIMIT ?;
+SELECT id FROM entries WHERE batch = :batch AND id >= :first AND id < :last ORDER BY id LIMIT :limit;
 
 -- name: ids_after
-SELECT id FROM entries WHERE batch = ? AND id > ? ORDER BY id LIMIT 20;
+SELECT id FROM entries WHERE batch = :batch AND id > :text ORDER BY id LIMIT 20;
 
 -- name: ids_before
-SELECT id FROM entries WHERE batch = ? AND id < ? ORDER BY id DESC LIMIT 20;
+SELECT id FROM entries WHERE batch = :batch AND id < :text ORDER BY id DESC LIMIT 20;
 
 -- name: ids_among
-SELECT id FROM entries WHERE batch = ? AND id IN (SELECT value FROM json_each(?)) LIMIT 20;
+SELECT id FROM entries WHERE batch = :batch AND id IN (SELECT value FROM json_each(:text)) LIMIT 20;
 
 -- name: ids_like
-SELECT id FROM entries WHERE batch = ? AND id LIKE ? ESCAPE '\' LIMIT 20;
+SELECT id FROM entries WHERE batch = :batch AND id LIKE :text ESCAPE '\' LIMIT 20;
 
 -- ------------------------------------------------------------------ paces
 
@@ -651,22 +630,22 @@ SELECT id FROM entries WHERE batch = ? AND id LIKE ? ESCAPE '\' LIMIT 20;
 SELECT account, operation, at, phase, base, cut, span, passed, burst FROM paces ORDER BY account, operation;
 
 -- name: paces
-SELECT operation, phase, base, cut, span, passed, burst FROM paces WHERE account = ? AND at >= ?;
+SELECT operation, phase, base, cut, span, passed, burst FROM paces WHERE account = :account AND at >= :since;
 
 -- name: keep_pace
 INSERT INTO paces (account, operation, phase, base, cut, span, passed, burst, at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+VALUES (:account, :operation, :phase, :base, :cut, :span, :passed, :burst, :at)
 ON CONFLICT (account, operation) DO UPDATE SET
-    phase = ?3, base = ?4, cut = ?5, span = ?6, passed = ?7, burst = ?8, at = ?9;
+    phase = :phase, base = :base, cut = :cut, span = :span, passed = :passed, burst = :burst, at = :at;
 
 -- ------------------------------------------------------------------ cancelling
 
 -- name: ask_to_cancel
 INSERT INTO cancellations (entry, scope, at)
-SELECT key, ?2, ?3 FROM entries
-WHERE batch = ?1 AND state IN ('planned', 'submitting', 'backoff', 'active')
+SELECT key, :scope, :at FROM entries
+WHERE batch = :batch AND state IN ('planned', 'submitting', 'backoff', 'active')
     AND (in_manifest OR state IN ('submitting', 'active'))
-    AND (?4 IS NULL OR id IN (SELECT value FROM json_each(?4)))
+    AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
 ON CONFLICT (entry) DO UPDATE SET scope = excluded.scope, at = excluded.at
 WHERE scope = 'sending' AND excluded.scope = 'run';
 
@@ -674,99 +653,80 @@ WHERE scope = 'sending' AND excluded.scope = 'run';
 -- What has ended needs no word any more; what a launch retries by itself is ended at no moment.
 DELETE FROM cancellations WHERE entry IN (
     SELECT key FROM entries
-    WHERE batch = ? AND state IN ('succeeded', 'failed', 'cancelled', 'deleted', 'refused')
+    WHERE batch = :batch AND state IN ('succeeded', 'failed', 'cancelled', 'deleted', 'refused')
 );
 
 -- name: cancellations
 -- CROSS JOIN: they lead, since mostly there are few or none.
 SELECT r.*, c.scope
 FROM cancellations AS c CROSS JOIN entry_rows AS r ON r.key = c.entry
-WHERE r.batch = ? AND r.position > ?
+WHERE r.batch = :batch AND r.position > :after
     AND (
         (r.state IN ('planned', 'backoff') AND r.in_manifest)
         OR (r.state IN ('submitting', 'active') AND c.scope = 'run')
     )
-ORDER BY r.position LIMIT ?;
+ORDER BY r.position LIMIT :limit;
 
 -- name: take_back_cancellations
 DELETE FROM cancellations WHERE entry IN (
-    SELECT key FROM entries WHERE batch = ? AND id IN (SELECT value FROM json_each(?))
+    SELECT key FROM entries WHERE batch = :batch AND id IN (SELECT value FROM json_each(:ids))
 );
 
 -- name: ended_runs
-SELECT
-    position, id, attempt, run_id, run_uuid, run_status, json_extract(request, '$.name'), run_creation_time
-FROM (
-    SELECT position, id, attempt, run_id, run_uuid, run_status, request, run_creation_time FROM entries
-    WHERE batch = ?1 AND state IN ('succeeded', 'failed', 'cancelled') AND run_uuid IS NOT NULL
-    UNION ALL
-    SELECT
-        e.position, e.id, a.attempt, a.run_id, a.run_uuid, a.run_status, a.request, a.run_creation_time
-    FROM entries AS e JOIN attempts AS a ON a.entry = e.key
-    WHERE e.batch = ?1 AND e.attempt > 1 AND a.run_status IN ('COMPLETED', 'FAILED', 'CANCELLED')
-)
-WHERE (position, attempt) > (?2, ?3) AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
-ORDER BY position, attempt LIMIT ?4;
+SELECT *, json_extract(request, '$.name') AS name FROM attempt_rows
+WHERE batch = :batch AND position >= :after AND (position, attempt) > (:after, :attempt)
+    AND CASE WHEN is_current THEN state IN ('succeeded', 'failed', 'cancelled')
+        ELSE run_status IN ('COMPLETED', 'FAILED', 'CANCELLED') END
+    AND run_uuid IS NOT NULL AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
+ORDER BY position, attempt LIMIT :limit;
 
 -- name: keep_deleted
-INSERT INTO deletions (run_uuid, at) VALUES (?, ?) ON CONFLICT (run_uuid) DO NOTHING;
+INSERT INTO deletions (run_uuid, at) VALUES (:uuid, :at) ON CONFLICT (run_uuid) DO NOTHING;
 
 -- ------------------------------------------------------------------ notices
 
 -- name: notices
-SELECT notice FROM notices WHERE batch = ?;
+SELECT notice FROM notices WHERE batch = :batch;
 
 -- name: add_notice
-INSERT INTO notices (batch, notice, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1;
+INSERT INTO notices (batch, notice, at) VALUES (:batch, :notice, :at) ON CONFLICT DO NOTHING;
 
 -- name: drop_notice
-DELETE FROM notices WHERE batch = ? AND notice = ?;
+DELETE FROM notices WHERE batch = :batch AND notice = :notice;
 
 -- ------------------------------------------------------------------ usage
 
 -- name: spent_runs
 SELECT
-    s.position, s.id, s.attempt,
-    s.run_id, s.run_uuid, s.run_arn, s.run_status, s.run_output_uri, s.run_creation_time, s.run_start_time,
-    s.run_stop_time, s.run_failure_reason, s.run_status_message,
-    s.is_removed OR (u.key IS NOT NULL AND u.status IS NULL)
-        OR EXISTS (SELECT 1 FROM deletions AS d WHERE d.run_uuid = s.run_uuid),
-    json_extract(s.request, '$.name'), u.key, u.status, u.workflow_id, u.is_fixed_price, u.running, u.storage_type, u.storage_gib, u.cached
-FROM (
-    SELECT
-        position, id, attempt,
-        run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
-        run_failure_reason, run_status_message, state = 'deleted' AS is_removed, request
-    FROM entries
-    WHERE batch = ?1 AND position >= ?2 AND state IN ('succeeded', 'failed', 'cancelled', 'deleted')
-        AND run_uuid IS NOT NULL
-    UNION ALL
-    SELECT
-        e.position, e.id, a.attempt,
-        a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri, a.run_creation_time, a.run_start_time,
-        a.run_stop_time, a.run_failure_reason, a.run_status_message,
-        a.run_status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED'), a.request
-    FROM entries AS e JOIN attempts AS a ON a.entry = e.key
-    WHERE e.batch = ?1 AND e.position >= ?2 AND e.attempt > 1 AND a.run_uuid IS NOT NULL
-) AS s LEFT JOIN run_usages AS u ON u.run_uuid = s.run_uuid
-WHERE (s.position, s.attempt) > (?2, ?3)
-ORDER BY s.position, s.attempt LIMIT ?4;
+    s.*, json_extract(s.request, '$.name') AS name,
+    CASE WHEN s.is_current THEN s.state = 'deleted' ELSE s.run_status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') END
+        OR (u.key IS NOT NULL AND u.status IS NULL)
+        OR EXISTS (SELECT 1 FROM deletions AS d WHERE d.run_uuid = s.run_uuid) AS is_gone,
+    u.key AS usage, u.status, u.workflow_id, u.is_fixed_price, u.running, u.storage_type, u.storage_gib, u.cached
+FROM attempt_rows AS s LEFT JOIN run_usages AS u ON u.run_uuid = s.run_uuid
+WHERE s.batch = :batch AND s.position >= :after AND (s.position, s.attempt) > (:after, :attempt)
+    AND (NOT s.is_current OR s.state IN ('succeeded', 'failed', 'cancelled', 'deleted'))
+    AND s.run_uuid IS NOT NULL
+ORDER BY s.position, s.attempt LIMIT :limit;
 
 -- name: work_of_run
-SELECT instance_type, tasks, billed FROM run_work WHERE run_usage = ? ORDER BY instance_type;
+SELECT instance_type, tasks, billed FROM run_work WHERE run_usage = :usage ORDER BY instance_type;
 
 -- name: forget_gone
-DELETE FROM run_usages WHERE run_uuid = ? AND status IS NULL;
+DELETE FROM run_usages WHERE run_uuid = :uuid AND status IS NULL;
+
+-- name: keep_gone
+INSERT INTO run_usages (run_uuid, at) VALUES (:uuid, :at) ON CONFLICT (run_uuid) DO NOTHING;
 
 -- name: keep_usage
 INSERT INTO run_usages (
     run_uuid, at, status, workflow_id, is_fixed_price, running, storage_type, storage_gib, cached
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_uuid) DO NOTHING RETURNING key;
+VALUES (:uuid, :at, :status, :workflow_id, :is_fixed_price, :running, :storage_type, :storage_gib, :cached) ON CONFLICT (run_uuid) DO NOTHING RETURNING key;
 
 -- name: keep_work
-INSERT INTO run_work (run_usage, instance_type, tasks, billed) VALUES (?, ?, ?, ?);
+INSERT INTO run_work (run_usage, instance_type, tasks, billed) VALUES (:key, :instance_type, :tasks, :billed);
 
 -- name: workflow_usages
-SELECT key, status, workflow_id, is_fixed_price, running, storage_type, storage_gib, cached
-FROM run_usages WHERE workflow_id = ? AND status = 'COMPLETED' ORDER BY key DESC LIMIT ?;
+SELECT key AS usage, status, workflow_id, is_fixed_price, running, storage_type, storage_gib, cached
+FROM run_usages WHERE workflow_id = :workflow_id AND status = 'COMPLETED' ORDER BY key DESC LIMIT :limit;

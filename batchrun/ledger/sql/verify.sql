@@ -5,9 +5,6 @@
 -- lacks what its state needs differs from what its history makes it.
 PRAGMA integrity_check;
 
--- name: foreign_keys
-PRAGMA foreign_key_check;
-
 -- name: fences
 -- Every write passed a fence, so a batch with a history has had a lease.
 SELECT b.name, l.fence
@@ -19,7 +16,7 @@ WHERE l.fence < 1
 
 -- name: shared_runs
 -- A run under two entries, or under two attempts of one. Within each table the schema forbids it.
-SELECT s.run_uuid, b.name, e.id, coalesce((SELECT id FROM entries WHERE key = s.other), '?')
+SELECT s.run_uuid, b.name, e.id, coalesce((SELECT id FROM entries WHERE key = s.other), '?') AS other
 FROM (
     SELECT run_uuid, min(entry) AS one, max(entry) AS other
     FROM (
@@ -31,7 +28,7 @@ FROM (
 ) AS s JOIN entries AS e ON e.key = s.one JOIN batches AS b ON b.key = e.batch;
 
 -- name: stored_entries
-SELECT r.*, e.request_id, coalesce(b.name, '?')
+SELECT r.*, e.request_id, coalesce(b.name, '?') AS batch_name
 FROM entry_rows AS r JOIN entries AS e ON e.key = r.key LEFT JOIN batches AS b ON b.key = r.batch
 ORDER BY r.key;
 

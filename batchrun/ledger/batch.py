@@ -1,0 +1,16 @@
+"""
+A batch of a store.
+
+Belongs here: what it is put together from. Does not: any verb (``reading``, ``standing``, ``asking``).
+"""
+
+from __future__ import annotations
+
+from batchrun.ledger.asking import Asking
+from batchrun.ledger.reading import Reading
+from batchrun.ledger.standing import Standing
+from batchrun.ports.batch import StoredBatch
+
+
+class SqlBatch(Reading, Standing, Asking, StoredBatch):
+    """A batch of a store, to be read and asked."""

@@ -1,0 +1,156 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
+"""
+A batch that this launcher alone writes to: every write passes the fence of its lease.
+
+Belongs here: what only its holder does. Does not: who may hold it (``leases``), what others ask
+(``asking``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from batchrun import points
+from batchrun.clock import Origin
+from batchrun.ledger import leases
+from batchrun.ledger.batch import SqlBatch
+from batchrun.ledger.keyed import reads, writes
+from batchrun.ledger.record import record
+from batchrun.ledger.rows import listed, maybe_micros, micros, run_of, time_of
+from batchrun.ledger.sync import compared, sync
+from batchrun.points import Point
+from batchrun.ports.batch import HeldBatch
+from batchrun.ports.stored import FailedRun, Unproven
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from batchrun.ledger.store import Store
+    from batchrun.ledger.worker import Worker
+    from batchrun.model.entry import Entry
+    from batchrun.model.limits import Changed
+    from batchrun.model.spec import Spec
+    from batchrun.model.tasks import FailedTasks
+    from batchrun.ports.stored import Lease, Step, Sync
+
+
+class SqlHeldBatch(SqlBatch, HeldBatch):
+    """A batch of a store, under a lease."""
+
+    def __init__(self, store: Store, worker: Worker, key: int, lease: Lease) -> None:
+        super().__init__(store, worker, lease.batch, key)
+        self._held = key
+        self._version = store.version()  #: the data's, as it was when last asked for
+        self.lease = lease
+
+    async def renew(self, *, ttl: timedelta, at: datetime) -> Lease:
+        await self._extend(at + ttl)
+        self.lease = replace(self.lease, expires_at=at + ttl)
+        return self.lease
+
+    @writes
+    def _extend(self, expires_at: datetime) -> None:
+        self._store.run("extend_lease", batch=self._fenced(), expires_at=micros(expires_at))
+        points.reached(Point.RENEWING)
+
+    async def release(self) -> None:
+        await self._release()
+        # Not before: where the disk is full the row stays, and the lock must say that nobody is behind it.
+        await self._forget()
+
+    @writes
+    def _release(self) -> None:
+        self._store.run("release_lease", batch=self._held, fence=self.lease.fence)
+
+    @reads
+    def _forget(self) -> None:
+        self._store.unlock(self._held, self.lease.fence)
+
+    @reads
+    def sync(
+        self, specs: Iterable[Spec], *, changed: Changed, at: datetime, place: str | None = None
+    ) -> Sync:
+        with compared(self._store, self._held, specs) as found, self._store.writing():
+            # Invariant: the fence that holds here held while the rows were read. Had another launcher
+            # claimed the batch in between, it would be a later one.
+            key = self._fenced()
+            return sync(found, key, self.name, changed=changed, at=at, place=place)
+
+    @writes
+    def record(self, steps: Sequence[Step]) -> None:
+        record(self._store, self._fenced(), self.name, steps)
+
+    @writes
+    def bind_proofs(self, origin: Origin) -> None:
+        key = self._fenced()
+        kept = self._store.one("proof_clock", batch=key)
+        if kept is not None and origin.is_same(Origin(boot=kept["boot"], at=time_of(kept["origin"]))):
+            return
+        self._store.run("forget_proofs", batch=key)
+        self._store.run("keep_proof_clock", batch=key, boot=origin.boot, origin=micros(origin.at))
+
+    @writes
+    def begin_survey(self, *, since: datetime, at: datetime) -> Unproven:
+        key = self._fenced()
+        self._store.run("forget_sought", batch=key, ids=None)
+        self._store.run("begin_survey", batch=key, since=micros(since), at=micros(at))
+        names: dict[str, tuple[str, ...]] = {}
+        for row in self._store.all("sought_names", batch=key):
+            if (name := row["name"]) is not None:
+                names[name] = (*names.get(name, ()), row["id"])
+        return Unproven(names=names, last_calls=self._store.value("survey_calls", batch=key))
+
+    @writes
+    def end_survey(self, *, at: datetime, calls: int | None, besides: Collection[str] = ()) -> None:
+        key = self._fenced()
+        if besides:
+            self._store.run("forget_sought", batch=key, ids=listed(besides))
+        self._store.run("end_survey", batch=key, at=micros(at))
+        if calls is not None:
+            self._store.run("keep_survey", batch=key, at=micros(at), calls=calls)
+
+    @writes
+    def keep_tasks(self, found: Mapping[int, FailedTasks], *, at: datetime) -> None:
+        key = self._fenced()
+        for number, one in found.items():
+            asked = self._store.run(
+                "mark_asked", batch=key, number=number, at=micros(at), has_more=int(one.has_more)
+            )
+            if asked:
+                rows = (
+                    {"number": number, "place": place, **asdict(task)} for place, task in enumerate(one.tasks)
+                )
+                self._store.many("add_failed_task", rows)
+
+    @reads
+    def unasked(self, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
+        return [
+            FailedRun(number=failed["number"], id=row["id"], attempt=failed["attempt"], run=run)
+            for failed in self._store.all("unasked", batch=self._held, after=after, limit=limit)
+            if (row := self._store.one("attempt", entry=failed["entry"], attempt=failed["attempt"]))
+            and (run := run_of(row))
+        ]
+
+    @reads
+    def due(
+        self,
+        *,
+        at: datetime,
+        limit: int,
+        skip: Collection[str] = (),
+        horizon: datetime | None = None,
+    ) -> Sequence[Entry]:
+        later = maybe_micros(horizon)
+        return self._entries("due", at=micros(at), limit=limit, skip=listed(skip), horizon=later)
+
+    @reads
+    def was_changed(self) -> bool:
+        before, self._version = self._version, self._store.version()
+        return self._version != before
+
+    def _fenced(self) -> int:
+        """Return the batch's key where the lease is still ours, or raise LeaseLostError."""
+        leases.check(self._store, self._held, self.lease)
+        return self._held

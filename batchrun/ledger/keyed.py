@@ -1,0 +1,86 @@
+"""
+A store in a thread of its own, and the batch that a verb is about.
+
+Belongs here: how a verb, written as if alone with the store, becomes a call that others await. Does not: any
+verb.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from batchrun.ledger.rows import entry_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from batchrun.ledger.store import Store, Value
+    from batchrun.ledger.worker import Worker
+    from batchrun.model.entry import Entry
+
+P = ParamSpec("P")
+T = TypeVar("T")
+PlacedT = TypeVar("PlacedT", bound="Placed")
+
+
+class Placed:
+    """Something with verbs on a store, each of them one job for the one thread that touches it."""
+
+    def __init__(self, store: Store, worker: Worker) -> None:
+        self._store = store
+        self._worker = worker
+
+    async def _read(self, job: Callable[[], T]) -> T:
+        return await self._worker.run(job)
+
+    async def _write(self, job: Callable[[], T]) -> T:
+        def whole() -> T:
+            with self._store.writing():
+                return job()
+
+        return await self._worker.run(whole)
+
+
+def reads(
+    verb: Callable[Concatenate[PlacedT, P], T],
+) -> Callable[Concatenate[PlacedT, P], Coroutine[Any, Any, T]]:
+    """Have *verb* run in the store's thread."""
+
+    @functools.wraps(verb)
+    async def asked(self: PlacedT, /, *arguments: P.args, **options: P.kwargs) -> T:
+        return await self._read(functools.partial(verb, self, *arguments, **options))
+
+    return asked
+
+
+def writes(
+    verb: Callable[Concatenate[PlacedT, P], T],
+) -> Callable[Concatenate[PlacedT, P], Coroutine[Any, Any, T]]:
+    """Have *verb* run in the store's thread, in one transaction."""
+
+    @functools.wraps(verb)
+    async def asked(self: PlacedT, /, *arguments: P.args, **options: P.kwargs) -> T:
+        return await self._write(functools.partial(verb, self, *arguments, **options))
+
+    return asked
+
+
+class Keyed(Placed):
+    """A batch, whose key is looked up once."""
+
+    def __init__(self, store: Store, worker: Worker, name: str, key: int | None = None) -> None:
+        super().__init__(store, worker)
+        self.name = name
+        self._found = key
+
+    @property
+    def _key(self) -> int | None:
+        """The key; None for as long as the ledger has no such batch."""
+        if self._found is None:
+            self._found = self._store.value("batch_key", name=self.name)
+        return self._found
+
+    def _entries(self, statement: str, **values: Value) -> Sequence[Entry]:
+        rows = self._store.all(statement, batch=self._key, **values)
+        return [entry_of(self.name, row) for row in rows]

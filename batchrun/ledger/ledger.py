@@ -1,0 +1,174 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.ledger
+"""
+A ledger of many batches, kept in a store.
+
+Belongs here: opening it, and what is not about one batch. Does not: what is (``batch``, ``held``), any
+database (``sqlite``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchrun.errors import InvariantError
+from batchrun.ledger import leases, namesakes, usages
+from batchrun.ledger.batch import SqlBatch
+from batchrun.ledger.connection import local_path
+from batchrun.ledger.held import SqlHeldBatch
+from batchrun.ledger.keyed import Placed, reads, writes
+from batchrun.ledger.rows import batch_of, micros, time_of
+from batchrun.ledger.sqlite import SqliteStore
+from batchrun.ledger.worker import Worker
+from batchrun.model.pace import Learned, Phase
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import KeptPace
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    from batchrun.ledger.store import Row
+    from batchrun.model.costs import Usage
+    from batchrun.model.spec import Spec
+    from batchrun.ports.stored import Batch
+
+
+async def open_ledger(path: str | Path, *, read_only: bool = False) -> SqlLedger:
+    """
+    Open a ledger, to be used with ``async with``.
+
+    Args:
+        path: A file; made, with mode 0600, if it is not there.
+        read_only: Only look: nothing is made, nothing brought up to date, nobody is held up.
+
+    Raises:
+        LedgerUnusableError: There is no ledger there and cannot be; says why, and what to do.
+    """
+    worker = Worker()
+    try:
+        store = await worker.run(lambda: SqliteStore(local_path(path), read_only=read_only))
+        return SqlLedger(store, worker)
+    except BaseException:
+        worker.stop()
+        raise
+
+
+class SqlLedger(Placed, Ledger):
+    """A ledger in a store; made by :func:`open_ledger`."""
+
+    path: Path
+
+    def __init__(self, store: SqliteStore, worker: Worker) -> None:
+        super().__init__(store, worker)
+        self.path = store.path
+
+    @writes
+    def open_batch(self, name: str, *, region: str, account: str | None = None, at: datetime) -> Batch:
+        self._store.run("add_batch", name=name, region=region, at=micros(at), account=account)
+        if account is not None:
+            self._store.run("bind_account", name=name, account=account)
+        batch = self._store.one("find_batch", name=name)
+        if batch is None:
+            raise InvariantError(f"batch '{name}' is not there after it was made")
+        return batch_of(batch)
+
+    @reads
+    def find_batch(self, name: str) -> Batch | None:
+        row = self._store.one("find_batch", name=name)
+        return None if row is None else batch_of(row)
+
+    @reads
+    def batches(self) -> Sequence[Batch]:
+        return [batch_of(row) for row in self._store.all("batches")]
+
+    def batch(self, name: str) -> SqlBatch:
+        return SqlBatch(self._store, self._worker, name)
+
+    async def hold(self, batch: str, *, holder: str, ttl: timedelta, at: datetime) -> SqlHeldBatch:
+        taken: list[SqlHeldBatch] = []
+
+        def job() -> SqlHeldBatch:
+            key = self._store.value("batch_key", name=batch)
+            lease = leases.claim(self._store, key, batch, holder=holder, ttl=ttl, at=at)
+            taken.append(SqlHeldBatch(self._store, self._worker, key, lease))
+            return taken[0]
+
+        try:
+            return await self._write(job)
+        except anyio.get_cancelled_exc_class():
+            # Nobody learns of this lease, so nobody would release it.
+            with anyio.CancelScope(shield=True):
+                for held in taken:
+                    await held.release()
+            raise
+
+    @reads
+    def rows_elsewhere(self, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
+        return namesakes.elsewhere(self._store, batch, specs)
+
+    @reads
+    def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:
+        rows = self._store.all("paces", account=account, since=micros(since))
+        return {row["operation"]: _learned(row) for row in rows}
+
+    @reads
+    def all_paces(self) -> Sequence[KeptPace]:
+        return [
+            KeptPace(
+                account=row["account"],
+                operation=row["operation"],
+                learned=_learned(row),
+                at=time_of(row["at"]),
+            )
+            for row in self._store.all("all_paces")
+        ]
+
+    @writes
+    def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
+        for operation, one in learned.items():
+            self._store.run(
+                "keep_pace",
+                account=account,
+                operation=operation,
+                phase=one.phase.value,
+                base=one.base,
+                cut=one.cut,
+                span=one.span,
+                passed=one.passed,
+                burst=one.burst,
+                at=micros(at),
+            )
+
+    @writes
+    def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:
+        usages.keep(self._store, run_uuid, usage, at=at)
+
+    @reads
+    def workflow_usages(self, workflow_id: str, *, limit: int) -> Sequence[Usage]:
+        rows = self._store.all("workflow_usages", workflow_id=workflow_id, limit=limit)
+        return [usages.usage_of(self._store, row) for row in rows]
+
+    @writes
+    def keep_deleted(self, uuids: Collection[str], *, at: datetime) -> None:
+        self._store.many("keep_deleted", [{"uuid": uuid, "at": micros(at)} for uuid in uuids])
+
+    async def close(self) -> None:
+        if not self._worker.is_stopped:
+            try:
+                await self._read(self._store.close)
+            finally:
+                self._worker.stop()
+
+
+def _learned(row: Row) -> Learned:
+    return Learned(
+        phase=Phase(row["phase"]),
+        base=row["base"],
+        cut=row["cut"],
+        span=row["span"],
+        passed=row["passed"],
+        burst=row["burst"],
+    )

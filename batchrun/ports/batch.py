@@ -1,0 +1,403 @@
+"""
+The contracts of one batch: one to read and to ask things of, and one that is held.
+
+``ports.ledger`` says what holds for every method. Belongs here: the contracts. Does not: any storage, and the
+values that cross (``stored``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from batchrun.clock import Origin
+    from batchrun.model.cancelling import Cancellation, Scope
+    from batchrun.model.entry import Entry, Run
+    from batchrun.model.limits import Changed
+    from batchrun.model.notices import Notice
+    from batchrun.model.spec import Spec
+    from batchrun.model.states import State
+    from batchrun.model.tasks import FailedTasks
+    from batchrun.ports.stored import (
+        Counts,
+        EndedRun,
+        FailedRun,
+        Failures,
+        Lease,
+        Outcome,
+        PastAttempt,
+        SpentRun,
+        Step,
+        Sync,
+        TaskFailures,
+        Unproven,
+    )
+
+
+class StoredBatch(ABC):
+    """
+    A batch as it is stored: to read, and to ask things of whoever holds it. No method needs a lease.
+
+    Answers come from what is recorded, at once; whoever writes meanwhile is not held up. Of a batch that the
+    ledger does not have everything is empty.
+    """
+
+    name: str
+
+    @abstractmethod
+    async def holder(self, *, at: datetime) -> Lease | None:
+        """Return the lease that holds the batch at *at*; None where :meth:`claim` would succeed."""
+
+    @abstractmethod
+    async def compare(self, specs: Iterable[Spec]) -> Sync:
+        """Say how the manifest differs from the batch, which need not exist. Writes nothing."""
+
+    @abstractmethod
+    async def rows_as_known(self, specs: Iterable[Spec]) -> int:
+        """Count the rows that *batch* has under their ids, with the same work or one that nobody knows."""
+
+    @abstractmethod
+    async def unproven(self, *, since: datetime, at: datetime) -> int:
+        """Count the entries to be sent (PLANNED, BACKOFF) without a proof from between *since* and *at*."""
+
+    @abstractmethod
+    async def counts(self) -> Counts:
+        """Count the batch's entries."""
+
+    @abstractmethod
+    async def entry(self, entry_id: str) -> Entry | None:
+        """Return one entry, or None."""
+
+    @abstractmethod
+    async def earlier(self, entry_id: str) -> Sequence[PastAttempt]:
+        """Return the entry's attempts before its current one, oldest first."""
+
+    @abstractmethod
+    async def known_runs(self, uuids: Collection[str]) -> frozenset[str]:
+        """Return those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
+
+    @abstractmethod
+    async def in_state(self, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
+        """
+        Return up to *limit* entries in *state* with a position above *after*, by position.
+
+        Entries that left the manifest are included; every entry has a position of its own.
+        """
+
+    @abstractmethod
+    def outcomes(self) -> AsyncIterator[Outcome]:
+        """
+        Go through the batch for its results: manifest order, then entries that left it but were sent.
+
+        Reads one consistent state, in pages; memory does not grow with the batch.
+        """
+
+    @abstractmethod
+    async def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
+        """
+        Return the entry's events as (at, attempt, kind, detail), oldest first.
+
+        *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, with a request
+        told by its digest, and with the requestId where the attempt was intended.
+        """
+
+    @abstractmethod
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        """
+        Say when the next PLANNED or BACKOFF entry becomes due, later than *after*; None where there is none.
+
+        Leaves out what the manifest does not name any more, as :meth:`due` does.
+        """
+
+    @abstractmethod
+    async def oldest_active(self, *, limit: int) -> Sequence[Entry]:
+        """
+        Return up to *limit* ACTIVE entries, the longest known run first.
+
+        Of very many (5,000) those that stand first in the manifest are looked at.
+        """
+
+    @abstractmethod
+    async def latest_runs(self, *, is_active: bool, limit: int) -> Sequence[Run]:
+        """
+        Return up to *limit* runs of the entries' current attempts, the one accepted last first.
+
+        Of ACTIVE entries alone, or of all. Those taken for gone come last, and those that were deleted on
+        request not at all.
+        """
+
+    @abstractmethod
+    async def latest_ends(self, *, limit: int) -> Sequence[Run]:
+        """
+        Return up to *limit* runs that were seen to end, of earlier attempts too.
+
+        Those that are COMPLETED come first, and of these the one sent last; those that were deleted on
+        request not at all.
+        """
+
+    @abstractmethod
+    async def latest_failures(self, *, limit: int) -> Sequence[Entry]:
+        """
+        Return up to *limit* entries that ended without success, the one that ended last first.
+
+        Of very many (5,000) those that stand last in the manifest are looked at.
+        """
+
+    @abstractmethod
+    async def failures(self, *, limit: int) -> Sequence[Failures]:
+        """
+        Return the entries that ended without success by state and reason, the most frequent first.
+
+        Each group counts all of its entries and has the first *limit* of them by position.
+        """
+
+    @abstractmethod
+    async def recent(self, *, since: datetime) -> Sequence[tuple[datetime, str]]:
+        """
+        Return the batch's events at *since* or later as (at, kind), in the order in which they were recorded.
+
+        Only the ledger's newest events (5,000) are looked at, so that the answer comes at once.
+        """
+
+    @abstractmethod
+    async def ids_of_run(self, text: str) -> Sequence[str]:
+        """
+        Return the ids of the entries that had a run of this uuid, short id or ARN, in any attempt, in order.
+
+        Of a short id there may be several: the service gives it again once its run was deleted.
+        """
+
+    @abstractmethod
+    async def ids_beginning(self, text: str, *, limit: int) -> Sequence[str]:
+        """Return up to *limit* ids that begin with *text*, in order, by code point."""
+
+    @abstractmethod
+    async def near_ids(self, text: str) -> Sequence[str]:
+        """
+        Return some ids that *text*, which is none, may have been meant to be, in no order.
+
+        Among them are, a few of each: the neighbours of *text* in the order of ids, ids that contain it in
+        whatever case, and ids that differ from it in one character.
+        """
+
+    @abstractmethod
+    async def failed_tasks(self, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
+        """Return these entries' failed tasks, by id and attempt, where they were asked for."""
+
+    @abstractmethod
+    async def task_failures(self) -> Sequence[TaskFailures]:
+        """
+        Return the kept tasks of entries that stand FAILED, by the run's reason and theirs, most rows first.
+
+        Of very many groups the first 50.
+        """
+
+    @abstractmethod
+    async def cancellations(self, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
+        """
+        Return up to *limit* entries for which something is left to do, by position, above *after*.
+
+        These are PLANNED and BACKOFF entries, and with the scope RUN also SUBMITTING and ACTIVE ones.
+        """
+
+    @abstractmethod
+    async def ended_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[EndedRun]:
+        """
+        Return up to *limit* runs that have ended and were not deleted on request, by (position, attempt).
+
+        Runs of earlier attempts are among them; runs that were seen to be gone are not.
+        """
+
+    @abstractmethod
+    async def spent_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[SpentRun]:
+        """
+        Return up to *limit* runs that have ended by (position, attempt), above *after*.
+
+        Those of earlier attempts and those that were removed before their end was seen are among them.
+        """
+
+    @abstractmethod
+    async def told(self) -> frozenset[Notice]:
+        """Return what was told of the batch and not forgotten since."""
+
+    # -- what people ask, beside whoever holds the batch
+
+    @abstractmethod
+    async def retry(
+        self, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
+    ) -> Sequence[str]:
+        """
+        Start a new attempt of each of *ids* that has ended without success, in one transaction.
+
+        It asks for what the last one asked for; with *duplicates*, for a copy of the last one's run, and what
+        has no run, or one that was removed, is passed over. After a copy it is the manifest's content again.
+
+        Needs no lease: whoever holds the batch works on what has not ended. Ids that are unknown, go on or
+        have succeeded are passed over.
+
+        Returns:
+            The ids that got a new attempt.
+        """
+
+    @abstractmethod
+    async def give_back(self, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
+        """
+        Return entries that are DELETED back to *runs*, just seen at the service, in one transaction.
+
+        Needs no lease: nobody works on what has ended, and whoever holds the batch watches what has not.
+        Runs that are not an entry's current attempt, or whose entry is not DELETED, are passed over.
+
+        Returns:
+            The ids of the entries whose runs are there after all.
+        """
+
+    @abstractmethod
+    async def ask_to_cancel(self, ids: Collection[str] | None, *, scope: Scope, at: datetime) -> int:
+        """
+        Ask for entries that have not ended to be cancelled: *ids*, or all of them.
+
+        Rows that left the manifest before they were sent are passed over: they are not sent anyway. What was
+        asked for goes further with a wider scope, never back; a new attempt that people ask for
+        (:meth:`retry`, RESUBMIT) takes it back.
+
+        Returns:
+            How many entries are to be cancelled that were not before.
+        """
+
+    @abstractmethod
+    async def tell(self, notice: Notice, *, at: datetime) -> bool:
+        """
+        Note that *notice* is told of the batch, and say whether it was not noted before. Needs no lease.
+
+        Of several launches that ask at once, one gets True.
+        """
+
+    @abstractmethod
+    async def forget(self, notices: Collection[Notice]) -> None:
+        """Take the notes of *notices* back, so that they may be told anew. Needs no lease."""
+
+
+class HeldBatch(StoredBatch):
+    """
+    A batch that this launcher alone may write to, until it is released or taken over.
+
+    *Fenced*: each method that writes raises :class:`~batchrun.errors.LeaseLostError` and writes nothing when
+    the batch has been claimed by another since, or was released. An expired lease that nobody took over still
+    writes.
+    """
+
+    lease: Lease  #: as it was last renewed
+
+    @abstractmethod
+    async def renew(self, *, ttl: timedelta, at: datetime) -> Lease:
+        """Hold on to the batch until *at* + *ttl*. Raises LeaseLostError."""
+
+    @abstractmethod
+    async def release(self) -> None:
+        """Release the batch. Does nothing when the lease was lost or released already."""
+
+    @abstractmethod
+    async def sync(
+        self,
+        specs: Iterable[Spec],
+        *,
+        changed: Changed,
+        at: datetime,
+        place: str | None = None,
+    ) -> Sync:
+        """
+        Take the manifest into the batch, in one transaction.
+
+        New rows become PLANNED entries; known rows take the manifest's position; entries that the manifest
+        does not name are marked as gone, and come back when it names them again. A row is *changed* when its
+        request differs from ``Entry.content``. A changed row that was neither sent nor
+        cancelled takes the new content (a ``Revised`` event) whatever *changed* says; otherwise KEEP leaves
+        it, marked by ``Entry.is_changed`` for as long as it differs, and RESUBMIT applies ``Revised``.
+        *place*, where there is one, becomes the batch's.
+
+        *specs* is consumed in the ledger's own thread and must not touch the event loop.
+
+        Raises:
+            ChangedRowsError: *changed* is REFUSE and rows that were sent have changed; nothing is written.
+        """
+
+    @abstractmethod
+    async def record(self, steps: Sequence[Step]) -> None:
+        """
+        Add the steps' events to the history and make their entries current, in one transaction.
+
+        Steps of one entry apply in order. An entry's attempt is kept when a later one begins. The position
+        and ``is_changed`` stay as the manifest last set them, whatever the step's entry says; a run that was
+        found with other content (``OTHER_CONTENT``) marks its attempt too. Where the batch's account is not
+        known, the first run that names one tells it.
+
+        Raises:
+            InvariantError: The batch has no such entry, or its attempt is not the stored one or the next.
+        """
+
+    @abstractmethod
+    async def bind_proofs(self, origin: Origin) -> None:
+        """
+        Forget the batch's proofs unless they were stamped by the clock that has this *origin*.
+
+        Called before proofs are read or written, and again when the clock's origin has moved: how old a proof
+        is, only the clock that stamped it can say.
+        """
+
+    @abstractmethod
+    async def begin_survey(self, *, since: datetime, at: datetime) -> Unproven:
+        """
+        Mark those entries as being looked for, and return them.
+
+        What becomes an entry to be sent later, or asks for another name meanwhile, is not marked.
+        """
+
+    @abstractmethod
+    async def end_survey(self, *, at: datetime, calls: int | None, besides: Collection[str] = ()) -> None:
+        """
+        Keep *at*, when the survey began, as the proof of the entries that are marked still.
+
+        Args:
+            lease: The batch.
+            at: The clock's latest time when the look began.
+            calls: Calls that the whole listing took; None where it was not gone through.
+            besides: Entries whose runs were seen, and that nobody has taken over: they get no proof.
+        """
+
+    @abstractmethod
+    async def keep_tasks(self, found: Mapping[int, FailedTasks], *, at: datetime) -> None:
+        """
+        Keep what was found, by the failed run's number; what is kept already stays. Raises LeaseLostError.
+
+        Numbers that are not the batch's are passed over.
+        """
+
+    @abstractmethod
+    async def due(
+        self,
+        *,
+        at: datetime,
+        limit: int,
+        skip: Collection[str] = (),
+        horizon: datetime | None = None,
+    ) -> Sequence[Entry]:
+        """
+        Return up to *limit* entries that may be sent now, in manifest order: PLANNED, and BACKOFF if due.
+
+        A PLANNED entry without a time is always due, and so is what is due later than *horizon*: nothing
+        waits so long, so a clock that was ahead has set that time.
+
+        Leaves out what the manifest does not name any more, what is to be cancelled, and the ids in *skip*.
+        """
+
+    @abstractmethod
+    async def unasked(self, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
+        """Return up to *limit* failed runs numbered above *after* whose tasks were not kept, by number."""
+
+    @abstractmethod
+    async def was_changed(self) -> bool:
+        """Report whether somebody else has written to the ledger since this was last asked for *batch*."""

@@ -1,0 +1,193 @@
+"""
+The values that cross between a ledger and whoever uses it.
+
+Belongs here: these values. Does not: what can be asked and written (``ledger``, ``batch``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchrun.model.states import HOLDS_SLOT, OPEN, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from batchrun.model.costs import Usage
+    from batchrun.model.entry import Entry, Run
+    from batchrun.model.events import Event
+    from batchrun.model.pace import Learned
+    from batchrun.model.tasks import FailedTasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to write to a batch, until it runs out or another launcher takes it over."""
+
+    batch: str
+    holder: str  #: who holds it, for people: ``host:pid``
+    fence: int  #: grows by one with each claim; a write with an older fence is refused
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One launch of a manifest."""
+
+    name: str  #: unique in its ledger
+    region: str  #: where its runs live; run ids mean nothing elsewhere
+    created_at: datetime
+    account: str | None = None  #: whose its runs are, 12 digits; None where it is not known
+    place: str | None = None  #: absolute path of the manifest last taken in; None where it is not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One event and the entry that it led to: recorded together or not at all."""
+
+    event: Event
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """How a manifest differs from what its batch holds. Ids are samples of at most 20, counts are exact."""
+
+    rows: int = 0
+    new: int = 0
+    unchanged: int = 0
+    changed: int = 0
+    changed_ids: tuple[str, ...] = ()
+    gone: int = 0  #: entries that the manifest does not name any more; they stay in the ledger
+    gone_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """
+    How many entries stand where.
+
+    Rows that left the manifest do not count while they are PLANNED or BACKOFF: they will not be sent.
+
+    ``by_status`` splits ACTIVE by the run's own status, so that queued can be told from running. ``changed``
+    counts all rows whose runs have other content than the manifest has now.
+    """
+
+    by_state: Mapping[State, int] = field(default_factory=dict)
+    by_status: Mapping[str, int] = field(default_factory=dict)
+    changed: int = 0
+
+    @property
+    def total(self) -> int:
+        """All entries that count."""
+        return sum(self.by_state.values())
+
+    @property
+    def open(self) -> int:
+        """Entries with work left."""
+        return sum(self.by_state.get(state, 0) for state in OPEN)
+
+    @property
+    def slots(self) -> int:
+        """Runs that are, or may be, active at the service."""
+        return sum(self.by_state.get(state, 0) for state in HOLDS_SLOT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAttempt:
+    """An attempt as the results show it."""
+
+    attempt: int
+    request_id: str
+    intended_at: datetime | None = None
+    run: Run | None = None
+    code: str | None = None
+    message: str | None = None
+    request: str | None = None  #: canonical, as it was sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """An entry and every earlier attempt of it: what a results row is made from."""
+
+    entry: Entry
+    earlier: tuple[PastAttempt, ...] = ()
+    tasks: Mapping[int, FailedTasks] = field(default_factory=dict)  #: by attempt; for whoever asked for them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """Entries that ended without success in the same way."""
+
+    state: State
+    reason: str | None  #: the run's ``failureReason``; where there is no run, the code of the last answer
+    count: int
+    entries: tuple[Entry, ...]  #: the first of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFailures:
+    """Entries that stand FAILED, whose runs failed for one reason and tasks of them for another."""
+
+    run_reason: str | None  #: the run's ``failureReason``
+    reason: str | None  #: the tasks'
+    rows: int  #: entries with such a task
+    names: int  #: how many different names these tasks have
+    name: str | None  #: one of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPace:
+    """What was learned of one account's limit for one operation, and when."""
+
+    account: str
+    operation: str
+    learned: Learned
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRun:
+    """A run of an attempt that has ended."""
+
+    position: int  #: of its entry
+    entry_id: str
+    attempt: int
+    run_id: str
+    run_uuid: str
+    status: str  #: as it was seen last
+    name: str | None = None  #: that it was started with
+    creation_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpentRun:
+    """A run that has ended, of any attempt, and what is known of its usage."""
+
+    position: int  #: of its entry
+    entry_id: str
+    attempt: int
+    run: Run
+    name: str | None = None  #: that it was started with
+    usage: Usage | None = None  #: None where it is not kept
+    is_gone: bool = False  #: the service does not have the run any more: without usage nobody will ever know
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRun:
+    """A run that failed, of which nobody has asked for the tasks yet."""
+
+    number: int  #: grows in the order in which the ends were recorded
+    id: str  #: the entry's
+    attempt: int
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """What a survey is to look for."""
+
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: ids of the entries, by run name
+    last_calls: int | None = None  #: of ListRuns that the last whole listing for this batch took

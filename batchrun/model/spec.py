@@ -116,5 +116,6 @@ def request_id(batch: str, entry_id: str, attempt: int, request: str) -> str:
         attempt: 1 for the first.
         request: The canonical request.
     """
-    identity = _CANONICAL.encode([batch, entry_id, attempt, request])
+    # As the list is encoded: text by text it takes half the time, and every row of results needs one.
+    identity = f"[{canonical(batch)},{canonical(entry_id)},{attempt},{canonical(request)}]"
     return hashlib.sha256(identity.encode()).hexdigest()

@@ -1,15 +1,26 @@
-"""Every point times every fault: killed there, started again, one run per row and results that agree."""
+"""
+Killed at a point under a fault, started again: one run per row, and results that agree.
+
+Here each point without a fault and with one, so that each fault has two points; ``scripts/crashes`` attacks
+at every point under every fault.
+"""
 
 from __future__ import annotations
+
+from itertools import cycle
 
 import pytest
 
 from batchrun.points import Point
 from tests.crash.harness import FAULTS, ROWS, attack
 
+_NOTHING, *_REST = FAULTS
+SAMPLE = [*((point, _NOTHING) for point in Point), *zip(Point, cycle(_REST), strict=False)]
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("point", Point, ids=lambda point: point.name.lower())
+
+@pytest.mark.parametrize(
+    ("point", "fault"), SAMPLE, ids=lambda one: one.name.lower() if isinstance(one, Point) else one
+)
 def test_killed_at_a_point_under_a_fault(tmp_path, point, fault):
     aftermath = attack(tmp_path, point, fault)
     assert aftermath.runs == ROWS

@@ -13,6 +13,7 @@ import pytest
 from aiobotocore.config import AioConfig
 from anyio.from_thread import start_blocking_portal
 from botocore.config import Config
+from botocore.loaders import create_loader
 
 from batchrun.clock import Clock, VirtualClock, VirtualLoop
 from batchrun.simulator import Durations, Settings, Span, serve
@@ -25,6 +26,8 @@ ACCESS: dict[str, Any] = {
     "aws_access_key_id": "nobody",
     "aws_secret_access_key": "nothing",
 }
+#: AWS's models, read once for all clients.
+MODELS = create_loader()
 #: 10 s in the queue, 10 s to start, 100 s of work and 10 s to stop, to the second.
 EVEN = Durations(
     pending=Span(mean=10), starting=Span(mean=10), running=Span(mean=100), stopping=Span(mean=10)
@@ -121,6 +124,7 @@ def connected():
     async def connect(**changes):
         config = AioConfig(inject_host_prefix=False, retries={"total_max_attempts": 1, "mode": "standard"})
         session = aiobotocore.session.get_session()
+        session.register_component("data_loader", MODELS)
         async with (
             serve(make_settings(**changes), clock=VirtualClock(START)) as simulator,
             session.create_client("omics", endpoint_url=simulator.url, config=config, **ACCESS) as client,

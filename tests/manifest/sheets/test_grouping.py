@@ -184,20 +184,19 @@ def _measured(path: Path, *parameters: str) -> tuple[int, float, float]:
     return int(count), float(seconds), int(kib) / 1024
 
 
-@pytest.mark.long
-def test_a_hundred_thousand_lines_take_little_more_than_as_many_rows(tmp_path: Path):
-    names = [(f"S{n}", f"s3://lab-data/run7/S{n}_L00{lane}_R") for n in range(25_000) for lane in range(4)]
+def test_forty_thousand_lines_take_little_more_than_as_many_rows(tmp_path: Path):
+    names = [(f"S{n}", f"s3://lab-data/run7/S{n}_L00{lane}_R") for n in range(10_000) for lane in range(4)]
     plain = tmp_path / "plain.csv"
     rows = [f"{n},{name}1.fq.gz,{name}2.fq.gz,auto\n" for n, (_, name) in enumerate(names)]
     plain.write_text("id,parameters.r1,parameters.r2,parameters.s\n" + "".join(rows), encoding="utf-8")
     count, seconds, _ = _measured(plain)
-    assert count == 100_000
+    assert count == 40_000
     rows = [f"{sample},{name}1.fq.gz,{name}2.fq.gz,auto\n" for sample, name in names]
     for kind in ("together", "scattered"):
         lanes = tmp_path / f"{kind}.csv"
         lanes.write_text("sample,fastq_1,fastq_2,strandedness\n" + "".join(rows), encoding="utf-8")
         count, grouped_seconds, mebibytes = _measured(lanes, _READS, "strandedness={strandedness}")
-        assert count == 25_000
+        assert count == 10_000
         assert grouped_seconds < 1.5 * seconds, kind
         assert mebibytes < 150, kind
         random.Random(7).shuffle(rows)

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class Exit(enum.IntEnum):
-    """How a command ended."""
+    """How a command ended; what each means is told in ``MEANINGS``."""
 
-    OK = 0  #: every entry succeeded
-    SOME_FAILED = 1  #: the batch has ended and some entry did not succeed
-    INPUT = 2  #: usage or manifest error; nothing was submitted
-    WORK_LEFT = 3  #: stopped with work left: --once, --detach, --deadline, a signal
-    HELD = 4  #: another launcher holds the batch
-    UNUSABLE = 5  #: the service, or the disk, cannot be used; nothing is lost
-    HELD_BACK = 6  #: --stop-after was reached: nothing more is submitted until somebody decides
-    DEFECT = 70  #: a defect of batchrun
+    OK = 0
+    SOME_FAILED = 1
+    INPUT = 2
+    WORK_LEFT = 3
+    HELD = 4
+    UNUSABLE = 5
+    HELD_BACK = 6
+    DEFECT = 70
 
 
 MEANINGS: Final = {

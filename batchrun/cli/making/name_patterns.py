@@ -4,19 +4,25 @@ Patterns for the names of files: regular expressions, and names with parts in br
     (?P<id>.+)_(?P<read>R[12])\.fastq\.gz        {sample}_S*_L{lane}_R{mate}_001.fastq.gz
 
 In the second kind a part is any text, ``*`` is any text that is not wanted, and everything else means itself;
-a part that comes again is the same text again. Belongs here: reading both. Does not: what is made of the
-parts (``pairing``).
+a part that comes again is the same text again. Belongs here: reading both, and an end to what one may take.
+Does not: what is made of the parts (``pairing``).
 """
 
 from __future__ import annotations
 
 import re
+import signal
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from batchrun.errors import UsageError
 from batchrun.manifest.problems import Place, printable, unreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
     from batchrun.errors import ManifestError
 
 #: Characters of a pattern, and of a name: S3 has no longer keys.
@@ -24,6 +30,8 @@ LONGEST: Final = 1024
 EXAMPLE: Final = r"such as '(?P<id>.+)_(?P<read>R[12])\.fastq\.gz' or '{id}_R{read}.fastq.gz'"
 _PIECE: Final = re.compile(r"\{([A-Za-z_]\w*)\}|\*")
 _GROUP: Final = "(?P<"
+#: Seconds of processor time for one name; a sane pattern takes microseconds.
+_PATIENCE: Final = 2.0
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
@@ -66,3 +74,32 @@ def _expression(pattern: str) -> str:
             pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>{text}+)")
             seen.add(name)
     return "".join([*pieces, re.escape(pattern[end:])])
+
+
+@contextmanager
+def limited(pattern: re.Pattern[str]) -> Iterator[Callable[[str], re.Match[str] | None]]:
+    """
+    Return the pattern's ``fullmatch``, which raises UsageError where a name takes it too long.
+
+    Python's matcher can take longer than the universe is old for a line of text, but it looks for signals
+    while it does; so this is for the main thread alone.
+    """
+
+    def give_up(_number: int, _frame: FrameType | None) -> None:
+        raise UsageError(
+            "--pattern takes too long for a single name: it has repetitions within repetitions, such as "
+            "(.+)+; write [^_]+ in place of .+ where a part ends at a known character"
+        )
+
+    def match(name: str) -> re.Match[str] | None:
+        signal.setitimer(signal.ITIMER_VIRTUAL, _PATIENCE)
+        try:
+            return pattern.fullmatch(name)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+    before = signal.signal(signal.SIGVTALRM, give_up)
+    try:
+        yield match
+    finally:
+        signal.signal(signal.SIGVTALRM, before)

@@ -16,11 +16,11 @@ from batchrun.api.written_manifests import manifest_kind
 from batchrun.cli.making import pairing_sheet
 from batchrun.cli.making.convert import output_format
 from batchrun.cli.making.file_names import file_under, listed_files
+from batchrun.cli.making.name_patterns import limited
 from batchrun.cli.making.pairing import Naming, Pairs, naming
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import STDOUT, complain, say
-from batchrun.cli.time_limit import limited
 from batchrun.cli.wording import counted, printable
 from batchrun.errors import AccessDeniedError, NotFoundError, UsageError
 from batchrun.manifest import Format

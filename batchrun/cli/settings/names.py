@@ -40,7 +40,7 @@ class Setting:
 
 def take_file(context: click.Context, verb: str, command: click.Command) -> None:
     """
-    Return *verb* of the group of *context* its defaults from the file in force.
+    Let *verb* of the group of *context* take its defaults from the file in force.
 
     One that has nothing to set does not look at it, so that it helps where the file is wrong.
 

@@ -64,7 +64,7 @@ class Options:
 )
 async def retry(told: Options) -> Exit:
     """
-    Return failed, cancelled, deleted and refused entries of BATCH a new attempt.
+    Give failed, cancelled, deleted and refused entries of BATCH a new attempt.
 
     It asks for what the last attempt asked for, and after a duplicate for what the manifest does.
     Shows what it will do, and asks. The next 'batchrun run' starts them; one that is running takes note

@@ -7,6 +7,7 @@ Belongs here: the group, and the last line of defence. Does not: any verb.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import traceback
 from contextlib import suppress
@@ -17,9 +18,8 @@ import click
 from batchrun.cli import signals
 from batchrun.cli.command import HELP, Option
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
-from batchrun.cli.foreign_logs import silence
 from batchrun.cli.settings.names import take_file
-from batchrun.cli.speak import complain, write
+from batchrun.cli.speak import complain, let_libraries_log, write
 from batchrun.cli.wording import hint, printable
 from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
 from batchrun.version import __version__
@@ -110,7 +110,7 @@ def main() -> NoReturn:
     """Run the command line and end the process with the exit code that says how it went."""
     # SIGTERM ends the process as Ctrl-C does: with a word and an exit code.
     signals.default()
-    silence()
+    let_libraries_log(logging.NullHandler())
     try:
         code = _outcome()
         _flush()

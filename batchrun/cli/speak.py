@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import shutil
 import sys
@@ -21,6 +22,8 @@ from batchrun.report.json_names import with_old_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+#: Libraries that log, with tracebacks, what we explain in a line of our own.
+_LIBRARIES: Final = ("botocore", "aiobotocore")
 #: What people give in place of a file's name.
 STDOUT: Final = "-"
 
@@ -106,3 +109,11 @@ def fitted(text: str, width: int, hang: int) -> str:
         text, width, subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False
     )
     return "\n".join(lines)
+
+
+def let_libraries_log(handler: logging.Handler) -> None:
+    """Pass what botocore and aiobotocore log to *handler*, and to nobody else."""
+    for name in _LIBRARIES:
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from batchrun.cli.foreign_logs import pass_on
-from batchrun.cli.speak import complain
+from batchrun.cli.speak import complain, let_libraries_log
 from batchrun.cli.wording import printable
 from batchrun.model.foreign import shortened
 
@@ -49,7 +48,7 @@ def configure(*, verbosity: int, as_json: bool, is_drawn: bool = False) -> None:
     verbosity = -1 if is_drawn else verbosity
     level = {-1: logging.WARNING, 0: logging.INFO}.get(max(verbosity, -1), logging.DEBUG)
     if verbosity > 0:
-        pass_on()
+        let_libraries_log(_Lines(logging.WARNING))
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -108,3 +107,10 @@ class _Stderr:
         complain(message, hang=self._hang)
 
     log = debug = info = warn = warning = error = critical = exception = msg
+
+
+class _Lines(logging.Handler):
+    """Makes events of ours of what libraries log, without their tracebacks."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().warning(record.name, said=record.getMessage())

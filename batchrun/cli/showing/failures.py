@@ -2,14 +2,14 @@
 ``batchrun status --failed``: what failed, why, and whose job it is.
 
 Belongs here: groups by reason, their ids, and what to do. Does not: the table of reasons (``model.reasons``),
-tasks in words (``tasks``).
+tasks in words (``failed``).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchrun.cli.showing import tasks
+from batchrun.cli.showing import failed
 from batchrun.cli.speak import emit, say
 from batchrun.cli.wording import counted, one_line
 from batchrun.model.reasons import advice_for
@@ -57,13 +57,13 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
             owner=to_do.owner.value,
             action=to_do.action,
             ids=[entry.id for entry in group.entries],
-            tasks=[tasks.group_facts(why) for why in _of(group, whys)],
+            tasks=[failed.group_facts(why) for why in _of(group, whys)],
         )
     for state in _BAD:
         after = -1
         while page := await ledger.batch(batch).in_state(state, limit=_PAGE, after=after):
             for entry, known in zip(page, await _known(ledger, batch, page), strict=True):
-                emit("entry", batch=batch, **row(entry), **tasks.facts(known))
+                emit("entry", batch=batch, **row(entry), **failed.facts(known))
             after = page[-1].position
 
 
@@ -72,27 +72,27 @@ def _of(group: Failures, whys: Sequence[TaskFailures]) -> Sequence[TaskFailures]
     return [why for why in whys if group.state is State.FAILED and why.run_reason == group.reason]
 
 
-async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[tasks.RunLogs]:
+async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[failed.RunLogs]:
     """Return what is known of the entries' current runs."""
     found = await ledger.batch(batch).failed_tasks([entry.id for entry in entries])
     return [
-        tasks.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.id, {}).get(entry.attempt))
+        failed.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.id, {}).get(entry.attempt))
         for entry in entries
     ]
 
 
 def _tell_group(
-    batch: str, group: Failures, known: Sequence[tasks.RunLogs], whys: Sequence[TaskFailures]
+    batch: str, group: Failures, known: Sequence[failed.RunLogs], whys: Sequence[TaskFailures]
 ) -> None:
     to_do = advice_for(group.state, group.reason)
     rows = counted(group.count, "row")
     name = f"{_status(group)} {group.reason or ''}".rstrip()
     say(one_line(f"  {name}: {rows}; for {to_do.owner.value}: {to_do.action}"), hang=4)
     for why in whys:
-        say(one_line(f"    {tasks.grouped(why)}"), hang=6)
+        say(one_line(f"    {failed.grouped(why)}"), hang=6)
     for entry, logs in zip(group.entries, known, strict=True):
         say(one_line(f"    {_line(entry)}"), hang=6)
-        for line in tasks.short_lines(logs, most=_TASKS):
+        for line in failed.short_lines(logs, most=_TASKS):
             say(one_line(f"      {line}"), hang=8)
     if group.count > len(group.entries):
         more = group.count - len(group.entries)

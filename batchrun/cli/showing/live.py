@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from batchrun.cli.showing.failed_row import FailedRow
+    from batchrun.cli.showing.failed import FailedRow
     from batchrun.cli.showing.progress import Snapshot
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event

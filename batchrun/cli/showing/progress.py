@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from batchrun.cli.showing.failed_row import FailedRow
+from batchrun.cli.showing.failed import FailedRow
 from batchrun.model.events import Accepted, Retried
 from batchrun.model.quotas import Quotas
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.showing import tasks
+from batchrun.cli.showing import failed
 from batchrun.cli.wording import printable, seconds, whole_line
 from batchrun.model.entry import start_run_request
 from batchrun.model.reasons import advice
@@ -50,9 +50,9 @@ def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
         "batch": entry.batch,
         **{name: latest[name] for name in COLUMNS},
         "state": entry.state.value,
-        **tasks.facts(_latest(entry, found)),
+        **failed.facts(_latest(entry, found)),
         "attempts": [
-            past | tasks.facts(_past(one, found))
+            past | failed.facts(_past(one, found))
             for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True)
         ],
         "request": start_run_request(entry),
@@ -121,16 +121,16 @@ def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
         yield "to do", f"for {to_do.owner.value}: {to_do.action}"
 
 
-def _latest(entry: Entry, found: Found) -> tasks.RunLogs:
-    return tasks.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.attempt))
+def _latest(entry: Entry, found: Found) -> failed.RunLogs:
+    return failed.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.attempt))
 
 
-def _past(past: PastAttempt, found: Found) -> tasks.RunLogs:
-    return tasks.RunLogs(run=past.run, request=past.request, found=found.get(past.attempt))
+def _past(past: PastAttempt, found: Found) -> failed.RunLogs:
+    return failed.RunLogs(run=past.run, request=past.request, found=found.get(past.attempt))
 
 
-def _logs(logs: tasks.RunLogs) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(tasks.lines(logs)):
+def _logs(logs: failed.RunLogs) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(failed.lines(logs)):
         yield "" if number else "tasks", line
     if logs.streams:
         yield "logs", f"{', '.join(logs.streams)} in {LOG_GROUP}"

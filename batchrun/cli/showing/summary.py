@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from batchrun.api.launch import Ended
     from batchrun.cli.options import Output
-    from batchrun.cli.showing.failed_row import FailedRow
+    from batchrun.cli.showing.failed import FailedRow
     from batchrun.cli.showing.progress import Progress, Snapshot
     from batchrun.model.proofs import TakenOver
     from batchrun.model.tally import Tally

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from batchrun.api.session import Session
+    from batchrun.api.opening import Opening
     from batchrun.engine.looking import Looked
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Ledger
@@ -49,8 +49,7 @@ class FirstLook:
 
 
 async def first_look(
-    ledger: Ledger,
-    session: Session,
+    opened: Opening,
     batch: Batch,
     entries: Sequence[Entry],
     *,
@@ -71,8 +70,8 @@ async def first_look(
 
     if how.tell is not None:
         how.tell(len(deleted))
-    looked = await look_for(deleted, service=await session.service_of(batch), at_once=how.at_once)
-    return await give_back(ledger, batch, looked, at=at, is_dry=how.is_dry)
+    looked = await look_for(deleted, service=await opened.service_of(batch), at_once=how.at_once)
+    return await give_back(await opened.ledger(), batch, looked, at=at, is_dry=how.is_dry)
 
 
 async def give_back(

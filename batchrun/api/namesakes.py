@@ -17,10 +17,10 @@ from batchrun.model.places import is_in_s3
 if TYPE_CHECKING:
     from batchrun.manifest import Manifest
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch
+    from batchrun.ports.stored import Batch, Counts
 
 
-async def mistaken(ledger: Ledger, manifest: Manifest) -> str | None:
+async def mistaken(ledger: Ledger, batch: Batch | None, counts: Counts, manifest: Manifest) -> str | None:
     """
     Say why the manifest's batch is hardly the one that is meant, and the ways on; None elsewhere.
 
@@ -29,8 +29,7 @@ async def mistaken(ledger: Ledger, manifest: Manifest) -> str | None:
     """
     if manifest.place is None or not manifest.is_named_by_place:
         return None
-    batch = await ledger.find_batch(manifest.batch)
-    if batch is None or not (await ledger.batch(batch.name).counts()).total:
+    if batch is None or not counts.total:
         return await _rows_of_another(ledger, manifest)
     if batch.place is None or _is_same(batch.place, manifest.place):
         return None

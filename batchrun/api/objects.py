@@ -35,7 +35,7 @@ class OneLogin:
 
     def __init__(self, target: Target, *, before: Callable[[], None] | None = None) -> None:
         """Take whose it is, and what is to be done *before* anybody is called."""
-        self._target = target
+        self.target = target
         self._before = before
         self._made: Login | None = None
 
@@ -46,7 +46,7 @@ class OneLogin:
 
             if self._before is not None:
                 self._before()
-            self._made = Login(self._target)
+            self._made = Login(self.target)
         return self._made
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.api.input_check import Means, look_for_inputs
+from batchrun.api.opening import Opening
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError
 from batchrun.manifest.problems import Problems
@@ -24,7 +25,6 @@ from batchrun.manifest.warned.engine import held_against
 from batchrun.manifest.warned.found import Warnings
 from batchrun.model.pace import UNLIMITED
 from batchrun.model.quotas import CODES, Quotas, storage_types
-from batchrun.service.client import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -79,7 +79,8 @@ async def examine(
     answers = Answers()
     jitter = random.Random()  # noqa: S311 (no secret)
     clock = SystemClock()
-    async with connect(target, rate=UNLIMITED, read_rate=read_rate, clock=clock, rng=jitter) as service:
+    async with Opening(None, target=target, rate=UNLIMITED, read_rate=read_rate, clock=clock) as opened:
+        service = await opened.service()
         keys = {key for spec in manifest.specs() if (key := workflow_key(json.loads(spec.request)))}
         workflows = await _workflows(service, keys, answers)
         check_rows(manifest.specs(), workflows, places, answers.problems)

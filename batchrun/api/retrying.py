@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.api.first_look import How, first_look
+from batchrun.api.opening import Opening
 from batchrun.api.reading import find_batch, open_ledger
-from batchrun.api.session import Session
 from batchrun.clock import SystemClock
 from batchrun.model.duplicating import can_duplicate
 from batchrun.model.states import State
@@ -94,16 +94,14 @@ async def retry(
     now = (clock or SystemClock()).utcnow()
     async with open_ledger(ledger) as read:  # which makes none where none is
         known = await find_batch(read, batch)
-    async with Session(ledger, target=target, clock=clock) as session:
-        opened = await session.ledger()
-        found = await retriable(opened, session, known, choice, at=now, duplicates=duplicates)
-        begun = await begin_anew(opened, batch, found.entries, at=now, duplicates=duplicates)
+    async with Opening(ledger, target=target, clock=clock) as opened:
+        found = await retriable(opened, known, choice, at=now, duplicates=duplicates)
+        begun = await begin_anew(await opened.ledger(), batch, found.entries, at=now, duplicates=duplicates)
     return Retried(ids=tuple(begun), reappeared=tuple(found.looked.back), unknown=found.looked.unknown)
 
 
 async def retriable(
-    ledger: Ledger,
-    session: Session,
+    opened: Opening,
     batch: Batch,
     choice: Choice,
     *,
@@ -117,13 +115,13 @@ async def retriable(
     Raises:
         UsageError, ServiceUnusableError: As for :func:`retry`.
     """
-    fitting = [one async for one in choice.entries(ledger, batch.name, _STATES)]
-    looked = await first_look(ledger, session, batch, fitting, at=at, how=how)
+    fitting = [one async for one in choice.entries(await opened.ledger(), batch.name, _STATES)]
+    looked = await first_look(opened, batch, fitting, at=at, how=how)
     fitting = [now for one in fitting if (now := looked.now(one)) and now.state in _STATES]
     entries = [one for one in fitting if can_duplicate(one)] if duplicates else fitting
     taken = {one.id for one in entries}
     if entries:
-        await session.check_account(batch)
+        await opened.check_account(batch)
     return Retriable(entries=entries, left_out=[one for one in fitting if one.id not in taken], looked=looked)
 
 

@@ -15,6 +15,7 @@ from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.cli.options import PLAIN
 
 if TYPE_CHECKING:
+    from batchrun.api.opening import Opening
     from batchrun.api.session import Session
     from batchrun.cli.options import Account, Output, Service
     from batchrun.model.pace import Rate
@@ -35,15 +36,26 @@ class Calling(Protocol):
     def output(self) -> Output: ...  # noqa: D102
 
 
-def calling_session(told: Calling, *, region: str | None = None) -> Session:
-    """Make the session that a verb was told of; its calls go to *region* unless it was told another."""
-    # Only now: to import the client takes longer than to find that there is nothing to call about.
-    from batchrun.api.session import Session  # noqa: PLC0415
+def opening(told: Calling, *, region: str | None = None) -> Opening:
+    """Return the way to a verb's ledger and service; its calls go to *region* unless it was told another."""
+    from batchrun.api.opening import Opening  # noqa: PLC0415 (those who only read files open no ledger)
 
-    _set_up_logs(told.output)
+    login = _login_of(told, region)
+    return Opening(told.ledger, target=login.target, read_rate=told.read_rate, login=login)
+
+
+def session(told: Calling) -> Session:
+    """Return the same for a verb that may launch."""
+    from batchrun.api.session import Session  # noqa: PLC0415 (imports the engine)
+
+    login = _login_of(told)
+    return Session(told.ledger, target=login.target, read_rate=told.read_rate, login=login)
+
+
+def _login_of(told: Calling, region: str | None = None) -> OneLogin:
     target = told.service.target(concurrency=told.concurrency)
     target = replace(target, region=target.region or region)
-    return Session(told.ledger, target=target, read_rate=told.read_rate)
+    return OneLogin(target, before=partial(_set_up_logs, told.output))
 
 
 def objects(account: Account, output: Output = PLAIN) -> ObjectsOnce:

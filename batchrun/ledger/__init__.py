@@ -5,7 +5,7 @@ Belongs here: storage, and nothing that decides. Does not: the contract (``ports
 states (``model``).
 """
 
-from batchrun.ledger.connection import is_there
-from batchrun.ledger.ledger import SqlLedger, open_ledger
+from batchrun.ledger.ledger import SqlLedger
+from batchrun.ledger.place import LedgerPlace, open_ledger
 
-__all__ = ["SqlLedger", "is_there", "open_ledger"]
+__all__ = ["LedgerPlace", "SqlLedger", "open_ledger"]

@@ -73,16 +73,6 @@ def local_path(place: str | Path) -> Path:
     return path
 
 
-def is_there(place: str | Path) -> bool:
-    """
-    Report whether there is a file where the ledger would be.
-
-    Raises:
-        LedgerUnusableError: It is none that a ledger can be.
-    """
-    return local_path(place).exists()
-
-
 def open_to_write(path: Path) -> apsw.Connection:
     """Open the ledger at *path*, made or brought up to date where that is needed."""
     _create(path)

@@ -2,8 +2,7 @@
 """
 A ledger of many batches, kept in a store.
 
-Belongs here: opening it, and what is not about one batch. Does not: what is (``batch``, ``held``), any
-database (``sqlite``).
+Belongs here: what is not about one batch. Does not: what is (``batch``, ``held``), opening it (``place``).
 """
 
 from __future__ import annotations
@@ -15,12 +14,9 @@ import anyio
 from batchrun.errors import InvariantError
 from batchrun.ledger import leases, namesakes, usages
 from batchrun.ledger.batch import SqlBatch
-from batchrun.ledger.connection import local_path
 from batchrun.ledger.held import SqlHeldBatch
 from batchrun.ledger.keyed import Placed, reads, writes
 from batchrun.ledger.rows import batch_of, micros, time_of
-from batchrun.ledger.sqlite import SqliteStore
-from batchrun.ledger.worker import Worker
 from batchrun.model.pace import Learned, Phase
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import KeptPace
@@ -30,34 +26,16 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
+    from batchrun.ledger.sqlite import SqliteStore
     from batchrun.ledger.store import Row
+    from batchrun.ledger.worker import Worker
     from batchrun.model.costs import Usage
     from batchrun.model.spec import Spec
     from batchrun.ports.stored import Batch
 
 
-async def open_ledger(path: str | Path, *, read_only: bool = False) -> SqlLedger:
-    """
-    Open a ledger, to be used with ``async with``.
-
-    Args:
-        path: A file; made, with mode 0600, if it is not there.
-        read_only: Only look: nothing is made, nothing brought up to date, nobody is held up.
-
-    Raises:
-        LedgerUnusableError: There is no ledger there and cannot be; says why, and what to do.
-    """
-    worker = Worker()
-    try:
-        store = await worker.run(lambda: SqliteStore(local_path(path), read_only=read_only))
-        return SqlLedger(store, worker)
-    except BaseException:
-        worker.stop()
-        raise
-
-
 class SqlLedger(Placed, Ledger):
-    """A ledger in a store; made by :func:`open_ledger`."""
+    """A ledger in a store; made by ``place``."""
 
     path: Path
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import apsw
 
 from batchrun.errors import InvariantError, LedgerError, LedgerUnusableError
-from batchrun.ledger.connection import local_path
+from batchrun.ledger.place import LedgerPlace
 from batchrun.ledger.replay import UNREADABLE, Replay, kept_of
 from batchrun.ledger.rows import entry_of
 from batchrun.ledger.sqlite import SqliteStore
@@ -57,7 +57,7 @@ class Verification:
     """
 
     def __init__(self, place: str | Path) -> None:
-        self.path = local_path(place)
+        self.path = LedgerPlace(place).path
         self.batches = 0
         self.entries = 0
         self.events = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from batchrun.api.reading import find_batch
-from batchrun.cli.calling import calling_session, objects
+from batchrun.cli.calling import objects, opening
 from batchrun.cli.choice import Rows
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, PriceOptions, dynamic_gib, prices_for
@@ -23,7 +23,6 @@ from batchrun.cli.speak import STDOUT, complain, emit, say
 from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
-from batchrun.ledger import is_there, open_ledger
 from batchrun.model.states import OPEN
 from batchrun.report.bill import COLUMNS, JSON_COLUMNS, billed, row
 from batchrun.report.gathering import spent_runs
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
+    from batchrun.api.opening import Opening
     from batchrun.model.costs import Prices
     from batchrun.model.pace import Rate
     from batchrun.ports.ledger import Ledger
@@ -97,9 +97,10 @@ async def costs(told: Options) -> Exit:
     chosen_by = told.rows.choice(objects(told.service, told.output))
     gib = dynamic_gib(told.dynamic_gib)
     output = _output(told)
-    if not is_there(told.ledger):
-        raise UsageError(f"no ledger at {told.ledger}; give --ledger or run a batch first")
-    async with await open_ledger(told.ledger) as ledger:
+    async with opening(told) as opened:
+        if not opened.has_ledger:
+            raise UsageError(f"no ledger at {told.ledger}; give --ledger or run a batch first")
+        ledger = await opened.ledger()
         batch = await find_batch(ledger, told.batch)
         prices = await prices_for(
             told.prices, batch.region, told.service, ledger=told.ledger, force=told.force
@@ -107,7 +108,7 @@ async def costs(told: Options) -> Exit:
         chosen = await _chosen(ledger, batch.name, chosen_by)
         asking = [run for run in chosen if run.usage is None and not run.is_gone]
         if asking:
-            await _ask(ledger, batch, asking, told)
+            await _ask(opened, batch, asking, told)
             chosen = await _chosen(ledger, batch.name, chosen_by)
         bill = billed(chosen, prices, gib)
         left = await _left(ledger, batch.name, chosen_by, prices, gib)
@@ -124,7 +125,7 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[Spe
     return [run for run in runs if meant is None or (run.entry_id, run.attempt) in meant]
 
 
-async def _ask(ledger: Ledger, batch: Batch, runs: Sequence[SpentRun], told: Options) -> None:
+async def _ask(opened: Opening, batch: Batch, runs: Sequence[SpentRun], told: Options) -> None:
     # Only now: to import the client takes longer than to reckon.
     from batchrun.engine.usage import Asked, ask_usage  # noqa: PLC0415
 
@@ -136,11 +137,10 @@ async def _ask(ledger: Ledger, batch: Batch, runs: Sequence[SpentRun], told: Opt
             next_word = clock.monotonic() + _TELL_EVERY
             complain(f"asked what {asked.done} of {counted(len(runs), 'run')} used")
 
-    async with calling_session(told) as session:
-        service = await session.service_of(batch)
-        asked = await ask_usage(
-            runs, ledger=ledger, service=service, clock=clock, at_once=told.concurrency, tell=tell
-        )
+    ledger, service = await opened.ledger(), await opened.service_of(batch)
+    asked = await ask_usage(
+        runs, ledger=ledger, service=service, clock=clock, at_once=told.concurrency, tell=tell
+    )
     for why in sorted({why for _, why in asked.unknown}):
         complain(printable(f"not known: {why}"))
 

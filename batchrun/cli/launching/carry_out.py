@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.cli.calling import calling_session, store
+from batchrun.cli.calling import session as session_of
+from batchrun.cli.calling import store
 from batchrun.cli.launching.results_file import write_results
 from batchrun.cli.launching.stopping import Stopping
 from batchrun.cli.showing.progress import Progress
@@ -57,7 +58,7 @@ async def carry_out(
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     shown = told.output
-    async with calling_session(told) as session:
+    async with session_of(told) as session:
         ledger = await session.ledger()
         if await ledger.batch(batch.name).holder(at=SystemClock().utcnow()) is None:
             await session.check_account(batch)  # else who holds it has its own, and takes note within seconds

@@ -14,7 +14,7 @@ import structlog
 
 from batchrun.cli.signals import heard
 from batchrun.errors import BatchrunError
-from batchrun.ledger import is_there, open_ledger
+from batchrun.ledger import LedgerPlace
 from batchrun.model.tally import Tally
 from batchrun.notify import Message, Teller
 from batchrun.report import summary
@@ -66,9 +66,10 @@ class Telling:
             return
         facts = self._facts(ended_at=self._clock.utcnow(), exit_code=code.value, error=str(error))
         try:
-            if not is_there(path):
+            place = LedgerPlace(path)
+            if not place.is_there():
                 return
-            async with await open_ledger(path) as ledger:
+            async with await place.open() as ledger:
                 if await ledger.find_batch(self._batch) is not None:
                     counts = await ledger.batch(self._batch).counts()
                     tally = Tally(counts.by_state, counts.by_status)

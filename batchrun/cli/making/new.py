@@ -7,26 +7,24 @@ Belongs here: the order of things, and the words. Does not: the file's text (``m
 
 from __future__ import annotations
 
-import random
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from batchrun.api.opening import Opening
 from batchrun.api.written_manifests import manifest_kind
 from batchrun.cli.launching.logs import configure
 from batchrun.cli.making.template import template_table, template_text
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import complain, say
 from batchrun.cli.wording import printable
-from batchrun.clock import SystemClock
 from batchrun.errors import NotFoundError, UsageError
 from batchrun.manifest.source import Format
 from batchrun.manifest.write import DELIMITERS
-from batchrun.model.pace import AUTO, UNLIMITED
+from batchrun.model.pace import UNLIMITED
 from batchrun.ports.workflows import WorkflowKey
 from batchrun.report.outputs import Inputs, Kind
-from batchrun.service.client import connect
 
 if TYPE_CHECKING:
     from batchrun.cli.making.options import InitOptions
@@ -88,9 +86,8 @@ def _kind(form: Format) -> Kind:
 
 
 async def _asked(key: WorkflowKey, target: Target) -> Workflow:
-    jitter = random.Random()  # noqa: S311 (no secret)
-    clock = SystemClock()
-    async with connect(target, rate=UNLIMITED, read_rate=AUTO, clock=clock, rng=jitter) as service:
+    async with Opening(None, target=target, rate=UNLIMITED) as opened:
+        service = await opened.service()
         try:
             return await service.workflow(key)
         except NotFoundError as error:

@@ -6,13 +6,11 @@ Belongs here: that one question. Does not: which quotas there are (``model.quota
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
+from batchrun.api.opening import Opening
 from batchrun.cli.launching.logs import configure
-from batchrun.clock import SystemClock
 from batchrun.model.pace import UNLIMITED
-from batchrun.service.client import connect
 
 if TYPE_CHECKING:
     from batchrun.cli.options import Service
@@ -28,7 +26,5 @@ async def account_quotas(to: Service) -> Quotas:
         ServiceUnusableError: No credentials.
     """
     configure(verbosity=-1, as_json=False)
-    jitter = random.Random()  # noqa: S311 (no secret)
-    connection = connect(to.target(), rate=UNLIMITED, read_rate=UNLIMITED, clock=SystemClock(), rng=jitter)
-    async with connection as service:
-        return await service.quotas()
+    async with Opening(None, target=to.target(), rate=UNLIMITED, read_rate=UNLIMITED) as opened:
+        return await (await opened.service()).quotas()

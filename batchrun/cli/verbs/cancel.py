@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.api.reading import find_batch, inputs_of
-from batchrun.cli.calling import objects, store
+from batchrun.cli.calling import objects, opening, store
 from batchrun.cli.choice import GoAhead, Rows, by_status, tell_groups
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
@@ -24,7 +24,6 @@ from batchrun.cli.options import (
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
-from batchrun.ledger import open_ledger
 from batchrun.model.cancelling import Scope
 from batchrun.model.limits import Limits
 from batchrun.model.policies import WatchPolicy
@@ -76,7 +75,8 @@ async def cancel(told: Options) -> Exit:
     takes note within seconds and carries it out, else this command does, and waits for the runs' ends.
     """
     chosen_by = told.rows.choice(objects(told.service, told.output))
-    async with await open_ledger(told.ledger) as ledger:
+    async with opening(told) as opened:
+        ledger = await opened.ledger()
         found = await find_batch(ledger, told.batch)
         batch = found.name
         results = results_output(told.results, batch, await inputs_of(ledger))

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 from batchrun.api.first_look import give_back
 from batchrun.api.reading import find_batch
-from batchrun.cli.calling import calling_session
+from batchrun.cli.calling import opening
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import tell_back
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.engine.comparing import Comparison, compare
-from batchrun.ledger import open_ledger
 from batchrun.model.states import State
 from batchrun.report.chosen import shortened
 
@@ -41,7 +40,8 @@ async def compare_online(told: Calling, name: str | None) -> Exit:
     Raises:
         UsageError, ServiceUnusableError: The service cannot be asked.
     """
-    async with await open_ledger(told.ledger) as ledger:
+    async with opening(told) as opened:
+        ledger = await opened.ledger()
         batches = await ledger.batches() if name is None else [await find_batch(ledger, name)]
         codes = [await _compare(ledger, batch, told) for batch in batches]
     return worst([Exit.OK, *codes])
@@ -49,8 +49,8 @@ async def compare_online(told: Calling, name: str | None) -> Exit:
 
 async def _compare(ledger: Ledger, batch: Batch, told: Calling) -> Exit:
     # Each batch's runs are in its own region; one that is named is the user's word.
-    async with calling_session(told, region=batch.region) as session:
-        service = await session.service_of(batch)
+    async with opening(told, region=batch.region) as opened:
+        service = await opened.service_of(batch)
         found = await compare(ledger.batch(batch.name), service=service, at_once=told.concurrency)
     looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())
     tell_back(looked, is_done=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from batchrun.api.first_look import first_look
 from batchrun.api.reading import find_batch
-from batchrun.cli.calling import calling_session, objects
+from batchrun.cli.calling import objects, opening
 from batchrun.cli.choice import GoAhead, Rows, tell_groups
 from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
@@ -15,13 +16,13 @@ from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import how_to_look, tell_first_look
 from batchrun.cli.wording import counted, printable, seconds
 from batchrun.clock import SystemClock
-from batchrun.ledger import open_ledger
 from batchrun.model.states import State
 from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batchrun.api.opening import Opening
     from batchrun.engine.deleter import Deleted
     from batchrun.model.entry import Entry
     from batchrun.model.pace import Rate
@@ -60,12 +61,13 @@ async def delete(told: Options) -> Exit:
     Shows what it will do, and asks. Runs that go on are left alone. Conditions speak of each run by itself.
     What was taken for deleted is looked for first: a run that is there after all has its row again.
     """
-    async with await open_ledger(told.ledger) as ledger:
+    async with opening(told) as opened:
+        ledger = await opened.ledger()
         found = await find_batch(ledger, told.batch)
         chosen_by = told.rows.choice(objects(told.service, told.output))
         batch = found.name
         taken_for_gone = [one async for one in chosen_by.entries(ledger, batch, [State.DELETED])]
-        await _look_first(ledger, found, taken_for_gone, told)
+        await _look_first(opened, found, taken_for_gone, told)
         chosen = await _chosen(ledger, batch, chosen_by)
         if told.go.is_told(told.output):
             say(f"{printable(batch)}: {counted(len(chosen), 'ended run')} to delete")
@@ -74,18 +76,12 @@ async def delete(told: Options) -> Exit:
         question = f"delete {counted(len(chosen), 'run')} from the service? outputs stay"
         if not chosen or told.go.dry_run or not told.go.is_agreed(question):
             return _unchanged(batch, chosen if told.go.dry_run else [], told)
-        return _end(batch, await _deleted(ledger, found, chosen, told), told)
+        return _end(batch, await _deleted(opened, found, chosen, told), told)
 
 
-async def _look_first(ledger: Ledger, batch: Batch, entries: Sequence[Entry], told: Options) -> None:
-    # Only now: it imports the engine.
-    from batchrun.api.first_look import first_look  # noqa: PLC0415
-
-    async with calling_session(told) as session:
-        now = SystemClock().utcnow()
-        looked = await first_look(
-            ledger, session, batch, entries, at=now, how=how_to_look(told.concurrency, is_dry=told.go.dry_run)
-        )
+async def _look_first(opened: Opening, batch: Batch, entries: Sequence[Entry], told: Options) -> None:
+    how = how_to_look(told.concurrency, is_dry=told.go.dry_run)
+    looked = await first_look(opened, batch, entries, at=SystemClock().utcnow(), how=how)
     tell_first_look(looked, is_done=not told.go.dry_run)
 
 
@@ -103,7 +99,7 @@ def _named(chosen: Sequence[EndedRun], status: str) -> Sequence[str]:
     return list(dict.fromkeys(run.entry_id for run in chosen if run.status == status))
 
 
-async def _deleted(ledger: Ledger, batch: Batch, chosen: Sequence[EndedRun], told: Options) -> Deleted:
+async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], told: Options) -> Deleted:
     # Only now: to import the client takes longer than to look.
     from batchrun.engine.deleter import Deleter  # noqa: PLC0415
 
@@ -111,16 +107,15 @@ async def _deleted(ledger: Ledger, batch: Batch, chosen: Sequence[EndedRun], tol
         runs = counted(number, "run is not there", "runs are not there")
         complain(f"{runs}: one look more in {seconds(told.listing_lag)}; Ctrl-C leaves it for another time")
 
-    async with calling_session(told) as session:
-        deleter = Deleter(
-            ledger=ledger,
-            service=await session.service_of(batch),
-            clock=SystemClock(),
-            concurrency=told.concurrency,
-            lag=told.listing_lag,
-            tell=tell,
-        )
-        return await deleter.delete(chosen)
+    deleter = Deleter(
+        ledger=await opened.ledger(),
+        service=await opened.service_of(batch),
+        clock=SystemClock(),
+        concurrency=told.concurrency,
+        lag=told.listing_lag,
+        tell=tell,
+    )
+    return await deleter.delete(chosen)
 
 
 def _unchanged(batch: str, would_be: Sequence[EndedRun], told: Options) -> Exit:

@@ -111,21 +111,22 @@ async def _compare(manifest: Manifest, told: Options) -> _Compared:
     from batchrun.api.changes import changes  # noqa: PLC0415
     from batchrun.api.namesakes import mistaken  # noqa: PLC0415
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
-    from batchrun.ledger import is_there  # noqa: PLC0415
+    from batchrun.ledger import LedgerPlace  # noqa: PLC0415
 
-    if not is_there(told.ledger):
+    if not LedgerPlace(told.ledger).is_there():
         sync = Sync(rows=manifest.count, new=manifest.count)
         return _Compared(sync=sync, to_come=await _to_come(manifest, None, told), to_look_for=sync.new)
     async with open_ledger(told.ledger) as ledger:
-        sync, now = await ledger.batch(manifest.batch).compare(manifest.specs()), SystemClock().utcnow()
-        since = now - Limits().trust.life
+        stored, now = ledger.batch(manifest.batch), SystemClock().utcnow()
+        sync, counts = await stored.compare(manifest.specs()), await stored.counts()
+        batch, since = await ledger.find_batch(manifest.batch), now - Limits().trust.life
         return _Compared(
             sync=sync,
-            counts=await ledger.batch(manifest.batch).counts(),
-            changes=await changes(ledger.batch(manifest.batch), manifest, sync.changed_ids),
+            counts=counts,
+            changes=await changes(stored, manifest, sync.changed_ids),
             to_come=await _to_come(manifest, ledger, told),
-            stop=await mistaken(ledger, manifest),
-            to_look_for=sync.new + await ledger.batch(manifest.batch).unproven(since=since, at=now),
+            stop=await mistaken(ledger, batch, counts, manifest),
+            to_look_for=sync.new + await stored.unproven(since=since, at=now),
         )
 
 

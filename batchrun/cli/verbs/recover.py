@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from batchrun.api.objects import ObjectsOnce, OneLogin
-from batchrun.api.session import Session
+from batchrun.api.opening import Opening
 from batchrun.cli.launching.logs import configure_as
 from batchrun.cli.launching.manifests import loaded
 from batchrun.cli.speak import emit, say
@@ -62,17 +62,17 @@ async def recover(recovery: Recovery) -> None:
     login = OneLogin(recovery.target)
     in_s3 = ObjectsOnce(login)
     with loaded(recovery.source, in_s3, replace(recovery.output, quiet=True)) as manifest:
-        async with Session(
+        async with Opening(
             recovery.ledger,
             target=recovery.target,
             rate=UNLIMITED,
             read_rate=recovery.read_rate,
             clock=clock,
             login=login,
-        ) as session:
-            service = await session.service()
-            await session.open_batch(manifest.batch, service)
-            async with session.holding(manifest.batch, _LEASE) as held:
+        ) as opened:
+            service = await opened.service()
+            await opened.open_batch(manifest.batch, service)
+            async with opened.holding(manifest.batch, _LEASE) as held:
                 search = _search(recovery, manifest)
                 rebuilder = Rebuilder(service=service, held=held, ttl=_LEASE, search=search, clock=clock)
                 rebuilt = await rebuilder.run()

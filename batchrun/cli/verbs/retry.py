@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchrun.api.reading import find_batch
-from batchrun.cli.calling import calling_session, objects
+from batchrun.api.retrying import begin_anew, retriable
+from batchrun.cli.calling import objects, opening
 from batchrun.cli.choice import GoAhead, Rows, by_reason, tell_groups
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.exits import Exit
@@ -15,7 +16,6 @@ from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import how_to_look, tell_first_look
 from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
-from batchrun.ledger import open_ledger
 from batchrun.report.chosen import shortened
 from batchrun.report.view import failed_of
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.api.first_look import FirstLook
+    from batchrun.api.opening import Opening
     from batchrun.api.retrying import Retriable
     from batchrun.model.pace import Rate
-    from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
     from batchrun.report.chosen import Choice
 
@@ -71,15 +71,13 @@ async def retry(told: Options) -> Exit:
     within seconds. What succeeded or goes on is left alone. What was taken for deleted is looked for first: a
     run that is there after all has its row again.
     """
-    # Only now: it imports the engine.
-    from batchrun.api.retrying import begin_anew  # noqa: PLC0415
-
     more = [failed_of(told.reason)] if told.reason else []
     chosen_by = told.rows.choice(objects(told.service, told.output), *more)
-    async with await open_ledger(told.ledger) as ledger:
+    async with opening(told) as opened:
+        ledger = await opened.ledger()
         found = await find_batch(ledger, told.batch)
         batch = found.name
-        meant = await _meant(ledger, found, chosen_by, told)
+        meant = await _meant(opened, found, chosen_by, told)
         _tell_left_out([one.id for one in meant.left_out])
         number = len(meant.entries)
         if told.go.is_told(told.output):
@@ -98,19 +96,15 @@ async def retry(told: Options) -> Exit:
         return _end(batch, begun, meant.looked, told, is_done=True)
 
 
-async def _meant(ledger: Ledger, batch: Batch, chosen_by: Choice, told: Options) -> Retriable:
-    from batchrun.api.retrying import retriable  # noqa: PLC0415 (as above)
-
-    async with calling_session(told) as session:
-        meant = await retriable(
-            ledger,
-            session,
-            batch,
-            chosen_by,
-            at=SystemClock().utcnow(),
-            duplicates=told.duplicate,
-            how=how_to_look(told.concurrency, is_dry=told.go.dry_run),
-        )
+async def _meant(opened: Opening, batch: Batch, chosen_by: Choice, told: Options) -> Retriable:
+    meant = await retriable(
+        opened,
+        batch,
+        chosen_by,
+        at=SystemClock().utcnow(),
+        duplicates=told.duplicate,
+        how=how_to_look(told.concurrency, is_dry=told.go.dry_run),
+    )
     tell_first_look(meant.looked, is_done=not told.go.dry_run)
     return meant
 

@@ -1,0 +1,230 @@
+"""
+One ledger and one way to the service, opened when they are first needed, and whose account a batch is in.
+
+Belongs here: opening and closing both, and taking and releasing batches: nobody else does. Does not: a launch
+(``session``), a ledger that is only read (``reading``).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, Self
+
+import anyio
+
+from batchrun import points
+from batchrun.clock import Clock, SystemClock
+from batchrun.errors import CredentialsError, InvariantError, ServiceUnusableError, UsageError
+from batchrun.ledger import LedgerPlace
+from batchrun.model.pace import AUTO, Rate
+from batchrun.points import Point
+from batchrun.service.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import timedelta
+    from pathlib import Path
+    from types import TracebackType
+
+    from batchrun.api.objects import OneLogin
+    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
+    from batchrun.service.client import AwsHealthOmics
+
+#: Seconds that giving a batch free may take when the launch was told to end.
+_LAST_THINGS: Final = 60.0
+_CONFIGURED: Final = Target()
+
+
+class Opening:
+    """
+    A ledger and a connection that all share who work on one command; use it with ``async with``.
+
+    Neither is opened before it is needed: a batch that has ended is told without credentials and network, and
+    a service that cannot be used leaves no ledger behind.
+    """
+
+    def __init__(
+        self,
+        ledger: str | Path | None,
+        *,
+        target: Target = _CONFIGURED,
+        rate: Rate = AUTO,
+        read_rate: Rate = AUTO,
+        credentials_wait: float = 900.0,
+        clock: Clock | None = None,
+        login: OneLogin | None = None,
+    ) -> None:
+        """
+        Say where and how; nothing is opened yet.
+
+        Args:
+            ledger: A SQLite file, made when a batch is first taken in; None where only the service is called.
+            target: Which HealthOmics, as the AWS configuration says unless it says otherwise.
+            rate: StartRun calls per second.
+            read_rate: Calls per second of each other operation.
+            credentials_wait: Seconds to wait for credentials to come back once a call was accepted.
+            clock: The time; the machine's own unless another is given.
+            login: One of *target* that others use too; one of its own unless another is given.
+        """
+        self._place = None if ledger is None else LedgerPlace(ledger)
+        self._target = target
+        self._rate = rate
+        self._read_rate = read_rate
+        self._credentials_wait = credentials_wait
+        self._login = login
+        self._clock = clock or SystemClock()
+        self._stack = AsyncExitStack()
+        self._one_at_a_time = anyio.Lock()
+        self._ledger: Ledger | None = None
+        self._connection: AwsHealthOmics | None = None
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger already. Raises LedgerUnusableError where none can be."""
+        return self._place is not None and self._place.is_there()
+
+    async def ledger(self) -> Ledger:
+        """
+        Return the ledger, opened and made where need be.
+
+        Raises:
+            LedgerUnusableError: It cannot be; says why, and what to do.
+        """
+        async with self._one_at_a_time:
+            if self._ledger is None:
+                if self._place is None:
+                    raise InvariantError("a ledger was asked for where there is none")
+                self._ledger = await self._stack.enter_async_context(await self._place.open())
+            return self._ledger
+
+    async def service(self, *, waits: bool = True) -> AwsHealthOmics:
+        """
+        Return the service to one more launch, connected where need be.
+
+        Args:
+            waits: Whether the launch waits for credentials that were good and are not any more.
+
+        Raises:
+            UsageError: No region or no such profile.
+            ServiceUnusableError: No credentials.
+        """
+        # Only now: to import the client takes longer than to tell a batch again that has ended.
+        from batchrun.service.client import connect  # noqa: PLC0415
+        from batchrun.service.outage import Patience  # noqa: PLC0415
+
+        async with self._one_at_a_time:
+            if self._connection is None:
+                connecting = connect(
+                    self._target,
+                    rate=self._rate,
+                    read_rate=self._read_rate,
+                    clock=self._clock,
+                    rng=random.Random(),  # noqa: S311 (jitter is no secret)
+                    patience=Patience(credentials=self._credentials_wait),
+                    login=None if self._login is None else self._login.get(),
+                )
+                self._connection = await self._stack.enter_async_context(connecting)
+            return self._connection.apart(waits=waits)
+
+    async def service_of(self, batch: Batch) -> AwsHealthOmics:
+        """
+        Return the service that has the runs of *batch*, connected where need be.
+
+        Raises:
+            UsageError: The batch's runs are elsewhere; or no region or no such profile.
+            ServiceUnusableError: No credentials; or the account is not known, and the service knows no run.
+        """
+        from batchrun.engine.recognition import Recognition  # noqa: PLC0415 (as in service)
+
+        service = await self.service()
+        await _ask_account(service)
+        check_ours(batch, service)
+        await Recognition((await self.ledger()).batch(batch.name), service).begin(is_active=False)
+        return service
+
+    async def check_account(self, batch: Batch) -> None:
+        """
+        Raise UsageError where the batch's runs are elsewhere, as far as anybody can say.
+
+        For verbs that call nobody, or may have it done by another launcher.
+        """
+        with suppress(ServiceUnusableError):
+            service = await self.service()
+            await _ask_account(service)
+            check_ours(batch, service)
+
+    async def open_batch(self, name: str, service: AwsHealthOmics) -> Batch:
+        """
+        Return the batch, made where need be, whose runs *service* has.
+
+        Raises:
+            UsageError: Its runs are elsewhere.
+            ServiceUnusableError: The credentials are not those that were in use before.
+        """
+        ledger, region = await self.ledger(), service.region
+        points.reached(Point.LEDGER_OPENED)
+        account = await _ask_account(service)
+        batch = await ledger.open_batch(name, region=region, account=account, at=self._clock.utcnow())
+        check_ours(batch, service)
+        return batch
+
+    @asynccontextmanager
+    async def holding(self, batch: str, ttl: timedelta) -> AsyncIterator[HeldBatch]:
+        """
+        Hold a batch that the ledger has, and return it free at the end.
+
+        Raises:
+            LeaseHeldError: Another launcher holds it.
+        """
+        holder = f"{socket.gethostname()}:{os.getpid()}"
+        ledger = await self.ledger()
+        held = await ledger.hold(batch, holder=holder, ttl=ttl, at=self._clock.utcnow())
+        try:
+            yield held
+        finally:
+            with anyio.move_on_after(_LAST_THINGS, shield=True):
+                points.reached(Point.RELEASING)
+                await held.release()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+
+async def _ask_account(service: AwsHealthOmics) -> str | None:
+    try:
+        return await service.ask_account()
+    except CredentialsError as error:
+        raise ServiceUnusableError(error.message) from error
+
+
+def check_ours(batch: Batch, service: AwsHealthOmics) -> None:
+    """
+    See that the batch's runs are where *service* looks, whose account was asked for.
+
+    Raises:
+        UsageError: They are in another region or account.
+    """
+    if batch.region != service.region:
+        raise UsageError(
+            f"batch '{batch.name}' has its runs in {batch.region}, but the region is {service.region}; "
+            f"give --region {batch.region}, or another --batch"
+        )
+    if batch.account is not None and service.number not in {None, batch.account}:
+        raise UsageError(
+            f"batch '{batch.name}' has its runs in account {batch.account}, but {service.login.place} is of "
+            f"account {service.number}; give a --profile of account {batch.account}, or another --batch"
+        )
+    service.expect(batch.account)

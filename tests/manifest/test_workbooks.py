@@ -143,34 +143,47 @@ LAUGHS = (
     + "]><worksheet><sheetData><row r='1'><c r='A1' t='inlineStr'><is><t>&m;</t></is></c></row></sheetData>"
     + "</worksheet>"
 )
-BAD = {
-    "two cells far apart": (
-        workbook({"A": FAR}),
-        "up to cell XFD1048576 there is room for more than 4194304",
-    ),
-    "a bomb": (workbook({"A": PLAIN}, parts={"xl/media/x": 300}), "more than 256 MiB"),
-    "blanks": (workbook({"A": PLAIN}, parts={"xl/worksheets/sheet1.xml": 250}), "cannot be read"),
-    "billion laughs": (workbook({"A": ""}, parts={"xl/worksheets/sheet1.xml": LAUGHS}), "declares entities"),
-    "wide": (
-        workbook({"A": row(1, *('<c r="XFA1"><v>1</v></c>', text("A1", "id"))) + row(2, text("A2", "x"))}),
-        "there are 16381 columns",
-    ),
-    "shared texts": (
-        workbook({"A": PLAIN}, parts={"xl/sharedStrings.xml": 250, "xl/_rels/workbook.xml.rels": RELATIONS}),
-        "takes more than 256 MiB or 30 s",
-    ),
-    "no value": (workbook({"A": row(1, '<c r="B1"><f>1+1</f></c>')}), "formula of cell B1 has no value"),
-    "no place": (workbook({"A": row(1, "<c><v>1</v></c>")}), "says no place"),
-    "no worksheet's part": (
-        workbook({"A": ""}, parts={"xl/_rels/workbook.xml.rels": "<x/>"}),
-        "cannot be read",
-    ),
-    "broken XML": (workbook({"A": "<row"}), "cannot be read"),
-    "nothing": (workbook({"A": ""}), "the file is empty"),
-    "another archive": (workbook({}, parts={"xl/workbook.xml": "<x/>"}), "cannot be read"),
-    "no archive": (b"PK\x03\x04abc", "cannot be read"),
-    "half": (workbook({"A": PLAIN})[:-100], "cannot be read"),
-}
+
+
+def bad() -> dict[str, tuple[bytes, str]]:
+    """Make what is bad, and what is said of it; where it is wanted, since it is hundreds of mebibytes."""
+    return {
+        "two cells far apart": (
+            workbook({"A": FAR}),
+            "up to cell XFD1048576 there is room for more than 4194304",
+        ),
+        "a bomb": (workbook({"A": PLAIN}, parts={"xl/media/x": 300}), "more than 256 MiB"),
+        "blanks": (workbook({"A": PLAIN}, parts={"xl/worksheets/sheet1.xml": 250}), "cannot be read"),
+        "billion laughs": (
+            workbook({"A": ""}, parts={"xl/worksheets/sheet1.xml": LAUGHS}),
+            "declares entities",
+        ),
+        "wide": (
+            workbook(
+                {"A": row(1, *('<c r="XFA1"><v>1</v></c>', text("A1", "id"))) + row(2, text("A2", "x"))}
+            ),
+            "there are 16381 columns",
+        ),
+        "shared texts": (
+            workbook(
+                {"A": PLAIN}, parts={"xl/sharedStrings.xml": 250, "xl/_rels/workbook.xml.rels": RELATIONS}
+            ),
+            "takes more than 256 MiB or 30 s",
+        ),
+        "no value": (workbook({"A": row(1, '<c r="B1"><f>1+1</f></c>')}), "formula of cell B1 has no value"),
+        "no place": (workbook({"A": row(1, "<c><v>1</v></c>")}), "says no place"),
+        "no worksheet's part": (
+            workbook({"A": ""}, parts={"xl/_rels/workbook.xml.rels": "<x/>"}),
+            "cannot be read",
+        ),
+        "broken XML": (workbook({"A": "<row"}), "cannot be read"),
+        "nothing": (workbook({"A": ""}), "the file is empty"),
+        "another archive": (workbook({}, parts={"xl/workbook.xml": "<x/>"}), "cannot be read"),
+        "no archive": (b"PK\x03\x04abc", "cannot be read"),
+        "half": (workbook({"A": PLAIN})[:-100], "cannot be read"),
+    }
+
+
 MEASURED = """
 import resource, sys
 from batchrun.errors import ManifestError
@@ -188,13 +201,14 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // unit, peak())
 
 
 def test_bad_ones_end_in_a_word_within_bounds(tmp_path: pathlib.Path):
-    paths = [tmp_path / f"{case}.xlsx" for case in BAD]
-    for path, (made, _) in zip(paths, BAD.values(), strict=True):
+    cases = bad()
+    paths = [tmp_path / f"{case}.xlsx" for case in cases]
+    for path, (made, _) in zip(paths, cases.values(), strict=True):
         path.write_bytes(made)
     command = [sys.executable, "-c", MEASURED, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
     *told, used = (line for line in done.stdout.splitlines() if not line.startswith(" "))
-    for path, (_, part), message in zip(paths, BAD.values(), told, strict=True):
+    for path, (_, part), message in zip(paths, cases.values(), told, strict=True):
         assert part in message
         assert path.name in message
     assert all(0 < int(kib) < 300 * 1024 for kib in used.split())

@@ -8,6 +8,7 @@ not: what counts as a problem.
 from __future__ import annotations
 
 import collections
+import contextlib
 import difflib
 import functools
 import itertools
@@ -22,7 +23,7 @@ from batchrun.manifest import limits
 from batchrun.model.foreign import unsigned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from batchrun.model.spec import Json
 
@@ -225,6 +226,15 @@ def not_written(error: OSError) -> ManifestError:
         f"it cannot be written in {tempfile.gettempdir()}: {reason}",
         "make room there, or set TMPDIR to a place that has some",
     )
+
+
+@contextlib.contextmanager
+def written_for_a_while() -> Iterator[None]:
+    """Write to a temporary file. Raises ManifestError where the disk does not take it."""
+    try:
+        yield
+    except OSError as error:
+        raise not_written(error) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.bytes_read import unpacked
-from batchrun.manifest.problems import Place, not_written, unreadable
+from batchrun.manifest.problems import Place, unreadable, written_for_a_while
 from batchrun.manifest.sheets.wanted import SheetOptions
 from batchrun.manifest.tables.table import TableOptions
 from batchrun.model.places import is_in_s3, wrong_place
@@ -217,10 +217,8 @@ def _open_object(uri: str, objects: Objects | None) -> BinaryIO:
         raise unreadable(
             Place(source=uri), "nothing is read from S3 here", "copy it (aws s3 cp), and give that"
         )
-    try:
+    with written_for_a_while():
         return objects.opened(uri, most=limits.OBJECT)
-    except OSError as error:
-        raise not_written(error) from error
 
 
 def _cannot_open(path: str, error: OSError | ValueError) -> ManifestError:

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, not_written
+from batchrun.manifest.problems import Place, written_for_a_while
 from batchrun.model.spec import Spec
 
 if TYPE_CHECKING:
@@ -90,16 +90,12 @@ class Spool:
             ManifestError: The disk does not take what was added.
         """
         self._write()
-        try:
+        with written_for_a_while():
             self._file.flush()
-        except OSError as error:
-            raise not_written(error) from error
 
     def _write(self) -> None:
-        try:
+        with written_for_a_while():
             self._file.write(self._pending)
-        except OSError as error:
-            raise not_written(error) from error
         self._pending.clear()
 
     @property

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
 from batchrun.manifest.bytes_read import by_mark
-from batchrun.manifest.problems import Place, not_written, problem_at, unreadable
+from batchrun.manifest.problems import Place, problem_at, unreadable, written_for_a_while
 from batchrun.manifest.source import refuse_binary
 
 if TYPE_CHECKING:
@@ -106,17 +106,11 @@ def _copy(stream: BinaryIO, copy: IO[bytes], source: str) -> None:
         size += len(piece)
         if size > limits.DOCUMENT:
             raise too_long(Place(source=source), "document", limits.DOCUMENT)
-        _write(copy, piece)
+        with written_for_a_while():
+            copy.write(piece)
         if b"\0" in piece:
             break  # Whoever reads the copy meets the NUL and names its line; /dev/zero ends here.
     copy.seek(0)
-
-
-def _write(copy: IO[bytes], piece: bytes) -> None:
-    try:
-        copy.write(piece)
-    except OSError as error:
-        raise not_written(error) from error
 
 
 class TextStream:

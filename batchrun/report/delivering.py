@@ -1,8 +1,8 @@
 """
 Outputs that may lie in S3: drafted as a file on this machine, and put there whole once all went well.
 
-Belongs here: where such an output may go, and the way from its draft to S3. Does not: files (``outputs``,
-``replacing``), what is in them, calling S3 (``service``).
+Belongs here: where such an output may go, and the way from its draft to S3. Does not: files
+(``outputs``), what is in them, calling S3 (``service``).
 """
 
 from __future__ import annotations

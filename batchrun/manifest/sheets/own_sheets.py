@@ -18,7 +18,7 @@ from array import array
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.delimited_text import line_of
-from batchrun.manifest.problems import not_written, shown
+from batchrun.manifest.problems import shown, written_for_a_while
 from batchrun.model.places import wrong_place
 from batchrun.ports.objects import OwnSheet
 
@@ -102,12 +102,10 @@ class OwnSheets:
         Raises:
             ManifestError: The disk does not take it.
         """
-        try:
+        with written_for_a_while():
             self._file.seek(0, os.SEEK_END)
             self._file.write(self._pending)
             self._file.flush()
-        except OSError as error:
-            raise not_written(error) from error
         self._pending.clear()
 
     def of(self, entry_id: str) -> OwnSheet | None:

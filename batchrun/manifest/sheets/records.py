@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.placeholders import ENV, PlaceholderError
-from batchrun.manifest.problems import Place, Record, not_written, printable, shown, unreadable
+from batchrun.manifest.problems import Place, Record, printable, shown, unreadable, written_for_a_while
 from batchrun.manifest.sheets.nodes import Filling
 from batchrun.manifest.sheets.own_sheets import delimiter_for, wrong_sheet_place
 from batchrun.manifest.sheets.template import compiled
@@ -138,10 +138,8 @@ class _Rows:
         Raises:
             ManifestError: The disk does not take it.
         """
-        try:
+        with written_for_a_while():
             self._file.write(self._pending)
-        except OSError as error:
-            raise not_written(error) from error
         self._pending.clear()
 
     def at(self, positions: Sequence[int]) -> Iterator[TableRow]:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.bytes_read import pieces_of
-from batchrun.manifest.problems import Place, not_written, printable, unreadable
+from batchrun.manifest.problems import Place, printable, unreadable, written_for_a_while
 from batchrun.manifest.tables.delimited import shaped
 from batchrun.manifest.tables.table import TableRow, has_text
 
@@ -62,10 +62,8 @@ def _copy(stream: BinaryIO, copy: IO[bytes], place: Place) -> None:
         if size > limits.WORKBOOK:
             message = f"this workbook has more than {limits.WORKBOOK // 1024**2} MiB"
             raise unreadable(place, message, _IN_CSV)
-        try:
+        with written_for_a_while():
             copy.write(piece)
-        except OSError as error:
-            raise not_written(error) from error
     copy.seek(0)
 
 

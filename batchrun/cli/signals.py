@@ -76,13 +76,13 @@ def _restore(handlers: Sequence[tuple[signal.Signals, Any]]) -> None:
 
 
 def hear(listener: Listener) -> None:
-    """Tell *listener* of every signal from now on to the end of the command."""
+    """Notify *listener* of every signal from now on to the end of the command."""
     _listeners.append(listener)
 
 
 @contextmanager
 def heard(listener: Listener) -> Iterator[None]:
-    """Tell *listener* of every signal for as long as the block lasts."""
+    """Notify *listener* of every signal for as long as the block lasts."""
     hear(listener)
     try:
         yield
@@ -166,7 +166,7 @@ async def _run(function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...]
 
 
 class _Telling:
-    """Tells who listens; where nobody does, the first signal gives the verb up, the next leaves."""
+    """Notifies who listens; where nobody does, the first signal gives the verb up, the next leaves."""
 
     def __init__(self, scope: anyio.CancelScope) -> None:
         self._scope = scope

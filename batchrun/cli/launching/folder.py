@@ -109,7 +109,7 @@ class _Together:
         return worst(self._codes)
 
     def _prepared(self, batch: str, inputs: Inputs) -> Around:
-        """Give each batch metrics of its own: a file tells of one."""
+        """Prepare a batch with metrics of its own: a file has those of one."""
         path = self._job.metrics
         own = None if path is None else path.with_name(f"{path.stem}.{batch}{path.suffix or '.prom'}")
         around = prepared(replace(self._job, metrics=own), batch, inputs, self._clock)
@@ -141,7 +141,7 @@ class _Together:
                 raise error
 
     def _ended_early(self, batch: str, error: BatchrunError) -> None:
-        """Tell, once, what ended a batch, and let the others go on; a defect ends them all."""
+        """Report, once, what ended a batch, and let the others go on; a defect ends them all."""
         code = exit_code(error)
         if code is Exit.DEFECT:
             raise error

@@ -170,7 +170,7 @@ def refuse_for_folder(told: ManifestOptions, **of_one: object) -> None:
 
 @contextmanager
 def _telling(output: Output) -> Iterator[None]:
-    """Tell what is wrong with a manifest that cannot be loaded, as JSON lines where the user wants those."""
+    """Report what is wrong with a manifest that cannot be loaded, as JSON lines too where wanted."""
     try:
         yield
     except ManifestError as error:
@@ -181,7 +181,7 @@ def _telling(output: Output) -> Iterator[None]:
 
 
 def emit_problems(error: ManifestError) -> None:
-    """Tell a manifest's problems as JSON lines; warnings that are to be errors are told as warnings."""
+    """Report a manifest's problems as JSON lines; warnings that are to be errors stay warnings."""
     for problem in error.problems:
         if isinstance(problem, ManifestWarning):
             emit("warning", **asdict(problem))
@@ -190,7 +190,7 @@ def emit_problems(error: ManifestError) -> None:
 
 
 def tell_warnings(warnings: Sequence[ManifestWarning], total: int, output: Output) -> None:
-    """Tell a manifest's warnings on stderr, and as JSON lines where the user wants those."""
+    """Report a manifest's warnings on stderr, and as JSON lines where the user wants those."""
     for warning in warnings:
         if output.as_json:
             emit("warning", **asdict(warning))

@@ -89,7 +89,7 @@ def facts(logs: RunLogs) -> dict[str, Any]:
 
 
 def lines(logs: RunLogs) -> Iterator[str]:
-    """Tell the failed tasks at length; what belongs to one is indented below it."""
+    """Return lines on the failed tasks at length; what belongs to one is indented below it."""
     found = logs.found or FailedTasks()
     for task in found.tasks:
         yield _named(task)
@@ -103,7 +103,7 @@ def lines(logs: RunLogs) -> Iterator[str]:
 
 
 def short_lines(logs: RunLogs, *, most: int) -> Iterator[str]:
-    """Tell up to *most* failed tasks, a line for each."""
+    """Return a line for each of up to *most* failed tasks."""
     found = logs.found or FailedTasks()
     for task in found.tasks[:most]:
         stream = f"; log stream {stream_name(task.log_stream)}" if task.log_stream else ""

@@ -54,7 +54,7 @@ _FAILED_LOOKS_TOLD: Final = frozenset({5, 50, 500, 5000})
 
 
 class Reporter(ABC):
-    """Tells how a launch goes; an engine observer."""
+    """Reports how a launch goes; an engine observer."""
 
     has_summary = False  #: whether the launch has ended, and its summary follows on stdout
 
@@ -83,11 +83,11 @@ class Reporter(ABC):
 
     @abstractmethod
     def step(self, event: Event, entry: Entry) -> None:
-        """Tell one step."""
+        """Report one step."""
 
     @abstractmethod
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
-        """Tell the numbers every so often, until cancelled."""
+        """Report the numbers every so often, until cancelled."""
 
 
 class Numbers(Reporter):

@@ -66,7 +66,7 @@ def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
 
 
 def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
-    """Tell it for people."""
+    """Return it as lines for people."""
     entry = outcome.entry
     yield whole_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")
     for label, text in (*_standing(entry), *_logs(_latest(entry, found))):

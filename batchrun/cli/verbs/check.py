@@ -102,7 +102,7 @@ def _asked(manifest: Manifest, places: RowPlaces, told: Options) -> Answers:
 
 
 def _tell_engines(found: Warnings, told: Options) -> None:
-    """Tell what the rows' workflows make doubtful, or raise it, as of the rows alone."""
+    """Report what the rows' workflows make doubtful, or raise it, as of the rows alone."""
     from batchrun.cli.launching.manifests import emit_problems, tell_warnings  # noqa: PLC0415
 
     if not (told.strict and found.total):
@@ -115,7 +115,7 @@ def _tell_engines(found: Warnings, told: Options) -> None:
 
 
 def _tell_inputs(manifest: Manifest, inputs: Inputs, *, as_json: bool) -> None:
-    """Tell what was seen of the inputs, whatever else is wrong."""
+    """Report what was seen of the inputs, whatever else is wrong."""
     if as_json:
         emit("inputs", batch=manifest.batch, **inputs_facts(inputs))
         return

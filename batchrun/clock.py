@@ -21,6 +21,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from operator import sub
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ class Clock(ABC):
         if self._latest is None:
             self._latest = self.utcnow()
         else:
-            passed = max(now - before for now, before in zip(readings, self._readings, strict=True))
+            passed = max(map(sub, readings, self._readings))
             self._latest += timedelta(seconds=max(0.0, passed))
         self._readings = readings
         return self._latest
@@ -112,7 +113,7 @@ class SystemClock(Clock):
 
     def readings(self) -> tuple[float, ...]:
         """Return what each clock shows, the one that counts sleep too."""
-        return *super().readings(), time.clock_gettime(_WITH_SLEEP)
+        return self.monotonic(), time.time(), time.clock_gettime(_WITH_SLEEP)
 
     def _up(self) -> tuple[str, float]:
         return _boot(), time.clock_gettime(_WITH_SLEEP)

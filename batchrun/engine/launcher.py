@@ -202,7 +202,8 @@ class Launcher:
                 self._runner.tasks.noticed()
             case _:
                 self._warn_of_unknown(after)
-        self._heed_stop_after()
+        if self._limits.stop_after.is_set:
+            self._heed_stop_after()
         self._observer.recorded(before, event, after)
 
     def look_failed(self, entry: Entry, error: CallError) -> None:

@@ -125,8 +125,10 @@ class Prover:
         at, trust = self._clock.latest(), self._limits.trust
         if self._limits.trusts_ledger:
             return replace(entry, proven_at=at)
+        if not is_last_look and (trust.holds(entry, at) or not trust.life):
+            return entry
         await self.bind()
-        if trust.holds(entry, at) or not (trust.life or is_last_look):
+        if trust.holds(entry, at):
             return entry
         sightings = None
         with self._waits.of(Wait.UNSENT), self._waits.of(Wait.NAME) as overtaken:

@@ -112,10 +112,12 @@ class StartRunSubmitter(Submitter):
         if entry is None or entry.state not in UNSENT:
             return entry
         # Before the intent is on disk: whoever finds one there may send it without having seen this.
-        with self._waits.of(Wait.UNSENT) as scope:
-            spoilt = await self._without_source(entry)
-        if scope.cancelled_caught:
-            return planned
+        spoilt = None
+        if is_duplicate(entry):
+            with self._waits.of(Wait.UNSENT) as scope:
+                spoilt = await self._without_source(entry)
+            if scope.cancelled_caught:
+                return planned
         proven_at = entry.proven_at if entry.proven_at != planned.proven_at else None
         intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag, proven_at=proven_at)
         entry = await self._recorder.record(entry, intent, *([] if spoilt is None else [spoilt]))

@@ -41,6 +41,11 @@ class StopAfter:
     count: int | None = None
     percent: float | None = None  #: of all entries
 
+    @property
+    def is_set(self) -> bool:
+        """Whether there are so many at all."""
+        return self.count is not None or self.percent is not None
+
     def is_reached(self, failed: int, total: int) -> bool:
         """Report whether *failed* of *total* entries are too many."""
         if self.count is not None and failed >= self.count:

@@ -23,6 +23,9 @@ class State(enum.Enum):
     DELETED = "deleted"  #: the run was removed from the service before its end was seen
     REFUSED = "refused"  #: the service will not start this request; there is no run
 
+    #: There is one object of each; the hash of an enumeration's members is slow, and asked for at every step.
+    __hash__ = object.__hash__
+
 
 #: States in which nothing more happens by itself.
 ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED})

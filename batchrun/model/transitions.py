@@ -288,10 +288,12 @@ def _evolve(entry: Entry, event: Event, state: State) -> Entry:
 
 
 def _intend(entry: Entry, event: Intended, state: State) -> Entry:
-    proven = replace(entry, state=state, due=None, proven_at=event.proven_at or entry.proven_at)
+    proven_at = event.proven_at or entry.proven_at
     if entry.intended_at is not None:  # the same attempt again: the same bytes, the same age
-        return proven
-    return replace(proven, intended_at=event.at, tagged=event.tagged)
+        return replace(entry, state=state, due=None, proven_at=proven_at)
+    return replace(
+        entry, state=state, due=None, proven_at=proven_at, intended_at=event.at, tagged=event.tagged
+    )
 
 
 def _see(entry: Entry, event: Seen | Removed | Reappeared, state: State) -> Entry:

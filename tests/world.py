@@ -10,6 +10,7 @@ from typing import Any
 
 from batchrun.clock import VirtualClock
 from batchrun.model.pace import UNLIMITED, Rate
+from batchrun.model.policies import WatchPolicy
 from batchrun.service.client import AwsHealthOmics, connect
 from batchrun.service.outage import Patience
 from batchrun.service.retry import RetrySettings
@@ -20,6 +21,8 @@ from batchrun.simulator import Durations, Settings, Simulator, Span, parse_fault
 EVEN = Durations(
     pending=Span(mean=10), starting=Span(mean=10), running=Span(mean=100), stopping=Span(mean=10)
 )
+#: Runs of two minutes are looked at five times and not fifty, where how often is not the point.
+SELDOM = WatchPolicy(shortest=30.0)
 REQUEST = {
     "workflowId": "1234567",
     "roleArn": "arn:aws:iam::123456789012:role/omics",

@@ -31,7 +31,7 @@ from batchrun.model.watch import Way
 from batchrun.ports.stored import Batch
 from batchrun.service.caller import is_aws
 from batchrun.simulator import Simulator, parse_faults, serve
-from tests.world import simulated
+from tests.world import SELDOM, simulated
 
 SETS = ("workflowId=1234567", "roleArn=arn:aws:iam::1:role/x", "outputUri=s3://lab/{batch}/{id}/")
 OURS, OTHERS = "123412341234", "222222222222"
@@ -78,7 +78,7 @@ class Lab:
         with load_manifest(path, sets=SETS) as manifest:
             async with (
                 self.session(simulator, **changes) as session,
-                session.launching(manifest, limits=Limits(mode=mode, way=way)) as launch,
+                session.launching(manifest, limits=Limits(mode=mode, way=way, watch=SELDOM)) as launch,
             ):
                 yield launch
 

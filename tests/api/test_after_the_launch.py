@@ -27,10 +27,10 @@ from batchrun import (
 from batchrun.model.limits import Limits
 from batchrun.simulator import FailFirst
 from tests.api.test_launching import SETS, Place, at
-from tests.world import simulated
+from tests.world import SELDOM, simulated
 
 NOBODY = Target(endpoint_url="http://127.0.0.1:9")
-NO_RETRY = Limits(retry=RetryPolicy(rules=()))
+NO_RETRY = Limits(retry=RetryPolicy(rules=()), watch=SELDOM)
 ROWS = [{"id": f"s{number}", "parameters": {"x": number}, "tags": {"family": "CEU"}} for number in range(3)]
 
 

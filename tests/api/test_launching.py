@@ -34,9 +34,10 @@ from batchrun import (
 )
 from batchrun.clock import VirtualClock
 from batchrun.simulator import FailFirst, Settings, Simulator, serve
-from tests.world import simulated
+from tests.world import SELDOM, simulated
 
 SETS = ("workflowId=1234567", "roleArn=arn:aws:iam::123456789012:role/omics", "outputUri=s3://lab/{id}/")
+LIMITS = Limits(watch=SELDOM)
 
 
 class Place:
@@ -65,8 +66,10 @@ class Place:
         return Session(self.ledger, **{**settings, **changes})
 
     @asynccontextmanager
-    async def launching(self, manifest: Manifest, **options: Any) -> AsyncIterator[Launch]:
-        async with self.session() as session, session.launching(manifest, **options) as launch:
+    async def launching(
+        self, manifest: Manifest, limits: Limits = LIMITS, **options: Any
+    ) -> AsyncIterator[Launch]:
+        async with self.session() as session, session.launching(manifest, limits=limits, **options) as launch:
             yield launch
 
 

@@ -14,7 +14,7 @@ from batchrun import UNLIMITED, Limits, Mode, Session, Target, UsageError, load_
 from batchrun.clock import VirtualClock
 from batchrun.model.limits import Changed
 from batchrun.simulator import FailFirst, Simulator, serve
-from tests.world import simulated
+from tests.world import SELDOM, simulated
 
 SETS = ("workflowId=1234567", "roleArn=arn:aws:iam::1:role/x", "outputUri=s3://lab/{batch}/{id}/")
 
@@ -47,7 +47,7 @@ class Lab:
                 Session(
                     self.ledger, target=target, rate=UNLIMITED, read_rate=UNLIMITED, clock=self._clock
                 ) as session,
-                session.launching(manifest, limits=Limits(mode=mode), **options) as launch,
+                session.launching(manifest, limits=Limits(mode=mode, watch=SELDOM), **options) as launch,
             ):
                 await launch.wait()
         return len(self.simulator.state().runs) - before

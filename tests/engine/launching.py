@@ -22,10 +22,8 @@ from batchrun.ports.batch import HeldBatch
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
 from tests.builders import spec
-from tests.world import connected
+from tests.world import SELDOM, connected
 
-#: Runs of two minutes are looked at five times and not fifty, where how often is not the point.
-SELDOM = WatchPolicy(shortest=30.0)
 OFTEN = WatchPolicy()
 
 

@@ -19,7 +19,7 @@ from batchrun.report import html
 from batchrun.report.gathering import Report
 from batchrun.report.kinds import REPORT
 from batchrun.report.outputs import OutputFile
-from tests.report.browser import browsing
+from tests.report.browser import chromium, tab
 
 _COLUMNS: Final = 112
 #: Pixels of the window, and what a picture has for each.
@@ -66,10 +66,11 @@ async def report(made: Report, path: Path) -> dict[str, bytes]:
     """Write the report to *path*, and return PNGs of it, down to the runs over time, by scheme."""
     html.write(OutputFile(path=path, kind=REPORT, option="-o FILE"), made)
     found = {}
-    async with browsing() as page:
-        for scheme in _THEMES:
-            await page.look(width=_WINDOW, scheme=scheme)
-            await page.open(path)
-            height = await page.ask(_AFTER_RUNS_OVER_TIME)
-            found[scheme] = await page.shoot(x=0, y=0, width=_WINDOW, height=height, scale=_SCALE)
+    with chromium() as address:
+        async with tab(address) as page:
+            for scheme in _THEMES:
+                await page.look(width=_WINDOW, scheme=scheme)
+                await page.open(path)
+                height = await page.ask(_AFTER_RUNS_OVER_TIME)
+                found[scheme] = await page.shoot(x=0, y=0, width=_WINDOW, height=height, scale=_SCALE)
     return found

@@ -6,12 +6,13 @@ Belongs here: opening a page, asking it, and what it complained about. Does not:
 
 from __future__ import annotations
 
-import asyncio
 import shutil
+import subprocess
 import tempfile
+import time
 from base64 import b64decode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Page:
         self._socket = socket
         self._last = 0
         self._session: str | None = None
+        self._context = ""
         self._events: list[dict[str, Any]] = []
         self.complaints: list[str] = []  #: console errors and warnings, exceptions, what the policy refused
         self.requests: list[str] = []  #: every URL that was asked for
@@ -44,11 +46,17 @@ class Page:
 
     async def attach(self) -> None:
         """Make a tab and listen to it."""
-        target = await self.send("Target.createTarget", url="about:blank")
+        self._context = (await self.send("Target.createBrowserContext"))["browserContextId"]
+        target = await self.send("Target.createTarget", url="about:blank", browserContextId=self._context)
         found = await self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = found["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             await self.send(f"{domain}.enable")
+
+    async def detach(self) -> None:
+        """Close the tab."""
+        self._session = None
+        await self.send("Target.disposeBrowserContext", browserContextId=self._context)
 
     async def open(self, path: Path) -> float:
         """Open the file, wait until it has loaded, and return the milliseconds that this took."""
@@ -106,38 +114,37 @@ class Page:
         return message
 
 
-@asynccontextmanager
-async def browsing() -> AsyncIterator[Page]:
-    """Start a browser of our own, with a profile of its own, and return a tab."""
+@contextmanager
+def chromium() -> Iterator[str]:
+    """Start a browser of our own, with a profile of its own; return the address at which it is spoken to."""
     assert CHROMIUM is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = await asyncio.create_subprocess_exec(
-            CHROMIUM,
-            *_OPTIONS,
-            f"--user-data-dir={profile}",
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
+        process = subprocess.Popen(
+            [CHROMIUM, *_OPTIONS, f"--user-data-dir={profile}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
-            address = await _address(process)
-            async with (
-                aiohttp.ClientSession() as session,
-                session.ws_connect(address, max_msg_size=0) as socket,
-            ):
-                page = Page(socket)
-                await page.attach()
-                yield page
-                page._session = None
-                await page.send("Browser.close")
+            yield _address(process, Path(profile) / "DevToolsActivePort")
         finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.communicate()
+            process.terminate()
+            process.wait()
 
 
-async def _address(process: asyncio.subprocess.Process) -> str:
-    assert process.stderr is not None
-    while line := (await process.stderr.readline()).decode():
-        if "DevTools listening on " in line:
-            return line.split("DevTools listening on ")[1].strip()
+@asynccontextmanager
+async def tab(address: str) -> AsyncIterator[Page]:
+    """Open a tab that shares nothing with others but the browser."""
+    async with aiohttp.ClientSession() as session, session.ws_connect(address, max_msg_size=0) as socket:
+        page = Page(socket)
+        await page.attach()
+        yield page
+        await page.detach()
+
+
+def _address(process: subprocess.Popen[bytes], told: Path) -> str:
+    """Wait until the browser has written its port, and the path on it."""
+    while process.poll() is None:
+        if told.exists() and len(lines := told.read_text().split()) == 2:
+            return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+        time.sleep(0.02)
     raise AssertionError("the browser ended before it could be spoken to")

@@ -14,7 +14,7 @@ from batchrun.ports.stored import SpentRun
 from batchrun.report.bill import billed
 from batchrun.report.gathering import RowStanding
 from tests.builders import run
-from tests.report.browser import CHROMIUM, browsing
+from tests.report.browser import CHROMIUM, chromium, tab
 from tests.report.samples import at, hostile, report, row, rows, write
 
 pytestmark = [
@@ -26,10 +26,16 @@ pytestmark = [
 MOST_BYTES = 10_000_000
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as address:
+        yield address
+
+
 @pytest.fixture
-async def page():
-    async with browsing() as tab:
-        yield tab
+async def page(browser):
+    async with tab(browser) as opened:
+        yield opened
 
 
 async def search(page, text: str) -> str:
@@ -57,11 +63,10 @@ async def test_it_opens_without_a_complaint_and_without_the_network(page, tmp_pa
     path = tmp_path / "r.html"
     write(path, report(rows(count)))
     assert path.stat().st_size < MOST_BYTES
-    for scheme in ("light", "dark"):
-        for width in (1280, 390):
-            await page.look(width=width, scheme=scheme)
-            await page.open(path)
-            assert await page.ask("document.documentElement.scrollWidth") <= width
+    for scheme, width in (("light", 1280), ("dark", 390)):
+        await page.look(width=width, scheme=scheme)
+        await page.open(path)
+        assert await page.ask("document.documentElement.scrollWidth") <= width
     assert len(await ids(page)) == min(count, 100)
     assert await page.ask("document.querySelectorAll('.bars .name').length") == (
         min(count, 40) + 1 if count else 0

@@ -11,9 +11,9 @@ from typing import Any
 from batchrun.clock import VirtualClock
 from batchrun.model.pace import UNLIMITED, Rate
 from batchrun.model.policies import WatchPolicy
+from batchrun.service.call_retries import RetrySettings
 from batchrun.service.client import AwsHealthOmics, connect
 from batchrun.service.outage import Patience
-from batchrun.service.retry import RetrySettings
 from batchrun.service.target import Target
 from batchrun.simulator import Durations, Settings, Simulator, Span, parse_faults, serve
 

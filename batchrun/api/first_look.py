@@ -1,7 +1,8 @@
 """
 What is done first about rows that are DELETED: a row whose run is there after all has it again.
 
-Belongs here: the order of that. Does not: the calls (``engine.looking``), what is done then (``retrying``).
+Belongs here: the order of that. Does not: the calls (``engine.run_lookup``), what is done then
+(``retrying``).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.api.opening import Opening
-    from batchrun.engine.looking import Looked
+    from batchrun.engine.run_lookup import Looked
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
@@ -66,7 +67,7 @@ async def first_look(
     if not deleted:
         return FirstLook()
     # Only now: to import the client takes longer than to look into the ledger.
-    from batchrun.engine.looking import look_for  # noqa: PLC0415
+    from batchrun.engine.run_lookup import look_for  # noqa: PLC0415
 
     if how.tell is not None:
         how.tell(len(deleted))

@@ -2,7 +2,7 @@
 The places that rows want their runs to read, looked at in S3.
 
 Belongs here: the order of things, and what is worth a warning. Does not: what is wrong with a row
-(``manifest.inputs``), looking (``service.looking``), how it is told (``cli.showing.inputs``).
+(``manifest.inputs``), looking (``service.input_lookup``), how it is told (``cli.showing.inputs``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from batchrun.manifest.inputs import InputSurvey, check_inputs, found_in
 from batchrun.manifest.problems import printable
 from batchrun.model.foreign import masked
 from batchrun.ports.inputs import Sight, Skip
-from batchrun.service.looking import Looker
+from batchrun.service.input_lookup import InputLookup
 from batchrun.service.object_calls import object_calls
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ async def _look(survey: InputSurvey, inputs: Inputs, means: Means) -> None:
     unsure = _Unsure()
     login = means.login
     async with object_calls(login, rate=means.rate, clock=means.clock, rng=means.rng) as calls:
-        looker = Looker(calls)
+        looker = InputLookup(calls)
 
         def saw(place: InputPlace, sight: Sight) -> None:
             survey.saw(place, sight)

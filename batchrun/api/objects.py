@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Self
 from anyio.from_thread import start_blocking_portal
 
 from batchrun.errors import ManifestError
-from batchrun.ports.objects import Objects, Store
+from batchrun.ports.objects import Objects, ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,13 +50,13 @@ class OneLogin:
         return self._made
 
 
-class StoreWhenNeeded(Store):
+class StoreWhenNeeded(ObjectStore):
     """A store that is made when it is first used."""
 
     def __init__(self, login: OneLogin) -> None:
         """Take whose S3 it is."""
         self._login = login
-        self._made: Store | None = None
+        self._made: ObjectStore | None = None
 
     async def mark(self, uri: str) -> str | None:
         """See the port."""
@@ -66,7 +66,7 @@ class StoreWhenNeeded(Store):
         """See the port."""
         return await self._store().put(uri, file, mark=mark, replaces=replaces)
 
-    def _store(self) -> Store:
+    def _store(self) -> ObjectStore:
         if self._made is None:
             from batchrun.service.storing import S3Store  # noqa: PLC0415 (loads aiobotocore)
 

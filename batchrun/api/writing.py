@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.objects import Store
+    from batchrun.ports.objects import ObjectStore
     from batchrun.ports.stored import Outcome
     from batchrun.report.delivering import Destination
 
@@ -80,7 +80,7 @@ async def write_results(
 
 async def put_results(
     output: Destination,
-    store: Store,
+    store: ObjectStore,
     outcomes: AsyncIterator[Outcome],
     format_: str,
     *,

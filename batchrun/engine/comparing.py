@@ -2,7 +2,7 @@
 How a batch's rows stand at the service, beside what the ledger says of them.
 
 Belongs here: which rows are asked for, and what the answers say beside the ledger. Does not: the calls
-(``looking``), what is done about a difference (``cli``).
+(``run_lookup``), what is done about a difference (``cli``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batchrun.engine.elsewhere import started_elsewhere
-from batchrun.engine.looking import Looked, look_for
+from batchrun.engine.run_lookup import Looked, look_for
 from batchrun.model.states import Outlook, State, outlook
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _PAGE: Final = 500
 
 
 @dataclass(slots=True, kw_only=True)
-class Comparison:
+class Divergence:
     """One batch, here and there. A row is in one place only; ids come in the ledger's order."""
 
     going: int = 0  #: ACTIVE here, and their runs go on there
@@ -55,7 +55,7 @@ class Comparison:
         self.unknown |= {entry.id: why for entry, why in looked.unknown}
 
 
-async def compare(batch: StoredBatch, *, service: HealthOmics, at_once: int) -> Comparison:
+async def compare(batch: StoredBatch, *, service: HealthOmics, at_once: int) -> Divergence:
     """
     Ask for the runs of the rows that are ACTIVE, DELETED, or not sent from here; nothing is written.
 
@@ -64,7 +64,7 @@ async def compare(batch: StoredBatch, *, service: HealthOmics, at_once: int) -> 
     Raises:
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
-    found = Comparison()
+    found = Divergence()
     async for page in _pages(batch, State.ACTIVE):
         found.add_active(await look_for(page, service=service, at_once=at_once))
     async for page in _pages(batch, State.DELETED):

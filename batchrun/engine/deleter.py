@@ -14,7 +14,7 @@ import anyio
 
 from batchrun.engine.absence import is_listed
 from batchrun.engine.denied import not_permitted
-from batchrun.engine.looking import LISTED
+from batchrun.engine.run_lookup import LISTED
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError, OutcomeUnknownError
 from batchrun.model.absence import ANSWERS, decided, is_there
 from batchrun.model.entry import Run

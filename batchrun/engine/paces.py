@@ -34,7 +34,7 @@ class PaceKeeper:
         self._clock = clock
 
     async def recall(self, *, will_start: bool) -> None:
-        """Let the service's lanes go on where they stood; before the first call."""
+        """Let the paces go on where they stood; before the first call."""
         since = self._clock.utcnow() - _FRESH
         learned = await self._ledger.paces(self._service.account, since=since)
         await self._service.recall(learned, will_start=will_start)

@@ -29,7 +29,7 @@ from batchrun.model.recovery import Evidence, Judgement, Match, story
 from batchrun.model.spec import named
 from batchrun.model.states import HOLDS_SLOT
 from batchrun.model.transitions import apply
-from batchrun.ports.stored import Step
+from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
@@ -52,7 +52,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class RunSearch:
     """What to make again, and how."""
 
     specs: Callable[[], Iterable[Spec]]  #: the manifest's rows; may be gone through again and again
@@ -117,7 +117,7 @@ class Rebuilder:
         service: HealthOmics,
         held: HeldBatch,
         ttl: timedelta,
-        search: Search,
+        search: RunSearch,
         clock: Clock,
     ) -> None:
         self._held = held
@@ -242,7 +242,7 @@ class Rebuilder:
         specs = self._search.specs()
         changed, place = self._search.changed, self._search.place
         await self._held.sync(specs, changed=changed, at=at, place=place)
-        steps: list[Step] = []
+        steps: list[Transition] = []
         for entry_id, judgement in judgements.items():
             entry = await self._held.entry(entry_id)
             if entry is not None and entry.attempt <= judgement.attempts[-1].number:
@@ -250,11 +250,11 @@ class Rebuilder:
         # Invariant: one transaction. Half of it would look like a batch whose other rows were never sent.
         await self._held.record(steps)
 
-    def _steps(self, entry: Entry, judgement: Judgement, at: datetime) -> Iterator[Step]:
+    def _steps(self, entry: Entry, judgement: Judgement, at: datetime) -> Iterator[Transition]:
         again = judgement.match is Match.CHANGED and self._search.changed is Changed.RESUBMIT
         for event in story(entry, judgement.attempts, at, again=again):
             entry = apply(entry, event)
-            yield Step(event=event, entry=entry)
+            yield Transition(event=event, entry=entry)
 
 
 def _asking_for(entry: Entry, request: str) -> Entry:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batchrun.model.transitions import apply
-from batchrun.ports.stored import Step
+from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class _Commit:
     """Steps that become durable together."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Transition] = field(default_factory=list)
     befores: list[Entry] = field(default_factory=list)
     done: anyio.Event = field(default_factory=anyio.Event)
     failure: Exception | None = None
@@ -39,7 +39,7 @@ class _Commit:
         """Apply *event*, and keep the step unless the table ignores it."""
         after = apply(entry, event)
         if after is not entry:
-            self.steps.append(Step(event=event, entry=after))
+            self.steps.append(Transition(event=event, entry=after))
             self.befores.append(entry)
         return after
 

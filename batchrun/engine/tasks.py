@@ -1,7 +1,7 @@
 """
 Asking which tasks failed, for runs whose failure is recorded already.
 
-Nothing waits for it, and nothing is decided by it: its calls have lanes of their own, few are in the air.
+Nothing waits for it, and nothing is decided by it: its calls have turns of their own, few are in the air.
 What was not answered is asked for again now and then, once more at the launch's end, for a bounded time, and
 then left to the next launch. What is to be asked stands in the ledger, so that memory does not grow with the
 failures.

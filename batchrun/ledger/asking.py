@@ -18,7 +18,7 @@ from batchrun.model.duplicating import after_asking, can_duplicate
 from batchrun.model.events import Retried
 from batchrun.model.states import ENDED, State
 from batchrun.model.transitions import apply
-from batchrun.ports.stored import Step
+from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -49,7 +49,9 @@ class Asking(Keyed):
         ]
         requests = [after_asking(one, duplicates=duplicates) for one in found]
         events = [Retried(at=at, due=at, why=why, request=request) for request in requests]
-        steps = [Step(event=event, entry=apply(one, event)) for one, event in zip(found, events, strict=True)]
+        steps = [
+            Transition(event=event, entry=apply(one, event)) for one, event in zip(found, events, strict=True)
+        ]
         take_back(self._store, key, [one.id for one in found])
         record(self._store, key, self.name, steps)
         return [one.id for one in found]
@@ -94,7 +96,7 @@ def take_back(store: Store, batch: int, ids: Collection[str]) -> None:
     store.run("take_back_cancellations", batch=batch, ids=listed(ids))
 
 
-def _reappeared(entry: Entry, run: Run, at: datetime) -> Iterator[Step]:
+def _reappeared(entry: Entry, run: Run, at: datetime) -> Iterator[Transition]:
     for event in after_reappearing(run, at):
         entry = apply(entry, event)
-        yield Step(event=event, entry=entry)
+        yield Transition(event=event, entry=entry)

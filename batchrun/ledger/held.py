@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from batchrun.model.limits import Changed
     from batchrun.model.spec import Spec
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.stored import Lease, Step, Sync
+    from batchrun.ports.stored import Lease, Sync, Transition
 
 
 class SqlHeldBatch(SqlBatch, HeldBatch):
@@ -79,7 +79,7 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
             return sync(found, key, self.name, changed=changed, at=at, place=place)
 
     @writes
-    def record(self, steps: Sequence[Step]) -> None:
+    def record(self, steps: Sequence[Transition]) -> None:
         record(self._store, self._fenced(), self.name, steps)
 
     @writes

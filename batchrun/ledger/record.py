@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from batchrun.ledger.store import Store, Value
     from batchrun.model.entry import Entry
-    from batchrun.ports.stored import Step
+    from batchrun.ports.stored import Transition
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class _Stored:
     identity: tuple[str | None, str | None]  #: its run's uuid and ARN
 
 
-def record(store: Store, batch: int, name: str, steps: Iterable[Step]) -> None:
+def record(store: Store, batch: int, name: str, steps: Iterable[Transition]) -> None:
     """Write *steps* of the batch called *name* in their order, within the transaction that is open."""
     steps = list(steps)
     stored = _stored(store, batch, {step.entry.id for step in steps})

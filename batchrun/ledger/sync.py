@@ -22,7 +22,7 @@ from batchrun.model.events import Revised
 from batchrun.model.limits import Changed
 from batchrun.model.transitions import apply
 from batchrun.points import Point
-from batchrun.ports.stored import Step, Sync
+from batchrun.ports.stored import Sync, Transition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -131,14 +131,15 @@ def _place(store: Store, batch: int) -> None:
         store.run("take_places")
 
 
-def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iterator[Sequence[Step]]:
+def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iterator[Sequence[Transition]]:
     """Return the steps for changed rows in pages, each read before it is written."""
     position = -1
     while rows := store.all("rows_to_revise", resubmit=resubmit, after=position):
         entries = [entry_of(name, row) for row in rows]
         events = [Revised(at=at, request=row["wanted"]) for row in rows]
         yield [
-            Step(event=event, entry=apply(entry, event)) for entry, event in zip(entries, events, strict=True)
+            Transition(event=event, entry=apply(entry, event))
+            for entry, event in zip(entries, events, strict=True)
         ]
         position = entries[-1].position
 

@@ -3,7 +3,7 @@ Telling a limit from noise: refusals that come whatever the rate.
 
 At a limit, a lower rate ends the refusals, or makes them rarer the closer it comes. Where they keep coming
 early, and no rarer, while the rate falls to half, and most calls pass all the while, the rate is not their
-cause, and lowering it further would only bring the lane to a halt. The verdict can be wrong. It is dropped as
+cause, and lowering it further would only bring the pace to a halt. The verdict can be wrong. It is dropped as
 soon as many more calls are refused than were when it was reached, and then it takes more to reach it again.
 
 Belongs here: the verdict. Does not: the rate (``pace``).

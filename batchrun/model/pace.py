@@ -21,7 +21,7 @@ took. From this follow three phases:
 A refusal cuts the rate by one part in as many as calls passed since the last: a half where none did (additive
 increase, multiplicative decrease), a hundredth where the limit is well known. Calls that left before a cut
 are answered under the old rate, so their refusals are not news. Growth is counted in calls that had to wait
-for their turn, never in time: what passes while the lane is half empty says nothing of a higher rate (as in
+for their turn, never in time: what passes while turns are left over says nothing of a higher rate (as in
 RFC 7661).
 
 *Noise* is refusals that do not depend on the rate (:mod:`noise`). Where it is concluded, the rate goes back
@@ -43,7 +43,7 @@ from batchrun.model.noise import Noise
 #: Calls per second that are supposed where nobody knows better (healthomics.md, 1.1 and 1.2).
 USUAL_RATES: Final = {"StartRun": 5.0}
 USUAL_RATE: Final = 10.0
-#: No lane is ever slower, so that it can find out that things got better: one call in 30 s.
+#: No pace is ever slower, so that it can find out that things got better: one call in 30 s.
 SLOWEST: Final = 1 / 30
 
 #: OPENING: successes for each further call in the air.
@@ -55,7 +55,7 @@ _BELOW_OPENING: Final = 0.7
 _DOUBLING: Final = 2.0
 _FEWEST_TO_DOUBLE: Final = 4
 #: SEARCHING: the deepest that a measured limit is cut, how fast its memory fades where nothing passes, and
-#: the share of it below which the lane is starved.
+#: the share of it below which the pace is starved.
 _DEEPEST: Final = 1 / 32
 _FADING: Final = 0.9
 _STARVED: Final = 1 / 8
@@ -176,7 +176,7 @@ class Pace:
 
     @property
     def learned(self) -> Learned:
-        """What is worth keeping for the next launch: a lane that is starved now may not be then."""
+        """What is worth keeping for the next launch: a pace that is starved now may not be then."""
         is_low = self._phase is Phase.SEARCHING and self._base < self._limit / 2
         return Learned(
             phase=self._phase,

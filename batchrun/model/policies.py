@@ -31,7 +31,7 @@ class WatchPolicy:
     share_of_age: float = 0.5  #: the wait as a share of the run's age, where there are many
     share_of_few: float = 0.04  #: the same where there are few
     many: int = 100  #: runs that are many
-    share_of_lane: float = 0.8  #: part of the ListRuns rate that sweeps may use
+    share_of_rate: float = 0.8  #: part of the ListRuns rate that sweeps may use
     sweeps_per_longest: int = 2  #: a sweep costs a call for a hundred runs, so it may come more often
 
     def wait(self, age: float, key: str, failures: int = 0, *, runs: int | None = None) -> float:
@@ -62,7 +62,7 @@ class WatchPolicy:
             rate: ListRuns calls per second that can be counted on.
         """
         by_age = min(max(age * self.share_of_few, self.shortest), self.longest / self.sweeps_per_longest)
-        return max(by_age, calls / (self.share_of_lane * rate))
+        return max(by_age, calls / (self.share_of_rate * rate))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ Attempts are counted from what is recorded of them, so that a lost counter canno
 rule may change what the next attempt asks for: it departs from its row then, and later changes add to that.
 
 Belongs here: the policy. Does not: what a reason means for people (``reasons``), retries of single calls
-(``service.retry``).
+(``service.call_retries``).
 """
 
 from __future__ import annotations

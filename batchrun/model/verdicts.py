@@ -112,14 +112,14 @@ def after_missing(error: NotFoundError, at: datetime) -> Missed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class SearchResult:
     """What looking for an entry's run came to: the run, or several that could be it, or neither."""
 
     run: Run | None = None
     rivals: tuple[str, ...] = ()  #: ids of runs that cannot be told apart
 
 
-def search(entry: Entry, candidates: Iterable[Sighting]) -> Search:
+def search(entry: Entry, candidates: Iterable[Sighting]) -> SearchResult:
     """
     Find the run of the entry's current attempt among the runs of its name.
 
@@ -132,12 +132,12 @@ def search(entry: Entry, candidates: Iterable[Sighting]) -> Search:
     """
     if entry.tagged:
         fits = [one.run for one in candidates if one.tags.get(TAG_REQUEST_ID) == entry.request_id]
-        return Search(run=fits[0] if fits else None)
+        return SearchResult(run=fits[0] if fits else None)
     wanted = json.loads(entry.request)
     fits = [one.run for one in candidates if _is_as_wanted(one, wanted) and _is_recent(entry, one.run)]
     if len(fits) > 1:
-        return Search(rivals=tuple(run.id for run in fits))
-    return Search(run=fits[0] if fits else None)
+        return SearchResult(rivals=tuple(run.id for run in fits))
+    return SearchResult(run=fits[0] if fits else None)
 
 
 def _is_as_wanted(sighting: Sighting, wanted: Mapping[str, Json]) -> bool:

@@ -10,7 +10,7 @@ and changing the way needs no handing over. A run that an answer called gone is 
 lag, whatever sweeps show.
 
 The price of looking at each run is their number over the GetRun rate, that of a sweep is its pages, others'
-runs among them, over the ListRuns rate: what counts is how much of a lane is used up.
+runs among them, over the ListRuns rate: what counts is how much of a rate is used up.
 
 Belongs here: which look or sweep is due. Does not: what an answer means (``verdicts``, ``listing``), sending
 (``planner``), and doing anything.

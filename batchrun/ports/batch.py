@@ -31,9 +31,9 @@ if TYPE_CHECKING:
         Outcome,
         PastAttempt,
         SpentRun,
-        Step,
         Sync,
         TaskFailures,
+        Transition,
         Unproven,
     )
 
@@ -326,7 +326,7 @@ class HeldBatch(StoredBatch):
         """
 
     @abstractmethod
-    async def record(self, steps: Sequence[Step]) -> None:
+    async def record(self, steps: Sequence[Transition]) -> None:
         """
         Add the steps' events to the history and make their entries current, in one transaction.
 

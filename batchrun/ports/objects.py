@@ -39,7 +39,7 @@ class Objects(ABC):
         """
 
 
-class Store(ABC):
+class ObjectStore(ABC):
     """
     Places in S3 to write to, by ``s3://BUCKET/KEY``.
 

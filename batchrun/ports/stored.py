@@ -44,7 +44,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Transition:
     """One event and the entry that it led to: recorded together or not at all."""
 
     event: Event

@@ -20,7 +20,7 @@ from batchrun.report.outputs import Inputs, Kind, OutputFile
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from batchrun.ports.objects import Store
+    from batchrun.ports.objects import ObjectStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ def output_at(
     return made
 
 
-async def look(output: Destination, store: Store) -> None:
+async def look(output: Destination, store: ObjectStore) -> None:
     """
     See before the work begins that what is there may be replaced; where S3 cannot say, it is found out later.
 
@@ -133,7 +133,7 @@ async def look(output: Destination, store: Store) -> None:
 
 
 @asynccontextmanager
-async def delivered(output: Destination, store: Store) -> AsyncIterator[OutputFile]:
+async def delivered(output: Destination, store: ObjectStore) -> AsyncIterator[OutputFile]:
     """
     Return the file to write, which goes to where *output* is when all went well, and only if it was written.
 
@@ -155,7 +155,7 @@ async def delivered(output: Destination, store: Store) -> AsyncIterator[OutputFi
                 raise DeliveryError(output.uri, str(error), again=output.again) from error
 
 
-async def _put(output: OutputObject, draft: Path, store: Store) -> None:
+async def _put(output: OutputObject, draft: Path, store: ObjectStore) -> None:
     mark = None if output.force else await store.mark(output.uri)
     output.check_replaceable(mark)
     replaces = output.force or mark is not None

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.clock import Clock
+    from batchrun.service.call_retries import CallRetries
     from batchrun.service.caller import Caller
     from batchrun.service.login import Login
     from batchrun.service.outage import CredentialsWatch, OutageWatch
-    from batchrun.service.pacing import Lanes
-    from batchrun.service.retry import RetryPolicy
+    from batchrun.service.pacing import AllTurns
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -46,8 +46,8 @@ class Calls:
 
     def __init__(
         self,
-        lanes: Lanes,
-        retry: RetryPolicy,
+        turns: AllTurns,
+        retry: CallRetries,
         outage: OutageWatch,
         credentials: CredentialsWatch,
         clock: Clock,
@@ -55,7 +55,7 @@ class Calls:
         *,
         waits: bool = True,
     ) -> None:
-        self.lanes = lanes
+        self.turns = turns
         self.clock = clock
         self.caller = caller
         self._retry = retry
@@ -69,7 +69,7 @@ class Calls:
     def apart(self, *, waits: bool) -> Calls:
         """Return the same for a launch beside this one, with a guard, a hurry and troubles of its own."""
         shared = (self._outage, self._credentials, self.clock, self.caller)
-        return Calls(self.lanes, self._retry.apart(), *shared, waits=waits)
+        return Calls(self.turns, self._retry.apart(), *shared, waits=waits)
 
     @property
     def client(self) -> OmicsClient:
@@ -124,13 +124,13 @@ class Calls:
 
     async def at_turn(self, operation: str, turn: float, send: Callable[[], Awaitable[T]]) -> T:
         """
-        Send one request at its turn, if it may leave, and let the lane learn from the answer.
+        Send one request at its turn, if it may leave, and let its turns learn from the answer.
 
         Raises:
             CallError: It failed, or its outcome is not known.
             LeaseError, StorageError: It may not leave.
         """
-        lane = self.lanes[operation]
+        turns = self.turns[operation]
         may_leave = False
         try:
             if (wait := turn - self.clock.monotonic()) > 0:
@@ -139,11 +139,11 @@ class Calls:
             may_leave = True
         finally:
             if not may_leave:
-                lane.lost()
+                turns.lost()
         self._sent[operation] += 1
         longest = self.login.target.call_timeout
         try:
-            return await one_try(send(), operation, lane=lane, clock=self.clock, longest=longest)
+            return await one_try(send(), operation, turns=turns, clock=self.clock, longest=longest)
         except CallError as error:
             self._errors[operation, type(error)] += 1
             raise
@@ -168,7 +168,7 @@ class Calls:
         """
 
         async def attempt() -> T:
-            turn = await self.lanes[operation].turn()
+            turn = await self.turns[operation].turn()
             return await self.at_turn(operation, turn, partial(send, self.client))
 
         return await self.call(operation, attempt, trusted_for, is_vital=is_vital)

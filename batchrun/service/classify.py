@@ -1,7 +1,8 @@
 """
 What an error means: every exception that a call can end in becomes one of our own.
 
-Belongs here: the tables of codes and exceptions, and reading them. Pure. Does not: retrying (``retry``).
+Belongs here: the tables of codes and exceptions, and reading them. Pure. Does not: repeating calls
+(``call_retries``).
 
 A code that nobody knows is judged by its HTTP status, and what has neither counts as an unknown outcome: it
 costs a repetition of the same request, never a wrong state. A 404 says that a run is gone only in the

@@ -25,17 +25,16 @@ from batchrun.model.account import account_of
 from batchrun.model.foreign import masked
 from batchrun.model.states import GOING_STATUSES
 from batchrun.ports.service import HealthOmics
+from batchrun.service.call_retries import CallRetries, RetrySettings
 from batchrun.service.caller import Caller
 from batchrun.service.calls import Calls
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.listing import runs
 from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
-from batchrun.service.pacing import Lanes
+from batchrun.service.pacing import AllTurns
 from batchrun.service.quota import quotas, start_run_quota
-from batchrun.service.retry import RetryPolicy, RetrySettings
 from batchrun.service.tasks import failed_tasks
-from batchrun.service.unsent import window_passed
 from batchrun.service.usage import usage
 from batchrun.service.wire import sighted, started
 from batchrun.service.workflows import workflow
@@ -102,8 +101,8 @@ async def connect(
         client = await credentials.open()
         yield AwsHealthOmics(
             Calls(
-                Lanes(rate=rate, read_rate=read_rate, clock=clock),
-                RetryPolicy(retry or RetrySettings(), clock=clock, rng=rng),
+                AllTurns(rate=rate, read_rate=read_rate, clock=clock),
+                CallRetries(retry or RetrySettings(), clock=clock, rng=rng),
                 OutageWatch(patience, masked(client.meta.endpoint_url), clock),
                 credentials,
                 clock,
@@ -190,11 +189,11 @@ class AwsHealthOmics(HealthOmics):
 
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """Go on at a pace learned earlier, or at the account's quota where that may be read."""
-        async with self._calls.lanes.one_recall:
-            self._calls.lanes.recall(learned)
-            if will_start and "StartRun" not in learned and self._calls.lanes.wants_quota("StartRun"):
+        async with self._calls.turns.one_recall:
+            self._calls.turns.recall(learned)
+            if will_start and "StartRun" not in learned and self._calls.turns.wants_quota("StartRun"):
                 quota = await start_run_quota(self.login, self.endpoint)
-                self._calls.lanes.know_quota("StartRun", quota)
+                self._calls.turns.know_quota("StartRun", quota)
 
     async def quotas(self) -> Quotas:
         """Ask for the account's quotas, where they may be read."""
@@ -202,11 +201,11 @@ class AwsHealthOmics(HealthOmics):
 
     def learned(self) -> Mapping[str, Learned]:
         """Return what was learned of the pace."""
-        return self._calls.lanes.learned()
+        return self._calls.turns.learned()
 
     def known_rate(self, operation: str) -> float:
         """Say how many calls per second can be counted on."""
-        return self._calls.lanes.known_rate(operation)
+        return self._calls.turns.known_rate(operation)
 
     def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
         """Await *check* right before each request leaves."""
@@ -214,7 +213,7 @@ class AwsHealthOmics(HealthOmics):
 
     async def start_turn(self) -> float:
         """Wait until a moment before StartRun may be called once."""
-        return await self._calls.lanes["StartRun"].turn(early=_EARLY)
+        return await self._calls.turns["StartRun"].turn(early=_EARLY)
 
     async def start_run(
         self, request: Mapping[str, Json], *, turn: float, trusted_until: datetime, is_repeat: bool = False
@@ -222,7 +221,7 @@ class AwsHealthOmics(HealthOmics):
         """Call StartRun; nothing is sent after the trusted time once an outcome is unknown."""
         parameters: Any = dict(request)
         trusted_for = (trusted_until - self._calls.clock.latest()).total_seconds()
-        doubt: CallError | None = window_passed() if is_repeat else None
+        doubt: CallError | None = _window_passed() if is_repeat else None
         lost: CallError | None = None
         failed: CallError | None = None
 
@@ -230,7 +229,7 @@ class AwsHealthOmics(HealthOmics):
             nonlocal doubt, lost
             if self._calls.clock.latest() >= trusted_until:
                 # The turn came too late, or the machine slept: sent now, it might start the run once more.
-                raise doubt or window_passed()
+                raise doubt or _window_passed()
             self._check_known(request)
             try:
                 return await self._identified(await self._client.start_run(**parameters))
@@ -351,3 +350,12 @@ class AwsHealthOmics(HealthOmics):
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
         self._calls.hurry()
+
+
+def _window_passed() -> OutcomeUnknownError:
+    """Say that the answer is unknown and came too late to be asked for again: nothing was sent."""
+    return OutcomeUnknownError(
+        "the time for which the requestId is trusted to be remembered has passed",
+        operation="StartRun",
+        code="ReplayWindowPassed",
+    )

@@ -23,7 +23,7 @@ from batchrun.errors import (
 from batchrun.model.foreign import shortened
 from batchrun.model.places import split_uri
 from batchrun.service.classify import classify
-from batchrun.service.deadline import in_time
+from batchrun.service.one_try import in_time
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 One exchange with a server that may do anything: bounded in bytes and time, and with nobody else.
 
 Belongs here: how much is read, for how long, and from whom. Does not: what an answer says (``wire``), the
-deadline of a whole call, which signs first (``deadline``), trying again (``retry``).
+deadline of a whole call, which signs first (``one_try``), trying again (``call_retries``).
 """
 
 from __future__ import annotations

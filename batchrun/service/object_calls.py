@@ -2,7 +2,7 @@
 Single calls to S3 about places that runs are to read: each in its turn, and again where that may help.
 
 Belongs here: HeadObject and a page of ListObjectsV2, paced and retried, and reading what they answer. Does
-not: which calls tell what (``looking``).
+not: which calls tell what (``input_lookup``).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from botocore import exceptions as boto
 from batchrun.errors import ThrottledError
 from batchrun.model.pace import UNLIMITED, Pace
 from batchrun.ports.inputs import Sight
+from batchrun.service.call_retries import CallRetries, RetrySettings
 from batchrun.service.classify import classify
 from batchrun.service.objects import Page, page_of
 from batchrun.service.one_try import one_try
-from batchrun.service.pacing import Lane
-from batchrun.service.retry import RetryPolicy, RetrySettings
+from batchrun.service.pacing import Turns
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:
@@ -59,17 +59,17 @@ class Refusal(enum.Enum):
 class ObjectCalls:
     """Calls to one S3. Made by :func:`object_calls`."""
 
-    def __init__(self, client: Any, rate: Rate, retry: RetryPolicy, clock: Clock, longest: float) -> None:
+    def __init__(self, client: Any, rate: Rate, retry: CallRetries, clock: Clock, longest: float) -> None:
         self._client = client
         self._clock = clock
         self._longest = longest
         self._retry = retry
         most = UNLIMITED if rate.is_auto else rate
-        self._lanes = {
-            operation: Lane(Pace(most, supposed=_SUPPOSED), clock, operation=operation)
+        self._turns = {
+            operation: Turns(Pace(most, supposed=_SUPPOSED), clock, operation=operation)
             for operation in (_HEAD, _LIST)
         }
-        self.sent = dict.fromkeys(self._lanes, 0)  #: requests that left, by operation
+        self.sent = dict.fromkeys(self._turns, 0)  #: requests that left, by operation
 
     async def head(self, place: InputPlace) -> Sight | Refusal:
         """
@@ -110,12 +110,12 @@ class ObjectCalls:
         return await self._call(_LIST, partial(page_of, self._client, asked))
 
     async def _call(self, operation: str, send: Callable[[], Awaitable[T]]) -> T:
-        lane = self._lanes[operation]
+        turns = self._turns[operation]
 
         async def attempt() -> T:
-            await lane.turn()
+            await turns.turn()
             self.sent[operation] += 1
-            return await one_try(send(), operation, lane=lane, clock=self._clock, longest=self._longest)
+            return await one_try(send(), operation, turns=turns, clock=self._clock, longest=self._longest)
 
         return await self._retry.run(attempt, lambda _failure: None)
 
@@ -138,7 +138,7 @@ async def object_calls(
         ServiceUnusableError: There are no credentials.
     """
     async with s3_client(login, attempts=1) as client:
-        retry = RetryPolicy(RetrySettings(patience=_PATIENCE), clock=clock, rng=rng)
+        retry = CallRetries(RetrySettings(patience=_PATIENCE), clock=clock, rng=rng)
         yield ObjectCalls(client, rate, retry, clock, login.target.call_timeout)
 
 

@@ -14,7 +14,7 @@ from botocore import exceptions as boto
 
 from batchrun.errors import NotFoundError
 from batchrun.service.classify import classify, unparsable
-from batchrun.service.deadline import in_time
+from batchrun.service.one_try import in_time
 from batchrun.service.session import s3_client
 from batchrun.service.wire import needed, table
 

@@ -1,28 +1,31 @@
 """
-One try of a call: within its time, and with its lane learning from how it went.
+One try of a call: within its time, and with its turns learning from how it went.
 
-Belongs here: that. Does not: waiting for the turn (``pacing``), another try (``retry``).
+Belongs here: that, and the deadline, from the signature to the end of the answer. Does not: how long one
+answer may take (``http``), waiting for the turn (``pacing``), another try (``call_retries``).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import anyio
+
+from batchrun.errors import OutcomeUnknownError
 from batchrun.service.classify import classify
-from batchrun.service.deadline import in_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from batchrun.clock import Clock
-    from batchrun.service.pacing import Lane
+    from batchrun.service.pacing import Turns
 
 T = TypeVar("T")
 
 
-async def one_try(call: Awaitable[T], operation: str, *, lane: Lane, clock: Clock, longest: float) -> T:
+async def one_try(call: Awaitable[T], operation: str, *, turns: Turns, clock: Clock, longest: float) -> T:
     """
-    Await a call that has its turn in *lane*, for at most *longest* seconds.
+    Await a call that has its turn, for at most *longest* seconds.
 
     Raises:
         CallError: It failed, or its outcome is not known.
@@ -31,15 +34,31 @@ async def one_try(call: Awaitable[T], operation: str, *, lane: Lane, clock: Cloc
     try:
         answer = await in_time(call, operation, longest)
         is_answered = True
-        lane.answered(sent)
+        turns.answered(sent)
     except Exception as raw:
         error = classify(raw, operation)
         is_answered = True
-        lane.answered(sent, error)
+        turns.answered(sent, error)
         if error is raw:
             raise
         raise error from raw
     finally:
         if not is_answered:
-            lane.lost()
+            turns.lost()
     return answer
+
+
+async def in_time(call: Awaitable[T], operation: str, seconds: float) -> T:
+    """
+    Await *call* for at most *seconds*.
+
+    Raises:
+        OutcomeUnknownError: It has not ended by then.
+    """
+    with anyio.move_on_after(seconds):
+        return await call
+    raise OutcomeUnknownError(
+        f"the call has not ended after {seconds:g} s, its signature included",
+        operation=operation,
+        code="CallTimeout",
+    )

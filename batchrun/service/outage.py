@@ -2,7 +2,7 @@
 Putting up with a service that cannot be used for a while, and knowing when to stop.
 
 Belongs here: how long silence and missing credentials are borne, and the words for both. Does not: retrying a
-single call (``retry``).
+single call (``call_retries``).
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from batchrun.errors import (
 from batchrun.model.places import split_uri
 from batchrun.ports.objects import SheetWriter
 from batchrun.service.classify import classify
-from batchrun.service.deadline import in_time
 from batchrun.service.login import Login
+from batchrun.service.one_try import in_time
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:

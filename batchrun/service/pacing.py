@@ -1,8 +1,8 @@
 """
-Pace: one lane per operation, in which calls take turns.
+The turns of calls, operation by operation: none may slow another.
 
 Belongs here: waiting for a turn, and passing on how calls went. Does not: how fast (``model.pace``), waiting
-to repeat a call (``retry``).
+to repeat a call (``call_retries``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SAY_EVERY: Final = 60.0
 log = structlog.get_logger(__name__)
 
 
-class Lane:
+class Turns:
     """
     The turns of one operation.
 
@@ -128,27 +128,27 @@ class Lane:
             self._said = now
             rate = round(self.pace.rate, 3)
             log.warning(
-                "lane_starved", operation=self._operation, calls_per_second=rate, rests=round(rest, 1)
+                "pace_starved", operation=self._operation, calls_per_second=rate, rests=round(rest, 1)
             )
 
 
-class Lanes:
-    """The lane of each operation, which none of the others can slow."""
+class AllTurns:
+    """The turns of each operation, which none of the others can slow."""
 
     def __init__(self, *, rate: Rate, read_rate: Rate, clock: Clock) -> None:
         self._rate = rate
         self._read_rate = read_rate
         self._clock = clock
-        self._lanes: dict[str, Lane] = {}
+        self._turns: dict[str, Turns] = {}
         self._quotas: dict[str, float | None] = {}
         self.one_recall = anyio.Lock()  #: of launches that begin beside each other, one asks for the quota
         self._remembered: dict[str, Learned] = {}
 
-    def __getitem__(self, operation: str) -> Lane:
-        """Return the lane of *operation*: the start rate is StartRun's, the read rate each other's."""
-        if operation not in self._lanes:
-            self._lanes[operation] = Lane(self._pace(operation), self._clock, operation=operation)
-        return self._lanes[operation]
+    def __getitem__(self, operation: str) -> Turns:
+        """Return the turns of *operation*: the start rate is StartRun's, the read rate each other's."""
+        if operation not in self._turns:
+            self._turns[operation] = Turns(self._pace(operation), self._clock, operation=operation)
+        return self._turns[operation]
 
     def known_rate(self, operation: str) -> float:
         """Say how many calls per second can be counted on; infinite where nothing slows them."""
@@ -156,7 +156,7 @@ class Lanes:
 
     def wants_quota(self, operation: str) -> bool:
         """Report whether the limit of *operation* is for us to find, and nobody has asked for it yet."""
-        return self._asked(operation).is_auto and operation not in self._quotas.keys() | self._lanes.keys()
+        return self._asked(operation).is_auto and operation not in self._quotas.keys() | self._turns.keys()
 
     def know_quota(self, operation: str, rate: float | None) -> None:
         """Take the service's word for the limit of *operation*, None where it says none; before its first."""
@@ -168,7 +168,7 @@ class Lanes:
 
     def learned(self) -> Mapping[str, Learned]:
         """Return what is worth keeping: of each operation that was ever refused."""
-        paces = {operation: lane.pace for operation, lane in self._lanes.items()}
+        paces = {operation: turns.pace for operation, turns in self._turns.items()}
         return {operation: pace.learned for operation, pace in paces.items() if pace.has_learned}
 
     def _asked(self, operation: str) -> Rate:

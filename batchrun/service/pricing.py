@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from batchrun.errors import InputError, ServiceUnusableError, UsageError
 from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, price_of
 from batchrun.service.classify import classify
-from batchrun.service.deadline import in_time
 from batchrun.service.login import Login
+from batchrun.service.one_try import in_time
 from batchrun.service.session import is_loopback, prices_client
 from batchrun.service.wire import items, next_token
 

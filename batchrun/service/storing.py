@@ -22,9 +22,9 @@ from batchrun.errors import (
     UsageError,
 )
 from batchrun.model.places import split_uri
-from batchrun.ports.objects import Store
+from batchrun.ports.objects import ObjectStore
 from batchrun.service.classify import classify
-from batchrun.service.deadline import in_time
+from batchrun.service.one_try import in_time
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ _TYPES: Final = {
 _ANY_TYPE: Final = "application/octet-stream"
 
 
-class S3Store(Store):
+class S3Store(ObjectStore):
     """Places in S3, as one login reaches them."""
 
     def __init__(self, login: Login) -> None:

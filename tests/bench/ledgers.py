@@ -25,7 +25,7 @@ from batchrun.model.states import State
 from batchrun.model.transitions import apply
 from batchrun.ports.batch import HeldBatch
 from batchrun.ports.ledger import Ledger
-from batchrun.ports.stored import Step
+from batchrun.ports.stored import Transition
 from tests.bench.cohort import MANIFEST, NAME
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,12 +58,12 @@ async def _complete(ledger: Ledger, held: HeldBatch) -> None:
         after = page[-1].position
 
 
-def _life(entry: Entry) -> Iterator[Step]:
+def _life(entry: Entry) -> Iterator[Transition]:
     going, done = _run(entry, "PENDING"), _run(entry, "COMPLETED")
     events = (Intended(at=_AT), Accepted(at=_AT, run=going), Completed(at=_AT, run=done))
     for event in events:
         entry = apply(entry, event)
-        yield Step(event=event, entry=entry)
+        yield Transition(event=event, entry=entry)
 
 
 def _run(entry: Entry, status: str) -> Run:

@@ -17,7 +17,7 @@ from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
 from batchrun.model.watch import Way
-from batchrun.ports.stored import Step
+from batchrun.ports.stored import Transition
 from batchrun.simulator import parse_faults
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import simulated, start
@@ -256,7 +256,7 @@ async def test_a_launch_watches_what_is_given_back_meanwhile(tmp_path):
         await it.launch(rows(1), mode=Mode.DETACH)
         entry, held = await row(it), await it.take_in(rows(1))
         removed = Removed(at=it.clock.utcnow(), message="404")
-        await held.record([Step(event=removed, entry=apply(entry, removed))])
+        await held.record([Transition(event=removed, entry=apply(entry, removed))])
         await held.release()
         assert entry.run is not None
         async with anyio.create_task_group() as group, await open_ledger(it.path) as another:

@@ -14,7 +14,7 @@ import anyio
 import apsw
 import pytest
 
-from batchrun.engine.rebuild import Rebuilder, Rebuilt, Search
+from batchrun.engine.rebuild import Rebuilder, Rebuilt, RunSearch
 from batchrun.errors import (
     LeaseHeldError,
     LeaseLostError,
@@ -53,7 +53,7 @@ async def rebuild(it: Bench, specs: Sequence[Spec], **options: Any) -> Rebuilt:
     now = it.clock.utcnow()
     await it.ledger.open_batch("cohort", region="us-east-1", at=now)
     held = await it.ledger.hold("cohort", holder="test:2", ttl=it.ttl, at=now)
-    search = Search(specs=lambda: iter(specs), default_name=partial(run_name, "cohort"), **options)
+    search = RunSearch(specs=lambda: iter(specs), default_name=partial(run_name, "cohort"), **options)
     rebuilder = Rebuilder(service=it.service, held=held, ttl=it.ttl, search=search, clock=it.clock)
     try:
         return await rebuilder.run()

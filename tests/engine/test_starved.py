@@ -1,4 +1,4 @@
-"""Lanes that next to nothing passes, over the real client, ledger and simulator, in virtual time."""
+"""Operations that next to nothing passes, over the real client, ledger and simulator, in virtual time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_a_lane_recovers_within_seconds_when_others_let_go(tmp_path):
             with capture_logs() as logs:
                 await it.launch(rows(500), mode=Mode.DETACH)
         assert anyio.current_time() <= 500 / 8 + 30 + 25
-        assert "lane_starved" in {one["event"] for one in logs}
+        assert "pace_starved" in {one["event"] for one in logs}
 
 
 async def _starve(it) -> None:

@@ -26,7 +26,7 @@ from batchrun.model.events import (
 )
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from batchrun.ports.stored import Step
+from batchrun.ports.stored import Transition
 from tests.ledger.samples import (
     AT,
     BATCH,
@@ -189,7 +189,7 @@ class Recording:
     async def test_attempts_come_one_after_the_other(self, ledger, attempt):
         held = await filled(ledger, "a")
         entry = await move(held, "a", *PATHS[State.PLANNED])
-        stray = Step(event=intended(), entry=replace(entry, attempt=attempt))
+        stray = Transition(event=intended(), entry=replace(entry, attempt=attempt))
         with pytest.raises(InvariantError, match="attempt"):
             await held.record([stray])
         assert await entry_of(ledger, "a") == entry

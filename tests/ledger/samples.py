@@ -15,7 +15,7 @@ from batchrun.model.events import Accepted, Completed, Deferred, Intended
 from batchrun.model.limits import Changed
 from batchrun.model.spec import Spec, canonical
 from batchrun.model.transitions import apply
-from batchrun.ports.stored import Step
+from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -96,11 +96,11 @@ async def move(held: HeldBatch, id_: str, *events: Event) -> Entry:
     return steps[-1].entry
 
 
-def steps_of(entry: Entry, events: Iterable[Event]) -> Sequence[Step]:
-    steps: list[Step] = []
+def steps_of(entry: Entry, events: Iterable[Event]) -> Sequence[Transition]:
+    steps: list[Transition] = []
     for event in events:
         entry = apply(entry, event)
-        steps.append(Step(event=event, entry=entry))
+        steps.append(Transition(event=event, entry=entry))
     return steps
 
 

@@ -19,7 +19,7 @@ from batchrun.ledger.statements import Migration, migrations, queries, split
 from batchrun.ledger.verify import Verification
 from batchrun.model.events import KINDS, Accepted, Failed, Removed, Retried
 from batchrun.model.states import State
-from batchrun.ports.stored import Step
+from batchrun.ports.stored import Transition
 from tests.ledger.samples import (
     AT,
     BATCH,
@@ -216,7 +216,7 @@ async def test_no_state_without_what_it_needs(ledger, state):
     has_run = state in {State.PLANNED, State.CANCELLED}  # too early, or without an intent
     bare = replace(entry, state=state, run=run_of(1) if has_run else None)
     with pytest.raises(InvariantError, match="CHECK"):
-        await held.record([Step(event=intended(), entry=bare)])
+        await held.record([Transition(event=intended(), entry=bare)])
 
 
 @pytest.mark.parametrize("state", [state for state in State if state in (State.SUBMITTING, State.BACKOFF)])
@@ -224,7 +224,7 @@ async def test_no_run_before_its_state(ledger, state):
     held = await filled(ledger, "a")
     entry = await move(held, "a", intended(), accepted(1))
     with pytest.raises(InvariantError, match="CHECK"):
-        await held.record([Step(event=intended(), entry=replace(entry, state=state))])
+        await held.record([Transition(event=intended(), entry=replace(entry, state=state))])
 
 
 async def test_an_unknown_state_is_refused(ledger):

@@ -28,7 +28,7 @@ from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.model.transitions import FORBIDDEN, TABLE
 from batchrun.ports.batch import HeldBatch
 from batchrun.ports.ledger import Ledger
-from batchrun.ports.stored import Step
+from batchrun.ports.stored import Transition
 from tests.ledger.samples import AT, BATCH, TTL, run_of, spec, steps_of
 
 IDS = st.sampled_from("abcdef")
@@ -64,7 +64,7 @@ class Batch(RuleBasedStateMachine):
     @rule(data=st.data(), ids=st.lists(IDS, min_size=1, max_size=4))
     def record(self, data, ids):
         current = {id_: self._run(self._held.entry(id_)) for id_ in ids}
-        steps: list[Step] = []
+        steps: list[Transition] = []
         for id_ in ids:
             if current[id_] is not None:
                 event = data.draw(self._legal_events(current[id_].state))

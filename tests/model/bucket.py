@@ -63,7 +63,7 @@ class Story:
 
 
 class Caller:
-    """Sends at the pace, as ``service.pacing.Lane`` does."""
+    """Sends at the pace, as ``service.pacing.Turns`` does."""
 
     def __init__(self, pace: Pace, calls: int) -> None:
         self.pace = pace

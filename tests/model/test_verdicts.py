@@ -36,7 +36,7 @@ from batchrun.model.states import is_known_status
 from batchrun.model.transitions import apply
 from batchrun.model.verdicts import (
     HELD,
-    Search,
+    SearchResult,
     after_failure,
     after_look,
     after_missing,
@@ -175,8 +175,8 @@ def test_our_run_is_known_by_its_tag():
     entry = submitting()
     ours = seen_as(run(uuid="ours"), tags={TAG_REQUEST_ID: entry.request_id})
     others = [seen_as(run(uuid="theirs"), tags={TAG_REQUEST_ID: "other"}), seen_as(run())]
-    assert search(entry, [*others, ours]) == Search(run=ours.run)
-    assert search(entry, others) == Search()
+    assert search(entry, [*others, ours]) == SearchResult(run=ours.run)
+    assert search(entry, others) == SearchResult()
 
 
 def untagged(**fields) -> Entry:
@@ -189,9 +189,9 @@ NEW = run(id="7", creation_time=at(3601))
 
 def test_an_untagged_run_is_adopted_where_it_is_the_only_one_that_fits():
     old, undated = seen_as(run(creation_time=at(0))), seen_as(run())
-    assert search(untagged(), [old, undated, seen_as(NEW)]) == Search(run=NEW)
-    assert search(untagged(), [old, undated]) == Search()
-    assert search(replace(planned(), tagged=False), [seen_as(NEW)]) == Search()
+    assert search(untagged(), [old, undated, seen_as(NEW)]) == SearchResult(run=NEW)
+    assert search(untagged(), [old, undated]) == SearchResult()
+    assert search(replace(planned(), tagged=False), [seen_as(NEW)]) == SearchResult()
 
 
 @pytest.mark.parametrize(
@@ -200,20 +200,20 @@ def test_an_untagged_run_is_adopted_where_it_is_the_only_one_that_fits():
 def test_an_untagged_run_that_was_asked_for_otherwise_is_not_ours(asked):
     entry = untagged(parameters={"x": "y"})
     assert search(entry, [seen_as(NEW, parameters={"x": "y"})]).run is NEW
-    assert search(entry, [seen_as(NEW, **({"parameters": {"x": "y"}} | asked))]) == Search()
+    assert search(entry, [seen_as(NEW, **({"parameters": {"x": "y"}} | asked))]) == SearchResult()
 
 
 def test_an_untagged_run_with_its_parameters_in_a_file_is_known_by_that():
     entry = untagged(parametersUri="s3://lab/p.json")
     assert search(entry, [seen_as(NEW, parameters=IN_A_FILE)]).run is NEW
-    assert search(entry, [seen_as(NEW, parameters={"x": "y"})]) == Search()
-    assert search(untagged(), [seen_as(NEW, parameters=IN_A_FILE)]) == Search()
+    assert search(entry, [seen_as(NEW, parameters={"x": "y"})]) == SearchResult()
+    assert search(untagged(), [seen_as(NEW, parameters=IN_A_FILE)]) == SearchResult()
 
 
 def test_an_untagged_copy_of_a_run_is_known_by_what_it_says():
     entry = replace(untagged(), request=duplicate(request(parameters={"x": "y"}), "5"))
     assert search(entry, [seen_as(NEW, parameters={"x": "y"})]).run is NEW
-    assert search(entry, [seen_as(NEW, output_uri="s3://elsewhere/")]) == Search()
+    assert search(entry, [seen_as(NEW, output_uri="s3://elsewhere/")]) == SearchResult()
 
 
 def test_several_untagged_runs_that_fit_are_held_for_a_person():

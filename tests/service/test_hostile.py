@@ -12,8 +12,8 @@ import pytest
 
 from batchrun.errors import CallError
 from batchrun.ports.workflows import WorkflowKey
+from batchrun.service.call_retries import RetrySettings
 from batchrun.service.client import AwsHealthOmics
-from batchrun.service.retry import RetrySettings
 from batchrun.simulator import Parameter, Version, Workflow
 from tests.hostile import spoiling
 from tests.world import connected, simulated, start

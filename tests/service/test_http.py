@@ -15,16 +15,16 @@ from batchrun.clock import VirtualClock
 from batchrun.errors import BatchrunError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.model.pace import UNLIMITED
 from batchrun.ports.inputs import InputPlace, PlaceKind
-from batchrun.service.deadline import in_time
+from batchrun.service.call_retries import RetrySettings
 from batchrun.service.http import LARGEST
+from batchrun.service.input_lookup import InputLookup
 from batchrun.service.login import Login
-from batchrun.service.looking import Looker
 from batchrun.service.object_calls import object_calls
 from batchrun.service.objects import keys_under
+from batchrun.service.one_try import in_time
 from batchrun.service.outage import Patience
 from batchrun.service.pricing import quoted
 from batchrun.service.quota import start_run_quota
-from batchrun.service.retry import RetrySettings
 from batchrun.service.target import Target
 from batchrun.service.topics import publish
 from tests.hostile import JSON, Stranger, always, endless, head, whole
@@ -137,7 +137,7 @@ async def looked_at_two() -> None:
     clock = VirtualClock()
     places = [InputPlace(kind=PlaceKind.OBJECT, uri=uri) for uri in ("s3://lab/a", "s3://lab/b")]
     async with object_calls(Login(Target()), rate=UNLIMITED, clock=clock, rng=random.Random(1)) as calls:
-        await Looker(calls).look_at(iter(places), lambda _place, _sight: None)
+        await InputLookup(calls).look_at(iter(places), lambda _place, _sight: None)
 
 
 OTHER_CALLS: dict[str, Callable[[], Awaitable[object]]] = {

@@ -1,4 +1,4 @@
-"""Lanes: turns, what slows them, what is learned and kept, over the real client and the real simulator."""
+"""Turns: what slows them, what is learned and kept, over the real client and the real simulator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchrun.clock import VirtualClock
 from batchrun.errors import OutcomeUnknownError
 from batchrun.model.pace import AUTO, UNLIMITED, Learned, Pace, Phase, Rate
 from batchrun.model.quotas import Quotas
-from batchrun.service.pacing import Lane
+from batchrun.service.pacing import Turns
 from batchrun.simulator import Limit, parse_faults
 from tests.world import connected, simulated, start
 
@@ -188,40 +188,40 @@ async def test_unlimited_takes_what_was_learned_for_granted_only_when_it_is_refu
 
 
 async def test_turns_are_given_in_order_and_a_cancelled_waiter_holds_up_nobody():
-    lane, order = Lane(Pace(Rate(most=1)), VirtualClock()), []
+    turns, order = Turns(Pace(Rate(most=1)), VirtualClock()), []
 
     async def wait(number: int) -> None:
-        await lane.turn()
+        await turns.turn()
         order.append(number)
 
     async with anyio.create_task_group() as group:
         for number in range(5):
             group.start_soon(wait, number)
         with anyio.move_on_after(0.5):
-            await lane.turn()
+            await turns.turn()
     assert order == [0, 1, 2, 3, 4]
     assert 4 <= anyio.current_time() < 5.1
 
 
 async def test_a_delay_is_caught_up_on_by_what_the_service_saved_meanwhile():
     learned = Learned(phase=Phase.HOLDING, base=8, cut=0.01, span=240, passed=240, burst=8)
-    lane = Lane(Pace(AUTO, learned=learned), VirtualClock())
-    await lane.turn()
+    turns = Turns(Pace(AUTO, learned=learned), VirtualClock())
+    await turns.turn()
     await anyio.sleep(10)
-    turns = [await lane.turn() for _ in range(8)]
-    assert sum(1 for turn in turns if turn <= 10) in {4, 5}
-    assert turns == sorted(turns)
+    given = [await turns.turn() for _ in range(8)]
+    assert sum(1 for turn in given if turn <= 10) in {4, 5}
+    assert given == sorted(given)
 
 
 async def test_an_unknown_outcome_says_nothing_of_the_limit():
-    lane = Lane(Pace(AUTO), VirtualClock())
-    turn = await lane.turn()
-    before = lane.pace.learned
-    lane.answered(turn, OutcomeUnknownError("?", operation="StartRun", code="ReadTimeoutError"))
-    assert lane.pace.learned == before
-    await lane.turn()
-    lane.lost()
-    await lane.turn()
+    turns = Turns(Pace(AUTO), VirtualClock())
+    turn = await turns.turn()
+    before = turns.pace.learned
+    turns.answered(turn, OutcomeUnknownError("?", operation="StartRun", code="ReadTimeoutError"))
+    assert turns.pace.learned == before
+    await turns.turn()
+    turns.lost()
+    await turns.turn()
     assert anyio.current_time() < 0.01
 
 

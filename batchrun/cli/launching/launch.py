@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest, Source
     from batchrun.model.limits import Limits
-    from batchrun.ports.objects import Store
+    from batchrun.ports.objects import ObjectStore
     from batchrun.report.delivering import Destination
     from batchrun.service.target import Target
 
@@ -80,7 +80,7 @@ class Around:
     """What goes on around a launch."""
 
     results: Destination
-    store: Store  #: for results that go to S3
+    store: ObjectStore  #: for results that go to S3
     metrics: MetricsFile
     telling: Telling
     is_alone: bool = True  #: whether the terminal and the signals are this launch's

@@ -23,7 +23,7 @@ from batchrun.report.outputs import OutputFile
 
 if TYPE_CHECKING:
     from batchrun.api.launch import Launch
-    from batchrun.ports.objects import Store
+    from batchrun.ports.objects import ObjectStore
     from batchrun.report.delivering import Destination
     from batchrun.report.outputs import Inputs
 
@@ -50,7 +50,9 @@ def write_again(batch: str, place: str, inputs: Inputs) -> str:
     return f"'{shlex.join(['batchrun', 'results', batch, *elsewhere, '-o', place])}'"
 
 
-async def write_results(held: Launch, output: Destination, store: Store, *, is_safe: bool = False) -> None:
+async def write_results(
+    held: Launch, output: Destination, store: ObjectStore, *, is_safe: bool = False
+) -> None:
     """
     Leave the results, even if the launch was told to end.
 

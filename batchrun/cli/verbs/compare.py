@@ -17,7 +17,7 @@ from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import tell_back
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
-from batchrun.engine.comparing import Comparison, compare
+from batchrun.engine.comparing import Divergence, compare
 from batchrun.model.states import State
 from batchrun.report.chosen import shortened
 
@@ -58,13 +58,13 @@ async def _compare(ledger: Ledger, batch: Batch, told: Calling) -> Exit:
     return Exit.WORK_LEFT if _is_work_left(found, looked) else Exit.OK
 
 
-def _is_work_left(found: Comparison, looked: FirstLook) -> bool:
+def _is_work_left(found: Divergence, looked: FirstLook) -> bool:
     is_back = any(entry.state is State.ACTIVE for entry in looked.back.values())
     left = (found.ended, found.missing, found.doubtful, found.unknown, found.elsewhere)
     return is_back or any(left)
 
 
-def _emit(batch: str, found: Comparison, looked: FirstLook) -> None:
+def _emit(batch: str, found: Divergence, looked: FirstLook) -> None:
     emit(
         "online",
         batch=batch,
@@ -79,7 +79,7 @@ def _emit(batch: str, found: Comparison, looked: FirstLook) -> None:
     )
 
 
-def _tell(batch: str, found: Comparison, looked: FirstLook) -> None:
+def _tell(batch: str, found: Divergence, looked: FirstLook) -> None:
     there = len(looked.back)
     numbers = {
         "going on": found.going,

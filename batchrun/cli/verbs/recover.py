@@ -19,7 +19,7 @@ from batchrun.cli.launching.manifests import loaded
 from batchrun.cli.speak import emit, say
 from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
-from batchrun.engine.rebuild import Rebuilder, Search
+from batchrun.engine.rebuild import Rebuilder, RunSearch
 from batchrun.errors import UsageError
 from batchrun.manifest.rows import run_name
 from batchrun.model.pace import UNLIMITED
@@ -81,8 +81,8 @@ async def recover(recovery: Recovery) -> None:
             raise UsageError(_refusal(rebuilt))
 
 
-def _search(recovery: Recovery, manifest: Manifest) -> Search:
-    return Search(
+def _search(recovery: Recovery, manifest: Manifest) -> RunSearch:
+    return RunSearch(
         specs=manifest.specs,
         default_name=partial(run_name, manifest.batch),
         place=manifest.place,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.objects import Store
+    from batchrun.ports.objects import ObjectStore
     from batchrun.ports.stored import Batch, Outcome
     from batchrun.report.delivering import Destination
 
@@ -175,7 +175,9 @@ async def _to_stdout(outcomes: AsyncIterator[Outcome], view: View, told: Options
             await report.write_to(stdout, outcomes, format_, is_safe=told.safe_csv, view=view)
 
 
-async def _write_failed(output: Destination, ledger: Ledger, batch: Batch, view: View, in_s3: Store) -> None:
+async def _write_failed(
+    output: Destination, ledger: Ledger, batch: Batch, view: View, in_s3: ObjectStore
+) -> None:
     from batchrun.api.written_manifests import write_failed  # noqa: PLC0415 (loads the manifest's formats)
 
     async with delivered(output, in_s3) as file:

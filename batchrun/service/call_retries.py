@@ -5,7 +5,7 @@ Belongs here: the policy, on tenacity. Does not: what an error means (``classify
 what becomes of an entry whose call failed for good (``engine``). Botocore's own retries are off, so that each
 throttle is seen here.
 
-- *Throttled*: repeated for as long as it takes, at its lane's next turn; it uses up nothing.
+- *Throttled*: repeated for as long as it takes, at its next turn; it uses up nothing.
 - *Outcome unknown* (5xx, timeouts, dropped connections, unparsable answers): repeated with the same requestId
   for ``patience`` seconds, then handed to the engine, which settles it later.
 - *Conflict*: repeated a few times, since the call in flight that it conflicts with ends within seconds.
@@ -46,7 +46,7 @@ class RetrySettings:
     conflicts: int = 4  #: tries after which a conflict is handed on
 
 
-class RetryPolicy:
+class CallRetries:
     """Repeats a call until it answers, fails for good, or the launcher is in a hurry."""
 
     def __init__(self, settings: RetrySettings, *, clock: Clock, rng: random.Random) -> None:
@@ -56,9 +56,9 @@ class RetryPolicy:
         #: Once it is set, every wait ends, and the first failure of a call is its last.
         self.hurried = anyio.Event()
 
-    def apart(self) -> RetryPolicy:
+    def apart(self) -> CallRetries:
         """Return the same policy with a hurry of its own."""
-        return RetryPolicy(self._settings, clock=self._clock, rng=self._rng)
+        return CallRetries(self._settings, clock=self._clock, rng=self._rng)
 
     async def unless_hurried(self, wait: Callable[[], Awaitable[T]]) -> T | None:
         """Return what *wait* comes to, or None as soon as there is a hurry: then it is given up."""
@@ -85,7 +85,7 @@ class RetryPolicy:
         Repeat *call*, which raises only our own errors.
 
         Args:
-            call: One try, a fresh turn of its lane included.
+            call: One try, a fresh turn included.
             on_failure: Told each failure that will be repeated.
             trusted_for: Seconds from now after which an unknown outcome is not repeated any more.
 
@@ -138,7 +138,7 @@ class RetryPolicy:
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = _failure(state)
         if isinstance(error, ThrottledError):
-            return 0.0  # the lane knows what to wait for, and the next call would have to wait as well
+            return 0.0  # its turn knows what to wait for, and the next call would have to wait as well
         most = min(self._settings.longest, self._settings.base * 2.0 ** min(state.attempt_number - 1, 16))
         hint = min(error.retry_after or 0.0, self._settings.longest)
         return max(self._rng.uniform(0, most), hint)

@@ -10,13 +10,13 @@ import pytest
 from batchrun.engine.absence import look_at
 from batchrun.engine.comparing import compare
 from batchrun.engine.deleter import Deleted, Deleter
-from batchrun.engine.looking import LISTED, Looked, look_for
+from batchrun.engine.run_lookup import LISTED, Looked, look_for
 from batchrun.errors import NotFoundError, ServiceUnusableError
 from batchrun.model.events import Event, Intended, Removed
 from batchrun.model.limits import Mode
 from batchrun.model.listing import Listed
 from batchrun.model.transitions import apply
-from batchrun.ports.stored import Step
+from batchrun.ports.stored import Transition
 from batchrun.simulator import parse_faults
 from tests.engine.launching import Bench, bench, rows
 from tests.world import start
@@ -192,7 +192,7 @@ async def test_an_id_that_is_another_runs_is_never_deleted(tmp_path):
 async def record(it: Bench, number: int, event: Event) -> None:
     held = await it.take_in(rows(8))
     entry = (await it.entries())[f"row-{number:04}"]
-    await held.record([Step(event=event, entry=apply(entry, event))])
+    await held.record([Transition(event=event, entry=apply(entry, event))])
     await held.release()
 
 

@@ -52,7 +52,7 @@ class _Asked:
     has_refused: bool = False  #: something since then: for want of permission, or of a login by now?
 
 
-class Looker:
+class InputLookup:
     """Looks at places, and remembers what their buckets say."""
 
     def __init__(self, calls: ObjectCalls) -> None:

@@ -13,8 +13,8 @@ from batchrun.clock import VirtualClock
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError
 from batchrun.model.pace import AUTO, Rate
 from batchrun.ports.inputs import InputPlace, PlaceKind, Sight
+from batchrun.service.input_lookup import InputLookup
 from batchrun.service.login import Login
-from batchrun.service.looking import Looker
 from batchrun.service.object_calls import object_calls
 from batchrun.service.target import Target
 from batchrun.simulator import Simulator, StoredBucket, StoredObject, serve
@@ -60,7 +60,7 @@ BUCKETS = (
 @dataclass
 class World:
     simulator: Simulator
-    looker: Looker
+    looker: InputLookup
     sent: dict[str, int]
     seen: dict[str, Sight] = field(default_factory=dict)
 
@@ -94,7 +94,7 @@ async def world(
     async with serve(simulated(faults, storage=tuple(buckets)), clock=clock) as simulator:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", simulator.url)
         async with object_calls(Login(Target()), rate=rate, clock=clock, rng=random.Random(1)) as calls:
-            yield World(simulator, Looker(calls), calls.sent)
+            yield World(simulator, InputLookup(calls), calls.sent)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from batchrun.errors import InvariantError
 from batchrun.model.transitions import apply
 from batchrun.ports.stored import Transition
 
@@ -72,14 +73,23 @@ class Recorder:
         its events back.
 
         Raises:
-            InvariantError: An event cannot happen now.
+            InvariantError: An event cannot happen now; the message tells all that was recorded of the entry.
             LeaseLostError, LedgerError: Nothing of the commit was written.
         """
         commit = self._next
-        for event in events:
-            entry = commit.add(entry, event)
+        try:
+            for event in events:
+                entry = commit.add(entry, event)
+        except InvariantError as error:
+            raise InvariantError(f"{error}; recorded of it: {await self._story(entry)}") from error
         await self._done(commit)
         return entry
+
+    async def _story(self, entry: Entry) -> str:
+        history = await self._held.history(entry.id)
+        return ", ".join(
+            f"{at:%Y-%m-%d %H:%M:%S} {kind} of attempt {number}" for at, number, kind, _ in history
+        )
 
     async def record_all(self, news: Iterable[tuple[Entry, Event]]) -> None:
         """

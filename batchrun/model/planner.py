@@ -93,7 +93,8 @@ class Planner:
         self._moment = moment
         actions: list[Action] = []
         for stimulus in stimuli:
-            self._told.append((moment.now, _gist(stimulus)))
+            if not isinstance(stimulus, RatesLearned):  # as often as calls are answered, and of no entry
+                self._told.append((moment.now, _gist(stimulus)))
             try:
                 actions += self._take(stimulus, moment)
             except InvariantError as error:

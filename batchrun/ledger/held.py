@@ -86,7 +86,7 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
     def bind_proofs(self, origin: Origin) -> None:
         key = self._fenced()
         kept = self._store.one("proof_clock", batch=key)
-        if kept is not None and origin.is_same(Origin(boot=kept["boot"], at=time_of(kept["origin"]))):
+        if kept is not None and origin.is_same(Origin(boot=kept.boot, at=time_of(kept.origin))):
             return
         self._store.run("forget_proofs", batch=key)
         self._store.run("keep_proof_clock", batch=key, boot=origin.boot, origin=micros(origin.at))
@@ -98,8 +98,8 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
         self._store.run("begin_survey", batch=key, since=micros(since), at=micros(at))
         names: dict[str, tuple[str, ...]] = {}
         for row in self._store.all("sought_names", batch=key):
-            if (name := row["name"]) is not None:
-                names[name] = (*names.get(name, ()), row["id"])
+            if (name := row.name) is not None:
+                names[name] = (*names.get(name, ()), row.id)
         return Unproven(names=names, last_calls=self._store.value("survey_calls", batch=key))
 
     @writes
@@ -127,9 +127,9 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
     @reads
     def unasked(self, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
         return [
-            FailedRun(number=failed["number"], id=row["id"], attempt=failed["attempt"], run=run)
+            FailedRun(number=failed.number, id=row.id, attempt=failed.attempt, run=run)
             for failed in self._store.all("unasked", batch=self._held, after=after, limit=limit)
-            if (row := self._store.one("attempt", entry=failed["entry"], attempt=failed["attempt"]))
+            if (row := self._store.one("attempt", entry=failed.entry, attempt=failed.attempt))
             and (run := run_of(row))
         ]
 

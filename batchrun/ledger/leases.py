@@ -26,10 +26,10 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
     last = store.one("lease", batch=key)
     if last is not None and _is_held(store, key, last, at):
         raise LeaseHeldError(
-            f"batch '{batch}' is held by {last['holder']} until "
-            f"{time_of(last['expires_at']):%Y-%m-%d %H:%M:%S} UTC; stop that launcher, or wait for it"
+            f"batch '{batch}' is held by {last.holder} until "
+            f"{time_of(last.expires_at):%Y-%m-%d %H:%M:%S} UTC; stop that launcher, or wait for it"
         )
-    lease = Lease(batch=batch, holder=holder, fence=last["fence"] + 1 if last else 1, expires_at=at + ttl)
+    lease = Lease(batch=batch, holder=holder, fence=last.fence + 1 if last else 1, expires_at=at + ttl)
     store.run(
         "take_lease",
         batch=key,
@@ -47,8 +47,8 @@ def holder(store: Store, key: int | None, batch: str, at: datetime) -> Lease | N
     last = store.one("lease", batch=key)
     if key is None or last is None or not _is_held(store, key, last, at):
         return None
-    expires_at = time_of(last["expires_at"])
-    return Lease(batch=batch, holder=last["holder"], fence=last["fence"], expires_at=expires_at)
+    expires_at = time_of(last.expires_at)
+    return Lease(batch=batch, holder=last.holder, fence=last.fence, expires_at=expires_at)
 
 
 def check(store: Store, key: int, lease: Lease) -> None:
@@ -64,16 +64,16 @@ def check(store: Store, key: int, lease: Lease) -> None:
 
 
 def _is_held(store: Store, key: int, last: Row, at: datetime) -> bool:
-    if last["holder"] is None or time_of(last["expires_at"]) <= at:
+    if last.holder is None or time_of(last.expires_at) <= at:
         return False
-    return last["kernel"] != store.host or not store.is_abandoned(key, last["fence"])
+    return last.kernel != store.host or not store.is_abandoned(key, last.fence)
 
 
 def _loss(store: Store, key: int, lease: Lease) -> str:
     last = store.one("lease", batch=key)
-    if last is None or last["fence"] == lease.fence:
+    if last is None or last.fence == lease.fence:
         return f"batch '{lease.batch}' was given back by {lease.holder}, who may not write any more"
     return (
-        f"batch '{lease.batch}' was taken over by {last['holder'] or 'a launcher that has ended since'}; "
+        f"batch '{lease.batch}' was taken over by {last.holder or 'a launcher that has ended since'}; "
         f"{lease.holder} stops here and has changed nothing since"
     )

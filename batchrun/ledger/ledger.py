@@ -90,16 +90,16 @@ class SqlLedger(Placed, Ledger):
     @reads
     def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:
         rows = self._store.all("paces", account=account, since=micros(since))
-        return {row["operation"]: _learned(row) for row in rows}
+        return {row.operation: _learned(row) for row in rows}
 
     @reads
     def all_paces(self) -> Sequence[KeptPace]:
         return [
             KeptPace(
-                account=row["account"],
-                operation=row["operation"],
+                account=row.account,
+                operation=row.operation,
                 learned=_learned(row),
-                at=time_of(row["at"]),
+                at=time_of(row.at),
             )
             for row in self._store.all("all_paces")
         ]
@@ -143,10 +143,10 @@ class SqlLedger(Placed, Ledger):
 
 def _learned(row: Row) -> Learned:
     return Learned(
-        phase=Phase(row["phase"]),
-        base=row["base"],
-        cut=row["cut"],
-        span=row["span"],
-        passed=row["passed"],
-        burst=row["burst"],
+        phase=Phase(row.phase),
+        base=row.base,
+        cut=row.cut,
+        span=row.span,
+        passed=row.passed,
+        burst=row.burst,
     )

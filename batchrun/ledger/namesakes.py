@@ -27,7 +27,7 @@ def elsewhere(store: Store, batch: str, specs: Iterable[Spec]) -> Mapping[str, i
     """Count the rows that stand in batches other than *batch*, by batch."""
     with _works(store, specs):
         store.run("find_only_works")
-        return {row["name"]: row["rows"] for row in store.all("rows_elsewhere", name=batch)}
+        return {row.name: row.rows for row in store.all("rows_elsewhere", name=batch)}
 
 
 @contextlib.contextmanager

@@ -55,10 +55,10 @@ class Reading(Keyed):
         by_state: defaultdict[State, int] = defaultdict(int)
         by_status: dict[str, int] = {}
         for row in self._store.all("counts", batch=self._key):
-            state = State(row["state"])
-            by_state[state] += row["total"]
+            state = State(row.state)
+            by_state[state] += row.total
             if state is State.ACTIVE:
-                by_status[row["run_status"]] = row["total"]
+                by_status[row.run_status] = row.total
         changed = self._store.value("count_changed_rows", batch=self._key)
         return Counts(by_state=dict(by_state), by_status=by_status, changed=changed)
 
@@ -85,7 +85,7 @@ class Reading(Keyed):
     @reads
     def cancellations(self, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
         rows = self._store.all("cancellations", batch=self._key, after=after, limit=limit)
-        return [Cancellation(entry=entry_of(self.name, row), scope=Scope(row["scope"])) for row in rows]
+        return [Cancellation(entry=entry_of(self.name, row), scope=Scope(row.scope)) for row in rows]
 
     @reads
     def next_due(self, *, after: datetime) -> datetime | None:
@@ -95,7 +95,7 @@ class Reading(Keyed):
     @reads
     def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
         rows = self._store.all("history", batch=self._key, id=entry_id)
-        return [(time_of(row["at"]), row["attempt"], row["kind"], row["detail"]) for row in rows]
+        return [(time_of(row.at), row.attempt, row.kind, row.detail) for row in rows]
 
     async def outcomes(self) -> AsyncIterator[Outcome]:
         snapshot = await self._read(self._store.snapshot)
@@ -121,5 +121,5 @@ class Reading(Keyed):
     def _attempts_before(self, snapshot: Store, first: int, last: int) -> Mapping[int, Sequence[PastAttempt]]:
         by_position: defaultdict[int, list[PastAttempt]] = defaultdict(list)
         for row in snapshot.all("attempts_before", batch=self._key, first=first, last=last):
-            by_position[row["position"]].append(past_attempt_of(row))
+            by_position[row.position].append(past_attempt_of(row))
         return by_position

@@ -60,9 +60,9 @@ def record(store: Store, batch: int, name: str, steps: Iterable[Transition]) -> 
         if isinstance(event, Intended) and event.proven_at is not None:
             proven.append({"key": key, "at": micros(event.proven_at)})
         points.reached(Point.COMMITTING)
-    store.many("add_event", events)
-    store.many("add_failed_run", failed)
-    store.many("keep_proof", proven)
+    for statement, rows in (("add_event", events), ("add_failed_run", failed), ("keep_proof", proven)):
+        if rows:
+            store.many(statement, rows)
     accounts = (account_of(step.entry.run.arn) for step in steps if step.entry.run is not None)
     if account := next(filter(None, accounts), None):
         store.run("learn_account", batch=batch, account=account)
@@ -71,11 +71,11 @@ def record(store: Store, batch: int, name: str, steps: Iterable[Transition]) -> 
 def _stored(store: Store, batch: int, ids: Collection[str]) -> dict[str, _Stored]:
     """Ask for all at once: each statement may have to wait for the interpreter that runs the launcher."""
     return {
-        row["id"]: _Stored(
-            key=row["key"],
-            attempt=row["attempt"],
-            intended_at=row["intended_at"],
-            identity=(row["run_uuid"], row["run_arn"]),
+        row.id: _Stored(
+            key=row.key,
+            attempt=row.attempt,
+            intended_at=row.intended_at,
+            identity=(row.run_uuid, row.run_arn),
         )
         for row in store.all("stored_attempts_of", batch=batch, ids=listed(ids))
     }

@@ -51,9 +51,9 @@ def kept_of(row: Row) -> Kept:
     """Return the attempt in a row of ``stored_attempts``."""
     return Kept(
         past=past_attempt_of(row),
-        tagged=bool(row["tagged"]),
-        accepted_at=maybe_time(row["accepted_at"]),
-        request=row["request"],
+        tagged=bool(row.tagged),
+        accepted_at=maybe_time(row.accepted_at),
+        request=row.request,
     )
 
 
@@ -70,9 +70,9 @@ class Replay:
     def problems(self, events: Iterable[Row]) -> Iterator[str]:
         """Say everything in which the entry is not what its *events*, rows of ``stored_events``, make it."""
         for number, row in enumerate(events, start=1):
-            story = f"event {number} ({row['kind']})"
+            story = f"event {number} ({row.kind})"
             try:
-                event = self._event(row["kind"], row["at"], row["detail"])
+                event = self._event(row.kind, row.at, row.detail)
                 after = apply(self._entry, event)
             except UNREADABLE as error:
                 yield f"{story} cannot be read: {type(error).__name__}: {error}"
@@ -80,7 +80,7 @@ class Replay:
             except InvariantError as error:
                 yield f"{story} cannot have happened: {error}"
                 return
-            for problem in self._wrongs(event, after, row["attempt"], row["detail"]):
+            for problem in self._wrongs(event, after, row.attempt, row.detail):
                 yield f"{story} {problem}"
             self._entry = after
         yield from self._end()

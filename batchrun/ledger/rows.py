@@ -56,11 +56,11 @@ def time_of(stored: int) -> datetime:
 def batch_of(row: Row) -> Batch:
     """Return the batch in *row*."""
     return Batch(
-        name=row["name"],
-        region=row["region"],
-        created_at=time_of(row["created_at"]),
-        account=row["account"],
-        place=row["place"],
+        name=row.name,
+        region=row.region,
+        created_at=time_of(row.created_at),
+        account=row.account,
+        place=row.place,
     )
 
 
@@ -68,39 +68,39 @@ def entry_of(batch: str, row: Row) -> Entry:
     """Return the entry in a row of ``entry_rows``."""
     return Entry(
         batch=batch,
-        id=row["id"],
-        position=row["position"],
-        request=row["request"],
-        state=_STATES[row["state"]],
-        attempt=row["attempt"],
-        intended_at=maybe_time(row["intended_at"]),
-        tagged=bool(row["tagged"]),
-        accepted_at=maybe_time(row["accepted_at"]),
-        due=maybe_time(row["due"]),
-        deferrals=row["deferrals"],
-        is_doubtful=bool(row["is_doubtful"]),
-        code=row["code"],
-        message=row["message"],
+        id=row.id,
+        position=row.position,
+        request=row.request,
+        state=_STATES[row.state],
+        attempt=row.attempt,
+        intended_at=maybe_time(row.intended_at),
+        tagged=bool(row.tagged),
+        accepted_at=maybe_time(row.accepted_at),
+        due=maybe_time(row.due),
+        deferrals=row.deferrals,
+        is_doubtful=bool(row.is_doubtful),
+        code=row.code,
+        message=row.message,
         run=run_of(row),
-        missed_at=maybe_time(row["missed_at"]),
-        misses=row["misses"],
-        next_request=row["next_request"],
-        manifest_request=row["manifest_request"],
-        is_changed=bool(row["is_changed"]),
-        proven_at=maybe_time(row["proven_at"]),
+        missed_at=maybe_time(row.missed_at),
+        misses=row.misses,
+        next_request=row.next_request,
+        manifest_request=row.manifest_request,
+        is_changed=bool(row.is_changed),
+        proven_at=maybe_time(row.proven_at),
     )
 
 
 def past_attempt_of(row: Row) -> PastAttempt:
     """Return the attempt in a row of ``attempt_rows``."""
     return PastAttempt(
-        attempt=row["attempt"],
-        request_id=row["request_id"],
-        intended_at=time_of(row["intended_at"]),
+        attempt=row.attempt,
+        request_id=row.request_id,
+        intended_at=time_of(row.intended_at),
         run=run_of(row),
-        code=row["code"],
-        message=row["message"],
-        request=row["request"],
+        code=row.code,
+        message=row.message,
+        request=row.request,
     )
 
 
@@ -173,19 +173,19 @@ def _fields(kind: type[DataclassInstance]) -> tuple[str, ...]:
 
 def run_of(row: Row) -> Run | None:
     """Return the run in a row of ``entry_rows`` or ``attempt_rows``; None where none is known."""
-    if row["run_uuid"] is None:
+    if row.run_uuid is None:
         return None
     return Run(
-        id=row["run_id"],
-        uuid=row["run_uuid"],
-        arn=row["run_arn"],
-        status=row["run_status"],
-        output_uri=row["run_output_uri"],
-        creation_time=maybe_time(row["run_creation_time"]),
-        start_time=maybe_time(row["run_start_time"]),
-        stop_time=maybe_time(row["run_stop_time"]),
-        failure_reason=row["run_failure_reason"],
-        status_message=row["run_status_message"],
+        id=row.run_id,
+        uuid=row.run_uuid,
+        arn=row.run_arn,
+        status=row.run_status,
+        output_uri=row.run_output_uri,
+        creation_time=maybe_time(row.run_creation_time),
+        start_time=maybe_time(row.run_start_time),
+        stop_time=maybe_time(row.run_stop_time),
+        failure_reason=row.run_failure_reason,
+        status_message=row.run_status_message,
     )
 
 

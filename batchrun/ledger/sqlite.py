@@ -9,6 +9,8 @@ it (``connection``), the schema (``migrate``), any rule of the ledger.
 from __future__ import annotations
 
 import contextlib
+import itertools
+from collections import namedtuple
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -23,7 +25,7 @@ from batchrun.ledger.store import Store
 from batchrun.ledger.transaction import reading, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from batchrun.ledger.store import Row, Value
@@ -41,7 +43,7 @@ class SqliteStore(Store):
         self._locks: dict[tuple[int, int], ProcessLock] = {}
         self._explained = _Explained(path)
         self._snapshots = WeakSet[SqliteStore]()
-        self._columns: dict[str, tuple[str, ...]] = {}
+        self._rows_of: dict[str, Callable[[Iterable[Any]], Row]] = {}
         self.run("attempt_rows")
 
     def one(self, statement: str, /, **values: Value) -> Row | None:
@@ -116,12 +118,15 @@ class SqliteStore(Store):
 
     def _rows(self, statement: str, values: Mapping[str, Value]) -> Iterator[Row]:
         cursor = self._connection.execute(queries()[statement], values)
-        names = self._columns.get(statement, ())
-        for row in cursor:
-            if not names:
-                names = tuple(column for column, *_ in cursor.get_description())
-                self._columns[statement] = names
-            yield dict(zip(names, row, strict=True))
+        first = next(cursor, None)
+        if first is None:
+            return iter(())
+        made = self._rows_of.get(statement)
+        if made is None:
+            names = [name for name, *_ in cursor.get_description()]
+            kind = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024
+            made = self._rows_of[statement] = kind._make
+        return map(made, itertools.chain([first], cursor))
 
     def _lock_path(self, batch: int, fence: int) -> Path:
         return self.path.with_name(f"{self.path.name}-lease-{batch}-{fence}")

@@ -60,7 +60,7 @@ class Standing(Keyed):
     def failures(self, *, limit: int) -> Sequence[Failures]:
         groups: dict[tuple[str, str | None, int], list[Entry]] = {}
         for row in self._store.all("failures", batch=self._key, limit=limit):
-            group = (row["state"], row["reason"], row["total"])
+            group = (row.state, row.reason, row.total)
             groups.setdefault(group, []).append(entry_of(self.name, row))
         return [
             Failures(state=State(state), reason=reason, count=count, entries=tuple(entries))
@@ -70,17 +70,17 @@ class Standing(Keyed):
     @reads
     def recent(self, *, since: datetime) -> Sequence[tuple[datetime, str]]:
         rows = self._store.all("recent", batch=self._key, since=micros(since))
-        return [(time_of(row["at"]), row["kind"]) for row in rows]
+        return [(time_of(row.at), row.kind) for row in rows]
 
     @reads
     def ids_of_run(self, text: str) -> Sequence[str]:
-        return [row["id"] for row in self._store.all("ids_of_run", batch=self._key, text=text)]
+        return [row.id for row in self._store.all("ids_of_run", batch=self._key, text=text)]
 
     @reads
     def ids_beginning(self, text: str, *, limit: int) -> Sequence[str]:
         last = text + _LAST_CHARACTER
         rows = self._store.all("ids_beginning", batch=self._key, first=text, last=last, limit=limit)
-        return [row["id"] for row in rows]
+        return [row.id for row in rows]
 
     @reads
     def near_ids(self, text: str) -> Sequence[str]:
@@ -91,21 +91,21 @@ class Standing(Keyed):
             "ids_among": listed(_one_off(text)),
         }
         rows = (self._store.all(name, batch=self._key, text=value) for name, value in asked.items())
-        return list({row["id"] for some in rows for row in some})
+        return list({row.id for some in rows for row in some})
 
     @reads
     def failed_tasks(self, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
         told: dict[str, dict[int, FailedTasks]] = {}
         for row in self._store.all("failed_tasks", batch=self._key, ids=listed(ids)):
-            attempts, attempt = told.setdefault(row["id"], {}), row["attempt"]
+            attempts, attempt = told.setdefault(row.id, {}), row.attempt
             before = attempts[attempt].tasks if attempt in attempts else ()
-            task = () if row["task_id"] is None else (_task(row),)
-            attempts[attempt] = FailedTasks(tasks=(*before, *task), has_more=bool(row["has_more"]))
+            task = () if row.task_id is None else (_task(row),)
+            attempts[attempt] = FailedTasks(tasks=(*before, *task), has_more=bool(row.has_more))
         return told
 
     @reads
     def task_failures(self) -> Sequence[TaskFailures]:
-        return [TaskFailures(**row) for row in self._store.all("task_failures", batch=self._key)]
+        return [TaskFailures(**row._asdict()) for row in self._store.all("task_failures", batch=self._key)]
 
     @reads
     def ended_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[EndedRun]:
@@ -113,14 +113,14 @@ class Standing(Keyed):
         rows = self._store.all("ended_runs", batch=self._key, after=position, attempt=attempt, limit=limit)
         return [
             EndedRun(
-                position=row["position"],
-                entry_id=row["id"],
-                attempt=row["attempt"],
-                run_id=row["run_id"],
-                run_uuid=row["run_uuid"],
-                status=row["run_status"],
-                name=row["name"],
-                creation_time=maybe_time(row["run_creation_time"]),
+                position=row.position,
+                entry_id=row.id,
+                attempt=row.attempt,
+                run_id=row.run_id,
+                run_uuid=row.run_uuid,
+                status=row.run_status,
+                name=row.name,
+                creation_time=maybe_time(row.run_creation_time),
             )
             for row in rows
         ]
@@ -131,13 +131,13 @@ class Standing(Keyed):
         rows = self._store.all("spent_runs", batch=self._key, after=position, attempt=attempt, limit=limit)
         return [
             SpentRun(
-                position=row["position"],
-                entry_id=row["id"],
-                attempt=row["attempt"],
+                position=row.position,
+                entry_id=row.id,
+                attempt=row.attempt,
                 run=run,
-                name=row["name"],
-                usage=None if row["status"] is None else usage_of(self._store, row),
-                is_gone=bool(row["is_gone"]),
+                name=row.name,
+                usage=None if row.status is None else usage_of(self._store, row),
+                is_gone=bool(row.is_gone),
             )
             for row in rows
             if (run := run_of(row))
@@ -145,16 +145,16 @@ class Standing(Keyed):
 
     @reads
     def told(self) -> frozenset[Notice]:
-        return frozenset(Notice(row["notice"]) for row in self._store.all("notices", batch=self._key))
+        return frozenset(Notice(row.notice) for row in self._store.all("notices", batch=self._key))
 
 
 def _task(row: Row) -> FailedTask:
     return FailedTask(
-        id=row["task_id"],
-        name=row["name"],
-        failure_reason=row["failure_reason"],
-        status_message=row["status_message"],
-        log_stream=row["log_stream"],
+        id=row.task_id,
+        name=row.name,
+        failure_reason=row.failure_reason,
+        status_message=row.status_message,
+        log_stream=row.log_stream,
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 Value: TypeAlias = int | float | str | bytes | None
-Row: TypeAlias = "Mapping[str, Any]"
+Row: TypeAlias = Any  #: its columns are attributes
 
 
 class Store(ABC):

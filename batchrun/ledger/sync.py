@@ -45,7 +45,7 @@ class Comparison:
     def summary(self) -> Sync:
         """Return the differences."""
         found = self._counted()
-        rows, new, changed = found["rows"], found["new"], found["changed"]
+        rows, new, changed = found.rows, found.new, found.changed
         gone = self.store.value("gone", batch=self.batch)
         return Sync(
             rows=rows,
@@ -59,14 +59,14 @@ class Comparison:
 
     def refuse_changed(self) -> None:
         """Raise ChangedRowsError where rows that were sent have changed."""
-        if sent := self._counted()["sent"]:
+        if sent := self._counted().sent:
             raise ChangedRowsError(self._ids("changed_sent_ids"), sent)
 
     def _counted(self) -> Row:
-        return self.store.one("compared") or {}
+        return self.store.one("compared")
 
     def _ids(self, name: str) -> tuple[str, ...]:
-        return tuple(row["id"] for row in self.store.all(name, batch=self.batch))
+        return tuple(row.id for row in self.store.all(name, batch=self.batch))
 
 
 @contextlib.contextmanager
@@ -136,7 +136,7 @@ def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iter
     position = -1
     while rows := store.all("rows_to_revise", resubmit=resubmit, after=position):
         entries = [entry_of(name, row) for row in rows]
-        events = [Revised(at=at, request=row["wanted"]) for row in rows]
+        events = [Revised(at=at, request=row.wanted) for row in rows]
         yield [
             Transition(event=event, entry=apply(entry, event))
             for entry, event in zip(entries, events, strict=True)

@@ -40,7 +40,7 @@ def keep(store: Store, run_uuid: str, usage: Usage | None, *, at: datetime) -> N
         cached=usage.cached,
     )
     if row is not None:
-        store.many("keep_work", [_work_values(row["key"], work) for work in usage.work])
+        store.many("keep_work", [_work_values(row.key, work) for work in usage.work])
 
 
 def _work_values(key: int, work: Work) -> Mapping[str, Value]:
@@ -51,19 +51,19 @@ def _work_values(key: int, work: Work) -> Mapping[str, Value]:
 def usage_of(store: Store, row: Row) -> Usage:
     """Return the usage in *row*, with its tasks."""
     return Usage(
-        status=row["status"],
-        workflow_id=row["workflow_id"],
-        is_fixed_price=bool(row["is_fixed_price"]),
-        running=timedelta(microseconds=row["running"]),
-        storage_type=row["storage_type"],
-        storage_gib=row["storage_gib"],
+        status=row.status,
+        workflow_id=row.workflow_id,
+        is_fixed_price=bool(row.is_fixed_price),
+        running=timedelta(microseconds=row.running),
+        storage_type=row.storage_type,
+        storage_gib=row.storage_gib,
         work=tuple(
             Work(
-                instance_type=work["instance_type"],
-                tasks=work["tasks"],
-                billed=timedelta(microseconds=work["billed"]),
+                instance_type=work.instance_type,
+                tasks=work.tasks,
+                billed=timedelta(microseconds=work.billed),
             )
-            for work in store.all("work_of_run", usage=row["usage"])
+            for work in store.all("work_of_run", usage=row.usage)
         ),
-        cached=row["cached"],
+        cached=row.cached,
     )

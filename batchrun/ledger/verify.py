@@ -96,18 +96,18 @@ class Verification:
         attempts, events = _Beside(store.each("stored_attempts")), _Beside(store.each("stored_events"))
         seen: set[str] = set()
         for row in store.each("stored_entries"):
-            batch = row["batch_name"]
+            batch = row.batch_name
             self.entries += 1
             seen.add(batch)
-            for what in _problems(batch, row, attempts.of(row["key"]), events.of(row["key"])):
-                yield Finding(batch=batch, id=row["id"], what=what, cure=_LOOK)
+            for what in _problems(batch, row, attempts.of(row.key), events.of(row.key)):
+                yield Finding(batch=batch, id=row.id, what=what, cure=_LOOK)
         self.events = events.count
         self.batches = len(seen)
 
 
 def _problems(batch: str, row: Row, attempts: Iterable[Row], events: Iterable[Row]) -> Iterator[str]:
     try:
-        replay = Replay(entry_of(batch, row), row["request_id"], [kept_of(one) for one in attempts])
+        replay = Replay(entry_of(batch, row), row.request_id, [kept_of(one) for one in attempts])
     except UNREADABLE as error:
         yield f"it cannot be read: {type(error).__name__}: {error}"
         return
@@ -116,26 +116,26 @@ def _problems(batch: str, row: Row, attempts: Iterable[Row], events: Iterable[Ro
 
 def _file(store: Store) -> Iterator[Finding]:
     for row in store.each("integrity"):
-        if row["integrity_check"] != "ok":
-            yield Finding(what=f"SQLite finds it damaged: {row['integrity_check']}", cure=_AGAIN)
+        if row.integrity_check != "ok":
+            yield Finding(what=f"SQLite finds it damaged: {row.integrity_check}", cure=_AGAIN)
     for row in store.each("broken_references"):
-        what = f"row {row['rowid']} of {row['table']} names a row of {row['parent']} that is not there"
+        what = f"row {row.rowid} of {row.table} names a row of {row.parent} that is not there"
         yield Finding(what=what, cure=_AGAIN)
 
 
 def _leases(store: Store) -> Iterator[Finding]:
     for row in store.each("fences"):
-        fence = row["fence"]
+        fence = row.fence
         what = "it has a history, but never had a lease" if fence is None else f"its fence is {fence}"
         what = f"{what}: something else than batchrun wrote to it"
-        yield Finding(batch=row["name"], what=what, cure=_AGAIN)
+        yield Finding(batch=row.name, what=what, cure=_AGAIN)
 
 
 def _runs(store: Store) -> Iterator[Finding]:
     for row in store.each("shared_runs"):
-        where = "two attempts of it" if row["id"] == row["other"] else f"entry '{row['other']}' too"
-        what = f"its run {row['run_uuid']} stands under {where}"
-        yield Finding(batch=row["name"], id=row["id"], what=what, cure=_AGAIN)
+        where = "two attempts of it" if row.id == row.other else f"entry '{row.other}' too"
+        what = f"its run {row.run_uuid} stands under {where}"
+        yield Finding(batch=row.name, id=row.id, what=what, cure=_AGAIN)
 
 
 class _Beside:
@@ -148,8 +148,8 @@ class _Beside:
 
     def of(self, key: int) -> Iterator[Row]:
         """Return the rows of *key*; what stands before and nobody asked for is passed over."""
-        while self._next is not None and self._next["entry"] <= key:
+        while self._next is not None and self._next.entry <= key:
             row, self._next = self._next, next(self._rows, None)
             self.count += 1
-            if row["entry"] == key:
+            if row.entry == key:
                 yield row

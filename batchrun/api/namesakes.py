@@ -43,7 +43,7 @@ def _is_same(place: str, other: str) -> bool:
 
 
 async def _another_project(ledger: Ledger, manifest: Manifest, batch: Batch) -> str | None:
-    known = await ledger.batch(batch.name).rows_as_known(manifest.specs())
+    known = await ledger.rows_as_known(batch.name, manifest.specs())
     if not is_another(manifest.count, known):
         return None
     return (

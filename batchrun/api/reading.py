@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun import ledger
 from batchrun.errors import UsageError
-from batchrun.ports.stored import Outcome
+from batchrun.ports.stored import By, Outcome
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ async def find_row(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
 
 
 async def _of_run(ledger: Ledger, run: str, batches: list[str]) -> list[Entry]:
-    ids = [(name, id_) for name in batches for id_ in await ledger.batch(name).ids_of_run(run)]
+    ids = [(name, id_) for name in batches for id_ in await ledger.batch(name).find_ids(run, By.RUN)]
     return [entry for name, id_ in ids if (entry := await ledger.batch(name).entry(id_)) is not None]
 
 
@@ -100,9 +100,8 @@ def _several(text: str, found: list[Entry]) -> str:
 
 async def _unknown(ledger: Ledger, entry_id: str, batches: list[str]) -> str:
     where = f"batch '{batches[0]}' has" if len(batches) == 1 else "the ledger has"
-    near = _nearest(
-        entry_id, [one for name in batches for one in await ledger.batch(name).near_ids(entry_id)]
-    )
+    pages = [await ledger.batch(name).find_ids(entry_id, By.LIKENESS) for name in batches]
+    near = _nearest(entry_id, [one for page in pages for one in page])
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     return f"{where} no row '{entry_id}'{hint}"
 

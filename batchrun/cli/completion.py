@@ -41,8 +41,11 @@ def rows(context: click.Context, _parameter: click.Parameter, incomplete: str) -
     batch = context.params.get("batch")
 
     async def ask(ledger: Ledger) -> list[str]:
+        from batchrun.ports.stored import By  # noqa: PLC0415 (a completion has to come at once)
+
         names = [batch] if batch else [one.name for one in await ledger.batches()]
-        return [id_ for name in names for id_ in await ledger.batch(name).ids_beginning(last, limit=_MOST)]
+        pages = [await ledger.batch(name).find_ids(last, By.BEGINNING, limit=_MOST) for name in names]
+        return [id_ for page in pages for id_ in page]
 
     found = dict.fromkeys(_asked(context, ask))
     return _offered((f"{before}{comma}{one}" for one in found), incomplete)

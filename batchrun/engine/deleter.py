@@ -17,7 +17,6 @@ from batchrun.engine.denied import not_permitted
 from batchrun.engine.run_lookup import LISTED
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError, OutcomeUnknownError
 from batchrun.model.absence import ANSWERS, decided, is_there
-from batchrun.model.entry import Run
 from batchrun.model.events import Missed, Removed
 from batchrun.model.listing import Sought
 from batchrun.model.states import Outlook, outlook
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchrun.clock import Clock
+    from batchrun.model.entry import Run
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
     from batchrun.ports.stored import EndedRun
@@ -107,8 +107,8 @@ class Deleter:
                     group.start_soon(self._delete, run, kept)
         finally:
             with anyio.CancelScope(shield=True):
-                gone = {run.run_uuid for run in (*done.deleted, *done.gone)}
-                uuids = gone & {run.run_uuid for run in part}
+                gone = {run.run.uuid for run in (*done.deleted, *done.gone)}
+                uuids = gone & {run.run.uuid for run in part}
                 await self._ledger.keep_deleted(uuids, at=self._clock.utcnow())
 
     async def _delete(self, run: EndedRun, kept: int) -> None:
@@ -134,8 +134,8 @@ class Deleter:
     async def _look_and_delete(self, run: EndedRun, kept: int, *, was_asked: bool) -> None:
         found: Run | None = None
         try:
-            found = (await self._service.get_run(run.run_id)).run
-            if is_there(_known(run), found):
+            found = (await self._service.get_run(run.run.id)).run
+            if is_there(run.run, found):
                 await self._delete_found(run, found)
                 return
         except NotFoundError:
@@ -149,7 +149,7 @@ class Deleter:
         if outlook(found.status) is Outlook.GOING:
             self._done.kept.append((run, f"it is {found.status}"))
             return
-        await self._service.delete_run(run.run_id)
+        await self._service.delete_run(run.run.id)
         self._done.deleted.append(run)
 
     async def _miss(self, run: EndedRun, found: Run | None, kept: int) -> None:
@@ -157,13 +157,9 @@ class Deleter:
         missed = Missed(at=self._clock.utcnow(), message="")
         event: Missed | Removed | None = missed
         if kept:
-            one = Sought(run=_known(run), name=run.name)
+            one = Sought(run=run.run, name=run.name)
             event = decided(missed, kept=kept, is_listed=await is_listed(self._service, one, found))
         if event is None:
             self._done.kept.append((run, LISTED))
         else:
             (self._done.missed if event is missed else self._done.gone).append(run)
-
-
-def _known(run: EndedRun) -> Run:
-    return Run(id=run.run_id, uuid=run.run_uuid, arn="", status=run.status, creation_time=run.creation_time)

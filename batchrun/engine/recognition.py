@@ -14,6 +14,7 @@ import anyio
 
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.absence import is_same
+from batchrun.ports.stored import Latest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,7 @@ class Recognition:
         """
         if self._service.is_account_known:
             return
-        runs = await self._batch.latest_runs(is_active=is_active, limit=_LATEST)
+        runs = await self._batch.latest_runs(Latest.ACTIVE if is_active else Latest.CURRENT, limit=_LATEST)
         if len(runs) >= _SEVERAL and await self._all_missing(runs):
             raise self._unrecognised(len(runs))
 
@@ -80,7 +81,7 @@ class Recognition:
         async with self._one_at_a_time:
             if self._is_settled or self._service.is_account_known:
                 return
-            runs = await self._batch.latest_ends(limit=_ENDED)
+            runs = await self._batch.latest_runs(Latest.ENDED, limit=_ENDED)
             for run in runs:
                 if await self._knows(run):
                     break

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchrun.model.costs import Usage
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
-    from batchrun.ports.stored import SpentRun
+    from batchrun.ports.stored import EndedRun
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Asked:
 
     known: int = 0
     gone: int = 0  #: not there any more
-    unknown: list[tuple[SpentRun, str]] = field(default_factory=list)  #: no answer this time, and why
+    unknown: list[tuple[EndedRun, str]] = field(default_factory=list)  #: no answer this time, and why
 
     @property
     def done(self) -> int:
@@ -42,7 +42,7 @@ class Asked:
 
 
 async def ask_usage(
-    runs: Sequence[SpentRun],
+    runs: Sequence[EndedRun],
     *,
     ledger: Ledger,
     service: HealthOmics,
@@ -79,7 +79,7 @@ async def ask_usage(
     return asked
 
 
-async def _usage(spent: SpentRun, service: HealthOmics) -> Usage | None:
+async def _usage(spent: EndedRun, service: HealthOmics) -> Usage | None:
     """Return what the run used; None where the service neither knows nor lists it."""
     try:
         return await service.usage(spent.run)
@@ -89,7 +89,7 @@ async def _usage(spent: SpentRun, service: HealthOmics) -> Usage | None:
         return None
 
 
-async def _ask(spent: SpentRun, ledger: Ledger, service: HealthOmics, clock: Clock, asked: Asked) -> None:
+async def _ask(spent: EndedRun, ledger: Ledger, service: HealthOmics, clock: Clock, asked: Asked) -> None:
     try:
         usage = await _usage(spent, service)
     except AccessDeniedError as error:

@@ -81,8 +81,8 @@ class Asking(Keyed):
         return bool(self._store.run("add_notice", batch=self._key, notice=notice.value, at=micros(at)))
 
     @writes
-    def forget(self, notices: Collection[Notice]) -> None:
-        self._store.many("drop_notice", [{"batch": self._key, "notice": one.value} for one in notices])
+    def forget(self, *, but: Collection[Notice]) -> None:
+        self._store.run("drop_notices", batch=self._key, but=listed(one.value for one in but))
 
     def _can_duplicate(self, entry: Entry) -> bool:
         """Report whether the service may still have the entry's run: it was not deleted on request either."""

@@ -146,6 +146,10 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
         return self._entries("due", at=micros(at), limit=limit, skip=listed(skip), horizon=later)
 
     @reads
+    def next_due(self, *, after: datetime) -> datetime | None:
+        return self._next_due(after)
+
+    @reads
     def was_changed(self) -> bool:
         before, self._version = self._version, self._store.version()
         return self._version != before

@@ -10,10 +10,11 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from batchrun.ledger.rows import entry_of
+from batchrun.ledger.rows import entry_of, micros, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
+    from datetime import datetime
 
     from batchrun.ledger.store import Store, Value
     from batchrun.ledger.worker import Worker
@@ -84,3 +85,7 @@ class Keyed(Placed):
     def _entries(self, statement: str, **values: Value) -> Sequence[Entry]:
         rows = self._store.all(statement, batch=self._key, **values)
         return [entry_of(self.name, row) for row in rows]
+
+    def _next_due(self, after: datetime) -> datetime | None:
+        stored = self._store.value("next_due", batch=self._key, after=micros(after))
+        return None if stored is None else time_of(stored)

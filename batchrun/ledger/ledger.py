@@ -84,6 +84,10 @@ class SqlLedger(Placed, Ledger):
             raise
 
     @reads
+    def rows_as_known(self, batch: str, specs: Iterable[Spec]) -> int:
+        return namesakes.as_known(self._store, self._store.value("batch_key", name=batch), specs)
+
+    @reads
     def rows_elsewhere(self, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
         return namesakes.elsewhere(self._store, batch, specs)
 

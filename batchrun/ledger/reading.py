@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from batchrun.ledger import leases, namesakes
+from batchrun.ledger import leases
 from batchrun.ledger.keyed import Keyed, reads
 from batchrun.ledger.rows import entry_of, micros, past_attempt_of, time_of
 from batchrun.ledger.sync import compared
@@ -41,10 +41,6 @@ class Reading(Keyed):
     def compare(self, specs: Iterable[Spec]) -> Sync:
         with compared(self._store, self._key, specs) as found:
             return found.summary()
-
-    @reads
-    def rows_as_known(self, specs: Iterable[Spec]) -> int:
-        return namesakes.as_known(self._store, self._key, specs)
 
     @reads
     def unproven(self, *, since: datetime, at: datetime) -> int:
@@ -86,11 +82,6 @@ class Reading(Keyed):
     def cancellations(self, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
         rows = self._store.all("cancellations", batch=self._key, after=after, limit=limit)
         return [Cancellation(entry=entry_of(self.name, row), scope=Scope(row.scope)) for row in rows]
-
-    @reads
-    def next_due(self, *, after: datetime) -> datetime | None:
-        stored = self._store.value("next_due", batch=self._key, after=micros(after))
-        return None if stored is None else time_of(stored)
 
     @reads
     def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:

@@ -12,12 +12,11 @@ import string
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger.keyed import Keyed, reads
-from batchrun.ledger.rows import entry_of, listed, maybe_time, micros, run_of, time_of
+from batchrun.ledger.rows import entry_of, listed, micros, run_of, time_of
 from batchrun.ledger.usages import usage_of
-from batchrun.model.notices import Notice
 from batchrun.model.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.ports.stored import EndedRun, Failures, SpentRun, TaskFailures
+from batchrun.ports.stored import By, EndedRun, Failures, Glance, Latest, TaskFailures
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,25 +35,24 @@ class Standing(Keyed):
     """What people ask of a batch."""
 
     @reads
-    def oldest_active(self, *, limit: int) -> Sequence[Entry]:
-        return self._entries("oldest_active", limit=limit)
+    def glance(self, *, since: datetime, at: datetime, limit: int) -> Glance:
+        with self._store.reading():
+            events = self._store.all("recent", batch=self._key, since=micros(since))
+            return Glance(
+                oldest=tuple(self._entries("oldest_active", limit=limit)),
+                failures=tuple(self._entries("latest_failures", limit=limit)),
+                events=tuple((time_of(row.at), row.kind) for row in events),
+                next_due=self._next_due(at),
+            )
 
     @reads
-    def latest_failures(self, *, limit: int) -> Sequence[Entry]:
-        return self._entries("latest_failures", limit=limit)
-
-    @reads
-    def latest_runs(self, *, is_active: bool, limit: int) -> Sequence[Run]:
-        rows = self._store.all("latest_runs", batch=self._key, is_active=is_active, limit=limit)
+    def latest_runs(self, which: Latest, *, limit: int) -> Sequence[Run]:
+        if which is Latest.ENDED:
+            rows = self._store.all("latest_ends", batch=self._key, limit=limit)
+        else:
+            is_active = which is Latest.ACTIVE
+            rows = self._store.all("latest_runs", batch=self._key, is_active=is_active, limit=limit)
         return [run for row in rows if (run := run_of(row))]
-
-    @reads
-    def latest_ends(self, *, limit: int) -> Sequence[Run]:
-        return [
-            run
-            for row in self._store.all("latest_ends", batch=self._key, limit=limit)
-            if (run := run_of(row))
-        ]
 
     @reads
     def failures(self, *, limit: int) -> Sequence[Failures]:
@@ -62,36 +60,37 @@ class Standing(Keyed):
         for row in self._store.all("failures", batch=self._key, limit=limit):
             group = (row.state, row.reason, row.total)
             groups.setdefault(group, []).append(entry_of(self.name, row))
+        whys = [TaskFailures(**row._asdict()) for row in self._store.all("task_failures", batch=self._key)]
         return [
-            Failures(state=State(state), reason=reason, count=count, entries=tuple(entries))
+            Failures(
+                state=State(state),
+                reason=reason,
+                count=count,
+                entries=tuple(entries),
+                tasks=tuple(why for why in whys if state == State.FAILED.value and why.run_reason == reason),
+            )
             for (state, reason, count), entries in groups.items()
         ]
 
     @reads
-    def recent(self, *, since: datetime) -> Sequence[tuple[datetime, str]]:
-        rows = self._store.all("recent", batch=self._key, since=micros(since))
-        return [(time_of(row.at), row.kind) for row in rows]
-
-    @reads
-    def ids_of_run(self, text: str) -> Sequence[str]:
-        return [row.id for row in self._store.all("ids_of_run", batch=self._key, text=text)]
-
-    @reads
-    def ids_beginning(self, text: str, *, limit: int) -> Sequence[str]:
-        last = text + _LAST_CHARACTER
-        rows = self._store.all("ids_beginning", batch=self._key, first=text, last=last, limit=limit)
-        return [row.id for row in rows]
-
-    @reads
-    def near_ids(self, text: str) -> Sequence[str]:
-        asked = {
-            "ids_after": text,
-            "ids_before": text,
-            "ids_like": f"%{_literal(text)}%",
-            "ids_among": listed(_one_off(text)),
-        }
-        rows = (self._store.all(name, batch=self._key, text=value) for name, value in asked.items())
-        return list({row.id for some in rows for row in some})
+    def find_ids(self, text: str, by: By, *, limit: int = 20) -> Sequence[str]:
+        rows: Sequence[Row]
+        match by:
+            case By.RUN:
+                rows = self._store.all("ids_of_run", batch=self._key, text=text)
+            case By.BEGINNING:
+                last = text + _LAST_CHARACTER
+                rows = self._store.all("ids_beginning", batch=self._key, first=text, last=last, limit=limit)
+            case By.LIKENESS:
+                asked = {
+                    "ids_after": text,
+                    "ids_before": text,
+                    "ids_like": f"%{_literal(text)}%",
+                    "ids_among": listed(_one_off(text)),
+                }
+                found = (self._store.all(one, batch=self._key, text=value) for one, value in asked.items())
+                rows = [row for some in found for row in some]
+        return list(dict.fromkeys(row.id for row in rows))
 
     @reads
     def failed_tasks(self, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
@@ -104,10 +103,6 @@ class Standing(Keyed):
         return told
 
     @reads
-    def task_failures(self) -> Sequence[TaskFailures]:
-        return [TaskFailures(**row._asdict()) for row in self._store.all("task_failures", batch=self._key)]
-
-    @reads
     def ended_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[EndedRun]:
         position, attempt = after
         rows = self._store.all("ended_runs", batch=self._key, after=position, attempt=attempt, limit=limit)
@@ -116,36 +111,15 @@ class Standing(Keyed):
                 position=row.position,
                 entry_id=row.id,
                 attempt=row.attempt,
-                run_id=row.run_id,
-                run_uuid=row.run_uuid,
-                status=row.run_status,
-                name=row.name,
-                creation_time=maybe_time(row.run_creation_time),
-            )
-            for row in rows
-        ]
-
-    @reads
-    def spent_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[SpentRun]:
-        position, attempt = after
-        rows = self._store.all("spent_runs", batch=self._key, after=position, attempt=attempt, limit=limit)
-        return [
-            SpentRun(
-                position=row.position,
-                entry_id=row.id,
-                attempt=row.attempt,
                 run=run,
                 name=row.name,
                 usage=None if row.status is None else usage_of(self._store, row),
                 is_gone=bool(row.is_gone),
+                is_there=bool(row.is_there),
             )
             for row in rows
             if (run := run_of(row))
         ]
-
-    @reads
-    def told(self) -> frozenset[Notice]:
-        return frozenset(Notice(row.notice) for row in self._store.all("notices", batch=self._key))
 
 
 def _task(row: Row) -> FailedTask:

@@ -86,7 +86,7 @@ class Teller:
         if not self._channels:
             return
         try:
-            await self._batch.forget(await self._batch.told() - set(holds))
+            await self._batch.forget(but=holds)
         except BatchrunError as error:
             log.warning("notice_not_noted", batch=self._batch.name, reason=str(error))
 

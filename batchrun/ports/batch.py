@@ -23,208 +23,24 @@ if TYPE_CHECKING:
     from batchrun.model.states import State
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import (
+        By,
         Counts,
         EndedRun,
         FailedRun,
         Failures,
+        Glance,
+        Latest,
         Lease,
         Outcome,
         PastAttempt,
-        SpentRun,
         Sync,
-        TaskFailures,
         Transition,
         Unproven,
     )
 
 
-class StoredBatch(ABC):
-    """
-    A batch as it is stored: to read, and to ask things of whoever holds it. No method needs a lease.
-
-    Answers come from what is recorded, at once; whoever writes meanwhile is not held up. Of a batch that the
-    ledger does not have everything is empty.
-    """
-
-    name: str
-
-    @abstractmethod
-    async def holder(self, *, at: datetime) -> Lease | None:
-        """Return the lease that holds the batch at *at*; None where :meth:`claim` would succeed."""
-
-    @abstractmethod
-    async def compare(self, specs: Iterable[Spec]) -> Sync:
-        """Say how the manifest differs from the batch, which need not exist. Writes nothing."""
-
-    @abstractmethod
-    async def rows_as_known(self, specs: Iterable[Spec]) -> int:
-        """Count the rows that *batch* has under their ids, with the same work or one that nobody knows."""
-
-    @abstractmethod
-    async def unproven(self, *, since: datetime, at: datetime) -> int:
-        """Count the entries to be sent (PLANNED, BACKOFF) without a proof from between *since* and *at*."""
-
-    @abstractmethod
-    async def counts(self) -> Counts:
-        """Count the batch's entries."""
-
-    @abstractmethod
-    async def entry(self, entry_id: str) -> Entry | None:
-        """Return one entry, or None."""
-
-    @abstractmethod
-    async def earlier(self, entry_id: str) -> Sequence[PastAttempt]:
-        """Return the entry's attempts before its current one, oldest first."""
-
-    @abstractmethod
-    async def known_runs(self, uuids: Collection[str]) -> frozenset[str]:
-        """Return those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
-
-    @abstractmethod
-    async def in_state(self, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
-        """
-        Return up to *limit* entries in *state* with a position above *after*, by position.
-
-        Entries that left the manifest are included; every entry has a position of its own.
-        """
-
-    @abstractmethod
-    def outcomes(self) -> AsyncIterator[Outcome]:
-        """
-        Go through the batch for its results: manifest order, then entries that left it but were sent.
-
-        Reads one consistent state, in pages; memory does not grow with the batch.
-        """
-
-    @abstractmethod
-    async def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
-        """
-        Return the entry's events as (at, attempt, kind, detail), oldest first.
-
-        *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, with a request
-        told by its digest, and with the requestId where the attempt was intended.
-        """
-
-    @abstractmethod
-    async def next_due(self, *, after: datetime) -> datetime | None:
-        """
-        Say when the next PLANNED or BACKOFF entry becomes due, later than *after*; None where there is none.
-
-        Leaves out what the manifest does not name any more, as :meth:`due` does.
-        """
-
-    @abstractmethod
-    async def oldest_active(self, *, limit: int) -> Sequence[Entry]:
-        """
-        Return up to *limit* ACTIVE entries, the longest known run first.
-
-        Of very many (5,000) those that stand first in the manifest are looked at.
-        """
-
-    @abstractmethod
-    async def latest_runs(self, *, is_active: bool, limit: int) -> Sequence[Run]:
-        """
-        Return up to *limit* runs of the entries' current attempts, the one accepted last first.
-
-        Of ACTIVE entries alone, or of all. Those taken for gone come last, and those that were deleted on
-        request not at all.
-        """
-
-    @abstractmethod
-    async def latest_ends(self, *, limit: int) -> Sequence[Run]:
-        """
-        Return up to *limit* runs that were seen to end, of earlier attempts too.
-
-        Those that are COMPLETED come first, and of these the one sent last; those that were deleted on
-        request not at all.
-        """
-
-    @abstractmethod
-    async def latest_failures(self, *, limit: int) -> Sequence[Entry]:
-        """
-        Return up to *limit* entries that ended without success, the one that ended last first.
-
-        Of very many (5,000) those that stand last in the manifest are looked at.
-        """
-
-    @abstractmethod
-    async def failures(self, *, limit: int) -> Sequence[Failures]:
-        """
-        Return the entries that ended without success by state and reason, the most frequent first.
-
-        Each group counts all of its entries and has the first *limit* of them by position.
-        """
-
-    @abstractmethod
-    async def recent(self, *, since: datetime) -> Sequence[tuple[datetime, str]]:
-        """
-        Return the batch's events at *since* or later as (at, kind), in the order in which they were recorded.
-
-        Only the ledger's newest events (5,000) are looked at, so that the answer comes at once.
-        """
-
-    @abstractmethod
-    async def ids_of_run(self, text: str) -> Sequence[str]:
-        """
-        Return the ids of the entries that had a run of this uuid, short id or ARN, in any attempt, in order.
-
-        Of a short id there may be several: the service gives it again once its run was deleted.
-        """
-
-    @abstractmethod
-    async def ids_beginning(self, text: str, *, limit: int) -> Sequence[str]:
-        """Return up to *limit* ids that begin with *text*, in order, by code point."""
-
-    @abstractmethod
-    async def near_ids(self, text: str) -> Sequence[str]:
-        """
-        Return some ids that *text*, which is none, may have been meant to be, in no order.
-
-        Among them are, a few of each: the neighbours of *text* in the order of ids, ids that contain it in
-        whatever case, and ids that differ from it in one character.
-        """
-
-    @abstractmethod
-    async def failed_tasks(self, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
-        """Return these entries' failed tasks, by id and attempt, where they were asked for."""
-
-    @abstractmethod
-    async def task_failures(self) -> Sequence[TaskFailures]:
-        """
-        Return the kept tasks of entries that stand FAILED, by the run's reason and theirs, most rows first.
-
-        Of very many groups the first 50.
-        """
-
-    @abstractmethod
-    async def cancellations(self, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
-        """
-        Return up to *limit* entries for which something is left to do, by position, above *after*.
-
-        These are PLANNED and BACKOFF entries, and with the scope RUN also SUBMITTING and ACTIVE ones.
-        """
-
-    @abstractmethod
-    async def ended_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[EndedRun]:
-        """
-        Return up to *limit* runs that have ended and were not deleted on request, by (position, attempt).
-
-        Runs of earlier attempts are among them; runs that were seen to be gone are not.
-        """
-
-    @abstractmethod
-    async def spent_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[SpentRun]:
-        """
-        Return up to *limit* runs that have ended by (position, attempt), above *after*.
-
-        Those of earlier attempts and those that were removed before their end was seen are among them.
-        """
-
-    @abstractmethod
-    async def told(self) -> frozenset[Notice]:
-        """Return what was told of the batch and not forgotten since."""
-
-    # -- what people ask, beside whoever holds the batch
+class Wishes(ABC):
+    """What people ask of a batch, beside whoever holds it. No method needs a lease."""
 
     @abstractmethod
     async def retry(
@@ -277,8 +93,127 @@ class StoredBatch(ABC):
         """
 
     @abstractmethod
-    async def forget(self, notices: Collection[Notice]) -> None:
-        """Take the notes of *notices* back, so that they may be told anew. Needs no lease."""
+    async def forget(self, *, but: Collection[Notice]) -> None:
+        """Take the notes of all notices *but* these back, so that they may be told anew."""
+
+
+class StoredBatch(Wishes):
+    """
+    A batch as it is stored: to read, and to ask things of whoever holds it. No method needs a lease.
+
+    Answers come from what is recorded, at once; whoever writes meanwhile is not held up. Of a batch that the
+    ledger does not have everything is empty.
+    """
+
+    name: str
+
+    @abstractmethod
+    async def holder(self, *, at: datetime) -> Lease | None:
+        """Return the lease that holds the batch at *at*; None where :meth:`claim` would succeed."""
+
+    @abstractmethod
+    async def compare(self, specs: Iterable[Spec]) -> Sync:
+        """Say how the manifest differs from the batch, which need not exist. Writes nothing."""
+
+    @abstractmethod
+    async def unproven(self, *, since: datetime, at: datetime) -> int:
+        """Count the entries to be sent (PLANNED, BACKOFF) without a proof from between *since* and *at*."""
+
+    @abstractmethod
+    async def counts(self) -> Counts:
+        """Count the batch's entries."""
+
+    @abstractmethod
+    async def entry(self, entry_id: str) -> Entry | None:
+        """Return one entry, or None."""
+
+    @abstractmethod
+    async def earlier(self, entry_id: str) -> Sequence[PastAttempt]:
+        """Return the entry's attempts before its current one, oldest first."""
+
+    @abstractmethod
+    async def known_runs(self, uuids: Collection[str]) -> frozenset[str]:
+        """Return those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
+
+    @abstractmethod
+    async def in_state(self, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
+        """
+        Return up to *limit* entries in *state* with a position above *after*, by position.
+
+        Entries that left the manifest are included; every entry has a position of its own.
+        """
+
+    @abstractmethod
+    def outcomes(self) -> AsyncIterator[Outcome]:
+        """
+        Go through the batch for its results: manifest order, then entries that left it but were sent.
+
+        Reads one consistent state, in pages; memory does not grow with the batch.
+        """
+
+    @abstractmethod
+    async def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
+        """
+        Return the entry's events as (at, attempt, kind, detail), oldest first.
+
+        *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, with a request
+        told by its digest, and with the requestId where the attempt was intended.
+        """
+
+    @abstractmethod
+    async def glance(self, *, since: datetime, at: datetime, limit: int) -> Glance:
+        """Return what stands out: *limit* entries of each kind, events since then, what is due after *at*."""
+
+    @abstractmethod
+    async def latest_runs(self, which: Latest, *, limit: int) -> Sequence[Run]:
+        """
+        Return up to *limit* runs; those that were deleted on request not at all.
+
+        Of the entries' current attempts the one accepted last comes first, and those taken for gone last. Of
+        those that were seen to end those that are COMPLETED come first, and of these the one sent last.
+        """
+
+    @abstractmethod
+    async def find_ids(self, text: str, by: By, *, limit: int = 20) -> Sequence[str]:
+        """
+        Return ids of entries.
+
+        - RUN: those that had a run of this uuid, short id or ARN, in any attempt, in order. Of a short id
+          there may be several: the service gives it again once its run was deleted.
+        - BEGINNING: up to *limit* that begin with *text*, in order, by code point.
+        - LIKENESS: some that *text*, which is none, may have been meant to be, in no order: a few each of its
+          neighbours in the order of ids, of ids that contain it in whatever case, and of those that differ
+          from it in one character.
+        """
+
+    @abstractmethod
+    async def ended_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[EndedRun]:
+        """
+        Return up to *limit* runs that have ended by (position, attempt), above *after*.
+
+        Those of earlier attempts and those that were removed before their end was seen are among them.
+        """
+
+    @abstractmethod
+    async def failures(self, *, limit: int) -> Sequence[Failures]:
+        """
+        Return the entries that ended without success by state and reason, the most frequent first.
+
+        Each group counts all of its entries, has the first *limit* of them by position, and says why tasks of
+        their runs failed; of very many such reasons (50) those of most rows.
+        """
+
+    @abstractmethod
+    async def failed_tasks(self, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
+        """Return these entries' failed tasks, by id and attempt, where they were asked for."""
+
+    @abstractmethod
+    async def cancellations(self, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
+        """
+        Return up to *limit* entries for which something is left to do, by position, above *after*.
+
+        These are PLANNED and BACKOFF entries, and with the scope RUN also SUBMITTING and ACTIVE ones.
+        """
 
 
 class HeldBatch(StoredBatch):
@@ -392,6 +327,14 @@ class HeldBatch(StoredBatch):
         waits so long, so a clock that was ahead has set that time.
 
         Leaves out what the manifest does not name any more, what is to be cancelled, and the ids in *skip*.
+        """
+
+    @abstractmethod
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        """
+        Say when the next PLANNED or BACKOFF entry becomes due, later than *after*; None where there is none.
+
+        Leaves out what the manifest does not name any more, as :meth:`due` does.
         """
 
     @abstractmethod

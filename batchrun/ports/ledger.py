@@ -74,6 +74,10 @@ class Ledger(ABC):
         """
 
     @abstractmethod
+    async def rows_as_known(self, batch: str, specs: Iterable[Spec]) -> int:
+        """Count the rows that *batch* has under their ids, with the same work or one that nobody knows."""
+
+    @abstractmethod
     async def rows_elsewhere(self, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
         """
         Count, by batch other than *batch*, the rows whose work stands there too.

@@ -6,6 +6,7 @@ Belongs here: these values. Does not: what can be asked and written (``ledger``,
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -118,13 +119,32 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failures:
-    """Entries that ended without success in the same way."""
+class Glance:
+    """What stands out in a batch at one moment."""
 
-    state: State
-    reason: str | None  #: the run's ``failureReason``; where there is no run, the code of the last answer
-    count: int
-    entries: tuple[Entry, ...]  #: the first of them
+    #: ACTIVE entries, the longest known run first. Of very many (5,000) those that stand first are looked at.
+    oldest: tuple[Entry, ...] = ()
+    #: Entries that ended without success, the one that ended last first; likewise, of those that stand last.
+    failures: tuple[Entry, ...] = ()
+    #: (at, kind), in the order in which they were recorded, of the ledger's newest (5,000).
+    events: tuple[tuple[datetime, str], ...] = ()
+    next_due: datetime | None = None  #: when the next waiting entry becomes due
+
+
+class Latest(enum.Enum):
+    """Of which runs the latest are asked for."""
+
+    ACTIVE = "active"  #: of ACTIVE entries
+    CURRENT = "current"  #: of the current attempts of all entries
+    ENDED = "ended"  #: seen to end, of earlier attempts too
+
+
+class By(enum.Enum):
+    """How ids are found."""
+
+    RUN = "run"
+    BEGINNING = "beginning"
+    LIKENESS = "likeness"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +159,19 @@ class TaskFailures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """Entries that ended without success in the same way."""
+
+    state: State
+    reason: str | None  #: the run's ``failureReason``; where there is no run, the code of the last answer
+    count: int
+    entries: tuple[Entry, ...]  #: the first of them
+    tasks: tuple[
+        TaskFailures, ...
+    ] = ()  #: why tasks failed in their runs, most rows first, as far as is kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPace:
     """What was learned of one account's limit for one operation, and when."""
 
@@ -150,20 +183,6 @@ class KeptPace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedRun:
-    """A run of an attempt that has ended."""
-
-    position: int  #: of its entry
-    entry_id: str
-    attempt: int
-    run_id: str
-    run_uuid: str
-    status: str  #: as it was seen last
-    name: str | None = None  #: that it was started with
-    creation_time: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpentRun:
     """A run that has ended, of any attempt, and what is known of its usage."""
 
     position: int  #: of its entry
@@ -173,6 +192,7 @@ class SpentRun:
     name: str | None = None  #: that it was started with
     usage: Usage | None = None  #: None where it is not kept
     is_gone: bool = False  #: the service does not have the run any more: without usage nobody will ever know
+    is_there: bool = True  #: its end was seen, and nobody deleted it on request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

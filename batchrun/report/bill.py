@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from batchrun.model.costs import Usage
-    from batchrun.ports.stored import SpentRun
+    from batchrun.ports.stored import EndedRun
     from batchrun.report.columns import ResultsRow
 
 #: One row for each attempt with a run. A contract: a CSV keeps the names that it was published with.
@@ -65,7 +65,7 @@ _DECIMALS: Final = 6
 class Charged:
     """One run, and its price where one can be made."""
 
-    spent: SpentRun
+    spent: EndedRun
     cost: Cost | None
 
     @property
@@ -169,7 +169,7 @@ class Left:
     lacks: tuple[str, ...] = ()  #: what that leaves out, or what lacks to say it; too few runs if nothing
 
 
-def billed(runs: Iterable[SpentRun], prices: Prices, dynamic_gib: Decimal | None) -> Bill:
+def billed(runs: Iterable[EndedRun], prices: Prices, dynamic_gib: Decimal | None) -> Bill:
     """Price *runs*."""
     return Bill(
         prices=prices,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch, KeptPace, Outcome, PastAttempt, SpentRun, TaskFailures
+    from batchrun.ports.stored import Batch, EndedRun, KeptPace, Outcome, PastAttempt, TaskFailures
     from batchrun.report.bill import Bill, Charged
 
 
@@ -311,25 +311,26 @@ async def gathered(
         prices: Those of the batch's region; None for a report without costs.
         dynamic_gib: What DYNAMIC storage is taken to have held on average, where somebody knows.
     """
-    found = with_tasks(ledger, batch.name, ledger.batch(batch.name).outcomes())
+    stored = ledger.batch(batch.name)
+    found = with_tasks(ledger, batch.name, stored.outcomes())
     rows = [row_of(outcome, outcome.tasks) async for outcome in found]
     bill = None if prices is None else billed(await spent_runs(ledger, batch.name), prices, dynamic_gib)
     return Report(
         batch=batch,
         rows=rows if bill is None else list(_charged(rows, bill)),
-        calls=await calls(ledger.batch(batch.name), (row.id for row in rows)),
+        calls=await calls(stored, (row.id for row in rows)),
         at=at,
-        tasks=await ledger.batch(batch.name).task_failures(),
+        tasks=[why for group in await stored.failures(limit=1) for why in group.tasks],
         paces=[pace for pace in await ledger.all_paces() if pace.at >= batch.created_at],
         bill=bill,
     )
 
 
-async def spent_runs(ledger: Ledger, batch: str) -> list[SpentRun]:
+async def spent_runs(ledger: Ledger, batch: str) -> list[EndedRun]:
     """Return all runs of *batch* that have ended, with what they used, where that is known."""
-    found: list[SpentRun] = []
+    found: list[EndedRun] = []
     after = (-1, 0)
-    while page := await ledger.batch(batch).spent_runs(limit=_PAGE, after=after):
+    while page := await ledger.batch(batch).ended_runs(limit=_PAGE, after=after):
         found += page
         after = page[-1].position, page[-1].attempt
     return found

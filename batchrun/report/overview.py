@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.model.tasks import FailedTasks
+    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, Counts, KeptPace, Lease
 
@@ -82,34 +83,33 @@ class Overview:
 
 async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
     """Ask the ledger how *batch* stands."""
-    name = batch.name
-    counts = await ledger.batch(name).counts()
-    events = await ledger.batch(name).recent(since=at - ENDS_WINDOW)
-    starts = _times(events, _STARTS, since=at - STARTS_WINDOW)
-    put_off = await ledger.batch(name).in_state(State.BACKOFF, limit=1)
-    failures = await ledger.batch(name).latest_failures(limit=SHOWN)
+    stored = ledger.batch(batch.name)
+    counts = await stored.counts()
+    now = await stored.glance(since=at - ENDS_WINDOW, at=at, limit=SHOWN)
+    starts = _times(now.events, _STARTS, since=at - STARTS_WINDOW)
+    put_off = await stored.in_state(State.BACKOFF, limit=1)
     return Overview(
         batch=batch,
         at=at,
         counts=counts,
         starts_per_second=per_second(starts, at),
         starts_span=at - starts[0] if starts else STARTS_WINDOW,
-        left=estimate(counts.open, ends(events), at),
-        deferrals=len(_times(events, _DEFERRALS)),
+        left=estimate(counts.open, ends(now.events), at),
+        deferrals=len(_times(now.events, _DEFERRALS)),
         waiting=put_off[0] if put_off else None,
-        next_due=await ledger.batch(name).next_due(after=at),
-        oldest=tuple(await ledger.batch(name).oldest_active(limit=SHOWN)),
-        failures=tuple(failures),
-        tasks=await _tasks(ledger, name, failures),
-        cancelling=len(await ledger.batch(name).cancellations(limit=MOST_CANCELLING)),
-        holder=await ledger.batch(name).holder(at=at),
+        next_due=now.next_due,
+        oldest=now.oldest,
+        failures=now.failures,
+        tasks=await _tasks(stored, now.failures),
+        cancelling=len(await stored.cancellations(limit=MOST_CANCELLING)),
+        holder=await stored.holder(at=at),
         paces=tuple(await ledger.all_paces()),
     )
 
 
-async def _tasks(ledger: Ledger, batch: str, failures: Sequence[Entry]) -> Mapping[str, FailedTasks]:
+async def _tasks(batch: StoredBatch, failures: Sequence[Entry]) -> Mapping[str, FailedTasks]:
     """Return the failed tasks of these entries' current runs, where they were asked for."""
-    found = await ledger.batch(batch).failed_tasks([entry.id for entry in failures])
+    found = await batch.failed_tasks([entry.id for entry in failures])
     return {
         entry.id: found[entry.id][entry.attempt]
         for entry in failures

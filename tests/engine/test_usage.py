@@ -14,7 +14,7 @@ from batchrun.engine.usage import Asked, ask_usage
 from batchrun.errors import ServiceUnusableError
 from batchrun.model.events import Accepted, Completed
 from batchrun.ports.ledger import Ledger
-from batchrun.ports.stored import SpentRun
+from batchrun.ports.stored import EndedRun
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import IdReuse, Simulator, parse_faults
 from tests.ledger.samples import AT, BATCH, filled, intended, kept_ledger, move
@@ -30,8 +30,8 @@ class World:
         self.simulator = simulator
         self.told: list[int] = []
 
-    async def runs(self) -> Sequence[SpentRun]:
-        return await self.ledger.batch(BATCH).spent_runs(limit=9)
+    async def runs(self) -> Sequence[EndedRun]:
+        return await self.ledger.batch(BATCH).ended_runs(limit=9)
 
     async def ask(self, at_once: int = 8) -> Asked:
         return await ask_usage(

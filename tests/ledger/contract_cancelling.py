@@ -132,15 +132,18 @@ class Deleting:
         await move(held, "b", intended(), accepted(3))
         await move(held, "c", intended(), accepted(4), Removed(at=AT, message="404"))
         (first,) = await ledger.batch(BATCH).ended_runs(limit=1)
-        assert (first.entry_id, first.attempt, first.run_uuid, first.status) == ("a", 1, "uuid-1", "FAILED")
-        assert (first.name, first.creation_time) == ("a", AT)
+        assert (first.entry_id, first.attempt, first.run, first.name) == ("a", 1, failed.run, "a")
         rest = await ledger.batch(BATCH).ended_runs(limit=9, after=(first.position, first.attempt))
-        assert [(one.entry_id, one.attempt, one.run_id) for one in rest] == [("a", 2, "0000002")]
+        assert [(one.entry_id, one.attempt, one.run.id, one.is_there) for one in rest] == [
+            ("a", 2, "0000002", True),
+            ("c", 1, "0000004", False),
+        ]
 
-    async def test_deleted_runs_are_not_given_again_and_their_entries_stay(self, ledger):
+    async def test_deleted_runs_are_not_there_any_more_and_their_entries_stay(self, ledger):
         held = await filled(ledger, "a")
         await move(held, "a", intended(), accepted(1), completed(1))
         await ledger.keep_deleted(["uuid-1"], at=AT)
         await ledger.keep_deleted(["uuid-1"], at=AT)
-        assert await ledger.batch(BATCH).ended_runs(limit=9) == []
+        (deleted,) = await ledger.batch(BATCH).ended_runs(limit=9)
+        assert (deleted.is_there, deleted.is_gone) == (False, True)
         assert (await entry_of(ledger, "a")).state is State.SUCCEEDED

@@ -88,7 +88,6 @@ class Batches:
         assert [e.batch for e in await two.due(at=AT, limit=9)] == ["two"]
 
     async def test_an_unknown_batch_is_empty(self, ledger):
-        assert await ledger.batch("none").next_due(after=AT) is None
         assert await ledger.batch("none").in_state(State.PLANNED, limit=9) == []
         assert await ledger.batch("none").entry("x") is None
         assert (await ledger.batch("none").counts()).total == 0

@@ -49,26 +49,26 @@ class Namesakes:
     async def test_a_row_is_known_by_its_id_and_its_work(self, ledger):
         await taken_in(ledger, ("a", "x"), ("b", "y"), ("c", "z"))
         rows = working(("a", "x"), ("b", "other"), ("new", "z"))
-        assert await ledger.batch(BATCH).rows_as_known(rows) == 1
+        assert await ledger.rows_as_known(BATCH, rows) == 1
 
     async def test_where_nobody_knows_the_work_the_id_will_do(self, ledger):
         await taken_in(ledger, ("a", None), ("b", "y"))
-        assert await ledger.batch(BATCH).rows_as_known(working(("a", "x"), ("b", None), ("c", None))) == 2
+        assert await ledger.rows_as_known(BATCH, working(("a", "x"), ("b", None), ("c", None))) == 2
 
     async def test_the_work_is_learned_when_the_manifest_is_read_again(self, ledger):
         await taken_in(ledger, ("a", None))
         again = [replace(row, work=b"x" * 16) for row in working(("a", None))]
         await (await lease_on_again(ledger)).sync(again, changed=Changed.REFUSE, at=AT)
-        assert await ledger.batch(BATCH).rows_as_known(working(("a", "other"))) == 0
+        assert await ledger.rows_as_known(BATCH, working(("a", "other"))) == 0
 
     async def test_a_row_keeps_the_work_that_was_submitted(self, ledger):
         held = await taken_in(ledger, ("a", "x"), ("b", "x"))
         await move(held, "a", intended(), accepted(1))
         rows = working(("a", "y"), ("b", "y"))
         await held.sync(rows, changed=Changed.KEEP, at=AT)
-        assert await ledger.batch(BATCH).rows_as_known(rows) == 1
+        assert await ledger.rows_as_known(BATCH, rows) == 1
         await held.sync(rows, changed=Changed.RESUBMIT, at=AT)
-        assert await ledger.batch(BATCH).rows_as_known(rows) == 2
+        assert await ledger.rows_as_known(BATCH, rows) == 2
 
     async def test_rows_of_other_batches_are_counted_by_batch(self, ledger):
         await begun(ledger, ("a", "x"), ("b", "y"), ("c", "z"), batch="one")

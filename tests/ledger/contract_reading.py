@@ -81,19 +81,19 @@ class Reading:
 
     async def test_the_next_due_time_is_later_than_asked(self, ledger):
         held = await filled(ledger, "a", "b")
-        assert await ledger.batch(BATCH).next_due(after=AT) is None
+        assert await held.next_due(after=AT) is None
         await move(held, "a", intended(), deferred(later(minutes=2)))
         await move(held, "b", intended(), deferred(later(minutes=1)))
-        assert await ledger.batch(BATCH).next_due(after=AT) == later(minutes=1)
-        assert await ledger.batch(BATCH).next_due(after=later(minutes=1)) == later(minutes=2)
-        assert await ledger.batch(BATCH).next_due(after=later(minutes=2)) is None
+        assert await held.next_due(after=AT) == later(minutes=1)
+        assert await held.next_due(after=later(minutes=1)) == later(minutes=2)
+        assert await held.next_due(after=later(minutes=2)) is None
 
     async def test_rows_that_left_the_manifest_are_never_due(self, ledger):
         held = await filled(ledger, "a", "b")
         await move(held, "b", intended(), deferred(later(minutes=1)))
         await held.sync([], changed=Changed.REFUSE, at=AT)
         assert await due_ids(held, at=later(days=1)) == []
-        assert await ledger.batch(BATCH).next_due(after=AT) is None
+        assert await held.next_due(after=AT) is None
 
     async def test_states_are_paged_by_position(self, ledger):
         held = await filled(ledger, "a", "b", "c", "d")
@@ -193,7 +193,7 @@ class Reading:
         failing = (intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
         await move(held, "a", *failing, Retried(at=AT, due=later(minutes=1), why="x"))
         assert await due_ids(held) == ["b"]
-        assert await ledger.batch(BATCH).next_due(after=AT) == later(minutes=1)
+        assert await held.next_due(after=AT) == later(minutes=1)
         assert await due_ids(held, at=later(minutes=1)) == ["a", "b"]
         (before,) = await ledger.batch(BATCH).earlier("a")
         assert before.run is not None

@@ -9,7 +9,7 @@ import pytest
 from batchrun.model.events import Accepted, Cancelled, Failed, Intended, Refused, Removed, Retried
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from batchrun.ports.stored import Failures, KeptPace
+from batchrun.ports.stored import By, Failures, Glance, KeptPace, Latest
 from tests.ledger.contract_reading import LEARNED
 from tests.ledger.samples import (
     AT,
@@ -54,10 +54,12 @@ class Standing:
         await move(held, "a", intended(), Accepted(at=later(minutes=2), run=run_of(1)))
         await move(held, "b", intended(), Accepted(at=later(minutes=1), run=run_of(2)))
         await move(held, "c", intended(), accepted(3), completed(3))
-        oldest = await ledger.batch(BATCH).oldest_active(limit=5)
-        assert oldest == [await entry_of(ledger, "b"), await entry_of(ledger, "a")]
-        assert [entry.id for entry in await ledger.batch(BATCH).oldest_active(limit=1)] == ["b"]
-        assert await ledger.batch("nothing").oldest_active(limit=1) == []
+        now = await ledger.batch(BATCH).glance(since=AT, at=AT, limit=5)
+        assert now.oldest == (await entry_of(ledger, "b"), await entry_of(ledger, "a"))
+        assert [
+            entry.id for entry in (await ledger.batch(BATCH).glance(since=AT, at=AT, limit=1)).oldest
+        ] == ["b"]
+        assert (await ledger.batch("nothing").glance(since=AT, at=AT, limit=1)) == Glance()
 
     async def test_the_latest_failure_is_the_one_that_ended_last(self, ledger):
         held = await filled(ledger, "a", "b", "c", "d", "e")
@@ -65,8 +67,11 @@ class Standing:
         await move(held, "b", intended(), refused())
         await move(held, "c", intended(), accepted(3), completed(3))
         await move(held, "d", intended(), accepted(4), failed(4, minutes=11))
-        assert [entry.id for entry in await ledger.batch(BATCH).latest_failures(limit=9)] == ["d", "a", "b"]
-        assert await ledger.batch(BATCH).latest_failures(limit=1) == [await entry_of(ledger, "d")]
+        now = await ledger.batch(BATCH).glance(since=AT, at=AT, limit=9)
+        assert [entry.id for entry in now.failures] == ["d", "a", "b"]
+        assert (await ledger.batch(BATCH).glance(since=AT, at=AT, limit=1)).failures == (
+            await entry_of(ledger, "d"),
+        )
 
     async def test_failures_come_by_state_and_reason_the_most_frequent_first(self, ledger):
         held = await filled(ledger, "a", "b", "c", "d", "e", "f", "g")
@@ -98,7 +103,9 @@ class Standing:
         await move(held, "a", intended(), refused())
         await held.sync(specs("b"), changed=Changed.REFUSE, at=AT)
         assert [one.count for one in await ledger.batch(BATCH).failures(limit=1)] == [1]
-        assert [entry.id for entry in await ledger.batch(BATCH).latest_failures(limit=1)] == ["a"]
+        assert [
+            entry.id for entry in (await ledger.batch(BATCH).glance(since=AT, at=AT, limit=1)).failures
+        ] == ["a"]
 
     async def test_recent_events_are_those_of_the_batch_since_then(self, ledger):
         held = await filled(ledger, "a", "b")
@@ -106,35 +113,40 @@ class Standing:
         await move(held, "a", intended(), Accepted(at=later(seconds=1), run=run_of(1)))
         await move(other, "a", intended(), Accepted(at=later(seconds=2), run=run_of(2)))
         await move(held, "b", replace(intended(), at=later(seconds=3)))
-        assert await ledger.batch(BATCH).recent(since=AT) == [
+        assert list((await ledger.batch(BATCH).glance(since=AT, at=AT, limit=1)).events) == [
             (AT, "intended"),
             (later(seconds=1), "accepted"),
             (later(seconds=3), "intended"),
         ]
-        assert await ledger.batch(BATCH).recent(since=later(seconds=2)) == [(later(seconds=3), "intended")]
-        assert await ledger.batch("nothing").recent(since=AT) == []
+        lately = await ledger.batch(BATCH).glance(since=later(seconds=2), at=AT, limit=1)
+        assert lately.events == ((later(seconds=3), "intended"),)
+        assert list((await ledger.batch("nothing").glance(since=AT, at=AT, limit=1)).events) == []
 
     async def test_a_batch_without_events_has_none_that_are_recent(self, ledger):
         await filled(ledger, "a")
-        assert await ledger.batch(BATCH).recent(since=AT) == []
+        assert list((await ledger.batch(BATCH).glance(since=AT, at=AT, limit=1)).events) == []
 
     async def test_a_run_names_its_entry_in_any_attempt(self, ledger):
         held = await filled(ledger, "a", "b")
         again = Failed(at=AT, run=run_of(1, "FAILED"))
         await move(held, "a", intended(), accepted(1), again, Retried(at=AT, due=AT, why="x"))
         await move(held, "b", intended(), accepted(2))
-        assert [await ledger.batch(BATCH).ids_of_run(text) for text in ("uuid-1", "0000001")] == [
+        assert [await ledger.batch(BATCH).find_ids(text, By.RUN) for text in ("uuid-1", "0000001")] == [
             ["a"],
             ["a"],
         ]
-        assert await ledger.batch(BATCH).ids_of_run(run_of(2).arn) == ["b"]
-        assert await ledger.batch(BATCH).ids_of_run("a") == []
+        assert await ledger.batch(BATCH).find_ids(run_of(2).arn, By.RUN) == ["b"]
+        assert await ledger.batch(BATCH).find_ids("a", By.RUN) == []
 
     async def test_ids_that_begin_so_come_in_order_and_no_others(self, ledger):
         await filled(ledger, "NA2", "NA1", "NB", "na3", "NA\U0001f9ec", "N", "A%")
-        assert await ledger.batch(BATCH).ids_beginning("NA", limit=9) == ["NA1", "NA2", "NA\U0001f9ec"]
-        assert await ledger.batch(BATCH).ids_beginning("", limit=2) == ["A%", "N"]
-        assert await ledger.batch(BATCH).ids_beginning("%", limit=9) == []
+        assert await ledger.batch(BATCH).find_ids("NA", By.BEGINNING, limit=9) == [
+            "NA1",
+            "NA2",
+            "NA\U0001f9ec",
+        ]
+        assert await ledger.batch(BATCH).find_ids("", By.BEGINNING, limit=2) == ["A%", "N"]
+        assert await ledger.batch(BATCH).find_ids("%", By.BEGINNING, limit=9) == []
 
     @pytest.mark.parametrize(
         "text", ["NA1287", "NA12879", "na12878", "XA12878", "AN12878", "NA_12878", "N12878", "878"]
@@ -143,14 +155,14 @@ class Standing:
         await filled(
             ledger, *(f"{name}{number:05}" for number in range(50) for name in ("HG", "ZY")), "NA12878"
         )
-        near = await ledger.batch(BATCH).near_ids(text)
+        near = await ledger.batch(BATCH).find_ids(text, By.LIKENESS)
         assert "NA12878" in near
         assert text not in near
 
     async def test_marks_in_an_id_are_no_patterns(self, ledger):
         await filled(ledger, "a%b", "axb")
         for text in ("%", "_", "\\", ""):
-            assert set(await ledger.batch(BATCH).near_ids(text)) <= {"a%b", "axb"}
+            assert set(await ledger.batch(BATCH).find_ids(text, By.LIKENESS)) <= {"a%b", "axb"}
 
     async def test_all_paces_say_whose_they_are_and_from_when(self, ledger):
         assert await ledger.all_paces() == []
@@ -182,17 +194,19 @@ class LatestEnds:
             await move(held, id_, completed(number))
         await move(held, "c", failed(3))
         await move(held, "d", Removed(at=AT, message="gone"))
-        ended = await ledger.batch(BATCH).latest_ends(limit=9)
+        ended = await ledger.batch(BATCH).latest_runs(Latest.ENDED, limit=9)
         assert [run.uuid for run in ended] == ["uuid-5", "uuid-2", "uuid-1", "uuid-3"]
         await ledger.keep_deleted(["uuid-2"], at=AT)
-        assert await ledger.batch(BATCH).latest_ends(limit=2) == [ended[0], ended[2]]
-        assert await ledger.batch("none").latest_ends(limit=9) == []
+        assert await ledger.batch(BATCH).latest_runs(Latest.ENDED, limit=2) == [ended[0], ended[2]]
+        assert await ledger.batch("none").latest_runs(Latest.ENDED, limit=9) == []
 
     async def test_an_earlier_attempt_is_one(self, ledger):
         held = await filled(ledger, "a")
         await move(held, "a", intended(), Accepted(at=AT, run=run_of(1)), failed(1))
         await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
-        assert [run.uuid for run in await ledger.batch(BATCH).latest_ends(limit=9)] == ["uuid-1"]
+        assert [run.uuid for run in await ledger.batch(BATCH).latest_runs(Latest.ENDED, limit=9)] == [
+            "uuid-1"
+        ]
 
 
 class LatestRuns:
@@ -202,11 +216,11 @@ class LatestRuns:
             event = Accepted(at=later(seconds=number), run=run_of(number))
             await move(held, id_, intended(), event)
         await move(held, "c", completed(1))
-        latest = await ledger.batch(BATCH).latest_runs(is_active=False, limit=9)
+        latest = await ledger.batch(BATCH).latest_runs(Latest.CURRENT, limit=9)
         assert [run.uuid for run in latest] == ["uuid-3", "uuid-2", "uuid-1"]
         assert latest[2].status == "COMPLETED"
-        assert await ledger.batch(BATCH).latest_runs(is_active=True, limit=9) == latest[:2]
-        assert await ledger.batch(BATCH).latest_runs(is_active=False, limit=1) == latest[:1]
+        assert await ledger.batch(BATCH).latest_runs(Latest.ACTIVE, limit=9) == latest[:2]
+        assert await ledger.batch(BATCH).latest_runs(Latest.CURRENT, limit=1) == latest[:1]
 
     async def test_what_was_taken_for_gone_comes_last_and_what_was_deleted_not_at_all(self, ledger):
         held = await filled(ledger, "a", "b", "c")
@@ -216,6 +230,6 @@ class LatestRuns:
         await move(held, "c", Removed(at=AT, message="gone"))
         await move(held, "b", completed(2))
         await ledger.keep_deleted(["uuid-2"], at=AT)
-        latest = await ledger.batch(BATCH).latest_runs(is_active=False, limit=9)
+        latest = await ledger.batch(BATCH).latest_runs(Latest.CURRENT, limit=9)
         assert [run.uuid for run in latest] == ["uuid-1", "uuid-3"]
-        assert await ledger.batch("none").latest_runs(is_active=False, limit=9) == []
+        assert await ledger.batch("none").latest_runs(Latest.CURRENT, limit=9) == []

@@ -302,7 +302,7 @@ async def test_a_batchs_account_is_learned_from_the_runs_that_an_older_ledger_ha
         batches = await ledger.batches()
         assert {batch.name: batch.account for batch in batches if batch.account} == {"one": "123456789012"}
         assert {batch.place for batch in batches} == {None}
-        assert await ledger.batch("one").rows_as_known(specs("a", "b", "c")) == 2
+        assert await ledger.rows_as_known("one", specs("a", "b", "c")) == 2
         assert await ledger.rows_elsewhere("new", [replace(spec("a"), work=b"x" * 16)]) == {}
 
 

@@ -213,11 +213,11 @@ async def _agrees_with_itself(ledger: Ledger, deleted: set[str]) -> None:
     ]
     uuids = {uuid for _, _, uuid in runs}
     assert await batch.known_runs({*uuids, "another"}) == uuids
-    spent = [(one.entry_id, one.attempt, one.run.uuid) for one in await batch.spent_runs(limit=99)]
+    spent = [(one.entry_id, one.attempt, one.run.uuid) for one in await batch.ended_runs(limit=99)]
     going = [(one.id, one.attempt, one.run.uuid) for one in entries.values() if one.state is State.ACTIVE]  # type: ignore[union-attr]
     assert sorted([*spent, *going]) == sorted(runs)
-    ended = [one.run_uuid for one in await batch.ended_runs(limit=99)]
-    assert set(ended) <= uuids - deleted
+    there = [one.run.uuid for one in await batch.ended_runs(limit=99) if one.is_there]
+    assert set(there) <= uuids - deleted
     asked = await batch.cancellations(limit=9)
     assert all(one.entry == entries[one.entry.id] for one in asked)
 

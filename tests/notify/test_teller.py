@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import anyio
 import pytest
 from structlog.testing import capture_logs
@@ -188,7 +190,7 @@ async def test_of_two_launches_at_once_one_tells(ledger):
 
 
 class Broken(SqlBatch):
-    async def told(self) -> frozenset[Notice]:
+    async def forget(self, *, but: Collection[Notice]) -> None:  # noqa: ARG002
         raise LedgerError(f"{self.name}: the disk is full")
 
 

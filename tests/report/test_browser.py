@@ -10,7 +10,7 @@ import pytest
 
 from batchrun.model.costs import Prices, Usage, Work
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.ports.stored import SpentRun
+from batchrun.ports.stored import EndedRun
 from batchrun.report.bill import billed
 from batchrun.report.gathering import RowStanding
 from tests.builders import run
@@ -259,7 +259,7 @@ async def test_costs_stand_by_each_run_where_there_are_prices(page, tmp_path):
     work = Work(instance_type="omics.c.large", tasks=2, billed=timedelta(minutes=30))
     usage = Usage(status="COMPLETED", running=timedelta(hours=1), storage_type="DYNAMIC", work=(work,))
     spent = [
-        SpentRun(position=place, entry_id=f"NA0000{place}", attempt=1, run=run(), usage=used)
+        EndedRun(position=place, entry_id=f"NA0000{place}", attempt=1, run=run(), usage=used)
         for place, used in enumerate((usage, None))
     ]
     bill = billed(spent, prices, None)

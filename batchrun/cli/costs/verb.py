@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batchrun.model.costs import Prices
     from batchrun.model.pace import Rate
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch, SpentRun
+    from batchrun.ports.stored import Batch, EndedRun
     from batchrun.report.bill import Bill, Left
     from batchrun.report.chosen import Choice
     from batchrun.report.outputs import OutputFile
@@ -119,13 +119,13 @@ async def costs(told: Options) -> Exit:
     return Exit.WORK_LEFT if bill.lacking("not known yet") else Exit.OK
 
 
-async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[SpentRun]:
+async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[EndedRun]:
     meant = None if chosen_by.is_all else await chosen_by.attempts(ledger, batch)
     runs = await spent_runs(ledger, batch)
     return [run for run in runs if meant is None or (run.entry_id, run.attempt) in meant]
 
 
-async def _ask(opened: Opening, batch: Batch, runs: Sequence[SpentRun], told: Options) -> None:
+async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], told: Options) -> None:
     # Only now: to import the client takes longer than to reckon.
     from batchrun.engine.usage import Asked, ask_usage  # noqa: PLC0415
 

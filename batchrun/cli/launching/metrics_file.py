@@ -75,9 +75,9 @@ class MetricsFile:
 
     async def _reading(self, held: Launch, progress: Progress, code: Exit | None) -> Reading:
         now = progress.snapshot(held.tally)
-        oldest = await held.ledger.batch(held.batch).oldest_active(limit=1)
+        stands = await held.ledger.batch(held.batch).glance(since=_EVER, at=self._clock.utcnow(), limit=1)
+        oldest = stands.oldest
         run = oldest[0].run if oldest else None
-        ends = await held.ledger.batch(held.batch).recent(since=_EVER)
         return Reading(
             batch=held.batch,
             at=self._clock.utcnow(),
@@ -86,7 +86,7 @@ class MetricsFile:
             starts_per_second=now.starts_per_second,
             seconds_left=now.left,
             oldest_active=(run.creation_time if run else None) or (oldest[0].accepted_at if oldest else None),
-            last_success=next((at for at, kind in reversed(ends) if kind == "completed"), None),
+            last_success=next((at for at, kind in reversed(stands.events) if kind == "completed"), None),
             calls=held.calls,
             lease=held.lease if code is None else None,
             exit_code=None if code is None else code.value,

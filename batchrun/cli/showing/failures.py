@@ -33,11 +33,10 @@ _BAD: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 
 async def tell_failures(ledger: Ledger, batch: str) -> None:
     """Say for each reason how many rows failed of it, what to do, and which they are."""
-    whys = await ledger.batch(batch).task_failures()
     has_logs = False
     for group in await ledger.batch(batch).failures(limit=_SHOWN):
         known = await _known(ledger, batch, group.entries)
-        _tell_group(batch, group, known, _of(group, whys))
+        _tell_group(batch, group, known, group.tasks)
         has_logs = has_logs or any(logs.has_task_logs for logs in known)
     if has_logs:
         say(f"  log streams are in CloudWatch's log group {LOG_GROUP}")
@@ -45,7 +44,6 @@ async def tell_failures(ledger: Ledger, batch: str) -> None:
 
 async def emit_failures(ledger: Ledger, batch: str) -> None:
     """Write a line for each reason, and one for each entry."""
-    whys = await ledger.batch(batch).task_failures()
     for group in await ledger.batch(batch).failures(limit=_SHOWN):
         to_do = advice_for(group.state, group.reason)
         emit(
@@ -57,7 +55,7 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
             owner=to_do.owner.value,
             action=to_do.action,
             ids=[entry.id for entry in group.entries],
-            tasks=[failed.group_facts(why) for why in _of(group, whys)],
+            tasks=[failed.group_facts(why) for why in group.tasks],
         )
     for state in _BAD:
         after = -1
@@ -65,11 +63,6 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
             for entry, known in zip(page, await _known(ledger, batch, page), strict=True):
                 emit("entry", batch=batch, **row(entry), **failed.facts(known))
             after = page[-1].position
-
-
-def _of(group: Failures, whys: Sequence[TaskFailures]) -> Sequence[TaskFailures]:
-    """Return why tasks failed in the runs of *group*."""
-    return [why for why in whys if group.state is State.FAILED and why.run_reason == group.reason]
 
 
 async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[failed.RunLogs]:

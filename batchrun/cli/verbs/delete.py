@@ -71,7 +71,7 @@ async def delete(told: Options) -> Exit:
         chosen = await _chosen(ledger, batch, chosen_by)
         if told.go.is_told(told.output):
             say(f"{printable(batch)}: {counted(len(chosen), 'ended run')} to delete")
-            statuses = sorted({run.status for run in chosen})
+            statuses = sorted({run.run.status for run in chosen})
             tell_groups({status: _named(chosen, status) for status in statuses})
         question = f"delete {counted(len(chosen), 'run')} from the service? outputs stay"
         if not chosen or told.go.dry_run or not told.go.is_agreed(question):
@@ -90,13 +90,13 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[End
     found: list[EndedRun] = []
     after = (-1, 0)
     while page := await ledger.batch(batch).ended_runs(limit=_PAGE, after=after):
-        found += [run for run in page if (run.entry_id, run.attempt) in meant]
+        found += [run for run in page if run.is_there and (run.entry_id, run.attempt) in meant]
         after = page[-1].position, page[-1].attempt
     return found
 
 
 def _named(chosen: Sequence[EndedRun], status: str) -> Sequence[str]:
-    return list(dict.fromkeys(run.entry_id for run in chosen if run.status == status))
+    return list(dict.fromkeys(run.entry_id for run in chosen if run.run.status == status))
 
 
 async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], told: Options) -> Deleted:
@@ -120,7 +120,7 @@ async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], to
 
 def _unchanged(batch: str, would_be: Sequence[EndedRun], told: Options) -> Exit:
     if told.output.as_json:
-        emit("delete", batch=batch, run_ids=[run.run_id for run in would_be], dry_run=told.go.dry_run)
+        emit("delete", batch=batch, run_ids=[run.run.id for run in would_be], dry_run=told.go.dry_run)
     elif told.go.is_told(told.output):
         complain("nothing was changed")
     return Exit.OK
@@ -131,9 +131,9 @@ def _end(batch: str, done: Deleted, told: Options) -> Exit:
         emit(
             "delete",
             batch=batch,
-            run_ids=[run.run_id for run in done.deleted],
-            gone=[run.run_id for run in done.gone],
-            kept={run.run_id: why for run, why in done.kept},
+            run_ids=[run.run.id for run in done.deleted],
+            gone=[run.run.id for run in done.gone],
+            kept={run.run.id: why for run, why in done.kept},
             dry_run=False,
         )
     elif told.go.is_told(told.output):

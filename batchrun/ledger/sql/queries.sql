@@ -672,38 +672,31 @@ DELETE FROM cancellations WHERE entry IN (
     SELECT key FROM entries WHERE batch = :batch AND id IN (SELECT value FROM json_each(:ids))
 );
 
--- name: ended_runs
-SELECT *, json_extract(request, '$.name') AS name FROM attempt_rows
-WHERE batch = :batch AND position >= :after AND (position, attempt) > (:after, :attempt)
-    AND CASE WHEN is_current THEN state IN ('succeeded', 'failed', 'cancelled')
-        ELSE run_status IN ('COMPLETED', 'FAILED', 'CANCELLED') END
-    AND run_uuid IS NOT NULL AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
-ORDER BY position, attempt LIMIT :limit;
-
 -- name: keep_deleted
 INSERT INTO deletions (run_uuid, at) VALUES (:uuid, :at) ON CONFLICT (run_uuid) DO NOTHING;
 
 -- ------------------------------------------------------------------ notices
 
--- name: notices
-SELECT notice FROM notices WHERE batch = :batch;
-
 -- name: add_notice
 INSERT INTO notices (batch, notice, at) VALUES (:batch, :notice, :at) ON CONFLICT DO NOTHING;
 
--- name: drop_notice
-DELETE FROM notices WHERE batch = :batch AND notice = :notice;
+-- name: drop_notices
+DELETE FROM notices WHERE batch = :batch AND notice NOT IN (SELECT value FROM json_each(:but));
 
 -- ------------------------------------------------------------------ usage
 
--- name: spent_runs
+-- name: ended_runs
 SELECT
     s.*, json_extract(s.request, '$.name') AS name,
     CASE WHEN s.is_current THEN s.state = 'deleted' ELSE s.run_status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') END
         OR (u.key IS NOT NULL AND u.status IS NULL)
-        OR EXISTS (SELECT 1 FROM deletions AS d WHERE d.run_uuid = s.run_uuid) AS is_gone,
+        OR d.run_uuid IS NOT NULL AS is_gone,
+    d.run_uuid IS NULL AND CASE WHEN s.is_current THEN s.state <> 'deleted'
+        ELSE s.run_status IN ('COMPLETED', 'FAILED', 'CANCELLED') END AS is_there,
     u.key AS usage, u.status, u.workflow_id, u.is_fixed_price, u.running, u.storage_type, u.storage_gib, u.cached
-FROM attempt_rows AS s LEFT JOIN run_usages AS u ON u.run_uuid = s.run_uuid
+FROM attempt_rows AS s
+    LEFT JOIN run_usages AS u ON u.run_uuid = s.run_uuid
+    LEFT JOIN deletions AS d ON d.run_uuid = s.run_uuid
 WHERE s.batch = :batch AND s.position >= :after AND (s.position, s.attempt) > (:after, :attempt)
     AND (NOT s.is_current OR s.state IN ('succeeded', 'failed', 'cancelled', 'deleted'))
     AND s.run_uuid IS NOT NULL

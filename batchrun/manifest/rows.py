@@ -8,8 +8,7 @@ rows, and the single checks (``model_check``, ``rules``).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchrun.manifest import limits
 from batchrun.manifest.placeholders import PlaceholderError, Values
@@ -81,8 +80,7 @@ _OF_A_MANIFEST: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class Checked(NamedTuple):
     """A row that passed."""
 
     id: str
@@ -113,6 +111,9 @@ class Expander:
         self._problems = problems
         self._ids: dict[str, int | None] = {}
         self._overwritten: dict[str, str] = {}
+        given = defaults.fields.keys() | defaults.broken
+        self._required = [name for name in model.required if name not in given]  #: of each row
+        self._lacks_work = given.isdisjoint(_TO_RUN)
         self.by_uri: Record | None = None  #: the first row that has its parameters in a file
 
     def expand(self, record: Record) -> Checked | None:
@@ -166,9 +167,8 @@ class Expander:
         return request
 
     def _check_presence(self, fields: dict[str, Json], row: _Row) -> None:
-        broken = self._defaults.broken
-        missing = [name for name in self._model.required if not (name in fields or name in broken)]
-        if not ("workflowId" in fields or "runId" in fields or broken & _TO_RUN):
+        missing = [name for name in self._required if name not in fields]
+        if self._lacks_work and fields.keys().isdisjoint(_TO_RUN):
             missing.append("workflowId")
         if missing:
             row.report((missing[0],), *_lacking(missing))

@@ -36,11 +36,18 @@ class Calling(Protocol):
     def output(self) -> Output: ...  # noqa: D102
 
 
-def opening(told: Calling, *, region: str | None = None) -> Opening:
-    """Return the way to a verb's ledger and service; its calls go to *region* unless it was told another."""
+def opening(told: Calling, *, region: str | None = None, login: OneLogin | None = None) -> Opening:
+    """
+    Return the way to a verb's ledger and service.
+
+    Args:
+        told: What the verb was told.
+        region: Where its calls go, unless it was told another.
+        login: One that others use too.
+    """
     from batchrun.api.opening import Opening  # noqa: PLC0415 (those who only read files open no ledger)
 
-    login = _login_of(told, region)
+    login = login or login_of(told, region)
     return Opening(told.ledger, target=login.target, read_rate=told.read_rate, login=login)
 
 
@@ -48,11 +55,12 @@ def session(told: Calling) -> Session:
     """Return the same for a verb that may launch."""
     from batchrun.api.session import Session  # noqa: PLC0415 (imports the engine)
 
-    login = _login_of(told)
+    login = login_of(told)
     return Session(told.ledger, target=login.target, read_rate=told.read_rate, login=login)
 
 
-def _login_of(told: Calling, region: str | None = None) -> OneLogin:
+def login_of(told: Calling, region: str | None = None) -> OneLogin:
+    """Return a login to the service; logs are set up before anybody is called."""
     target = told.service.target(concurrency=told.concurrency)
     target = replace(target, region=target.region or region)
     return OneLogin(target, before=partial(_set_up_logs, told.output))

@@ -54,6 +54,11 @@ class RebuildOptions:
     service: Service = group(Service)
     output: Output = group(Output)
 
+    @property
+    def concurrency(self) -> int:
+        """Runs that are looked at at once."""
+        return 32
+
 
 @click.group(context_settings=HELP, epilog="Read on: 'batchrun help ledger'.")
 def ledger() -> None:
@@ -136,17 +141,9 @@ async def rebuild(told: RebuildOptions) -> None:
     options as to 'batchrun run', a minute or more after it ended.
     """
     from batchrun.cli.launching.manifests import source  # noqa: PLC0415 (botocore takes half a second to import)
-    from batchrun.cli.verbs.recover import Recovery, recover  # noqa: PLC0415
+    from batchrun.cli.verbs.recover import recover  # noqa: PLC0415
 
-    recovery = Recovery(
-        source=source(told.manifest),
-        target=told.service.target(),
-        ledger=told.ledger,
-        read_rate=told.read_rate,
-        changed=Changed(told.changed or "refuse"),
-        output=told.output,
-    )
-    await recover(recovery)
+    await recover(told, source(told.manifest), Changed(told.changed or "refuse"))
 
 
 ledger.add_command(verify)

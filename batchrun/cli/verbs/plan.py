@@ -20,7 +20,7 @@ from batchrun.cli.speak import emit, say
 from batchrun.cli.wording import counted, printable, seconds
 from batchrun.clock import SystemClock
 from batchrun.model.limits import Limits
-from batchrun.model.pace import USUAL_RATES
+from batchrun.model.pace import UNLIMITED, USUAL_RATES
 from batchrun.model.quotas import USUAL, Quotas, storage_types
 from batchrun.model.states import State
 from batchrun.ports.stored import Counts, Sync
@@ -99,12 +99,19 @@ def plan(told: Options) -> None:
         for manifest in manifests:
             found = run_async(_compare, manifest, told)
             if told.online:
-                # Only now: it loads the client.
-                from batchrun.cli.verbs.account import account_quotas  # noqa: PLC0415
-
-                found = replace(found, quotas=run_async(account_quotas, told.service))
+                found = replace(found, quotas=run_async(_own_quotas, told.service))
             ahead = _Ahead.of(manifest, found, told.rate)
             (_emit if told.output.as_json else _tell)(manifest, found, ahead)
+
+
+async def _own_quotas(service: Service) -> Quotas:
+    # Only now: it loads the client.
+    from batchrun.api.opening import Opening  # noqa: PLC0415
+    from batchrun.cli.launching.logs import configure  # noqa: PLC0415
+
+    configure(verbosity=-1, as_json=False)
+    async with Opening(None, target=service.target(), rate=UNLIMITED, read_rate=UNLIMITED) as opened:
+        return await (await opened.service()).quotas()
 
 
 async def _compare(manifest: Manifest, told: Options) -> _Compared:

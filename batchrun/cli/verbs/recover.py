@@ -7,13 +7,13 @@ what is whose (``model.recovery``).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from batchrun.api.objects import ObjectsOnce, OneLogin
-from batchrun.api.opening import Opening
+from batchrun.api.objects import ObjectsOnce
+from batchrun.cli.calling import login_of, opening
 from batchrun.cli.launching.logs import configure_as
 from batchrun.cli.launching.manifests import loaded
 from batchrun.cli.speak import emit, say
@@ -22,34 +22,19 @@ from batchrun.clock import SystemClock
 from batchrun.engine.rebuild import Rebuilder, RunSearch
 from batchrun.errors import UsageError
 from batchrun.manifest.rows import run_name
-from batchrun.model.pace import UNLIMITED
 from batchrun.model.recovery import Match
 
 if TYPE_CHECKING:
-    from batchrun.cli.options import Output
+    from batchrun.cli.calling import Calling
     from batchrun.engine.rebuild import Doubtful, Rebuilt
-    from batchrun.manifest import Manifest, Source
+    from batchrun.manifest import Source
     from batchrun.model.limits import Changed
-    from batchrun.model.pace import Rate
-    from batchrun.service.target import Target
 
 #: How long the batch stays held where we die on another host; renewed at a third of it.
 _LEASE: Final = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovery:
-    """Everything that ``batchrun ledger rebuild`` was told."""
-
-    source: Source
-    target: Target
-    ledger: str
-    read_rate: Rate
-    changed: Changed
-    output: Output
-
-
-async def recover(recovery: Recovery) -> None:
+async def recover(told: Calling, wanted: Source, changed: Changed) -> None:
     """
     Make the ledger again and say what was found.
 
@@ -57,39 +42,26 @@ async def recover(recovery: Recovery) -> None:
         UsageError: A row is in doubt, or the ledger has the batch already; nothing was written.
         BatchrunError: Something else ended it early; nothing was written.
     """
-    clock = SystemClock()
-    configure_as(recovery.output)
-    login = OneLogin(recovery.target)
-    in_s3 = ObjectsOnce(login)
-    with loaded(recovery.source, in_s3, replace(recovery.output, quiet=True)) as manifest:
-        async with Opening(
-            recovery.ledger,
-            target=recovery.target,
-            rate=UNLIMITED,
-            read_rate=recovery.read_rate,
-            clock=clock,
-            login=login,
-        ) as opened:
+    configure_as(told.output)
+    login, clock = login_of(told), SystemClock()
+    with loaded(wanted, ObjectsOnce(login), replace(told.output, quiet=True)) as manifest:
+        async with opening(told, login=login) as opened:
             service = await opened.service()
             await opened.open_batch(manifest.batch, service)
+            search = RunSearch(
+                specs=manifest.specs,
+                default_name=partial(run_name, manifest.batch),
+                place=manifest.place,
+                changes=manifest.retry.changes,
+                tagged=wanted.tags,
+                changed=changed,
+            )
             async with opened.holding(manifest.batch, _LEASE) as held:
-                search = _search(recovery, manifest)
                 rebuilder = Rebuilder(service=service, held=held, ttl=_LEASE, search=search, clock=clock)
                 rebuilt = await rebuilder.run()
-        (_emit if recovery.output.as_json else _tell)(manifest.batch, rebuilt)
+        (_emit if told.output.as_json else _tell)(manifest.batch, rebuilt)
         if not rebuilt.is_written:
             raise UsageError(_refusal(rebuilt))
-
-
-def _search(recovery: Recovery, manifest: Manifest) -> RunSearch:
-    return RunSearch(
-        specs=manifest.specs,
-        default_name=partial(run_name, manifest.batch),
-        place=manifest.place,
-        changes=manifest.retry.changes,
-        tagged=recovery.source.tags,
-        changed=recovery.changed,
-    )
 
 
 def _emit(batch: str, rebuilt: Rebuilt) -> None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -205,6 +206,16 @@ def test_beside_the_display_what_is_wrong_is_a_sentence_and_what_is_well_is_sile
     )
 
 
+def all_of(terminal: int) -> bytes:
+    """Read a terminal until its other end is closed: it passes on some 4 KiB at a time."""
+    seen_ = b""
+    with suppress(OSError):  # the other end is closed
+        while piece := os.read(terminal, 65536):
+            seen_ += piece
+    os.close(terminal)
+    return seen_
+
+
 def on_a_terminal(shell: Shell, *command: str, **environment: str) -> tuple[int, str]:
     """Run it on a terminal of 100 columns, and return its exit code and all it wrote."""
     ours, theirs = pty.openpty()
@@ -213,16 +224,7 @@ def on_a_terminal(shell: Shell, *command: str, **environment: str) -> tuple[int,
         [*BATCHRUN, *command], cwd=shell.folder, env=known, stdout=theirs, stderr=theirs, stdin=theirs
     )
     os.close(theirs)
-    seen_ = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        seen_ += piece
-    os.close(ours)
+    seen_ = all_of(ours)
     return process.wait(60), seen_.decode().replace("\r\n", "\n")
 
 
@@ -261,8 +263,7 @@ def test_where_the_summary_goes_elsewhere_the_last_frame_stays(shell: Shell, sim
     process = subprocess.Popen(["sh", "launch.sh"], cwd=shell.folder, env=known, stderr=theirs)
     os.close(theirs)
     assert process.wait(60) == 0
-    told = os.read(ours, 1_000_000).decode()
-    os.close(ours)
+    told = all_of(ours).decode()
     assert "2/2" in told.rpartition(WIPED)[2]
     assert (
         (shell.folder / "told.txt").read_text(encoding="utf-8").startswith("cohort: 2 succeeded (of 2, in ")

@@ -165,7 +165,8 @@ def _connect_to_read(path: Path) -> apsw.Connection:
 
 
 def _connect(place: str, flags: int) -> apsw.Connection:
-    connection = apsw.Connection(place, flags=flags)
+    # Every statement that there is stays prepared.
+    connection = apsw.Connection(place, flags=flags, statementcachesize=len(queries()))
     with _closing_on_error(connection):
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         for setting, value in _SAFETY:

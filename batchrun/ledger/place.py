@@ -2,7 +2,8 @@
 Where a ledger is, in the words of a command.
 
 Belongs here: whether it is there, opening it, and what to call it. Does not: what it says (``ledger``).
-Nobody else looks at the path: today it is a file, and a URL is for a store that is yet to come.
+Nobody else looks at its path, but for outputs, which may not replace it (``report.outputs``). Today it is a
+file; a URL is for a store that is yet to come.
 """
 
 from __future__ import annotations

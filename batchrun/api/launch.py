@@ -140,9 +140,9 @@ class Launch:
     @property
     def tally(self) -> Tally:
         """The batch in numbers, live."""
-        if self._launcher is None or not self._begun.is_set():
-            return self._taken_in
-        return self._launcher.tally
+        live = None if self._launcher is None else self._launcher.tally
+        # The launcher's own is empty until it has counted the rows.
+        return live if live is not None and live.by_state else self._taken_in
 
     @property
     def troubles(self) -> Troubles:

@@ -299,6 +299,7 @@ def test_what_waits_for_its_turn_comes_back_when_submission_stops_and_is_read_ag
 )
 def test_when_failures_are_too_many(limit, failed, is_reached):
     assert limit.is_reached(failed, 100) is is_reached
+    assert limit.is_set is (limit != StopAfter())
 
 
 def test_what_was_let_go_of_before_it_was_sent_is_ready_again():

@@ -109,7 +109,7 @@ class StoredBatch(Wishes):
 
     @abstractmethod
     async def holder(self, *, at: datetime) -> Lease | None:
-        """Return the lease that holds the batch at *at*; None where :meth:`claim` would succeed."""
+        """Return the lease that holds the batch at *at*; None where it can be held."""
 
     @abstractmethod
     async def compare(self, specs: Iterable[Spec]) -> Sync:

@@ -45,8 +45,6 @@ TAGS: Final = 50
 NAME: Final = 128
 #: Batch names, in bytes: a file's name may have 255, and ours add to it.
 FILE_NAME: Final = 200
-#: Run names that we make: what the console takes, one less than the API.
-RUN_NAME: Final = 127
 #: Rules of ``retry:``; each failed run is held against them.
 RULES: Final = 100
 #: Globs over the reason in one of them: all are told in the history.

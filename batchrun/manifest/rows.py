@@ -7,7 +7,6 @@ rows, and the single checks (``model_check``, ``rules``).
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchrun.manifest import limits
@@ -15,7 +14,7 @@ from batchrun.manifest.placeholders import PlaceholderError, Values
 from batchrun.manifest.problems import dotted, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import as_text
-from batchrun.model.spec import NOT_WORK, asked_parameters, canonical, joined, merged, work_of
+from batchrun.model.spec import NOT_WORK, asked_parameters, canonical, default_name, joined, merged, work_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from batchrun.manifest.placeholders import Environment
     from batchrun.manifest.problems import Path, Place, Problems, Record
     from batchrun.model.spec import Json
-
-
-_SHORT_HASH: Final = 8
 
 
 def wrong_name(name: str) -> tuple[str, str] | None:
@@ -54,16 +50,6 @@ def wrong_batch(name: str) -> tuple[str, str] | None:
     if name[0] in ".-":
         return f"{shown(name)} begins with {name[0]!r}", "begin with a letter or a digit"
     return None
-
-
-def run_name(batch: str, entry_id: str) -> str:
-    """Return ``{batch}-{id}``; cut where the console would not take it, and then still its own."""
-    name = f"{batch}-{entry_id}"
-    if len(name) <= limits.RUN_NAME:
-        return name
-    # An id with half of a surrogate pair comes this far too: it was reported, and reading goes on.
-    end = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:_SHORT_HASH]
-    return f"{name[: limits.RUN_NAME - _SHORT_HASH - 1]}-{end}"
 
 
 _PARAMETERS: Final = ("parameters", "parametersUri")
@@ -127,7 +113,7 @@ class Expander:
         row.placeholders_excused = "parameters" in self._defaults.broken
         request = self._checked_fields(fields, row)
         self._check_presence(fields, row)
-        request.setdefault("name", run_name(self._batch, entry_id or _NO_ID))
+        request.setdefault("name", default_name(self._batch, entry_id or _NO_ID))
         self._check_parameters(request, row)
         self._check_output(request, row)
         return _encoded(entry_id, request, row)

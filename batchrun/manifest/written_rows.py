@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batchrun.manifest.placeholders import escaped
 from batchrun.manifest.problems import Place, problem_at
-from batchrun.manifest.rows import run_name
+from batchrun.model.spec import default_name
 
 if TYPE_CHECKING:
     from batchrun.errors import Problem
@@ -47,7 +47,7 @@ def row_of(spec: Spec, batch: str | None) -> WrittenRow:
             be left out; None where it may have any.
     """
     fields: dict[str, Json] = json.loads(spec.request)
-    if batch is not None and fields.get("name") == run_name(batch, spec.id):
+    if batch is not None and fields.get("name") == default_name(batch, spec.id):
         del fields["name"]
     return WrittenRow(id=spec.id, fields=fields)
 

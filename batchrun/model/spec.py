@@ -29,6 +29,9 @@ NOT_WORK: Final = frozenset({"name", "outputUri", "outputUriPrefixMode", "tags"}
 #: Stands for parameters that a file in S3 holds: what is in it is told to nobody.
 IN_A_FILE: Final[dict[str, Json]] = {"": "parametersUri"}
 _WORK_SIZE: Final = 16
+#: Run names that we make: what the console takes, one less than the API.
+_LONGEST_NAME: Final = 127
+_SHORT_HASH: Final = 8
 #: Made once: to make one for each text takes as long as the text.
 _CANONICAL: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -82,6 +85,16 @@ def merged(under: dict[str, Json], over: dict[str, Json]) -> dict[str, Json]:
         else:
             result[key] = value
     return result
+
+
+def default_name(batch: str, entry_id: str) -> str:
+    """Return ``{batch}-{id}``; cut where the console would not take it, and then still its own."""
+    name = f"{batch}-{entry_id}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    # An id with half of a surrogate pair comes this far too: it was reported, and reading goes on.
+    end = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:_SHORT_HASH]
+    return f"{name[: _LONGEST_NAME - _SHORT_HASH - 1]}-{end}"
 
 
 def named(request: str) -> str | None:

@@ -23,11 +23,10 @@ from batchrun.errors import (
 )
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
-from batchrun.manifest.rows import run_name
 from batchrun.model.entry import Entry
 from batchrun.model.limits import Changed, Mode
 from batchrun.model.recovery import LOST, Match
-from batchrun.model.spec import Spec
+from batchrun.model.spec import Spec, default_name
 from batchrun.model.states import State
 from batchrun.model.watch import Way
 from batchrun.simulator import Limit, parse_faults
@@ -53,7 +52,7 @@ async def rebuild(it: Bench, specs: Sequence[Spec], **options: Any) -> Rebuilt:
     now = it.clock.utcnow()
     await it.ledger.open_batch("cohort", region="us-east-1", at=now)
     held = await it.ledger.hold("cohort", holder="test:2", ttl=it.ttl, at=now)
-    search = RunSearch(specs=lambda: iter(specs), default_name=partial(run_name, "cohort"), **options)
+    search = RunSearch(specs=lambda: iter(specs), default_name=partial(default_name, "cohort"), **options)
     rebuilder = Rebuilder(service=it.service, held=held, ttl=it.ttl, search=search, clock=it.clock)
     try:
         return await rebuilder.run()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.model.entry import run_name, start_run_request
-from batchrun.model.spec import OWN_TAGS, Json, canonical, joined, request_id, work_of
+from batchrun.model.spec import OWN_TAGS, Json, canonical, default_name, joined, request_id, work_of
 from tests.builders import planned, request, spec, submitting
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -111,3 +111,10 @@ def test_a_request_that_is_put_together_of_its_fields_has_its_canonical_text():
 
 def work(fields: dict[str, Json]) -> bytes:
     return work_of({name: canonical(value) for name, value in fields.items()})
+
+
+def test_a_run_is_named_after_its_batch_and_row_and_cut_to_what_the_console_takes():
+    assert default_name("cohort", "a") == "cohort-a"
+    long, other = default_name("cohort", "x" * 200), default_name("cohort", "x" * 199)
+    assert len(long) == len(other) == 127
+    assert long != other

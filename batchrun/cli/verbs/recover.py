@@ -21,8 +21,8 @@ from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
 from batchrun.engine.rebuild import Rebuilder, RunSearch
 from batchrun.errors import UsageError
-from batchrun.manifest.rows import run_name
 from batchrun.model.recovery import Match
+from batchrun.model.spec import default_name
 
 if TYPE_CHECKING:
     from batchrun.cli.calling import Calling
@@ -50,7 +50,7 @@ async def recover(told: Calling, wanted: Source, changed: Changed) -> None:
             await opened.open_batch(manifest.batch, service)
             search = RunSearch(
                 specs=manifest.specs,
-                default_name=partial(run_name, manifest.batch),
+                default_name=partial(default_name, manifest.batch),
                 place=manifest.place,
                 changes=manifest.retry.changes,
                 tagged=wanted.tags,

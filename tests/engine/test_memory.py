@@ -10,10 +10,10 @@ import pytest
 from batchrun.engine.launcher import Stop
 from batchrun.model.entry import Entry
 from batchrun.model.events import Event
-from tests.engine.launching import OFTEN, Told, bench, rows
+from tests.engine.launching import Told, bench, rows
 from tests.world import simulated
 
-_EVERY = 100
+_EVERY = 10
 
 
 class Counting(Told):
@@ -40,7 +40,7 @@ def only_new_objects():
 async def most_held(folder: Path, count: int) -> int:
     async with bench(folder, simulated(max_active=None)) as it:
         it.told = counting = Counting()
-        stop, _ = await it.launch(rows(count), max_active=10, concurrency=5, watch=OFTEN)
+        stop, _ = await it.launch(rows(count), max_active=10, concurrency=5)
         assert stop is Stop.FINISHED
         assert len(counting.steps) > count
         return counting.most

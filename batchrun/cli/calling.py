@@ -81,6 +81,6 @@ def _login(account: Account, output: Output) -> OneLogin:
 
 
 def _set_up_logs(output: Output) -> None:
-    from batchrun.cli.launching.logs import configure_as  # noqa: PLC0415 (who reads files alone logs nothing)
+    from batchrun.cli.logs import configure_as  # noqa: PLC0415 (who reads files alone logs nothing)
 
     configure_as(output)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from batchrun.cli.launching.logs import configure
+from batchrun.cli.logs import configure
 from batchrun.cli.showing.bar import Bar, Flow, shared
 from batchrun.cli.showing.live import LiveDisplay, running
 from batchrun.cli.showing.progress import STANDINGS, Progress, Snapshot

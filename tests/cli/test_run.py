@@ -154,7 +154,7 @@ def test_cells_that_look_like_formulas_are_defused_on_request(shell: Shell, simu
 def test_too_many_failures_stop_the_submission(shell: Shell, simulate):
     simulated = simulate("--faults", "StartRun:ValidationException")
     done = shell.run(
-        "run", *shell.cohort(30), "--endpoint-url", simulated.url, "--stop-after", "10%", "--rate", "20"
+        "run", *shell.cohort(30), "--endpoint-url", simulated.url, "--stop-after", "10%", "--rate", "5"
     )
     assert done.returncode == 6
     assert "Too many have failed (--stop-after), so no more are submitted" in done.stdout

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from batchrun.cli.launching.logs import configure
+from batchrun.cli.logs import configure
 from batchrun.clock import VirtualLoop
 from tests.pictures.draw import live_view, report
 from tests.pictures.launch import launched

@@ -24,9 +24,9 @@ from batchrun.cli.launching.launch import (
     session,
     tell_held,
 )
-from batchrun.cli.launching.logs import configure_as
 from batchrun.cli.launching.manifests import loaded_folder
 from batchrun.cli.launching.stopping import Stopping
+from batchrun.cli.logs import configure_as
 from batchrun.cli.signals import hear
 from batchrun.cli.speak import complain
 from batchrun.cli.wording import printable

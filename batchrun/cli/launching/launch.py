@@ -19,12 +19,12 @@ from batchrun import points
 from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
 from batchrun.api.session import Session
 from batchrun.cli.exits import Exit, exit_code
-from batchrun.cli.launching.logs import configure_as
 from batchrun.cli.launching.manifests import loaded
 from batchrun.cli.launching.metrics_file import MetricsFile
 from batchrun.cli.launching.results_file import results_output, write_results
 from batchrun.cli.launching.stopping import Stopping
 from batchrun.cli.launching.telling import Telling
+from batchrun.cli.logs import configure_as
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter
 from batchrun.cli.showing.summary import tell_end, tell_taken_over
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from batchrun.api.launch import Ended, Launch
     from batchrun.api.objects import OneLogin
     from batchrun.cli.launching.hooks import Hooks
+    from batchrun.cli.launching.options import LaunchOptions
     from batchrun.cli.options import Output
-    from batchrun.cli.verbs.run import Options
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest, Source
     from batchrun.model.limits import Limits
@@ -61,7 +61,7 @@ log = structlog.get_logger(__name__)
 class Job:
     """What ``batchrun run`` was told, and what is made of it for one launch or several."""
 
-    told: Options
+    told: LaunchOptions
     source: Source
     target: Target
     login: OneLogin  #: of *target*

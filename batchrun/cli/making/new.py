@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.api.opening import Opening
 from batchrun.api.written_manifests import manifest_kind
-from batchrun.cli.launching.logs import configure
+from batchrun.cli.logs import configure
 from batchrun.cli.making.template import template_table, template_text
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import complain, say

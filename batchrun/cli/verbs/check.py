@@ -85,7 +85,7 @@ def _end(manifest: Manifest, answers: Answers | None, output: Output) -> None:
 
 def _asked(manifest: Manifest, places: RowPlaces, told: Options) -> Answers:
     from batchrun.api.online_check import examine  # noqa: PLC0415 (loads aiobotocore)
-    from batchrun.cli.launching.logs import configure  # noqa: PLC0415
+    from batchrun.cli.logs import configure  # noqa: PLC0415
 
     configure(verbosity=-1, as_json=False)
     output = told.output

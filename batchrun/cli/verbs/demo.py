@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import batchrun
 from batchrun.cli.command import group, made, verb
+from batchrun.cli.launching.options import LaunchOptions
 from batchrun.cli.options import Output
 from batchrun.cli.speak import say
-from batchrun.cli.verbs.run import Options, job, run
+from batchrun.cli.verbs.run import job, run
 from batchrun.cli.wording import printable
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ async def demo(told: DemoOptions) -> Exit:
         if is_talking:
             say(f"$ batchrun run {' '.join(words)}")
         words += ["--ledger", str(ledger), "--results", str(results), "--credentials-wait", "0s"]
-        options = made(Options, run.make_context("run", words).params)
+        options = made(LaunchOptions, run.make_context("run", words).params)
         code = await launch(job(replace(options, output=told.output)))
     if is_talking:
         _show(results)

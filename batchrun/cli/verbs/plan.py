@@ -107,7 +107,7 @@ def plan(told: Options) -> None:
 async def _own_quotas(service: Service) -> Quotas:
     # Only now: it loads the client.
     from batchrun.api.opening import Opening  # noqa: PLC0415
-    from batchrun.cli.launching.logs import configure  # noqa: PLC0415
+    from batchrun.cli.logs import configure  # noqa: PLC0415
 
     configure(verbosity=-1, as_json=False)
     async with Opening(None, target=service.target(), rate=UNLIMITED, read_rate=UNLIMITED) as opened:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.api.objects import ObjectsOnce
 from batchrun.cli.calling import login_of, opening
-from batchrun.cli.launching.logs import configure_as
 from batchrun.cli.launching.manifests import loaded
+from batchrun.cli.logs import configure_as
 from batchrun.cli.speak import emit, say
 from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock

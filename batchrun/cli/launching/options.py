@@ -1,0 +1,143 @@
+"""
+What a launch is told by its options.
+
+Belongs here: the options of ``batchrun run`` and what they mean for the model. Does not: the launch
+(``launch``, ``folder``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from batchrun.cli.command import flag, group, option
+from batchrun.cli.launching.hooks import HookOptions
+from batchrun.cli.manifest_options import ManifestOptions
+from batchrun.cli.options import (
+    CHANGED,
+    CONCURRENCY,
+    LEDGER,
+    LISTING_LAG,
+    MAX_ACTIVE,
+    RATE,
+    READ_RATE,
+    RESULTS,
+    SAFE_CSV,
+    STRICT,
+    Output,
+    Service,
+)
+from batchrun.cli.values import Duration, FailureLimit, Retry
+from batchrun.model.limits import Limits, Mode, StopAfter
+from batchrun.model.policies import WatchPolicy
+from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
+from batchrun.model.watch import Way
+
+if TYPE_CHECKING:
+    from batchrun.model.pace import Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchOptions:
+    """What ``batchrun run`` is told."""
+
+    manifest: ManifestOptions = group(ManifestOptions)
+    strict: bool = STRICT()
+    once: bool = flag("--once", help="One pass: submit what is due, look at each run once.")
+    detach: bool = flag("--detach", help="Submit, and do not watch.")
+    deadline: float | None = option(
+        "--deadline", type=Duration(), metavar="DURATION", help="Stop in good order after this, such as 50m."
+    )
+    changed: str | None = CHANGED(
+        help="What to do about rows whose content changed after submission: go on with what was submitted, "
+        "or start new runs.  [default: refuse]"
+    )
+    rate: Rate = RATE()
+    read_rate: Rate = READ_RATE()
+    concurrency: int = CONCURRENCY()
+    max_active: int | None = MAX_ACTIVE()
+    stop_after: StopAfter | None = option(
+        "--stop-after",
+        type=FailureLimit(),
+        metavar="N|N%",
+        help="Submit nothing more once so many entries have failed, and exit with 6; runs are left alone.  "
+        "[default: never]",
+    )
+    retries: tuple[RetryRule, ...] = option(
+        "--retry",
+        multiple=True,
+        type=Retry(),
+        metavar="REASON=N",
+        help="Give runs that fail for this reason, a glob, so many more attempts; repeatable, the first "
+        "that matches counts, then retry: in the manifest, then SERVICE_ERROR=2 and "
+        "INSTANCE_RESERVATION_FAILED=2.",
+    )
+    no_retry: bool = flag("--no-retry", help="Give no run another attempt by itself.")
+    retry_wait: float | None = option(
+        "--retry-wait",
+        type=Duration(),
+        metavar="DURATION",
+        help="How long to wait before the first of them; doubles with each.  [default: the manifest's, else "
+        "1m]",
+    )
+    poll_interval: float = option(
+        "--poll-interval", type=Duration(), default="60s", help="The longest wait between two looks at a run."
+    )
+    watch: str = option(
+        "--watch",
+        type=click.Choice([way.value for way in Way]),
+        default=Way.AUTO.value,
+        help="How to watch: each run by GetRun, all of them by ListRuns, or whichever takes fewer calls.",
+    )
+    replay_window: float = option(
+        "--replay-window",
+        type=Duration(),
+        default="1h",
+        help="How long the service is trusted to remember a requestId. A row is sent only when it was looked "
+        "for within this less --listing-lag, and not found.",
+    )
+    listing_lag: float = LISTING_LAG()
+    trusts_ledger: bool = flag(
+        "--trust-ledger",
+        help="Send rows without looking whether another ledger has started them: there is none but this.",
+    )
+    lease: float = option(
+        "--lease",
+        type=Duration(),
+        default="30s",
+        help="How long a dead launcher on another host holds the batch.",
+    )
+    ledger: str = LEDGER()
+    results: str | None = RESULTS()
+    safe_csv: bool = SAFE_CSV()
+    hooks: HookOptions = group(HookOptions)
+    service: Service = group(Service)
+    credentials_wait: float = option(
+        "--credentials-wait",
+        type=Duration(),
+        default="15m",
+        help="How long to wait for credentials that were good before; under --once not at all.",
+    )
+    output: Output = group(Output)
+
+    @property
+    def limits(self) -> Limits:
+        """How far and how hard to go."""
+        longest = max(0.1, self.poll_interval)
+        return Limits(
+            mode=Mode.ONCE if self.once else Mode.DETACH if self.detach else Mode.WATCH,
+            concurrency=self.concurrency,
+            max_active=self.max_active,
+            stop_after=self.stop_after or StopAfter(),
+            tag=self.manifest.tags,
+            replay_window=self.replay_window,
+            listing_lag=self.listing_lag,
+            trusts_ledger=self.trusts_ledger,
+            retry=RetryPolicy(
+                rules=() if self.no_retry else (*self.retries, *DEFAULT_RULES), wait=self.retry_wait
+            ),
+            way=Way(self.watch),
+            watch=WatchPolicy(shortest=min(WatchPolicy().shortest, longest), longest=longest),
+        )

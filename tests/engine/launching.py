@@ -58,8 +58,8 @@ class Bench:
         self.simulator = simulator
         self.clock = clock
         self.told = Told()
-        self.ttl = timedelta(seconds=30)
-        self.notice = 15.0
+        self.ttl = timedelta(seconds=300)
+        self.notice = 60.0
         self.path = ledger.path
 
     async def take_in(self, specs: Iterable[Spec], changed: Changed = Changed.REFUSE) -> HeldBatch:

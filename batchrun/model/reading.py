@@ -137,6 +137,7 @@ class CancellationReads:
         self._is_due = True
         self._after = -1
         self._is_reading = False  #: a page, or withdrawing what was on it
+        self._sending: Collection[str] = ()  #: entries that were being sent when reading began
         self._awaited: set[str] = set()  #: entries on their way to the service that are to be withdrawn
 
     @property
@@ -149,8 +150,8 @@ class CancellationReads:
         self._is_due = True
 
     def back(self, entry_id: str) -> None:
-        """Learn that an entry is not being sent any more."""
-        if entry_id in self._awaited:
+        """Learn that an entry is not being sent any more; what is being read may still show it as such."""
+        if entry_id in self._awaited or (self._is_reading and entry_id in self._sending):
             self._is_due = True
 
     def plan(self, sending: Collection[str]) -> list[ReadCancellations]:
@@ -158,6 +159,7 @@ class CancellationReads:
         if self._is_reading or not self._is_due:
             return []
         self._is_reading, self._is_due, self._after = True, False, -1
+        self._sending = sending
         self._awaited.clear()
         return [self._page(sending)]
 

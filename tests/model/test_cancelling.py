@@ -20,6 +20,7 @@ from batchrun.model.listing import Listed
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.states import State
 from batchrun.model.stimuli import (
+    Acted,
     CancellationsRead,
     LedgerChanged,
     RatesLearned,
@@ -132,6 +133,22 @@ def test_what_is_asked_for_while_it_is_read_is_read_again():
     made.planner.handle(LedgerChanged(), moment=moment())
     (again,) = made.planner.handle(CancellationsRead(read=first, page=[]), moment=moment())
     assert isinstance(again, ReadCancellations)
+
+
+def test_what_comes_back_unsent_while_it_is_read_what_is_to_be_cancelled_is_read_about_again():
+    made = loaded(planned("a"))
+    (submit,) = made.plan()
+    (read,) = made.planner.handle(LedgerChanged(), moment=moment())
+    assert isinstance(read, ReadCancellations)
+    assert read.sending == {"a"}
+    back = Acted(action=submit, entry=submit.entry, is_answered=False)
+    assert made.planner.handle(back, moment=moment()) == []
+    wish = Cancellation(entry=planned("a"), scope=Scope.RUN)  # read before it was back
+    (following,) = made.planner.handle(CancellationsRead(read=read, page=[wish]), moment=moment())
+    assert isinstance(following, ReadCancellations)
+    made.wishes.append(wish)
+    made.tell(CancellationsRead(read=following, page=[]))
+    assert made.withdrawn == ["a"]
 
 
 def test_nothing_is_withdrawn_while_the_runs_that_a_survey_found_are_taken_over():

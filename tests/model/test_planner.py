@@ -473,6 +473,7 @@ class World:
         self.wishes: set[str] = set()
         self.sent: dict[str, set[str]] = {}
         self.exists: set[str] = set()
+        self.adopted: set[str] = set()
         self.under_way: list[Action] = []
         self.now = 0.0
 
@@ -482,7 +483,11 @@ class World:
         ended = order[: self.data.draw(st.integers(min(1, len(order)), len(order)))]
         self.under_way = [action for action in self.under_way if not any(action is one for one in ended)]
         stimuli = [outcome for action in ended if (outcome := self.carry_out(action)) is not None]
-        self.under_way += self.planner.handle(*stimuli, *self.happen(), moment=moment(self.now))
+        for action in self.planner.handle(*stimuli, *self.happen(), moment=moment(self.now)):
+            if isinstance(action, Note):
+                self.carry_out(action)  # begun first, it is in line before whatever is seen later
+            else:
+                self.under_way.append(action)
         self.planner.validate()
         self.check_slots()
         if not self.under_way and self.planner.wake_at is not None:
@@ -530,7 +535,7 @@ class World:
                 return Withdrew(withdraw=action)
             case Note(news=news):
                 for before, event in news:
-                    assert self.entries[before.id] is before
+                    assert self.entries[before.id] == before
                     self.entries[before.id] = apply(before, event)
                 return None
             case HoldBack():
@@ -572,6 +577,7 @@ class World:
             if entry.state in {State.PLANNED, State.BACKOFF} and id not in self.exists:
                 if id in conclude.entry_ids and self.data.draw(st.booleans()):
                     self.exists.add(id)
+                    self.adopted.add(id)
                     intended = apply(entry, Intended(at=at(self.now)))
                     adopted.append(apply(intended, Accepted(at=at(self.now), run=self.run(entry))))
                     self.entries[id] = adopted[-1]
@@ -629,8 +635,8 @@ class World:
 
     def check_slots(self) -> None:
         if self.limits.max_active is not None:
-            sent = {id for id in self.exists if id in self.sent}
-            active_at_service = sum(1 for id in sent if self.entries[id].state not in ENDED)
+            started = self.exists - self.adopted  # what others started nobody could hold back
+            active_at_service = sum(1 for id in started if self.entries[id].state not in ENDED)
             assert active_at_service <= self.limits.max_active
 
 

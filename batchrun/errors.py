@@ -3,7 +3,7 @@ Every exception that batchrun raises on purpose, split by who must act.
 
     BatchrunError
     ├── InputError                    you: nothing was submitted
-    │   ├── UsageError                  options that do not go together
+    │   ├── UsageError                  options that cannot be combined
     │   ├── ManifestError               every problem found in a manifest
     │   ├── ChangedRowsError            rows that changed after they were submitted
     │   └── LedgerUnusableError         a ledger path that cannot be opened or is not ours

@@ -40,7 +40,7 @@ _UNSURE: Final = {
     Sight.HIDDEN: "there or not is not known without permission to list the bucket (s3:ListBucket) and to "
     "read it (s3:GetObject); another account's bucket answers alike, and so does one whose requester pays, "
     "unless the row has requesterPaysEnabled; the role of the runs may see more",
-    Sight.DENIED: "is there, and not yours to read (s3:GetObject, or the key that it is encrypted with); the "
+    Sight.DENIED: "is there, but not readable (s3:GetObject, or the key that it is encrypted with); the "
     "role of the runs may read more",
     Sight.TOO_MANY: "not all objects there were held against the pattern, only 10,000; give more before the "
     "first wildcard",

@@ -48,21 +48,21 @@ class Rows:
         "--ids",
         metavar="ID,...",
         shell_complete=rows,
-        each_time="which rows are meant is said each time",
-        help="Only these; repeatable.",
+        each_time="it chooses rows; give it on the command line",
+        help="Only these rows, by id; repeatable.",
     )
     ids_from: str | None = option(
         "--ids-from",
         metavar="FILE",
-        each_time="which rows are meant is said each time",
+        each_time="it chooses rows; give it on the command line",
         help="Only the ids in this file, or s3://BUCKET/KEY, one a line; - is standard input.",
     )
     where: tuple[str, ...] = texts(
         "--where",
         metavar="COLUMN=GLOB",
         shell_complete=conditions,
-        each_time="which rows are meant is said each time",
-        help="Only those whose results say so, such as status=FAILED or taskReason=*MEMORY*; repeatable.",
+        each_time="it chooses rows; give it on the command line",
+        help="Only rows whose results match, such as status=FAILED or taskReason=*MEMORY*; repeatable.",
     )
 
     def choice(self, in_s3: ObjectsOnce, *more: Condition) -> Choice:
@@ -81,10 +81,10 @@ class GoAhead:
 
     dry_run: bool = flag(
         "--dry-run",
-        each_time="a verb that does nothing must not be a habit",
-        help="Only say what would be done.",
+        each_time="give it on the command line",
+        help="Show what would be done, and change nothing.",
     )
-    yes: bool = flag("--yes", each_time="whoever is asked must answer", help="Do not ask.")
+    yes: bool = flag("--yes", each_time="give it on the command line", help="Do not ask for confirmation.")
 
     def is_agreed(self, question: str) -> bool:
         """
@@ -96,9 +96,7 @@ class GoAhead:
         if self.yes:
             return True
         if not is_terminal(sys.stdin):
-            raise UsageError(
-                "not a terminal, so nobody can be asked: give --yes to go ahead, or --dry-run to look first"
-            )
+            raise UsageError("not a terminal, cannot ask: give --yes to go ahead, or --dry-run to look first")
         with interruptible():
             return click.confirm(question, err=True)
 

@@ -37,8 +37,8 @@ _PATHS: Final = frozenset({"FILE", "PATH"})
 class Risk(enum.Enum):
     """Why a file of settings that merely lies in the working directory may not set an option."""
 
-    RUNS = "runs a command or calls somebody"
-    ADDRESS = "says where calls go"
+    RUNS = "runs a command or sends a notice"
+    ADDRESS = "decides where calls go"
     ENVIRONMENT = "puts variables of your environment into requests"
 
 

@@ -27,21 +27,21 @@ from batchrun.version import __version__
 #: Each verb, its module, and what it does in a few words. Modules are imported only when they are needed.
 _VERBS: Final = {
     "run": "Submit what is due, watch to the end; the same command resumes.",
-    "check": "Find every error of a manifest without submitting.",
-    "plan": "What run would do now: new, unchanged, changed; calls and time.",
-    "status": "How it stands, from the ledger alone.",
-    "show": "The whole story of one row.",
+    "check": "Find every error in a manifest without submitting.",
+    "plan": "Show what run would do now: new, unchanged, changed; calls and time.",
+    "status": "Show how a batch stands, from the ledger alone.",
+    "show": "Show one row's whole history.",
     "results": "Write the results, from the ledger alone.",
     "retry": "Give failed, cancelled, deleted or refused entries another attempt.",
     "cancel": "Stop submitting; cancel active runs.",
     "delete": "Remove ended runs from the service, never from the ledger.",
-    "costs": "Estimate what ended runs cost, and what is left will.",
-    "report": "Write one HTML file that shows how it went.",
-    "ledger": "Check a ledger, or make a lost one again.",
+    "costs": "Estimate what ended runs cost, and what the rest will.",
+    "report": "Write a report as one HTML file.",
+    "ledger": "Check a ledger, or rebuild a lost one.",
     "config": "Show each option's value in force, and where it came from.",
     "manifest": "Make a manifest, or convert one.",
-    "simulate": "A local HealthOmics service, on loopback.",
-    "demo": "The whole thing in seconds, with no AWS account.",
+    "simulate": "Run a local HealthOmics service, on loopback.",
+    "demo": "Show the whole thing in seconds, with no AWS account.",
     "help": "The manual: manifests, retries, cron, permissions, and more.",
 }
 #: Those that have a folder of their own.
@@ -91,8 +91,8 @@ class _Verbs(click.Group):
     epilog=_EPILOG,
     context_settings=HELP,
     params=[
-        Option(["--config"], metavar="FILE", help="Take defaults of options from this TOML file."),
-        Option(["--no-config"], is_flag=True, show_default=False, help="Take them from no file."),
+        Option(["--config"], metavar="FILE", help="Read defaults for options from this TOML file."),
+        Option(["--no-config"], is_flag=True, show_default=False, help="Read no settings file."),
     ],
 )
 @click.version_option(__version__, message="batchrun %(version)s")
@@ -172,7 +172,7 @@ def _end(error: BaseException) -> int:
 def _counted(error: ManifestError) -> str:
     total = error.total
     if all(isinstance(problem, ManifestWarning) for problem in error.problems):
-        return f"{'1 warning' if total == 1 else f'{total} warnings'}, taken for errors (--strict)"
+        return f"{'1 warning' if total == 1 else f'{total} warnings'}, treated as errors (--strict)"
     return "1 problem" if total == 1 else f"{total} problems"
 
 

@@ -21,7 +21,8 @@ def _one_manifest(_context: click.Context, _parameter: click.Parameter, paths: t
     """Return the one path; click cannot say why the shell made several of a pattern."""
     if len(paths) > 1:
         raise click.UsageError(
-            f"one MANIFEST is taken, and there are {len(paths)}; give a folder, or a pattern in quotes with "
+            f"only one MANIFEST can be given, and there are {len(paths)}; give a folder, or a pattern in "
+            "quotes with "
             "--each-file"
         )
     return paths[0] if paths else None
@@ -38,15 +39,15 @@ class ManifestOptions:
         "--each-file",
         metavar="PATTERN",
         envvar=None,
-        each_time="what is run is said each time",
-        help="In place of MANIFEST: each of these JSON or YAML files is one run, its parameters or a whole "
-        "StartRun request, such as 'inputs/*.json'; the id is the file's name, or where {id} stands: "
+        each_time="it says what to run; give it on the command line",
+        help="Instead of MANIFEST: JSON or YAML files, each of them one run (its parameters, or a whole "
+        "StartRun request), such as 'inputs/*.json'; the id is the file's name, or what {id} matches: "
         "'samples/{id}/inputs.json'.",
     )
     manifest_format: str | None = option(
         "--format",
         type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv"]),
-        help="The manifest's format, where its name does not say.  [default: by extension]",
+        help="The manifest's format, if its name does not show it.  [default: by extension]",
     )
     batch: str | None = option(
         "--batch", shell_complete=batches, help="The batch's name.  [default: the manifest's]"
@@ -54,28 +55,29 @@ class ManifestOptions:
     defaults: tuple[str, ...] = texts(
         "--defaults",
         metavar="FILE",
-        help="A YAML or JSON file, or s3://BUCKET/KEY, of StartRun fields that every row takes; repeatable, "
-        "later wins.",
+        help="A YAML or JSON file, or s3://BUCKET/KEY, of StartRun fields for every row; repeatable, later "
+        "wins.",
     )
     parameters_from: tuple[str, ...] = texts(
         "--parameters-from",
         metavar="FILE",
-        help="A YAML or JSON file of parameters that every row takes, such as a WDL inputs JSON or an "
-        "nf-core params file; repeatable, later wins; over the manifest's own defaults, under --set and the "
-        "row.",
+        help="A YAML or JSON file of parameters for every row, such as a WDL inputs JSON or an "
+        "nf-core params file; repeatable, later wins; overrides the manifest's own defaults; --set and the "
+        "row override it.",
     )
     sets: tuple[str, ...] = texts(
         "--set",
         metavar="FIELD=VALUE",
-        help="A StartRun field that every row takes, such as workflowId=1234567 or parameters.threads:int=8; "
-        "repeatable; over --defaults, the manifest's own defaults and --parameters-from, under the row.",
+        help="A StartRun field for every row, such as workflowId=1234567 or parameters.threads:int=8; "
+        "repeatable; overrides --defaults, the manifest's own defaults and --parameters-from; the row "
+        "overrides it.",
     )
     env: tuple[str, ...] = texts(
         "--env",
         metavar="NAME",
         risk=Risk.ENVIRONMENT,
-        help="A variable of the environment that {env.NAME} may stand for, in defaults and rows; repeatable. "
-        "Never a credential's.",
+        help="An environment variable that defaults and rows may use as {env.NAME}; repeatable. Never a "
+        "credential.",
     )
     tags: bool = option(
         "--tags/--no-tags",
@@ -90,14 +92,14 @@ class ManifestOptions:
     group_by: tuple[str, ...] = texts(
         "--group-by",
         metavar="COLUMN",
-        help="Rows of a sheet that have the same in this column make one run; repeatable. It is the id where "
-        "none is given.",
+        help="Rows of a sheet with the same value in this column make one run; repeatable. It is also the "
+        "id, unless --id is given.",
     )
     parameters: tuple[str, ...] = texts(
         "--parameter",
         metavar="NAME=TEXT",
         envvar=None,
-        help="A parameter made of a sheet's columns: NAME={COLUMN}, NAME={COLUMN:int}, or "
+        help="A parameter made from a sheet's columns: NAME={COLUMN}, NAME={COLUMN:int}, or "
         'NAME:json=[{"r1": "{COLUMN}"}], whose outermost list has one element for each row; repeatable.',
     )
     columns_as_parameters: str | None = option(
@@ -105,17 +107,18 @@ class ManifestOptions:
         metavar="[all|A,B,...]",
         is_flag=False,
         flag_value="all",
-        help="Make these columns of a sheet parameters of their names; all is each that nothing else names.",
+        help="Use these columns of a sheet as parameters of the same name; 'all' means every column not "
+        "named elsewhere.",
     )
     delimiter: str | None = option(
         "--delimiter",
         metavar="CHARACTER",
-        help="What stands between cells, such as ';' or tab.  [default: as the header says]",
+        help="The separator between cells, such as ';' or tab.  [default: found from the header]",
     )
     encoding: str | None = option(
         "--encoding",
         metavar="NAME",
-        help="What a table is written in, such as latin-1.  [default: utf-8, or utf-16 by its mark]",
+        help="The table's encoding, such as latin-1.  [default: utf-8, or utf-16 by its byte order mark]",
     )
     worksheet: str | None = option(
         "--worksheet",
@@ -124,7 +127,7 @@ class ManifestOptions:
         "visible one, and Data]",
     )
     header: str | None = option(
-        "--header", metavar="A,B,...", help="The columns' names, for a table without a line of them."
+        "--header", metavar="A,B,...", help="The names of the columns, for a table without a header line."
     )
 
     @property
@@ -141,8 +144,7 @@ class ManifestOptions:
         """Raise UsageError unless it says which manifest."""
         if self.manifest is not None and self.each_file is not None:
             raise UsageError(
-                "--each-file stands in place of a MANIFEST; put its pattern into quotes, or the shell "
-                "takes it"
+                "--each-file replaces MANIFEST; put its pattern into quotes, or the shell expands it"
             )
         if not self.path:
             raise UsageError("give a MANIFEST, or files of one run each with --each-file 'inputs/*.json'")

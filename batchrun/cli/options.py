@@ -31,7 +31,7 @@ BATCH: Final = partial(argument, required=False, shell_complete=batches)
 STRICT: Final = partial(
     flag,
     "--strict",
-    help="Take what the manifest is warned of for an error: exit with 2, and submit nothing.",
+    help="Treat warnings about the manifest as errors: exit with 2, and submit nothing.",
 )
 
 CHANGED: Final = partial(option, "--changed", type=click.Choice(["keep", "resubmit"]))
@@ -42,7 +42,7 @@ RATE: Final = partial(
     type=PacedRate(),
     default="auto",
     metavar="auto|N|unlimited",
-    help="StartRun calls per second, at most; auto finds the account's limit.",
+    help="At most this many StartRun calls per second; auto finds the account's limit.",
 )
 
 READ_RATE: Final = partial(
@@ -51,7 +51,7 @@ READ_RATE: Final = partial(
     type=PacedRate(),
     default="auto",
     metavar="auto|N|unlimited",
-    help="Calls per second of each other operation, at most.",
+    help="At most this many calls per second of each other operation.",
 )
 
 CONCURRENCY: Final = partial(
@@ -59,14 +59,14 @@ CONCURRENCY: Final = partial(
     "--concurrency",
     type=click.IntRange(1, 1000),
     default=32,
-    help="Calls of one kind in the air at once.",
+    help="At most this many calls of one kind in flight at once.",
 )
 
 MAX_ACTIVE: Final = partial(
     option,
     "--max-active",
     type=click.IntRange(min=1),
-    help="Runs of this batch that may be active at once.  [default: no cap]",
+    help="At most this many active runs of this batch at once.  [default: no cap]",
 )
 
 LISTING_LAG: Final = partial(
@@ -74,8 +74,8 @@ LISTING_LAG: Final = partial(
     "--listing-lag",
     type=Duration(),
     default="60s",
-    help="How long a new run may be missing from ListRuns: not listed yet is not the same as not there. What "
-    "an answer says is gone is looked for once more after as long.",
+    help="How long a new run may be missing from ListRuns. A run that an answer says is gone is looked up "
+    "again after the same time.",
 )
 
 RESULTS: Final = partial(
@@ -83,16 +83,17 @@ RESULTS: Final = partial(
     "--results",
     type=OutputPath(),
     metavar="FILE",
-    help="Where the results go, .csv, .json or .jsonl, in S3 too.  [default: BATCH.results.csv in this "
+    help="Where to write the results, .csv, .json or .jsonl; s3://BUCKET/KEY too.  [default: "
+    "BATCH.results.csv in this "
     "directory]",
 )
 
 #: Where a verb writes what it is for.
 WRITTEN: Final = partial(
-    option, "-o", "--output", type=OutputPath(), metavar="FILE", each_time="where it goes is said each time"
+    option, "-o", "--output", type=OutputPath(), metavar="FILE", each_time="give it on the command line"
 )
 
-FORCE: Final = partial(flag, "--force", each_time="what is replaced is said each time")
+FORCE: Final = partial(flag, "--force", each_time="give it on the command line")
 
 SAFE_CSV: Final = partial(
     flag,
@@ -107,8 +108,8 @@ TIMEOUT: Final = partial(
 JSON: Final = partial(
     flag,
     "--json",
-    each_time="whoever reads the output asks for it",
-    help="JSON lines on stdout, one object each; 'batchrun help json' tells the names.",
+    each_time="give it on the command line",
+    help="Write JSON lines to stdout, one object each; see 'batchrun help json'.",
 )
 
 
@@ -132,7 +133,7 @@ class Service(Account):
         "--endpoint-url",
         metavar="URL",
         risk=Risk.ADDRESS,
-        help="Another HealthOmics, such as a simulator, instead of AWS_ENDPOINT_URL_OMICS.",
+        help="Another HealthOmics endpoint, such as a simulator's, instead of AWS_ENDPOINT_URL_OMICS.",
     )
     timeout: float = TIMEOUT()
 
@@ -156,10 +157,10 @@ class Output:
         "--log-format",
         type=click.Choice(["human", "json"]),
         default="human",
-        help="How log lines on stderr look.",
+        help="The format of log lines on stderr.",
     )
     verbose: int = option("-v", "--verbose", count=True, show_default=False, help="Log every retry too.")
-    quiet: bool = flag("-q", "--quiet", help="Say nothing but what somebody must see to.")
+    quiet: bool = flag("-q", "--quiet", help="Print only what needs attention.")
 
     @property
     def verbosity(self) -> int:

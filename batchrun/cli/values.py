@@ -39,7 +39,7 @@ class Duration(click.ParamType[float]):
         except ValueError:
             self.fail(f"'{value}' is not a duration; write for instance 90s, 50m, 1h30m or 2d", param, ctx)
         if seconds > _LONGEST:
-            self.fail(f"'{value}' is longer than anything here may take; write at most 3650d", param, ctx)
+            self.fail(f"'{value}' is too long; write at most 3650d", param, ctx)
         return seconds
 
 

@@ -81,7 +81,7 @@ def replaced(entry: Entry, source: Run, at: datetime, lag: float) -> Deferred | 
     """
     Say what an answer means by which the run to be copied is gone, or its id another run's.
 
-    The first is not believed: *lag* seconds later it is looked for once more.
+    The first is not believed: *lag* seconds later it will be looked up again.
     """
     message = f"run {source.id} is not the one to duplicate (uuid {source.uuid}) any more"
     if entry.code == NOT_THERE:

@@ -30,7 +30,7 @@ class Skip(enum.Enum):
     MISSPELT = "misspelt"  #: ``S3://``, ``s3:/``, quotes or white space around it
     PLACEHOLDER = "placeholder"  #: ``${...}``: the workflow's to fill in
     WITHIN_TEXT = "within_text"  #: ``s3://`` in the middle of something else
-    OUTPUT = "output"  #: a parameter that is called like an output: nothing has to be there yet
+    OUTPUT = "output"  #: a parameter that is named like an output: nothing has to be there yet
     OWN_SHEET = "own_sheet"  #: batchrun itself writes it before the run
 
 

@@ -68,7 +68,7 @@ class OutputObject:
         if mark is None or self.force:
             return
         if self.kind.is_one is None:
-            raise self._refused("is there already; give --force to replace it", ", or")
+            raise self._refused("exists already; give --force to replace it", ", or")
         if mark != self.kind.what:
             raise self._refused(
                 f"is for something else: what is there is not {self.kind.what} that batchrun wrote; "

@@ -152,7 +152,7 @@ class OutputFile:
 
     def _check_replaceable(self, place: Path) -> None:
         if self.kind.is_one is None:
-            raise self._refused("is there already; give --force to replace it", ", or")
+            raise self._refused("exists already; give --force to replace it", ", or")
         if place.stat().st_size and not self.kind.is_one(place):
             raise self._refused(
                 f"is for something else: what is there is not {self.kind.what} that batchrun wrote; "

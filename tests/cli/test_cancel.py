@@ -50,7 +50,7 @@ def test_a_launcher_that_is_running_carries_it_out_and_cancel_waits_for_it(shell
     done = shell.run("cancel", "--yes", "--endpoint-url", simulated.url)
     assert done.returncode == 0, done.stderr
     assert "and carries it out" in done.stderr
-    assert done.stderr.endswith("it has carried it out\n")
+    assert done.stderr.endswith("carried out by the launcher\n")
     code, said = end(launcher)
     assert code == 1, said
     assert statuses(simulated) == {"CANCELLED"}

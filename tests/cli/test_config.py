@@ -98,7 +98,7 @@ def test_what_a_file_that_was_found_may_not_say_stops_every_verb_and_is_shown(sh
     for words in (["status"], ["run", "x.csv"], ["results"]):
         done = shell.run(*words)
         assert (done.returncode, done.stdout) == (2, "")
-        assert "batchrun.toml:3: 'endpoint-url' says where calls go" in done.stderr
+        assert "batchrun.toml:3: 'endpoint-url' decides where calls go" in done.stderr
         assert "batchrun.toml:5: 'results' writes outside this folder, to ../x.csv" in done.stderr
         assert done.stderr.count("--config FILE") == 2
     done = shell.run("config", "run", "--json")
@@ -132,7 +132,7 @@ def test_another_file_or_none(shell: Shell):
     assert [value for value, _, _ in found] == ["3", "4", "4", "auto", "auto", "4"]
     assert [place for _, _, place in found][1] == "other.toml:1"
     done = shell.run("--config", "other.toml", "--no-config", "status")
-    assert (done.returncode, "do not go together" in done.stderr) == (2, True)
+    assert (done.returncode, "cannot be combined" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

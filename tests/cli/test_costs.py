@@ -225,7 +225,7 @@ def test_plan_names_what_an_estimate_leaves_out_and_what_it_lacks(cohort):
     assert "without" not in it.shell.run(*plan, "prices.json", "--dynamic-gib", "300").stdout
     it.shell.write("other.json", json.dumps(PRICES | {"instances": {"omics.m.large": 1}}))
     said = it.shell.run(*plan, "other.json", "--dynamic-gib", "300").stdout
-    assert "its runs used what has no price here (omics.c.large); see 'batchrun costs'" in said
+    assert "its runs used something without a price (omics.c.large); see 'batchrun costs'" in said
     (told,) = json.loads(it.shell.run(*plan, "other.json", "--json").stdout)["toCome"]
     assert (told["each"], told["lacks"]) == (None, ["omics.c.large", "DYNAMIC storage"])
 

@@ -179,8 +179,8 @@ def test_the_shell_that_made_several_of_a_pattern_is_told(shell: Shell):
     for name in "abc":
         shell.write(f"{name}.json", "{}")
     for arguments, said in (
-        (["--each-file", "a.json", "b.json"], "--each-file stands in place of a MANIFEST"),
-        (["--each-file", "a.json", "b.json", "c.json"], "one MANIFEST is taken, and there are 2"),
+        (["--each-file", "a.json", "b.json"], "--each-file replaces MANIFEST"),
+        (["--each-file", "a.json", "b.json", "c.json"], "only one MANIFEST can be given, and there are 2"),
         ([], "give a MANIFEST, or files of one run each"),
     ):
         done = shell.run("check", *arguments)

@@ -125,7 +125,7 @@ def test_delete_looks_once_more_for_what_is_not_there(shell, simulate):
     delete = ("delete", "--yes", "--endpoint-url", simulated.url, "--listing-lag", "1s")
     done = shell.run(*delete)
     assert done.returncode == 0, done.stderr
-    assert "1 run is not there: one look more in 1 s" in done.stderr
+    assert "1 run is not there: checking again in 1 s" in done.stderr
     assert "2 runs deleted" in done.stdout
     assert {run["status"] for run in simulated.state()["runs"]} == {"DELETED"}
 

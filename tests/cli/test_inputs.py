@@ -88,7 +88,7 @@ def test_what_was_looked_at_and_what_was_passed_over_is_said(lab):
     assert first == "m: inputs: 4 places in S3: 4 there"
     assert second == (
         "m: passed over: 2 not in S3, such as gs://x/y; 1 a path within the run: /mnt/workflow/pubdir; "
-        "1 not quite s3://BUCKET/KEY: S3://lab/a"
+        "1 a malformed s3:// URI: S3://lab/a"
     )
     assert third == "m: 7 rows, no problems found"
     assert "sesame" not in done.stdout + done.stderr

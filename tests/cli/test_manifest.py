@@ -194,7 +194,7 @@ def test_check_online_knows_engines_that_ignore_a_version(shell: Shell, elsewher
     strict = shell.run(*asked, "--strict", "--json")
     assert strict.returncode == 2
     assert json.loads(strict.stdout)["kind"] == "engine_version"
-    assert "1 warning, taken for errors (--strict)" in strict.stderr
+    assert "1 warning, treated as errors (--strict)" in strict.stderr
 
 
 def good(shell: Shell, *reads: str) -> None:
@@ -260,7 +260,7 @@ def test_files_in_s3_become_rows(shell: Shell, elsewhere):
     s3.keys = sorted([*s3.keys, "run1/b {id}_R2.fastq.gz", "run10/c_R1.fastq.gz"])
     done = shell.run("manifest", "from-s3", "s3://lab/run1", "--pattern", PATTERN, "--endpoint-url", s3.url)
     assert done.returncode == 0, done.stderr
-    assert "1 files do not match the pattern, and were passed over: md5" in done.stderr
+    assert "1 files do not match the pattern, and were skipped: md5" in done.stderr
     first, second = rows_of(done.stdout)
     assert first == {
         "id": "a",

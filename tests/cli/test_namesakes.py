@@ -112,7 +112,7 @@ def test_a_kept_rows_run_is_told_from_a_success_of_what_the_row_asks_for(shell: 
     assert run(shell, simulated, *manifest).returncode == 2
     kept = run(shell, simulated, *manifest, "--changed", "keep")
     assert kept.returncode == 0
-    words = "1 row counts with a run of other content than the manifest has now"
+    words = "1 row keeps a run of other content than the manifest has now"
     assert words in kept.stdout
     assert words in shell.run("status").stdout
     assert json.loads(shell.run("status", "samples", "--json").stdout)["changed"] == 1

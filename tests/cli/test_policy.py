@@ -84,7 +84,7 @@ def test_check_and_plan_tell_the_policy(shell, manifest):
         facts = json.loads(shell.run(verb, manifest, "--json").stdout)["retry"]
         assert facts["rules"][0]["change"] == {"storageCapacity": 4800, "storageType": "STATIC"}
     shell.write("cohort.yaml", shell.folder.joinpath(manifest).read_text().replace(BLOCK, "retry: false\n"))
-    assert "no failed run gets another attempt" in shell.run("check", manifest).stdout
+    assert "failed runs are not retried automatically" in shell.run("check", manifest).stdout
 
 
 @pytest.mark.parametrize("name", ["again.json", "again.yaml"])
@@ -98,7 +98,7 @@ def test_a_conversion_keeps_the_policy(shell, manifest, name):
 def test_a_conversion_that_cannot_keep_it_says_so(shell, manifest, options):
     done = shell.run("manifest", "convert", manifest, *options)
     assert done.returncode == 0, done.stderr
-    assert "has no place for retry:" in done.stderr
+    assert "cannot hold retry:" in done.stderr
 
 
 def test_a_duplicate_is_asked_for_by_the_run_s_id(shell, simulate, manifest):
@@ -107,7 +107,7 @@ def test_a_duplicate_is_asked_for_by_the_run_s_id(shell, simulate, manifest):
     assert shell.run(*command).returncode == 1
     first = {row["id"]: row["runId"] for row in shell.results()}
     looked = shell.run("retry", "--duplicate", "--dry-run")
-    assert "2 entries to run once more by runId" in looked.stdout
+    assert "2 entries to duplicate by runId" in looked.stdout
     done = shell.run("retry", "--duplicate", "--yes", "--json", "--ids", "s0")
     assert json.loads(done.stdout)["ids"] == ["s0"]
     shell.run(*command)
@@ -124,4 +124,4 @@ def test_what_has_no_run_is_left_out_of_duplicates(shell, simulate, manifest):
     done = shell.run("retry", "--duplicate", "--yes")
     assert done.returncode == 0
     assert "no run of theirs to duplicate: s0, s1" in done.stderr
-    assert "0 entries to run once more" in done.stdout
+    assert "0 entries to duplicate by runId" in done.stdout

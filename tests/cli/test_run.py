@@ -46,7 +46,7 @@ def test_the_first_signal_ends_in_good_order_and_the_same_command_goes_on(shell:
     simulated.wait_for_runs(10)
     code, said = end(launcher, signal.SIGINT)
     assert code == 3
-    assert "Run the same command again to go on" in said
+    assert "Run the same command again to continue" in said
     assert "Traceback" not in said
     assert simulated.calls("CancelRun") == 0
     assert {row["status"] for row in shell.results()} <= {"PLANNED", "PENDING", "STARTING", "RUNNING"}
@@ -174,7 +174,7 @@ def test_a_launch_that_is_held_back_says_so_whatever_else_ends_it(shell: Shell, 
     held = shell.run(*command, *how, "--stop-after", "1")
     assert held.returncode == 6
     assert "submission_stopped" in held.stderr
-    assert "-q" in how or "The same command only watches those that go on" in held.stdout
+    assert "-q" in how or "The same command only watches active runs" in held.stdout
     assert simulated.calls("StartRun") == 2
     assert shell.run(*command, "--once").returncode == 3
     assert simulated.calls("StartRun") == 5
@@ -278,7 +278,7 @@ def test_a_bad_manifest_calls_nothing_and_touches_no_ledger(shell: Shell, simula
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (("--once", "--detach"), 2, "do not go together"),
+        (("--once", "--detach"), 2, "cannot be combined"),
         (("--rate", "fast"), 2, "is not a rate"),
         (("--rate", "0"), 2, "is not a rate"),
         (("--deadline", "soon"), 2, "is not a duration"),

@@ -42,7 +42,7 @@ VERBS: dict[tuple[str, ...], click.Command] = {
         Option(["--concurrency"], type=click.IntRange(1, 9), default=3),
         Option(["--scale"], default=0.5),
         Option(["-v", "--verbose"], count=True),
-        Option(["--yes"], is_flag=True, each_time="whoever is asked must answer"),
+        Option(["--yes"], is_flag=True, each_time="give it on the command line"),
         Option(["--kind"], type=click.Choice(["a", "b"])),
         Option(["--region"]),
     ),
@@ -142,17 +142,17 @@ def test_a_value_that_the_option_refuses_is_told_with_file_line_and_key(line, pr
         ('"--rate" = 1', "did you mean 'rate'?"),
         ("zzz = 1", "see 'batchrun config --init'"),
         ("no-tags = true", "there is no option 'no-tags'; write tags = false"),
-        ("plan = 1", "'plan' is a verb: its settings stand in a table, [plan]"),
-        ("yes = true", "'yes' cannot be set in a file: whoever is asked must answer"),
-        ('on-end = "rm -rf /"', "'on-end' runs a command or calls somebody"),
-        ('notify-url = "https://evil.example"', "'notify-url' runs a command or calls somebody"),
-        ('endpoint-url = "http://127.0.0.1:9"', "'endpoint-url' says where calls go"),
-        ('wake-queue = "https://evil.example"', "'wake-queue' says where calls go"),
+        ("plan = 1", "'plan' is a verb: its settings go into a table, [plan]"),
+        ("yes = true", "'yes' cannot be set in a file: give it on the command line"),
+        ('on-end = "rm -rf /"', "'on-end' runs a command or sends a notice"),
+        ('notify-url = "https://evil.example"', "'notify-url' runs a command or sends a notice"),
+        ('endpoint-url = "http://127.0.0.1:9"', "'endpoint-url' decides where calls go"),
+        ('wake-queue = "https://evil.example"', "'wake-queue' decides where calls go"),
         ('env = ["HOME"]', "'env' puts variables of your environment into requests"),
         ('results = "/tmp/x.csv"', "'results' writes outside this folder, to /tmp/x.csv"),
         ('results = "../x\\u0007\\n.csv"', "'results' writes outside this folder, to ../x"),
         ('results = "below/../../x.csv"', "'results' writes outside this folder"),
-        ("[[run]]", "'run' is a verb: its settings stand in a table, [run]"),
+        ("[[run]]", "'run' is a verb: its settings go into a table, [run]"),
         ("[runn]", "there is no option 'runn'; did you mean 'run'?"),
     ],
 )
@@ -246,7 +246,7 @@ def test_a_line_that_is_not_certain_is_not_told():
         ('a = "x', "x.toml: this is not TOML: Unterminated string"),
         ("a = " + "[" * 100_000, "x.toml: lists or tables are nested too deeply"),
         ("a = " + "9" * 5000, "x.toml: this is not TOML: "),
-        ("a = 1\n[a.b]\n", "each name stands once, for a value or for a table"),
+        ("a = 1\n[a.b]\n", "each name is used once, for a value or for a table"),
         ("\ufeffa = 1\n", "x.toml:1:1: this is not TOML"),
     ],
     ids=["value", "end", "nesting", "digits", "twice", "byte order mark"],
@@ -337,7 +337,7 @@ def test_a_file_that_anybody_could_have_written_is_refused_unless_it_is_named(he
     path = here / "batchrun.toml"
     path.write_text("rate = 1\n", encoding="utf-8")
     path.chmod(0o666)
-    with pytest.raises(UsageError, match="everybody on this machine may write it"):
+    with pytest.raises(UsageError, match="everyone on this machine can write to it"):
         find(None)
     found = find("batchrun.toml")
     assert found is not None
@@ -352,7 +352,7 @@ def test_a_strangers_file_in_a_directory_for_all_is_refused(here: Path, monkeypa
     monkeypatch.setattr(os, "fstat", as_if_owned_by(4242))
     assert find(None) is not None, "a colleague's, where only colleagues write"
     here.chmod(0o1777)
-    with pytest.raises(UsageError, match="belongs to somebody else"):
+    with pytest.raises(UsageError, match="belongs to another user"):
         find(None)
 
 

@@ -273,4 +273,4 @@ def test_on_a_terminal_watching_draws(cohort: Shell):
 
 def test_watching_and_failures_do_not_go_together(cohort: Shell):
     done = cohort.run("status", "--watch", "--failed")
-    assert (done.returncode, "do not go together" in done.stderr) == (2, True)
+    assert (done.returncode, "cannot be combined" in done.stderr) == (2, True)

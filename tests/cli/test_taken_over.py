@@ -7,7 +7,7 @@ import pytest
 from tests.cli.conftest import Shell
 
 FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s", "--listing-lag", "0.2s")
-TAKEN_OVER = "cohort: 9 rows had their runs at the service already, created "
+TAKEN_OVER = "cohort: 9 rows already had their runs at the service, created "
 
 
 @pytest.mark.parametrize("way", ["-q", "--json"])
@@ -23,7 +23,7 @@ def test_rows_that_were_taken_over_are_told_also_where_another_row_ends_the_laun
 
     refused = shell.run(*theirs)
     assert refused.returncode == 2
-    assert refused.stderr.count("taken over and not started again") == 1
+    assert refused.stderr.count("taken over, not started again") == 1
     taken, error = (
         refused.stderr.index(TAKEN_OVER),
         refused.stderr.index("batchrun: the service has runs of 1 row "),

@@ -93,7 +93,7 @@ def test_check_tells_each_with_line_and_column_and_strict_refuses_it(shell: Shel
     found = held(strict.stdout)
     assert {one["message_type"] for one in found} == {"warning"}
     assert [f"{one['kind']} {one['line']}:{one['column']}" for one in found] == told
-    assert strict.stderr.endswith(", taken for errors (--strict); nothing was submitted\n")
+    assert strict.stderr.endswith(", treated as errors (--strict); nothing was submitted\n")
 
 
 @pytest.mark.parametrize("sheet", [CASES["cells unlike URIs"][0]], indirect=True)
@@ -103,7 +103,7 @@ def test_run_tells_them_and_goes_on_and_strict_submits_nothing(shell: Shell, sim
     for strict in (("--strict",), ("--strict", "-q")):
         refused = shell.run(*command, *strict)
         assert refused.returncode == 2
-        assert "8 warnings, taken for errors (--strict); nothing was submitted" in refused.stderr
+        assert "8 warnings, treated as errors (--strict); nothing was submitted" in refused.stderr
         assert "'/mnt/data/S1_R1.fastq.gz' is a path on a computer" in refused.stderr
         assert not (shell.folder / "batchrun.db").exists()
     assert simulated.state()["calls"] == {}

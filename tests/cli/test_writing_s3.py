@@ -76,7 +76,7 @@ def test_a_manifest_of_what_failed_is_replaced_by_force_alone(ran: Shell, s3: S3
     assert checked.stdout == "again: 1 row, no problems found\n", checked.stderr
     done = ran.run(*command)
     assert done.returncode == 2
-    assert "s3://lab/again.yaml is there already; give --force to replace it" in done.stderr
+    assert "s3://lab/again.yaml exists already; give --force to replace it" in done.stderr
     assert ran.run(*command, "--force").returncode == 0
     none = ran.run("results", "--failed-manifest", "s3://lab/none.csv", "--where", "id=C")
     assert (none.returncode, "none.csv" in s3.written) == (0, False)

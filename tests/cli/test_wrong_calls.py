@@ -92,7 +92,7 @@ def test_a_ledger_that_may_not_be_read_is_told(folder: Path):
         ("check - --format csv --batch b <&-", 2, "standard input is closed"),
         ("cancel --yes --ids-from - <&-", 2, "standard input is closed"),
         ("manifest from-s3 - --pattern '(?P<id>.*)' <&-", 2, "standard input is closed"),
-        ("cancel <&-", 2, "not a terminal, so nobody can be asked"),
+        ("cancel <&-", 2, "not a terminal, cannot ask"),
         ("report -o - >&-", 5, "the report cannot be written to stdout"),
         ("manifest convert m.csv --defaults d.yaml --to yaml -o - >/dev/full", 2, "stdout cannot be written"),
         ("manifest convert m.csv --defaults d.yaml --to yaml -o - >&-", 2, "stdout cannot be written"),

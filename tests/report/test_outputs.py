@@ -129,7 +129,7 @@ def test_what_is_only_replaced_by_force(tmp_path: Path):
     path = tmp_path / "m.csv"
     assert not refusal(path, MANIFEST)
     path.touch()
-    assert "is there already; give --force to replace it, or give another -o FILE" in refusal(path, MANIFEST)
+    assert "exists already; give --force to replace it, or give another -o FILE" in refusal(path, MANIFEST)
     assert not refusal(path, MANIFEST, force=True)
 
 

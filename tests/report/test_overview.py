@@ -98,10 +98,10 @@ async def test_what_is_to_be_cancelled_is_told_until_it_is(ledger):
     assert batch is not None
     await ledger.batch(BATCH).ask_to_cancel(None, scope=Scope.RUN, at=AT)
     now = await overview(ledger, batch, later(seconds=20))
-    assert dict(details(now))["cancel"] == "2 to be cancelled yet; the launcher is at it"
+    assert dict(details(now))["cancel"] == "2 still to be cancelled; the launcher is working on it"
     await held.release()
     now = await overview(ledger, batch, later(seconds=20))
-    assert "'batchrun cancel' goes on" in dict(details(now))["cancel"]
+    assert "'batchrun cancel' or 'run' continues" in dict(details(now))["cancel"]
     assert facts(now)["cancelling"] == 2
     for id_ in "ab":
         held = await ledger.hold(BATCH, holder="x", ttl=TTL, at=later(hours=1))

@@ -41,7 +41,7 @@ DYNAMIC_GIB: Final = partial(
     "--dynamic-gib",
     type=click.FloatRange(min=0, max=1e9),
     metavar="GIB",
-    help="What DYNAMIC storage holds on average, in GiB; without it that storage is left out of costs.",
+    help="The average size of DYNAMIC storage in GiB; without it, that storage is left out of costs.",
 )
 
 
@@ -63,8 +63,8 @@ class PriceOptions:
         "--save-prices",
         type=OutputPath(),
         metavar="FILE",
-        each_time="where it goes is said each time",
-        help="Write the prices that were asked for into this file.",
+        each_time="give it on the command line",
+        help="Write the prices from the Pricing API to this file.",
     )
 
 
@@ -80,7 +80,7 @@ async def prices_for(
     """
     if told.prices is not None:
         if told.save_prices is not None:
-            raise UsageError("--prices and --save-prices do not go together: the file is there already")
+            raise UsageError("--prices and --save-prices cannot be combined: the file exists already")
         return read_prices(told.prices, region)
     saved = None
     if told.save_prices is not None:

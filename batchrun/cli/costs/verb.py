@@ -65,9 +65,9 @@ class Options:
         "--format",
         type=click.Choice(["csv", "jsonl"]),
         envvar="BATCHRUN_COSTS_FORMAT",
-        help="How to write the rows.  [default: by FILE's extension, else csv]",
+        help="The format of the rows.  [default: by FILE's extension, else csv]",
     )
-    force: bool = FORCE(help="Replace files that are there.")
+    force: bool = FORCE(help="Replace existing files.")
     safe_csv: bool = SAFE_CSV()
     ledger: str = LEDGER()
     read_rate: Rate = READ_RATE()
@@ -84,7 +84,7 @@ class Options:
     Options,
     epilog="It is an estimate, not an invoice: each task's time, a minute at least, by its instance type, "
     "and STATIC storage for the time the run was RUNNING. Needs omics:GetRun and omics:ListRunTasks, once "
-    "for each run: what was learned is kept in the ledger. Without --prices it needs pricing:GetProducts too."
+    "for each run: the answers are kept in the ledger. Without --prices it needs pricing:GetProducts too."
     "\n\nRead on: 'batchrun help costs', 'batchrun help iam'.",
 )
 async def costs(told: Options) -> Exit:

@@ -62,8 +62,8 @@ def lines_to_come(to_come: Sequence[Left], currency: str) -> Iterator[str]:
 
 def _why_unknown(one: Left) -> str:
     if one.lacks:
-        return f"its runs used what has no price here ({', '.join(one.lacks)})"
-    return "too few of its runs are known to say"
+        return f"its runs used something without a price ({', '.join(one.lacks)})"
+    return "too few of its runs are known"
 
 
 def facts_to_come(to_come: Sequence[Left]) -> list[dict[str, Any]]:

@@ -106,9 +106,9 @@ async def _wait_for_another(session: Session, batch: str, shown: Output) -> None
     is_told = False
     while await _is_left(session, batch) and (lease := await ledger.batch(batch).holder(at=clock.utcnow())):
         if not (is_told or shown.quiet):
-            who = printable(f"batch '{batch}' is held by {lease.holder}, which takes note and carries it out")
-            complain(f"{who}; this waits for it, Ctrl-C does no harm")
+            who = printable(f"batch '{batch}' is held by {lease.holder}, which will carry this out")
+            complain(f"{who}; waiting for it (Ctrl-C is safe)")
         is_told = not shown.quiet
         await clock.sleep(_LOOK_EVERY)
     if is_told and not await _is_left(session, batch):
-        complain("it has carried it out")
+        complain("carried out by the launcher")

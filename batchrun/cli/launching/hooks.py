@@ -40,36 +40,35 @@ class HookOptions:
         "--on-end",
         metavar="COMMAND",
         risk=Risk.RUNS,
-        help="Run this in /bin/sh once the batch has ended, or a launch has stopped and needs somebody, with "
-        "a summary as JSON on its standard input; repeatable.",
+        help="Run this command in /bin/sh when the batch has ended, or a launch has stopped and needs "
+        "attention, with a summary as JSON on its standard input; repeatable.",
     )
     on_failure: tuple[str, ...] = texts(
         "--on-failure",
         metavar="COMMAND",
         risk=Risk.RUNS,
-        help="The same at the first entry that fails; repeatable.",
+        help="Run this command in the same way at the first failure; repeatable.",
     )
     notify_url: tuple[str, ...] = texts(
         "--notify-url",
         metavar="URL",
         risk=Risk.RUNS,
-        help="Post the summary to this HTTPS address at each of these moments; repeatable.",
+        help="Post the summary to this HTTPS address at the first failure and at the end; repeatable.",
     )
     notify_topic: tuple[str, ...] = texts(
         "--notify-topic",
         metavar="ARN",
         risk=Risk.RUNS,
-        help="Publish the summary to this SNS topic at each of these moments; repeatable.",
+        help="Publish the summary to this SNS topic at the first failure and at the end; repeatable.",
     )
     hook_timeout: float = option(
-        "--hook-timeout", type=Duration(), default="30s", help="How long each of these may take."
+        "--hook-timeout", type=Duration(), default="30s", help="How long each command or notice may take."
     )
     metrics_file: str | None = option(
         "--metrics-file",
         type=OutputPath(),
         metavar="FILE",
-        help="Keep metrics of the launch there for Prometheus, as node exporter's textfile collector reads "
-        "them from *.prom.",
+        help="Write metrics for Prometheus to this *.prom file, for node exporter's textfile collector.",
     )
 
     def hooks(self, profile: str | None, clock: Clock) -> Hooks:
@@ -84,7 +83,9 @@ class HookOptions:
             UsageError: One of them cannot be meant.
         """
         if self.hook_timeout <= 0:
-            raise UsageError("--hook-timeout must be longer than that: whatever takes longer is ended")
+            raise UsageError(
+                "--hook-timeout must be longer than that: a command that takes longer is stopped"
+            )
         return Hooks(channels=tuple(self._channels(profile, clock)), limit=self.hook_timeout)
 
     def _channels(self, profile: str | None, clock: Clock) -> Iterator[Channel]:

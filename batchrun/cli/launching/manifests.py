@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.spool import RowPlaces
 
 _T = TypeVar("_T")
-_PASSED_OVER: Final = "{} is passed over: it has defaults, and no rows; --defaults FILE takes them"
+_PASSED_OVER: Final = "{} is skipped: it holds defaults, not rows; use it with --defaults FILE"
 
 
 def source(told: ManifestOptions, *, strict: bool = False) -> Source:
@@ -149,7 +149,7 @@ def taken(
 
     Raises:
         ManifestError: Any of them has problems.
-        UsageError: The options do not go together.
+        UsageError: The options cannot be combined.
     """
     wanted = source(told, strict=strict)
     if told.is_folder:

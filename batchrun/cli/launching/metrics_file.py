@@ -67,7 +67,7 @@ class MetricsFile:
             await anyio.to_thread.run_sync(_replace, self._output, text)
         except (OSError, BatchrunError) as error:
             if self._is_well:
-                cure = "look at the disk and the folder's permissions; it is tried again"
+                cure = "check the disk and the folder's permissions; it will be retried"
                 log.warning("metrics_not_written", path=str(self._output.path), reason=str(error), cure=cure)
             self._is_well = False
         else:

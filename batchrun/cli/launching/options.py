@@ -45,14 +45,14 @@ class LaunchOptions:
 
     manifest: ManifestOptions = group(ManifestOptions)
     strict: bool = STRICT()
-    once: bool = flag("--once", help="One pass: submit what is due, look at each run once.")
-    detach: bool = flag("--detach", help="Submit, and do not watch.")
+    once: bool = flag("--once", help="Make one pass: submit what is due, look at each run once.")
+    detach: bool = flag("--detach", help="Submit without watching.")
     deadline: float | None = option(
-        "--deadline", type=Duration(), metavar="DURATION", help="Stop in good order after this, such as 50m."
+        "--deadline", type=Duration(), metavar="DURATION", help="Stop cleanly after this time, such as 50m."
     )
     changed: str | None = CHANGED(
-        help="What to do about rows whose content changed after submission: go on with what was submitted, "
-        "or start new runs.  [default: refuse]"
+        help="What to do about rows whose content changed after submission: keep what was submitted, or "
+        "start new runs.  [default: refuse]"
     )
     rate: Rate = RATE()
     read_rate: Rate = READ_RATE()
@@ -62,7 +62,7 @@ class LaunchOptions:
         "--stop-after",
         type=FailureLimit(),
         metavar="N|N%",
-        help="Submit nothing more once so many entries have failed, and exit with 6; runs are left alone.  "
+        help="Stop submitting once this many entries have failed, and exit with 6; active runs continue.  "
         "[default: never]",
     )
     retries: tuple[RetryRule, ...] = option(
@@ -70,20 +70,20 @@ class LaunchOptions:
         multiple=True,
         type=Retry(),
         metavar="REASON=N",
-        help="Give runs that fail for this reason, a glob, so many more attempts; repeatable, the first "
-        "that matches counts, then retry: in the manifest, then SERVICE_ERROR=2 and "
+        help="Retry runs that fail for this reason (a glob) this many times; repeatable, the first "
+        "match counts, then retry: in the manifest, then SERVICE_ERROR=2 and "
         "INSTANCE_RESERVATION_FAILED=2.",
     )
-    no_retry: bool = flag("--no-retry", help="Give no run another attempt by itself.")
+    no_retry: bool = flag("--no-retry", help="Do not retry failed runs automatically.")
     retry_wait: float | None = option(
         "--retry-wait",
         type=Duration(),
         metavar="DURATION",
-        help="How long to wait before the first of them; doubles with each.  [default: the manifest's, else "
+        help="How long to wait before the first retry; doubles with each.  [default: the manifest's, else "
         "1m]",
     )
     poll_interval: float = option(
-        "--poll-interval", type=Duration(), default="60s", help="The longest wait between two looks at a run."
+        "--poll-interval", type=Duration(), default="60s", help="The longest time between two looks at a run."
     )
     watch: str = option(
         "--watch",
@@ -95,13 +95,14 @@ class LaunchOptions:
         "--replay-window",
         type=Duration(),
         default="1h",
-        help="How long the service is trusted to remember a requestId. A row is sent only when it was looked "
-        "for within this less --listing-lag, and not found.",
+        help="How long the service is trusted to remember a requestId. A row is sent only if it was looked "
+        "up within this time less --listing-lag, and not found.",
     )
     listing_lag: float = LISTING_LAG()
     trusts_ledger: bool = flag(
         "--trust-ledger",
-        help="Send rows without looking whether another ledger has started them: there is none but this.",
+        help="Send rows without checking whether another ledger has started them: only if this is the only "
+        "ledger.",
     )
     lease: float = option(
         "--lease",
@@ -118,7 +119,7 @@ class LaunchOptions:
         "--credentials-wait",
         type=Duration(),
         default="15m",
-        help="How long to wait for credentials that were good before; under --once not at all.",
+        help="How long to wait for credentials that stopped working; with --once, not at all.",
     )
     output: Output = group(Output)
 

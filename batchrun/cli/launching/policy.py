@@ -29,9 +29,9 @@ def tell_retries(policy: RetryPolicy) -> None:
     if policy == RetryPolicy():
         return
     if not policy.rules:
-        say("no failed run gets another attempt by itself")
+        say("failed runs are not retried automatically")
         return
-    say("failed runs that get more attempts by themselves, by the first rule that matches:")
+    say("failed runs are retried automatically, by the first rule that matches:")
     for rule in policy.rules:
         say(f"  {printable(_line(rule, policy))}")
 

@@ -41,8 +41,8 @@ class Stopping:
         # Else they end by themselves, and write their results already.
         if any(held.goes_on for held in self._launches):
             complain(
-                f"stopping on {number.name}: waiting for calls in the air; runs go on; "
-                "once more leaves at once"
+                f"stopping on {number.name}: finishing calls in flight; runs continue; "
+                "a second signal exits at once"
             )
         for held in self._launches:
             held.stop()

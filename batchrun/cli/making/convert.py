@@ -35,10 +35,8 @@ if TYPE_CHECKING:
     from batchrun.report.outputs import OutputFile
 
 NATIVE: Final = "native"
-_RETRY_LEFT_OUT: Final = (
-    "note: this format has no place for retry:, which was left out; to go on with it, keep it in a YAML or "
-    "JSON manifest, which may name a CSV, TSV or JSON Lines file as its runs:"
-)
+_RETRY_LEFT_OUT: Final = "note: this format cannot hold retry:, which was left out; keep it in a YAML or "
+"JSON manifest, which may name a CSV, TSV or JSON Lines file as its runs:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +57,7 @@ class Conversion:
         Make it of the command's options.
 
         Raises:
-            UsageError: They do not go together.
+            UsageError: They cannot be combined.
         """
         output, wanted = told.output, told.to
         form = Format.JSON if wanted == NATIVE else output_format(output, wanted)
@@ -124,7 +122,7 @@ def convert(wanted: Conversion) -> None:
     with loaded(wanted.source, wanted.objects) as manifest, ExitStack() as stack:
         if manifest.has_own_sheets:
             raise UsageError(
-                "sheet_out writes sheets when runs are started, which what is written here could not"
+                "sheet_out writes sheets when runs are started, which the written manifest could not do"
             )
         inputs = Inputs(read=manifest.read)
         draft = stack.enter_context(drafted(_output(wanted, inputs)))
@@ -225,7 +223,9 @@ def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path
         again = stack.enter_context(load(written))
         retry = manifest.retry if wanted.holds_retry else RetryPolicy()
         if (again.batch, again.digest, again.retry) != (manifest.batch, manifest.digest, retry):
-            raise InvariantError(f"the rows do not mean the same in {wanted.form.value}; nothing was written")
+            raise InvariantError(
+                f"the rows would not mean the same in {wanted.form.value}; nothing was written"
+            )
 
 
 def _tell(wanted: Conversion, batch: str, count: int) -> None:
@@ -235,7 +235,7 @@ def _tell(wanted: Conversion, batch: str, count: int) -> None:
     if not wanted.holds_batch and not _name_says_it(wanted, batch):
         complain(
             printable(
-                f"note: {wanted.form.value} has no place for the batch's name; to go on with the same batch, "
-                f"give --batch {batch}"
+                f"note: {wanted.form.value} cannot hold the batch's name; to continue the same batch, give "
+                f"--batch {batch}"
             )
         )

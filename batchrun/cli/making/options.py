@@ -18,7 +18,7 @@ from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import FORCE, STRICT, TIMEOUT, WRITTEN, Account, Service
 from batchrun.cli.values import OutputPath
 
-_FORCE: Final = partial(FORCE, help="Replace the output file if it is there already.")
+_FORCE: Final = partial(FORCE, help="Replace the output file if it exists.")
 _WRITTEN: Final = partial(WRITTEN, envvar=None, help="Where to write it; - is stdout.")
 
 
@@ -77,21 +77,21 @@ class PairOptions:
         "--pattern",
         required=True,
         metavar="PATTERN",
-        help="What the whole name of a file is like, or, with a / in it, its path below SOURCE: with its "
+        help="The pattern of a file's whole name, or, with a / in it, of its path below SOURCE, with "
         "parts in braces, such as '{id}_R{read}.fastq.gz', where * is any text; or a regular expression with "
-        "named groups, (?P<id>...). The part id names the row; the others tell its files apart.",
+        "named groups, (?P<id>...). The part id names the row; the other parts distinguish its files.",
     )
     group_by: tuple[str, ...] = texts(
         "--group-by",
         envvar=None,
         metavar="PART",
-        help="The part of the name that tells runs apart, in place of id, where a run has several lanes; "
-        "repeatable. Writes a sheet with a line for each lane, and the manifest that makes runs of it.",
+        help="The part of the name that identifies the run, in place of id, where a run has several "
+        "lanes; repeatable. Writes a sheet with a line for each lane, and a manifest for it.",
     )
     parameter: str | None = option(
         "--parameter",
         metavar="NAME",
-        help="What the parameters are called, with parts in braces.  [default: reads_{PART}]",
+        help="The names of the parameters, with parts in braces.  [default: reads_{PART}]",
     )
     list_name: str | None = option(
         "--list",

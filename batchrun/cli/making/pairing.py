@@ -205,7 +205,7 @@ def _check_id(name: str, pattern: re.Pattern[str], *, is_asked: bool) -> None:
     if is_asked:
         cure = f"its parts are {groups}" if groups else f"name its parts, {EXAMPLE}"
         raise wrong(f"the pattern has no part {shown(name)}", cure, "--group-by")
-    cure = f"call what tells the rows apart id, {EXAMPLE}"
+    cure = f"name the part that identifies the rows id, {EXAMPLE}"
     if groups:
         cure += f"; or, for files of one run in several lanes, say which of {groups} it is with --group-by"
     raise wrong("it has no group id", cure)
@@ -273,7 +273,7 @@ class Pairs:
             message = (
                 f"its groups have {len(kinds)} different values, {self._called(next(iter(kinds)))} among them"
             )
-            cure = "let the group id take in what tells rows apart, or collect the files with --list NAME"
+            cure = "put what distinguishes the rows into the group id, or collect the files with --list NAME"
             problems.add(Place(source="--pattern"), message, cure)
             return
         for entry_id, files in self._rows.items():

@@ -53,7 +53,7 @@ class PairsJob:
 
         Raises:
             ManifestError: The pattern, or a name, cannot be used.
-            UsageError: Options do not go together.
+            UsageError: Options cannot be combined.
         """
         if told.parameter and told.list_name:
             raise UsageError("give --parameter, or --list for lists: both say what parameters are called")
@@ -217,9 +217,7 @@ def _some(names: list[str], total: int | None = None) -> str:
 def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
     if pairs.unmatched:
         names = _some(pairs.unmatched_names, pairs.unmatched)
-        complain(
-            printable(f"{pairs.unmatched} files do not match the pattern, and were passed over: {names}")
-        )
+        complain(printable(f"{pairs.unmatched} files do not match the pattern, and were skipped: {names}"))
     summary = f"{counted(pairs.files, 'file')}, {counted(rows, 'row')}"
     if wish.is_sheet:
         summary = f"{counted(rows, 'run')} of the files in {_sheet_of(wish)}"

@@ -58,7 +58,7 @@ def find(named: str | None) -> SettingsFile | None:
     if len(found) > 1:
         raise UsageError(
             f"{OWN} and [tool.batchrun] of {SHARED} both have settings; keep them in one, "
-            "so that none is passed over in silence"
+            "so that none is silently ignored"
         )
     return found[0] if found else None
 
@@ -129,7 +129,7 @@ def parsed(path: str, text: str) -> dict[str, Any]:
         what = str(error)
         position = _POSITION.search(what)
         place = f"{path}:{position[1]}:{position[2]}" if position else path
-        cure = " (each name stands once, for a value or for a table)" if "overwrite" in what else ""
+        cure = " (each name is used once, for a value or for a table)" if "overwrite" in what else ""
         raise UsageError(f"{place}: this is not TOML: {_POSITION.sub('', what)}{cure}") from error
 
 
@@ -137,9 +137,9 @@ def _check_trust(path: str, found: os.stat_result) -> None:
     """Refuse a file that anybody on the machine could have written, or put here."""
     is_others = found.st_uid not in {os.geteuid(), 0}
     if found.st_mode & stat.S_IWOTH:
-        why = "everybody on this machine may write it"
+        why = "everyone on this machine can write to it"
     elif is_others and Path.cwd().stat().st_mode & stat.S_IWOTH:
-        why = "it belongs to somebody else, in a directory that everybody may write"
+        why = "it belongs to another user, in a directory that everyone can write to"
     else:
         return
     raise UsageError(

@@ -64,7 +64,7 @@ def file_in_force(context: click.Context) -> SettingsFile | None:
     if named is not None and is_none:
         sources = [context.get_parameter_source(name) for name in ("config", "no_config")]
         if sources[0] is sources[1]:
-            raise UsageError("--config and --no-config do not go together")
+            raise UsageError("--config and --no-config cannot be combined")
         is_none = sources[1] is click.core.ParameterSource.COMMANDLINE
     return None if is_none else find(named)
 
@@ -174,7 +174,8 @@ def refusal(key: str, option: Option, value: Any) -> str | None:
     else:
         return None
     return (
-        f"'{key}' {why}, and is not taken from a file that merely lies in the working directory; name the "
+        f"'{key}' {why}, and is not accepted from a file that was only found in the working directory; "
+        "name the "
         "file with --config FILE or BATCHRUN_CONFIG if you trust it"
     )
 
@@ -276,7 +277,7 @@ def _wrong_name(key: str, value: Any, below: Verbs, tables: set[str], *, is_top:
     if having:
         return f"'{key}' is a value, not a table" if isinstance(value, dict) else None
     if key in tables:
-        return f"'{key}' is a verb: its settings stand in a table, [{key}]"
+        return f"'{key}' is a verb: its settings go into a table, [{key}]"
     return _unknown(key, below, tables)
 
 

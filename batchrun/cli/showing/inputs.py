@@ -27,8 +27,8 @@ _SIGHTS: Final = {
     Sight.NO_BUCKET: "in no bucket that exists",
     Sight.ARCHIVED: "archived",
     Sight.RESTORING: "being restored",
-    Sight.DENIED: "there, and not yours to read",
-    Sight.HIDDEN: "not yours to look at",
+    Sight.DENIED: "there, but not readable",
+    Sight.HIDDEN: "not accessible",
     Sight.TOO_MANY: "with too many objects to tell",
 }
 _SKIPS: Final = {
@@ -36,11 +36,11 @@ _SKIPS: Final = {
     Skip.OMICS: "in HealthOmics storage",
     Skip.ARN: "an ARN",
     Skip.WORKFLOW_PATH: "a path within the run",
-    Skip.LOCAL_PATH: "a path of some machine",
-    Skip.MISSPELT: "not quite s3://BUCKET/KEY",
+    Skip.LOCAL_PATH: "a local path",
+    Skip.MISSPELT: "a malformed s3:// URI",
     Skip.PLACEHOLDER: "with a placeholder that the workflow fills in",
     Skip.WITHIN_TEXT: "within a longer text",
-    Skip.OUTPUT: "called like an output",
+    Skip.OUTPUT: "named like an output",
     Skip.OWN_SHEET: "a sheet that batchrun itself writes",
 }
 

@@ -32,8 +32,8 @@ def summary(batch: Batch, counts: Counts) -> str:
 
 
 def changed(number: int) -> str:
-    """Say that so many rows count with runs of other content than the manifest has now."""
-    rows = "1 row counts with a run" if number == 1 else f"{number} rows count with runs"
+    """Say that so many rows keep runs of other content than the manifest has now."""
+    rows = "1 row keeps a run" if number == 1 else f"{number} rows keep runs"
     return f"{rows} of other content than the manifest has now ('changed' in the results)"
 
 
@@ -84,8 +84,8 @@ def facts(now: Overview) -> dict[str, Any]:
 
 def _cancelling(now: Overview) -> str:
     number = f"{now.cancelling} or more" if now.cancelling >= MOST_CANCELLING else str(now.cancelling)
-    who = "the launcher is at it" if now.holder else "'batchrun cancel' goes on with it, and 'run' does too"
-    return f"{number} to be cancelled yet; {who}"
+    who = "the launcher is working on it" if now.holder else "'batchrun cancel' or 'run' continues"
+    return f"{number} still to be cancelled; {who}"
 
 
 def counted(batch: Batch, counts: Counts) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _holder(now: Overview) -> str:
     if now.has_ended:
         return "none, and nothing is left to do"
     stopped = ", unless those that failed are too many for its --stop-after" if now.may_be_held_back else ""
-    return f"none at the moment; 'batchrun run' goes on{stopped}"
+    return f"none at the moment; 'batchrun run' continues{stopped}"
 
 
 def _starts(now: Overview) -> str:

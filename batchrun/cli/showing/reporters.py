@@ -221,7 +221,7 @@ def _as_log(event: Event, entry: Entry) -> tuple[str, dict[str, Any]]:
         case Recalled():
             return "cancel_sent", {}
         case Missed():
-            return "run_not_found", {"message": event.message, "so_far": "it is looked for once more"}
+            return "run_not_found", {"message": event.message, "so_far": "it will be looked up again"}
         case Removed():
             return "run_removed", {"message": event.message}
         case _ if run is not None and entry.state in {*ENDED, State.ACTIVE}:

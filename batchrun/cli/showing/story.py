@@ -83,7 +83,7 @@ def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
     text = json.dumps(start_run_request(entry), indent=2, ensure_ascii=False)
     yield from (f"  {printable(line)}" for line in text.split("\n"))
     if entry.manifest_request is not None:
-        yield f"it departs from the manifest in {', '.join(_departures(entry))}"
+        yield f"it differs from the manifest in {', '.join(_departures(entry))}"
     if entry.is_changed:
         yield "its row asks for other content than this; 'batchrun run --changed resubmit' would run that"
     if entry.next_request is not None:
@@ -110,7 +110,7 @@ def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
     yield from ((label, str(cells[name])) for name, label in labels.items() if cells[name])
     yield from _times(entry)
     if entry.missed_at is not None:
-        yield "not found", f"{_time(entry.missed_at)}; it is looked for once more before it counts as deleted"
+        yield "not found", f"{_time(entry.missed_at)}; it is looked up again before it counts as deleted"
     if entry.due is not None and entry.state in {State.PLANNED, State.BACKOFF}:
         yield "due", _time(entry.due)
     why = [str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name]]

@@ -44,10 +44,10 @@ def tell_taken_over(batch: str, found: TakenOver) -> None:
         return
     times = sorted({f"{time:%Y-%m-%d %H:%M}" for time in (found.first, found.last) if time is not None})
     created = f", created {' to '.join(times)} UTC" if times else ""
-    rows = "1 row had its run" if found.rows == 1 else f"{found.rows} rows had their runs"
+    rows = "1 row already had its run" if found.rows == 1 else f"{found.rows} rows already had their runs"
     complain(
-        f"{printable(batch)}: {rows} at the service already{created}: started from another ledger, "
-        "so taken over and not started again; for new runs give another --batch",
+        f"{printable(batch)}: {rows} at the service{created}, started from another ledger: taken "
+        "over, not started again; for new runs give another --batch",
         hang=2,
     )
 
@@ -69,14 +69,14 @@ def _tell(ended: Ended, now: Snapshot, failures: Sequence[FailedRow], tally: Tal
         say(f"  {tally.failed} in all did not succeed; 'batchrun status --failed' shows each")
     if now.ended < now.total:
         is_going = bool(now.queued or now.running)
-        going = "; the runs go on by themselves" if is_going else ""
+        going = "; active runs continue" if is_going else ""
         say(f"{now.total - now.ended} left{going}. {_advice(ended, is_going=is_going)}", hang=2)
 
 
 def _advice(ended: Ended, *, is_going: bool) -> str:
     if not ended.is_held_back:
-        return "Run the same command again to go on."
-    watch = " The same command only watches those that go on." if is_going else ""
+        return "Run the same command again to continue."
+    watch = " The same command only watches active runs." if is_going else ""
     return (
         "Too many have failed (--stop-after), so no more are submitted: 'batchrun status --failed' says why; "
         f"then 'batchrun retry' what failed, or run again with a higher --stop-after.{watch}"

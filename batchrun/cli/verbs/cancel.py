@@ -49,7 +49,7 @@ class Options:
     """What ``batchrun cancel`` is told."""
 
     batch: str | None = BATCH()
-    pending: bool = flag("--pending", help="Only stop submitting; runs go on.")
+    pending: bool = flag("--pending", help="Only stop submitting; active runs continue.")
     rows: Rows = group(Rows)
     go: GoAhead = group(GoAhead)
     results: str | None = RESULTS()
@@ -129,5 +129,8 @@ def _end(batch: str, chosen: Sequence[Entry], told: Options, *, is_done: bool) -
         if told.go.is_told(told.output):
             complain("nothing was changed")
         return Exit.OK
-    complain("not all of it is done; it stands in the ledger: cancel again, or run the batch, to go on")
+    complain(
+        "not everything is cancelled yet; the request is in the ledger: cancel again, or run the batch, to "
+        "continue"
+    )
     return Exit.WORK_LEFT

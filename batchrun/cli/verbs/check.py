@@ -37,7 +37,7 @@ class Options:
     online: bool = flag("--online", help="Ask the service too: workflows, their parameters, quotas.")
     inputs: bool = flag(
         "--inputs",
-        help="With --online: look in S3 whether each input is there, and say what was passed over.",
+        help="With --online: check that each input exists in S3, and list what was skipped.",
     )
     read_rate: Rate = READ_RATE()
     service: Service = group(Service)
@@ -160,7 +160,7 @@ def _tell(manifest: Manifest, answers: Answers | None) -> None:
     say(f"{printable(manifest.batch)}: {rows}, no problems found")
     if answers is None:
         return
-    facts = ["1 workflow asked for" if answers.workflows == 1 else f"{answers.workflows} workflows asked for"]
+    facts = ["1 workflow checked" if answers.workflows == 1 else f"{answers.workflows} workflows checked"]
     if answers.active is not None:
         facts.append(f"{answers.active} runs active in the account")
     if answers.at_once:

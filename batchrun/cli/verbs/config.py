@@ -103,7 +103,7 @@ class Options:
     init: bool = flag(
         "--init",
         envvar=None,
-        each_time="it is asked for each time",
+        each_time="give it on the command line",
         help="Write a commented batchrun.toml on stdout, with every option that can be set.",
     )
 

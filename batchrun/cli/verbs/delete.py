@@ -105,7 +105,7 @@ async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], to
 
     def tell(number: int) -> None:
         runs = counted(number, "run is not there", "runs are not there")
-        complain(f"{runs}: one look more in {seconds(told.listing_lag)}; Ctrl-C leaves it for another time")
+        complain(f"{runs}: checking again in {seconds(told.listing_lag)}; Ctrl-C leaves it for later")
 
     deleter = Deleter(
         ledger=await opened.ledger(),

@@ -30,7 +30,7 @@ def how_to_look(concurrency: int, *, is_dry: bool) -> How:
 
 def _tell_looking(number: int) -> None:
     if number > _MANY:
-        complain(f"looking for the runs of {number} rows that are DELETED first")
+        complain(f"looking for the runs of {number} rows that are DELETED")
 
 
 def tell_first_look(looked: FirstLook, *, is_done: bool) -> None:

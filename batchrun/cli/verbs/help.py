@@ -23,19 +23,19 @@ from batchrun.errors import UsageError
 
 #: Each topic, and what it is about.
 TOPICS: Final = {
-    "manifest": "What to run: formats, fields, placeholders; having one made and checked.",
-    "sheets": "Any table as it is: columns, rows that make one run, a sheet for each run.",
-    "ledger": "The file that remembers; checking it, and making a lost one again.",
+    "manifest": "What to run: formats, fields, placeholders; making and checking a manifest.",
+    "sheets": "Use any table as it is: columns, rows that make one run, a sheet for each run.",
+    "ledger": "The file that keeps everything; checking it, and rebuilding a lost one.",
     "results": "Results, status, one row's story, and the report.",
-    "exit-codes": "What each exit code says, and of several batches.",
-    "retry": "What failed, whose job it is, and how it gets another attempt.",
+    "exit-codes": "What each exit code means, also for several batches.",
+    "retry": "What failed, who should act, and how to retry it.",
     "cancel": "Stopping, cancelling runs, and deleting ended ones.",
-    "costs": "What runs cost, and what those to come will.",
+    "costs": "What runs cost, and what the rest will.",
     "cron": "Unattended: cron, systemd, a folder of manifests, hooks, metrics.",
     "iam": "The permissions it needs, and credentials.",
-    "reliability": "What can go wrong, what is done about it, and how that is shown.",
+    "reliability": "What can go wrong, what is done about it, and how that is tested.",
     "pace": "How calls are paced, how runs are watched, and how fast it all is.",
-    "config": "Defaults of options in a file, and what wins.",
+    "config": "Defaults for options in a file, and what takes precedence.",
     "options": "Every option with its variable and default.",
     "json": "What --json writes: names, messages, and their schema.",
     "python": "The same from a program.",
@@ -60,15 +60,15 @@ class Options:
     name: tuple[str, ...] = argument(nargs=-1, shell_complete=_names, metavar="[TOPIC | VERB...]")
     schema: bool = flag(
         "--schema",
-        each_time="it is asked for each time",
+        each_time="give it on the command line",
         help="Print the JSON Schema of what batchrun writes as JSON.",
     )
 
 
 @verb(
     Options,
-    epilog="On a terminal it is laid out, and goes through PAGER where it is longer than the screen; "
-    "elsewhere it is the Markdown as it is.",
+    epilog="On a terminal it is formatted, and shown in PAGER if it is longer than the screen; "
+    "elsewhere it is plain Markdown.",
 )
 def help(told: Options) -> None:  # noqa: A001 (the verb's own name)
     """

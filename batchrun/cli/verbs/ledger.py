@@ -31,7 +31,7 @@ class VerifyOptions:
     online: bool = flag(
         "--online",
         help="Then compare BATCH, or every batch, with the service, in its own region. A run that was taken "
-        "for deleted and is there after all has its row again.",
+        "for deleted but still exists is given back to its row.",
     )
     ledger: str = LEDGER()
     read_rate: Rate = READ_RATE()
@@ -46,8 +46,8 @@ class RebuildOptions:
 
     manifest: ManifestOptions = group(ManifestOptions)
     changed: str | None = CHANGED(
-        help="What to do about runs that were started with other content than their rows have now: take them "
-        "for the row's, or plan a new attempt after them.  [default: refuse]"
+        help="What to do about runs that were started with other content than their rows have now: keep them "
+        "as the rows' runs, or plan new attempts.  [default: refuse]"
     )
     read_rate: Rate = READ_RATE()
     ledger: str = LEDGER()
@@ -63,7 +63,7 @@ class RebuildOptions:
 @click.group(context_settings=HELP, epilog="Read on: 'batchrun help ledger'.")
 def ledger() -> None:
     """
-    Check a ledger, or make a lost one again.
+    Check a ledger, or rebuild a lost one.
 
     The ledger is the file in which batchrun keeps what it submitted: batchrun.db, or what --ledger says.
     """
@@ -101,7 +101,7 @@ def _verify(path: str, *, as_json: bool) -> None:
     if problems:
         raise LedgerError(
             f"the ledger is damaged: {counted(problems, 'problem')} in {verification.path}; move it away "
-            f"(and {verification.path.name}-wal, if there is one), then make it again with "
+            f"(and {verification.path.name}-wal, if there is one), then rebuild it with "
             "batchrun ledger rebuild"
         )
 

@@ -73,7 +73,9 @@ class Options:
     concurrency: int = CONCURRENCY()
     max_active: int | None = MAX_ACTIVE()
     prices: str | None = option(
-        "--prices", metavar="FILE", help="Say what the rows to submit may cost, at these prices per hour."
+        "--prices",
+        metavar="FILE",
+        help="Estimate what the rows to submit will cost, at these prices per hour.",
     )
     dynamic_gib: float | None = DYNAMIC_GIB()
     online: bool = flag("--online", help="Ask Service Quotas for the account's own limits.")
@@ -252,7 +254,7 @@ def _tell_differences(found: _Compared) -> None:
     if found.stop is not None:
         say(printable(f"  run stops: {found.stop}"), hang=4)
     if sync.changed:
-        say("  run refuses changed rows unless it is told --changed keep or --changed resubmit")
+        say("  run refuses changed rows unless given --changed keep or --changed resubmit")
 
 
 def _tell_calls(ahead: _Ahead) -> None:

@@ -129,5 +129,5 @@ def _refusal(rebuilt: Rebuilt) -> str:
         )
     if ambiguous:
         rows = counted(ambiguous, "row")
-        cures.append(f"runs of {rows} cannot be told apart: do for each what is said above")
-    return f"nothing was written, and nothing is guessed; {'; '.join(cures)}"
+        cures.append(f"runs of {rows} cannot be told apart: for each, do as said above")
+    return f"nothing was written; {'; '.join(cures)}"

@@ -27,7 +27,7 @@ class Options:
         help="Where to write it, s3://BUCKET/KEY too; - is stdout.  [default: BATCH.report.html]",
     )
     prices: str | None = option(
-        "--prices", metavar="FILE", help="Tell what runs cost too, at these prices per hour."
+        "--prices", metavar="FILE", help="Include what runs cost, at these prices per hour."
     )
     dynamic_gib: float | None = DYNAMIC_GIB()
     ledger: str = LEDGER()

@@ -46,24 +46,24 @@ class Options:
         "--format",
         type=click.Choice(_FORMATS),
         envvar="BATCHRUN_RESULTS_FORMAT",
-        help="How to write them.  [default: by FILE's extension, else csv]",
+        help="The format of the results.  [default: by FILE's extension, else csv]",
     )
     output: str | None = WRITTEN(
         help="Where to write them, s3://BUCKET/KEY too; - is stdout.  [default: BATCH.results.FORMAT, or "
-        "stdout where --where, --columns or --attempts ask for something else than the whole]",
+        "stdout with --where, --columns or --attempts]",
     )
     where: tuple[str, ...] = texts(
         "--where",
         metavar="CONDITION",
         shell_complete=conditions,
-        each_time="which rows are meant is said each time",
-        help="Only rows that are so; repeatable, and then each must hold.",
+        each_time="it chooses rows; give it on the command line",
+        help="Only rows that match; repeatable, and all conditions must hold.",
     )
     columns: str | None = option(
         "--columns",
         metavar="A,B,C",
         shell_complete=columns,
-        help="Only these columns, in this order. Beside the usual ones, which 'all' stands for: taskReason, "
+        help="Only these columns, in this order. Apart from the usual ones ('all'): taskReason, "
         "StartRun fields such as storageType, and the rows' own parameters.NAME and tags.NAME.",
     )
     attempts: bool = flag("--attempts", help="Earlier attempts too; in CSV, a row for each attempt.")
@@ -71,11 +71,11 @@ class Options:
         "--failed-manifest",
         type=OutputPath(),
         metavar="FILE",
-        each_time="it is asked for each time",
-        help="Write the rows that ended without success, or that --where chooses, as a manifest: .yaml, "
-        ".json, .jsonl, .csv or .tsv, in S3 too, without its retry:. Without -o, write nothing else.",
+        each_time="give it on the command line",
+        help="Write the rows that did not succeed, or that --where chooses, as a manifest: .yaml, "
+        ".json, .jsonl, .csv or .tsv, s3://BUCKET/KEY too, without retry:. Without -o, write nothing else.",
     )
-    force: bool = FORCE(help="Replace the file of --failed-manifest if it is there already.")
+    force: bool = FORCE(help="Replace the file of --failed-manifest if it exists.")
     safe_csv: bool = SAFE_CSV()
     ledger: str = LEDGER()
     account: Account = group(Account)
@@ -161,7 +161,7 @@ def _check_parquet(*, is_stdout: bool) -> None:
 
     parquet.check()
     if is_stdout and is_terminal(sys.stdout):
-        raise UsageError("Parquet is not for a terminal to show; give -o FILE, or --format csv")
+        raise UsageError("Parquet cannot be shown on a terminal; give -o FILE, or --format csv")
 
 
 async def _to_stdout(outcomes: AsyncIterator[Outcome], view: View, told: Options) -> None:

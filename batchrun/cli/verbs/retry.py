@@ -39,13 +39,13 @@ class Options:
     reason: str | None = option(
         "--reason",
         metavar="GLOB",
-        each_time="which rows are meant is said each time",
-        help="Only those of which the run, or a task of it, failed for this reason, such as '*MEMORY*'.",
+        each_time="it chooses rows; give it on the command line",
+        help="Only rows whose run, or one of its tasks, failed for this reason, such as '*MEMORY*'.",
     )
     duplicate: bool = flag(
         "--duplicate",
-        help="Have the service run the same once more (StartRun by runId): workflow and parameters as the "
-        "last run had them, whatever the manifest says now; its output place, role and name stay the row's.",
+        help="Have the service duplicate the last run (StartRun by runId): the same workflow and "
+        "parameters, whatever the manifest says now; output place, role and name are the row's.",
     )
     go: GoAhead = group(GoAhead)
     ledger: str = LEDGER()
@@ -81,7 +81,7 @@ async def retry(told: Options) -> Exit:
         _tell_left_out([one.id for one in meant.left_out])
         number = len(meant.entries)
         if told.go.is_told(told.output):
-            what = "to run once more by runId" if told.duplicate else "to retry"
+            what = "to duplicate by runId" if told.duplicate else "to retry"
             say(f"{printable(batch)}: {counted(number, 'entry', 'entries')} {what}")
             tell_groups(await by_reason(ledger, batch, meant.entries))
         question = f"start {counted(number, 'new attempt')}?"
@@ -112,7 +112,7 @@ async def _meant(opened: Opening, batch: Batch, chosen_by: Choice, told: Options
 def _tell_left_out(ids: Sequence[str]) -> None:
     """Name those of which the service has no run to copy."""
     if ids:
-        complain(f"left out, for the service has no run of theirs to duplicate: {printable(shortened(ids))}")
+        complain(f"skipped, since the service has no run of theirs to duplicate: {printable(shortened(ids))}")
 
 
 def _end(batch: str, ids: Sequence[str], looked: FirstLook, told: Options, *, is_done: bool) -> Exit:
@@ -124,5 +124,5 @@ def _end(batch: str, ids: Sequence[str], looked: FirstLook, told: Options, *, is
     elif not is_done:
         complain("nothing was changed")
     elif ids:
-        say(f"{len(ids)} will be started by 'batchrun run', or within seconds where it is running")
+        say(f"{len(ids)} will be started by 'batchrun run', or within seconds if it is running")
     return Exit.WORK_LEFT if looked.unknown else Exit.OK

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @verb(
     LaunchOptions,
-    epilog="Runs go on at the service whatever happens to this command. The first Ctrl-C ends it in good "
-    "order, the second at once; the same command goes on where it stood. Of a folder's batches, the first of "
-    "70, 5, 2, 6, 3, 4, 1, 0 that any of them ends with is the exit code: 1 waits until no work is left."
+    epilog="Runs continue at the service whatever happens to this command. The first Ctrl-C stops it "
+    "cleanly, the second at once; the same command resumes. For a folder, the exit code is the first of 70, "
+    "5, 2, 6, 3, 4, 1, 0 that any of its batches ends with."
     "\n\nRead on: 'batchrun help manifest', 'batchrun help retry', 'batchrun help cron' (systemd and hooks "
     "too), 'batchrun help reliability'.",
 )
@@ -48,10 +48,10 @@ def _check(told: LaunchOptions) -> None:
     told.manifest.check()
     if told.once and told.detach:
         raise UsageError(
-            "--once and --detach do not go together: --once looks at the runs, --detach does not"
+            "--once and --detach cannot be combined: --once looks at the runs, --detach does not"
         )
     if told.lease < 1:
-        raise UsageError("--lease must be 1s or longer: it is renewed three times in its life")
+        raise UsageError("--lease must be 1s or longer: it is renewed three times before it ends")
 
 
 def job(told: LaunchOptions) -> Job:

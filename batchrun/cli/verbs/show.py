@@ -16,7 +16,7 @@ class Options:
     """What ``batchrun show`` is told."""
 
     entry_id: str = argument(metavar="ID", shell_complete=rows)
-    batch: str | None = option("--batch", shell_complete=batches, help="The batch, where ID is in several.")
+    batch: str | None = option("--batch", shell_complete=batches, help="The batch, if ID is in several.")
     ledger: str = LEDGER()
     as_json: bool = JSON()
 

@@ -28,10 +28,14 @@ class Options:
     """What ``batchrun simulate`` is told."""
 
     host: str = option(
-        "--host", default="127.0.0.1", envvar=None, help="Address to listen on; nobody is checked."
+        "--host", default="127.0.0.1", envvar=None, help="Address to listen on; credentials are not checked."
     )
     port: int = option(
-        "--port", type=click.IntRange(0, 65535), default=8765, envvar=None, help="0 is any free one."
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=8765,
+        envvar=None,
+        help="Port to listen on; 0 is any free one.",
     )
     account: str = option(
         "--account",
@@ -41,12 +45,12 @@ class Options:
         help="The account's number, in ARNs and as STS GetCallerIdentity answers; 12 digits.",
     )
     seed: int = option(
-        "--seed", default=0, envvar="BATCHRUN_SIMULATE_SEED", help="The same seed makes the same story."
+        "--seed", default=0, envvar="BATCHRUN_SIMULATE_SEED", help="The same seed gives the same behaviour."
     )
     time_scale: float = option(
         "--time-scale",
         default=0.002,
-        help="What every duration of a run is multiplied by: 0.002 makes half an hour 3.6 seconds.",
+        help="The factor for every duration of a run: 0.002 makes half an hour 3.6 seconds.",
     )
     limits: str = option(
         "--limits",
@@ -64,15 +68,15 @@ class Options:
         "--fail-first",
         default="",
         metavar="GLOB=TIMES[:REASON],...",
-        help="Runs, by name or outputUri, that fail so many times and then pass, such as "
-        "'cohort-7*=1:RUN_TASK_FAILED'; before --failures. Without a reason, of SERVICE_ERROR.",
+        help="Runs, by name or outputUri, that fail this many times and then succeed, such as "
+        "'cohort-7*=1:RUN_TASK_FAILED'; takes precedence over --failures. The default reason is "
+        "SERVICE_ERROR.",
     )
     faults: str = option(
         "--faults",
         default="",
         metavar="OP:FAULT=CHANCE,...",
-        help="Calls that go wrong, such as StartRun:drop_after=0.08,*:throttle=0.05; 3x is the next three "
-        "calls.",
+        help="Calls that fail, such as StartRun:drop_after=0.08,*:throttle=0.05; 3x is the next three calls.",
     )
     max_active: int = option(
         "--max-active",
@@ -84,7 +88,8 @@ class Options:
     objects: str | None = option(
         "--objects",
         metavar="FILE",
-        help="What there is in S3: s3://BUCKET/KEY on each line, and GLACIER or the like behind a tab.",
+        help="A list of the objects in S3: s3://BUCKET/KEY on each line, and GLACIER or the like after a "
+        "tab.",
     )
     listing_lag: float = option(
         "--listing-lag", type=Duration(), default="0s", help="How long ListRuns does not show a new run."

@@ -25,9 +25,9 @@ class Options:
     """What ``batchrun status`` is told."""
 
     batch: str | None = BATCH()
-    failed: bool = flag("--failed", help="Show what ended without success: why, which, what to do.")
+    failed: bool = flag("--failed", help="Show what did not succeed: why, which rows, what to do.")
     watch: bool = flag(
-        "--watch", envvar="BATCHRUN_STATUS_WATCH", help="Go on showing it until the batch has ended."
+        "--watch", envvar="BATCHRUN_STATUS_WATCH", help="Keep showing it until the batch has ended."
     )
     ledger: str = LEDGER()
     output: Output = group(Output)
@@ -46,7 +46,7 @@ async def status(told: Options) -> Exit:
     """
     as_json = told.output.as_json
     if told.watch and told.failed:
-        raise UsageError("--watch and --failed do not go together: --watch shows the latest failures")
+        raise UsageError("--watch and --failed cannot be combined: --watch shows the latest failures")
     async with open_ledger(told.ledger) as ledger:
         if told.watch:
             from batchrun.cli.showing.watch import watch  # noqa: PLC0415 (draws, on a terminal)

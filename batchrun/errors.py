@@ -297,7 +297,7 @@ class DeliveryError(StorageError):
     def __init__(self, place: str, reason: str, *, again: str) -> None:
         self.place = place
         super().__init__(
-            f"{place} cannot be written: {reason}; nothing is lost: once that is seen to, {again} writes it"
+            f"{place} cannot be written: {reason}; nothing is lost: once that is fixed, {again} writes it"
         )
 
 

@@ -178,7 +178,7 @@ class Target:
                 raise Finding(f"botocore: {report.generate_report()}: {spec.request!r}")
             rows.append({"id": spec.id, **{name: escaped(value) for name, value in request.items()}})
         if len({spec.id for spec in specs}) != len(specs):
-            raise Finding("an id is there twice")
+            raise Finding("an id is given twice")
         text = "\n".join(map(json.dumps, rows)).encode()
         with load(Source(path="-", format=Format.JSONL, batch=batch), stdin=io.BytesIO(text)) as again:
             for spec, other in zip(specs, again.specs(), strict=True):

@@ -37,13 +37,13 @@ _EXAMPLES: Final = 3
 #: Mentions that are taken down at once.
 _AT_ONCE: Final = 1000
 _UNSURE: Final = {
-    Sight.HIDDEN: "there or not is not known without permission to list the bucket (s3:ListBucket) and to "
-    "read it (s3:GetObject); another account's bucket answers alike, and so does one whose requester pays, "
-    "unless the row has requesterPaysEnabled; the role of the runs may see more",
+    Sight.HIDDEN: "cannot be checked without permission to list the bucket (s3:ListBucket) and to "
+    "read it (s3:GetObject); a bucket of another account gives the same answer, and so does one whose "
+    "requester pays, unless the row has requesterPaysEnabled; the role of the runs may see more",
     Sight.DENIED: "is there, but not readable (s3:GetObject, or the key that it is encrypted with); the "
     "role of the runs may read more",
-    Sight.TOO_MANY: "not all objects there were held against the pattern, only 10,000; give more before the "
-    "first wildcard",
+    Sight.TOO_MANY: "only 10,000 objects were compared with the pattern; write more before the first "
+    "wildcard",
 }
 
 
@@ -169,8 +169,8 @@ def _elsewhere(buckets: Iterable[Bucket], region: str | None) -> list[str]:
 
 def _unusable(error: ServiceError, inputs: Inputs) -> ServiceError:
     return ServiceUnusableError(
-        f"S3 cannot be asked any more: {error}; {inputs.looked_at} of {inputs.total} places were looked at; "
-        "see to that, then run the same command again"
+        f"S3 does not answer any more: {error}; {inputs.looked_at} of {inputs.total} places were looked at; "
+        "fix that, then run the same command again"
     )
 
 

@@ -101,7 +101,7 @@ def as_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[BinaryIO]:
 def _unsayable(number: int, error: Exception) -> ManifestError:
     cure = "give a mapping of names to text, numbers, true or false, None, lists and mappings"
     return ManifestError(
-        [Problem(source=ROWS, line=number, message=f"the row is no JSON: {error}", cure=cure)]
+        [Problem(source=ROWS, line=number, message=f"the row is not JSON: {error}", cure=cure)]
     )
 
 

@@ -49,7 +49,7 @@ async def _another_project(ledger: Ledger, manifest: Manifest, batch: Batch) -> 
     return (
         f"batch '{batch.name}' is that of {batch.place}, and {manifest.count - known} of {manifest.count} "
         f"rows of {manifest.place} are not in it, or ask for something else there: give this manifest's "
-        f"batch a name of its own with --batch NAME, or go on with that batch by {_chosen(batch.name)}"
+        f"batch a name of its own with --batch NAME, or continue that batch with {_chosen(batch.name)}"
     )
 
 
@@ -60,8 +60,8 @@ async def _rows_of_another(ledger: Ledger, manifest: Manifest) -> str | None:
         return None
     return (
         f"batch '{manifest.batch}' would be new, but {elsewhere[other]} of its {manifest.count} rows are in "
-        f"batch '{other}' already, and did not fail there: go on with that batch by {_chosen(other)}, or run "
-        f"all of it once more by {_chosen(manifest.batch)}"
+        f"batch '{other}' already, and did not fail there: continue that batch with {_chosen(other)}, or run "
+        f"all rows again with {_chosen(manifest.batch)}"
     )
 
 

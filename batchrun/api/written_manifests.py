@@ -49,7 +49,7 @@ def manifest_output(place: str, inputs: Inputs, *, force: bool) -> Destination:
     """
     if not is_known(place):
         names = ", ".join(f".{one.value}" for one in Format)
-        raise UsageError(f"--failed-manifest {place}: the name tells no format; end it in one of {names}")
+        raise UsageError(f"--failed-manifest {place}: the name shows no format; end it in one of {names}")
     return output_at(
         place,
         manifest_kind(format_of(place)),

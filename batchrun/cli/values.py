@@ -107,7 +107,7 @@ class Retry(click.ParamType["RetryRule"]):
         reason, equals, times = str(value).strip().rpartition("=")
         if not (reason and equals and re.fullmatch(r"\d{1,3}", times)):
             self.fail(
-                f"'{value}' is no rule; write a failureReason and a number, such as OUT_OF_MEMORY_ERROR=1",
+                f"'{value}' is not a rule; write a failureReason and a number, such as OUT_OF_MEMORY_ERROR=1",
                 param,
                 ctx,
             )

@@ -28,7 +28,7 @@ def not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
     action = named[1] if named else f"omics:{operation}"
     other = ", or leave the tags off with --no-tags" if action == "omics:TagResource" else ""
     return ServiceUnusableError(
-        f"{operation} is denied again and again: {error.message}; the launch stops, nothing is lost: allow "
+        f"{operation} is denied repeatedly: {error.message}; the launch stops, nothing is lost: allow "
         f"{action}{other} ('batchrun help iam' has the whole policy), then run the same command again"
     )
 
@@ -36,8 +36,8 @@ def not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
 def not_provable(error: CallError) -> ServiceUnusableError:
     """Make the error that ends a launch which may not look for runs that other ledgers started."""
     return ServiceUnusableError(
-        f"{error.operation} is denied: {error.message}; so it cannot be seen whether rows are running "
-        f"already, and nothing is sent: allow omics:{error.operation} ('batchrun help iam' has the whole "
+        f"{error.operation} is denied: {error.message}; so runs that exist already cannot be found, "
+        f"and nothing is sent: allow omics:{error.operation} ('batchrun help iam' has the whole "
         "policy), or give --trust-ledger if this ledger is the only one that ever started this batch"
     )
 

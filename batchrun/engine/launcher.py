@@ -277,7 +277,7 @@ class Launcher:
     def _as_late(self, error: BatchrunError) -> BatchrunError:
         """Return an error that does not say that nothing was started, where something was."""
         if isinstance(error, InputError) and self._has_started:
-            return ServiceUnusableError(f"{error}; what was started meanwhile goes on")
+            return ServiceUnusableError(f"{error}; runs started meanwhile continue")
         return error
 
     async def _limit_time(self) -> None:

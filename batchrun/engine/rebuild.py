@@ -272,8 +272,8 @@ def _not_permitted(error: AccessDeniedError) -> ServiceUnusableError:
 
 def _not_known(run: Listed) -> ServiceUnusableError:
     return ServiceUnusableError(
-        f"the service lists run {run.id} ({run.name}), and yet does not know it; what was "
-        "deleted is soon listed no more. Nothing was written; run the same command again in a minute"
+        f"ListRuns shows run {run.id} ({run.name}), but GetRun does not find it; a "
+        "deleted run soon leaves the list. Nothing was written; run the same command again in a minute"
     )
 
 

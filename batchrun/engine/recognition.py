@@ -118,7 +118,8 @@ class Recognition:
 
     def _unrecognised(self, number: int) -> ServiceUnusableError:
         return ServiceUnusableError(
-            f"the service knows none of {number} runs of batch '{self._batch.name}', and nobody can tell its "
-            "account: other account or endpoint? nothing is decided and nothing is lost; give the --profile, "
+            f"the service knows none of {number} runs of batch '{self._batch.name}', and its account is not "
+            "known: another account or endpoint? Nothing was changed and nothing is lost; give the "
+            "--profile, "
             "--region and --endpoint-url that the batch was started with"
         )

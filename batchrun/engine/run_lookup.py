@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchrun.ports.service import HealthOmics
 
 #: Why a run is neither there nor gone.
-LISTED = "the service lists its run, and yet does not know it"
+LISTED = "ListRuns shows its run, but GetRun does not find it"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -57,7 +57,7 @@ def local_path(place: str | Path) -> Path:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise LedgerUnusableError(
-            f"{path} cannot be a ledger: {reason or 'this is no path that a file can have'}; "
+            f"{path} cannot be a ledger: {reason or 'it is not a valid path'}; "
             "give another path with --ledger"
         ) from error
     if stat.S_ISDIR(mode):
@@ -68,7 +68,7 @@ def local_path(place: str | Path) -> Path:
         raise LedgerUnusableError(f"{path} is not a file; give another path with --ledger")
     if not os.access(path, os.R_OK):
         raise LedgerUnusableError(
-            f"{path} may not be read by you; change its permissions, or give another path with --ledger"
+            f"{path} is not readable; change its permissions, or give another path with --ledger"
         )
     return path
 
@@ -137,11 +137,11 @@ def _create(path: Path) -> None:
         return
     except FileNotFoundError as error:
         raise LedgerUnusableError(
-            f"{path} cannot be made: there is no folder {path.parent}; make it, or give another --ledger"
+            f"{path} cannot be created: there is no folder {path.parent}; create it, or give another --ledger"
         ) from error
     except OSError as error:
         raise LedgerUnusableError(
-            f"{path} cannot be made: {error.strerror}; give a path that may be written with --ledger"
+            f"{path} cannot be created: {error.strerror}; give a writable path with --ledger"
         ) from error
 
 
@@ -189,7 +189,7 @@ def _use_wal(connection: apsw.Connection, path: Path) -> None:
 def _check_writable(connection: apsw.Connection, path: Path) -> None:
     if connection.readonly("main") or not os.access(path.parent, os.W_OK):
         raise LedgerUnusableError(
-            f"{path} or its folder may not be written; change that, or give another path with --ledger"
+            f"{path} or its folder is not writable; change that, or give another path with --ledger"
         )
 
 

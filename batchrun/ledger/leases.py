@@ -72,7 +72,7 @@ def _is_held(store: Store, key: int, last: Row, at: datetime) -> bool:
 def _loss(store: Store, key: int, lease: Lease) -> str:
     last = store.one("lease", batch=key)
     if last is None or last.fence == lease.fence:
-        return f"batch '{lease.batch}' was given back by {lease.holder}, who may not write any more"
+        return f"batch '{lease.batch}' was released by {lease.holder}, which may no longer write"
     return (
         f"batch '{lease.batch}' was taken over by {last.holder or 'a launcher that has ended since'}; "
         f"{lease.holder} stops here and has changed nothing since"

@@ -43,8 +43,7 @@ def check(path: Path) -> None:
     if any(not is_abandoned(lock) for lock in other.parent.glob(f"{glob.escape(other.name)}-lease-*")):
         _refuse(path, other)
     raise LedgerUnusableError(
-        f"{path} is another name (a hard link) of {other}, by which it is open, or was not closed; "
-        f"give --ledger {other}"
+        f"{path} is a hard link to {other}, which is open, or was not closed; give --ledger {other}"
     )
 
 
@@ -88,7 +87,8 @@ def _take_over(connection: apsw.Connection, path: Path) -> None:
         _refuse(path, other)
     if not is_noted:
         raise LedgerUnusableError(
-            f"{path} has other names (hard links), and this disk cannot note which one is in use: keep one "
+            f"{path} has other names (hard links), and this file system cannot record which one is in use: "
+            "keep one "
             "of them, or copy it"
         )
 

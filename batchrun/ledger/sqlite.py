@@ -148,5 +148,5 @@ class _Explained:
             raise failed(self._path, error) from error
         if isinstance(error, UnicodeEncodeError):
             raise UsageError(
-                f"{error.object!a} is no text: bytes of it are not UTF-8; check how it was typed"
+                f"{error.object!a} is not text: bytes of it are not UTF-8; check how it was typed"
             ) from error

@@ -45,8 +45,8 @@ _FAILED: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
     (apsw.CorruptError, "it is damaged", "restore it from a copy"),
     (apsw.NotADBError, "it is damaged", "restore it from a copy"),
     (apsw.CantOpenError, "its files cannot be opened", "check its folder"),
-    (apsw.IOError, "the disk does not answer as it should", "check the disk"),
-    (apsw.PermissionsError, "its files may not be used", "give them back their permissions"),
+    (apsw.IOError, "the disk does not respond properly", "check the disk"),
+    (apsw.PermissionsError, "its files may not be used", "restore their permissions"),
     (apsw.NoMemError, "memory ran out", "free some memory"),
 )
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from batchrun.ledger.store import Row, Store
 
-_AGAIN: Final = "restore the ledger from a copy, or make it again with 'batchrun ledger rebuild MANIFEST'"
+_AGAIN: Final = "restore the ledger from a copy, or rebuild it with 'batchrun ledger rebuild MANIFEST'"
 _LOOK: Final = (
-    "compare 'batchrun results' with the service for this entry; if they differ, make the ledger again"
+    "compare 'batchrun results' with the service for this entry; if they differ, rebuild the ledger"
 )
 #: Errors that are the ledger's own, not the disk's or another program's.
 _DAMAGE: Final = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError)
@@ -127,7 +127,7 @@ def _leases(store: Store) -> Iterator[Finding]:
     for row in store.each("fences"):
         fence = row.fence
         what = "it has a history, but never had a lease" if fence is None else f"its fence is {fence}"
-        what = f"{what}: something else than batchrun wrote to it"
+        what = f"{what}: something other than batchrun wrote to it"
         yield Finding(batch=row.name, what=what, cure=_AGAIN)
 
 

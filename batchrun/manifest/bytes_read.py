@@ -128,7 +128,7 @@ def _members(packed: Iterator[bytes], place: Place) -> Iterator[bytes]:
                 taken = given = 0
     yield from window
     if not unpacker.eof:
-        raise unreadable(place, "this gzip file breaks off", "fetch it again: part of it is missing")
+        raise unreadable(place, "this gzip file is cut short", "fetch it again: part of it is missing")
 
 
 def _next(unpacker: zlib._Decompress, rest: bytes, place: Place) -> tuple[bytes, bytes]:

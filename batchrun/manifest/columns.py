@@ -109,7 +109,7 @@ def column(header: str, model: RequestModel) -> Column:
     if not dot:
         return _whole(header, name, kind, suffix if colon else None)
     if kind not in _TABLES:
-        raise ColumnError(f"{name} is no table", f"name the column {name}")
+        raise ColumnError(f"{name} is not a table", f"name the column {name}")
     return _entry(header, name, kind, rest)
 
 
@@ -134,7 +134,7 @@ def _entry(header: str, name: str, kind: FieldKind, rest: str) -> Column:
             raise ColumnError(f"{name} are text", f"name the column {name}.{printable(key)}")
         key, colon = rest, ""
     if colon and suffix not in {*TYPES, TEXT}:
-        raise ColumnError(f"{shown(suffix)} is no type", f"use one of {', '.join((*TYPES, TEXT))}")
+        raise ColumnError(f"{shown(suffix)} is not a type", f"use one of {', '.join((*TYPES, TEXT))}")
     key = key if colon else rest
     if not key:
         raise ColumnError("the name after the dot is missing", f"write {name}.NAME")

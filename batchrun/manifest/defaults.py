@@ -122,7 +122,7 @@ def defaults_in(path: str, beyond: Beyond, model: RequestModel, problems: Proble
         place = found.place_of((RETRY,))
         raise unreadable(place, "retry is for all rows, and no field", cure, field=RETRY)
     if _is_of_a_workflow(list(found.fields), model):
-        message = "these are no fields of StartRun, but parameters of a workflow"
+        message = "these are not fields of StartRun, but parameters of a workflow"
         raise unreadable(found.place, message, _given_with("--parameters-from", path))
     return found
 
@@ -137,7 +137,7 @@ def parameters_in(path: str, beyond: Beyond, model: RequestModel, problems: Prob
     found = table(path, "parameters are", "write a table of names and values", problems, beyond=beyond)
     is_request = document_kind(found.fields, model) is DocumentKind.REQUEST
     if is_request and all(is_field(name, model) for name in found.fields):
-        message = "these are no parameters of a workflow, but fields of StartRun"
+        message = "these are not parameters of a workflow, but fields of StartRun"
         raise unreadable(found.place, message, _given_with("--defaults", path))
     places = {(_PARAMETERS, *inner): at for inner, at in found.places.items()}
     return replace(found, fields={_PARAMETERS: found.fields}, places=places)

@@ -172,7 +172,7 @@ class Document:
     def _text(self, part: Part) -> str | None:
         text = as_text(part.value)
         if text is None:
-            message = f"{shown(part.value)} is no name"
+            message = f"{shown(part.value)} is not a name"
             self._problems.add(part.place, message, "write text", field=part.key[0])
         return text
 
@@ -188,7 +188,7 @@ class Document:
     def _record(self, part: Part) -> Record | None:
         if not isinstance(part.value, dict):
             cure = "write a table with id and StartRun fields"
-            self._problems.add(part.place, f"{shown(part.value)} is no row", cure)
+            self._problems.add(part.place, f"{shown(part.value)} is not a row", cure)
             return None
         record = Record(fields=part.value, place=part.place, places=part.places)
         if is_native(record):
@@ -200,7 +200,9 @@ class Document:
         match part.key:
             case () if part.value != []:
                 self._report(
-                    part, f"{shown(part.value)} is no manifest", "write a table with runs, or a list of rows"
+                    part,
+                    f"{shown(part.value)} is not a manifest",
+                    "write a table with runs, or a list of rows",
                 )
             case ("runs",) if part.value != []:
                 self._report(
@@ -232,7 +234,7 @@ class Document:
             self._problems.add(self._unknown[0][1], *found)
         else:
             for name, place in self._unknown:
-                message = f"{shown(name)} is no key of a manifest"
+                message = f"{shown(name)} is not a key of a manifest"
                 self._problems.add(place, message, self._unknown_cure(name), field=name)
         self._unknown.clear()
 

@@ -164,7 +164,7 @@ def _by_id(pattern: str) -> Mapping[str, list[str]]:
     paths = sorted((path for path in found if not is_wild or _is_meant(path)), key=natural)
     if not paths:
         cure = "check the pattern; put it into quotes, so that the shell leaves it to batchrun"
-        raise unreadable(_OPTION, f"no file is called {shown(pattern)}", cure)
+        raise unreadable(_OPTION, f"no file matches {shown(pattern)}", cure)
     id_of = _id_by(pattern) if _ID in pattern else _id_of
     by_id: dict[str, list[str]] = {}
     for path in paths:
@@ -192,6 +192,6 @@ def _id_by(pattern: str) -> Callable[[str], str]:
     is_deep = _ANY_DEPTH in parts[:at]
     if pattern.count(_ID) > 1 or glob.has_magic(before + after) or (is_deep and _ANY_DEPTH in parts[at:]):
         cure = "write it once, with nothing but fixed text before and behind it, up to the next /"
-        raise unreadable(_OPTION, f"{shown(pattern)} does not tell where {_ID} begins and ends", cure)
+        raise unreadable(_OPTION, f"{shown(pattern)} does not show where {_ID} begins and ends", cure)
     index = at - len(parts) if is_deep else at
     return lambda path: Path(path).parts[index].removeprefix(before).removesuffix(after)

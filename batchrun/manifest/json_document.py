@@ -101,7 +101,7 @@ def _name(cursor: _Cursor, seen: dict[str, Place]) -> str:
     place = cursor.place()
     name = str(cursor.value())
     if first := seen.get(name):
-        message = f"the key {shown(name)} is there twice, first on line {first.line}"
+        message = f"the key {shown(name)} is given twice, first on line {first.line}"
         raise unreadable(place, message, "keep one of the two", field=name)
     seen[name] = place
     if cursor.peek() != ":":
@@ -144,7 +144,7 @@ class _Cursor:
         """Pass over a comma, or the closing bracket; tell whether it was the bracket."""
         found = self.peek()
         if found not in {",", end} or not found:
-            what = "the document ends too early" if not found else f"{shown(found)} where it cannot stand"
+            what = "the document ends too early" if not found else f"unexpected {shown(found)}"
             raise self.wrong(what, f"write a comma or {end} here")
         self.skip()
         if found == "," and self.peek() == end:
@@ -255,7 +255,7 @@ def of_list(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Recor
         elif isinstance(part.value, dict):
             yield Record(fields=part.value, place=part.place, places={})
         else:
-            problems.add(part.place, f"{shown(part.value)} is no row", "write a table of names")
+            problems.add(part.place, f"{shown(part.value)} is not a row", "write a table of names")
 
 
 def of_lines(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Record]:
@@ -274,6 +274,6 @@ def _record(line: str, place: Place, problems: Problems) -> Record | None:
         problems.add(place, error.message, error.cure)
         return None
     if not isinstance(value, dict):
-        problems.add(place, f"{shown(value)} is no row", 'write a table: {"id": "NA12878", ...}')
+        problems.add(place, f"{shown(value)} is not a row", 'write a table: {"id": "NA12878", ...}')
         return None
     return Record(fields=value, place=place, places={})

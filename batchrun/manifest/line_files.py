@@ -68,7 +68,7 @@ def _in_s3(manifest: str, name: str, place: Place, field: str) -> str:
     """Find a file beside a manifest that lies in S3; none on this machine is."""
     parts = [part for part in name.split("/") if part != "."]
     if not _UPWARDS.isdisjoint(parts):
-        raise _outside(name, place, field, "write the whole of it: s3://BUCKET/KEY")
+        raise _outside(name, place, field, "write it in full: s3://BUCKET/KEY")
     return "/".join([manifest.rpartition("/")[0], *parts])
 
 
@@ -79,7 +79,7 @@ def _inside(folder: Path, name: str, place: Place, field: str) -> Path:
         is_inside = path.is_relative_to(base)
         is_strange = path.exists() and not path.is_file()
     except (OSError, ValueError, RuntimeError) as error:
-        raise unreadable(place, f"{shown(name)} is no usable path", CURE_BESIDE, field=field) from error
+        raise unreadable(place, f"{shown(name)} is not a usable path", CURE_BESIDE, field=field) from error
     if not is_inside:
         raise _outside(name, place, field, f"{CURE_BESIDE} (copy it there; a link does not do)")
     if is_strange:
@@ -223,6 +223,6 @@ def _form(name: str, place: Place, field: str) -> Format:
     is_list = form is Format.JSON and field == "sheet"
     if not (is_list or is_line_format(form)):
         raise unreadable(
-            place, f"{shown(name)} is not of a kind that {field} can name", CURE_BESIDE, field=field
+            place, f"{shown(name)} has a format that {field} cannot take", CURE_BESIDE, field=field
         )
     return form

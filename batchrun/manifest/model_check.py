@@ -122,12 +122,12 @@ class RequestModel:
             return "batchrun makes the requestId itself", "remove it: the same row always gets the same one"
         if name in NEWER:
             message = f"the installed botocore does not know {name}, which botocore {NEWER[name]} does"
-            cure = "lay a newer model over it with AWS_DATA_PATH, as 'batchrun help manifest' shows"
+            cure = "add a newer model with AWS_DATA_PATH, as 'batchrun help manifest' shows"
             return message, cure
         known = ("id", *self.fields)
-        cure = "use a field of StartRun; what is the workflow's own goes under parameters"
+        cure = "use a field of StartRun; the workflow's own names go under parameters"
         cure = instead(name, known, cure) if guess else cure
-        return f"{shown(name)} is no field of StartRun", cure
+        return f"{shown(name)} is not a field of StartRun", cure
 
 
 def start_run_shape() -> Any:

@@ -241,7 +241,9 @@ class Environment:
 def _check(name: str, problems: Problems) -> None:
     place = Place(source="--env")
     if not _VARIABLE.fullmatch(name):
-        problems.add(place, f"{shown(name)} is no name of a variable", "write the name alone: --env RUN_DATE")
+        problems.add(
+            place, f"{shown(name)} is not a name of a variable", "write the name alone: --env RUN_DATE"
+        )
     elif _is_secret(name):
         problems.add(place, f"{name} is a credential's, which no run is given", _CURE)
 

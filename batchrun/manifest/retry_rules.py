@@ -71,7 +71,7 @@ class RetryReader:
             case (_,) if _is_false(part.value):
                 self._is_off = True
             case (_,):
-                self._report(part, f"{shown(part.value)} is no policy", _SHAPE)
+                self._report(part, f"{shown(part.value)} is not a policy", _SHAPE)
             case (_, "wait"):
                 self._wait = _Table(self._record(part, {"wait": part.value}), self._problems).wait()
             case (_, "rules"):
@@ -79,12 +79,12 @@ class RetryReader:
             case _:
                 name = part.key[-1]
                 self._report(
-                    part, f"{shown(name)} is no key of retry", _key_cure(name, _KEYS, self._problems)
+                    part, f"{shown(name)} is not a key of retry", _key_cure(name, _KEYS, self._problems)
                 )
 
     def _take_rule(self, part: Part) -> None:
         if not isinstance(part.value, dict):
-            self._report(part, f"{shown(part.value)} is no rule", "write a table with reason and times")
+            self._report(part, f"{shown(part.value)} is not a rule", "write a table with reason and times")
         elif len(self._rules) >= limits.RULES:
             self._report(part, f"there are more than {limits.RULES} rules", "use globs to make them fewer")
         else:
@@ -147,7 +147,7 @@ class _Table:
     def _glob(self, value: Json, path: Path) -> str:
         text = as_text(value)
         if not text:
-            self.report(path, f"{shown(value)} is no glob", "write text, in which * is anything")
+            self.report(path, f"{shown(value)} is not a glob", "write text, in which * is anything")
         elif len(text) > limits.GLOB:
             self.report(path, f"{shown(text)} has {len(text)} characters", f"use at most {limits.GLOB}")
         return text or ""
@@ -159,7 +159,7 @@ class _Table:
             self.report(("times",), "it is missing", "say how many more attempts there are at most")
         elif type(number) is not int or not 0 <= number <= limits.RETRIES:
             cure = f"write a whole number from 0, which is none, to {limits.RETRIES}"
-            self.report(("times",), f"{shown(value)} is no number of attempts", cure)
+            self.report(("times",), f"{shown(value)} is not a number of attempts", cure)
         else:
             return number
         return 0
@@ -176,7 +176,7 @@ class _Table:
         try:
             text.encode()
         except UnicodeEncodeError:
-            message = "half of a surrogate pair (\\ud800 to \\udfff) is no character"
+            message = "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
             self.report(("change",), message, "write the character itself, in UTF-8")
         return text
 

@@ -127,7 +127,7 @@ class Expander:
     def _check_id(self, entry_id: str | None, row: _Row) -> None:
         if entry_id is None:
             missing = "id" not in row.record.fields or row.record.fields["id"] is None
-            message = "the row has no id" if missing else f"{shown(row.record.fields['id'])} is no id"
+            message = "the row has no id" if missing else f"{shown(row.record.fields['id'])} is not an id"
             row.report(("id",), message, "give each row an id of its own, as text")
         elif wrong := wrong_name(entry_id):
             row.report(("id",), *wrong)
@@ -243,7 +243,7 @@ def _encoded(entry_id: str | None, request: dict[str, Json], row: _Row) -> Check
         encoded = joined(texts).encode()
     except UnicodeEncodeError:
         path = _surrogate(request, ()) or ()
-        message = "half of a surrogate pair (\\ud800 to \\udfff) is no character"
+        message = "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
         row.report(path, message, "write the character itself, in UTF-8")
         return None
     if len(encoded) > limits.PARAMETERS:

@@ -64,7 +64,7 @@ def _with_rule(field: Field, rule: _Rule) -> Field:
 
 def _output_uri(value: Json, path: Path, context: Context) -> None:
     if not _S3.fullmatch(str(value)):
-        context.report(path, f"{shown(value)} is no place in S3", "write s3://BUCKET/PREFIX/")
+        context.report(path, f"{shown(value)} is not a place in S3", "write s3://BUCKET/PREFIX/")
 
 
 def _tags(value: Json, path: Path, context: Context, *, own_tags: bool) -> None:

@@ -165,7 +165,7 @@ def format_of(path: str, given: Format | None = None) -> Format:
     message = (
         "the format of standard input is not known"
         if path == STDIN
-        else "the file's extension tells no format"
+        else "the file's extension shows no format"
     )
     raise unreadable(Place(source=name_of(path)), message, f"give --format with one of {names}")
 
@@ -234,7 +234,7 @@ def _cannot_open(path: str, error: OSError | ValueError) -> ManifestError:
             reason = os.strerror(error.errno) if error.errno else "unknown error"
             return unreadable(place, f"it cannot be read: {reason}", "check the path and the disk")
         case _:
-            return unreadable(place, "this is no path a file can have", "check the path")
+            return unreadable(place, "this is not a valid path", "check the path")
 
 
 _MAGIC: Final = (

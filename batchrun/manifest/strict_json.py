@@ -56,7 +56,7 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(table) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise JsonContentError(f"the key {shown(twice)} is there twice", "keep one of the two")
+        raise JsonContentError(f"the key {shown(twice)} is given twice", "keep one of the two")
     return table
 
 

@@ -66,7 +66,8 @@ def _row_findings(
 ) -> Iterator[_Finding]:
     role = str(request.get("roleArn"))
     if not _ROLE.fullmatch(role):
-        yield "roleArn", f"{shown(role)} is no role", "write arn:aws:iam::ACCOUNT:role/NAME, with 12 digits"
+        yield "roleArn", f"{shown(role)} is not a role", "write arn:aws:iam::ACCOUNT:role/NAME, with 12 "
+        "digits"
     key = workflow_key(request)
     if key is None or key not in workflows:
         return

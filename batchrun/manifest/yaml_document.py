@@ -186,7 +186,7 @@ class _Reader:
             name = self._key(event)
             if first := seen.get(name):
                 line = first.start_mark.line + 1
-                message = f"the key {shown(name)} is there twice, first on line {line}"
+                message = f"the key {shown(name)} is given twice, first on line {line}"
                 self._complain(event, message, "keep one of the two", field=name)
             seen[name] = event
             yield name, self.take()

@@ -259,10 +259,10 @@ def _table(whole: Mapping[str, Json], key: str, problems: list[str]) -> dict[str
         price = price_of(value)
         if not _is_name(key, name):
             example = "omics.m.xlarge" if key == "instances" else f"{STATIC} or {DYNAMIC}"
-            problems.append(f"{key}.{_shown(name)}: nothing is called so; write {example}")
+            problems.append(f"{key}.{_shown(name)}: unknown name; write {example}")
         elif price is None:
             problems.append(
-                f"{key}.{name}: {_shown(value)} is no price; write a number above 0, or leave it out"
+                f"{key}.{name}: {_shown(value)} is not a price; write a number above 0, or leave it out"
             )
         else:
             made[name] = price

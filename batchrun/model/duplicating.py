@@ -83,7 +83,7 @@ def replaced(entry: Entry, source: Run, at: datetime, lag: float) -> Deferred | 
 
     The first is not believed: *lag* seconds later it will be looked up again.
     """
-    message = f"run {source.id} is not the one to duplicate (uuid {source.uuid}) any more"
+    message = f"run {source.id} is no longer the one to duplicate (uuid {source.uuid})"
     if entry.code == NOT_THERE:
         return Refused(at=at, code=NOT_THERE, message=message)
     return Deferred(at=at, due=at + timedelta(seconds=lag), code=NOT_THERE, message=message)
@@ -92,5 +92,5 @@ def replaced(entry: Entry, source: Run, at: datetime, lag: float) -> Deferred | 
 def unknown(entry: Entry, at: datetime) -> Refused:
     """Say that the ledger does not know the run to be copied, which was lost with an earlier one."""
     run_id = json.loads(entry.request).get("runId")
-    message = f"nobody can tell whether {run_id} is still the run to duplicate: it is not in the ledger"
+    message = f"it is not known whether {run_id} is still the run to duplicate: it is not in the ledger"
     return Refused(at=at, code=NOT_THERE, message=message)

@@ -52,7 +52,7 @@ def _look(action: str) -> Advice:
 _READ_THE_LOG: Final = "read the failed task's log stream, as 'batchrun show' names it"
 
 ADVICE: Final[dict[str, Advice]] = {
-    "SERVICE_ERROR": _aws("try again; where it stays, open a support case with the run's arn"),
+    "SERVICE_ERROR": _aws("try again; if it persists, open a support case with the run's arn"),
     "INSTANCE_RESERVATION_FAILED": _aws("try again later, or let tasks take other instance types"),
     "MODIFIED_INPUT_RESOURCE": _you("leave the inputs alone while runs read them, then retry"),
     "IMAGE_VERIFICATION_FAILURE": _author("push the container image again, then retry"),
@@ -96,7 +96,7 @@ _UNHEARD_OF: Final = _look("read the message, and the failed task's log stream")
 #: What to do where there was no failure of a run.
 _BY_STATE: Final = {
     State.CANCELLED: _you("nothing, if that was meant; else start it again"),
-    State.DELETED: _you("look for who deletes runs before their end is seen"),
+    State.DELETED: _you("find out who deletes runs before their end is recorded"),
     State.REFUSED: _you("correct the row as the message says"),
 }
 

@@ -251,7 +251,9 @@ def _by_tags(entry: Entry, claims: Sequence[_Claim], changes: Sequence[str]) -> 
     by_attempt: defaultdict[int, list[_Claim]] = defaultdict(list)
     for claim in claims:
         if claim.attempt is None:
-            return _ambiguous([claim.run], f"its tag {TAG_ATTEMPT} is no attempt's number; mend or remove it")
+            return _ambiguous(
+                [claim.run], f"its tag {TAG_ATTEMPT} is not an attempt's number; correct or remove it"
+            )
         by_attempt[claim.attempt].append(claim)
     attempts: list[Attempt] = []
     requests = _Requests(entry, changes)

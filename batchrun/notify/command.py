@@ -65,7 +65,9 @@ class Command(Channel):
             given.seek(0)
             code = await self._run(given, said, _environment(message))
             if code != 0:
-                raise NoticeError(_how_it_ended(code, said.text), cure=_CURES.get(code, "mend the command"))
+                raise NoticeError(
+                    _how_it_ended(code, said.text), cure=_CURES.get(code, "correct the command")
+                )
 
     async def _run(self, given: IO[bytes], said: LastWords, environment: Mapping[str, str]) -> int:
         try:

@@ -115,7 +115,7 @@ class Teller:
         except NoticeError as error:
             log.warning("hook_failed", **facts, reason=error.reason, cure=error.cure)
         except anyio.get_cancelled_exc_class():
-            cure = "nothing, if that was meant; it is not told again"
+            cure = "nothing, if that was meant; it is not sent again"
             log.warning("hook_failed", **facts, reason="it was cut short by a signal", cure=cure)
             raise
         except TimeoutError:

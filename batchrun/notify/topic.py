@@ -39,7 +39,7 @@ class Topic(Channel):
         match = _ARN.fullmatch(arn)
         if match is None:
             raise UsageError(
-                f"--notify-topic {arn}: that is no topic; "
+                f"--notify-topic {arn}: that is not a topic; "
                 "give an ARN such as arn:aws:sns:us-east-1:123456789012:cohort"
             )
         self._arn = arn

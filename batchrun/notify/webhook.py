@@ -50,7 +50,7 @@ class Webhook(Channel):
         self._host = parts.hostname or ""
         if parts.scheme != "https" and not self._is_local:
             raise UsageError(
-                f"--notify-url {parts.scheme}://{self._host}/...: what is sent must not be read on the way; "
+                f"--notify-url {parts.scheme}://{self._host}/...: the content must be encrypted on the way; "
                 "give an https:// address (http:// is for this machine alone)"
             )
 
@@ -89,7 +89,7 @@ class Webhook(Channel):
         except (aiohttp.ClientError, OSError) as error:
             # Their text may hold the address.
             trouble = f"{self._host} cannot be reached: {type(error).__name__}"
-            return NoticeError(trouble, cure="check the address and the way to it"), True
+            return NoticeError(trouble, cure="check the address and the network"), True
 
 
 def _judged(status: int) -> tuple[NoticeError, bool] | None:
@@ -109,7 +109,7 @@ def _parts(url: str) -> SplitResult:
     except ValueError:
         is_address = False
     if not is_address or any(character.isspace() for character in url):
-        raise UsageError("--notify-url: that is no address; give one such as https://hooks.example.org/x")
+        raise UsageError("--notify-url: that is not an address; give one such as https://hooks.example.org/x")
     return urlsplit(url)
 
 

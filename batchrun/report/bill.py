@@ -49,12 +49,12 @@ JSON_COLUMNS: Final = (*(_NOW.get(name, name) for name in COLUMNS), *_NOW)
 _COMPLETED: Final = "COMPLETED"
 #: What a price may lack, as :attr:`Charged.lacks` calls it, and why.
 _LEFT_OUT: Final = (
-    ("DYNAMIC storage", "the API does not tell the size used; --dynamic-gib takes an average"),
+    ("DYNAMIC storage", "the API does not report the size used; --dynamic-gib takes an average"),
     ("STATIC storage", "it has no price"),
-    ("unknown storage", "its type was not told"),
+    ("unknown storage", "its type is not known"),
     ("READY2RUN", "such a workflow has one price per run"),
     ("deleted", "the service does not have the run any more"),
-    ("not known yet", "nobody has asked, or the service did not answer; 'batchrun costs' asks"),
+    ("not known yet", "not asked yet, or the service did not answer; run 'batchrun costs'"),
 )
 _SECOND: Final = timedelta(seconds=1)
 #: Decimals that files and programs get: a millionth of a dollar buys nothing.
@@ -148,7 +148,7 @@ class Bill:
     def left_out(self) -> Iterator[str]:
         """What the cost does not have in it, in words."""
         for name, tasks in self.unpriced.items():
-            label = name or "an instance type that was not told"
+            label = name or "an unknown instance type"
             yield f"{tasks} {'task' if tasks == 1 else 'tasks'} on {label}, which has no price"
         for word, why in _LEFT_OUT:
             if number := self.lacking(word):

@@ -54,7 +54,7 @@ class OutputObject:
         if wrong := wrong_place(self.uri):
             raise self._refused(f"cannot be written: {wrong[0]}; {wrong[1]}", ", or")
         if (role := self.inputs.role_of_uri(self.uri)) is not None:
-            raise self._refused(f"is for something else: it is {role}, and is never replaced")
+            raise self._refused(f"is not replaced: it is {role}")
         if why := self.kind.wrong_name(split_uri(self.uri)[1]):
             raise self._refused(why)
 
@@ -71,15 +71,14 @@ class OutputObject:
             raise self._refused("exists already; give --force to replace it", ", or")
         if mark != self.kind.what:
             raise self._refused(
-                f"is for something else: what is there is not {self.kind.what} that batchrun wrote; "
-                "move it away",
+                f"is not replaced: what is there is not {self.kind.what} that batchrun wrote; move it away",
                 ", or",
             )
 
     def refuse_unseen(self) -> UsageError:
         """Say that something is there, of which nothing is known."""
         return self._refused(
-            "is there already, and may not be looked at to see what it is: allow s3:GetObject on it", ", or"
+            "exists already, and cannot be read to see what it is: allow s3:GetObject on it", ", or"
         )
 
     def draft(self, folder: str) -> OutputFile:

@@ -65,14 +65,14 @@ def _families(now: Reading) -> Iterator[_Family]:
         label="state",
         samples=list(numbers(now.counts).items()),
     )
-    yield _one("starts_per_second", "Runs accepted per second of late.", now.starts_per_second)
-    yield _one("remaining_seconds", "Time until the end if runs end as they did of late.", now.seconds_left)
+    yield _one("starts_per_second", "Runs accepted per second recently.", now.starts_per_second)
+    yield _one("remaining_seconds", "Time until the end at the recent rate.", now.seconds_left)
     yield from _calls(now)
-    oldest = "Creation of the oldest run that goes on; its age is time() minus this."
+    oldest = "Creation time of the oldest active run; its age is time() minus this."
     yield _one("oldest_active_run_timestamp_seconds", oldest, _stamp(now.oldest_active))
     success = "When a run was last seen to succeed."
     yield _one("last_success_timestamp_seconds", success, _stamp(now.last_success))
-    yield _one("launcher_running", "Whether the launch that wrote this went on then.", now.exit_code is None)
+    yield _one("launcher_running", "Whether the launch was running then.", now.exit_code is None)
     lease = "When the lease on the batch runs out unless it is renewed."
     yield _one("lease_expiry_timestamp_seconds", lease, _stamp(now.lease.expires_at if now.lease else None))
     yield _one("last_exit_code", "Exit code of the last launch, once it has ended.", now.exit_code)

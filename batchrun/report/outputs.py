@@ -119,13 +119,11 @@ class OutputFile:
             self._check_place()
         except (OSError, ValueError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
-            raise self._refused(
-                f"cannot be written: {reason or 'this is no path that a file can have'}"
-            ) from error
+            raise self._refused(f"cannot be written: {reason or 'it is not a valid path'}") from error
 
     def _check_inputs(self) -> None:
         if (role := self.inputs.role_of(self.path)) is not None:
-            raise self._refused(f"is for something else: it is {role}, and is never replaced")
+            raise self._refused(f"is not replaced: it is {role}")
 
     def _check_name(self) -> None:
         if not is_device(self.path) and (why := self.kind.wrong_name(self.path.name)):
@@ -136,7 +134,9 @@ class OutputFile:
             raise self._refused("is a place in S3, where this is not written")
         place = self.path.resolve()
         if not place.parent.is_dir():
-            raise self._refused(f"cannot be written: there is no folder {self.path.parent}; make it", ", or")
+            raise self._refused(
+                f"cannot be written: there is no folder {self.path.parent}; create it", ", or"
+            )
         try:
             mode = place.stat().st_mode
         except FileNotFoundError:
@@ -146,7 +146,7 @@ class OutputFile:
                 raise self._refused("cannot be written: it is not a file")
             return
         if not os.access(place.parent, os.W_OK):
-            raise PermissionError(errno.EACCES, "its folder may not be written")
+            raise PermissionError(errno.EACCES, "its folder is not writable")
         if mode is not None and not self.force and not is_device(self.path):
             self._check_replaceable(place)
 
@@ -155,8 +155,7 @@ class OutputFile:
             raise self._refused("exists already; give --force to replace it", ", or")
         if place.stat().st_size and not self.kind.is_one(place):
             raise self._refused(
-                f"is for something else: what is there is not {self.kind.what} that batchrun wrote; "
-                "move it away",
+                f"is not replaced: what is there is not {self.kind.what} that batchrun wrote; move it away",
                 ", or",
             )
 

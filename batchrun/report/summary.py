@@ -78,7 +78,7 @@ class Summary:
         shown = ", ".join(f"{number} {name}" for name, number in numbers(self.counts).items() if number)
         what = {
             Notice.FAILURE: "has a first failure",
-            Notice.STOPPED: "stopped and needs somebody",
+            Notice.STOPPED: "stopped and needs attention",
             Notice.END: "has ended",
         }
         return _line(f"{self.batch} {what[self.notice]}: {shown or 'no rows'} (of {self.counts.total})")

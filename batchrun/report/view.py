@@ -65,7 +65,9 @@ def read_condition(text: str) -> Condition:
     left, equals, glob = text.partition("=")
     name = left.removesuffix("!").strip()
     if not equals or not name:
-        raise UsageError(f"'{text}' is no condition; write COLUMN=GLOB or COLUMN!=GLOB, as in status=FAILED")
+        raise UsageError(
+            f"'{text}' is not a condition; write COLUMN=GLOB or COLUMN!=GLOB, as in status=FAILED"
+        )
     return Condition(columns=(column(name),), glob=glob.strip(), is_wanted=not left.endswith("!"))
 
 
@@ -79,12 +81,12 @@ def read_columns(text: str) -> tuple[str, ...]:
     Read the names of columns, with commas between; ``all`` stands for the usual ones.
 
     Raises:
-        UsageError: One of them is no column, or is there twice.
+        UsageError: One of them is no column, or is given twice.
     """
     parts = [part.strip() for part in text.split(",")]
     names = [name for part in parts for name in (COLUMNS if part == _USUAL else (column(part),))]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"column {twice} is there twice; name it once")
+        raise UsageError(f"column {twice} is given twice; name it once")
     return tuple(names)
 
 

@@ -87,7 +87,7 @@ BY_CODE: Final[dict[str, type[CallError]]] = {
 
 #: The code of what a login says of itself, where the service was not even asked.
 _NO_LOGIN: Final = "NoCredentials"
-_CREDENTIALS_MESSAGE: Final = "the service does not take the credentials"
+_CREDENTIALS_MESSAGE: Final = "the service does not accept the credentials"
 _MESSAGE_LIMIT: Final = 1000
 _LONGEST_CODE: Final = 100
 _REDIRECTS: Final = range(300, 400)
@@ -177,4 +177,4 @@ def _text(value: object) -> str:
 
 
 def _told(words: str) -> str:
-    return storable(words, _MESSAGE_LIMIT) or "no further word"
+    return storable(words, _MESSAGE_LIMIT) or "no details"

@@ -267,8 +267,8 @@ class AwsHealthOmics(HealthOmics):
         """Refuse what botocore would leave out without a word: a row may come from a newer one's manifest."""
         if unknown := request.keys() - self._known_fields:
             raise RefusedError(
-                f"the installed botocore does not know {', '.join(sorted(unknown))}; lay a newer model over "
-                "it with AWS_DATA_PATH, as 'batchrun help manifest' shows",
+                f"the installed botocore does not know {', '.join(sorted(unknown))}; add a newer model with "
+                "AWS_DATA_PATH, as 'batchrun help manifest' shows",
                 operation="StartRun",
                 code="UnknownField",
             )
@@ -355,7 +355,7 @@ class AwsHealthOmics(HealthOmics):
 def _window_passed() -> OutcomeUnknownError:
     """Say that the answer is unknown and came too late to be asked for again: nothing was sent."""
     return OutcomeUnknownError(
-        "the time for which the requestId is trusted to be remembered has passed",
+        "the requestId is older than --replay-window",
         operation="StartRun",
         code="ReplayWindowPassed",
     )

@@ -27,7 +27,8 @@ def checked(url: str) -> str:
         is_address = is_bare = False
     if not is_address:
         raise UsageError(
-            f"'{masked(url)}' is no endpoint; give an address such as https://omics.eu-west-1.amazonaws.com "
+            f"'{masked(url)}' is not an endpoint; give an address such as "
+            "https://omics.eu-west-1.amazonaws.com "
             "with --endpoint-url, in the environment or in the AWS configuration"
         )
     if not is_bare:

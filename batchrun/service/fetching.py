@@ -101,7 +101,7 @@ def _explained(raw: Exception, uri: str, login: Login) -> BatchrunError:
     if isinstance(error, AccessDeniedError):
         return ServiceUnusableError(
             f"{uri} may not be read, if it is there at all: {error}; allow s3:GetObject on it, and "
-            "s3:ListBucket on its bucket, without which nobody is told what is missing"
+            "s3:ListBucket on its bucket, without which S3 does not say what is missing"
         )
     if isinstance(error, CredentialsError):
         return ServiceUnusableError(f"{uri} cannot be read: {error.message}; {login.cure}")

@@ -188,6 +188,6 @@ class CredentialsWatch:
         if error.status is None:
             return error.message  # the login's own words
         return (
-            f"the service does not take the AWS credentials of {self.login.place} ({error.code}); "
+            f"the service does not accept the AWS credentials of {self.login.place} ({error.code}); "
             f"{self.login.cure}, then run the same command again; nothing is lost"
         )

@@ -104,7 +104,7 @@ class _S3SheetWriter(SheetWriter):
 
 def _unusable(sheet: OwnSheet, error: CallError) -> ServiceUnusableError:
     is_denied = isinstance(error, AccessDeniedError)
-    cure = "allow s3:PutObject there" if is_denied else "see to that, or give sheet_out another place"
+    cure = "allow s3:PutObject there" if is_denied else "fix that, or give sheet_out another place"
     return ServiceUnusableError(
         f"the sheet {sheet.uri} cannot be written, so its run is not started: {error}; {cure}, then run the "
         "same command again: nothing is lost"

@@ -155,7 +155,7 @@ def _price(product: object) -> tuple[str, Decimal] | str:
     ((currency, text),) = per_unit.items()
     price = price_of(text)
     if price is None or not re.fullmatch("[A-Z]{3}", str(currency)):
-        return f"{str(text)[:40]!r} {str(currency)[:8]} is no price"
+        return f"{str(text)[:40]!r} {str(currency)[:8]} is not a price"
     return str(currency), price
 
 

@@ -81,7 +81,7 @@ def parse_fail_first(text: str) -> tuple[FailFirst, ...]:
         match, value = _pair(part)
         times, _, reason = value.partition(":")
         if not times.isdecimal():
-            raise ValueError(f"{part!r}: {times!r} is no number of runs")
+            raise ValueError(f"{part!r}: {times!r} is not a number of runs")
         rules.append(FailFirst(match=match, times=int(times), reason=reason or "SERVICE_ERROR"))
     return tuple(rules)
 
@@ -122,7 +122,7 @@ def _known(word: str, words: Iterable[str], kind: str) -> str:
     if word not in known:
         near = get_close_matches(word, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-        raise ValueError(f"{word!r} is no {kind}; {hint}")
+        raise ValueError(f"{word!r} is not a {kind}; {hint}")
     return word
 
 
@@ -130,7 +130,7 @@ def _number(value: str, part: str) -> float:
     try:
         return float(value)
     except ValueError:
-        raise ValueError(f"{part!r}: {value!r} is no number") from None
+        raise ValueError(f"{part!r}: {value!r} is not a number") from None
 
 
 def _fault_rule(part: str) -> FaultRule:
@@ -168,7 +168,7 @@ def _limit(value: str, part: str) -> Limit | None:
     rate_text, _, burst = value.partition("/")
     rate = _number(rate_text, part)
     if burst and not burst.isdecimal():
-        raise ValueError(f"{part!r}: the burst {burst!r} is no whole number")
+        raise ValueError(f"{part!r}: the burst {burst!r} is not a whole number")
     try:
         return Limit(rate=rate, burst=int(burst) if burst else max(1, int(min(rate, 1e9))))
     except (ValueError, OverflowError) as error:

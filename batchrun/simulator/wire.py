@@ -177,7 +177,7 @@ class Wire:
                 labels = operation.match(segments)
                 if labels is not None:
                     return Route(operation=operation, labels=labels)
-        message = f"{method} {path[:200]} is no operation that is simulated"
+        message = f"{method} {path[:200]} is not an operation that is simulated"
         raise RefusalError("UnknownOperationException", message)
 
     def refusal(self, error: RefusalError) -> Reply:
@@ -199,7 +199,7 @@ def _dump(value: object) -> bytes:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _finite(text: str) -> float:

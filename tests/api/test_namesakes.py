@@ -115,7 +115,7 @@ async def test_rows_of_another_batch_are_not_run_again_for_a_new_file_name(tmp_p
         mended = lab.write("samples_v2.csv", "s1", "s2", "s3", "s4=mended")
         told = await lab.asked(mended)
         assert "3 of its 4 rows" in told
-        assert told.endswith("by --batch samples, or run all of it once more by --batch samples_v2")
+        assert told.endswith("by --batch samples, or run all rows again with --batch samples_v2")
         assert await lab.run(mended, batch="samples", changed=Changed.RESUBMIT) == 1
         assert await lab.run(mended, batch="samples_v2") == 4
         assert await lab.run(mended) == 0  # it is a batch by now

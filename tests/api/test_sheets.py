@@ -381,9 +381,9 @@ def test_without_a_sheet_rows_are_a_manifests():
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([{"id": "A"}, {"id": Path("x")}], "<rows>:2: the row is no JSON"),
-        ([{"id": "A", "parameters": {"x": float("nan")}}], "<rows>:1: the row is no JSON"),
-        ([["id"]], "<rows>:1: the row is no JSON"),
+        ([{"id": "A"}, {"id": Path("x")}], "<rows>:2: the row is not JSON"),
+        ([{"id": "A", "parameters": {"x": float("nan")}}], "<rows>:1: the row is not JSON"),
+        ([["id"]], "<rows>:1: the row is not JSON"),
         ([{"id": "A"}, {"id": "A"}], "<rows>:2 (id A): id: this id was given on line 1 already"),
         ([], "<rows>: there are no rows"),
     ],

@@ -65,7 +65,7 @@ async def test_results_and_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with pytest.raises(UsageError, match="that of a report must end in"):
             await write_report(ledger, "b", "s3://lab/r.jsonl")
         s3.contents["theirs.csv"] = b"id,status\n"
-        with pytest.raises(UsageError, match="is for something else"):
+        with pytest.raises(UsageError, match="is not replaced"):
             await write_results(ledger, "b", "s3://lab/theirs.csv")
 
 

@@ -110,7 +110,7 @@ def test_what_is_left_out_is_said(cohort):
     said = it.costs(prices="few.json").stdout
     assert "cohort: 3 ended runs, estimated cost 0.00 USD, at prices of us-east-1" in said
     assert "left out   6 tasks on omics.c.large, which has no price" in said
-    assert "left out   DYNAMIC storage of 3 runs: the API does not tell the size used" in said
+    assert "left out   DYNAMIC storage of 3 runs: the API does not report the size used" in said
     known = it.costs("--dynamic-gib", "100", "--json", online=False)
     assert json.loads(known.stdout)["withoutDynamicStorage"] == 0
     assert json.loads(known.stdout)["storageCost"] > 0
@@ -234,13 +234,13 @@ def test_plan_names_what_an_estimate_leaves_out_and_what_it_lacks(cohort):
     ("text", "problem"),
     [
         ("{", "--prices p.json:1: this is not JSON"),
-        ('{"currency": "USD",\n"currency": "USD"}', "the key 'currency' is there twice"),
+        ('{"currency": "USD",\n"currency": "USD"}', "the key 'currency' is given twice"),
         ("[" * 100_000, "deep"),
         (
             json.dumps(PRICES | {"region": "eu-west-1"}),
             "these are prices of eu-west-1, and the batch's",
         ),
-        (json.dumps(PRICES | {"storage": {"STATIC": -1}}), "p.json: storage.STATIC: '-1' is no price"),
+        (json.dumps(PRICES | {"storage": {"STATIC": -1}}), "p.json: storage.STATIC: '-1' is not a price"),
         ("\xff" + "x" * 1_000_001, "larger than any list of prices"),
     ],
 )

@@ -136,7 +136,9 @@ def test_an_illumina_samplesheet_runs_by_the_command_that_its_message_has(shell:
     shell.write("SampleSheet.csv", SAMPLE_SHEET)
     simulated = simulate("--time-scale", "0.0002")
     told = shell.run("run", "SampleSheet.csv", "--defaults", "lab.yaml")
-    assert "SampleSheet.csv:9: id: this is no manifest but a sheet of 4 columns, the section" in told.stderr
+    assert (
+        "SampleSheet.csv:9: id: this is not a manifest but a sheet of 4 columns, the section" in told.stderr
+    )
     assert "ids are in 'Sample_ID' (repeated, differing in 'Lane'); rows that have the same" in told.stderr
     typed = told.stderr.splitlines()[0].partition(", run: ")[2]
     found = launched(shell, simulated, *shlex.split(typed)[2:])

@@ -165,7 +165,7 @@ def test_a_service_that_cannot_be_used_is_told_once(shell: Shell, simulate):
     simulated = simulate("--faults", "*:UnrecognizedClientException")
     done = launch(shell, simulated, folder(shell, a=1, b=1))
     assert done.returncode == 5
-    assert done.stderr.count("does not take the AWS credentials") == 1
+    assert done.stderr.count("does not accept the AWS credentials") == 1
     assert "Traceback" not in done.stderr
 
 

@@ -207,15 +207,15 @@ def test_hooks_may_come_from_the_environment_one_a_line(shell: Shell, simulate):
     ("options", "words"),
     [
         (("--notify-url", "http://hooks.example.org/secret"), "give an https:// address"),
-        (("--notify-url", "hooks.example.org/secret"), "that is no address"),
+        (("--notify-url", "hooks.example.org/secret"), "that is not an address"),
         (("--notify-topic", "cohort"), "give an ARN such as"),
-        (("--on-end", " "), "--on-end: that is no command"),
+        (("--on-end", " "), "--on-end: that is not a command"),
         (("--hook-timeout", "0"), "--hook-timeout"),
         (("--metrics-file", "no/such/cohort.prom"), "--metrics-file"),
         (("--metrics-file", "."), "--metrics-file"),
-        (("--metrics-file", "batchrun.db"), "is for something else"),
-        (("--metrics-file", "cohort.results.csv"), "is for something else"),
-        (("--metrics-file", "cohort.csv"), "is for something else"),
+        (("--metrics-file", "batchrun.db"), "is not replaced"),
+        (("--metrics-file", "cohort.results.csv"), "is not replaced"),
+        (("--metrics-file", "cohort.csv"), "is not replaced"),
     ],
 )
 def test_what_cannot_be_told_is_known_before_anything_is_submitted(shell: Shell, simulate, options, words):

@@ -35,7 +35,7 @@ BROKEN = {
         "cannot be run: /no/such/helper: No such file or directory; install it",
     ),
     "the helper is not found by its shell": ("credential_process = sh -c nobody\n", 2, "exit code 127"),
-    "the helper prints rubbish": ("credential_process = echo hello\n", 2, "that is no JSON"),
+    "the helper prints rubbish": ("credential_process = echo hello\n", 2, "that is not JSON"),
     "the helper prints nothing": ("credential_process = true\n", 5, "printed nothing"),
     "the helper lacks a key": (
         f"credential_process = echo '{printed(SecretAccessKey=None)}'\n",
@@ -223,5 +223,5 @@ def test_one_pass_waits_for_nobody(shell: Shell, simulate):
     done = shell.run(*once)  # which may take a minute, and is not asked to wait
     assert done.returncode == 5
     (said,) = done.stderr.splitlines()
-    assert "the service does not take the AWS credentials of profile 'lab'" in said
+    assert "the service does not accept the AWS credentials of profile 'lab'" in said
     assert "(ExpiredTokenException); log in again" in said

@@ -166,7 +166,7 @@ def test_check_online_finds_everything_at_once(shell: Shell, elsewhere):
     problems = [one for one in told if one["message_type"] == "problem"]
     assert [(one["line"], one["row"], one["field"], one["message"]) for one in problems] == [
         (2, "a", "parameters.reference: x", "the workflow requires it"),
-        (3, "b", "roleArn", "'arn:aws:iam::1:role/x' is no role"),
+        (3, "b", "roleArn", "'arn:aws:iam::1:role/x' is not a role"),
         (3, "b", "parameters.thread", "the workflow has no such parameter"),
         (4, "c", "workflowId", "there is no PRIVATE workflow 1234567 version v3"),
         (5, "d", "workflowId", "the PRIVATE workflow 1234567 version old is INACTIVE"),
@@ -366,7 +366,7 @@ def test_what_goes_with_a_sheet_of_files(shell: Shell, options, said: str):
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
-        ("(a+", "--pattern: this is no regular expression: missing )"),
+        ("(a+", "--pattern: this is not a regular expression: missing )"),
         ("a", "--pattern: it has no group id"),
         ("(?P<id>x)", "none of 2 files matches the pattern: a_R1.fastq.gz"),
         ("(?P<id>.).*", "is a file of this row, and so is"),

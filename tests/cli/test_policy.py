@@ -47,7 +47,7 @@ def test_the_manifests_rule_gives_the_next_attempt_what_it_needs(shell, simulate
     assert "2 unchanged, 0 changed" in shell.run("plan", manifest).stdout
     assert shell.run(*command).returncode == 0
     assert len(service.state()["runs"]) == 4
-    assert "it departs from the manifest" in shell.run("show", "s0").stdout
+    assert "it differs from the manifest" in shell.run("show", "s0").stdout
     assert shell.run("ledger", "verify").returncode == 0
 
 

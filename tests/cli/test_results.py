@@ -143,14 +143,14 @@ def test_nothing_is_still_json(cohort: Shell):
     [
         (["--columns", "id,statsu"], "did you mean status?"),
         (["--columns", "UUID"], "did you mean uuid?"),
-        (["--columns", "id,id"], "column id is there twice"),
+        (["--columns", "id,id"], "column id is given twice"),
         (["--columns", ""], "the columns are: id, status"),
         (["--where", "statsu=FAILED"], "did you mean status?"),
         (["--where", "FAILED"], "write COLUMN=GLOB"),
         (["--where", "!=FAILED"], "write COLUMN=GLOB"),
         (["--format", "xml"], "'xml' is not one of"),
-        (["--failed-manifest", "failed.txt"], "the name tells no format"),
-        (["--failed-manifest", "-"], "the name tells no format"),
+        (["--failed-manifest", "failed.txt"], "the name shows no format"),
+        (["--failed-manifest", "-"], "the name shows no format"),
     ],
     ids=str,
 )

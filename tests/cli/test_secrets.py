@@ -58,7 +58,7 @@ def test_of_a_dead_endpoint_the_place_is_told_and_not_its_query(shell: Shell):
     [
         (f"http://me:{SECRET}@127.0.0.1:9", "the endpoint 'http://***@127.0.0.1:9' has a user in it"),
         (f"me:{SECRET}@127.0.0.1:9", "***@127.0.0.1:9"),
-        (f"http://me:{SECRET}/x@127.0.0.1", "'http://***@127.0.0.1' is no endpoint"),
+        (f"http://me:{SECRET}/x@127.0.0.1", "'http://***@127.0.0.1' is not an endpoint"),
         (f"http://127.0.0.1:99999/?{SECRET}", "'http://127.0.0.1:99999/?***'"),
     ],
 )

@@ -104,7 +104,7 @@ def test_run_tells_them_and_goes_on_and_strict_submits_nothing(shell: Shell, sim
         refused = shell.run(*command, *strict)
         assert refused.returncode == 2
         assert "8 warnings, treated as errors (--strict); nothing was submitted" in refused.stderr
-        assert "'/mnt/data/S1_R1.fastq.gz' is a path on a computer" in refused.stderr
+        assert "'/mnt/data/S1_R1.fastq.gz' is a local path" in refused.stderr
         assert not (shell.folder / "batchrun.db").exists()
     assert simulated.state()["calls"] == {}
     done = shell.run(*command)

@@ -144,10 +144,10 @@ def test_what_ended_a_launch_is_told_before_that_its_results_were_not_written(sh
         ("s3://lab/../r.csv", "s3://lab/../r.csv cannot be written: no file in S3 should have such a key"),
         (
             "s3://lab/in/cohort.csv",
-            "s3://lab/in/cohort.csv is for something else: it is read by this command",
+            "s3://lab/in/cohort.csv is not replaced: it is read by this command",
         ),
-        ("s3://lab/in/d.json", "s3://lab/in/d.json is for something else: it is read by this command"),
-        ("s3://lab/data.csv", "s3://lab/data.csv is for something else: what is there is not results in CSV"),
+        ("s3://lab/in/d.json", "s3://lab/in/d.json is not replaced: it is read by this command"),
+        ("s3://lab/data.csv", "s3://lab/data.csv is not replaced: what is there is not results in CSV"),
     ],
 )
 def test_a_place_that_cannot_be_is_refused_before_anything_is_submitted(
@@ -173,7 +173,7 @@ def test_a_manifest_that_a_ledger_knows_is_never_replaced(shell: Shell, s3: S3, 
     for options in (["-o"], ["--force", "--failed-manifest"]):
         done = shell.run("results", *options, "s3://lab/in/cohort.csv")
         assert done.returncode == 2
-        assert "it is the manifest of a batch, and is never replaced" in done.stderr
+        assert "it is the manifest of a batch" in done.stderr
     assert not s3.written
 
 
@@ -182,7 +182,7 @@ def test_what_may_not_be_looked_at_is_written_but_not_replaced(ran: Shell, s3: S
     first = s3.written["r.csv"]
     done = ran.run("results", "-o", "s3://unseen/r.csv", "--columns", "id")
     assert done.returncode == 2
-    assert "is there already, and may not be looked at to see what it is: allow s3:GetObject" in done.stderr
+    assert "exists already, and cannot be read to see what it is: allow s3:GetObject" in done.stderr
     assert s3.written["r.csv"] == first
 
 
@@ -204,7 +204,7 @@ def test_what_s3_does_not_take_is_one_line_and_5(ran: Shell, place: str, said: s
     done = ran.run("results", "-o", place)
     assert done.returncode == 5
     assert f"batchrun: {place} cannot be written: {said}" in done.stderr
-    assert done.stderr.endswith("once that is seen to, the same command writes it\n")
+    assert done.stderr.endswith("once that is fixed, the same command writes it\n")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -214,7 +214,7 @@ def test_cancel_leaves_results_there(shell: Shell, s3: S3, simulate):
     assert shell.run("run", *batch, "--detach", *FAST).returncode == 3
     s3.contents["data.csv"] = b"theirs"
     refused = shell.run("cancel", "--yes", "--results", "s3://lab/data.csv", "--endpoint-url", url)
-    assert (refused.returncode, "is for something else" in refused.stderr) == (2, True)
+    assert (refused.returncode, "is not replaced" in refused.stderr) == (2, True)
     done = shell.run("cancel", "--yes", "--results", "s3://lab/r.csv", "--endpoint-url", url)
     assert done.returncode == 0, done.stderr
     assert "results: s3://lab/r.csv" in done.stdout

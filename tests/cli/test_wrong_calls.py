@@ -38,13 +38,13 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
     ("words", "told"),
     [
         (["check", f"{LONG}.csv"], "File name too long"),
-        (["run", LONG], "tells no format"),
+        (["run", LONG], "shows no format"),
         (["plan", f"{'/'.join([LONG] * 20)}.csv"], "File name too long"),
         (["run", "dir", "--defaults", f"{LONG}.yaml"], "File name too long"),
         (["check", "dir", "--defaults", "loop"], "Too many levels of symbolic links"),
         ([*RUN, "--ledger", f"{LONG}.db"], "File name too long"),
         ([*RUN, "--ledger", "loop"], "Too many levels of symbolic links"),
-        ([*RUN, "--ledger", f"{ODD}.db"], "this is no path that a file can have"),
+        ([*RUN, "--ledger", f"{ODD}.db"], "it is not a valid path"),
         (["plan", "m.csv", "--defaults", "d.yaml", "--ledger", LONG], "File name too long"),
         (["status", "--ledger", "m.csv/x.db"], "no ledger at m.csv/x.db"),
         (["costs", "--ledger", LONG], "File name too long"),
@@ -83,7 +83,7 @@ def test_what_may_not_be_looked_at_is_told(folder: Path, verb: str):
 def test_a_ledger_that_may_not_be_read_is_told(folder: Path):
     (folder / "batchrun.db").chmod(0)
     done = CliRunner().invoke(cli, ["status"])
-    assert "batchrun.db may not be read by you; change its permissions" in str(done.exception)
+    assert "batchrun.db is not readable; change its permissions" in str(done.exception)
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ async def test_a_missing_folder_is_named(tmp_path):
 
 async def test_a_file_for_a_folder_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    assert "cannot be made: Not a directory" in await refused(tmp_path / "file" / "x.db")
+    assert "cannot be created: Not a directory" in await refused(tmp_path / "file" / "x.db")
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -240,7 +240,7 @@ async def test_what_may_not_be_written_can_be_looked_at(place, tmp_path, without
 
 async def test_a_folder_that_may_not_be_written_is_refused(place, tmp_path, without_rights):
     tmp_path.chmod(0o555)
-    assert "cannot be made: Permission denied" in without_rights(place)
+    assert "cannot be created: Permission denied" in without_rights(place)
 
 
 async def test_a_ledger_that_may_not_be_read_is_refused(place, without_rights):
@@ -248,7 +248,7 @@ async def test_a_ledger_that_may_not_be_read_is_refused(place, without_rights):
         pass
     place.chmod(0o600)
     for how in ("write", "look"):
-        assert f"{place} may not be read by you; change its permissions" in without_rights(place, how)
+        assert f"{place} is not readable; change its permissions" in without_rights(place, how)
 
 
 _OPEN = """

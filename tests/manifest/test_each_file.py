@@ -86,7 +86,7 @@ def test_the_id_may_stand_anywhere_in_the_pattern(files):
 def test_a_pattern_that_does_not_tell_the_id_is_refused(files, pattern: str):
     files(run7__A__inputs_json=WDL, A__A_json=WDL)
     (problem,) = problems(pattern, batch="b")
-    assert "does not tell where {id} begins and ends" in problem.message
+    assert "does not show where {id} begins and ends" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_all_that_is_wrong_is_told_with_file_and_line(files, tmp_path):
         "D": "there is nothing called {nobody}",
         "E": "the id of a run that has a file is the file's name",
         "F": "there are no fields",
-        "G": "'nmae' is no field of StartRun",
+        "G": "'nmae' is not a field of StartRun",
         "H": "is not UTF-8",
     }
     assert {name[2:3]: said[name[2:3]] in one.message for name, one in found.items()} == dict.fromkeys(

@@ -37,7 +37,8 @@ def test_requests_run_as_they_are_by_their_names(load_text, ending: str):
 def test_parameters_alone_are_a_sheet_which_the_command_takes(problems_of, load_text, ending: str):
     (problem,) = problems_of(as_text(INPUTS, ending), ending)
     assert (
-        "this is no manifest but a sheet of 4 columns; ids are in 'P.base_name' (unique)" in problem.message
+        "this is not a manifest but a sheet of 4 columns; ids are in 'P.base_name' (unique)"
+        in problem.message
     )
     typed = shlex.split(problem.cure.partition(", run: ")[2])
     kept = "P.base_name={P.base_name}"
@@ -97,7 +98,7 @@ def test_a_manifest_may_name_a_list_as_its_sheet(tmp_path, load_text):
         ('{"a": 1}', "a table where a sheet should be a list"),
         ("7", "'7' where a sheet should be a list"),
         ("[1]", "there are no rows"),
-        ('[{"a": "x"}, 1]', "'1' is no row"),
+        ('[{"a": "x"}, 1]', "'1' is not a row"),
         ("[]", "where a sheet should be a list"),
     ],
 )

@@ -73,7 +73,7 @@ def test_lines_that_name_a_file(line):
 
 
 def test_names_that_are_no_uris_need_a_base():
-    with pytest.raises(ManifestError, match=r"ls:2: 'b_R1\.fq' is no URI; give --base"):
+    with pytest.raises(ManifestError, match=r"ls:2: 'b_R1\.fq' is not a URI; give --base"):
         paired("s3://b/a_R1.fq\nb_R1.fq\n", base=None)
 
 
@@ -131,8 +131,8 @@ def test_there_is_an_end_to_files_and_to_names(monkeypatch):
     ("pattern", "options", "said"),
     [
         ("(?P<id>x" + "x" * 1024, {}, "has 1032 characters"),
-        ("(?P<id>(x{9999999999})", {}, "no regular expression"),
-        ("(?P<id>x)(?P<id>y)", {}, "no regular expression"),
+        ("(?P<id>(x{9999999999})", {}, "not a regular expression"),
+        ("(?P<id>x)(?P<id>y)", {}, "not a regular expression"),
         ("(?P<id>x)", {"parameter": "{read}"}, "no group 'read'; it has no group but id"),
         ("(?P<id>x)(?P<r>y)", {"list_name": "a{0}"}, "no group '0'; its groups are r"),
         ("(?P<id>x)", {"parameter": " "}, "it is empty"),
@@ -249,7 +249,11 @@ def test_several_parts_may_tell_runs_apart_and_parameters_have_other_names():
             {"parameter": "lane"},
             "'lane' would be a parameter, and is a part of",
         ),
-        ("{sample}_L{lane}_R{read}.fq", {"parameter": "{read"}, "'{read' is no name that a column can have"),
+        (
+            "{sample}_L{lane}_R{read}.fq",
+            {"parameter": "{read"},
+            "'{read' is not a name that a column can have",
+        ),
         (
             "{sample}_L{lane}_R{read}.fq",
             {"group_by": ("smaple",)},

@@ -46,7 +46,7 @@ DOCUMENTS = {
 def test_a_document_is_one_problem_and_told_for_what_it_is(problems_of, case: str):
     text, ending, said, cure = DOCUMENTS[case]
     (problem,) = problems_of(text, ending)
-    assert problem.message.startswith("this is no manifest but ")
+    assert problem.message.startswith("this is not a manifest but ")
     assert said in problem.message
     assert cure in problem.cure
     assert problem.line == 1
@@ -64,7 +64,7 @@ def test_a_document_is_one_problem_and_told_for_what_it_is(problems_of, case: st
 def test_slips_in_a_manifest_stay_slips(problems_of, text: str, fields: list[str]):
     problems = problems_of(text, ".yaml")
     assert [problem.field for problem in problems] == fields
-    assert all("is no key of a manifest" in problem.message for problem in problems)
+    assert all("is not a key of a manifest" in problem.message for problem in problems)
 
 
 def in_shell(command: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:

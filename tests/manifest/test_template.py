@@ -69,7 +69,7 @@ def test_whatever_a_template_holds_the_table_can_be_filled_in(template, delimite
 
 
 def test_a_name_that_no_column_can_have_is_refused():
-    with pytest.raises(ManifestError, match="can be no column; write YAML"):
+    with pytest.raises(ManifestError, match="cannot be a column; write YAML"):
         template_table(workflow(template={"a\nb": TemplateParameter()}), ",")
 
 
@@ -105,7 +105,7 @@ def test_good_rows():
 def test_bad_rows():
     assert found(workflow(), {"parameters": {"reads": 1}}, {**GOOD, "roleArn": "arn:aws:iam::12:user/x"}) == [
         "2 r0 parameters.reference: the workflow requires it",
-        "3 r1 roleArn: 'arn:aws:iam::12:user/x' is no role",
+        "3 r1 roleArn: 'arn:aws:iam::12:user/x' is not a role",
     ]
     assert found(workflow(), {}) == [
         "2 r0 parameters.reads: the workflow requires it (FASTQ)",

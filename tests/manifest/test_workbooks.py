@@ -171,7 +171,7 @@ def bad() -> dict[str, tuple[bytes, str]]:
             "takes more than 256 MiB or 30 s",
         ),
         "no value": (workbook({"A": row(1, '<c r="B1"><f>1+1</f></c>')}), "formula of cell B1 has no value"),
-        "no place": (workbook({"A": row(1, "<c><v>1</v></c>")}), "says no place"),
+        "no place": (workbook({"A": row(1, "<c><v>1</v></c>")}), "has no reference"),
         "no worksheet's part": (
             workbook({"A": ""}, parts={"xl/_rels/workbook.xml.rels": "<x/>"}),
             "cannot be read",

@@ -270,7 +270,7 @@ async def test_costs_stand_by_each_run_where_there_are_prices(page, tmp_path):
     await opened(page, tmp_path / "r.html", replace(report(of), bill=bill))
     told = await page.ask("document.getElementById('costs').parentElement.innerText")
     assert "Estimated, so far\n1.50 USD" in told
-    assert "Left out: DYNAMIC storage of 1 run: the API does not tell the size used" in told
+    assert "Left out: DYNAMIC storage of 1 run: the API does not report the size used" in told
     table = await page.ask("document.getElementById('table').innerText")
     assert "Cost, USD" in table
     assert "1.50 USD, estimated, without: DYNAMIC storage" in table

@@ -214,7 +214,7 @@ def test_the_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
     with pytest.raises(ReportError, match=r"batchrun report -o FILE"):
         write(Path("/dev/full"), report(rows(3)))
     path.write_text("<!DOCTYPE html> somebody else's")
-    with pytest.raises(UsageError, match="is for something else"):
+    with pytest.raises(UsageError, match="is not replaced"):
         write(path, report(rows(3)))
     assert [one.name for one in tmp_path.iterdir()] == ["r.html"]
 

@@ -110,7 +110,7 @@ def test_what_is_ours_is_replaced(tmp_path: Path, kind: Kind, text: str):
 def test_what_is_not_ours_stays(tmp_path: Path, kind: Kind, text: str):
     path = tmp_path / f"x{kind.endings[0]}"
     path.write_text(text, encoding="utf-8")
-    assert "is for something else" in refusal(path, kind)
+    assert "is not replaced" in refusal(path, kind)
 
 
 def test_other_parquet_stays(tmp_path: Path):
@@ -122,7 +122,7 @@ def test_other_parquet_stays(tmp_path: Path):
         assert (refusal(path, RESULTS["parquet"]) == "") is is_ours
     for content in (b"PAR1 and no more", b"other"):
         path.write_bytes(content)
-        assert "is for something else" in refusal(path, RESULTS["parquet"])
+        assert "is not replaced" in refusal(path, RESULTS["parquet"])
 
 
 def test_what_is_only_replaced_by_force(tmp_path: Path):
@@ -137,7 +137,7 @@ def test_a_place_that_cannot_be_is_told_with_its_reason(tmp_path: Path):
     assert "there is no folder" in refusal(tmp_path / "no" / "x.csv")
     assert "it is not a file" in refusal(tmp_path)
     assert "File name too long" in refusal(tmp_path / ("x" * 300 + ".csv"))
-    assert "no path that a file can have" in refusal(tmp_path / "x\0.csv")
+    assert "it is not a valid path" in refusal(tmp_path / "x\0.csv")
     (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
     assert "cannot be written" in refusal(tmp_path / "loop.csv")
     (tmp_path / "file").touch()

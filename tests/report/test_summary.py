@@ -121,7 +121,7 @@ async def test_of_many_failures_twenty_are_named():
     ("notice", "words"),
     [
         (Notice.FAILURE, "cohort has a first failure: "),
-        (Notice.STOPPED, "cohort stopped and needs somebody: "),
+        (Notice.STOPPED, "cohort stopped and needs attention: "),
     ],
 )
 async def test_each_notice_says_what_it_is(notice, words):

@@ -206,7 +206,7 @@ async def test_a_throttled_lane_rests_as_long_as_the_service_says():
 async def test_a_field_that_botocore_would_leave_out_is_refused_and_not_sent():
     async with connected() as (service, simulator):
         with pytest.raises(
-            RefusedError, match="does not know futureField; lay a newer model over it with AWS_DATA_PATH"
+            RefusedError, match="does not know futureField; add a newer model with AWS_DATA_PATH"
         ):
             await start(service, futureField="x")
         assert not simulator.state().runs
@@ -281,7 +281,7 @@ async def test_credentials_that_stay_expired_stop_the_launch_in_the_end():
     settings = simulated("GetRun:ExpiredTokenException")
     async with connected(settings, patience=Patience(credentials=60)) as (service, _):
         run = await start(service)
-        with pytest.raises(ServiceUnusableError, match="does not take the AWS credentials"):
+        with pytest.raises(ServiceUnusableError, match="does not accept the AWS credentials"):
             await service.get_run(run.id)
         assert 60 <= anyio.current_time() < 90
 

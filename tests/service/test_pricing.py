@@ -110,9 +110,9 @@ async def test_nobody_is_asked_for_prices_of_a_simulators_runs(monkeypatch):
 @pytest.mark.parametrize(
     ("odd", "why"),
     [
-        ([product("omics.x.large", "0")], "'0' USD is no price"),
-        ([product("omics.x.large", None)], "is no price"),
-        ([product("omics.x.large", currency="doubloons")], "is no price"),
+        ([product("omics.x.large", "0")], "'0' USD is not a price"),
+        ([product("omics.x.large", None)], "is not a price"),
+        ([product("omics.x.large", currency="doubloons")], "is not a price"),
         ([product("omics.x.large", unit="GB-Mo")], "per 'GB-Mo', not per hour"),
         ([product("omics.x.large", unit=None)], "not per hour"),
         ([product("omics.x.large", currency="CNY")], "it is in CNY"),

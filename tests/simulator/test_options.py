@@ -74,8 +74,8 @@ def test_objects():
         (parse_limits, "StartRun=5/0", "at least 1"),
         (parse_limits, "StartRun=5/x", "burst 'x'"),
         (parse_limits, "Start=5", "did you mean StartRun"),
-        (parse_failures, "X=often", "'often' is no number"),
-        (parse_fail_first, "a=many", "'many' is no number"),
+        (parse_failures, "X=often", "'often' is not a number"),
+        (parse_fail_first, "a=many", "'many' is not a number"),
     ],
 )
 def test_what_cannot_be_read_is_quoted(parse, text, complaint):

@@ -105,7 +105,7 @@ def _commands(name: str, commands: Sequence[str], notices: Sequence[Notice]) -> 
 
     for number, command in enumerate(commands, 1):
         if not command.strip():
-            raise UsageError(f"{name}: that is no command")
+            raise UsageError(f"{name}: that is not a command")
         yield Command(command, name=name if number == 1 else f"{name} ({number})", notices=notices)
 
 

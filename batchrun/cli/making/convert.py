@@ -107,7 +107,7 @@ def output_format(output: str, wanted: str | None) -> Format:
         return format_of(output)
     except Exception as error:
         names = ", ".join(one.value for one in Format)
-        raise UsageError(f"the name '{output}' tells no format; give --to with one of {names}") from error
+        raise UsageError(f"the name '{output}' shows no format; give --to with one of {names}") from error
 
 
 def convert(wanted: Conversion) -> None:

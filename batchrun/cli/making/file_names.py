@@ -69,7 +69,7 @@ def _uri(name: str, base: str | None, place: Place) -> str:
     if name.startswith(_S3):
         return name
     if base is None:
-        message = f"{shown(name)} is no URI"
+        message = f"{shown(name)} is not a URI"
         cure = (
             "give --base s3://BUCKET/FOLDER/, what the names are relative to (for --recursive: s3://BUCKET/)"
         )

@@ -49,7 +49,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
             warnings.simplefilter("ignore")
             return re.compile(_expression(pattern) if is_of_parts else pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        message = f"this is no regular expression: {printable(str(error))}"
+        message = f"this is not a regular expression: {printable(str(error))}"
         raise wrong(message, f"correct it; {EXAMPLE}") from error
 
 

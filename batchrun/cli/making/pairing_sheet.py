@@ -47,7 +47,7 @@ def parameters_of(how: Naming, lines: Iterable[Line]) -> Sequence[str]:
             raise wrong(message, "name the parameter otherwise", _OPTION)
         if not name.isprintable() or name != name.strip() or not _UNUSABLE.isdisjoint(name):
             raise wrong(
-                f"{shown(name)} is no name that a column can have", "name the parameter otherwise", _OPTION
+                f"{shown(name)} is not a name that a column can have", "name the parameter otherwise", _OPTION
             )
     return found
 

@@ -58,7 +58,9 @@ class PairsJob:
         if told.parameter and told.list_name:
             raise UsageError("give --parameter, or --list for lists: both say what parameters are called")
         if told.base is not None and not told.base.startswith(_S3):
-            raise UsageError(printable(f"--base '{told.base}' is no place in S3; write s3://BUCKET/FOLDER/"))
+            raise UsageError(
+                printable(f"--base '{told.base}' is not a place in S3; write s3://BUCKET/FOLDER/")
+            )
         if told.group_by and told.list_name:
             raise UsageError(
                 "--list is for rows; with --group-by each parameter is a list, named by --parameter"

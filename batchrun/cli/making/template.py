@@ -126,7 +126,7 @@ def _columns(template: Template) -> Iterator[tuple[str, str]]:
     for name, entry in sorted(template.items(), key=lambda item: item[1].optional):
         if not is_heading(name):
             place = Place(source="the workflow's parameter template")
-            raise unreadable(place, f"{shown(name)} can be no column", "write YAML: -o FILE.yaml")
+            raise unreadable(place, f"{shown(name)} cannot be a column", "write YAML: -o FILE.yaml")
         # So that the name's own colon is not taken for a type's.
         header, cell = (f"{name}:json", encoded(FILL_IN)) if ":" in name else (name, FILL_IN)
         yield f"parameters.{header}", "" if entry.optional else cell

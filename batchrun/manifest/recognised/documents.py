@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: What is of one run, and hardly ever of all.
 _OF_ONE_RUN: Final = frozenset({"name", "parameters", "requestId"})
-_NO_MANIFEST: Final = "this is no manifest but"
+_NO_MANIFEST: Final = "this is not a manifest but"
 
 
 def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
@@ -104,7 +104,7 @@ def rows(
     for record in itertools.chain((first,), records):
         if _is_of_a_workflow(record, model):
             message = (
-                "the row has no id, and its names are no fields of StartRun, but parameters of a workflow"
+                "the row has no id, and its names are not fields of StartRun, but parameters of a workflow"
             )
             problems.add(record.place, message, _CURE, field="id")
         else:

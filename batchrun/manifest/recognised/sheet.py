@@ -257,7 +257,7 @@ def _words(
 ) -> tuple[str, str]:
     """Say what it is, and the cure, which ends in the command."""
     found = identities(header, rows) if rows else []
-    what = f"this is no manifest but a sheet of {len(header)} columns{_looks(table)}"
+    what = f"this is not a manifest but a sheet of {len(header)} columns{_looks(table)}"
     if not found:
         names = printable(", ".join(name for name in header if name.strip()), 300)
         cure = "give --id with a text that tells rows apart, such as --id '{COLUMN}-{COLUMN}'"

@@ -225,7 +225,7 @@ def _id_parts(wanted: Wanted, columns: Columns) -> Sequence[Part]:
     if isinstance(given, str):
         return parsed(given, columns, Use.ID)
     if given is not None:
-        raise PlaceholderError(f"{shown(given)} is no id", "write a text that names columns")
+        raise PlaceholderError(f"{shown(given)} is not an id", "write a text that names columns")
     if wanted.group_by:
         return _joined([wish.text for wish in wanted.group_by if wish.text in columns], columns)
     if "id" not in columns:

@@ -176,6 +176,6 @@ def _column(name: str, columns: Columns) -> Cell | None:
         if not colon or header not in columns:
             continue
         if type_ not in {*TYPES, TEXT}:
-            raise PlaceholderError(f"{shown(type_)} is no type", f"use one of {', '.join((*TYPES, TEXT))}")
+            raise PlaceholderError(f"{shown(type_)} is not a type", f"use one of {', '.join((*TYPES, TEXT))}")
         return Cell(name=header, index=columns.index(header), type=type_)
     return None

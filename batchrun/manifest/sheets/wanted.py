@@ -144,7 +144,7 @@ class SheetKeys:
         if SHEET in self._parts:
             return self._text(SHEET)
         for name in self._parts:
-            self._report(name, f"{name} is said of a sheet, and there is none", "name one with sheet: PATH")
+            self._report(name, f"{name} is for a sheet, and there is none", "name one with sheet: PATH")
         return None
 
     def wanted(self) -> Wanted:
@@ -177,7 +177,9 @@ class SheetKeys:
             return ()
         names = self._texts(part.value)
         if not names:
-            self._report("group_by", f"{shown(part.value)} is no column", "write a column's name, or a list")
+            self._report(
+                "group_by", f"{shown(part.value)} is not a column", "write a column's name, or a list"
+            )
         return tuple(Wish(text=name, place=part.place) for name in names)
 
     def _header(self) -> tuple[str, ...] | None:

@@ -48,7 +48,7 @@ def table(stream: BinaryIO, source: str, asked: TableOptions, problems: Problems
     place = Place(source=source)
     if importlib.util.find_spec(_LIBRARY) is None:
         cure = f"pip install 'batchrun[excel]', or {_IN_CSV}"
-        raise unreadable(place, "to read a workbook takes python-calamine", cure)
+        raise unreadable(place, "reading a workbook needs python-calamine", cure)
     with tempfile.TemporaryFile() as copy:
         _copy(stream, copy, place)
         with _started(copy, asked) as process:
@@ -103,7 +103,7 @@ def _rows(process: subprocess.Popen[bytes], place: Place) -> Iterator[TableRow]:
             yield TableRow(number, said)
     if process.wait() != 0:
         size = limits.WORKBOOK_MEMORY // 1024**2
-        message = f"to read this workbook takes more than {size} MiB or {limits.WORKBOOK_SECONDS} s"
+        message = f"reading this workbook takes more than {size} MiB or {limits.WORKBOOK_SECONDS} s"
         raise unreadable(place, message, _IN_CSV)
 
 

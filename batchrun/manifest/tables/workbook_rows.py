@@ -172,7 +172,7 @@ class _Scan:
         match = _CELL.fullmatch(reference)
         if match is None:
             raise _WrongError(
-                "a cell of this workbook says no place", f"open it in a spreadsheet, and {_CSV}"
+                "a cell of this workbook has no reference", f"open it in a spreadsheet, and {_CSV}"
             )
         row, column = int(match[2]), _number(match[1])
         self._bounds = max(self._bounds[0], row), max(self._bounds[1], column)

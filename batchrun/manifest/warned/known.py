@@ -35,8 +35,8 @@ _SHARED: Final = re.compile(
     re.IGNORECASE,
 )
 _CURE: Final = (
-    "give each row its own; reads that rows share on purpose are sound under a name with normal, control or "
-    "reference in it"
+    "give each row its own; reads that rows share on purpose are accepted under a name with normal, control "
+    "or reference in it"
 )
 
 
@@ -77,7 +77,7 @@ class Files:
     def shared_with(self, number: int) -> Doubt:
         """Doubt reads that row *number* has too."""
         line = self._lines[number]
-        where = f"is in line {line} too" if line else "is in a row before, too"
+        where = f"is in line {line} too" if line else "is in an earlier row, too"
         return Doubt(kind=WarningKind.SHARED_FILE, says=where, cure=_CURE, cause="shared")
 
 
@@ -92,7 +92,7 @@ _OTHERS: Final = {"1": "2", "2": "1", "forward": "reverse", "reverse": "forward"
 _FIRSTS: Final = frozenset({"1", "forward", "fwd"})
 #: What columns of reads have in their names.
 _READS: Final = re.compile(r"read|fastq|fq|mate|(?<![a-z])r[12](?![a-z0-9])", re.IGNORECASE)
-_MISSING_CURE: Final = "fill it in; if these are single-end reads, all is well"
+_MISSING_CURE: Final = "fill it in; ignore this for single-end reads"
 
 
 class Sides(NamedTuple):
@@ -183,7 +183,7 @@ def _counted(files: Sequence[str]) -> str:
 
 def same_file(other: str | None) -> Doubt:
     """Doubt a file that stands in *other*, of the same row, too; None for the same list."""
-    says = "stands there twice" if other is None else f"is the file of {other} too"
+    says = "is listed twice" if other is None else f"is the file of {other} too"
     return Doubt(kind=WarningKind.SAME_FILE, says=says, cure="give each its own file")
 
 

@@ -141,7 +141,7 @@ def formula_error(text: str) -> Doubt | None:
     """Doubt the error of a formula."""
     if text[0] != "#" or not _FORMULA_ERROR.fullmatch(text):
         return None
-    cure = "mend the formula, or clear the cell"
+    cure = "correct the formula, or clear the cell"
     return Doubt(kind=WarningKind.SPREADSHEET_ERROR, says="is a spreadsheet's error", cure=cure)
 
 
@@ -154,7 +154,7 @@ def absent(text: str, company: Company) -> Doubt | None:
     """Doubt a word for no value, where other rows have files."""
     if not is_absent(text):
         return None
-    says = "goes out as text, where other rows have files"
+    says = "is sent as text, where other rows have files"
     cure = "leave the cell empty, or the field out, where there is none"
     return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure=cure, holds=company.has_files)
 
@@ -171,7 +171,7 @@ def made_a_date(text: str) -> Doubt | None:
     """Doubt an id that a spreadsheet may have taken for a date."""
     if len(text) > _LONGEST or not _DATE.fullmatch(text):
         return None
-    says = "looks like an id that a spreadsheet has made a date of"
+    says = "looks like an id that a spreadsheet has turned into a date"
     return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
 
 
@@ -192,7 +192,7 @@ _PATH: Final = re.compile(r"/[^/\s]+/+[^/\s]|~[^/\s]*/\S|\.\.?/\S|file:/", re.IG
 _OWN: Final = re.compile(r"/(?:mnt/workflow|opt|usr|bin|etc|dev|proc|sys|lib)(?:/|\Z)")
 _LOCAL: Final = Doubt(
     kind=WarningKind.LOCAL_PATH,
-    says="is a path on a computer, where HealthOmics cannot read",
+    says="is a local path, which HealthOmics cannot read",
     cure="copy it to S3 (aws s3 cp) and write its s3:// URI",
 )
 
@@ -224,7 +224,7 @@ def _meant(text: str) -> Doubt | None:
     """Doubt what means a place in S3, and is written otherwise; None for anything else."""
     if found := _MISWRITTEN.match(text):
         place = text[found.end() :].replace("\\", "/")
-        return _s3("is no s3:// URI as it is written", place)
+        return _s3("is not a valid s3:// URI", place)
     if found := _ARN.fullmatch(text):
         return _s3("is an ARN, not an s3:// URI", found[1])
     if found := _WEB.match(text):

@@ -67,7 +67,7 @@ class Types:
             return None
         cure = self._cure("json", "" if what == "JSON" else _AS_JSON)
         return Doubt(
-            kind=WarningKind.UNTYPED, says=f"looks like {what}, and goes out as text", cure=cure, cause=what
+            kind=WarningKind.UNTYPED, says=f"looks like {what}, and is sent as text", cure=cure, cause=what
         )
 
     def tell(self, found: Collected) -> None:
@@ -78,7 +78,7 @@ class Types:
             return
         text, line, row = self._first
         type_ = present[-1]
-        says = f"looks like {_WORDS[type_]}, and goes out as text"
+        says = f"looks like {_WORDS[type_]}, and is sent as text"
         doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=self._cure(type_, ""))
         place = Place(source=self._source, line=line, column=self.column.number)
         count = sum(self._counts.values())

@@ -152,7 +152,7 @@ async def _followed(process: subprocess.Popen[bytes], printed: bytearray, said: 
 
 
 async def _keep(process: subprocess.Popen[bytes], pipe: IO[bytes] | None, kept: bytearray) -> None:
-    """Read *pipe* to its end; who prints without end is ended."""
+    """Read *pipe* to its end; who prints without limit is ended."""
     while pipe is not None:
         await anyio.wait_readable(pipe)
         if not (chunk := os.read(pipe.fileno(), _LARGEST)):
@@ -180,13 +180,13 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 def _check(code: int, printed: bytearray, said: bytearray, called: str) -> None:
     """Hold what it did against what AWS's tools agreed on."""
     if max(len(printed), len(said)) > _LARGEST:
-        raise HelperError(f"{called} prints without end", cure="mend it", is_setting=True)
+        raise HelperError(f"{called} prints without limit", cure="mend it", is_setting=True)
     if code != 0:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         last_words = _last_words(said)
         raise HelperError(
             f"{called} {how}{': ' if last_words else ''}{last_words}",
-            cure="put that right, or give another --profile",
+            cure="correct that, or give another --profile",
             is_setting=code in _NOT_RUN,
         )
     if not printed.strip():
@@ -203,15 +203,15 @@ def _what_is_wrong(printed: bytearray) -> str | None:
     try:
         said = json.loads(printed.decode())
     except (ValueError, RecursionError):
-        return "that is no JSON"
+        return "that is not JSON"
     if not isinstance(said, dict):
-        return "that is no JSON object"
+        return "that is not a JSON object"
     if said.get("Version") != 1:
         return f"its Version is {str(said.get('Version', 'not there'))[:20]}"
     for key in _REQUIRED:
         if not said.get(key) or not isinstance(said[key], str):
-            return f"{key} is no text" if said.get(key) else f"{key} is not there"
-    return next((f"{key} is no text" for key in _OPTIONAL if not isinstance(said.get(key) or "", str)), None)
+            return f"{key} is not text" if said.get(key) else f"{key} is not there"
+    return next((f"{key} is not text" for key in _OPTIONAL if not isinstance(said.get(key) or "", str)), None)
 
 
 def _last_words(said: bytearray) -> str:

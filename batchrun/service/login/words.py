@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Characters of a foreign message.
 _TOLD: Final = 240
 _SSO_OVER: Final = "the AWS SSO session has expired"
-_OTHER_PROFILE: Final = "put that right, or give another --profile"
+_OTHER_PROFILE: Final = "correct that, or give another --profile"
 
 _SETTINGS: Final = (
     boto.InvalidConfigError,
@@ -151,12 +151,12 @@ def _refusal(error: boto.ClientError) -> str:
 def _about_code(error: Exception) -> str:
     if isinstance(error, CodeWantedError):
         return f"an MFA code is wanted for {error.device}, and there is no terminal to ask on"
-    return "the session that an MFA code began has ended"
+    return "the MFA session has expired"
 
 
 def _cure_of_code(origin: Origin) -> str:
     option = "" if origin.profile == "default" else f" --profile {origin.profile}"
-    return f"log in with 'aws sts get-caller-identity{option}': what it keeps counts here"
+    return f"log in with 'aws sts get-caller-identity{option}': its cached session is used here"
 
 
 def _cut(said: object) -> str:

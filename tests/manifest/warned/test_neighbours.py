@@ -42,7 +42,7 @@ def test_reads_that_stand_twice_in_a_list_are_told(warnings_of: WarningsOf):
         found = warnings_of(manifest, suffix)
         assert [one.kind for one in found] == ["same_file"]
     (warning,) = warnings_of(documents({"reads": [text, text]}), ".json")
-    assert warning.message == f"'{text}' stands there twice"
+    assert warning.message == f"'{text}' is listed twice"
 
 
 def test_reads_in_two_rows_are_told_with_the_line_of_the_first(warnings_of: WarningsOf):

@@ -138,8 +138,7 @@ BAD = {
     "no reason": (RUNS + "retry:\n- times: 1\n", 3, "retry.reason", "missing"),
     "no reasons": (RUNS + "retry:\n- {times: 1, reason: []}\n", 3, "retry.reason", "missing"),
     "an empty reason": (RUNS + "retry:\n- {times: 1, reason: ''}\n", 3, "retry.reason", "is not a glob"),
-    "reasons in reasons": (RUNS + "retry:\n- {times: 1, reason: [[X]]}\n", 3, "retry.reason", "is not a "
-    "glob"),
+    "reasons in reasons": (RUNS + "retry:\n- {times: 1, reason: [[X]]}\n", 3, "retry.reason", "not a glob"),
     "too many reasons": (
         RUNS + f"retry:\n- {{times: 1, reason: [{'X,' * 21}]}}\n", 3, "retry.reason", "21 globs",
     ),

@@ -228,7 +228,9 @@ async def test_an_unknown_account_that_knows_none_of_several_runs_decides_nothin
         for is_known in (True, False):
             if not is_known:
                 lab.forget_account()
-            with pytest.raises(ServiceUnusableError, match=r"none of 3 runs .* other account or endpoint\?"):
+            with pytest.raises(
+                ServiceUnusableError, match=r"none of 3 runs .* another account or endpoint\?"
+            ):
                 await lab.run(others, rows=5, mode=mode)
             assert await lab.states() == {State.ACTIVE: 3}
             assert calls(others).keys() == {"GetCallerIdentity", "GetRun"}

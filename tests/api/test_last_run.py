@@ -41,7 +41,7 @@ async def test_a_service_that_knows_no_run_of_the_batch_decides_nothing_of_the_l
         if mode is Mode.ONCE:
             await lab.run(others, rows=6, mode=mode)
             await anyio.sleep(61)
-        with pytest.raises(ServiceUnusableError, match=r"none of 4 runs .* other account or endpoint\?"):
+        with pytest.raises(ServiceUnusableError, match=r"none of 4 runs .* another account or endpoint\?"):
             await lab.run(others, rows=6, mode=mode)
         assert await lab.states() == {State.SUCCEEDED: 5, State.ACTIVE: 1}
         assert looks(others) == 2 + 3  # the last one twice, and three that ended

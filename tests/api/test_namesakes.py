@@ -115,7 +115,7 @@ async def test_rows_of_another_batch_are_not_run_again_for_a_new_file_name(tmp_p
         mended = lab.write("samples_v2.csv", "s1", "s2", "s3", "s4=mended")
         told = await lab.asked(mended)
         assert "3 of its 4 rows" in told
-        assert told.endswith("by --batch samples, or run all rows again with --batch samples_v2")
+        assert told.endswith("with --batch samples, or run all rows again with --batch samples_v2")
         assert await lab.run(mended, batch="samples", changed=Changed.RESUBMIT) == 1
         assert await lab.run(mended, batch="samples_v2") == 4
         assert await lab.run(mended) == 0  # it is a batch by now
@@ -138,7 +138,7 @@ async def test_the_same_work_many_times_over_is_new_where_its_ids_are(tmp_path):
 async def test_a_batch_may_be_called_anything(tmp_path):
     async with lab_in(tmp_path) as lab:
         assert await lab.run(lab.write("it's one.csv", "s1")) == 1
-        assert """by --batch 'it'"'"'s one'""" in await lab.asked(lab.write("v2.csv", "s1"))
+        assert """with --batch 'it'"'"'s one'""" in await lab.asked(lab.write("v2.csv", "s1"))
 
 
 async def test_what_failed_may_run_again_under_another_name(tmp_path):

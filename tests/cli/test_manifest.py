@@ -222,7 +222,7 @@ def test_check_tells_the_head_room(shell: Shell, elsewhere):
     command = ["check", "m.csv", "--defaults", "d.yaml", "--online", "--endpoint-url", url]
     done = shell.run(*command, AWS_ENDPOINT_URL_SERVICE_QUOTAS=url)
     most = "at most 50 with DYNAMIC storage, 10 with STATIC storage at once; 12 GPUs at once"
-    assert f"asked for; 0 runs active in the account; {most}; StartRun 5 per second" in done.stdout
+    assert f"checked; 0 runs active in the account; {most}; StartRun 5 per second" in done.stdout
     command += ["--set", "storageType=STATIC", "--json"]
     told = json.loads(shell.run(*command, AWS_ENDPOINT_URL_SERVICE_QUOTAS=url).stdout)
     assert (told["active_run_quotas"], told["gpu_quota"]) == ({"STATIC": 10}, 12)
@@ -339,10 +339,10 @@ def test_lanes_become_a_sheet_and_the_manifest_that_makes_runs_of_it(shell: Shel
         "reads_2": ["s3://lab/A_S1_L001_R2.fq", "s3://lab/A_S1_L002_R2.fq"],
     }
     again = shell.run(*command, "--group-by", "sample", "-o", "run7.yaml")
-    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    assert (again.returncode, "exists already" in again.stderr) == (2, True)
     (shell.folder / "run7.yaml").unlink()
     again = shell.run(*command, "--group-by", "sample", "-o", "run7.yaml")
-    assert (again.returncode, "run7.csv is there already" in again.stderr) == (2, True)
+    assert (again.returncode, "run7.csv exists already" in again.stderr) == (2, True)
     assert not (shell.folder / "run7.yaml").exists()
 
 

@@ -182,7 +182,7 @@ def test_without_pyarrow_it_says_what_to_install(cohort: Shell):
 def test_a_folder_that_is_not_there_is_told_as_run_tells_it(cohort: Shell, format_):
     done = cohort.run("results", "--format", format_, "-o", "nowhere/file")
     assert done.returncode == 2
-    assert "there is no folder nowhere; make it" in done.stderr
+    assert "there is no folder nowhere; create it" in done.stderr
 
 
 @pytest.mark.parametrize("format_", FORMATS)

@@ -360,7 +360,7 @@ async def test_a_run_that_is_listed_and_not_known_may_be_there_so_nothing_is_wri
         await it.launch(rows(30))
         it.simulator.script(*parse_faults("GetRun:ResourceNotFoundException@*-0029=1x"))
         async with lost(it, tmp_path):
-            with pytest.raises(ServiceUnusableError, match=r"lists run \d+ \(cohort-row-0029\).*Nothing was"):
+            with pytest.raises(ServiceUnusableError, match=r"shows run \d+ \(cohort-row-0029\).*Nothing was"):
                 await rebuild(it, rows(30))
             assert await it.entries() == {}
             assert (await rebuild(it, rows(30))).matches == {Match.FOUND: 30}

@@ -222,9 +222,9 @@ async def test_a_read_only_file_is_refused(place, tmp_path, without_rights):
         await filled(ledger, "a")
     place.chmod(0o444)
     tmp_path.chmod(0o777)
-    assert "may not be written" in without_rights(place)
+    assert "is not writable" in without_rights(place)
     tmp_path.chmod(0o555)
-    assert "may not be written" in without_rights(place)
+    assert "is not writable" in without_rights(place)
 
 
 async def test_what_may_not_be_written_can_be_looked_at(place, tmp_path, without_rights):

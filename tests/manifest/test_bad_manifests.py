@@ -24,7 +24,7 @@ CSV_CASES = {
     "type of a text field": ("id,name:int\nx,1\n", 1, "name:int", "name is text"),
     "type of a tag": ("id,tags.n:int\nx,1\n", 1, "tags.n:int", "tags are text"),
     "table as a column": ("id,parameters\nx,1\n", 1, "parameters", "parameters.NAME"),
-    "dots where no table is": ("id,name.first\nx,1\n", 1, "name.first", "no table"),
+    "dots where no table is": ("id,name.first\nx,1\n", 1, "name.first", "not a table"),
     "requestId": ("id,requestId\nx,1\n", 1, "requestId", "batchrun makes"),
     "short row": ("id,name\nx,y\nz\n", 3, None, "1 cells under a header of 2"),
     "long row": ("id,name\nx,y,z\n", 2, None, "3 cells under a header of 2"),
@@ -79,7 +79,7 @@ def test_csv(problems_of, case):
 YAML_CASES = {
     # what is wrong: (text, line, column, field, part of the message)
     "nothing": ("# only a comment\n", 1, None, None, "empty"),
-    "text": ("hello", 1, 1, None, "no manifest"),
+    "text": ("hello", 1, 1, None, "not a manifest"),
     "no runs": ("batch: x\n", None, None, None, "no rows"),
     "empty runs": ("runs: []\n", None, None, None, "no rows"),
     "runs is a table": ("runs: {id: x}\n", 1, 7, "runs", "not a list"),
@@ -106,7 +106,7 @@ YAML_CASES = {
     "key that is not text": ("runs:\n- {id: x, [a]: b}\n", 2, 11, None, "key must be text"),
     "null for text": ("runs:\n- id: x\n  cacheId: null\n", 3, 12, "cacheId", "in quotes"),
     "nothing for text": ("runs:\n- id: x\n  cacheId:\n", 3, 11, "cacheId", "no value"),
-    "list for an id": ("runs:\n- id: [x]\n", 2, 7, "id", "no id"),
+    "list for an id": ("runs:\n- id: [x]\n", 2, 7, "id", "not an id"),
     "not a number": ("runs:\n- id: x\n  parameters: {q: .nan}\n", 3, 19, "parameters.q", "JSON cannot carry"),
     "infinite": (
         "runs:\n- id: x\n  parameters: {q: [-.inf]}\n",
@@ -130,7 +130,7 @@ YAML_CASES = {
         "-1 is out of range",
     ),
     "defaults as text": ("runs: [{id: x}]\ndefaults: y\n", 2, 11, "defaults", "not a table"),
-    "batch as a list": ("runs: [{id: x}]\nbatch: [y]\n", 2, 8, "batch", "no name"),
+    "batch as a list": ("runs: [{id: x}]\nbatch: [y]\n", 2, 8, "batch", "not a name"),
     "batch with a slash": ("runs: [{id: x}]\nbatch: a/b\n", 2, 8, "batch", "slash"),
     "batch of many bytes": (f"runs: [{{id: x}}]\nbatch: {'é' * 101}\n", 2, 8, "batch", "202 bytes"),
     "batch with a dot": ("runs: [{id: x}]\nbatch: .a\n", 2, 8, "batch", "begins with"),
@@ -151,7 +151,7 @@ def test_yaml(problems_of, case):
 
 JSON_CASES = {
     "nothing": (" \n", 2, 1, None, "empty"),
-    "text": ('"x"', 1, 1, None, "no manifest"),
+    "text": ('"x"', 1, 1, None, "not a manifest"),
     "no rows": ("[]", None, None, None, "no rows"),
     "trailing comma in a list": ('[{"id": "x"},\n]', 2, 1, None, "comma before the end"),
     "trailing comma in a row": ('[{"id": "x",\n }]', 1, 12, None, "comma"),
@@ -232,7 +232,7 @@ def test_json(problems_of, case):
 JSONL_CASES = {
     "syntax": ('{"id": "x"}\n{"id": }\n', 2, 8, "not JSON"),
     "two in a line": ('{"id": "x"} {"id": "y"}\n', 1, 13, "more after"),
-    "not a row": ('["x"]\n', 1, None, "no row"),
+    "not a row": ('["x"]\n', 1, None, "not a row"),
     "duplicate key": ('{"id": "x", "id": "y"}\n', 1, None, "twice"),
     "not UTF-8": (b'{"id": "x"}\n\xff', 2, None, "0xff at byte 12"),
     "nothing": ("\n \n", None, None, "no rows"),

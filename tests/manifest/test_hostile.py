@@ -189,7 +189,7 @@ def test_paths_that_are_no_files(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     assert "directory" in refusal(tmp_path / "folder.csv")
     assert "no such file" in refusal("") or "format" in refusal("")
-    assert "no path" in refusal("a\0b.csv")
+    assert "not a valid path" in refusal("a\0b.csv")
     assert "--format" in refusal(tmp_path / "m.txt")
     assert "--format" in refusal(tmp_path / "m.txt.gz")
     assert "--format" in refusal(tmp_path / "m.csv.bz2")

@@ -71,8 +71,8 @@ def test_a_manifest_may_name_a_packed_sheet_and_a_folder_hold_them(tmp_path: pat
 
 WHOLE = gzip.compress(b"id\n" + b"".join(b"S%d\n" % n for n in range(1000)))
 BAD = {
-    "breaks off": (WHOLE[:-9], "breaks off"),
-    "has but its mark": (WHOLE[:2], "breaks off"),
+    "breaks off": (WHOLE[:-9], "is cut short"),
+    "has but its mark": (WHOLE[:2], "is cut short"),
     "damaged": (WHOLE[:400] + b"\xff\xff\xff" + WHOLE[403:], "is damaged"),
     "another sum": (WHOLE[:-8] + b"1234" + WHOLE[-4:], "is damaged"),
     "something behind it": (WHOLE + b"id\nS1\n", "is damaged"),

@@ -43,12 +43,12 @@ async def test_what_nobody_knows_yet_is_not_in_the_environment(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason", "cure"),
     [
-        ("exit 3", "it ended with exit code 3", "mend"),
-        ("echo out; echo no such list >&2; exit 1", "exit code 1: out\nno such list", "mend"),
+        ("exit 3", "it ended with exit code 3", "correct the command"),
+        ("echo out; echo no such list >&2; exit 1", "exit code 1: out\nno such list", "correct the command"),
         ("no-such-program --now", "exit code 127", "full path"),
         ("/etc/passwd", "exit code 126", "executable"),
-        ("kill -9 $$", "ended by signal 9", "mend"),
-        ("'", "exit code 2", "mend"),
+        ("kill -9 $$", "ended by signal 9", "correct the command"),
+        ("'", "exit code 2", "correct the command"),
     ],
 )
 async def test_one_that_fails_says_why_and_what_to_do(text, reason, cure):

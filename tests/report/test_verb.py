@@ -44,7 +44,7 @@ def test_costs_are_told_where_prices_are_given_of_the_batch_s_region(folder):
     assert CliRunner().invoke(report, ["--prices", "p.json", "-o", "x.html"]).exit_code == 0
     text = (folder / "x.html").read_text(encoding="utf-8")
     assert "<dt>Runs that have a price</dt><dd>0 of 1 that ended</dd>" in text
-    assert "Left out: not known yet of 1 run: nobody has asked" in text
+    assert "Left out: not known yet of 1 run: not asked yet" in text
     done = CliRunner().invoke(report, ["--prices", "far.json"])
     assert isinstance(done.exception, UsageError)
     assert "eu-west-1" in str(done.exception)

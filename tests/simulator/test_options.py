@@ -66,7 +66,7 @@ def test_objects():
         (parse_faults, "StartRn:throttle", "did you mean StartRun"),
         (parse_faults, "StartRun:throtle", "did you mean throttle"),
         (parse_faults, "StartRun:throttle=2", "from 0 to 1"),
-        (parse_faults, "StartRun:throttle=-1x", "no number"),
+        (parse_faults, "StartRun:throttle=-1x", "not a number"),
         (parse_faults, "StartRun:throttle=nan", "from 0 to 1"),
         (parse_limits, "StartRun", "NAME=VALUE"),
         (parse_limits, "StartRun=0", "above 0"),

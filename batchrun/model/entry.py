@@ -8,9 +8,11 @@ Belongs here: the values. Does not: how they change (``transitions``) or are sto
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from batchrun.errors import InvariantError
+from batchrun.model.lanes import lanes_of, request_in
 from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, named, request_id
 from batchrun.model.states import State
 
@@ -63,10 +65,15 @@ class Entry:
     batch: str
     id: str
     position: int  #: 0-based place in the manifest last read
-    request: str  #: canonical StartRun request of the current attempt
+    #: Canonical StartRun request of the current attempt; until its lane is chosen, of the preferred one.
+    request: str
     state: State = State.PLANNED
     attempt: int = 1
     intended_at: datetime | None = None  #: when this attempt was first about to be sent
+    lane: str | None = None  #: of the attempt, from its intent on; None in a batch without lanes
+    offers: str | None = (
+        None  #: what it may take (:mod:`lanes`): what the manifest offers, unless a retry departs
+    )
     tagged: bool = True  #: whether the run carries our tags; part of the bytes that are sent
     accepted_at: datetime | None = None  #: when we learned of the run
     due: datetime | None = None  #: BACKOFF: not before this
@@ -78,15 +85,17 @@ class Entry:
     missed_at: datetime | None = None  #: ACTIVE: when an answer said last that the run is gone
     misses: int = 0  #: such answers since the run was last seen, each a listing's lag after the one before
     next_request: str | None = None  #: new content that waits until the attempt in flight is settled
-    manifest_request: str | None = None  #: what the manifest asks for, where ``request`` departs from it
+    manifest_request: str | None = (
+        None  #: the content the manifest asks for, where the attempt departs from it
+    )
     is_changed: bool = False  #: its row asks for other content by now, and what was submitted was to be kept
-    #: When it was last seen that the service has no run of the name that this ledger does not know.
+    #: When it was last seen that no lane it may take has a run of its name that this ledger does not know.
     proven_at: datetime | None = None
 
     @property
     def request_id(self) -> str:
         """The current attempt's requestId: a function of what the entry is, so it cannot be lost."""
-        return request_id(self.batch, self.id, self.attempt, self.request)
+        return request_id(self.batch, self.id, self.attempt, self.request, self.lane)
 
     @property
     def was_sent(self) -> bool:
@@ -95,10 +104,38 @@ class Entry:
 
     @property
     def content(self) -> str:
-        """The canonical request that the manifest last asked for and that was taken up."""
+        """The content (:mod:`lanes`) that the manifest last asked for and that was taken up."""
         if self.next_request is not None:
             return self.next_request
-        return self.request if self.manifest_request is None else self.manifest_request
+        return self.asked if self.manifest_request is None else self.manifest_request
+
+    @property
+    def asked(self) -> str:
+        """The content that the current attempt was made with."""
+        return self.request if self.offers is None else self.offers
+
+    @property
+    def may_take(self) -> tuple[str, ...]:
+        """The lanes that the attempt may be sent to: the chosen one, or those to choose from; () without."""
+        if self.lane is not None or self.intended_at is not None or self.offers is None:
+            return () if self.lane is None else (self.lane,)
+        return lanes_of(self.offers)
+
+    def as_in(self, lane: str | None) -> Entry:
+        """
+        Return the entry as it would be sent to *lane*, one that it may take.
+
+        Raises:
+            InvariantError: It may not.
+        """
+        if lane == self.lane or lane is None:
+            return self
+        request = request_in(self.asked, lane) if lane in self.may_take else None
+        if request is None:
+            raise InvariantError(
+                f"entry '{self.id}' may not be sent to lane '{lane}', but to {self.may_take}"
+            )
+        return replace(self, lane=lane, request=request)
 
 
 def start_run_request(entry: Entry) -> dict[str, Json]:

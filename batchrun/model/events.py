@@ -23,6 +23,8 @@ class Intended:
 
     at: datetime
     tagged: bool = True  #: whether the request carries our tags
+    lane: str | None = None  #: where it goes, for good; None in a batch without lanes
+    request: str | None = None  #: canonical: what it asks for there; None in a batch without lanes
     #: Where a look by name was made for this attempt: when it showed that no run of it is there.
     proven_at: datetime | None = None
 
@@ -140,7 +142,7 @@ class Revised:
     """The row's content changed, and the user wants the new content to run."""
 
     at: datetime
-    request: str  #: the new canonical request
+    request: str  #: the new content (:mod:`lanes`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,7 @@ class Retried:
     at: datetime
     due: datetime  #: not before this
     why: str  #: the rule that asks for it, or who
-    request: str | None = None  #: canonical: what it asks for, where that is not what the last one asked for
+    request: str | None = None  #: the content it asks for, where that is not what the last one asked for
 
 
 Event: TypeAlias = (

@@ -18,13 +18,15 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.events import Retried
+from batchrun.model.lanes import lanes_of, offers_of, offers_text
 from batchrun.model.policies import spread
 from batchrun.model.spec import canonical, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from batchrun.model.entry import Entry, Run
+    from batchrun.model.spec import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class RetryRule:
     message: str = "*"  #: glob over ``statusMessage``
     wait: float | None = None  #: seconds before the first retry; the policy's where it is None
     #: Canonical: StartRun fields of the next attempt, laid over those of the last; null leaves a field out.
+    #: ``lane``, a name or a list of them, says where it may go: the first of them that was not tried yet.
     change: str | None = None
 
     @property
@@ -46,7 +49,13 @@ class RetryRule:
     @property
     def changed_fields(self) -> tuple[str, ...]:
         """The StartRun fields that are not as they were in the next attempt."""
-        return () if self.change is None else tuple(json.loads(self.change))
+        return () if self.change is None else tuple(name for name in json.loads(self.change) if name != LANE)
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The lanes that the next attempt may go to; () where the rule does not say."""
+        lanes = None if self.change is None else json.loads(self.change).get(LANE)
+        return (lanes,) if isinstance(lanes, str) else tuple(lanes or ())
 
     def matches(self, run: Run) -> bool:
         """Report whether the rule speaks of this run."""
@@ -55,10 +64,14 @@ class RetryRule:
         return is_meant and fnmatchcase(message, self.message)
 
 
+#: The key of a change that says where the next attempt goes.
+LANE: Final = "lane"
+#: Where another lane may have what this one lacks.
+NO_CAPACITY: Final = "INSTANCE_RESERVATION_FAILED"
 #: What passes by itself (healthomics.md, 3.3); everything else is for people.
 DEFAULT_RULES: Final = (
     RetryRule(reason="SERVICE_ERROR", times=2),
-    RetryRule(reason="INSTANCE_RESERVATION_FAILED", times=2),
+    RetryRule(reason=NO_CAPACITY, times=2),
 )
 #: The spread of waits at most: 0.9 to 1.1.
 _MOST_SPREAD: Final = 1.1
@@ -66,9 +79,37 @@ _MOST_SPREAD: Final = 1.1
 USUAL_WAIT: Final = 60.0
 
 
-def changed(request: str, change: str) -> str:
-    """Return *request*, canonical, with the fields of *change* over it: tables merge, null takes away."""
-    before, over = json.loads(request), json.loads(change)
+def changed(content: str, change: str) -> str:
+    """Return *content* with the fields of *change* over each request: tables merge, null takes away."""
+    over = {name: value for name, value in json.loads(change).items() if name != LANE}
+    offers = offers_of(content)
+    if not offers:
+        return _changed(content, over)
+    return offers_text([replace(offer, request=_changed(offer.request, over)) for offer in offers])
+
+
+def moved(content: str, lanes: Collection[str], tried: Sequence[str]) -> str:
+    """
+    Return *content* with the offer of one lane open: the first of *lanes* that was not tried since all were.
+
+    As it is where none of *lanes* is offered.
+
+    Args:
+        content: What the attempt that failed was made with.
+        lanes: Names, the preferred one first.
+        tried: The lanes of all attempts so far, oldest first.
+    """
+    offers = offers_of(content)
+    known = [lane for lane in lanes if any(offer.lane == lane for offer in offers)]
+    if not known:
+        return content
+    counts = {lane: tried.count(lane) for lane in known}
+    lane = min(known, key=lambda one: counts[one])
+    return offers_text([replace(offer, is_open=offer.lane == lane) for offer in offers])
+
+
+def _changed(request: str, over: dict[str, Json]) -> str:
+    before = json.loads(request)
     fields = merged(before, over)
     if over.get("parametersUri") is not None:
         fields.pop("parameters", None)  # a file of them stands in their place
@@ -110,7 +151,9 @@ class RetryPolicy:
         """Return the first rule that speaks of *run*."""
         return next((rule for rule in self.rules if rule.matches(run)), None)
 
-    def after_failure(self, entry: Entry, earlier: Iterable[Run | None], at: datetime) -> Retried | None:
+    def after_failure(
+        self, entry: Entry, earlier: Iterable[Run | None], at: datetime, *, tried: Sequence[str] = ()
+    ) -> Retried | None:
         """
         Report whether *entry*, whose run has just failed, gets another attempt.
 
@@ -118,6 +161,7 @@ class RetryPolicy:
             entry: FAILED.
             earlier: The runs of its earlier attempts.
             at: Wall time.
+            tried: The lanes of these attempts, oldest first.
         """
         rule = self.rule_for(entry.run) if entry.run is not None else None
         if rule is None:
@@ -127,12 +171,27 @@ class RetryPolicy:
             return None
         due = at + timedelta(seconds=self._wait(rule, used, entry.id))
         why = f"{' or '.join(rule.reasons)}, retry {used + 1} of {rule.times}"
-        request = entry.request if rule.change is None else changed(entry.request, rule.change)
-        if request == entry.request:
+        asked = entry.asked if rule.change is None else changed(entry.asked, rule.change)
+        if lanes := _next_lanes(rule, entry):
+            asked = moved(asked, lanes, [*tried, *([] if entry.lane is None else [entry.lane])])
+        if asked == entry.asked:
             return Retried(at=at, due=due, why=why)
-        why += f", with {', '.join(rule.changed_fields)} changed"
-        return Retried(at=at, due=due, why=why, request=request)
+        if rule.changed_fields:
+            why += f", with {', '.join(rule.changed_fields)} changed"
+        if lanes:
+            why += f", in lane {' or '.join(lanes_of(asked))}"
+        return Retried(at=at, due=due, why=why, request=asked)
 
     def _wait(self, rule: RetryRule, used: int, key: str) -> float:
         first = next(wait for wait in (rule.wait, self.wait, USUAL_WAIT) if wait is not None)
         return min(first * 2.0 ** min(used, 16), max(self.longest, first)) * (0.9 + 0.2 * spread(key))
+
+
+def _next_lanes(rule: RetryRule, entry: Entry) -> tuple[str, ...]:
+    """Return the lanes that another attempt may go to, where one of them is to be chosen before it waits."""
+    if rule.lanes:
+        return rule.lanes
+    if rule.change is None and entry.run is not None and entry.run.failure_reason == NO_CAPACITY:
+        offered = lanes_of(entry.content)
+        return offered if len(offered) > 1 else ()
+    return ()

@@ -44,15 +44,23 @@ class Spec:
 
     id: str  #: the user's key, unique in the batch
     position: int  #: 0-based place in the manifest; orders submission and results, identifies nothing
-    request: str  #: :func:`canonical` StartRun request, without requestId and without our own tags
+    #: :func:`canonical` StartRun request, without requestId and without our own tags; in a batch with lanes
+    #: that of the preferred one.
+    request: str
     work: bytes | None = (
         None  #: :func:`work_of` it, before ``{batch}`` was filled in; None where nobody knows
     )
+    offers: str | None = None  #: what it asks for in each lane (:mod:`lanes`); None in a batch without
+
+    @property
+    def content(self) -> str:
+        """What tells whether the row changed: its offers, or its request."""
+        return self.request if self.offers is None else self.offers
 
     @property
     def digest(self) -> str:
-        """What tells whether the row's content changed."""
-        return digest(self.request)
+        """A short form of that."""
+        return digest(self.content)
 
 
 def canonical(value: Json) -> str:
@@ -119,7 +127,7 @@ def work_of(texts: Mapping[str, str]) -> bytes:
 
 
 @functools.lru_cache(maxsize=1024)  # asked for by whoever records, sends and tags the same attempt
-def request_id(batch: str, entry_id: str, attempt: int, request: str) -> str:
+def request_id(batch: str, entry_id: str, attempt: int, request: str, lane: str | None = None) -> str:
     """
     Return the requestId of one attempt: 64 hex digits, the same on every machine and at any time.
 
@@ -128,7 +136,9 @@ def request_id(batch: str, entry_id: str, attempt: int, request: str) -> str:
         entry_id: The row's id.
         attempt: 1 for the first.
         request: The canonical request.
+        lane: The attempt's; None in a batch without lanes, whose requestIds are as they were before lanes.
     """
     # As the list is encoded: text by text it takes half the time, and every row of results needs one.
-    identity = f"[{canonical(batch)},{canonical(entry_id)},{attempt},{canonical(request)}]"
+    end = "" if lane is None else f",{canonical(lane)}"
+    identity = f"[{canonical(batch)},{canonical(entry_id)},{attempt},{canonical(request)}{end}]"
     return hashlib.sha256(identity.encode()).hexdigest()

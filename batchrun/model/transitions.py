@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from batchrun.errors import InvariantError
 from batchrun.model.entry import Entry, Run
@@ -48,11 +48,9 @@ from batchrun.model.events import (
     Withdrawn,
     kind,
 )
+from batchrun.model.lanes import first_request, offers_of
 from batchrun.model.spec import named
 from batchrun.model.states import State
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +290,14 @@ def _intend(entry: Entry, event: Intended, state: State) -> Entry:
     if entry.intended_at is not None:  # the same attempt again: the same bytes, the same age
         return replace(entry, state=state, due=None, proven_at=proven_at)
     return replace(
-        entry, state=state, due=None, proven_at=proven_at, intended_at=event.at, tagged=event.tagged
+        entry,
+        state=state,
+        due=None,
+        proven_at=proven_at,
+        intended_at=event.at,
+        tagged=event.tagged,
+        lane=event.lane,
+        request=entry.request if event.request is None else event.request,
     )
 
 
@@ -317,8 +322,7 @@ def _kept(entry: Entry, run: Run) -> Run:
 def _revise(entry: Entry, request: str) -> Entry:
     match entry.state:
         case State.PLANNED:  # never sent, so the attempt is still free
-            proven_at = _still_proven(entry, request)
-            return replace(entry, request=request, manifest_request=None, proven_at=proven_at)
+            return replace(_with_content(entry, request), manifest_request=None)
         case State.SUBMITTING:
             asked = replace(entry, next_request=None).content
             return replace(entry, next_request=None if request == asked else request)
@@ -328,28 +332,37 @@ def _revise(entry: Entry, request: str) -> Entry:
 
 def _retry(entry: Entry, event: Retried) -> Entry:
     """Begin another attempt, and keep what the manifest asks for where that is something else."""
-    request = entry.request if event.request is None else event.request
-    departs_from = None if request == entry.content else entry.content
-    return replace(_next_attempt(entry, request), due=event.due, manifest_request=departs_from)
+    asked = entry.asked if event.request is None else event.request
+    departs_from = None if asked == entry.content else entry.content
+    return replace(_next_attempt(entry, asked), due=event.due, manifest_request=departs_from)
 
 
-def _next_attempt(entry: Entry, request: str) -> Entry:
+def _next_attempt(entry: Entry, content: str) -> Entry:
     """Begin the next attempt; one that was withdrawn before it was ever sent is still free."""
+    again = _with_content(entry, content)
     return Entry(
         batch=entry.batch,
         id=entry.id,
         position=entry.position,
-        request=request,
+        request=again.request,
+        offers=again.offers,
         attempt=entry.attempt + (entry.intended_at is not None),
-        proven_at=_still_proven(entry, request),
+        proven_at=again.proven_at,
     )
 
 
-def _still_proven(entry: Entry, request: str) -> datetime | None:
-    """Keep the proof where *request* asks for a run of the same name: it was looked for by that."""
-    if entry.proven_at is None or named(request) != named(entry.request):
-        return None
-    return entry.proven_at
+def _with_content(entry: Entry, content: str) -> Entry:
+    """Have the entry ask for *content*, and keep its proof where that is of the same runs."""
+    offers = content if offers_of(content) else None
+    again = replace(entry, request=first_request(content), offers=offers)
+    is_proven = entry.proven_at is not None and _names(content) <= _names(entry.asked)
+    return again if is_proven else replace(again, proven_at=None)
+
+
+def _names(content: str) -> set[tuple[str | None, str | None]]:
+    """Return by which names runs of *content* are looked for, and in which lanes."""
+    offers = offers_of(content)
+    return {(offer.lane, named(offer.request)) for offer in offers} or {(None, named(content))}
 
 
 def _story(entry: Entry) -> str:

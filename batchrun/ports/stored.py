@@ -45,6 +45,15 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LanePlace:
+    """Where the runs of one lane of a batch live."""
+
+    name: str
+    region: str
+    account: str | None = None  #: 12 digits; None where it is not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """One event and the entry that it led to: recorded together or not at all."""
 
@@ -107,6 +116,7 @@ class PastAttempt:
     code: str | None = None
     message: str | None = None
     request: str | None = None  #: canonical, as it was sent
+    lane: str | None = None  #: None in a batch without lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +199,7 @@ class EndedRun:
     entry_id: str
     attempt: int
     run: Run
+    lane: str | None = None  #: None in a batch without lanes
     name: str | None = None  #: that it was started with
     usage: Usage | None = None  #: None where it is not kept
     is_gone: bool = False  #: the service does not have the run any more: without usage nobody will ever know
@@ -203,11 +214,12 @@ class FailedRun:
     id: str  #: the entry's
     attempt: int
     run: Run
+    lane: str | None = None  #: None in a batch without lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unproven:
-    """What a survey is to look for."""
+    """What a survey is to look for in one lane."""
 
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: ids of the entries, by run name
     last_calls: int | None = None  #: of ListRuns that the last whole listing for this batch took

@@ -1,0 +1,86 @@
+"""
+Lanes: the accounts and regions that the rows of one batch may be run in, and what a row asks for in each.
+
+A row's *content* is what the manifest asks for: the canonical request where the batch has no lanes, else the
+*offers*, a canonical list of ``[lane, request]``, the preferred lane first. One text tells both apart and is
+compared as a whole. An offer that is *closed*, ``[lane, request, 0]``, is kept for a retry that opens it. The
+lane of an attempt is chosen from its open offers when its intent is recorded, and stays.
+
+Belongs here: the values, and taking contents apart. Does not: which lane a row goes to (``sending``), reading
+lanes (``manifest``), connecting to one (``service``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchrun.model.spec import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchrun.model.pace import Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """An account and a region, as the user says them. None means: as the AWS configuration or launch says."""
+
+    name: str
+    region: str | None = None
+    profile: str | None = None
+    role: str | None = None  #: ARN of a role to assume, with the profile's credentials
+    external_id: str | None = None  #: what the role's trust policy may ask for
+    account: str | None = None  #: 12 digits; credentials of any other are refused
+    endpoint_url: str | None = None
+    max_active: int | None = None  #: runs of the batch in this lane that have not ended; None is no cap
+    rate: Rate | None = None  #: StartRun calls per second
+    read_rate: Rate | None = None  #: calls per second of each other operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a row asks for in one lane."""
+
+    lane: str
+    request: str  #: canonical StartRun request, as ``Spec.request``
+    is_open: bool = True  #: False: an attempt may take it only after a retry rule said so
+
+
+def offers_text(offers: Sequence[Offer]) -> str:
+    """Return the canonical text of *offers*, in their order."""
+    return "[" + ",".join(_offer_text(offer) for offer in offers) + "]"
+
+
+def _offer_text(offer: Offer) -> str:
+    return f"[{canonical(offer.lane)},{offer.request}{'' if offer.is_open else ',0'}]"
+
+
+def offers_of(content: str) -> tuple[Offer, ...]:
+    """Take a content apart; a request alone has no offers."""
+    if not content.startswith("["):
+        return ()
+    return tuple(
+        Offer(lane=lane, request=canonical(request), is_open=not closed)
+        for lane, request, *closed in json.loads(content)
+    )
+
+
+def lanes_of(content: str) -> tuple[str, ...]:
+    """Return the names of the lanes that an attempt may take by this content, the preferred one first."""
+    return tuple(offer.lane for offer in offers_of(content) if offer.is_open)
+
+
+def first_request(content: str) -> str:
+    """Return the request of the preferred lane; a content without lanes is the request."""
+    return next((offer.request for offer in offers_of(content) if offer.is_open), content)
+
+
+def request_in(content: str, lane: str | None) -> str | None:
+    """Return what a content asks for in *lane*, also by a closed offer; None where there is none."""
+    offers = offers_of(content)
+    if not offers:
+        return content if lane is None else None
+    return next((offer.request for offer in offers if offer.lane == lane), None)

@@ -29,6 +29,7 @@ from batchrun.model.proofs import TakenOver
 from batchrun.model.recovery import Evidence, Judgement, Match, story
 from batchrun.model.states import HAS_RUN, State
 from batchrun.model.stimuli import SurveyConcluded, Surveyed, SurveyFailed
+from batchrun.ports.stored import Unproven
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from batchrun.model.limits import Limits
     from batchrun.ports.batch import HeldBatch
     from batchrun.ports.service import HealthOmics
-    from batchrun.ports.stored import Unproven
 
 #: Runs looked at, at once.
 _LOOKS: Final = 16
@@ -196,7 +196,7 @@ class Prover:
         await self.bind()
         begun = self._clock.latest()
         since = begun - self._limits.trust.freshness
-        wanted = await self._held.begin_survey(since=since, at=begun)
+        wanted = (await self._held.begin_survey(since=since, at=begun)).get(None, Unproven())
         if len(wanted.names) <= _FEW and not action.is_waited_for:
             return Surveyed(survey=action, are_few=True)
         sighted = self._sighted = Sighted(begun=begun, evidence=self._evidence())
@@ -245,7 +245,8 @@ class Prover:
         if rest := [(entry.id, one) for entry, one in judgements if one.match in undecided]:
             raise other_content(self._held.name, rest, is_other_batch=is_other_batch)
         others = [entry_id for entry_id in survey.entries if entry_id not in ids]  # they are in the air
-        await self._held.end_survey(at=survey.begun, calls=survey.calls, besides=others)
+        calls = [] if survey.calls is None else [(None, survey.calls)]
+        await self._held.end_survey(at=survey.begun, calls=dict(calls), besides=others)
         self._waits.let_go(Wait.NAME)  # what is looked for by name is proven by now
         return adopted
 

@@ -8,8 +8,9 @@ Belongs here: what only its holder does. Does not: who may hold it (``leases``),
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchrun import points
 from batchrun.clock import Origin
@@ -17,7 +18,7 @@ from batchrun.ledger import leases
 from batchrun.ledger.batch import SqlBatch
 from batchrun.ledger.keyed import reads, writes
 from batchrun.ledger.record import record
-from batchrun.ledger.rows import listed, maybe_micros, micros, run_of, time_of
+from batchrun.ledger.rows import lane_of, lanes_in, lanes_text, listed, maybe_micros, micros, run_of, time_of
 from batchrun.ledger.sync import compared, sync
 from batchrun.points import Point
 from batchrun.ports.batch import HeldBatch
@@ -27,13 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from batchrun.ledger.store import Store
+    from batchrun.ledger.store import Store, Value
     from batchrun.ledger.worker import Worker
     from batchrun.model.entry import Entry
     from batchrun.model.limits import Changed
     from batchrun.model.spec import Spec
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.stored import Lease, Sync, Transition
+    from batchrun.ports.stored import LanePlace, Lease, Sync, Transition
+
+#: Stands for no lane where a lane is part of a key.
+_NO_LANE: Final = ""
 
 
 class SqlHeldBatch(SqlBatch, HeldBatch):
@@ -70,13 +74,26 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
 
     @reads
     def sync(
-        self, specs: Iterable[Spec], *, changed: Changed, at: datetime, place: str | None = None
+        self,
+        specs: Iterable[Spec],
+        *,
+        changed: Changed,
+        at: datetime,
+        place: str | None = None,
+        home: str | None = None,
     ) -> Sync:
-        with compared(self._store, self._held, specs) as found, self._store.writing():
+        with compared(self._store, self._held, self.name, specs, home) as found, self._store.writing():
             # Invariant: the fence that holds here held while the rows were read. Had another launcher
             # claimed the batch in between, it would be a later one.
-            key = self._fenced()
-            return sync(found, key, self.name, changed=changed, at=at, place=place)
+            return sync(found, self._fenced(), changed=changed, at=at, place=place)
+
+    @writes
+    def keep_lane(self, name: str, *, region: str, account: str | None, at: datetime) -> LanePlace:
+        key = self._fenced()
+        self._store.run("add_lane", batch=key, name=name, region=region, account=account, at=micros(at))
+        if account is not None:
+            self._store.run("bind_lane", batch=key, name=name, account=account)
+        return lane_of(self._store.one("lane", batch=key, name=name))
 
     @writes
     def record(self, steps: Sequence[Transition]) -> None:
@@ -92,24 +109,39 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
         self._store.run("keep_proof_clock", batch=key, boot=origin.boot, origin=micros(origin.at))
 
     @writes
-    def begin_survey(self, *, since: datetime, at: datetime) -> Unproven:
+    def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
         key = self._fenced()
         self._store.run("forget_sought", batch=key, ids=None)
         self._store.run("begin_survey", batch=key, since=micros(since), at=micros(at))
-        names: dict[str, tuple[str, ...]] = {}
+        names: defaultdict[str | None, dict[str, tuple[str, ...]]] = defaultdict(dict)
         for row in self._store.all("sought_names", batch=key):
             if (name := row.name) is not None:
-                names[name] = (*names.get(name, ()), row.id)
-        return Unproven(names=names, last_calls=self._store.value("survey_calls", batch=key))
+                there = names[row.lane]
+                there[name] = (*there.get(name, ()), row.id)
+        calls = {row.lane: row.calls for row in self._store.all("survey_calls", batch=key)}
+        return {
+            lane: Unproven(names=there, last_calls=calls.get(lane or _NO_LANE))
+            for lane, there in names.items()
+        }
 
     @writes
-    def end_survey(self, *, at: datetime, calls: int | None, besides: Collection[str] = ()) -> None:
+    def end_survey(
+        self,
+        *,
+        at: datetime,
+        calls: Mapping[str | None, int],
+        besides: Collection[str] = (),
+        unreached: Collection[str | None] = (),
+    ) -> None:
         key = self._fenced()
         if besides:
             self._store.run("forget_sought", batch=key, ids=listed(besides))
+        if unreached:
+            lanes = listed(lane or _NO_LANE for lane in unreached)
+            self._store.run("forget_unreached", batch=key, lanes=lanes)
         self._store.run("end_survey", batch=key, at=micros(at))
-        if calls is not None:
-            self._store.run("keep_survey", batch=key, at=micros(at), calls=calls)
+        for lane, count in calls.items():
+            self._store.run("keep_survey", batch=key, lane=lane or _NO_LANE, at=micros(at), calls=count)
 
     @writes
     def keep_tasks(self, found: Mapping[int, FailedTasks], *, at: datetime) -> None:
@@ -127,7 +159,7 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
     @reads
     def unasked(self, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
         return [
-            FailedRun(number=failed.number, id=row.id, attempt=failed.attempt, run=run)
+            FailedRun(number=failed.number, id=row.id, attempt=failed.attempt, run=run, lane=row.lane)
             for failed in self._store.all("unasked", batch=self._held, after=after, limit=limit)
             if (row := self._store.one("attempt", entry=failed.entry, attempt=failed.attempt))
             and (run := run_of(row))
@@ -141,13 +173,25 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
         limit: int,
         skip: Collection[str] = (),
         horizon: datetime | None = None,
+        lanes: tuple[str, ...] | None = None,
     ) -> Sequence[Entry]:
-        later = maybe_micros(horizon)
-        return self._entries("due", at=micros(at), limit=limit, skip=listed(skip), horizon=later)
+        wanted: dict[str, Value] = {
+            "at": micros(at),
+            "limit": limit,
+            "skip": listed(skip),
+            "horizon": maybe_micros(horizon),
+        }
+        if lanes is None:
+            return self._entries("due", **wanted)
+        return self._entries("due_in_lanes", **wanted, lanes=lanes_text(lanes))
 
     @reads
-    def next_due(self, *, after: datetime) -> datetime | None:
-        return self._next_due(after)
+    def next_due(self, *, after: datetime, lanes: tuple[str, ...] | None = None) -> datetime | None:
+        return self._next_due(after, lanes)
+
+    @reads
+    def choices(self) -> Sequence[tuple[str, ...]]:
+        return [lanes_in(row.may_take) for row in self._store.all("choices", batch=self._held)]
 
     @reads
     def was_changed(self) -> bool:

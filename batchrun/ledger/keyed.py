@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from batchrun.ledger.rows import entry_of, micros, time_of
+from batchrun.ledger.rows import entry_of, lanes_text, micros, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Sequence
     from datetime import datetime
 
     from batchrun.ledger.store import Store, Value
@@ -86,6 +86,10 @@ class Keyed(Placed):
         rows = self._store.all(statement, batch=self._key, **values)
         return [entry_of(self.name, row) for row in rows]
 
-    def _next_due(self, after: datetime) -> datetime | None:
-        stored = self._store.value("next_due", batch=self._key, after=micros(after))
+    def _next_due(self, after: datetime, lanes: Collection[str] | None = None) -> datetime | None:
+        if lanes is None:
+            stored = self._store.value("next_due", batch=self._key, after=micros(after))
+        else:
+            named = lanes_text(lanes)
+            stored = self._store.value("next_due_in_lanes", batch=self._key, after=micros(after), lanes=named)
         return None if stored is None else time_of(stored)

@@ -7,12 +7,12 @@ Belongs here: running the queries and making values of their rows. Does not: wha
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger import leases
 from batchrun.ledger.keyed import Keyed, reads
-from batchrun.ledger.rows import entry_of, micros, past_attempt_of, time_of
+from batchrun.ledger.rows import entry_of, lane_of, lanes_in, micros, past_attempt_of, time_of
 from batchrun.ledger.sync import compared
 from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.model.states import State
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchrun.ledger.store import Store
     from batchrun.model.entry import Entry
     from batchrun.model.spec import Spec
-    from batchrun.ports.stored import Lease, PastAttempt, Sync
+    from batchrun.ports.stored import LanePlace, Lease, PastAttempt, Sync
 
 _PAGE: Final = 500
 
@@ -38,8 +38,12 @@ class Reading(Keyed):
         return leases.holder(self._store, self._key, self.name, at)
 
     @reads
-    def compare(self, specs: Iterable[Spec]) -> Sync:
-        with compared(self._store, self._key, specs) as found:
+    def lanes(self) -> Sequence[LanePlace]:
+        return [lane_of(row) for row in self._store.all("lanes", batch=self._key)]
+
+    @reads
+    def compare(self, specs: Iterable[Spec], *, home: str | None = None) -> Sync:
+        with compared(self._store, self._key, self.name, specs, home) as found:
             return found.summary()
 
     @reads
@@ -48,15 +52,21 @@ class Reading(Keyed):
 
     @reads
     def counts(self) -> Counts:
-        by_state: defaultdict[State, int] = defaultdict(int)
-        by_status: dict[str, int] = {}
+        by_state, by_status = Counter[State](), Counter[str]()
+        by_lane: defaultdict[str, Counter[State]] = defaultdict(Counter)
         for row in self._store.all("counts", batch=self._key):
             state = State(row.state)
             by_state[state] += row.total
             if state is State.ACTIVE:
-                by_status[row.run_status] = row.total
-        changed = self._store.value("count_changed_rows", batch=self._key)
-        return Counts(by_state=dict(by_state), by_status=by_status, changed=changed)
+                by_status[row.run_status] += row.total
+            by_lane[_only(lanes_in(row.may_take))][state] += row.total
+        has_lanes = by_lane.keys() - {""} or self._store.all("lanes", batch=self._key)
+        return Counts(
+            by_state=by_state,
+            by_status=by_status,
+            changed=self._store.value("count_changed_rows", batch=self._key),
+            by_lane=by_lane if has_lanes else {},
+        )
 
     @reads
     def entry(self, entry_id: str) -> Entry | None:
@@ -114,3 +124,8 @@ class Reading(Keyed):
         for row in snapshot.all("attempts_before", batch=self._key, first=first, last=last):
             by_position[row.position].append(past_attempt_of(row))
         return by_position
+
+
+def _only(lanes: Sequence[str]) -> str:
+    """Return the lane where there is one alone; else an empty name."""
+    return lanes[0] if len(lanes) == 1 else ""

@@ -34,6 +34,7 @@ class _Stored:
     key: int
     attempt: int
     intended_at: int | None
+    lane: str | None
     identity: tuple[str | None, str | None]  #: its run's uuid and ARN
 
 
@@ -63,9 +64,19 @@ def record(store: Store, batch: int, name: str, steps: Iterable[Transition]) -> 
     for statement, rows in (("add_event", events), ("add_failed_run", failed), ("keep_proof", proven)):
         if rows:
             store.many(statement, rows)
-    accounts = (account_of(step.entry.run.arn) for step in steps if step.entry.run is not None)
-    if account := next(filter(None, accounts), None):
-        store.run("learn_account", batch=batch, account=account)
+    _learn_accounts(store, batch, steps)
+
+
+def _learn_accounts(store: Store, batch: int, steps: Iterable[Transition]) -> None:
+    accounts: dict[str | None, str] = {}
+    for entry in (step.entry for step in steps):
+        if entry.run is not None and (account := account_of(entry.run.arn)):
+            accounts.setdefault(entry.lane, account)
+    for lane, account in accounts.items():
+        if lane is None:
+            store.run("learn_account", batch=batch, account=account)
+        else:
+            store.run("learn_lane", batch=batch, name=lane, account=account)
 
 
 def _stored(store: Store, batch: int, ids: Collection[str]) -> dict[str, _Stored]:
@@ -75,6 +86,7 @@ def _stored(store: Store, batch: int, ids: Collection[str]) -> dict[str, _Stored
             key=row.key,
             attempt=row.attempt,
             intended_at=row.intended_at,
+            lane=row.lane,
             identity=(row.run_uuid, row.run_arn),
         )
         for row in store.all("stored_attempts_of", batch=batch, ids=listed(ids))
@@ -86,9 +98,10 @@ def _update(store: Store, stored: _Stored | None, entry: Entry) -> int:
     if stored is None:
         raise InvariantError(f"a step for entry '{entry.id}', which batch '{entry.batch}' does not have")
     _check_order(entry, stored.attempt)
+    _check_lane(entry, stored)
     if entry.attempt > stored.attempt:
         store.run("keep_attempt", key=stored.key)
-    # Invariant: an attempt that was intended keeps its request and requestId for ever, a uuid its run.
+    # Invariant: an attempt that was intended keeps its lane, request and requestId, a uuid its run.
     standing = standing_values(entry)
     intended_at = maybe_micros(entry.intended_at)
     identity = (entry.run.uuid, entry.run.arn) if entry.run else (None, None)
@@ -100,6 +113,7 @@ def _update(store: Store, stored: _Stored | None, entry: Entry) -> int:
     else:
         store.run("update_standing", key=stored.key, **standing)
     stored.attempt, stored.intended_at, stored.identity = entry.attempt, intended_at, identity
+    stored.lane = entry.lane
     return stored.key
 
 
@@ -109,4 +123,13 @@ def _check_order(entry: Entry, stored: int) -> None:
     raise InvariantError(
         f"a step for attempt {entry.attempt} of entry '{entry.id}' of batch '{entry.batch}', "
         f"which is at attempt {stored}"
+    )
+
+
+def _check_lane(entry: Entry, stored: _Stored) -> None:
+    if stored.intended_at is None or stored.attempt != entry.attempt or stored.lane == entry.lane:
+        return
+    raise InvariantError(
+        f"a step in lane {entry.lane} for attempt {entry.attempt} of entry '{entry.id}' of batch "
+        f"'{entry.batch}', which is in lane {stored.lane}"
     )

@@ -8,7 +8,7 @@ them. Does not: where the rows come from, and what else can be wrong with a ledg
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +17,8 @@ from batchrun.errors import InvariantError
 from batchrun.ledger.rows import maybe_time, past_attempt_of, time_of
 from batchrun.model.entry import Entry, Run
 from batchrun.model.events import KINDS, Accepted, Event, Intended
-from batchrun.model.spec import digest, request_id
+from batchrun.model.lanes import first_request, offers_of
+from batchrun.model.spec import digest
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {kind.__name__.lower(): kind for kind in KINDS}
 #: What a row says of an entry and a history does not.
-_NOT_TOLD: Final = frozenset({"batch", "id", "position", "is_changed", "proven_at"})
+_NOT_TOLD: Final = frozenset({"batch", "id", "position", "is_changed", "proven_at", "offers"})
+#: Nor, where there are lanes, what the manifest asks for beside the attempt: they are added without an event.
+_NOT_TOLD_OF_LANES: Final = frozenset({"next_request", "manifest_request"})
 #: Stands for a request that was replaced before it was ever sent: the ledger keeps its digest alone.
 _REPLACED: Final = "replaced:"
 _SHOWN: Final = 60
@@ -112,6 +115,7 @@ class Replay:
             "message": (kept.past.message, before.message),
             "run": (kept.past.run, before.run),
             "request": (kept.request, before.request),
+            "lane": (kept.past.lane, before.lane),
             "requestId": (kept.past.request_id, before.request_id),
         }
         for name, (found, due) in stored.items():
@@ -121,9 +125,13 @@ class Replay:
     def _end(self) -> Iterator[str]:
         for attempt in self._kept:
             yield f"attempt {attempt} is kept, but the history does not lead past it"
+        not_told = _NOT_TOLD | (_NOT_TOLD_OF_LANES if self._has_lanes else frozenset())
+        expected = self._entry
+        if self._has_lanes and expected.intended_at is None:  # what it asks for is still the manifest's word
+            expected = replace(expected, request=first_request(self._stored.asked))
         for field in fields(Entry):
-            found, due = getattr(self._stored, field.name), getattr(self._entry, field.name)
-            if field.name not in _NOT_TOLD and found != due:
+            found, due = getattr(self._stored, field.name), getattr(expected, field.name)
+            if field.name not in not_told and found != due:
                 yield f"{field.name} {_differs(found, due)}"
         if self._stored.intended_at is not None and self._stored_request_id != self._stored.request_id:
             yield f"requestId {_differs(self._stored_request_id, self._stored.request_id)}"
@@ -135,6 +143,7 @@ class Replay:
         match _KINDS[kind]:
             case kind_ if kind_ is Intended:
                 facts.pop("request_id", None)
+                facts.pop("proven_at", None)  # an entry does not tell it, so nothing is made of it
                 return Intended(at=time_of(at), **{name: _value(name, fact) for name, fact in facts.items()})
             case kind_:
                 return kind_(at=time_of(at), **{name: _value(name, fact) for name, fact in facts.items()})
@@ -145,16 +154,24 @@ class Replay:
     @cached_property
     def _requests(self) -> Mapping[str, str]:
         """The requests that are stored, by digest."""
-        current = [self._stored.request, self._stored.next_request, self._stored.manifest_request]
-        texts = [*(one.request for one in self._kept.values()), *current]
+        texts = [*(one.request for one in self._kept.values()), self._stored.request, *self._contents]
         return {digest(text): text for text in texts if text is not None}
+
+    @property
+    def _contents(self) -> Sequence[str | None]:
+        stored = self._stored
+        return (stored.offers, stored.next_request, stored.manifest_request)
+
+    @property
+    def _has_lanes(self) -> bool:
+        return any(content is not None and offers_of(content) for content in self._contents)
 
 
 def _wrong_request_id(entry: Entry, told: object) -> Iterator[str]:
     if entry.request.startswith(_REPLACED):
         yield "sent a request that is not stored"
         return
-    due = request_id(entry.batch, entry.id, entry.attempt, entry.request)
+    due = entry.request_id
     if told != due:
         yield f"was sent with requestId {told}, but the one of attempt {entry.attempt} is {due}"
 

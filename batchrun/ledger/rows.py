@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from batchrun.model.entry import Entry, Run
 from batchrun.model.events import Intended, Retried, Revised
-from batchrun.model.spec import digest
+from batchrun.model.spec import canonical, digest
 from batchrun.model.states import State
-from batchrun.ports.stored import Batch, PastAttempt
+from batchrun.ports.stored import Batch, LanePlace, PastAttempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from _typeshed import DataclassInstance
 
@@ -64,6 +64,11 @@ def batch_of(row: Row) -> Batch:
     )
 
 
+def lane_of(row: Row) -> LanePlace:
+    """Return the lane in *row*."""
+    return LanePlace(name=row.name, region=row.region, account=row.account)
+
+
 def entry_of(batch: str, row: Row) -> Entry:
     """Return the entry in a row of ``entry_rows``."""
     return Entry(
@@ -74,6 +79,8 @@ def entry_of(batch: str, row: Row) -> Entry:
         state=_STATES[row.state],
         attempt=row.attempt,
         intended_at=maybe_time(row.intended_at),
+        lane=row.lane,
+        offers=row.offers,
         tagged=bool(row.tagged),
         accepted_at=maybe_time(row.accepted_at),
         due=maybe_time(row.due),
@@ -101,6 +108,7 @@ def past_attempt_of(row: Row) -> PastAttempt:
         code=row.code,
         message=row.message,
         request=row.request,
+        lane=row.lane,
     )
 
 
@@ -130,7 +138,31 @@ def attempt_values(entry: Entry) -> dict[str, Value]:
         "tagged": int(entry.tagged),
         "request": entry.request,
         "manifest_request": entry.manifest_request,
+        "lane": entry.lane,
+        "offers": entry.offers,
+        "may_take": lanes_text(entry.may_take),
     }
+
+
+def content_values(entry: Entry) -> dict[str, Value]:
+    """Return what ``update_content`` stores of *entry*: what it is to ask for, now and later."""
+    return {
+        "request": entry.request,
+        "next_request": entry.next_request,
+        "manifest_request": entry.manifest_request,
+        "offers": entry.offers,
+        "may_take": lanes_text(entry.may_take),
+    }
+
+
+def lanes_text(lanes: Collection[str]) -> str | None:
+    """Return the names of lanes as they are stored, so that the same ones are the same text."""
+    return canonical(list(lanes)) if lanes else None
+
+
+def lanes_in(stored: str | None) -> tuple[str, ...]:
+    """Return the names of lanes that *stored* stands for."""
+    return () if stored is None else tuple(json.loads(stored))
 
 
 def detail(event: Event, entry: Entry) -> str:
@@ -140,8 +172,9 @@ def detail(event: Event, entry: Entry) -> str:
     A request is told by its digest: it may be long, and the entry or the attempt has it.
     """
     match event:
-        case Intended():
-            return _JSON.encode(_facts(event, but="at") | {"request_id": entry.request_id})
+        case Intended(request=request):
+            told = {} if request is None else {"request": digest(request)}
+            return _JSON.encode(_facts(event, but="at") | told | {"request_id": entry.request_id})
         case Revised(request=request):
             return _JSON.encode({"request": digest(request)})
         case Retried(request=str(request)):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from batchrun.ledger.store import Row
+    from batchrun.ledger.store import Row, Value
     from batchrun.model.entry import Entry, Run
 
 #: Comes after every other in the order of texts.
@@ -46,12 +46,14 @@ class Standing(Keyed):
             )
 
     @reads
-    def latest_runs(self, which: Latest, *, limit: int) -> Sequence[Run]:
+    def latest_runs(
+        self, which: Latest, *, limit: int, lane: str | None = None, is_home: bool = False
+    ) -> Sequence[Run]:
+        where: dict[str, Value] = {"batch": self._key, "limit": limit, "lane": lane, "is_home": is_home}
         if which is Latest.ENDED:
-            rows = self._store.all("latest_ends", batch=self._key, limit=limit)
+            rows = self._store.all("latest_ends", **where)
         else:
-            is_active = which is Latest.ACTIVE
-            rows = self._store.all("latest_runs", batch=self._key, is_active=is_active, limit=limit)
+            rows = self._store.all("latest_runs", is_active=which is Latest.ACTIVE, **where)
         return [run for row in rows if (run := run_of(row))]
 
     @reads
@@ -112,6 +114,7 @@ class Standing(Keyed):
                 entry_id=row.id,
                 attempt=row.attempt,
                 run=run,
+                lane=row.lane,
                 name=row.name,
                 usage=None if row.status is None else usage_of(self._store, row),
                 is_gone=bool(row.is_gone),

@@ -17,8 +17,10 @@ from batchrun import points
 from batchrun.errors import ChangedRowsError, InvariantError
 from batchrun.ledger.asking import take_back
 from batchrun.ledger.record import record
-from batchrun.ledger.rows import entry_of
+from batchrun.ledger.rows import content_values, entry_of, lanes_text
+from batchrun.model.adding_lanes import asks_otherwise, with_content
 from batchrun.model.events import Revised
+from batchrun.model.lanes import lanes_of
 from batchrun.model.limits import Changed
 from batchrun.model.transitions import apply
 from batchrun.points import Point
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from batchrun.ledger.store import Row, Store
+    from batchrun.ledger.store import Row, Store, Value
     from batchrun.model.spec import Spec
 
 #: Rows that are compared in one go: enough to pay, few enough to stay in SQLite's cache.
@@ -41,6 +43,7 @@ class Comparison:
 
     store: Store
     batch: int | None  #: its key; None where there is no such batch yet
+    name: str
 
     def summary(self) -> Sync:
         """Return the differences."""
@@ -70,21 +73,26 @@ class Comparison:
 
 
 @contextlib.contextmanager
-def compared(store: Store, batch: int | None, specs: Iterable[Spec]) -> Iterator[Comparison]:
+def compared(
+    store: Store, batch: int | None, name: str, specs: Iterable[Spec], home: str | None
+) -> Iterator[Comparison]:
     """
-    Read *specs* beside the batch.
+    Read *specs* beside the batch; *home* is the lane of rows that were sent before the manifest had lanes.
 
     Outside of any writing transaction: *specs* may come slowly, and other processes write to other batches.
     """
     with _temporary_tables(store):
         with store.reading():
             _read(store, batch, specs)
-        yield Comparison(store=store, batch=batch)
+            _weigh(store, name, home)
+        yield Comparison(store=store, batch=batch, name=name)
 
 
-def take_in(store: Store, batch: int, name: str, *, resubmit: bool, at: datetime) -> None:
+def take_in(comparison: Comparison, batch: int, *, resubmit: bool, at: datetime) -> None:
     """Write what was compared into the batch, within the transaction that is open."""
+    store, name = comparison.store, comparison.name
     _place(store, batch)
+    _keep(store, name)
     store.run("add_new_entries", batch=batch)
     store.run("keep_works", batch=batch, resubmit=resubmit)
     store.run("forget_changed_rows", batch=batch)
@@ -97,24 +105,19 @@ def take_in(store: Store, batch: int, name: str, *, resubmit: bool, at: datetime
         record(store, batch, name, steps)
 
 
-def sync(
-    comparison: Comparison, batch: int, name: str, *, changed: Changed, at: datetime, place: str | None
-) -> Sync:
+def sync(comparison: Comparison, batch: int, *, changed: Changed, at: datetime, place: str | None) -> Sync:
     """Carry out what *changed* asks for, within the transaction that is open."""
     if changed is Changed.REFUSE:
         comparison.refuse_changed()
     found = comparison.summary()
-    take_in(comparison.store, batch, name, resubmit=changed is Changed.RESUBMIT, at=at)
+    take_in(comparison, batch, resubmit=changed is Changed.RESUBMIT, at=at)
     if place is not None:
         comparison.store.run("keep_place", batch=batch, place=place)
     return found
 
 
 def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
-    rows = (
-        {"position": spec.position, "id": spec.id, "request": spec.request, "work": spec.work}
-        for spec in specs
-    )
+    rows = (_values(spec) for spec in specs)
     while part := list(itertools.islice(rows, _SLICE)):
         try:
             store.many("add_spec", part)
@@ -125,6 +128,42 @@ def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
         store.run("empty_slice")
 
 
+def _values(spec: Spec) -> dict[str, Value]:
+    offers = spec.offers
+    return {
+        "position": spec.position,
+        "id": spec.id,
+        "request": spec.request,
+        "offers": offers,
+        "may_take": None if offers is None else lanes_text(lanes_of(offers)),
+        "work": spec.work,
+    }
+
+
+def _weigh(store: Store, name: str, home: str | None) -> None:
+    """Find rows that were sent and ask for the same in their lane, whatever other lanes are offered."""
+    for rows in _pages(store, "rows_to_weigh"):
+        for row in rows:
+            if not asks_otherwise(entry_of(name, row), row.wanted, home):
+                store.run("keep_row", position=row.place)
+
+
+def _keep(store: Store, name: str) -> None:
+    """Take their content over without an event, as their position is: it is for attempts to come."""
+    for rows in _pages(store, "rows_to_keep"):
+        entries = [with_content(entry_of(name, row), row.wanted) for row in rows]
+        changes = zip(rows, entries, strict=True)
+        store.many("update_content", ({"key": row.key, **content_values(one)} for row, one in changes))
+
+
+def _pages(store: Store, statement: str, **values: Value) -> Iterator[Sequence[Row]]:
+    """Return rows of the manifest in pages, each read before it is worked on."""
+    after = -1
+    while rows := store.all(statement, after=after, **values):
+        after = rows[-1].place
+        yield rows
+
+
 def _place(store: Store, batch: int) -> None:
     if store.run("find_places", batch=batch):
         store.run("step_aside", beyond=store.value("beyond", batch=batch))
@@ -132,16 +171,14 @@ def _place(store: Store, batch: int) -> None:
 
 
 def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iterator[Sequence[Transition]]:
-    """Return the steps for changed rows in pages, each read before it is written."""
-    position = -1
-    while rows := store.all("rows_to_revise", resubmit=resubmit, after=position):
+    """Return the steps for changed rows in pages."""
+    for rows in _pages(store, "rows_to_revise", resubmit=resubmit):
         entries = [entry_of(name, row) for row in rows]
         events = [Revised(at=at, request=row.wanted) for row in rows]
         yield [
             Transition(event=event, entry=apply(entry, event))
             for entry, event in zip(entries, events, strict=True)
         ]
-        position = entries[-1].position
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.events import Deferred, Refused
+from batchrun.model.lanes import Offer, first_request, offers_text, request_in
 from batchrun.model.spec import canonical
 from batchrun.model.states import State
 
@@ -48,12 +49,13 @@ def duplicate(request: str, run_id: str) -> str:
 
 def after_asking(entry: Entry, *, duplicates: bool) -> str | None:
     """
-    Return the request of the attempt that people ask for, after the current one; None where it is the same.
+    Return the content of the attempt that people ask for, after the current one; None where it is the same.
 
     A copy is made once: another attempt without *duplicates* goes back to what the manifest asks for.
     """
     if duplicates and entry.run is not None:
-        return duplicate(entry.request, entry.run.id)
+        copy = duplicate(entry.request, entry.run.id)  # a run is known in its own lane alone
+        return copy if entry.lane is None else offers_text([Offer(lane=entry.lane, request=copy)])
     return entry.content if is_duplicate(entry) else None
 
 
@@ -61,7 +63,8 @@ def is_duplicate(entry: Entry) -> bool:
     """Report whether the current attempt copies a run, where its row does not ask for that itself."""
     if entry.manifest_request is None:
         return False
-    run_ids = [json.loads(text).get("runId") for text in (entry.request, entry.manifest_request)]
+    row = request_in(entry.manifest_request, entry.lane) or first_request(entry.manifest_request)
+    run_ids = [json.loads(text).get("runId") for text in (entry.request, row)]
     return run_ids[0] is not None and run_ids[0] != run_ids[1]
 
 

@@ -70,7 +70,9 @@ def offers_of(content: str) -> tuple[Offer, ...]:
 
 def lanes_of(content: str) -> tuple[str, ...]:
     """Return the names of the lanes that an attempt may take by this content, the preferred one first."""
-    return tuple(offer.lane for offer in offers_of(content) if offer.is_open)
+    if not content.startswith("["):
+        return ()
+    return tuple(lane for lane, _request, *closed in json.loads(content) if not closed)
 
 
 def first_request(content: str) -> str:

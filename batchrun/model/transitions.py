@@ -355,14 +355,16 @@ def _with_content(entry: Entry, content: str) -> Entry:
     """Have the entry ask for *content*, and keep its proof where that is of the same runs."""
     offers = content if offers_of(content) else None
     again = replace(entry, request=first_request(content), offers=offers)
-    is_proven = entry.proven_at is not None and _names(content) <= _names(entry.asked)
+    is_proven = entry.proven_at is not None and _names(replace(again, intended_at=None, lane=None)) <= _names(
+        entry
+    )
     return again if is_proven else replace(again, proven_at=None)
 
 
-def _names(content: str) -> set[tuple[str | None, str | None]]:
-    """Return by which names runs of *content* are looked for, and in which lanes."""
-    offers = offers_of(content)
-    return {(offer.lane, named(offer.request)) for offer in offers} or {(None, named(content))}
+def _names(entry: Entry) -> set[tuple[str | None, str | None]]:
+    """Return by which names runs of the attempt are looked for, and in which lanes."""
+    lanes = entry.may_take or (None,)
+    return {(lane, named(entry.as_in(lane).request)) for lane in lanes}
 
 
 def _story(entry: Entry) -> str:

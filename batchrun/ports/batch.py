@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         FailedRun,
         Failures,
         Glance,
+        LanePlace,
         Latest,
         Lease,
         Outcome,
@@ -49,8 +50,9 @@ class Wishes(ABC):
         """
         Start a new attempt of each of *ids* that has ended without success, in one transaction.
 
-        It asks for what the last one asked for; with *duplicates*, for a copy of the last one's run, and what
-        has no run, or one that was removed, is passed over. After a copy it is the manifest's content again.
+        It asks for what the last one asked for; with *duplicates*, for a copy of the last one's run, in the
+        same lane, and what has no run, or one that was removed, is passed over. After a copy it is the
+        manifest's content again.
 
         Needs no lease: whoever holds the batch works on what has not ended. Ids that are unknown, go on or
         have succeeded are passed over.
@@ -112,8 +114,16 @@ class StoredBatch(Wishes):
         """Return the lease that holds the batch at *at*; None where it can be held."""
 
     @abstractmethod
-    async def compare(self, specs: Iterable[Spec]) -> Sync:
-        """Say how the manifest differs from the batch, which need not exist. Writes nothing."""
+    async def lanes(self) -> Sequence[LanePlace]:
+        """Return the batch's lanes in the order in which they were first kept; none where it has none."""
+
+    @abstractmethod
+    async def compare(self, specs: Iterable[Spec], *, home: str | None = None) -> Sync:
+        """
+        Say how the manifest differs from the batch, which need not exist. Writes nothing.
+
+        *home* is as for :meth:`HeldBatch.sync`.
+        """
 
     @abstractmethod
     async def unproven(self, *, since: datetime, at: datetime) -> int:
@@ -165,9 +175,13 @@ class StoredBatch(Wishes):
         """Return what stands out: *limit* entries of each kind, events since then, what is due after *at*."""
 
     @abstractmethod
-    async def latest_runs(self, which: Latest, *, limit: int) -> Sequence[Run]:
+    async def latest_runs(
+        self, which: Latest, *, limit: int, lane: str | None = None, is_home: bool = False
+    ) -> Sequence[Run]:
         """
         Return up to *limit* runs; those that were deleted on request not at all.
+
+        Where *lane* is given, those of its attempts alone, and with *is_home* those of attempts without one.
 
         Of the entries' current attempts the one accepted last comes first, and those taken for gone last. Of
         those that were seen to end those that are COMPLETED come first, and of these the one sent last.
@@ -243,16 +257,21 @@ class HeldBatch(StoredBatch):
         changed: Changed,
         at: datetime,
         place: str | None = None,
+        home: str | None = None,
     ) -> Sync:
         """
         Take the manifest into the batch, in one transaction.
 
         New rows become PLANNED entries; known rows take the manifest's position; entries that the manifest
         does not name are marked as gone, and come back when it names them again. A row is *changed* when its
-        request differs from ``Entry.content``. A changed row that was neither sent nor
+        content differs from ``Entry.content``. A changed row that was neither sent nor
         cancelled takes the new content (a ``Revised`` event) whatever *changed* says; otherwise KEEP leaves
         it, marked by ``Entry.is_changed`` for as long as it differs, and RESUBMIT applies ``Revised``.
         *place*, where there is one, becomes the batch's.
+
+        A row that was sent is in one lane: for as long as it asks for the same there, it is not changed by
+        other lanes that are offered, and takes its content over without an event, for attempts to come.
+        *home* is the lane of rows that were sent before the manifest had lanes.
 
         *specs* is consumed in the ledger's own thread and must not touch the event loop.
 
@@ -267,11 +286,20 @@ class HeldBatch(StoredBatch):
 
         Steps of one entry apply in order. An entry's attempt is kept when a later one begins. The position
         and ``is_changed`` stay as the manifest last set them, whatever the step's entry says; a run that was
-        found with other content (``OTHER_CONTENT``) marks its attempt too. Where the batch's account is not
-        known, the first run that names one tells it.
+        found with other content (``OTHER_CONTENT``) marks its attempt too. Where the account of a lane is not
+        known, or that of the batch, the first run there, or in no lane, that names one tells it.
 
         Raises:
-            InvariantError: The batch has no such entry, or its attempt is not the stored one or the next.
+            InvariantError: The batch has no such entry, its attempt is not the stored one or the next, or the
+                lane of an attempt that was intended is another.
+        """
+
+    @abstractmethod
+    async def keep_lane(self, name: str, *, region: str, account: str | None, at: datetime) -> LanePlace:
+        """
+        Return the lane, made now if the batch does not have it. Safe to repeat; the first region stays.
+
+        Where *account* is given, the lane's becomes that, for as long as no run of it can be anywhere.
         """
 
     @abstractmethod
@@ -284,23 +312,31 @@ class HeldBatch(StoredBatch):
         """
 
     @abstractmethod
-    async def begin_survey(self, *, since: datetime, at: datetime) -> Unproven:
+    async def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
         """
-        Mark those entries as being looked for, and return them.
+        Mark those entries as being looked for, and return what to look for in each lane that one may take.
 
-        What becomes an entry to be sent later, or asks for another name meanwhile, is not marked.
+        Under None stands what has no lane. What becomes an entry to be sent later, or asks for another name
+        or for more lanes meanwhile, is not marked.
         """
 
     @abstractmethod
-    async def end_survey(self, *, at: datetime, calls: int | None, besides: Collection[str] = ()) -> None:
+    async def end_survey(
+        self,
+        *,
+        at: datetime,
+        calls: Mapping[str | None, int],
+        besides: Collection[str] = (),
+        unreached: Collection[str | None] = (),
+    ) -> None:
         """
         Keep *at*, when the survey began, as the proof of the entries that are marked still.
 
         Args:
-            lease: The batch.
             at: The clock's latest time when the look began.
-            calls: Calls that the whole listing took; None where it was not gone through.
+            calls: Calls that the whole listing took, by lane; without those where it was not gone through.
             besides: Entries whose runs were seen, and that nobody has taken over: they get no proof.
+            unreached: Lanes that were not looked at to the end: what may be sent there gets no proof.
         """
 
     @abstractmethod
@@ -319,6 +355,7 @@ class HeldBatch(StoredBatch):
         limit: int,
         skip: Collection[str] = (),
         horizon: datetime | None = None,
+        lanes: tuple[str, ...] | None = None,
     ) -> Sequence[Entry]:
         """
         Return up to *limit* entries that may be sent now, in manifest order: PLANNED, and BACKOFF if due.
@@ -327,15 +364,20 @@ class HeldBatch(StoredBatch):
         waits so long, so a clock that was ahead has set that time.
 
         Leaves out what the manifest does not name any more, what is to be cancelled, and the ids in *skip*.
+        Where *lanes* are given, one of :meth:`choices`, only entries that may take just these are returned.
         """
 
     @abstractmethod
-    async def next_due(self, *, after: datetime) -> datetime | None:
+    async def next_due(self, *, after: datetime, lanes: tuple[str, ...] | None = None) -> datetime | None:
         """
         Say when the next PLANNED or BACKOFF entry becomes due, later than *after*; None where there is none.
 
-        Leaves out what the manifest does not name any more, as :meth:`due` does.
+        Leaves out what the manifest does not name any more, and what *lanes* leave out, as :meth:`due` does.
         """
+
+    @abstractmethod
+    async def choices(self) -> Sequence[tuple[str, ...]]:
+        """Return each ``Entry.may_take`` of PLANNED and BACKOFF entries that the manifest names."""
 
     @abstractmethod
     async def unasked(self, *, limit: int, after: int = -1) -> Sequence[FailedRun]:

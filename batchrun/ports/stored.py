@@ -82,12 +82,15 @@ class Counts:
     Rows that left the manifest do not count while they are PLANNED or BACKOFF: they will not be sent.
 
     ``by_status`` splits ACTIVE by the run's own status, so that queued can be told from running. ``changed``
-    counts all rows whose runs have other content than the manifest has now.
+    counts all rows whose runs have other content than the manifest has now. ``by_lane`` counts a row in its
+    lane, or in the only one it may take; under the empty name what may still choose, and what was sent before
+    the manifest had lanes. It is empty in a batch without lanes.
     """
 
     by_state: Mapping[State, int] = field(default_factory=dict)
     by_status: Mapping[str, int] = field(default_factory=dict)
     changed: int = 0
+    by_lane: Mapping[str, Mapping[State, int]] = field(default_factory=dict)
 
     @property
     def total(self) -> int:

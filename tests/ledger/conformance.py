@@ -9,6 +9,7 @@ from __future__ import annotations
 from tests.ledger.contract_cancelling import Cancelling, Deleting
 from tests.ledger.contract_failed_runs import FailedRuns
 from tests.ledger.contract_giving_back import GivingBack
+from tests.ledger.contract_lanes import AddingLanes, DueInLanes, Lanes, LanesOfRows, ProofsInLanes
 from tests.ledger.contract_leases import Batches, Leases
 from tests.ledger.contract_namesakes import Namesakes
 from tests.ledger.contract_notices import Notices
@@ -37,5 +38,10 @@ class LedgerConformance(
     LatestEnds,
     LatestRuns,
     Proofs,
+    Lanes,
+    LanesOfRows,
+    AddingLanes,
+    DueInLanes,
+    ProofsInLanes,
 ):
     """The whole contract."""

@@ -7,6 +7,7 @@ from tests.ledger.processes import Process
 from tests.ledger.samples import connection_of
 
 pytest.register_assert_rewrite(
+    "tests.ledger.contract_lanes",
     "tests.ledger.contract_leases",
     "tests.ledger.contract_namesakes",
     "tests.ledger.contract_proofs",

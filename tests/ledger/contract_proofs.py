@@ -22,21 +22,21 @@ class Proofs:
         held = await filled(ledger, "a", "b", "c")
         await move(held, "c", intended(), accepted(1))
         assert await ledger.batch(BATCH).unproven(since=AT, at=_SECOND) == 2
-        wanted = await held.begin_survey(since=AT, at=_SECOND)
+        wanted = (await held.begin_survey(since=AT, at=_SECOND))[None]
         assert sorted(ids for ids in wanted.names.values()) == [("a",), ("b",)]
         assert wanted.last_calls is None
         assert (await entry_of(ledger, "a")).proven_at is None
-        await held.end_survey(at=_SECOND, calls=3)
+        await held.end_survey(at=_SECOND, calls={None: 3})
         assert [(await entry_of(ledger, id)).proven_at for id in "abc"] == [_SECOND] * 2 + [None]
         assert await ledger.batch(BATCH).unproven(since=AT, at=later(minutes=2)) == 0
 
     async def test_a_proof_that_is_too_old_or_from_the_future_is_none(self, ledger):
         held = await filled(ledger, "a")
         await held.begin_survey(since=AT, at=_SECOND)
-        await held.end_survey(at=_SECOND, calls=None)
+        await held.end_survey(at=_SECOND, calls={})
         assert await ledger.batch(BATCH).unproven(since=_SECOND, at=later(minutes=2)) == 1
         assert await ledger.batch(BATCH).unproven(since=AT, at=AT) == 1
-        again = await held.begin_survey(since=_SECOND, at=later(minutes=2))
+        again = (await held.begin_survey(since=_SECOND, at=later(minutes=2)))[None]
         assert list(again.names.values()) == [("a",)]
         assert (await entry_of(ledger, "a")).proven_at == _SECOND
 
@@ -48,14 +48,14 @@ class Proofs:
         held = await filled(ledger, "a")
         await held.bind_proofs(Origin(boot="m", at=AT))
         await held.begin_survey(since=AT, at=_SECOND)
-        await held.end_survey(at=_SECOND, calls=1)
+        await held.end_survey(at=_SECOND, calls={None: 1})
         await held.bind_proofs(Origin(boot=boot, at=AT + timedelta(seconds=moved)))
         assert (await entry_of(ledger, "a")).proven_at == (_SECOND if is_kept else None)
 
     async def test_proofs_that_no_clock_is_known_of_are_forgotten(self, ledger):
         held = await filled(ledger, "a")
         await held.begin_survey(since=AT, at=_SECOND)
-        await held.end_survey(at=_SECOND, calls=1)
+        await held.end_survey(at=_SECOND, calls={None: 1})
         await held.bind_proofs(Origin(boot="m", at=AT))
         assert (await entry_of(ledger, "a")).proven_at is None
 
@@ -64,10 +64,10 @@ class Proofs:
         await held.begin_survey(since=AT, at=AT)
         renamed, new = Spec(id="a", position=0, request=canonical({"name": "another"})), spec("new", 2)
         await held.sync([renamed, spec("b", 1), new], changed=Changed.REFUSE, at=AT)
-        await held.end_survey(at=_SECOND, calls=2)
+        await held.end_survey(at=_SECOND, calls={None: 2})
         proven = [(await entry_of(ledger, id)).proven_at for id in ("a", "b", "new")]
         assert proven == [None, _SECOND, None]
-        assert (await held.begin_survey(since=AT, at=_SECOND)).last_calls == 2
+        assert (await held.begin_survey(since=AT, at=_SECOND))[None].last_calls == 2
 
     async def test_an_intent_may_carry_a_proof_that_holds_for_later_attempts_too(self, ledger):
         held = await filled(ledger, "a")
@@ -82,9 +82,9 @@ class Proofs:
         held = await filled(ledger, "a", "b", "c")
         await held.begin_survey(since=AT, at=AT)
         await move(held, "c", intended())
-        wanted = await held.begin_survey(since=AT, at=AT)
+        wanted = (await held.begin_survey(since=AT, at=AT))[None]
         assert sorted(wanted.names.values()) == [("a",), ("b",)]
-        await held.end_survey(at=_SECOND, calls=1, besides=["b"])
+        await held.end_survey(at=_SECOND, calls={None: 1}, besides=["b"])
         assert [(await entry_of(ledger, id)).proven_at for id in "abc"] == [_SECOND, None, None]
 
     async def test_surveys_are_fenced(self, ledger):
@@ -93,7 +93,7 @@ class Proofs:
         with pytest.raises(LeaseLostError):
             await held.begin_survey(since=AT, at=AT)
         with pytest.raises(LeaseLostError):
-            await held.end_survey(at=AT, calls=None)
+            await held.end_survey(at=AT, calls={})
 
     async def test_a_ledger_without_the_batch_has_nothing_to_prove(self, ledger):
         assert await ledger.batch("nowhere").unproven(since=AT, at=AT) == 0

@@ -7,8 +7,10 @@ full quota; two of one name; with learned paces, proofs, failed tasks and usages
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ import pytest
 from batchrun import open_ledger, write_results
 from batchrun.ledger.verify import Verification
 from batchrun.manifest import Source, load
+from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.limits import Changed
+from batchrun.model.spec import canonical
 from batchrun.model.states import ENDED, State
 from tests.engine.launching import OFTEN, bench
 from tests.world import simulated
@@ -88,3 +92,46 @@ async def test_the_manifest_is_known_row_for_row(tmp_path, rows):
             1: "OUT_OF_MEMORY_ERROR",
             2: "OUT_OF_MEMORY_ERROR",
         }
+
+
+#: Of what was sent, of what is sent again, and of what was not sent yet, as the launcher of then makes them.
+REQUEST_IDS = {
+    "done1": "ae00023a5337fa2c9064167ae4ab1be0687d457ae5c8f196e478f6dff0e934ec",
+    "fail1": "95465b03df7403ebbf1558f2dcd7406f2f97e52818eac3c8b2a3e273cb4f60d5",
+    "later1": "24b604c6901c3ed665d45c86c46fab1455cd417a3a5a77e810fbe10f5d1df2b9",
+}
+
+
+async def test_request_ids_are_as_they_were(tmp_path, rows):
+    async with bench(tmp_path, simulated(seed=7)) as it:
+        before = {id_: entry.request_id for id_, entry in (await it.entries()).items()}
+        await it.launch(rows, watch=OFTEN)
+        sent = {run.tags["batchrun:id"]: run.tags["batchrun:request-id"] for run in it.simulator.state().runs}
+        assert {id_: one.request_id for id_, one in (await it.entries()).items()} == before
+    assert {id_: before[id_] for id_ in REQUEST_IDS} == REQUEST_IDS
+    assert sent == {id_: before[id_] for id_ in ("fail1", "later1", "later2", "later3", "unsent1")}
+
+
+async def test_lanes_that_the_manifest_names_now_change_no_row_that_was_sent(kept, tmp_path, rows):
+    async with bench(tmp_path) as it:
+        before = await it.entries()
+        held = await it.ledger.hold("cohort", holder="host:1", ttl=timedelta(minutes=1), at=it.clock.utcnow())
+        now = [replace(row, offers=_offers(row.request)) for row in rows]
+        found = await held.sync(now, changed=Changed.REFUSE, at=it.clock.utcnow(), home="east")
+        unsent = {id_ for id_, entry in before.items() if entry.state is State.PLANNED}
+        assert set(found.changed_ids) == unsent == {"later1", "later2", "later3", "unsent1"}
+        after = await it.entries()
+        await held.release()
+    assert {id_: one.may_take for id_, one in after.items() if one.may_take} == dict.fromkeys(
+        [*sorted(unsent), "unsent2"], ("west", "east")
+    )
+    assert {id_: one.request_id for id_, one in after.items() if one.was_sent} == {
+        id_: one.request_id for id_, one in before.items() if one.was_sent
+    }
+    assert {one.content for one in after.values()} == {row.offers for row in now}
+    assert_sound(kept, events=46 + len(unsent))
+
+
+def _offers(request: str) -> str:
+    away = canonical(json.loads(request) | {"workflowId": "7654321"})
+    return offers_text([Offer(lane="west", request=away), Offer(lane="east", request=request)])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,20 @@ from batchrun.model import events
 from batchrun.model.cancelling import Scope
 from batchrun.model.costs import Usage, Work
 from batchrun.model.entry import Entry
+from batchrun.model.lanes import lanes_of
 from batchrun.model.limits import Changed
+from batchrun.model.spec import Spec
 from batchrun.model.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.model.transitions import FORBIDDEN, TABLE
 from batchrun.ports.batch import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Transition
+from tests.ledger.contract_lanes import row
 from tests.ledger.samples import AT, BATCH, TTL, run_of, spec, steps_of
 
 IDS = st.sampled_from("abcdef")
+LANES = st.sampled_from([(), (), ("east",), ("east", "west"), ("west", "east"), ("north", "west")])
 MINUTES = st.integers(0, 5).map(lambda number: timedelta(minutes=number))
 
 
@@ -46,6 +51,7 @@ class Batch(RuleBasedStateMachine):
         self._ledger = self._runner.run(open_ledger(self._path))
         self._runs = 0
         self._deleted: set[str] = set()
+        self._lanes: dict[tuple[str, int], str | None] = {}  #: of every attempt that was intended
         self._run(self._ledger.open_batch(BATCH, region="us-east-1", at=AT))
         self._held: HeldBatch = self._run(self._ledger.hold(BATCH, holder="host:1", ttl=TTL, at=AT))
 
@@ -54,11 +60,13 @@ class Batch(RuleBasedStateMachine):
         content=st.integers(1, 2),
         changed=st.sampled_from(Changed),
         gap=st.integers(1, 3),
+        lanes=LANES,
     )
-    def sync(self, ids, content, changed, gap):
-        rows = [spec(id_, number * gap, content) for number, id_ in enumerate(ids)]
-        told = self._run(self._held.compare(rows))
-        found = self._run(self._held.sync(rows, changed=changed, at=AT))
+    def sync(self, ids, content, changed, gap, lanes):
+        rows = [_row(id_, number * gap, content, lanes) for number, id_ in enumerate(ids)]
+        home = "east" if lanes else None
+        told = self._run(self._held.compare(rows, home=home))
+        found = self._run(self._held.sync(rows, changed=changed, at=AT, home=home))
         assert isinstance(found, type) or found == told
 
     @rule(data=st.data(), ids=st.lists(IDS, min_size=1, max_size=4))
@@ -67,7 +75,7 @@ class Batch(RuleBasedStateMachine):
         steps: list[Transition] = []
         for id_ in ids:
             if current[id_] is not None:
-                event = data.draw(self._legal_events(current[id_].state))
+                event = data.draw(self._legal_events(current[id_]))
                 steps += steps_of(current[id_], [event])
                 current[id_] = steps[-1].entry
         self._run(self._held.record(steps))
@@ -128,11 +136,34 @@ class Batch(RuleBasedStateMachine):
         assert all(entry.due is None or entry.due <= at for entry in found)
         later = self._run(self._held.next_due(after=at))
         assert later is None or later > at
+        self._is_due_lane_by_lane(at)
+
+    def _is_due_lane_by_lane(self, at: datetime) -> None:
+        choices = self._run(self._held.choices())
+        found = {one: self._run(self._held.due(at=at, limit=9, lanes=one)) for one in choices}
+        assert all(entry.may_take == one for one, entries in found.items() for entry in entries)
+        whole = self._run(self._held.due(at=at, limit=9))
+        assert sorted(entry.id for entry in whole) == sorted(
+            one.id for some in found.values() for one in some
+        )
+        times = [self._run(self._held.next_due(after=at, lanes=one)) for one in choices]
+        first = self._run(self._held.next_due(after=at))
+        assert min(filter(None, times), default=None) == first
+
+    @rule(since=MINUTES, unreached=st.sets(st.sampled_from([None, "east", "west"])))
+    def survey(self, since, unreached):
+        wanted = self._run(self._held.begin_survey(since=AT + since, at=AT + since))
+        self._run(self._held.end_survey(at=AT, calls=dict.fromkeys(wanted, 1), unreached=unreached))
+        for id_ in {
+            id_ for lane in unreached & wanted.keys() for ids in wanted[lane].names.values() for id_ in ids
+        }:
+            assert self._run(self._held.entry(id_)).proven_at is None
 
     @invariant()
     def it_is_sound(self):
         if hasattr(self, "_held"):
             self._runner.run(_agrees_with_itself(self._ledger, self._deleted))
+            self._runner.run(_keeps_lanes(self._ledger, self._lanes))
 
     def teardown(self):
         if hasattr(self, "_held"):
@@ -141,11 +172,19 @@ class Batch(RuleBasedStateMachine):
             self._runner.close()
             self._folder.cleanup()
 
-    def _legal_events(self, state: State) -> st.SearchStrategy[events.Event]:
+    def _legal_events(self, entry: Entry) -> st.SearchStrategy[events.Event]:
         self._runs += 1
         run = run_of(self._runs, stop_time=AT)
         made = {
-            events.Intended: st.builds(events.Intended, at=st.just(AT), tagged=st.booleans()),
+            events.Intended: st.sampled_from(entry.may_take or (None,)).flatmap(
+                lambda lane: st.builds(
+                    events.Intended,
+                    at=st.just(AT),
+                    tagged=st.booleans(),
+                    lane=st.just(lane),
+                    request=st.just(None if lane is None else entry.as_in(lane).request),
+                )
+            ),
             events.Deferred: MINUTES.map(
                 lambda wait: events.Deferred(at=AT, due=AT + wait, code="402", message="full")
             ),
@@ -155,10 +194,10 @@ class Batch(RuleBasedStateMachine):
             events.Recalled: st.just(events.Recalled(at=AT)),
             events.Retried: st.sampled_from([None, 2, 4]).map(
                 lambda content: events.Retried(
-                    at=AT, due=AT, why="x", request=None if content is None else spec("z", 0, content).request
+                    at=AT, due=AT, why="x", request=None if content is None else _asked(entry, content)
                 )
             ),
-            events.Revised: st.just(events.Revised(at=AT, request=spec("z", 0, 3).request)),
+            events.Revised: st.just(events.Revised(at=AT, request=_asked(entry, 3))),
         }
         for type_ in (events.Refused, events.Doubted):
             made[type_] = st.just(type_(at=AT, code="C", message="m"))
@@ -171,7 +210,7 @@ class Batch(RuleBasedStateMachine):
             events.Cancelled,
         ):
             made[seen] = st.just(seen(at=AT, run=run))
-        legal = [type_ for type_, cell in TABLE[state].items() if cell is not FORBIDDEN]
+        legal = [type_ for type_, cell in TABLE[entry.state].items() if cell is not FORBIDDEN]
         return st.one_of(*(made[type_] for type_ in legal))
 
     def _run(self, call: Coroutine[Any, Any, Any]) -> Any:
@@ -180,6 +219,24 @@ class Batch(RuleBasedStateMachine):
             return self._runner.run(call)
         except BatchrunError as error:
             return type(error)
+
+
+def _row(id_: str, position: int, content: int, lanes: tuple[str, ...]) -> Spec:
+    return row(id_, position, *lanes, content=content) if lanes else spec(id_, position, content)
+
+
+def _asked(entry: Entry, content: int) -> str:
+    """Return what a retry asks for: in the lanes that the row offers, where it has some."""
+    return _row("z", 0, content, lanes_of(entry.content)).content
+
+
+async def _keeps_lanes(ledger: Ledger, lanes: dict[tuple[str, int], str | None]) -> None:
+    """See that no attempt's lane is another than it was."""
+    async for outcome in ledger.batch(BATCH).outcomes():
+        entry = outcome.entry
+        sent = [(entry.attempt, entry.lane)] if entry.intended_at is not None else []
+        for attempt, lane in [*sent, *((past.attempt, past.lane) for past in outcome.earlier)]:
+            assert lanes.setdefault((entry.id, attempt), lane) == lane
 
 
 def _lasting(entry: Entry | None) -> Entry | None:
@@ -196,6 +253,8 @@ async def _agrees_with_itself(ledger: Ledger, deleted: set[str]) -> None:
     assert sum(map(len, pages)) == len(entries)
     counts = await batch.counts()
     assert all(counts.by_state.get(state, 0) <= len(page) for state, page in zip(State, pages, strict=True))
+    by_lane = sum((Counter(one) for one in counts.by_lane.values()), Counter())
+    assert by_lane in ({}, counts.by_state)
     assert counts.changed == sum(entry.is_changed for entry in entries.values())
     for outcome in outcomes:
         entry = outcome.entry

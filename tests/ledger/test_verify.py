@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -32,8 +33,12 @@ from batchrun.model.events import (
 )
 from batchrun.model.limits import Changed
 from batchrun.model.policies import WatchPolicy
+from batchrun.model.spec import Spec
 from batchrun.model.states import State
+from batchrun.ports.batch import HeldBatch
+from batchrun.ports.ledger import Ledger
 from tests.engine.launching import bench, rows
+from tests.ledger.contract_lanes import asked, offers, row
 from tests.ledger.samples import (
     AT,
     accepted,
@@ -42,6 +47,7 @@ from tests.ledger.samples import (
     filled,
     intended,
     later,
+    lease_on,
     move,
     run_of,
     specs,
@@ -171,6 +177,102 @@ async def test_a_request_that_a_retry_did_not_ask_for_is_found(place):
     assert any("not stored" in finding.what for finding in found(place))
 
 
+#: Attempts in lanes, with rows that offer two; the events' requests are told by the rows and attempts alone.
+OFFERS = offers("a", "east", "west")
+IN_EAST = replace(intended(), lane="east", request=asked("a", "east"))
+IN_WEST = replace(intended(), lane="west", request=asked("a", "west"), proven_at=AT)
+MOVED = replace(LARGER, request=offers("a", "west", closed=["east"]))
+IN_LANES: dict[str, list[Event]] = {
+    "free": [],
+    "chosen": [IN_WEST, accepted(1)],
+    "other content": [Revised(at=AT, request=offers("a", "west", content=2))],
+    "content twice": [
+        IN_WEST,
+        Revised(at=AT, request=offers("a", "east", content=4)),
+        deferred(AT),
+        Revised(at=AT, request=offers("a", "east", content=5)),
+        Revised(at=AT, request=OFFERS),
+    ],
+    "again": [IN_WEST, *failing(2)[1:], Retried(at=AT, due=AT, why="x"), IN_EAST, accepted(3)],
+    "again and free": [IN_EAST, *failing(4)[1:], Retried(at=AT, due=AT, why="x")],
+    "moved": [IN_EAST, *failing(5)[1:], MOVED],
+    "moved and sent": [IN_EAST, *failing(6)[1:], MOVED, IN_WEST, *failing(7)[1:]],
+    "copied": [IN_WEST, *failing(8)[1:], replace(LARGER, request='[["west",{"runId":"8"}]]')],
+    "waiting": [IN_WEST, Revised(at=AT, request=offers("a", "east", content=3))],
+}
+
+
+async def in_lanes(ledger: Ledger, lives: dict[str, list[Event]]) -> tuple[HeldBatch, list[Spec]]:
+    """Record lives of rows that offer east and west, and take in a manifest that offers north too."""
+    held = await lease_on(ledger)
+    rows = [replace(row("a", 0, "east", "west"), id=id_, position=at) for at, id_ in enumerate(lives)]
+    await held.sync(rows, changed=Changed.REFUSE, at=AT)
+    for id_, events in lives.items():
+        if events:
+            await move(held, id_, *events)
+    return held, rows
+
+
+@pytest.mark.parametrize("more", [(), ("north",)], ids=["as it is", "with another lane since"])
+async def test_attempts_in_lanes_are_sound(place, more):
+    async with await open_ledger(place) as ledger:
+        held, rows = await in_lanes(ledger, IN_LANES)
+        now = [replace(one, offers=offers("a", *more, "west", "east")) for one in rows]
+        await held.sync(now, changed=Changed.KEEP, at=AT)
+        await ledger.batch("cohort").retry(["moved and sent"], at=AT, why="x")
+    assert found(place) == []
+
+
+async def test_rows_from_before_their_manifest_had_lanes_are_sound(place):
+    lives: dict[str, list[Event]] = {
+        "sent": [intended(), accepted(1)],
+        "failed": failing(2),
+        "departed": [*failing(3), LARGER, intended()],
+        "waits": [intended(), deferred(AT)],
+        "free": [],
+    }
+    async with await open_ledger(place) as ledger:
+        held = await filled(ledger, *lives)
+        for id_, events in lives.items():
+            if events:
+                await move(held, id_, *events)
+        now = [replace(one, offers=f'[["west",{{}}],["east",{one.request}]]') for one in specs(*lives)]
+        assert (await held.sync(now, changed=Changed.REFUSE, at=AT, home="east")).changed_ids == ("free",)
+        await ledger.batch("cohort").retry(["failed"], at=AT, why="x")
+    assert found(place) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("UPDATE entries SET lane = 'east', may_take = '[\"east\"]'", "lane is east"),
+        ("UPDATE entries SET lane = NULL", "lane is None"),
+        (f"UPDATE entries SET request = '{asked('a', 'east')}'", "not stored"),
+        ("UPDATE events SET detail = json_set(detail, '$.lane', 'east')", "requestId"),
+        ("UPDATE events SET detail = json_remove(detail, '$.lane')", "requestId"),
+    ],
+)
+async def test_a_lane_that_was_not_chosen_is_found(place, statement, what):
+    async with await open_ledger(place) as ledger:
+        await in_lanes(ledger, {"a": [IN_WEST]})
+    damage(place, "DROP TRIGGER attempt_stays_in_its_lane; " + statement)
+    assert any(what in finding.what for finding in found(place)), found(place)
+
+
+async def test_an_earlier_attempts_lane_is_held_against_its_history(place):
+    async with await open_ledger(place) as ledger:
+        await in_lanes(ledger, {"a": IN_LANES["again"]})
+    damage(place, "UPDATE attempts SET lane = 'east'")
+    assert any("lane of attempt 1 is east" in finding.what for finding in found(place)), found(place)
+
+
+async def test_an_unsent_row_asks_for_what_its_first_lane_asks_for(place):
+    async with await open_ledger(place) as ledger:
+        await in_lanes(ledger, {"a": []})
+    damage(place, "UPDATE entries SET request = '{}'; DELETE FROM leases")
+    assert any("request is {}" in finding.what for finding in found(place)), found(place)
+
+
 async def test_verifying_changes_nothing_and_works_beside_a_writer(place):
     async with await open_ledger(place) as ledger:
         held = await filled(ledger, "a")
@@ -220,7 +322,7 @@ def event(id_: str, kind: str, path: str, value: str) -> str:
     return f"UPDATE events SET detail = json_set(detail, '$.{path}', '{value}') WHERE {where}"
 
 
-MADE_UP = f"SELECT key, 1, 'x', 0, 1, {'NULL, ' * 13} request FROM entries WHERE id = 'active'"
+MADE_UP = f"SELECT key, 1, 'x', 0, 1, {'NULL, ' * 13} request, NULL FROM entries WHERE id = 'active'"
 ADDED = f"SELECT {of('succeeded')}, 1, 0, 'intended', '{{\"tagged\":true}}'"
 ACTIVE_UUID = "(SELECT run_uuid FROM entries WHERE id = 'active')"
 TWICE_UUID = "(SELECT run_uuid FROM entries WHERE id = 'twice')"

@@ -18,6 +18,7 @@ from batchrun.model.duplicating import (
     unknown,
 )
 from batchrun.model.events import Deferred, Intended, Refused, Retried
+from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
 from tests.builders import at, ended, planned, request, run, submitting
@@ -55,6 +56,16 @@ def test_after_a_copy_people_get_the_manifests_content_again():
     copied = apply(failed, Retried(at=at(1), due=at(1), why="asked for", request=copy))
     assert (copied.request, copied.content, copied.attempt) == (copy, failed.request, 2)
     assert after_asking(copied, duplicates=False) == failed.request
+
+
+def test_a_copy_stays_in_the_lane_of_its_source():
+    both = offers_text([Offer(lane="east", request=request()), Offer(lane="west", request=request(name="w"))])
+    failed = replace(ended("FAILED"), lane="west", request=request(name="w"), offers=both)
+    copy = after_asking(failed, duplicates=True)
+    assert copy == f'[["west",{duplicate(failed.request, "1000001")}]]'
+    copied = apply(failed, Retried(at=at(1), due=at(1), why="asked for", request=copy))
+    assert (copied.may_take, copied.content, is_duplicate(copied)) == (("west",), both, True)
+    assert after_asking(replace(copied, state=State.FAILED), duplicates=False) == both
 
 
 def test_a_changed_attempt_goes_on_as_it_is():

@@ -27,6 +27,7 @@ from batchrun.model.events import (
     kind,
     seen,
 )
+from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.spec import request_id
 from batchrun.model.states import ENDED, HOLDS_SLOT, OPEN, State
 from batchrun.model.transitions import FORBIDDEN, TABLE, Ignored, apply
@@ -272,3 +273,38 @@ def test_a_retry_with_the_manifests_content_departs_from_nothing():
     departing = replace(ended("FAILED"), request=request(priority=1), manifest_request=request())
     back = apply(departing, Retried(at=at(9), due=at(9), why="asked for", request=request()))
     assert (back.request, back.manifest_request) == (request(), None)
+
+
+def offered(*lanes: str, closed: str = "") -> str:
+    """Return what a row offers; each lane has a run name of its own."""
+    return offers_text(
+        [Offer(lane=lane, request=request(name=lane), is_open=lane != closed) for lane in lanes]
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "is_proven"),
+    [
+        (offered("east", "west"), True),
+        (offered("west"), True),
+        (offered("west", "north", closed="north"), True),
+        (offered("north", "west"), False),
+        (request(name="east"), False),
+    ],
+)
+def test_a_proof_holds_for_the_lanes_that_were_looked_at(content, is_proven):
+    row = replace(
+        planned(), offers=offered("east", "west", "north", closed="north"), request=request(name="east")
+    )
+    after = apply(replace(row, proven_at=at(1)), Revised(at=at(2), request=content))
+    assert after.proven_at == (at(1) if is_proven else None)
+
+
+@pytest.mark.parametrize(("again", "is_proven"), [(offered("west"), True), (None, False)])
+def test_a_retry_is_proven_only_in_the_lane_that_was_chosen(again, is_proven):
+    row = replace(planned(), offers=offered("east", "west"), request=request(name="east"), proven_at=at(1))
+    sent = apply(row, Intended(at=at(2), lane="west", request=request(name="west")))
+    failed = replace(sent, state=State.FAILED, run=run("FAILED"))
+    after = apply(failed, Retried(at=at(3), due=at(3), why="x", request=again))
+    assert after.proven_at == (at(1) if is_proven else None)
+    assert after.lane is None

@@ -17,13 +17,13 @@ CREATE TEMP VIEW attempt_rows AS
 SELECT
     batch, key AS entry, id, position, attempt, 1 AS is_current, state, request_id, intended_at, tagged,
     accepted_at, code, message, run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
-    run_failure_reason, run_status_message, request
+    run_failure_reason, run_status_message, request, lane
 FROM main.entries
 UNION ALL
 SELECT
     e.batch, e.key, e.id, e.position, a.attempt, 0, e.state, a.request_id, a.intended_at, a.tagged,
     a.accepted_at, a.code, a.message, a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri,
-    a.run_creation_time, a.run_start_time, a.run_stop_time, a.run_failure_reason, a.run_status_message, a.request
+    a.run_creation_time, a.run_start_time, a.run_stop_time, a.run_failure_reason, a.run_status_message, a.request, a.lane
 FROM main.entries AS e JOIN main.attempts AS a ON a.entry = e.key
 WHERE e.attempt > 1;
 
@@ -102,6 +102,33 @@ UPDATE batches SET place = :place WHERE key = :batch AND place IS NOT :place;
 -- name: batch_key
 SELECT key FROM batches WHERE name = :name;
 
+-- ------------------------------------------------------------------ lanes of a batch
+
+-- name: lanes
+SELECT name, region, account FROM lanes WHERE batch = :batch ORDER BY key;
+
+-- name: add_lane
+INSERT INTO lanes (batch, name, region, account, kept_at) VALUES (:batch, :name, :region, :account, :at)
+ON CONFLICT (batch, name) DO NOTHING;
+
+-- name: bind_lane
+UPDATE lanes SET account = :account
+WHERE batch = :batch AND name = :name AND account IS NOT :account
+    AND NOT EXISTS (
+        SELECT 1 FROM entries
+        WHERE batch = lanes.batch AND lane = lanes.name AND (run_uuid IS NOT NULL OR state = 'submitting')
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM attempts AS a JOIN entries AS e ON e.key = a.entry
+        WHERE e.batch = lanes.batch AND a.lane = lanes.name AND a.run_uuid IS NOT NULL
+    );
+
+-- name: lane
+SELECT name, region, account FROM lanes WHERE batch = :batch AND name = :name;
+
+-- name: learn_lane
+UPDATE lanes SET account = :account WHERE batch = :batch AND name = :name AND account IS NULL;
+
 -- ------------------------------------------------------------------ leases
 
 -- name: lease
@@ -123,7 +150,7 @@ SELECT 1 FROM leases WHERE batch = :batch AND fence = :fence AND holder IS NOT N
 -- ------------------------------------------------------------------ recording
 
 -- name: stored_attempts_of
-SELECT id, key, attempt, intended_at, run_uuid, run_arn FROM entries
+SELECT id, key, attempt, intended_at, lane, run_uuid, run_arn FROM entries
 WHERE batch = :batch AND id IN (SELECT value FROM json_each(:ids));
 
 -- name: keep_attempt
@@ -131,7 +158,7 @@ INSERT INTO attempts
 SELECT
     key, attempt, request_id, intended_at, tagged, accepted_at, code, message, run_id, run_uuid, run_arn,
     run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time, run_failure_reason,
-    run_status_message, request
+    run_status_message, request, lane
 FROM entries WHERE key = :key;
 
 -- Three, because setting an indexed column costs, even to what it was: uuids lie all over their index.
@@ -160,7 +187,8 @@ UPDATE entries SET
     run_status = :run_status, run_output_uri = :run_output_uri, run_creation_time = :run_creation_time, run_start_time = :run_start_time, run_stop_time = :run_stop_time,
     run_failure_reason = :run_failure_reason, run_status_message = :run_status_message,
     run_id = :run_id, run_uuid = :run_uuid, run_arn = :run_arn,
-    attempt = :attempt, request_id = :request_id, intended_at = :intended_at, tagged = :tagged, request = :request, manifest_request = :manifest_request
+    attempt = :attempt, request_id = :request_id, intended_at = :intended_at, tagged = :tagged, request = :request, manifest_request = :manifest_request,
+    lane = :lane, offers = :offers, may_take = :may_take
 WHERE key = :key;
 
 -- name: add_event
@@ -189,18 +217,34 @@ WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.in_manifest
 ON CONFLICT (entry) DO UPDATE SET is_sought = 1;
 
 -- name: sought_names
-SELECT e.id, json_extract(e.request, '$.name') AS name
+-- Once for each lane that a row may take, by the name that it would have there.
+SELECT
+    e.id, coalesce(e.lane, json_extract(o.value, '$[0]')) AS lane,
+    json_extract(coalesce(json_extract(o.value, '$[1]'), e.request), '$.name') AS name
 FROM entries AS e JOIN proofs AS p ON p.entry = e.key
+    LEFT JOIN json_each(CASE WHEN e.lane IS NULL AND e.may_take IS NOT NULL THEN e.offers END) AS o
 WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.in_manifest AND p.is_sought
+    AND (o.value IS NULL OR json_array_length(o.value) = 2)
 ORDER BY e.position;
+
+-- name: forget_unreached
+-- An empty name stands for rows that have no lane.
+DELETE FROM proofs
+WHERE is_sought AND entry IN (
+    SELECT key FROM entries
+    WHERE batch = :batch AND EXISTS (
+        SELECT 1 FROM json_each(coalesce(may_take, '[""]'))
+        WHERE value IN (SELECT value FROM json_each(:lanes))
+    )
+);
 
 -- name: end_survey
 UPDATE proofs SET at = :at, is_sought = 0
 WHERE is_sought AND entry IN (SELECT key FROM entries WHERE batch = :batch);
 
 -- name: keep_survey
-INSERT INTO surveys (batch, at, calls) VALUES (:batch, :at, :calls)
-ON CONFLICT (batch) DO UPDATE SET at = :at, calls = :calls;
+INSERT INTO surveys (batch, lane, at, calls) VALUES (:batch, :lane, :at, :calls)
+ON CONFLICT (batch, lane) DO UPDATE SET at = :at, calls = :calls;
 
 -- name: proof_clock
 SELECT boot, origin FROM proof_clocks WHERE batch = :batch;
@@ -213,7 +257,7 @@ ON CONFLICT (batch) DO UPDATE SET boot = :boot, origin = :origin;
 DELETE FROM proofs WHERE entry IN (SELECT key FROM entries WHERE batch = :batch);
 
 -- name: survey_calls
-SELECT calls FROM surveys WHERE batch = :batch;
+SELECT lane, calls FROM surveys WHERE batch = :batch;
 
 -- name: unproven
 SELECT count(*)
@@ -271,6 +315,8 @@ CREATE TEMP TABLE slice (
     position INTEGER PRIMARY KEY,
     id       TEXT NOT NULL,
     request  TEXT NOT NULL,
+    offers   TEXT,
+    may_take TEXT,
     work     BLOB
 ) STRICT;
 CREATE TEMP TABLE manifest (
@@ -280,11 +326,14 @@ CREATE TEMP TABLE manifest (
     was_sent   INTEGER NOT NULL,
     is_changed INTEGER NOT NULL,
     is_moved   INTEGER NOT NULL,
+    is_kept    INTEGER NOT NULL DEFAULT 0, -- its content is another, but not what it asks for where it was sent
     work       BLOB     -- NULL: not known, or stored already
 ) STRICT;
 CREATE TEMP TABLE contents (
     position INTEGER PRIMARY KEY,
-    request  TEXT NOT NULL
+    request  TEXT NOT NULL,
+    offers   TEXT,
+    may_take TEXT
 ) STRICT;
 CREATE TEMP TABLE places (
     entry       INTEGER PRIMARY KEY,
@@ -299,14 +348,15 @@ DROP TABLE temp.contents;
 DROP TABLE temp.places;
 
 -- name: add_spec
-INSERT INTO temp.slice (position, id, request, work) VALUES (:position, :id, :request, :work);
+INSERT INTO temp.slice (position, id, request, offers, may_take, work)
+VALUES (:position, :id, :request, :offers, :may_take, :work);
 
 -- name: compare_slice
 INSERT INTO temp.manifest (position, id, entry, was_sent, is_changed, is_moved, work)
 SELECT
     s.position, s.id, e.key,
     e.intended_at IS NOT NULL OR e.state IS 'cancelled',
-    e.key IS NOT NULL AND coalesce(e.next_request, e.manifest_request, e.request) <> s.request,
+    e.key IS NOT NULL AND coalesce(e.next_request, e.manifest_request, e.offers, e.request) <> coalesce(s.offers, s.request),
     e.key IS NOT NULL AND (e.position <> s.position OR NOT e.in_manifest),
     nullif(s.work, w.work)
 FROM temp.slice AS s
@@ -315,8 +365,8 @@ FROM temp.slice AS s
 
 -- name: keep_contents
 -- CROSS JOIN: the slice leads, or the whole manifest would be gone through for each slice.
-INSERT INTO temp.contents (position, request)
-SELECT s.position, s.request
+INSERT INTO temp.contents (position, request, offers, may_take)
+SELECT s.position, s.request, s.offers, s.may_take
 FROM temp.slice AS s CROSS JOIN temp.manifest AS m ON m.position = s.position
 WHERE m.entry IS NULL OR m.is_changed;
 
@@ -375,8 +425,8 @@ UPDATE entries SET position = p.position, in_manifest = p.in_manifest
 FROM temp.places AS p WHERE key = p.entry;
 
 -- name: add_new_entries
-INSERT INTO entries (batch, id, position, request)
-SELECT :batch, m.id, m.position, c.request
+INSERT INTO entries (batch, id, position, request, offers, may_take)
+SELECT :batch, m.id, m.position, c.request, c.offers, c.may_take
 FROM temp.manifest AS m JOIN temp.contents AS c ON c.position = m.position
 WHERE m.entry IS NULL ORDER BY m.position;
 
@@ -408,12 +458,39 @@ SELECT count(*) FROM changed_rows AS c CROSS JOIN entries AS e ON e.key = c.entr
 WHERE e.batch = :batch AND coalesce(c.attempt, e.attempt) = e.attempt;
 
 -- name: rows_to_revise
-SELECT r.*, c.request AS wanted
+SELECT r.*, m.position AS place, coalesce(c.offers, c.request) AS wanted
 FROM temp.manifest AS m
     JOIN temp.contents AS c ON c.position = m.position
     JOIN entry_rows AS r ON r.key = m.entry
 WHERE m.is_changed AND (NOT m.was_sent OR :resubmit) AND m.position > :after
 ORDER BY m.position LIMIT 200;
+
+-- name: rows_to_weigh
+-- Rows that were sent and have other content, where that may be for the lanes alone.
+SELECT r.*, m.position AS place, coalesce(c.offers, c.request) AS wanted
+FROM temp.manifest AS m
+    JOIN temp.contents AS c ON c.position = m.position
+    JOIN entry_rows AS r ON r.key = m.entry
+WHERE m.is_changed AND m.was_sent AND m.position > :after
+    AND (c.offers IS NOT NULL OR r.offers IS NOT NULL OR coalesce(r.next_request, r.manifest_request) LIKE '[%')
+ORDER BY m.position LIMIT 200;
+
+-- name: keep_row
+UPDATE temp.manifest SET is_changed = 0, is_kept = 1 WHERE position = :position;
+
+-- name: rows_to_keep
+SELECT r.*, m.position AS place, coalesce(c.offers, c.request) AS wanted
+FROM temp.manifest AS m
+    JOIN temp.contents AS c ON c.position = m.position
+    JOIN entry_rows AS r ON r.key = m.entry
+WHERE m.is_kept AND m.position > :after
+ORDER BY m.position LIMIT 200;
+
+-- name: update_content
+UPDATE entries SET
+    request = :request, next_request = :next_request, manifest_request = :manifest_request, offers = :offers,
+    may_take = :may_take
+WHERE key = :key;
 
 -- ------------------------------------------------------------------ namesakes
 
@@ -491,6 +568,73 @@ FROM (
 ) AS d JOIN entry_rows AS r ON r.key = d.key
 ORDER BY d.position;
 
+-- name: due_in_lanes
+-- Only what may take exactly these lanes, NULL for none. By an index that has what is asked for in one piece.
+SELECT r.*
+FROM (
+    SELECT key, position FROM (
+        SELECT key, position FROM entries
+        WHERE batch = :batch AND state = 'planned' AND run_status IS NULL AND in_manifest = 1 AND may_take IS :lanes
+            AND (due IS NULL OR due <= :at OR due > :horizon)
+            AND id NOT IN (SELECT value FROM json_each(:skip))
+            AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
+        ORDER BY position LIMIT :limit
+    )
+    UNION ALL
+    SELECT key, position FROM (
+        SELECT key, position FROM entries
+        WHERE batch = :batch AND state = 'backoff' AND run_status IS NULL AND in_manifest = 1 AND may_take IS :lanes
+            AND (due <= :at OR due > :horizon)
+            AND id NOT IN (SELECT value FROM json_each(:skip))
+            AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
+        ORDER BY position LIMIT :limit
+    )
+    ORDER BY position LIMIT :limit
+) AS d JOIN entry_rows AS r ON r.key = d.key
+ORDER BY d.position;
+
+-- name: choices
+-- From one value to the next by the index, however many rows have it. NULL, which comes first, is for no lane.
+WITH RECURSIVE
+    states (state) AS (VALUES ('planned'), ('backoff')),
+    found (state, may_take) AS (
+        SELECT state, (
+            SELECT min(may_take) FROM entries
+            WHERE batch = :batch AND state = states.state AND run_status IS NULL AND in_manifest = 1
+        )
+        FROM states
+        UNION ALL
+        SELECT state, (
+            SELECT min(may_take) FROM entries
+            WHERE batch = :batch AND state = found.state AND run_status IS NULL AND in_manifest = 1
+                AND may_take > found.may_take
+        )
+        FROM found WHERE may_take IS NOT NULL
+    )
+SELECT may_take FROM found WHERE may_take IS NOT NULL
+UNION
+SELECT NULL FROM states
+WHERE EXISTS (
+    SELECT 1 FROM entries
+    WHERE batch = :batch AND state = states.state AND run_status IS NULL AND in_manifest = 1 AND may_take IS NULL
+)
+ORDER BY may_take;
+
+-- name: next_due_in_lanes
+SELECT min(due) FROM (
+    SELECT due FROM (
+        SELECT due FROM entries
+        WHERE batch = :batch AND state = 'backoff' AND due > :after AND may_take IS :lanes AND in_manifest
+        ORDER BY due LIMIT 1
+    )
+    UNION ALL
+    SELECT due FROM (
+        SELECT due FROM entries
+        WHERE batch = :batch AND state = 'planned' AND due > :after AND may_take IS :lanes AND in_manifest
+        ORDER BY due LIMIT 1
+    )
+);
+
 -- name: next_due
 SELECT min(due) FROM (
     SELECT due FROM (
@@ -516,9 +660,9 @@ SELECT r.* FROM entries AS e CROSS JOIN entry_rows AS r ON r.key = e.key
 WHERE e.batch = :batch AND e.run_uuid = :uuid AND e.state = 'deleted';
 
 -- name: counts
-SELECT state, run_status, count(*) AS total FROM entries
+SELECT state, run_status, may_take, count(*) AS total FROM entries
 WHERE batch = :batch AND (in_manifest OR state NOT IN ('planned', 'backoff'))
-GROUP BY state, run_status;
+GROUP BY state, run_status, in_manifest, may_take;
 
 -- name: is_known_run
 SELECT 1 FROM attempt_rows WHERE batch = :batch AND run_uuid = :uuid;
@@ -560,6 +704,7 @@ SELECT
     run_failure_reason, run_status_message
 FROM entries
 WHERE batch = :batch AND run_uuid IS NOT NULL AND (state = 'active' OR NOT :is_active)
+    AND (:lane IS NULL OR coalesce(lane = :lane, :is_home))
     AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
 ORDER BY state = 'deleted', accepted_at DESC, position LIMIT :limit;
 
@@ -568,6 +713,7 @@ SELECT * FROM attempt_rows
 WHERE batch = :batch
     AND CASE WHEN is_current THEN state IN ('succeeded', 'failed', 'cancelled')
         ELSE run_status IN ('COMPLETED', 'FAILED', 'CANCELLED') END
+    AND (:lane IS NULL OR coalesce(lane = :lane, :is_home))
     AND run_uuid IS NOT NULL AND run_uuid NOT IN (SELECT run_uuid FROM deletions)
 ORDER BY run_status <> 'COMPLETED', intended_at DESC, position LIMIT :limit;
 

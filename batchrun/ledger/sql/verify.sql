@@ -36,7 +36,7 @@ ORDER BY r.key;
 SELECT
     entry, attempt, request_id, intended_at, code, message,
     run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
-    run_failure_reason, run_status_message, tagged, accepted_at, request
+    run_failure_reason, run_status_message, tagged, accepted_at, request, lane
 FROM attempts ORDER BY entry, attempt;
 
 -- name: stored_events

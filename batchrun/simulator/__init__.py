@@ -11,9 +11,10 @@ It shares nothing with batchrun's client side, so that a mistake is not made twi
 
 from __future__ import annotations
 
+from batchrun.simulator.accounts import SimulatedLane
 from batchrun.simulator.buckets import Limit
 from batchrun.simulator.faults import Fault, FaultRule
-from batchrun.simulator.http import run_forever, serve
+from batchrun.simulator.http import Served, run_forever, serve, serve_lanes
 from batchrun.simulator.lifecycle import Durations, FailFirst, Span, Status
 from batchrun.simulator.options import (
     OPERATIONS,
@@ -25,7 +26,7 @@ from batchrun.simulator.options import (
 )
 from batchrun.simulator.record import RunRecord, StartCall, State, Tally
 from batchrun.simulator.server import Simulator
-from batchrun.simulator.settings import IdReuse, NameFilter, Parameter, Settings, Version, Workflow
+from batchrun.simulator.settings import IdReuse, NameFilter, Parameter, Role, Settings, Version, Workflow
 from batchrun.simulator.storage import StoredBucket, StoredObject
 
 __all__ = [
@@ -38,8 +39,11 @@ __all__ = [
     "Limit",
     "NameFilter",
     "Parameter",
+    "Role",
     "RunRecord",
+    "Served",
     "Settings",
+    "SimulatedLane",
     "Simulator",
     "Span",
     "StartCall",
@@ -57,4 +61,5 @@ __all__ = [
     "parse_objects",
     "run_forever",
     "serve",
+    "serve_lanes",
 ]

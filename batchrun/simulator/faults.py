@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
 
 #: Operations of other services: only a rule that names one strikes it.
-ELSEWHERE = frozenset({"GetCallerIdentity", "GetObject", "HeadObject", "ListObjectsV2", "PutObject"})
+ELSEWHERE = frozenset(
+    {
+        "AssumeRole",
+        "AssumeRoleWithWebIdentity",
+        "GetCallerIdentity",
+        "GetObject",
+        "GetRoleCredentials",
+        "HeadObject",
+        "ListObjectsV2",
+        "PutObject",
+    }
+)
 
 
 class Fault(enum.StrEnum):

@@ -1,5 +1,5 @@
 """
-The socket: an aiohttp server around a :class:`~batchrun.simulator.server.Simulator`.
+The sockets: an aiohttp server around each :class:`~batchrun.simulator.accounts.Door`.
 
 What belongs here: reading requests, sending answers whole, in part or not at all, start and end of the
 server. What does not: what is answered.
@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import socket
 import struct
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 from aiohttp import web
 
 from batchrun.clock import Clock, SystemClock
+from batchrun.simulator.accounts import Accounts, Door, SimulatedLane
 from batchrun.simulator.refusal import RefusalError
-from batchrun.simulator.server import Inquiry, Simulator
+from batchrun.simulator.server import Inquiry
 from batchrun.simulator.settings import Settings
 from batchrun.simulator.wire import Ending, Manner, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+
+    from batchrun.simulator.server import Simulator
 
 #: Seconds that hanging answers are waited for when the server ends.
 _GRACE = 0.05
@@ -52,15 +56,73 @@ async def serve(
     Yields:
         the service, whose ``url`` clients are given as their endpoint
     """
+    lane = SimulatedLane(name="", settings=settings or Settings())
+    async with serve_lanes([lane], clock=clock, host=host, port=port) as served:
+        yield served.lanes[""]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Lanes that are served, by their names."""
+
+    url: str  #: of the door that leads to all
+    lanes: Mapping[str, Simulator]  #: ``url`` of each: of its own door, where it has one
+
+
+@asynccontextmanager
+async def serve_lanes(
+    lanes: Sequence[SimulatedLane],
+    *,
+    clock: Clock | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+) -> AsyncIterator[Served]:
+    """
+    Serve several accounts and Regions while the context lasts.
+
+    Args:
+        lanes: one or more; those that name the same port share a door
+        clock: as for :func:`serve`
+        host: likewise
+        port: of the door that leads to all of them
+    """
     clock = clock or SystemClock()
-    simulator = Simulator(settings or Settings(), clock)
-    server = web.Server(_Handler(simulator, clock).handle, access_log=None)
+    accounts = Accounts(lanes, clock)
+    async with AsyncExitStack() as stack:
+        everywhere = await stack.enter_async_context(_open(Door(accounts, lanes), host, port, clock))
+        for doored in _by_port(lanes, everywhere):
+            door = await stack.enter_async_context(
+                _open(Door(accounts, doored), host, doored[0].port or 0, clock)
+            )
+            for lane in doored:
+                accounts.of(lane).url = door.url
+        found = {lane.name: accounts.of(lane) for lane in lanes}
+        for simulator in found.values():
+            simulator.url = simulator.url or everywhere.url
+        everywhere.tell({name: simulator.url for name, simulator in found.items()})
+        yield Served(url=everywhere.url, lanes=found)
+
+
+def _by_port(lanes: Sequence[SimulatedLane], everywhere: Door) -> Iterator[Sequence[SimulatedLane]]:
+    """Return the lanes of each door besides the one that leads everywhere."""
+    by_port: dict[int, list[SimulatedLane]] = {}
+    for lane in lanes:
+        if lane.port == 0:
+            yield [lane]
+        elif lane.port is not None and not everywhere.url.endswith(f":{lane.port}"):
+            by_port.setdefault(lane.port, []).append(lane)
+    yield from by_port.values()
+
+
+@asynccontextmanager
+async def _open(door: Door, host: str, port: int, clock: Clock) -> AsyncIterator[Door]:
+    server = web.Server(_Handler(door, clock).handle, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
-        simulator.url = _url(host, runner.addresses[0][1])
-        yield simulator
+        door.url = _url(host, runner.addresses[0][1])
+        yield door
     finally:
         with anyio.CancelScope(shield=True):
             await runner.cleanup()
@@ -87,17 +149,17 @@ def _url(host: str, port: int) -> str:
 class _Handler:
     """Turns aiohttp's requests into inquiries, and endings into what the socket does."""
 
-    def __init__(self, simulator: Simulator, clock: Clock) -> None:
-        self._simulator = simulator
+    def __init__(self, door: Door, clock: Clock) -> None:
+        self._door = door
         self._clock = clock
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         try:
-            ending = await self._simulator.answer(await _read(request))
+            ending = await self._door.answer(await _read(request))
         except web.HTTPRequestEntityTooLarge:
             message = "The request is larger than 1 MiB"
-            ending = self._simulator.refuse(RefusalError("RequestEntityTooLargeException", message))
+            ending = self._door.refuse(RefusalError("RequestEntityTooLargeException", message))
         return await self._end(request, ending)
 
     async def _end(self, request: web.BaseRequest, ending: Ending) -> web.StreamResponse:
@@ -121,7 +183,7 @@ class _Handler:
         return response
 
     def _response(self, reply: Reply) -> web.Response:
-        headers = {**reply.headers, "x-amzn-RequestId": self._simulator.next_request_id()}
+        headers = {**reply.headers, "x-amzn-RequestId": self._door.next_request_id()}
         return web.Response(status=reply.status, body=reply.body, headers=headers)
 
 

@@ -7,7 +7,6 @@ and what can go wrong with a call (``server``).
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from batchrun.simulator.storage import Listing, Storage
 
-#: What a signature says that it is for: date, region, service.
-_SCOPE = re.compile(r"Credential=[^/]+/\d+/([\w-]+)/s3/aws4_request")
 _XML = {"Content-Type": "application/xml"}
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MOST = 1000
@@ -44,12 +41,6 @@ _STATUSES = COMMON_ERRORS | {
     "SlowDown": 503,
     "ThrottlingException": 503,
 }
-
-
-def signed_region(authorization: str) -> str | None:
-    """Read the region that a request to S3 is signed for; None for a request to another service."""
-    found = _SCOPE.search(authorization)
-    return None if found is None else found[1]
 
 
 class ObjectCall:

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batchrun.simulator import s3, sts
+from batchrun.simulator import s3, sso, sts
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import Fault, FaultBook
+from batchrun.simulator.identities import Identities, signature
 from batchrun.simulator.options import parse_faults
 from batchrun.simulator.quotas import SERVICE_QUOTAS, quota_reply
 from batchrun.simulator.record import Journal, StartCall, State, Tally
@@ -28,9 +29,11 @@ from batchrun.simulator.wire import Ending, Manner, Operation, Reply, Wire, json
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from batchrun.clock import Clock
     from batchrun.simulator.faults import FaultRule
+    from batchrun.simulator.identities import Signature
     from batchrun.simulator.settings import Settings
 
 _ENDINGS_BEFORE = {Fault.UNAVAILABLE_BEFORE: UNAVAILABLE, Fault.REDIRECT_BEFORE: REDIRECT}
@@ -64,9 +67,14 @@ class Inquiry:
     authorization: str = ""  #: the signature, which says what service and region it is for
     headers: Mapping[str, str] = field(default_factory=dict)  #: all of them, by names in lower case
 
+    @property
+    def signature(self) -> Signature | None:
+        """Who signed it, for which region and service."""
+        return signature(self.authorization)
 
-#: Of HealthOmics, STS, or S3.
-AnyOperation: TypeAlias = Operation | sts.CallerIdentity | s3.ObjectCall
+
+#: Of HealthOmics, STS, IAM Identity Center, or S3.
+AnyOperation: TypeAlias = Operation | sts.StsCall | sso.PortalCall | s3.ObjectCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +85,7 @@ class _Call:
     params: dict[str, Any]
     tally: Tally
     start: StartCall | None  #: where it is a StartRun
+    access_key: str  #: that it is signed with; empty where it is not
 
     @property
     def key(self) -> str:
@@ -93,17 +102,33 @@ class _Call:
 class Simulator:
     """A running service: where it is, what happened to it, and what shall go wrong next."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        """Set the service up; needs a running loop, whose time it takes."""
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        identities: Identities | None = None,
+        storage: Storage | None = None,
+    ) -> None:
+        """
+        Set the service up; needs a running loop, whose time it takes.
+
+        Args:
+            settings: How it behaves.
+            clock: The time.
+            identities: Who is who, where others beside it know too; else by its own settings.
+            storage: The buckets there are, likewise.
+        """
         self.url = ""  #: where it listens, once it does
         self.settings = settings
         self.faults = FaultBook(settings.faults, seed=settings.seed)
         self._clock = clock
-        origin = clock.utcnow() - timedelta(seconds=clock.monotonic())
-        self.service = HealthOmics(settings, origin=origin)
+        self._origin = clock.utcnow() - timedelta(seconds=clock.monotonic())
+        self.service = HealthOmics(settings, origin=self._origin)
         self._buckets = Buckets(settings.limits)
         self._wire = Wire(self.service.operations)
-        self._storage = Storage(settings.storage)
+        self._identities = identities or Identities(settings)
+        self._storage = storage or Storage(settings.storage)
         self._journal = Journal()
         self._answers = 0
 
@@ -131,13 +156,17 @@ class Simulator:
                 return Ending(reply=self._introspect(inquiry))
             if inquiry.target.startswith(SERVICE_QUOTAS):
                 return Ending(reply=self._quota(inquiry))
-            if (region := s3.signed_region(inquiry.authorization)) is not None:
-                return await self._answer_s3(inquiry, region)
+            if (signed := inquiry.signature) is not None and signed.service == "s3":
+                return await self._answer_s3(inquiry, signed)
             if inquiry.content_type == sts.FORM:
-                return await self._answer_sts(inquiry)
+                return await self._answer_sts(inquiry, signed)
+            if inquiry.path == sso.PATH:
+                return await self._answer_sso(inquiry)
             route = self._wire.route(inquiry.method, inquiry.path)
             return await self._answer(
-                route.operation, lambda: route.operation.parse(route.labels, inquiry.query, inquiry.body)
+                route.operation,
+                lambda: route.operation.parse(route.labels, inquiry.query, inquiry.body),
+                signed,
             )
         except RefusalError as error:
             return self.refuse(error)
@@ -145,27 +174,39 @@ class Simulator:
     def _quota(self, inquiry: Inquiry) -> Reply:
         return quota_reply(inquiry.target, inquiry.body, self.settings, self._buckets)
 
-    async def _answer_sts(self, inquiry: Inquiry) -> Ending:
-        operation = sts.CallerIdentity()
+    async def _answer_sts(self, inquiry: Inquiry, signed: Signature | None) -> Ending:
+        call = sts.StsCall(inquiry.body)
         try:
-            return await self._answer(operation, lambda: operation.parse(inquiry.body))
+            return await self._answer(call, call.parse, signed)
         except RefusalError as error:
             return Ending(reply=sts.refusal(error))
 
-    async def _answer_s3(self, inquiry: Inquiry, region: str) -> Ending:
+    async def _answer_sso(self, inquiry: Inquiry) -> Ending:
+        call = sso.PortalCall()
+        try:
+            return await self._answer(call, lambda: call.parse(inquiry.query, inquiry.headers), None)
+        except RefusalError as error:
+            return Ending(reply=sso.refusal(error))
+
+    async def _answer_s3(self, inquiry: Inquiry, signed: Signature) -> Ending:
         call = s3.ObjectCall(inquiry.method, inquiry.path)
         try:
-            return await self._answer(call, lambda: _parsed(call, inquiry, region))
+            return await self._answer(call, lambda: _parsed(call, inquiry, signed.region), signed)
         except RefusalError as error:
             return Ending(reply=call.refusal(error, self._storage))
 
-    async def _answer(self, operation: AnyOperation, parse: Callable[[], dict[str, Any]]) -> Ending:
+    async def _answer(
+        self, operation: AnyOperation, parse: Callable[[], dict[str, Any]], signed: Signature | None
+    ) -> Ending:
         tally = self._journal.tallies[operation.name]
         tally.calls += 1
+        key = "" if signed is None else signed.access_key
         try:
             params = parse()
             start = self._note_start(params) if operation.name == "StartRun" else None
-            return await self._serve(_Call(operation=operation, params=params, tally=tally, start=start))
+            return await self._serve(
+                _Call(operation=operation, params=params, tally=tally, start=start, access_key=key)
+            )
         except RefusalError as error:
             tally.refused(error.code)
             raise
@@ -181,6 +222,7 @@ class Simulator:
 
     async def _serve(self, call: _Call) -> Ending:
         try:
+            self._admit(call)
             if isinstance(call.operation, Operation):
                 self._pace(call.operation.name)
             call.operation.check(call.params)
@@ -190,6 +232,12 @@ class Simulator:
             if call.start is not None and call.start.outcome == "":
                 call.start.outcome = error.code
             raise
+
+    def _admit(self, call: _Call) -> None:
+        if self._identities.is_over(call.access_key, self._clock.monotonic()):
+            is_omics = isinstance(call.operation, Operation)
+            code = "ExpiredTokenException" if is_omics else "ExpiredToken"
+            raise RefusalError(code, "The security token included in the request is expired")
 
     def _pace(self, operation: str) -> None:
         wait = self._buckets.take(operation, self._clock.monotonic())
@@ -247,15 +295,22 @@ class Simulator:
         return None
 
     def _commit(self, call: _Call) -> Reply:
-        if isinstance(call.operation, sts.CallerIdentity):
-            return call.operation.answer(self.service.caller)
+        now = self._clock.monotonic()
+        if isinstance(call.operation, sts.StsCall):
+            caller = self._identities.caller(call.access_key, self.settings.account)
+            return call.operation.answer(call.params, self._identities, caller, now, self._wall)
+        if isinstance(call.operation, sso.PortalCall):
+            return call.operation.answer(call.params, self._identities, now, self._wall)
         if isinstance(call.operation, s3.ObjectCall):
             return call.operation.answer(self._storage, call.params)
-        answer = self.service.call(call.operation.name, call.params, self._clock.monotonic())
+        answer = self.service.call(call.operation.name, call.params, now)
         if call.start is not None:
             call.start.uuid = answer["uuid"]
             call.start.outcome = call.start.outcome or "answered"
         return call.operation.answer(answer)
+
+    def _wall(self, at: float) -> datetime:
+        return self._origin + timedelta(seconds=at)
 
     async def _strike_after(self, fault: str, reply: Reply) -> Ending:
         """Spoil the answer of a call that took effect."""

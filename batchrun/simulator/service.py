@@ -80,11 +80,6 @@ class HealthOmics:
         """The operations there are."""
         return tuple(self._operations)
 
-    @property
-    def caller(self) -> Answer:
-        """Who calls, whatever the credentials are."""
-        return self._view.caller()
-
     def call(self, operation: str, params: Params, now: float) -> Answer:
         """
         Carry out a call whose *params* fit the model.

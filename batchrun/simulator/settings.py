@@ -73,12 +73,27 @@ class Workflow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A role, of any account, and whom it trusts."""
+
+    arn: str
+    trusts: frozenset[str] | None = None  #: accounts; None for everybody
+    external_id: str | None = None  #: what a caller must say
+    mfa_serial: str | None = None  #: the device of which a caller must say a code; any six digits will do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One simulated account in one Region."""
 
     seed: int | str = 0  #: the same seed and the same requests make the same story
     account: str = "123456789012"
     region: str = "us-east-1"
+
+    keys: Mapping[str, str] = field(default_factory=dict)  #: account by access key; others are of ``account``
+    roles: tuple[Role, ...] = ()  #: that may be assumed on conditions
+    any_role: bool = True  #: whether anybody may assume the roles not listed
+    role_seconds: float | None = None  #: how long a role's keys last, whatever was asked for; not scaled
 
     #: Pace by operation; ``"*"`` is every operation not named, None is no limit at all.
     #: Without ``"*"`` the service's defaults hold for the rest: StartRun and tags 5 per second, others 10.
@@ -120,7 +135,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
-        if not _ACCOUNT.fullmatch(self.account):
-            raise ValueError(f"an account has twelve digits, and {self.account!r} has not")
+        for account in (self.account, *self.keys.values()):
+            if not _ACCOUNT.fullmatch(account):
+                raise ValueError(f"an account has twelve digits, and {account!r} has not")
         if math.fsum(self.failures.values()) > 1 or any(c < 0 for c in self.failures.values()):
             raise ValueError("the chances of failures must be 0 or more and add up to 1 at most")

@@ -1,52 +1,101 @@
 """
-The one question of STS: whose credentials are these? In the query protocol: a form in, XML out.
+STS as far as a launcher needs it: whose credentials are these, and the keys of a role.
 
-What belongs here: reading that question and writing answer and refusals. What does not: the account's number
-(``settings``), and what can go wrong with a call (``server``).
+In the query protocol: a form in, XML out. What belongs here: reading these calls and writing answers and
+refusals. What does not: who is who (``identities``), and what can go wrong with a call (``server``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
+from batchrun.simulator.identities import Wish
 from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.wire import COMMON_ERRORS, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from batchrun.simulator.identities import Identities, Identity, Session
 
 #: What tells a call in the query protocol from all others.
-FORM = "application/x-www-form-urlencoded"
-_XML = {"Content-Type": "text/xml"}
-_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
-_STATUSES = COMMON_ERRORS | {"ThrottlingException": 400, "InternalServerException": 500, "AccessDenied": 403}
+FORM: Final = "application/x-www-form-urlencoded"
+_XML: Final = {"Content-Type": "text/xml"}
+_NAMESPACE: Final = "https://sts.amazonaws.com/doc/2011-06-15/"
+_STATUSES: Final = COMMON_ERRORS | {
+    "ThrottlingException": 400,
+    "InternalServerException": 500,
+    "AccessDenied": 403,
+    "ExpiredToken": 403,
+}
+_IDENTITY: Final = "GetCallerIdentity"
+#: What needs no signature: a token says who calls.
+_BY_TOKEN: Final = "AssumeRoleWithWebIdentity"  # noqa: S105 (an operation's name)
+_UNKNOWN: Final = "InvalidAction"
+_ACTIONS: Final = frozenset({_IDENTITY, "AssumeRole", _BY_TOKEN})
 
 
-class CallerIdentity:
-    """GetCallerIdentity, which takes no parameters."""
+class StsCall:
+    """One of them."""
 
-    name = "GetCallerIdentity"
+    def __init__(self, body: bytes) -> None:
+        """Take the form apart."""
+        self._asked = dict(parse_qsl(body.decode(errors="replace")))
+        action = self._asked.get("Action", "")
+        self.name = action if action in _ACTIONS else _UNKNOWN
 
-    def parse(self, body: bytes) -> dict[str, Any]:
+    def parse(self) -> dict[str, Any]:
         """
         Read the call.
 
         Raises:
-            RefusalError: it is another one.
+            RefusalError: it is another one, or lacks something.
         """
-        asked = dict(parse_qsl(body.decode(errors="replace")))
-        if asked.get("Action") != self.name:
-            raise RefusalError("InvalidAction", f"{asked.get('Action', '')[:100]} is not simulated")
-        return {}
+        if self.name == _UNKNOWN:
+            raise RefusalError("InvalidAction", f"{self._asked.get('Action', '')[:100]} is not simulated")
+        return {} if self.name == _IDENTITY else {"wish": self._wish()}
 
     def check(self, params: Mapping[str, Any]) -> None:
-        """Find nothing wrong."""
+        """Find nothing wrong: who lends the keys does."""
 
-    def answer(self, values: Mapping[str, Any]) -> Reply:
-        """Write who calls."""
-        members = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in values.items())
+    def answer(
+        self,
+        params: Mapping[str, Any],
+        identities: Identities,
+        caller: Identity,
+        now: float,
+        wall: Callable[[float], datetime],
+    ) -> Reply:
+        """
+        Say who calls, or lend a role's keys.
+
+        Raises:
+            RefusalError: it is not lent.
+        """
+        if self.name == _IDENTITY:
+            who = {"Arn": caller.arn, "UserId": caller.user_id, "Account": caller.account}
+            return self._reply(_members(who))
+        session = identities.assume(params["wish"], None if self.name == _BY_TOKEN else caller, now)
+        return self._reply(_lent(session, wall(session.expires)))
+
+    def _wish(self) -> Wish:
+        asked = self._asked
+        if self.name == _BY_TOKEN and not asked.get("WebIdentityToken", "").strip():
+            raise RefusalError("InvalidIdentityToken", "WebIdentityToken is not a token")
+        seconds = asked.get("DurationSeconds", "3600")
+        return Wish(
+            role=asked.get("RoleArn", ""),
+            session=asked.get("RoleSessionName", ""),
+            external_id=asked.get("ExternalId"),
+            device=asked.get("SerialNumber"),
+            code=asked.get("TokenCode"),
+            seconds=int(seconds) if seconds.isdecimal() and len(seconds) < 9 else -1,  # noqa: PLR2004
+        )
+
+    def _reply(self, members: str) -> Reply:
         result = f"<{self.name}Result>{members}</{self.name}Result>"
         return _reply(200, f'<{self.name}Response xmlns="{_NAMESPACE}">{result}</{self.name}Response>')
 
@@ -56,6 +105,21 @@ def refusal(error: RefusalError) -> Reply:
     told = f"<Type>Sender</Type><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
     status = _STATUSES.get(error.code, 400)
     return _reply(status, f'<ErrorResponse xmlns="{_NAMESPACE}"><Error>{told}</Error></ErrorResponse>')
+
+
+def _lent(session: Session, expires: datetime) -> str:
+    keys = {
+        "AccessKeyId": session.access_key,
+        "SecretAccessKey": session.secret_key,
+        "SessionToken": session.token,
+        "Expiration": expires.isoformat(),
+    }
+    role = {"AssumedRoleId": session.identity.user_id, "Arn": session.identity.arn}
+    return f"<Credentials>{_members(keys)}</Credentials><AssumedRoleUser>{_members(role)}</AssumedRoleUser>"
+
+
+def _members(values: Mapping[str, str]) -> str:
+    return "".join(f"<{name}>{escape(value)}</{name}>" for name, value in values.items())
 
 
 def _reply(status: int, text: str) -> Reply:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchrun.model.differences import Difference, differences
+from batchrun.model.differences import Difference, row_differences
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 async def changes(
-    batch: StoredBatch, manifest: Manifest, entry_ids: Collection[str]
+    batch: StoredBatch, manifest: Manifest, entry_ids: Collection[str], home: str | None = None
 ) -> dict[str, list[Difference]]:
-    """Say what is different in each of these rows."""
+    """Say what is different in each of these rows; *home* is as for ``HeldBatch.sync``."""
     wanted = frozenset(entry_ids)
     found: dict[str, list[Difference]] = {}
     if not wanted:
         return found
     for spec in manifest.specs():
         if spec.id in wanted and (entry := await batch.entry(spec.id)) is not None:
-            found[spec.id] = differences(entry.content, spec.request)
+            found[spec.id] = row_differences(entry, spec.content, home)
     return {entry_id: found[entry_id] for entry_id in entry_ids if entry_id in found}

@@ -10,9 +10,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from batchrun.model.lanes import first_request, lanes_of, request_in
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from batchrun.model.entry import Entry
     from batchrun.model.spec import Json
 
 _SHOWN: Final = 60
@@ -37,6 +40,26 @@ class Difference:
 def differences(before: str, after: str) -> list[Difference]:
     """Return the places in which two canonical requests differ, in the order of their names."""
     return list(_between(json.loads(before), json.loads(after), ""))
+
+
+def row_differences(entry: Entry, content: str, home: str | None = None) -> list[Difference]:
+    """
+    Return in what *content* (:mod:`lanes`) differs from what the entry's row asked for, in its lane.
+
+    Where that is the same, or not offered any more, the lanes are what differs. *home* is the lane of a row
+    that was sent before its manifest had lanes.
+    """
+    lane = entry.lane or (home if entry.intended_at is not None else None)
+    now = first_request(content) if lane is None else request_in(content, lane)
+    found = [] if now is None else differences(entry.row_request, now)
+    if found or content == entry.content:
+        return found
+    before, after = lanes_of(entry.content) if lane is None else (lane,), lanes_of(content)
+    return [Difference(field="lane", was=_named(before), now=_named(after))]
+
+
+def _named(lanes: Sequence[str]) -> str | None:
+    return "|".join(lanes) or None
 
 
 def _between(was: Json, now: Json, path: str) -> Iterator[Difference]:

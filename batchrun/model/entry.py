@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchrun.errors import InvariantError
-from batchrun.model.lanes import lanes_of, request_in
+from batchrun.model.lanes import first_request, lanes_of, request_in
 from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, named, request_id
 from batchrun.model.states import State
 
@@ -115,11 +115,23 @@ class Entry:
         return self.request if self.offers is None else self.offers
 
     @property
+    def row_request(self) -> str:
+        """The request in that content: of the attempt's lane, or else of the preferred one."""
+        if self.intended_at is not None and self.content == self.asked:
+            return self.request
+        return request_in(self.content, self.lane) or first_request(self.content)
+
+    @property
     def may_take(self) -> tuple[str, ...]:
         """The lanes that the attempt may be sent to: the chosen one, or those to choose from; () without."""
         if self.lane is not None or self.intended_at is not None or self.offers is None:
             return () if self.lane is None else (self.lane,)
         return lanes_of(self.offers)
+
+    @property
+    def only_lane(self) -> str | None:
+        """The lane that the attempt is in, or will be in because it may take no other."""
+        return self.may_take[0] if len(self.may_take) == 1 else None
 
     def as_in(self, lane: str | None) -> Entry:
         """

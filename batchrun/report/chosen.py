@@ -96,7 +96,7 @@ async def _check_tables(ledger: Ledger, batch: str, missing: set[str]) -> None:
         after = -1
         while page := await ledger.batch(batch).in_state(state, limit=_PAGE, after=after):
             for entry in page:
-                seen |= dict.fromkeys(table_columns(json.loads(entry.content)))
+                seen |= dict.fromkeys(table_columns(json.loads(entry.row_request)))
             if not (missing := missing.difference(seen)):
                 return
             after = page[-1].position

@@ -38,6 +38,9 @@ COLUMNS: Final = (
     "statusMessage",
     "arn",
     "changed",
+    "lane",
+    "accountId",
+    "region",
 )
 #: Why tasks of the run failed: each reason once, with this between.
 TASK_REASON: Final = "taskReason"

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 #: Bytes that are looked at: the first object of JSON results has its earlier attempts within.
 _BEGINNING: Final = 1024 * 1024
 _PARQUET: Final = b"PAR1"
-#: What is in results alone; of the other columns, a manifest may have each too.
-_TELLING: Final = frozenset((*COLUMNS, TASK_REASON)) - {"id", "runId", "name", "workflowId"}
+#: What is in results alone; of the other columns, a manifest or a sheet may have each too.
+_TELLING: Final = frozenset((*COLUMNS, TASK_REASON)) - {
+    *("id", "runId", "name", "workflowId", "lane", "accountId", "region")
+}
 
 
 def _is_csv(path: Path) -> bool:

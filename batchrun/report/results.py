@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from batchrun import points
 from batchrun.errors import ResultsError
+from batchrun.model.account import place_of
 from batchrun.model.states import State
 from batchrun.points import Point
 from batchrun.report.columns import asked_of, cells, text_of
@@ -163,6 +164,7 @@ def row(entry: Entry) -> ResultsRow:
         reason=code,
         message=entry.message if entry.state is State.DELETED else message,
         changed=True if entry.is_changed else None,
+        lane=entry.only_lane,
     )
 
 
@@ -258,13 +260,14 @@ def _past(outcome: Outcome, attempt: PastAttempt, own: Collection[str]) -> Resul
         reason=run.failure_reason if run else attempt.code,
         message=run.status_message if run else attempt.message,
         changed=None,
+        lane=attempt.lane,
     ) | _own(own, attempt.request or "{}", outcome, attempt.attempt)
 
 
 def _own(own: Collection[str], request: str, outcome: Outcome, attempt: int) -> ResultsRow:
     if not own:
         return {}
-    return cells(own, asked_of(request, outcome.entry.content), outcome.tasks.get(attempt))
+    return cells(own, asked_of(request, outcome.entry.row_request), outcome.tasks.get(attempt))
 
 
 def _row(  # noqa: PLR0913 (a column each)
@@ -278,8 +281,10 @@ def _row(  # noqa: PLR0913 (a column each)
     reason: str | None,
     message: str | None,
     changed: bool | None,
+    lane: str | None,
 ) -> ResultsRow:
     asked = json.loads(request)
+    account, region = place_of(run.arn) if run else (None, None)
     return {
         "id": entry_id,
         "status": status,
@@ -297,6 +302,9 @@ def _row(  # noqa: PLR0913 (a column each)
         "statusMessage": message,
         "arn": run.arn or None if run else None,
         "changed": changed,
+        "lane": lane,
+        "accountId": account,
+        "region": region,
     }
 
 

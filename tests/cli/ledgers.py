@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import functools
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 
 from batchrun.ledger import open_ledger
 from batchrun.model.entry import Run
-from batchrun.model.events import Accepted, Completed, Event, Failed, Progressed, Refused, Removed
+from batchrun.model.events import (
+    Accepted,
+    Completed,
+    Event,
+    Failed,
+    Intended,
+    Progressed,
+    Refused,
+    Removed,
+    Retried,
+)
+from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.limits import Changed
 from batchrun.model.spec import Spec, canonical
+from batchrun.ports.batch import HeldBatch
 from batchrun.ports.ledger import Ledger
 from tests.ledger.samples import AT, intended, later, lease_on, move, run_of
 
@@ -72,6 +86,18 @@ def _failed(first: int, number: int, reason: str) -> Failed:
     return Failed(at=at, run=_run(first, number, "FAILED", **fields))
 
 
+def _placed(number: int, place: tuple[str, str], status: str = "PENDING", **fields: object) -> Run:
+    region, account = place
+    return replace(run_of(number, status, **fields), arn=f"arn:aws:omics:{region}:{account}:run/{number:07}")
+
+
+def _over(number: int, place: tuple[str, str], status: str) -> Event:
+    run = _placed(number, place, status, stop_time=later(minutes=number))
+    return Completed(at=AT, run=run) if status == "COMPLETED" else Failed(at=AT, run=run)
+
+
+#: What a row asks for in each lane.
+WORKFLOWS = {"east": "1234567", "west": "7654321"}
 #: The rows, in the manifest's order.
 IDS = [entry_id for entry_id in stories() if entry_id != "again"]
 BAD = ["memory", "task", "task2", "refused", "gone"]
@@ -110,3 +136,55 @@ def make_long(folder: Path, rows: int) -> None:
             await held.release()
 
     anyio.run(made)
+
+
+EAST, WEST = ("us-east-1", "111111111111"), ("us-west-2", "222222222222")
+#: The rows of a batch with lanes: the lanes that each may take, and what happened to it in which.
+IN_LANES: dict[str, tuple[str, list[tuple[str, list[Event]]]]] = {
+    "free": ("east west", []),
+    "fixed": ("west", []),
+    "going": ("east west", [("east", [Accepted(at=AT, run=_placed(1, EAST))])]),
+    "done": ("west east", [("west", [Accepted(at=AT, run=_placed(2, WEST)), _over(2, WEST, "COMPLETED")])]),
+    "lost": ("east", [("east", [Accepted(at=AT, run=_placed(3, EAST)), _over(3, EAST, "FAILED")])]),
+    "moved": (
+        "east west",
+        [
+            ("east", [Accepted(at=AT, run=_placed(4, EAST)), _over(4, EAST, "FAILED")]),
+            ("west", [Accepted(at=AT, run=_placed(5, WEST)), _over(5, WEST, "COMPLETED")]),
+        ],
+    ),
+    "refused": ("west", [("west", [Refused(at=AT, code="ValidationException", message="no such role")])]),
+}
+
+
+def make_lanes(folder: Path) -> None:
+    """Make ``batchrun.db`` with the batch cohort, whose rows are in two lanes; nobody holds it."""
+
+    async def made() -> None:
+        async with await open_ledger(folder / "batchrun.db") as ledger:
+            held = await lease_on(ledger)
+            for name, (region, account) in (("east", EAST), ("west", WEST)):
+                await held.keep_lane(name, region=region, account=account, at=AT)
+            rows = [_offered(id_, at, lanes.split()) for at, (id_, (lanes, _)) in enumerate(IN_LANES.items())]
+            await held.sync(rows, changed=Changed.REFUSE, at=AT)
+            for id_, (_, attempts) in IN_LANES.items():
+                await _attempts(held, id_, attempts)
+            await held.release()
+
+    anyio.run(made)
+
+
+async def _attempts(held: HeldBatch, entry_id: str, attempts: list[tuple[str, list[Event]]]) -> None:
+    for number, (lane, events) in enumerate(attempts):
+        if number:
+            await move(held, entry_id, Retried(at=AT, due=AT, why="asked for"))
+        entry = await held.entry(entry_id)
+        assert entry is not None
+        await move(held, entry_id, Intended(at=AT, lane=lane, request=entry.as_in(lane).request), *events)
+
+
+def _offered(entry_id: str, position: int, lanes: list[str]) -> Spec:
+    """Return the row as it asks for another workflow in each lane."""
+    asked = json.loads(spec(entry_id, position, "cohort").request)
+    made = [Offer(lane=one, request=canonical(asked | {"workflowId": WORKFLOWS[one]})) for one in lanes]
+    return Spec(id=entry_id, position=position, request=made[0].request, offers=offers_text(made))

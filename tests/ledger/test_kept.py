@@ -7,6 +7,7 @@ full quota; two of one name; with learned paces, proofs, failed tasks and usages
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from dataclasses import replace
@@ -22,11 +23,14 @@ from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.limits import Changed
 from batchrun.model.spec import canonical
 from batchrun.model.states import ENDED, State
+from batchrun.report.columns import COLUMNS
 from tests.engine.launching import OFTEN, bench
 from tests.world import simulated
 
 KEPT = Path(__file__).parent / "kept"
-RESULTS = {"cohort.results.csv": ["all"], "cohort.results.jsonl": None}
+#: The columns of then; those that came since stand behind them.
+COLUMNS_THEN = COLUMNS[: COLUMNS.index("changed") + 1]
+RESULTS = ["cohort.results.csv", "cohort.results.jsonl"]
 
 
 @pytest.fixture(autouse=True)
@@ -49,9 +53,18 @@ def assert_sound(path: Path, *, events: int) -> None:
 
 async def assert_told(path: Path, folder: Path) -> None:
     async with open_ledger(path) as ledger:
-        for name, columns in RESULTS.items():
-            assert await write_results(ledger, "cohort", folder / name, columns=columns, attempts=True) == 13
+        for name in RESULTS:
+            told = await write_results(ledger, "cohort", folder / name, columns=COLUMNS_THEN, attempts=True)
+            assert told == 13
             assert (folder / name).read_text() == (KEPT / name).read_text()
+        await write_results(ledger, "cohort", folder / "now.results.csv", attempts=True)
+    with (folder / "now.results.csv").open() as now, (KEPT / "cohort.results.csv").open() as then:
+        for line, before in zip(csv.reader(now), csv.reader(then), strict=True):
+            assert line[: len(before)] == before
+            place = ["123456789012", "us-east-1"] if line[3] else ["", ""]
+            assert line[len(before) :] == (
+                ["lane", "accountId", "region"] if line[0] == "id" else ["", *place]
+            )
 
 
 async def test_it_says_the_same(kept, tmp_path):

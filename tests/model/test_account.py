@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.account import account_of
+from batchrun.model.account import account_of, place_of
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,15 @@ from batchrun.model.account import account_of
 )
 def test_an_arn_names_an_account_or_none(arn, expected):
     assert account_of(arn) == expected
+
+
+@pytest.mark.parametrize(
+    ("arn", "expected"),
+    [
+        ("arn:aws:omics:us-west-2:111111111111:run/1", ("111111111111", "us-west-2")),
+        ("arn:aws:omics::111111111111:run/1", ("111111111111", None)),
+        ("arn:aws:s3:::bucket", (None, None)),
+    ],
+)
+def test_an_arn_names_a_place(arn, expected):
+    assert place_of(arn) == expected

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.differences import differences
+from batchrun.model.differences import differences, row_differences
+from batchrun.model.entry import Entry
+from batchrun.model.events import Intended
+from batchrun.model.transitions import apply
+from tests.builders import at
 
 
 @pytest.mark.parametrize(
@@ -33,3 +37,25 @@ from batchrun.model.differences import differences
 )
 def test_each_place_that_differs_is_told(was: dict[str, Any], now: dict[str, Any], said: list[str]):
     assert [str(one) for one in differences(json.dumps(was), json.dumps(now))] == said
+
+
+ROW = Entry(batch="b", id="x", position=0, request='{"a":1}')
+FREE = Entry(batch="b", id="x", position=0, request='{"a":1}', offers='[["east",{"a":1}],["west",{"a":2}]]')
+SENT = apply(FREE, Intended(at=at(0), lane="west", request='{"a":2}'))
+
+
+@pytest.mark.parametrize(
+    ("entry", "content", "home", "said"),
+    [
+        (ROW, '{"a":2}', None, ["a is 2, was 1"]),
+        (ROW, '[["west",{"a":1}]]', None, ["lane is new: west"]),
+        (apply(ROW, Intended(at=at(0))), '[["west",{"a":1}],["east",{"a":3}]]', "east", ["a is 3, was 1"]),
+        (FREE, FREE.content, None, []),
+        (FREE, '[["west",{"a":1}],["east",{"a":1}]]', None, ["lane is west|east, was east|west"]),
+        (FREE, '{"a":1}', None, ["lane is gone, was east|west"]),
+        (SENT, '[["east",{"a":1}],["west",{"a":3}]]', None, ["a is 3, was 2"]),
+        (SENT, '[["east",{"a":2}]]', None, ["lane is east, was west"]),
+    ],
+)
+def test_a_row_differs_in_its_lane_or_in_the_lane_itself(entry, content, home, said):
+    assert [str(one) for one in row_differences(entry, content, home)] == said

@@ -150,7 +150,7 @@ async def _left(
 ) -> Sequence[Left]:
     rows: Counter[str | None] = Counter()
     async for entry in chosen_by.entries(ledger, batch, sorted(OPEN, key=lambda state: state.value)):
-        rows[json.loads(entry.content).get("workflowId")] += 1
+        rows[json.loads(entry.row_request).get("workflowId")] += 1
     return await forecast(ledger, rows, prices, gib)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchrun.cli.showing import failed
 from batchrun.cli.wording import printable, seconds, whole_line
 from batchrun.model.entry import start_run_request
+from batchrun.model.lanes import first_request
 from batchrun.model.reasons import advice
 from batchrun.model.states import State
 from batchrun.model.tasks import LOG_GROUP
@@ -56,8 +57,9 @@ def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
             for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True)
         ],
         "request": start_run_request(entry),
-        "manifest_request": None if entry.manifest_request is None else json.loads(entry.manifest_request),
-        "next_request": None if entry.next_request is None else json.loads(entry.next_request),
+        "manifest_request": None if entry.manifest_request is None else json.loads(entry.row_request),
+        "next_request": None if entry.next_request is None else json.loads(first_request(entry.next_request)),
+        "may_take": list(entry.may_take),
         "events": [
             {"at": at.isoformat(), "attempt": attempt, "event": kind, **_detail(json.loads(detail))}
             for at, attempt, kind, detail in history
@@ -100,7 +102,7 @@ def _detail(stored: dict[str, Any]) -> dict[str, Any]:
 
 def _departures(entry: Entry) -> list[str]:
     """Return the fields in which the attempt's request is not what the manifest asks for."""
-    asked, wanted = json.loads(entry.request), json.loads(entry.content)
+    asked, wanted = json.loads(entry.request), json.loads(entry.row_request)
     return [name for name in sorted({*asked, *wanted}) if asked.get(name) != wanted.get(name)]
 
 

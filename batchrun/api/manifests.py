@@ -118,6 +118,7 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
     defaults: Iterable[str | Path] = (),
     parameters_from: Iterable[str | Path] = (),
     sets: Iterable[str] = (),
+    lanes: str | Path | None = None,
     env: Iterable[str] = (),
     tags: bool = True,
     strict: bool = False,
@@ -139,6 +140,7 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
         defaults: YAML or JSON files, in S3 too, of StartRun fields that every row takes; later ones win.
         parameters_from: Such files of parameters that every row takes; later ones win.
         sets: Fields as text, ``workflowId=1234567``; over all of the above, under the row.
+        lanes: A YAML or JSON file of the lanes that rows may take, where the manifest has none itself.
         env: Variables of the environment that ``{env.NAME}`` may stand for; never a credential's.
         strict: Whether what the manifest is warned of (``Manifest.warnings``) is an error.
         tags: Whether the runs will be tagged (``Limits.tag``), which needs room for four tags.
@@ -159,6 +161,7 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
         defaults=tuple(str(one) for one in defaults),
         parameters_from=tuple(str(one) for one in parameters_from),
         sets=tuple(sets),
+        lanes=None if lanes is None else str(lanes),
         env=tuple(env),
         tags=tags,
         strict=strict,

@@ -72,6 +72,13 @@ class ManifestOptions:
         "repeatable; overrides --defaults, the manifest's own defaults and --parameters-from; the row "
         "overrides it.",
     )
+    lanes: str | None = option(
+        "--lanes",
+        metavar="FILE",
+        risk=Risk.ADDRESS,
+        help="A YAML or JSON file, or s3://BUCKET/KEY, of the lanes (accounts and regions) that rows may be "
+        "sent to; see 'batchrun help lanes'.",
+    )
     env: tuple[str, ...] = texts(
         "--env",
         metavar="NAME",

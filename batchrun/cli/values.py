@@ -6,20 +6,18 @@ Belongs here: click's parameter types. Does not: which option takes them (``opti
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.model import durations
-from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Rate
+from batchrun.model import durations, rates
+from batchrun.model.pace import Rate
 
 if TYPE_CHECKING:
     from batchrun.model.limits import StopAfter
     from batchrun.model.retrying import RetryRule
 
-_RATES: Final = {"auto": AUTO, "unlimited": UNLIMITED}
 _WHOLE: Final = 100
 #: Seconds in ten years: far beyond that, times have no year any more.
 _LONGEST: Final = 3650 * 86_400
@@ -61,20 +59,16 @@ class PacedRate(click.ParamType[Rate]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Rate:
         """Return what was asked for."""
-        text = str(value).strip().lower()
-        if isinstance(value, Rate) or text in _RATES:
-            return value if isinstance(value, Rate) else _RATES[text]
+        if isinstance(value, Rate):
+            return value
         try:
-            rate = float(text)
+            return rates.parsed(str(value))
         except ValueError:
-            rate = 0.0
-        if not SLOWEST <= rate < math.inf:
             self.fail(
                 f"'{value}' is not a rate; write auto, or calls per second, for instance 5, or unlimited",
                 param,
                 ctx,
             )
-        return Rate(most=rate)
 
 
 class FailureLimit(click.ParamType["StopAfter"]):

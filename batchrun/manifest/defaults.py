@@ -107,6 +107,8 @@ def _refuse_large(copy: BinaryIO, name: str) -> None:
 
 
 _PARAMETERS: Final = "parameters"
+#: Keys of a manifest that people put among the defaults.
+_NO_FIELDS: Final = (RETRY, "lanes")
 
 
 def defaults_in(path: str, beyond: Beyond, model: RequestModel, problems: Problems) -> Record:
@@ -117,10 +119,9 @@ def defaults_in(path: str, beyond: Beyond, model: RequestModel, problems: Proble
         ManifestError: It is none, or has parameters without a word of it.
     """
     found = table(path, "defaults are", "write a table of StartRun fields", problems, beyond=beyond)
-    if RETRY in found.fields:
+    for name in (name for name in _NO_FIELDS if name in found.fields):
         cure = "put it into the manifest, beside defaults and runs"
-        place = found.place_of((RETRY,))
-        raise unreadable(place, "retry is for all rows, and no field", cure, field=RETRY)
+        raise unreadable(found.place_of((name,)), f"{name} is for all rows, and no field", cure, field=name)
     if _is_of_a_workflow(list(found.fields), model):
         message = "these are not fields of StartRun, but parameters of a workflow"
         raise unreadable(found.place, message, _given_with("--parameters-from", path))
@@ -171,18 +172,31 @@ class SameForAll(NamedTuple):
 
 
 def combined(
-    records: Iterable[Record], model: RequestModel, environment: Environment, problems: Problems
+    records: Iterable[Record],
+    model: RequestModel,
+    environment: Environment,
+    problems: Problems,
+    *,
+    has_lanes: bool = False,
 ) -> Defaults:
-    """Check each layer, weakest first, and lay them over each other."""
+    """Check each layer, weakest first, and lay them over each other; *has_lanes*: ``{lane}`` is a name."""
     fields: dict[str, Json] = {}
     broken: set[str] = set()
     for record in records:
-        context = partial(_Context, record, environment, problems)
+        context = partial(_Context, record, environment, problems, has_lanes=has_lanes)
         sound = {name: value for name, value in record.fields.items() if _is_sound(name, context(), model)}
         broken |= record.fields.keys() - sound.keys()
         fields = merged(fields, sound)
     final = {name: one for name, value in fields.items() if (one := _final(name, value, model))}
     return Defaults(fields=fields, broken=frozenset(broken), final=final)
+
+
+def laid_over(under: Defaults, over: Defaults, model: RequestModel) -> Defaults:
+    """Lay a lane's own fields over what is said for all rows."""
+    fields = merged(under.fields, over.fields)
+    kept = {name: one for name, one in under.final.items() if name not in over.fields}
+    own = {name: one for name in over.fields if (one := _final(name, fields[name], model))}
+    return Defaults(fields=fields, broken=under.broken | over.broken, final=kept | own)
 
 
 def _final(name: str, value: Json, model: RequestModel) -> SameForAll | None:
@@ -206,9 +220,12 @@ def _is_sound(name: str, context: _Context, model: RequestModel) -> bool:
 class _Context:
     """Checks what can be known before there is a row: text with placeholders is left for later."""
 
-    def __init__(self, record: Record, environment: Environment, problems: Problems) -> None:
+    def __init__(
+        self, record: Record, environment: Environment, problems: Problems, *, has_lanes: bool
+    ) -> None:
         self.record = record
         self._environment = environment
+        self._has_lanes = has_lanes
         self._problems = problems
         self.failed = False
 
@@ -222,7 +239,7 @@ class _Context:
         names = names_in(text)
         try:
             for name in names:
-                check_name(name, self._environment.value)
+                check_name(name, self._environment.value, has_lanes=self._has_lanes)
         except PlaceholderError as error:
             self.report(path, error.message, error.cure)
         return None if names else unescaped(text)

@@ -4,8 +4,8 @@ YAML and JSON manifests: what their parts mean.
 Belongs here: the shapes of a document (a table with ``runs``, a list of rows, AWS's StartRunBatch request).
 Does not: syntax (``yaml_document``, ``json_document``).
 
-A document is read twice, since ``defaults`` may come after ``runs``: once for what all rows need, which ends
-as soon as that is known, and once for the rows.
+A document is read twice, since ``defaults`` and ``lanes`` may come after ``runs``: once for what all rows
+need, and once for the rows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import json_document, limits
+from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.native import is_native, translated
 from batchrun.manifest.problems import Record, instead, shown
 from batchrun.manifest.recognised.documents import words
@@ -25,7 +26,7 @@ from batchrun.manifest.sheets.wanted import KEYS, SheetKeys
 from batchrun.manifest.source import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
     from batchrun.manifest.line_files import LineFiles
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 _BATCH: Final = frozenset({"batch", "batchName"})
 _DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})
-_KEYS: Final = ("batch", "defaults", "runs", RETRY, *KEYS)
+_HEAD: Final = _BATCH | _DEFAULTS | {LANES}
+_KEYS: Final = ("batch", "defaults", LANES, "runs", RETRY, *KEYS)
 _NATIVE_KEYS: Final = frozenset({"batchName", "defaultRunSetting", "batchRunSettings"})
 #: What a table has at the top that is a manifest, ours or AWS's.
 MANIFEST_KEYS: Final = frozenset({*_KEYS, *_NATIVE_KEYS})
@@ -49,6 +51,8 @@ class Head:
     batch: str | None
     batch_place: Place | None
     defaults: Record | None
+    lanes: Part | None = None
+    rules: Sequence[Part] = ()  #: of ``retry``, as far as they are tables: they may lead to lanes
 
 
 NO_HEAD: Final = Head(batch=None, batch_place=None, defaults=None)
@@ -68,7 +72,7 @@ class Document:
         self._is_native = False
         self._is_manifest = False  #: it has a name that manifests have
         self._unknown: list[tuple[str, Place]] = []  #: names that none has, before the first that one has
-        self._retry = RetryReader(model, problems)
+        self._retry = RetryReader(problems)
 
     @property
     def retry(self) -> RetryPolicy:
@@ -77,14 +81,15 @@ class Document:
 
     def head(self) -> Head:
         """
-        Find the batch's name and the defaults.
+        Find the batch's name, the defaults, and the lanes with the rules that lead to them.
 
         Raises:
             ManifestError: The document breaks off before they are known.
         """
         found: dict[str, Part] = {}
+        rules: list[Part] = []
         try:
-            self._collect(found)
+            self._collect(found, rules)
         except ManifestError:
             # The second reading gets there again, and tells the problems of the rows before it too.
             if not found.keys() & _DEFAULTS:
@@ -95,6 +100,8 @@ class Document:
             batch=None if batch is None else self._text(batch),
             batch_place=None if batch is None else batch.place,
             defaults=None if defaults is None else self._table(defaults),
+            lanes=None if self._is_native else found.get(LANES),
+            rules=rules,
         )
 
     def rows(self, files: LineFiles) -> Iterator[Record]:
@@ -135,7 +142,9 @@ class Document:
             if part.wrong:
                 self._problems.extend(part.wrong)
             elif part.key[:1] == (RETRY,) and not self._is_native:
-                self._retry.take(part)
+                self._retry.take(part, files.model)
+            elif part.key == (LANES,) and not self._is_native:
+                pass  # It is known from the head.
             elif part.key[:1] and part.key[0] in KEYS and not self._is_native:
                 sheet.take(part)
             elif part.is_element:
@@ -159,15 +168,17 @@ class Document:
             return yaml_document.parts(self._stream, self._source.shown, skip_rows=skip_rows)
         return json_document.parts(self._stream, self._source.shown)
 
-    def _collect(self, found: dict[str, Part]) -> None:
+    def _collect(self, found: dict[str, Part], rules: list[Part]) -> None:
         for part in self._parts(skip_rows=True):
             if not part.key:
                 return
             self._is_native = self._is_native or part.key[0] in _NATIVE_KEYS
-            if part.key[0] in _BATCH | _DEFAULTS:
+            if part.key[0] in _HEAD:
                 found[part.key[0]] = part
-            if found.keys() & _BATCH and found.keys() & _DEFAULTS:
-                return
+            elif part.key[0] == RETRY and part.is_element:
+                rules.append(part)
+            if self._is_native and found.keys() & _BATCH and found.keys() & _DEFAULTS:
+                return  # AWS's settings have no place for lanes
 
     def _text(self, part: Part) -> str | None:
         text = as_text(part.value)
@@ -216,8 +227,8 @@ class Document:
                 self._report(part, "tags of a StartRunBatch resource have no place here", cure)
             case ("requestId",) if self._is_native:
                 pass  # It names a StartRunBatch call that will not be made.
-            case (name, *_) if name == RETRY:
-                cure = "give --retry, or write the manifest with defaults and runs"
+            case (name, *_) if name in {RETRY, LANES}:
+                cure = f"give --{name}, or write the manifest with defaults and runs"
                 self._report(part, "AWS's settings have no place for it", cure)
             case (name, *_) if name not in MANIFEST_KEYS:
                 self._unknown.append((name, part.place))

@@ -55,6 +55,10 @@ GLOB: Final = 200
 RETRIES: Final = 999
 #: The longest wait before a retry, in seconds: 30 days.
 WAIT: Final = 30 * 86400
+#: Lanes of one manifest.
+LANES: Final = 200
+#: What one row asks for in all lanes together, in bytes.
+OFFERS: Final = 4 * 1024 * 1024
 #: Problems that are told; the rest are counted.
 PROBLEMS: Final = 50
 #: Problems of one kind (same field, same cure) that are told, so that one mistake does not hide the others.

@@ -109,7 +109,7 @@ class LineFiles:
         beyond: Beyond = FILES_ALONE,
     ) -> None:
         self._source = source
-        self._model = model
+        self.model = model  #: what a row may say
         self._sheets = sheets
         self._problems = problems
         self._looking = looking
@@ -131,12 +131,12 @@ class LineFiles:
         else:
             with reading.table(stream, name, form, self._source.asked, self._problems) as table:
                 unasked = Unasked(source=self._source, is_beside=is_beside)
-                yield from cells.records(table, self._model, self._problems, unasked, self._looking)
+                yield from cells.records(table, self.model, self._problems, unasked, self._looking)
 
     def listed(self, records: Iterator[Record], *, is_beside: bool = False) -> Iterator[Record]:
         """Return the rows that a list of JSON has, in lines or in brackets."""
         unasked = Unasked(source=self._source, is_beside=is_beside)
-        return rows(records, unasked, self._model, self._problems)
+        return rows(records, unasked, self.model, self._problems)
 
     def of_list(self, stream: BinaryIO) -> Iterator[Record]:
         """Return the runs of a list of JSON that options make a sheet."""

@@ -18,6 +18,9 @@ from batchrun.manifest import defaults, line_files
 from batchrun.manifest.defaults import defaults_in, parameters_in
 from batchrun.manifest.document import NO_HEAD, Document
 from batchrun.manifest.each_file import EachFile, batch_of
+from batchrun.manifest.lanes.given import lanes_given, led_to
+from batchrun.manifest.lanes.naming import with_lanes
+from batchrun.manifest.lanes.offering import Offering, terms_by_lane
 from batchrun.manifest.placeholders import Environment
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.retry_rules import check_against
@@ -43,9 +46,11 @@ if TYPE_CHECKING:
     from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Record
+    from batchrun.manifest.rows import Checked
     from batchrun.manifest.source import Format, Source
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
+    from batchrun.model.lanes import Lane
     from batchrun.model.spec import Spec
     from batchrun.ports.objects import Objects, OwnSheet
 
@@ -55,6 +60,7 @@ class Manifest:
     """Checked specs, kept in a temporary file: what changes in the source from now on changes nothing."""
 
     batch: str
+    lanes: tuple[Lane, ...] = ()  #: that its rows may take; none where it does not speak of lanes
     retry: RetryPolicy  #: what the manifest says of retries; the usual one where it says nothing
     read: tuple[str, ...]  #: the paths and URIs of what it was read from, defaults and rows included
     place: str | None = None  #: the absolute path of its own file, or its URI; None for ``-`` and a pipe
@@ -176,6 +182,13 @@ class _Input(Protocol):
         """Return each row; *files* reads what has a row on each line."""
 
 
+class _Expands(Protocol):
+    """What makes a checked row of what was read."""
+
+    def expand(self, record: Record) -> Checked | None:
+        """Return the checked row; None where it has problems, which are taken down."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lines:
     """A file in one of the formats that have nothing but rows."""
@@ -217,31 +230,39 @@ def _spooled(
     places: RowPlaces | None,
 ) -> Manifest:
     """Read everything, and keep it as long as nothing is wrong."""
+    _refuse_stdin_twice(source)
     with _input(source, beyond, problems) as given:
         model = start_run(own_tags=source.tags)
         head = given.head()
+        lanes = lanes_given(head.lanes, source.lanes, beyond, model, problems)
+        row_model = model if lanes is None else with_lanes(model, lanes.names)
         batch = _batch(source, head, problems)
         # A bad name was told; it must not turn up again in every row.
         usable = "batch" if wrong_batch(batch) else batch
         environment = Environment(source.env, os.environ, problems)
-        shared = _shared(source, head, beyond, model, problems, looking)
-        combined = defaults.combined(shared, model, environment, problems)
+        shared = _shared(source, head, beyond, row_model, problems, looking)
+        combined = defaults.combined(shared, row_model, environment, problems, has_lanes=lanes is not None)
         expander = Expander(
-            batch=usable, model=model, defaults=combined, environment=environment, problems=problems
+            batch=usable, model=row_model, defaults=combined, environment=environment, problems=problems
         )
+        expanding: _Expands = expander
+        if lanes is not None and lanes.names:
+            terms = terms_by_lane(lanes, combined, model, environment, problems)
+            leads = led_to(head.rules, lanes.names)
+            expanding = Offering(expander, terms, leads, combined.fields, row_model, problems)
         own_sheets = kept_in.own_sheets
         sheets = Sheets(
             batch=usable,
-            model=model,
+            model=row_model,
             environment=environment,
             problems=problems,
             own_sheets=own_sheets,
             looking=looking,
         )
-        files = line_files.LineFiles(source, model, sheets, problems, looking, beyond)
+        files = line_files.LineFiles(source, row_model, sheets, problems, looking, beyond)
         rows = given.rows(files)
         noted = rows if places is None else places.noted(rows)
-        _expand(looking.noted(noted), expander, kept_in.spool, problems, source.shown)
+        _expand(looking.noted(noted), expanding, kept_in.spool, problems, source.shown)
         own_sheets.seal()
         # Only now: the block may stand after the rows.
         check_against(given.retry, expander.by_uri, problems)
@@ -250,6 +271,7 @@ def _spooled(
         place = str(Path(source.path).absolute()) if is_of_files else place_of(source.path)
         return Manifest(
             batch=batch,
+            lanes=() if lanes is None else lanes.lanes,
             retry=given.retry,
             read=tuple(path for path in (*own, *source.shared_files, *files.beside_it) if path != STDIN),
             place=place,
@@ -259,13 +281,16 @@ def _spooled(
         )
 
 
+def _refuse_stdin_twice(source: Source) -> None:
+    if [source.path, *source.shared_files].count(STDIN) > 1:
+        message = "standard input is given twice, and can be read once"
+        raise unreadable(Place(source=name_of(STDIN)), message, "put one of the two into a file")
+
+
 def _shared(
     source: Source, head: Head, beyond: Beyond, model: RequestModel, problems: Problems, looking: Looking
 ) -> list[Record]:
     """Read what is said for all rows, the weakest first."""
-    if [source.path, *source.shared_files].count(STDIN) > 1:
-        message = "standard input is given twice, and can be read once"
-        raise unreadable(Place(source=name_of(STDIN)), message, "put one of the two into a file")
     files = [defaults_in(path, beyond, model, problems) for path in source.defaults]
     own = [] if head.defaults is None else [head.defaults]
     parameters = [parameters_in(path, beyond, model, problems) for path in source.parameters_from]
@@ -276,13 +301,13 @@ def _shared(
     return layers
 
 
-def _expand(rows: Iterator[Record], expander: Expander, spool: Spool, problems: Problems, name: str) -> None:
+def _expand(rows: Iterator[Record], expander: _Expands, spool: Spool, problems: Problems, name: str) -> None:
     is_empty = True
     for record in rows:
         is_empty = False
         checked = expander.expand(record)
         if checked and not problems.total:
-            spool.add(checked.id, checked.request, checked.work)
+            spool.add(checked.id, checked.request, checked.work, checked.offers)
     if is_empty and not problems.total:
         raise unreadable(Place(source=name), "there are no rows", "give at least one run")
     spool.seal()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from batchrun.manifest.problems import instead, printable, shown
 from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved
+from batchrun.model.retrying import LANE
 from batchrun.service_model import input_of
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ def _is_in(character: str, categories: frozenset[str]) -> bool:
 
 
 REQUEST_ID: Final = "requestId"
+_LANE_CURE: Final = (
+    "where an account and region is meant, say which there are: lanes: in the manifest, or --lanes FILE; a "
+    "workflow's own names go under parameters"
+)
 #: Fields of StartRun that the botocore that aiobotocore asks for may not know, by the first one that does.
 NEWER: Final = {
     "outputUriPrefixMode": "1.44.0",
@@ -124,6 +129,8 @@ class RequestModel:
             message = f"the installed botocore does not know {name}, which botocore {NEWER[name]} does"
             cure = "add a newer model with AWS_DATA_PATH, as 'batchrun help manifest' shows"
             return message, cure
+        if name == LANE:
+            return f"{shown(name)} is not a field of StartRun", _LANE_CURE
         known = ("id", *self.fields)
         cure = "use a field of StartRun; the workflow's own names go under parameters"
         cure = instead(name, known, cure) if guess else cure

@@ -14,6 +14,7 @@ What a sheet's columns put into texts was put there before (``sheets``). The rul
 - ``{env.NAME}`` is a variable of the environment, where it is allowed by name, and never what is a
   credential's: a manifest may come from anybody, and what it asks for is sent, kept and shown.
 - ``{sheet}`` is the place of the row's own sheet, where ``sheet_out`` says that there is one.
+- ``{lane}`` is the lane that the row is sent to, where there are lanes.
 
 No formats, no attributes, no indexing: there is nothing in here that a hostile manifest could reach.
 """
@@ -41,6 +42,8 @@ _PARAMETERS = "parameters."
 ENV = "env."
 _BATCH = "{batch}"
 _SHEET = "{sheet}"
+_LANE: Final = "lane"
+_OWN: Final = frozenset({"id", "batch", "sheet"})
 
 
 class PlaceholderError(ValueError):
@@ -86,23 +89,26 @@ def not_allowed(name: str) -> str:
     raise PlaceholderError(f"{{env.{name}}} is not allowed to stand for a variable of the environment", cure)
 
 
-def check_name(name: str, env: Callable[[str], str] = not_allowed) -> None:
+def check_name(name: str, env: Callable[[str], str] = not_allowed, *, has_lanes: bool = False) -> None:
     """
     Refuse a name that no row can fill.
 
     Args:
         name: The name.
         env: Gives the value of a variable of the environment.
+        has_lanes: Whether ``lane`` is one too.
 
     Raises:
         PlaceholderError: It is none of ``id``, ``batch``, ``sheet``, ``parameters.NAME``, ``env.NAME``.
     """
     if name.startswith(ENV):
         env(name.removeprefix(ENV))
-    elif name not in {"id", "batch", "sheet"} and not name.startswith(_PARAMETERS):
+    elif name not in _OWN and not name.startswith(_PARAMETERS) and not (has_lanes and name == _LANE):
+        lane = "{lane}, " if has_lanes else ""
         raise PlaceholderError(
             f"there is nothing called {{{printable(name)}}}",
-            "use {id}, {batch}, {parameters.NAME} or {env.NAME}; for a brace as text write {{",
+            f"use {{id}}, {{batch}}, {lane}{{parameters.NAME}} or {{env.NAME}}; "
+            "for a brace as text write {{",
         )
 
 
@@ -116,9 +122,10 @@ class Values:
         parameters: Mapping[str, Json],
         *,
         sheet: str | None = None,
+        lane: str | None = None,
         env: Callable[[str], str] = not_allowed,
     ) -> None:
-        self._own = {"id": entry_id, "batch": batch, "sheet": sheet}
+        self._own = {"id": entry_id, "batch": batch, "sheet": sheet, _LANE: lane}
         self._parameters = parameters
         self._env = env
         self._room = limits.FILLED
@@ -143,7 +150,8 @@ class Values:
             return None
         id_, sheet = self._own["id"] or "", self._own["sheet"]
         file = sheet.rpartition("/")[2] if sheet else None
-        return Values(_BATCH, id_, self._parameters, sheet=file, env=self._env).fill(text)
+        lane = self._own[_LANE]
+        return Values(_BATCH, id_, self._parameters, sheet=file, lane=lane, env=self._env).fill(text)
 
     def _replacement(self, match: re.Match[str]) -> str:
         escaped, name = match.groups()
@@ -160,7 +168,7 @@ class Values:
         return self._env(name.removeprefix(ENV)) if name.startswith(ENV) else self._parameter(name)
 
     def _parameter(self, name: str) -> str:
-        check_name(name)
+        check_name(name, has_lanes=self._own[_LANE] is not None)
         if name == "sheet":
             cure = "say with sheet_out, beside sheet, where each row's own sheet is to be written"
             raise PlaceholderError("{sheet} has no value: no sheets are written", cure)

@@ -245,13 +245,14 @@ class Layout:
     #: element wants a place of its own.
     opened: frozenset[tuple[str, ...]]
     streamed: frozenset[tuple[str, ...]]  #: lists that are read element by element
+    rows: frozenset[tuple[str, ...]] = frozenset()  #: those of them whose elements are rows
 
 
+_ROWS: Final = frozenset({(), ("runs",), ("batchRunSettings", "inlineSettings")})
 MANIFEST: Final = Layout(
     opened=frozenset({(), ("batchRunSettings",), ("retry",)}),
-    streamed=frozenset(
-        {(), ("runs",), ("batchRunSettings", "inlineSettings"), ("retry",), ("retry", "rules")}
-    ),
+    streamed=_ROWS | {("retry",), ("retry", "rules")},
+    rows=_ROWS,
 )
 #: One table: whatever its names are, each value is a whole.
 TABLE: Final = Layout(opened=frozenset({()}), streamed=frozenset())

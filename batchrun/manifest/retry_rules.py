@@ -9,7 +9,8 @@ A manifest's ``retry:``: which failed runs are retried automatically, and what t
           change: {storageType: STATIC, storageCapacity: 4800}
 
 A list stands for its rules alone, and ``false`` for no retry at all. Within ``change`` nothing is filled in:
-it is laid over a request whose placeholders are filled already. A null there leaves a field out.
+it is laid over a request whose placeholders are filled already. A null there leaves a field out. Where there
+are lanes, ``lane`` in it says which of them the next attempt goes to.
 
 Belongs here: the block's own keys, both ways: read, and to be written. Does not: what a policy leads to
 (``model.retrying``), and what a field of StartRun may hold (``model_check``, ``rules``).
@@ -27,7 +28,7 @@ from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import NULLS, NumberSizeError, Plain, as_text, resolved
 from batchrun.manifest.written_rows import as_written
 from batchrun.model import durations
-from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
+from batchrun.model.retrying import DEFAULT_RULES, LANE, RetryPolicy, RetryRule
 from batchrun.model.spec import canonical
 
 if TYPE_CHECKING:
@@ -40,15 +41,14 @@ _KEYS: Final = ("wait", "rules")
 _RULE_KEYS: Final = ("reason", "message", "times", "wait", "change")
 #: What makes a run its row's, or keeps its outputs apart from those of others.
 _FIXED: Final = frozenset({"id", "name", "workflowId", "runId", "outputUri", "outputUriPrefixMode"})
-_REQUIRED: Final = frozenset({"roleArn"})
+_REQUIRED: Final = frozenset({"roleArn", LANE})
 _SHAPE: Final = "write a table with wait and rules, a list of rules, or false for no retry at all"
 
 
 class RetryReader:
     """Takes the parts of the block as they are read; :attr:`policy` is whole when all were."""
 
-    def __init__(self, model: RequestModel, problems: Problems) -> None:
-        self._model = model
+    def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._rules: list[RetryRule] = []
         self._wait: float | None = None
@@ -60,12 +60,12 @@ class RetryReader:
         rules = () if self._is_off else (*self._rules, *DEFAULT_RULES)
         return RetryPolicy(rules=rules, wait=self._wait)
 
-    def take(self, part: Part) -> None:
-        """Take one part; what is wrong with it becomes problems."""
+    def take(self, part: Part, model: RequestModel) -> None:
+        """Take one part; what is wrong with it becomes problems. *model* says what a row may say."""
         is_list_of_rules = part.key in {(RETRY,), (RETRY, "rules")}
         match part.key:
             case _ if is_list_of_rules and part.is_element:
-                self._take_rule(part)
+                self._take_rule(part, model)
             case _ if is_list_of_rules and part.value == []:
                 pass
             case (_,) if _is_false(part.value):
@@ -82,13 +82,13 @@ class RetryReader:
                     part, f"{shown(name)} is not a key of retry", _key_cure(name, _KEYS, self._problems)
                 )
 
-    def _take_rule(self, part: Part) -> None:
+    def _take_rule(self, part: Part, model: RequestModel) -> None:
         if not isinstance(part.value, dict):
             self._report(part, f"{shown(part.value)} is not a rule", "write a table with reason and times")
         elif len(self._rules) >= limits.RULES:
             self._report(part, f"there are more than {limits.RULES} rules", "use globs to make them fewer")
         else:
-            rule = _Table(self._record(part, part.value), self._problems).rule(self._model)
+            rule = _Table(self._record(part, part.value), self._problems).rule(model)
             self._rules += [] if rule is None else [rule]
 
     @staticmethod

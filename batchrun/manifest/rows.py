@@ -7,13 +7,15 @@ rows, and the single checks (``model_check``, ``rules``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from batchrun.manifest import limits
 from batchrun.manifest.placeholders import PlaceholderError, Values
 from batchrun.manifest.problems import dotted, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import as_text
+from batchrun.model.retrying import LANE
 from batchrun.model.spec import NOT_WORK, asked_parameters, canonical, default_name, joined, merged, work_of
 
 if TYPE_CHECKING:
@@ -72,6 +74,39 @@ class Checked(NamedTuple):
     id: str
     request: bytes  #: canonical, in UTF-8
     work: bytes  #: :func:`work_of` it, before ``{batch}`` was filled in
+    offers: bytes | None = None  #: what it asks for in each lane it may take, where there are lanes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a row need not say, and what it must; in one lane, where there are lanes."""
+
+    defaults: Defaults
+    required: Sequence[str]  #: fields that each row has to give
+    lacks_work: bool  #: whether each has to say what to run
+    lane: str | None = None
+
+    @classmethod
+    def of(cls, defaults: Defaults, model: RequestModel, lane: str | None = None) -> Self:
+        """Find out what these defaults leave to the rows."""
+        given = defaults.fields.keys() | defaults.broken
+        return cls(
+            defaults=defaults,
+            required=[name for name in model.required if name not in given],
+            lacks_work=given.isdisjoint(_TO_RUN),
+            lane=lane,
+        )
+
+
+class Found(Protocol):
+    """Takes down what is wrong with a row: :class:`Problems`, or what sorts them first."""
+
+    total: int
+
+    def add(
+        self, place: Place, message: str, cure: str, *, row: str | None = None, field: str | None = None
+    ) -> None:
+        """Take one problem down."""
 
 
 class Expander:
@@ -93,38 +128,53 @@ class Expander:
         self._batch = batch
         self._environment = environment
         self._model = model
-        self._defaults = defaults
+        self._terms = Terms.of(defaults, model)
         self._problems = problems
         self._ids: dict[str, int | None] = {}
         self._overwritten: dict[str, str] = {}
-        given = defaults.fields.keys() | defaults.broken
-        self._required = [name for name in model.required if name not in given]  #: of each row
-        self._lacks_work = given.isdisjoint(_TO_RUN)
         self.by_uri: Record | None = None  #: the first row that has its parameters in a file
 
     def expand(self, record: Record) -> Checked | None:
         """Return the checked row; None where it has problems, which are taken down."""
+        row = self.begun(record)
+        return self.checked(row, self._terms)
+
+    def begun(self, record: Record) -> Row:
+        """Return a row whose id was checked; it may be used for one lane."""
         entry_id = as_text(record.fields.get("id"))
-        row = _Row(record, entry_id, self._problems)
+        row = Row(record, entry_id, self._problems)
         self._check_id(entry_id, row)
-        fields = merged(self._defaults.fields, record.fields)
+        return row
+
+    def checked(self, row: Row, terms: Terms) -> Checked | None:
+        """Return what the row asks for on these terms; None where it has problems, which are taken down."""
+        fields = merged(terms.defaults.fields, row.record.fields)
         fields.pop("id", None)
-        row.values = self._values(entry_id, fields, record.sheet)
-        row.placeholders_excused = "parameters" in self._defaults.broken
-        request = self._checked_fields(fields, row)
-        self._check_presence(fields, row)
-        request.setdefault("name", default_name(self._batch, entry_id or _NO_ID))
+        if terms.lane is not None:
+            fields.pop(LANE, None)
+        row.values = self.values(row, fields, terms.lane)
+        row.placeholders_excused = "parameters" in terms.defaults.broken
+        request = self._checked_fields(fields, row, terms)
+        _check_presence(fields, row, terms)
+        request.setdefault("name", default_name(self._batch, row.id or _NO_ID))
         self._check_parameters(request, row)
         self._check_output(request, row)
-        return _encoded(entry_id, request, row)
+        return _encoded(row.id, request, row)
 
-    def _values(self, entry_id: str | None, fields: dict[str, Json], sheet: str | None) -> Values:
+    def values(self, row: Row, fields: Mapping[str, Json], lane: str | None) -> Values:
+        """Return what the row puts in place of its placeholders."""
         parameters = fields.get("parameters")
         known = parameters if isinstance(parameters, dict) else {}
-        env = self._environment.value
-        return Values(self._batch, entry_id or _NO_ID, known, sheet=sheet, env=env)
+        return Values(
+            self._batch,
+            row.id or _NO_ID,
+            known,
+            sheet=row.record.sheet,
+            lane=lane,
+            env=self._environment.value,
+        )
 
-    def _check_id(self, entry_id: str | None, row: _Row) -> None:
+    def _check_id(self, entry_id: str | None, row: Row) -> None:
         if entry_id is None:
             missing = "id" not in row.record.fields or row.record.fields["id"] is None
             message = "the row has no id" if missing else f"{shown(row.record.fields['id'])} is not an id"
@@ -139,8 +189,8 @@ class Expander:
         else:
             self._ids[entry_id] = row.record.place.line
 
-    def _checked_fields(self, fields: dict[str, Json], row: _Row) -> dict[str, Json]:
-        known, final, own = self._model.fields, self._defaults.final, row.record.fields
+    def _checked_fields(self, fields: dict[str, Json], row: Row, terms: Terms) -> dict[str, Json]:
+        known, final, own = self._model.fields, terms.defaults.final, row.record.fields
         request: dict[str, Json] = {}
         for name, value in fields.items():
             if name in final and name not in own:
@@ -148,18 +198,10 @@ class Expander:
             elif name in known:
                 request[name] = known[name].check(value, (name,), row)
             else:
-                guess = self._problems.total < limits.PROBLEMS
-                row.report((name,), *self._model.unknown(name, guess=guess))
+                row.report((name,), *self._model.unknown(name, guess=row.may_guess))
         return request
 
-    def _check_presence(self, fields: dict[str, Json], row: _Row) -> None:
-        missing = [name for name in self._required if name not in fields]
-        if self._lacks_work and fields.keys().isdisjoint(_TO_RUN):
-            missing.append("workflowId")
-        if missing:
-            row.report((missing[0],), *_lacking(missing))
-
-    def _check_parameters(self, request: dict[str, Json], row: _Row) -> None:
+    def _check_parameters(self, request: dict[str, Json], row: Row) -> None:
         """Refuse parameters given in two ways: the service takes one, and neither goes over the other."""
         if "parametersUri" not in request:
             return
@@ -170,7 +212,7 @@ class Expander:
             message = f"parameters are given beside it, and it stands in their place{whose}"
             row.report(("parametersUri",), message, "leave one of the two out, or put all into the file")
 
-    def _check_output(self, request: dict[str, Json], row: _Row) -> None:
+    def _check_output(self, request: dict[str, Json], row: Row) -> None:
         """Refuse outputs that would overwrite another row's; by default each run has its own folder."""
         if request.get("outputUriPrefixMode") != "NONE_WITH_OVERWRITE":
             return
@@ -179,6 +221,14 @@ class Expander:
         if first != row.id:
             message = f"the outputs would overwrite those of {shown(first)}"
             row.report(("outputUri",), message, "put {id} into outputUri, or leave outputUriPrefixMode out")
+
+
+def _check_presence(fields: dict[str, Json], row: Row, terms: Terms) -> None:
+    missing = [name for name in terms.required if name not in fields]
+    if terms.lacks_work and fields.keys().isdisjoint(_TO_RUN):
+        missing.append("workflowId")
+    if missing:
+        row.report((missing[0],), *_lacking(missing))
 
 
 def _lacking(missing: Sequence[str]) -> tuple[str, str]:
@@ -194,14 +244,14 @@ def _lacking(missing: Sequence[str]) -> tuple[str, str]:
     return message + also, f"{cure}; or in each row"
 
 
-class _Row:
+class Row:
     """The row under work, as the checks see it."""
 
     __slots__ = (
         "_problems", "batchless", "failed", "id", "placeholders_excused", "record", "texts", "values",
     )  # fmt: skip
 
-    def __init__(self, record: Record, entry_id: str | None, problems: Problems) -> None:
+    def __init__(self, record: Record, entry_id: str | None, problems: Found) -> None:
         self.record = record
         self.id = entry_id
         self.values: Values
@@ -210,6 +260,11 @@ class _Row:
         self.texts: dict[str, str] = {}  #: canonical, of fields that were checked for all rows
         self.batchless: dict[str, str] = {}  #: texts of the work, by what they became with the batch's name
         self._problems = problems
+
+    @property
+    def may_guess(self) -> bool:
+        """Whether there is time to find out what was meant."""
+        return self._problems.total < limits.PROBLEMS
 
     def fill(self, text: str, path: Path) -> str | None:
         """Fill the placeholders in."""
@@ -232,7 +287,7 @@ class _Row:
         self._problems.add(place, message, cure, row=self.id, field=dotted(path))
 
 
-def _encoded(entry_id: str | None, request: dict[str, Json], row: _Row) -> Checked | None:
+def _encoded(entry_id: str | None, request: dict[str, Json], row: Row) -> Checked | None:
     if row.failed or entry_id is None:
         return None
     texts = row.texts

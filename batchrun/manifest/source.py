@@ -64,8 +64,8 @@ class Source:
     A manifest to read, and what goes with it.
 
     Precedence, weakest first: ``defaults`` files in their order, the manifest's own ``defaults:``,
-    ``parameters_from`` files in theirs, ``sets``, the row. Tables merge at each step; anything else is
-    replaced.
+    ``parameters_from`` files in theirs, ``sets``, what the lane sets, the row. Tables merge at each step;
+    anything else is replaced.
     """
 
     path: str  #: a path, ``s3://BUCKET/KEY``, or ``-`` for stdin
@@ -77,6 +77,7 @@ class Source:
     defaults: tuple[str, ...] = ()  #: YAML or JSON files with a table of StartRun fields
     parameters_from: tuple[str, ...] = ()  #: YAML or JSON files with a table of a workflow's parameters
     sets: tuple[str, ...] = ()  #: ``workflowId=1234567``, ``parameters.threads:int=8``
+    lanes: str | None = None  #: a YAML or JSON file with a table of lanes
     env: tuple[str, ...] = ()  #: variables of the environment that ``{env.NAME}`` may stand for
     strict: bool = False  #: whether what is told as a warning is an error
     tags: bool = True  #: whether batchrun's own tags will be added, and need room
@@ -91,7 +92,7 @@ class Source:
     @property
     def shared_files(self) -> tuple[str, ...]:
         """The files that say something for all rows."""
-        return (*self.defaults, *self.parameters_from)
+        return (*self.defaults, *self.parameters_from, *([] if self.lanes is None else [self.lanes]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,8 +58,8 @@ class Spool:
     """
     Specs in the order they were added.
 
-    A spec is three lines: its id, which has no control characters, its request, in which JSON escapes them,
-    and its work, in hex; empty where it is not known.
+    A spec is three lines: its id, which has no control characters, its content, in which JSON escapes them,
+    and its work, in hex; empty where it is not known. Where the content is offers, its request is a fourth.
     """
 
     def __init__(self) -> None:
@@ -68,16 +68,18 @@ class Spool:
         self._hash = hashlib.sha256()
         self.count = 0
 
-    def add(self, entry_id: str, request: bytes, work: bytes = b"") -> None:
+    def add(self, entry_id: str, request: bytes, work: bytes = b"", offers: bytes | None = None) -> None:
         """
         Take one more.
 
         Raises:
             ManifestError: The disk does not take it.
         """
-        spec = b"%b\n%b\n" % (entry_id.encode(), request)
+        spec = b"%b\n%b\n" % (entry_id.encode(), offers or request)
         self._hash.update(spec)
         self._pending += b"%b%b\n" % (spec, work.hex().encode())
+        if offers:
+            self._pending += b"%b\n" % request
         self.count += 1
         if len(self._pending) >= _PIECE:
             self._write()
@@ -100,15 +102,19 @@ class Spool:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over every id and request, in hex."""
+        """SHA-256 over every id and content, in hex."""
         return self._hash.hexdigest()
 
     def specs(self) -> Iterator[Spec]:
         """Return every spec; several iterators may run at once, in one thread."""
         lines = self._lines()
         for position, entry_id in enumerate(lines):
-            request, work = next(lines).decode(), bytes.fromhex(next(lines).decode())
-            yield Spec(id=entry_id.decode(), position=position, request=request, work=work or None)
+            content, work = next(lines).decode(), bytes.fromhex(next(lines).decode())
+            offers = content if content.startswith("[") else None
+            request = content if offers is None else next(lines).decode()
+            yield Spec(
+                id=entry_id.decode(), position=position, request=request, work=work or None, offers=offers
+            )
 
     def _lines(self) -> Iterator[bytes]:
         offset = 0

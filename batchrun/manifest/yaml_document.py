@@ -91,7 +91,7 @@ def _node_parts(reader: _Reader, event: Any, key: tuple[str, ...], layout: Layou
         return
     if isinstance(event, yaml.SequenceStartEvent) and key in layout.streamed:
         reader.check_tag(event)
-        yield from _elements(reader, event, key)
+        yield from _elements(reader, event, key, are_rows=key in layout.rows)
     elif isinstance(event, yaml.MappingStartEvent) and key in layout.opened:
         reader.check_tag(event)
         for name, value_event in reader.members():
@@ -100,11 +100,11 @@ def _node_parts(reader: _Reader, event: Any, key: tuple[str, ...], layout: Layou
         yield reader.part(event, key, is_element=False)
 
 
-def _elements(reader: _Reader, start: Any, key: tuple[str, ...]) -> Iterator[Part]:
+def _elements(reader: _Reader, start: Any, key: tuple[str, ...], *, are_rows: bool) -> Iterator[Part]:
     count = 0
     while not isinstance(event := reader.take(), yaml.SequenceEndEvent):
         count += 1
-        if reader.skip_rows:
+        if reader.skip_rows and are_rows:
             reader.skip(event)
         else:
             yield reader.part(event, key, is_element=True)

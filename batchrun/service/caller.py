@@ -17,8 +17,9 @@ import structlog
 
 from batchrun.errors import CredentialsError
 from batchrun.model.account import account_of
+from batchrun.model.addresses import is_loopback
 from batchrun.model.foreign import masked
-from batchrun.service.session import identity_client, is_loopback
+from batchrun.service.session import identity_client
 from batchrun.service.wire import table
 
 if TYPE_CHECKING:

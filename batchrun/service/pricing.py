@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import InputError, ServiceUnusableError, UsageError
+from batchrun.model.addresses import is_loopback
 from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, price_of
 from batchrun.service.classify import classify
 from batchrun.service.login import Login
 from batchrun.service.one_try import in_time
-from batchrun.service.session import is_loopback, prices_client
+from batchrun.service.session import prices_client
 from batchrun.service.wire import items, next_token
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import structlog
 
+from batchrun.model.addresses import is_loopback
 from batchrun.model.foreign import masked
 from batchrun.model.quotas import CODES, Quotas
-from batchrun.service.session import is_loopback, quotas_client
+from batchrun.service.session import quotas_client
 from batchrun.service.wire import table
 
 if TYPE_CHECKING:

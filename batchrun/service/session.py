@@ -12,12 +12,10 @@ Belongs here: making clients. Does not: credentials (``login``), calling (``clie
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import platform
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from aiobotocore import __version__ as aiobotocore_version
 from aiobotocore.config import AioConfig
@@ -26,6 +24,7 @@ from botocore import __version__ as botocore_version
 from botocore import exceptions as boto
 
 from batchrun.errors import BatchrunError, UsageError
+from batchrun.model.addresses import is_loopback
 from batchrun.model.foreign import masked
 from batchrun.service.endpoint import checked
 from batchrun.version import __version__
@@ -232,13 +231,3 @@ def _user_agent() -> str:
         f"batchrun/{__version__} aiobotocore/{aiobotocore_version} botocore/{botocore_version} "
         f"Python/{python} {system}"
     )
-
-
-def is_loopback(url: str) -> bool:
-    """Report whether *url* leads to this machine; what is no address leads nowhere."""
-    try:
-        host = urlsplit(url).hostname or ""
-        is_named = host == "localhost" or host.endswith(".localhost")
-        return is_named or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

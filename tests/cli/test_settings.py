@@ -200,7 +200,7 @@ def test_a_link_that_leads_out_of_the_folder_is_followed(tmp_path, monkeypatch, 
 
 def test_each_option_with_a_file_is_known_to_write_or_to_read_it():
     """One that writes must be an OutputPath, or a folder that one only got could have it write anywhere."""
-    read = {"config", "defaults", "parameters-from", "ids-from", "prices", "objects"}
+    read = {"config", "defaults", "parameters-from", "lanes", "ids-from", "prices", "objects"}
     for path, verb in REAL_VERBS.items():
         for key, one in options_of(verb).items():
             if "FILE" in (one.metavar or "") and key not in read:
@@ -402,7 +402,7 @@ def test_what_runs_calls_or_hands_something_on_is_known_by_its_risk():
                 Risk.RUNS
                 if key.startswith(("on-", "notify-"))
                 else Risk.ADDRESS
-                if {"endpoint", "url", "queue"} & set(key.split("-"))
+                if {"endpoint", "url", "queue", "lanes"} & set(key.split("-"))
                 else Risk.ENVIRONMENT
                 if key == "env"
                 else None

@@ -13,7 +13,7 @@ from batchrun.manifest.defaults import Defaults
 from batchrun.manifest.model_check import compiled, matcher, start_run_shape
 from batchrun.manifest.placeholders import Environment, PlaceholderError, Values
 from batchrun.manifest.problems import Place, Problems, Record
-from batchrun.manifest.rows import Expander
+from batchrun.manifest.rows import Expander, Terms
 from batchrun.manifest.rules import start_run, with_rules
 from batchrun.manifest.scalars import Plain, resolved
 from batchrun.model.spec import Json
@@ -197,6 +197,20 @@ def test_fields_that_botocore_learns_tomorrow_are_checked(tomorrow):
     assert request["spot"] is True
     assert request["share"] == {"factor": 0.5, "note": "x"}
     assert request["sharing"] == ["123456789012"]
+
+
+def test_a_row_may_ask_for_one_place_in_two_lanes_and_two_rows_may_not(tomorrow):
+    problems = Problems()
+    expands = expander(tomorrow, problems)
+    head: dict[str, Json] = {"workflowId": "1", "roleArn": "arn:x", "outputUri": "s3://b/out/"}
+    shared = Defaults(fields=head, broken=frozenset())
+    model = with_rules(compiled(tomorrow), own_tags=True)
+    for row, is_taken in (("x", True), ("y", False)):
+        begun = expands.begun(record(id=row, outputUriPrefixMode="NONE_WITH_OVERWRITE"))
+        for lane in ("east", "west"):
+            checked = expands.checked(begun, Terms.of(shared, model, lane))
+            assert (checked is not None) is is_taken
+    assert {problem.row for problem in problems.told()} == {"y"}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from batchrun.cli.launching.launch import (
     session,
     tell_held,
 )
-from batchrun.cli.launching.manifests import loaded_folder
+from batchrun.cli.launching.manifests import loaded_folder, refuse_beside_lanes
 from batchrun.cli.launching.stopping import Stopping
 from batchrun.cli.logs import configure_as
 from batchrun.cli.signals import hear
@@ -64,6 +64,7 @@ async def launch_folder(job: Job) -> Exit:
     clock, in_s3 = SystemClock(), ObjectsOnce(job.login)
     with loaded_folder(job.source, in_s3, job.output, besides=[job.told.ledger]) as manifests:
         points.reached(Point.MANIFEST_READ)
+        refuse_beside_lanes(manifests, job.told.service)
         shared = _shared(job, len(manifests))
         async with session(shared, clock) as work:
             return await _Together(shared, work, clock).launch(manifests)

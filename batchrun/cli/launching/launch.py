@@ -19,7 +19,7 @@ from batchrun import points
 from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
 from batchrun.api.session import Session
 from batchrun.cli.exits import Exit, exit_code
-from batchrun.cli.launching.manifests import loaded
+from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
 from batchrun.cli.launching.metrics_file import MetricsFile
 from batchrun.cli.launching.results_file import results_output, write_results
 from batchrun.cli.launching.stopping import Stopping
@@ -97,6 +97,7 @@ async def launch(job: Job) -> Exit:
     configure_as(job.output, is_drawn=_is_drawn(job.output))
     with loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:
         points.reached(Point.MANIFEST_READ)
+        refuse_beside_lanes([manifest], job.told.service)
         try:
             return await _launched(job, manifest)
         except LeaseError as error:

@@ -24,11 +24,11 @@ from batchrun.manifest.sheets.wanted import SheetOptions
 from batchrun.manifest.tables.table import TableOptions, delimiter, encoding, header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from batchrun.api.objects import ObjectsOnce
     from batchrun.cli.manifest_options import ManifestOptions
-    from batchrun.cli.options import Output
+    from batchrun.cli.options import Output, Service
     from batchrun.manifest.spool import RowPlaces
 
 _T = TypeVar("_T")
@@ -52,6 +52,7 @@ def source(told: ManifestOptions, *, strict: bool = False) -> Source:
         defaults=told.defaults,
         parameters_from=told.parameters_from,
         sets=told.sets,
+        lanes=told.lanes,
         env=told.env,
         strict=strict,
         tags=told.tags,
@@ -166,6 +167,19 @@ def refuse_for_folder(told: ManifestOptions, **of_one: object) -> None:
     for name, value in {"batch": told.batch, "format": told.manifest_format, **of_one}.items():
         if value:
             raise UsageError(f"--{name} is for one manifest, and {told.manifest} is a folder of them")
+
+
+def refuse_beside_lanes(manifests: Iterable[Manifest], service: Service) -> None:
+    """Raise UsageError where an option says for all lanes what each lane says itself."""
+    given = {"region": service.region, "profile": service.profile, "endpoint-url": service.endpoint_url}
+    named = [f"--{name}" for name, value in given.items() if value]
+    for manifest in manifests:
+        if manifest.lanes and named:
+            raise UsageError(
+                f"{' and '.join(named)} cannot be given: {manifest.batch} has lanes, and each says its own "
+                "region, profile and endpoint_url; write it there, or set AWS_REGION or AWS_PROFILE for "
+                "lanes that do not say ('batchrun config' shows where an option comes from)"
+            )
 
 
 @contextmanager

@@ -58,7 +58,12 @@ def check(told: Options) -> None:
     for is a warning. With --inputs each place in S3 that rows name is looked at, once; should S3 or the login
     be lost meanwhile, the command says what it saw, and exits with 5.
     """
-    from batchrun.cli.launching.manifests import loaded, source, taken  # noqa: PLC0415 (loads botocore)
+    from batchrun.cli.launching.manifests import (  # noqa: PLC0415 (loads botocore)
+        loaded,
+        refuse_beside_lanes,
+        source,
+        taken,
+    )
     from batchrun.manifest.spool import RowPlaces  # noqa: PLC0415
 
     if told.inputs and not told.online:
@@ -67,9 +72,11 @@ def check(told: Options) -> None:
     if told.online and not told.manifest.is_folder:
         places, wanted = RowPlaces(), source(told.manifest, strict=told.strict)
         with loaded(wanted, in_s3, told.output, places=places) as manifest:
+            refuse_beside_lanes([manifest], told.service)
             _end(manifest, _asked(manifest, places, told), told.output)
         return
     with taken(told.manifest, in_s3, told.output, strict=told.strict, online=told.online) as manifests:
+        refuse_beside_lanes(manifests, told.service)
         for manifest in manifests:
             _end(manifest, None, told.output)
 

@@ -25,6 +25,7 @@ from batchrun.errors import UsageError
 TOPICS: Final = {
     "manifest": "What to run: formats, fields, placeholders; making and checking a manifest.",
     "sheets": "Use any table as it is: columns, rows that make one run, a sheet for each run.",
+    "lanes": "Several accounts and regions in one batch.",
     "ledger": "The file that keeps everything; checking it, and rebuilding a lost one.",
     "results": "Results, status, one row's story, and the report.",
     "exit-codes": "What each exit code means, also for several batches.",

@@ -94,10 +94,11 @@ def plan(told: Options) -> None:
     by what 'batchrun costs' has learned of their workflows' runs. With --online it asks for the account's
     quotas, and goes by them in place of the usual ones.
     """
-    from batchrun.cli.launching.manifests import taken  # noqa: PLC0415 (loads botocore)
+    from batchrun.cli.launching.manifests import refuse_beside_lanes, taken  # noqa: PLC0415 (loads botocore)
 
     in_s3 = objects(told.service, told.output)
     with taken(told.manifest, in_s3, told.output, strict=told.strict, besides=[told.ledger]) as manifests:
+        refuse_beside_lanes(manifests, told.service)
         for manifest in manifests:
             found = run_async(_compare, manifest, told)
             if told.online:

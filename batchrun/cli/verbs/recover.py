@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.api.objects import ObjectsOnce
 from batchrun.cli.calling import login_of, opening
-from batchrun.cli.launching.manifests import loaded
+from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
 from batchrun.cli.logs import configure_as
 from batchrun.cli.speak import emit, say
 from batchrun.cli.wording import counted, printable
@@ -45,6 +45,7 @@ async def recover(told: Calling, wanted: Source, changed: Changed) -> None:
     configure_as(told.output)
     login, clock = login_of(told), SystemClock()
     with loaded(wanted, ObjectsOnce(login), replace(told.output, quiet=True)) as manifest:
+        refuse_beside_lanes([manifest], told.service)
         async with opening(told, login=login) as opened:
             service = await opened.service()
             await opened.open_batch(manifest.batch, service)

@@ -127,6 +127,7 @@ def _given(source: Source) -> list[str]:
     given = [text for path in source.defaults for text in ("--defaults", path)]
     given += [text for path in source.parameters_from for text in ("--parameters-from", path)]
     given += [text for text in source.sets for text in ("--set", text)]
+    given += [] if source.lanes is None else ["--lanes", source.lanes]
     given += [text for name in source.env for text in ("--env", name)]
     given += [] if source.batch is None else ["--batch", source.batch]
     given += [] if source.format is None else ["--format", source.format.value]
@@ -142,7 +143,7 @@ def each_row(header: Sequence[str], one: Identity) -> list[str]:
     return ["--id", header[one.index], *_as_they_are(header, (one.index,))]
 
 
-def lanes(header: Sequence[str], one: Identity) -> list[str]:
+def grouped(header: Sequence[str], one: Identity) -> list[str]:
     """Return the options by which rows that have the same id are one run: what differs becomes lists."""
     named = [index for index in one.differing if _is_usable(header, index)][:_NAMED]
     options = ["--group-by", header[one.index]]
@@ -163,7 +164,7 @@ def as_it_is(header: Sequence[str], one: Identity) -> list[str]:
     return ["--parameter", f"{name}={{{_column(name)}}}"] if _is_usable(header, one.index) else []
 
 
-def lanes_of_manifest(header: Sequence[str], cells: Sequence[str]) -> list[str] | None:
+def grouped_manifest(header: Sequence[str], cells: Sequence[str]) -> list[str] | None:
     """
     Return the options by which rows of a CSV manifest that have the same id are one run; files become lists.
 
@@ -242,7 +243,7 @@ class Unasked:
 
     def cure_for_twins(self, table: Table, cells: Sequence[str]) -> str | None:
         """Say what to do about rows of a CSV manifest that have the same id; None for nothing of its own."""
-        options = None if self.is_beside else lanes_of_manifest(table.header, cells)
+        options = None if self.is_beside else grouped_manifest(table.header, cells)
         if options is None or not any(map(is_file, cells)):
             return None
         typed = printable(again(self.source, options), None)
@@ -263,7 +264,7 @@ def _words(
         cure = "give --id with a text that tells rows apart, such as --id '{COLUMN}-{COLUMN}'"
         return f"{what}; no column has an id on each line", f"{cure}; the columns are {names}"
     first = found[0]
-    added = each_row(header, first) if first.is_unique else lanes(header, first)
+    added = each_row(header, first) if first.is_unique else grouped(header, first)
     kept = as_it_is(header, first) if table.has_values else []
     typed = again(source, [*options, *added, *kept])
     ids = ", ".join(_told(one, header, rows) for one in found[:_TOLD])

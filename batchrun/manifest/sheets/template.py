@@ -17,6 +17,7 @@ from batchrun.manifest.problems import Place, dotted, shown
 from batchrun.manifest.sheets.nodes import Constant, Items, Mixed, Node, Pure, Repeated, TableNode
 from batchrun.manifest.sheets.text import Cell, Use, parsed
 from batchrun.manifest.sheets.wanted import ALL, Wish
+from batchrun.model.retrying import LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,7 +108,8 @@ class Fields:
 
     def _text(self, text: str, path: Path, *, is_listed: bool) -> Node:
         try:
-            parts = parsed(text, self._columns, Use.EACH)
+            # A lane is made of columns, as the id is: it has no name of ours in it.
+            parts = parsed(text, self._columns, Use.ID if path[0] == LANE else Use.EACH)
         except PlaceholderError as error:
             self._report(path, error.message, error.cure)
             return Constant(None)

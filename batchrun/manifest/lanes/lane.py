@@ -1,0 +1,210 @@
+"""
+One lane as it is written, key by key.
+
+Belongs here: what each key of a lane may hold, both ways: read, and to be written. Does not: the table they
+stand in (``table``), whether such credentials exist (``service``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
+
+from batchrun.manifest.problems import shown
+from batchrun.manifest.scalars import as_text
+from batchrun.model import rates
+from batchrun.model.addresses import is_loopback
+from batchrun.model.lanes import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchrun.manifest.problems import Problems, Record
+    from batchrun.model.pace import Rate
+    from batchrun.model.spec import Json
+
+_T = TypeVar("_T")
+
+#: Where in the lane the StartRun fields stand that its rows take.
+SET: Final = "set"
+KEYS: Final = (
+    "region",
+    "profile",
+    "role",
+    "external_id",
+    "account",
+    "endpoint_url",
+    "max_active",
+    "rate",
+    "read_rate",
+    SET,
+)
+NAME: Final = re.compile(r"\w[\w.-]{0,63}")
+_REGION: Final = re.compile(r"(?=.{1,63}\Z)[a-z][a-z0-9]*(?:-[a-z0-9]+)+")
+_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]{1,576}", re.ASCII)
+_EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+_ACCOUNT: Final = re.compile(r"[0-9]{12}", re.ASCII)
+_COUNT: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_LONGEST_PROFILE: Final = 256
+_LONGEST_URL: Final = 2048
+
+
+class UnfitError(ValueError):
+    """A text that a key cannot hold; its words say what it is not, or why."""
+
+    def __init__(self, message: str, cure: str) -> None:
+        self.message = message
+        self.cure = cure
+        super().__init__(message)
+
+
+def _matching(pattern: re.Pattern[str], what: str, cure: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise UnfitError(f"is not {what}", cure)
+        return text
+
+    return read
+
+
+_region = _matching(_REGION, "a region", "write it as AWS does, such as us-east-1")
+_role = _matching(_ROLE, "a role", "write arn:aws:iam::ACCOUNT:role/NAME, with 12 digits")
+_external_id = _matching(
+    _EXTERNAL_ID, "an external id", "write 2 to 1224 letters, digits and _ + = , . @ : / -"
+)
+_account = _matching(_ACCOUNT, "an account", "write its 12 digits; in JSON in quotes")
+
+
+def _profile(text: str) -> str:
+    if text != text.strip() or not text.isprintable() or len(text) > _LONGEST_PROFILE:
+        raise UnfitError("is not a profile", "write its name, as in ~/.aws/config")
+    return text
+
+
+def _count(text: str) -> int:
+    if not _COUNT.fullmatch(text):
+        raise UnfitError("is not a number of runs", "write a whole number, from 1 on")
+    return int(text)
+
+
+def _rate(text: str) -> Rate:
+    try:
+        return rates.parsed(text)
+    except ValueError as error:
+        cure = "write auto, or calls per second, for instance 5, or unlimited"
+        raise UnfitError("is not a rate", cure) from error
+
+
+def _shared_endpoint(text: str) -> str:
+    cure = "write for instance https://omics.example.org, without a login in it"
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise UnfitError("is not an address", cure) from error
+    is_plain = len(text) <= _LONGEST_URL and text.isprintable() and not any(map(str.isspace, text))
+    if not is_address or not is_plain or "@" in parts.netloc or parts.query or parts.fragment:
+        raise UnfitError("is not an address", cure)
+    return text
+
+
+def _own_endpoint(text: str) -> str:
+    if not is_loopback(_shared_endpoint(text)):
+        cure = "a manifest may name this machine alone (127.0.0.1): put the lane into a file for --lanes"
+        raise UnfitError("is an address of another machine", cure)
+    return text
+
+
+class LaneReader:
+    """Reads one lane; what is wrong with it becomes problems."""
+
+    def __init__(self, name: str, record: Record, problems: Problems, *, is_shared: bool) -> None:
+        """
+        Begin.
+
+        Args:
+            name: The lane's.
+            record: Its table.
+            problems: Takes what is wrong.
+            is_shared: Whether the user gave it apart from a manifest, which may come from anybody.
+        """
+        self._name = name
+        self._record = record
+        self._problems = problems
+        self._endpoint = _shared_endpoint if is_shared else _own_endpoint
+
+    def lane(self) -> Lane:
+        """Return the lane, without what is wrong in it."""
+        lane = Lane(
+            name=self._name,
+            region=self._read("region", _region),
+            profile=self._read("profile", _profile),
+            role=self._read("role", _role),
+            external_id=self._read("external_id", _external_id),
+            account=self._read("account", _account),
+            endpoint_url=self._read("endpoint_url", self._endpoint),
+            max_active=self._read("max_active", _count),
+            rate=self._read("rate", _rate),
+            read_rate=self._read("read_rate", _rate),
+        )
+        self._check_together(lane)
+        return lane
+
+    def _read(self, key: str, read: Callable[[str], _T]) -> _T | None:
+        if key not in self._record.fields:
+            return None
+        value = self._record.fields[key]
+        text = as_text(value)
+        if not text:
+            what = "there is no value" if value is None or isinstance(value, str) else shown(value)
+            self.report(key, f"{what} where text is wanted", "write its text, or leave the key out")
+            return None
+        try:
+            return read(text)
+        except UnfitError as error:
+            self.report(key, f"{shown(_without_login(text))} {error.message}", error.cure)
+            return None
+
+    def _check_together(self, lane: Lane) -> None:
+        match = _ROLE.fullmatch(lane.role or "")
+        if lane.external_id is not None and "role" not in self._record.fields:
+            self.report("external_id", "there is no role that asks for it", "give role too, or leave it out")
+        if match and lane.account is not None and match[1] != lane.account:
+            message = f"the role is of account {match[1]}, and account says {lane.account}"
+            self.report("role", message, "correct one of the two")
+
+    def report(self, key: str, message: str, cure: str) -> None:
+        """Take a problem down."""
+        field = f"lanes.{self._name}.{key}"
+        self._problems.add(self._record.place_of((key,)), message, cure, field=field)
+
+
+def _without_login(text: str) -> str:
+    """Leave out what stands before an @: where an address has a login, there is a password in it."""
+    scheme, mark, rest = text.partition("://")
+    return f"{scheme}{mark}...@{rest.rpartition('@')[2]}" if mark and "@" in rest else text
+
+
+def written(lane: Lane) -> dict[str, Json]:
+    """Return the keys that are read as *lane*, but for what its rows take."""
+    said: dict[str, Json] = {
+        "region": lane.region,
+        "profile": lane.profile,
+        "role": lane.role,
+        "external_id": lane.external_id,
+        "account": lane.account,
+        "endpoint_url": lane.endpoint_url,
+        "max_active": lane.max_active,
+        "rate": None if lane.rate is None else rates.written(lane.rate),
+        "read_rate": None if lane.read_rate is None else rates.written(lane.read_rate),
+    }
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def wrong_name(name: str) -> tuple[str, str] | None:
+    """Tell what is wrong with a lane's name, and the cure; None for a good one."""
+    if NAME.fullmatch(name):
+        return None
+    cure = "use at most 64 letters, digits, '_', '.' and '-', such as east"
+    return f"{shown(name)} is not a name of a lane", cure

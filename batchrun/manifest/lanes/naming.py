@@ -1,0 +1,82 @@
+"""
+A row's ``lane``: a name, a list of names, or names with bars between them (``east|west``).
+
+It is a field of rows, of defaults and of a rule's change where there are lanes, and a name like any other
+where there are none. Belongs here: reading it. Does not: what comes of it (``offering``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest.model_check import Field, FieldKind
+from batchrun.manifest.problems import instead, printable, shown
+from batchrun.manifest.scalars import as_text
+from batchrun.model.retrying import LANE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from batchrun.manifest.model_check import Context, RequestModel
+    from batchrun.manifest.problems import Path
+    from batchrun.model.spec import Json
+
+_BETWEEN: Final = "|"
+#: Characters of the lanes' names that a message lists.
+_LISTED: Final = 300
+
+
+def with_lanes(model: RequestModel, names: Sequence[str]) -> RequestModel:
+    """
+    Return what a row may say where there are lanes of these names.
+
+    Args:
+        model: What it may say anyway.
+        names: All of them; where nobody can tell, none: then any name does, for the table's problems are
+            told, and are not the rows'.
+    """
+    return dataclasses.replace(model, fields={**model.fields, LANE: _field(names)})
+
+
+def _field(names: Sequence[str]) -> Field:
+    listed = printable(", ".join(names), _LISTED)
+
+    def check(value: Json, path: Path, context: Context) -> Json:
+        found: dict[str, None] = {}
+        for item in value if isinstance(value, list) else [value]:
+            text = as_text(item)
+            if text is None or not text.strip(f" {_BETWEEN}"):
+                context.report(path, f"{_what(item)} where a lane is wanted", f"the lanes are {listed}")
+                return None
+            if "{" in text and (text := context.fill(text, path)) is None:
+                return None
+            found |= dict.fromkeys(_split(text))
+        unknown = next((name for name in found if name not in names), None)
+        if unknown is not None and names:
+            context.report(path, f"there is no lane {shown(unknown)}", _cure(unknown, names, listed))
+            return None
+        if not found:
+            context.report(path, "the list is empty", f"name a lane, or leave it out; the lanes are {listed}")
+        return list(found)
+
+    return Field(kind=FieldKind.TEXT, check=check)
+
+
+def _what(value: Json) -> str:
+    return "there is no value" if value is None or isinstance(value, str) else shown(value)
+
+
+def _cure(name: str, names: Sequence[str], listed: str) -> str:
+    near = instead(name, names, "")
+    return f"{near} the lanes are {listed}".lstrip()
+
+
+def _split(text: str) -> Iterator[str]:
+    return filter(None, (name.strip() for name in text.split(_BETWEEN)))
+
+
+def names_in(value: Json) -> Sequence[str]:
+    """Return the names in a value that nobody has checked yet; what is none is left out."""
+    texts = (as_text(item) for item in (value if isinstance(value, list) else [value]))
+    return [name for text in texts if text for name in _split(text)]

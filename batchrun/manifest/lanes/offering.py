@@ -1,0 +1,161 @@
+"""
+A row's offers: what it asks for in each lane that it may take, all of them checked.
+
+Belongs here: which lanes a row may take, and telling in which of them something is wrong. Does not: one
+request (``rows``), how ``lane`` is written (``naming``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from batchrun.manifest import limits
+from batchrun.manifest.defaults import Defaults, combined, laid_over
+from batchrun.manifest.problems import printable
+from batchrun.manifest.rows import Row, Terms
+from batchrun.model.lanes import Offer, offers_text
+from batchrun.model.retrying import LANE
+from batchrun.model.spec import merged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchrun.manifest.lanes.table import LaneTable
+    from batchrun.manifest.model_check import RequestModel
+    from batchrun.manifest.placeholders import Environment
+    from batchrun.manifest.problems import Place, Problems, Record
+    from batchrun.manifest.rows import Checked, Expander
+    from batchrun.model.spec import Json
+
+#: Characters of the lanes' names that a message lists.
+_LISTED: Final = 120
+
+
+def terms_by_lane(
+    table: LaneTable, shared: Defaults, model: RequestModel, environment: Environment, problems: Problems
+) -> Mapping[str, Terms]:
+    """Check what each lane gives to its rows, once, and lay it over what is said for all."""
+    own = {
+        name: combined([record], model, environment, problems, has_lanes=True)
+        for name, record in table.sets.items()
+    }
+    nothing = Defaults(fields={}, broken=frozenset())
+    return {
+        name: Terms.of(laid_over(shared, own.get(name, nothing), model), model, name) for name in table.names
+    }
+
+
+class Offering:
+    """Expands the rows of a batch that has lanes."""
+
+    def __init__(
+        self,
+        expander: Expander,
+        terms: Mapping[str, Terms],
+        led_to: Sequence[str],
+        shared: Mapping[str, Json],
+        model: RequestModel,
+        problems: Problems,
+    ) -> None:
+        """
+        Begin.
+
+        Args:
+            expander: Expands a row in one lane.
+            terms: What a row takes in each lane, in their order.
+            led_to: Lanes that retries may go to, whatever the row says.
+            shared: What is said for all rows.
+            model: What a row may say, ``lane`` too.
+            problems: Takes what is wrong.
+        """
+        self._expander = expander
+        self._terms = terms
+        self._led_to = led_to
+        self._shared = shared
+        self._model = model
+        self._problems = problems
+
+    def expand(self, record: Record) -> Checked | None:
+        """Return the checked row; None where it has problems in any lane, which are taken down."""
+        begun = self._expander.begun(record)
+        names = self._chosen(begun)
+        closed = [name for name in self._led_to if name not in names]
+        found = _InLanes(record, [*names, *closed], closed, self._problems)
+        asked = {name: self._asked(name, begun, found) for name in (*names, *closed)}
+        found.tell(begun.id)
+        sound = {name: checked for name, checked in asked.items() if checked is not None}
+        if begun.failed or len(sound) < len(asked):
+            return None
+        offers = offers_text(
+            [
+                Offer(lane=name, request=checked.request.decode(), is_open=name in names)
+                for name, checked in sound.items()
+            ]
+        ).encode(errors="replace")  # half of a surrogate pair in a lane's name was told, and reading goes on
+        if len(offers) > limits.OFFERS:
+            message = f"what it asks for in {len(sound)} lanes has {len(offers)} bytes"
+            begun.report((LANE,), message, f"name fewer lanes: at most {limits.OFFERS} bytes can be kept")
+            return None
+        return sound[names[0]]._replace(offers=offers)
+
+    def _chosen(self, row: Row) -> Sequence[str]:
+        """Return the lanes that the row may take, the preferred one first; by default the first of all."""
+        first = [next(iter(self._terms))]
+        fields = merged({**self._shared}, row.record.fields)
+        if LANE not in fields:
+            return first
+        row.values = self._expander.values(row, fields, None)
+        names = self._model.fields[LANE].check(fields[LANE], (LANE,), row)
+        return [str(name) for name in names] if isinstance(names, list) and names else first
+
+    def _asked(self, name: str, begun: Row, found: _InLanes) -> Checked | None:
+        found.lane = name
+        row = Row(begun.record, begun.id, found)
+        return self._expander.checked(row, self._terms[name])
+
+
+class _InLanes:
+    """What is wrong with a row, by lane: what is wrong in all of them is told once, and without them."""
+
+    def __init__(
+        self, record: Record, lanes: Sequence[str], closed: Sequence[str], problems: Problems
+    ) -> None:
+        self.lane = ""  #: the one under work
+        self.total = problems.total
+        self._record = record
+        self._lanes = lanes
+        self._closed = frozenset(closed)
+        self._problems = problems
+        self._found: dict[tuple[Place, str, str, str | None], list[str]] = {}
+
+    def add(
+        self,
+        place: Place,
+        message: str,
+        cure: str,
+        *,
+        row: str | None = None,  # noqa: ARG002 (as Problems has it; the row is the same in all lanes)
+        field: str | None = None,
+    ) -> None:
+        """Take down what is wrong in the lane under work."""
+        lanes = self._found.setdefault((place, message, cure, field), [])
+        if self.lane not in lanes:
+            lanes.append(self.lane)
+            self.total += 1
+
+    def tell(self, row: str | None) -> None:
+        """Hand everything on."""
+        for (place, message, cure, field), lanes in self._found.items():
+            said = message if self._is_everywhere(lanes, field) else f"{self._where(lanes)}: {message}"
+            self._problems.add(place, said, cure, row=row, field=field)
+
+    def _is_everywhere(self, lanes: Sequence[str], field: str | None) -> bool:
+        """Report whether the lanes have nothing to do with it, as far as can be told."""
+        is_own = re.split(r"[.\[]", field or "", maxsplit=1)[0] in self._record.fields
+        return len(lanes) == len(self._lanes) and (is_own or len(lanes) > 1)
+
+    def _where(self, lanes: Sequence[str]) -> str:
+        named = printable(", ".join(lanes), _LISTED)
+        led = ", where retry: may lead it" if self._closed.issuperset(lanes) else ""
+        return f"in lane{'' if len(lanes) == 1 else 's'} {named}{led}"

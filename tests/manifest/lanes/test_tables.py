@@ -1,0 +1,235 @@
+"""``lanes:`` as it is written: what a lane may say, and what is wrong with the rest."""
+
+from __future__ import annotations
+
+import io
+import json
+import typing
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from batchrun.errors import ManifestError
+from batchrun.manifest import Format, Source, limits, load
+from batchrun.manifest.lanes.lane import KEYS, written
+from batchrun.model.lanes import Lane
+from batchrun.model.pace import AUTO, UNLIMITED, Rate
+from batchrun.model.spec import Json
+from tests.manifest.conftest import SETS
+
+ROLE = "arn:aws:iam::222222222222:role/path/launcher"
+RUNS = "runs: [{id: A}]\n"
+
+
+def lanes_of(text: str, form: Format = Format.YAML, **options: typing.Any) -> tuple[Lane, ...]:
+    source = Source(path="-", batch="b", format=form, sets=SETS, **options)
+    with load(source, stdin=io.BytesIO(text.encode())) as manifest:
+        return manifest.lanes
+
+
+def problems_in(text: str, **options: typing.Any):
+    with pytest.raises(ManifestError) as caught:
+        lanes_of(text, **options)
+    for problem in caught.value.problems:
+        assert problem.message
+        assert problem.cure
+        assert str(problem).isprintable()
+    return caught.value.problems
+
+
+FULL = f"""\
+lanes:
+  east:
+    region: us-east-1
+    profile: lab
+    role: {ROLE}
+    external_id: "a-word/1"
+    account: 222222222222
+    endpoint_url: http://127.0.0.1:9001
+    max_active: 200
+    rate: 2.5
+    read_rate: unlimited
+    set: {{workflowId: 7654321, tags: {{site: e}}}}
+  west-2: {{region: us-west-2, account: 012345678901, rate: auto}}
+"""
+
+
+@pytest.mark.parametrize("text", [FULL + RUNS, RUNS + FULL, "batch: b\ndefaults: {}\n" + RUNS + FULL])
+def test_a_lane_says_all_of_this_wherever_the_table_stands(text):
+    assert lanes_of(text) == (
+        Lane(
+            name="east",
+            region="us-east-1",
+            profile="lab",
+            role=ROLE,
+            external_id="a-word/1",
+            account="222222222222",
+            endpoint_url="http://127.0.0.1:9001",
+            max_active=200,
+            rate=Rate(most=2.5),
+            read_rate=UNLIMITED,
+        ),
+        Lane(name="west-2", region="us-west-2", account="012345678901", rate=AUTO),
+    )
+
+
+def test_json_says_the_same():
+    table = {"east": {"region": "us-east-1", "account": "111111111111", "max_active": 3}}
+    text = json.dumps({"runs": [{"id": "A"}], "lanes": table})
+    assert lanes_of(text, Format.JSON) == (
+        Lane(name="east", region="us-east-1", account="111111111111", max_active=3),
+    )
+
+
+def test_what_is_written_is_read_as_the_same_lane():
+    first, second = lanes_of(FULL + RUNS)
+    table = {lane.name: written(lane) for lane in (first, second)}
+    assert lanes_of(json.dumps({"lanes": table, "runs": [{"id": "A"}]}), Format.JSON) == (first, second)
+
+
+WRONG = [
+    ("region: US-EAST-1", "region", "is not a region"),
+    ("region: '{id}'", "region", "is not a region"),
+    ("region: [us-east-1]", "region", "a list of 1 where text is wanted"),
+    ("region: ", "region", "there is no value"),
+    ("profile: ' lab'", "profile", "is not a profile"),
+    ('profile: "a\\tb"', "profile", "is not a profile"),
+    ("role: launcher", "role", "is not a role"),
+    ("role: arn:aws:iam::22222222222:role/launcher", "role", "is not a role"),
+    ("role: arn:aws:iam::222222222222:user/launcher", "role", "is not a role"),
+    (f"role: {ROLE}\n    account: '111111111111'", "role", "the role is of account 222222222222"),
+    ("external_id: word", "external_id", "there is no role that asks for it"),
+    (f"external_id: a b\n    role: {ROLE}", "external_id", "is not an external id"),
+    ("account: 1234", "account", "is not an account"),
+    ("account: 11111111111\uff11", "account", "is not an account"),
+    ("endpoint_url: https://omics.example.org", "endpoint_url", "is an address of another machine"),
+    ("endpoint_url: http://127.0.0.1.example.org", "endpoint_url", "is an address of another machine"),
+    ("endpoint_url: http://localhost@example.org", "endpoint_url", "is not an address"),
+    ("endpoint_url: file:///etc/passwd", "endpoint_url", "is not an address"),
+    ("endpoint_url: http://[::1", "endpoint_url", "is not an address"),
+    ("endpoint_url: http://127.0.0.1:0", "endpoint_url", "is not an address"),
+    ("endpoint_url: http://127.0.0.1:99999", "endpoint_url", "is not an address"),
+    ("max_active: 0", "max_active", "is not a number of runs"),
+    ("max_active: -1", "max_active", "is not a number of runs"),
+    ("max_active: 1.5", "max_active", "is not a number of runs"),
+    ("max_active: 99999999999", "max_active", "is not a number of runs"),
+    ("max_active: {}", "max_active", "a table where text is wanted"),
+    ("rate: fast", "rate", "is not a rate"),
+    ("rate: 0", "rate", "is not a rate"),
+    ("rate: .inf", "rate", "is not a rate"),
+    ("read_rate: nan", "read_rate", "is not a rate"),
+    ("rate: true", "rate", "is not a rate"),
+    ("regio: us-east-1", "regio", "a lane has no such key"),
+    ("outputUri: s3://b/", "outputUri", "a lane has no such key"),
+    ("aws_secret_access_key: wJalrXUtnFEMI", "aws_secret_access_key", "a lane has no such key"),
+    ("set: 5", "set", "'5' is not a table"),
+    ("set: [workflowId]", "set", "is not a table"),
+]
+
+
+@pytest.mark.parametrize(("said", "key", "message"), WRONG)
+def test_what_is_wrong_in_a_lane_is_told_with_its_place(said, key, message):
+    (problem,) = problems_in(f"{RUNS}lanes:\n  east:\n    {said}\n")
+    assert problem.field == f"lanes.east.{key}"
+    assert problem.line == 4
+    assert message in problem.message
+    assert "wJalrXUtnFEMI" not in str(problem)
+
+
+def test_a_login_in_an_address_is_not_shown():
+    (problem,) = problems_in(RUNS + "lanes: {east: {endpoint_url: 'http://me:hunter2@127.0.0.1'}}")
+    assert "hunter2" not in str(problem)
+    assert "127.0.0.1" in problem.message
+
+
+def test_a_cure_says_what_was_meant():
+    found = problems_in(RUNS + "lanes: {east: {regio: us-east-1, outputUri: s3://b/}}")
+    assert [problem.cure for problem in found] == [
+        "did you mean region?",
+        "put it under set: outputUri is a field of StartRun",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lanes", "message"),
+    [
+        ("5", "'5' is not a table of lanes"),
+        ("", "null is not a table of lanes"),
+        ("{}", "there are no lanes"),
+        ("{east: 5}", "'5' is not a table"),
+        ("{east: }", "null is not a table"),
+        ("{'a|b': {}}", "'a|b' is not a name of a lane"),
+        ("{'': {}}", "'' is not a name of a lane"),
+        ("{' a': {}}", "' a' is not a name of a lane"),
+        ("{'{id}': {}}", "'{id}' is not a name of a lane"),
+        (f"{{{'e' * 65}: {{}}}}", "is not a name of a lane"),
+        ("[east, west]", "these are names of lanes, and nothing says what they are"),
+        ("{east: {set: {lane: east}}}", "'lane' is not a field of StartRun"),
+        ("{east: {set: {id: x}}}", "every run needs an id of its own"),
+        ("{east: {set: {outputUri: s3:/b}}}", "is not a place in S3"),
+        ("{east: {set: {outputUri: 's3://b/{site}/'}}}", "there is nothing called {site}"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told_once(lanes, message):
+    (problem,) = problems_in(f"{RUNS}lanes: {lanes}\n")
+    assert message in problem.message
+
+
+def test_too_many_lanes_are_refused():
+    table: dict[str, Json] = {f"lane{number}": {} for number in range(limits.LANES + 1)}
+    (problem,) = problems_in(json.dumps({"lanes": table, "runs": [{"id": "A"}]}), form=Format.JSON)
+    assert problem.message == "there are 201 lanes"
+
+
+def test_all_problems_come_at_once():
+    text = "lanes: {east: {region: X, account: 1}}\nruns: [{id: A, lane: west}, {id: A}, {idd: B}]\n"
+    fields = [problem.field for problem in problems_in(text)]
+    assert fields == ["lanes.east.region", "lanes.east.account", "lane", "id", "id", "idd"]
+
+
+@pytest.mark.parametrize("key", ["batchRunSettings", "defaultRunSetting"])
+def test_aws_own_settings_have_no_lanes(key):
+    value = '{"inlineSettings": []}' if key == "batchRunSettings" else "{}"
+    text = f'{{"{key}": {value}, "lanes": {{"east": {{}}}}}}'
+    assert any(
+        problem.field == "lanes" and "--lanes" in problem.cure
+        for problem in problems_in(text, form=Format.JSON)
+    )
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*KEYS, "workflowId", "lane"]) | st.text(max_size=9), inner)
+    ),
+    max_leaves=12,
+)
+NAMES = st.sampled_from(["east", "west", "a|b", "{id}", "1", "\ud800", ""]) | st.text(max_size=9)
+
+
+@given(
+    lanes=st.dictionaries(NAMES, JSON, max_size=4) | JSON,
+    lane=JSON | NAMES,
+    change=JSON,
+    form=st.sampled_from([Format.YAML, Format.JSON]),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_there_is_read_or_refused(lanes, lane, change, form):
+    rule = {"reason": "X", "times": 1, "change": {"lane": change}}
+    document = {"lanes": lanes, "retry": [rule], "runs": [{"id": "A", "lane": lane}, {"id": "B"}]}
+    try:
+        text = json.dumps(document).encode()
+        with load(Source(path="-", batch="b", format=form, sets=SETS), stdin=io.BytesIO(text)) as manifest:
+            names = [one.name for one in manifest.lanes]
+            assert names
+            for spec in manifest.specs():
+                assert spec.offers is not None
+                offered = [name for name, *_ in json.loads(spec.offers)]
+                assert set(offered) <= set(names)
+    except ManifestError as error:
+        for problem in error.problems:
+            assert problem.cure
+            assert str(problem).isprintable()
+            assert len(str(problem)) < 4000

@@ -110,8 +110,8 @@ class CredentialsWatch:
         clock: Clock,
         login: Login | None = None,
     ) -> None:
-        self._target = target
-        self._given = login
+        self.login = login or Login(target)  #: in force
+        self._tried = self.login  #: the last, whether it worked or not
         self._patience = patience
         self._clock = clock
         self._contexts: deque[AbstractAsyncContextManager[OmicsClient]] = deque()
@@ -126,10 +126,11 @@ class CredentialsWatch:
 
         The first time the login counts that somebody has made already.
         """
-        login, self._given = self._given or Login(self._target), None
-        context = omics_client(login)
+        if self._contexts:
+            self._tried = self._tried.renewed()
+        context = omics_client(self._tried)
         self.client = await context.__aenter__()
-        self.login = login
+        self.login = self._tried
         self._contexts.append(context)
         while len(self._contexts) > _CLIENTS_KEPT:
             await self._contexts.popleft().__aexit__(None, None, None)

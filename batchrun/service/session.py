@@ -27,6 +27,7 @@ from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.addresses import is_loopback
 from batchrun.model.foreign import masked
 from batchrun.service.endpoint import checked
+from batchrun.service.login.credentials import LOOPBACK_KEYS
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 #: A local simulator asks for neither, but botocore will not send an unsigned call.
 _ANY_REGION: Final = "us-east-1"
-_LOOPBACK_KEYS: Final = {"aws_access_key_id": "loopback", "aws_secret_access_key": "loopback"}
+_LOOPBACK: Final = dict(zip(("aws_access_key_id", "aws_secret_access_key"), LOOPBACK_KEYS, strict=True))
 #: Where the Pricing API answers, for all regions.
 _PRICING_REGION: Final = "us-east-1"
 
@@ -182,7 +183,7 @@ async def _client(
                 region_name=region or (_ANY_REGION if is_local else None),
                 endpoint_url=endpoint_url,
                 config=config.merge(local) if is_local and local else config,
-                **({} if has_credentials else _LOOPBACK_KEYS),
+                **({} if has_credentials else _LOOPBACK),
             )
             client = await stack.enter_async_context(context)
         yield client

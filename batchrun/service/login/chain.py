@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aiobotocore.credentials import (
+    AioAssumeRoleCredentialFetcher,
     AioAssumeRoleProvider,
     AioCanonicalNameCredentialSourcer,
+    AioDeferredRefreshableCredentials,
     AioEnvProvider,
     AioProcessProvider,
     AioProfileProviderBuilder,
@@ -27,14 +29,27 @@ from botocore.exceptions import PartialCredentialsError
 from botocore.utils import JSONFileCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, MutableMapping, Sequence
+    from typing import Protocol
 
+    from batchrun.service.login.guard import Guard
     from batchrun.service.login.helper import Helper
     from batchrun.service.login.origin import Origin
+
+    class Source(Protocol):
+        """Credentials of a profile, as ``credentials`` has them."""
+
+        @property
+        def guard(self) -> Guard | None: ...  # noqa: D102
+        @property
+        def whose(self) -> Any: ...  # noqa: D102
+
 
 #: Where the AWS CLI keeps the roles that it assumed.
 _CLI_CACHE: Final = "~/.aws/cli/cache"
 _KEY, _SECRET = "aws_access_key_id", "aws_secret_access_key"
+#: What a role's session is called in CloudTrail, and in ``startedBy`` of its runs.
+_SESSION_NAME: Final = "batchrun"
 _PROMPT: Final = "Enter MFA code for "
 #: Providers that know the role of this machine, by botocore's names.
 _MACHINE: Final = ("container-role", "iam-role")
@@ -55,6 +70,8 @@ def providers(
     helper: Helper,
     code_for: Callable[[str], str],
     *,
+    roles: MutableMapping[str, Any],
+    source: Source | None,
     region: str | None,
     is_local: bool,
 ) -> Sequence[Any]:
@@ -66,11 +83,13 @@ def providers(
         origin: Where they are.
         helper: Runs a ``credential_process``.
         code_for: Gives the answer to a prompt for an MFA code, or raises CodeWantedError.
+        roles: That were assumed already, by botocore's key.
+        source: The credentials of the profile that holds the login, where others may stand on them too.
         region: Where roles are assumed.
         is_local: Leave out the machine's roles: nobody waits for their answer before talking to a simulator.
     """
     base = create_credential_resolver(session, region_name=region)
-    builder = _Profiles(session, helper, region)
+    builder = _Profiles(session, helper, region, roles, source)
     profile = builder.providers(profile_name=origin.profile, disable_env_vars=origin.is_named)
     others = [one for one in base.providers if one.METHOD not in _methods(profile) | {"env", "assume-role"}]
     machine = [one for one in others if one.METHOD in _MACHINE]
@@ -92,16 +111,69 @@ def providers(
     return [*variables, role, *profile, _HalfProfile(session, origin), *last]
 
 
+def assumed(
+    session: Any,
+    source: Any,
+    role: str,
+    *,
+    external_id: str | None,
+    roles: MutableMapping[str, Any],
+    region: str | None,
+    sts_url: str | None,
+) -> Any:
+    """
+    Return the credentials of a role, which is assumed when they are first used.
+
+    Args:
+        session: Whose settings count.
+        source: Credentials to assume it with.
+        role: Its ARN.
+        external_id: What its trust policy may ask for.
+        roles: That were assumed already.
+        region: Where it is assumed.
+        sts_url: By which STS; None for the configured one.
+    """
+    extra = {"RoleSessionName": _SESSION_NAME} | ({} if external_id is None else {"ExternalId": external_id})
+    fetcher = AioAssumeRoleCredentialFetcher(
+        client_creator=lambda service, **how: session.create_client(
+            service, region_name=region, endpoint_url=sts_url, **how
+        ),
+        source_credentials=source,
+        role_arn=role,
+        extra_args=extra,
+        cache=_with_kept(roles),
+    )
+    return AioDeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
+
+
+def _with_kept(roles: MutableMapping[str, Any]) -> Any:
+    """Return *roles* over what the AWS CLI keeps, which is read, and never written."""
+    kept: Any = JSONFileCache(str(Path(_CLI_CACHE).expanduser()))
+    return ChainMap(roles, kept)
+
+
 class _Profiles(AioProfileProviderBuilder):
     """Makes the providers of a profile, also of one that is another's ``source_profile``."""
 
-    def __init__(self, session: Any, helper: Helper, region: str | None) -> None:
-        kept: Any = JSONFileCache(str(Path(_CLI_CACHE).expanduser()))
-        roles: Any = ChainMap({}, kept)
-        self.roles = roles  #: that were assumed: what the AWS CLI keeps is read, and never written
-        super().__init__(session, cache=roles, region_name=region)
+    def __init__(
+        self,
+        session: Any,
+        helper: Helper,
+        region: str | None,
+        roles: MutableMapping[str, Any],
+        source: Source | None,
+    ) -> None:
+        self.roles = _with_kept(roles)
+        super().__init__(session, cache=self.roles, region_name=region)
         self._settings = session
         self._helper = helper
+        self._source = source
+
+    def providers(self, profile_name: str, disable_env_vars: bool = False) -> list[Any]:  # noqa: FBT001, FBT002 (its parent's)
+        """List a profile's own providers; what others may stand on too is asked in its own place."""
+        if self._source is not None and profile_name == self._source.whose.profile:
+            return [_Held(self._source)]
+        return super().providers(profile_name, disable_env_vars)
 
     def _create_process_provider(self, profile_name: str) -> Any:
         return AioProcessProvider(
@@ -109,6 +181,18 @@ class _Profiles(AioProfileProviderBuilder):
             load_config=lambda: self._settings.full_config,
             popen=self._helper.run,
         )
+
+
+class _Held:
+    """Has what was found for the profile that holds the login."""
+
+    METHOD = "source-profile"
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def load(self) -> Any:
+        return self._source.guard
 
 
 class _HalfVariables:

@@ -17,7 +17,7 @@ import os
 import re
 import signal
 import subprocess
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -76,8 +76,10 @@ class Ended:
 class Helper:
     """Runs helpers, within the time that is left."""
 
-    def __init__(self, time_left: TimeLeft) -> None:
+    def __init__(self, time_left: TimeLeft, terminal_turn: anyio.Lock) -> None:
+        """Take the time that it has, and what is held by whoever has the terminal."""
         self._time_left = time_left
+        self._terminal_turn = terminal_turn
         self.running: str | None = None  #: the program, while it runs and where it had to be ended
 
     async def run(self, *command: str, **_pipes: Any) -> Ended:
@@ -90,13 +92,15 @@ class Helper:
         if not command:
             raise HelperError("credential_process is empty", cure="name a program", is_setting=True)
         self.running = Path(command[0]).name
-        with terminal() as file:
+        printed, said = bytearray(), bytearray()
+        async with AsyncExitStack() as stack:
+            file = stack.enter_context(terminal())
             if file is not None:
-                self._time_left.wait_for_a_person()
-            process = _started(command, file)
-            printed, said = bytearray(), bytearray()
-            with process, lent(file, process.pid), _said_if_long(self._called):
-                code = await _followed(process, printed, said)
+                await stack.enter_async_context(self._time_left.for_a_person(self._terminal_turn))
+            process = stack.enter_context(_started(command, file))
+            stack.enter_context(lent(file, process.pid))
+            stack.enter_context(_said_if_long(self._called))
+            code = await _followed(process, printed, said)
         if file is not None and code in _INTERRUPTED:
             signal.raise_signal(signal.SIGINT)  # meant for us as well, and only the helper had the terminal
             await anyio.sleep(_GRACE)  # for who heeds it

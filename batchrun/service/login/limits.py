@@ -6,14 +6,15 @@ Belongs here: the limits, and one search's time running out. Does not: what is s
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import math
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,15 @@ class TimeLeft:
         if scope.cancelled_caught:
             raise TimeoutError
 
-    def wait_for_a_person(self) -> None:
-        """Begin the longer time: somebody is being asked."""
-        if self._scope is not None:
+    @asynccontextmanager
+    async def for_a_person(self, terminal: anyio.Lock) -> AsyncIterator[None]:
+        """Wait for the *terminal*, for as long as others ask there, and begin the longer time."""
+        self._end_in(math.inf)
+        async with terminal:
             self.given = self._limits.person
-            self._scope.deadline = anyio.current_time() + self.given
+            self._end_in(self.given)
+            yield
+
+    def _end_in(self, seconds: float) -> None:
+        if self._scope is not None:
+            self._scope.deadline = anyio.current_time() + seconds

@@ -31,10 +31,12 @@ _DEFAULT: Final = "default"
 class Origin:
     """Where the credentials of one session are described."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, *, role: str | None = None) -> None:
+        """Take whose settings count, and the *role* that is assumed with what they describe."""
         named = session.get_config_variable("profile")
         self.is_named = bool(named)  #: by an option, or by AWS_PROFILE
         self.profile: str = named or _DEFAULT
+        self._role = role
         self._config = str(session.get_config_variable("config_file"))
         self._credentials = str(session.get_config_variable("credentials_file"))
 
@@ -51,8 +53,22 @@ class Origin:
             seen.append(str(following))
         return seen[-1]
 
+    @property
+    def held_elsewhere(self) -> str | None:
+        """The holder, where it is another profile, and gives what the roles of this one are assumed with."""
+        is_other = self.holder != self.profile and self._assumes(self.profile)
+        return self.holder if is_other and not self._assumes(self.holder) else None
+
+    def _assumes(self, profile: str) -> bool:
+        settings = self._merged(profile)
+        return "role_arn" in settings and _WEB_IDENTITY_FILE not in settings
+
     def place(self, provider: str | None) -> str:
         """Say in words where *provider*, by botocore's name, has its settings; None for no provider."""
+        place = self._source_place(provider)
+        return place if self._role is None else f"role {self._role} with {place}"
+
+    def _source_place(self, provider: str | None) -> str:
         is_variable = provider == _WEB_IDENTITY and _WEB_IDENTITY_FILE not in self._merged(self.profile)
         if is_variable and not self.is_named:
             return "the environment (AWS_WEB_IDENTITY_TOKEN_FILE)"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 #: Characters of a foreign message.
 _TOLD: Final = 240
+_TRUST: Final = (
+    "see the role's trust policy, which 'batchrun help iam' shows, and external_id, or give another --profile"
+)
 _SSO_OVER: Final = "the AWS SSO session has expired"
 _OTHER_PROFILE: Final = "correct that, or give another --profile"
 
@@ -124,7 +127,7 @@ def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgemen
         case boto.HTTPClientError() | boto.ConnectionError():
             return _Judgement(what=_cut(error), cure="check the network, or give another --profile")
         case boto.ClientError():
-            return _Judgement(what=_refusal(error))
+            return _Judgement(what=_refusal(error), cure=_TRUST if _is_no_loan(error) else _OTHER_PROFILE)
         case TimeoutError() if error.args:
             return _Judgement(what=_cut(error), cure="see what it waits for, or give another --profile")
         case _:
@@ -146,6 +149,11 @@ def _unforeseen(error: Exception, provider: str | None, origin: Origin) -> _Judg
 def _refusal(error: boto.ClientError) -> str:
     said = error.response.get("Error", {})
     return f"{error.operation_name} was refused ({said.get('Code')}: {_cut(said.get('Message') or '-')})"
+
+
+def _is_no_loan(error: boto.ClientError) -> bool:
+    code = error.response.get("Error", {}).get("Code")
+    return error.operation_name.startswith("AssumeRole") and code == "AccessDenied"
 
 
 def _about_code(error: Exception) -> str:

@@ -7,6 +7,7 @@ Belongs here: finding them, in time, and a role assumed with another set. Does n
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -108,6 +109,10 @@ class Credentials:
         """What clients sign with, once it is found."""
         return self._guard
 
+    @property
+    def _sts_region(self) -> str | None:
+        return self._region or configured_region(self.session)
+
     async def find(self, *, is_local: bool) -> bool:
         """
         Find credentials that can be signed with; only where the service *is_local* it can do without.
@@ -173,7 +178,7 @@ class Credentials:
             self._code_for,
             roles=self.roles,
             source=self.source,
-            region=self._region,
+            region=self._sts_region,
             is_local=self._is_local,
         )
         for provider in chain:
@@ -194,7 +199,7 @@ class Credentials:
             role,
             external_id=self.whose.external_id,
             roles=self.roles,
-            region=self._region,
+            region=self._sts_region,
             sts_url=self.whose.sts_url,
         )
 
@@ -240,3 +245,9 @@ class Credentials:
             raise explained(error, self.provider, self.origin) from None
         except Exception as error:
             raise explained(error, self.provider, self.origin) from error
+
+
+def configured_region(session: Any) -> str | None:
+    """Read AWS_REGION too, which every AWS tool but botocore does."""
+    region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    return str(region) if region else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError
 
+from batchrun.service.login.credentials import configured_region
 from batchrun.service.login.limits import Limits
 from batchrun.service.login.logins import Logins
 from batchrun.service.login.words import cure, explained, unusable
@@ -122,9 +123,3 @@ class Login:
 def profile_of(target: Target) -> str:
     """Name the profile in force, or nothing."""
     return target.profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE", "")
-
-
-def configured_region(session: Any) -> str | None:
-    """Read AWS_REGION too, which every AWS tool but botocore does."""
-    region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
-    return str(region) if region else None

@@ -57,7 +57,8 @@ class Origin:
     def held_elsewhere(self) -> str | None:
         """The holder, where it is another profile, and gives what the roles of this one are assumed with."""
         is_other = self.holder != self.profile and self._assumes(self.profile)
-        return self.holder if is_other and not self._assumes(self.holder) else None
+        is_there = bool(self._merged(self.holder))
+        return self.holder if is_other and is_there and not self._assumes(self.holder) else None
 
     def _assumes(self, profile: str) -> bool:
         settings = self._merged(profile)

@@ -27,7 +27,7 @@ LAB, WEST, SSO = "111111111111", "222222222222", "333333333333"
 LAUNCHER = f"arn:aws:iam::{WEST}:role/launcher"
 #: What the helper gives is of the lab's account.
 KEYS = {"AKIAHELPERHELPER": LAB}
-BASE = Target(region="us-east-1")
+BASE = Target()  # the region is that of AWS_REGION
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from batchrun.simulator.http import Served, run_forever, serve, serve_lanes
 from batchrun.simulator.lifecycle import Durations, FailFirst, Span, Status
 from batchrun.simulator.options import (
     OPERATIONS,
+    of_lane,
     parse_fail_first,
     parse_failures,
     parse_faults,
@@ -54,6 +55,7 @@ __all__ = [
     "Tally",
     "Version",
     "Workflow",
+    "of_lane",
     "parse_fail_first",
     "parse_failures",
     "parse_faults",

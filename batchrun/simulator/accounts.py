@@ -62,8 +62,10 @@ class Accounts:
         """Return the service of *account* in the Region of *settings*, behaving as they say."""
         where = account, settings.region
         if where not in self._services:
+            # Another account's runs have uuids of their own.
+            seed = settings.seed if account == settings.account else f"{settings.seed}/{account}"
             self._services[where] = Simulator(
-                replace(settings, account=account),
+                replace(settings, account=account, seed=seed),
                 self._clock,
                 identities=self._identities,
                 storage=self._storage,

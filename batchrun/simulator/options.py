@@ -17,7 +17,7 @@ from batchrun.simulator.lifecycle import FailFirst
 from batchrun.simulator.storage import StoredBucket, StoredObject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 #: What a rule or a limit may be for.
 OPERATIONS = (
@@ -104,6 +104,22 @@ def parse_objects(lines: Iterable[str]) -> tuple[StoredBucket, ...]:
         if match["key"]:
             objects[match["key"]] = StoredObject(storage_class=storage_class or "STANDARD")
     return tuple(StoredBucket(name=name, objects=objects) for name, objects in found.items())
+
+
+def of_lane(text: str, lane: str, lanes: Collection[str]) -> str:
+    """
+    Return what a text says of one of several *lanes*: ``east/StartRun=8`` is of ``east`` alone.
+
+    What names no lane is of all, and comes first, so that a lane's own outranks it.
+    """
+    shared, own = [], []
+    for part in _parts(text):
+        name, slash, rest = part.partition("/")
+        if not slash or name not in lanes:
+            shared.append(part)
+        elif name == lane:
+            own.append(rest)
+    return ",".join([*shared, *own])
 
 
 def _parts(text: str) -> Iterator[str]:

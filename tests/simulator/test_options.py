@@ -11,6 +11,7 @@ from batchrun.simulator import (
     Span,
     StoredBucket,
     StoredObject,
+    of_lane,
     parse_fail_first,
     parse_failures,
     parse_faults,
@@ -121,3 +122,18 @@ def test_the_services_defaults_hold_for_what_is_not_named():
     assert sum(buckets.take("StartRun", 0.0) == 0 for _ in range(100)) == 100
     assert sum(buckets.take("TagResource", 0.0) == 0 for _ in range(100)) == 5
     assert sum(buckets.take("GetRun", 0.0) == 0 for _ in range(100)) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("", ""),
+        ("*=unlimited", "*=unlimited"),
+        ("east/StartRun=8,*=unlimited", "*=unlimited,StartRun=8"),
+        ("west/StartRun=8,*=unlimited", "*=unlimited"),
+        ("StartRun:drop_after@east/x*=1", "StartRun:drop_after@east/x*=1"),
+        ("south/StartRun=8", "south/StartRun=8"),  # no lane: whoever reads it says so
+    ],
+)
+def test_what_names_a_lane_is_of_that_one_and_outranks_the_rest(text, own):
+    assert of_lane(text, "east", ("east", "west")) == own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,14 +12,18 @@ import click
 
 from batchrun.cli.command import option, verb
 from batchrun.cli.signals import heard
+from batchrun.cli.simulated import simulated
 from batchrun.cli.speak import say
 from batchrun.cli.values import Duration
+from batchrun.cli.wording import printable
 from batchrun.errors import UsageError
+from batchrun.model.addresses import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
-    from batchrun.simulator import Settings, Simulator, StoredBucket
+    from batchrun.model.lanes import Lane
+    from batchrun.simulator import Served, Settings, StoredBucket
 
 T = TypeVar("T")
 
@@ -36,6 +41,14 @@ class Options:
         default=8765,
         envvar=None,
         help="Port to listen on; Port to listen on; 0 is any free one.",
+    )
+    lanes: str | None = option(
+        "--lanes",
+        metavar="FILE",
+        envvar=None,
+        help="Serve each lane of this table, or of a manifest that has one: an account and a region of its "
+        "own, at the port of its endpoint_url or any free one. LANE/ before an operation or a reason, as in "
+        "--limits east/StartRun=8, is for one lane.",
     )
     account: str = option(
         "--account",
@@ -105,17 +118,20 @@ class Options:
 @verb(Options, epilog="Read on: 'batchrun help simulator'.")
 async def simulate(told: Options) -> None:
     """
-    Serve a simulated HealthOmics account until Ctrl-C.
+    Serve a simulated HealthOmics account, or with --lanes several, until Ctrl-C.
 
     It speaks the service's own protocol: batchrun, boto3 and the AWS CLI work with it unchanged. What really
     happened can be read from /_simulator/state as JSON.
     """
-    from batchrun.simulator import run_forever  # noqa: PLC0415 (aiohttp is loaded only where it is needed)
+    from batchrun.simulator import serve_lanes  # noqa: PLC0415 (aiohttp is loaded only where it is needed)
 
-    settings = _settings(told)
+    lanes = () if told.lanes is None else _lanes(told.lanes)
+    served = simulated(lanes, partial(_settings, told), told.account)
     with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
         try:
-            await run_forever(settings, host=told.host, port=told.port, ready=_tell)
+            async with serve_lanes(served, host=told.host, port=told.port) as everywhere:
+                _tell(everywhere, told, lanes)
+                await anyio.sleep_forever()
         except (OSError, UnicodeError) as error:  # a name that is too long is the latter
             reason = error.strerror if isinstance(error, OSError) else None
             raise UsageError(
@@ -123,16 +139,31 @@ async def simulate(told: Options) -> None:
             ) from error
 
 
-def _tell(simulator: Simulator) -> None:
-    say(f"simulated HealthOmics on {simulator.url}; Ctrl-C ends it")
-    say(f"  batchrun:  batchrun run MANIFEST --endpoint-url {simulator.url}")
-    say("  AWS CLI:   export AWS_DISABLE_HOST_PREFIX_INJECTION=true")
-    say(f"             export AWS_ENDPOINT_URL_OMICS={simulator.url}")
+def _lanes(path: str) -> Sequence[Lane]:
+    from batchrun.manifest.lanes.alone import lanes_to_simulate  # noqa: PLC0415 (loads botocore)
+
+    return lanes_to_simulate(path)
 
 
-def _settings(told: Options) -> Settings:
+def _tell(served: Served, told: Options, lanes: Sequence[Lane]) -> None:
+    say(f"simulated HealthOmics on {served.url}; Ctrl-C ends it")
+    if told.lanes is None:
+        say(f"  batchrun:  batchrun run MANIFEST --endpoint-url {served.url}")
+        say("  AWS CLI:   export AWS_DISABLE_HOST_PREFIX_INJECTION=true")
+        say(f"             export AWS_ENDPOINT_URL_OMICS={served.url}")
+        return
+    for name, one in served.lanes.items():
+        say(f"  lane {name}: account {one.settings.account}, {one.settings.region}, {one.url}")
+    if not all(lane.endpoint_url and is_loopback(lane.endpoint_url) for lane in lanes):
+        say(f"  lanes without a local endpoint_url: export AWS_ENDPOINT_URL={served.url}")
+    say(f"  batchrun run MANIFEST --lanes {printable(told.lanes)}")
+
+
+def _settings(told: Options, lane: str = "", lanes: Collection[str] = ()) -> Settings:
+    """Return how *lane* behaves, one of several or the only one."""
     from batchrun.simulator import (  # noqa: PLC0415
         Settings,
+        of_lane,
         parse_fail_first,
         parse_failures,
         parse_faults,
@@ -143,12 +174,12 @@ def _settings(told: Options) -> Settings:
     return _valid(
         Settings,
         account=told.account,
-        seed=told.seed,
+        seed=f"{told.seed}/{lane}" if lane else told.seed,
         time_scale=told.time_scale,
-        limits=_valid(parse_limits, told.limits),
-        failures=_valid(parse_failures, told.failures),
+        limits=_valid(parse_limits, of_lane(told.limits, lane, lanes)),
+        failures=_valid(parse_failures, of_lane(told.failures, lane, lanes)),
         fail_first=_valid(parse_fail_first, told.fail_first),
-        faults=_valid(parse_faults, told.faults),
+        faults=_valid(parse_faults, of_lane(told.faults, lane, lanes)),
         max_active=told.max_active,
         max_active_static=told.max_active,
         listing_lag=told.listing_lag,

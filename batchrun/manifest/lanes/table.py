@@ -119,6 +119,23 @@ def lanes_of_file(path: str, beyond: Beyond, model: RequestModel, problems: Prob
             message = f"{shown(name)} stands beside {LANES}"
             cure = f"leave {LANES} alone in the file, or give the lanes themselves at the top"
             problems.add(found.place_of((name,)), message, cure, field=name)
+    return _named(found, model, problems, path)
+
+
+def lanes_beside_rows(path: str, beyond: Beyond, model: RequestModel, problems: Problems) -> LaneTable:
+    """
+    Return the same of a file that may be a manifest, where nobody is called: whatever else is in it.
+
+    Raises:
+        ManifestError: It cannot be read, or is no table.
+    """
+    found = table(path, "lanes are", _SHAPE, problems, beyond=beyond)
+    if LANES in found.fields:
+        return _named(found, model, problems, path)
+    return lanes_in(found, model, problems, source=path)
+
+
+def _named(found: Record, model: RequestModel, problems: Problems, path: str) -> LaneTable:
     own = _table_of(found, (LANES,), LANES, problems)
     if own.fields is not found.fields[LANES]:
         return LaneTable(source=path)

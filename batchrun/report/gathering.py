@@ -15,10 +15,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from batchrun.model.account import place_of
 from batchrun.model.states import QUEUED_STATUSES, Outlook, State, outlook
 from batchrun.model.tasks import log_streams
 from batchrun.report.bill import billed
 from batchrun.report.chosen import with_tasks
+from batchrun.report.overview import lanes_of
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun, KeptPace, Outcome, PastAttempt, TaskFailures
     from batchrun.report.bill import Bill, Charged
+    from batchrun.report.overview import LaneCounts
 
 
 #: Of whose tasks nothing is known.
@@ -107,6 +110,8 @@ class ShownAttempt:
     stopped: datetime | None = None
     reason: str | None = None
     message: str | None = None
+    lane: str | None = None  #: None in a batch without lanes, or while it may choose
+    region: str | None = None  #: where its run is, by its ARN
     has_logs: bool = (
         False  #: whether its run has log streams; :func:`batchrun.model.tasks.log_streams` names them
     )
@@ -166,6 +171,8 @@ def _current(entry: Entry, tasks: FailedTasks | None) -> ShownAttempt:
         status=status(entry),
         reason=reason,
         message=message,
+        lane=entry.only_lane,
+        region=place_of(run.arn)[1] if run else None,
         run_id=run.id if run else None,
         uuid=run.uuid if run else None,
         output_uri=run.output_uri if run else None,
@@ -191,11 +198,14 @@ def _past(past: PastAttempt, tasks: FailedTasks | None) -> ShownAttempt:
             status="REFUSED",
             reason=past.code,
             message=past.message,
+            lane=past.lane,
         )
     return ShownAttempt(
         number=past.attempt,
         standing=_BY_OUTLOOK[outlook(run.status)],
         status=run.status,
+        lane=past.lane,
+        region=place_of(run.arn)[1],
         run_id=run.id,
         uuid=run.uuid,
         output_uri=run.output_uri,
@@ -291,6 +301,7 @@ class Report:
     tasks: Sequence[TaskFailures] = ()
     paces: Sequence[KeptPace] = ()  #: limits that throttling taught, since the batch began
     bill: Bill | None = None  #: what ended runs cost; None where no prices were given
+    lanes: Sequence[LaneCounts] = ()  #: none in a batch without
 
 
 async def gathered(
@@ -323,6 +334,7 @@ async def gathered(
         tasks=[why for group in await stored.failures(limit=1) for why in group.tasks],
         paces=[pace for pace in await ledger.all_paces() if pace.at >= batch.created_at],
         bill=bill,
+        lanes=await lanes_of(stored),
     )
 
 

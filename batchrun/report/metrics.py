@@ -13,11 +13,12 @@ from batchrun.report.overview import numbers
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.ports.service import CallCounts
     from batchrun.ports.stored import Counts, Lease
+    from batchrun.report.overview import LaneCounts
 
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
@@ -30,6 +31,7 @@ class Reading:
     at: datetime
     started_at: datetime
     counts: Counts
+    lanes: Sequence[LaneCounts] = ()  #: none in a batch without
     starts_per_second: float
     seconds_left: float | None = None
     oldest_active: datetime | None = None  #: when the oldest run that goes on was created
@@ -41,13 +43,13 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Family:
-    """One metric with its samples: what a label is worth, or nothing but the batch's name, and the value."""
+    """One metric with its samples: what its labels beside the batch's name are worth, and the value."""
 
     name: str
     help: str
     type: Literal["gauge", "counter"] = "gauge"
-    label: str = ""
-    samples: Iterable[tuple[str, float | None]]
+    labels: tuple[str, ...] = ()
+    samples: Iterable[tuple[tuple[str, ...], float | None]]
 
 
 def exposition(reading: Reading) -> str:
@@ -58,12 +60,25 @@ def exposition(reading: Reading) -> str:
 
 
 def _families(now: Reading) -> Iterator[_Family]:
-    yield _one("info", "The version of batchrun that wrote this.", 1, label="version", worth=__version__)
+    yield _Family(
+        name="info",
+        help="The version of batchrun that wrote this.",
+        labels=("version",),
+        samples=[((__version__,), 1)],
+    )
     yield _Family(
         name="entries",
         help="Entries of the batch by state; queued and running are active runs.",
-        label="state",
-        samples=list(numbers(now.counts).items()),
+        labels=("state",),
+        samples=[((state,), number) for state, number in numbers(now.counts).items()],
+    )
+    yield _Family(
+        name="lane_entries",
+        help="Entries of a batch with lanes by lane and state; the lane is empty where there is none (yet).",
+        labels=("lane", "state"),
+        samples=[
+            ((lane.name or "", state), number) for lane in now.lanes for state, number in lane.numbers.items()
+        ],
     )
     yield _one("starts_per_second", "Runs accepted per second recently.", now.starts_per_second)
     yield _one("remaining_seconds", "Time until the end at the recent rate.", now.seconds_left)
@@ -86,38 +101,39 @@ def _calls(now: Reading) -> Iterator[_Family]:
         name="calls_total",
         help="Requests that this launch sent to HealthOmics, by operation.",
         type="counter",
-        label="operation",
-        samples=[(operation, one.sent) for operation, one in calls],
+        labels=("operation",),
+        samples=[((operation,), one.sent) for operation, one in calls],
     )
     yield _Family(
         name="calls_throttled_total",
         help="Requests of this launch that were throttled, by operation.",
         type="counter",
-        label="operation",
-        samples=[(operation, one.throttled) for operation, one in calls],
+        labels=("operation",),
+        samples=[((operation,), one.throttled) for operation, one in calls],
     )
     yield _Family(
         name="calls_unanswered_total",
         help="Requests of this launch without a usable answer, by operation.",
         type="counter",
-        label="operation",
-        samples=[(operation, one.unanswered) for operation, one in calls],
+        labels=("operation",),
+        samples=[((operation,), one.unanswered) for operation, one in calls],
     )
 
 
-def _one(name: str, text: str, value: float | None, *, label: str = "", worth: str = "") -> _Family:
-    return _Family(name=name, help=text, label=label, samples=[(worth, value)])
+def _one(name: str, text: str, value: float | None) -> _Family:
+    return _Family(name=name, help=text, samples=[((), value)])
 
 
 def _lines(family: _Family, batch: str) -> Iterator[str]:
-    samples = [(worth, value) for worth, value in family.samples if value is not None]
+    samples = [(worths, value) for worths, value in family.samples if value is not None]
     if not samples:
         return
     name = f"batchrun_{family.name}"
     yield f"# HELP {name} {family.help}"
     yield f"# TYPE {name} {family.type}"
-    for worth, value in samples:
-        more = f',{family.label}="{_escaped(worth)}"' if family.label else ""
+    for worths, value in samples:
+        labels = zip(family.labels, worths, strict=True)
+        more = "".join(f',{label}="{_escaped(worth)}"' for label, worth in labels)
         yield f'{name}{{batch="{batch}"{more}}} {_number(value)}'
 
 

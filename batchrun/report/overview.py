@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State
 from batchrun.model.tally import Tally
+from batchrun.ports.stored import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.model.entry import Entry
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch, Counts, KeptPace, Lease
+    from batchrun.ports.stored import Batch, KeptPace, LanePlace, Lease
 
 #: Over how long rates are taken: starts come in seconds, ends in minutes to hours.
 STARTS_WINDOW: Final = timedelta(minutes=5)
@@ -50,6 +51,27 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneCounts:
+    """How the rows in one lane stand."""
+
+    name: str | None  #: None for those that are in none
+    place: LanePlace | None  #: None where no launch has used the lane yet
+    by_state: Mapping[State, int]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """How many stand where; a lane does not tell queued from running."""
+        told = numbers(Counts(by_state=self.by_state))
+        active = told.pop("queued") + told.pop("running")
+        return {
+            "planned": told.pop("planned"),
+            "submitting": told.pop("submitting"),
+            "active": active,
+            **told,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """A batch at one moment."""
 
@@ -68,6 +90,7 @@ class Overview:
     cancelling: int  #: entries that are to be cancelled and are not yet; at most MOST_CANCELLING
     holder: Lease | None  #: the launcher at work
     paces: tuple[KeptPace, ...]  #: of any account in this ledger
+    lanes: tuple[LaneCounts, ...] = ()  #: none in a batch without
 
     @property
     def has_ended(self) -> bool:
@@ -104,7 +127,22 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
         cancelling=len(await stored.cancellations(limit=MOST_CANCELLING)),
         holder=await stored.holder(at=at),
         paces=tuple(await ledger.all_paces()),
+        lanes=tuple(_by_lane(counts, await stored.lanes())),
     )
+
+
+async def lanes_of(stored: StoredBatch) -> Sequence[LaneCounts]:
+    """Ask how the rows in each lane of a batch stand."""
+    return list(_by_lane(await stored.counts(), await stored.lanes()))
+
+
+def _by_lane(counts: Counts, places: Sequence[LanePlace]) -> Iterator[LaneCounts]:
+    known = {place.name: place for place in places}
+    others = sorted(counts.by_lane.keys() - {*known, ""})
+    for name in (*known, *others):
+        yield LaneCounts(name=name, place=known.get(name), by_state=counts.by_lane.get(name, {}))
+    if by_state := counts.by_lane.get(""):
+        yield LaneCounts(name=None, place=None, by_state=by_state)
 
 
 async def _tasks(batch: StoredBatch, failures: Sequence[Entry]) -> Mapping[str, FailedTasks]:

@@ -186,7 +186,18 @@ def _columns(attempts: Sequence[ShownAttempt], base: datetime) -> dict[str, Json
         "message": _messages([one.message for one in attempts]),
         "withoutLogs": [place for place, one in enumerate(attempts) if not one.has_logs],
         "tasks": _tasks(attempts),
+        **_lanes(attempts),
         **_costs(attempts),
+    }
+
+
+def _lanes(attempts: Sequence[ShownAttempt]) -> dict[str, Json]:
+    """Return the lane of each attempt and the region of its run; nothing in a batch without lanes."""
+    if not any(one.lane for one in attempts):
+        return {}
+    return {
+        "lane": _worded(one.lane for one in attempts),
+        "region": _worded(one.region for one in attempts),
     }
 
 

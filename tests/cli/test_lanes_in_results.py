@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 from pyarrow import parquet
 
+from batchrun.ledger import open_ledger
+from batchrun.model.events import Failed, Retried
+from batchrun.model.retrying import moved
 from batchrun.report.columns import COLUMNS
 from tests.cli.conftest import Shell
-from tests.cli.ledgers import EAST, IN_LANES, WEST, make_lanes
+from tests.cli.ledgers import EAST, IN_LANES, WEST, make, make_lanes
+from tests.ledger.samples import AT, TTL, later, move
 
 #: Of each row's latest attempt: lane, account and region.
 PLACES = {
@@ -100,6 +106,75 @@ def test_what_is_done_to_one_lane_leaves_the_others(lanes: Shell, verb, where, n
     assert one[name] == chosen
 
 
-def test_every_row_of_the_example_is_told(lanes: Shell):
+def test_every_row_of_the_example_is_told():
     assert list(PLACES) == list(IN_LANES)
-    assert len(told(lanes, "status", "cohort")) == 1
+
+
+def test_status_tells_lanes_apart(lanes: Shell):
+    done = lanes.run("status", "cohort")
+    assert "  lanes     east: 1 active, 1 failed (111111111111, us-east-1)\n" in done.stdout
+    assert "            west: 1 planned, 2 succeeded, 1 refused (222222222222, us-west-2)\n" in done.stdout
+    assert "            in none (yet): 1 planned\n" in done.stdout
+    (one,) = told(lanes, "status", "cohort")
+    assert [(lane["name"], lane["region"], lane["account"]) for lane in one["lanes"]] == [
+        ("east", *EAST),
+        ("west", *WEST),
+        (None, None, None),
+    ]
+    assert [(lane["planned"], lane["active"], lane["succeeded"]) for lane in one["lanes"]] == [
+        (0, 1, 0),
+        (1, 0, 2),
+        (1, 0, 0),
+    ]
+
+
+def test_a_batch_without_lanes_has_none_to_tell(shell: Shell):
+    make(shell.folder)
+    (one,) = told(shell, "status", "cohort")
+    assert "lanes" not in one
+    assert "lane" not in shell.run("status", "cohort").stdout
+    assert "  lane" not in shell.run("show", "twice").stdout
+
+
+def test_a_rows_story_tells_the_lane_of_each_attempt(lanes: Shell):
+    done = lanes.run("show", "moved")
+    assert "  lane       west\n" in done.stdout
+    assert "  1  FAILED  run 0000004  lane east  uuid-4" in done.stdout
+    assert "attempt 2  intended   tagged=True  lane=west" in done.stdout
+    (one,) = told(lanes, "show", "moved")
+    assert (one["lane"], one["may_take"], one["request"]["workflowId"]) == ("west", ["west"], "7654321")
+    assert [past["lane"] for past in one["attempts"]] == ["east"]
+    assert [event["lane"] for event in one["events"] if event["event"] == "intended"] == ["east", "west"]
+
+
+def test_a_free_rows_story_tells_what_it_may_take_and_what_it_asks_for_first(lanes: Shell):
+    assert "  lane       east or west\n" in lanes.run("show", "free").stdout
+    (one,) = told(lanes, "show", "free")
+    assert (one["lane"], one["may_take"], one["request"]["workflowId"]) == (None, ["east", "west"], "1234567")
+
+
+def test_a_row_that_a_rule_sends_elsewhere_differs_in_its_lanes(lanes: Shell):
+    async def ruled() -> None:
+        async with await open_ledger(lanes.folder / "batchrun.db") as ledger:
+            held = await ledger.hold("cohort", holder="host:1", ttl=TTL, at=later(hours=1))
+            going = await held.entry("going")
+            assert going is not None
+            assert going.run is not None
+            await move(held, "going", Failed(at=AT, run=replace(going.run, status="FAILED")))
+            await move(
+                held, "going", Retried(at=AT, due=AT, why="x", request=moved(going.asked, ["west"], []))
+            )
+
+    anyio.run(ruled)
+    done = lanes.run("show", "going")
+    assert "it differs from the manifest in the lanes that it may take" in done.stdout
+    assert "  lane       west\n" in done.stdout
+
+
+def test_the_report_tells_lanes_apart(lanes: Shell):
+    done = lanes.run("report", "cohort")
+    assert done.returncode == 0, done.stderr
+    page = (lanes.folder / "cohort.report.html").read_text()
+    assert '<h2 id="lanes">Lanes</h2>' in page
+    assert "east: us-east-1 · west: us-west-2 · as the ledger" in page
+    assert '"lane":{"words":[null,"west","east"]' in page

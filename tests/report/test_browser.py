@@ -9,13 +9,15 @@ from decimal import Decimal
 import pytest
 
 from batchrun.model.costs import Prices, Usage, Work
+from batchrun.model.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.ports.stored import EndedRun
+from batchrun.ports.stored import EndedRun, LanePlace
 from batchrun.report.bill import billed
 from batchrun.report.gathering import RowStanding
+from batchrun.report.overview import LaneCounts
 from tests.builders import run
 from tests.report.browser import CHROMIUM, chromium, tab
-from tests.report.samples import at, hostile, report, row, rows, write
+from tests.report.samples import at, attempt, hostile, report, row, rows, write
 
 pytestmark = [
     pytest.mark.skipif(
@@ -309,3 +311,37 @@ PLATEAU = """
   return right - left;
 })()
 """
+
+
+async def test_lanes_are_told_apart_and_lead_to_the_console_of_their_region(page, tmp_path):
+    moved = attempt(RowStanding.FAILED, run_id="1", uuid="u-1", lane="east", region="us-east-1")
+    placed = {"run_id": "2", "uuid": "u-2", "lane": "west", "region": "us-west-2"}
+    free = row("b", RowStanding.PLANNED, uuid=None)
+    made = report(
+        [row("a", RowStanding.SUCCEEDED, moved, output_uri="s3://out/a/", has_logs=True, **placed), free]
+    )
+    place = LanePlace(name="west", region="us-west-2", account="222222222222")
+    lanes = [
+        LaneCounts(name="west", place=place, by_state={State.SUCCEEDED: 1}),
+        LaneCounts(name=None, place=None, by_state={State.PLANNED: 1}),
+    ]
+    await opened(page, tmp_path / "r.html", replace(made, lanes=lanes))
+    links = await page.ask(LINKS)
+    assert {href.split(".")[0] for text, href in links if text in {"u-2", "2", "s3://out/a/"}} == {
+        "https://us-west-2"
+    }
+    assert {href.split(".")[0] for text, href in links if text == "1"} == {"https://us-east-1"}
+    assert [href.split(".")[0] for text, href in links if text == "run/2"] == ["https://us-west-2"]
+    heads = await page.ask("[...document.querySelectorAll('#table thead th')].map(one => one.textContent)")
+    assert heads[:4] == ["Id", "Status", "Lane", "Attempt"]
+    assert await search(page, "west") == "1 of 2 rows"
+    told = await page.ask("document.querySelector('[aria-labelledby=lanes]').textContent")
+    assert "us-west-2" in told
+    assert "222222222222" in told
+    assert "none (yet)" in told
+    assert page.complaints == []
+
+
+async def test_a_batch_without_lanes_has_no_place_for_them(page, tmp_path):
+    await opened(page, tmp_path / "r.html", report(rows(3)))
+    assert "Lane" not in await page.ask("document.querySelector('main').innerText")

@@ -14,6 +14,7 @@ from batchrun.model.states import State
 from batchrun.ports.service import CallCounts
 from batchrun.ports.stored import Counts, Lease
 from batchrun.report.metrics import Reading, exposition
+from batchrun.report.overview import LaneCounts
 from tests.ledger.samples import AT, later
 
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
@@ -123,3 +124,21 @@ def test_whatever_a_label_holds_it_is_read_as_it_was(batch, operation):
     calls = {operation: CallCounts(sent=1)}
     found = read(exposition(reading(batch=batch, calls=calls)))
     assert found["batchrun_calls_total", frozenset({("batch", batch), ("operation", operation)})] == 1
+
+
+def test_lanes_are_told_apart_where_there_are_some():
+    lanes = [
+        LaneCounts(name="east", place=None, by_state={State.ACTIVE: 5, State.SUCCEEDED: 4}),
+        LaneCounts(name=None, place=None, by_state={State.PLANNED: 3}),
+    ]
+    told = read(exposition(reading(lanes=lanes)))
+    by_lane = {
+        (labels["lane"], labels["state"]): value
+        for (name, pairs), value in told.items()
+        if name == "batchrun_lane_entries" and (labels := dict(pairs))
+    }
+    assert by_lane["east", "active"] == 5
+    assert by_lane["east", "succeeded"] == 4
+    assert by_lane["", "planned"] == 3
+    assert len(by_lane) == 16
+    assert "lane" not in exposition(reading())

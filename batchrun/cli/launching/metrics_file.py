@@ -18,6 +18,7 @@ from batchrun.ports.stored import Counts
 from batchrun.report.kinds import METRICS
 from batchrun.report.metrics import Reading, exposition
 from batchrun.report.outputs import OutputFile, replacing
+from batchrun.report.overview import lanes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,8 @@ class MetricsFile:
 
     async def _reading(self, held: Launch, progress: Progress, code: Exit | None) -> Reading:
         now = progress.snapshot(held.tally)
-        stands = await held.ledger.batch(held.batch).glance(since=_EVER, at=self._clock.utcnow(), limit=1)
+        stored = held.ledger.batch(held.batch)
+        stands = await stored.glance(since=_EVER, at=self._clock.utcnow(), limit=1)
         oldest = stands.oldest
         run = oldest[0].run if oldest else None
         return Reading(
@@ -83,6 +85,7 @@ class MetricsFile:
             at=self._clock.utcnow(),
             started_at=self._started_at,
             counts=Counts(by_state=dict(held.tally.by_state), by_status=dict(held.tally.by_status)),
+            lanes=await lanes_of(stored),
             starts_per_second=now.starts_per_second,
             seconds_left=now.left,
             oldest_active=(run.creation_time if run else None) or (oldest[0].accepted_at if oldest else None),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.ports.stored import Batch, Counts, KeptPace
-    from batchrun.report.overview import Estimate, Overview
+    from batchrun.report.overview import Estimate, LaneCounts, Overview
 
 _ENDS: Final = seconds(ENDS_WINDOW.total_seconds())
 
@@ -39,8 +39,9 @@ def changed(number: int) -> str:
 
 def details(now: Overview) -> Iterator[tuple[str, str]]:
     """Return what else is to be said, as label and text; an empty label goes on with the one before."""
-    if now.batch.account:
+    if now.batch.account and not now.lanes:
         yield "account", f"{now.batch.account}, {now.batch.region}"
+    yield from _labelled("lanes", (_lane(one) for one in now.lanes))
     yield "launcher", _holder(now)
     if not now.has_ended:
         yield "starts", _starts(now)
@@ -79,6 +80,7 @@ def facts(now: Overview) -> dict[str, Any]:
         ],
         "oldest": [row(entry) for entry in now.oldest],
         "failures": [row(entry) for entry in now.failures],
+        **({"lanes": [_lane_facts(one) for one in now.lanes]} if now.lanes else {}),
     }
 
 
@@ -140,6 +142,19 @@ def _put_off(now: Overview) -> str:
     if now.next_due is not None:
         parts.append(f"next try at {clock(now.next_due, now.at)}")
     return one_line("; ".join(parts))
+
+
+def _lane(one: LaneCounts) -> str:
+    shown = ", ".join(f"{number} {name}" for name, number in one.numbers.items() if number) or "no rows"
+    if one.name is None:
+        return f"in none (yet): {shown}"
+    parts = (one.place.account, one.place.region) if one.place else ("not used yet",)
+    return one_line(f"{one.name}: {shown} ({', '.join(part for part in parts if part)})")
+
+
+def _lane_facts(one: LaneCounts) -> dict[str, Any]:
+    region, account = (one.place.region, one.place.account) if one.place else (None, None)
+    return {"name": one.name, "region": region, "account": account, **one.numbers}
 
 
 def _pace(pace: KeptPace, at: datetime) -> str:

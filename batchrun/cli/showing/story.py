@@ -56,7 +56,7 @@ def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
             past | failed.facts(_past(one, found))
             for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True)
         ],
-        "request": start_run_request(entry),
+        "request": start_run_request(_as_sent(entry)),
         "manifest_request": None if entry.manifest_request is None else json.loads(entry.row_request),
         "next_request": None if entry.next_request is None else json.loads(first_request(entry.next_request)),
         "may_take": list(entry.may_take),
@@ -82,7 +82,7 @@ def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
     yield "events:" if history else "events: none yet"
     yield from (f"  {_event(*event)}" for event in history)
     yield "request:"
-    text = json.dumps(start_run_request(entry), indent=2, ensure_ascii=False)
+    text = json.dumps(start_run_request(_as_sent(entry)), indent=2, ensure_ascii=False)
     yield from (f"  {printable(line)}" for line in text.split("\n"))
     if entry.manifest_request is not None:
         yield f"it differs from the manifest in {', '.join(_departures(entry))}"
@@ -90,6 +90,11 @@ def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
         yield "its row asks for other content than this; 'batchrun run --changed resubmit' would run that"
     if entry.next_request is not None:
         yield "its next attempt will have other content, from the manifest"
+
+
+def _as_sent(entry: Entry) -> Entry:
+    """Return the entry as it was sent, or would be to the lane that it prefers."""
+    return entry.as_in(next(iter(entry.may_take), None))
 
 
 def _detail(stored: dict[str, Any]) -> dict[str, Any]:
@@ -102,14 +107,18 @@ def _detail(stored: dict[str, Any]) -> dict[str, Any]:
 
 def _departures(entry: Entry) -> list[str]:
     """Return the fields in which the attempt's request is not what the manifest asks for."""
-    asked, wanted = json.loads(entry.request), json.loads(entry.row_request)
-    return [name for name in sorted({*asked, *wanted}) if asked.get(name) != wanted.get(name)]
+    sent = _as_sent(entry)
+    asked, wanted = json.loads(sent.request), json.loads(sent.row_request)
+    found = [name for name in sorted({*asked, *wanted}) if asked.get(name) != wanted.get(name)]
+    return found or ["the lanes that it may take"]
 
 
 def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
     cells = row(entry)
     labels = {"attempt": "attempt", "runId": "run", "uuid": "uuid", "arn": "arn", "runOutputUri": "output"}
     yield from ((label, str(cells[name])) for name, label in labels.items() if cells[name])
+    if entry.may_take:
+        yield "lane", " or ".join(entry.may_take)
     yield from _times(entry)
     if entry.missed_at is not None:
         yield "not found", f"{_time(entry.missed_at)}; it is looked up again before it counts as deleted"
@@ -156,6 +165,7 @@ def _after(words: str, begun: datetime | None, ended: datetime) -> str:
 
 def _attempt(past: dict[str, Any]) -> str:
     parts = [f"{past['attempt']}", past["status"], f"run {past['runId']}" if past["runId"] else "no run"]
+    parts += [f"lane {past['lane']}"] if past["lane"] else []
     names = ("uuid", "failureReason", "statusMessage", "runOutputUri")
     return whole_line("  ".join([*parts, *(str(past[name]) for name in names if past[name])]))
 

@@ -6,27 +6,27 @@ const REGION = /^(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-\d{1,2}$/;
 const RUN_ID = /^\d{1,18}$/;
 const STREAM = /^run\/\d{1,18}(\/\w[\w.-]{0,255}){0,8}$/;
 const OUTPUT = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/([^]{0,1024})$/;
-const inConsole = (rest) => (REGION.test(packed.region) ? `https://${packed.region}.console.aws.amazon.com/${rest}` : null);
+const inConsole = (region, rest) => (REGION.test(region) ? `https://${region}.console.aws.amazon.com/${rest}` : null);
 
 function runLink(run) {
   if (!RUN_ID.test(run.runId) || run.standing === "deleted") return null;
-  return inConsole(`omics/home?region=${packed.region}#/runs/${run.runId}`);
+  return inConsole(run.region, `omics/home?region=${run.region}#/runs/${run.runId}`);
 }
 
 // The console wants such names encoded twice, with $ for the second %.
 const twice = (text) => encodeURIComponent(encodeURIComponent(text)).replaceAll("%", "$");
 
-function logLink(stream) {
+function logLink(stream, region) {
   if (!STREAM.test(stream)) return null;
   const place = `log-group/${twice(packed.logGroup)}/log-events/${twice(stream)}`;
-  return inConsole(`cloudwatch/home?region=${packed.region}#logsV2:log-groups/${place}`);
+  return inConsole(region, `cloudwatch/home?region=${region}#logsV2:log-groups/${place}`);
 }
 
-function outputLink(uri) {
+function outputLink({ uri, region }) {
   const [, bucket, key] = OUTPUT.exec(uri ?? "") ?? [];
   if (bucket === undefined || /\p{Cs}/u.test(key)) return null;
   const folder = key === "" || key.endsWith("/") ? key : `${key}/`;
-  return inConsole(`s3/buckets/${bucket}?region=${packed.region}&prefix=${encodeURIComponent(folder)}`);
+  return inConsole(region, `s3/buckets/${bucket}?region=${region}&prefix=${encodeURIComponent(folder)}`);
 }
 
 const linked = (text, href) =>

@@ -43,6 +43,8 @@ function unpacked(columns, place) {
     streams: columns.silent.has(place) ? [] : LOGS.map((form) => named(form, columns.runId[place])),
     tasks: columns.lists.get(place) ?? [],
     hasMoreTasks: columns.more.has(place),
+    lane: columns.lane ? word(columns.lane) : null,
+    region: (columns.region ? word(columns.region) : null) ?? packed.region,
     cost: columns.cost?.[place] ?? null,
     unpriced: columns.unpriced ? word(columns.unpriced) : null,
     earlier: [],

@@ -5,6 +5,7 @@ const PAPER_PAGE = 500;
 const COLUMNS = [
   { name: "Id", by: (row) => row.id },
   { name: "Status", by: (row) => `${row.status} ${row.reason ?? ""}` },
+  ...(packed.runs.lane ? [{ name: "Lane", by: (row) => row.lane, classes: "wide" }] : []),
   { name: "Attempt", by: (row) => row.attempt, classes: "wide amount" },
   { name: "Queued", by: (row) => row.queued, classes: "wide amount" },
   { name: "Ran", by: (row) => row.ran, classes: "amount" },
@@ -46,7 +47,7 @@ function drawTable() {
   // Made at the first search, since most who open a report never search.
   const haystack = (row) => {
     haystacks ??= rows.map((one) =>
-      [one, ...one.earlier].flatMap((run) => [run.id, run.status, run.standing, run.reason, run.uuid, run.runId, run.uri, run.message, ...run.tasks.flatMap((task) => [task.name, task.reason])]).join("\n").toLowerCase());
+      [one, ...one.earlier].flatMap((run) => [run.id, run.status, run.standing, run.lane, run.reason, run.uuid, run.runId, run.uri, run.message, ...run.tasks.flatMap((task) => [task.name, task.reason])]).join("\n").toLowerCase());
     return haystacks[row.place];
   };
   const matches = (row) =>
@@ -147,13 +148,13 @@ function statusOf(row) {
 function rowOf(row) {
   const button = made("button", { type: "button", className: "open" }, made("bdi", { text: shown(row.id) }));
   button.setAttribute("aria-expanded", "false");
-  const texts = [row.attempt, span(row.queued), span(row.ran), minute(row.created), minute(row.stopped)];
+  const texts = [...(packed.runs.lane ? [shown(row.lane)] : []), row.attempt, span(row.queued), span(row.ran), minute(row.created), minute(row.stopped)];
   if (packed.currency !== null) texts.push(money(row.cost));
   const cells = [
     made("th", { scope: "row" }, button),
     statusOf(row),
     ...texts.map((text, place) => made("td", { className: COLUMNS[place + 2].classes, text })),
-    made("td", { className: "wide code" }, made("div", {}, linked(row.uuid, runLink(row))), made("div", {}, linked(row.uri, outputLink(row.uri)))),
+    made("td", { className: "wide code" }, made("div", {}, linked(row.uuid, runLink(row))), made("div", {}, linked(row.uri, outputLink(row)))),
   ];
   const line = made("tr", {}, ...cells);
   button.addEventListener("click", () => {
@@ -172,17 +173,18 @@ function wholeOf(row) {
 
 function storyOf(run) {
   const facts = [
-    ["Attempt", `${run.attempt}: ${run.status}`], ["uuid", run.uuid], ["Run", run.runId, runLink(run)], ["Output", run.uri, outputLink(run.uri)],
+    ["Attempt", `${run.attempt}: ${run.status}`], ["uuid", run.uuid], ["Run", run.runId, runLink(run)], ["Output", run.uri, outputLink(run)],
+    ...(run.lane === null ? [] : [["Lane", `${run.lane}, ${run.region}`]]),
     ["Created", utc(run.created)], ["Started", `${utc(run.started)} (queued ${span(run.queued)})`],
     ["Ended", `${utc(run.stopped)} (ran ${span(run.ran)})`], ["Reason", run.reason], ["Message", run.message],
     ...(run.cost === null && !run.unpriced ? [] : [["Cost", costOf(run)]]),
   ];
   const told = facts.filter(([, value]) => value !== null);
   const story = made("dl", {}, ...told.flatMap(([name, value, href]) => [made("dt", { text: name }), made("dd", {}, linked(value, href ?? null))]));
-  for (const task of run.tasks) story.append(made("dt", { text: "Failed task" }), taskOf(task));
+  for (const task of run.tasks) story.append(made("dt", { text: "Failed task" }), taskOf(task, run.region));
   if (run.hasMoreTasks) story.append(made("dt", { text: "Failed tasks" }), made("dd", { text: "and more" }));
   if (run.streams.length) {
-    const streams = run.streams.flatMap((stream, place) => [place ? ", " : "", linked(stream, logLink(stream))]);
+    const streams = run.streams.flatMap((stream, place) => [place ? ", " : "", linked(stream, logLink(stream, run.region))]);
     story.append(made("dt", { text: "Logs" }), made("dd", {}, ...streams, made("span", { className: "muted", text: ` in ${packed.logGroup}` })));
   }
   return story;
@@ -195,9 +197,9 @@ function costOf(run) {
   return run.unpriced ? `${amount}, without: ${run.unpriced}` : amount;
 }
 
-function taskOf(task) {
+function taskOf(task, region) {
   const why = [task.reason, task.message].filter((part) => part !== null).join(": ");
   const told = made("dd", {}, `${shown(task.name ?? "without a name")} (id ${shown(task.id)}) ${shown(why)}`.trimEnd());
-  if (task.stream !== null) told.append("; log ", linked(task.stream, logLink(task.stream)));
+  if (task.stream !== null) told.append("; log ", linked(task.stream, logLink(task.stream, region)));
   return told;
 }

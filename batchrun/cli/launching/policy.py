@@ -48,8 +48,9 @@ def _line(rule: RetryRule, policy: RetryPolicy) -> str:
     what = " or ".join(rule.reasons) + ("" if rule.message == "*" else f" with message {rule.message}")
     if not rule.times:
         return f"{what}: none"
-    changes = f", with other {', '.join(rule.changed_fields)}" if rule.change is not None else ""
-    return f"{what}: {rule.times} more after {seconds(_wait(rule, policy))}{changes}"
+    changes = f", with other {', '.join(rule.changed_fields)}" if rule.changed_fields else ""
+    lanes = f", in {' or '.join(rule.lanes)}" if rule.lanes else ""
+    return f"{what}: {rule.times} more after {seconds(_wait(rule, policy))}{changes}{lanes}"
 
 
 def _facts(rule: RetryRule, policy: RetryPolicy) -> dict[str, Any]:

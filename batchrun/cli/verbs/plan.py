@@ -15,6 +15,7 @@ from batchrun.cli.costs.words import facts_to_come, forecast, lines_to_come
 from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import CONCURRENCY, LEDGER, MAX_ACTIVE, RATE, READ_RATE, STRICT, Output, Service
+from batchrun.cli.showing.planned_lanes import PlannedLanes
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
 from batchrun.cli.wording import counted, printable, seconds
@@ -27,16 +28,19 @@ from batchrun.ports.stored import Counts, Sync
 from batchrun.report.chosen import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from batchrun.manifest import Manifest
     from batchrun.model.differences import Difference
     from batchrun.model.pace import Rate
     from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
     from batchrun.report.bill import Left
 
 
 _WAITING: Final = (State.PLANNED, State.BACKOFF)
+#: What is said of limits where there are lanes, which have their own.
+_IN_EACH: Final = " in each lane"
 #: Changes that are told of a row.
 _CHANGES: Final = 3
 
@@ -60,6 +64,7 @@ class _Compared:
     stop: str | None = None  #: why ``run`` would ask for the batch's name
     to_look_for: int = 0  #: rows whose runs another ledger may have started, as far as this one knows
     quotas: Quotas = field(default_factory=Quotas)  #: the account's, where it was asked
+    lanes: PlannedLanes | None = None  #: None where there are none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,20 +129,49 @@ async def _compare(manifest: Manifest, told: Options) -> _Compared:
     from batchrun.ledger import LedgerPlace  # noqa: PLC0415
 
     if not LedgerPlace(told.ledger).is_there():
-        sync = Sync(rows=manifest.count, new=manifest.count)
-        return _Compared(sync=sync, to_come=await _to_come(manifest, None, told), to_look_for=sync.new)
+        sync, lanes = Sync(rows=manifest.count, new=manifest.count), await _lanes(manifest, None, told)
+        to_come = await _to_come(manifest, None, told)
+        return _Compared(sync=sync, to_come=to_come, to_look_for=sync.new, lanes=lanes)
     async with open_ledger(told.ledger) as ledger:
         stored, now = ledger.batch(manifest.batch), SystemClock().utcnow()
-        sync, counts = await stored.compare(manifest.specs()), await stored.counts()
         batch, since = await ledger.find_batch(manifest.batch), now - Limits().trust.life
+        home = None if batch is None else _home(manifest, batch)
+        sync, counts = await stored.compare(manifest.specs(), home=home), await stored.counts()
         return _Compared(
             sync=sync,
             counts=counts,
-            changes=await changes(stored, manifest, sync.changed_ids),
+            changes=await changes(stored, manifest, sync.changed_ids, home),
             to_come=await _to_come(manifest, ledger, told),
             stop=await mistaken(ledger, batch, counts, manifest),
             to_look_for=sync.new + await stored.unproven(since=since, at=now),
+            lanes=await _lanes(manifest, ledger, told),
         )
+
+
+def _home(manifest: Manifest, batch: Batch) -> str | None:
+    """Return the lane of rows that were sent before there were lanes, as far as the manifest tells."""
+    fits = (
+        lane.name
+        for lane in manifest.lanes
+        if lane.region == batch.region and lane.account in {None, batch.account}
+    )
+    return next(fits, None)
+
+
+async def _lanes(manifest: Manifest, ledger: Ledger | None, told: Options) -> PlannedLanes | None:
+    if not manifest.lanes:
+        return None
+    sent = await _sent(ledger, manifest)
+    usual = USUAL_RATES["StartRun"] if math.isinf(told.rate.most) else told.rate.most
+    return PlannedLanes.of(manifest.lanes, manifest.specs(), sent, usual)
+
+
+async def _sent(ledger: Ledger | None, manifest: Manifest) -> Collection[str]:
+    """Return the ids of rows that are not to be submitted."""
+    others = [state for state in State if state not in _WAITING]
+    if ledger is None:
+        return ()
+    return {entry.id async for entry in Choice().entries(ledger, manifest.batch, others)}
 
 
 async def _to_come(manifest: Manifest, ledger: Ledger | None, told: Options) -> _ToCome | None:
@@ -146,8 +180,7 @@ async def _to_come(manifest: Manifest, ledger: Ledger | None, told: Options) -> 
         return None
     batch = await ledger.find_batch(manifest.batch) if ledger else None
     prices = read_prices(told.prices, batch.region if batch else None)
-    others = [state for state in State if state not in _WAITING]
-    sent = {entry.id async for entry in Choice().entries(ledger, manifest.batch, others)} if ledger else set()
+    sent = await _sent(ledger, manifest)
     requests = (json.loads(spec.request) for spec in manifest.specs() if spec.id not in sent)
     rows = Counter(request.get("workflowId") for request in requests)
     return _ToCome(
@@ -165,6 +198,7 @@ class _Ahead:
     to_watch: int  #: rows with a run
     rate: float  #: StartRun calls per second
     whose_rate: str  #: how people are told whose that is
+    lanes: PlannedLanes | None
     at_once: Mapping[str, int]  #: runs that may be active, by storage
     is_own: bool  #: whether the account itself says so
 
@@ -179,6 +213,7 @@ class _Ahead:
             to_submit=found.sync.new + sum(by_state.get(state, 0) for state in _WAITING),
             to_settle=by_state.get(State.SUBMITTING, 0),
             to_watch=by_state.get(State.ACTIVE, 0),
+            lanes=found.lanes,
             rate=(own or USUAL_RATES["StartRun"]) if is_free else asked.most,
             whose_rate="" if not is_free else "the usual " if own is None else "the account's ",
             at_once=own_at_once or USUAL.active_runs(asked_for),
@@ -193,7 +228,7 @@ class _Ahead:
     @property
     def seconds(self) -> float:
         """How long they take."""
-        return self.calls / self.rate
+        return self.calls / self.rate if self.lanes is None else self.lanes.seconds
 
 
 def _emit(manifest: Manifest, found: _Compared, ahead: _Ahead) -> None:
@@ -220,6 +255,7 @@ def _emit(manifest: Manifest, found: _Compared, ahead: _Ahead) -> None:
         stop=found.stop,
         active_run_quotas=dict(ahead.at_once),
         quotas_from="account" if ahead.is_own else "usual",
+        **({} if ahead.lanes is None else {"lanes": ahead.lanes.facts}),
         **costs,
     )
 
@@ -260,10 +296,13 @@ def _tell_differences(found: _Compared) -> None:
 
 def _tell_calls(ahead: _Ahead) -> None:
     say(f"to submit: {ahead.to_submit}, to settle: {ahead.to_settle}, to watch: {ahead.to_watch}")
-    pace = f"{ahead.whose_rate}{ahead.rate:g} per second"
+    pace = f"{ahead.whose_rate}{ahead.rate:g} per second{_IN_EACH if ahead.lanes else ''}"
     say(f"StartRun calls: {ahead.calls}, {seconds(ahead.seconds)} at {pace}")
+    if ahead.lanes is not None:
+        say(printable(f"lanes: {ahead.lanes.line}"), hang=2)
     whose = "the account's quota" if ahead.is_own else "the usual quota; --online asks for the account's"
-    most = f"{limits(ahead.at_once)}{_rounds(ahead.to_submit, ahead.at_once)}"
+    rounds = "" if ahead.lanes else _rounds(ahead.to_submit, ahead.at_once)
+    most = f"{limits(ahead.at_once)}{_IN_EACH if ahead.lanes else rounds}"
     say(f"active at once: at most {most} (by {whose})")
 
 

@@ -10,9 +10,11 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ResultsError, UsageError
+from batchrun.manifest.lanes.writing import laned_row
 from batchrun.manifest.source import Format, endings_of, format_of, is_known
 from batchrun.manifest.spool import Spool
-from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write
+from batchrun.manifest.write import DOCUMENTS, shared_fields, write
+from batchrun.model.lanes import first_request, offers_of, offers_text
 from batchrun.model.states import ENDED, State
 from batchrun.report.delivering import output_at
 from batchrun.report.outputs import Kind, replacing
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from batchrun.manifest.write import WrittenRow
+    from batchrun.model.entry import Entry
     from batchrun.ports.stored import Outcome
     from batchrun.report.delivering import Destination
     from batchrun.report.outputs import Inputs, OutputFile
@@ -64,7 +67,8 @@ async def write_failed(output: OutputFile, outcomes: AsyncIterator[Outcome], vie
     """
     Replace *output* by a manifest of the rows that *view* chooses, or of those that ended without success.
 
-    Each row asks for what the ledger has of it, name included. The batch is not named: the manifest's own
+    Each row asks for what the ledger has of it, name and lanes included; which lanes there are is not said.
+    The batch is not named: the manifest's own
     name makes a new one, in which nothing has been sent.
 
     Returns:
@@ -86,13 +90,24 @@ async def _collect(spool: Spool, outcomes: AsyncIterator[Outcome], view: View) -
     async for outcome in outcomes:
         entry = outcome.entry
         if view.shows(latest_row(outcome, view.own)) if view.where else entry.state in _BAD:
-            spool.add(entry.id, entry.content.encode())
+            content = _in_one_lane(entry)
+            offers = content.encode() if offers_of(content) else None
+            spool.add(entry.id, first_request(content).encode(), offers=offers)
     spool.seal()
+
+
+def _in_one_lane(entry: Entry) -> str:
+    """Return what the row asks for in all of its lanes, or in the one it was in last where that differs."""
+    offers = [offer for offer in offers_of(entry.content) if offer.is_open]
+    if len({offer.request for offer in offers}) <= 1:
+        return offers_text(offers) if offers else entry.content
+    own = next((offer for offer in offers if offer.lane == entry.lane), offers[0])
+    return offers_text([own])
 
 
 def _write(output: OutputFile, form: Format, spool: Spool) -> None:
     def rows() -> Iterator[WrittenRow]:
-        return (row_of(spec, None) for spec in spool.specs())
+        return (laned_row(spec, None) for spec in spool.specs())
 
     try:
         with replacing(output) as file:

@@ -21,6 +21,7 @@ from batchrun.manifest.model_check import FieldKind
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.warned.untyped import looks_typed
 from batchrun.manifest.written_rows import as_written, json_text, unsayable
+from batchrun.model.retrying import LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -127,6 +128,8 @@ def _survey(row: WrittenRow, seen: dict[str, _Seen], source: str) -> Iterator[Pr
 
 
 def _kind(name: str) -> FieldKind:
+    if name == LANE:
+        return FieldKind.TEXT
     known = start_run().fields.get(name)
     return FieldKind.OTHER if known is None else known.kind
 

@@ -21,6 +21,7 @@ from batchrun.manifest.each_file import EachFile, batch_of
 from batchrun.manifest.lanes.given import lanes_given, led_to
 from batchrun.manifest.lanes.naming import with_lanes
 from batchrun.manifest.lanes.offering import Offering, terms_by_lane
+from batchrun.manifest.lanes.writing import texts_of
 from batchrun.manifest.placeholders import Environment
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.retry_rules import check_against
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from batchrun.errors import ManifestWarning
     from batchrun.manifest.document import Head
+    from batchrun.manifest.lanes.table import LaneTexts
     from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Record
@@ -61,6 +63,7 @@ class Manifest:
 
     batch: str
     lanes: tuple[Lane, ...] = ()  #: that its rows may take; none where it does not speak of lanes
+    lane_texts: LaneTexts | None = None  #: what these rows are given, as it was written; None likewise
     retry: RetryPolicy  #: what the manifest says of retries; the usual one where it says nothing
     read: tuple[str, ...]  #: the paths and URIs of what it was read from, defaults and rows included
     place: str | None = None  #: the absolute path of its own file, or its URI; None for ``-`` and a pipe
@@ -272,6 +275,9 @@ def _spooled(
         return Manifest(
             batch=batch,
             lanes=() if lanes is None else lanes.lanes,
+            lane_texts=(
+                None if lanes is None or problems.total else texts_of(lanes, combined.fields, row_model)
+            ),
             retry=given.retry,
             read=tuple(path for path in (*own, *source.shared_files, *files.beside_it) if path != STDIN),
             place=place,

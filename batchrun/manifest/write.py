@@ -16,9 +16,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import delimited_text, yaml_text
+from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.retry_rules import RETRY, written
 from batchrun.manifest.source import Format
 from batchrun.manifest.written_rows import (
+    NO_LANES,
+    WrittenLanes,
     WrittenRow,
     WrittenRows,
     as_written,
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["DOCUMENTS", "WrittenRow", "WrittenRows", "row_of", "shared_fields", "write", "write_defaults"]
 #: Formats that have a place for the batch's name and for defaults.
 DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
-_FIRST: Final = ("workflowId", "workflowType", "roleArn", "outputUri", "name", "parameters", "tags")
+_FIRST: Final = ("lane", "workflowId", "workflowType", "roleArn", "outputUri", "name", "parameters", "tags")
 #: What stands between cells.
 DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 
@@ -50,6 +53,7 @@ def write(
     *,
     batch: str | None = None,
     defaults: Mapping[str, Json] | None = None,
+    lanes: WrittenLanes = NO_LANES,
     retry: RetryPolicy | None = None,
     source: str = "manifest",
 ) -> None:
@@ -63,6 +67,7 @@ def write(
         batch: The batch's name, which only YAML and JSON can hold.
         defaults: What need not be said in each row, from :func:`shared_fields`: a document holds it, for
             other formats it is on the caller to keep it, with :func:`write_defaults`.
+        lanes: The table of lanes, which only YAML and JSON can hold, and what goes with it in the defaults.
         retry: What is said of retries, which only YAML and JSON can hold.
         source: What messages call the rows.
 
@@ -70,7 +75,7 @@ def write(
         ManifestError: The format cannot say what a row has.
     """
     shared = defaults or {}
-    head = _head(batch, shared, retry) if form in DOCUMENTS else {}
+    head = _head(batch, _shared(shared, lanes), lanes, retry) if form in DOCUMENTS else {}
 
     def rest() -> WrittenRows:
         return lambda: (WrittenRow(id=row.id, fields=without(row.fields, shared)) for row in rows())
@@ -87,19 +92,36 @@ def write(
         delimited_text.write(own, out, DELIMITERS[form], source=source)
 
 
-def write_defaults(defaults: Mapping[str, Json], out: IO[str], form: Format) -> None:
-    """Write what ``--defaults`` takes; YAML or JSON."""
-    fields = _ordered({name: as_written(value) for name, value in defaults.items()})
+def _shared(defaults: Mapping[str, Json], lanes: WrittenLanes) -> dict[str, Json]:
+    return _ordered({name: as_written(value) for name, value in defaults.items()} | {**lanes.texts})
+
+
+def write_defaults(
+    defaults: Mapping[str, Json],
+    out: IO[str],
+    form: Format,
+    *,
+    lanes: WrittenLanes = NO_LANES,
+) -> None:
+    """Write what ``--defaults`` takes, as for :func:`write`; YAML or JSON."""
+    fields = _shared(defaults, lanes)
     if form is Format.JSON:
         out.write(json_text(fields, indent=2) + "\n")
     else:
         out.writelines(f"{line}\n" for line in yaml_text.table(fields, 0))
 
 
-def _head(batch: str | None, shared: Mapping[str, Json], retry: RetryPolicy | None) -> dict[str, Json]:
+def _head(
+    batch: str | None,
+    shared: dict[str, Json],
+    lanes: WrittenLanes,
+    retry: RetryPolicy | None,
+) -> dict[str, Json]:
     head: dict[str, Json] = {} if batch is None else {"batch": batch}
     if shared:
-        head["defaults"] = _ordered({name: as_written(value) for name, value in shared.items()})
+        head["defaults"] = shared
+    if lanes.table:
+        head[LANES] = {**lanes.table}
     block = None if retry is None else written(retry)
     return head if block is None else head | {RETRY: block}
 

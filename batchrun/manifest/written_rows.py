@@ -33,6 +33,15 @@ class WrittenRow:
     fields: Mapping[str, Json]  #: StartRun fields
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenLanes:
+    """What a manifest has besides rows where there are lanes."""
+
+    table: Mapping[str, Json]  #: of lanes; empty where another file has them
+    texts: Mapping[str, Json]  #: fields that stand among the defaults with their placeholders
+
+
+NO_LANES: Final = WrittenLanes(table={}, texts={})
 #: Gives the rows, from the first; called more than once, since some formats must know all before they begin.
 WrittenRows: TypeAlias = Callable[[], Iterable[WrittenRow]]
 

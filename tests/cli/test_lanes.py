@@ -6,7 +6,10 @@ import json
 
 import pytest
 
+from batchrun.manifest import Source, load
+from batchrun.model.lanes import offers_of
 from tests.cli.conftest import DEFAULTS, Shell
+from tests.cli.ledgers import make_lanes
 
 MANIFEST = """\
 lanes:
@@ -91,3 +94,83 @@ def test_two_tables_are_refused(shell: Shell, m):
     assert done.returncode == 2
     assert "m.yaml:2:3" in done.stderr or "m.yaml:1" in done.stderr
     assert "the manifest has lanes, and --lanes lanes.yaml gives others" in done.stderr
+
+
+CONVERTED = """\
+lanes:
+  east: {region: us-east-1}
+  west: {region: us-west-2, set: {workflowId: "7654321", outputUri: "s3://west/{batch}/{id}/"}}
+runs: [{id: A, lane: [east, west]}, {id: B}]
+retry: [{reason: X, times: 1, change: {lane: west}}]
+"""
+
+
+@pytest.mark.parametrize("name", ["out.yaml", "out.json"])
+def test_convert_keeps_lanes(shell: Shell, m, name):
+    shell.write("m.yaml", CONVERTED)
+    done = shell.run("manifest", "convert", *m, "-o", name)
+    assert done.returncode == 0, done.stderr
+    text = (shell.folder / name).read_text()
+    assert "s3://west/{batch}/{id}/" in text
+    planned = shell.run("plan", name, "--json")
+    assert json.loads(planned.stdout)["lanes"] == {"east|west": 1, "east": 1}
+
+
+def test_convert_with_a_file_of_lanes_keeps_their_names_alone(shell: Shell, m):
+    shell.write("lanes.yaml", 'east: {}\nwest: {set: {workflowId: "7654321"}}\n')
+    rows = ["rows.csv", *m[1:], "--lanes", "lanes.yaml"]
+    refused = shell.run("manifest", "convert", *rows, "-o", "out.csv")
+    assert refused.returncode == 2
+    assert "give --defaults-out FILE" in refused.stderr
+    done = shell.run(
+        "manifest", "convert", *rows, "-o", "out.csv", "--defaults-out", "shared.yaml", "--force"
+    )
+    assert done.returncode == 0, done.stderr
+    assert (shell.folder / "out.csv").read_text().splitlines()[0].endswith(",lane")
+    again = ["out.csv", "--defaults", "shared.yaml", "--lanes", "lanes.yaml", "--batch", "rows"]
+    assert json.loads(shell.run("plan", *again, "--json").stdout)["lanes"] == {"east|west": 1, "east": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "to", "said"),
+    [
+        (CONVERTED, "csv", "csv cannot hold lanes"),
+        (CONVERTED, "native", "a StartRunBatch has no lanes"),
+        (CONVERTED.replace("id: A,", "id: A, name: '{lane}',"), "yaml", "a text of its own that differs"),
+    ],
+)
+def test_convert_says_what_it_cannot_write(shell: Shell, m, text, to, said):
+    shell.write("m.yaml", text)
+    done = shell.run("manifest", "convert", *m, "-o", "-", "--to", to)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_plan_says_which_rows_may_go_where(shell: Shell, m):
+    shell.write("m.yaml", CONVERTED.replace("us-east-1}", "us-east-1, rate: 0.5}"))
+    done = shell.run("plan", *m, "--rate", "4")
+    assert "lanes: 1 row in east or west, 1 row in east" in done.stdout
+    assert "X: 1 more after 60 s, in west" in done.stdout
+    told = json.loads(shell.run("plan", *m, "--rate", "4", "--json").stdout)
+    assert told["seconds_to_submit"] == 2.0
+
+
+@pytest.mark.parametrize("name", ["again.yaml", "again.csv", "again.jsonl"])
+def test_rows_that_failed_become_rows_in_the_lane_they_were_in(shell: Shell, name):
+    make_lanes(shell.folder)
+    done = shell.run("results", "--failed-manifest", name, "--where", "status!=COMPLETED")
+    assert done.returncode == 0, done.stderr
+    shell.write("lanes.yaml", "east: {}\nwest: {}\n")
+    source = Source(path=str(shell.folder / name), lanes=str(shell.folder / "lanes.yaml"))
+    with load(source) as manifest:
+        rows = {spec.id: offers_of(spec.content) for spec in manifest.specs()}
+    assert {row: [offer.lane for offer in offers] for row, offers in rows.items()} == {
+        "free": ["east"],
+        "fixed": ["west"],
+        "going": ["east"],
+        "lost": ["east"],
+        "refused": ["west"],
+    }
+    works = {row: json.loads(offers[0].request)["workflowId"] for row, offers in rows.items()}
+    assert (works["lost"], works["fixed"]) == ("1234567", "7654321")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -21,16 +22,21 @@ from batchrun.cli.speak import STDOUT, complain, say
 from batchrun.cli.wording import counted, printable
 from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Source, load, native
+from batchrun.manifest.lanes.writing import laned_row, written_lanes
 from batchrun.manifest.source import format_of, name_of
-from batchrun.manifest.write import DOCUMENTS, row_of, shared_fields, write, write_defaults
+from batchrun.manifest.write import DOCUMENTS, shared_fields, write, write_defaults
+from batchrun.manifest.written_rows import NO_LANES
 from batchrun.model.retrying import RetryPolicy
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from batchrun.api.objects import ObjectsOnce
     from batchrun.cli.making.options import ConvertOptions
     from batchrun.manifest import Manifest
     from batchrun.manifest.write import WrittenRows
+    from batchrun.manifest.written_rows import WrittenLanes
     from batchrun.model.spec import Json
     from batchrun.report.outputs import OutputFile
 
@@ -44,7 +50,7 @@ class Conversion:
     """Everything that ``batchrun manifest convert`` was told."""
 
     source: Source
-    objects: ObjectsOnce  #: what is read of it that lies in S3
+    objects: Callable[[], ObjectsOnce]  #: what is read of it that lies in S3, each time it is read
     output: str
     form: Format
     is_native: bool
@@ -70,7 +76,7 @@ class Conversion:
             )
         return cls(
             source=source(told.manifest, strict=told.strict),
-            objects=objects(told.account),
+            objects=partial(objects, told.account),
             output=output,
             form=form,
             is_native=wanted == NATIVE,
@@ -119,11 +125,12 @@ def convert(wanted: Conversion) -> None:
         UsageError: The output cannot be written, or would leave out sheets that runs have of their own.
         InvariantError: What was written does not mean the same; it was thrown away.
     """
-    with loaded(wanted.source, wanted.objects) as manifest, ExitStack() as stack:
+    with loaded(wanted.source, wanted.objects()) as manifest, ExitStack() as stack:
         if manifest.has_own_sheets:
             raise UsageError(
                 "sheet_out writes sheets when runs are started, which the written manifest could not do"
             )
+        _check_lanes(wanted, manifest)
         inputs = Inputs(read=manifest.read)
         draft = stack.enter_context(drafted(_output(wanted, inputs)))
         defaults = (
@@ -137,6 +144,23 @@ def convert(wanted: Conversion) -> None:
     _tell(wanted, batch, count)
     if not wanted.holds_retry and manifest.retry != RetryPolicy():
         complain(_RETRY_LEFT_OUT)
+
+
+def _check_lanes(wanted: Conversion, manifest: Manifest) -> None:
+    """Raise UsageError where the written manifest could not have the lanes of this one."""
+    if not manifest.lanes:
+        return
+    if wanted.is_native:
+        raise UsageError("a StartRunBatch has no lanes: convert the rows of one account and region")
+    if not wanted.holds_retry and wanted.source.lanes is None:
+        raise UsageError(
+            f"{wanted.form.value} cannot hold lanes: write YAML or JSON, or put lanes: into a file of their "
+            "own and give it with --lanes"
+        )
+    if not wanted.holds_retry and any(rule.lanes for rule in manifest.retry.rules):
+        raise UsageError(
+            f"{wanted.form.value} cannot hold retry:, which leads to other lanes: write YAML or JSON"
+        )
 
 
 def _output(wanted: Conversion, inputs: Inputs) -> OutputFile | None:
@@ -154,6 +178,15 @@ def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path |
     batch = manifest.batch if is_said else None
     rows = _rows(manifest, batch)
     shared = shared_fields(rows) if wanted.form in DOCUMENTS or defaults else {}
+    lanes = NO_LANES
+    if manifest.lane_texts is not None:
+        lanes = written_lanes(manifest.lanes, manifest.lane_texts, manifest.specs())
+    shared = {name: value for name, value in shared.items() if name not in lanes.texts}
+    if lanes.texts and not (wanted.form in DOCUMENTS or defaults):
+        raise UsageError(
+            f"what the rows share differs from lane to lane ({', '.join(lanes.texts)}): give --defaults-out "
+            "FILE for it"
+        )
     with draft.open("w", encoding="utf-8", newline="") as file:
         write(
             rows,
@@ -161,11 +194,12 @@ def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path |
             wanted.form,
             batch=batch,
             defaults=shared,
+            lanes=lanes,
             retry=manifest.retry,
             source=name_of(wanted.source.path),
         )
     if defaults:
-        _write_defaults(wanted, defaults, shared)
+        _write_defaults(wanted, defaults, shared, lanes)
 
 
 def _write_native(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:
@@ -182,14 +216,16 @@ def _write_native(wanted: Conversion, manifest: Manifest, draft: Path, defaults:
 
 
 def _rows(manifest: Manifest, batch: str | None) -> WrittenRows:
-    return lambda: (row_of(spec, batch) for spec in manifest.specs())
+    return lambda: (laned_row(spec, batch) for spec in manifest.specs())
 
 
-def _write_defaults(wanted: Conversion, draft: Path, fields: dict[str, Json]) -> None:
-    if not fields:
+def _write_defaults(
+    wanted: Conversion, draft: Path, fields: Mapping[str, Json], lanes: WrittenLanes = NO_LANES
+) -> None:
+    if not (fields or lanes.texts):
         raise UsageError("the rows have nothing in common: leave --defaults-out out")
     with draft.open("w", encoding="utf-8", newline="") as file:
-        write_defaults(fields, file, _defaults_format(wanted))
+        write_defaults(fields, file, _defaults_format(wanted), lanes=lanes)
 
 
 def _defaults_format(wanted: Conversion) -> Format:
@@ -218,10 +254,17 @@ def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path
             format=wanted.form,
             batch=None if wanted.holds_batch else manifest.batch,
             defaults=layers,
+            lanes=wanted.source.lanes,
             tags=wanted.source.tags,
         )
-        again = stack.enter_context(load(written))
+        in_s3 = stack.enter_context(wanted.objects())
+        again = stack.enter_context(load(written, objects=in_s3))
         retry = manifest.retry if wanted.holds_retry else RetryPolicy()
+        if manifest.lanes and again.digest != manifest.digest:
+            raise UsageError(
+                "some row has a text of its own that differs from lane to lane ({lane}), which cannot be "
+                "written: put it among the defaults, or into the lanes' set"
+            )
         if (again.batch, again.digest, again.retry) != (manifest.batch, manifest.digest, retry):
             raise InvariantError(
                 f"the rows would not mean the same in {wanted.form.value}; nothing was written"

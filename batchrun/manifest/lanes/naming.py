@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from batchrun.manifest.problems import Path
     from batchrun.model.spec import Json
 
-_BETWEEN: Final = "|"
+#: Stands between the names of lanes within one text.
+BETWEEN: Final = "|"
 #: Characters of the lanes' names that a message lists.
 _LISTED: Final = 300
 
@@ -46,7 +47,7 @@ def _field(names: Sequence[str]) -> Field:
         found: dict[str, None] = {}
         for item in value if isinstance(value, list) else [value]:
             text = as_text(item)
-            if text is None or not text.strip(f" {_BETWEEN}"):
+            if text is None or not text.strip(f" {BETWEEN}"):
                 context.report(path, f"{_what(item)} where a lane is wanted", f"the lanes are {listed}")
                 return None
             if "{" in text and (text := context.fill(text, path)) is None:
@@ -73,7 +74,7 @@ def _cure(name: str, names: Sequence[str], listed: str) -> str:
 
 
 def _split(text: str) -> Iterator[str]:
-    return filter(None, (name.strip() for name in text.split(_BETWEEN)))
+    return filter(None, (name.strip() for name in text.split(BETWEEN)))
 
 
 def names_in(value: Json) -> Sequence[str]:

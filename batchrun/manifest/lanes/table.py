@@ -45,9 +45,14 @@ class LaneTable:
         """Their names; none where nobody can tell them, which was said."""
         return tuple(lane.name for lane in self.lanes)
 
-    def written(self) -> Mapping[str, Mapping[str, Json]]:
-        """Return the fields that each lane gives to its rows."""
-        return {name: record.fields for name, record in self.sets.items()}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneTexts:
+    """What rows are given where there are lanes, as it stands before anything is filled in."""
+
+    shared: Mapping[str, Json]  #: whatever the lane
+    sets: Mapping[str, Mapping[str, Json]]  #: by lane, over that
+    source: str | None  #: the file that has the lanes, where they are not the manifest's own
 
 
 def lanes_in(

@@ -45,7 +45,7 @@ def test_what_was_written_is_read_again(lists):
     ("value", "problem"),
     [
         ([], "there is no list of prices in it; write one for each region"),
-        ("x", 'a list of prices is an object with currency, region, instances, storage, not "x"'),
+        ("x", "a list of prices is an object with currency, region, instances, storage, not 'x'"),
         ([*written_lists(PriceLists(lists=(EAST, WEST))), 7], "list 3: a list of prices is an object"),  # type: ignore[misc]
         (
             written_lists(PriceLists(lists=(EAST, EAST))),

@@ -29,6 +29,7 @@ _VERBS: Final = {
     "run": "Submit what is due, watch to the end; the same command resumes.",
     "check": "Find every error in a manifest without submitting.",
     "plan": "Show what run would do now: new, unchanged, changed; calls and time.",
+    "lanes": "Show accounts and regions: credentials, quotas, active runs, what is wrong.",
     "status": "Show how a batch stands, from the ledger alone.",
     "show": "Show one row's whole history.",
     "results": "Write the results, from the ledger alone.",

@@ -14,6 +14,7 @@ import click
 
 from batchrun.cli.command import Risk, argument, option, texts
 from batchrun.cli.completion import batches, files
+from batchrun.cli.options import LANES
 from batchrun.errors import UsageError
 
 
@@ -72,13 +73,7 @@ class ManifestOptions:
         "repeatable; overrides --defaults, the manifest's own defaults and --parameters-from; the row "
         "overrides it.",
     )
-    lanes: str | None = option(
-        "--lanes",
-        metavar="FILE",
-        risk=Risk.ADDRESS,
-        help="A YAML or JSON file, or s3://BUCKET/KEY, of the lanes (accounts and regions) that rows may be "
-        "sent to; see 'batchrun help lanes'.",
-    )
+    lanes: str | None = LANES()
     env: tuple[str, ...] = texts(
         "--env",
         metavar="NAME",

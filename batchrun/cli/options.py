@@ -28,6 +28,15 @@ LEDGER: Final = partial(
 #: The batch in question; it may be left out where the ledger has only one.
 BATCH: Final = partial(argument, required=False, shell_complete=batches)
 
+LANES: Final = partial(
+    option,
+    "--lanes",
+    metavar="FILE",
+    risk=Risk.ADDRESS,
+    help="A YAML or JSON file, or s3://BUCKET/KEY, of the lanes (accounts and regions) that rows may be "
+    "sent to; see 'batchrun help lanes'.",
+)
+
 STRICT: Final = partial(
     flag,
     "--strict",

@@ -155,6 +155,23 @@ def load(
         return replace(found, warnings=warnings.told, warning_count=warnings.total)
 
 
+def lanes_of(
+    source: Source, *, stdin: BinaryIO | None = None, objects: Objects | None = None
+) -> tuple[Lane, ...]:
+    """
+    Return the lanes of a manifest, whose rows are left alone; none where it does not speak of lanes.
+
+    Raises:
+        ManifestError: Anything before the rows, or in the lanes, is wrong.
+    """
+    problems, beyond = Problems(), Beyond(stdin=stdin, objects=objects)
+    with _input(source, beyond, problems) as given:
+        model = start_run(own_tags=source.tags)
+        found = lanes_given(given.head().lanes, source.lanes, beyond, model, problems)
+    problems.raise_any()
+    return () if found is None else found.lanes
+
+
 def _raise_any(problems: Problems, warnings: Warnings, *, is_strict: bool) -> None:
     told, total = problems.told(), problems.total
     if is_strict:

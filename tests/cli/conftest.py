@@ -192,6 +192,25 @@ def simulate():
 
 
 @pytest.fixture
+def simulate_lanes(shell: Shell):
+    """Serve tables of lanes, from simulators that end with the test; the profile ``lab`` has keys."""
+    made: list[Simulated] = []
+
+    def serve(lanes: str, *options: str) -> Simulated:
+        path = shell.write("lanes.yaml", lanes)
+        made.append(Simulated("--lanes", str(path), *options))
+        return made[-1]
+
+    shell.write("config", "[profile lab]\naws_access_key_id = LABKEY\naws_secret_access_key = LABSECRET\n")
+    shell.environment |= {"AWS_CONFIG_FILE": str(shell.folder / "config"), "HOME": str(shell.folder)}
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del shell.environment[name]
+    yield serve
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
 def elsewhere():
     """Serve from another thread."""
     with contextlib.ExitStack() as stack:

@@ -14,7 +14,7 @@ from batchrun.service.login import Login, Logins
 from batchrun.service.quota import quotas
 from batchrun.service.session import identity_client, omics_client
 from batchrun.service.target import Target, target_of
-from tests.cli.conftest import Shell, Simulated
+from tests.cli.conftest import Shell
 
 LANES = """\
 lanes:
@@ -24,21 +24,12 @@ lanes:
 
 
 @pytest.fixture
-def served(shell: Shell, monkeypatch: pytest.MonkeyPatch):
-    made: list[Simulated] = []
-
-    def serve(lanes: str, *options: str) -> Simulated:
-        path = shell.write("lanes.yaml", lanes)
-        made.append(Simulated("--lanes", str(path), *options))
-        return made[-1]
-
-    shell.write("config", "[profile lab]\naws_access_key_id = LAB\naws_secret_access_key = x\n")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(shell.folder / "config"))
+def served(shell: Shell, simulate_lanes, monkeypatch: pytest.MonkeyPatch):
+    """Serve lanes to this process too."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", shell.environment["AWS_CONFIG_FILE"])
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    yield serve
-    for one in made:
-        one.stop()
+    return simulate_lanes
 
 
 async def looked_at(path: str) -> dict[str, tuple[Any, ...]]:

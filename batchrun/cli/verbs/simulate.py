@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import click
 
-from batchrun.cli.command import option, verb
+from batchrun.cli.command import Risk, option, verb
 from batchrun.cli.signals import heard
 from batchrun.cli.simulated import simulated
 from batchrun.cli.speak import say
@@ -46,6 +46,7 @@ class Options:
         "--lanes",
         metavar="FILE",
         envvar=None,
+        risk=Risk.ADDRESS,
         help="Serve each lane of this table, or of a manifest that has one: an account and a region of its "
         "own, at the port of its endpoint_url or any free one. LANE/ before an operation or a reason, as in "
         "--limits east/StartRun=8, is for one lane.",

@@ -19,6 +19,7 @@ from batchrun.errors import ServiceUnusableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
 #: Seconds before they expire at which new ones are looked for, as botocore has it.
 _EARLY: Final = 900
@@ -66,6 +67,12 @@ class Guard(AioCredentials):
             if not (self._is_good_for(_EARLY) or (self._is_good_for(0) and self._is_early())):
                 await self._renew()
         return self._frozen
+
+    @property
+    def expires(self) -> datetime | None:
+        """When its keys end, aware; None where they do not, or nobody says."""
+        found: datetime | None = getattr(self._found, "_expiry_time", None)
+        return found
 
     async def get_account_id(self) -> Any:  # type: ignore[override]
         """Return the account's number, where the provider knows it."""

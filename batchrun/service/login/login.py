@@ -18,6 +18,8 @@ from batchrun.service.login.logins import Logins
 from batchrun.service.login.words import cure, explained, unusable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from batchrun.errors import BatchrunError
     from batchrun.service.target import Target
 
@@ -77,6 +79,12 @@ class Login:
     def kind(self) -> str | None:
         """Botocore's name of the provider that has its credentials; None where none has."""
         return self._credentials.provider
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the keys in use end, aware; None where they do not, or nobody says."""
+        guard = self._credentials.guard
+        return None if guard is None else guard.expires
 
     @property
     def cure(self) -> str:

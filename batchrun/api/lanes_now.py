@@ -1,0 +1,138 @@
+"""
+Lanes as they are now: whose each is, by which credentials, what it allows, and what goes on there.
+
+Nothing is submitted and no ledger read. Belongs here: what is asked in which order, and what makes a lane
+unusable. Does not: connecting those of a launch (``session``), words for people (``cli``).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun.clock import SystemClock
+from batchrun.errors import AccessDeniedError, InputError, ServiceError, ServiceUnusableError
+from batchrun.model.pace import UNLIMITED
+from batchrun.model.quotas import Quotas
+from batchrun.model.states import GOING_STATUSES
+from batchrun.service.client import connect
+from batchrun.service.login import Login, Logins
+from batchrun.service.outage import Patience
+from batchrun.service.target import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from batchrun.errors import BatchrunError
+    from batchrun.model.lanes import Lane
+    from batchrun.model.pace import Rate
+    from batchrun.service.client import AwsHealthOmics
+    from batchrun.service.target import Target
+
+#: Runs that are counted one by one, of all states together; more are "at least so many".
+_COUNTED: Final = 1000
+#: Lanes that are looked at side by side.
+_AT_ONCE: Final = 16
+#: Nobody waits for a login, or long for an answer, to see how things stand.
+_PATIENCE: Final = Patience(first_contact=10.0, outage=10.0, credentials=0.0)
+_NO_LISTING: Final = (
+    "no permission to list runs (omics:ListRuns): those that are active were not counted, and a launch needs "
+    "it unless it has --trust-ledger"
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class LaneNow:
+    """What was found out about a lane, each None where nobody could say."""
+
+    lane: Lane
+    region: str | None = None
+    account: str | None = None
+    endpoint: str | None = None  #: where calls go; it may hold a secret
+    credentials: str | None = None  #: where they are described, in words
+    kind: str | None = None  #: botocore's name of what has them
+    expires: datetime | None = None  #: when they do; None where they do not say
+    quotas: Quotas = field(default_factory=Quotas)
+    runs: dict[str, int] | None = None  #: that have not ended, by status
+    is_whole: bool = True  #: whether all of them were counted
+    warnings: list[str] = field(default_factory=list)
+    error: BatchrunError | None = None  #: why it cannot be used
+
+
+async def look(lanes: Sequence[Lane], base: Target, read_rate: Rate) -> Sequence[LaneNow]:
+    """
+    Look at each of *lanes*, side by side; what is wrong with one is kept with it, and stops no other.
+
+    Args:
+        lanes: Which.
+        base: How patiently they are called.
+        read_rate: Calls per second of each operation, in each lane.
+    """
+    found, logins = [LaneNow(lane=lane) for lane in lanes], Logins()
+    places = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def one(now: LaneNow) -> None:
+        async with places:
+            login = Login(target_of(now.lane, base), among=logins)
+            try:
+                await _look(now, login, read_rate)
+            except (InputError, ServiceError) as error:
+                now.error = error
+
+    async with anyio.create_task_group() as group:
+        for now in found:
+            group.start_soon(one, now)
+    return found
+
+
+async def _look(now: LaneNow, login: Login, read_rate: Rate) -> None:
+    now.region = login.region
+    connecting = connect(
+        login.target,
+        rate=UNLIMITED,
+        read_rate=read_rate,
+        clock=SystemClock(),
+        rng=random.Random(),  # noqa: S311 (jitter is no secret)
+        patience=_PATIENCE,
+        login=login,
+    )
+    async with connecting as service:
+        now.region, now.endpoint = service.region, service.endpoint
+        now.credentials, now.kind, now.expires = login.place, login.kind, login.expires
+        now.account = await service.ask_account()
+        _check_account(now.lane, service)
+        now.quotas = await service.quotas()
+        try:
+            await _count(now, service)
+        except AccessDeniedError:
+            now.warnings.append(_NO_LISTING)
+        now.account = service.number
+
+
+def _check_account(lane: Lane, service: AwsHealthOmics) -> None:
+    """Refuse a login of another account than the lane names; from now on no other's answers count."""
+    if lane.account is not None and service.number not in {None, lane.account}:
+        raise ServiceUnusableError(
+            f"{service.login.place} is of account {service.number}, and the lane is of account "
+            f"{lane.account}; give it the profile or role of its account, or correct its account"
+        )
+    service.expect(lane.account)
+
+
+async def _count(now: LaneNow, service: AwsHealthOmics) -> None:
+    """Count the runs that have not ended, each once: one may move on while it is listed."""
+    statuses: dict[str, str] = {}
+    async with aclosing(service.going_runs()) as pages:
+        async for page in pages:
+            statuses |= {run.id: run.status for run in page}
+            if len(statuses) >= _COUNTED:
+                now.is_whole = False
+                break
+    counts = Counter(statuses.values())
+    now.runs = {status: counts[status] for status in GOING_STATUSES if counts[status]}

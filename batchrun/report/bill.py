@@ -13,13 +13,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.costs import Cost, Prices, Spread, cost, spread
+from batchrun.model.account import place_of
+from batchrun.model.costs import Cost, Spread, cost, spread
 from batchrun.report.json_names import OLD_NAMES, with_old_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from batchrun.model.costs import Usage
+    from batchrun.model.costs import Prices, Usage
+    from batchrun.model.price_lists import PriceLists
     from batchrun.ports.stored import EndedRun
     from batchrun.report.columns import ResultsRow
 
@@ -42,6 +44,8 @@ COLUMNS: Final = (
     "cost",
     "currency",
     "unpriced",
+    "lane",
+    "region",
 )
 #: The same in JSON, where names are as everywhere else, with those beside.
 _NOW: Final = OLD_NAMES["cost_row"][""]
@@ -67,6 +71,8 @@ class Charged:
 
     spent: EndedRun
     cost: Cost | None
+    region: str | None = None  #: the run's, by its ARN
+    has_prices: bool = True  #: whether there is a list of that region
 
     @property
     def status(self) -> str:
@@ -88,6 +94,8 @@ class Charged:
         """What its price leaves out."""
         if self.spent.usage is None:
             return ("deleted",) if self.spent.is_gone else ("not known yet",)
+        if not self.has_prices:
+            return (f"prices of {self.region or 'an unknown region'}",)
         return _lacks(self.spent.usage, self.cost)
 
 
@@ -95,7 +103,7 @@ class Charged:
 class Bill:
     """What the runs cost together."""
 
-    prices: Prices
+    prices: PriceLists
     runs: Sequence[Charged]
 
     @property
@@ -140,6 +148,16 @@ class Bill:
             found.update(one.cost.unpriced if one.cost else {})
         return dict(sorted(found.items()))
 
+    @property
+    def by_lane(self) -> Mapping[str, tuple[int, Decimal]]:
+        """How many of them ran in which lane, and what these cost; nothing in a batch without lanes."""
+        found: dict[str, tuple[int, Decimal]] = {}
+        for one in self.priced:
+            if one.spent.lane is not None:
+                runs, total = found.get(one.spent.lane, (0, Decimal(0)))
+                found[one.spent.lane] = runs + 1, total + one.total
+        return dict(sorted(found.items()))
+
     def lacking(self, word: str) -> int:
         """Count the runs whose price leaves this out, as :attr:`Charged.lacks` calls it."""
         return sum(word in one.lacks for one in self.runs)
@@ -153,10 +171,20 @@ class Bill:
         for word, why in _LEFT_OUT:
             if number := self.lacking(word):
                 yield f"{word} of {number} {'run' if number == 1 else 'runs'}: {why}"
+        for word in sorted({word for one in self.runs if not one.has_prices for word in one.lacks}):
+            yield f"{word}: give a list of it with --prices"
 
     def dearest(self, most: int) -> Sequence[Charged]:
         """Return the runs that cost most."""
         return sorted((one for one in self.priced if one.total), key=lambda one: -one.total)[:most]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlikeRows:
+    """Rows that cost alike: those of one workflow, in one region."""
+
+    workflow_id: str | None
+    region: str | None = None  #: None where it is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,32 +194,42 @@ class Left:
     workflow_id: str | None
     rows: int
     each: Spread | None  #: what completed runs of the workflow cost; None where that cannot be said
+    region: str | None = None  #: where they go, in a batch that has several
     lacks: tuple[str, ...] = ()  #: what that leaves out, or what lacks to say it; too few runs if nothing
 
 
-def billed(runs: Iterable[EndedRun], prices: Prices, dynamic_gib: Decimal | None) -> Bill:
-    """Price *runs*."""
-    return Bill(
-        prices=prices,
-        runs=[Charged(spent=run, cost=_cost(run.usage, prices, dynamic_gib)) for run in runs],
-    )
+def billed(runs: Iterable[EndedRun], prices: PriceLists, dynamic_gib: Decimal | None) -> Bill:
+    """Price *runs*, each by the list of its own region."""
+    return Bill(prices=prices, runs=[_charged(run, prices, dynamic_gib) for run in runs])
+
+
+def _charged(run: EndedRun, prices: PriceLists, dynamic_gib: Decimal | None) -> Charged:
+    region = place_of(run.run.arn)[1]
+    own = prices.of(region)
+    known = None if own is None else _cost(run.usage, own, dynamic_gib)
+    return Charged(spent=run, cost=known, region=region, has_prices=own is not None)
 
 
 def left(
-    workflow_id: str | None,
-    rows: int,
+    rows: AlikeRows,
+    number: int,
     usages: Sequence[Usage],
-    prices: Prices,
+    prices: PriceLists,
     dynamic_gib: Decimal | None,
 ) -> Left:
-    """Say what *rows* cost if each does what a run costs that used so much as one of *usages*."""
-    costs = [(usage, _cost(usage, prices, dynamic_gib)) for usage in usages]
+    """Say what such *rows* cost if each does what a run costs that used as much as one of *usages*."""
+    own = prices.of(rows.region)
+    region = None if len(prices.lists) == 1 else rows.region
+    if own is None:
+        without = (f"prices of {rows.region or 'an unknown region'}",)
+        return Left(workflow_id=rows.workflow_id, rows=number, each=None, region=region, lacks=without)
+    costs = [(usage, _cost(usage, own, dynamic_gib)) for usage in usages]
     # Those whose price lacks something do not count, unless nothing else is known.
     whole = [(usage, one) for usage, one in costs if one is not None and one.is_comparable]
     each = spread([one.total for _usage, one in whole])
     told_of = costs if each is None else whole
     lacks = dict.fromkeys(word for usage, one in told_of for word in _lacks(usage, one))
-    return Left(workflow_id=workflow_id, rows=rows, each=each, lacks=tuple(lacks))
+    return Left(workflow_id=rows.workflow_id, rows=number, each=each, region=region, lacks=tuple(lacks))
 
 
 def row(one: Charged, currency: str) -> ResultsRow:
@@ -215,6 +253,8 @@ def row(one: Charged, currency: str) -> ResultsRow:
         "cost": rounded(known.total) if known else None,
         "currency": currency,
         "unpriced": "; ".join(one.lacks) or None,
+        "lane": one.spent.lane,
+        "region": one.region,
     }
     return with_old_names("cost_row", facts)
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from decimal import Decimal
 
-    from batchrun.model.costs import Prices
     from batchrun.model.entry import Entry, Run
+    from batchrun.model.price_lists import PriceLists
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
@@ -309,7 +309,7 @@ async def gathered(
     batch: Batch,
     at: datetime,
     *,
-    prices: Prices | None = None,
+    prices: PriceLists | None = None,
     dynamic_gib: Decimal | None = None,
 ) -> Report:
     """
@@ -319,7 +319,7 @@ async def gathered(
         ledger: Where the batch is.
         batch: Which one.
         at: Now.
-        prices: Those of the batch's region; None for a report without costs.
+        prices: Those of the regions of its runs; None for a report without costs.
         dynamic_gib: What DYNAMIC storage is taken to have held on average, where somebody knows.
     """
     stored = ledger.batch(batch.name)
@@ -336,6 +336,12 @@ async def gathered(
         bill=bill,
         lanes=await lanes_of(stored),
     )
+
+
+async def regions_of(ledger: Ledger, batch: Batch) -> Sequence[str]:
+    """Return the regions that runs of *batch* may be in: its lanes', or its own."""
+    lanes = await ledger.batch(batch.name).lanes()
+    return sorted({lane.region for lane in lanes}) or [batch.region]
 
 
 async def spent_runs(ledger: Ledger, batch: str) -> list[EndedRun]:

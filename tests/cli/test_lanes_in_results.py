@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -12,11 +13,12 @@ import pytest
 from pyarrow import parquet
 
 from batchrun.ledger import open_ledger
+from batchrun.model.costs import Usage, Work
 from batchrun.model.events import Failed, Retried
 from batchrun.model.retrying import moved
 from batchrun.report.columns import COLUMNS
 from tests.cli.conftest import Shell
-from tests.cli.ledgers import EAST, IN_LANES, WEST, make, make_lanes
+from tests.cli.ledgers import EAST, IN_LANES, WEST, WORKFLOWS, make, make_lanes
 from tests.ledger.samples import AT, TTL, later, move
 
 #: Of each row's latest attempt: lane, account and region.
@@ -178,3 +180,69 @@ def test_the_report_tells_lanes_apart(lanes: Shell):
     assert '<h2 id="lanes">Lanes</h2>' in page
     assert "east: us-east-1 · west: us-west-2 · as the ledger" in page
     assert '"lane":{"words":[null,"west","east"]' in page
+
+
+def priced(region: str, price: float) -> dict[str, Any]:
+    return {"currency": "USD", "region": region, "instances": {"omics.m.xlarge": price}, "storage": {}}
+
+
+@pytest.fixture
+def used(lanes: Shell) -> Shell:
+    """Each run that ended has used an hour of one instance, as was asked before."""
+
+    async def ask() -> None:
+        async with await open_ledger(lanes.folder / "batchrun.db") as ledger:
+            for run in await ledger.batch("cohort").ended_runs(limit=9):
+                assert run.lane is not None
+                work = Work(instance_type="omics.m.xlarge", tasks=1, billed=timedelta(hours=1))
+                workflow = WORKFLOWS[run.lane]
+                usage = Usage(
+                    status=run.run.status, workflow_id=workflow, work=(work,), storage_type="STATIC"
+                )
+                await ledger.keep_usage(run.run.uuid, usage, at=AT)
+
+    anyio.run(ask)
+    both = [priced("us-east-1", 1), priced("us-west-2", 3)]
+    (lanes.folder / "prices.json").write_text(json.dumps(both))
+    (lanes.folder / "east.json").write_text(json.dumps(both[0]))
+    return lanes
+
+
+def test_each_run_is_priced_by_its_own_region(used: Shell):
+    (one,) = told(used, "costs", "cohort", "--prices", "prices.json")
+    assert (one["cost"], one["region"]) == (8, "us-east-1, us-west-2")
+    assert one["by_lane"] == {"east": {"runs": 2, "cost": 2}, "west": {"runs": 2, "cost": 6}}
+    assert [(rows["workflowId"], rows["rows"], rows["region"]) for rows in one["to_come"]] == [
+        ("1234567", 2, "us-east-1"),
+        ("7654321", 1, "us-west-2"),
+    ]
+    done = used.run("costs", "cohort", "--prices", "prices.json")
+    assert "  lane west  6.00 USD, 2 runs\n" in done.stdout
+    (one,) = told(used, "costs", "cohort", "--prices", "prices.json", "--where", "lane=west")
+    assert one["cost"] == 6
+
+
+def test_a_row_of_costs_has_its_lane_and_region_at_the_end(used: Shell):
+    done = used.run("costs", "cohort", "--prices", "prices.json", "-o", "-")
+    rows = list(csv.reader(done.stdout.splitlines()))
+    assert rows[0][-3:] == ["unpriced", "lane", "region"]
+    assert [(row[0], row[1], row[14], *row[-2:]) for row in rows[1:]] == [
+        ("done", "1", "3.0", "west", "us-west-2"),
+        ("lost", "1", "1.0", "east", "us-east-1"),
+        ("moved", "1", "1.0", "east", "us-east-1"),
+        ("moved", "2", "3.0", "west", "us-west-2"),
+    ]
+
+
+@pytest.mark.parametrize("verb", ["costs", "report"])
+def test_prices_that_lack_a_region_are_refused(used: Shell, verb):
+    done = used.run(verb, "cohort", "--prices", "east.json")
+    assert done.returncode == 2
+    assert "these are prices of us-east-1, and the batch's runs are in us-west-2 too" in done.stderr
+
+
+def test_the_report_prices_each_run_by_its_region(used: Shell):
+    assert used.run("report", "cohort", "--prices", "prices.json").returncode == 0
+    page = (used.folder / "cohort.report.html").read_text()
+    assert "<dt>2 runs in lane west</dt><dd>6.00</dd>" in page
+    assert "at prices of us-east-1, us-west-2, not an invoice" in page

@@ -197,7 +197,14 @@ def test_a_folders_manifests_are_looked_at_each(shell: Shell):
 def test_the_shipped_samples_are_sound(shell: Shell):
     samples = Path(__file__).resolve().parents[2] / "manifests"
     shutil.copytree(samples, shell.folder / "manifests")
-    for name in ("cohort.yaml", "native-batch.json", "nf-core.yaml", "panel.jsonl", "retries.yaml"):
+    for name in (
+        "cohort.yaml",
+        "native-batch.json",
+        "nf-core.yaml",
+        "panel.jsonl",
+        "retries.yaml",
+        "two-regions.yaml",
+    ):
         done = shell.run("check", f"manifests/{name}", "--strict")
         assert (done.returncode, done.stderr) == (0, ""), name
     done = shell.run(

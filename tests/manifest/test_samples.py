@@ -9,6 +9,7 @@ import pytest
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Source, load
+from batchrun.model.lanes import lanes_of, offers_of
 
 SAMPLES = pathlib.Path(__file__).parents[2] / "manifests"
 WITH = {"samples.csv": ("samples.defaults.yaml",)}
@@ -43,6 +44,24 @@ def test_the_sample_with_retries_says_what_they_change():
     assert fields == [("storageCapacity", "storageType"), ("parameters", "tags"), (), (), ()]
 
 
+def test_the_sample_with_lanes_asks_for_each_lane_s_own():
+    with load(Source(path=str(SAMPLES / "two-regions.yaml"))) as manifest:
+        rows = {
+            spec.id: {one.lane: json.loads(one.request) for one in offers_of(spec.content)}
+            for spec in manifest.specs()
+        }
+        fixed = [lanes_of(spec.content) for spec in manifest.specs()][-3:]
+    assert len(rows) == 11
+    assert fixed == [("east",), ("east",), ("west",)]
+    accounts = {"east": "123456789012", "west": "210987654321"}
+    for row, offers in rows.items():
+        # A rule leads those that name one lane to the other.
+        assert set(offers) == {"east", "west"}
+        for lane, request in offers.items():
+            assert accounts[lane] in request["roleArn"]
+            assert request["outputUri"] == f"s3://lab-results-{lane}/basecalling/{row}/"
+
+
 def test_the_bad_sample_shows_a_dozen_mistakes():
     with pytest.raises(ManifestError) as caught:
         load(Source(path=str(SAMPLES / "bad.yaml")))
@@ -53,5 +72,11 @@ def test_the_bad_sample_shows_a_dozen_mistakes():
 
 
 def test_every_sample_is_tested():
-    known = {*COUNTS, *SHEETS, "bad.yaml", *(name for names in WITH.values() for name in names)}
+    known = {
+        *COUNTS,
+        *SHEETS,
+        "bad.yaml",
+        "two-regions.yaml",
+        *(name for names in WITH.values() for name in names),
+    }
     assert {path.name for path in SAMPLES.iterdir()} == known

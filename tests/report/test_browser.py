@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from batchrun.model.costs import Prices, Usage, Work
+from batchrun.model.price_lists import PriceLists
 from batchrun.model.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.stored import EndedRun, LanePlace
@@ -264,7 +265,7 @@ async def test_costs_stand_by_each_run_where_there_are_prices(page, tmp_path):
         EndedRun(position=place, entry_id=f"NA0000{place}", attempt=1, run=run(), usage=used)
         for place, used in enumerate((usage, None))
     ]
-    bill = billed(spent, prices, None)
+    bill = billed(spent, PriceLists(lists=(prices,)), None)
     of = [
         replace(one, current=replace(one.current, charged=bill.runs[place]))
         for place, one in enumerate(rows(2))

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from batchrun.model.costs import Prices
+from batchrun.model.price_lists import PriceLists
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks
 from batchrun.ports.stored import EndedRun
 from batchrun.report.bill import billed
@@ -111,7 +112,7 @@ def test_of_very_many_failed_runs_fewer_tasks_are_kept_each_and_that_is_said():
 def test_costs_are_kept_where_there_are_some():
     assert "cost" not in pack(row("a"))["runs"]
     spent = EndedRun(position=0, entry_id="a", attempt=1, run=run())
-    bill = billed([spent], PRICES, None)
+    bill = billed([spent], PriceLists(lists=(PRICES,)), None)
     runs = pack(row("a", charged=bill.runs[0]), row("b"))["runs"]
     assert runs["cost"] == [None, None]
     assert runs["unpriced"] == {"words": ["not known yet", None], "at": [0, 1]}

@@ -22,13 +22,14 @@ from batchrun.cli.speak import complain
 from batchrun.cli.values import OutputPath
 from batchrun.cli.wording import printable
 from batchrun.errors import UsageError
-from batchrun.model.costs import checked_prices, written_prices
+from batchrun.model.price_lists import PriceLists, checked_lists, written_lists
 from batchrun.report.outputs import Inputs, Kind
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from batchrun.cli.options import Service
-    from batchrun.model.costs import Prices
 
 #: Bytes; all prices of a region take a hundredth of it.
 _LARGEST: Final = 1_000_000
@@ -69,19 +70,19 @@ class PriceOptions:
 
 
 async def prices_for(
-    told: PriceOptions, region: str, service: Service, *, ledger: str, force: bool
-) -> Prices:
+    told: PriceOptions, regions: Sequence[str], service: Service, *, ledger: str, force: bool
+) -> PriceLists:
     """
-    Return the prices of *region* that --prices names, else ask for them; save them where that is asked.
+    Return the prices of *regions* that --prices names, else ask for them; save them where that is asked.
 
     Raises:
-        UsageError: The file cannot be used, or is of another region.
+        UsageError: The file cannot be used, or lacks a region.
         ServiceUnusableError: The Pricing API cannot be used.
     """
     if told.prices is not None:
         if told.save_prices is not None:
             raise UsageError("--prices and --save-prices cannot be combined: the file exists already")
-        return read_prices(told.prices, region)
+        return read_prices(told.prices, regions)
     saved = None
     if told.save_prices is not None:
         inputs = Inputs(ledger=ledger)
@@ -89,38 +90,44 @@ async def prices_for(
     # Only now: to import the client takes longer than to reckon.
     from batchrun.service.pricing import quoted  # noqa: PLC0415
 
-    found = await quoted(Target(profile=service.profile, endpoint_url=service.endpoint_url), region)
-    for name, why in sorted(found.odd.items()):
+    target = Target(profile=service.profile, endpoint_url=service.endpoint_url)
+    quotes = [await quoted(target, region) for region in regions]
+    for name, why in sorted({one for quote in quotes for one in quote.odd.items()}):
         complain(printable(f"no price of {name}: {why}; give one with --prices"))
+    if len({quote.prices.currency for quote in quotes}) > 1:
+        raise UsageError(f"prices of {', '.join(regions)} are in several currencies; give one with --prices")
+    found = PriceLists(lists=tuple(quote.prices for quote in quotes))
     if told.save_prices is not None:
         with drafted(saved) as draft:
-            draft.write_text(json.dumps(written_prices(found.prices), indent=2) + "\n", encoding="utf-8")
-    return found.prices
+            draft.write_text(json.dumps(written_lists(found), indent=2) + "\n", encoding="utf-8")
+    return found
 
 
-def read_prices(path: str, region: str | None) -> Prices:
+def read_prices(path: str, regions: Collection[str]) -> PriceLists:
     """
-    Read a list of prices; of *region*, where one is known.
+    Read lists of prices; of *regions* at least, as far as they are known.
 
     Raises:
-        UsageError: It cannot be used, or is of another region.
+        UsageError: They cannot be used, or one lacks.
     """
     from batchrun.manifest.strict_json import JsonError, decoded  # noqa: PLC0415 (loads the formats)
 
     text = _text(path)
     problems: list[str] = []
     try:
-        prices = checked_prices(decoded(text), problems)
+        prices = checked_lists(decoded(text), problems)
     except JsonError as error:
         line = "" if error.position is None else f":{text.count(chr(10), 0, error.position) + 1}"
         raise UsageError(f"--prices {path}{line}: {error.message}; {error.cure}") from error
     if prices is None:
         more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         raise UsageError("\n".join([f"--prices {path}: {one}" for one in problems[:_SHOWN]] + more))
-    if region is not None and prices.region != region:
+    if lacking := prices.lacking(regions):
+        several = len(regions) > 1
         raise UsageError(
-            f"--prices {path}: region: these are prices of {prices.region}, and the batch's runs are in "
-            f"{region}; give those"
+            f"--prices {path}: region: these are prices of {prices.regions}, and the batch's runs are in "
+            f"{', '.join(lacking)}{' too' if several else ''}; give those"
+            f"{', in one array with the others' if several else ''}"
         )
     return prices
 

@@ -24,8 +24,8 @@ from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.model.states import OPEN
-from batchrun.report.bill import COLUMNS, JSON_COLUMNS, billed, row
-from batchrun.report.gathering import spent_runs
+from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, billed, row
+from batchrun.report.gathering import regions_of, spent_runs
 from batchrun.report.outputs import Inputs, Kind
 from batchrun.report.results import CsvSink, JsonLinesSink
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batchrun.api.opening import Opening
-    from batchrun.model.costs import Prices
     from batchrun.model.pace import Rate
+    from batchrun.model.price_lists import PriceLists
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun
     from batchrun.report.bill import Bill, Left
@@ -102,16 +102,15 @@ async def costs(told: Options) -> Exit:
             raise UsageError(f"no ledger at {told.ledger}; give --ledger or run a batch first")
         ledger = await opened.ledger()
         batch = await find_batch(ledger, told.batch)
-        prices = await prices_for(
-            told.prices, batch.region, told.service, ledger=told.ledger, force=told.force
-        )
+        regions = await regions_of(ledger, batch)
+        prices = await prices_for(told.prices, regions, told.service, ledger=told.ledger, force=told.force)
         chosen = await _chosen(ledger, batch.name, chosen_by)
         asking = [run for run in chosen if run.usage is None and not run.is_gone]
         if asking:
             await _ask(opened, batch, asking, told)
             chosen = await _chosen(ledger, batch.name, chosen_by)
         bill = billed(chosen, prices, gib)
-        left = await _left(ledger, batch.name, chosen_by, prices, gib)
+        left = await _left(ledger, batch, chosen_by, prices, gib)
     if told.place is not None:
         form = told.costs_format or Path(told.place).suffix.lower().removeprefix(".")
         _write(bill, output, is_lines=form == "jsonl", is_safe=told.safe_csv)
@@ -146,11 +145,14 @@ async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], told: Op
 
 
 async def _left(
-    ledger: Ledger, batch: str, chosen_by: Choice, prices: Prices, gib: Decimal | None
+    ledger: Ledger, batch: Batch, chosen_by: Choice, prices: PriceLists, gib: Decimal | None
 ) -> Sequence[Left]:
-    rows: Counter[str | None] = Counter()
-    async for entry in chosen_by.entries(ledger, batch, sorted(OPEN, key=lambda state: state.value)):
-        rows[json.loads(entry.row_request).get("workflowId")] += 1
+    rows: Counter[AlikeRows] = Counter()
+    regions = {lane.name: lane.region for lane in await ledger.batch(batch.name).lanes()}
+    async for entry in chosen_by.entries(ledger, batch.name, sorted(OPEN, key=lambda state: state.value)):
+        workflow_id = json.loads(entry.row_request).get("workflowId")
+        region = regions.get(entry.may_take[0]) if entry.may_take else batch.region
+        rows[AlikeRows(workflow_id=workflow_id, region=region)] += 1
     return await forecast(ledger, rows, prices, gib)
 
 

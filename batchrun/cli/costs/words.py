@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from decimal import Decimal
 
-    from batchrun.model.costs import Prices, Spread
+    from batchrun.model.costs import Spread
+    from batchrun.model.price_lists import PriceLists
     from batchrun.ports.ledger import Ledger
-    from batchrun.report.bill import Bill, Charged, Left
+    from batchrun.report.bill import AlikeRows, Bill, Charged, Left
 
 
 #: Runs of a workflow, the latest, by which it is said what the next will cost.
@@ -28,17 +29,17 @@ _LOOKED_AT: Final = 1000
 
 
 async def forecast(
-    ledger: Ledger | None, rows: Counter[str | None], prices: Prices, dynamic_gib: Decimal | None
+    ledger: Ledger | None, rows: Counter[AlikeRows], prices: PriceLists, dynamic_gib: Decimal | None
 ) -> Sequence[Left]:
     """
-    Say of *rows*, counted by their ``workflowId``, what each will cost; most rows first.
+    Say of *rows*, counted by what they cost alike, what each will cost; most rows first.
 
     Without a *ledger* no run is known yet.
     """
     found = []
-    for workflow_id, number in rows.most_common():
-        usages = await ledger.workflow_usages(workflow_id or "", limit=_LOOKED_AT) if ledger else ()
-        found.append(left(workflow_id, number, usages, prices, dynamic_gib))
+    for one, number in rows.most_common():
+        usages = await ledger.workflow_usages(one.workflow_id or "", limit=_LOOKED_AT) if ledger else ()
+        found.append(left(one, number, usages, prices, dynamic_gib))
     return found
 
 
@@ -47,6 +48,7 @@ def lines_to_come(to_come: Sequence[Left], currency: str) -> Iterator[str]:
     for one in to_come:
         rows = counted(one.rows, "row")
         workflow = f"workflow {one.workflow_id}" if one.workflow_id else "a workflow they do not name"
+        workflow += f" in {one.region}" if one.region else ""
         if one.each is None:
             yield f"{rows} of {workflow}: {_why_unknown(one)}; see 'batchrun costs'"
         else:
@@ -75,6 +77,7 @@ def facts_to_come(to_come: Sequence[Left]) -> list[dict[str, Any]]:
             "each": spread_facts(one.each),
             "lacks": list(one.lacks),
         }
+        | ({} if one.region is None else {"region": one.region})
         | ({} if one.each is None else {"cost": rounded(one.each.median * one.rows)})
         for one in to_come
     ]
@@ -104,7 +107,7 @@ _DYNAMIC: Final = "DYNAMIC storage"
 
 def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
     """Tell it at length."""
-    currency, region = bill.prices.currency, bill.prices.region
+    currency, region = bill.prices.currency, bill.prices.regions
     runs = counted(len(bill.priced), "ended run")
     yield f"{batch}: {runs}, estimated cost {money(bill.total)} {currency}, at prices of {region}"
     yield f"  tasks      {money(bill.tasks)} {currency}"
@@ -112,6 +115,8 @@ def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
     for status, (number, total) in bill.by_status.items():
         wasted = "" if status == _COMPLETED else ", without a result"
         yield f"  {status:<10} {money(total)} {currency}, {counted(number, 'run')}{wasted}"
+    for lane, (number, total) in bill.by_lane.items():
+        yield f"  lane {lane}  {money(total)} {currency}, {counted(number, 'run')}"
     if (usual := bill.successful) is not None:
         yield f"  each       {_spread(usual)} {currency}, of {usual.runs} completed runs"
     for one in bill.dearest(_DEAREST):
@@ -128,7 +133,7 @@ def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
     return {
         "is_estimate": True,
         "currency": bill.prices.currency,
-        "region": bill.prices.region,
+        "region": bill.prices.regions,
         "runs": len(bill.runs),
         "priced_runs": len(bill.priced),
         "cost": rounded(bill.total),
@@ -138,6 +143,7 @@ def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
             status: {"runs": number, "cost": rounded(total)}
             for status, (number, total) in bill.by_status.items()
         },
+        **({"by_lane": _by_lane(bill)} if bill.by_lane else {}),
         "per_completed_run": spread_facts(bill.successful),
         "dearest": [_dear(one) for one in bill.dearest(_DEAREST)],
         "unpriced_tasks": dict(bill.unpriced),
@@ -149,6 +155,10 @@ def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
         "ready2run": bill.lacking("READY2RUN"),
         "to_come": facts_to_come(left),
     }
+
+
+def _by_lane(bill: Bill) -> dict[str, Any]:
+    return {lane: {"runs": number, "cost": rounded(total)} for lane, (number, total) in bill.by_lane.items()}
 
 
 def _spread(one: Spread) -> str:

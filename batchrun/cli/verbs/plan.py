@@ -20,11 +20,13 @@ from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
 from batchrun.cli.wording import counted, printable, seconds
 from batchrun.clock import SystemClock
+from batchrun.model.lanes import lanes_of
 from batchrun.model.limits import Limits
 from batchrun.model.pace import UNLIMITED, USUAL_RATES
 from batchrun.model.quotas import USUAL, Quotas, storage_types
 from batchrun.model.states import State
 from batchrun.ports.stored import Counts, Sync
+from batchrun.report.bill import AlikeRows
 from batchrun.report.chosen import Choice
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from batchrun.manifest import Manifest
     from batchrun.model.differences import Difference
     from batchrun.model.pace import Rate
+    from batchrun.model.spec import Spec
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
     from batchrun.report.bill import Left
@@ -179,14 +182,22 @@ async def _to_come(manifest: Manifest, ledger: Ledger | None, told: Options) -> 
     if told.prices is None:
         return None
     batch = await ledger.find_batch(manifest.batch) if ledger else None
-    prices = read_prices(told.prices, batch.region if batch else None)
+    regions = {lane.name: lane.region for lane in manifest.lanes}
+    own = None if batch is None or manifest.lanes else batch.region
+    prices = read_prices(told.prices, [one for one in (own, *regions.values()) if one is not None])
     sent = await _sent(ledger, manifest)
-    requests = (json.loads(spec.request) for spec in manifest.specs() if spec.id not in sent)
-    rows = Counter(request.get("workflowId") for request in requests)
+    rows = Counter(_alike(spec, regions) for spec in manifest.specs() if spec.id not in sent)
     return _ToCome(
         currency=prices.currency,
         rows=await forecast(ledger, rows, prices, dynamic_gib(told.dynamic_gib)),
     )
+
+
+def _alike(spec: Spec, regions: Mapping[str, str | None]) -> AlikeRows:
+    """Say which rows cost as this one does: in the lane that it prefers."""
+    lane = next(iter(lanes_of(spec.content)), None)
+    region = None if lane is None else regions[lane]
+    return AlikeRows(workflow_id=json.loads(spec.request).get("workflowId"), region=region)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

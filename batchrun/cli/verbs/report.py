@@ -46,7 +46,7 @@ async def report(told: Options) -> None:
     """
     # jinja2 takes as long to import as everything else together, and only this needs it.
     from batchrun.report import html  # noqa: PLC0415
-    from batchrun.report.gathering import gathered  # noqa: PLC0415
+    from batchrun.report.gathering import gathered, regions_of  # noqa: PLC0415
 
     async with open_ledger(told.ledger) as ledger:
         batch = await find_batch(ledger, told.batch)
@@ -55,7 +55,8 @@ async def report(told: Options) -> None:
         output = None
         if place != STDOUT:
             output = output_at(place, REPORT, option="-o FILE", again="the same command", inputs=inputs)
-        prices = None if told.prices is None else read_prices(told.prices, batch.region)
+        regions = await regions_of(ledger, batch)
+        prices = None if told.prices is None else read_prices(told.prices, regions)
         gib, now = dynamic_gib(told.dynamic_gib), SystemClock().utcnow()
         made = await gathered(ledger, batch, now, prices=prices, dynamic_gib=gib)
     if output is None:

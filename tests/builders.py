@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchrun.model.entry import Entry, Run
 from batchrun.model.events import Accepted, Intended, Removed, seen
+from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.spec import Spec, canonical
 from batchrun.model.transitions import apply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -34,6 +38,14 @@ def spec(id: str = "a", position: int = 0, **fields: Any) -> Spec:
 
 def planned(id: str = "a", position: int = 0, **fields: Any) -> Entry:
     return Entry(batch="cohort", id=id, position=position, request=request(name=f"cohort-{id}"), **fields)
+
+
+def offers(*lanes: str, closed: Sequence[str] = (), **fields: Any) -> str:
+    """The same request in each of *lanes*, and in those that only a retry leads to."""
+    text = request(**fields)
+    return offers_text(
+        [Offer(lane=lane, request=text, is_open=lane not in closed) for lane in (*lanes, *closed)]
+    )
 
 
 def run(status: str = "PENDING", id: str = "1000001", uuid: str = "u-1", **fields: Any) -> Run:

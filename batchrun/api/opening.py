@@ -21,7 +21,7 @@ from batchrun.errors import CredentialsError, InvariantError, ServiceUnusableErr
 from batchrun.ledger import LedgerPlace
 from batchrun.model.pace import AUTO, Rate
 from batchrun.points import Point
-from batchrun.service.target import Target
+from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from batchrun.api.objects import OneLogin
+    from batchrun.model.lanes import Lane
     from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
@@ -81,7 +82,7 @@ class Opening:
         self._stack = AsyncExitStack()
         self._one_at_a_time = anyio.Lock()
         self._ledger: Ledger | None = None
-        self._connection: AwsHealthOmics | None = None
+        self._connections: dict[Target, AwsHealthOmics] = {}
 
     @property
     def has_ledger(self) -> bool:
@@ -102,11 +103,12 @@ class Opening:
                 self._ledger = await self._stack.enter_async_context(await self._place.open())
             return self._ledger
 
-    async def service(self, *, waits: bool = True) -> AwsHealthOmics:
+    async def service(self, *, lane: Lane | None = None, waits: bool = True) -> AwsHealthOmics:
         """
         Return the service to one more launch, connected where need be.
 
         Args:
+            lane: Where it is; as the configuration says unless it says otherwise.
             waits: Whether the launch waits for credentials that were good and are not any more.
 
         Raises:
@@ -117,19 +119,21 @@ class Opening:
         from batchrun.service.client import connect  # noqa: PLC0415
         from batchrun.service.outage import Patience  # noqa: PLC0415
 
+        target = self._target if lane is None else target_of(lane, self._target)
         async with self._one_at_a_time:
-            if self._connection is None:
+            if target not in self._connections:
+                is_own = self._login is not None and target == self._target
                 connecting = connect(
-                    self._target,
-                    rate=self._rate,
-                    read_rate=self._read_rate,
+                    target,
+                    rate=self._rate if lane is None or lane.rate is None else lane.rate,
+                    read_rate=self._read_rate if lane is None or lane.read_rate is None else lane.read_rate,
                     clock=self._clock,
                     rng=random.Random(),  # noqa: S311 (jitter is no secret)
                     patience=Patience(credentials=self._credentials_wait),
-                    login=None if self._login is None else self._login.get(),
+                    login=self._login.get() if self._login is not None and is_own else None,
                 )
-                self._connection = await self._stack.enter_async_context(connecting)
-            return self._connection.apart(waits=waits)
+                self._connections[target] = await self._stack.enter_async_context(connecting)
+            return self._connections[target].apart(waits=waits)
 
     async def service_of(self, batch: Batch) -> AwsHealthOmics:
         """

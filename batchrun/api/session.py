@@ -7,36 +7,35 @@ itself (``launch``).
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun import points
 from batchrun.api.changes import changes
+from batchrun.api.lanes import OpenLanes, find_home, kept, linked, opened
 from batchrun.api.launch import Audience, Launch, under_way
 from batchrun.api.namesakes import mistaken
 from batchrun.api.opening import Opening
 from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
 from batchrun.engine.launcher import Launcher, Timing
-from batchrun.engine.recognition import Recognition
 from batchrun.errors import ChangedRowsError, UsageError
 from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
 from batchrun.points import Point
 from batchrun.ports.stored import Sync
-from batchrun.service.target import Target
+from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from batchrun.engine.link import LaneLink, Prepare
     from batchrun.manifest import Manifest
+    from batchrun.model.lanes import Lane
     from batchrun.ports.batch import HeldBatch
-    from batchrun.service.client import AwsHealthOmics
-
-    Prepare = Callable[[str], Awaitable[None]]
 
 #: Changed rows of which it is told what changed.
 _EXPLAINED: Final = 5
@@ -75,28 +74,51 @@ class Session(Opening):
             ServiceUnusableError: No credentials.
         """
         ttl, waits = timedelta(seconds=lease), limits.mode is not Mode.ONCE
-        service = None if await self._has_ended(manifest) else await self.service(waits=waits)
-        if service is not None:
-            await self.open_batch(manifest.batch, service)
+        lanes = None if await self._has_ended(manifest) else await self._opened(manifest, waits=waits)
         async with self.holding(manifest.batch, ttl) as held:
-            recognition = None if service is None else await self._recognised(held, service)
-            sync = await self._taken_in(held, manifest, changed)
-            if service is None and (await held.counts()).open:
+            links = [] if lanes is None else await self._linked(lanes, held)
+            sync = await self._taken_in(held, manifest, changed, None if lanes is None else lanes.home)
+            if lanes is None and (await held.counts()).open:
                 # A row came back that had left the manifest unsent.
-                service = await self.service(waits=waits)
-                await self.open_batch(manifest.batch, service)
+                lanes = await self._opened(manifest, waits=waits)
+                links = await self._linked(lanes, held)
             own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
             async with self._preparing(manifest) as prepare:
-                launch = await self._launch(service, held, sync, own, timing, prepare, recognition)
+                launch = await self._launch(lanes, links, held, sync, own, timing, prepare)
                 async with under_way(launch):
                     yield launch
 
-    async def _taken_in(self, held: HeldBatch, manifest: Manifest, changed: Changed) -> Sync:
+    async def _opened(self, manifest: Manifest, *, waits: bool) -> OpenLanes:
+        """Connect to where the manifest's runs go, and have the batch made where need be."""
+        if not manifest.lanes:
+            service = await self.service(waits=waits)
+            await self.open_batch(manifest.batch, service)
+            return OpenLanes(services={None: service})
+        return await self._open_lanes(manifest.batch, manifest.lanes, waits=waits)
+
+    async def _open_lanes(self, batch: str, asked: Sequence[Lane], *, waits: bool) -> OpenLanes:
+        lanes = await opened(asked, lambda lane: self.service(lane=lane, waits=waits))
+        ledger, first = await self.ledger(), lanes.first
+        known, stored = await ledger.find_batch(batch), ledger.batch(batch)
+        await find_home(lanes, asked, known, stored)
+        if known is None:
+            points.reached(Point.LEDGER_OPENED)
+            at, account = self._clock.utcnow(), first.number
+            await ledger.open_batch(batch, region=first.region, account=account, at=at)
+        return lanes
+
+    async def _linked(self, lanes: OpenLanes, held: HeldBatch) -> Sequence[LaneLink]:
+        await kept(lanes, held, self._clock.utcnow())
+        return await linked(lanes, held)
+
+    async def _taken_in(
+        self, held: HeldBatch, manifest: Manifest, changed: Changed, home: str | None
+    ) -> Sync:
         points.reached(Point.CLAIMED)
         now, place = self._clock.utcnow(), manifest.place
         try:
-            sync = await held.sync(manifest.specs(), changed=changed, at=now, place=place)
+            sync = await held.sync(manifest.specs(), changed=changed, at=now, place=place, home=home)
         except ChangedRowsError as error:
             what = await changes(held, manifest, error.ids[:_EXPLAINED])
             raise ChangedRowsError(error.ids, error.total, what) from None
@@ -113,12 +135,24 @@ class Session(Opening):
         from batchrun.service.own_sheets import sheet_writer  # noqa: PLC0415
 
         patience = Patience(credentials=self._credentials_wait)
-        async with sheet_writer(self._target, patience, self._clock) as writer:
-            yield OwnSheetsWritten(manifest, writer).prepare
+        targets: dict[str | None, Target] = {
+            lane.name: target_of(lane, self._target) for lane in manifest.lanes
+        } or {None: self._target}
+        async with AsyncExitStack() as stack:
+            writers = {
+                lane: await stack.enter_async_context(sheet_writer(target, patience, self._clock))
+                for lane, target in targets.items()
+            }
+            yield OwnSheetsWritten(manifest, writers).prepare
 
     @asynccontextmanager
     async def cancelling(
-        self, batch: str, *, limits: Limits = _ANY_LIMITS, lease: float = 30.0
+        self,
+        batch: str,
+        *,
+        lanes: Sequence[Lane] = (),
+        limits: Limits = _ANY_LIMITS,
+        lease: float = 30.0,
     ) -> AsyncIterator[Launch]:
         """
         Hold a batch to carry out what was asked to be cancelled; nothing is submitted, nothing else watched.
@@ -127,6 +161,7 @@ class Session(Opening):
 
         Args:
             batch: One that the ledger has.
+            lanes: Its lanes, where it has some.
             limits: How hard to go; the mode does not count.
             lease: As for :meth:`launching`.
 
@@ -136,39 +171,43 @@ class Session(Opening):
             ServiceUnusableError: No credentials.
         """
         ttl = timedelta(seconds=lease)
-        service = await self.service()
-        await self.open_batch(batch, service)
+        if lanes:
+            open_lanes = await self._open_lanes(batch, lanes, waits=True)
+        else:
+            service = await self.service()
+            await self.open_batch(batch, service)
+            open_lanes = OpenLanes(services={None: service})
         async with self.holding(batch, ttl) as held:
-            recognition = await self._recognised(held, service)
+            links = await self._linked(open_lanes, held)
             only = replace(limits, mode=Mode.CANCEL)
-            timing = Timing(lease=ttl)
-            launch = await self._launch(service, held, Sync(), only, timing, recognition=recognition)
+            launch = await self._launch(open_lanes, links, held, Sync(), only, Timing(lease=ttl))
             async with under_way(launch):
                 yield launch
 
     async def _launch(
         self,
-        service: AwsHealthOmics | None,
+        lanes: OpenLanes | None,
+        links: Sequence[LaneLink],
         held: HeldBatch,
         sync: Sync,
         limits: Limits,
         timing: Timing,
         prepare: Prepare | None = None,
-        recognition: Recognition | None = None,
     ) -> Launch:
-        """Make the launch of a batch that is held; without a *service* there is nothing to launch."""
+        """Make the launch of a batch that is held; without *lanes* there is nothing to launch."""
         ledger, audience, launcher = await self.ledger(), Audience(), None
-        if service is not None:
+        if lanes is not None:
             launcher = Launcher(
                 ledger=ledger,
-                service=service,
                 held=held,
+                links=links,
                 limits=limits,
                 timing=timing,
                 clock=self._clock,
                 observer=audience,
                 prepare=prepare,
-                recognition=recognition,
+                home=lanes.home,
+                stopped=lanes.stopped,
             )
         counts = await held.counts()
         return Launch(
@@ -189,17 +228,12 @@ class Session(Opening):
         counts = await stored.counts()
         if why := await mistaken(ledger, batch, counts, manifest):
             raise UsageError(why)
-        if batch is None or counts.open or not is_configured(batch.region, self._target):
+        if batch is None or counts.open:
+            return False
+        if not manifest.lanes and not is_configured(batch.region, self._target):
             return False
         found = await stored.compare(manifest.specs())
         return not (found.new or found.changed)
-
-    @staticmethod
-    async def _recognised(held: HeldBatch, service: AwsHealthOmics) -> Recognition:
-        """Where nobody knows the account, see that the service knows some ACTIVE run, of several."""
-        recognition = Recognition(held, service)
-        await recognition.begin(is_active=True)
-        return recognition
 
 
 @asynccontextmanager

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.model.cancelling import WITHDRAWN
 from batchrun.model.events import Withdrawn
-from batchrun.model.stimuli import CancellationsRead, DueRead, InFlightRead, Withdrew
+from batchrun.model.stimuli import CancellationsRead, ChoicesRead, DueRead, InFlightRead, Withdrew
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
-    from batchrun.engine.recognition import Recognition
     from batchrun.engine.recorder import Recorder
     from batchrun.model.actions import Note, ReadCancellations, ReadDue, ReadInFlight, Withdraw
     from batchrun.ports.batch import HeldBatch
@@ -27,17 +26,23 @@ _PAGE: Final = 500
 class Desk:
     """The planner's way to the ledger of one batch."""
 
-    def __init__(self, held: HeldBatch, recorder: Recorder, recognition: Recognition, clock: Clock) -> None:
+    def __init__(self, held: HeldBatch, recorder: Recorder, clock: Clock) -> None:
         self._held = held
         self._recorder = recorder
-        self._recognition = recognition
         self._clock = clock
+
+    async def choices(self) -> ChoicesRead:
+        """Read for which lanes there is something to send."""
+        return ChoicesRead(choices=await self._held.choices())
 
     async def due(self, read: ReadDue) -> DueRead:
         """Read what is to be sent, and where that is all, when the next is due."""
-        entries = await self._held.due(at=read.at, limit=read.limit, skip=read.besides, horizon=read.horizon)
+        lanes = read.lanes
+        entries = await self._held.due(
+            at=read.at, limit=read.limit, skip=read.besides, horizon=read.horizon, lanes=lanes
+        )
         is_all = len(entries) < read.limit
-        next_due = await self._held.next_due(after=read.at) if is_all else None
+        next_due = await self._held.next_due(after=read.at, lanes=lanes) if is_all else None
         return DueRead(read=read, entries=entries, next_due=next_due)
 
     async def in_flight(self, read: ReadInFlight) -> InFlightRead:
@@ -63,10 +68,9 @@ class Desk:
 
     async def note(self, note: Note) -> None:
         """
-        Record how far runs have come; that a listing showed them says that the service knows the batch.
+        Record how far runs have come.
 
         Raises:
             LeaseLostError, LedgerError: Nothing more may or can be recorded.
         """
-        self._recognition.shown()
         await self._recorder.record_all(note.news)

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from batchrun.engine.denied import not_permitted
-from batchrun.engine.prover import UNSENT
+from batchrun.engine.survey import UNSENT
 from batchrun.errors import AccessDeniedError, NotFoundError
 from batchrun.model.entry import run_name
 from batchrun.model.recovery import Evidence, Match

@@ -8,6 +8,7 @@ Belongs here: what belongs to the batch as a whole. Does not: what is done in it
 from __future__ import annotations
 
 import enum
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,31 +16,31 @@ import anyio
 import structlog
 
 from batchrun.engine.lease import LeaseKeeper
-from batchrun.engine.recognition import Recognition
 from batchrun.engine.recorder import Recorder
 from batchrun.engine.runner import Runner
 from batchrun.errors import BatchrunError, CallError, InputError, ServiceUnusableError
-from batchrun.model.events import Accepted, Failed
+from batchrun.model.events import Accepted, Failed, Intended
 from batchrun.model.limits import Mode
+from batchrun.model.quotas import Quotas
 from batchrun.model.states import State, is_known_status
-from batchrun.model.stimuli import LedgerChanged, SubmissionResumed, SubmissionStopped
+from batchrun.model.stimuli import IntentRecorded, LedgerChanged, SubmissionResumed, SubmissionStopped
 from batchrun.model.tally import Tally
+from batchrun.ports.service import CallCounts, Troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import timedelta
 
     from batchrun.clock import Clock
+    from batchrun.engine.link import LaneLink, Prepare
     from batchrun.engine.observer import Observer
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.limits import Limits
     from batchrun.model.proofs import TakenOver
-    from batchrun.model.quotas import Quotas
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.service import CallCounts, HealthOmics, Troubles
     from batchrun.ports.stored import Lease
 
 log = structlog.get_logger(__name__)
@@ -72,18 +73,34 @@ class Launcher:
         self,
         *,
         ledger: Ledger,
-        service: HealthOmics,
         held: HeldBatch,
+        links: Sequence[LaneLink],
         limits: Limits,
         timing: Timing,
         clock: Clock,
         observer: Observer,
-        prepare: Callable[[str], Awaitable[None]] | None = None,
-        recognition: Recognition | None = None,
+        prepare: Prepare | None = None,
+        home: str | None = None,
+        stopped: Mapping[str, ServiceUnusableError] | None = None,
     ) -> None:
+        """
+        Take what a launch is made of.
+
+        Args:
+            ledger: It has the batch.
+            held: The batch.
+            links: Its lanes; one without a name in a batch that has none.
+            limits: How far and how hard to go.
+            timing: How long things take.
+            clock: The time.
+            observer: Is told what happens.
+            prepare: What a row needs before its run is started.
+            home: The lane of what was sent before the batch had lanes.
+            stopped: Lanes that cannot be used at all, and why.
+        """
         self._held = held
         self._batch = held.name
-        self._service = service
+        self._links = links
         self._limits = limits
         self._timing = timing
         self._clock = clock
@@ -93,15 +110,16 @@ class Launcher:
         self._runner = Runner(
             ledger=ledger,
             held=held,
-            service=service,
+            links=links,
+            home=home,
             recorder=self._recorder,
-            recognition=recognition or Recognition(held, service),
             limits=limits,
             clock=clock,
             observer=self,
             prepare=prepare,
             fail=self._fail,
         )
+        self._runner.stopped.update(stopped or {})
         self._tally = Tally({}, {})
         self._draining = anyio.Event()
         self._stop = Stop.FINISHED
@@ -117,16 +135,20 @@ class Launcher:
     @property
     def troubles(self) -> Troubles:
         """Calls that went wrong so far."""
-        return self._service.troubles
+        return sum((link.service.troubles for link in self._links), start=Troubles())
 
     @property
     def calls(self) -> Mapping[str, CallCounts]:
         """What was sent so far, by operation."""
-        return self._service.calls
+        calls: defaultdict[str, CallCounts] = defaultdict(CallCounts)
+        for link in self._links:
+            for operation, counts in link.service.calls.items():
+                calls[operation] += counts
+        return calls
 
     async def quotas(self) -> Quotas:
-        """Ask for the account's quotas, as far as they may be read."""
-        return await self._service.quotas()
+        """Ask for the account's quotas, as far as they may be read; lanes have too many to ask for."""
+        return await self._links[0].service.quotas() if len(self._links) == 1 else Quotas()
 
     @property
     def tally(self) -> Tally:
@@ -154,9 +176,9 @@ class Launcher:
         may_start = self._limits.mode is not Mode.CANCEL
         await self._runner.begin(will_start=may_start and self._tally.waiting > 0)
         self._heed_stop_after()
-        paces, tasks = self._runner.paces, self._runner.tasks
-        keepers = (self._recorder.run, self._keeper.run, paces.run, tasks.run, self._notice)
-        self._service.guard(self._keeper.assure)
+        tasks = self._runner.tasks
+        keepers = (self._recorder.run, self._keeper.run, self._notice, *self._runner.keepers)
+        self._guard(self._keeper.assure)
         try:
             async with anyio.create_task_group() as background:
                 for keep in keepers:
@@ -169,13 +191,28 @@ class Launcher:
                 await tasks.settle(self._timing.tasks)
                 background.cancel_scope.cancel()
         finally:
-            self._service.guard(None)
+            self._guard(None)
         if self._failure is not None:
             raise self._as_late(self._failure)
-        await paces.keep()
+        await self._runner.keep_paces()
         if self._tally.waiting:
             await self._count()  # what left the manifest while it was on its way is not sent any more
+        if stop is Stop.FINISHED and self._runner.stopped and self._tally.open:
+            raise await self._left_in_lanes()
         return stop
+
+    def _guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
+        for link in self._links:
+            link.service.guard(check)
+
+    async def _left_in_lanes(self) -> ServiceUnusableError:
+        """Say which lanes hold up what is left."""
+        counts = await self._recorder.counts()
+        words = [
+            f"lane {lane}: {error} ({counts.open_in(lane)[0]} rows wait)"
+            for lane, error in self._runner.stopped.items()
+        ]
+        return ServiceUnusableError("; ".join(words))
 
     def drain(self, stop: Stop = Stop.SIGNAL) -> None:
         """Start nothing more; end when what is in the air has been answered and recorded."""
@@ -198,6 +235,8 @@ class Launcher:
         match event:
             case Accepted(was_found=was_found):
                 self._has_started = self._has_started or not was_found
+            case Intended() if after.lane is not None:
+                self._runner.tell(IntentRecorded(entry_id=after.id, lane=after.lane))
             case Failed():
                 self._runner.tasks.noticed()
             case _:

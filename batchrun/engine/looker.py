@@ -25,16 +25,11 @@ from batchrun.model.verdicts import after_look, after_missing
 from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.engine.observer import Observer
-    from batchrun.engine.outcomes import Outcomes
-    from batchrun.engine.recognition import Recognition
-    from batchrun.engine.waits import Waits
+    from batchrun.engine.common import Common
+    from batchrun.engine.link import LaneLink
     from batchrun.model.actions import Cancel, Look
     from batchrun.model.entry import Entry, Run
     from batchrun.model.events import Event, Seen
-    from batchrun.model.limits import Limits
-    from batchrun.ports.service import HealthOmics
 
 log = structlog.get_logger(__name__)
 
@@ -42,26 +37,17 @@ log = structlog.get_logger(__name__)
 class Looker:
     """Looks at runs, many at once."""
 
-    def __init__(
-        self,
-        *,
-        service: HealthOmics,
-        outcomes: Outcomes,
-        recognition: Recognition,
-        waits: Waits,
-        observer: Observer,
-        limits: Limits,
-        clock: Clock,
-    ) -> None:
-        self._service = service
-        self._outcomes = outcomes
-        self._recognition = recognition
-        self._waits = waits
-        self._observer = observer
-        self._limits = limits
-        self._clock = clock
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        """Look in the lane of *link*."""
+        self._service = link.service
+        self._recognition = link.recognition
+        self._waits = link.waits
+        self._outcomes = common.outcomes
+        self._observer = common.observer
+        self._limits = common.limits
+        self._clock = common.clock
         self._denials = Denials()
-        self._absences = Absences(service, recognition, clock, lag=limits.listing_lag)
+        self._absences = Absences(link.service, link.recognition, common.clock, lag=common.limits.listing_lag)
 
     async def look(self, action: Look | Cancel) -> Acted:
         """

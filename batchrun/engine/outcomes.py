@@ -48,6 +48,8 @@ class Outcomes:
         """Return the event that begins another attempt of *failed*, a FAILED entry, if there is to be one."""
         if failed.run is None or self._retry.rule_for(failed.run) is None:
             return []
-        earlier = [attempt.run for attempt in await self._recorder.earlier(failed)]
-        retried = self._retry.after_failure(failed, earlier, at)
+        earlier = await self._recorder.earlier(failed)
+        runs = [attempt.run for attempt in earlier]
+        tried = [attempt.lane for attempt in earlier if attempt.lane is not None]
+        retried = self._retry.after_failure(failed, runs, at, tried=tried)
         return [] if retried is None else [retried]

@@ -36,8 +36,13 @@ _ENDED: Final = 3
 class Recognition:
     """What a service has shown of one batch; it decides nothing where its account is known."""
 
-    def __init__(self, batch: StoredBatch, service: HealthOmics) -> None:
+    def __init__(
+        self, batch: StoredBatch, service: HealthOmics, *, lane: str | None = None, is_home: bool = False
+    ) -> None:
+        """Take whose runs it is to know: all of *batch*, or those of one lane."""
         self._batch = batch
+        self._lane = lane
+        self._is_home = is_home
         self._service = service
         self._is_settled = False  #: a run of the batch was shown, or there is none to ask for
         self._one_at_a_time = anyio.Lock()
@@ -63,7 +68,7 @@ class Recognition:
         """
         if self._service.is_account_known:
             return
-        runs = await self._batch.latest_runs(Latest.ACTIVE if is_active else Latest.CURRENT, limit=_LATEST)
+        runs = await self._latest(Latest.ACTIVE if is_active else Latest.CURRENT, _LATEST)
         if len(runs) >= _SEVERAL and await self._all_missing(runs):
             raise self._unrecognised(len(runs))
 
@@ -81,7 +86,7 @@ class Recognition:
         async with self._one_at_a_time:
             if self._is_settled or self._service.is_account_known:
                 return
-            runs = await self._batch.latest_runs(Latest.ENDED, limit=_ENDED)
+            runs = await self._latest(Latest.ENDED, _ENDED)
             for run in runs:
                 if await self._knows(run):
                     break
@@ -89,6 +94,9 @@ class Recognition:
                 if runs:
                     raise self._unrecognised(len(runs) + 1)
             self._is_settled = True
+
+    async def _latest(self, which: Latest, limit: int) -> Sequence[Run]:
+        return await self._batch.latest_runs(which, limit=limit, lane=self._lane, is_home=self._is_home)
 
     async def _all_missing(self, runs: Sequence[Run]) -> bool:
         """Report whether no run is known; where a call fails, whoever needs it will tell why."""

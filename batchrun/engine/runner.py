@@ -1,8 +1,8 @@
 """
-What a launch does in one account and region: carries out what the planner says, and tells it what came of it.
+The loop of a launch: carries out what the planner says, and tells it what came of it.
 
-Belongs here: the loop, with all that sends calls to one service. Does not: any single action (``submitter``,
-``looker``, ``sweeper``, ``prover``, ``desk``), any decision (``model``), what belongs to the batch as a whole
+Belongs here: the loop, which lane or part carries an action out, and lanes that cannot be used. Does not:
+what is done in one lane (``lane_runner``), any decision (``model``), what belongs to the batch as a whole
 (``launcher``).
 """
 
@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
+from batchrun.engine.common import Common
 from batchrun.engine.desk import Desk
-from batchrun.engine.looker import Looker
+from batchrun.engine.lane_runner import LaneRunner
 from batchrun.engine.outcomes import Outcomes
-from batchrun.engine.paces import PaceKeeper
 from batchrun.engine.prover import Prover
-from batchrun.engine.submitter import StartRunSubmitter
-from batchrun.engine.sweeper import Sweeper
 from batchrun.engine.tasks import TaskFinder
-from batchrun.engine.waits import Wait, Waits
-from batchrun.errors import BatchrunError, InvariantError
+from batchrun.engine.waits import Wait
+from batchrun.errors import BatchrunError, InvariantError, ServiceUnusableError
 from batchrun.model.actions import (
     Cancel,
     Conclude,
@@ -30,6 +28,7 @@ from batchrun.model.actions import (
     Look,
     Note,
     ReadCancellations,
+    ReadChoices,
     ReadDue,
     ReadInFlight,
     Replay,
@@ -39,18 +38,19 @@ from batchrun.model.actions import (
     Sweep,
     Withdraw,
 )
+from batchrun.model.limits import LaneLimits
 from batchrun.model.moment import Moment
 from batchrun.model.planner import Planner
-from batchrun.model.stimuli import Acted, Drained, RatesLearned, SweepFailed
+from batchrun.model.stimuli import Acted, Drained, LanePaused, LaneResumed, LaneStopped, SweepFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from anyio.abc import TaskGroup
 
     from batchrun.clock import Clock
+    from batchrun.engine.link import LaneLink, Prepare
     from batchrun.engine.observer import Observer
-    from batchrun.engine.recognition import Recognition
     from batchrun.engine.recorder import Recorder
     from batchrun.model.actions import Action
     from batchrun.model.limits import Limits
@@ -59,74 +59,67 @@ if TYPE_CHECKING:
     from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
-    from batchrun.ports.submitter import Submitter
 
 log = structlog.get_logger(__name__)
 
 
 class Runner:
-    """One account and region's part of a launch: call :meth:`run` once; the rest may be called meanwhile."""
+    """What a launch does: call :meth:`run` once; the rest may be called meanwhile."""
 
     def __init__(  # noqa: PLR0913 (what it is made of, each by its name)
         self,
         *,
         ledger: Ledger,
         held: HeldBatch,
-        service: HealthOmics,
+        links: Sequence[LaneLink],
+        home: str | None,
         recorder: Recorder,
-        recognition: Recognition,
         limits: Limits,
         clock: Clock,
         observer: Observer,
-        prepare: Callable[[str], Awaitable[None]] | None,
+        prepare: Prepare | None,
         fail: Callable[[BatchrunError], None],
     ) -> None:
-        """Take what it is made of; *fail* is told what ends the launch, and says how."""
-        self._service = service
+        """
+        Take what it is made of.
+
+        *home* is the lane of what was sent before the batch had lanes; *fail* is told what ends the launch,
+        and says how.
+        """
         self._clock = clock
         self._fail = fail
-        self._batch = held.name
-        self._waits = Waits()
-        self._planner = Planner(limits)
+        self._held = held
+        self._home = home
+        lanes = [LaneLimits(name=link.name, max_active=link.max_active) for link in links]
+        self._planner = Planner(limits, lanes, home=home)
         outcomes = Outcomes(limits.retry, recorder)
         self._prover = Prover(
             held=held,
-            service=service,
+            links={link.name: link for link in links},
+            home=home,
             recorder=recorder,
             outcomes=outcomes,
-            recognition=recognition,
-            waits=self._waits,
             limits=limits,
             clock=clock,
+            give_up=self._give_up,
         )
-        self._submitter: Submitter = StartRunSubmitter(
-            service=service,
+        common = Common(
             recorder=recorder,
             outcomes=outcomes,
             prover=self._prover,
-            recognition=recognition,
-            waits=self._waits,
+            observer=observer,
             limits=limits,
             clock=clock,
             prepare=prepare,
         )
-        self._looker = Looker(
-            service=service,
-            outcomes=outcomes,
-            recognition=recognition,
-            waits=self._waits,
-            observer=observer,
-            limits=limits,
-            clock=clock,
-        )
-        self._sweeper = Sweeper(service, self._waits, clock)
-        self._desk = Desk(held, recorder, recognition, clock)
-        self.paces = PaceKeeper(ledger, service, clock)
-        self.tasks = TaskFinder(held, service, observer, clock)
+        self._lanes = {link.name: LaneRunner(link, common, ledger=ledger, batch=held.name) for link in links}
+        self._desk = Desk(held, recorder, clock)
+        self.tasks = TaskFinder(held, self._service_of, observer, clock)
+        self.stopped: dict[str, ServiceUnusableError] = {}  #: lanes that cannot be used, and why
+        self._paused: set[str] = set()
         self._stimuli: list[Stimulus] = []
         self._woken = anyio.Event()
         self._actions: TaskGroup | None = None
-        self._rates: RatesLearned | None = None
 
     @property
     def taken_over(self) -> TakenOver:
@@ -136,7 +129,25 @@ class Runner:
     async def begin(self, *, will_start: bool) -> None:
         """See which proofs and paces of earlier launches count; before :meth:`run`."""
         await self._prover.bind()
-        await self.paces.recall(will_start=will_start)
+        async with anyio.create_task_group() as group:
+            for lane in self._lanes.values():
+                group.start_soon(self._begin, lane, will_start)
+
+    async def _begin(self, lane: LaneRunner, will_start: bool) -> None:  # noqa: FBT001 (a task's argument)
+        try:
+            await lane.paces.recall(will_start=will_start)
+        except ServiceUnusableError as error:
+            self._give_up(lane.link, error)
+
+    @property
+    def keepers(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """What is to run beside it."""
+        return [self.tasks.run, *(lane.paces.run for lane in self._lanes.values())]
+
+    async def keep_paces(self) -> None:
+        """Write down what was learned of the paces."""
+        for lane in self._lanes.values():
+            await lane.paces.keep()
 
     async def run(self) -> None:
         """
@@ -145,6 +156,9 @@ class Runner:
         What ends the launch before is told to whoever made this, not raised.
         """
         async with anyio.create_task_group() as self._actions:
+            for name, lane in self._lanes.items():
+                if name is not None:
+                    lane.link.service.heed(self._listener(name))
             await self._conduct(self._actions)
 
     def tell(self, *stimuli: Stimulus) -> None:
@@ -155,8 +169,8 @@ class Runner:
     def hurry(self) -> None:
         """Let go of what waits, give up repeating calls, and end when what is in the air is answered."""
         self.tell(Drained())
-        self._waits.hurry()
-        self._service.hurry()
+        for lane in self._lanes.values():
+            lane.hurry()
         self.tasks.hurry()
 
     def abandon(self) -> None:
@@ -170,7 +184,7 @@ class Runner:
     async def _conduct(self, actions: TaskGroup) -> None:
         while True:
             self._woken = anyio.Event()
-            self._learn_rates()
+            self._stimuli += [rates for lane in self._lanes.values() if (rates := lane.rates())]
             stimuli, self._stimuli = self._stimuli, []
             try:
                 planned = self._planner.handle(*stimuli, moment=_read(self._clock))
@@ -180,17 +194,10 @@ class Runner:
             for action in planned:
                 actions.start_soon(self._carry_out, action)
             if self._planner.is_over:
-                self._waits.let_go(Wait.SWEEP, Wait.SURVEY)  # they have nothing left to show
+                for lane in self._lanes.values():
+                    lane.link.waits.let_go(Wait.SWEEP, Wait.SURVEY)  # they have nothing left to show
                 return
             await self._rest()
-
-    def _learn_rates(self) -> None:
-        rates = RatesLearned(
-            get=self._service.known_rate("GetRun"), list=self._service.known_rate("ListRuns")
-        )
-        if rates != self._rates:
-            self._rates = rates
-            self._stimuli.append(rates)
 
     async def _rest(self) -> None:
         """Wait until something happened or becomes due."""
@@ -198,38 +205,31 @@ class Runner:
         with anyio.move_on_after(None if until is None else max(0.0, until - self._clock.monotonic())):
             await self._woken.wait()
 
-    def _hold_back(self, action: HoldBack) -> None:
-        self._waits.let_go(Wait.UNSENT)
-        if action.quota_message is not None:
-            wait = round(action.seconds)
-            log.info("quota_full", batch=self._batch, message=action.quota_message, next_try_in_seconds=wait)
-
     # -- carrying out
 
     async def _carry_out(self, action: Action) -> None:
         # Invariant: nothing waits between the end of an action and this, so outcomes are told in their order.
         try:
             outcome = await self._outcome(action)
+        except ServiceUnusableError as error:
+            self._give_up(self._lane_of(action).link, error)
+            outcome = _unanswered(action)
         except BatchrunError as error:
             self._fail(error)
             outcome = _unanswered(action)
         if outcome is not None:
             self.tell(outcome)
 
-    async def _outcome(self, action: Action) -> Stimulus | None:  # noqa: C901, PLR0911 (one line for each)
+    async def _outcome(self, action: Action) -> Stimulus | None:  # noqa: C901 (one line for each)
         match action:
-            case Submit() | Replay() | Settle():
-                return await self._submitter.submit(action)
-            case Look():
-                return await self._looker.look(action)
-            case Cancel():
-                return await self._looker.cancel(action)
-            case Sweep():
-                return await self._sweeper.sweep(action)
+            case Submit() | Replay() | Settle() | Look() | Cancel() | Sweep():
+                return await self._lane_of(action).outcome(action)
             case Survey():
                 return await self._prover.survey(action)
             case Conclude():
                 return await self._prover.conclude(action)
+            case ReadChoices():
+                return await self._desk.choices()
             case ReadDue():
                 return await self._desk.due(action)
             case ReadInFlight():
@@ -239,10 +239,67 @@ class Runner:
             case Withdraw():
                 return await self._desk.withdraw(action)
             case Note():
+                self._lane_of(action).noted(action)
                 await self._desk.note(action)
             case HoldBack():
-                self._hold_back(action)
+                self._lane_of(action).hold_back(action)
         return None
+
+    def _lane_of(self, action: Action) -> LaneRunner:
+        match action:
+            case Submit(lane=name) | Sweep(lane=name) | Note(lane=name) | HoldBack(lane=name):
+                return self._lanes[name]
+            case Replay(entry=entry) | Settle(entry=entry) | Look(entry=entry) | Cancel(entry=entry):
+                return self._lanes[self._home if entry.lane is None else entry.lane]
+            case _:
+                return next(iter(self._lanes.values()))
+
+    def _service_of(self, lane: str | None) -> HealthOmics | None:
+        found = self._lanes.get(self._home if lane is None else lane)
+        return None if found is None or found.link.name in self.stopped else found.link.service
+
+    # -- lanes that cannot be used
+
+    def _listener(self, lane: str) -> Callable[[str | None], None]:
+        return lambda why: self._heed(lane, why)
+
+    def _heed(self, lane: str, why: str | None) -> None:
+        """Learn that a lane's calls wait for its service or login, and why; None: they pass again."""
+        if lane in self.stopped or (why is None) is (lane not in self._paused):
+            return
+        if why is None:
+            self._paused.discard(lane)
+            log.info("lane_back", batch=self._held.name, lane=lane)
+            self.tell(LaneResumed(lane=lane))
+            return
+        self._paused.add(lane)
+        self._lanes[lane].let_go_of_looks()
+        self.tell(LanePaused(lane=lane))
+        if self._actions is not None:
+            self._actions.start_soon(self._await_lane, lane, why)
+
+    async def _await_lane(self, lane: str, why: str) -> None:
+        await self._tell("lane_waits", lane, why)
+        try:
+            await self._lanes[lane].ask_whether_it_is_back()
+        except ServiceUnusableError as error:
+            self._give_up(self._lanes[lane].link, error)
+
+    def _give_up(self, link: LaneLink, error: ServiceUnusableError) -> None:
+        """Use a lane no more; where it is the only one, the launch ends."""
+        if link.name is None:
+            self._fail(error)
+        elif link.name not in self.stopped:
+            self.stopped[link.name] = error
+            self.tell(LaneStopped(lane=link.name))
+            self._lanes[link.name].hurry()
+            if self._actions is not None:
+                self._actions.start_soon(self._tell, "lane_stopped", link.name, str(error))
+
+    async def _tell(self, event: str, lane: str, why: str) -> None:
+        """Say what a lane that cannot be used holds up, and what goes on."""
+        waiting, others = (await self._held.counts()).open_in(lane)
+        log.warning(event, batch=self._held.name, lane=lane, why=why, rows_waiting=waiting, others=others)
 
 
 def _read(clock: Clock) -> Moment:
@@ -250,7 +307,7 @@ def _read(clock: Clock) -> Moment:
 
 
 def _unanswered(action: Action) -> Stimulus | None:
-    """Return what the planner is told of an action that ended the launch."""
+    """Return what the planner is told of an action that ended the launch, or its lane."""
     match action:
         case Submit() | Replay() | Settle() | Look() | Cancel():
             return Acted(action=action, entry=action.entry, is_answered=False)

@@ -16,7 +16,7 @@ import anyio
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted, not_provable
-from batchrun.engine.prover import UNSENT
+from batchrun.engine.survey import UNSENT
 from batchrun.engine.waits import Wait
 from batchrun.errors import (
     AccessDeniedError,
@@ -38,18 +38,10 @@ from batchrun.points import Point
 from batchrun.ports.submitter import Submitter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from batchrun.clock import Clock
-    from batchrun.engine.outcomes import Outcomes
-    from batchrun.engine.prover import Prover
-    from batchrun.engine.recognition import Recognition
-    from batchrun.engine.recorder import Recorder
-    from batchrun.engine.waits import Waits
+    from batchrun.engine.common import Common
+    from batchrun.engine.link import LaneLink
     from batchrun.model.actions import Sending
     from batchrun.model.entry import Entry
-    from batchrun.model.limits import Limits
-    from batchrun.ports.service import HealthOmics
 
 _NO_UUID: Final = OutcomeUnknownError(
     "the run was found, but not what identifies it", operation="GetRun", code="UnparsableAnswer"
@@ -59,29 +51,18 @@ _NO_UUID: Final = OutcomeUnknownError(
 class StartRunSubmitter(Submitter):
     """Sends one attempt with each call."""
 
-    def __init__(  # noqa: PLR0913 (what it acts with, each by its name)
-        self,
-        *,
-        service: HealthOmics,
-        recorder: Recorder,
-        outcomes: Outcomes,
-        prover: Prover,
-        recognition: Recognition,
-        waits: Waits,
-        limits: Limits,
-        clock: Clock,
-        prepare: Callable[[str], Awaitable[None]] | None = None,
-    ) -> None:
-        """Take what it acts with; *prepare*, if any, is awaited with a row's id before its intent."""
-        self._service = service
-        self._recorder = recorder
-        self._outcomes = outcomes
-        self._prover = prover
-        self._recognition = recognition
-        self._waits = waits
-        self._limits = limits
-        self._clock = clock
-        self._prepare = prepare
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        """Send to the lane of *link*."""
+        self._lane = link.name
+        self._service = link.service
+        self._recognition = link.recognition
+        self._waits = link.waits
+        self._recorder = common.recorder
+        self._outcomes = common.outcomes
+        self._prover = common.prover
+        self._limits = common.limits
+        self._clock = common.clock
+        self._prepare = common.prepare
         self._denials = Denials()
         #: Two untagged rows that ask for the same must not both adopt one run.
         self._one_untagged_search = anyio.Lock()
@@ -99,7 +80,7 @@ class StartRunSubmitter(Submitter):
 
     async def _submit(self, planned: Entry) -> Entry | None:
         """Send what was never sent; the same entry where it was let go of, None where it is not proven."""
-        entry = await self._prover.proven(planned)
+        entry = await self._prover.proven(planned, self._lane)
         if entry is None or entry.state not in UNSENT:
             return entry
         if not await self._is_prepared(entry):
@@ -108,9 +89,11 @@ class StartRunSubmitter(Submitter):
         if turn is None:
             return planned
         points.reached(Point.TURN_TAKEN)
-        entry = await self._prover.proven(entry, is_last_look=True)  # the wait may have outlived the proof
+        entry = await self._prover.proven(entry, self._lane, is_last_look=True)  # it may have ended
         if entry is None or entry.state not in UNSENT:
             return entry
+        if entry.lane is None and entry.offers is not None and entry.intended_at is None:
+            entry = entry.as_in(self._lane)
         # Before the intent is on disk: whoever finds one there may send it without having seen this.
         spoilt = None
         if is_duplicate(entry):
@@ -119,7 +102,13 @@ class StartRunSubmitter(Submitter):
             if scope.cancelled_caught:
                 return planned
         proven_at = entry.proven_at if entry.proven_at != planned.proven_at else None
-        intent = Intended(at=self._clock.utcnow(), tagged=self._limits.tag, proven_at=proven_at)
+        intent = Intended(
+            at=self._clock.utcnow(),
+            tagged=self._limits.tag,
+            lane=entry.lane,
+            request=None if entry.lane is None else entry.request,
+            proven_at=proven_at,
+        )
         entry = await self._recorder.record(entry, intent, *([] if spoilt is None else [spoilt]))
         points.reached(Point.INTENDED)
         return await self._send(entry, turn) if spoilt is None else entry
@@ -129,7 +118,7 @@ class StartRunSubmitter(Submitter):
         if self._prepare is None:
             return True
         with self._waits.of(Wait.UNSENT) as scope:
-            await self._prepare(entry.id)
+            await self._prepare(entry.id, self._lane)
         return not scope.cancelled_caught
 
     async def _without_source(self, entry: Entry) -> Event | None:
@@ -231,7 +220,7 @@ class StartRunSubmitter(Submitter):
         """
         async with self._one_untagged_search if not entry.tagged else nullcontext():
             try:
-                result = search(entry, await self._prover.candidates(entry))
+                result = search(entry, await self._prover.candidates(entry, self._lane))
             except AccessDeniedError as error:
                 if not self._limits.trusts_ledger:
                     raise not_provable(error) from error

@@ -17,10 +17,9 @@ from batchrun.model.stimuli import SweepFailed, Swept
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
-    from batchrun.engine.waits import Waits
+    from batchrun.engine.link import LaneLink
     from batchrun.model.actions import Sweep
     from batchrun.model.listing import Listed
-    from batchrun.ports.service import HealthOmics
 
 log = structlog.get_logger(__name__)
 
@@ -28,9 +27,9 @@ log = structlog.get_logger(__name__)
 class Sweeper:
     """Sweeps, one at a time."""
 
-    def __init__(self, service: HealthOmics, waits: Waits, clock: Clock) -> None:
-        self._service = service
-        self._waits = waits
+    def __init__(self, link: LaneLink, clock: Clock) -> None:
+        self._service = link.service
+        self._waits = link.waits
         self._clock = clock
 
     async def sweep(self, sweep: Sweep) -> Swept | SweepFailed:

@@ -21,6 +21,8 @@ from batchrun.errors import AccessDeniedError, LeaseError, LedgerError, NotFound
 from batchrun.model.tasks import FailedTasks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchrun.clock import Clock
     from batchrun.engine.observer import Observer
     from batchrun.ports.batch import HeldBatch
@@ -43,9 +45,16 @@ log = structlog.get_logger(__name__)
 class TaskFinder:
     """Asks for the failed tasks of one batch's runs; :meth:`run` must be running."""
 
-    def __init__(self, held: HeldBatch, service: HealthOmics, observer: Observer, clock: Clock) -> None:
+    def __init__(
+        self,
+        held: HeldBatch,
+        service_of: Callable[[str | None], HealthOmics | None],
+        observer: Observer,
+        clock: Clock,
+    ) -> None:
+        """Ask whom *service_of* says, by lane; None where it cannot be used."""
         self._held = held
-        self._service = service
+        self._service_of = service_of
         self._observer = observer
         self._clock = clock
         self._after = -1  #: the number of the run that was last asked for
@@ -124,8 +133,11 @@ class TaskFinder:
 
     async def _found(self, failed: FailedRun) -> FailedTasks | None:
         """Ask; None where there may be an answer another time."""
+        service = self._service_of(failed.lane)
+        if service is None:
+            return None
         try:
-            return await self._service.failed_tasks(failed.run, limit=_TASKS)
+            return await service.failed_tasks(failed.run, limit=_TASKS)
         except AccessDeniedError as error:
             self._bar(error)
         except NotFoundError as error:

@@ -30,6 +30,7 @@ class Submit:
     """Wait for a turn, record the intent, send."""
 
     entry: Entry
+    lane: str | None = None  #: where to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,7 @@ class Sweep:
     seconds: float  #: after which it is given up: to look at each run would have been cheaper
     run_ids: Collection[str]  #: what is to be told of; others' runs are in the listing too
     run_group: str | None = None  #: the one that all of our runs are in, where there is one
+    lane: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,11 @@ class Conclude:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadChoices:
+    """Read for which lanes there is something to send."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadDue:
     """Read entries that are to be sent, and when the next one becomes due."""
 
@@ -102,6 +109,7 @@ class ReadDue:
     limit: int
     besides: Collection[str]  #: entries that the planner has already
     horizon: datetime  #: what is due later than this was set by a clock that was ahead: it is due too
+    lanes: tuple[str, ...] | None = None  #: those alone that may take exactly these; None: all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +140,7 @@ class Note:
     """Record what a sweep showed; that it showed runs of the batch says that the service knows it."""
 
     news: Sequence[tuple[Entry, Progressed]]
+    lane: str | None = None
 
 
 # -- at once
@@ -139,8 +148,9 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldBack:
-    """Let go of what was never sent and still waits for its turn."""
+    """Let go of what was never sent and still waits for its turn in one lane."""
 
+    lane: str | None = None
     quota_message: str | None = None  #: what the service said, where a full quota is the reason
     seconds: float = 0.0  #: until the next try, likewise
 
@@ -154,6 +164,7 @@ Action: TypeAlias = (
     | Sweep
     | Survey
     | Conclude
+    | ReadChoices
     | ReadDue
     | ReadInFlight
     | ReadCancellations

@@ -47,6 +47,15 @@ def duplicate(request: str, run_id: str) -> str:
     return canonical({name: asked[name] for name in _KEPT if name in asked} | {"runId": run_id})
 
 
+def copy_of(content: str, run_id: str, lane: str | None) -> str:
+    """Return the content that runs once more the run of *run_id*, which is in *lane*: it stays there."""
+    asked = request_in(content, lane)
+    if asked is None:
+        return content
+    copied = duplicate(asked, run_id)
+    return copied if lane is None else offers_text([Offer(lane=lane, request=copied)])
+
+
 def after_asking(entry: Entry, *, duplicates: bool) -> str | None:
     """
     Return the content of the attempt that people ask for, after the current one; None where it is the same.
@@ -54,8 +63,7 @@ def after_asking(entry: Entry, *, duplicates: bool) -> str | None:
     A copy is made once: another attempt without *duplicates* goes back to what the manifest asks for.
     """
     if duplicates and entry.run is not None:
-        copy = duplicate(entry.request, entry.run.id)  # a run is known in its own lane alone
-        return copy if entry.lane is None else offers_text([Offer(lane=entry.lane, request=copy)])
+        return copy_of(entry.request if entry.lane is None else entry.asked, entry.run.id, entry.lane)
     return entry.content if is_duplicate(entry) else None
 
 
@@ -63,8 +71,8 @@ def is_duplicate(entry: Entry) -> bool:
     """Report whether the current attempt copies a run, where its row does not ask for that itself."""
     if entry.manifest_request is None:
         return False
-    row = request_in(entry.manifest_request, entry.lane) or first_request(entry.manifest_request)
-    run_ids = [json.loads(text).get("runId") for text in (entry.request, row)]
+    manifest = request_in(entry.manifest_request, entry.lane) or first_request(entry.manifest_request)
+    run_ids = [json.loads(text).get("runId") for text in (entry.request, manifest)]
     return run_ids[0] is not None and run_ids[0] != run_ids[1]
 
 

@@ -133,6 +133,12 @@ class Entry:
         """The lane that the attempt is in, or will be in because it may take no other."""
         return self.may_take[0] if len(self.may_take) == 1 else None
 
+    @property
+    def may_be_in(self) -> tuple[str, ...]:
+        """The lanes that may have a run of the attempt: another ledger may have chosen another one."""
+        offered = () if self.offers is None else lanes_of(self.offers)
+        return tuple(dict.fromkeys((*self.may_take, *offered)))
+
     def as_in(self, lane: str | None) -> Entry:
         """
         Return the entry as it would be sent to *lane*, one that it may take.

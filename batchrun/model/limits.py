@@ -54,11 +54,19 @@ class StopAfter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneLimits:
+    """What bounds one lane beside the others."""
+
+    name: str | None = None  #: None: the one of a batch without lanes
+    max_active: int | None = None  #: runs of the batch in it that have not ended; None is no cap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The bounds within which the planner plans."""
 
     mode: Mode = Mode.WATCH
-    concurrency: int = 32  #: calls of one kind in the air
+    concurrency: int = 32  #: calls of one kind in the air, in each lane
     max_active: int | None = None  #: runs of this batch that have not ended; None is no cap
     stop_after: StopAfter = field(default_factory=StopAfter)
     tag: bool = True  #: whether new runs carry our tags

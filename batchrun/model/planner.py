@@ -3,9 +3,12 @@ The planner: which action is due, within the limits. It holds what is in flight 
 
 Theory of operation. There is one door, :meth:`Planner.handle`: stimuli go in, actions come out, and nothing
 else changes the planner. The engine carries each action out in a task of its own, and that task answers with
-one stimulus; so a race is a list of stimuli in a test. An entry is in one place at a time: *ready*,
-*unsettled* or *in the air* (:mod:`sending`), or *watched* (:mod:`watch`). Ended entries are not held, so
-memory grows with the runs in flight.
+one stimulus; so a race is a list of stimuli in a test. An entry is in one place at a time: *ready* to be sent
+(:mod:`queues`), or in the lane that it was sent to, *unsettled* or *in the air* (:mod:`sending`) or *watched*
+(:mod:`watch`). Ended entries are not held, so memory grows with the runs in flight.
+
+A batch without lanes has one, without a name. What belongs to the batch as a whole is here, once: what is to
+be cancelled, proofs, queues. A lane that stops takes its own entries with it and nothing else.
 
 What is open is read from the ledger as it is needed (:mod:`reading`). While it is read what people asked to
 be cancelled, or what is in flight, nothing else is planned: else an entry could be sent that a page has shown
@@ -17,23 +20,30 @@ Belongs here: which part is told what, and the order of the parts. Does not: wha
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
+from itertools import chain
+from typing import TYPE_CHECKING, Final, assert_never
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Cancel, Conclude, HoldBack, Look, Note
+from batchrun.model.actions import Cancel, Conclude, HoldBack, Look, Note, Submit
 from batchrun.model.cancelling import Cancelling
-from batchrun.model.limits import Mode
+from batchrun.model.lane_plan import LanePlan
+from batchrun.model.limits import LaneLimits, Mode
 from batchrun.model.proving import Proving
-from batchrun.model.reading import CancellationReads, DueReads, InFlightReads
-from batchrun.model.sending import Sending, is_quota_full
+from batchrun.model.queues import Queues
+from batchrun.model.reading import CancellationReads, InFlightReads
+from batchrun.model.sending import Slots
 from batchrun.model.states import HOLDS_SLOT, State
 from batchrun.model.stimuli import (
     Acted,
     CancellationsRead,
+    ChoicesRead,
     Drained,
     DueRead,
     InFlightRead,
+    IntentRecorded,
+    LanePaused,
+    LaneResumed,
+    LaneStopped,
     LedgerChanged,
     RatesLearned,
     SubmissionResumed,
@@ -45,40 +55,60 @@ from batchrun.model.stimuli import (
     Swept,
     Withdrew,
 )
-from batchrun.model.watch import Watch
+from batchrun.model.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchrun.model.actions import Action, Sweep
+    from batchrun.model.actions import Action
+    from batchrun.model.actions import Sending as SendingAction
     from batchrun.model.entry import Entry
     from batchrun.model.limits import Limits
     from batchrun.model.moment import Moment
     from batchrun.model.stimuli import Stimulus
 
-#: Stimuli that are kept to tell the story of a defect.
-_STORY: Final = 200
+_ONE_LANE: Final = (LaneLimits(),)
 
 
 class Planner:
     """What is in flight, and what is due."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(
+        self, limits: Limits, lanes: Sequence[LaneLimits] = _ONE_LANE, *, home: str | None = None
+    ) -> None:
+        """
+        Begin with nothing in flight.
+
+        Args:
+            limits: The launch's.
+            lanes: Those that it may use; one without a name where the batch has none.
+            home: The lane of entries that were sent before the batch had lanes.
+        """
         self._limits = limits
+        self._home = home
         self._proving = Proving(limits)
-        self._sending = Sending(limits, self._proving)
-        self._watch = Watch(
-            limits.watch, limits.way, listing_lag=limits.listing_lag, is_once=limits.mode is Mode.ONCE
-        )
+        self._queues = Queues(limits, has_lanes=lanes[0].name is not None, home=home)
+        self._slots = Slots(limits.max_active)
         self._cancelling = Cancelling()
+        self._lanes: dict[str | None, LanePlan] = {lane.name: self._made(lane) for lane in lanes}
         self._cancellations = CancellationReads()
         self._in_flight = InFlightReads()
-        self._due = DueReads(limits.longest_wait)
         self._conclusions: list[Conclude] = []  #: of a survey that is over, to be drawn
         self._is_concluding = False
+        self._is_holding_back = limits.mode is Mode.CANCEL
         self._is_draining = False
         self._moment: Moment | None = None
-        self._told: deque[tuple[float, _Gist]] = deque(maxlen=_STORY)
+        self._told = Told()
+
+    def _made(self, lane: LaneLimits) -> LanePlan:
+        return LanePlan(
+            self._limits,
+            lane,
+            queues=self._queues,
+            proving=self._proving,
+            slots=self._slots,
+            cancelling=self._cancelling,
+        )
 
     def handle(self, *stimuli: Stimulus, moment: Moment) -> list[Action]:
         """
@@ -93,12 +123,13 @@ class Planner:
         self._moment = moment
         actions: list[Action] = []
         for stimulus in stimuli:
-            if not isinstance(stimulus, RatesLearned):  # as often as calls are answered, and of no entry
-                self._told.append((moment.now, _gist(stimulus)))
+            self._told.add(stimulus, moment.now)
             try:
                 actions += self._take(stimulus, moment)
             except InvariantError as error:
-                raise InvariantError(f"{error}; the planner was told: {self._story(stimulus)}") from error
+                raise InvariantError(
+                    f"{error}; the planner was told: {self._told.story(stimulus)}"
+                ) from error
         if self._is_draining:
             return [action for action in actions if isinstance(action, Note)]  # it was seen: it is kept
         return [*actions, *self._plan(moment)]
@@ -111,43 +142,50 @@ class Planner:
         if self._is_draining or self._moment is None or self._is_reading_first:
             return None
         dues = [
-            self._watch.wake_at(self._limits.concurrency),
-            self._sending.wake_at,
             self._proving.wake_at,
-            self._due.wake_at(self._moment) if self._room() > 0 else None,
+            self._queues.wake_at(self._moment, self._room),
+            *(lane.wake_at for lane in self._live),
         ]
         return min((due for due in dues if due is not None), default=None)
 
     @property
     def in_air(self) -> int:
         """Calls for entries under way, and sweeps that have something left to show."""
-        return self._sending.in_air_count + self._watch.in_air
+        return sum(lane.in_air for lane in self._lanes.values())
 
     @property
     def slots(self) -> int:
         """Runs that are, or may come to be, active."""
-        return self._sending.slots
+        return len(self._slots)
 
     @property
     def is_over(self) -> bool:
         """Whether nothing is under way, and nothing will come that the mode waits for."""
         if self._is_draining:
             return self.in_air == 0
-        is_reading = self._is_reading_first or self._due.is_reading
-        if is_reading or self._watch or not self._sending.is_idle:
+        if self._is_reading_first or self._queues.is_reading:
             return False
-        waits = self._limits.mode is Mode.WATCH and not self._sending.is_holding_back
-        return not waits or self._due.is_over or self._sending.is_stuck
+        is_proving = self._proving.is_waited_for and not self._is_holding_back
+        if is_proving or not all(lane.is_idle for lane in self._lanes.values()):
+            return False
+        waits = self._limits.mode is Mode.WATCH and not self._is_holding_back
+        if not waits or not self._live:
+            return True
+        is_stuck = bool(self._queues.ids)  # it waits for slots that nothing here will free
+        return is_stuck or (self._queues.is_over and not self._queues.is_waiting)
 
     def validate(self) -> None:
         """Raise InvariantError where the planner contradicts itself; for tests, after each step."""
-        self._sending.validate()
-        watched = self._watch.ids
-        for entry_id in watched:
-            if not self._sending.has_slot(entry_id):
-                raise InvariantError(f"entry '{entry_id}' is watched without a slot")
-        if both := watched.intersection(self._sending.ids):
-            raise InvariantError(f"watched, and to be sent or settled: {sorted(both)}")
+        for lane in self._lanes.values():
+            lane.validate()
+        ids = [*self._queues.ids, *(one for lane in self._lanes.values() for one in lane.ids)]
+        if len(ids) != len(set(ids)):
+            raise InvariantError(f"an entry is in two places: {sorted(ids)}")
+
+    @property
+    def _live(self) -> list[LanePlan]:
+        """The lanes that did not stop."""
+        return [lane for lane in self._lanes.values() if not lane.is_stopped]
 
     # -- what the planner is told
 
@@ -155,11 +193,12 @@ class Planner:
         match stimulus:
             case Acted():
                 return self._acted(stimulus, moment)
-            case Swept():
-                news = self._watch.swept(stimulus, now=moment.now, at=moment.at)
-                return [Note(news=news)] if self._watch.was_listed else []
-            case SweepFailed():
-                self._watch.sweep_failed(stimulus, now=moment.now)
+            case Swept(sweep=sweep):
+                watch = self._lane(sweep.lane).watch
+                news = watch.swept(stimulus, now=moment.now, at=moment.at)
+                return [Note(news=news, lane=sweep.lane)] if watch.was_listed else []
+            case SweepFailed(sweep=sweep):
+                self._lane(sweep.lane).watch.sweep_failed(stimulus, now=moment.now)
             case Surveyed():
                 self._surveyed(stimulus, moment)
             case SurveyConcluded():
@@ -168,26 +207,37 @@ class Planner:
                 self._is_concluding = False
                 self._proving.failed(stimulus.survey, moment.now)
                 self._load_anew()
+            case ChoicesRead():
+                self._queues.choices_read(stimulus.choices)
             case DueRead():
-                for entry in self._due.read(stimulus):
-                    self._sending.add_ready(entry)
+                self._queues.read(stimulus)
             case InFlightRead():
                 self._file_in_flight(stimulus, moment)
             case CancellationsRead():
                 return self._cancel(stimulus)
             case Withdrew():
-                return [self._cancellations.withdrew(self._sending.in_air)]
+                return [self._cancellations.withdrew(self._in_air_ids)]
             case LedgerChanged():
                 self._ledger_changed(stimulus)
             case RatesLearned():
-                self._watch.rates_learned(stimulus)
+                self._lane(stimulus.lane).rates_learned(stimulus)
+            case IntentRecorded():
+                self._lane(stimulus.lane).sending.intent_recorded(stimulus.entry_id)
+            case LanePaused(lane=lane):
+                return self._lane_silent(self._lane(lane))
+            case LaneResumed(lane=lane):
+                self._lane(lane).sending.pause(is_paused=False)
+                self._queues.lane_back(lane)
+            case LaneStopped(lane=lane):
+                self._lane(lane).is_stopped = True
+                return self._lane_silent(self._lane(lane))
             case SubmissionStopped():
-                self._sending.hold_back()
-                self._due.changed()
-                return [HoldBack()]
+                return self._hold_back()
             case SubmissionResumed():
-                self._sending.go_on()
-                self._due.look_again()
+                self._is_holding_back = False
+                for one in self._lanes.values():
+                    one.sending.go_on()
+                self._queues.look_again()
             case Drained():
                 self._is_draining = True
             case _:  # pragma: no cover
@@ -196,42 +246,17 @@ class Planner:
 
     def _acted(self, acted: Acted, moment: Moment) -> Sequence[Action]:
         action, entry = acted.action, acted.entry
+        lane = self._lane(action.lane) if isinstance(action, Submit) else self._lane_of(action.entry)
         if entry.state not in HOLDS_SLOT:
-            self._sending.free_slot(entry.id)
+            lane.sending.slots.free(entry.id)
             self._cancelling.over(entry.id)
-        if isinstance(action, Look | Cancel):
-            self._looked(acted, action, moment.now)
-        else:
-            self._sending.acted(acted, moment.now)
+        holds = lane.acted(acted, moment.now)
+        if not isinstance(action, Look | Cancel):
             self._cancellations.back(entry.id)
-            if entry.state is State.ACTIVE:
-                self._sending.accepted()
-                if self._limits.mode not in {Mode.ONCE, Mode.DETACH}:
-                    self._watch_run(entry, since=moment.now)
         if entry is not action.entry and entry.state in {State.PLANNED, State.BACKOFF}:
-            self._comes_back(entry)
-        return self._sending.quota_full(entry, moment.now) if is_quota_full(entry) else []
-
-    def _comes_back(self, entry: Entry) -> None:
-        """File an entry that is to be sent once more: it is read from the ledger when it is due."""
-        if entry.due is None:
-            self._due.look_again()
-        else:
-            self._due.comes(entry.due)
-        self._cancellations.again()
-
-    def _looked(self, acted: Acted, action: Look | Cancel, now: float) -> None:
-        entry, failed = acted.entry, not acted.is_answered
-        is_going = entry.state is State.ACTIVE
-        self._watch.looked(entry, now=now, failed=failed, is_going=is_going)
-        if not is_going or entry.id not in self._cancelling:
-            return
-        if isinstance(action, Cancel) and not failed:
-            self._cancelling.asked(entry.id, now)
-        if isinstance(action, Cancel) or failed:
-            self._watch.quicken(entry.id, now)  # an old run's next look may be an hour away
-        elif self._cancelling.is_due(entry.id, now):
-            self._watch.hasten(entry.id)  # it was asked for while this look was in the air
+            self._queues.comes(entry)
+            self._cancellations.again()
+        return holds
 
     def _surveyed(self, surveyed: Surveyed, moment: Moment) -> None:
         """Keep what has a run aside until it is taken over; nothing of it is sent that is not already."""
@@ -240,84 +265,102 @@ class Planner:
             self._proving.concluded(survey, moment.now, are_few=True)
             self._load_anew()
             return
-        ids = frozenset(surveyed.named) - self._sending.in_air
+        ids = frozenset(surveyed.named) - self._in_air_ids
         self._proving.set_aside(ids)
-        self._sending.withdraw(ids)
-        self._due.changed()
+        self._queues.withdraw(ids)
+        self._queues.changed()
         self._conclusions.append(Conclude(survey=survey, entry_ids=ids))
 
     def _concluded(self, concluded: SurveyConcluded, moment: Moment) -> None:
         if self._limits.mode is Mode.WATCH:
             for entry in concluded.adopted:
-                if entry.state is State.ACTIVE and not self._sending.has_slot(entry.id):
-                    self._file(entry, moment)
+                if entry.state is State.ACTIVE and entry.id not in self._slots:
+                    self._lane_of(entry).file(entry, moment)
         self._is_concluding = False
-        self._proving.concluded(concluded.survey, moment.now)
+        self._proving.concluded(concluded.survey, moment.now, is_partial=concluded.is_partial)
         self._load_anew()
 
     def _load_anew(self) -> None:
         """Read what is to be sent once more, with its proofs."""
-        self._sending.load_anew()
-        self._due.changed()
+        self._queues.clear()
+        self._queues.changed()
 
     def _file_in_flight(self, outcome: InFlightRead, moment: Moment) -> None:
         self._in_flight.read(outcome)
         for entry in outcome.entries:
             is_meant = self._limits.mode is not Mode.CANCEL or entry.id in self._cancelling
-            if is_meant and not self._sending.has_slot(entry.id):
-                self._file(entry, moment)
-
-    def _file(self, entry: Entry, moment: Moment) -> None:
-        """File an entry in flight that was read from the ledger."""
-        self._sending.take_slot(entry.id)
-        match entry.state:
-            case State.SUBMITTING:
-                self._sending.add_unsettled(entry, moment.now)
-            case State.ACTIVE:
-                age = (moment.at - entry.accepted_at).total_seconds() if entry.accepted_at else 0.0
-                if self._limits.mode is not Mode.DETACH:
-                    self._watch_run(entry, since=moment.now - max(0.0, age), due=moment.now)
-            case _:
-                raise InvariantError(f"entry '{entry.id}' is {entry.state.value}: it is not in flight")
+            if is_meant and entry.id not in self._slots:
+                self._lane_of(entry).file(entry, moment)
 
     def _cancel(self, outcome: CancellationsRead) -> Sequence[Action]:
         """Have runs cancelled, now or as soon as they are there; withdraw what was not sent."""
         ids = [one.entry.id for one in outcome.page if one.entry.state in HOLDS_SLOT]
         self._cancelling.want(ids)
-        for entry_id in ids:
-            self._watch.hasten(entry_id)
+        for lane in self._lanes.values():
+            for entry_id in ids:
+                lane.watch.hasten(entry_id)
         actions: list[Action] = [*self._cancellations.read(outcome)]
         if outcome.page:
-            self._sending.withdraw({one.entry.id for one in outcome.page})
-            self._due.changed()
+            self._queues.withdraw({one.entry.id for one in outcome.page})
+            self._queues.changed()
         else:
             if self._limits.mode is Mode.CANCEL:
                 self._in_flight.again()  # more may have been asked for meanwhile
             if self._cancellations.is_awaiting:
-                actions.append(HoldBack())  # what still waits for its turn comes back at once
+                actions += self._let_go()  # what still waits for its turn comes back at once
         return actions
 
     def _ledger_changed(self, changed: LedgerChanged) -> None:
         if changed.has_new_active and self._limits.mode is Mode.WATCH:
             self._in_flight.again()  # somebody gave entries their runs back that were taken for removed
-        self._due.look_again()
+        self._queues.look_again()
         self._cancellations.again()
+
+    def _hold_back(self) -> Sequence[HoldBack]:
+        """Send nothing more; what was sent is settled as ever."""
+        self._is_holding_back = True
+        for lane in self._lanes.values():
+            lane.sending.hold_back()
+        self._queues.clear()
+        self._queues.changed()
+        return self._let_go()
+
+    def _let_go(self) -> Sequence[HoldBack]:
+        return [HoldBack(lane=lane.name) for lane in self._lanes.values()]
+
+    def _lane_silent(self, lane: LanePlan) -> Sequence[HoldBack]:
+        """Send nothing more to a lane that cannot be used; what waits there may go to the others."""
+        lane.sending.pause()
+        self._queues.lane_silent(lane.name, is_over=lane.is_stopped)
+        return [HoldBack(lane=lane.name)]
 
     # -- what the planner asks for
 
     def _plan(self, moment: Moment) -> list[Action]:
         if self._cancellations.is_due:
-            return [*self._cancellations.plan(self._sending.in_air)] if not self._is_concluding else []
+            return [*self._cancellations.plan(self._in_air_ids)] if not self._is_concluding else []
         if self._in_flight.is_due:
             return [*self._in_flight.plan()]
-        room = self._room()
-        is_worth_reading = room > 0 and self._due.is_due(moment.at)
-        reads = [self._due.plan(room, self._sending.held, moment.at)] if is_worth_reading else []
-        looks = self._watch.plan(now=moment.now, room=self._limits.concurrency)
-        sending = self._sending.plan(moment)
+        looks = [*chain.from_iterable(lane.looks(moment.now) for lane in self._live)]
+        sending = self._sending(moment)
+        reads = self._queues.plan(self._room, self._held, moment.at)
         surveys = self._proving.plan(moment.now)
-        looks_and_cancels = (self._look_or_cancel(look, moment.now) for look in looks)
-        return [*reads, *self._concluding(), *surveys, *sending, *looks_and_cancels]
+        return [*reads, *self._concluding(), *surveys, *sending, *looks]
+
+    def _sending(self, moment: Moment) -> list[SendingAction]:
+        """Return what is to be sent now, each by the lane that would start it soonest."""
+        actions: list[SendingAction] = []
+        plans = {lane: lane.sending.plan(moment) for lane in self._live}
+        if len(plans) == 1:
+            return [action for plan in plans.values() for action in plan]
+        while plans:
+            lane = min(plans, key=lambda one: one.sending.turn_in)
+            action = next(plans[lane], None)
+            if action is None:
+                del plans[lane]
+            else:
+                actions.append(action)
+        return actions
 
     def _concluding(self) -> list[Conclude]:
         """
@@ -330,44 +373,34 @@ class Planner:
         self._is_concluding = self._is_concluding or bool(due)
         return due
 
-    def _look_or_cancel(self, look: Look | Sweep, now: float) -> Look | Cancel | Sweep:
-        if isinstance(look, Look) and self._cancelling.is_due(look.entry.id, now):
-            return Cancel(entry=look.entry)
-        return look
-
-    def _watch_run(self, entry: Entry, *, since: float, due: float | None = None) -> None:
-        self._watch.add(entry, since=since, due=due)
-        if entry.id in self._cancelling:
-            self._watch.hasten(entry.id)
+    # -- where things are
 
     @property
     def _is_reading_first(self) -> bool:
         """Whether something is to be read, or is being read, before anything is planned."""
         return self._cancellations.is_due or self._in_flight.is_due
 
+    @property
     def _room(self) -> int:
-        """Return how many entries are worth reading; 0 where so few are hardly worth a query."""
-        room = self._sending.room()
-        return room if room >= max(1, self._limits.concurrency // 2) else 0
+        """How many entries that are to be sent each queue may hold."""
+        return 0 if self._is_holding_back else self._limits.concurrency
 
-    def _story(self, stimulus: Stimulus) -> str:
-        """Return what the planner was told of the stimulus's entry, and of none in particular."""
-        subject = _gist(stimulus)[0]
-        return ", ".join(
-            f"{_word(gist)} at {now:.1f} s" for now, gist in self._told if gist[0] in {subject, None}
-        )
+    @property
+    def _in_air_ids(self) -> frozenset[str]:
+        """Ids of the entries that are being sent or settled."""
+        return frozenset(chain.from_iterable(lane.sending.in_air for lane in self._lanes.values()))
 
+    def _held(self) -> frozenset[str]:
+        """Return the ids of entries that are to be sent, and are not to be read again."""
+        return self._in_air_ids | self._proving.aside
 
-#: What is kept of a stimulus: the entry's id, the stimulus or action, and the entry's state; no entry itself.
-_Gist: TypeAlias = tuple[str | None, type, State | None]
+    def _lane_of(self, entry: Entry) -> LanePlan:
+        return self._lane(self._home if entry.lane is None else entry.lane)
 
-
-def _gist(stimulus: Stimulus) -> _Gist:
-    if isinstance(stimulus, Acted):
-        return stimulus.entry.id, type(stimulus.action), stimulus.entry.state
-    return None, type(stimulus), None
-
-
-def _word(gist: _Gist) -> str:
-    _, kind, state = gist
-    return kind.__name__ if state is None else f"{kind.__name__} came to {state.value}"
+    def _lane(self, name: str | None) -> LanePlan:
+        """Return the lane called *name*; one that this launch was not given is as one that stopped."""
+        if name not in self._lanes:
+            lane = self._lanes[name] = self._made(LaneLimits(name=name))
+            lane.is_stopped = True
+            self._lane_silent(lane)
+        return self._lanes[name]

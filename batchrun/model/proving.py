@@ -104,21 +104,33 @@ class Proving:
         self._begun = now
         return [Survey(begun=now, is_waited_for=bool(self.aside))]
 
-    def concluded(self, survey: Survey, now: float, *, are_few: bool = False) -> None:
-        """Learn that the survey is over; *are_few*: it was left to looks by name."""
+    def concluded(
+        self, survey: Survey, now: float, *, are_few: bool = False, is_partial: bool = False
+    ) -> None:
+        """
+        Learn that the survey is over.
+
+        *are_few*: it was left to looks by name; *is_partial*: another one is to follow, as after a failure.
+        """
         self._over(survey, now)
         self._are_few = are_few
-        self._failed = 0
+        if is_partial:
+            self._wait(now)
+        else:
+            self._failed = 0
         self.aside.clear()
         self._is_wanted = False
 
     def failed(self, survey: Survey, now: float) -> None:
         """Learn that the survey did not see everything; in a launch that is one pass there is no other."""
         self._over(survey, now)
-        self._due = now + min(_AGAIN * 2.0 ** min(self._failed, 16), _LONGEST)
-        self._failed += 1
+        self._wait(now)
         self._is_over = self._is_once
         self._is_wanted = bool(self.aside) and not self._is_over
+
+    def _wait(self, now: float) -> None:
+        self._due = now + min(_AGAIN * 2.0 ** min(self._failed, 16), _LONGEST)
+        self._failed += 1
 
     def _over(self, survey: Survey, now: float) -> None:
         self._begun = self._look_at = None

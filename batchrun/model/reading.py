@@ -93,10 +93,12 @@ class DueReads:
             return False
         return not self._is_known or (self._next is not None and self._has_come(self._next, at))
 
-    def plan(self, room: int, held: Collection[str], at: datetime) -> ReadDue:
-        """Return what to read: at most *room* entries, and none that are *held* already."""
+    def plan(
+        self, room: int, held: Collection[str], at: datetime, *, lanes: tuple[str, ...] | None
+    ) -> ReadDue:
+        """Return what to read: at most *room* entries that may take *lanes*, none that are *held* already."""
         self.is_reading, self._is_known, self._next = True, True, None
-        return ReadDue(at=at, limit=room, besides=held, horizon=at + self._longest_wait)
+        return ReadDue(at=at, limit=room, besides=held, horizon=at + self._longest_wait, lanes=lanes)
 
     def read(self, outcome: DueRead) -> Sequence[Entry]:
         """Learn what was read, and return the entries that may be used."""

@@ -19,9 +19,8 @@ import enum
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from batchrun.model.duplicating import duplicate
 from batchrun.model.events import (
     Accepted,
     Doubted,
@@ -34,7 +33,7 @@ from batchrun.model.events import (
     Revised,
     seen,
 )
-from batchrun.model.retrying import changed
+from batchrun.model.requests import Requests, in_lanes
 from batchrun.model.spec import (
     TAG_ATTEMPT,
     TAG_BATCH,
@@ -43,15 +42,15 @@ from batchrun.model.spec import (
     Json,
     asked_parameters,
     digest,
-    request_id,
 )
-from batchrun.model.states import ENDED, Outlook, outlook
+from batchrun.model.states import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.model.entry import Entry, Run, Sighting
+    from batchrun.model.requests import Asked
 
 #: Our own codes, in the history of what was made again.
 LOST: Final = "LostWithTheLedger"
@@ -59,9 +58,6 @@ OTHER_CONTENT: Final = "OtherContent"
 
 #: More attempts than any row has; a tag that says so was not written by us.
 _MOST_ATTEMPTS: Final = 1000
-#: Requests that an attempt is held against; more than any sensible rules lead to.
-_MOST_REQUESTS: Final = 200
-_WITHOUT_SUCCESS: Final = frozenset({Outlook.FAILED, Outlook.CANCELLED, Outlook.REMOVED})
 
 
 class Match(enum.Enum):
@@ -82,7 +78,9 @@ class Attempt:
     run: Run
     tagged: bool = True
     doubt: str | None = None  #: why the run is not what the row asks for now
-    request: str | None = None  #: what a retry made of the attempt before; None is the row's content
+    request: str | None = None  #: the content that a retry made of the attempt before; None is the row's
+    lane: str | None = None  #: where the run is; None in a batch without lanes
+    sent: str | None = None  #: the request of that lane, likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +100,24 @@ class _Claim:
     run: Run
     attempt: int | None  #: None: no number that we would have written
     request_id: str | None
+    lane: str | None
+
+
+#: A run, and the lane that it was seen in.
+_Found: TypeAlias = "tuple[str | None, Run]"
 
 
 class Evidence:
     """What was seen at the service, by the row that it speaks of. Sightings are kept cut down to that."""
 
-    def __init__(self, batch: str, changes: Sequence[str] = (), *, counts_namesakes: bool = False) -> None:
+    def __init__(
+        self,
+        batch: str,
+        changes: Sequence[str] = (),
+        *,
+        counts_namesakes: bool = False,
+        home: str | None = None,
+    ) -> None:
         """
         Begin without rows and runs.
 
@@ -116,48 +126,50 @@ class Evidence:
             changes: What the retry rules may have changed from one attempt to the next.
             counts_namesakes: Whether a run without tags that bears a row's name, and was asked for something
                 else, is taken for what the row asked for once.
+            home: The lane of runs that were started before the batch had lanes.
         """
         self._batch = batch
         self._changes = changes
+        self._home = home
         self._counts_namesakes = counts_namesakes
         self._ids: set[str] = set()
         self._rows_named: Counter[str] = Counter()
         self._rows_asking: Counter[str] = Counter()
         self._claims: defaultdict[str, list[_Claim]] = defaultdict(list)
-        self._untagged: defaultdict[str, list[Run]] = defaultdict(list)  # by what was asked for
-        self._strangers: defaultdict[str, list[Run]] = defaultdict(list)  # by name
+        self._untagged: defaultdict[str, list[_Found]] = defaultdict(list)  # by what was asked for
+        self._strangers: defaultdict[str, list[_Found]] = defaultdict(list)  # by name
         self.gone = 0  #: runs of the batch whose rows the manifest does not have
         self.elsewhere: Counter[str] = (
             Counter()
         )  #: runs of these names by the other batch that they belong to
 
-    def expect(self, entry_id: str, request: str) -> None:
-        """Take note of a row to look for, with its canonical request; before its runs are added."""
-        wanted = json.loads(request)
+    def expect(self, entry_id: str, content: str) -> None:
+        """Take note of a row to look for, with its content; before its runs are added."""
         self._ids.add(entry_id)
-        self._rows_named[str(wanted.get("name"))] += 1
-        self._rows_asking[_asked_by(wanted)] += 1
+        wanted = [json.loads(request) for _, request in in_lanes(content)]
+        self._rows_named.update({str(one.get("name")) for one in wanted})
+        self._rows_asking.update({_asked_by(one) for one in wanted})
 
-    def add(self, sighting: Sighting) -> None:
-        """Take note of a run."""
+    def add(self, sighting: Sighting, lane: str | None = None) -> None:
+        """Take note of a run, and of the lane that it was seen in."""
         tags = sighting.tags
         if TAG_BATCH not in tags:
-            self._add_untagged(sighting)
+            self._add_untagged(sighting, lane)
         elif tags[TAG_BATCH] != self._batch:
             self.elsewhere[tags[TAG_BATCH]] += 1
         elif tags.get(TAG_ID) not in self._ids:
             self.gone += 1
         else:
             attempt = _attempt(tags.get(TAG_ATTEMPT, ""))
-            claim = _Claim(run=sighting.run, attempt=attempt, request_id=tags.get(TAG_REQUEST_ID))
+            claim = _Claim(run=sighting.run, attempt=attempt, request_id=tags.get(TAG_REQUEST_ID), lane=lane)
             self._claims[tags[TAG_ID]].append(claim)
 
-    def _add_untagged(self, sighting: Sighting) -> None:
+    def _add_untagged(self, sighting: Sighting, lane: str | None) -> None:
         asked = _asked(sighting.name, sighting.workflow_id, sighting.output_uri, sighting.parameters)
         if asked in self._rows_asking:
-            self._untagged[asked].append(sighting.run)
+            self._untagged[asked].append((lane, sighting.run))
         elif self._counts_namesakes and sighting.name is not None and sighting.name in self._rows_named:
-            self._strangers[sighting.name].append(sighting.run)
+            self._strangers[sighting.name].append((lane, sighting.run))
 
     def judge(self, entry: Entry, *, tagged: bool) -> Judgement:
         """
@@ -170,18 +182,20 @@ class Evidence:
         """
         claims = [claim for claim in self._claims.get(entry.id, ()) if _is_unknown(claim, entry)]
         if claims:
-            return _by_tags(entry, claims, self._changes)
+            return _by_tags(entry, claims, self._changes, self._home)
         if entry.state in ENDED:
             return Judgement(match=Match.MISSING)
-        wanted = json.loads(entry.request)
-        asked, name = _asked_by(wanted), str(wanted.get("name"))
-        fits = self._untagged.get(asked, [])
+        wanted = [(lane, json.loads(request)) for lane, request in in_lanes(entry.asked)]
+        asked = {lane: _asked_by(one) for lane, one in wanted}
+        fits = [fit for lane, key in asked.items() for fit in self._untagged.get(key, ()) if fit[0] == lane]
         if tagged:
-            return _not_ours(fits)
-        is_only_row = self._rows_asking[asked] == 1
+            return _not_ours([run for _, run in fits])
         if fits:
+            is_only_row = all(self._rows_asking[key] == 1 for key in asked.values())
             return _by_content(entry, fits, is_only_row=is_only_row)
-        return _like_named(self._strangers.get(name, []), is_only_row=self._rows_named[name] == 1)
+        named = {(lane, str(one.get("name"))) for lane, one in wanted}
+        strangers = [one for lane, name in named for one in self._strangers.get(name, ()) if one[0] == lane]
+        return _like_named(strangers, is_only_row=all(self._rows_named[name] == 1 for _, name in named))
 
 
 def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: bool) -> Iterator[Event]:
@@ -226,7 +240,9 @@ def _lost(no_later_than: datetime, at: datetime) -> Iterator[Event]:
 
 
 def _found(attempt: Attempt, at: datetime, *, is_last: bool) -> Iterator[Event]:
-    yield Intended(at=attempt.run.creation_time or at, tagged=attempt.tagged)
+    yield Intended(
+        at=attempt.run.creation_time or at, tagged=attempt.tagged, lane=attempt.lane, request=attempt.sent
+    )
     if attempt.doubt is not None:
         yield Doubted(at=at, code=OTHER_CONTENT, message=attempt.doubt)
     yield Accepted(at=at, run=attempt.run, was_found=True)
@@ -247,8 +263,9 @@ def _is_unknown(claim: _Claim, entry: Entry) -> bool:
     return claim.attempt > entry.attempt or (claim.attempt == entry.attempt and entry.state not in ENDED)
 
 
-def _by_tags(entry: Entry, claims: Sequence[_Claim], changes: Sequence[str]) -> Judgement:
+def _by_tags(entry: Entry, claims: Sequence[_Claim], changes: Sequence[str], home: str | None) -> Judgement:
     by_attempt: defaultdict[int, list[_Claim]] = defaultdict(list)
+    place = home if entry.lane is None else entry.lane
     for claim in claims:
         if claim.attempt is None:
             return _ambiguous(
@@ -256,63 +273,41 @@ def _by_tags(entry: Entry, claims: Sequence[_Claim], changes: Sequence[str]) -> 
             )
         by_attempt[claim.attempt].append(claim)
     attempts: list[Attempt] = []
-    requests = _Requests(entry, changes)
+    requests = Requests(entry, changes, home)
+    elsewhere = [claim.run for claim in claims if claim.attempt == entry.attempt and claim.lane != place]
+    if entry.intended_at is not None and elsewhere:
+        return _ambiguous(elsewhere, f"this ledger tried lane {place}, and another one a lane beside it")
     for number, rivals in sorted(by_attempt.items()):
         ids = requests.by_id(number)
-        own = [claim for claim in rivals if claim.request_id in ids] or rivals
+        own = [claim for claim in rivals if _asked_as(claim, ids) is not None] or rivals
         if len(own) > 1:
             return _ambiguous(
                 [claim.run for claim in own],
                 f"each is tagged as attempt {number} of this row; remove the tags from those that are copies",
             )
-        asked = ids.get(own[0].request_id or "")
+        asked = _asked_as(own[0], ids)
         attempts.append(_tagged(own[0], number, asked, entry.content))
-        requests.found(asked, own[0].run)
+        requests.found(asked, own[0].run, own[0].lane)
     match = Match.FOUND if attempts[-1].doubt is None else Match.CHANGED
     return Judgement(match=match, attempts=tuple(attempts))
 
 
-class _Requests:
-    """What an attempt of one row can have asked for, given the attempts before it."""
-
-    def __init__(self, entry: Entry, changes: Sequence[str]) -> None:
-        self._entry = entry
-        self._changes = changes
-        self._number = entry.attempt  #: the attempt that `_possible` is for
-        self._possible = {entry.request, entry.content}
-        if entry.state in ENDED:
-            self._advance(entry.run)
-
-    def by_id(self, number: int) -> Mapping[str, str]:
-        """Return by requestId what attempt *number* may have asked for; numbers come in their order."""
-        while self._number < number:
-            self._advance(None)
-        batch, entry_id = self._entry.batch, self._entry.id
-        return {request_id(batch, entry_id, number, text): text for text in self._possible}
-
-    def found(self, request: str | None, run: Run) -> None:
-        """Take note of the attempt's run, and of what it asked for, where that is known."""
-        if request is not None:
-            self._possible = {request}
-        self._advance(run)
-
-    def _advance(self, run: Run | None) -> None:
-        """Go on to the next attempt: only an end without success leads to one that departs from the row."""
-        content = self._entry.content
-        possible = {content}
-        if run is None or outlook(run.status) in _WITHOUT_SUCCESS:
-            possible |= self._possible
-            possible |= {changed(text, change) for text in self._possible for change in self._changes}
-            possible |= {duplicate(text, run.id) for text in self._possible if run is not None}
-        self._possible = {content, *sorted(possible)[:_MOST_REQUESTS]}
-        self._number += 1
+def _asked_as(claim: _Claim, ids: Mapping[str, Asked]) -> Asked | None:
+    asked = ids.get(claim.request_id or "")
+    return asked if asked is not None and asked.place == claim.lane else None
 
 
-def _tagged(claim: _Claim, number: int, asked: str | None, content: str) -> Attempt:
+def _tagged(claim: _Claim, number: int, asked: Asked | None, content: str) -> Attempt:
     if asked is None:
         doubt = f"run {claim.run.id} was started with other content, requestId {claim.request_id}"
-        return Attempt(number=number, run=claim.run, doubt=doubt)
-    return Attempt(number=number, run=claim.run, request=None if asked == content else asked)
+        return Attempt(number=number, run=claim.run, doubt=doubt, lane=claim.lane)
+    return Attempt(
+        number=number,
+        run=claim.run,
+        request=None if asked.content == content else asked.content,
+        lane=asked.lane,
+        sent=None if asked.place is None else asked.request,
+    )
 
 
 def _not_ours(fits: Sequence[Run]) -> Judgement:
@@ -323,24 +318,30 @@ def _not_ours(fits: Sequence[Run]) -> Judgement:
     )
 
 
-def _by_content(entry: Entry, fits: Sequence[Run], *, is_only_row: bool) -> Judgement:
+def _by_content(entry: Entry, fits: Sequence[_Found], *, is_only_row: bool) -> Judgement:
+    runs = [run for _, run in fits]
     if len(fits) > 1:
         return _ambiguous(
-            fits, "each is what the row asks for; delete those that are not wanted, or ask for another name"
+            runs, "each is what the row asks for; delete those that are not wanted, or ask for another name"
         )
     if not is_only_row:
-        return _ambiguous(fits, "other rows ask for exactly the same; give each its own name or outputUri")
-    return Judgement(match=Match.FOUND, attempts=(Attempt(number=entry.attempt, run=fits[0], tagged=False),))
+        return _ambiguous(runs, "other rows ask for exactly the same; give each its own name or outputUri")
+    ((lane, run),) = fits
+    sent = None if lane is None else entry.as_in(lane).request
+    attempt = Attempt(number=entry.attempt, run=run, tagged=False, lane=lane, sent=sent)
+    return Judgement(match=Match.FOUND, attempts=(attempt,))
 
 
-def _like_named(strangers: Sequence[Run], *, is_only_row: bool) -> Judgement:
+def _like_named(strangers: Sequence[_Found], *, is_only_row: bool) -> Judgement:
     if not strangers:
         return Judgement(match=Match.MISSING)
     if len(strangers) > 1 or not is_only_row:
         return _ambiguous(
-            strangers, "named like the row, but asked for something else; delete those that are not wanted"
+            [run for _, run in strangers],
+            "named like the row, but asked for something else; delete those that are not wanted",
         )
-    attempt = Attempt(number=1, run=strangers[0], tagged=False)
+    ((lane, run),) = strangers
+    attempt = Attempt(number=1, run=run, tagged=False, lane=lane)
     doubt = f"run {attempt.run.id} was started with other content"
     return Judgement(match=Match.CHANGED, attempts=(replace(attempt, doubt=doubt),))
 

@@ -1,10 +1,12 @@
 """
-What is to be sent, and what was sent and is to be settled: in which order, within the slots and the pauses.
+What one lane sends, and what was sent and is to be settled: in which order, within slots and pauses.
 
-An entry is in one place at a time: *ready* (to be sent), *unsettled* (sent, outcome unknown), or *in the air*
-(being sent or settled). Slots come first: an entry is sent only if the cap on active runs has room for it,
-whatever the outcome. A quota that is full pauses what is to be sent; then one goes as a probe, and the others
-follow once one is accepted.
+An entry is in one place at a time: *ready* (:mod:`queues`, to be sent by any lane that it may take),
+*unsettled* (sent, outcome unknown), or *in the air* (being sent or settled). Slots come first: an entry is
+sent only if the caps on active runs, the lane's and the batch's, have room for it, whatever the outcome. A
+quota that is full pauses what is to be sent; then one goes as a probe, and the others follow once one is
+accepted. What other lanes may take too is taken only shortly before its turn, so that it goes where a turn
+comes first.
 
 Belongs here: that. Does not: whether a run of the entry is there already (``proving``), how runs are watched
 (``watch``), what an outcome means (``verdicts``).
@@ -13,7 +15,7 @@ Belongs here: that. Does not: whether a run of the entry is there already (``pro
 from __future__ import annotations
 
 import heapq
-from collections import deque
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,17 +26,20 @@ from batchrun.model.states import State
 from batchrun.model.verdicts import HELD, QUOTA_FULL, SETTLED_BY_LOOKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterator
 
     from batchrun.model.actions import Sending as SendingAction
     from batchrun.model.entry import Entry
-    from batchrun.model.limits import Limits
+    from batchrun.model.limits import LaneLimits, Limits
     from batchrun.model.moment import Moment
     from batchrun.model.proving import Proving
+    from batchrun.model.queues import Queue, Queues
     from batchrun.model.stimuli import Acted
 
 #: Times that an outcome stays unknown before the run is looked for: its answer may never be readable.
 _REPEATS: Final = 3
+#: Seconds before its turn at which a lane takes what another lane might take too.
+_AHEAD: Final = 0.25
 
 
 @dataclass(slots=True)
@@ -79,40 +84,69 @@ def _may_have_sent(action: SendingAction) -> bool:
     return action.may_send if isinstance(action, Settle) else True
 
 
-class Sending:
-    """What one launch sends."""
+class Slots:
+    """Runs that are, or may come to be, active: a lane's count in its batch's too."""
 
-    def __init__(self, limits: Limits, proving: Proving) -> None:
+    def __init__(self, most: int | None, above: Slots | None = None) -> None:
+        """Allow *most*, where that is said, and what *above* allows."""
+        self._most = most
+        self._above = above
+        self._ids: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, entry_id: str) -> bool:
+        return entry_id in self._ids
+
+    @property
+    def have_room(self) -> bool:
+        """Whether one more may become active."""
+        has_room = self._most is None or len(self._ids) < self._most
+        return has_room and (self._above is None or self._above.have_room)
+
+    def take(self, entry_id: str) -> None:
+        """Count the entry's run."""
+        self._ids.add(entry_id)
+        if self._above is not None:
+            self._above.take(entry_id)
+
+    def free(self, entry_id: str) -> None:
+        """Count it no more."""
+        self._ids.discard(entry_id)
+        if self._above is not None:
+            self._above.free(entry_id)
+
+
+class Sending:
+    """What one lane sends."""
+
+    def __init__(
+        self, limits: Limits, lane: LaneLimits, queues: Queues, proving: Proving, slots: Slots
+    ) -> None:
+        """Send what *queues* have for *lane*; *slots* are the batch's."""
         self._limits = limits
+        self._lane = lane.name
+        self._queues = queues
         self._proving = proving
-        self._ready: deque[Entry] = deque()
         self._unsettled = _Queue()
         self._in_air: dict[str, SendingAction] = {}
+        self._waiting: set[str] = set()  #: of these, what waits before its intent: it may still go elsewhere
         self._doubts: dict[str, _Doubt] = {}
-        self._slots: set[str] = set()
+        self.slots = Slots(lane.max_active, slots)
+        self._rate = math.inf  #: StartRun calls per second that can be counted on
         self._is_holding_back = limits.mode is Mode.CANCEL
+        self._is_paused = False
         self._is_probing = False
         self._paused_until = float("-inf")
         self._pauses = 0  #: for a full quota, since a submission was last accepted
 
     # -- filing
 
-    def add_ready(self, entry: Entry) -> None:
-        """Take an entry that is to be sent."""
-        self._ready.append(entry)
-
     def add_unsettled(self, entry: Entry, now: float) -> None:
         """Take an entry that an earlier launch sent: when, is not known, at worst just now."""
         self._doubts[entry.id] = _Doubt(since=now, is_inherited=True)
         self._unsettled.put(now, entry)
-
-    def take_slot(self, entry_id: str) -> None:
-        """Count the entry's run as one that is, or may come to be, active."""
-        self._slots.add(entry_id)
-
-    def free_slot(self, entry_id: str) -> None:
-        """Count it no more."""
-        self._slots.discard(entry_id)
 
     def acted(self, acted: Acted, now: float) -> None:
         """File the entry as it is after it was sent or settled; what has a run is for others to watch."""
@@ -120,10 +154,11 @@ class Sending:
         if action is None:
             raise InvariantError(f"entry '{entry.id}' was sent, and nobody asked for it")
         self._proving.looked(entry.id)
+        self._waiting.discard(entry.id)
         doubt = self._doubts.pop(entry.id, None)
         if isinstance(action, Submit) and entry is action.entry and not self._is_holding_back:
-            if acted.is_answered:  # let go of before it was sent
-                self._ready.appendleft(entry)
+            if acted.is_answered or self._is_paused:  # let go of before it was sent
+                self._queues.put_back(entry)
             else:
                 self._proving.could_not_look(entry.id)
             return
@@ -143,14 +178,13 @@ class Sending:
         self._doubts[acted.entry.id] = doubt
         self._unsettled.put(now + wait, acted.entry)
 
-    def withdraw(self, entry_ids: Collection[str]) -> None:
-        """Forget these entries where they are ready to be sent."""
-        if entry_ids:
-            self._ready = deque(entry for entry in self._ready if entry.id not in entry_ids)
+    def intent_recorded(self, entry_id: str) -> None:
+        """Learn that an entry waits no more: its call is about to leave."""
+        self._waiting.discard(entry_id)
 
-    def load_anew(self) -> None:
-        """Forget all that is ready to be sent: it is to be read again, with its proofs."""
-        self._ready.clear()
+    def rate_learned(self, rate: float) -> None:
+        """Learn how many StartRun calls per second can be counted on."""
+        self._rate = rate
 
     # -- pauses
 
@@ -161,7 +195,7 @@ class Sending:
         wait = self._limits.defer.quota_wait(self._pauses, entry.batch)
         self._pauses += 1
         self._paused_until, self._is_probing = now + wait, True
-        return [HoldBack(quota_message=entry.message, seconds=wait)]
+        return [HoldBack(lane=self._lane, quota_message=entry.message, seconds=wait)]
 
     def accepted(self) -> None:
         """Learn that a submission was accepted: the quota has room."""
@@ -170,25 +204,28 @@ class Sending:
     def hold_back(self) -> None:
         """Send nothing more; what was sent is settled as ever."""
         self._is_holding_back = True
-        self._ready.clear()
 
     def go_on(self) -> None:
         """Send again, after it was held back."""
         self._is_holding_back = False
 
+    def pause(self, *, is_paused: bool = True) -> None:
+        """Send nothing that was not sent before, for as long as the lane cannot be used."""
+        self._is_paused = is_paused
+
     # -- what is due
 
-    def plan(self, moment: Moment) -> list[SendingAction]:
-        """Return what is to be sent or settled now; each is in the air until it was acted on."""
-        actions: list[SendingAction] = []
+    def plan(self, moment: Moment) -> Iterator[SendingAction]:
+        """Go through what is to be sent or settled now; each is in the air until it was acted on."""
         while len(self._in_air) < self._limits.concurrency:
             action = self._next_to_settle(moment) or self._next_to_submit(moment)
             if action is None:
-                break
+                return
             self._in_air[action.entry.id] = action
-            self._slots.add(action.entry.id)
-            actions.append(action)
-        return actions
+            self.slots.take(action.entry.id)
+            if isinstance(action, Submit):
+                self._waiting.add(action.entry.id)
+            yield action
 
     def _next_to_settle(self, moment: Moment) -> SendingAction | None:
         entry = self._unsettled.pop_due(moment.now)
@@ -204,27 +241,46 @@ class Sending:
         return Settle(entry=entry, is_proof=is_proof, may_send=may_send)
 
     def _next_to_submit(self, moment: Moment) -> Submit | None:
-        if not self._ready or not self._has_slot or moment.now < self._paused_until:
+        if self._is_paused or not self.slots.have_room or moment.now < self._paused_until:
             return None
         if self._is_probing and any(isinstance(action, Submit) for action in self._in_air.values()):
             return None
-        if not self._proving.may_send(self._ready[0], moment.now, moment.latest):
-            return None
-        return Submit(entry=self._ready.popleft())
+        for queue in self._queues.of_lane(self._lane):
+            self._leave_unprovable(queue, moment)
+            if queue.ready and self._is_turn_near(queue):
+                if not self._proving.may_send(queue.ready[0], moment.now, moment.latest):
+                    return None
+                return Submit(entry=queue.ready.popleft(), lane=self._lane)
+        return None
+
+    def _leave_unprovable(self, queue: Queue, moment: Moment) -> None:
+        """Pass over what might have a run in a lane that cannot be asked."""
+        trust = self._limits.trust
+        while queue.ready and not (
+            self._limits.trusts_ledger
+            or self._queues.is_askable(queue.ready[0])
+            or trust.holds(queue.ready[0], moment.latest)
+        ):
+            queue.left.add(queue.ready.popleft().id)
+
+    def _is_turn_near(self, queue: Queue) -> bool:
+        """Report whether the lane takes one more row of *queue*: what others may take it takes late."""
+        return len(queue.lanes) <= 1 or len(self._waiting) < max(1.0, self._rate * _AHEAD)
+
+    @property
+    def turn_in(self) -> float:
+        """Seconds until one more row would have its turn, about."""
+        return (len(self._waiting) + 1) / self._rate if self._rate else math.inf
 
     @property
     def wake_at(self) -> float | None:
         """When something becomes due by time alone, in loop time; None if nothing does."""
         dues = [self._unsettled.first_due if len(self._in_air) < self._limits.concurrency else None]
-        if self._ready and self._has_slot and self._is_probing and not self._in_air:
+        if self._has_ready and self.slots.have_room and self._is_probing and not self._in_air:
             dues.append(self._paused_until)
         return min((due for due in dues if due is not None), default=None)
 
     # -- how it stands
-
-    def room(self) -> int:
-        """Return how many more entries that are to be sent may be read."""
-        return 0 if self._is_holding_back else self._limits.concurrency - len(self._ready)
 
     @property
     def in_air(self) -> frozenset[str]:
@@ -237,53 +293,26 @@ class Sending:
         return len(self._in_air)
 
     @property
-    def held(self) -> frozenset[str]:
-        """Ids of the entries that are to be sent and that are here already."""
-        return frozenset((*self._in_air, *self._proving.aside, *(entry.id for entry in self._ready)))
-
-    @property
     def ids(self) -> list[str]:
-        """Ids of the entries that are ready, unsettled or in the air."""
-        return [*(entry.id for entry in self._ready), *self._unsettled.ids, *self._in_air]
-
-    @property
-    def slots(self) -> int:
-        """Runs that are, or may come to be, active."""
-        return len(self._slots)
-
-    def has_slot(self, entry_id: str) -> bool:
-        """Report whether the entry's run is, or may come to be, active."""
-        return entry_id in self._slots
-
-    @property
-    def is_holding_back(self) -> bool:
-        """Whether nothing more is sent."""
-        return self._is_holding_back
+        """Ids of the entries that are unsettled or in the air."""
+        return [*self._unsettled.ids, *self._in_air]
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in the air, unsettled, or could be sent."""
         waits_for_quota = self._is_probing and self._limits.mode is not Mode.WATCH
-        can_submit = self._ready and self._has_slot and not waits_for_quota
-        is_proving = self._proving.is_waited_for and not self._is_holding_back
-        return not (self._in_air or can_submit or is_proving or self._unsettled)
+        can_submit = self._has_ready and self.slots.have_room and not waits_for_quota
+        return not (self._in_air or can_submit or self._unsettled)
 
     @property
-    def is_stuck(self) -> bool:
-        """Whether nothing is under way and what is to be sent waits for slots that nothing here will free."""
-        return self.is_idle and bool(self._ready)
-
-    @property
-    def _has_slot(self) -> bool:
-        return self._limits.max_active is None or len(self._slots) < self._limits.max_active
+    def _has_ready(self) -> bool:
+        return any(queue.ready for queue in self._queues.of_lane(self._lane))
 
     def validate(self) -> None:
-        """Raise InvariantError where an entry is in two places, or is sent without a slot."""
+        """Raise InvariantError where an entry waits in two places, or is settled without a doubt."""
         unsettled = self._unsettled.ids
-        if len(self.ids) != len(set(self.ids)):
-            raise InvariantError(f"an entry is in two places: {sorted(self.ids)}")
-        if not {*unsettled, *self._in_air} <= self._slots:
-            raise InvariantError(f"sent without a slot: {({*unsettled, *self._in_air}) - self._slots}")
+        if not self._waiting <= self._in_air.keys():
+            raise InvariantError(f"waits, and is not in the air: {self._waiting - self._in_air.keys()}")
         if set(unsettled) - set(self._doubts):
             raise InvariantError(f"unsettled without a doubt: {set(unsettled) - set(self._doubts)}")
 

@@ -7,6 +7,7 @@ entry, which is an event (``events``).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -72,6 +73,7 @@ class SurveyConcluded:
 
     survey: Survey
     adopted: Sequence[Entry]  #: entries whose runs were taken over, as they are now
+    is_partial: bool = False  #: lanes could not be reached: what may be there is not proven
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,13 @@ class SurveyFailed:
     """A survey did not see everything, and is to be made again."""
 
     survey: Survey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoicesRead:
+    """The different ``Entry.may_take`` of what is to be sent were read."""
+
+    choices: Collection[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +134,41 @@ class LedgerChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatesLearned:
-    """How many calls per second can be counted on."""
+    """How many calls per second can be counted on in a lane."""
 
     get: float
     list: float
+    start: float = math.inf
+    lane: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentRecorded:
+    """The entry waits no more: its call to this lane is about to leave."""
+
+    entry_id: str
+    lane: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePaused:
+    """A lane cannot be used for a while: its service is silent, or its login has ended."""
+
+    lane: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneResumed:
+    """It can be used again."""
+
+    lane: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneStopped:
+    """It cannot be used any more in this launch."""
+
+    lane: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +193,17 @@ Stimulus: TypeAlias = (
     | Surveyed
     | SurveyConcluded
     | SurveyFailed
+    | ChoicesRead
     | DueRead
     | InFlightRead
     | CancellationsRead
     | Withdrew
     | LedgerChanged
     | RatesLearned
+    | IntentRecorded
+    | LanePaused
+    | LaneResumed
+    | LaneStopped
     | SubmissionStopped
     | SubmissionResumed
     | Drained

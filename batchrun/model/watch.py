@@ -99,7 +99,16 @@ class _Watched:
 class Watch:
     """The runs that are going."""
 
-    def __init__(self, policy: WatchPolicy, way: Way, *, listing_lag: float, is_once: bool) -> None:
+    def __init__(
+        self,
+        policy: WatchPolicy,
+        way: Way,
+        *,
+        listing_lag: float,
+        is_once: bool,
+        lane: str | None = None,
+    ) -> None:
+        self._lane = lane
         self._policy = policy
         self._way = way
         self._listing_lag = listing_lag
@@ -269,7 +278,8 @@ class Watch:
             self._believed_until = now + max(_LATE * self._sweep_seconds, _LATE_AT_LEAST)
         seconds = max(_TOO_DEAR * len(self._watched) / self._get, _SWEEP_AT_LEAST)
         ours = frozenset(self._run_ids)
-        return Sweep(begun=now, run_group=self._only_group(), seconds=seconds, run_ids=ours)
+        group = self._only_group()
+        return Sweep(begun=now, run_group=group, seconds=seconds, run_ids=ours, lane=self._lane)
 
     @property
     def _sweep_seconds(self) -> float:

@@ -30,6 +30,11 @@ class Troubles:
     throttled: int = 0
     unanswered: int = 0  #: no usable answer: silence, 5xx, garbage
 
+    def __add__(self, other: Troubles) -> Troubles:
+        return Troubles(
+            throttled=self.throttled + other.throttled, unanswered=self.unanswered + other.unanswered
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCounts:
@@ -38,6 +43,13 @@ class CallCounts:
     sent: int = 0
     throttled: int = 0
     unanswered: int = 0
+
+    def __add__(self, other: CallCounts) -> CallCounts:
+        return CallCounts(
+            sent=self.sent + other.sent,
+            throttled=self.throttled + other.throttled,
+            unanswered=self.unanswered + other.unanswered,
+        )
 
 
 class HealthOmics(ABC):
@@ -52,6 +64,10 @@ class HealthOmics(ABC):
     @abstractmethod
     def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
         """Await *check* right before each request leaves; what it raises ends the call. None ends it."""
+
+    @abstractmethod
+    def heed(self, listener: Callable[[str | None], None]) -> None:
+        """Tell *listener*, at once, why calls wait for the service or the login, and None when they pass."""
 
     @property
     @abstractmethod

@@ -92,6 +92,11 @@ class Counts:
     changed: int = 0
     by_lane: Mapping[str, Mapping[State, int]] = field(default_factory=dict)
 
+    def open_in(self, lane: str) -> tuple[int, int]:
+        """Return how many entries with work left are in *lane*, or go nowhere else, and how many others."""
+        own = sum(self.by_lane.get(lane, {}).get(state, 0) for state in OPEN)
+        return own, self.open - own
+
     @property
     def total(self) -> int:
         """All entries that count."""

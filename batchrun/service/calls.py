@@ -63,6 +63,7 @@ class Calls:
         self._credentials = credentials
         self._waits = waits
         self._check: Callable[[], Awaitable[None]] = _no_check
+        self._heed: Callable[[str | None], None] = _nobody
         self._sent: Counter[str] = Counter()
         self._errors: Counter[tuple[str, type[CallError]]] = Counter()
 
@@ -113,6 +114,10 @@ class Calls:
     def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
         """Await *check* right before each request leaves."""
         self._check = check or _no_check
+
+    def heed(self, listener: Callable[[str | None], None]) -> None:
+        """Tell *listener* why calls wait for the service or the login, and None when they pass again."""
+        self._heed = listener
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
@@ -202,12 +207,17 @@ class Calls:
                     error = classify(raw, operation)
                     if is_vital:
                         self._outage.failed(error)
+                        if (silence := self._outage.silence) is not None:
+                            self._heed(silence)
                     if not isinstance(error, CredentialsError):
                         raise error from raw
-                    await self._credentials.renew(client, error, self._retry.hurried, waits=self._waits)
+                    await self._credentials.renew(
+                        client, error, self._retry.hurried, waits=self._waits, heed=self._heed
+                    )
                 else:
                     self._outage.answered()
                     self._credentials.accepted()
+                    self._heed(None)
                     return answer
 
         return await self._retry.run(once, _repeats, trusted_for=trusted_for)
@@ -215,6 +225,10 @@ class Calls:
 
 def _repeats(error: CallError) -> None:
     log.debug("call_repeated", operation=error.operation, code=error.code, status=error.status)
+
+
+def _nobody(_: str | None) -> None:
+    """Tell nobody."""
 
 
 async def _no_check() -> None:

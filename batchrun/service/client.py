@@ -211,6 +211,10 @@ class AwsHealthOmics(HealthOmics):
         """Await *check* right before each request leaves."""
         self._calls.guard(check)
 
+    def heed(self, listener: Callable[[str | None], None]) -> None:
+        """Tell *listener* why calls wait, and None when they pass again."""
+        self._calls.heed(listener)
+
     async def start_turn(self) -> float:
         """Wait until a moment before StartRun may be called once."""
         return await self._calls.turns["StartRun"].turn(early=_EARLY)

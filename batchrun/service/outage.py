@@ -21,6 +21,7 @@ from batchrun.service.login import Login
 from batchrun.service.session import omics_client
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from types_aiobotocore_omics import OmicsClient
@@ -57,6 +58,14 @@ class OutageWatch:
         self._has_worked = False  #: somebody is there, if only to answer with errors
         self._since: float | None = None
         self._said = float("-inf")
+
+    @property
+    def silence(self) -> str | None:
+        """How long nobody has answered, in words; None where that is not worth a word."""
+        if self._since is None:
+            return None
+        seconds = self._clock.monotonic() - self._since
+        return f"no usable answer from {self._endpoint}" if seconds >= _WORTH_SAYING else None
 
     def answered(self) -> None:
         """Note an answer that says something."""
@@ -148,9 +157,17 @@ class CredentialsWatch:
         self._has_worked = True
         self._since = None
 
-    async def renew(self, used: OmicsClient, error: CallError, hurried: anyio.Event, *, waits: bool) -> None:
+    async def renew(
+        self,
+        used: OmicsClient,
+        error: CallError,
+        hurried: anyio.Event,
+        *,
+        waits: bool,
+        heed: Callable[[str | None], None],
+    ) -> None:
         """
-        Replace the client; *used* is the one that failed.
+        Replace the client; *used* is the one that failed. *heed* is told why it takes long.
 
         The first new login is tried at once. More are waited for once a call was accepted, where the launch
         *waits* for any, and until *hurried* is set.
@@ -163,6 +180,7 @@ class CredentialsWatch:
                 is_first = self._since is None
                 self._since = self._clock.monotonic() if self._since is None else self._since
                 if hurried.is_set() or not is_first:
+                    heed(self._in_words(error))
                     await self._wait(error, self._since, hurried, waits=waits)
                 try:
                     await self.open()

@@ -10,6 +10,8 @@ from typing import Any
 
 from batchrun.clock import VirtualClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
+from batchrun.engine.link import LaneLink
+from batchrun.engine.recognition import Recognition
 from batchrun.errors import CallError
 from batchrun.ledger import SqlLedger, open_ledger
 from batchrun.model.entry import Entry
@@ -72,8 +74,8 @@ class Bench:
     def launcher(self, held: HeldBatch, *, deadline: float | None = None, **limits: Any) -> Launcher:
         return Launcher(
             ledger=self.ledger,
-            service=self.service,
             held=held,
+            links=[LaneLink(service=self.service, recognition=Recognition(held, self.service))],
             limits=Limits(**{"watch": SELDOM, **limits}),
             timing=Timing(lease=self.ttl, deadline=deadline, notice=self.notice),
             clock=self.clock,

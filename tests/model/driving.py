@@ -9,6 +9,7 @@ from batchrun.model.actions import (
     Conclude,
     EntryAction,
     ReadCancellations,
+    ReadChoices,
     ReadDue,
     ReadInFlight,
     Survey,
@@ -16,13 +17,14 @@ from batchrun.model.actions import (
 )
 from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.model.entry import Entry
-from batchrun.model.limits import Limits
+from batchrun.model.limits import LaneLimits, Limits
 from batchrun.model.moment import Moment
 from batchrun.model.planner import Planner
 from batchrun.model.states import HOLDS_SLOT
 from batchrun.model.stimuli import (
     Acted,
     CancellationsRead,
+    ChoicesRead,
     Drained,
     DueRead,
     InFlightRead,
@@ -45,8 +47,8 @@ def moment(now: float = 0.0, latest: float | None = None) -> Moment:
 class Driven:
     """The planner, its ledger, and the actions that nobody has taken yet; validated after each step."""
 
-    def __init__(self, **limits) -> None:
-        self.planner = Planner(Limits(**limits))
+    def __init__(self, *lanes: LaneLimits, home: str | None = None, **limits) -> None:
+        self.planner = Planner(Limits(**limits), lanes or [LaneLimits()], home=home)
         self.in_flight: list[Entry] = []
         self.due: list[Entry] = []
         self.wishes: list[Cancellation] = []
@@ -82,9 +84,12 @@ class Driven:
         match action:
             case ReadDue():
                 self.reads.append(action)
-                chosen = [entry for entry in self.due if entry.id not in action.besides][: action.limit]
+                meant = [entry for entry in self.due if action.lanes in {None, entry.may_take}]
+                chosen = [entry for entry in meant if entry.id not in action.besides][: action.limit]
                 self.due = [entry for entry in self.due if entry not in chosen]
                 return DueRead(read=action, entries=chosen, next_due=self.next_due)
+            case ReadChoices():
+                return ChoicesRead(choices={entry.may_take for entry in self.due})
             case ReadInFlight():
                 page = [entry for entry in self.in_flight if entry.state is action.state]
                 self.in_flight = [entry for entry in self.in_flight if entry.state is not action.state]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from batchrun.model.actions import (
     Look,
     Note,
     ReadCancellations,
+    ReadChoices,
     ReadDue,
     ReadInFlight,
     Replay,
@@ -42,7 +44,7 @@ from batchrun.model.events import (
     Withdrawn,
     seen,
 )
-from batchrun.model.limits import Limits, Mode, StopAfter
+from batchrun.model.limits import LaneLimits, Limits, Mode, StopAfter
 from batchrun.model.listing import Listed
 from batchrun.model.planner import Planner
 from batchrun.model.policies import WatchPolicy
@@ -50,8 +52,13 @@ from batchrun.model.states import ENDED, GOING_STATUSES, OPEN, State
 from batchrun.model.stimuli import (
     Acted,
     CancellationsRead,
+    ChoicesRead,
     DueRead,
     InFlightRead,
+    IntentRecorded,
+    LanePaused,
+    LaneResumed,
+    LaneStopped,
     LedgerChanged,
     RatesLearned,
     Stimulus,
@@ -71,8 +78,12 @@ from tests import builders
 from tests.builders import active, at, ended, run
 from tests.model.driving import Driven, loaded, moment
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 planned = partial(builders.planned, proven_at=at())
 
+LANES = (LaneLimits(name="east", max_active=3), LaneLimits(name="west"), LaneLimits(name="north"))
 ACCEPTED = Accepted(at=at(0), run=run())
 
 
@@ -442,22 +453,21 @@ def test_what_was_read_before_a_survey_found_runs_is_not_used():
 def test_validation_finds_what_contradicts_itself():
     made = loaded(planned("a"), active(planned("b")), submitting(planned("c")))
     made.planner.validate()
-    made.planner._sending.free_slot("b")
-    with pytest.raises(InvariantError, match="watched without a slot"):
-        made.planner.validate()
-    made.planner._sending.take_slot("b")
-    made.planner._sending.free_slot("c")
-    with pytest.raises(InvariantError, match="sent without a slot"):
-        made.planner.validate()
-    made.planner._sending.take_slot("c")
-    made.planner._sending.add_ready(active(planned("b")))
-    with pytest.raises(InvariantError, match="watched, and to be sent"):
-        made.planner.validate()
-    made.planner._sending.add_ready(planned("a"))
+    sending, queues = made.planner._lane(None).sending, made.planner._queues
+    for entry_id in ("b", "c"):
+        sending.slots.free(entry_id)
+        with pytest.raises(InvariantError, match=f"in flight without a slot: .'{entry_id}'"):
+            made.planner.validate()
+        sending.slots.take(entry_id)
+    queues.put_back(planned("b"))
     with pytest.raises(InvariantError, match="in two places"):
         made.planner.validate()
     made = doubtful()
-    made.planner._sending._doubts.clear()
+    made.planner._lane(None).sending._waiting.add("nobody")
+    with pytest.raises(InvariantError, match="waits, and is not in the air"):
+        made.planner.validate()
+    made = doubtful()
+    made.planner._lane(None).sending._doubts.clear()
     with pytest.raises(InvariantError, match="without a doubt"):
         made.planner.validate()
 
@@ -465,11 +475,14 @@ def test_validation_finds_what_contradicts_itself():
 class World:
     """A service that answers as it likes, a ledger that keeps each step, people who change their minds."""
 
-    def __init__(self, data: st.DataObject, rows: int, limits: Limits) -> None:
+    def __init__(self, data: st.DataObject, rows: int, limits: Limits, lanes: Sequence[LaneLimits]) -> None:
         self.data = data
         self.limits = limits
-        self.planner = Planner(limits)
-        self.entries = {str(n): builders.planned(str(n), n) for n in range(rows)}
+        self.lanes = lanes
+        self.usable = {lane.name for lane in lanes}  #: that did not stop
+        self.silent: set[str] = set()
+        self.planner = Planner(limits, lanes, home=lanes[0].name)
+        self.entries = {str(n): self.row(n) for n in range(rows)}
         self.wishes: set[str] = set()
         self.sent: dict[str, set[str]] = {}
         self.exists: set[str] = set()
@@ -477,13 +490,24 @@ class World:
         self.under_way: list[Action] = []
         self.now = 0.0
 
+    def row(self, number: int) -> Entry:
+        entry = builders.planned(str(number), number)
+        if self.lanes[0].name is None:
+            return entry
+        names = self.data.draw(st.sampled_from([["east"], ["west"], ["east", "west"], ["west", "north"]]))
+        return replace(entry, offers=builders.offers(*names, name=f"cohort-{number}"))
+
     def step(self) -> None:
         """Let some of what is under way end, in any order, and sometimes something else happen."""
         order = self.data.draw(st.permutations(self.under_way))
         ended = order[: self.data.draw(st.integers(min(1, len(order)), len(order)))]
         self.under_way = [action for action in self.under_way if not any(action is one for one in ended)]
-        stimuli = [outcome for action in ended if (outcome := self.carry_out(action)) is not None]
+        stimuli = [outcome for action in ended for outcome in self.outcomes(action)]
         for action in self.planner.handle(*stimuli, *self.happen(), moment=moment(self.now)):
+            if isinstance(action, Submit):
+                assert action.lane not in self.silent, "sent to a lane that cannot be used"
+                is_proven = self.limits.trust.holds(action.entry, at(self.now))
+                assert is_proven or self.silent.isdisjoint(action.entry.may_take), "it may have a run there"
             if isinstance(action, Note):
                 self.carry_out(action)  # begun first, it is in line before whatever is seen later
             else:
@@ -493,8 +517,21 @@ class World:
         if not self.under_way and self.planner.wake_at is not None:
             self.now = max(self.now + 0.5, min(self.planner.wake_at, self.now + 600))
 
+    def outcomes(self, action: Action) -> list[Stimulus]:
+        outcome = self.carry_out(action)
+        if outcome is None:
+            return []
+        intents: list[Stimulus] = []
+        if isinstance(action, Submit) and action.lane is not None and isinstance(outcome, Acted):
+            is_sent = outcome.entry is not action.entry
+            intents = [IntentRecorded(entry_id=action.entry.id, lane=action.lane)] if is_sent else []
+        return [*intents, outcome]
+
     def happen(self) -> list[Stimulus]:
-        match self.data.draw(st.sampled_from(["nothing"] * 12 + ["cancel", "change", "stop", "rates"])):
+        kinds = ["cancel", "change", "stop", "rates", *(["lane"] * 3 if len(self.lanes) > 1 else [])]
+        match self.data.draw(st.sampled_from(["nothing"] * 12 + kinds)):
+            case "lane":
+                return self.lane_happens(self.data.draw(st.sampled_from([lane.name for lane in self.lanes])))
             case "cancel":
                 self.wishes.add(self.data.draw(st.sampled_from(sorted(self.entries))))
                 return [LedgerChanged()]
@@ -503,11 +540,28 @@ class World:
             case "stop":
                 return [SubmissionStopped(), SubmissionResumed()]
             case "rates":
-                return [RatesLearned(get=self.data.draw(st.sampled_from([0.1, 10.0])), list=10)]
+                lane = self.data.draw(st.sampled_from(self.lanes)).name
+                get, start = (self.data.draw(st.sampled_from([0.1, 10.0])) for _ in range(2))
+                return [RatesLearned(get=get, list=10, start=start, lane=lane)]
             case _:
                 return []
 
-    def carry_out(self, action: Action) -> Stimulus | None:  # noqa: C901 (one for each)
+    def lane_happens(self, lane: str | None) -> list[Stimulus]:
+        if lane is None or lane not in self.usable:
+            return []
+        match self.data.draw(st.sampled_from(["pause", "resume", "stop"])):
+            case "pause":
+                self.silent.add(lane)
+                return [LanePaused(lane=lane)]
+            case "resume":
+                self.silent.discard(lane)
+                return [LaneResumed(lane=lane)]
+            case _:
+                self.usable.discard(lane)
+                self.silent.add(lane)
+                return [LaneStopped(lane=lane)]
+
+    def carry_out(self, action: Action) -> Stimulus | None:  # noqa: C901, PLR0911, PLR0912 (one for each)
         match action:
             case Submit() | Replay() | Settle() | Look() | Cancel():
                 return self.act(action)
@@ -517,6 +571,8 @@ class World:
                 return self.survey(action)
             case Conclude():
                 return self.conclude(action)
+            case ReadChoices():
+                return ChoicesRead(choices={one.may_take for one in self.unsent()})
             case ReadDue():
                 return self.read_due(action)
             case ReadInFlight(state=state, after=after):
@@ -544,12 +600,15 @@ class World:
     def read_due(self, read: ReadDue) -> DueRead:
         unsent = [
             one
-            for one in self.entries.values()
-            if one.state in {State.PLANNED, State.BACKOFF} and one.id not in {*read.besides, *self.wishes}
+            for one in self.unsent()
+            if one.id not in {*read.besides, *self.wishes} and read.lanes in {None, one.may_take}
         ]
         due = [entry for entry in unsent if entry.due is None or entry.due <= read.at][: read.limit]
         later = min((entry.due for entry in unsent if entry.due and entry.due > read.at), default=None)
         return DueRead(read=read, entries=due, next_due=later if len(due) < read.limit else None)
+
+    def unsent(self) -> list[Entry]:
+        return [one for one in self.entries.values() if one.state in {State.PLANNED, State.BACKOFF}]
 
     def sweep(self, sweep: Sweep) -> Swept | SweepFailed:
         """List what the data say: some of what is there, in any state of going, or nothing at all."""
@@ -578,7 +637,10 @@ class World:
                 if id in conclude.entry_ids and self.data.draw(st.booleans()):
                     self.exists.add(id)
                     self.adopted.add(id)
-                    intended = apply(entry, Intended(at=at(self.now)))
+                    lane = next(iter(entry.may_take), None)
+                    intended = apply(
+                        entry, Intended(at=at(self.now), lane=lane, request=entry.as_in(lane).request)
+                    )
                     adopted.append(apply(intended, Accepted(at=at(self.now), run=self.run(entry))))
                     self.entries[id] = adopted[-1]
                 else:
@@ -598,8 +660,11 @@ class World:
 
     def acted(self, action: EntryAction) -> Entry:
         match action:
-            case Submit(entry=entry):
-                return self.answer(apply(entry, Intended(at=at(self.now), proven_at=at(self.now))))
+            case Submit(entry=entry, lane=lane):
+                assert lane in (entry.may_take or (None,)), "sent to where it may not go"
+                request = entry.as_in(lane).request
+                intended = Intended(at=at(self.now), proven_at=at(self.now), lane=lane, request=request)
+                return self.answer(apply(entry, intended))
             case Settle(entry=entry) if entry.id in self.exists:
                 return apply(entry, Accepted(at=at(self.now), run=self.run(entry), was_found=True))
             case Settle(entry=entry, is_proof=False):
@@ -638,6 +703,12 @@ class World:
             started = self.exists - self.adopted  # what others started nobody could hold back
             active_at_service = sum(1 for id in started if self.entries[id].state not in ENDED)
             assert active_at_service <= self.limits.max_active
+        for lane in self.lanes:
+            own = [
+                self.entries[id] for id in self.exists - self.adopted if self.entries[id].lane == lane.name
+            ]
+            active_there = sum(1 for entry in own if entry.state not in ENDED)
+            assert lane.max_active is None or active_there <= lane.max_active
 
 
 @settings(max_examples=60, deadline=None)
@@ -647,9 +718,11 @@ class World:
     st.integers(1, 4),
     st.none() | st.integers(1, 4),
     st.sampled_from(Mode),
+    st.sampled_from([(LaneLimits(),), LANES]),
 )
-def test_the_laws_hold_in_any_world(data, rows, concurrency, max_active, mode):
-    world = World(data, rows, Limits(concurrency=concurrency, max_active=max_active, mode=mode))
+def test_the_laws_hold_in_any_world(data, rows, concurrency, max_active, mode, lanes):
+    limits = Limits(concurrency=concurrency, max_active=max_active, mode=mode)
+    world = World(data, rows, limits, lanes)
     for _ in range(80):
         world.step()
         # One run per attempt: whatever was lost, an attempt is sent under one requestId only.
@@ -664,7 +737,11 @@ def test_the_laws_hold_in_any_world(data, rows, concurrency, max_active, mode):
     )
     if world.planner.is_over and not world.under_way and mode is Mode.WATCH:
         left = [entry for entry in world.entries.values() if entry.state in OPEN]
-        assert not left or (max_active is not None and len(left) >= max_active), left
+        if world.usable >= {lane.name for lane in lanes}:
+            assert not left or (max_active is not None and len(left) >= max_active), left
+        else:  # it lies in lanes that stopped, or might have a run there
+            stopped = {lane.name for lane in lanes} - world.usable
+            assert all(not stopped.isdisjoint(entry.may_take) for entry in left) or max_active, left
 
 
 def test_a_sweep_that_shows_none_of_the_runs_says_nothing_of_the_batch():

@@ -217,24 +217,34 @@ WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.in_manifest
 ON CONFLICT (entry) DO UPDATE SET is_sought = 1;
 
 -- name: sought_names
--- Once for each lane that a row may take, by the name that it would have there.
-SELECT
-    e.id, coalesce(e.lane, json_extract(o.value, '$[0]')) AS lane,
-    json_extract(coalesce(json_extract(o.value, '$[1]'), e.request), '$.name') AS name
-FROM entries AS e JOIN proofs AS p ON p.entry = e.key
-    LEFT JOIN json_each(CASE WHEN e.lane IS NULL AND e.may_take IS NOT NULL THEN e.offers END) AS o
-WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.in_manifest AND p.is_sought
-    AND (o.value IS NULL OR json_array_length(o.value) = 2)
-ORDER BY e.position;
+-- Once for each lane that may have a run of the attempt, by the name that it would have there: the one that it
+-- was tried in, and all that are open to it, since another ledger may have chosen another.
+WITH sought AS (
+    SELECT e.* FROM entries AS e JOIN proofs AS p ON p.entry = e.key
+    WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.in_manifest AND p.is_sought
+)
+SELECT id, lane, name FROM (
+    SELECT id, position, lane, json_extract(request, '$.name') AS name
+    FROM sought WHERE offers IS NULL OR intended_at IS NOT NULL
+    UNION
+    SELECT s.id, s.position, json_extract(o.value, '$[0]'), json_extract(json_extract(o.value, '$[1]'), '$.name')
+    FROM sought AS s CROSS JOIN json_each(s.offers) AS o
+    WHERE s.offers IS NOT NULL AND json_array_length(o.value) = 2
+)
+ORDER BY position;
 
 -- name: forget_unreached
 -- An empty name stands for rows that have no lane.
 DELETE FROM proofs
 WHERE is_sought AND entry IN (
     SELECT key FROM entries
-    WHERE batch = :batch AND EXISTS (
-        SELECT 1 FROM json_each(coalesce(may_take, '[""]'))
-        WHERE value IN (SELECT value FROM json_each(:lanes))
+    WHERE batch = :batch AND (
+        EXISTS (
+            SELECT 1 FROM json_each(coalesce(may_take, '[""]')) WHERE value IN (SELECT value FROM json_each(:lanes))
+        ) OR EXISTS (
+            SELECT 1 FROM json_each(offers)
+            WHERE json_array_length(value) = 2 AND json_extract(value, '$[0]') IN (SELECT value FROM json_each(:lanes))
+        )
     )
 );
 

@@ -1,0 +1,193 @@
+"""
+The lanes of one launch: each connected, and held against what the batch and the user say of it.
+
+A lane whose login is missing, or is of another account, is told with the reason, and used for nothing; the
+others go on. Belongs here: connecting all lanes of a manifest, and which of them is *home*, the one that has
+the runs from before the batch had lanes. Does not: connecting to one (``opening``), the launch (``engine``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchrun.engine.link import LaneLink
+from batchrun.engine.recognition import Recognition
+from batchrun.errors import CredentialsError, ServiceUnusableError, UsageError
+from batchrun.ports.stored import Latest
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from batchrun.model.lanes import Lane
+    from batchrun.ports.batch import HeldBatch, StoredBatch
+    from batchrun.ports.stored import Batch, LanePlace
+    from batchrun.service.client import AwsHealthOmics
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenLanes:
+    """The lanes of a launch: one without a name in a batch that has none."""
+
+    services: dict[str | None, AwsHealthOmics] = field(default_factory=dict)
+    stopped: dict[str, ServiceUnusableError] = field(default_factory=dict)  #: those that cannot be used
+    limits: Mapping[str, int | None] = field(
+        default_factory=dict
+    )  #: runs that may be active at once, by lane
+    home: str | None = None
+
+    @property
+    def has_names(self) -> bool:
+        """Whether these are lanes that somebody named."""
+        return bool(self.stopped) or None not in self.services
+
+    @property
+    def first(self) -> AwsHealthOmics:
+        """
+        The service that the batch as a whole is said to belong to.
+
+        Raises:
+            ServiceUnusableError: No lane can be used.
+        """
+        for service in self.services.values():
+            return service
+        raise ServiceUnusableError("; ".join(f"lane {name}: {why}" for name, why in self.stopped.items()))
+
+    def stop(self, lane: str, why: str) -> None:
+        """Use a lane for nothing."""
+        self.services.pop(lane, None)
+        self.stopped[lane] = ServiceUnusableError(why)
+
+
+async def opened(lanes: Sequence[Lane], connect: Callable[[Lane], Awaitable[AwsHealthOmics]]) -> OpenLanes:
+    """
+    Connect to each of *lanes*, and ask whose its login is.
+
+    Raises:
+        UsageError: A profile does not exist, or a lane has no region.
+        ServiceUnusableError: No lane can be used.
+    """
+    found = OpenLanes(limits={lane.name: lane.max_active for lane in lanes})
+    services: dict[str, AwsHealthOmics] = {}
+
+    async def open_one(lane: Lane) -> None:
+        try:
+            service = await connect(lane)
+            await service.ask_account()
+        except CredentialsError as error:
+            found.stop(lane.name, error.message)
+        except UsageError as error:
+            raise UsageError(f"lane '{lane.name}': {error}") from error
+        except ServiceUnusableError as error:
+            found.stop(lane.name, str(error))
+        else:
+            services[lane.name] = service
+
+    try:
+        async with anyio.create_task_group() as group:
+            for lane in lanes:
+                group.start_soon(open_one, lane)
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
+    found.services = {lane.name: services[lane.name] for lane in lanes if lane.name in services}
+    for lane in lanes:
+        if lane.name in services and lane.account is not None:
+            _expect(found, lane.name, lane.account)
+    _ = found.first
+    return found
+
+
+def _expect(lanes: OpenLanes, name: str, account: str) -> None:
+    """Take answers of one account alone; a login of another one stops the lane."""
+    service = lanes.services[name]
+    if service.number not in {None, account}:
+        lanes.stop(
+            name,
+            f"{service.login.place} is of account {service.number}, and the lane is of account {account}; "
+            "nothing is sent there: give the lane the profile or role of its account",
+        )
+        return
+    service.expect(account)
+
+
+async def find_home(
+    lanes: OpenLanes, asked: Sequence[Lane], batch: Batch | None, stored: StoredBatch
+) -> None:
+    """
+    Say which lane has the runs from before the batch had lanes.
+
+    Raises:
+        UsageError: There are such runs, and no lane for them.
+    """
+    if batch is None:
+        lanes.home = asked[0].name
+        return
+    regions = {lane.name: lane.region for lane in asked}
+    regions |= {name: service.region for name, service in lanes.services.items() if name is not None}
+    accounts: dict[str, str | None] = {lane.name: lane.account for lane in asked}
+    accounts |= {name: one.number for name, one in lanes.services.items() if name is not None and one.number}
+    fits = (
+        lane.name
+        for lane in asked
+        if regions[lane.name] == batch.region
+        and (batch.account or accounts[lane.name]) == accounts[lane.name]
+    )
+    lanes.home = next(fits, None)
+    if lanes.home is None and not await stored.lanes() and await stored.latest_runs(Latest.CURRENT, limit=1):
+        whose = "" if batch.account is None else f", account {batch.account}"
+        raise UsageError(
+            f"batch '{batch.name}' has runs from before it had lanes, in {batch.region}{whose}, and no lane "
+            f"is there; add one, or give another --batch"
+        )
+
+
+async def kept(lanes: OpenLanes, held: HeldBatch, at: datetime) -> None:
+    """
+    Keep where each lane is, and refuse one that is somewhere else by now.
+
+    Raises:
+        UsageError: A lane is in another region than its runs.
+    """
+    for name, service in list(lanes.services.items()):
+        if name is None:
+            continue
+        place = await held.keep_lane(name, region=service.region, account=service.number, at=at)
+        _check_region(place, service)
+        if place.account is not None:
+            _expect(lanes, name, place.account)
+    _ = lanes.first
+
+
+def _check_region(place: LanePlace, service: AwsHealthOmics) -> None:
+    if place.region != service.region:
+        raise UsageError(
+            f"lane '{place.name}' has its runs in {place.region}, but its region is {service.region} now; "
+            f"give it {place.region} again, and another region a lane of its own"
+        )
+
+
+async def linked(lanes: OpenLanes, held: HeldBatch) -> list[LaneLink]:
+    """
+    Return the way into each lane, after it has shown that it knows some of its ACTIVE runs.
+
+    Raises:
+        ServiceUnusableError: The only lane, or each of them, knows none.
+    """
+    links: list[LaneLink] = []
+    for name, service in list(lanes.services.items()):
+        is_home = name is not None and name == lanes.home
+        recognition = Recognition(held, service, lane=name, is_home=is_home)
+        try:
+            await recognition.begin(is_active=True)
+        except ServiceUnusableError as error:
+            if name is None:
+                raise
+            lanes.stop(name, str(error))
+        else:
+            most = None if name is None else lanes.limits.get(name)
+            links.append(LaneLink(name=name, service=service, recognition=recognition, max_active=most))
+    _ = lanes.first
+    return links

@@ -1,0 +1,131 @@
+"""
+What a launch does in one lane: carries out what the planner says of it.
+
+Belongs here: which of its parts carries out what. Does not: any single action (``submitter``, ``looker``,
+``sweeper``), what belongs to the batch as a whole (``runner``).
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from batchrun.engine.looker import Looker
+from batchrun.engine.paces import PaceKeeper
+from batchrun.engine.submitter import StartRunSubmitter
+from batchrun.engine.sweeper import Sweeper
+from batchrun.engine.waits import Wait
+from batchrun.errors import CallError
+from batchrun.model.actions import Cancel, HoldBack, Look, Note, Replay, Settle, Submit, Sweep
+from batchrun.model.stimuli import RatesLearned
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from batchrun.engine.common import Common
+    from batchrun.engine.link import LaneLink
+    from batchrun.model.stimuli import Acted, SweepFailed, Swept
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.submitter import Submitter
+
+    LaneAction: TypeAlias = Submit | Replay | Settle | Look | Cancel | Sweep
+
+#: Seconds between two questions to a service that was silent.
+_ASK_EVERY: Final = 10.0
+#: A name that no run has: the answer is short.
+_NOBODY: Final = "batchrun-is-anybody-there"
+log = structlog.get_logger(__name__)
+
+
+class LaneRunner:
+    """One account and region's part of a launch."""
+
+    def __init__(self, link: LaneLink, common: Common, *, ledger: Ledger, batch: str) -> None:
+        self.link = link
+        self._batch = batch
+        self._clock = common.clock
+        self._submitter: Submitter = StartRunSubmitter(link, common)
+        self._looker = Looker(link, common)
+        self._sweeper = Sweeper(link, common.clock)
+        self.paces = PaceKeeper(ledger, link.service, common.clock)
+        self._rates: RatesLearned | None = None
+
+    def rates(self) -> RatesLearned | None:
+        """Return how many calls per second can be counted on, where that is news."""
+        service = self.link.service
+        rates = RatesLearned(
+            get=service.known_rate("GetRun"),
+            list=service.known_rate("ListRuns"),
+            start=service.known_rate("StartRun"),
+            lane=self.link.name,
+        )
+        if rates == self._rates:
+            return None
+        self._rates = rates
+        return rates
+
+    async def outcome(self, action: LaneAction) -> Acted | Swept | SweepFailed:
+        """
+        Carry out an action.
+
+        Raises:
+            ServiceUnusableError: The lane cannot be used.
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """
+        match action:
+            case Submit() | Replay() | Settle():
+                return await self._submitter.submit(action)
+            case Look():
+                return await self._looker.look(action)
+            case Cancel():
+                return await self._looker.cancel(action)
+            case Sweep():
+                return await self._sweeper.sweep(action)
+
+    def hold_back(self, action: HoldBack) -> None:
+        """Let go of what was not sent."""
+        self.link.waits.let_go(Wait.UNSENT)
+        if action.quota_message is not None:
+            wait = round(action.seconds)
+            lane = {} if self.link.name is None else {"lane": self.link.name}
+            log.info(
+                "quota_full",
+                batch=self._batch,
+                **lane,
+                message=action.quota_message,
+                next_try_in_seconds=wait,
+            )
+
+    def noted(self, _: Note) -> None:
+        """Learn that a listing showed runs of the batch: the service knows it."""
+        self.link.recognition.shown()
+
+    def let_go_of_looks(self) -> None:
+        """Let go of what nobody waits for while the lane cannot be used."""
+        self.link.waits.let_go(Wait.SURVEY, Wait.NAME)
+
+    def hurry(self) -> None:
+        """Let go of what waits, and give up repeating calls."""
+        self.link.waits.hurry()
+        self.link.service.hurry()
+
+    async def ask_whether_it_is_back(self) -> None:
+        """
+        Ask a service that was silent, until it answers or is let go of.
+
+        Raises:
+            ServiceUnusableError: There is no more patience with it.
+        """
+        with self.link.waits.of(Wait.SWEEP):
+            while True:
+                await self._clock.sleep(_ASK_EVERY)
+                try:
+                    async with aclosing(self.link.service.listed_runs(_NOBODY)) as pages:
+                        async for _ in pages:
+                            break
+                except CallError as error:
+                    log.debug("lane_silent", lane=self.link.name, code=error.code)
+                else:
+                    return

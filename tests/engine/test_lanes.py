@@ -1,0 +1,163 @@
+"""Launches over several accounts and regions: where rows go, and what happens when a lane cannot be used."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from batchrun.engine.launcher import Stop
+from batchrun.errors import ServiceUnusableError
+from batchrun.ledger import open_ledger
+from batchrun.model.retrying import NO_CAPACITY, RetryPolicy, RetryRule
+from batchrun.model.states import State
+from batchrun.simulator import parse_faults
+from tests.engine.lanes import LaneBench, lane_bench, row, rows
+from tests.world import simulated
+
+
+async def test_each_row_runs_once_in_a_lane_that_it_may_take(tmp_path):
+    specs = [
+        *rows(10, "east", prefix="e"),
+        *rows(10, "west", start=10, prefix="w"),
+        *rows(20, "east", "west", start=20, prefix="free"),
+    ]
+    async with lane_bench(tmp_path) as it:
+        stop, _ = await it.launch(specs)
+        found = await it.assert_agreement()
+    assert stop is Stop.FINISHED
+    assert {id for id in found["east"] if id.startswith("w")} == set()
+    assert {id for id in found["west"] if id.startswith("e")} == set()
+    assert sum(len(ids) for ids in found.values()) == 40
+
+
+async def test_a_launch_takes_hardly_longer_than_the_paces_of_both_lanes_allow(tmp_path):
+    # 40 rows for east alone at 8/s take 5 s; all 297 at 33/s take 9 s.
+    specs = [*rows(40, "east", prefix="e"), *rows(257, "east", "west", start=40, prefix="free")]
+    async with lane_bench(tmp_path, east={"rate": 8}, west={"rate": 25}) as it:
+        await it.launch(specs)
+        found = await it.assert_agreement()
+        begun = [at for one in it.simulators.values() for at in one.state().accepted_at]
+    took = max(begun) - min(begun)
+    assert 297 / 33 - 1.5 <= took <= 297 / 33 * 1.05
+    assert len(found["west"]) == pytest.approx(297 * 25 / 33, abs=6)
+
+
+async def test_a_lane_never_has_more_runs_than_it_may(tmp_path):
+    specs = rows(20, "east", "west")
+    async with lane_bench(tmp_path) as it:
+        await it.launch(specs, max_active={"east": 2, "west": 3})
+        await it.assert_agreement()
+        most = {lane: it.simulators[lane].state().peak_unfinished for lane in it.simulators}
+    assert most["east"] <= 2
+    assert most["west"] <= 3
+
+
+async def test_rows_that_wait_for_a_silent_lane_go_to_the_others_and_its_own_wait_for_it(tmp_path):
+    specs = [*rows(20, "east", prefix="e"), *rows(60, "east", "west", start=20, prefix="free")]
+    async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it, trouble(it, "east", 2, 300):
+        stop, _ = await it.launch(specs)
+        found = await it.assert_agreement()
+        begun = it.simulators["west"].state().accepted_at
+    assert stop is Stop.FINISHED
+    assert set(found["east"]) >= {spec.id for spec in specs[:20]}
+    assert max(begun) - min(begun) < 60, "free rows waited for a lane that was silent"
+
+
+@pytest.mark.parametrize(
+    "fault", ["*:ExpiredTokenException", "*:AccessDeniedException", "StartRun:AccessDeniedException"]
+)
+async def test_a_lane_that_stops_is_named_and_the_others_end(tmp_path, fault):
+    specs = [*rows(5, "east", prefix="e"), *rows(20, "east", "west", start=5, prefix="free")]
+    async with lane_bench(tmp_path, east={"rate": 5}, west={"rate": 5}) as it:
+        it.simulators["east"].script(*parse_faults(fault))
+        with pytest.raises(ServiceUnusableError, match=r"lane east: .*\([0-9]+ rows wait\)") as caught:
+            await it.launch(specs, trusts_ledger=True)
+        assert "west" not in str(caught.value)
+        found = await it.assert_agreement()
+        entries = await it.entries()
+        assert "east" not in found
+        waiting = [entry for entry in entries.values() if entry.state is not State.SUCCEEDED]
+        assert all(entry.lane in {None, "east"} for entry in waiting)
+        assert len(found["west"]) >= 12, "what had no intent yet went on in the other lane"
+        it.simulators["east"].faults.replace(())
+        it.services = {lane: service.apart() for lane, service in it.services.items()}
+        assert (await it.launch(specs, trusts_ledger=True))[0] is Stop.FINISHED
+        await it.assert_agreement()
+        assert all(entry.state is State.SUCCEEDED for entry in (await it.entries()).values())
+
+
+async def test_rows_that_may_have_a_run_in_a_lane_that_cannot_be_asked_wait_and_others_go_on(tmp_path):
+    specs = [*rows(9, "west", prefix="w"), *rows(20, "east", "west", start=9, prefix="free")]
+    async with lane_bench(tmp_path) as it:
+        it.simulators["east"].script(*parse_faults("*:AccessDeniedException"))
+        with pytest.raises(ServiceUnusableError, match=r"lane east: .*omics:ListRuns"):
+            await it.launch(specs)
+        found = await it.assert_agreement()
+    assert {lane: sorted(ids) for lane, ids in found.items()} == {"west": [spec.id for spec in specs[:9]]}
+
+
+async def test_a_copy_of_the_ledger_finds_the_runs_of_both_lanes(tmp_path):
+    specs = rows(30, "east", "west")
+    async with lane_bench(tmp_path) as it:
+        await it.launch(specs)
+        before = await it.assert_agreement()
+        async with await open_ledger(tmp_path / "copy.db") as it.ledger:
+            _, launcher = await it.launch(specs)
+            assert launcher.taken_over.rows == 30
+            after = await it.assert_agreement()
+    assert {lane: sorted(ids) for lane, ids in before.items()} == {
+        lane: sorted(ids) for lane, ids in after.items()
+    }
+
+
+async def test_no_capacity_in_one_lane_is_tried_in_the_next(tmp_path):
+    specs = rows(6, "east", "west")
+    settings = simulated(failures={NO_CAPACITY: 1.0})
+    async with lane_bench(tmp_path, east={"settings": settings}, west={}) as it:
+        await it.launch(specs, retry=RetryPolicy(wait=1.0))
+        entries = await it.entries()
+        tried = {id: [one.lane for one in await it.ledger.batch("cohort").earlier(id)] for id in entries}
+    assert {entry.lane for entry in entries.values()} == {"west"}
+    assert {tuple(lanes) for lanes in tried.values()} <= {(), ("east",)}
+    assert ["east"] in tried.values()
+
+
+async def test_a_rule_moves_a_row_to_a_lane_that_it_could_not_take_before(tmp_path):
+    specs = [row(f"row-{number}", number, "east", closed=("west",)) for number in range(4)]
+    rule = RetryRule(reason="RUN_TASK_FAILED", times=1, change='{"lane":["west"]}')
+    settings = simulated(failures={"RUN_TASK_FAILED": 1.0})
+    async with lane_bench(tmp_path, east={"settings": settings}, west={}) as it:
+        await it.launch(specs, retry=RetryPolicy(rules=(rule,), wait=1.0))
+        entries = await it.entries()
+    assert {(entry.lane, entry.attempt, entry.state) for entry in entries.values()} == {
+        ("west", 2, State.SUCCEEDED)
+    }
+
+
+async def test_an_attempt_has_one_lane_and_a_requestid_of_it(tmp_path):
+    specs = rows(4, "east", "west")
+    async with lane_bench(tmp_path) as it:
+        await it.launch(specs)
+        runs = [run for one in it.simulators.values() for run in one.state().runs]
+        entries = await it.entries()
+    assert {run.request_id for run in runs} == {entry.request_id for entry in entries.values()}
+    assert all(entry.request_id != replace(entry, lane=None).request_id for entry in entries.values())
+
+
+@asynccontextmanager
+async def trouble(it: LaneBench, lane: str, at: float, lasts: float, fault: str = "*:drop_before"):
+    """Have every call to a lane fail for a while."""
+
+    async def come_and_go() -> None:
+        await it.clock.sleep(at)
+        it.simulators[lane].script(*parse_faults(fault))
+        await it.clock.sleep(lasts)
+        it.simulators[lane].faults.replace(())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(come_and_go)
+        yield
+        group.cancel_scope.cancel()

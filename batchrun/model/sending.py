@@ -154,9 +154,12 @@ class Sending:
         if action is None:
             raise InvariantError(f"entry '{entry.id}' was sent, and nobody asked for it")
         self._proving.looked(entry.id)
+        was_waiting = entry.id in self._waiting
         self._waiting.discard(entry.id)
         doubt = self._doubts.pop(entry.id, None)
         if isinstance(action, Submit) and entry is action.entry and not self._is_holding_back:
+            if not was_waiting:  # its intent is on disk, and the lane cannot be used: nobody else may send it
+                return
             if acted.is_answered or self._is_paused:  # let go of before it was sent
                 self._queues.put_back(entry)
             else:

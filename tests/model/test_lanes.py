@@ -312,6 +312,15 @@ def test_what_lies_in_a_lane_that_stopped_holds_up_nothing():
     assert submits(made, 9999) == []
 
 
+def test_what_a_lane_was_about_to_send_when_it_stopped_goes_to_no_other():
+    made = in_lanes(named("a", "east", "west"))
+    (submit,) = made.plan()
+    made.tell(IntentRecorded(entry_id="a", lane="east"))
+    made.tell(LaneStopped(lane="east"))
+    made.done(submit, submit.entry, now=1, failed=True)
+    assert (submits(made, 9), made.is_over) == ([], True)
+
+
 def test_nothing_is_left_to_do_where_every_lane_has_stopped():
     made = in_lanes(named("a", "east", "west"))
     made.actions()

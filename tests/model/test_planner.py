@@ -518,6 +518,12 @@ class World:
             self.now = max(self.now + 0.5, min(self.planner.wake_at, self.now + 600))
 
     def outcomes(self, action: Action) -> list[Stimulus]:
+        if (
+            isinstance(action, Submit)
+            and action.lane is not None
+            and self.data.draw(st.integers(0, 20)) == 20
+        ):
+            return self.stopped_in_between(action, action.lane)
         outcome = self.carry_out(action)
         if outcome is None:
             return []
@@ -526,6 +532,17 @@ class World:
             is_sent = outcome.entry is not action.entry
             intents = [IntentRecorded(entry_id=action.entry.id, lane=action.lane)] if is_sent else []
         return [*intents, outcome]
+
+    def stopped_in_between(self, action: Submit, lane: str) -> list[Stimulus]:
+        """The lane turns out to be of no use when the intent is on disk and nothing was sent."""
+        request = action.entry.as_in(lane).request
+        intended = Intended(at=at(self.now), proven_at=at(self.now), lane=lane, request=request)
+        self.entries[action.entry.id] = apply(self.entries[action.entry.id], intended)
+        recorded = IntentRecorded(entry_id=action.entry.id, lane=lane)
+        self.usable.discard(lane)
+        self.silent.add(lane)
+        unsent = Acted(action=action, entry=action.entry, is_answered=False)
+        return [recorded, LaneStopped(lane=lane), unsent]
 
     def happen(self) -> list[Stimulus]:
         kinds = ["cancel", "change", "stop", "rates", *(["lane"] * 3 if len(self.lanes) > 1 else [])]

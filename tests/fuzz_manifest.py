@@ -3,9 +3,9 @@ What ``scripts/fuzz`` runs: atheris against the manifest reader. Not a test: pyt
 
     python -m tests.fuzz_manifest DIRECTORY [OPTIONS OR INPUTS OF LIBFUZZER]
 
-The first byte of an input chooses from ``KINDS`` where the rest goes: a format, a file of defaults,
-``--batch`` and ``--set``, or the texts of a row. From ``REPEATED_FROM`` on, what stands between the first
-two NULs is repeated, so that a few bytes can become a large manifest. A finding is
+The first byte of an input chooses from ``KINDS`` where the rest goes: a format, a file of defaults or of
+lanes, ``--batch`` and ``--set``, or the texts of a row. From ``REPEATED_FROM`` on, what stands between the
+first two NULs is repeated, so that a few bytes can become a large manifest. A finding is
 
 - any exception but ManifestError, and any problem that is empty, long, or not fit for a terminal;
 - more than two seconds of processor time, or 256 MiB of memory, for one input;
@@ -18,6 +18,8 @@ Belongs here: the harness and its seeds. Does not: what was found, which is in `
 
 from __future__ import annotations
 
+import codecs
+import dataclasses
 import io
 import json
 import os
@@ -35,8 +37,10 @@ import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 with atheris.instrument_imports(include=["batchrun.manifest", "batchrun.model", "yaml"]):
     from batchrun.errors import ManifestError
     from batchrun.manifest import Format, Source, limits, load, placeholders
+    from batchrun.manifest import yaml_document as _  # noqa: F401 (else it is imported under the guard)
     from batchrun.manifest.model_check import start_run_shape
     from batchrun.manifest.rows import wrong_batch, wrong_name
+    from batchrun.model.lanes import offers_of, offers_text
     from batchrun.model.spec import Json, Spec, canonical
 
 from botocore.validate import ParamValidator
@@ -56,7 +60,10 @@ SETS = (
 OPTIONS = "options"  #: a batch's name in the first line, and a --set in each other
 TEXTS = "texts"  #: NULs between an id, two parameters, a tag's key and value, and a name
 DEFAULTS = ("defaults.yaml", "defaults.json")
-KINDS = (*(form.value for form in Format), *DEFAULTS, OPTIONS, TEXTS)
+#: How a workbook begins; one is read in a process of its own, which none of the others may start.
+WORKBOOK = b"PK\x03\x04"
+LANES = ("lanes.yaml", "lanes.json")
+KINDS = (*(form.value for form in Format), *DEFAULTS, OPTIONS, TEXTS, *LANES)
 REPEATED_FROM = (256 // len(KINDS) - 1) * len(KINDS)
 
 ROWS = {
@@ -125,12 +132,14 @@ class Target:
         self._guard = guard
         self._shape = start_run_shape()
         self._validator = ParamValidator()
+        for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+            codecs.lookup(name)  # else its module is imported under the guard
         # The service's model is loaded once and late; here it is neither watched nor measured.
         source, stdin = self._source(OPTIONS, SEEDS[OPTIONS][0])
         load(source, stdin=io.BytesIO(stdin)).close()
 
     def __call__(self, data: bytes) -> None:
-        if data:
+        if data and not data[1:].startswith(WORKBOOK):
             kind = KINDS[data[0] % len(KINDS)]
             is_repeated = data[0] >= REPEATED_FROM and kind not in {OPTIONS, TEXTS}
             self.read(kind, repeated(data[1:]) if is_repeated else data[1:])
@@ -163,6 +172,10 @@ class Target:
             (self._folder / kind).write_bytes(body)
             source = Source(path="-", format=Format.CSV, batch="b", sets=SETS, defaults=(kind,))
             return source, b"id,parameters.x\nx,{id}\n"
+        if kind in LANES:
+            (self._folder / kind).write_bytes(body)
+            source = Source(path="-", format=Format.CSV, batch="b", sets=SETS, lanes=kind)
+            return source, b"id,lane,parameters.x\nx,east,{lane}\ny,west|east,\nz,,\n"
         return Source(path="-", format=Format(kind), batch="b", sets=SETS), body
 
     def _check_specs(self, batch: str, specs: list[Spec]) -> None:
@@ -173,16 +186,20 @@ class Target:
                 raise Finding(f"not canonical: {spec.request!r}")
             if wrong_name(spec.id):
                 raise Finding(f"the id is {spec.id!r}")
-            report = self._validator.validate({**request, "requestId": "x"}, self._shape)
-            if report.has_errors():
-                raise Finding(f"botocore: {report.generate_report()}: {spec.request!r}")
+            for asked in (spec.request, *(offer.request for offer in offers_of(spec.content))):
+                report = self._validator.validate({**json.loads(asked), "requestId": "x"}, self._shape)
+                if report.has_errors():
+                    raise Finding(f"botocore: {report.generate_report()}: {asked!r}")
+            if spec.offers and offers_text(offers_of(spec.offers)) != spec.offers:
+                raise Finding(f"not canonical: {spec.offers!r}")
             rows.append({"id": spec.id, **{name: escaped(value) for name, value in request.items()}})
         if len({spec.id for spec in specs}) != len(specs):
             raise Finding("an id is given twice")
         text = "\n".join(map(json.dumps, rows)).encode()
         with load(Source(path="-", format=Format.JSONL, batch=batch), stdin=io.BytesIO(text)) as again:
             for spec, other in zip(specs, again.specs(), strict=True):
-                if spec != other:
+                # It is read where there are no lanes, and with the batch's name filled in.
+                if dataclasses.replace(spec, offers=None, work=other.work) != other:
                     raise Finding(f"{spec.request!r} is read again as {other.request!r}")
 
 
@@ -245,6 +262,9 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"- id: a\n  parameters: {x: &a [1, 0x1F, .5, ~, no], y: *a, z: '{id}'}\n- {id: 0123}\n",
         b"batch: c\ndefaults: &d\n  parameters: {x: !!str 1, 'y': 2}\n  <<: *d\nruns: rows.csv\n",
         b"runs: rows.jsonl",
+        b"runs: [{id: a, lane: [e, w]}]\nlanes: {e: {rate: 5}, w: {set: {name: '{lane}'}}}\n",
+        b"lanes: {w: {account: 012345678901}}\nretry: [{reason: X, times: 1, change: {lane: w}}]\n",
+        b"lanes: [e, w]\nruns: [{id: a, lane: e|w}]",
         b"runs: outside.csv",
         b"runs: ../manifest/../x.csv",
         b"runs: .",
@@ -254,6 +274,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     "json": (
         b'{"runs": [{"id": "a"}]}',
         b'[{"id": "a", "parameters": {"x": [1e5, -0.0, null, true, "\\ud83d\\ude00 {id}"]}}, {"id": 7}]',
+        b'{"lanes": {"e": {"endpoint_url": "http://127.0.0.1"}}, "runs": [{"id": "a", "lane": "e"}]}',
         b'{"runs": "rows.tsv", "batch": "c", "defaults": {"tags": {"k": "{batch}"}}}',
         b'{"batchName": "n", "defaultRunSetting": {"runTags": {"a": "b"}, "outputBucketOwnerId": "1"}}',
         b'{"batchRunSettings": {"inlineSettings": [{"runSettingId": "a", "priority": 1}]}}',
@@ -274,6 +295,11 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     "tsv": (b"id\tparameters.x\na\t{id}\n", b'id\ttags:json\na\t{"k": "v"}\n'),
     "defaults.yaml": (b"priority: 5\nparameters:\n  x: '{parameters.y}'\n  y: 1\ntags: {k: v}\n",),
     "defaults.json": (b'{"priority": 5, "parameters": {"x": [{"y": 1}]}, "logLevel": "OFF"}',),
+    "lanes.yaml": (
+        b"east: {profile: p}\nwest: {role: 'arn:aws:iam::111111111111:role/r', external_id: xy}\n",
+        b"lanes: {east: {}, west: {read_rate: auto, set: {outputUri: 's3://b/{lane}/{id}'}}}",
+    ),
+    "lanes.json": (b'{"east": {"endpoint_url": "https://x.example"}, "west": {"set": {"name": "n"}}}',),
     TEXTS: (
         b"a\0{parameters.two}/{id}\0x",
         b"a\0{{parameters.two}}{{\0{batch}\0k\0{id}\0{batch}-{id}",
@@ -297,6 +323,7 @@ LARGE: dict[str, tuple[bytes, ...]] = {
     "tsv": (b"id\tname\n\0a\t\n\0",),
 }
 SYNTAX = (
+    *("lanes", "lane", "set", "region", "account", "role", "{lane}", "east", "west", "|"),
     *("id", "runs", "defaults", "batch", "batchName", "defaultRunSetting", "batchRunSettings"),
     *("inlineSettings", "s3UriSettings", "runSettingId", "runTags", "outputBucketOwnerId", "requestId"),
     *("{id}", "{batch}", "{parameters.x}", "{{", "}}", "{{id}}", "parameters.", "tags.", "tags.aws:"),

@@ -8,6 +8,7 @@ import pytest
 
 from batchrun.manifest import Source, load
 from batchrun.model.lanes import offers_of
+from batchrun.simulator import Limit
 from tests.cli.conftest import DEFAULTS, Shell
 from tests.cli.ledgers import make_lanes
 
@@ -174,3 +175,27 @@ def test_rows_that_failed_become_rows_in_the_lane_they_were_in(shell: Shell, nam
     }
     works = {row: json.loads(offers[0].request)["workflowId"] for row, offers in rows.items()}
     assert (works["lost"], works["fixed"]) == ("1234567", "7654321")
+
+
+def test_plan_asks_each_lane_for_its_own_quotas(shell: Shell, m, elsewhere):
+    fast = elsewhere.healthomics(limits={"StartRun": Limit(rate=8, burst=8), "*": None}, max_active=3).url
+    slow = elsewhere.healthomics(limits={"StartRun": Limit(rate=2, burst=2), "*": None}, max_active=9).url
+    table = f"""\
+lanes:
+  east: {{region: us-east-1, endpoint_url: "{fast}", max_active: 2}}
+  west: {{region: us-west-2, endpoint_url: "{slow}", rate: 1}}
+  none: {{region: us-west-1, profile: nobody}}
+runs: [{{id: A, lane: east}}, {{id: B, lane: west}}, {{id: C, lane: west}}]
+"""
+    shell.write("m.yaml", table)
+    quotas = {"AWS_ENDPOINT_URL_SERVICE_QUOTAS": fast}
+    for option, rate, most in (((), "5", "50"), (("--online",), "8", "3")):
+        done = shell.run("plan", *m, "--set", "storageType=DYNAMIC", *option, **quotas)
+        assert done.returncode == 0, done.stderr
+        assert "StartRun calls: 3, 2 s or more" in done.stdout
+        told = (
+            f"  east: {rate} StartRun per second, active at once {most} with DYNAMIC storage, 2 of the batch"
+        )
+        assert told in done.stdout
+    assert "  west: 1 StartRun per second, active at once 3 with DYNAMIC storage" in done.stdout
+    assert "warning: lane none cannot be asked for its quotas" in done.stderr

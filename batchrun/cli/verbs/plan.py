@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
+import anyio
+
 from batchrun.cli.calling import objects
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
@@ -15,11 +17,12 @@ from batchrun.cli.costs.words import facts_to_come, forecast, lines_to_come
 from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import CONCURRENCY, LEDGER, MAX_ACTIVE, RATE, READ_RATE, STRICT, Output, Service
-from batchrun.cli.showing.planned_lanes import PlannedLanes
 from batchrun.cli.signals import run_async
-from batchrun.cli.speak import emit, say
+from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.verbs.planned_lanes import PlannedLanes
 from batchrun.cli.wording import counted, printable, seconds
 from batchrun.clock import SystemClock
+from batchrun.errors import ServiceError, UsageError
 from batchrun.model.lanes import lanes_of
 from batchrun.model.limits import Limits
 from batchrun.model.pace import UNLIMITED, USUAL_RATES
@@ -28,22 +31,23 @@ from batchrun.model.states import State
 from batchrun.ports.stored import Counts, Sync
 from batchrun.report.bill import AlikeRows
 from batchrun.report.chosen import Choice
+from batchrun.service.target import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from batchrun.manifest import Manifest
     from batchrun.model.differences import Difference
+    from batchrun.model.lanes import Lane
     from batchrun.model.pace import Rate
     from batchrun.model.spec import Spec
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
     from batchrun.report.bill import Left
+    from batchrun.service.target import Target
 
 
 _WAITING: Final = (State.PLANNED, State.BACKOFF)
-#: What is said of limits where there are lanes, which have their own.
-_IN_EACH: Final = " in each lane"
 #: Changes that are told of a row.
 _CHANGES: Final = 3
 
@@ -100,7 +104,7 @@ def plan(told: Options) -> None:
     Compares the manifest with the ledger: new, unchanged, changed and gone rows; the StartRun calls needed,
     and how long they take at --rate; how many runs may be active at once. With --prices, what they may cost,
     by what 'batchrun costs' has learned of their workflows' runs. With --online it asks for the account's
-    quotas, and goes by them in place of the usual ones.
+    quotas, and goes by them in place of the usual ones; where there are lanes, each lane's.
     """
     from batchrun.cli.launching.manifests import refuse_beside_lanes, taken  # noqa: PLC0415 (loads botocore)
 
@@ -109,20 +113,40 @@ def plan(told: Options) -> None:
         refuse_beside_lanes(manifests, told.service)
         for manifest in manifests:
             found = run_async(_compare, manifest, told)
-            if told.online:
+            if told.online and not manifest.lanes:
                 found = replace(found, quotas=run_async(_own_quotas, told.service))
             ahead = _Ahead.of(manifest, found, told.rate)
             (_emit if told.output.as_json else _tell)(manifest, found, ahead)
 
 
 async def _own_quotas(service: Service) -> Quotas:
+    return await _quotas_at(service.target())
+
+
+async def _quotas_at(target: Target) -> Quotas:
     # Only now: it loads the client.
     from batchrun.api.opening import Opening  # noqa: PLC0415
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
     configure(verbosity=-1, as_json=False)
-    async with Opening(None, target=service.target(), rate=UNLIMITED, read_rate=UNLIMITED) as opened:
+    async with Opening(None, target=target, rate=UNLIMITED, read_rate=UNLIMITED) as opened:
         return await (await opened.service()).quotas()
+
+
+async def _quotas_of(lanes: Sequence[Lane], service: Service) -> Mapping[str, Quotas]:
+    """Ask each lane for its account's quotas; those that cannot be asked are told, and left out."""
+    found: dict[str, Quotas] = {}
+
+    async def ask(lane: Lane) -> None:
+        try:
+            found[lane.name] = await _quotas_at(target_of(lane, service.target()))
+        except (UsageError, ServiceError) as error:
+            complain(printable(f"warning: lane {lane.name} cannot be asked for its quotas: {error}"))
+
+    async with anyio.create_task_group() as group:
+        for lane in lanes:
+            group.start_soon(ask, lane)
+    return found
 
 
 async def _compare(manifest: Manifest, told: Options) -> _Compared:
@@ -164,9 +188,8 @@ def _home(manifest: Manifest, batch: Batch) -> str | None:
 async def _lanes(manifest: Manifest, ledger: Ledger | None, told: Options) -> PlannedLanes | None:
     if not manifest.lanes:
         return None
-    sent = await _sent(ledger, manifest)
-    usual = USUAL_RATES["StartRun"] if math.isinf(told.rate.most) else told.rate.most
-    return PlannedLanes.of(manifest.lanes, manifest.specs(), sent, usual)
+    quotas = await _quotas_of(manifest.lanes, told.service) if told.online else {}
+    return PlannedLanes.of(manifest, await _sent(ledger, manifest), told.rate.most, quotas)
 
 
 async def _sent(ledger: Ledger | None, manifest: Manifest) -> Collection[str]:
@@ -307,13 +330,15 @@ def _tell_differences(found: _Compared) -> None:
 
 def _tell_calls(ahead: _Ahead) -> None:
     say(f"to submit: {ahead.to_submit}, to settle: {ahead.to_settle}, to watch: {ahead.to_watch}")
-    pace = f"{ahead.whose_rate}{ahead.rate:g} per second{_IN_EACH if ahead.lanes else ''}"
-    say(f"StartRun calls: {ahead.calls}, {seconds(ahead.seconds)} at {pace}")
     if ahead.lanes is not None:
-        say(printable(f"lanes: {ahead.lanes.line}"), hang=2)
+        say(f"StartRun calls: {ahead.calls}, {seconds(ahead.seconds)} or more")
+        for line in ahead.lanes.lines:
+            say(printable(line), hang=2)
+        return
+    pace = f"{ahead.whose_rate}{ahead.rate:g} per second"
+    say(f"StartRun calls: {ahead.calls}, {seconds(ahead.seconds)} at {pace}")
     whose = "the account's quota" if ahead.is_own else "the usual quota; --online asks for the account's"
-    rounds = "" if ahead.lanes else _rounds(ahead.to_submit, ahead.at_once)
-    most = f"{limits(ahead.at_once)}{_IN_EACH if ahead.lanes else rounds}"
+    most = f"{limits(ahead.at_once)}{_rounds(ahead.to_submit, ahead.at_once)}"
     say(f"active at once: at most {most} (by {whose})")
 
 

@@ -9,7 +9,7 @@ import pytest
 from batchrun.manifest import Source, load
 from batchrun.model.lanes import offers_of
 from batchrun.simulator import Limit
-from tests.cli.conftest import DEFAULTS, Shell
+from tests.cli.conftest import DEFAULTS, ROOT, Shell
 from tests.cli.ledgers import make_lanes
 
 MANIFEST = """\
@@ -189,13 +189,56 @@ runs: [{{id: A, lane: east}}, {{id: B, lane: west}}, {{id: C, lane: west}}]
 """
     shell.write("m.yaml", table)
     quotas = {"AWS_ENDPOINT_URL_SERVICE_QUOTAS": fast}
-    for option, rate, most in (((), "5", "50"), (("--online",), "8", "3")):
-        done = shell.run("plan", *m, "--set", "storageType=DYNAMIC", *option, **quotas)
-        assert done.returncode == 0, done.stderr
-        assert "StartRun calls: 3, 2 s or more" in done.stdout
-        told = (
-            f"  east: {rate} StartRun per second, active at once {most} with DYNAMIC storage, 2 of the batch"
-        )
-        assert told in done.stdout
+    usual = shell.run("plan", *m, "--set", "storageType=DYNAMIC").stdout
+    done = shell.run("plan", *m, "--set", "storageType=DYNAMIC", "--online", **quotas)
+    assert done.returncode == 0, done.stderr
+    for told, rate, most in ((usual, 5, 50), (done.stdout, 8, 3)):
+        assert "StartRun calls: 3, 2 s or more" in told
+        most_of_it = f"active at once {most} with DYNAMIC storage, 2 of the batch"
+        assert f"  east: {rate} StartRun per second, {most_of_it}" in told
     assert "  west: 1 StartRun per second, active at once 3 with DYNAMIC storage" in done.stdout
     assert "warning: lane none cannot be asked for its quotas" in done.stderr
+
+
+SAMPLE = ROOT / "manifests" / "two-regions.yaml"
+ACCOUNTS = {"east": "123456789012", "west": "210987654321"}
+
+
+def rehearse(shell: Shell, simulate, *options: str, manifest: str | None = None):
+    """Run the sample as its comment says."""
+    simulated = simulate("--lanes", str(SAMPLE), "--time-scale", "0.001", *options)
+    quick = ("--poll-interval", "0.2s", "--retry-wait", "0.1s")
+    done = shell.run("run", manifest or str(SAMPLE), *quick, AWS_ENDPOINT_URL=simulated.url)
+    return done, {row["id"]: row for row in shell.results("basecalling.results.csv")}
+
+
+def test_the_sample_of_two_regions_can_be_rehearsed(shell: Shell, simulate):
+    done, rows = rehearse(shell, simulate)
+    assert done.returncode == 0, done.stderr
+    assert len(rows) == 11
+    assert {rows["PAW75802"]["lane"], rows["PAW77640"]["lane"]} == {"east"}
+    assert rows["PAW81754"]["lane"] == "west"
+    for row in rows.values():
+        assert row["status"] == "COMPLETED"
+        assert row["accountId"] == ACCOUNTS[row["lane"]]
+        assert row["runOutputUri"].startswith(f"s3://lab-results-{row['lane']}/")
+
+
+def test_where_east_has_no_capacity_what_may_go_west_does_and_the_rest_stays(shell: Shell, simulate):
+    done, rows = rehearse(shell, simulate, "--failures", "east/INSTANCE_RESERVATION_FAILED=1")
+    assert done.returncode == 1, done.stderr
+    stayed = {row["id"] for row in rows.values() if row["lane"] == "east"}
+    assert stayed == {"PAW75802", "PAW77640"}
+    assert {row["status"] for row in rows.values() if row["id"] not in stayed} == {"COMPLETED"}
+    assert {rows[one]["attempt"] for one in stayed} == {"5"}
+
+
+def test_a_rule_leads_every_row_to_its_lane(shell: Shell, simulate):
+    rule = "    times: 4\n"
+    text = SAMPLE.read_text().replace(rule, f"{rule}    change: {{lane: west}}\n")
+    shell.write("m.yaml", text)
+    failures = ("--failures", "east/INSTANCE_RESERVATION_FAILED=1")
+    done, rows = rehearse(shell, simulate, *failures, manifest="m.yaml")
+    assert done.returncode == 0, done.stderr
+    assert {row["lane"] for row in rows.values()} == {"west"}
+    assert rows["PAW75802"]["attempt"] == "2"

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import random
 import socket
+from collections import defaultdict
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
 
 from batchrun import points
+from batchrun.api.objects import OneLogin
 from batchrun.clock import Clock, SystemClock
 from batchrun.errors import CredentialsError, InvariantError, ServiceUnusableError, UsageError
 from batchrun.ledger import LedgerPlace
@@ -29,12 +31,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from batchrun.api.objects import OneLogin
     from batchrun.model.lanes import Lane
     from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
     from batchrun.service.client import AwsHealthOmics
+    from batchrun.service.login import Login
 
 #: Seconds that giving a batch free may take when the launch was told to end.
 _LAST_THINGS: Final = 60.0
@@ -77,12 +79,13 @@ class Opening:
         self._rate = rate
         self._read_rate = read_rate
         self._credentials_wait = credentials_wait
-        self._login = login
+        self._login = login or OneLogin(target)
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._one_at_a_time = anyio.Lock()
         self._ledger: Ledger | None = None
         self._connections: dict[Target, AwsHealthOmics] = {}
+        self._connecting: defaultdict[Target, anyio.Lock] = defaultdict(anyio.Lock)
 
     @property
     def has_ledger(self) -> bool:
@@ -103,6 +106,11 @@ class Opening:
                 self._ledger = await self._stack.enter_async_context(await self._place.open())
             return self._ledger
 
+    def login(self, lane: Lane | None = None) -> Login:
+        """Return the login of a lane, or of the command; they share what leads to the same credentials."""
+        own = self._login.get()
+        return own if lane is None else own.beside(target_of(lane, self._target))
+
     async def service(self, *, lane: Lane | None = None, waits: bool = True) -> AwsHealthOmics:
         """
         Return the service to one more launch, connected where need be.
@@ -119,10 +127,11 @@ class Opening:
         from batchrun.service.client import connect  # noqa: PLC0415
         from batchrun.service.outage import Patience  # noqa: PLC0415
 
-        target = self._target if lane is None else target_of(lane, self._target)
-        async with self._one_at_a_time:
+        login = self.login(lane)
+        target = login.target
+        # Each place by itself: one whose helper takes long keeps no other waiting.
+        async with self._connecting[target]:
             if target not in self._connections:
-                is_own = self._login is not None and target == self._target
                 connecting = connect(
                     target,
                     rate=self._rate if lane is None or lane.rate is None else lane.rate,
@@ -130,7 +139,7 @@ class Opening:
                     clock=self._clock,
                     rng=random.Random(),  # noqa: S311 (jitter is no secret)
                     patience=Patience(credentials=self._credentials_wait),
-                    login=self._login.get() if self._login is not None and is_own else None,
+                    login=login,
                 )
                 self._connections[target] = await self._stack.enter_async_context(connecting)
             return self._connections[target].apart(waits=waits)

@@ -26,7 +26,7 @@ from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
 from batchrun.points import Point
 from batchrun.ports.stored import Sync
-from batchrun.service.target import Target, target_of
+from batchrun.service.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -135,13 +135,13 @@ class Session(Opening):
         from batchrun.service.own_sheets import sheet_writer  # noqa: PLC0415
 
         patience = Patience(credentials=self._credentials_wait)
-        targets: dict[str | None, Target] = {
-            lane.name: target_of(lane, self._target) for lane in manifest.lanes
-        } or {None: self._target}
+        lanes: Sequence[Lane | None] = manifest.lanes or (None,)
         async with AsyncExitStack() as stack:
             writers = {
-                lane: await stack.enter_async_context(sheet_writer(target, patience, self._clock))
-                for lane, target in targets.items()
+                None if lane is None else lane.name: await stack.enter_async_context(
+                    sheet_writer(self.login(lane), patience, self._clock)
+                )
+                for lane in lanes
             }
             yield OwnSheetsWritten(manifest, writers).prepare
 

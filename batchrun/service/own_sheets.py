@@ -23,7 +23,6 @@ from batchrun.errors import (
 from batchrun.model.places import split_uri
 from batchrun.ports.objects import SheetWriter
 from batchrun.service.classify import classify
-from batchrun.service.login import Login
 from batchrun.service.one_try import in_time
 from batchrun.service.session import s3_client
 
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.errors import CallError
     from batchrun.ports.objects import OwnSheet
+    from batchrun.service.login import Login
     from batchrun.service.outage import Patience
-    from batchrun.service.target import Target
 
 _OPERATION: Final = "PutObject"
 #: Seconds between two tries, beyond those that the client makes by itself.
@@ -46,15 +45,15 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def sheet_writer(target: Target, patience: Patience, clock: Clock) -> AsyncIterator[SheetWriter]:
+async def sheet_writer(login: Login, patience: Patience, clock: Clock) -> AsyncIterator[SheetWriter]:
     """Return a writer, which connects when it is first used."""
     async with AsyncExitStack() as stack:
-        yield _S3SheetWriter(target, patience, clock, stack)
+        yield _S3SheetWriter(login, patience, clock, stack)
 
 
 class _S3SheetWriter(SheetWriter):
-    def __init__(self, target: Target, patience: Patience, clock: Clock, stack: AsyncExitStack) -> None:
-        self._target = target
+    def __init__(self, login: Login, patience: Patience, clock: Clock, stack: AsyncExitStack) -> None:
+        self._login = login
         self._patience = patience
         self._clock = clock
         self._stack = stack
@@ -80,17 +79,17 @@ class _S3SheetWriter(SheetWriter):
             self._say(error, now)
             await self._clock.sleep(_TRY_EVERY)
             if isinstance(error, CredentialsError) and client is self._client:
-                self._client = None
+                self._client, self._login = None, self._login.renewed()
 
     async def _put(self, client: Any, sheet: OwnSheet) -> None:
         bucket, key = split_uri(sheet.uri)
         call = client.put_object(Bucket=bucket, Key=key, Body=sheet.content)
-        await in_time(call, _OPERATION, self._target.call_timeout)
+        await in_time(call, _OPERATION, self._login.target.call_timeout)
 
     async def _connected(self) -> Any:
         async with self._one_at_a_time:
             if self._client is None:
-                self._client = await self._stack.enter_async_context(s3_client(Login(self._target)))
+                self._client = await self._stack.enter_async_context(s3_client(self._login))
             return self._client
 
     def _longest(self, error: CallError) -> float:

@@ -57,6 +57,10 @@ class Login:
         self._among.forget(self._credentials)
         return Login(self.target, among=self._among)
 
+    def beside(self, target: Target) -> Login:
+        """Return the login of another target, which shares with this one what leads to the same."""
+        return self if target == self.target else Login(target, among=self._among)
+
     @property
     def region(self) -> str | None:
         """

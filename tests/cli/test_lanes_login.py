@@ -1,0 +1,79 @@
+"""Launches over lanes with real AWS files: whose credentials start a row, how often one is asked."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+
+import pytest
+
+from tests.cli.conftest import Shell, Simulated
+from tests.cli.test_lanes_now import own_urls
+
+ROLE = "arn:aws:iam::222222222222:role/launcher"
+LANES = f"""\
+east: {{region: us-east-1, profile: base, account: "111111111111"}}
+west: {{region: us-west-2, profile: base, role: "{ROLE}", external_id: lab-7}}
+north: {{region: eu-north-1, profile: hub}}
+"""
+FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s", "--listing-lag", "0s")
+
+
+@pytest.fixture
+def simulated(shell: Shell, simulate_lanes) -> Simulated:
+    """Three lanes over one helper, which counts its runs."""
+    made: Simulated = simulate_lanes(LANES, "--limits", "*=unlimited", "--account", "111111111111")
+    keys = json.dumps({"Version": 1, "AccessKeyId": "LABKEY", "SecretAccessKey": "y"})
+    shell.write("helper.sh", f"echo run >> {shell.folder}/runs\necho '{keys}'\n")
+    hub = "[profile hub]\nrole_arn = arn:aws:iam::333333333333:role/hub\nsource_profile = base\n"
+    shell.write("config", f"[profile base]\ncredential_process = sh {shell.folder}/helper.sh\n{hub}")
+    shell.environment["AWS_ENDPOINT_URL"] = made.url
+    rows = "".join(f"s{n},x{n},{lane}\n" for n, lane in enumerate(("east", "west", "north") * 2))
+    shell.write("rows.csv", "id,parameters.sample,lane\n" + rows)
+    shell.cohort(0)  # for its defaults
+    return made
+
+
+def command(*options: str) -> list[str]:
+    return ["rows.csv", "--defaults", "defaults.yaml", "--lanes", "lanes.yaml", *FAST, *options]
+
+
+def test_each_row_is_started_by_its_lanes_account_and_the_helper_runs_once(
+    shell: Shell, simulated: Simulated
+):
+    done = shell.run("run", *command())
+    assert done.returncode == 0, done.stderr
+    found = {(row["lane"], row["accountId"], row["region"]) for row in shell.results("rows.results.csv")}
+    assert found == {
+        ("east", "111111111111", "us-east-1"),
+        ("west", "222222222222", "us-west-2"),
+        ("north", "333333333333", "eu-north-1"),
+    }
+    assert (shell.folder / "runs").read_text() == "run\n"
+    assert own_urls(simulated).keys() == {"east", "west", "north"}
+
+
+@pytest.mark.usefixtures("simulated")
+def test_a_lane_whose_role_is_not_lent_is_named_and_the_others_end(shell: Shell):
+    shell.write("lanes.yaml", LANES.replace("lab-7", "lab-8"))
+    done = shell.run("run", *command())
+    assert done.returncode == 5, done.stderr
+    assert "lane west: role" in done.stderr
+    assert "AssumeRole was refused" in done.stderr
+    succeeded = {row["lane"] for row in shell.results("rows.results.csv") if row["status"] == "COMPLETED"}
+    assert succeeded == {"east", "north"}
+    shell.write("lanes.yaml", LANES)
+    done = shell.run("run", *command())
+    assert done.returncode == 0, done.stderr
+    assert len(shell.results("rows.results.csv")) == 6
+
+
+def test_a_lane_of_another_account_gets_no_call_but_to_sts(shell: Shell, simulated: Simulated):
+    other = LANES.replace('account: "111111111111"', 'account: "444444444444"')
+    shell.write("lanes.yaml", other)
+    done = shell.run("run", *command())
+    assert done.returncode == 5, done.stderr
+    assert "account 111111111111" in done.stderr
+    assert "444444444444" in done.stderr
+    with urllib.request.urlopen(f"{own_urls(simulated)['east']}/_simulator/state", timeout=10) as answer:
+        assert set(json.load(answer)["calls"]) <= {"GetCallerIdentity", "AssumeRole"}

@@ -269,7 +269,8 @@ def _spooled(
         if lanes is not None and lanes.names:
             terms = terms_by_lane(lanes, combined, model, environment, problems)
             leads = led_to(head.rules, lanes.names)
-            expanding = Offering(expander, terms, leads, combined.fields, row_model, problems)
+            roles = looking.roles(lanes.lanes)
+            expanding = Offering(expander, terms, leads, combined.fields, row_model, problems, roles)
         own_sheets = kept_in.own_sheets
         sheets = Sheets(
             batch=usable,

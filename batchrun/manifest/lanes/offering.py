@@ -7,6 +7,7 @@ request (``rows``), how ``lane`` is written (``naming``).
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from batchrun.manifest import limits
 from batchrun.manifest.defaults import Defaults, combined, laid_over
 from batchrun.manifest.problems import printable
 from batchrun.manifest.rows import Row, Terms
+from batchrun.manifest.warned.accounts import FIELD as ROLE
 from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.retrying import LANE
 from batchrun.model.spec import merged
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.placeholders import Environment
     from batchrun.manifest.problems import Place, Problems, Record
     from batchrun.manifest.rows import Checked, Expander
+    from batchrun.manifest.warned.accounts import LaneRoles
     from batchrun.model.spec import Json
 
 #: Characters of the lanes' names that a message lists.
@@ -57,6 +60,7 @@ class Offering:
         shared: Mapping[str, Json],
         model: RequestModel,
         problems: Problems,
+        roles: LaneRoles,
     ) -> None:
         """
         Begin.
@@ -68,6 +72,7 @@ class Offering:
             shared: What is said for all rows.
             model: What a row may say, ``lane`` too.
             problems: Takes what is wrong.
+            roles: Looks at the role of each row.
         """
         self._expander = expander
         self._terms = terms
@@ -75,6 +80,7 @@ class Offering:
         self._shared = shared
         self._model = model
         self._problems = problems
+        self._roles = roles
 
     def expand(self, record: Record) -> Checked | None:
         """Return the checked row; None where it has problems in any lane, which are taken down."""
@@ -87,6 +93,8 @@ class Offering:
         sound = {name: checked for name, checked in asked.items() if checked is not None}
         if begun.failed or len(sound) < len(asked):
             return None
+        for name, checked in sound.items():
+            self._roles.look(name, self._role(name, record, checked), record, checked.id)
         offers = offers_text(
             [
                 Offer(lane=name, request=checked.request.decode(), is_open=name in names)
@@ -113,6 +121,12 @@ class Offering:
         found.lane = name
         row = Row(begun.record, begun.id, found)
         return self._expander.checked(row, self._terms[name])
+
+    def _role(self, name: str, record: Record, checked: Checked) -> str:
+        shared = self._terms[name].defaults.final.get(ROLE)
+        if shared is not None and ROLE not in record.fields:
+            return str(shared.value)
+        return str(json.loads(checked.request).get(ROLE))
 
 
 class _InLanes:

@@ -39,6 +39,7 @@ class WarningKind(enum.Enum):
     SHARED_FILE = "shared_file"  #: in two rows
     MATE_MISSING = "mate_missing"
     ENGINE_VERSION = "engine_version"
+    OTHER_ACCOUNT = "other_account"  #: a role that the row's lane cannot pass on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """
 Looking at one manifest: texts come in, warnings come out.
 
-Belongs here: the ways in: a table's rows, a document's, what is said for all rows, a value by name. Does
-not: how they are gone through (``scan``).
+Belongs here: the ways in: a table's rows, a document's, what is said for all rows, a value by name, the roles
+of rows in lanes. Does not: how they are gone through (``scan``).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchrun.manifest.scalars import as_text
+from batchrun.manifest.warned.accounts import LaneRoles
 from batchrun.manifest.warned.found import WatchedColumn
 from batchrun.manifest.warned.known import Known
 from batchrun.manifest.warned.scan import DocumentTexts, TableTexts
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.warned.found import Warnings
     from batchrun.manifest.warned.scan import Used
     from batchrun.manifest.warned.untyped import Cure
+    from batchrun.model.lanes import Lane
 
 
 class Looking:
@@ -55,6 +57,10 @@ class Looking:
     def shared(self, record: Record) -> None:
         """Look at what is said for all rows: defaults, and what a sheet's rows become."""
         DocumentTexts(self._known, record, None, number=None).look()
+
+    def roles(self, lanes: Sequence[Lane]) -> LaneRoles:
+        """Prepare to look at the roles that rows are run with, in each lane."""
+        return LaneRoles(lanes, self._known.found)
 
     def option(self, name: str, text: str, place: Place, cure: Cure) -> None:
         """Look at a parameter that an option gives without a type."""

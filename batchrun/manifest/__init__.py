@@ -14,8 +14,8 @@ result.
 
 from __future__ import annotations
 
-from batchrun.manifest.folder import defaults_in, loaded_together, manifests_in
+from batchrun.manifest.folder import loaded_together, manifests_in, shared_in
 from batchrun.manifest.load import Manifest, load
 from batchrun.manifest.source import Format, Source
 
-__all__ = ["Format", "Manifest", "Source", "defaults_in", "load", "loaded_together", "manifests_in"]
+__all__ = ["Format", "Manifest", "Source", "load", "loaded_together", "manifests_in", "shared_in"]

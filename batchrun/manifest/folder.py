@@ -18,6 +18,7 @@ from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import json_document
 from batchrun.manifest.bytes_read import by_mark
 from batchrun.manifest.document import MANIFEST_KEYS
+from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.load import load
 from batchrun.manifest.problems import Place, printable, problem_at, shown, unreadable
 from batchrun.manifest.recognised.documents import is_of_one_run
@@ -26,7 +27,7 @@ from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import Format, Source, format_to_read, is_known, opened, unpacked_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from batchrun.errors import ManifestWarning
     from batchrun.manifest.load import Manifest
@@ -44,14 +45,14 @@ def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]
     Return the paths of the manifests that lie in *folder*, by name.
 
     They are the files with a manifest's extension, but for hidden ones, results, *besides* (files of
-    defaults, the ledger), those that another of them names as its rows, and :func:`defaults_in`.
+    defaults, the ledger), those that another of them names as its rows, and :func:`shared_in`.
 
     Raises:
         ManifestError: There are none, or the folder cannot be read.
     """
     seen = {path: _look_into(path) for path in _files(folder, besides)}
     rows = {_real(one.rows) for one in seen.values() if one.rows is not None}
-    manifests = [str(path) for path, one in seen.items() if _real(path) not in rows and not one.is_defaults]
+    manifests = [str(path) for path, one in seen.items() if _real(path) not in rows and one.option is None]
     runs = [path for path, one in seen.items() if one.is_run]
     if runs and all(seen[Path(path)].is_run for path in manifests):
         raise _of_one_run_each(folder, runs)
@@ -74,14 +75,17 @@ def _of_one_run_each(folder: str, runs: Sequence[Path]) -> ManifestError:
     return unreadable(Place(source=folder), message, cure)
 
 
-def defaults_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
+def shared_in(folder: str, *, besides: Collection[str] = ()) -> Mapping[str, str]:
     """
-    Return the paths of the files of defaults that lie there: documents with nothing but StartRun fields.
+    Return the paths of files that lie there for all rows, with the option that takes each.
+
+    They are documents with nothing but StartRun fields (``--defaults``), or but ``lanes`` (``--lanes``).
 
     Raises:
         ManifestError: The folder cannot be read.
     """
-    return [str(path) for path in _files(folder, besides) if _look_into(path).is_defaults]
+    seen = {str(path): _look_into(path).option for path in _files(folder, besides)}
+    return {path: option for path, option in seen.items() if option is not None}
 
 
 def _files(folder: str, besides: Collection[str]) -> Sequence[Path]:
@@ -109,7 +113,7 @@ class _Seen:
     """What a look into a file shows."""
 
     rows: Path | None = None  #: the file that it names as its rows
-    is_defaults: bool = False  #: whether it has fields of StartRun, and nothing that a manifest has
+    option: str | None = None  #: the one that takes it, where it is for all rows, and no manifest
     is_run: bool = False  #: whether it has what is of one run: a request, or parameters of a workflow
 
 
@@ -131,10 +135,17 @@ def _look_into(path: Path) -> _Seen:
             if part.key in _NAMING and (name := as_text(part.value)):
                 return _Seen(rows=path.parent / name)
             names.add(part.key[0])
-        is_defaults = bool(names) and names <= start_run().fields.keys()
+        option = _option(names)
         is_run = MANIFEST_KEYS.isdisjoint(names) and is_of_one_run(names, start_run())
-        return _Seen(is_defaults=is_defaults, is_run=is_run)
+        return _Seen(option=option, is_run=is_run)
     return _Seen()
+
+
+def _option(names: set[str]) -> str | None:
+    """Return the option that takes a document of these names; None for what may be a manifest."""
+    if names == {LANES}:
+        return "--lanes"
+    return "--defaults" if names and names <= start_run().fields.keys() else None
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import Source, defaults_in, loaded_together, manifests_in
+from batchrun.manifest import Source, loaded_together, manifests_in, shared_in
 
 SETS = ("workflowId=1234567", "roleArn=arn:aws:iam::123456789012:role/omics", "outputUri=s3://b/{id}/")
 
@@ -79,8 +79,16 @@ def test_defaults_are_told_from_a_manifest_by_what_is_in_them(tmp_path, text):
     made(tmp_path, e_json="{}", f_yaml="- workflowId: 1\n", g_yaml=f"{text[:-1]}\nid: x}}: [")
     names = {path.name for path in tmp_path.iterdir()}
     assert set(taken(tmp_path)) == names - {"b.yaml"}
-    assert [Path(path).name for path in defaults_in(str(tmp_path))] == ["b.yaml"]
-    assert defaults_in(str(tmp_path), besides=[str(tmp_path / "b.yaml")]) == []
+    assert shared_in(str(tmp_path)) == {str(tmp_path / "b.yaml"): "--defaults"}
+    assert shared_in(str(tmp_path), besides=[str(tmp_path / "b.yaml")]) == {}
+
+
+def test_so_are_lanes(tmp_path):
+    table = "lanes: {east: {}}\n"
+    made(tmp_path, a_csv="id\n", b_yaml=table, c_yaml=f"{table}runs: []\n", d_json='{"lanes": {}}')
+    assert set(taken(tmp_path)) == {"a.csv", "c.yaml"}
+    lanes = {str(tmp_path / name): "--lanes" for name in ("b.yaml", "d.json")}
+    assert shared_in(str(tmp_path)) == lanes
 
 
 def test_a_link_that_leads_nowhere_is_no_matter(tmp_path):

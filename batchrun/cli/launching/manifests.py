@@ -18,7 +18,7 @@ from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain, emit
 from batchrun.cli.wording import printable
 from batchrun.errors import ManifestError, ManifestWarning, UsageError
-from batchrun.manifest import Format, Manifest, Source, defaults_in, load, loaded_together, manifests_in
+from batchrun.manifest import Format, Manifest, Source, load, loaded_together, manifests_in, shared_in
 from batchrun.manifest.problems import shown
 from batchrun.manifest.sheets.wanted import SheetOptions
 from batchrun.manifest.tables.table import TableOptions, delimiter, encoding, header
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.spool import RowPlaces
 
 _T = TypeVar("_T")
-_PASSED_OVER: Final = "{} is skipped: it holds defaults, not rows; use it with --defaults FILE"
+_PASSED_OVER: Final = "{} is skipped: it holds {}, not rows; use it with {} FILE"
 
 
 def source(told: ManifestOptions, *, strict: bool = False) -> Source:
@@ -125,8 +125,9 @@ def loaded_folder(
     with ExitStack() as stack:
         with _telling(output):
             paths = manifests_in(wanted.path, besides=others)
-            for path in () if output.quiet else defaults_in(wanted.path, besides=others):
-                complain(printable(_PASSED_OVER.format(path)))
+            shared = {} if output.quiet else shared_in(wanted.path, besides=others)
+            for path, option in shared.items():
+                complain(printable(_PASSED_OVER.format(path, option.removeprefix("--"), option)))
             sources = [replace(wanted, path=path) for path in paths]
             with interruptible(), objects:
                 manifests = stack.enter_context(loaded_together(sources, objects=objects))

@@ -245,14 +245,14 @@ def test_a_rule_leads_every_row_to_its_lane(shell: Shell, simulate):
 
 
 def test_plan_knows_rows_that_were_sent_before_there_were_lanes(shell: Shell, simulate):
-    simulated = simulate("--time-scale", "0.001", "--account", "111111111111")
+    simulated = simulate("--time-scale", "0.001")
     shell.write("defaults.yaml", DEFAULTS)
     shell.write("m.yaml", "runs: [{id: A}, {id: B}]")
     given = ("m.yaml", "--defaults", "defaults.yaml")
     where = {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": simulated.url}
     done = shell.run("run", *given, "--poll-interval", "0.2s", **where)
     assert done.returncode == 0, done.stderr
-    lanes = "lanes: {west: {region: us-west-2}, east: {region: us-east-1, account: 111111111111}}\n"
+    lanes = "lanes: {west: {region: us-west-2}, east: {region: us-east-1, account: 123456789012}}\n"
     shell.write("m.yaml", f"{lanes}runs: [{{id: A, lane: [west, east]}}, {{id: B, lane: west}}, {{id: C}}]")
     told = json.loads(shell.run("plan", *given, "--json", **where).stdout)
     assert (told["new"], told["unchanged"], told["changed_ids"]) == (1, 1, ["B"])

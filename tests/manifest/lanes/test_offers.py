@@ -8,6 +8,7 @@ import typing
 
 import pytest
 
+from batchrun import load_manifest
 from batchrun.errors import ManifestError
 from batchrun.manifest import Source, limits, load
 from batchrun.manifest.sheets.wanted import SheetOptions
@@ -311,3 +312,23 @@ def test_rows_of_a_sheet_that_disagree_on_their_lane_are_told(tmp_path, problems
     (tmp_path / "sheet.csv").write_text("sample,where,reads\nA,east,1\nA,west,2\n")
     (found,) = problems(HEAD + LANES + SHEET)
     assert "where" in found[2]
+
+
+def test_a_lane_may_be_that_of_a_parameter(lanes, problems):
+    head = f"{HEAD}  lane: ['{{parameters.site}}', east]\n{LANES}"
+    rows = "{id: A, parameters: {site: west}}, {id: B, parameters: {site: east|south}}, {id: C, lane: south}"
+    assert lanes(f"{head}runs: [{rows}]\n") == {"A": ["west", "east"], "B": ["east", "south"], "C": ["south"]}
+    (found,) = problems(f"{head}runs: [{{id: A, parameters: {{site: north}}}}]\n")
+    assert found[:3] == ("A", "lane", "there is no lane 'north'")
+
+
+def test_rows_that_a_program_gives_take_lanes(tmp_path):
+    (tmp_path / "lanes.yaml").write_text("east: {}\nwest: {}\n")
+    rows: list[dict[str, typing.Any]] = [
+        {"id": "A", "lane": ["west", "east"]},
+        {"id": "B"},
+        {"name": "C", "lane": "west", "parameters": {}},
+    ]
+    with load_manifest(rows, batch="b", sets=SETS, lanes=tmp_path / "lanes.yaml") as manifest:
+        found = {spec.id: lanes_of(spec.content) for spec in manifest.specs()}
+    assert found == {"A": ("west", "east"), "B": ("east",), "C": ("west",)}

@@ -8,6 +8,7 @@ where there are none. Belongs here: reading it. Does not: what comes of it (``of
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.model_check import Field, FieldKind
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Stands between the names of lanes within one text.
 BETWEEN: Final = "|"
+_NAME: Final = re.compile(r"[\w.-]*")
 #: Characters of the lanes' names that a message lists.
 _LISTED: Final = 300
 
@@ -70,6 +72,8 @@ def _what(value: Json) -> str:
 
 def _cure(name: str, names: Sequence[str], listed: str) -> str:
     near = instead(name, names, "")
+    if not _NAME.fullmatch(name):
+        near = f"put {BETWEEN} between lanes, or write a list;"
     return f"{near} the lanes are {listed}".lstrip()
 
 

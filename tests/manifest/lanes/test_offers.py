@@ -167,6 +167,12 @@ def test_a_lane_that_there_is_not_is_told_with_those_there_are(problems, lane, m
     assert "the lanes are east, west, south" in found[3] or "{lane}" in lane
 
 
+@pytest.mark.parametrize("lane", ["'east,west'", "east west", "east;west"])
+def test_lanes_that_are_divided_otherwise_are_told_how(problems, lane):
+    (found,) = problems(f"{HEAD}{LANES}runs: [{{id: A, lane: {lane}}}]\n")
+    assert found[3] == "put | between lanes, or write a list; the lanes are east, west, south"
+
+
 def test_many_unknown_lanes_take_no_time_to_guess(problems):
     names = ", ".join(f"x{number}" for number in range(20_000))
     (found,) = problems(f"{HEAD}{LANES}runs:\n  - {{id: A, lane: [{names}]}}\n")

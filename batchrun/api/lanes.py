@@ -154,10 +154,23 @@ async def kept(lanes: OpenLanes, held: HeldBatch, at: datetime) -> None:
     for name, service in list(lanes.services.items()):
         if name is None:
             continue
-        place = await held.keep_lane(name, region=service.region, account=service.number, at=at)
-        _check_region(place, service)
-        if place.account is not None:
-            _expect(lanes, name, place.account)
+        await held.keep_lane(name, region=service.region, account=service.number, at=at)
+    held_against(lanes, await held.lanes())
+
+
+def held_against(lanes: OpenLanes, places: Sequence[LanePlace]) -> None:
+    """
+    See that each lane is where its runs are; the login of another account stops it.
+
+    Raises:
+        UsageError: A lane is in another region.
+        ServiceUnusableError: No lane can be used.
+    """
+    for place in places:
+        if service := lanes.services.get(place.name):
+            _check_region(place, service)
+            if place.account is not None:
+                _expect(lanes, place.name, place.account)
     _ = lanes.first
 
 

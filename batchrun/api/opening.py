@@ -26,14 +26,16 @@ from batchrun.points import Point
 from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from datetime import timedelta
     from pathlib import Path
     from types import TracebackType
 
+    from batchrun.engine.reach import Reach
     from batchrun.model.lanes import Lane
     from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
+    from batchrun.ports.objects import Objects
     from batchrun.ports.stored import Batch
     from batchrun.service.client import AwsHealthOmics
     from batchrun.service.login import Login
@@ -51,7 +53,7 @@ class Opening:
     a service that cannot be used leaves no ledger behind.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (where and how, each by its name)
         self,
         ledger: str | Path | None,
         *,
@@ -61,6 +63,8 @@ class Opening:
         credentials_wait: float = 900.0,
         clock: Clock | None = None,
         login: OneLogin | None = None,
+        lanes: str | None = None,
+        objects: Objects | None = None,
     ) -> None:
         """
         Say where and how; nothing is opened yet.
@@ -73,6 +77,8 @@ class Opening:
             credentials_wait: Seconds to wait for credentials to come back once a call was accepted.
             clock: The time; the machine's own unless another is given.
             login: One of *target* that others use too; one of its own unless another is given.
+            lanes: A file of lanes, for batches that have some; their manifests are read again without it.
+            objects: What is read from S3.
         """
         self._place = None if ledger is None else LedgerPlace(ledger)
         self._target = target
@@ -80,6 +86,8 @@ class Opening:
         self._read_rate = read_rate
         self._credentials_wait = credentials_wait
         self._login = login or OneLogin(target)
+        self._lanes = lanes
+        self._objects = objects
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._one_at_a_time = anyio.Lock()
@@ -160,12 +168,43 @@ class Opening:
         await Recognition((await self.ledger()).batch(batch.name), service).begin(is_active=False)
         return service
 
+    async def lanes_of(self, batch: Batch) -> Sequence[Lane]:
+        """
+        Return the lanes of a batch; none where it has none.
+
+        Raises:
+            UsageError: Nothing says how they are reached.
+        """
+        from batchrun.api.reaching import lanes_of  # noqa: PLC0415 (loads the engine)
+
+        stored = (await self.ledger()).batch(batch.name)
+        return await lanes_of(batch, stored, file=self._lanes, objects=self._objects)
+
+    async def reach_of(self, batch: Batch) -> Reach:
+        """
+        Return the way to the runs of *batch*, in all of its lanes.
+
+        Raises:
+            UsageError: The batch's runs are elsewhere, or nothing says how its lanes are reached.
+            ServiceUnusableError: No credentials; or the account is not known, and the service knows no run.
+        """
+        from batchrun.api.reaching import reach  # noqa: PLC0415 (loads the engine)
+        from batchrun.engine.reach import Reach  # noqa: PLC0415
+
+        lanes = await self.lanes_of(batch)
+        if not lanes:
+            return Reach(services={None: await self.service_of(batch)})
+        stored = (await self.ledger()).batch(batch.name)
+        return await reach(batch, stored, lanes, lambda lane: self.service(lane=lane))
+
     async def check_account(self, batch: Batch) -> None:
         """
         Raise UsageError where the batch's runs are elsewhere, as far as anybody can say.
 
-        For verbs that call nobody, or may have it done by another launcher.
+        For verbs that call nobody, or may have it done by another launcher. Lanes are for whoever uses them.
         """
+        if await (await self.ledger()).batch(batch.name).lanes():
+            return
         with suppress(ServiceUnusableError):
             service = await self.service()
             await _ask_account(service)

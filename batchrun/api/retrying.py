@@ -56,7 +56,7 @@ class Retriable:
     looked: FirstLook
 
 
-async def retry(
+async def retry(  # noqa: PLR0913 (what is meant, each by its name)
     batch: str,
     *,
     ledger: str | Path,
@@ -65,6 +65,7 @@ async def retry(
     where: Iterable[str] = (),
     reason: str | None = None,
     duplicates: bool = False,
+    lanes: str | None = None,
     clock: Clock | None = None,
 ) -> Retried:
     """
@@ -82,6 +83,7 @@ async def retry(
         where: Only those of which the results say so: ``status=FAILED``, ``taskReason=*MEMORY*``.
         reason: Only those of which the run, or a task of it, failed for a reason like this glob.
         duplicates: Have the service run the same once more (StartRun by ``runId``).
+        lanes: A file of lanes, for a batch that has some; its manifest is read again without it.
         clock: The time; the machine's own unless another is given.
 
     Raises:
@@ -94,7 +96,7 @@ async def retry(
     now = (clock or SystemClock()).utcnow()
     async with open_ledger(ledger) as read:  # which makes none where none is
         known = await find_batch(read, batch)
-    async with Opening(ledger, target=target, clock=clock) as opened:
+    async with Opening(ledger, target=target, clock=clock, lanes=lanes) as opened:
         found = await retriable(opened, known, choice, at=now, duplicates=duplicates)
         begun = await begin_anew(await opened.ledger(), batch, found.entries, at=now, duplicates=duplicates)
     return Retried(ids=tuple(begun), reappeared=tuple(found.looked.back), unknown=found.looked.unknown)

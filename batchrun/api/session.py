@@ -21,7 +21,8 @@ from batchrun.api.opening import Opening
 from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
 from batchrun.engine.launcher import Launcher, Timing
-from batchrun.errors import ChangedRowsError, UsageError
+from batchrun.engine.reach import Reach
+from batchrun.errors import ChangedRowsError, ServiceUnusableError, UsageError
 from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
 from batchrun.points import Point
@@ -146,11 +147,29 @@ class Session(Opening):
             yield OwnSheetsWritten(manifest, writers).prepare
 
     @asynccontextmanager
+    async def rebuilding(
+        self, manifest: Manifest, lease: timedelta
+    ) -> AsyncIterator[tuple[HeldBatch, Reach]]:
+        """
+        Hold a manifest's batch, made where need be, to look for the runs of its rows in every lane.
+
+        Raises:
+            UsageError: Its runs are elsewhere.
+            LeaseHeldError: A launcher holds the batch.
+            ServiceUnusableError: No credentials, or a lane cannot be used: nobody knows what is there.
+        """
+        lanes = await self._opened(manifest, waits=True)
+        async with self.holding(manifest.batch, lease) as held:
+            await kept(lanes, held, self._clock.utcnow())
+            for name, error in lanes.stopped.items():
+                raise ServiceUnusableError(f"lane {name}: {error}; nothing was written") from error
+            yield held, Reach(services=lanes.services, home=lanes.home)
+
+    @asynccontextmanager
     async def cancelling(
         self,
         batch: str,
         *,
-        lanes: Sequence[Lane] = (),
         limits: Limits = _ANY_LIMITS,
         lease: float = 30.0,
     ) -> AsyncIterator[Launch]:
@@ -161,7 +180,6 @@ class Session(Opening):
 
         Args:
             batch: One that the ledger has.
-            lanes: Its lanes, where it has some.
             limits: How hard to go; the mode does not count.
             lease: As for :meth:`launching`.
 
@@ -171,6 +189,8 @@ class Session(Opening):
             ServiceUnusableError: No credentials.
         """
         ttl = timedelta(seconds=lease)
+        known = await (await self.ledger()).find_batch(batch)
+        lanes = () if known is None else await self.lanes_of(known)
         if lanes:
             open_lanes = await self._open_lanes(batch, lanes, waits=True)
         else:

@@ -33,6 +33,8 @@ class Calling(Protocol):
     @property
     def service(self) -> Service: ...  # noqa: D102
     @property
+    def lanes(self) -> str | None: ...  # noqa: D102
+    @property
     def output(self) -> Output: ...  # noqa: D102
 
 
@@ -48,15 +50,29 @@ def opening(told: Calling, *, region: str | None = None, login: OneLogin | None 
     from batchrun.api.opening import Opening  # noqa: PLC0415 (those who only read files open no ledger)
 
     login = login or login_of(told, region)
-    return Opening(told.ledger, target=login.target, read_rate=told.read_rate, login=login)
+    return Opening(
+        told.ledger,
+        target=login.target,
+        read_rate=told.read_rate,
+        login=login,
+        lanes=told.lanes,
+        objects=ObjectsOnce(login),
+    )
 
 
-def session(told: Calling) -> Session:
-    """Return the same for a verb that may launch."""
+def session(told: Calling, *, login: OneLogin | None = None) -> Session:
+    """Return the same for a verb that holds a batch."""
     from batchrun.api.session import Session  # noqa: PLC0415 (imports the engine)
 
-    login = login_of(told)
-    return Session(told.ledger, target=login.target, read_rate=told.read_rate, login=login)
+    login = login or login_of(told)
+    return Session(
+        told.ledger,
+        target=login.target,
+        read_rate=told.read_rate,
+        login=login,
+        lanes=told.lanes,
+        objects=ObjectsOnce(login),
+    )
 
 
 def login_of(told: Calling, region: str | None = None) -> OneLogin:

@@ -37,6 +37,16 @@ LANES: Final = partial(
     "sent to; see 'batchrun help lanes'.",
 )
 
+#: The same for verbs of a batch that has its lanes already.
+REACHED: Final = partial(
+    option,
+    "--lanes",
+    metavar="FILE",
+    risk=Risk.ADDRESS,
+    help="A YAML or JSON file, or s3://BUCKET/KEY, that says how the lanes of BATCH are reached, in place of "
+    "its manifest.",
+)
+
 STRICT: Final = partial(
     flag,
     "--strict",

@@ -18,9 +18,9 @@ from batchrun.model.states import Outlook, State, outlook
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from batchrun.engine.reach import Reach
     from batchrun.model.entry import Entry
     from batchrun.ports.batch import StoredBatch
-    from batchrun.ports.service import HealthOmics
 
 _PAGE: Final = 500
 
@@ -55,7 +55,7 @@ class Divergence:
         self.unknown |= {entry.id: why for entry, why in looked.unknown}
 
 
-async def compare(batch: StoredBatch, *, service: HealthOmics, at_once: int) -> Divergence:
+async def compare(batch: StoredBatch, *, reach: Reach, at_once: int) -> Divergence:
     """
     Ask for the runs of the rows that are ACTIVE, DELETED, or not sent from here; nothing is written.
 
@@ -66,12 +66,12 @@ async def compare(batch: StoredBatch, *, service: HealthOmics, at_once: int) -> 
     """
     found = Divergence()
     async for page in _pages(batch, State.ACTIVE):
-        found.add_active(await look_for(page, service=service, at_once=at_once))
+        found.add_active(await look_for(page, reach=reach, at_once=at_once))
     async for page in _pages(batch, State.DELETED):
-        found.add_deleted(await look_for(page, service=service, at_once=at_once))
+        found.add_deleted(await look_for(page, reach=reach, at_once=at_once))
     async for page in _pages(batch, State.SUBMITTING):
         found.doubtful += [entry.id for entry in page]
-    found.elsewhere = await started_elsewhere(batch, service=service)
+    found.elsewhere = await started_elsewhere(batch, reach=reach)
     return found
 
 

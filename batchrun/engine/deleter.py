@@ -15,7 +15,13 @@ import anyio
 from batchrun.engine.absence import is_listed
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.run_lookup import LISTED
-from batchrun.errors import AccessDeniedError, CallError, NotFoundError, OutcomeUnknownError
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    NotFoundError,
+    OutcomeUnknownError,
+    ServiceUnusableError,
+)
 from batchrun.model.absence import ANSWERS, decided, is_there
 from batchrun.model.events import Missed, Removed
 from batchrun.model.listing import Sought
@@ -25,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchrun.clock import Clock
+    from batchrun.engine.reach import Reach
     from batchrun.model.entry import Run
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.service import HealthOmics
     from batchrun.ports.stored import EndedRun
 
 #: Seconds before each repetition of a call whose answer was lost.
@@ -53,7 +59,7 @@ class Deleter:
         self,
         *,
         ledger: Ledger,
-        service: HealthOmics,
+        reach: Reach,
         clock: Clock,
         concurrency: int,
         lag: float,
@@ -64,14 +70,14 @@ class Deleter:
 
         Args:
             ledger: Where it is kept which runs are not there any more.
-            service: Who has them.
+            reach: Who has them.
             clock: The time.
             concurrency: Runs at once.
             lag: Seconds after which what was not there is looked for once more.
             tell: Is called with the number of those, before each wait.
         """
         self._ledger = ledger
-        self._service = service
+        self._reach = reach
         self._clock = clock
         self._concurrency = concurrency
         self._lag = lag
@@ -125,6 +131,11 @@ class Deleter:
                 await self._clock.sleep(wait)
             except AccessDeniedError as error:
                 raise not_permitted(error.operation, error) from error
+            except ServiceUnusableError as error:
+                if not self._reach.has_lanes:
+                    raise
+                self._done.kept.append((run, str(error)))
+                return
             except CallError as error:
                 self._done.kept.append((run, f"{error.code}: {error.message}"))
                 return
@@ -133,8 +144,9 @@ class Deleter:
 
     async def _look_and_delete(self, run: EndedRun, kept: int, *, was_asked: bool) -> None:
         found: Run | None = None
+        service = self._reach.of(run.lane)
         try:
-            found = (await self._service.get_run(run.run.id)).run
+            found = (await service.get_run(run.run.id)).run
             if is_there(run.run, found):
                 await self._delete_found(run, found)
                 return
@@ -149,7 +161,7 @@ class Deleter:
         if outlook(found.status) is Outlook.GOING:
             self._done.kept.append((run, f"it is {found.status}"))
             return
-        await self._service.delete_run(run.run.id)
+        await self._reach.of(run.lane).delete_run(run.run.id)
         self._done.deleted.append(run)
 
     async def _miss(self, run: EndedRun, found: Run | None, kept: int) -> None:
@@ -158,7 +170,9 @@ class Deleter:
         event: Missed | Removed | None = missed
         if kept:
             one = Sought(run=run.run, name=run.name)
-            event = decided(missed, kept=kept, is_listed=await is_listed(self._service, one, found))
+            event = decided(
+                missed, kept=kept, is_listed=await is_listed(self._reach.of(run.lane), one, found)
+            )
         if event is None:
             self._done.kept.append((run, LISTED))
         else:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.survey import UNSENT
 from batchrun.errors import AccessDeniedError, NotFoundError
-from batchrun.model.entry import run_name
+from batchrun.model.lanes import names_of
 from batchrun.model.recovery import Evidence, Match
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from batchrun.engine.reach import Reach
     from batchrun.model.entry import Entry
     from batchrun.model.listing import Listed
     from batchrun.ports.batch import StoredBatch
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _PAGE: Final = 500
 
 
-async def started_elsewhere(batch: StoredBatch, *, service: HealthOmics) -> list[str]:
+async def started_elsewhere(batch: StoredBatch, *, reach: Reach) -> list[str]:
     """
     Return the ids of rows to be sent of which the service has tagged runs that the ledger does not know.
 
@@ -36,27 +37,31 @@ async def started_elsewhere(batch: StoredBatch, *, service: HealthOmics) -> list
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     rows: dict[str, list[Entry]] = {}
-    evidence = Evidence(batch.name)
+    evidence = Evidence(batch.name, home=reach.home)
     async for entry in _unsent(batch):
-        rows.setdefault(run_name(entry) or "", []).append(entry)
-        evidence.expect(entry.id, entry.request)
+        for name in names_of(entry.asked):
+            rows.setdefault(name or "", []).append(entry)
+        evidence.expect(entry.id, entry.asked)
     if not rows:
         return []
     seen: set[str] = set()
-    try:
-        async with aclosing(service.listed_runs(None)) as pages:
-            async for page in pages:
-                for run in page:
-                    if run.name in rows and await _add(run, batch, service, evidence):
-                        seen.add(run.name)
-    except AccessDeniedError as error:
-        raise not_permitted(error.operation, error) from error
+    for lane, service in reach.services.items():
+        try:
+            async with aclosing(service.listed_runs(None)) as pages:
+                async for page in pages:
+                    for run in page:
+                        if run.name in rows and await _add(run, batch, lane, service, evidence):
+                            seen.add(run.name)
+        except AccessDeniedError as error:
+            raise not_permitted(error.operation, error) from error
     found = {Match.FOUND, Match.CHANGED, Match.AMBIGUOUS}
-    entries = [entry for name, named in rows.items() if name in seen for entry in named]
-    return [entry.id for entry in entries if evidence.judge(entry, tagged=True).match in found]
+    entries = {entry.id: entry for name, named in rows.items() if name in seen for entry in named}
+    return [id_ for id_, entry in entries.items() if evidence.judge(entry, tagged=True).match in found]
 
 
-async def _add(listed: Listed, batch: StoredBatch, service: HealthOmics, evidence: Evidence) -> bool:
+async def _add(
+    listed: Listed, batch: StoredBatch, lane: str | None, service: HealthOmics, evidence: Evidence
+) -> bool:
     """Take note of a run that the ledger does not know; False for all others."""
     try:
         sighting = await service.get_run(listed.id)
@@ -64,7 +69,7 @@ async def _add(listed: Listed, batch: StoredBatch, service: HealthOmics, evidenc
         return False  # deleted since it was listed
     if await batch.known_runs([sighting.run.uuid]):
         return False
-    evidence.add(sighting)
+    evidence.add(sighting, lane)
     return True
 
 

@@ -22,11 +22,12 @@ import structlog
 from batchrun.engine.absence import listed_by_name, look_at
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError, ServiceUnusableError
+from batchrun.model.adding_lanes import asks_otherwise, with_content
 from batchrun.model.entry import Entry
+from batchrun.model.lanes import names_of
 from batchrun.model.limits import Changed
 from batchrun.model.listing import Listed
 from batchrun.model.recovery import Evidence, Judgement, Match, story
-from batchrun.model.spec import named
 from batchrun.model.states import HOLDS_SLOT
 from batchrun.model.transitions import apply
 from batchrun.ports.stored import Transition
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
     from datetime import datetime, timedelta
 
-    from anyio.abc import ObjectReceiveStream
-
     from batchrun.clock import Clock
+    from batchrun.engine.reach import Reach
     from batchrun.model.spec import Spec
     from batchrun.ports.batch import HeldBatch
     from batchrun.ports.service import HealthOmics
@@ -114,14 +114,14 @@ class Rebuilder:
     def __init__(
         self,
         *,
-        service: HealthOmics,
+        reach: Reach,
         held: HeldBatch,
         ttl: timedelta,
         search: RunSearch,
         clock: Clock,
     ) -> None:
         self._held = held
-        self._service = service
+        self._reach = reach
         self._search = search
         self._clock = clock
         self._keeper = LeaseKeeper(held, ttl=ttl, clock=clock)
@@ -146,71 +146,52 @@ class Rebuilder:
 
     async def _rebuild(self, rebuilt: Rebuilt) -> None:
         search = self._search
-        evidence = Evidence(self._batch, search.changes, counts_namesakes=True)
+        home = self._reach.home
+        evidence = Evidence(self._batch, search.changes, counts_namesakes=True, home=home)
         names: set[str] = set()
         for spec in search.specs():
-            evidence.expect(spec.id, spec.request)
-            names |= {named(spec.request) or "", search.default_name(spec.id)}
-        await self._sweep(evidence, frozenset(names))
+            evidence.expect(spec.id, spec.content)
+            names |= {*(name or "" for name in names_of(spec.content)), search.default_name(spec.id)}
+        for lane, service in self._reach.services.items():
+            await self._sweep(lane, service, evidence, frozenset(names))
+        log.info("runs_looked_at", batch=self._batch, count=self._looked_at)
         judgements = {id_: one async for id_, one in self._judge(evidence, rebuilt) if one.attempts}
         undecided = rebuilt.matches[Match.CHANGED] if self._search.changed is Changed.REFUSE else 0
         if not (undecided or rebuilt.matches[Match.AMBIGUOUS]):
             await self._write(judgements)
             rebuilt.is_written = True
 
-    async def _sweep(self, evidence: Evidence, names: frozenset[str]) -> None:
-        """Look at every run that could be a row's."""
+    async def _sweep(
+        self, lane: str | None, service: HealthOmics, evidence: Evidence, names: frozenset[str]
+    ) -> None:
+        """Look at every run of a lane that could be a row's."""
         send, receive = anyio.create_memory_object_stream[Listed](_LOOKS)
 
         async def find() -> None:
             async with send:
-                async for run in self._candidates(names):
+                async for run in _candidates(service, names):
                     await send.send(run)
+
+        async def look_at_each() -> None:
+            async for run in receive:
+                await self._look_at(run, lane, service, evidence)
 
         async def look() -> None:
             async with receive, anyio.create_task_group() as group:
                 for _ in range(_LOOKS):
-                    group.start_soon(self._look_at_each, receive, evidence)
+                    group.start_soon(look_at_each)
 
         await _all(find, look)
-        log.info("runs_looked_at", batch=self._batch, count=self._looked_at)
 
-    async def _candidates(self, names: frozenset[str]) -> AsyncIterator[Listed]:
-        known: set[str] = set()
-        async for run in self._named(names):
-            if run.id not in known:
-                known.add(run.id)
-                yield run
-
-    async def _named(self, names: frozenset[str]) -> AsyncIterator[Listed]:
+    async def _look_at(self, run: Listed, lane: str | None, service: HealthOmics, evidence: Evidence) -> None:
         try:
-            if len(names) <= _FEW_NAMES:
-                for name in sorted(names):
-                    async with aclosing(listed_by_name(self._service, name)) as runs:
-                        async for run in runs:
-                            yield run
-                return
-            async with aclosing(self._service.listed_runs(None)) as pages:
-                async for page in pages:
-                    for run in page:
-                        if run.name in names:
-                            yield run
-        except AccessDeniedError as error:
-            raise _not_permitted(error) from error
-
-    async def _look_at_each(self, runs: ObjectReceiveStream[Listed], evidence: Evidence) -> None:
-        async for run in runs:
-            await self._look_at(run, evidence)
-
-    async def _look_at(self, run: Listed, evidence: Evidence) -> None:
-        try:
-            sighting = await look_at(self._service, run)
+            sighting = await look_at(service, run)
         except AccessDeniedError as error:
             raise _not_permitted(error) from error
         except NotFoundError as error:
             raise _not_known(run) from error
         if sighting is not None and not await self._held.known_runs([sighting.run.uuid]):
-            evidence.add(sighting)
+            evidence.add(sighting, lane)
         self._looked_at += 1
         if self._looked_at % _TELL_EVERY == 0:
             log.info("looking_at_runs", batch=self._batch, count=self._looked_at)
@@ -226,10 +207,20 @@ class Rebuilder:
     async def _judged(self, evidence: Evidence, spec: Spec, *, is_empty: bool) -> Judgement:
         """Say what was found for a row beyond what the ledger, an old copy maybe, knows of it."""
         known = None if is_empty else await self._held.entry(spec.id)
-        fresh = Entry(batch=self._batch, id=spec.id, position=spec.position, request=spec.request)
+        fresh = Entry(
+            batch=self._batch,
+            id=spec.id,
+            position=spec.position,
+            request=spec.request,
+            offers=spec.offers,
+        )
         if known is not None and known.state in HOLDS_SLOT:
             return Judgement(match=Match.KNOWN)  # the next launch settles it, and watches it
-        entry = fresh if known is None or not known.was_sent else _asking_for(known, spec.request)
+        entry = (
+            fresh
+            if known is None or not known.was_sent
+            else _asking_for(known, spec.content, self._reach.home)
+        )
         if entry.manifest_request is not None and self._search.changed is Changed.KEEP:
             return Judgement(match=Match.KNOWN)
         judgement = evidence.judge(entry, tagged=self._search.tagged)
@@ -241,7 +232,7 @@ class Rebuilder:
         at = self._clock.utcnow()
         specs = self._search.specs()
         changed, place = self._search.changed, self._search.place
-        await self._held.sync(specs, changed=changed, at=at, place=place)
+        await self._held.sync(specs, changed=changed, at=at, place=place, home=self._reach.home)
         steps: list[Transition] = []
         for entry_id, judgement in judgements.items():
             entry = await self._held.entry(entry_id)
@@ -257,10 +248,37 @@ class Rebuilder:
             yield Transition(event=event, entry=entry)
 
 
-def _asking_for(entry: Entry, request: str) -> Entry:
-    """Return the entry as it is when its row asks for *request* now."""
-    departs_from = request if request != entry.request else None
-    return replace(entry, next_request=None, manifest_request=departs_from)
+def _asking_for(entry: Entry, content: str, home: str | None) -> Entry:
+    """Return the entry as it is when its row asks for *content* now."""
+    settled = replace(entry, next_request=None)
+    if content != settled.content and not asks_otherwise(settled, content, home):
+        return with_content(settled, content)  # other lanes are offered, and nothing else
+    return replace(settled, manifest_request=content if content != entry.asked else None)
+
+
+async def _candidates(service: HealthOmics, names: frozenset[str]) -> AsyncIterator[Listed]:
+    known: set[str] = set()
+    async for run in _named(service, names):
+        if run.id not in known:
+            known.add(run.id)
+            yield run
+
+
+async def _named(service: HealthOmics, names: frozenset[str]) -> AsyncIterator[Listed]:
+    try:
+        if len(names) <= _FEW_NAMES:
+            for name in sorted(names):
+                async with aclosing(listed_by_name(service, name)) as runs:
+                    async for run in runs:
+                        yield run
+            return
+        async with aclosing(service.listed_runs(None)) as pages:
+            async for page in pages:
+                for run in page:
+                    if run.name in names:
+                        yield run
+    except AccessDeniedError as error:
+        raise _not_permitted(error) from error
 
 
 def _not_permitted(error: AccessDeniedError) -> ServiceUnusableError:

@@ -13,7 +13,7 @@ import anyio
 
 from batchrun.engine.absence import is_listed
 from batchrun.engine.denied import not_permitted
-from batchrun.errors import AccessDeniedError, CallError, NotFoundError
+from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.absence import is_there
 from batchrun.model.entry import run_name
 from batchrun.model.listing import sought
@@ -21,6 +21,7 @@ from batchrun.model.listing import sought
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from batchrun.engine.reach import Reach
     from batchrun.model.entry import Entry, Run
     from batchrun.ports.service import HealthOmics
 
@@ -37,12 +38,14 @@ class Looked:
     unknown: list[tuple[Entry, str]] = field(default_factory=list)  #: and why
 
 
-async def look_for(entries: Iterable[Entry], *, service: HealthOmics, at_once: int) -> Looked:
+async def look_for(entries: Iterable[Entry], *, reach: Reach, at_once: int) -> Looked:
     """
     Ask for the run of each of *entries*, and for what is not there in a listing too.
 
+    Of what is in a lane that cannot be used nothing is known.
+
     Raises:
-        ServiceUnusableError: The service cannot be used, or a permission is missing.
+        ServiceUnusableError: The service, where it is the only one, cannot be used, or lacks a permission.
     """
     looked = Looked()
     waiting = iter(entries)
@@ -50,7 +53,7 @@ async def look_for(entries: Iterable[Entry], *, service: HealthOmics, at_once: i
     async def work() -> None:
         for entry in waiting:
             if entry.run is not None:
-                await _look_for(entry, entry.run, service, looked)
+                await _look_for(entry, entry.run, reach, looked)
 
     async with anyio.create_task_group() as group:
         for _ in range(at_once):
@@ -58,8 +61,9 @@ async def look_for(entries: Iterable[Entry], *, service: HealthOmics, at_once: i
     return looked
 
 
-async def _look_for(entry: Entry, run: Run, service: HealthOmics, looked: Looked) -> None:
+async def _look_for(entry: Entry, run: Run, reach: Reach, looked: Looked) -> None:
     try:
+        service = reach.of(entry.lane)
         found = await _found(run, service)
         if found is not None and is_there(run, found):
             kept = replace(found, uuid=run.uuid, arn=found.arn or run.arn)
@@ -70,6 +74,10 @@ async def _look_for(entry: Entry, run: Run, service: HealthOmics, looked: Looked
             looked.gone.append(entry)
     except AccessDeniedError as error:
         raise not_permitted(error.operation, error) from error
+    except ServiceUnusableError as error:
+        if not reach.has_lanes:
+            raise
+        looked.unknown.append((entry, str(error)))
     except CallError as error:
         looked.unknown.append((entry, f"{error.code}: {error.message}"))
 

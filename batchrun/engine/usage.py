@@ -14,13 +14,14 @@ import anyio
 
 from batchrun.engine.absence import is_listed
 from batchrun.engine.denied import not_permitted
-from batchrun.errors import AccessDeniedError, CallError, NotFoundError
+from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.listing import Sought
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchrun.clock import Clock
+    from batchrun.engine.reach import Reach
     from batchrun.model.costs import Usage
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
@@ -45,7 +46,7 @@ async def ask_usage(
     runs: Sequence[EndedRun],
     *,
     ledger: Ledger,
-    service: HealthOmics,
+    reach: Reach,
     clock: Clock,
     at_once: int,
     tell: Callable[[Asked], None],
@@ -56,7 +57,7 @@ async def ask_usage(
     Args:
         runs: Those whose usage is not known.
         ledger: Where it is kept.
-        service: Who is asked.
+        reach: Who is asked.
         clock: The time.
         at_once: How many runs are asked for at once.
         tell: Is called after each run.
@@ -70,7 +71,7 @@ async def ask_usage(
 
     async def work() -> None:
         for run in waiting:
-            await _ask(run, ledger, service, clock, asked)
+            await _ask(run, ledger, reach, clock, asked)
             tell(asked)
 
     async with anyio.create_task_group() as group:
@@ -89,11 +90,16 @@ async def _usage(spent: EndedRun, service: HealthOmics) -> Usage | None:
         return None
 
 
-async def _ask(spent: EndedRun, ledger: Ledger, service: HealthOmics, clock: Clock, asked: Asked) -> None:
+async def _ask(spent: EndedRun, ledger: Ledger, reach: Reach, clock: Clock, asked: Asked) -> None:
     try:
-        usage = await _usage(spent, service)
+        usage = await _usage(spent, reach.of(spent.lane))
     except AccessDeniedError as error:
         raise not_permitted(error.operation, error) from error
+    except ServiceUnusableError as error:
+        if not reach.has_lanes:
+            raise
+        asked.unknown.append((spent, str(error)))
+        return
     except CallError as error:
         asked.unknown.append((spent, f"{error.code}: {error.message}"))
         return

@@ -16,7 +16,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchrun.model.spec import canonical
+from batchrun.model.spec import canonical, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,3 +86,9 @@ def request_in(content: str, lane: str | None) -> str | None:
     if not offers:
         return content if lane is None else None
     return next((offer.request for offer in offers if offer.lane == lane), None)
+
+
+def names_of(content: str) -> frozenset[str | None]:
+    """Return the names that runs of a content are started with, in whichever lane."""
+    requests = [offer.request for offer in offers_of(content)] or [content]
+    return frozenset(named(request) for request in requests)

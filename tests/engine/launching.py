@@ -11,6 +11,7 @@ from typing import Any
 from batchrun.clock import VirtualClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
 from batchrun.engine.link import LaneLink
+from batchrun.engine.reach import Reach
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CallError
 from batchrun.ledger import SqlLedger, open_ledger
@@ -21,6 +22,7 @@ from batchrun.model.policies import WatchPolicy
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
 from batchrun.ports.batch import HeldBatch
+from batchrun.ports.service import HealthOmics
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
 from tests.builders import spec
@@ -105,6 +107,11 @@ class Bench:
             assert run is not None
             assert (run.id, run.uuid, run.output_uri) == (record.id, record.uuid, record.run_output_uri)
             assert run.status == str(record.status)
+
+
+def reached(service: HealthOmics) -> Reach:
+    """The way to the runs of a batch without lanes."""
+    return Reach(services={None: service})
 
 
 @asynccontextmanager

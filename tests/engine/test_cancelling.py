@@ -13,7 +13,7 @@ from batchrun.model.cancelling import Scope
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.simulator import FailFirst, parse_faults
-from tests.engine.launching import Bench, bench, rows
+from tests.engine.launching import Bench, bench, reached, rows
 from tests.world import simulated, start
 
 SLOW = simulated(max_active=None, time_scale=50.0)  # hours per run
@@ -173,7 +173,7 @@ async def test_a_deletion_whose_answer_was_lost_looks_again_whose_the_id_is(tmp_
         ended = await it.ledger.batch("cohort").ended_runs(limit=9)
         it.simulator.script(*parse_faults(f"DeleteRun:{fault}=1x"))
         looks = it.simulator.state().calls["GetRun"].calls
-        deleter = Deleter(ledger=it.ledger, service=it.service, clock=it.clock, concurrency=1, lag=60)
+        deleter = Deleter(ledger=it.ledger, reach=reached(it.service), clock=it.clock, concurrency=1, lag=60)
         done = await deleter.delete(ended)
         assert (len(done.deleted), done.gone, done.kept) == (1, [], [])
         assert it.simulator.state().calls["DeleteRun"].calls == repeats

@@ -31,7 +31,7 @@ from batchrun.model.states import State
 from batchrun.model.watch import Way
 from batchrun.simulator import Limit, parse_faults
 from tests.builders import spec
-from tests.engine.launching import OFTEN, Bench, bench, rows
+from tests.engine.launching import OFTEN, Bench, bench, reached, rows
 from tests.ledger.samples import connection_of
 from tests.world import simulated
 
@@ -53,7 +53,7 @@ async def rebuild(it: Bench, specs: Sequence[Spec], **options: Any) -> Rebuilt:
     await it.ledger.open_batch("cohort", region="us-east-1", at=now)
     held = await it.ledger.hold("cohort", holder="test:2", ttl=it.ttl, at=now)
     search = RunSearch(specs=lambda: iter(specs), default_name=partial(default_name, "cohort"), **options)
-    rebuilder = Rebuilder(service=it.service, held=held, ttl=it.ttl, search=search, clock=it.clock)
+    rebuilder = Rebuilder(reach=reached(it.service), held=held, ttl=it.ttl, search=search, clock=it.clock)
     try:
         return await rebuilder.run()
     finally:

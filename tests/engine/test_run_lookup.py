@@ -18,7 +18,7 @@ from batchrun.model.listing import Listed
 from batchrun.model.transitions import apply
 from batchrun.ports.stored import Transition
 from batchrun.simulator import parse_faults
-from tests.engine.launching import Bench, bench, rows
+from tests.engine.launching import Bench, bench, reached, rows
 from tests.world import start
 
 GONE = ["ResourceNotFoundException", "other_uuid_after", "deleted_after"]
@@ -27,7 +27,7 @@ LAG = 60.0
 
 async def looked_for(it: Bench) -> Looked:
     entries = [(await it.entries())[id_] for id_ in sorted(await it.entries())]
-    return await look_for(entries, service=it.service, at_once=4)
+    return await look_for(entries, reach=reached(it.service), at_once=4)
 
 
 async def started(it: Bench, count: int, *, after: float = 300.0) -> None:
@@ -113,7 +113,7 @@ async def test_a_row_without_a_run_has_nothing_to_look_for(tmp_path):
     async with bench(tmp_path) as it:
         await started(it, 1)
         (entry,) = (await it.entries()).values()
-        looked = await look_for([replace(entry, run=None)], service=it.service, at_once=1)
+        looked = await look_for([replace(entry, run=None)], reach=reached(it.service), at_once=1)
         assert looked == Looked()
 
 
@@ -121,7 +121,7 @@ async def delete(it: Bench, tell: list[int] | None = None) -> Deleted:
     told = [] if tell is None else tell
     deleter = Deleter(
         ledger=it.ledger,
-        service=it.service,
+        reach=reached(it.service),
         clock=it.clock,
         concurrency=3,
         lag=LAG,
@@ -210,7 +210,7 @@ async def test_rows_are_held_against_the_service_and_nothing_is_written(tmp_path
         await record(it, 7, Intended(at=it.clock.utcnow()))
         it.simulator.script(*parse_faults("GetRun:ValidationException@*-0002"))
         before = await it.entries()
-        found = await compare(it.ledger.batch("cohort"), service=it.service, at_once=2)
+        found = await compare(it.ledger.batch("cohort"), reach=reached(it.service), at_once=2)
         assert await it.entries() == before
         assert (found.going, found.ended, found.missing) == (1, {"COMPLETED": 2}, ["row-0004"])
         assert ([entry.id for entry, _ in found.deleted.there], found.gone) == (["row-0003"], 1)

@@ -23,7 +23,7 @@ from batchrun.model.states import State
 from batchrun.simulator import FailFirst, parse_faults
 from batchrun.simulator.requests import RequestMemory
 from tests.builders import spec
-from tests.engine.launching import Bench, bench, reconnected, rows
+from tests.engine.launching import Bench, bench, reached, reconnected, rows
 from tests.ledger.samples import connection_of
 from tests.world import simulated
 
@@ -328,7 +328,7 @@ async def test_a_comparison_with_the_service_names_what_another_ledger_started(t
         await anyio.sleep(60)
         async with another(it, place):
             await (await it.take_in(rows(5))).release()
-            found = await compare(it.ledger.batch("cohort"), service=it.service, at_once=4)
+            found = await compare(it.ledger.batch("cohort"), reach=reached(it.service), at_once=4)
             assert found.elsewhere == ["row-0002", "row-0003"]
 
 

@@ -17,6 +17,7 @@ from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import EndedRun
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import IdReuse, Simulator, parse_faults
+from tests.engine.launching import reached
 from tests.ledger.samples import AT, BATCH, filled, intended, kept_ledger, move
 from tests.world import connected, simulated, start
 
@@ -37,7 +38,7 @@ class World:
         return await ask_usage(
             await self.runs(),
             ledger=self.ledger,
-            service=self.service,
+            reach=reached(self.service),
             clock=VirtualClock(),
             at_once=at_once,
             tell=lambda asked: self.told.append(asked.done),
@@ -122,7 +123,7 @@ async def test_what_was_told_before_it_was_stopped_is_kept():
             await ask_usage(
                 await it.runs(),
                 ledger=it.ledger,
-                service=it.service,
+                reach=reached(it.service),
                 clock=VirtualClock(),
                 at_once=1,
                 tell=lambda asked: scope.cancel() if asked.done == 2 else None,

@@ -17,7 +17,7 @@ from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, PriceOptions, dynamic_gib, prices_for
 from batchrun.cli.costs.words import facts, forecast, lines
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, FORCE, LEDGER, READ_RATE, SAFE_CSV, WRITTEN, Output, Service
+from batchrun.cli.options import BATCH, FORCE, LEDGER, REACHED, READ_RATE, SAFE_CSV, WRITTEN, Output, Service
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, emit, say
 from batchrun.cli.wording import counted, printable
@@ -71,6 +71,7 @@ class Options:
     safe_csv: bool = SAFE_CSV()
     ledger: str = LEDGER()
     read_rate: Rate = READ_RATE()
+    lanes: str | None = REACHED()
     service: Service = group(Service)
     output: Output = group(Output)
 
@@ -136,9 +137,9 @@ async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], told: Op
             next_word = clock.monotonic() + _TELL_EVERY
             complain(f"asked what {asked.done} of {counted(len(runs), 'run')} used")
 
-    ledger, service = await opened.ledger(), await opened.service_of(batch)
+    ledger, reach = await opened.ledger(), await opened.reach_of(batch)
     asked = await ask_usage(
-        runs, ledger=ledger, service=service, clock=clock, at_once=told.concurrency, tell=tell
+        runs, ledger=ledger, reach=reach, clock=clock, at_once=told.concurrency, tell=tell
     )
     for why in sorted({why for _, why in asked.unknown}):
         complain(printable(f"not known: {why}"))

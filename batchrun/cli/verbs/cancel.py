@@ -16,6 +16,7 @@ from batchrun.cli.options import (
     CONCURRENCY,
     LEDGER,
     LISTING_LAG,
+    REACHED,
     READ_RATE,
     RESULTS,
     Output,
@@ -57,6 +58,7 @@ class Options:
     read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
     listing_lag: float = LISTING_LAG()
+    lanes: str | None = REACHED()
     service: Service = group(Service)
     output: Output = group(Output)
 

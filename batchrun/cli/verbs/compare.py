@@ -50,8 +50,8 @@ async def compare_online(told: Calling, name: str | None) -> Exit:
 async def _compare(ledger: Ledger, batch: Batch, told: Calling) -> Exit:
     # Each batch's runs are in its own region; one that is named is the user's word.
     async with opening(told, region=batch.region) as opened:
-        service = await opened.service_of(batch)
-        found = await compare(ledger.batch(batch.name), service=service, at_once=told.concurrency)
+        reach = await opened.reach_of(batch)
+        found = await compare(ledger.batch(batch.name), reach=reach, at_once=told.concurrency)
     looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())
     tell_back(looked, is_done=True)
     (_emit if told.output.as_json else _tell)(batch.name, found, looked)

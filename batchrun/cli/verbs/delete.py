@@ -11,7 +11,7 @@ from batchrun.cli.calling import objects, opening
 from batchrun.cli.choice import GoAhead, Rows, tell_groups
 from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, READ_RATE, Output, Service
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, REACHED, READ_RATE, Output, Service
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import how_to_look, tell_first_look
 from batchrun.cli.wording import counted, printable, seconds
@@ -44,6 +44,7 @@ class Options:
     read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
     listing_lag: float = LISTING_LAG()
+    lanes: str | None = REACHED()
     service: Service = group(Service)
     output: Output = group(Output)
 
@@ -109,7 +110,7 @@ async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], to
 
     deleter = Deleter(
         ledger=await opened.ledger(),
-        service=await opened.service_of(batch),
+        reach=await opened.reach_of(batch),
         clock=SystemClock(),
         concurrency=told.concurrency,
         lag=told.listing_lag,

@@ -10,7 +10,7 @@ import click
 from batchrun.cli.command import HELP, flag, group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.manifest_options import ManifestOptions
-from batchrun.cli.options import BATCH, CHANGED, CONCURRENCY, LEDGER, READ_RATE, Output, Service
+from batchrun.cli.options import BATCH, CHANGED, CONCURRENCY, LEDGER, REACHED, READ_RATE, Output, Service
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
 from batchrun.cli.wording import counted, printable
@@ -36,6 +36,7 @@ class VerifyOptions:
     ledger: str = LEDGER()
     read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
+    lanes: str | None = REACHED()
     service: Service = group(Service)
     output: Output = group(Output)
 
@@ -58,6 +59,11 @@ class RebuildOptions:
     def concurrency(self) -> int:
         """Runs that are looked at at once."""
         return 32
+
+    @property
+    def lanes(self) -> str | None:
+        """The file of lanes, which is the manifest's too."""
+        return self.manifest.lanes
 
 
 @click.group(context_settings=HELP, epilog="Read on: 'batchrun help ledger'.")

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from batchrun.api.objects import ObjectsOnce
-from batchrun.cli.calling import login_of, opening
+from batchrun.cli.calling import login_of, session
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
 from batchrun.cli.logs import configure_as
 from batchrun.cli.speak import emit, say
@@ -46,9 +46,7 @@ async def recover(told: Calling, wanted: Source, changed: Changed) -> None:
     login, clock = login_of(told), SystemClock()
     with loaded(wanted, ObjectsOnce(login), replace(told.output, quiet=True)) as manifest:
         refuse_beside_lanes([manifest], told.service)
-        async with opening(told, login=login) as opened:
-            service = await opened.service()
-            await opened.open_batch(manifest.batch, service)
+        async with session(told, login=login) as opened:
             search = RunSearch(
                 specs=manifest.specs,
                 default_name=partial(default_name, manifest.batch),
@@ -57,8 +55,8 @@ async def recover(told: Calling, wanted: Source, changed: Changed) -> None:
                 tagged=wanted.tags,
                 changed=changed,
             )
-            async with opened.holding(manifest.batch, _LEASE) as held:
-                rebuilder = Rebuilder(service=service, held=held, ttl=_LEASE, search=search, clock=clock)
+            async with opened.rebuilding(manifest, _LEASE) as (held, reach):
+                rebuilder = Rebuilder(reach=reach, held=held, ttl=_LEASE, search=search, clock=clock)
                 rebuilt = await rebuilder.run()
         (_emit if told.output.as_json else _tell)(manifest.batch, rebuilt)
         if not rebuilt.is_written:

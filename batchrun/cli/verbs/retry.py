@@ -11,7 +11,7 @@ from batchrun.cli.calling import objects, opening
 from batchrun.cli.choice import GoAhead, Rows, by_reason, tell_groups
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, READ_RATE, Output, Service
+from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, REACHED, READ_RATE, Output, Service
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.first_look import how_to_look, tell_first_look
 from batchrun.cli.wording import counted, printable
@@ -51,6 +51,7 @@ class Options:
     ledger: str = LEDGER()
     read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
+    lanes: str | None = REACHED()
     service: Service = group(Service)
     output: Output = group(Output)
 

@@ -1,0 +1,46 @@
+"""
+How a verb reaches the runs of one batch, wherever they are, without launching it.
+
+Belongs here: finding the service that a run is known to. Does not: connecting (``api``), a launch's way into
+a lane (``link``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchrun.errors import ServiceUnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.ports.service import HealthOmics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """The services of a batch by lane: one without a name in a batch that has no lanes."""
+
+    services: Mapping[str | None, HealthOmics]
+    home: str | None = None  #: the lane of what was sent before the batch had lanes
+    stopped: Mapping[str, ServiceUnusableError] = field(default_factory=dict)  #: lanes that cannot be used
+
+    def of(self, lane: str | None) -> HealthOmics:
+        """
+        Return the service that knows the runs of *lane*.
+
+        Raises:
+            ServiceUnusableError: It cannot be used, or nobody said how to reach it.
+        """
+        name = self.home if lane is None else lane
+        if name in self.services:
+            return self.services[name]
+        if name is not None and name in self.stopped:
+            raise ServiceUnusableError(f"lane {name}: {self.stopped[name]}")
+        raise ServiceUnusableError(f"nothing says how lane {name} is reached; give --lanes FILE that has it")
+
+    @property
+    def has_lanes(self) -> bool:
+        """Whether one lane that cannot be used leaves others."""
+        return None not in self.services

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest
-    from batchrun.manifest.problems import Problems
+    from batchrun.manifest.lanes.in_lane import InLane
+    from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.pace import Rate
     from batchrun.ports.inputs import Bucket, InputPlace
@@ -76,7 +77,9 @@ class Means:
     told: Callable[[Inputs], None]  #: told of each place that was seen
 
 
-async def look_for_inputs(manifest: Manifest, places: RowPlaces, means: Means, problems: Problems) -> Inputs:
+async def look_for_inputs(
+    manifest: Manifest | InLane, places: RowPlaces, means: Means, problems: Found
+) -> Inputs:
     """
     Look at what the rows of a manifest want to read.
 
@@ -120,7 +123,7 @@ async def _look(survey: InputSurvey, inputs: Inputs, means: Means) -> None:
     inputs.warnings += [*_elsewhere(looker.buckets.values(), login.region), *unsure.warnings()]
 
 
-def _find(manifest: Manifest, survey: InputSurvey) -> None:
+def _find(manifest: Manifest | InLane, survey: InputSurvey) -> None:
     some = []
     for _, one in found_in(manifest):
         some.append(one)

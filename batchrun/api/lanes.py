@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from batchrun.api.lane_account import why_not
 from batchrun.engine.link import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CredentialsError, ServiceUnusableError, UsageError
@@ -102,15 +103,8 @@ async def opened(lanes: Sequence[Lane], connect: Callable[[Lane], Awaitable[AwsH
 
 def _expect(lanes: OpenLanes, name: str, account: str) -> None:
     """Take answers of one account alone; a login of another one stops the lane."""
-    service = lanes.services[name]
-    if service.number not in {None, account}:
-        lanes.stop(
-            name,
-            f"{service.login.place} is of account {service.number}, and the lane is of account {account}; "
-            "nothing is sent there: give the lane the profile or role of its account",
-        )
-        return
-    service.expect(account)
+    if (why := why_not(lanes.services[name], account)) is not None:
+        lanes.stop(name, why)
 
 
 async def find_home(

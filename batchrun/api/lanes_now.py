@@ -2,7 +2,7 @@
 Lanes as they are now: whose each is, by which credentials, what it allows, and what goes on there.
 
 Nothing is submitted and no ledger read. Belongs here: what is asked in which order, and what makes a lane
-unusable. Does not: connecting those of a launch (``session``), words for people (``cli``).
+unusable. Does not: connecting those of a launch (``lanes``), words for people (``cli``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from batchrun.api.lane_account import why_not
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, InputError, ServiceError, ServiceUnusableError
 from batchrun.model.pace import UNLIMITED
@@ -106,23 +107,14 @@ async def _look(now: LaneNow, login: Login, read_rate: Rate) -> None:
         now.region, now.endpoint = service.region, service.endpoint
         now.credentials, now.kind, now.expires = login.place, login.kind, login.expires
         now.account = await service.ask_account()
-        _check_account(now.lane, service)
+        if (why := why_not(service, now.lane.account)) is not None:
+            raise ServiceUnusableError(why)
         now.quotas = await service.quotas()
         try:
             await _count(now, service)
         except AccessDeniedError:
             now.warnings.append(_NO_LISTING)
         now.account = service.number
-
-
-def _check_account(lane: Lane, service: AwsHealthOmics) -> None:
-    """Refuse a login of another account than the lane names; from now on no other's answers count."""
-    if lane.account is not None and service.number not in {None, lane.account}:
-        raise ServiceUnusableError(
-            f"{service.login.place} is of account {service.number}, and the lane is of account "
-            f"{lane.account}; give it the profile or role of its account, or correct its account"
-        )
-    service.expect(lane.account)
 
 
 async def _count(now: LaneNow, service: AwsHealthOmics) -> None:

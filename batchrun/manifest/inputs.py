@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from batchrun.manifest import Manifest
-    from batchrun.manifest.problems import Path, Problems
+    from batchrun.manifest.lanes.in_lane import InLane
+    from batchrun.manifest.problems import Path
+    from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.spec import Json, Spec
 
@@ -281,7 +283,7 @@ TROUBLES: Final = {
 }
 
 
-def found_in(manifest: Manifest) -> Iterator[tuple[Spec, Mention]]:
+def found_in(manifest: Manifest | InLane) -> Iterator[tuple[Spec, Mention]]:
     """Return each place that the rows name, with its row; a row that names one twice gives it twice."""
     for spec in manifest.specs():
         sheet = manifest.own_sheet(spec.id) if manifest.has_own_sheets else None
@@ -289,7 +291,9 @@ def found_in(manifest: Manifest) -> Iterator[tuple[Spec, Mention]]:
             yield spec, one
 
 
-def check_inputs(manifest: Manifest, survey: InputSurvey, places: RowPlaces, problems: Problems) -> None:
+def check_inputs(
+    manifest: Manifest | InLane, survey: InputSurvey, places: RowPlaces, problems: Found
+) -> None:
     """Take down each place that a run could not read, with all the rows that name it."""
     if survey.seen.keys().isdisjoint(TROUBLES):
         return

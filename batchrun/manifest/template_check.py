@@ -17,7 +17,7 @@ from batchrun.ports.workflows import WorkflowKey
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from batchrun.manifest.problems import Problems
+    from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.spec import Json, Spec
     from batchrun.ports.workflows import Template, Workflow
@@ -43,7 +43,7 @@ def check_rows(
     specs: Iterator[Spec],
     workflows: Mapping[WorkflowKey, Workflow | None],
     places: RowPlaces,
-    problems: Problems,
+    problems: Found,
 ) -> None:
     """
     Hold each spec against its workflow.

@@ -94,7 +94,7 @@ class InputLookup:
         """
         if len(place.key.encode(errors="replace")) > _LONGEST_KEY:
             return _ABSENT[place.kind]
-        if not (await self._bucket(place)).exists:
+        if not (await self.bucket(place)).exists:
             return Sight.NO_BUCKET
         try:
             return await self._seen(place)
@@ -133,8 +133,13 @@ class InputLookup:
             token = page.following
         return Sight.TOO_MANY
 
-    async def _bucket(self, place: InputPlace) -> Bucket:
-        """Return what a bucket says of itself; it is asked once."""
+    async def bucket(self, place: InputPlace) -> Bucket:
+        """
+        Return what a place's bucket says of itself; it is asked once.
+
+        Raises:
+            CallError: S3 cannot be asked.
+        """
         name = (place.bucket, place.pays)
         if name not in self._buckets:
             async with self._one_at_a_time:

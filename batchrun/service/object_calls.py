@@ -71,6 +71,11 @@ class ObjectCalls:
         }
         self.sent = dict.fromkeys(self._turns, 0)  #: requests that left, by operation
 
+    @property
+    def endpoint(self) -> str:
+        """Where calls go."""
+        return str(self._client.meta.endpoint_url)
+
     async def head(self, place: InputPlace) -> Sight | Refusal:
         """
         Call HeadObject.

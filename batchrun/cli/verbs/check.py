@@ -20,8 +20,10 @@ from batchrun.cli.wording import counted, printable, seconds
 from batchrun.errors import ManifestError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batchrun.api.input_check import Inputs
-    from batchrun.api.online_check import Answers
+    from batchrun.api.online_rows import Answers
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
@@ -101,10 +103,13 @@ def _asked(manifest: Manifest, places: RowPlaces, told: Options) -> Answers:
     answers = run_async(asking, manifest, places, told.service.target())
     for warning in answers.warnings:
         complain(f"warning: {printable(warning)}")
-    if answers.inputs is not None:
-        _tell_inputs(manifest, answers.inputs, as_json=output.as_json)
+    looked: list[tuple[str | None, Answers]] = [(None, answers), *answers.lanes.items()]
+    for name, one in looked:
+        if one.inputs is not None:
+            _tell_inputs(manifest, one.inputs, name, as_json=output.as_json)
     _raise_any(answers, as_json=output.as_json)
-    _tell_engines(answers.engines, told)
+    for _, one in looked:
+        _tell_engines(one.engines, told)
     return answers
 
 
@@ -121,20 +126,22 @@ def _tell_engines(found: Warnings, told: Options) -> None:
     raise error
 
 
-def _tell_inputs(manifest: Manifest, inputs: Inputs, *, as_json: bool) -> None:
-    """Report what was seen of the inputs, whatever else is wrong."""
+def _tell_inputs(manifest: Manifest, inputs: Inputs, lane: str | None, *, as_json: bool) -> None:
+    """Report what was seen of the inputs, in *lane* where there are lanes, whatever else is wrong."""
     if as_json:
-        emit("inputs", batch=manifest.batch, **inputs_facts(inputs))
+        emit(
+            "inputs", batch=manifest.batch, **({} if lane is None else {"lane": lane}), **inputs_facts(inputs)
+        )
         return
     for line in inputs_lines(inputs):
-        say(f"{printable(manifest.batch)}: {line}")
+        say(printable(f"{manifest.batch}{'' if lane is None else f', lane {lane}'}: {line}"))
 
 
 def _raise_any(answers: Answers, *, as_json: bool) -> None:
     """Raise what is wrong; where the looking itself has failed that, once the problems have been told."""
     from batchrun.cli.launching.manifests import emit_problems  # noqa: PLC0415
 
-    broken = None if answers.inputs is None else answers.inputs.broken
+    broken = answers.broken
     try:
         answers.problems.raise_any()
     except ManifestError as error:
@@ -150,6 +157,11 @@ def _raise_any(answers: Answers, *, as_json: bool) -> None:
 def _facts(answers: Answers | None) -> dict[str, Any]:
     if answers is None:
         return {}
+    lanes = {name: _account_facts(one) for name, one in answers.lanes.items()}
+    return _account_facts(answers) | {"warnings": answers.warnings} | ({"lanes": lanes} if lanes else {})
+
+
+def _account_facts(answers: Answers) -> dict[str, Any]:
     return {
         "workflows": answers.workflows,
         "inputs": 0 if answers.inputs is None else answers.inputs.looked_at,
@@ -158,7 +170,6 @@ def _facts(answers: Answers | None) -> dict[str, Any]:
         "active_runs": answers.active,
         "active_run_quotas": dict(answers.at_once),
         "gpu_quota": answers.quotas.gpus,
-        "warnings": answers.warnings,
     }
 
 
@@ -167,13 +178,21 @@ def _tell(manifest: Manifest, answers: Answers | None) -> None:
     say(f"{printable(manifest.batch)}: {rows}, no problems found")
     if answers is None:
         return
-    facts = ["1 workflow checked" if answers.workflows == 1 else f"{answers.workflows} workflows checked"]
+    if not answers.lanes:
+        say(f"  {'; '.join(_account(answers, manifest.count))}")
+    for name, one in answers.lanes.items():
+        say(f"  lane {printable(name)}: {'; '.join(_account(one, None))}")
+
+
+def _account(answers: Answers, rows: int | None) -> Iterator[str]:
+    """Say what an account has and allows, and how long it takes to submit *rows* there."""
+    yield "1 workflow checked" if answers.workflows == 1 else f"{answers.workflows} workflows checked"
     if answers.active is not None:
-        facts.append(f"{answers.active} runs active in the account")
+        yield f"{answers.active} runs active in the account"
     if answers.at_once:
-        facts.append(f"at most {limits(answers.at_once)} at once")
+        yield f"at most {limits(answers.at_once)} at once"
     if (gpus := answers.quotas.gpus) is not None:
-        facts.append(f"{gpus} GPUs at once")
+        yield f"{gpus} GPUs at once"
     if (rate := answers.quotas.start_runs_per_second) is not None:
-        facts.append(f"StartRun {rate:g} per second: {seconds(manifest.count / rate)} to submit")
-    say(f"  {'; '.join(facts)}")
+        time = "" if rows is None else f": {seconds(rows / rate)} to submit"
+        yield f"StartRun {rate:g} per second{time}"

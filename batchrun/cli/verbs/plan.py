@@ -31,11 +31,11 @@ from batchrun.model.states import State
 from batchrun.ports.stored import Counts, Sync
 from batchrun.report.bill import AlikeRows
 from batchrun.report.chosen import Choice
-from batchrun.service.target import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from batchrun.api.opening import Opening
     from batchrun.manifest import Manifest
     from batchrun.model.differences import Difference
     from batchrun.model.lanes import Lane
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
     from batchrun.report.bill import Left
-    from batchrun.service.target import Target
 
 
 _WAITING: Final = (State.PLANNED, State.BACKOFF)
@@ -120,17 +119,17 @@ def plan(told: Options) -> None:
 
 
 async def _own_quotas(service: Service) -> Quotas:
-    return await _quotas_at(service.target())
+    async with _opened(service) as opened:
+        return await (await opened.service()).quotas()
 
 
-async def _quotas_at(target: Target) -> Quotas:
+def _opened(service: Service) -> Opening:
     # Only now: it loads the client.
-    from batchrun.api.opening import Opening  # noqa: PLC0415
+    from batchrun.api import opening  # noqa: PLC0415
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
     configure(verbosity=-1, as_json=False)
-    async with Opening(None, target=target, rate=UNLIMITED, read_rate=UNLIMITED) as opened:
-        return await (await opened.service()).quotas()
+    return opening.Opening(None, target=service.target(), rate=UNLIMITED, read_rate=UNLIMITED)
 
 
 async def _quotas_of(lanes: Sequence[Lane], service: Service) -> Mapping[str, Quotas]:
@@ -139,11 +138,11 @@ async def _quotas_of(lanes: Sequence[Lane], service: Service) -> Mapping[str, Qu
 
     async def ask(lane: Lane) -> None:
         try:
-            found[lane.name] = await _quotas_at(target_of(lane, service.target()))
+            found[lane.name] = await (await opened.service(lane=lane)).quotas()
         except (UsageError, ServiceError) as error:
             complain(printable(f"warning: lane {lane.name} cannot be asked for its quotas: {error}"))
 
-    async with anyio.create_task_group() as group:
+    async with _opened(service) as opened, anyio.create_task_group() as group:
         for lane in lanes:
             group.start_soon(ask, lane)
     return found

@@ -19,6 +19,7 @@ from batchrun.ledger.place import LedgerPlace
 from batchrun.ledger.replay import UNREADABLE, Replay, kept_of
 from batchrun.ledger.rows import entry_of
 from batchrun.ledger.sqlite import SqliteStore
+from batchrun.model.account import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,6 +87,7 @@ class Verification:
                 yield from _file(store)
                 yield from _leases(store)
                 yield from _runs(store)
+                yield from _lanes(store)
                 yield from self._entries(store)
         except (LedgerError, InvariantError) as error:
             if not isinstance(error.__cause__, _DAMAGE):
@@ -136,6 +138,22 @@ def _runs(store: Store) -> Iterator[Finding]:
         where = "two attempts of it" if row.id == row.other else f"entry '{row.other}' too"
         what = f"its run {row.run_uuid} stands under {where}"
         yield Finding(batch=row.name, id=row.id, what=what, cure=_AGAIN)
+
+
+def _lanes(store: Store) -> Iterator[Finding]:
+    for row in store.each("attempts_in_lanes"):
+        if row.region is None:
+            what = f"attempt {row.attempt} is in lane '{row.lane}', which the batch does not have"
+            yield Finding(batch=row.batch, id=row.id, what=what, cure=_AGAIN)
+            continue
+        account, region = place_of(row.run_arn or "")
+        is_there = account in {None, row.account} and region in {None, row.region}
+        if not is_there:
+            what = (
+                f"its run {row.run_uuid} is in {region} of account {account}, but lane '{row.lane}' is in "
+                f"{row.region} of account {row.account}"
+            )
+            yield Finding(batch=row.batch, id=row.id, what=what, cure=_LOOK)
 
 
 class _Beside:

@@ -205,6 +205,8 @@ IN_LANES: dict[str, list[Event]] = {
 async def in_lanes(ledger: Ledger, lives: dict[str, list[Event]]) -> tuple[HeldBatch, list[Spec]]:
     """Record lives of rows that offer east and west, and take in a manifest that offers north too."""
     held = await lease_on(ledger)
+    for lane in ("east", "west"):
+        await held.keep_lane(lane, region="us-east-1", account="123456789012", at=AT)
     rows = [replace(row("a", 0, "east", "west"), id=id_, position=at) for at, id_ in enumerate(lives)]
     await held.sync(rows, changed=Changed.REFUSE, at=AT)
     for id_, events in lives.items():
@@ -264,6 +266,22 @@ async def test_an_earlier_attempts_lane_is_held_against_its_history(place):
         await in_lanes(ledger, {"a": IN_LANES["again"]})
     damage(place, "UPDATE attempts SET lane = 'east'")
     assert any("lane of attempt 1 is east" in finding.what for finding in found(place)), found(place)
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("DELETE FROM lanes WHERE name = 'east'", "is in lane 'east', which the batch does not have"),
+        ("UPDATE lanes SET account = '222222222222'", "is in us-east-1 of account 222222222222"),
+        ("UPDATE lanes SET region = 'x'", "its run uuid-8 is in us-east-1 of account 123456789012, but lane"),
+    ],
+)
+async def test_a_run_that_is_not_where_its_lane_is_is_found(place, statement, what):
+    async with await open_ledger(place) as ledger:
+        again = [IN_EAST, *failing(8)[1:], Retried(at=AT, due=AT, why="x")]
+        await in_lanes(ledger, {"a": again, "b": [IN_EAST]})
+    damage(place, "DROP TRIGGER lane_stays_where_it_is; " + statement)
+    assert any(what in finding.what for finding in found(place)), found(place)
 
 
 async def test_an_unsent_row_asks_for_what_its_first_lane_asks_for(place):

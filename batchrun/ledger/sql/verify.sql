@@ -42,3 +42,14 @@ FROM attempts ORDER BY entry, attempt;
 -- name: stored_events
 -- By the index, which has the events of an entry in the order in which they were recorded.
 SELECT entry, attempt, at, kind, detail FROM events INDEXED BY events_of_entry ORDER BY entry, key;
+
+-- name: attempts_in_lanes
+-- Each attempt that has a lane, with where that is, if the batch has it.
+SELECT b.name AS batch, s.id, s.attempt, s.lane, s.run_uuid, s.run_arn, l.region, l.account
+FROM (
+    SELECT batch, id, attempt, lane, run_uuid, run_arn FROM entries WHERE lane IS NOT NULL
+    UNION ALL
+    SELECT e.batch, e.id, a.attempt, a.lane, a.run_uuid, a.run_arn
+    FROM attempts AS a JOIN entries AS e ON e.key = a.entry WHERE a.lane IS NOT NULL
+) AS s JOIN batches AS b ON b.key = s.batch
+    LEFT JOIN lanes AS l ON l.batch = s.batch AND l.name = s.lane;

@@ -18,9 +18,9 @@ from batchrun.manifest import defaults, line_files
 from batchrun.manifest.defaults import defaults_in, parameters_in
 from batchrun.manifest.document import NO_HEAD, Document
 from batchrun.manifest.each_file import EachFile, batch_of
-from batchrun.manifest.lanes.given import lanes_given, led_to
+from batchrun.manifest.lanes.given import lanes_given
 from batchrun.manifest.lanes.naming import with_lanes
-from batchrun.manifest.lanes.offering import Offering, terms_by_lane
+from batchrun.manifest.lanes.offering import Offering
 from batchrun.manifest.lanes.writing import texts_of
 from batchrun.manifest.placeholders import Environment
 from batchrun.manifest.problems import Place, Problems, unreadable
@@ -267,10 +267,7 @@ def _spooled(
         )
         expanding: _Expands = expander
         if lanes is not None and lanes.names:
-            terms = terms_by_lane(lanes, combined, model, environment, problems)
-            leads = led_to(head.rules, lanes.names)
-            roles = looking.roles(lanes.lanes)
-            expanding = Offering(expander, terms, leads, combined.fields, row_model, problems, roles)
+            expanding = Offering(expander, lanes, head.rules, looking)
         own_sheets = kept_in.own_sheets
         sheets = Sheets(
             batch=usable,
@@ -288,14 +285,12 @@ def _spooled(
         # Only now: the block may stand after the rows.
         check_against(given.retry, expander.by_uri, problems)
         own = () if source.is_each_file else (source.path,)
-        is_of_files = source.is_each_file and not is_in_s3(source.path)
-        place = str(Path(source.path).absolute()) if is_of_files else place_of(source.path)
+        place = _place(source)
+        texts = None if lanes is None or problems.total else texts_of(lanes, combined.fields, row_model)
         return Manifest(
             batch=batch,
             lanes=() if lanes is None else lanes.lanes,
-            lane_texts=(
-                None if lanes is None or problems.total else texts_of(lanes, combined.fields, row_model)
-            ),
+            lane_texts=texts,
             retry=given.retry,
             read=tuple(path for path in (*own, *source.shared_files, *files.beside_it) if path != STDIN),
             place=place,
@@ -303,6 +298,11 @@ def _spooled(
             _spool=kept_in.spool,
             _own_sheets=own_sheets,
         )
+
+
+def _place(source: Source) -> str | None:
+    is_of_files = source.is_each_file and not is_in_s3(source.path)
+    return str(Path(source.path).absolute()) if is_of_files else place_of(source.path)
 
 
 def _refuse_stdin_twice(source: Source) -> None:

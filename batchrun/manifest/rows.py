@@ -126,10 +126,10 @@ class Expander:
         problems: Problems,
     ) -> None:
         self._batch = batch
-        self._environment = environment
-        self._model = model
-        self._terms = Terms.of(defaults, model)
-        self._problems = problems
+        self.environment = environment
+        self.model = model
+        self.terms = Terms.of(defaults, model)
+        self.problems = problems
         self._ids: dict[str, int | None] = {}
         self._overwritten: dict[str, str] = {}
         self.by_uri: Record | None = None  #: the first row that has its parameters in a file
@@ -137,12 +137,12 @@ class Expander:
     def expand(self, record: Record) -> Checked | None:
         """Return the checked row; None where it has problems, which are taken down."""
         row = self.begun(record)
-        return self.checked(row, self._terms)
+        return self.checked(row, self.terms)
 
     def begun(self, record: Record) -> Row:
         """Return a row whose id was checked; it may be used for one lane."""
         entry_id = as_text(record.fields.get("id"))
-        row = Row(record, entry_id, self._problems)
+        row = Row(record, entry_id, self.problems)
         self._check_id(entry_id, row)
         return row
 
@@ -171,7 +171,7 @@ class Expander:
             known,
             sheet=row.record.sheet,
             lane=lane,
-            env=self._environment.value,
+            env=self.environment.value,
         )
 
     def _check_id(self, entry_id: str | None, row: Row) -> None:
@@ -190,7 +190,7 @@ class Expander:
             self._ids[entry_id] = row.record.place.line
 
     def _checked_fields(self, fields: dict[str, Json], row: Row, terms: Terms) -> dict[str, Json]:
-        known, final, own = self._model.fields, terms.defaults.final, row.record.fields
+        known, final, own = self.model.fields, terms.defaults.final, row.record.fields
         request: dict[str, Json] = {}
         for name, value in fields.items():
             if name in final and name not in own:
@@ -198,7 +198,7 @@ class Expander:
             elif name in known:
                 request[name] = known[name].check(value, (name,), row)
             else:
-                row.report((name,), *self._model.unknown(name, guess=row.may_guess))
+                row.report((name,), *self.model.unknown(name, guess=row.may_guess))
         return request
 
     def _check_parameters(self, request: dict[str, Json], row: Row) -> None:

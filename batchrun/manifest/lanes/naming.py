@@ -42,6 +42,12 @@ def with_lanes(model: RequestModel, names: Sequence[str]) -> RequestModel:
     return dataclasses.replace(model, fields={**model.fields, LANE: _field(names)})
 
 
+def without_lanes(model: RequestModel) -> RequestModel:
+    """Return what a lane may give to its rows: all but other lanes."""
+    fields = {name: field for name, field in model.fields.items() if name != LANE}
+    return dataclasses.replace(model, fields=fields)
+
+
 def _field(names: Sequence[str]) -> Field:
     listed = printable(", ".join(names), _LISTED)
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.defaults import Defaults, combined, laid_over
+from batchrun.manifest.lanes.given import led_to
+from batchrun.manifest.lanes.naming import without_lanes
 from batchrun.manifest.problems import printable
 from batchrun.manifest.rows import Row, Terms
 from batchrun.manifest.warned.accounts import FIELD as ROLE
@@ -24,70 +26,38 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchrun.manifest.lanes.table import LaneTable
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.placeholders import Environment
-    from batchrun.manifest.problems import Place, Problems, Record
+    from batchrun.manifest.problems import Part, Place, Problems, Record
     from batchrun.manifest.rows import Checked, Expander
-    from batchrun.manifest.warned.accounts import LaneRoles
-    from batchrun.model.spec import Json
+    from batchrun.manifest.warned.looking import Looking
 
 #: Characters of the lanes' names that a message lists.
 _LISTED: Final = 120
 
 
-def terms_by_lane(
-    table: LaneTable, shared: Defaults, model: RequestModel, environment: Environment, problems: Problems
-) -> Mapping[str, Terms]:
-    """Check what each lane gives to its rows, once, and lay it over what is said for all."""
-    own = {
-        name: combined([record], model, environment, problems, has_lanes=True)
-        for name, record in table.sets.items()
-    }
-    nothing = Defaults(fields={}, broken=frozenset())
-    return {
-        name: Terms.of(laid_over(shared, own.get(name, nothing), model), model, name) for name in table.names
-    }
-
-
 class Offering:
     """Expands the rows of a batch that has lanes."""
 
-    def __init__(
-        self,
-        expander: Expander,
-        terms: Mapping[str, Terms],
-        led_to: Sequence[str],
-        shared: Mapping[str, Json],
-        model: RequestModel,
-        problems: Problems,
-        roles: LaneRoles,
-    ) -> None:
+    def __init__(self, expander: Expander, table: LaneTable, rules: Sequence[Part], looking: Looking) -> None:
         """
-        Begin.
+        Begin; what each lane gives to its rows is checked, once.
 
         Args:
-            expander: Expands a row in one lane.
-            terms: What a row takes in each lane, in their order.
-            led_to: Lanes that retries may go to, whatever the row says.
-            shared: What is said for all rows.
-            model: What a row may say, ``lane`` too.
-            problems: Takes what is wrong.
-            roles: Looks at the role of each row.
+            expander: Expands a row in one lane, and knows what is said for all.
+            table: The lanes, one or more.
+            rules: Of retries, which may lead to some of them.
+            looking: Looks at the rows' roles.
         """
         self._expander = expander
-        self._terms = terms
-        self._led_to = led_to
-        self._shared = shared
-        self._model = model
-        self._problems = problems
-        self._roles = roles
+        self._terms = _terms_by_lane(table, expander)
+        self._led_to = led_to(rules, table.names)
+        self._roles = looking.roles(table.lanes)
 
     def expand(self, record: Record) -> Checked | None:
         """Return the checked row; None where it has problems in any lane, which are taken down."""
         begun = self._expander.begun(record)
         names = self._chosen(begun)
         closed = [name for name in self._led_to if name not in names]
-        found = _InLanes(record, [*names, *closed], closed, self._problems)
+        found = _InLanes(record, [*names, *closed], closed, self._expander.problems)
         asked = {name: self._asked(name, begun, found) for name in (*names, *closed)}
         found.tell(begun.id)
         sound = {name: checked for name, checked in asked.items() if checked is not None}
@@ -110,11 +80,11 @@ class Offering:
     def _chosen(self, row: Row) -> Sequence[str]:
         """Return the lanes that the row may take, the preferred one first; by default the first of all."""
         first = [next(iter(self._terms))]
-        fields = merged({**self._shared}, row.record.fields)
+        fields = merged({**self._expander.terms.defaults.fields}, row.record.fields)
         if LANE not in fields:
             return first
         row.values = self._expander.values(row, fields, None)
-        names = self._model.fields[LANE].check(fields[LANE], (LANE,), row)
+        names = self._expander.model.fields[LANE].check(fields[LANE], (LANE,), row)
         return [str(name) for name in names] if isinstance(names, list) and names else first
 
     def _asked(self, name: str, begun: Row, found: _InLanes) -> Checked | None:
@@ -127,6 +97,20 @@ class Offering:
         if shared is not None and ROLE not in record.fields:
             return str(shared.value)
         return str(json.loads(checked.request).get(ROLE))
+
+
+def _terms_by_lane(table: LaneTable, expander: Expander) -> Mapping[str, Terms]:
+    """Lay what each lane gives to its rows over what is said for all."""
+    model = without_lanes(expander.model)
+    own = {
+        name: combined([record], model, expander.environment, expander.problems, has_lanes=True)
+        for name, record in table.sets.items()
+    }
+    shared, nothing = expander.terms.defaults, Defaults(fields={}, broken=frozenset())
+    return {
+        name: Terms.of(laid_over(shared, own.get(name, nothing), expander.model), model, name)
+        for name in table.names
+    }
 
 
 class _InLanes:

@@ -1,0 +1,37 @@
+"""Which addresses lead to this machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchrun.model.addresses import is_loopback
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8765",
+        "http://localhost",
+        "http://omics.localhost:1/x",
+        "http://[::1]:9",
+        "http://127.9.9.9",
+    ],
+)
+def test_these_do(url):
+    assert is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://omics.us-east-1.amazonaws.com",
+        "http://127.0.0.1.example.org",
+        "http://localhost.example.org",
+        "http://127.0.0.1@example.org",
+        "http://[::1",
+        "127.0.0.1",
+        "",
+    ],
+)
+def test_these_do_not(url):
+    assert not is_loopback(url)

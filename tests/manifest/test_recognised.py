@@ -164,7 +164,7 @@ def test_lanes_in_a_manifest_are_never_to_be_told_apart_by_ids(problems_of, tmp_
     text = "id,parameters.reads,parameters.n:int\nS1,s3://lab/1.fq.gz,8\nS1,s3://lab/2.fq.gz,8\n"
     (problem,) = problems_of(text, ".csv")
     assert (problem.line, problem.row) == (3, "S1")
-    assert "if these are lanes of one run" in problem.cure
+    assert "if these are sequencing lanes of one run" in problem.cure
     with followed(str(tmp_path / "m.csv"), options_in(problem.cure)) as manifest:
         (spec,) = manifest.specs()
     reads = ["s3://lab/1.fq.gz", "s3://lab/2.fq.gz"]
@@ -222,3 +222,9 @@ def test_a_table_without_files_has_runs_by_what_is_unique_or_else_by_its_samples
     typed = shlex.split(problem.cure.partition(", run: ")[2])
     assert [part for part in typed if part in {"--id", "--group-by"}] == options[:1]
     assert all(option in typed for option in options)
+
+
+def test_a_wide_table_without_names_is_told_in_few_words(problems_of):
+    (problem,) = problems_of("S1," + ",".join(["s3://lab/1.bam"] * 1000) + "\n", ".csv")
+    assert problem.message == "the first line names no columns, but files, in 1001 columns"
+    assert len(str(problem)) < 500

@@ -112,6 +112,8 @@ def _identity(index: int, rows: Sequence[TableRow], files: frozenset[int]) -> Id
 
 #: Columns that a command names one by one.
 _NAMED: Final = 12
+#: Columns of which the names can be typed for a table without a line of them.
+_TYPED: Final = 60
 _PARAMETERS: Final = "parameters."
 _AS_PARAMETERS: Final = "--columns-as-parameters"
 
@@ -248,8 +250,8 @@ class Unasked:
             return None
         typed = printable(again(self.source, options), None)
         return (
-            "if these are lanes of one run, do not tell them apart, but with your other options, run: "
-            f"{typed}; if they are runs of their own, put into the id what tells them apart"
+            "if these are sequencing lanes of one run, do not tell them apart, but with your other options, "
+            f"run: {typed}; if they are runs of their own, put into the id what tells them apart"
         )
 
 
@@ -292,6 +294,9 @@ def _told(one: Identity, header: Sequence[str], rows: Sequence[TableRow]) -> str
 
 def _headless(table: Table, rows: Sequence[TableRow], source: Source) -> tuple[str, str]:
     """Say what is wrong with a table of which the first line is a row, and the cure."""
+    if len(table.header) > _TYPED:
+        cure = f"add a line with {len(table.header)} names, or give them as --header A,B,..."
+        return f"the first line names no columns, but files, in {len(table.header)} columns", cure
     every = [TableRow(table.line, list(table.header)), *rows]
     files = files_of(table.header, every)
     names = [f"file_{at + 1}" if at in files else f"column_{at + 1}" for at in range(len(table.header))]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from batchrun.simulator.accounts import SimulatedLane
 from batchrun.simulator.buckets import Limit
 from batchrun.simulator.faults import Fault, FaultRule
-from batchrun.simulator.http import Served, run_forever, serve, serve_lanes
+from batchrun.simulator.http import Served, serve, serve_lanes
 from batchrun.simulator.lifecycle import Durations, FailFirst, Span, Status
 from batchrun.simulator.options import (
     OPERATIONS,
@@ -61,7 +61,6 @@ __all__ = [
     "parse_faults",
     "parse_limits",
     "parse_objects",
-    "run_forever",
     "serve",
     "serve_lanes",
 ]

@@ -24,7 +24,7 @@ from batchrun.simulator.settings import Settings
 from batchrun.simulator.wire import Ending, Manner, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from batchrun.simulator.server import Simulator
 
@@ -126,20 +126,6 @@ async def _open(door: Door, host: str, port: int, clock: Clock) -> AsyncIterator
     finally:
         with anyio.CancelScope(shield=True):
             await runner.cleanup()
-
-
-async def run_forever(
-    settings: Settings,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    clock: Clock | None = None,
-    ready: Callable[[Simulator], None] = lambda _: None,
-) -> None:
-    """Serve until cancelled; *ready* is called once, as soon as clients can connect."""
-    async with serve(settings, clock=clock, host=host, port=port) as simulator:
-        ready(simulator)
-        await anyio.sleep_forever()
 
 
 def _url(host: str, port: int) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from tests.bench.bench import Bench
+from tests.bench.lanes import lanes
 from tests.bench.machine import describe
 from tests.bench.processes import ROOT, BenchError
 from tests.bench.resume import resume
@@ -35,6 +36,7 @@ GROUPS: Final[dict[str, Callable[[Bench, Scale], list[Section]]]] = {
     "watching": watching,
     "sizes": sizes,
     "resume": resume,
+    "lanes": lanes,
 }
 Arguments: TypeAlias = argparse.Namespace
 

@@ -52,8 +52,10 @@ class Bench:
             write_manifest(path, rows)
         return path
 
-    def serve(self, limits: str = UNLIMITED, running: tuple[float, float] = ENDLESS) -> Served:
-        return Served(self.processes, self._root, limits=limits, running=running)
+    def serve(
+        self, limits: str = UNLIMITED, running: tuple[float, float] = ENDLESS, lanes: int = 0
+    ) -> Served:
+        return Served(self.processes, self._root, limits=limits, running=running, lanes=lanes)
 
     def batchrun(self, folder: Path, *arguments: str, limit: float = LIMIT) -> Running:
         return self.processes.measure(folder, [*BATCHRUN, *arguments], limit=limit)

@@ -26,6 +26,8 @@ class Scale:
     in_flight_rows: int = 100_000
     in_flight_seconds: float = 60.0
     resumed_rows: int = 3_000
+    lanes: tuple[int, ...] = (1, 10, 50)
+    lane_seconds: float = 20.0  #: that each lane's rows take at its limit
 
 
 FULL = Scale()
@@ -42,4 +44,6 @@ QUICK = Scale(
     in_flight_rows=5_000,
     in_flight_seconds=10.0,
     resumed_rows=600,
+    lanes=(1, 10),
+    lane_seconds=5.0,
 )

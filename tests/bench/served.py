@@ -56,11 +56,22 @@ def _seen(state: dict[str, Any]) -> Seen:
     )
 
 
+def _told(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=_STATE_SECONDS) as answer:
+        return json.load(answer)
+
+
 class Served:
     """A simulator that lasts as long as its context."""
 
     def __init__(
-        self, processes: Processes, folder: Path, *, limits: str, running: tuple[float, float] = ENDLESS
+        self,
+        processes: Processes,
+        folder: Path,
+        *,
+        limits: str,
+        running: tuple[float, float] = ENDLESS,
+        lanes: int = 0,
     ) -> None:
         """
         Start one.
@@ -70,8 +81,9 @@ class Served:
             folder: where it runs
             limits: as ``batchrun simulate --limits`` takes them
             running: mean and spread of how long runs last, in seconds
+            lanes: accounts, each at an address of its own; 0 for one account alone
         """
-        wish = json.dumps({"limits": limits, "running": running})
+        wish = json.dumps({"limits": limits, "running": running, "lanes": lanes})
         command = [sys.executable, "-m", "tests.bench.simulator", wish]
         self._process = processes.start(folder, command, out=subprocess.PIPE)
         self.url = self._line()
@@ -91,10 +103,14 @@ class Served:
         self._process.stdin.flush()
         return float(self._line())
 
-    def seen(self) -> Seen:
-        """Return what happened; costs the simulator's time, so ask when nobody else needs it."""
-        with urllib.request.urlopen(f"{self.url}/_simulator/state", timeout=_STATE_SECONDS) as answer:
-            return _seen(json.load(answer))
+    def seen(self, url: str | None = None) -> Seen:
+        """Return what happened, in a lane at its *url*; costs time, so ask when nobody else needs it."""
+        return _seen(_told(f"{url or self.url}/_simulator/state"))
+
+    def lanes(self) -> dict[str, str]:
+        """Return the address of each lane by its name."""
+        urls: dict[str, str] = _told(f"{self.url}/_simulator/lanes")
+        return urls
 
     def _line(self) -> str:
         assert self._process.stdout is not None

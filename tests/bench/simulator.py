@@ -14,11 +14,12 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import anyio
 
-from batchrun.simulator import Durations, Settings, Simulator, Span, parse_limits, run_forever
+from batchrun.simulator import Durations, Settings, SimulatedLane, Span, parse_limits, serve_lanes
 
 _AT_ONCE = Span(mean=0)
 
@@ -46,13 +47,21 @@ def _listen() -> None:
     os._exit(0)
 
 
-def _tell(simulator: Simulator) -> None:
-    _say(simulator.url)
-    threading.Thread(target=_listen, daemon=True).start()
+def _lanes(wish: dict[str, Any]) -> list[SimulatedLane]:
+    """Return the accounts to serve: one, or so many, each with a port of its own."""
+    own = settings(wish)
+    if not wish["lanes"]:
+        return [SimulatedLane(name="", settings=own)]
+    numbers = range(wish["lanes"])
+    accounts = [replace(own, account=f"{100_000_000_000 + number}", seed=number) for number in numbers]
+    return [SimulatedLane(name=f"l{at:02}", settings=one, port=0) for at, one in enumerate(accounts)]
 
 
 async def _serve(wish: dict[str, Any]) -> None:
-    await run_forever(settings(wish), ready=_tell)
+    async with serve_lanes(_lanes(wish)) as served:
+        _say(served.url)
+        threading.Thread(target=_listen, daemon=True).start()
+        await anyio.sleep_forever()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """
 The bench at its smallest, through the real command, so that it cannot rot. No figure is judged here.
 
-Two groups stand for all: one with peers and simulators, and the one that makes ledgers.
+Three groups stand for all: one with peers and simulators, the one that makes ledgers, and the one of lanes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.bench import Bench
+from tests.bench.lanes import lanes
 from tests.bench.scale import Scale
 from tests.bench.short import in_short
 from tests.bench.sizes import sizes
@@ -22,6 +23,8 @@ TINY = Scale(
     in_flight=10,
     in_flight_rows=50,
     in_flight_seconds=2.0,
+    lanes=(1, 3),
+    lane_seconds=1.0,
 )
 
 
@@ -33,7 +36,7 @@ def test_in_short_is_what_was_chosen_of_what_was_measured():
     ]
 
 
-@pytest.mark.parametrize(("group", "rows", "short"), [(unlimited, 8, 1), (sizes, 13, 0)])
+@pytest.mark.parametrize(("group", "rows", "short"), [(unlimited, 8, 1), (sizes, 13, 0), (lanes, 2, 0)])
 def test_a_group_comes_to_its_table(tmp_path, group, rows, short):
     with Bench(tmp_path, repeats=1) as bench:
         sections = group(bench, TINY)

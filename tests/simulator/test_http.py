@@ -5,11 +5,10 @@ import json
 from typing import Any
 
 import aiohttp
-import anyio
 import pytest
 
 from batchrun.clock import VirtualClock
-from batchrun.simulator import Settings, run_forever, serve
+from batchrun.simulator import Settings, serve
 
 BODY = {
     "workflowId": "1",
@@ -143,18 +142,3 @@ def test_changes_of_faults_are_checked(fetch):
     )
     assert [answer[0] for answer in answers] == [400, 400, 400]
     assert "did you mean drop_after?" in answers[0][2]
-
-
-def test_run_forever_says_when_it_is_ready_and_ends_when_cancelled(in_virtual_time):
-    async def main():
-        urls = []
-        async with anyio.create_task_group() as group:
-
-            def ready(simulator):
-                urls.append(simulator.url)
-                group.cancel_scope.cancel()
-
-            await run_forever(Settings(), ready=ready)
-        assert urls[0].startswith("http://127.0.0.1:")
-
-    in_virtual_time(main)

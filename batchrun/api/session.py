@@ -121,7 +121,7 @@ class Session(Opening):
         try:
             sync = await held.sync(manifest.specs(), changed=changed, at=now, place=place, home=home)
         except ChangedRowsError as error:
-            what = await changes(held, manifest, error.ids[:_EXPLAINED])
+            what = await changes(held, manifest, error.ids[:_EXPLAINED], home)
             raise ChangedRowsError(error.ids, error.total, what) from None
         points.reached(Point.SYNCED)
         return sync

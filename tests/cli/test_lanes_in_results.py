@@ -116,7 +116,7 @@ def test_status_tells_lanes_apart(lanes: Shell):
     done = lanes.run("status", "cohort")
     assert "  lanes     east: 1 active, 1 failed (111111111111, us-east-1)\n" in done.stdout
     assert "            west: 1 planned, 2 succeeded, 1 refused (222222222222, us-west-2)\n" in done.stdout
-    assert "            in none (yet): 1 planned\n" in done.stdout
+    assert "            in none yet: 1 planned\n" in done.stdout
     (one,) = told(lanes, "status", "cohort")
     assert [(lane["name"], lane["region"], lane["account"]) for lane in one["lanes"]] == [
         ("east", *EAST),
@@ -128,6 +128,14 @@ def test_status_tells_lanes_apart(lanes: Shell):
         (1, 0, 2),
         (1, 0, 0),
     ]
+
+
+def test_a_run_is_named_with_its_lane_where_status_names_it(lanes: Shell):
+    told_ = lanes.run("status", "cohort").stdout
+    assert "  oldest    going PENDING, " in told_
+    assert " old (run 0000001, lane east)\n" in told_
+    assert "FAILED lost (run 0000003, lane east)" in told_
+    assert "REFUSED refused (lane west) ValidationException" in told_
 
 
 def test_a_batch_without_lanes_has_none_to_tell(shell: Shell):

@@ -47,8 +47,14 @@ class FailedRow:
     @property
     def line(self) -> str:
         """All of it on one line that is safe to show."""
-        run = f" (run {self.entry.run.id})" if self.entry.run else ""
-        return one_line(f"{self.status} {self.entry.id}{run} {self.why}")
+        return one_line(f"{self.status} {self.entry.id}{in_brackets(self.entry)} {self.why}")
+
+
+def in_brackets(entry: Entry) -> str:
+    """Return the entry's run and lane, as far as it has them: an id may be two runs' in two lanes."""
+    parts = [f"run {entry.run.id}"] if entry.run else []
+    parts += [f"lane {entry.lane}"] if entry.lane else []
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _told(task: FailedTask, run_reason: object) -> tuple[str, str | None]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.showing.failed import FailedRow
+from batchrun.cli.showing.failed import FailedRow, in_brackets
 from batchrun.cli.wording import one_line, printable, seconds, until
 from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, numbers
 from batchrun.report.results import row, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from batchrun.model.entry import Entry
@@ -41,7 +41,7 @@ def details(now: Overview) -> Iterator[tuple[str, str]]:
     """Return what else is to be said, as label and text; an empty label goes on with the one before."""
     if now.batch.account and not now.lanes:
         yield "account", f"{now.batch.account}, {now.batch.region}"
-    yield from _labelled("lanes", (_lane(one) for one in now.lanes))
+    yield from _labelled("lanes", (line for one in now.lanes for line in _lane(one)))
     yield "launcher", _holder(now)
     if not now.has_ended:
         yield "starts", _starts(now)
@@ -144,12 +144,22 @@ def _put_off(now: Overview) -> str:
     return one_line("; ".join(parts))
 
 
-def _lane(one: LaneCounts) -> str:
-    shown = ", ".join(f"{number} {name}" for name, number in one.numbers.items() if number) or "no rows"
+def _lane(one: LaneCounts) -> Iterator[str]:
+    numbers = {name: number for name, number in one.numbers.items() if number}
     if one.name is None:
-        return f"in none (yet): {shown}"
+        if waiting := numbers.pop("planned", 0):
+            yield f"in none yet: {waiting} planned"
+        if numbers:
+            yield f"from before there were lanes: {_shown(numbers)}"
+        return
     parts = (one.place.account, one.place.region) if one.place else ("not used yet",)
-    return one_line(f"{one.name}: {shown} ({', '.join(part for part in parts if part)})")
+    yield one_line(
+        f"{one.name}: {_shown(numbers) or 'no rows'} ({', '.join(part for part in parts if part)})"
+    )
+
+
+def _shown(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in numbers.items())
 
 
 def _lane_facts(one: LaneCounts) -> dict[str, Any]:
@@ -172,7 +182,7 @@ def _active(entry: Entry, at: datetime) -> str:
     run = entry.run
     since = (run and (run.creation_time or run.start_time)) or entry.accepted_at
     age = f", {seconds((at - since).total_seconds())} old" if since else ""
-    return one_line(f"{entry.id} {status(entry)}{age} (run {run.id if run else '?'})")
+    return one_line(f"{entry.id} {status(entry)}{age}{in_brackets(entry)}")
 
 
 def _seconds_left(left: Estimate | None) -> dict[str, int] | None:

@@ -166,6 +166,7 @@ class JsonLines(Reporter):
             runOutputUri=run.output_uri if run else None,
             failureReason=run.failure_reason if run else entry.code,
             statusMessage=run.status_message if run else entry.message,
+            **({"lane": entry.lane} if entry.lane else {}),
         )
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
@@ -186,7 +187,8 @@ def numbers(snapshot: Snapshot) -> dict[str, Any]:
 
 def bound(entry: Entry) -> dict[str, Any]:
     """Return what every log line about an entry carries."""
-    facts = {"batch": entry.batch, "id": entry.id, "attempt": entry.attempt}
+    facts: dict[str, object] = {"batch": entry.batch, "id": entry.id, "attempt": entry.attempt}
+    facts |= {"lane": entry.lane} if entry.lane else {}
     return {**facts, "run_id": entry.run.id} if entry.run else facts
 
 

@@ -258,3 +258,29 @@ def test_plan_knows_rows_that_were_sent_before_there_were_lanes(shell: Shell, si
     assert (told["new"], told["unchanged"], told["changed_ids"]) == (1, 1, ["B"])
     assert told["changes"]["B"] == [{"field": "lane", "was": "east", "now": "west"}]
     assert told["lanes"] == {"west": 1}
+
+
+def test_rows_of_tables_folders_and_files_go_to_the_lanes_of_a_file(shell: Shell, simulate):
+    table = shell.write(
+        "lanes.yaml",
+        'east: {region: us-east-1, account: "123456789012"}\n'
+        'west: {region: us-west-2, account: "123456789012", set: {workflowId: 7654321}}\n',
+    )
+    simulated = simulate("--lanes", str(table), "--time-scale", "0.001")
+    shell.write("defaults.yaml", DEFAULTS)
+    shell.write("rows.csv", "id,lane\nA,west\nB,\n")
+    (shell.folder / "all").mkdir()
+    shell.write("all/one.jsonl", '{"id": "C", "lane": "west"}\n')
+    shell.write("all/two.yaml", "lanes: [west]\nruns: [{id: D}]\n")
+    shell.write("E.json", '{"parameters": {"x": 1}, "lane": "west"}')
+    options = ["--defaults", "defaults.yaml", "--lanes", "lanes.yaml", "--poll-interval", "0.2s", "-q"]
+    for what in (["rows.csv"], ["all"], ["--each-file", "E.json"]):
+        done = shell.run("run", *what, *options, AWS_ENDPOINT_URL=simulated.url)
+        assert done.returncode == 0, done.stderr
+    for batch, rows in (("rows", "A B"), ("one", "C"), ("two", "D"), ("E", "E")):
+        done = shell.run("results", batch, "-o", "-", "--columns", "id,status,lane,region,workflowId")
+        told = [line.split(",") for line in done.stdout.splitlines()[1:]]
+        assert [row[0] for row in told] == rows.split()
+        for row in told:
+            place = ["east", "us-east-1", "1234567"] if row[0] == "B" else ["west", "us-west-2", "7654321"]
+            assert row[1:] == ["COMPLETED", *place]

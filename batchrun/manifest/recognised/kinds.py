@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest.columns import ColumnError, column
 from batchrun.manifest.model_check import NEWER, REQUEST_ID
 from batchrun.manifest.problems import nearest
+from batchrun.model.retrying import LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,8 +102,12 @@ def is_reads(text: str) -> bool:
 
 
 def is_foreign(header: Sequence[str], model: RequestModel) -> bool:
-    """Report whether most columns but ``id`` are nobody's fields, and do not look like a slip either."""
-    others = [name for name in header if name != "id"]
+    """
+    Report whether most columns but ``id`` are nobody's fields, and do not look like a slip either.
+
+    ``lane`` tells nothing: it may be ours, or a sequencer's.
+    """
+    others = [name for name in header if name not in {"id", LANE}]
     unknown = [name for name in others if not _is_column(name, model)]
     slips = sum(nearest(name.partition(".")[0], model.fields) is not None for name in unknown[:_GUESSES])
     return len(unknown) - 2 * slips > len(others) - len(unknown)

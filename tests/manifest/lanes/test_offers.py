@@ -260,7 +260,7 @@ def test_the_digest_covers_every_lane(tmp_path):
 @pytest.mark.parametrize("name", ["m.csv", "m.tsv", "m.jsonl", "m.yaml"])
 def test_a_column_is_a_name_like_any_other_where_there_are_no_lanes(tmp_path, name):
     text = {
-        "m.csv": "id,name,lane\nA,n,east\n",
+        "m.csv": "id,lane\nA,east\n",
         "m.tsv": "id\tname\tlane\nA\tn\teast\n",
         "m.yaml": "- {id: A, lane: east}\n",
         "m.jsonl": '{"id":"A","lane":"east"}\n',

@@ -103,7 +103,7 @@ async def connect(
             Calls(
                 AllTurns(rate=rate, read_rate=read_rate, clock=clock),
                 CallRetries(retry or RetrySettings(), clock=clock, rng=rng),
-                OutageWatch(patience, masked(client.meta.endpoint_url), clock),
+                OutageWatch(patience, masked(client.meta.endpoint_url), clock, is_lane=target.is_lane),
                 credentials,
                 clock,
                 Caller(),
@@ -184,8 +184,10 @@ class AwsHealthOmics(HealthOmics):
 
     @property
     def account(self) -> str:
-        """What the rate limits belong to: the account goes by the profile, since its number costs a call."""
-        return f"{masked(self.endpoint)} {profile_of(self.login.target)}".strip()
+        """What the rate limits belong to: the account goes by the login, since its number costs a call."""
+        target = self.login.target
+        lane = (target.role, self.region) if target.is_lane else ()
+        return " ".join(filter(None, [masked(self.endpoint), profile_of(target), *lane]))
 
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """Go on at a pace learned earlier, or at the account's quota where that may be read."""

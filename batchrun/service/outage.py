@@ -51,7 +51,8 @@ class Patience:
 class OutageWatch:
     """Notices that no call gets a usable answer any more, and stops the launch when that lasts."""
 
-    def __init__(self, patience: Patience, endpoint: str, clock: Clock) -> None:
+    def __init__(self, patience: Patience, endpoint: str, clock: Clock, *, is_lane: bool = False) -> None:
+        self._where = "endpoint_url and region of the lane" if is_lane else "--endpoint-url and --region"
         self._patience = patience
         self._endpoint = endpoint
         self._clock = clock
@@ -92,8 +93,8 @@ class OutageWatch:
         if now - self._since >= limit:
             raise ServiceUnusableError(
                 f"no usable answer from {self._endpoint} for {now - self._since:.0f} s "
-                f"(last: {shortened(str(error))}); nothing is lost; check network, --endpoint-url and "
-                "--region, then run the same command again"
+                f"(last: {shortened(str(error))}); nothing is lost; check network, {self._where}, "
+                "then run the same command again"
             )
 
     def _say(self, error: CallError, now: float) -> None:

@@ -197,9 +197,13 @@ def _explained(login: Login) -> Iterator[None]:
     except BatchrunError:
         raise
     except boto.NoRegionError as error:
-        raise UsageError("no AWS region is set: give --region, or set AWS_REGION") from error
+        option = "the lane a region" if login.target.is_lane else "--region"
+        raise UsageError(f"no AWS region is set: give {option}, or set AWS_REGION") from error
     except (boto.InvalidRegionError, boto.UnknownEndpointError, ValueError) as error:
-        raise UsageError(f"{masked(str(error))}; see --region and --endpoint-url") from error
+        options = (
+            "the lane's region and endpoint_url" if login.target.is_lane else "--region and --endpoint-url"
+        )
+        raise UsageError(f"{masked(str(error))}; see {options}") from error
     except Exception as error:
         raise login.unusable(error) from error
 

@@ -26,6 +26,7 @@ class Target:
     endpoint_url: str | None = None
     role: str | None = None  #: ARN of a role to assume, with the profile's credentials
     external_id: str | None = None  #: what the role's trust policy may ask for
+    is_lane: bool = False  #: whether a lane says so, and not the options of a command
     connect_timeout: float = 5.0  #: seconds; a connection takes milliseconds or does not come about
     read_timeout: float = 30.0  #: seconds for all of an answer; it takes well under one, so this one is lost
     connections: int = 72  #: in the pool; at least as many as calls in the air
@@ -45,4 +46,5 @@ def target_of(lane: Lane, base: Target) -> Target:
         endpoint_url=lane.endpoint_url or base.endpoint_url,
         role=lane.role,
         external_id=lane.external_id,
+        is_lane=lane.name != "",
     )

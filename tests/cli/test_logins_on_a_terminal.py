@@ -193,3 +193,41 @@ def test_a_job_in_the_background_is_not_stopped_for_asking(shell: Shell, simulat
     assert time.monotonic() - begun < 60
     assert "ended with exit code 1" in terminal.shown
     assert simulated.state()["runs"] == []
+
+
+def test_one_code_does_for_all_lanes_over_a_profile(shell: Shell, simulated: Simulated):
+    shell.environment["AWS_ENDPOINT_URL"] = simulated.url
+    device = "arn:aws:iam::123456789012:mfa/me"
+    shell.write(
+        "config",
+        f"[profile lab]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n"
+        f"mfa_serial = {device}\n[profile base]\naws_access_key_id = b\naws_secret_access_key = c\n",
+    )
+    lanes = [
+        f"l{n}: {{region: us-east-1, profile: lab, role: 'arn:aws:iam::{n:012}:role/x'}}\n" for n in range(3)
+    ]
+    shell.write("lanes.yaml", "".join([*lanes, "lab: {region: us-west-2, profile: lab}\n"]))
+    terminal = Terminal(shell, *BATCHRUN, "lanes", "--lanes", "lanes.yaml")
+    terminal.wait_for(f"Enter MFA code for {device}: ")
+    terminal.type("907814\n")
+    assert terminal.end() == 0
+    assert terminal.shown.count("Enter MFA code") == 1
+    assert "907814" not in terminal.shown
+    assert [f"account {n:012}" in terminal.shown for n in range(3)] == [True] * 3
+
+
+def test_helpers_of_several_lanes_have_the_terminal_one_after_the_other(shell: Shell, simulated: Simulated):
+    shell.environment["AWS_ENDPOINT_URL"] = simulated.url
+    shell.write("helper.sh", ASKING)
+    profiles = "".join(
+        f"[profile p{n}]\ncredential_process = sh {shell.folder}/helper.sh {n}\n" for n in range(2)
+    )
+    shell.write("config", f"{profiles}[profile lab]\nregion = us-east-1\n")
+    shell.write("lanes.yaml", "".join(f"l{n}: {{region: us-east-1, profile: p{n}}}\n" for n in range(2)))
+    terminal = Terminal(shell, *BATCHRUN, "lanes", "--lanes", "lanes.yaml")
+    terminal.wait_for("the code, please: ")
+    assert terminal.shown.count("the code, please: ") == 1
+    terminal.type("42\n")
+    until(lambda: terminal.shown.count("the code, please: ") == 2 or terminal.process.poll() is not None, 60)
+    terminal.type("42\n")
+    assert terminal.end() == 0

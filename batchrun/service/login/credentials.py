@@ -57,6 +57,7 @@ class Sources(Protocol):
 
     roles: MutableMapping[str, Any]  #: that have been assumed, by botocore's key
     terminal: anyio.Lock  #: held by whoever asks there
+    has_lanes: bool  #: whether lanes say which profile it is, and not options
 
     def of_profile(self, profile: str | None, region: str | None) -> Credentials:
         """Return those of a profile."""
@@ -102,7 +103,7 @@ class Credentials:
     @property
     def origin(self) -> Origin:
         """Where they are described."""
-        return Origin(self.session, role=self.whose.role)
+        return Origin(self.session, role=self.whose.role, is_lanes=self.sources.has_lanes)
 
     @property
     def guard(self) -> Guard | None:

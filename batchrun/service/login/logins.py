@@ -31,11 +31,13 @@ class Logins:
         """Begin with none, each of which may take as long as *limits* say."""
         self.roles: MutableMapping[str, Any] = {}
         self.terminal = anyio.Lock()
+        self.has_lanes = False
         self._limits = limits
         self._known: dict[Whose, Credentials] = {}
 
     def of(self, target: Target) -> Credentials:
         """Return the credentials that *target* is called with."""
+        self.has_lanes = self.has_lanes or target.is_lane
         role = target.role
         whose = Whose(
             profile=target.profile,

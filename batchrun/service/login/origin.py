@@ -31,8 +31,16 @@ _DEFAULT: Final = "default"
 class Origin:
     """Where the credentials of one session are described."""
 
-    def __init__(self, session: Any, *, role: str | None = None) -> None:
-        """Take whose settings count, and the *role* that is assumed with what they describe."""
+    def __init__(self, session: Any, *, role: str | None = None, is_lanes: bool = False) -> None:
+        """
+        Say whose settings count.
+
+        Args:
+            session: Botocore's.
+            role: That is assumed with what they describe.
+            is_lanes: Whether a lane named them, and not an option.
+        """
+        self.is_lanes = is_lanes
         named = session.get_config_variable("profile")
         self.is_named = bool(named)  #: by an option, or by AWS_PROFILE
         self.profile: str = named or _DEFAULT

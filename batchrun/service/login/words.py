@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
 #: Characters of a foreign message.
 _TOLD: Final = 240
+#: The cure that is another where lanes say which profile it is: there, such an option is refused.
+_ANOTHER: Final = "give another --profile"
+_ANOTHER_IN_LANES: Final = "give the lane another profile"
 _TRUST: Final = (
-    "see the role's trust policy, which 'batchrun help iam' shows, and external_id, or give another --profile"
+    f"see the role's trust policy, which 'batchrun help iam' shows, and external_id, or {_ANOTHER}"
 )
 _SSO_OVER: Final = "the AWS SSO session has expired"
-_OTHER_PROFILE: Final = "correct that, or give another --profile"
+_CORRECT: Final = f"correct it, or {_ANOTHER}"
+_OTHER_PROFILE: Final = f"correct that, or {_ANOTHER}"
 
 _SETTINGS: Final = (
     boto.InvalidConfigError,
@@ -62,7 +66,7 @@ def explained(error: Exception, provider: str | None, origin: Origin) -> UsageEr
     if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
         return _unreadable(error, origin)
     found = _judged(error, provider, origin)
-    text = f"{origin.place(provider)}: {found.what}; {found.cure}"
+    text = f"{origin.place(provider)}: {found.what}; {_said(found.cure, origin)}"
     return UsageError(text) if found.is_setting else ServiceUnusableError(f"{text}; nothing is lost")
 
 
@@ -71,7 +75,7 @@ def unusable(error: Exception, origin: Origin) -> UsageError:
     if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
         return _unreadable(error, origin)
     what = error if isinstance(error, boto.BotoCoreError) else f"{type(error).__name__}: {error}"
-    return UsageError(f"{origin.place(None)}: {_cut(what)}; correct it, or give another --profile")
+    return UsageError(f"{origin.place(None)}: {_cut(what)}; {_said(_CORRECT, origin)}")
 
 
 def none_found(origin: Origin) -> UsageError | ServiceUnusableError:
@@ -80,10 +84,11 @@ def none_found(origin: Origin) -> UsageError | ServiceUnusableError:
         is_sso = origin.has("sso_session") or origin.has("sso_start_url")
         missing = "sso_account_id and sso_role_name" if is_sso else "them"
         return UsageError(
-            f"{origin.place(None)} has no credentials; add {missing}, or give another --profile"
+            f"{origin.place(None)} has no credentials; add {missing}, or {_said(_ANOTHER, origin)}"
         )
+    option = "give the lane a profile" if origin.is_lanes else "give --profile"
     return ServiceUnusableError(
-        "no AWS credentials found: set AWS_PROFILE or give --profile, run 'aws sso login', "
+        f"no AWS credentials found: set AWS_PROFILE or {option}, run 'aws sso login', "
         "or use a role; nothing is lost"
     )
 
@@ -98,14 +103,19 @@ def cure(provider: str | None, origin: Origin) -> str:
     """Say what to do where a service does not take what *provider* gave."""
     if provider in _LOGINS:
         return f"log in again with '{_LOGINS[provider]}{origin.option()}'"
-    return "log in again, or give another --profile"
+    return f"log in again, or {_said(_ANOTHER, origin)}"
+
+
+def _said(cure: str, origin: Origin) -> str:
+    return cure.replace(_ANOTHER, _ANOTHER_IN_LANES) if origin.is_lanes else cure
 
 
 def _unreadable(error: boto.BotoCoreError, origin: Origin) -> UsageError:
     if isinstance(error, boto.ConfigParseError):
         return UsageError(f"{_cut(error)}; correct it")
     where = f"there is no AWS profile '{origin.profile}' in {origin.files}"
-    return UsageError(f"{where}; correct --profile or AWS_PROFILE")
+    named_by = "the lane's profile" if origin.is_lanes else "--profile"
+    return UsageError(f"{where}; correct {named_by} or AWS_PROFILE")
 
 
 def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgement:
@@ -123,13 +133,13 @@ def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgemen
             is_over = isinstance(error, boto.UnauthorizedSSOTokenError)
             return _Judgement(what=_SSO_OVER if is_over else _cut(error), cure=cure("sso", origin))
         case _ if isinstance(error, _SETTINGS):
-            return _Judgement(what=_cut(error), cure="correct it, or give another --profile", is_setting=True)
+            return _Judgement(what=_cut(error), cure=_CORRECT, is_setting=True)
         case boto.HTTPClientError() | boto.ConnectionError():
-            return _Judgement(what=_cut(error), cure="check the network, or give another --profile")
+            return _Judgement(what=_cut(error), cure=f"check the network, or {_ANOTHER}")
         case boto.ClientError():
             return _Judgement(what=_refusal(error), cure=_TRUST if _is_no_loan(error) else _OTHER_PROFILE)
         case TimeoutError() if error.args:
-            return _Judgement(what=_cut(error), cure="see what it waits for, or give another --profile")
+            return _Judgement(what=_cut(error), cure=f"see what it waits for, or {_ANOTHER}")
         case _:
             return _unforeseen(error, provider, origin)
 
@@ -137,7 +147,7 @@ def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgemen
 def _unforeseen(error: Exception, provider: str | None, origin: Origin) -> _Judgement:
     """Judge by the class, and by whom it came from."""
     if type(error) is RuntimeError:  # botocore's only word for credentials whose Expiration has passed
-        return _Judgement(what="the credentials have expired", cure="renew them, or give another --profile")
+        return _Judgement(what="the credentials have expired", cure=f"renew them, or {_ANOTHER}")
     if isinstance(error, boto.BotoCoreError | OSError):
         return _Judgement(what=_cut(error))
     what = f"the credentials cannot be read ({type(error).__name__}: {_cut(error)})"

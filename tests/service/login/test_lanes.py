@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
 from typing import Any
@@ -13,8 +15,11 @@ import anyio
 import pytest
 from botocore.tokens import SSOTokenProvider
 
+from batchrun.clock import SystemClock
 from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.model.lanes import Lane
+from batchrun.model.pace import UNLIMITED
+from batchrun.service.client import connect
 from batchrun.service.login import Login, Logins
 from batchrun.service.session import identity_client
 from batchrun.service.target import Target, target_of
@@ -336,3 +341,43 @@ async def test_a_slow_helper_keeps_only_its_own_lanes_waiting(files):
         with anyio.fail_after(5):
             await _find(these[1])
         group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("lane", "kind", "cure"),
+    [
+        (Lane(name="l", profile="nobody"), UsageError, "correct the lane's profile or AWS_PROFILE"),
+        (Lane(name="l", profile="bare"), UsageError, "add them, or give the lane another profile"),
+        (
+            Lane(name="l", profile="broken"),
+            ServiceUnusableError,
+            "correct that, or give the lane another profile",
+        ),
+        (Lane(name="l"), ServiceUnusableError, "set AWS_PROFILE or give the lane a profile"),
+    ],
+)
+async def test_what_is_wrong_is_mended_in_the_lane_where_options_are_refused(files, lane, kind, cure):
+    files.helper("exit 1", profile="broken")
+    files.write(f"{files.config.read_text()}[profile bare]\nregion = us-east-1\n")
+    (login,) = logins([lane])
+    with pytest.raises(kind, match=cure) as told:
+        await login.has_credentials(is_local=False)
+    assert "--profile" not in str(told.value)
+
+
+async def test_paces_of_roles_and_regions_are_kept_apart(files):
+    files.write("[profile lab]\naws_access_key_id = x\naws_secret_access_key = y\n")
+    lanes = [
+        Lane(name="a", profile="lab", region="us-east-1"),
+        Lane(name="b", profile="lab", region="us-west-2"),
+        Lane(name="c", profile="lab", region="us-east-1", role=LAUNCHER),
+    ]
+    async with serve(Settings()) as simulator, AsyncExitStack() as stack:
+        owners = set()
+        for lane in lanes:
+            target = target_of(replace(lane, endpoint_url=simulator.url), BASE)
+            connecting = connect(
+                target, rate=UNLIMITED, read_rate=UNLIMITED, clock=SystemClock(), rng=random.Random(1)
+            )
+            owners.add((await stack.enter_async_context(connecting)).account)
+    assert len(owners) == len(lanes)

@@ -117,10 +117,11 @@ def sync(comparison: Comparison, batch: int, *, changed: Changed, at: datetime, 
 
 
 def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
-    rows = (_values(spec) for spec in specs)
-    while part := list(itertools.islice(rows, _SLICE)):
+    left = iter(specs)
+    while part := list(itertools.islice(left, _SLICE)):
         try:
-            store.many("add_spec", part)
+            store.many("add_spec", map(_values, part))
+            store.many("add_offers", (_offers(spec) for spec in part if spec.offers is not None))
             store.run("compare_slice", batch=batch)
         except InvariantError as error:
             raise InvariantError(f"two rows of the manifest have one id or one position: {error}") from error
@@ -129,15 +130,12 @@ def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
 
 
 def _values(spec: Spec) -> dict[str, Value]:
-    offers = spec.offers
-    return {
-        "position": spec.position,
-        "id": spec.id,
-        "request": spec.request,
-        "offers": offers,
-        "may_take": None if offers is None else lanes_text(lanes_of(offers)),
-        "work": spec.work,
-    }
+    return {"position": spec.position, "id": spec.id, "request": spec.request, "work": spec.work}
+
+
+def _offers(spec: Spec) -> dict[str, Value]:
+    lanes = lanes_text(lanes_of(spec.content))
+    return {"position": spec.position, "offers": spec.offers, "may_take": lanes}
 
 
 def _weigh(store: Store, name: str, home: str | None) -> None:

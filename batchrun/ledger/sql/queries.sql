@@ -358,8 +358,10 @@ DROP TABLE temp.contents;
 DROP TABLE temp.places;
 
 -- name: add_spec
-INSERT INTO temp.slice (position, id, request, offers, may_take, work)
-VALUES (:position, :id, :request, :offers, :may_take, :work);
+INSERT INTO temp.slice (position, id, request, work) VALUES (:position, :id, :request, :work);
+
+-- name: add_offers
+UPDATE temp.slice SET offers = :offers, may_take = :may_take WHERE position = :position;
 
 -- name: compare_slice
 INSERT INTO temp.manifest (position, id, entry, was_sent, is_changed, is_moved, work)

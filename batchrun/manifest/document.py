@@ -5,7 +5,7 @@ Belongs here: the shapes of a document (a table with ``runs``, a list of rows, A
 Does not: syntax (``yaml_document``, ``json_document``).
 
 A document is read twice, since ``defaults`` and ``lanes`` may come after ``runs``: once for what all rows
-need, and once for the rows.
+need, which ends as soon as that is known, and once for the rows.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _BATCH: Final = frozenset({"batch", "batchName"})
 _DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})
 _HEAD: Final = _BATCH | _DEFAULTS | {LANES}
+_PIECE: Final = 1024 * 1024
+#: What a document has in which there may be the key ``lanes``: the word, an escape, or another encoding.
+_MARKS: Final = (LANES.encode(), b"\\", b"\0")
 _KEYS: Final = ("batch", "defaults", LANES, "runs", RETRY, *KEYS)
 _NATIVE_KEYS: Final = frozenset({"batchName", "defaultRunSetting", "batchRunSettings"})
 #: What a table has at the top that is a manifest, ours or AWS's.
@@ -169,6 +172,7 @@ class Document:
         return json_document.parts(self._stream, self._source.shown)
 
     def _collect(self, found: dict[str, Part], rules: list[Part]) -> None:
+        has_lanes = self._may_have_lanes()
         for part in self._parts(skip_rows=True):
             if not part.key:
                 return
@@ -177,8 +181,22 @@ class Document:
                 found[part.key[0]] = part
             elif part.key[0] == RETRY and part.is_element:
                 rules.append(part)
-            if self._is_native and found.keys() & _BATCH and found.keys() & _DEFAULTS:
-                return  # AWS's settings have no place for lanes
+            has_lanes = has_lanes and not self._is_native  # AWS's settings have no place for them
+            if found.keys() & _BATCH and found.keys() & _DEFAULTS and not has_lanes:
+                return
+
+    def _may_have_lanes(self) -> bool:
+        """Report whether there may be lanes: without that word, most need not be read to the end."""
+        if self._source.lanes is not None:
+            return True
+        self._stream.seek(0)
+        end = b""
+        while piece := self._stream.read(_PIECE):
+            seen = end + piece
+            if any(mark in seen for mark in _MARKS):
+                return True
+            end = piece[-len(LANES) :]
+        return False
 
     def _text(self, part: Part) -> str | None:
         text = as_text(part.value)

@@ -10,7 +10,7 @@ import pytest
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load, loaded_together, manifests_in
 from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.model.lanes import lanes_of
+from batchrun.model.lanes import lanes_of, offers_of
 from tests.manifest.conftest import SETS
 
 TABLE = """\
@@ -66,6 +66,17 @@ def test_a_manifest_may_take_some_of_them_in_its_own_order(read):
     names, rows, _ = read("lanes: [south, west]\nruns: [{id: A}, {id: B, lane: west}]\n", TABLE)
     assert names == ["south", "west"]
     assert rows == {"A": ("south",), "B": ("west",)}
+
+
+def test_rules_that_come_last_lead_to_lanes_of_the_file(tmp_path):
+    (tmp_path / "lanes.yaml").write_text(TABLE)
+    rule = {"reason": "X", "times": 1, "change": {"lane": "west"}}
+    document = {"batch": "b", "defaults": {}, "runs": [{"id": "A"}], "retry": [rule]}
+    (tmp_path / "m.json").write_text(json.dumps(document))
+    source = Source(path=str(tmp_path / "m.json"), lanes=str(tmp_path / "lanes.yaml"), sets=SETS)
+    with load(source) as manifest:
+        (spec,) = manifest.specs()
+    assert [(one.lane, one.is_open) for one in offers_of(spec.content)] == [("east", True), ("west", False)]
 
 
 def test_a_lane_that_the_manifest_does_not_take_is_none(problem):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import Format, Source, limits, load
+from batchrun.manifest import Format, Source, json_document, limits, load
 from batchrun.manifest.lanes.lane import KEYS, written
 from batchrun.model.lanes import Lane
 from batchrun.model.pace import AUTO, UNLIMITED, Rate
@@ -233,3 +233,33 @@ def test_whatever_stands_there_is_read_or_refused(lanes, lane, change, form):
             assert problem.cure
             assert str(problem).isprintable()
             assert len(str(problem)) < 4000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("key", ["lanes", '"l\\u0061nes"', '"\\x6canes"'])
+@pytest.mark.parametrize("at", [0, 1024 * 1024 - 3])
+def test_the_table_is_found_wherever_and_however_its_key_is_written(encoding, key, at):
+    form = Format.YAML if "\\x" in key else Format.JSON
+    key = key if key.startswith('"') else f'"{key}"'
+    # What stands before it makes it lie across the pieces in which it is looked for.
+    head = '{"batch": "b", "defaults": {}, "runs": [{"id": "A"}]'
+    text = f"{head},{' ' * max(0, at - len(head) - 2)}{key}: {{east: {{}}}}}}"
+    text = text if form is Format.YAML else text.replace("{east", '{"east"')
+    source = Source(path="-", format=form, sets=SETS)
+    with load(source, stdin=io.BytesIO(text.encode(encoding))) as manifest:
+        assert [lane.name for lane in manifest.lanes] == ["east"]
+
+
+def test_a_document_without_the_word_is_not_read_to_its_end_first(monkeypatch):
+    seen: list[object] = []
+    parts = json_document.parts
+
+    def counted(*given, **options):
+        for part in parts(*given, **options):
+            seen.append(part)
+            yield part
+
+    monkeypatch.setattr(json_document, "parts", counted)
+    rows = ", ".join(f'{{"id": "r{number}"}}' for number in range(100))
+    assert lanes_of(f'{{"batch": "b", "defaults": {{}}, "runs": [{rows}]}}', Format.JSON) == ()
+    assert len(seen) == 2 + 102

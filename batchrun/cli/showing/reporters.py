@@ -159,6 +159,7 @@ class JsonLines(Reporter):
             batch=entry.batch,
             id=entry.id,
             attempt=entry.attempt,
+            **lane_of(entry),
             event=kind(event),
             status=status(entry),
             runId=run.id if run else None,
@@ -187,9 +188,13 @@ def numbers(snapshot: Snapshot) -> dict[str, Any]:
 
 def bound(entry: Entry) -> dict[str, Any]:
     """Return what every log line about an entry carries."""
-    facts: dict[str, object] = {"batch": entry.batch, "id": entry.id, "attempt": entry.attempt}
-    facts |= {"lane": entry.lane} if entry.lane else {}
+    facts: dict[str, object] = {"batch": entry.batch, "id": entry.id, "attempt": entry.attempt, **lane_of(entry)}
     return {**facts, "run_id": entry.run.id} if entry.run else facts
+
+
+def lane_of(entry: Entry) -> dict[str, str]:
+    """Return the attempt's lane; nothing where it has none."""
+    return {} if entry.lane is None else {"lane": entry.lane}
 
 
 def _tell(level: Callable[..., Any], event: Event, entry: Entry) -> None:

@@ -116,7 +116,7 @@ class Launch:
         self.sync = sync  #: how the manifest differed from what the ledger had
         self.ledger = ledger  #: to read; the launch alone writes to its batch
         self._held = held
-        self._taken_in = Tally(counts.by_state, counts.by_status)
+        self._taken_in = Tally(counts.by_state, counts.by_status, counts.by_lane)
         self._changed = counts.changed
         self._audience = audience
         self._launcher = launcher

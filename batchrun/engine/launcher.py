@@ -264,7 +264,7 @@ class Launcher:
 
     async def _count(self) -> None:
         counts = await self._recorder.counts()
-        self._tally.reset(counts.by_state, counts.by_status)
+        self._tally.reset(counts.by_state, counts.by_status, counts.by_lane)
 
     async def _notice(self) -> None:
         """See, every so often, what people ask of the batch meanwhile: retries, and cancellations."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchrun.model.events import Doubted, Failed, Revised
+from batchrun.model.events import Deferred, Doubted, Failed, Moved, Revised
+from batchrun.model.lanes import lanes_of
 from batchrun.model.transitions import apply
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Outcomes:
         if entry.next_request is not None and not isinstance(event, Doubted):
             # The attempt is settled now, so the content that waited for it may start a new one.
             return await self._recorder.record(entry, event, Revised(at=event.at, request=entry.next_request))
+        if isinstance(event, Deferred) and entry.offers is not None and len(lanes_of(entry.offers)) > 1:
+            return await self._recorder.record(entry, event, Moved(at=event.at))
         if isinstance(event, Failed):
             return await self._recorder.record(
                 entry, event, *await self.retried(apply(entry, event), event.at)

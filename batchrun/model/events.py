@@ -49,6 +49,13 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """After a "not now" in one of several lanes another attempt is to be made in whichever has room."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """The service answered that this request will not do."""
 
@@ -159,6 +166,7 @@ Event: TypeAlias = (
     Intended
     | Accepted
     | Deferred
+    | Moved
     | Refused
     | Doubted
     | Progressed
@@ -180,6 +188,7 @@ KINDS: tuple[type[Event], ...] = (
     Intended,
     Accepted,
     Deferred,
+    Moved,
     Refused,
     Doubted,
     Progressed,

@@ -69,7 +69,7 @@ class LanePlan:
                 self.sending.accepted()
                 if self._limits.mode not in {Mode.ONCE, Mode.DETACH}:
                     self._watch_run(entry, since=now)
-        return self.sending.quota_full(entry, now) if is_quota_full(entry) else []
+        return self.sending.quota_full(entry, now) if is_quota_full(acted) else []
 
     def _looked(self, acted: Acted, action: Look | Cancel, now: float) -> None:
         entry, failed = acted.entry, not acted.is_answered

@@ -320,6 +320,10 @@ class Sending:
             raise InvariantError(f"unsettled without a doubt: {set(unsettled) - set(self._doubts)}")
 
 
-def is_quota_full(entry: Entry) -> bool:
-    """Report whether the service just put the entry off because its quota is full."""
-    return entry.state is State.BACKOFF and entry.code == QUOTA_FULL
+def is_quota_full(acted: Acted) -> bool:
+    """Report whether the service just put the entry off because its quota is full, here at least."""
+    entry = acted.entry
+    is_put_off = entry.state is State.BACKOFF or (
+        entry.state is State.PLANNED and entry is not acted.action.entry
+    )
+    return is_put_off and entry.code == QUOTA_FULL

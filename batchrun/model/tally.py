@@ -18,15 +18,27 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """How many entries stand where; ACTIVE is split by the run's own status: queued is not running."""
+    """How many entries stand where; ACTIVE is split by the run's own status and by its lane."""
 
-    def __init__(self, by_state: Mapping[State, int], by_status: Mapping[str, int]) -> None:
-        self.reset(by_state, by_status)
+    def __init__(
+        self,
+        by_state: Mapping[State, int],
+        by_status: Mapping[str, int],
+        by_lane: Mapping[str, Mapping[State, int]] | None = None,
+    ) -> None:
+        self.reset(by_state, by_status, by_lane or {})
 
-    def reset(self, by_state: Mapping[State, int], by_status: Mapping[str, int]) -> None:
+    def reset(
+        self,
+        by_state: Mapping[State, int],
+        by_status: Mapping[str, int],
+        by_lane: Mapping[str, Mapping[State, int]],
+    ) -> None:
         """Begin anew with these numbers."""
         self.by_state = Counter(dict(by_state))
         self.by_status = Counter(dict(by_status))
+        active = {lane: states.get(State.ACTIVE, 0) for lane, states in by_lane.items() if lane}
+        self.active_by_lane = Counter(active)  #: empty where there are no lanes
 
     def move(self, before: Entry, after: Entry) -> None:
         """Count *after* in the place of *before*."""
@@ -37,6 +49,8 @@ class Tally:
         self.by_state[entry.state] += number
         if entry.state is State.ACTIVE and entry.run is not None:
             self.by_status[entry.run.status] += number
+            if entry.lane is not None:
+                self.active_by_lane[entry.lane] += number
 
     @property
     def total(self) -> int:

@@ -13,7 +13,7 @@ kept (`Missed`), one that shows the run takes it back, a later one like it ends 
 that is there after all takes its entry back (`Reappeared`). What people ask to be cancelled is `Withdrawn`
 where it was not sent, and `Recalled` where it has a run, which then ends as any other. `Revised` starts a new
 attempt: at once where no call of ours is in the air, else after that call is settled (`Entry.next_request`).
-`Retried` starts one after an end without success.
+`Retried` starts one after an end without success, `Moved` one in another lane after a "not now".
 
 Belongs here: everything that decides an entry's next value. Does not: which action to take (``planner``).
 The diagram of ``batchrun help states`` is made from TABLE by ``scripts/readme``.
@@ -37,6 +37,7 @@ from batchrun.model.events import (
     Failed,
     Intended,
     Missed,
+    Moved,
     Progressed,
     Reappeared,
     Recalled,
@@ -76,6 +77,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Intended: State.SUBMITTING,
         Accepted: FORBIDDEN,
         Deferred: FORBIDDEN,
+        Moved: FORBIDDEN,
         Refused: FORBIDDEN,
         Doubted: FORBIDDEN,
         Progressed: FORBIDDEN,
@@ -94,6 +96,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Intended: FORBIDDEN,
         Accepted: State.ACTIVE,
         Deferred: State.BACKOFF,
+        Moved: FORBIDDEN,
         Refused: State.REFUSED,
         Doubted: State.SUBMITTING,
         Progressed: FORBIDDEN,
@@ -112,6 +115,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Intended: State.SUBMITTING,
         Accepted: FORBIDDEN,
         Deferred: FORBIDDEN,
+        Moved: State.PLANNED,
         Refused: FORBIDDEN,
         Doubted: FORBIDDEN,
         Progressed: FORBIDDEN,
@@ -130,6 +134,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Intended: FORBIDDEN,
         Accepted: FORBIDDEN,
         Deferred: FORBIDDEN,
+        Moved: FORBIDDEN,
         Refused: FORBIDDEN,
         Doubted: FORBIDDEN,
         Progressed: State.ACTIVE,
@@ -148,6 +153,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Intended: FORBIDDEN,
         Accepted: FORBIDDEN,
         Deferred: FORBIDDEN,
+        Moved: FORBIDDEN,
         Refused: FORBIDDEN,
         Doubted: FORBIDDEN,
         Progressed: _OVER,
@@ -166,6 +172,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Intended: FORBIDDEN,
         Accepted: FORBIDDEN,
         Deferred: FORBIDDEN,
+        Moved: FORBIDDEN,
         Refused: FORBIDDEN,
         Doubted: FORBIDDEN,
         Progressed: _OVER,
@@ -184,6 +191,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Intended: FORBIDDEN,
         Accepted: FORBIDDEN,
         Deferred: FORBIDDEN,
+        Moved: FORBIDDEN,
         Refused: FORBIDDEN,
         Doubted: FORBIDDEN,
         Progressed: _OVER,
@@ -202,6 +210,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Intended: FORBIDDEN,
         Accepted: FORBIDDEN,
         Deferred: FORBIDDEN,
+        Moved: FORBIDDEN,
         Refused: FORBIDDEN,
         Doubted: FORBIDDEN,
         Progressed: _OVER,
@@ -220,6 +229,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Intended: FORBIDDEN,
         Accepted: FORBIDDEN,
         Deferred: FORBIDDEN,
+        Moved: FORBIDDEN,
         Refused: FORBIDDEN,
         Doubted: FORBIDDEN,
         Progressed: FORBIDDEN,
@@ -252,7 +262,7 @@ def apply(entry: Entry, event: Event) -> Entry:
     return _evolve(entry, event, cell)
 
 
-def _evolve(entry: Entry, event: Event, state: State) -> Entry:
+def _evolve(entry: Entry, event: Event, state: State) -> Entry:  # noqa: C901 (one line for each)
     match event:
         case Intended():
             return _intend(entry, event, state)
@@ -270,6 +280,8 @@ def _evolve(entry: Entry, event: Event, state: State) -> Entry:
                 is_doubtful=False,
                 deferrals=entry.deferrals + 1,
             )
+        case Moved():
+            return _move(entry)
         case Refused(code=code, message=message) | Doubted(code=code, message=message):
             is_doubtful = isinstance(event, Doubted)
             return replace(entry, state=state, code=code, message=message, is_doubtful=is_doubtful)
@@ -328,6 +340,12 @@ def _revise(entry: Entry, request: str) -> Entry:
             return replace(entry, next_request=None if request == asked else request)
         case _:
             return _next_attempt(entry, request)
+
+
+def _move(entry: Entry) -> Entry:
+    """Begin another attempt with the lanes of the last, and keep why."""
+    again = replace(_next_attempt(entry, entry.asked), manifest_request=entry.manifest_request)
+    return replace(again, code=entry.code, message=entry.message)
 
 
 def _retry(entry: Entry, event: Retried) -> Entry:

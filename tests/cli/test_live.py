@@ -47,10 +47,11 @@ MANY: Mapping[str, int] = {
 }
 
 
-def snapshot(**numbers: int) -> Snapshot:
+def snapshot(lanes: Mapping[str, int] | None = None, /, **numbers: int) -> Snapshot:
     counts = dict.fromkeys(STANDINGS, 0) | numbers
     return Snapshot(
         **counts,
+        active_by_lane=lanes,
         total=sum(counts.values()),
         elapsed=7_400.0,
         starts_per_second=6.2,
@@ -104,6 +105,12 @@ async def test_nothing_is_broken_and_the_width_is_used(width):
     whole = "\n".join(lines(await drawn(snapshot(**MANY), width=width)))
     for name_, number in MANY.items():
         assert f"{name_} {number}" in whole
+
+
+async def test_lanes_tell_how_many_runs_each_has():
+    told = lines(await drawn(snapshot({"west": 12, "east": 0}, running=12)))
+    assert "  east 0 active  west 12 active" in told
+    assert not any("active" in line for line in lines(await drawn(snapshot(running=12))))
 
 
 async def test_colours_say_what_they_mean_and_the_bar_counts_failures():

@@ -161,3 +161,18 @@ async def trouble(it: LaneBench, lane: str, at: float, lasts: float, fault: str 
         group.start_soon(come_and_go)
         yield
         group.cancel_scope.cancel()
+
+
+async def test_rows_that_a_full_lane_put_off_go_to_the_one_that_has_room(tmp_path):
+    specs = [*rows(6, "east", prefix="e"), *rows(10, "east", "west", start=6, prefix="free")]
+    full = simulated(max_active=4)
+    async with lane_bench(tmp_path, east={"settings": full, "rate": 20}, west={"rate": 20}) as it:
+        it.simulators["east"].script(*parse_faults("StartRun:ServiceQuotaExceededException=3x"))
+        stop, _ = await it.launch(specs)
+        found = await it.assert_agreement()
+        entries = await it.entries()
+    assert stop is Stop.FINISHED
+    assert all(entry.lane == "east" and entry.attempt == 1 for id, entry in entries.items() if id[0] == "e")
+    moved = [entry for id, entry in entries.items() if id[0] == "f" and entry.attempt > 1]
+    assert all(entry.lane == "west" for entry in moved)
+    assert sum(map(len, found.values())) == 16

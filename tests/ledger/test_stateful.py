@@ -191,6 +191,7 @@ class Batch(RuleBasedStateMachine):
             events.Deferred: MINUTES.map(
                 lambda wait: events.Deferred(at=AT, due=AT + wait, code="402", message="full")
             ),
+            events.Moved: st.just(events.Moved(at=AT)),
             events.Missed: MINUTES.map(lambda wait: events.Missed(at=AT + wait, message="404")),
             events.Removed: st.just(events.Removed(at=AT, message="404")),
             events.Withdrawn: st.just(events.Withdrawn(at=AT, message="on request")),

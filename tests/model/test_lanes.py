@@ -10,7 +10,7 @@ from batchrun.errors import InvariantError
 from batchrun.model.actions import HoldBack, Submit, Survey
 from batchrun.model.duplicating import copy_of
 from batchrun.model.entry import Entry, Sighting
-from batchrun.model.events import Accepted, Deferred, Failed, Intended, Retried
+from batchrun.model.events import Accepted, Deferred, Failed, Intended, Moved, Retried
 from batchrun.model.lanes import first_request, lanes_of, offers_of, request_in
 from batchrun.model.limits import LaneLimits
 from batchrun.model.recovery import Evidence, Match, story
@@ -27,6 +27,7 @@ from batchrun.model.stimuli import (
     Surveyed,
 )
 from batchrun.model.transitions import apply
+from batchrun.model.verdicts import QUOTA_FULL
 from tests.builders import active, at, offers, planned, request, run
 from tests.model.driving import Driven
 
@@ -338,3 +339,21 @@ def test_a_survey_that_did_not_reach_a_lane_is_made_again_later():
     made.tell(SurveyConcluded(survey=made.conclusion().survey, adopted=[], is_partial=True), now=0.5)
     assert not [action for action in made.actions(3) if isinstance(action, Survey)]
     assert [action for action in made.actions(8) if isinstance(action, Survey)]
+
+
+def test_a_row_that_one_lane_put_off_goes_to_another_which_the_full_one_waits_beside():
+    made = in_lanes(named("a", "east", "west"))
+    made.tell(RatesLearned(get=9, list=9, start=0.1, lane="west"))
+    (submit,) = made.plan()
+    assert isinstance(submit, Submit)
+    assert submit.lane == "east"
+    put_off = Deferred(at=at(1), due=at(90), code=QUOTA_FULL, message="full")
+    moved_on = apply(apply(sent("east", named("a", "east", "west")), put_off), Moved(at=at(1)))
+    assert (moved_on.attempt, moved_on.state, moved_on.may_take) == (2, State.PLANNED, ("east", "west"))
+    made.keep(replace(moved_on, proven_at=at()))
+    made.done(submit, moved_on, now=1)
+    (hold, again) = made.actions(1)
+    assert isinstance(hold, HoldBack)
+    assert (hold.lane, hold.quota_message) == ("east", "full")
+    assert isinstance(again, Submit)
+    assert again.lane == "west"

@@ -16,6 +16,7 @@ from batchrun.model.events import (
     Event,
     Intended,
     Missed,
+    Moved,
     Progressed,
     Reappeared,
     Recalled,
@@ -50,6 +51,7 @@ EVENTS: dict[str, Event] = {
         Reappeared(at=at(5), run=run("RUNNING")),
         Withdrawn(at=at(5), message="cancelled on request"),
         Recalled(at=at(5)),
+        Moved(at=at(5)),
         Revised(at=at(5), request=request(name="other")),
         Retried(at=at(5), due=at(65), why="SERVICE_ERROR, retry 1 of 2"),
     )

@@ -69,6 +69,7 @@ class LiveDisplay(Reporter):
         return Group(
             Bar(label=Text(one_line(self._batch), style="bold"), numbers=now.counts),
             Flow(list(self._counts(now))),
+            *([Flow(list(_lanes(now.active_by_lane)))] if now.active_by_lane else []),
             Flow([Text(part, style="dim") for part in self._pace(now)]),
             *map(_failure, self._progress.failures),
         )
@@ -90,6 +91,11 @@ class LiveDisplay(Reporter):
             if number or name in {"queued", "running", "succeeded"}:
                 text = running(now, self._progress.at_once) if name == "running" else f"{name} {number}"
                 yield Text(text, style=style if number else "dim")
+
+
+def _lanes(active: Mapping[str, int]) -> Iterator[Text]:
+    for lane, number in sorted(active.items()):
+        yield Text(f"{one_line(lane)} {number} active", style="" if number else "dim")
 
 
 def running(now: Snapshot, at_once: Mapping[str, int]) -> str:

@@ -65,6 +65,7 @@ class Snapshot:
     left: float | None
     throttled: int
     unanswered: int
+    active_by_lane: Mapping[str, int] | None = None  #: queued and running, where the batch has lanes
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -138,6 +139,7 @@ class Progress:
             left=self._left(tally, now),
             throttled=troubles.throttled,
             unanswered=troubles.unanswered,
+            active_by_lane=dict(tally.active_by_lane) or None,
         )
 
     def _left(self, tally: Tally, now: float) -> float | None:

@@ -23,6 +23,7 @@ from batchrun.model.events import (
     Failed,
     Intended,
     Missed,
+    Moved,
     Progressed,
     Recalled,
     Refused,
@@ -188,7 +189,12 @@ def numbers(snapshot: Snapshot) -> dict[str, Any]:
 
 def bound(entry: Entry) -> dict[str, Any]:
     """Return what every log line about an entry carries."""
-    facts: dict[str, object] = {"batch": entry.batch, "id": entry.id, "attempt": entry.attempt, **lane_of(entry)}
+    facts: dict[str, object] = {
+        "batch": entry.batch,
+        "id": entry.id,
+        "attempt": entry.attempt,
+        **lane_of(entry),
+    }
     return {**facts, "run_id": entry.run.id} if entry.run else facts
 
 
@@ -223,6 +229,8 @@ def _as_log(event: Event, entry: Entry) -> tuple[str, dict[str, Any]]:
                 "message": event.message,
                 "due": str(event.due),
             }
+        case Moved():
+            return "row_moved", {"to": "any of its lanes"}
         case Retried():
             return "run_retried", {"why": event.why, "due": str(event.due)}
         case Recalled():

@@ -107,3 +107,5 @@ SELECT
     e.run_status_message, e.request_id, e.lane
 FROM entries AS e JOIN batches AS b ON b.key = e.batch
 ORDER BY b.key, e.position;
+
+INSERT INTO event_kinds (kind) VALUES ('moved');

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from batchrun.simulator.identities import Signature
     from batchrun.simulator.server import Inquiry
     from batchrun.simulator.settings import Settings
-    from batchrun.simulator.wire import Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,18 +101,21 @@ class Door:
     async def answer(self, inquiry: Inquiry) -> Ending:
         """Answer one HTTP request."""
         try:
-            if len(self.lanes) > 1 and inquiry.path.startswith("/_simulator/"):
-                return Ending(reply=self._introspect(inquiry.path))
+            if inquiry.path.startswith("/_simulator/"):
+                return await self._introspect(inquiry)
             return await self._meant(inquiry).answer(inquiry)
         except RefusalError as error:
             return self.refuse(error)
 
-    def _introspect(self, path: str) -> Reply:
-        if path != "/_simulator/lanes":
+    async def _introspect(self, inquiry: Inquiry) -> Ending:
+        """Answer about the lane that is here, whoever asks."""
+        if len(self.lanes) == 1:
+            return await self._accounts.of(self.lanes[0]).answer(inquiry)
+        if inquiry.path != "/_simulator/lanes":
             raise RefusalError(
                 "UnknownOperationException", "each lane's own door tells that; /_simulator/lanes names them"
             )
-        return json_reply({lane.name: self._urls[lane.name] for lane in self.lanes})
+        return Ending(reply=json_reply({lane.name: self._urls[lane.name] for lane in self.lanes}))
 
     def _meant(self, inquiry: Inquiry) -> Simulator:
         """Find the service that a call is for. Raises RefusalError where nobody can say."""

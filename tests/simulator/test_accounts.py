@@ -101,6 +101,19 @@ async def test_a_door_of_its_own_is_that_lane_whatever_region_is_signed_for():
             assert refused.status == 404
 
 
+async def test_the_door_of_a_roles_lane_tells_of_that_lane_and_not_of_whoever_assumes_the_role():
+    lanes = [lane("east", EAST, "us-east-1", port=0), lane("west", WEST, "us-west-2", port=0, caller=EAST)]
+    async with serve_lanes(lanes) as served, ClientSession() as session:
+        keys = await assumed(served.url)
+        run = await ask("omics", served.url, "start_run", keys, region="us-west-2", **make_request())
+        west = served.lanes["west"].url
+        state = await (await session.get(f"{west}/_simulator/state")).json()
+        assert [one["id"] for one in state["runs"]] == [run["id"]]
+        await session.post(f"{west}/_simulator/faults", json={"add": "*:ExpiredTokenException"})
+        with pytest.raises(ClientError, match="ExpiredToken"):
+            await ask("omics", served.url, "list_runs", keys, region="us-west-2")
+
+
 async def test_each_lane_has_quotas_paces_and_faults_of_its_own():
     slow: Any = {"limits": {"*": Limit(rate=0.001, burst=1)}}
     lanes = [lane("east", EAST, "us-east-1", port=0, **slow), lane("west", WEST, "us-west-2", port=0)]

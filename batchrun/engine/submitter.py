@@ -81,7 +81,7 @@ class StartRunSubmitter(Submitter):
     async def _submit(self, planned: Entry) -> Entry | None:
         """Send what was never sent; the same entry where it was let go of, None where it is not proven."""
         entry = await self._prover.proven(planned, self._lane)
-        if entry is None or entry.state not in UNSENT:
+        if entry is None or not _is_to_be_sent(entry, planned):
             return entry
         if not await self._is_prepared(entry):
             return planned
@@ -90,7 +90,7 @@ class StartRunSubmitter(Submitter):
             return planned
         points.reached(Point.TURN_TAKEN)
         entry = await self._prover.proven(entry, self._lane, is_last_look=True)  # it may have ended
-        if entry is None or entry.state not in UNSENT:
+        if entry is None or not _is_to_be_sent(entry, planned):
             return entry
         if entry.lane is None and entry.offers is not None and entry.intended_at is None:
             entry = entry.as_in(self._lane)
@@ -242,3 +242,8 @@ class StartRunSubmitter(Submitter):
     async def _doubt(self, entry: Entry, error: CallError) -> Entry:
         doubt = Doubted(at=self._clock.utcnow(), code=error.code, message=error.message)
         return await self._outcomes.record(entry, doubt)
+
+
+def _is_to_be_sent(entry: Entry, planned: Entry) -> bool:
+    """Report whether it is still the planned attempt: a run that was taken over may have failed already."""
+    return entry.state in UNSENT and entry.attempt == planned.attempt

@@ -137,6 +137,22 @@ async def test_a_rule_moves_a_row_to_a_lane_that_it_could_not_take_before(tmp_pa
     }
 
 
+async def test_a_failed_run_that_is_taken_over_waits_for_its_retry_and_goes_where_the_rule_leads(tmp_path):
+    specs = [row("row-0", 0, "east", closed=("west",))]
+    rule = RetryRule(reason="RUN_TASK_FAILED", times=1, change='{"lane":["west"]}')
+    settings = simulated(failures={"RUN_TASK_FAILED": 1.0})
+    async with lane_bench(tmp_path, east={"settings": settings}, west={}) as it:
+        await it.launch(specs, retry=RetryPolicy(rules=()))
+        begun = it.clock.monotonic()
+        async with await open_ledger(tmp_path / "copy.db") as it.ledger:
+            await it.launch(specs, retry=RetryPolicy(rules=(rule,), wait=600.0))
+            (entry,) = (await it.entries()).values()
+            await it.assert_agreement()
+        (accepted,) = it.simulators["west"].state().accepted_at
+    assert (entry.lane, entry.attempt, entry.state) == ("west", 2, State.SUCCEEDED)
+    assert accepted - begun >= 540, "the retry waits, however the failure was learned of"
+
+
 async def test_an_attempt_has_one_lane_and_a_requestid_of_it(tmp_path):
     specs = rows(4, "east", "west")
     async with lane_bench(tmp_path) as it:

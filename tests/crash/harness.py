@@ -48,6 +48,12 @@ FAULTS = {
     "an old ledger, and forgets requestIds": "StartRun:drop_after=0.3",
 }
 ROWS = 8
+#: A service that soon forgets requestIds, and a launch that knows it.
+FORGETS, KNOWS_THAT = ("--idempotency-window", "0.5s"), ("--replay-window", "0.3s")
+QUICK = (
+    *("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.1s"),
+    *("--listing-lag", "0s", "--lease", "1s", "--concurrency", "4"),
+)
 AWS = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 
 
@@ -60,9 +66,10 @@ class Process:
         arguments: list[str],
         dies_at: tuple[str, int] | None = None,
         clock: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] = AWS,
     ) -> None:
         self._said = folder / f"said-{next(_numbers)}"
-        environment = {**os.environ, **AWS, **(clock or {})}
+        environment = {**os.environ, **environment, **(clock or {})}
         with self._said.open("a", encoding="utf-8") as said:
             streams: dict[str, Any] = {"cwd": folder, "env": environment, "stdout": said, "stderr": said}
             self._process: subprocess.Popen[str]
@@ -98,13 +105,36 @@ class ServedApart:
             time.sleep(0.01)
         self.url = self._process.said().split(" on ")[1].split(";")[0]
 
-    def state(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/_simulator/state", timeout=10) as answer:
-            state: dict[str, Any] = json.load(answer)
-            return state
+    def urls(self) -> Mapping[str, str]:
+        """Return where each lane tells what happened; without lanes its name is empty."""
+        return {"": self.url}
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Return what really happened, by lane."""
+        return {lane: told(f"{url}/_simulator/state") for lane, url in self.urls().items()}
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return all runs that there are, and the lane of each."""
+        return [run | {"lane": lane} for lane, state in self.states().items() for run in state["runs"]]
+
+    def faults(self) -> int:
+        """Return how many calls went wrong."""
+        calls = [call for state in self.states().values() for call in state["calls"].values()]
+        return sum(sum(call["faults"].values()) for call in calls)
+
+    def reached_by(self) -> tuple[list[str], Mapping[str, str]]:
+        """Return the options and the environment with which a command comes here."""
+        return ["--endpoint-url", self.url], AWS
 
     def stop(self) -> None:
         self._process.kill()
+
+
+def told(url: str) -> dict[str, Any]:
+    """Ask a simulator."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,23 +152,29 @@ class Victim:
     def __init__(self, folder: Path, served: ServedApart, rows: int = ROWS, *options: str) -> None:
         self.folder = folder
         self.rows = rows
-        (folder / "defaults.yaml").write_text(DEFAULTS, encoding="utf-8")
-        names = "".join(f"s{number:03}\n" for number in range(rows))
-        (folder / "cohort.csv").write_text(f"id\n{names}", encoding="utf-8")
         self._served = served
-        self._arguments = ["run", "cohort.csv", "--defaults", "defaults.yaml", "--endpoint-url", served.url]
-        self._arguments += ["--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.1s"]
-        self._arguments += ["--listing-lag", "0s", "--lease", "1s", "--concurrency", "4", *options]
+        self._arguments = ["run", *self.manifest(), *QUICK, *options]
+
+    def manifest(self) -> list[str]:
+        """Write the manifest; return the arguments that name it."""
+        (self.folder / "defaults.yaml").write_text(DEFAULTS, encoding="utf-8")
+        names = "".join(f"{id}\n" for id in self.ids())
+        (self.folder / "cohort.csv").write_text(f"id\n{names}", encoding="utf-8")
+        return ["cohort.csv", "--defaults", "defaults.yaml"]
+
+    def ids(self) -> list[str]:
+        return [f"s{number:03}" for number in range(self.rows)]
 
     def start(
         self, dies_at: tuple[str, int] | None = None, clock: Mapping[str, str] | None = None
     ) -> Process:
-        return Process(self.folder, self._arguments, dies_at, clock)
+        where, environment = self._served.reached_by()
+        return Process(self.folder, [*self._arguments, *where], dies_at, clock, environment)
 
     def start_at(self, other: ServedApart) -> Process:
-        """Start the same command, but against another account's service."""
-        arguments = [other.url if one == self._served.url else one for one in self._arguments]
-        return Process(self.folder, [*arguments, "--once"])
+        """Start the same command, but against other accounts."""
+        where, environment = other.reached_by()
+        return Process(self.folder, [*self._arguments, *where, "--once"], environment=environment)
 
     def run_to_the_end(self) -> None:
         process = self.start()
@@ -175,37 +211,41 @@ class Victim:
         return put_back
 
     def judge(self) -> int:
-        """Hold the laws; give the number of runs."""
-        runs = self._served.state()["runs"]
-        by_id = {run["tags"]["batchrun:id"]: run for run in runs}
-        twice = [id for id, count in Counter(run["tags"]["batchrun:id"] for run in runs).items() if count > 1]
+        """Hold the laws, over all lanes together; return the number of runs."""
+        runs = self._served.runs()
+        attempts = [(run["tags"]["batchrun:id"], run["tags"]["batchrun:attempt"]) for run in runs]
+        twice = [attempt for attempt, count in Counter(attempts).items() if count > 1]
         assert not twice, f"started twice: {twice}"
         with (self.folder / "cohort.results.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        assert [row["id"] for row in rows] == sorted(by_id), "results and runs differ"
+        assert [row["id"] for row in rows] == sorted({id for id, _ in attempts}), "results and runs differ"
         assert len(rows) == self.rows
+        made = dict(zip(attempts, runs, strict=True))
         for row in rows:
-            run = by_id[row["id"]]
-            told = (row["runId"], row["uuid"], row["runOutputUri"], row["status"])
-            assert told == (run["id"], run["uuid"], run["run_output_uri"], run["status"])
+            run = made[row["id"], row["attempt"]]
+            said = [row[name] for name in ("runId", "uuid", "runOutputUri", "status", "lane")]
+            assert said == [run[name] for name in ("id", "uuid", "run_output_uri", "status", "lane")]
         return len(runs)
 
 
 def attack(folder: Path, point: Point, fault: str) -> Aftermath:
     """Kill a launch at *point* under *fault*, at its first and second passing, then let one finish."""
     forgets = "forgets" in fault
-    served = ServedApart(folder, FAULTS[fault], *(("--idempotency-window", "0.5s") if forgets else ()))
+    served = ServedApart(folder, FAULTS[fault], *(FORGETS if forgets else ()))
     try:
-        victim = Victim(folder, served, ROWS, *(("--replay-window", "0.3s") if forgets else ()))
-        kills = int(victim.die_at(point, 1))
-        put_back = victim.ledger_copied(folder / "copy")
-        kills += victim.die_at(point, 2)
-        if fault.startswith("an old ledger"):
-            put_back()
-            time.sleep(1.1)  # until the service has forgotten what was sent since, and the copy's lease ends
-        victim.run_to_the_end()
-        runs = victim.judge()
-        calls = served.state()["calls"].values()
-        return Aftermath(kills=kills, faults=sum(sum(call["faults"].values()) for call in calls), runs=runs)
+        victim = Victim(folder, served, ROWS, *(KNOWS_THAT if forgets else ()))
+        return killed_twice(victim, served, point, is_old=fault.startswith("an old ledger"))
     finally:
         served.stop()
+
+
+def killed_twice(victim: Victim, served: ServedApart, point: Point, *, is_old: bool) -> Aftermath:
+    """Kill a launch, and again, and let one finish; where *is_old* on the ledger as it was between."""
+    kills = int(victim.die_at(point, 1))
+    put_back = victim.ledger_copied(victim.folder / "copy")
+    kills += victim.die_at(point, 2)
+    if is_old:
+        put_back()
+        time.sleep(1.1)  # until the service has forgotten what was sent since, and the copy's lease ends
+    victim.run_to_the_end()
+    return Aftermath(kills=kills, runs=victim.judge(), faults=served.faults())

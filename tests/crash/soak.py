@@ -67,15 +67,15 @@ def soak(seconds: float, seed: int, rows: int = 300) -> tuple[int, int, int]:
                 code = refused.wait()
                 has_ended = f"{rows} succeeded" in refused.said()  # then nobody's service is asked
                 assert code != 0 or has_ended, refused.said()
-                assert not stranger.state()["runs"], "a row was started in another account"
+                assert not stranger.runs(), "a row was started in another account"
             if chance.random() < 0.5:
                 put_back = victim.ledger_copied(folder / f"copy-{number}")
         victim.run_to_the_end()
         runs = victim.judge()
-        calls = served.state()["calls"]
+        faults = served.faults()
         served.stop()
         stranger.stop()
-    return kills, sum(sum(call["faults"].values()) for call in calls.values()), runs
+    return kills, faults, runs
 
 
 def _suspend(launcher: Process, seconds: float) -> None:

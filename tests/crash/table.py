@@ -1,58 +1,65 @@
-"""The crash matrix as a table: ``python -m tests.crash.table FILE`` puts it there, between its marks."""
+"""The crash matrices as tables: ``python -m tests.crash.table FILE`` puts them there, between their marks."""
 
 from __future__ import annotations
 
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from batchrun.points import Point
 from tests.crash.harness import FAULTS, ROWS, Aftermath, attack
+from tests.crash.lanes import LANE_FAULTS, attack_lanes
 
 BEGIN, END = "<!-- crash matrix: made by scripts/crashes -->", "<!-- end of crash matrix -->"
+OVER_LANES = """\
+Over two lanes, an account and a region each, with rows for either and rows for both. One row fails in its
+lane, and a rule leads it to the other: a run more, its second attempt's."""
 WORKERS = 4
+#: What one cell is made by.
+Attack = Callable[[Path, Point, str], Aftermath]
 
 
-def aftermaths(points: list[Point]) -> dict[tuple[Point, str], Aftermath]:
-    """Attack at *points* under every fault."""
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for point in points:
-            for number, fault in enumerate(FAULTS):
-                work = Path(folder) / f"{point.name}-{number}"
-                found[point, fault] = attack(work, point, fault)
-    return found
+def matrix(attack: Attack, faults: Collection[str]) -> dict[tuple[Point, str], Aftermath]:
+    """Attack at every point under every fault."""
+    cells = [(point, fault) for point in Point for fault in faults]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(WORKERS) as pool:
+        made = pool.map(
+            lambda cell: attack(Path(folder) / f"{cell[0].name}-{[*faults].index(cell[1])}", *cell), cells
+        )
+        return dict(zip(cells, made, strict=True))
 
 
-def table(found: dict[tuple[Point, str], Aftermath]) -> str:
+def table(found: dict[tuple[Point, str], Aftermath], faults: Collection[str]) -> str:
     """Show kills, faults and runs for each point; every cell has held the laws, or there is no table."""
-    lines = ["| killed at | " + " | ".join(FAULTS) + " |", "|---" * (len(FAULTS) + 1) + "|"]
+    lines = ["| killed at | " + " | ".join(faults) + " |", "|---" * (len(faults) + 1) + "|"]
     for point in Point:
-        cells = [found[point, fault] for fault in FAULTS]
+        cells = [found[point, fault] for fault in faults]
         shown = " | ".join(f"{cell.kills} / {cell.faults} / {cell.runs}" for cell in cells)
         lines.append(f"| {point.value} | {shown} |")
     kills = sum(cell.kills for cell in found.values())
-    faults = sum(cell.faults for cell in found.values())
+    struck = sum(cell.faults for cell in found.values())
     runs = sum(cell.runs for cell in found.values())
     total = (
-        f"{kills} kills, {faults} faults, {runs} runs for {len(found) * ROWS} rows; none twice, none lost."
+        f"{kills} kills, {struck} faults, {runs} runs for {len(found) * ROWS} rows; none twice, none lost."
     )
-    return "\n".join([f"Each cell: kills / faults / runs, of {ROWS} rows.", "", *lines, "", total])
+    return "\n".join([*lines, "", total])
 
 
 def main() -> None:
     os.environ |= {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
-    shares = [list(Point)[start::WORKERS] for start in range(WORKERS)]
-    found: dict[tuple[Point, str], Aftermath] = {}
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for part in pool.map(aftermaths, shares):
-            found |= part
+    parts = [
+        f"Each cell: kills / faults / runs, of {ROWS} rows.",
+        table(matrix(attack, FAULTS), FAULTS),
+        OVER_LANES,
+        table(matrix(attack_lanes, LANE_FAULTS), LANE_FAULTS),
+    ]
     file = Path(sys.argv[1])
     before, rest = file.read_text(encoding="utf-8").split(BEGIN, 1)
-    made = f"{before}{BEGIN}\n{table(found)}\n{END}{rest.split(END, 1)[1]}"
-    file.write_text(made, encoding="utf-8")
+    made = "\n\n".join(parts)
+    file.write_text(f"{before}{BEGIN}\n{made}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

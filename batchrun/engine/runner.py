@@ -156,6 +156,8 @@ class Runner:
         What ends the launch before is told to whoever made this, not raised.
         """
         async with anyio.create_task_group() as self._actions:
+            for stopped, error in self.stopped.items():  # before there was anybody to tell it
+                self._actions.start_soon(self._tell, "lane_stopped", stopped, str(error))
             for name, lane in self._lanes.items():
                 if name is not None:
                     lane.link.service.heed(self._listener(name))

@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from tests.cli.conftest import Shell, Simulated
-from tests.cli.test_lanes_now import own_urls
+from tests.cli.test_lanes_now import own_urls, script
 
 ROLE = "arn:aws:iam::222222222222:role/launcher"
 LANES = f"""\
@@ -77,3 +77,39 @@ def test_a_lane_of_another_account_gets_no_call_but_to_sts(shell: Shell, simulat
     assert "444444444444" in done.stderr
     with urllib.request.urlopen(f"{own_urls(simulated)['east']}/_simulator/state", timeout=10) as answer:
         assert set(json.load(answer)["calls"]) <= {"GetCallerIdentity", "AssumeRole"}
+
+
+@pytest.mark.parametrize("sts_tells", [True, False])
+def test_a_lane_that_comes_back_under_another_account_decides_nothing(
+    shell: Shell,
+    simulate_lanes,
+    sts_tells: bool,  # noqa: FBT001
+):
+    lanes = LANES.replace(', account: "111111111111"', "")
+    simulated = simulate_lanes(
+        lanes, "--limits", "*=unlimited", "--account", "111111111111", "--time-scale", "1"
+    )
+    keys = "aws_access_key_id = LABKEY\naws_secret_access_key = y\n"
+    hub = "[profile hub]\nrole_arn = arn:aws:iam::333333333333:role/hub\nsource_profile = base\n"
+    shell.write("config", f"[profile base]\n{keys}{hub}")
+    shell.environment["AWS_ENDPOINT_URL"] = simulated.url
+    shell.cohort(0)
+    rows = "".join(f"E{n},x,east\n" for n in range(3))  # of one run alone that is missing nobody can say more
+    shell.write("rows.csv", f"id,parameters.sample,lane\n{rows}N,x,north\n")
+    done = shell.run("run", *command("--detach"))
+    assert done.returncode == 3, done.stderr
+    before = {row["id"]: row for row in shell.results("rows.results.csv")}
+
+    other = "[profile base]\nrole_arn = arn:aws:iam::444444444444:role/x\nsource_profile = keys\n"
+    shell.write("config", f"{other}[profile keys]\n{keys}{hub.replace('base', 'keys')}")
+    if not sts_tells:
+        script(simulated, "east", "GetCallerIdentity:AccessDenied")
+    done = shell.run("run", *command("--deadline", "5s"))
+    assert done.returncode == 3, done.stderr  # the other lane went on to the deadline
+    why = "is of account 444444444444" if sts_tells else "the service knows none of 3 runs of batch 'rows'"
+    assert "lane_stopped" in done.stderr
+    assert why in done.stderr
+    after = {row["id"]: row for row in shell.results("rows.results.csv")}
+    for row in before.keys() - {"N"}:
+        assert after[row] == before[row], "a foreign account decided about a run"
+    assert after["N"]["uuid"] == before["N"]["uuid"]

@@ -85,9 +85,8 @@ def test_the_bucket_of_the_outputs_is_in_the_region_of_the_lane(shell: Shell, pl
     assert ("outputUri", wrong) in found
     write(shell, places, output="s3://lab-closed/{batch}/")  # who may not list it is told its region too
     assert any("lab-closed is in us-east-1" in one["message"] for one in checked(shell, code=2))
-    write(shell, places, output="s3://lab-nowhere/{batch}/")
-    found = {(one["field"], one["message"]) for one in checked(shell, code=2)}
-    assert ("outputUri", "in lane west: the bucket lab-nowhere is not there") in found
+    write(shell, places, output="s3://lab-nowhere/{batch}/")  # a rehearsal need not have it
+    assert not any("lab-nowhere" in one["message"] for one in checked(shell, code=2))
 
 
 def test_what_each_account_allows_is_told_by_lane(shell: Shell, places):
@@ -115,8 +114,7 @@ def test_where_s3_does_not_say_its_region_that_is_told_and_nothing_fails(shell: 
     text = text.replace('outputUri: "s3://lab-west', 'parameters: {panel: 1}, outputUri: "s3://lab-west')
     shell.write("m.yaml", text)
     shell.environment["AWS_ENDPOINT_URL_S3"] = elsewhere.s3().url  # it knows no such buckets, and no regions
-    done = shell.run("check", "m.yaml", "--online")
-    assert done.returncode == 2  # no such bucket
+    assert shell.run("check", "m.yaml", "--online").returncode == 0
     shell.environment["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:9"
     done = shell.run("check", "m.yaml", "--online")
     assert done.returncode == 0, done.stderr

@@ -36,7 +36,7 @@ def lines(now: LaneNow) -> Iterator[str]:
     where = ", ".join(filter(None, [now.region, now.account and f"account {now.account}"]))
     yield printable(f"{_title(now)}: {where or 'not known where'}{', cannot be used' if now.error else ''}")
     if now.credentials is not None:
-        yield printable(f"  credentials: {now.credentials}: {_kind(now)}{_expiry(now)}")
+        yield printable(f"  credentials: {_credentials(now)}")
     if allowed := "; ".join(_allowed(now)):
         yield f"  allowed: {allowed}"
     if now.runs is not None:
@@ -77,11 +77,16 @@ def _title(now: LaneNow) -> str:
     return f"lane {now.lane.name}" if now.lane.name else "no lanes, as AWS is configured"
 
 
-def _kind(now: LaneNow) -> str:
+def _credentials(now: LaneNow) -> str:
     if now.kind is None:
-        return "none; a local service asks for none"
-    kind = _KINDS.get(now.kind, now.kind)
-    return kind if now.lane.role is None else f"a role by {kind}"
+        role = "" if now.lane.role is None else f"role {now.lane.role}{_expiry(now)}; else "
+        return f"{role}none, which a local service does not ask for"
+    return f"{now.credentials}: {_kind(now)}{_expiry(now)}"
+
+
+def _kind(now: LaneNow) -> str | None:
+    kind = None if now.kind is None else _KINDS.get(now.kind, now.kind)
+    return kind if now.lane.role is None else " by ".join(filter(None, ["a role", kind]))
 
 
 def _expiry(now: LaneNow) -> str:

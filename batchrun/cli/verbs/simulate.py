@@ -157,7 +157,7 @@ def _tell(served: Served, told: Options, lanes: Sequence[Lane]) -> None:
         say(f"  lane {name}: account {one.settings.account}, {one.settings.region}, {one.url}")
     if not all(lane.endpoint_url and is_loopback(lane.endpoint_url) for lane in lanes):
         say(f"  lanes without a local endpoint_url: export AWS_ENDPOINT_URL={served.url}")
-    say(f"  batchrun run MANIFEST --lanes {printable(told.lanes)}")
+    say(f"  then as ever: a manifest with these lanes, or any with --lanes {printable(told.lanes)}")
 
 
 def _settings(told: Options, lane: str = "", lanes: Collection[str] = ()) -> Settings:

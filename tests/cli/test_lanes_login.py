@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from tests.cli.conftest import Shell, Simulated
+from tests.cli.conftest import Shell, Simulated, end
 from tests.cli.test_lanes_now import own_urls, script
 
 ROLE = "arn:aws:iam::222222222222:role/launcher"
@@ -113,3 +113,50 @@ def test_a_lane_that_comes_back_under_another_account_decides_nothing(
     for row in before.keys() - {"N"}:
         assert after[row] == before[row], "a foreign account decided about a run"
     assert after["N"]["uuid"] == before["N"]["uuid"]
+
+
+def test_a_lane_that_loses_its_login_waits_alone_and_goes_on_when_it_is_back(shell: Shell, simulate_lanes):
+    lanes = "east: {region: us-east-1, profile: east}\nwest: {region: us-west-2, profile: west}\n"
+    simulated = simulate_lanes(lanes, "--limits", "east/StartRun=4,*=unlimited", "--time-scale", "0.0001")
+    keys = json.dumps({"Version": 1, "AccessKeyId": "LABKEY", "SecretAccessKey": "y"})
+    good = "".join(f"[profile {name}]\ncredential_process = echo '{keys}'\n" for name in ("east", "west"))
+    shell.write("config", good)
+    shell.environment["AWS_ENDPOINT_URL"] = simulated.url
+    shell.cohort(0)
+    rows = "".join(f"s{n:02},x,{lane}\n" for n, lane in enumerate(("east", "west") * 20))
+    shell.write("rows.csv", f"id,parameters.sample,lane\n{rows}")
+    east = OwnAddress(own_urls(simulated)["east"])
+    process = shell.start("run", *command("--rate", "auto", "--credentials-wait", "6s"))
+    east.wait_for_runs(3)
+    shell.write("config", good.replace(f"echo '{keys}'", "sh -c 'echo logged out >&2; exit 1'", 1))
+    script(simulated, "east", "*:ExpiredTokenException")
+    code, said = end(process)
+    assert code == 5, said
+    assert "lane east: " in said.splitlines()[-1]
+    assert "west" not in said.splitlines()[-1]
+    found = shell.results("rows.results.csv")
+    assert all(row["status"] == "COMPLETED" for row in found if row["lane"] == "west")
+    assert sum(row["lane"] == "west" for row in found) == 20
+    assert any(row["status"] != "COMPLETED" for row in found if row["lane"] != "west")
+
+    shell.write("config", good)
+    east.heal()
+    done = shell.run("run", *command("--rate", "auto"))
+    assert done.returncode == 0, done.stderr
+    assert len(east.state()["runs"]) == 20
+
+
+class OwnAddress(Simulated):
+    """A lane's own address."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def heal(self) -> None:
+        """Let no fault strike any more."""
+        request = urllib.request.Request(
+            f"{self.url}/_simulator/faults",
+            data=b'{"replace": ""}',
+            headers={"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=10).close()

@@ -111,9 +111,12 @@ class Recognition:
                 is_missing = False
                 group.cancel_scope.cancel()
 
-        async with anyio.create_task_group() as group:
-            for _ in range(_AT_ONCE):
-                group.start_soon(look)
+        try:
+            async with anyio.create_task_group() as group:
+                for _ in range(_AT_ONCE):
+                    group.start_soon(look)
+        except ExceptionGroup as failures:  # each of them asks the one service, so one says it
+            raise failures.exceptions[0] from failures
         return is_missing
 
     async def _knows(self, run: Run) -> bool:

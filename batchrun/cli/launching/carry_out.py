@@ -61,7 +61,9 @@ async def carry_out(
     async with session_of(told) as session:
         ledger = await session.ledger()
         if await ledger.batch(batch.name).holder(at=SystemClock().utcnow()) is None:
-            await session.check_account(batch)  # else who holds it has its own, and takes note within seconds
+            # Else who holds it has its own, and takes note within seconds.
+            await session.check_account(batch)
+            await session.lanes_of(batch)
         await ask(ledger)
         await _wait_for_another(session, batch.name, shown)
         while await _is_left(session, batch.name):

@@ -1,0 +1,97 @@
+"""Verbs beside a launch, for a batch with lanes: each run is asked for, and acted on, in its own lane."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Shell
+
+LANES = """\
+east: {region: us-east-1, profile: lab, account: "111111111111"}
+west: {region: us-west-2, profile: lab, role: "arn:aws:iam::222222222222:role/launcher", external_id: lab-7}
+"""
+FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s", "--listing-lag", "0s")
+MANIFEST = ("rows.csv", "--defaults", "defaults.yaml", "--lanes", "lanes.yaml")
+
+
+@pytest.fixture
+def lanes(shell: Shell, simulate_lanes) -> Shell:
+    """Six rows, of which each lane has three; what is run in west goes on for long."""
+    shell.environment["AWS_ENDPOINT_URL"] = simulate_lanes(LANES, "--limits", "*=unlimited").url
+    rows = "".join(f"{lane}{n},x{n},{lane}\n" for lane in ("east", "west") for n in range(3))
+    shell.write("rows.csv", "id,parameters.sample,lane\n" + rows)
+    shell.cohort(0)  # for its defaults
+    return shell
+
+
+@pytest.fixture
+def going(lanes: Shell) -> Shell:
+    """The same with runs that go on."""
+    done = lanes.run("run", *MANIFEST, *FAST, "--detach")
+    assert done.returncode == 3, done.stderr
+    return lanes
+
+
+def statuses(shell: Shell) -> dict[str, str]:
+    shell.run("results", "rows", "-o", "now.csv", "--force")
+    return {row["id"]: row["status"] for row in shell.results("now.csv")}
+
+
+def test_nothing_is_asked_for_where_nobody_says_how_lanes_are_reached(going: Shell):
+    done = going.run("cancel", "rows", "--yes")
+    assert done.returncode == 2
+    assert "batch 'rows' has runs in lanes east, west" in done.stderr
+    assert "give --lanes FILE that does" in done.stderr
+    again = going.run("cancel", "rows", "--yes", "--where", "lane=west", "--lanes", "lanes.yaml")
+    assert again.returncode == 0, again.stderr
+    found = statuses(going)
+    assert {id for id, status in found.items() if status == "CANCELLED"} == {"west0", "west1", "west2"}
+
+
+def test_a_lane_that_was_left_out_is_named(going: Shell):
+    going.write("some.yaml", LANES.splitlines()[0])
+    done = going.run("cancel", "rows", "--yes", "--lanes", "some.yaml")
+    assert done.returncode == 2
+    assert "has runs in lane west, and some.yaml does not say how to reach them" in done.stderr
+
+
+def test_a_ledger_is_compared_with_every_lane(going: Shell):
+    done = going.run("ledger", "verify", "rows", "--online", "--json", "--lanes", "lanes.yaml")
+    online = json.loads(done.stdout.splitlines()[-1])
+    assert (online["going"] + sum(online["ended"].values()), online["missing"]) == (6, [])
+
+
+def test_a_lost_ledger_is_made_again_from_every_lane(going: Shell):
+    done = going.run("ledger", "rebuild", *MANIFEST, "--ledger", "new.db", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["found"] == 6
+    assert going.run("ledger", "verify", "--ledger", "new.db").returncode == 0
+    told = going.run("show", "west1", "--ledger", "new.db")
+    assert "west" in told.stdout, told.stderr
+    going.write("lanes.yaml", LANES.replace("lab-7", "lab-8"))
+    refused = going.run("ledger", "rebuild", *MANIFEST, "--ledger", "third.db")
+    assert refused.returncode == 5
+    assert "lane west: role" in refused.stderr
+    assert "nothing was written" in refused.stderr
+
+
+def test_ended_runs_are_deleted_in_their_lanes_and_what_they_used_is_asked_there(lanes: Shell):
+    done = lanes.run("run", *MANIFEST, *FAST)
+    assert done.returncode == 0, done.stderr
+    prices = lanes.write("prices.json", "{}")
+    asked = lanes.run("costs", "rows", "--prices", str(prices), "--lanes", "lanes.yaml")
+    assert "price" in asked.stderr, asked.stderr
+    gone = lanes.run("delete", "rows", "--yes", "--lanes", "lanes.yaml", "--json", "--listing-lag", "0s")
+    assert gone.returncode == 0, gone.stderr
+    assert len(json.loads(gone.stdout.splitlines()[-1])["run_ids"]) == 6
+
+
+def test_rows_of_a_lane_that_cannot_be_used_are_left_and_the_others_are_done(lanes: Shell):
+    done = lanes.run("run", *MANIFEST, *FAST)
+    assert done.returncode == 0, done.stderr
+    lanes.write("lanes.yaml", LANES.replace("lab-7", "lab-8"))
+    gone = lanes.run("delete", "rows", "--yes", "--lanes", "lanes.yaml", "--listing-lag", "0s")
+    assert gone.returncode == 3
+    assert "not deleted: west0, west1, west2: lane west: role" in gone.stderr

@@ -22,7 +22,7 @@ from batchrun.report.columns import COLUMNS
 from batchrun.report.json_names import OLD_NAMES
 from batchrun.report.results import SHARED_COLUMNS
 from tests.cli.conftest import ROOT, Shell, end
-from tests.cli.ledgers import make
+from tests.cli.ledgers import make, make_lanes
 from tests.cli.test_choosing import keep_tasks
 
 SCHEMA = json.loads((ROOT / "batchrun/report/assets/json.schema.json").read_text(encoding="utf-8"))
@@ -168,6 +168,23 @@ def cohort(shell: Shell) -> Shell:
 def test_what_the_ledger_says_is_as_the_schema_has_it(cohort: Shell, arguments, kinds):
     told = held(cohort.run(*arguments, "--json").stdout)
     assert [one["message_type"] for one in told] == kinds
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status", "cohort"],
+        ["status", "cohort", "--failed"],
+        ["show", "moved"],
+        ["show", "free"],
+        ["retry", "--dry-run", *FAILED],
+        ["delete", "--dry-run", "--where", "lane=west"],
+    ],
+    ids=" ".join,
+)
+def test_so_is_what_it_says_of_a_batch_with_lanes(shell: Shell, arguments):
+    make_lanes(shell.folder)
+    held(shell.run(*arguments, "--json").stdout)
 
 
 def test_what_is_wrong_with_a_ledger_is_as_the_schema_has_it(cohort: Shell):

@@ -19,6 +19,7 @@ from batchrun.model.retrying import moved
 from batchrun.report.columns import COLUMNS
 from tests.cli.conftest import Shell
 from tests.cli.ledgers import EAST, IN_LANES, WEST, WORKFLOWS, make, make_lanes
+from tests.cli.test_json import held, hold
 from tests.ledger.samples import AT, TTL, later, move
 
 #: Of each row's latest attempt: lane, account and region.
@@ -254,3 +255,12 @@ def test_the_report_prices_each_run_by_its_region(used: Shell):
     page = (used.folder / "cohort.report.html").read_text()
     assert "<dt>2 runs in lane west</dt><dd>6.00</dd>" in page
     assert "at prices of us-east-1, us-west-2, not an invoice" in page
+
+
+def test_what_runs_in_lanes_cost_is_as_the_schema_has_it(used: Shell):
+    held(used.run("costs", "cohort", "--prices", "prices.json", "--json").stdout)
+    rows = used.run("costs", "cohort", "--prices", "prices.json", "--format", "jsonl", "-o", "-").stdout
+    for line in rows.splitlines():
+        hold("cost_row", json.loads(line))
+    for line in used.run("results", "--format", "jsonl", "-o", "-").stdout.splitlines():
+        hold("result", json.loads(line))

@@ -255,6 +255,10 @@ class AddingLanes:
         assert [replace(one, offers=None) for one in after] == before
         assert [one.request_id for one in after] == [one.request_id for one in before]
         assert [one.may_take for one in after] == [(), ()]
+        await held.keep_lane("east", region="us-east-1", account=None, at=AT)
+        assert (await held.counts()).by_lane == {
+            "": {State.ACTIVE: 1, State.SUCCEEDED: 1, State.PLANNED: 1},
+        }
         assert (await entry_of(ledger, "c")).may_take == ("west", "east")
         assert await held.sync(manifest, changed=Changed.REFUSE, at=AT) == Sync(rows=3, unchanged=3)
         await move(held, "a", failed(1), Retried(at=AT, due=AT, why="x"))

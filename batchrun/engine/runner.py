@@ -129,15 +129,19 @@ class Runner:
     async def begin(self, *, will_start: bool) -> None:
         """See which proofs and paces of earlier launches count; before :meth:`run`."""
         await self._prover.bind()
-        async with anyio.create_task_group() as group:
-            for lane in self._lanes.values():
-                group.start_soon(self._begin, lane, will_start)
 
-    async def _begin(self, lane: LaneRunner, will_start: bool) -> None:  # noqa: FBT001 (a task's argument)
+        async def recall(lane: LaneRunner) -> None:
+            try:
+                await lane.paces.recall(will_start=will_start)
+            except ServiceUnusableError as error:
+                self._give_up(lane.link, error)
+
         try:
-            await lane.paces.recall(will_start=will_start)
-        except ServiceUnusableError as error:
-            self._give_up(lane.link, error)
+            async with anyio.create_task_group() as group:
+                for lane in self._lanes.values():
+                    group.start_soon(recall, lane)
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
 
     @property
     def keepers(self) -> Sequence[Callable[[], Awaitable[None]]]:

@@ -37,7 +37,6 @@ class LanePlan:
         self,
         limits: Limits,
         lane: LaneLimits,
-        *,
         queues: Queues,
         proving: Proving,
         slots: Slots,

@@ -101,14 +101,8 @@ class Planner:
         self._told = Told()
 
     def _made(self, lane: LaneLimits) -> LanePlan:
-        return LanePlan(
-            self._limits,
-            lane,
-            queues=self._queues,
-            proving=self._proving,
-            slots=self._slots,
-            cancelling=self._cancelling,
-        )
+        shared = (self._queues, self._proving, self._slots, self._cancelling)
+        return LanePlan(self._limits, lane, *shared)
 
     def handle(self, *stimuli: Stimulus, moment: Moment) -> list[Action]:
         """
@@ -127,9 +121,8 @@ class Planner:
             try:
                 actions += self._take(stimulus, moment)
             except InvariantError as error:
-                raise InvariantError(
-                    f"{error}; the planner was told: {self._told.story(stimulus)}"
-                ) from error
+                story = self._told.story(stimulus)
+                raise InvariantError(f"{error}; the planner was told: {story}") from error
         if self._is_draining:
             return [action for action in actions if isinstance(action, Note)]  # it was seen: it is kept
         return [*actions, *self._plan(moment)]

@@ -20,7 +20,7 @@ from batchrun.errors import CredentialsError, ServiceUnusableError, UsageError
 from batchrun.ports.stored import Latest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.model.lanes import Lane
@@ -39,6 +39,9 @@ class OpenLanes:
         default_factory=dict
     )  #: runs that may be active at once, by lane
     home: str | None = None
+    unwanted: dict[str, ServiceUnusableError] = field(
+        default_factory=dict
+    )  #: the same, of lanes without rows
 
     @property
     def has_names(self) -> bool:
@@ -63,9 +66,19 @@ class OpenLanes:
         self.stopped[lane] = ServiceUnusableError(why)
 
 
-async def opened(lanes: Sequence[Lane], connect: Callable[[Lane], Awaitable[AwsHealthOmics]]) -> OpenLanes:
+async def opened(
+    lanes: Sequence[Lane],
+    connect: Callable[[Lane], Awaitable[AwsHealthOmics]],
+    *,
+    unwanted: Collection[str] = (),
+) -> OpenLanes:
     """
     Connect to each of *lanes*, and ask whose its login is.
+
+    Args:
+        lanes: Which, in their order.
+        connect: Connects to one.
+        unwanted: Those that no row is known to need: nothing is said where they cannot be used.
 
     Raises:
         UsageError: A profile does not exist, or a lane has no region.
@@ -78,12 +91,10 @@ async def opened(lanes: Sequence[Lane], connect: Callable[[Lane], Awaitable[AwsH
         try:
             service = await connect(lane)
             await service.ask_account()
-        except CredentialsError as error:
-            found.stop(lane.name, error.message)
-        except UsageError as error:
-            raise UsageError(f"lane '{lane.name}': {error}") from error
-        except ServiceUnusableError as error:
-            found.stop(lane.name, str(error))
+        except (CredentialsError, ServiceUnusableError, UsageError) as error:
+            if isinstance(error, UsageError) and lane.name not in unwanted:
+                raise UsageError(f"lane '{lane.name}': {error}") from error
+            found.stop(lane.name, error.message if isinstance(error, CredentialsError) else str(error))
         else:
             services[lane.name] = service
 
@@ -94,14 +105,14 @@ async def opened(lanes: Sequence[Lane], connect: Callable[[Lane], Awaitable[AwsH
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures
     found.services = {lane.name: services[lane.name] for lane in lanes if lane.name in services}
-    for lane in lanes:
-        if lane.name in services and lane.account is not None:
-            _expect(found, lane.name, lane.account)
+    for lane in (lane for lane in lanes if lane.name in services and lane.account is not None):
+        _expect(found, lane.name, lane.account)
+    found.unwanted = {name: found.stopped.pop(name) for name in unwanted if name in found.stopped}
     _ = found.first
     return found
 
 
-def _expect(lanes: OpenLanes, name: str, account: str) -> None:
+def _expect(lanes: OpenLanes, name: str, account: str | None) -> None:
     """Take answers of one account alone; a login of another one stops the lane."""
     if (why := why_not(lanes.services[name], account)) is not None:
         lanes.stop(name, why)
@@ -130,6 +141,8 @@ async def find_home(
         and (batch.account or accounts[lane.name]) == accounts[lane.name]
     )
     lanes.home = next(fits, None)
+    if lanes.home in lanes.unwanted:
+        lanes.stopped[lanes.home] = lanes.unwanted.pop(lanes.home)
     if lanes.home is None and not await stored.lanes() and await stored.latest_runs(Latest.CURRENT, limit=1):
         whose = "" if batch.account is None else f", account {batch.account}"
         raise UsageError(

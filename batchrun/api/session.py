@@ -30,7 +30,7 @@ from batchrun.ports.stored import Sync
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
     from pathlib import Path
 
     from batchrun.engine.link import LaneLink, Prepare
@@ -90,16 +90,40 @@ class Session(Opening):
                 async with under_way(launch):
                     yield launch
 
-    async def _opened(self, manifest: Manifest, *, waits: bool) -> OpenLanes:
-        """Connect to where the manifest's runs go, and have the batch made where need be."""
+    async def _opened(self, manifest: Manifest, *, waits: bool, is_whole: bool = False) -> OpenLanes:
+        """
+        Connect to where the manifest's runs go, and have the batch made where need be.
+
+        Lanes that no row needs are left out, unless it is to be the *whole* of them: a table that many
+        manifests share names accounts that not everybody has a login for.
+        """
         if not manifest.lanes:
             service = await self.service(waits=waits)
             await self.open_batch(manifest.batch, service)
             return OpenLanes(services={None: service})
-        return await self._open_lanes(manifest.batch, manifest.lanes, waits=waits)
+        names = {lane.name for lane in manifest.lanes}
+        needed = names if is_whole else manifest.taken | await self._lanes_kept(manifest.batch)
+        lanes = manifest.lanes
+        return await self._open_lanes(manifest.batch, lanes, needed or {lanes[0].name}, waits=waits)
 
-    async def _open_lanes(self, batch: str, asked: Sequence[Lane], *, waits: bool) -> OpenLanes:
-        lanes = await opened(asked, lambda lane: self.service(lane=lane, waits=waits))
+    async def _lanes_kept(self, batch: str) -> frozenset[str]:
+        """Return the lanes that the ledger knows of a batch."""
+        if not self.has_ledger:
+            return frozenset()
+        return frozenset(place.name for place in await (await self.ledger()).batch(batch).lanes())
+
+    async def _open_lanes(
+        self, batch: str, all_lanes: Sequence[Lane], needed: Collection[str], *, waits: bool
+    ) -> OpenLanes:
+        """Connect to the lanes that some row needs, and to those that may have runs from before the lanes."""
+        before = await (await self.ledger()).find_batch(batch) if self.has_ledger else None
+        asked = [
+            lane
+            for lane in all_lanes
+            if lane.name in needed or (before is not None and lane.region in {None, before.region})
+        ]
+        unwanted = {lane.name for lane in asked} - {*needed}
+        lanes = await opened(asked, lambda lane: self.service(lane=lane, waits=waits), unwanted=unwanted)
         ledger, first = await self.ledger(), lanes.first
         known, stored = await ledger.find_batch(batch), ledger.batch(batch)
         await find_home(lanes, asked, known, stored)
@@ -158,7 +182,7 @@ class Session(Opening):
             LeaseHeldError: A launcher holds the batch.
             ServiceUnusableError: No credentials, or a lane cannot be used: nobody knows what is there.
         """
-        lanes = await self._opened(manifest, waits=True)
+        lanes = await self._opened(manifest, waits=True, is_whole=True)
         async with self.holding(manifest.batch, lease) as held:
             await kept(lanes, held, self._clock.utcnow())
             for name, error in lanes.stopped.items():
@@ -192,7 +216,8 @@ class Session(Opening):
         known = await (await self.ledger()).find_batch(batch)
         lanes = () if known is None else await self.lanes_of(known)
         if lanes:
-            open_lanes = await self._open_lanes(batch, lanes, waits=True)
+            names = [lane.name for lane in lanes]
+            open_lanes = await self._open_lanes(batch, lanes, names, waits=True)
         else:
             service = await self.service()
             await self.open_batch(batch, service)

@@ -62,7 +62,8 @@ class Manifest:
     """Checked specs, kept in a temporary file: what changes in the source from now on changes nothing."""
 
     batch: str
-    lanes: tuple[Lane, ...] = ()  #: that its rows may take; none where it does not speak of lanes
+    lanes: tuple[Lane, ...] = ()  #: that there are; none where it does not speak of lanes
+    taken: frozenset[str] = frozenset()  #: those that some row may go to, or be led to by a retry rule
     lane_texts: LaneTexts | None = None  #: what these rows are given, as it was written; None likewise
     retry: RetryPolicy  #: what the manifest says of retries; the usual one where it says nothing
     read: tuple[str, ...]  #: the paths and URIs of what it was read from, defaults and rows included
@@ -265,9 +266,10 @@ def _spooled(
         expander = Expander(
             batch=usable, model=row_model, defaults=combined, environment=environment, problems=problems
         )
-        expanding: _Expands = expander
+        offering = None
         if lanes is not None and lanes.names:
-            expanding = Offering(expander, lanes, head.rules, looking)
+            offering = Offering(expander, lanes, head.rules, looking)
+        expanding: _Expands = offering or expander
         own_sheets = kept_in.own_sheets
         sheets = Sheets(
             batch=usable,
@@ -290,6 +292,7 @@ def _spooled(
         return Manifest(
             batch=batch,
             lanes=() if lanes is None else lanes.lanes,
+            taken=frozenset() if offering is None else frozenset(offering.taken),
             lane_texts=texts,
             retry=given.retry,
             read=tuple(path for path in (*own, *source.shared_files, *files.beside_it) if path != STDIN),

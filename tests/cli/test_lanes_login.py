@@ -160,3 +160,21 @@ class OwnAddress(Simulated):
             headers={"Content-Type": "application/json"},
         )
         urllib.request.urlopen(request, timeout=10).close()
+
+
+def test_nobody_needs_a_login_for_a_lane_that_no_row_may_take(shell: Shell, simulated: Simulated):
+    shell.write("lanes.yaml", f"{LANES}others: {{region: us-east-1, profile: of-another-lab}}\n")
+    for again in (False, True):
+        if again:
+            shell.write("rows.csv", (shell.folder / "rows.csv").read_text() + "new,x,east\n")
+        done = shell.run("run", *command())
+        assert done.returncode == 0, done.stderr
+        assert "others" not in done.stderr
+    assert own_urls(simulated).keys() == {"east", "west", "north"}
+    words = [word for word in command() if word not in FAST]
+    done = shell.run("check", *words, "--online")
+    assert done.returncode == 0, done.stderr
+    shell.write("rows.csv", (shell.folder / "rows.csv").read_text() + "theirs,x,others\n")
+    done = shell.run("run", *command())
+    assert done.returncode == 2
+    assert "lane 'others': there is no AWS profile 'of-another-lab'" in done.stderr

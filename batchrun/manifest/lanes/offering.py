@@ -51,6 +51,7 @@ class Offering:
         self._terms = _terms_by_lane(table, expander)
         self._led_to = led_to(rules, table.names)
         self._roles = looking.roles(table.lanes)
+        self.taken: set[str] = set()  #: lanes that some row may go to, or be led to by a retry rule
 
     def expand(self, record: Record) -> Checked | None:
         """Return the checked row; None where it has problems in any lane, which are taken down."""
@@ -63,6 +64,7 @@ class Offering:
         sound = {name: checked for name, checked in asked.items() if checked is not None}
         if begun.failed or len(sound) < len(asked):
             return None
+        self.taken.update(sound)
         for name, checked in sound.items():
             self._roles.look(name, self._role(name, record, checked), record, checked.id)
         offers = offers_text(

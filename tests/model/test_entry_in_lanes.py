@@ -9,6 +9,7 @@ import pytest
 from batchrun.errors import InvariantError
 from batchrun.model.entry import Entry
 from batchrun.model.events import Intended
+from batchrun.model.lanes import names_of
 from batchrun.model.spec import request_id
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
@@ -62,3 +63,14 @@ def test_it_is_sent_nowhere_else(entry):
 )
 def test_its_row_asks_for_what_its_lane_or_the_first_is_offered(entry, request_):
     assert entry.row_request == request_
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ('[["east",{"name":"e"}],["west",{"name":"w"},0],["north",{"a":1}]]', {"e", "w", None}),
+        ('{"name":"alone"}', {"alone"}),
+    ],
+)
+def test_a_content_names_its_runs_lane_by_lane(content, names):
+    assert names_of(content) == names

@@ -343,16 +343,12 @@ class Planner:
     def _sending(self, moment: Moment) -> list[SendingAction]:
         """Return what is to be sent now, each by the lane that would start it soonest."""
         actions: list[SendingAction] = []
-        plans = {lane: lane.sending.plan(moment) for lane in self._live}
-        if len(plans) == 1:
-            return [action for plan in plans.values() for action in plan]
+        plans = [(lane.sending, lane.sending.plan(moment)) for lane in self._live]
         while plans:
-            lane = min(plans, key=lambda one: one.sending.turn_in)
-            action = next(plans[lane], None)
-            if action is None:
-                del plans[lane]
-            else:
-                actions.append(action)
+            plans.sort(key=lambda one: one[0].turn_in)
+            taken = [(sending, plan, next(plan, None)) for sending, plan in plans]
+            actions += [action for _, _, action in taken if action is not None]
+            plans = [(sending, plan) for sending, plan, action in taken if action is not None]
         return actions
 
     def _concluding(self) -> list[Conclude]:

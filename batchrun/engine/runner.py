@@ -117,6 +117,7 @@ class Runner:
         self.tasks = TaskFinder(held, self._service_of, observer, clock)
         self.stopped: dict[str, ServiceUnusableError] = {}  #: lanes that cannot be used, and why
         self._paused: set[str] = set()
+        self._is_hurried = False
         self._stimuli: list[Stimulus] = []
         self._woken = anyio.Event()
         self._actions: TaskGroup | None = None
@@ -174,6 +175,7 @@ class Runner:
 
     def hurry(self) -> None:
         """Let go of what waits, give up repeating calls, and end when what is in the air is answered."""
+        self._is_hurried = True
         self.tell(Drained())
         for lane in self._lanes.values():
             lane.hurry()
@@ -299,7 +301,7 @@ class Runner:
             self.stopped[link.name] = error
             self.tell(LaneStopped(lane=link.name))
             self._lanes[link.name].hurry()
-            if self._actions is not None:
+            if self._actions is not None and not self._is_hurried:  # else it is the hurry that ends it
                 self._actions.start_soon(self._tell, "lane_stopped", link.name, str(error))
 
     async def _tell(self, event: str, lane: str, why: str) -> None:

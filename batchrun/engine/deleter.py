@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.engine.absence import is_listed
-from batchrun.engine.denied import not_permitted
+from batchrun.engine.denied import unusable
 from batchrun.engine.run_lookup import LISTED
 from batchrun.errors import (
     AccessDeniedError,
@@ -129,11 +129,9 @@ class Deleter:
                     return
                 was_asked = was_asked or error.operation == "DeleteRun"
                 await self._clock.sleep(wait)
-            except AccessDeniedError as error:
-                raise not_permitted(error.operation, error) from error
-            except ServiceUnusableError as error:
+            except (AccessDeniedError, ServiceUnusableError) as error:
                 if not self._reach.has_lanes:
-                    raise
+                    raise unusable(error) from error
                 self._done.kept.append((run, str(error)))
                 return
             except CallError as error:

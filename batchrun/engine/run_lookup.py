@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batchrun.engine.absence import is_listed
-from batchrun.engine.denied import not_permitted
+from batchrun.engine.denied import unusable
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.absence import is_there
 from batchrun.model.entry import run_name
@@ -72,11 +72,9 @@ async def _look_for(entry: Entry, run: Run, reach: Reach, looked: Looked) -> Non
             looked.unknown.append((entry, LISTED))
         else:
             looked.gone.append(entry)
-    except AccessDeniedError as error:
-        raise not_permitted(error.operation, error) from error
-    except ServiceUnusableError as error:
+    except (AccessDeniedError, ServiceUnusableError) as error:
         if not reach.has_lanes:
-            raise
+            raise unusable(error) from error
         looked.unknown.append((entry, str(error)))
     except CallError as error:
         looked.unknown.append((entry, f"{error.code}: {error.message}"))

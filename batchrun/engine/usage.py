@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batchrun.engine.absence import is_listed
-from batchrun.engine.denied import not_permitted
+from batchrun.engine.denied import unusable
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.listing import Sought
 
@@ -93,11 +93,9 @@ async def _usage(spent: EndedRun, service: HealthOmics) -> Usage | None:
 async def _ask(spent: EndedRun, ledger: Ledger, reach: Reach, clock: Clock, asked: Asked) -> None:
     try:
         usage = await _usage(spent, reach.of(spent.lane))
-    except AccessDeniedError as error:
-        raise not_permitted(error.operation, error) from error
-    except ServiceUnusableError as error:
+    except (AccessDeniedError, ServiceUnusableError) as error:
         if not reach.has_lanes:
-            raise
+            raise unusable(error) from error
         asked.unknown.append((spent, str(error)))
         return
     except CallError as error:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Shell, Simulated
+from tests.cli.test_lanes_now import script
 
 LANES = """\
 east: {region: us-east-1, profile: lab, account: "111111111111"}
@@ -17,9 +18,15 @@ MANIFEST = ("rows.csv", "--defaults", "defaults.yaml", "--lanes", "lanes.yaml")
 
 
 @pytest.fixture
-def lanes(shell: Shell, simulate_lanes) -> Shell:
-    """Six rows, of which each lane has three; what is run in west goes on for long."""
-    shell.environment["AWS_ENDPOINT_URL"] = simulate_lanes(LANES, "--limits", "*=unlimited").url
+def served(simulate_lanes) -> Simulated:
+    made: Simulated = simulate_lanes(LANES, "--limits", "*=unlimited")
+    return made
+
+
+@pytest.fixture
+def lanes(shell: Shell, served: Simulated) -> Shell:
+    """Six rows, of which each lane has three."""
+    shell.environment["AWS_ENDPOINT_URL"] = served.url
     rows = "".join(f"{lane}{n},x{n},{lane}\n" for lane in ("east", "west") for n in range(3))
     shell.write("rows.csv", "id,parameters.sample,lane\n" + rows)
     shell.cohort(0)  # for its defaults
@@ -86,6 +93,15 @@ def test_ended_runs_are_deleted_in_their_lanes_and_what_they_used_is_asked_there
     gone = lanes.run("delete", "rows", "--yes", "--lanes", "lanes.yaml", "--json", "--listing-lag", "0s")
     assert gone.returncode == 0, gone.stderr
     assert len(json.loads(gone.stdout.splitlines()[-1])["run_ids"]) == 6
+
+
+def test_rows_of_a_lane_that_lacks_a_permission_are_left_and_the_others_are_done(lanes: Shell, served):
+    done = lanes.run("run", *MANIFEST, *FAST)
+    assert done.returncode == 0, done.stderr
+    script(served, "west", "GetRun:AccessDeniedException")
+    gone = lanes.run("delete", "rows", "--yes", "--lanes", "lanes.yaml", "--listing-lag", "0s")
+    assert gone.returncode == 3, gone.stderr
+    assert "not deleted: west0, west1, west2: GetRun" in gone.stderr
 
 
 def test_rows_of_a_lane_that_cannot_be_used_are_left_and_the_others_are_done(lanes: Shell):

@@ -86,6 +86,10 @@ def test_a_manifest_with_lanes_will_do_and_what_is_wrong_is_told(shell: Shell, s
     assert (done.returncode, done.stdout) == (2, "")
     assert "bad.yaml:2:" in done.stderr
     assert "profil" in done.stderr
+    shell.write("none.yaml", "runs: [{id: A}]\n")
+    done = shell.run("simulate", "--lanes", "none.yaml")
+    assert done.returncode == 2
+    assert "none.yaml:1:7: lanes: the manifest has no lanes" in done.stderr
     done = shell.run("simulate", "--limits", "east/StartRun=8")
     assert done.returncode == 2
     assert "east/StartRun" in done.stderr

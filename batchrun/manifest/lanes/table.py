@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest import limits
 from batchrun.manifest.defaults import table
 from batchrun.manifest.lanes.lane import KEYS, SET, LaneReader, wrong_name
-from batchrun.manifest.problems import Record, instead, shown
+from batchrun.manifest.problems import Record, instead, shown, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
 LANES: Final = "lanes"
+#: What only a manifest has.
+_ROWS: Final = "runs"
 _SHAPE: Final = "write a table of lanes, such as east: {region: us-east-1}"
 
 
@@ -137,6 +139,8 @@ def lanes_beside_rows(path: str, beyond: Beyond, model: RequestModel, problems: 
     found = table(path, "lanes are", _SHAPE, problems, beyond=beyond)
     if LANES in found.fields:
         return _named(found, model, problems, path)
+    if _ROWS in found.fields:
+        raise unreadable(found.place, "the manifest has no lanes", _SHAPE, field=LANES)
     return lanes_in(found, model, problems, source=path)
 
 

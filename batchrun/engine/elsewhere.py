@@ -67,7 +67,7 @@ async def _add(
         sighting = await service.get_run(listed.id)
     except NotFoundError:
         return False  # deleted since it was listed
-    if await batch.known_runs([sighting.run.uuid]):
+    if await batch.known_runs([sighting.run.uuid], lane=lane):
         return False
     evidence.add(sighting, lane)
     return True

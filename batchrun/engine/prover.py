@@ -165,7 +165,7 @@ class Prover:
             async with aclosing(listed_by_name(service, name)) as runs:
                 seen = [await look_at(service, run) async for run in runs]
             sightings = [sighting for sighting in seen if sighting is not None]
-        taken = await self._recorder.taken([sighting.run.uuid for sighting in sightings])
+        taken = await self._recorder.taken([sighting.run.uuid for sighting in sightings], lane=lane)
         return [sighting for sighting in sightings if sighting.run.uuid not in taken]
 
     async def adopt(self, entry: Entry, judgement: Judgement, *, again: bool = False) -> Entry:

@@ -190,7 +190,7 @@ class Rebuilder:
             raise _not_permitted(error) from error
         except NotFoundError as error:
             raise _not_known(run) from error
-        if sighting is not None and not await self._held.known_runs([sighting.run.uuid]):
+        if sighting is not None and not await self._held.known_runs([sighting.run.uuid], lane=lane):
             evidence.add(sighting, lane)
         self._looked_at += 1
         if self._looked_at % _TELL_EVERY == 0:

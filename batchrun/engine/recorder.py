@@ -113,9 +113,9 @@ class Recorder:
         if commit.failure is not None:
             raise commit.failure
 
-    async def taken(self, uuids: Collection[str]) -> Collection[str]:
-        """Return those of *uuids* whose runs belong to entries of the batch already."""
-        return await self._held.known_runs(uuids)
+    async def taken(self, uuids: Collection[str], *, lane: str | None) -> Collection[str]:
+        """Return those of *uuids*, seen in *lane*, whose runs belong to entries of the batch already."""
+        return await self._held.known_runs(uuids, lane=lane)
 
     async def earlier(self, entry: Entry) -> Sequence[PastAttempt]:
         """Return the attempts before the entry's current one."""

@@ -91,7 +91,9 @@ class LaneSurvey:
         async with runs:
             async for run in runs:
                 sighting = await look_at(self._service, run)
-                if sighting is not None and not await self._recorder.taken([sighting.run.uuid]):
+                if sighting is None:
+                    continue
+                if not await self._recorder.taken([sighting.run.uuid], lane=self._lane):
                     self._sighted.evidence.add(sighting, self._lane)
 
     async def _named_runs(self, wanted: Unproven) -> AsyncIterator[Listed]:

@@ -79,9 +79,9 @@ class Reading(Keyed):
         return tuple(past_attempt_of(row) for row in rows)
 
     @reads
-    def known_runs(self, uuids: Collection[str]) -> frozenset[str]:
+    def known_runs(self, uuids: Collection[str], *, lane: str | None = None) -> frozenset[str]:
         return frozenset(
-            uuid for uuid in uuids if self._store.one("is_known_run", batch=self._key, uuid=uuid)
+            uuid for uuid in uuids if self._store.one("is_known_run", batch=self._key, uuid=uuid, lane=lane)
         )
 
     @reads

@@ -142,8 +142,12 @@ class StoredBatch(Wishes):
         """Return the entry's attempts before its current one, oldest first."""
 
     @abstractmethod
-    async def known_runs(self, uuids: Collection[str]) -> frozenset[str]:
-        """Return those of *uuids* that are runs of the batch's entries, of earlier attempts too."""
+    async def known_runs(self, uuids: Collection[str], *, lane: str | None = None) -> frozenset[str]:
+        """
+        Return those of *uuids* that are runs of the batch's entries, of earlier attempts too.
+
+        Where *lane* is given, of attempts in it, and of those that have none.
+        """
 
     @abstractmethod
     async def in_state(self, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:

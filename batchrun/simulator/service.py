@@ -119,7 +119,7 @@ class HealthOmics:
         run = Run(
             serial=serial,
             id=self._ids.take(),
-            uuid=draw_uuid(self._settings.seed, "run", serial),
+            uuid=draw_uuid(self._settings.seed, "run", self._settings.account, self._settings.region, serial),
             request=request,
             course=course,
             created=now,

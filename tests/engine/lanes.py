@@ -121,7 +121,7 @@ async def lane_bench(folder: Path, **by_lane: Mapping[str, Any]) -> AsyncIterato
         for lane, options in (by_lane or {"east": {}, "west": {}}).items():
             region, account = PLACES[lane]
             own = dict(options)
-            settings = replace(own.pop("settings", simulated()), seed=lane, region=region, account=account)
+            settings = replace(own.pop("settings", simulated()), region=region, account=account)
             connecting = connected(settings, clock=clock, region=region, **own)
             services[lane], simulators[lane] = await stack.enter_async_context(connecting)
         ledger = await stack.enter_async_context(await open_ledger(folder / "batchrun.db"))

@@ -14,7 +14,7 @@ from batchrun.ledger import open_ledger
 from batchrun.model.retrying import NO_CAPACITY, RetryPolicy, RetryRule
 from batchrun.model.states import State
 from batchrun.simulator import parse_faults
-from tests.engine.lanes import LaneBench, lane_bench, row, rows
+from tests.engine.lanes import PLACES, LaneBench, lane_bench, row, rows
 from tests.world import simulated
 
 
@@ -151,6 +151,20 @@ async def test_a_failed_run_that_is_taken_over_waits_for_its_retry_and_goes_wher
         (accepted,) = it.simulators["west"].state().accepted_at
     assert (entry.lane, entry.attempt, entry.state) == ("west", 2, State.SUCCEEDED)
     assert accepted - begun >= 540, "the retry waits, however the failure was learned of"
+
+
+async def test_services_that_know_nothing_of_each_other_may_give_the_same_ids_and_uuids(
+    tmp_path, monkeypatch
+):
+    place = PLACES["east"]
+    monkeypatch.setitem(PLACES, "west", place)
+    async with lane_bench(tmp_path) as it:
+        stop, _ = await it.launch([*rows(5, "east", prefix="e"), *rows(5, "west", start=5, prefix="w")])
+        found = await it.assert_agreement()
+        uuids = [{run.uuid for run in one.state().runs} for one in it.simulators.values()]
+    assert stop is Stop.FINISHED
+    assert uuids[0] == uuids[1], "else this says nothing"
+    assert {lane: len(ids) for lane, ids in found.items()} == {"east": 5, "west": 5}
 
 
 async def test_an_attempt_has_one_lane_and_a_requestid_of_it(tmp_path):

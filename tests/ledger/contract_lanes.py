@@ -188,6 +188,20 @@ class LanesOfRows:
         (unasked,) = await held.unasked(limit=9)
         assert (unasked.attempt, unasked.lane) == (1, "west")
 
+    async def test_a_uuid_is_one_run_in_each_lane(self, ledger):
+        held = await with_lanes(ledger, a="east", b="west", c="west")
+        again = Retried(at=AT, due=AT, why="x")
+        await send(held, "a", "east", accepted(1), failed(1), again)
+        await send(held, "b", "west", accepted(1), failed(1), again)
+        uuid = run_of(1).uuid
+        assert await held.known_runs([uuid], lane="west") == {uuid}
+        await send(held, "a", "east", accepted(2))
+        assert await held.known_runs([run_of(2).uuid], lane="west") == frozenset()
+        assert await held.known_runs([run_of(2).uuid]) == {run_of(2).uuid}
+        await send(held, "b", "west", accepted(2))
+        with pytest.raises(InvariantError, match="one_entry_per_run"):
+            await send(held, "c", "west", accepted(2))
+
     async def test_a_copy_goes_where_its_source_is(self, ledger):
         held = await with_lanes(ledger, a="east west")
         await send(held, "a", "west", accepted(1), failed(1))

@@ -677,7 +677,8 @@ WHERE batch = :batch AND (in_manifest OR state NOT IN ('planned', 'backoff'))
 GROUP BY state, run_status, in_manifest, may_take;
 
 -- name: is_known_run
-SELECT 1 FROM attempt_rows WHERE batch = :batch AND run_uuid = :uuid;
+SELECT 1 FROM attempt_rows
+WHERE batch = :batch AND run_uuid = :uuid AND (lane IS NULL OR :lane IS NULL OR lane = :lane);
 
 -- name: is_deleted_run
 SELECT 1 FROM deletions WHERE run_uuid = :uuid;

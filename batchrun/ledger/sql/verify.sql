@@ -20,11 +20,11 @@ SELECT s.run_uuid, b.name, e.id, coalesce((SELECT id FROM entries WHERE key = s.
 FROM (
     SELECT run_uuid, min(entry) AS one, max(entry) AS other
     FROM (
-        SELECT key AS entry, run_uuid FROM entries WHERE run_uuid IS NOT NULL
+        SELECT key AS entry, run_uuid, lane FROM entries WHERE run_uuid IS NOT NULL
         UNION ALL
-        SELECT entry, run_uuid FROM attempts WHERE run_uuid IS NOT NULL
+        SELECT entry, run_uuid, lane FROM attempts WHERE run_uuid IS NOT NULL
     )
-    GROUP BY run_uuid HAVING count(*) > 1
+    GROUP BY run_uuid, lane HAVING count(*) > 1
 ) AS s JOIN entries AS e ON e.key = s.one JOIN batches AS b ON b.key = e.batch;
 
 -- name: stored_entries

@@ -24,7 +24,38 @@ ALTER TABLE entries ADD COLUMN offers TEXT -- what the attempt was made with, la
     CONSTRAINT "the manifest has its own offers only where they differ" CHECK (manifest_request <> offers);
 ALTER TABLE entries ADD COLUMN may_take TEXT -- JSON list of the lanes that it may be sent to; NULL: it has none
     CONSTRAINT "what is in a lane may take that one" CHECK (may_take = json_array(lane) OR lane IS NULL);
-ALTER TABLE attempts ADD COLUMN lane TEXT;
+
+-- Two accounts know nothing of each other's runs: what is one run's uuid in a lane may be another's in the next.
+DROP INDEX one_entry_per_run;
+CREATE UNIQUE INDEX one_entry_per_run ON entries (batch, run_uuid, coalesce(lane, '')) WHERE run_uuid IS NOT NULL;
+ALTER TABLE attempts RENAME TO old_attempts;
+CREATE TABLE attempts (
+    entry              INTEGER NOT NULL REFERENCES entries,
+    attempt            INTEGER NOT NULL CHECK (attempt >= 1),
+    request_id         TEXT NOT NULL UNIQUE,
+    intended_at        INTEGER NOT NULL,
+    tagged             INTEGER NOT NULL CHECK (tagged IN (0, 1)),
+    accepted_at        INTEGER,
+    code               TEXT,
+    message            TEXT,
+    run_id             TEXT,
+    run_uuid           TEXT,
+    run_arn            TEXT,
+    run_status         TEXT,
+    run_output_uri     TEXT,
+    run_creation_time  INTEGER,
+    run_start_time     INTEGER,
+    run_stop_time      INTEGER,
+    run_failure_reason TEXT,
+    run_status_message TEXT,
+    request            TEXT NOT NULL,
+    lane               TEXT,
+
+    UNIQUE (entry, attempt)
+) STRICT;
+INSERT INTO attempts SELECT *, NULL FROM old_attempts;
+DROP TABLE old_attempts;
+CREATE UNIQUE INDEX one_attempt_per_run ON attempts (run_uuid, coalesce(lane, '')) WHERE run_uuid IS NOT NULL;
 
 -- Answers counts, and what is due in which lanes: no row is read but those that are given.
 DROP INDEX entries_counted;

@@ -17,7 +17,7 @@ from batchrun.engine.paces import PaceKeeper
 from batchrun.engine.submitter import StartRunSubmitter
 from batchrun.engine.sweeper import Sweeper
 from batchrun.engine.waits import Wait
-from batchrun.errors import CallError
+from batchrun.errors import CallError, OutcomeUnknownError
 from batchrun.model.actions import Cancel, HoldBack, Look, Note, Replay, Settle, Submit, Sweep
 from batchrun.model.stimuli import RatesLearned
 
@@ -111,9 +111,9 @@ class LaneRunner:
         self.link.waits.hurry()
         self.link.service.hurry()
 
-    async def ask_whether_it_is_back(self) -> None:
+    async def asked_until_it_answers(self) -> bool:
         """
-        Ask a service that was silent, until it answers or is let go of.
+        Ask a service that was silent; report whether it answers, if only by a refusal, or was let go of.
 
         Raises:
             ServiceUnusableError: There is no more patience with it.
@@ -125,7 +125,10 @@ class LaneRunner:
                     async with aclosing(self.link.service.listed_runs(_NOBODY)) as pages:
                         async for _ in pages:
                             break
-                except CallError as error:
+                except OutcomeUnknownError as error:
                     log.debug("lane_silent", lane=self.link.name, code=error.code)
-                else:
-                    return
+                    continue
+                except CallError as error:
+                    log.debug("lane_answers", lane=self.link.name, code=error.code)
+                return True
+        return False

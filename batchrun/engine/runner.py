@@ -275,6 +275,8 @@ class Runner:
         """Learn that a lane's calls wait for its service or login, and why; None: they pass again."""
         if lane in self.stopped or (why is None) is (lane not in self._paused):
             return
+        if self._planner.is_over:  # nothing more is begun: it is one of the questions that outlast it
+            return
         if why is None:
             self._paused.discard(lane)
             log.info("lane_back", batch=self._held.name, lane=lane)
@@ -289,9 +291,12 @@ class Runner:
     async def _await_lane(self, lane: str, why: str) -> None:
         await self._tell("lane_waits", lane, why)
         try:
-            await self._lanes[lane].ask_whether_it_is_back()
+            is_back = await self._lanes[lane].asked_until_it_answers()
         except ServiceUnusableError as error:
             self._give_up(self._lanes[lane].link, error)
+        else:
+            if is_back:
+                self._heed(lane, None)
 
     def _give_up(self, link: LaneLink, error: ServiceUnusableError) -> None:
         """Use a lane no more; where it is the only one, the launch ends."""

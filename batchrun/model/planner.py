@@ -158,13 +158,15 @@ class Planner:
             return self.in_air == 0
         if self._is_reading_first or self._queues.is_reading:
             return False
-        is_proving = self._proving.is_waited_for and not self._is_holding_back
-        if is_proving or not all(lane.is_idle for lane in self._lanes.values()):
+        if not all(lane.is_idle for lane in self._lanes.values()):
             return False
-        waits = self._limits.mode is Mode.WATCH and not self._is_holding_back
-        if not waits or not self._live:
+        if not self._live:
             return True
-        is_stuck = bool(self._queues.ids)  # it waits for slots that nothing here will free
+        if self._proving.is_waited_for and not self._is_holding_back:
+            return False
+        if self._limits.mode is not Mode.WATCH or self._is_holding_back:
+            return True
+        is_stuck = self._queues.have_ready  # it waits for slots that nothing here will free
         return is_stuck or (self._queues.is_over and not self._queues.is_waiting)
 
     def validate(self) -> None:
@@ -198,7 +200,8 @@ class Planner:
                 self._concluded(stimulus, moment)
             case SurveyFailed():
                 self._is_concluding = False
-                self._proving.failed(stimulus.survey, moment.now)
+                has_stopped = len(self._live) < len(self._lanes)
+                self._proving.failed(stimulus.survey, moment.now, has_stopped=has_stopped)
                 self._load_anew()
             case ChoicesRead():
                 self._queues.choices_read(stimulus.choices)

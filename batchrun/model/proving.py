@@ -121,9 +121,15 @@ class Proving:
         self.aside.clear()
         self._is_wanted = False
 
-    def failed(self, survey: Survey, now: float) -> None:
-        """Learn that the survey did not see everything; in a launch that is one pass there is no other."""
+    def failed(self, survey: Survey, now: float, *, has_stopped: bool = False) -> None:
+        """
+        Learn that the survey did not see everything; in a launch that is one pass there is no other.
+
+        *has_stopped*: a lane did, so no survey may ever see what waits aside.
+        """
         self._over(survey, now)
+        if has_stopped:
+            self.aside.clear()
         self._wait(now)
         self._is_over = self._is_once
         self._is_wanted = bool(self.aside) and not self._is_over

@@ -193,6 +193,11 @@ class Queues:
         return [entry.id for queue in self._queues.values() for entry in queue.ready]
 
     @property
+    def have_ready(self) -> bool:
+        """Whether entries are ready for a lane that can be used, now or later."""
+        return any(queue.ready for queue in self._usable())
+
+    @property
     def is_reading(self) -> bool:
         """Whether something is being read."""
         return self._is_reading_choices or any(queue.reads.is_reading for queue in self._queues.values())

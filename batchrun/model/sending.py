@@ -250,9 +250,9 @@ class Sending:
             return None
         for queue in self._queues.of_lane(self._lane):
             self._leave_unprovable(queue, moment)
-            if queue.ready and self._is_turn_near(queue):
-                if not self._proving.may_send(queue.ready[0], moment.now, moment.latest):
-                    return None
+            if not queue.ready or not self._is_turn_near(queue):
+                continue
+            if self._proving.may_send(queue.ready[0], moment.now, moment.latest):
                 return Submit(entry=queue.ready.popleft(), lane=self._lane)
         return None
 

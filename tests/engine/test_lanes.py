@@ -206,3 +206,39 @@ async def test_rows_that_a_full_lane_put_off_go_to_the_one_that_has_room(tmp_pat
     moved = [entry for id, entry in entries.items() if id[0] == "f" and entry.attempt > 1]
     assert all(entry.lane == "west" for entry in moved)
     assert sum(map(len, found.values())) == 16
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 30])
+async def test_a_launch_ends_whose_lanes_all_lack_the_permission_to_look(tmp_path, count):
+    async with lane_bench(tmp_path) as it:
+        for one in it.simulators.values():
+            one.script(*parse_faults("ListRuns:AccessDeniedException"))
+        with pytest.raises(ServiceUnusableError, match=r"omics:ListRuns"):
+            await it.launch(rows(count, "east", "west"), deadline=3600)
+        assert await it.assert_agreement() == {}
+
+
+async def test_a_lane_whose_login_expires_when_all_has_ended_fails_nothing(tmp_path):
+    settings = simulated(failures={"RUN_TASK_FAILED": 1.0})
+    async with lane_bench(tmp_path, east={"settings": settings}, west={}) as it:
+        it.simulators["east"].script(*parse_faults("ListRunTasks:ExpiredTokenException"))
+        stop, _ = await it.launch(rows(3, "east"), retry=RetryPolicy(rules=()))
+        entries = await it.entries()
+    assert stop is Stop.FINISHED
+    assert {entry.state for entry in entries.values()} == {State.FAILED}
+
+
+async def test_a_lane_that_refuses_the_question_whether_it_is_back_is_not_asked_on_and_on(tmp_path):
+    async with lane_bench(tmp_path, east={"rate": 1}, west={}) as it:
+        it.simulators["east"].script(*parse_faults("*:drop_before"))
+
+        async def back() -> None:
+            await it.clock.sleep(17)
+            it.simulators["east"].faults.replace(parse_faults("ListRuns:AccessDeniedException"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(back)
+            stop, launcher = await it.launch(rows(5, "east"), trusts_ledger=True, deadline=3600)
+        await it.assert_agreement()
+    assert stop is Stop.FINISHED
+    assert launcher.calls["ListRuns"].sent <= 4, "the refusal is an answer"

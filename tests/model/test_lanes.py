@@ -357,3 +357,59 @@ def test_a_row_that_one_lane_put_off_goes_to_another_which_the_full_one_waits_be
     assert (hold.lane, hold.quota_message) == ("east", "full")
     assert isinstance(again, Submit)
     assert again.lane == "west"
+
+
+def test_what_comes_back_from_a_lane_that_stopped_ends_no_other():
+    made = in_lanes(named("e", "east"), named("w", "west"))
+    sending = {one.entry.id: one for one in made.plan() if isinstance(one, Submit)}
+    made.next_due = at(60)
+    put_off = Deferred(at=at(), due=at(60), code="ConflictException", message="later")
+    made.done(sending["w"], apply(sent("west", named("w", "west")), put_off), now=0)
+    made.tell(LaneStopped(lane="east"), now=1)
+    made.done(sending["e"], sending["e"].entry, now=1, failed=True)
+    assert (made.wake_at, made.is_over) == (60, False)
+
+
+def test_a_row_that_no_survey_will_ever_prove_holds_up_nothing():
+    unproven = named("a", "east", "west", proven_at=None)
+    made = Driven(EAST, WEST, LaneLimits(name="north"), home="east")
+    made.add(unproven)
+    (survey,) = [action for action in made.actions() if isinstance(action, Survey)]
+    made.keep(unproven)
+    made.surveyed(survey, now=0.1, are_few=True)
+    (submit,) = made.plan(0.1)
+    assert isinstance(submit, Submit)
+    assert submit.lane == "east"
+    made.tell(LaneStopped(lane="west"), now=1)
+    made.done(submit, submit.entry, now=1, failed=True)
+    made.tell(LaneStopped(lane="east"), now=1)
+    (again,) = [action for action in made.actions(1) if isinstance(action, Survey)]
+    assert not made.is_over
+    made.surveyed(again, now=2, failed=True)
+    assert made.is_over
+
+
+def test_rows_aside_hold_up_nothing_once_every_lane_has_stopped():
+    unproven = [named(id, "east", "west", proven_at=None) for id in "ab"]
+    made = in_lanes(*unproven)
+    (survey,) = [action for action in made.actions() if isinstance(action, Survey)]
+    made.keep(*unproven)
+    made.surveyed(survey, now=0.1, are_few=True)
+    submit, other = made.plan(0.1)
+    made.done(submit, submit.entry, now=1, failed=True)
+    made.tell(LaneStopped(lane="east"), LaneStopped(lane="west"), now=1)
+    made.done(other, other.entry, now=1, failed=True)
+    assert made.is_over
+
+
+def test_a_row_whose_proof_is_awaited_holds_up_none_that_may_take_other_lanes():
+    first = named("a", "east", "west", proven_at=None)
+    second = named("b", "north", "west", proven_at=None)
+    made = Driven(EAST, WEST, LaneLimits(name="north", max_active=0), home="east")
+    made.add(first)
+    made.add(second)
+    (survey,) = [action for action in made.actions() if isinstance(action, Survey)]
+    made.tell(Surveyed(survey=survey, named=[]), now=0.5)
+    made.keep(first, replace(second, proven_at=at()))
+    made.tell(SurveyConcluded(survey=made.conclusion().survey, adopted=[], is_partial=True), now=0.5)
+    assert submits(made, 0.6) == [("b", "west")]

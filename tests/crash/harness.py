@@ -180,6 +180,11 @@ class Victim:
         process = self.start()
         assert process.wait() == 0, process.said()
 
+    def verify(self) -> None:
+        """See that the ledger's own laws hold."""
+        process = Process(self.folder, ["ledger", "verify"])
+        assert process.wait() == 0, process.said()
+
     def die_at(self, point: Point, times: int) -> bool:
         """Run until killed at *point*; False where it came to its end without passing there so often."""
         process = self.start((point.name, times))

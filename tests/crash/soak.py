@@ -1,10 +1,11 @@
 """
-A long randomised attack: ``python -m tests.crash.soak SECONDS SEED``.
+A long randomised attack: ``python -m tests.crash.soak SECONDS SEED``, over two lanes; with ``one`` over none.
 
 A launch of a few hundred rows under every fault at once, killed with SIGKILL at random moments, then left to
 finish, and judged. Between kills it is suspended for a while, its wall clock is wrong and jumps (where there
-is libfaketime), older copies of the ledger are put back, and another account is given the same command, which
-must start nothing. The service forgets requestIds after some seconds.
+is libfaketime), older copies of the ledger are put back, and other accounts are given the same command, which
+must start nothing there. One lane's service after the other is down for a while. The services forget
+requestIds after some seconds.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.crash.harness import Process, ServedApart, Victim
+from tests.crash.lanes import LaneVictim, ServedLanes
 from tests.crash.wrong_clock import WrongClock
 
 FAULTS = (
@@ -27,31 +30,38 @@ FAULTS = (
     "*:throttle=0.05,GetRun:drop_before=0.02,GetRun:html_after=0.02"
 )
 
+DOWN = "*:drop_before=1"
+#: Whose they are who are given the same command.
+STRANGERS = {"east": "333333333333", "west": "444444444444"}
 #: Seconds by which a wall clock is wrong, before and after it jumps.
 JUMPS = (-86_400, -3600, -30, -3, 0, 3, 30, 3600, 86_400)
 #: Seconds for which the simulated service remembers a requestId.
 MEMORY = 6
 
 
-def soak(seconds: float, seed: int, rows: int = 300) -> tuple[int, int, int]:
+def soak(seconds: float, seed: int, rows: int = 300, *, has_lanes: bool) -> tuple[int, int, int]:
     """Attack for so many seconds; return the kills, the faults and the runs."""
     chance = random.Random(seed)
     until = time.monotonic() + seconds
     kills = 0
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        memory = ("--idempotency-window", f"{MEMORY}s")
-        served = ServedApart(folder, FAULTS, "--seed", str(seed), "--max-active", "100", *memory)
-        options = ("--rate", "12", "--replay-window", f"{MEMORY - 1}s")
-        victim = Victim(folder, served, rows, *options)
-        stranger = ServedApart(folder / "stranger", "", "--account", "222222222222")
+        memory = ("--seed", str(seed), "--max-active", "100", "--idempotency-window", f"{MEMORY}s")
+        served = (ServedLanes if has_lanes else ServedApart)(folder, FAULTS, *memory)
+        stack.callback(served.stop)
+        options = ("--rate", "6" if has_lanes else "12", "--replay-window", f"{MEMORY - 1}s")
+        victim = (LaneVictim if has_lanes else Victim)(folder, served, rows, *options)
+        stranger = _stranger(folder / "stranger", has_lanes=has_lanes)
+        stack.callback(stranger.stop)
         put_back: Callable[[], None] | None = None
         clock = WrongClock(folder)
+        down = _Downs(served, chance)
         for number in itertools.count():
             if time.monotonic() >= until:
                 break
             is_wrong = chance.random() < 0.3
             clock.set(chance.choice(JUMPS) if is_wrong else 0)
+            down.next()
             launcher = victim.start(clock=clock.environment if is_wrong else None)
             time.sleep(chance.uniform(0.1, 5.0))
             if is_wrong:
@@ -70,12 +80,39 @@ def soak(seconds: float, seed: int, rows: int = 300) -> tuple[int, int, int]:
                 assert not stranger.runs(), "a row was started in another account"
             if chance.random() < 0.5:
                 put_back = victim.ledger_copied(folder / f"copy-{number}")
+        down.over()
         victim.run_to_the_end()
         runs = victim.judge()
-        faults = served.faults()
-        served.stop()
-        stranger.stop()
-    return kills, faults, runs
+        victim.verify()
+        return kills, served.faults(), runs
+
+
+def _stranger(folder: Path, *, has_lanes: bool) -> ServedApart:
+    if has_lanes:
+        return ServedLanes(folder, "", accounts=STRANGERS)
+    return ServedApart(folder, "", "--account", STRANGERS["east"])
+
+
+class _Downs:
+    """One lane's service that is down, the one after the other."""
+
+    def __init__(self, served: ServedApart, chance: random.Random) -> None:
+        self._served = served
+        self._chance = chance
+        self._lanes = itertools.cycle(served.urls())
+        self._lane = next(self._lanes)
+
+    def next(self) -> None:
+        """Have the next one down, or none for a while."""
+        self.over()
+        if isinstance(self._served, ServedLanes) and self._chance.random() < 0.7:
+            self._lane = next(self._lanes)
+            self._served.script(self._lane, DOWN)
+
+    def over(self) -> None:
+        """Have it back."""
+        if isinstance(self._served, ServedLanes):
+            self._served.script(self._lane, FAULTS)
 
 
 def _suspend(launcher: Process, seconds: float) -> None:
@@ -88,6 +125,6 @@ def _suspend(launcher: Process, seconds: float) -> None:
 if __name__ == "__main__":
     os.environ |= {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     seconds, seed = float(sys.argv[1]), int(sys.argv[2])
-    kills, faults, runs = soak(seconds, seed)
-    told = f"seed {seed}: {kills} kills, {faults} faults, {runs} runs, one for each row, all in agreement"
+    kills, faults, runs = soak(seconds, seed, has_lanes="one" not in sys.argv[3:])
+    told = f"seed {seed}: {kills} kills, {faults} faults, {runs} runs, one for each attempt, all in agreement"
     sys.stdout.write(told + "\n")

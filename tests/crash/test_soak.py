@@ -1,4 +1,4 @@
-"""A shortened soak: 150 rows, some kills at random, every fault at once; ``scripts/soak`` has more."""
+"""A shortened soak: some kills at random, every fault at once; ``scripts/soak`` has more."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ import pytest
 from tests.crash.soak import soak
 
 
-@pytest.mark.long
-def test_a_hundred_and_fifty_rows_killed_at_random_under_every_fault(monkeypatch):
+@pytest.fixture(autouse=True)
+def keys(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
-    kills, faults, runs = soak(15, seed=11, rows=150)
+
+
+@pytest.mark.long
+def test_a_hundred_and_fifty_rows_killed_at_random_under_every_fault():
+    kills, faults, runs = soak(15, seed=11, rows=150, has_lanes=False)
     assert runs == 150
     assert kills >= 4
     assert faults >= 25
+
+
+@pytest.mark.long
+def test_fifty_rows_over_two_lanes_of_which_one_after_the_other_is_down():
+    kills, faults, runs = soak(6, seed=5, rows=50, has_lanes=True)
+    assert runs == 51, "one row fails in east, and is led to west"
+    assert kills >= 2
+    assert faults >= 15

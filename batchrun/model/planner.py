@@ -204,6 +204,8 @@ class Planner:
                 self._proving.failed(stimulus.survey, moment.now, has_stopped=has_stopped)
                 self._load_anew()
             case ChoicesRead():
+                for name in chain.from_iterable(stimulus.choices):
+                    self._lane(name)  # so that one which the launch was not given is known as such
                 self._queues.choices_read(stimulus.choices)
             case DueRead():
                 self._queues.read(stimulus)
@@ -322,7 +324,7 @@ class Planner:
         return self._let_go()
 
     def _let_go(self) -> Sequence[HoldBack]:
-        return [HoldBack(lane=lane.name) for lane in self._lanes.values()]
+        return [HoldBack(lane=lane.name) for lane in self._live]
 
     def _lane_silent(self, lane: LanePlan) -> Sequence[HoldBack]:
         """Send nothing more to a lane that cannot be used; what waits there may go to the others."""

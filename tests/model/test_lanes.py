@@ -413,3 +413,22 @@ def test_a_row_whose_proof_is_awaited_holds_up_none_that_may_take_other_lanes():
     made.keep(first, replace(second, proven_at=at()))
     made.tell(SurveyConcluded(survey=made.conclusion().survey, adopted=[], is_partial=True), now=0.5)
     assert submits(made, 0.6) == [("b", "west")]
+
+
+def test_rows_of_a_lane_that_the_launch_could_not_connect_to_end_no_other_lane():
+    made = Driven(WEST, home="east")
+    made.add(named("e", "east"), named("w", "west"), named("free", "east", "west", proven_at=None))
+    (submit,) = [one for one in made.plan() if isinstance(one, Submit)]
+    made.next_due = at(60)
+    put_off = Deferred(at=at(), due=at(60), code="ConflictException", message="later")
+    made.done(submit, apply(sent("west", named("w", "west")), put_off), now=0)
+    assert (made.wake_at, made.is_over) == (60, False)
+    assert not [action for action in made.actions(1) if isinstance(action, Survey)]
+
+
+def test_nothing_is_let_go_of_in_a_lane_that_the_launch_does_not_have():
+    made = Driven(WEST)
+    made.keep(apply(sent("east"), Accepted(at=at(), run=run())), named("e", "east"))
+    made.tell()
+    made.hold_back()
+    assert [action.lane for action in made.actions() if isinstance(action, HoldBack)] == ["west"]

@@ -102,9 +102,13 @@ class LaneRunner:
         """Learn that a listing showed runs of the batch: the service knows it."""
         self.link.recognition.shown()
 
-    def let_go_of_looks(self) -> None:
-        """Let go of what nobody waits for while the lane cannot be used."""
-        self.link.waits.let_go(Wait.SURVEY, Wait.NAME)
+    def pause(self) -> None:
+        """Look for no runs of rows while the lane cannot be used: its rows wait, and nobody else does."""
+        self.link.waits.shut(Wait.SURVEY, Wait.NAME)
+
+    def resume(self) -> None:
+        """Look for them again."""
+        self.link.waits.open()
 
     def hurry(self) -> None:
         """Let go of what waits, and give up repeating calls."""

@@ -279,11 +279,12 @@ class Runner:
             return
         if why is None:
             self._paused.discard(lane)
+            self._lanes[lane].resume()
             log.info("lane_back", batch=self._held.name, lane=lane)
             self.tell(LaneResumed(lane=lane))
             return
         self._paused.add(lane)
-        self._lanes[lane].let_go_of_looks()
+        self._lanes[lane].pause()
         self.tell(LanePaused(lane=lane))
         if self._actions is not None:
             self._actions.start_soon(self._await_lane, lane, why)

@@ -33,12 +33,13 @@ class Waits:
     def __init__(self) -> None:
         self._scopes: dict[Wait, set[anyio.CancelScope]] = {kind: set() for kind in Wait}
         self._is_hurried = False
+        self._shut: set[Wait] = set()
 
     @contextmanager
     def of(self, kind: Wait) -> Iterator[anyio.CancelScope]:
         """Let the block end when its kind is let go of; ``cancelled_caught`` tells whether it was."""
         with anyio.CancelScope() as scope:
-            if self._is_hurried:
+            if self._is_hurried or kind in self._shut:
                 scope.cancel()
             self._scopes[kind].add(scope)
             try:
@@ -51,6 +52,15 @@ class Waits:
         for kind in kinds:
             for scope in self._scopes[kind]:
                 scope.cancel()
+
+    def shut(self, *kinds: Wait) -> None:
+        """Let go of these, also of what comes to wait, until they are opened."""
+        self._shut.update(kinds)
+        self.let_go(*kinds)
+
+    def open(self) -> None:
+        """Let come to wait again what was shut out."""
+        self._shut.clear()
 
     def hurry(self) -> None:
         """Let go of everything, also of what comes to wait from now on."""

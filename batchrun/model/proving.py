@@ -110,12 +110,14 @@ class Proving:
         """
         Learn that the survey is over.
 
-        *are_few*: it was left to looks by name; *is_partial*: another one is to follow, as after a failure.
+        *are_few*: it was left to looks by name; *is_partial*: another one is to follow, as after a failure,
+        but in a launch that is one pass.
         """
         self._over(survey, now)
         self._are_few = are_few
         if is_partial:
             self._wait(now)
+            self._is_over = self._is_once
         else:
             self._failed = 0
         self.aside.clear()

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from batchrun.engine.launcher import Stop
+from batchrun.engine.waits import Wait, Waits
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.retrying import NO_CAPACITY, RetryPolicy, RetryRule
@@ -242,3 +243,27 @@ async def test_a_lane_that_refuses_the_question_whether_it_is_back_is_not_asked_
         await it.assert_agreement()
     assert stop is Stop.FINISHED
     assert launcher.calls["ListRuns"].sent <= 4, "the refusal is an answer"
+
+
+async def test_a_lane_that_never_answers_holds_up_no_row_of_another(tmp_path):
+    own = [row(f"own-{number}", 10 + number, "west") for number in range(9)]
+    async with lane_bench(tmp_path) as it:
+        it.simulators["east"].script(*parse_faults("*:drop_before"))
+        with pytest.raises(ServiceUnusableError, match="lane east: no usable answer"):
+            await it.launch([*rows(6, "east", "west"), *own])
+        found = await it.assert_agreement()
+    assert sorted(found["west"]) == sorted(one.id for one in own)
+
+
+async def test_what_is_shut_out_is_let_go_of_until_it_is_opened():
+    waits = Waits()
+    waits.shut(Wait.SURVEY)
+    with waits.of(Wait.SURVEY) as scope:
+        await anyio.sleep(3600)
+    assert scope.cancelled_caught
+    with waits.of(Wait.LOOK) as scope:
+        await anyio.lowlevel.checkpoint()
+    waits.open()
+    with waits.of(Wait.SURVEY) as scope:
+        await anyio.lowlevel.checkpoint()
+    assert not scope.cancelled_caught

@@ -12,7 +12,7 @@ from batchrun.model.duplicating import copy_of
 from batchrun.model.entry import Entry, Sighting
 from batchrun.model.events import Accepted, Deferred, Failed, Intended, Moved, Retried
 from batchrun.model.lanes import first_request, lanes_of, offers_of, request_in
-from batchrun.model.limits import LaneLimits
+from batchrun.model.limits import LaneLimits, Mode
 from batchrun.model.recovery import Evidence, Match, story
 from batchrun.model.retrying import NO_CAPACITY, RetryPolicy, RetryRule, changed, moved
 from batchrun.model.spec import request_id
@@ -432,3 +432,12 @@ def test_nothing_is_let_go_of_in_a_lane_that_the_launch_does_not_have():
     made.tell()
     made.hold_back()
     assert [action.lane for action in made.actions() if isinstance(action, HoldBack)] == ["west"]
+
+
+def test_one_pass_makes_no_second_survey_of_a_lane_that_was_not_reached():
+    made = in_lanes(named("a", "east", "west", proven_at=None), mode=Mode.ONCE)
+    (survey,) = [action for action in made.actions() if isinstance(action, Survey)]
+    made.tell(Surveyed(survey=survey, named=[]), now=0.5)
+    made.keep(named("a", "east", "west", proven_at=None))
+    made.tell(SurveyConcluded(survey=made.conclusion().survey, adopted=[], is_partial=True), now=0.5)
+    assert not [action for action in made.actions(9999) if isinstance(action, Survey)]

@@ -830,3 +830,12 @@ def test_a_run_that_was_taken_over_and_read_already_is_watched_once():
     made.tell()
     made.concluded(conclude, active(planned("a")), now=0)
     assert [type(action) for action in made.plan()] == [Look]
+
+
+def test_nothing_is_planned_while_a_page_of_what_is_in_flight_is_read():
+    planner = Planner(Limits())
+    (cancellations,) = planner.handle(moment=moment())
+    assert isinstance(cancellations, ReadCancellations)
+    (page,) = planner.handle(CancellationsRead(read=cancellations, page=[]), moment=moment())
+    assert isinstance(page, ReadInFlight)
+    assert planner.handle(moment=moment()) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +13,7 @@ from batchrun.clock import VirtualClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
 from batchrun.engine.link import LaneLink
 from batchrun.engine.recognition import Recognition
+from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import SqlLedger, open_ledger
 from batchrun.model.entry import Entry
 from batchrun.model.lanes import Offer, offers_text
@@ -52,6 +53,7 @@ class LaneBench:
         deadline: float | None = None,
         home: str | None = "east",
         changed: Changed = Changed.REFUSE,
+        stopped: Collection[str] = (),
         **limits: Any,
     ) -> tuple[Stop, Launcher]:
         now = self.clock.utcnow()
@@ -72,6 +74,7 @@ class LaneBench:
                     max_active=max_active.get(lane),
                 )
                 for lane, service in self.services.items()
+                if lane not in stopped
             ]
             launcher = Launcher(
                 ledger=self.ledger,
@@ -82,6 +85,7 @@ class LaneBench:
                 clock=self.clock,
                 observer=self.told,
                 home=home,
+                stopped={lane: ServiceUnusableError("no login") for lane in stopped},
             )
             return await launcher.run(), launcher
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import anyio
@@ -12,6 +12,7 @@ from batchrun.engine.launcher import Stop
 from batchrun.engine.waits import Wait, Waits
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
+from batchrun.model.limits import Mode
 from batchrun.model.retrying import NO_CAPACITY, RetryPolicy, RetryRule
 from batchrun.model.states import State
 from batchrun.simulator import parse_faults
@@ -267,3 +268,18 @@ async def test_what_is_shut_out_is_let_go_of_until_it_is_opened():
     with waits.of(Wait.SURVEY) as scope:
         await anyio.lowlevel.checkpoint()
     assert not scope.cancelled_caught
+
+
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE, Mode.DETACH])
+@pytest.mark.parametrize("free", [2, 30])
+async def test_a_launch_ends_although_free_rows_may_have_runs_in_a_lane_that_never_was_there(
+    tmp_path, mode, free
+):
+    specs = [*rows(6, "west", prefix="w"), *rows(free, "east", "west", start=6, prefix="free")]
+    async with lane_bench(tmp_path) as it:
+        with anyio.fail_after(3600), suppress(ServiceUnusableError):
+            await it.launch(specs, stopped=("east",), mode=mode)
+        found = await it.assert_agreement() if mode is Mode.WATCH else None
+        begun = [run.tags["batchrun:id"] for run in it.simulators["west"].state().runs]
+    assert sorted(begun) == [spec.id for spec in specs[:6]], "what may be in east waits for it"
+    assert found is None or {*found} == {"west"}

@@ -89,7 +89,8 @@ def soak(seconds: float, seed: int, rows: int = 300, *, has_lanes: bool) -> tupl
 
 def _stranger(folder: Path, *, has_lanes: bool) -> ServedApart:
     if has_lanes:
-        return ServedLanes(folder, "", accounts=STRANGERS)
+        # Its credentials are of another account, and the role trusts only that of the first.
+        return ServedLanes(folder, "AssumeRole:AccessDenied=1", accounts=STRANGERS)
     return ServedApart(folder, "", "--account", STRANGERS["east"])
 
 

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Lease
 
+#: Why nothing is done about rows that were sent to a lane that was taken out, or renamed, since.
+_NO_SUCH_LANE = (
+    "the manifest has no such lane any more; give it back, with the region and account that it had"
+)
 log = structlog.get_logger(__name__)
 
 
@@ -197,22 +201,26 @@ class Launcher:
         await self._runner.keep_paces()
         if self._tally.waiting:
             await self._count()  # what left the manifest while it was on its way is not sent any more
-        if stop is Stop.FINISHED and self._runner.stopped and self._tally.open:
-            raise await self._left_in_lanes()
+        if stop is Stop.FINISHED and self._tally.open and (left := await self._left_in_lanes()):
+            raise left
         return stop
 
     def _guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
         for link in self._links:
             link.service.guard(check)
 
-    async def _left_in_lanes(self) -> ServiceUnusableError:
-        """Say which lanes hold up what is left."""
+    async def _left_in_lanes(self) -> ServiceUnusableError | None:
+        """Say which lanes hold up what is left; None where none does."""
         counts = await self._recorder.counts()
+        why = {lane: str(error) for lane, error in self._runner.stopped.items()}
+        if self._limits.mode is Mode.WATCH:
+            known = {*why, *(link.name for link in self._links)}
+            lost = [lane for lane in counts.by_lane if lane and lane not in known and counts.open_in(lane)[0]]
+            why |= dict.fromkeys(lost, _NO_SUCH_LANE)
         words = [
-            f"lane {lane}: {error} ({counts.open_in(lane)[0]} rows wait)"
-            for lane, error in self._runner.stopped.items()
+            f"lane {lane}: {reason} ({counts.open_in(lane)[0]} rows wait)" for lane, reason in why.items()
         ]
-        return ServiceUnusableError("; ".join(words))
+        return ServiceUnusableError("; ".join(words)) if words else None
 
     def drain(self, stop: Stop = Stop.SIGNAL) -> None:
         """Start nothing more; end when what is in the air has been answered and recorded."""

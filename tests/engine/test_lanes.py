@@ -283,3 +283,33 @@ async def test_a_launch_ends_although_free_rows_may_have_runs_in_a_lane_that_nev
         begun = [run.tags["batchrun:id"] for run in it.simulators["west"].state().runs]
     assert sorted(begun) == [spec.id for spec in specs[:6]], "what may be in east waits for it"
     assert found is None or {*found} == {"west"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "goes_west"),
+    [
+        ("StartRun:throttle", 15),
+        ("StartRun:ServiceQuotaExceededException", 15),
+        ("StartRun:html_after", 15),
+        ("GetRun:error_before", 5),
+        ("*:throttle", 0),  # nobody can look there for what is free
+        ("ListRuns:hang_before", 0),
+    ],
+)
+async def test_trouble_in_one_lane_slows_no_other(tmp_path, fault, goes_west):
+    specs = [
+        *rows(20, "east", prefix="e"),
+        *rows(20, "west", start=20, prefix="w"),
+        *rows(20, "east", "west", start=40, prefix="free"),
+    ]
+    async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it:
+        it.simulators["east"].script(*parse_faults(fault))
+        begun = it.clock.monotonic()
+        with suppress(ServiceUnusableError):
+            await it.launch(specs, deadline=600)
+        west = it.simulators["west"].state()
+        runs = [run for one in it.simulators.values() for run in one.state().runs]
+    assert len({run.name for run in runs}) == len(runs), "a row was started twice"
+    assert len([run for run in west.runs if run.tags["batchrun:id"].startswith("w")]) == 20
+    assert len(west.runs) >= 20 + goes_west
+    assert max(west.accepted_at) - begun <= 1 + len(west.runs) / 2 * 1.1

@@ -49,7 +49,9 @@ def soak(seconds: float, seed: int, rows: int = 300, *, has_lanes: bool) -> tupl
         memory = ("--seed", str(seed), "--max-active", "100", "--idempotency-window", f"{MEMORY}s")
         served = (ServedLanes if has_lanes else ServedApart)(folder, FAULTS, *memory)
         stack.callback(served.stop)
-        options = ("--rate", "6" if has_lanes else "12", "--replay-window", f"{MEMORY - 1}s")
+        options = ["--rate", "6" if has_lanes else "12", "--replay-window", f"{MEMORY - 1}s"]
+        if has_lanes:
+            options += ["--concurrency", "16"]  # a free row is looked for in both
         victim = (LaneVictim if has_lanes else Victim)(folder, served, rows, *options)
         stranger = _stranger(folder / "stranger", has_lanes=has_lanes)
         stack.callback(stranger.stop)

@@ -41,8 +41,10 @@ async def test_a_launch_takes_hardly_longer_than_the_paces_of_both_lanes_allow(t
     async with lane_bench(tmp_path, east={"rate": 8}, west={"rate": 25}) as it:
         await it.launch(specs)
         found = await it.assert_agreement()
-        begun = [at for one in it.simulators.values() for at in one.state().accepted_at]
-    took = max(begun) - min(begun)
+        begun = {lane: one.state().accepted_at for lane, one in it.simulators.items()}
+    took = max(map(max, begun.values())) - min(map(min, begun.values()))
+    for lane, rate in (("east", 8), ("west", 25)):
+        assert len(begun[lane]) - 1 <= (max(begun[lane]) - min(begun[lane])) * rate * 1.01, "above its pace"
     assert 297 / 33 - 1.5 <= took <= 297 / 33 * 1.05
     assert len(found["west"]) == pytest.approx(297 * 25 / 33, abs=6)
 

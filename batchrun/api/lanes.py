@@ -44,11 +44,6 @@ class OpenLanes:
     )  #: the same, of lanes without rows
 
     @property
-    def has_names(self) -> bool:
-        """Whether these are lanes that somebody named."""
-        return bool(self.stopped) or None not in self.services
-
-    @property
     def first(self) -> AwsHealthOmics:
         """
         The service that the batch as a whole is said to belong to.

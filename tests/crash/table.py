@@ -12,6 +12,7 @@ from pathlib import Path
 from batchrun.points import Point
 from tests.crash.harness import FAULTS, ROWS, Aftermath, attack
 from tests.crash.lanes import LANE_FAULTS, attack_lanes
+from tests.nursery import nursery
 
 BEGIN, END = "<!-- crash matrix: made by scripts/crashes -->", "<!-- end of crash matrix -->"
 OVER_LANES = """\
@@ -24,6 +25,7 @@ Attack = Callable[[Path, Point, str], Aftermath]
 
 def matrix(attack: Attack, faults: Collection[str]) -> dict[tuple[Point, str], Aftermath]:
     """Attack at every point under every fault."""
+    nursery()  # before there are threads that might each make one
     cells = [(point, fault) for point in Point for fault in faults]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(WORKERS) as pool:
         made = pool.map(

@@ -217,6 +217,8 @@ class Launcher:
             known = {*why, *(link.name for link in self._links)}
             lost = [lane for lane in counts.by_lane if lane and lane not in known and counts.open_in(lane)[0]]
             why |= dict.fromkeys(lost, _NO_SUCH_LANE)
+        elif any(counts.open_in(link.name)[0] for link in self._links if link.name and link.name not in why):
+            return None  # a pass leaves runs that go on in lanes that can be used
         words = [
             f"lane {lane}: {reason} ({counts.open_in(lane)[0]} rows wait)" for lane, reason in why.items()
         ]

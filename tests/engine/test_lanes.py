@@ -315,3 +315,15 @@ async def test_trouble_in_one_lane_slows_no_other(tmp_path, fault, goes_west):
     assert len([run for run in west.runs if run.tags["batchrun:id"].startswith("w")]) == 20
     assert len(west.runs) >= 20 + goes_west
     assert max(west.accepted_at) - begun <= 1 + len(west.runs) / 2 * 1.1
+
+
+@pytest.mark.parametrize("others", [0, 3])
+async def test_a_pass_ends_by_a_lane_only_where_all_that_is_left_lies_there(tmp_path, others):
+    specs = [*rows(2, "east", prefix="e"), *rows(others, "west", start=2, prefix="w")]
+    async with lane_bench(tmp_path) as it:
+        once = it.launch(specs, stopped=("east",), mode=Mode.ONCE)
+        if others:
+            assert (await once)[0] is Stop.FINISHED
+        else:
+            with pytest.raises(ServiceUnusableError, match="lane east"):
+                await once

@@ -124,6 +124,10 @@ class SqlLedger(Placed, Ledger):
                 at=micros(at),
             )
 
+    @reads
+    def newest_event(self) -> int:
+        return int(self._store.value("newest_event"))
+
     @writes
     def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:
         usages.keep(self._store, run_uuid, usage, at=at)

@@ -98,6 +98,19 @@ class Reading(Keyed):
         rows = self._store.all("history", batch=self._key, id=entry_id)
         return [(time_of(row.at), row.attempt, row.kind, row.detail) for row in rows]
 
+    @reads
+    def changed(self, *, after: int, upto: int) -> Sequence[Outcome]:
+        with self._store.reading():
+            rows = self._store.all("changed", batch=self._key, after=after, upto=upto)
+            entries = [entry_of(self.name, row) for row in rows]
+            return [Outcome(entry=one, earlier=self._earlier(one)) for one in entries]
+
+    def _earlier(self, entry: Entry) -> tuple[PastAttempt, ...]:
+        if entry.attempt == 1:
+            return ()
+        rows = self._store.all("earlier_attempts", batch=self._key, id=entry.id)
+        return tuple(past_attempt_of(row) for row in rows)
+
     async def outcomes(self) -> AsyncIterator[Outcome]:
         snapshot = await self._read(self._store.snapshot)
         try:

@@ -166,6 +166,15 @@ class StoredBatch(Wishes):
         """
 
     @abstractmethod
+    async def changed(self, *, after: int, upto: int) -> Sequence[Outcome]:
+        """
+        Return the outcomes, as they are now, that events numbered above *after* and up to *upto* are of.
+
+        The numbers are those of :meth:`Ledger.newest_event`. What a manifest changes without an event
+        (rows that are new) is not among them. Takes as long as there are events between the two.
+        """
+
+    @abstractmethod
     async def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
         """
         Return the entry's events as (at, attempt, kind, detail), oldest first.

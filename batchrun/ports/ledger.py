@@ -100,6 +100,14 @@ class Ledger(ABC):
         """Keep what was learned; the last word stays, whichever batch it comes from. Needs no lease."""
 
     @abstractmethod
+    async def newest_event(self) -> int:
+        """
+        Return the number of the newest event of any batch, 0 where there is none; it comes at once.
+
+        It grows with every event that is recorded.
+        """
+
+    @abstractmethod
     async def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:
         """
         Keep what the run used, None where the service does not have it any more. Needs no lease.

@@ -46,6 +46,29 @@ async def outcomes(ledger: Ledger) -> list[str]:
 
 
 class Reading:
+    async def test_what_changed_is_told_since_any_event(self, ledger):
+        assert await ledger.newest_event() == 0
+        held = await filled(ledger, "c", "a", "b")
+        other = await filled(ledger, "a", batch="other")
+        assert await ledger.newest_event() == 0
+        await move(held, "a", intended())
+        first = await ledger.newest_event()
+        await move(held, "b", intended(), accepted(1), completed(1))
+        await move(held, "c", intended(), accepted(2), Failed(at=AT, run=run_of(2, "FAILED")))
+        await move(held, "c", Retried(at=AT, due=AT, why="asked", request=None))
+        await move(other, "a", intended())
+        last = await ledger.newest_event()
+        stored = ledger.batch(BATCH)
+        assert 0 < first < last
+        told = await stored.changed(after=0, upto=last)
+        assert list(told) == [one async for one in stored.outcomes()]
+        assert [one.entry.id for one in told] == ["c", "a", "b"]
+        assert [one.attempt for one in told[0].earlier] == [1]
+        assert [one.entry.id for one in await stored.changed(after=first, upto=last)] == ["c", "b"]
+        assert [one.entry.id for one in await stored.changed(after=0, upto=first)] == ["a"]
+        assert await stored.changed(after=last, upto=last) == []
+        assert await ledger.batch("unknown").changed(after=0, upto=last) == []
+
     async def test_planned_entries_are_due_in_manifest_order(self, ledger):
         held = await filled(ledger, "c", "a", "b")
         assert await due_ids(held) == ["c", "a", "b"]

@@ -688,6 +688,15 @@ SELECT * FROM entry_rows
 WHERE batch = :batch AND position > :after AND (in_manifest OR state <> 'planned' OR attempt > 1)
 ORDER BY position LIMIT :limit;
 
+-- name: newest_event
+SELECT coalesce(max(key), 0) FROM events;
+
+-- name: changed
+SELECT * FROM entry_rows
+WHERE key IN (SELECT entry FROM events WHERE key > :after AND key <= :upto) AND batch = :batch
+    AND (in_manifest OR state <> 'planned' OR attempt > 1)
+ORDER BY position;
+
 -- name: attempts_before
 SELECT * FROM attempt_rows
 WHERE batch = :batch AND position BETWEEN :first AND :last AND NOT is_current

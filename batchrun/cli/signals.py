@@ -91,6 +91,16 @@ def heard(listener: Listener) -> Iterator[None]:
 
 
 @contextmanager
+def hearing_until_its_end() -> Iterator[None]:
+    """Let those who begin to hear of signals within the block do so until it ends, and no longer."""
+    before = len(_listeners)
+    try:
+        yield
+    finally:
+        del _listeners[before:]
+
+
+@contextmanager
 def interruptible() -> Iterator[None]:
     """
     Let a signal end a block that waits without the event loop: for an answer, or for standard input.

@@ -8,7 +8,7 @@ which things are opened and closed (``api``), what happens in between (``engine`
 from __future__ import annotations
 
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ from batchrun.report.delivering import look
 from batchrun.report.outputs import Inputs, OutputFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from batchrun.api.launch import Ended, Launch
@@ -94,15 +94,32 @@ async def launch(job: Job) -> Exit:
         BatchrunError: Whatever ended it early; results of what is known were written before, where there
             was a batch.
     """
-    configure_as(job.output, is_drawn=_is_drawn(job.output))
-    with loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:
-        points.reached(Point.MANIFEST_READ)
-        refuse_beside_lanes([manifest], job.told.service)
+    configure(job)
+    with taken(job) as manifest:
         try:
-            return await _launched(job, manifest)
+            return await launched(job, manifest, Stopping([]))
         except LeaseError as error:
             tell_held(job.output, manifest.batch, str(error))
             return Exit.HELD
+
+
+def configure(job: Job) -> None:
+    """Set up logging for a launch that has the terminal to itself."""
+    configure_as(job.output, is_drawn=_is_drawn(job.output))
+
+
+@contextmanager
+def taken(job: Job) -> Iterator[Manifest]:
+    """
+    Read the job's manifest, for as long as the block lasts.
+
+    Raises:
+        InputError: It has problems, or options beside it that it says itself.
+    """
+    with loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:
+        points.reached(Point.MANIFEST_READ)
+        refuse_beside_lanes([manifest], job.told.service)
+        yield manifest
 
 
 def tell_held(output: Output, batch: str, message: str) -> None:
@@ -113,7 +130,13 @@ def tell_held(output: Output, batch: str, message: str) -> None:
         complain(f"batchrun: {printable(message)}")
 
 
-async def _launched(job: Job, manifest: Manifest) -> Exit:
+async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:
+    """
+    Hold the batch, launch it, and return the exit code; *stopping* hears of signals from when it is held.
+
+    Raises:
+        BatchrunError: Whatever ended it early.
+    """
     clock = SystemClock()
     around = prepared(job, manifest.batch, Inputs(ledger=job.told.ledger, read=manifest.read), clock)
     await look(around.results, around.store)
@@ -122,7 +145,8 @@ async def _launched(job: Job, manifest: Manifest) -> Exit:
         session(job, clock) as work,
         launching(job, work, manifest) as held,
     ):
-        hear(Stopping([held]))
+        stopping.launches = [held]
+        hear(stopping)
         return await conduct(job, held, around, clock)
 
 

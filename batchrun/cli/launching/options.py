@@ -110,6 +110,11 @@ class LaunchOptions:
         default="30s",
         help="How long a dead launcher on another host holds the batch.",
     )
+    standby: bool = flag(
+        "--standby",
+        help="Where another launcher holds the batch, wait: take over when it ends or dies, and end when the "
+        "batch has ended.",
+    )
     ledger: str = LEDGER()
     results: str | None = RESULTS()
     safe_csv: bool = SAFE_CSV()

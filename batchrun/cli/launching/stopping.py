@@ -22,8 +22,13 @@ class Stopping:
     """Hears of signals for *launches*, from their beginning until their results are written."""
 
     def __init__(self, launches: Sequence[Launch]) -> None:
-        self._launches = launches
+        self.launches = launches
         self._count = 0
+
+    @property
+    def was_told(self) -> bool:
+        """Whether a signal came."""
+        return self._count > 0
 
     def __call__(self, number: signal.Signals) -> None:
         """Do what this signal, the first, the second or a later one, is for."""
@@ -32,17 +37,17 @@ class Stopping:
             case 1:
                 self._stop(number)
             case 2:
-                for held in self._launches:
+                for held in self.launches:
                     held.abandon()
             case _:
                 leave_at_once()
 
     def _stop(self, number: signal.Signals) -> None:
         # Else they end by themselves, and write their results already.
-        if any(held.goes_on for held in self._launches):
+        if any(held.goes_on for held in self.launches):
             complain(
                 f"stopping on {number.name}: finishing calls in flight; runs continue; "
                 "a second signal exits at once"
             )
-        for held in self._launches:
+        for held in self.launches:
             held.stop()

@@ -38,7 +38,9 @@ async def run(told: LaunchOptions) -> Exit:
         from batchrun.cli.launching.folder import launch_folder as launch  # noqa: PLC0415
         from batchrun.cli.launching.manifests import refuse_for_folder  # noqa: PLC0415
 
-        refuse_for_folder(told.manifest, results=told.results)
+        refuse_for_folder(told.manifest, results=told.results, standby=told.standby)
+    elif told.standby:
+        from batchrun.cli.launching.standby import launch_standing_by as launch  # noqa: PLC0415
     else:
         from batchrun.cli.launching.launch import launch  # noqa: PLC0415
     return await launch(job(told))
@@ -50,8 +52,22 @@ def _check(told: LaunchOptions) -> None:
         raise UsageError(
             "--once and --detach cannot be combined: --once looks at the runs, --detach does not"
         )
+    if told.standby:
+        _check_standby(told)
     if told.lease < 1:
         raise UsageError("--lease must be 1s or longer: it is renewed three times before it ends")
+
+
+def _check_standby(told: LaunchOptions) -> None:
+    if told.once or told.detach:
+        raise UsageError(
+            "--standby stays until the batch has ended, so it cannot be combined with --once or --detach"
+        )
+    if told.manifest.path == "-":
+        raise UsageError(
+            "--standby reads the manifest again when it takes over, which standard input "
+            "cannot be; give a file"
+        )
 
 
 def job(told: LaunchOptions) -> Job:

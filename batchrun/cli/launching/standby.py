@@ -1,0 +1,100 @@
+"""
+``run --standby``: launch, and where another launcher holds the batch, wait for it and launch then.
+
+Belongs here: what people see of the wait, and what ends it. Does not: the wait itself (``api.standby``), the
+launch (``launch``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchrun.api.standby import until_free
+from batchrun.cli.exits import Exit
+from batchrun.cli.launching.launch import Job, configure, launched, taken, tell_held
+from batchrun.cli.launching.stopping import Stopping
+from batchrun.cli.signals import heard, hearing_until_its_end
+from batchrun.cli.speak import complain, emit
+from batchrun.cli.wording import printable
+from batchrun.clock import SystemClock
+from batchrun.errors import LeaseError
+
+if TYPE_CHECKING:
+    import signal
+
+    from batchrun.cli.options import Output
+    from batchrun.clock import Clock
+    from batchrun.ports.stored import Lease
+
+
+async def launch_standing_by(job: Job) -> Exit:
+    """
+    Run the job as soon as nobody else does, as often as it takes, and return its exit code.
+
+    The manifest is read anew before each launch. A batch that its holder brought to an end is told as any
+    launch of an ended batch tells it.
+
+    Raises:
+        BatchrunError: As for any launch.
+    """
+    configure(job)
+    clock = SystemClock()
+    begun, deadline = clock.monotonic(), job.told.deadline
+    while True:
+        stopping = Stopping([])
+        with hearing_until_its_end(), taken(job) as manifest:
+            batch = manifest.batch
+            try:
+                return await launched(_until(job, deadline, begun, clock), manifest, stopping)
+            except LeaseError as error:
+                if stopping.was_told:
+                    tell_held(job.output, batch, str(error))
+                    return Exit.HELD
+        left = None if deadline is None else deadline - (clock.monotonic() - begun)
+        if not await _waited(job, batch, clock, left):
+            return Exit.WORK_LEFT
+
+
+def _until(job: Job, deadline: float | None, begun: float, clock: Clock) -> Job:
+    """Return the job with what is left of its time."""
+    if deadline is None:
+        return job
+    left = max(0.0, deadline - (clock.monotonic() - begun))
+    return replace(job, told=replace(job.told, deadline=left))
+
+
+async def _waited(job: Job, batch: str, clock: Clock, left: float | None) -> bool:
+    """Wait until the batch is free; report whether it is, and not time or somebody that ended the wait."""
+    words = _Words(job.output, clock)
+    with anyio.move_on_after(left) as scope:
+
+        def end(number: signal.Signals) -> None:
+            if not job.output.quiet:
+                complain(f"stopped waiting on {number.name}; nothing was submitted by this launch")
+            scope.cancel()
+
+        with heard(end):
+            await until_free(job.told.ledger, batch, clock=clock, told=words.tell)
+    return not scope.cancelled_caught
+
+
+class _Words:
+    """What is said of whoever holds the batch."""
+
+    def __init__(self, output: Output, clock: Clock) -> None:
+        self._output = output
+        self._clock = clock
+
+    def tell(self, lease: Lease) -> None:
+        """Say who holds it, and that we wait."""
+        if self._output.as_json:
+            emit("standby", batch=lease.batch, holder=lease.holder, expires_at=lease.expires_at.isoformat())
+        if not self._output.quiet:
+            left = max(0.0, (lease.expires_at - self._clock.utcnow()).total_seconds())
+            complain(
+                f"{printable(lease.batch)}: standing by; {printable(lease.holder)} holds the batch, and has "
+                f"{left:.0f} s until it must show that it lives"
+            )

@@ -14,36 +14,24 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from datetime import timedelta
-from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-import jinja2
-
 from batchrun.errors import ReportError
-from batchrun.model.reasons import task_advice
 from batchrun.report import figures
 from batchrun.report.outputs import replacing
-from batchrun.report.packing import cut, packed, script_text, timeline
+from batchrun.report.packing import packed, script_text, timeline
+from batchrun.report.template import PARTS, asset, environment, told, wrapped
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
-    from decimal import Decimal
 
     from batchrun.report.gathering import Report
     from batchrun.report.outputs import OutputFile
 
-#: Ids that are told with a reason; the table has all of them.
-IDS: Final = 200
-#: Moments of the runs over time that are also told in numbers.
-_TOLD_MOMENTS: Final = 24
-_SCRIPTS: Final = ("rows.js", "links.js", "colours.js", "timeline.js", "gantt.js", "table.js", "report.js")
-_SHOWN: Final = 300
+_SCRIPTS: Final = (*PARTS, "timeline.js", "gantt.js", "at_hand.js", "table.js", "report.js")
 #: Silence of the ledger, while there is work left, that is told: a launcher looks at least this often.
 _SILENCE: Final = timedelta(hours=1)
-#: In place of what is not known.
-_UNKNOWN: Final = "\N{EN DASH}"
 
 
 def write(output: OutputFile, report: Report) -> None:
@@ -66,10 +54,10 @@ def render(report: Report) -> str:
     """Return the HTML."""
     rows, at = report.rows, report.at
     over_time = timeline(rows, at)
-    scripts = (_asset("uplot/uPlot.iife.min.js"), _wrapped([_asset(name) for name in _SCRIPTS]))
-    styles = (_asset("uplot/uPlot.min.css"), _asset("report.css"))
+    scripts = (asset("uplot/uPlot.iife.min.js"), wrapped([asset(name) for name in _SCRIPTS]))
+    styles = (asset("uplot/uPlot.min.css"), asset("report.css"))
     return (
-        _environment()
+        environment(asset)
         .get_template("report.html.j2")
         .render(
             report=report,
@@ -78,81 +66,15 @@ def render(report: Report) -> str:
             failures=figures.failures(rows, report.tasks),
             slowest=figures.slowest(rows, at),
             timeline=over_time,
-            told_moments=over_time.moments[:: -max(1, len(over_time.moments) // _TOLD_MOMENTS)][::-1],
+            told_moments=told(over_time),
             data=script_text(packed(report, over_time)),
             scripts=scripts,
             styles=styles,
             policy=_policy(scripts, styles),
-            licence=_asset("uplot/LICENSE"),
-            most_ids=IDS,
+            licence=asset("uplot/LICENSE"),
             most_silence=_SILENCE,
         )
     )
-
-
-def inert(text: object, most: int = _SHOWN) -> str:
-    r"""Write out characters that are not to be seen, such as ``\u202e``, and cut what is too long."""
-    value = cut(str(text), most)
-    if value.isprintable():
-        return value
-    return "".join(one if one.isprintable() or one == "\n" else _written_out(one) for one in value)
-
-
-def span(time: timedelta | None) -> str:
-    """Write a duration for people: ``45 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
-    if time is None:
-        return _UNKNOWN
-    seconds = max(0.0, time.total_seconds())
-    if seconds < 9.95:  # noqa: PLR2004
-        return f"{seconds:.1f} s"
-    if seconds < 90:  # noqa: PLR2004
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:  # noqa: PLR2004
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:  # noqa: PLR2004
-        return f"{hours} h {minutes:02} min"
-    return f"{hours // 24:,} d {hours % 24} h"
-
-
-def money(amount: Decimal) -> str:
-    """Write an amount for people."""
-    return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
-
-
-def utc(time: datetime | None) -> str:
-    """Write a time, which is in UTC; the page says so."""
-    return _UNKNOWN if time is None else time.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_asset),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "inert": inert,
-        "cut": cut,
-        "span": span,
-        "utc": utc,
-        "number": "{:,}".format,
-        "money": money,
-    }
-    environment.filters["task_advice"] = task_advice
-    return environment
-
-
-def _asset(name: str) -> str:
-    return files("batchrun.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _wrapped(parts: Sequence[str]) -> str:
-    """Make one script of ours, with names of its own."""
-    return "\n".join(('"use strict";', "(() => {", *parts, "})();\n"))
 
 
 def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
@@ -170,7 +92,3 @@ def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
 
 def _digest(text: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _written_out(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

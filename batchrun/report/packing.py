@@ -131,14 +131,21 @@ _STANDINGS: Final = {standing: place for place, standing in enumerate(RowStandin
 _RUN, _TASK = "{run}", "{task}"
 
 
-def packed(report: Report, timeline: Timeline) -> Json:
-    """Return everything that the page draws by itself, as JSON."""
+def packed(report: Report, timeline: Timeline, base: datetime | None = None) -> dict[str, Json]:
+    """
+    Return everything that the page draws by itself, as JSON.
+
+    Args:
+        report: All rows, or those of one page.
+        timeline: Runs over time.
+        base: What times are counted from; by default the first creation.
+    """
     rows, at = report.rows, report.at
     current = [row.current for row in rows]
     earlier = [(place, past) for place, row in enumerate(rows) for past in row.earlier]
     past = [attempt for _, attempt in earlier]
-    created = (attempt.created for attempt in (*current, *past) if attempt.created is not None)
-    base = min(created, default=at)
+    has_lanes = bool(report.lanes) or any(one.lane for one in (*current, *past))
+    base = base or first_created(rows) or at
     return {
         "base": base.timestamp(),
         "at": _seconds(base)(at),
@@ -146,12 +153,22 @@ def packed(report: Report, timeline: Timeline) -> Json:
         "currency": None if report.bill is None else cut(report.bill.prices.currency),
         "logGroup": LOG_GROUP,
         "logStreams": list(log_streams(Run(id=_RUN, uuid="", arn="", status=""), {})),
+        "hasLanes": has_lanes,
         "standings": [standing.value for standing in RowStanding],
         "ids": [cut(row.id) for row in rows],
-        "runs": _columns(current, base),
-        "earlier": {"row": [place for place, _ in earlier], **_columns(past, base)},
+        "runs": _columns(current, base, has_lanes=has_lanes),
+        "earlier": {
+            "row": [place for place, _ in earlier],
+            **_columns(past, base, has_lanes=has_lanes),
+        },
         "timeline": _moments(timeline, base),
     }
+
+
+def first_created(rows: Iterable[ShownRow]) -> datetime | None:
+    """Return when the first run of *rows* was created, those of earlier attempts too."""
+    attempts = (attempt for row in rows for attempt in (*row.earlier, row.current))
+    return min((one.created for one in attempts if one.created is not None), default=None)
 
 
 def script_text(value: Json) -> str:
@@ -170,7 +187,7 @@ def cut(text: str, most: int = TEXT) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
-def _columns(attempts: Sequence[ShownAttempt], base: datetime) -> dict[str, Json]:
+def _columns(attempts: Sequence[ShownAttempt], base: datetime, *, has_lanes: bool) -> dict[str, Json]:
     seconds = _seconds(base)
     return {
         "standing": [_STANDINGS[one.standing] for one in attempts],
@@ -186,15 +203,13 @@ def _columns(attempts: Sequence[ShownAttempt], base: datetime) -> dict[str, Json
         "message": _messages([one.message for one in attempts]),
         "withoutLogs": [place for place, one in enumerate(attempts) if not one.has_logs],
         "tasks": _tasks(attempts),
-        **_lanes(attempts),
+        **(_lanes(attempts) if has_lanes else {}),
         **_costs(attempts),
     }
 
 
 def _lanes(attempts: Sequence[ShownAttempt]) -> dict[str, Json]:
-    """Return the lane of each attempt and the region of its run; nothing in a batch without lanes."""
-    if not any(one.lane for one in attempts):
-        return {}
+    """Return the lane of each attempt and the region of its run."""
     return {
         "lane": _worded(one.lane for one in attempts),
         "region": _worded(one.region for one in attempts),

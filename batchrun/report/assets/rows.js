@@ -1,7 +1,7 @@
 // What the page knows: the packed columns as rows, and how values are written.
 // Belongs here: reading and wording. Does not: drawing.
 
-const packed = JSON.parse(document.getElementById("data").textContent);
+let packed = JSON.parse(document.getElementById("data").textContent);
 const STANDINGS = packed.standings;
 const TROUBLE = new Set(["failed", "refused", "cancelled", "deleted"]);
 
@@ -22,8 +22,6 @@ function taskLists({ tasks, runId }) {
 }
 const prepared = (columns) =>
   Object.assign(columns, { lists: taskLists(columns), silent: new Set(columns.withoutLogs), more: new Set(columns.tasks.andMore) });
-prepared(packed.runs);
-prepared(packed.earlier);
 
 function unpacked(columns, place) {
   const { uri } = columns;
@@ -62,8 +60,14 @@ function timed(run) {
   return run;
 }
 
-const rows = packed.ids.map((id, place) => Object.assign(timed(unpacked(packed.runs, place)), { id, place }));
-packed.earlier.row.forEach((row, place) => rows[row].earlier.push(timed(unpacked(packed.earlier, place))));
+// The rows of what was packed, which stays what times and regions are told by.
+function rowsOf(given) {
+  packed = given;
+  const [runs, earlier] = [prepared(given.runs), prepared(given.earlier)];
+  const found = given.ids.map((id, place) => Object.assign(timed(unpacked(runs, place)), { id, place }));
+  given.earlier.row.forEach((row, place) => found[row].earlier.push(timed(unpacked(earlier, place))));
+  return found;
+}
 
 // Controls, direction overrides and the like would show something else than what is there.
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029]/gu;

@@ -7,14 +7,14 @@ const BEYOND = 0.03;
 
 function drawTimeline() {
   const place = document.getElementById("timeline");
-  const moments = packed.timeline;
-  if (!place || !moments.at.length) return;
+  let moments = packed.timeline;
+  if (!place || !moments.at.length) return null;
   const withEnded = document.getElementById("with-ended");
   let plot = null;
+  let last = moments.at.length - 1;
 
-  const last = moments.at.length - 1;
-  const hasEnded = moments.queued[last] + moments.running[last] === 0;
-  const beyond = (values, next) => (hasEnded ? [...values, next] : values);
+  const hasEnded = () => moments.queued[last] + moments.running[last] === 0;
+  const beyond = (values, next) => (hasEnded() ? [...values, next] : values);
 
   const told = (index) => {
     const words = ["queued", "running", "ended without success", "succeeded"];
@@ -69,4 +69,11 @@ function drawTimeline() {
   withEnded.addEventListener("change", draw);
   drawn(draw);
   told(last);
+  return function update(given) {
+    const shownLast = plot.cursor.idx === null || plot.cursor.idx === undefined;
+    moments = given;
+    last = moments.at.length - 1;
+    draw();
+    if (shownLast) told(last);
+  };
 }

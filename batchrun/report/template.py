@@ -1,0 +1,109 @@
+r"""
+What the report's page and the live page are rendered with: filters, assets, scripts made one.
+
+Belongs here: how values are written for people on a page. Does not: which values (``html``, ``serve``).
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+import jinja2
+
+from batchrun.model.reasons import task_advice
+from batchrun.report.packing import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime, timedelta
+    from decimal import Decimal
+
+    from batchrun.report.packing import Moment, Timeline
+
+#: Scripts that both pages begin with.
+PARTS: Final = ("rows.js", "links.js", "colours.js", "lines.js", "bars.js")
+_SHOWN: Final = 300
+#: Ids that are told with a reason; the table has all of them.
+IDS: Final = 200
+#: Moments of the runs over time that are also told in numbers.
+_TOLD_MOMENTS: Final = 24
+#: In place of what is not known.
+_UNKNOWN: Final = "\N{EN DASH}"
+
+
+def inert(text: object, most: int = _SHOWN) -> str:
+    r"""Write out characters that are not to be seen, such as ``\u202e``, and cut what is too long."""
+    value = cut(str(text), most)
+    if value.isprintable():
+        return value
+    return "".join(one if one.isprintable() or one == "\n" else _written_out(one) for one in value)
+
+
+def span(time: timedelta | None) -> str:
+    """Write a duration for people: ``45 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
+    if time is None:
+        return _UNKNOWN
+    seconds = max(0.0, time.total_seconds())
+    if seconds < 9.95:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    if seconds < 90:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:  # noqa: PLR2004
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:  # noqa: PLR2004
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24:,} d {hours % 24} h"
+
+
+def money(amount: Decimal) -> str:
+    """Write an amount for people."""
+    return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
+
+
+def utc(time: datetime | None) -> str:
+    """Write a time, which is in UTC; the page says so."""
+    return _UNKNOWN if time is None else time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def told(timeline: Timeline) -> Sequence[Moment]:
+    """Return some of the timeline's moments, evenly spread, the last one among them."""
+    return timeline.moments[:: -max(1, len(timeline.moments) // _TOLD_MOMENTS)][::-1]
+
+
+def environment(loaded: Callable[[str], str]) -> jinja2.Environment:
+    """Return what renders templates, which *loaded* returns by name; all text of others is escaped."""
+    made = jinja2.Environment(
+        loader=jinja2.FunctionLoader(loaded),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "inert": inert,
+        "cut": cut,
+        "span": span,
+        "utc": utc,
+        "number": "{:,}".format,
+        "money": money,
+    }
+    made.filters["task_advice"] = task_advice
+    made.globals["most_ids"] = IDS
+    return made
+
+
+def asset(name: str) -> str:
+    """Return a file of the report's."""
+    return files("batchrun.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def wrapped(parts: Sequence[str]) -> str:
+    """Make one script of ours, with names of its own."""
+    return "\n".join(('"use strict";', "(() => {", *parts, "})();\n"))
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -29,8 +29,8 @@ async def held(path, clock, *, host="elsewhere"):
 
 async def waited(path: Path, clock: VirtualClock, told: list[Lease] | None = None) -> float:
     """Return how long it took until the batch was free."""
-    begun = clock.monotonic()
-    await until_free(path, "cohort", clock=clock, told=[].append if told is None else told.append)
+    begun, told = clock.monotonic(), [] if told is None else told
+    await until_free(path, "cohort", clock=clock, told=told.append)
     return clock.monotonic() - begun
 
 

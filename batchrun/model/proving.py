@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry
     from batchrun.model.limits import Limits
 
-#: Entries looked for by name at a time while a survey is to prove the rest.
+#: Entries looked for by name at a time in the same lanes, while a survey is to prove the rest.
 _AT_ONCE: Final = 4
 #: Seconds that a survey has to itself: mostly it is over by then, and no look by name was needed.
 _HEAD_START: Final = 1.0
@@ -46,7 +46,7 @@ class Proving:
         self._look_at: float | None = None  #: when looks by name may begin beside it
         self._due = float("-inf")
         self._failed = 0
-        self._looking: set[str] = set()  #: entries looked for by name
+        self._looking: dict[str, tuple[str, ...]] = {}  #: entries looked for by name, and in which lanes
         self.aside: set[str] = set()  #: entries that wait for a survey
 
     def may_send(self, entry: Entry, now: float, at: datetime) -> bool:
@@ -65,14 +65,18 @@ class Proving:
             is_fresh = entry.proven_at is not None and at < entry.proven_at + self._trust.freshness
             self._is_wanted = self._is_wanted or (may_survey and not is_fresh)
             return True
-        may_look = not may_survey or self._may_look(now)
+        may_look = not may_survey or self._may_look(entry, now)
         if may_look:
-            self._looking.add(entry.id)
+            self._looking[entry.id] = entry.may_be_in
         return may_look
 
-    def _may_look(self, now: float) -> bool:
-        """Report whether one more entry may be looked for by name, beside the survey or in its place."""
-        has_room = len(self._looking) < _AT_ONCE
+    def _may_look(self, entry: Entry, now: float) -> bool:
+        """
+        Report whether one more entry may be looked for by name, beside the survey or in its place.
+
+        A lane that is slow to answer takes the places of no entries that are looked for elsewhere.
+        """
+        has_room = sum(lanes == entry.may_be_in for lanes in self._looking.values()) < _AT_ONCE
         if self._are_few and has_room:
             return True
         self._are_few = False
@@ -84,7 +88,7 @@ class Proving:
 
     def looked(self, entry_id: str) -> None:
         """Learn that the entry is not being looked for any more."""
-        self._looking.discard(entry_id)
+        self._looking.pop(entry_id, None)
 
     def could_not_look(self, entry_id: str) -> None:
         """Keep an entry aside that could not be looked for, or whose run is in doubt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -413,6 +414,14 @@ def test_a_row_whose_proof_is_awaited_holds_up_none_that_may_take_other_lanes():
     made.keep(first, replace(second, proven_at=at()))
     made.tell(SurveyConcluded(survey=made.conclusion().survey, adopted=[], is_partial=True), now=0.5)
     assert submits(made, 0.6) == [("b", "west")]
+
+
+def test_looks_by_name_in_a_lane_that_is_slow_to_answer_leave_room_for_those_in_another():
+    made = in_lanes()
+    rows = [replace(named(f"{lane}{n}", lane), proven_at=None) for lane in ("east", "west") for n in range(9)]
+    made.add(*rows)
+    made.actions(0)
+    assert Counter(lane for _, lane in submits(made, 1)) == {"east": 4, "west": 4}
 
 
 def test_rows_of_a_lane_that_the_launch_could_not_connect_to_end_no_other_lane():

@@ -15,7 +15,7 @@ def keys(monkeypatch):
 
 @pytest.mark.long
 def test_a_hundred_and_fifty_rows_killed_at_random_under_every_fault():
-    kills, faults, runs = soak(15, seed=11, rows=150, has_lanes=False)
+    kills, faults, runs = soak(15, seed=11, rows=150, has_lanes=False, least=4)
     assert runs == 150
     assert kills >= 4
     assert faults >= 25
@@ -23,7 +23,7 @@ def test_a_hundred_and_fifty_rows_killed_at_random_under_every_fault():
 
 @pytest.mark.long
 def test_fifty_rows_over_two_lanes_of_which_one_after_the_other_is_down():
-    kills, faults, runs = soak(6, seed=5, rows=50, has_lanes=True)
+    kills, faults, runs = soak(6, seed=5, rows=50, has_lanes=True, least=2)
     assert runs == 51, "one row fails in east, and is led to west"
     assert kills >= 2
     assert faults >= 15

@@ -7,7 +7,7 @@ Belongs here: what is not about one batch. Does not: what is (``batch``, ``held`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -19,7 +19,7 @@ from batchrun.ledger.keyed import Placed, reads, writes
 from batchrun.ledger.rows import batch_of, micros, time_of
 from batchrun.model.pace import Learned, Phase
 from batchrun.ports.ledger import Ledger
-from batchrun.ports.stored import KeptPace
+from batchrun.ports.stored import KeptPace, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -31,7 +31,12 @@ if TYPE_CHECKING:
     from batchrun.ledger.worker import Worker
     from batchrun.model.costs import Usage
     from batchrun.model.spec import Spec
-    from batchrun.ports.stored import Batch
+    from batchrun.ports.stored import Batch, Commons
+
+
+_MICROS: Final = 1_000_000
+#: Seconds in the past from which turns are still given out: whoever takes some needs that long to ask.
+_LATE: Final = 0.05
 
 
 class SqlLedger(Placed, Ledger):
@@ -127,6 +132,39 @@ class SqlLedger(Placed, Ledger):
     @reads
     def newest_event(self) -> int:
         return int(self._store.value("newest_event"))
+
+    @reads
+    def has_peers(self, region: str, account: str | None, *, besides: str, at: datetime) -> bool:
+        found = self._store.value(
+            "has_peers", region=region, account=account or "", holder=besides, at=micros(at)
+        )
+        return bool(found)
+
+    @writes
+    def take_turns(
+        self,
+        commons: Commons,
+        count: int,
+        *,
+        rate: float | None,
+        refused_ago: float | None = None,
+        at: datetime,
+    ) -> Turns:
+        row = self._store.one(
+            "reserve_turns",
+            region=commons.region,
+            account=commons.account or "",
+            operation=commons.operation,
+            turns=count,
+            rate=rate,
+            refused_ago=None if refused_ago is None else round(refused_ago * _MICROS),
+            late=round(_LATE * _MICROS),
+            at=micros(at),
+        )
+        if row is None:
+            raise InvariantError(f"no turns of {commons.operation} were given out")
+        ago = None if row.refused_ago is None else row.refused_ago / _MICROS
+        return Turns(ends_in=row.ahead / _MICROS, given=row.given, rate=row.rate, refused_ago=ago)
 
     @writes
     def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
     from batchrun.ports.batch import HeldBatch, StoredBatch
-    from batchrun.ports.stored import Batch, KeptPace
+    from batchrun.ports.stored import Batch, Commons, KeptPace, Turns
 
 
 class Ledger(ABC):
@@ -105,6 +105,33 @@ class Ledger(ABC):
         Return the number of the newest event of any batch, 0 where there is none; it comes at once.
 
         It grows with every event that is recorded.
+        """
+
+    @abstractmethod
+    async def has_peers(self, region: str, account: str | None, *, besides: str, at: datetime) -> bool:
+        """Report whether a launcher, other than the holder *besides*, works in the account at *at*."""
+
+    @abstractmethod
+    async def take_turns(
+        self,
+        commons: Commons,
+        count: int,
+        *,
+        rate: float | None,
+        refused_ago: float | None = None,
+        at: datetime,
+    ) -> Turns:
+        """
+        Take the next *count* turns, of all who take some, in one statement. Needs no lease.
+
+        Nothing that lies in the past is given out, but for a twentieth of a second.
+
+        Args:
+            commons: Where.
+            count: How many; 0 only to look.
+            rate: Turns per second, from these on; None: as before.
+            refused_ago: Seconds since the service last refused a call of the launcher's, where that is news.
+            at: Now.
         """
 
     @abstractmethod

@@ -200,6 +200,29 @@ class KeptPace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Commons:
+    """What the launchers of one ledger share: the turns of one operation in one account and region."""
+
+    region: str
+    account: str | None  #: None where it is not known
+    operation: str  #: the API's name, such as ``StartRun``
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """
+    Turns that were taken out of the commons, one after the other at its rate. Times are in seconds from now.
+
+    Those that were given out follow upon each other up to ``ends_in``, whoever has them.
+    """
+
+    ends_in: float  #: the next turn of whoever asks next; below 0 where it has passed
+    given: int  #: turns that were ever given out, these included
+    rate: float | None  #: turns per second; None where nobody knows one yet
+    refused_ago: float | None  #: the service last refused a call, of whoever's; None: it never did
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndedRun:
     """A run that has ended, of any attempt, and what is known of its usage."""
 

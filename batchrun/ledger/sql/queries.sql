@@ -806,6 +806,31 @@ VALUES (:account, :operation, :phase, :base, :cut, :span, :passed, :burst, :at)
 ON CONFLICT (account, operation) DO UPDATE SET
     phase = :phase, base = :base, cut = :cut, span = :span, passed = :passed, burst = :burst, at = :at;
 
+-- ------------------------------------------------------------------ turns that launchers share
+
+-- name: has_peers
+-- Another launcher that works in the account and region now.
+SELECT EXISTS (
+    SELECT 1
+    FROM leases AS h JOIN batches AS b ON b.key = h.batch LEFT JOIN lanes AS n ON n.batch = b.key
+    WHERE h.holder IS NOT NULL AND h.holder <> :holder AND h.expires_at > :at
+        AND coalesce(n.region, b.region) = :region
+        AND coalesce(CASE WHEN n.key IS NULL THEN b.account ELSE n.account END, '') = :account
+) AS has_peers;
+
+-- name: reserve_turns
+-- The next turns after those that are given out, or from now on (and a little before, since nobody asks in time).
+INSERT INTO shared_turns (region, account, operation, until, given, rate, refused_at)
+VALUES (
+    :region, :account, :operation, :at + coalesce(CAST(1e6 * :turns / :rate AS INTEGER), 0), :turns, :rate,
+    :at - :refused_ago
+)
+ON CONFLICT (region, account, operation) DO UPDATE SET
+    until = max(until, :at - :late) + coalesce(CAST(1e6 * :turns / coalesce(:rate, rate) AS INTEGER), 0),
+    given = given + :turns, rate = coalesce(:rate, rate),
+    refused_at = nullif(max(coalesce(refused_at, 0), coalesce(:at - :refused_ago, 0)), 0)
+RETURNING until - :at AS ahead, given, rate, :at - refused_at AS refused_ago;
+
 -- ------------------------------------------------------------------ cancelling
 
 -- name: ask_to_cancel

@@ -27,6 +27,7 @@ ELSEWHERE = frozenset(
         "AssumeRole",
         "AssumeRoleWithWebIdentity",
         "GetCallerIdentity",
+        "GetLogEvents",
         "GetObject",
         "GetRoleCredentials",
         "HeadObject",

@@ -8,7 +8,7 @@ and what can go wrong with a call (``server``).
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
 from batchrun.simulator.refusal import RefusalError
@@ -72,6 +72,7 @@ class ObjectCall:
             "prefix": asked.get("prefix", ""),
             "most": min(_MOST, int(asked.get("max-keys", _MOST))),
             "token": asked.get("continuation-token", ""),
+            "is_quoted": asked.get("encoding-type") == "url",
         }
 
     def check(self, params: Mapping[str, Any]) -> None:
@@ -97,7 +98,11 @@ class ObjectCall:
                 return Reply(status=200, headers=where | {"ETag": _TAG})
             case _:
                 page = storage.listing(self.bucket, params["prefix"], params["most"], params["token"], asker)
-                return Reply(status=200, headers=where | _XML, body=_written(self.bucket, page))
+                return Reply(
+                    status=200,
+                    headers=where | _XML,
+                    body=_written(self.bucket, page, is_quoted=params["is_quoted"]),
+                )
 
     def refusal(self, error: RefusalError, storage: Storage) -> Reply:
         """Write an error answer; that to a HEAD has no body to say why."""
@@ -128,10 +133,13 @@ def _told(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name == "content-type" or name.startswith(_OWN)}
 
 
-def _written(bucket: str, page: Listing) -> bytes:
-    items = "".join(f"<Contents><Key>{escape(key)}</Key></Contents>" for key in page.keys)
+def _written(bucket: str, page: Listing, *, is_quoted: bool) -> bytes:
+    keys = map(quote if is_quoted else escape, page.keys)  # XML has no way to say most control characters
+    items = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in keys)
     more = page.following is not None
     token = f"<NextContinuationToken>{escape(str(page.following))}</NextContinuationToken>" if more else ""
     head = f"<Name>{escape(bucket)}</Name><KeyCount>{len(page.keys)}</KeyCount>"
     cut = f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>"
-    return f'<ListBucketResult xmlns="{_NAMESPACE}">{head}{cut}{token}{items}</ListBucketResult>'.encode()
+    coding = "<EncodingType>url</EncodingType>" if is_quoted else ""
+    told = f"{head}{coding}{cut}{token}{items}"
+    return f'<ListBucketResult xmlns="{_NAMESPACE}">{told}</ListBucketResult>'.encode()

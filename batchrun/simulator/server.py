@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batchrun.simulator import s3, sso, sts
+from batchrun.simulator import logs, s3, sso, sts
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import Fault, FaultBook
@@ -73,8 +73,8 @@ class Inquiry:
         return signature(self.authorization)
 
 
-#: Of HealthOmics, STS, IAM Identity Center, or S3.
-AnyOperation: TypeAlias = Operation | sts.StsCall | sso.PortalCall | s3.ObjectCall
+#: Of HealthOmics, STS, IAM Identity Center, S3, or CloudWatch Logs.
+AnyOperation: TypeAlias = Operation | sts.StsCall | sso.PortalCall | s3.ObjectCall | logs.LogsCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +156,8 @@ class Simulator:
                 return Ending(reply=self._introspect(inquiry))
             if inquiry.target.startswith(SERVICE_QUOTAS):
                 return Ending(reply=self._quota(inquiry))
+            if inquiry.target.startswith(logs.CLOUDWATCH_LOGS):
+                return await self._answer_logs(inquiry)
             if (signed := inquiry.signature) is not None and signed.service == "s3":
                 return await self._answer_s3(inquiry, signed)
             if inquiry.content_type == sts.FORM:
@@ -194,6 +196,13 @@ class Simulator:
             return await self._answer(call, lambda: _parsed(call, inquiry, signed.region), signed)
         except RefusalError as error:
             return Ending(reply=call.refusal(error, self._storage))
+
+    async def _answer_logs(self, inquiry: Inquiry) -> Ending:
+        call = logs.LogsCall(inquiry.target, inquiry.body)
+        try:
+            return await self._answer(call, call.parse, inquiry.signature)
+        except RefusalError as error:
+            return Ending(reply=logs.refusal(error))
 
     async def _answer(
         self, operation: AnyOperation, parse: Callable[[], dict[str, Any]], signed: Signature | None
@@ -302,12 +311,19 @@ class Simulator:
         if isinstance(call.operation, sso.PortalCall):
             return call.operation.answer(call.params, self._identities, now, self._wall)
         if isinstance(call.operation, s3.ObjectCall):
+            self.service.publish(self._storage, now)
             return call.operation.answer(self._storage, call.params)
+        if isinstance(call.operation, logs.LogsCall):
+            lines = self.service.logged(str(call.params.get("logStreamName")), now)
+            return call.operation.answer(lines, self._milliseconds, call.params)
         answer = self.service.call(call.operation.name, call.params, now)
         if call.start is not None:
             call.start.uuid = answer["uuid"]
             call.start.outcome = call.start.outcome or "answered"
         return call.operation.answer(answer)
+
+    def _milliseconds(self, at: float) -> int:
+        return int(self._wall(at).timestamp() * 1000)
 
     def _wall(self, at: float) -> datetime:
         return self._origin + timedelta(seconds=at)

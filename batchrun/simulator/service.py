@@ -19,6 +19,7 @@ from batchrun.simulator.answers import View
 from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.course import plan_course
 from batchrun.simulator.lifecycle import TERMINAL, Status
+from batchrun.simulator.made import lines_of, objects_of
 from batchrun.simulator.refusal import RefusalError, conflict, invalid, not_found
 from batchrun.simulator.requests import RequestMemory
 from batchrun.simulator.runs import Ids, Run, Serials, Shelf
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from batchrun.simulator.storage import Storage
     from batchrun.simulator.tasks import Task
 
     Params = Mapping[str, Any]
@@ -57,6 +59,7 @@ class HealthOmics:
         self._births: Counter[str] = Counter()
         self._workflows = {workflow.id: workflow for workflow in settings.workflows}
         self.shelf = Shelf()
+        self._unpublished: dict[int, Run] = {}  #: runs that have not ended, or whose files nobody asked for
         self.requests = RequestMemory(settings.idempotency_window)
         slots = {"DYNAMIC": settings.max_active, "STATIC": settings.max_active_static}
         self.timetable = Timetable(self.shelf, slots)
@@ -95,6 +98,24 @@ class HealthOmics:
         run = self.shelf.by_id.get(run_id)
         return run.name if run is not None else ""
 
+    def publish(self, storage: Storage, now: float) -> None:
+        """Put into S3 what runs have made since the last time."""
+        self.timetable.advance(now)
+        for run in [one for one in self._unpublished.values() if one.status in TERMINAL]:
+            del self._unpublished[run.serial]
+            if run.outcome is Status.COMPLETED:
+                bucket, _, key = run.output.removeprefix("s3://").partition("/")
+                made = objects_of(run, self._workflow(run.request).engine, self._settings)
+                found = {f"{key}/{name}": one for name, one in made.items()}
+                storage.publish(bucket, self._settings.region, found)
+
+    def logged(self, stream: str, now: float) -> list[tuple[float, str]] | None:
+        """Answer what a log stream has by now, with loop times; None where there is none."""
+        self.timetable.advance(now)
+        _, _, rest = stream.partition("run/")
+        run = next((one for one in reversed(self.shelf.history) if one.id == rest.partition("/")[0]), None)
+        return None if run is None else lines_of(run, stream, now, self._settings)
+
     def _start_run(self, params: Params, now: float) -> Answer:
         known = self.requests.recall(params, now)
         if known is not None:
@@ -127,6 +148,7 @@ class HealthOmics:
             outcome=course.outcome,
         )
         self.shelf.add(run)
+        self._unpublished[serial] = run
         self.timetable.add(run)
         return run
 

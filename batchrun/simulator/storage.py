@@ -125,6 +125,16 @@ class Storage:
             insort(self._keys[bucket], key)
         objects[key] = made
 
+    def publish(self, bucket: str, region: str, objects: Mapping[str, StoredObject]) -> None:
+        """Put what a run has made into its place; a bucket that nobody spoke of is there from then on."""
+        if bucket not in self._buckets:
+            self._buckets[bucket] = StoredBucket(name=bucket, region=region)
+            self._objects[bucket], self._keys[bucket] = {}, []
+        for key, made in objects.items():
+            if key not in self._objects[bucket]:
+                insort(self._keys[bucket], key)
+            self._objects[bucket][key] = made
+
     def listing(self, bucket: str, prefix: str, most: int, token: str, asker: Asker) -> Listing:
         """
         List *most* keys that begin with *prefix*, from *token* on.

@@ -33,6 +33,8 @@ _VERBS: Final = {
     "status": "Show how a batch stands, from the ledger alone.",
     "show": "Show one row's whole history.",
     "results": "Write the results, from the ledger alone.",
+    "outputs": "List the files that each run made.",
+    "logs": "Show the log of a row's run, its failed tasks first.",
     "retry": "Give failed, cancelled, deleted or refused entries another attempt.",
     "cancel": "Stop submitting; cancel active runs.",
     "delete": "Remove ended runs from the service, never from the ledger.",

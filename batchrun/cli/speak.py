@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import sys
 import textwrap
 from typing import IO, TYPE_CHECKING, Any, Final, TextIO
 
+from batchrun.cli.wording import printable
 from batchrun.report.json_names import with_old_names
 
 if TYPE_CHECKING:
@@ -83,6 +85,14 @@ def poured(failure: Callable[[str, OSError], Exception]) -> Iterator[TextIO]:
     except OSError as error:
         swallow(sys.stdout)
         raise failure("stdout", error) from error
+
+
+class ForTerminal(io.TextIOWrapper):
+    """A file in which text of others becomes safe to show, for what goes to a terminal as it is."""
+
+    def write(self, text: str, /) -> int:
+        """Write *text* with its control characters spelt out."""
+        return super().write(printable(text))
 
 
 def is_terminal(stream: IO[str] | None) -> bool:

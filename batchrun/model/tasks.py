@@ -51,6 +51,15 @@ class FailedTasks:
     has_more: bool = False  #: more of them failed than are kept
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTask:
+    """A task, as ListRunTasks tells it."""
+
+    id: str
+    name: str | None = None
+    status: str | None = None
+
+
 def may_be_asked(entry: Entry) -> bool:
     """Report whether its run failed and is worth asking for: without an end nobody can tell whose tasks."""
     return entry.state is State.FAILED and entry.run is not None and entry.run.stop_time is not None
@@ -85,3 +94,8 @@ def log_streams(run: Run, request: Mapping[str, Json]) -> tuple[str, ...]:
 def stream_name(log_stream: str) -> str:
     """Return the stream's name within ``LOG_GROUP``, of its ARN or of the name itself."""
     return log_stream.rpartition(_STREAM)[2]
+
+
+def task_stream(run: Run, task_id: str) -> str:
+    """Name the log stream of a task in ``LOG_GROUP``, as documented."""
+    return f"run/{run.id}/task/{task_id}"

@@ -34,7 +34,7 @@ from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import AllTurns
 from batchrun.service.quota import quotas, start_run_quota
-from batchrun.service.tasks import failed_tasks
+from batchrun.service.tasks import failed_tasks, run_tasks
 from batchrun.service.usage import usage
 from batchrun.service.wire import sighted, started
 from batchrun.service.workflows import workflow
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Learned, Rate
     from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Json
-    from batchrun.model.tasks import FailedTasks
+    from batchrun.model.tasks import FailedTasks, RunTask
     from batchrun.ports.service import CallCounts, Troubles
     from batchrun.ports.workflows import Workflow, WorkflowKey
     from batchrun.service.login import Login
@@ -344,6 +344,10 @@ class AwsHealthOmics(HealthOmics):
     async def failed_tasks(self, run: Run, *, limit: int) -> FailedTasks:
         """Call ListRunTasks, and GetRunTask for each."""
         return await failed_tasks(self._calls, run, limit=limit)
+
+    async def tasks(self, run: Run) -> Sequence[RunTask]:
+        """Call ListRunTasks, all pages."""
+        return await run_tasks(self._calls, run)
 
     async def usage(self, run: Run) -> Usage:
         """Call GetRun and ListRunTasks."""

@@ -7,13 +7,14 @@ and what is in them (``manifest``), objects that are only looked at (``objects``
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore import exceptions as boto
 
 from batchrun.errors import (
     AccessDeniedError,
     BatchrunError,
+    CallError,
     CredentialsError,
     ManifestError,
     Problem,
@@ -27,8 +28,12 @@ from batchrun.service.one_try import in_time
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:
-    from batchrun.service.login import Login
+    from collections.abc import Awaitable
 
+    from batchrun.service.login import Login
+    from batchrun.service.target import Target
+
+T = TypeVar("T")
 _OPERATION: Final = "GetObject"
 #: Bytes that come within the time for one answer, or nothing more is waited for.
 _PIECE: Final = 64 * 1024
@@ -56,48 +61,57 @@ async def fetch(login: Login, uri: str, copy: IO[bytes], *, most: int) -> None:
         ServiceUnusableError: It may not be read, or S3 cannot be asked.
         OSError: The copy cannot be written.
     """
-    bucket, key = split_uri(uri)
-    patience = login.target.read_timeout
     async with s3_client(login) as client:
         try:
-            call = client.get_object(Bucket=bucket, Key=key)
-            answer = await in_time(call, _OPERATION, login.target.call_timeout)
-        except Exception as raw:
-            raise _explained(raw, uri, login) from raw
-        async with answer["Body"] as body:
-            size = answer.get("ContentLength") or 0
-            while size <= most and (piece := await _piece(body, uri, login, patience)):
-                copy.write(piece)
-                size = max(size, copy.tell())
-    if size > most:
+            is_whole = await copied(client, login.target, uri, copy, most=most)
+        except CallError as error:
+            raise explained(error, uri, login) from error
+    if not is_whole:
         message = f"an object of more than {most // _MIB} MiB"
         raise _problem(uri, message, "check that this is the right file: nothing that is read has that much")
 
 
-async def _piece(body: Any, uri: str, login: Login, patience: float) -> bytes:
-    """Read the next piece; empty at the end."""
+async def copied(client: Any, target: Target, uri: str, copy: IO[bytes], *, most: int) -> bool:
+    """
+    Write the object at *uri* into *copy*; report whether that is all of it, in at most *most* bytes.
 
-    async def read() -> bytes:
-        piece = b""
-        while len(piece) < _PIECE and (more := await body.read(_PIECE - len(piece))):
-            piece += more
-        return piece
+    Raises:
+        CallError: It cannot be had.
+        OSError: The copy cannot be written.
+    """
+    bucket, key = split_uri(uri)
+    answer = await _asked(client.get_object(Bucket=bucket, Key=key), target.call_timeout)
+    async with answer["Body"] as body:
+        size = answer.get("ContentLength") or 0
+        while size <= most and (piece := await _asked(_piece(body), target.read_timeout)):
+            copy.write(piece)
+            size = max(size, copy.tell())
+    return size <= most
 
+
+async def _asked(call: Awaitable[T], seconds: float) -> T:
     try:
-        return await in_time(read(), _OPERATION, patience)
+        return await in_time(call, _OPERATION, seconds)
+    except (UsageError, ServiceUnusableError):
+        raise
     except Exception as raw:
-        raise _explained(raw, uri, login) from raw
+        raise classify(raw, _OPERATION) from raw
 
 
-def _explained(raw: Exception, uri: str, login: Login) -> BatchrunError:
+async def _piece(body: Any) -> bytes:
+    """Read the next piece; empty at the end."""
+    piece = b""
+    while len(piece) < _PIECE and (more := await body.read(_PIECE - len(piece))):
+        piece += more
+    return piece
+
+
+def explained(error: CallError, uri: str, login: Login) -> BatchrunError:
     """Say what the failure means for whoever named the place."""
-    if isinstance(raw, UsageError | ServiceUnusableError):
-        return raw
-    error = classify(raw, _OPERATION)
     if error.code in _NOT_THERE:
         return _problem(uri, *_NOT_THERE[error.code])
     if error.code in _ELSEWHERE:
-        return _elsewhere(raw, uri)
+        return _elsewhere(error.__cause__, uri)
     if isinstance(error, AccessDeniedError):
         return ServiceUnusableError(
             f"{uri} may not be read, if it is there at all: {error}; allow s3:GetObject on it, and "
@@ -108,7 +122,7 @@ def _explained(raw: Exception, uri: str, login: Login) -> BatchrunError:
     return ServiceUnusableError(f"{uri} cannot be read: {error}; run the same command again once S3 answers")
 
 
-def _elsewhere(raw: Exception, uri: str) -> ManifestError:
+def _elsewhere(raw: BaseException | None, uri: str) -> ManifestError:
     response: Any = raw.response if isinstance(raw, boto.ClientError) else {}
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     region = shortened(headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region") or "")

@@ -72,12 +72,18 @@ def omics_client(login: Login) -> AbstractAsyncContextManager[OmicsClient]:
 
 
 def s3_client(
-    login: Login, *, endpoint_url: str | None = None, attempts: int = 5, patience: float = 0.0
+    login: Login,
+    *,
+    endpoint_url: str | None = None,
+    attempts: int = 5,
+    patience: float = 0.0,
+    beside: str = "",
 ) -> AbstractAsyncContextManager[Any]:
     """
     Make a client of S3, which tries a call so many times by itself; once where somebody else repeats it.
 
-    *patience* is what an answer may take beyond the usual, in seconds, where much is sent.
+    *patience* is what an answer may take beyond the usual, in seconds, where much is sent; *beside*, the
+    HealthOmics whose files they are, as for ``logs_client``.
 
     Raises:
         UsageError: The profile does not exist.
@@ -95,7 +101,34 @@ def s3_client(
     local = AioConfig(s3={"addressing_style": "path"})
     # Buckets of other regions are found from any.
     region = login.region or _ANY_REGION
+    endpoint_url = endpoint_url or _local_too(beside, "S3")
     return _client(login, "s3", region=region, endpoint_url=endpoint_url, config=config, local=local)
+
+
+def logs_client(login: Login, *, region: str, beside: str) -> AbstractAsyncContextManager[Any]:
+    """
+    Make a client of CloudWatch Logs, where the HealthOmics at *beside* writes.
+
+    One on this machine has its own, unless AWS_ENDPOINT_URL_LOGS or AWS_ENDPOINT_URL says where it is.
+
+    Raises:
+        UsageError: The profile does not exist.
+        ServiceUnusableError: There are no credentials.
+    """
+    target = login.target
+    config = AioConfig(
+        retries={"total_max_attempts": 5, "mode": "standard"},
+        connect_timeout=target.connect_timeout,
+        read_timeout=target.read_timeout,
+        user_agent=_user_agent(),
+    )
+    return _client(login, "logs", region=region, endpoint_url=_local_too(beside, "LOGS"), config=config)
+
+
+def _local_too(omics_endpoint: str, service: str) -> str | None:
+    """Return where the services are that a HealthOmics on this machine stands for; None for AWS's own."""
+    is_said = any(os.environ.get(name) for name in (f"AWS_ENDPOINT_URL_{service}", "AWS_ENDPOINT_URL"))
+    return omics_endpoint if is_loopback(omics_endpoint) and not is_said else None
 
 
 def quotas_client(login: Login, *, patience: float) -> AbstractAsyncContextManager[Any]:

@@ -1,5 +1,5 @@
 """
-Asking which tasks of a run failed: ListRunTasks, which gives no reason, then GetRunTask for each.
+Asking for the tasks of a run: ListRunTasks, and GetRunTask for the reasons of those that failed.
 
 Belongs here: these two calls and reading their answers, of which only what must be there is asked for, and
 whose texts are cut: they end up in a ledger. Does not: which runs are asked for, and when (``engine``).
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import NotFoundError
 from batchrun.model.foreign import KEPT
-from batchrun.model.tasks import FailedTask, FailedTasks, is_of
+from batchrun.model.tasks import FailedTask, FailedTasks, RunTask, is_of
 from batchrun.service.classify import unparsable
 from batchrun.service.paging import SIZE, pages
 from batchrun.service.wire import has_identity, identity, moment, text
@@ -44,6 +44,29 @@ async def failed_tasks(calls: Calls, run: Run, *, limit: int) -> FailedTasks:
     ours = [item for item in listed if is_of(run, moment(item.get("creationTime")))]
     tasks = [await _task(calls, run.id, item) for item in ours[:limit]]
     return FailedTasks(tasks=tuple(tasks), has_more=len(ours) > limit)
+
+
+async def run_tasks(calls: Calls, run: Run) -> Sequence[RunTask]:
+    """
+    List the tasks of *run*, ended or not; those of another run that has its id now are left out.
+
+    Raises:
+        NotFoundError: There is no run of this id any more.
+        CallError: They could not be listed.
+    """
+
+    async def ask(client: OmicsClient, at: Any) -> Mapping[str, Any]:
+        return await client.list_run_tasks(id=run.id, maxResults=SIZE, **at)
+
+    async with aclosing(pages(calls, "ListRunTasks", ask, dict)) as listing:
+        return [
+            RunTask(id=str(item["taskId"]), name=text(item, "name"), status=text(item, "status"))
+            async for page in listing
+            for item in page
+            if has_identity(item, "taskId")
+            # The id of a run that goes on is nobody else's.
+            and (run.stop_time is None or is_of(run, moment(item.get("creationTime"))))
+        ]
 
 
 async def _listed(calls: Calls, run_id: str, limit: int) -> Sequence[Mapping[str, Any]]:

@@ -388,6 +388,7 @@ def test_what_is_said_each_time_is_refused_for_every_verb():
     refused = {key for verb in REAL_VERBS.values() for key, one in options_of(verb).items() if one.each_time}
     assert refused == {
         *("dry-run", "each-file", "failed-manifest", "force", "ids", "ids-from", "init"),
+        *("attempt", "follow", "sheet", "tail", "task"),
         *("json", "output", "reason", "save-prices", "schema", "where", "yes"),
     }
     for verb in REAL_VERBS.values():

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from batchrun.model.states import State
-from batchrun.model.tasks import is_of, log_streams, may_be_asked, stream_name
+from batchrun.model.tasks import is_of, log_streams, may_be_asked, stream_name, task_stream
 from tests.builders import active, at, ended, planned, run
 
 OURS = run("FAILED", creation_time=at(0), start_time=at(20), stop_time=at(100))
@@ -50,3 +50,7 @@ def test_log_streams_have_documented_names():
 def test_a_stream_has_its_name_at_the_end_of_its_arn():
     arn = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/omics/WorkflowLog:log-stream:run/1/task/2"
     assert stream_name(arn) == stream_name("run/1/task/2") == "run/1/task/2"
+
+
+def test_a_task_s_stream_has_its_documented_name():
+    assert task_stream(OURS, "7") == f"run/{OURS.id}/task/7"

@@ -1,0 +1,149 @@
+"""
+Which log streams tell of a row: its failed tasks', its engine's, its run's; or those of one task.
+
+Belongs here: the row's run, and finding these streams. Does not: reading them (``service.run_logs``), how
+lines are shown (``cli``).
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import CallError, ServiceUnusableError, UsageError
+from batchrun.model.tasks import FailedTasks, log_streams, stream_name, task_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from batchrun.model.entry import Run
+    from batchrun.model.tasks import FailedTask, RunTask
+    from batchrun.ports.stored import Outcome
+    from batchrun.service.client import AwsHealthOmics
+
+#: Failed tasks whose logs are shown unasked.
+_MOST: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowRun:
+    """One run of a row."""
+
+    batch: str
+    id: str  #: the row's
+    attempt: int
+    run: Run
+    lane: str | None
+    request: str  #: canonical
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A log stream, and whose it is."""
+
+    name: str  #: within the group
+    of: str  #: for people: ``task align: OUT_OF_MEMORY_ERROR``
+
+
+def run_of(row: Outcome, asked: str, attempt: int | None) -> RowRun:
+    """
+    Return the run that is meant: that of *attempt*, the one that *asked* names, or the row's last.
+
+    Raises:
+        UsageError: There is none.
+    """
+    runs = list(_runs(row))
+    if attempt is not None:
+        runs = [one for one in runs if one.attempt == attempt]
+    named = [one for one in runs if asked in {one.run.uuid, one.run.id, one.run.arn}]
+    if not (named or runs):
+        which = "" if attempt is None else f"attempt {attempt} of "
+        raise UsageError(
+            f"{which}row '{row.entry.id}' has no run, and so no log: it is {row.entry.state.value}"
+        )
+    return (named or runs)[-1]
+
+
+def _runs(row: Outcome) -> Iterator[RowRun]:
+    entry = row.entry
+    for past in row.earlier:
+        if past.run is not None:
+            yield RowRun(
+                batch=entry.batch,
+                id=entry.id,
+                attempt=past.attempt,
+                run=past.run,
+                lane=past.lane,
+                request=past.request or entry.request,
+            )
+    if entry.run is not None:
+        yield RowRun(
+            batch=entry.batch,
+            id=entry.id,
+            attempt=entry.attempt,
+            run=entry.run,
+            lane=entry.lane,
+            request=entry.request,
+        )
+
+
+async def streams_of(row: RowRun, known: FailedTasks | None, service: AwsHealthOmics) -> Sequence[Stream]:
+    """
+    Return the streams of a run: failed tasks first, then the engine, then the run.
+
+    Args:
+        row: The run.
+        known: Its failed tasks, as the ledger has them; they are asked for where it has none.
+        service: Who is asked; that it cannot be only leaves tasks out.
+    """
+    run = row.run
+    if known is None and run.status == "FAILED" and run.stop_time is not None:
+        with suppress(CallError, ServiceUnusableError):
+            known = await service.failed_tasks(run, limit=_MOST)
+    tasks = (known or FailedTasks()).tasks[:_MOST]
+    engine, own = log_streams(run, json.loads(row.request)) or (None, None)
+    return [
+        *(_of_task(run, one) for one in tasks if one.log_stream is not None or engine is not None),
+        *([] if engine is None else [Stream(name=engine, of="engine")]),
+        *([] if own is None else [Stream(name=own, of="run")]),
+    ]
+
+
+def _of_task(run: Run, task: FailedTask) -> Stream:
+    name = stream_name(task.log_stream) if task.log_stream else task_stream(run, task.id)
+    reason = f": {task.failure_reason}" if task.failure_reason else ""
+    return Stream(name=name, of=f"task {task.name or task.id}{reason}")
+
+
+async def streams_of_task(
+    row: RowRun, task: str, known: FailedTasks | None, service: AwsHealthOmics
+) -> Sequence[Stream]:
+    """
+    Return the streams of the tasks of this name, or id: one for each time that it was tried.
+
+    Raises:
+        UsageError: The run has no such task.
+        CallError: The tasks cannot be listed.
+    """
+    failed = [one for one in (known or FailedTasks()).tasks if task in {one.id, one.name}]
+    found = [_of_task(row.run, one) for one in failed]
+    listed: Sequence[RunTask] = []
+    if not any(one.id == task for one in failed):
+        listed = await service.tasks(row.run)
+    ids = {one.id for one in failed}
+    found += [
+        Stream(name=task_stream(row.run, one.id), of=f"task {one.name or one.id}: {one.status}")
+        for one in listed
+        if task in {one.id, one.name} and one.id not in ids
+    ]
+    if not found:
+        names = list(dict.fromkeys(one.name or one.id for one in listed))
+        raise UsageError(f"run {row.run.id} has no task '{task}'; it has: {_named(names)}")
+    return found
+
+
+def _named(names: Sequence[str]) -> str:
+    more = ", ..." if names[_MOST:] else ""
+    return (", ".join(names[:_MOST]) or "none yet") + more

@@ -1,0 +1,141 @@
+"""
+What the rows of a batch made, asked for side by side and told in the rows' order.
+
+Belongs here: going through the rows, each with the login of its lane. Does not: which rows
+(``report.chosen``), the calls (``service.run_outputs``), how it is written (``report.made``).
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import anyio
+
+from batchrun.api.run_access import access
+from batchrun.errors import CallError, ServiceUnusableError
+from batchrun.manifest.strict_json import is_deep
+from batchrun.model.made import Made, ambiguous, found, told
+from batchrun.service.run_outputs import RunOutputs, run_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+
+    from batchrun.engine.reach import Reach
+    from batchrun.model.entry import Entry, Run
+    from batchrun.model.made import NamedFiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowOutputs:
+    """What one row made, or why nobody knows."""
+
+    entry: Entry
+    run: Run
+    made: Made | None
+    problem: str | None = None
+
+
+class OutputsReader:
+    """Reads what runs made; use it with ``async with``."""
+
+    def __init__(self, reach: Reach, names: Sequence[NamedFiles], *, at_once: int, most: int) -> None:
+        """
+        Say how; nobody is called yet.
+
+        Args:
+            reach: The services of the batch.
+            names: How files are named that are found by listing.
+            at_once: Rows that are asked for at once.
+            most: Files that are listed of one run.
+        """
+        self._reach = reach
+        self._names = names
+        self._at_once = at_once
+        self._most = most
+        self._stack = AsyncExitStack()
+        self._open: dict[str | None, RunOutputs] = {}
+        self._opening = anyio.Lock()
+
+    async def rows(self, entries: AsyncIterator[Entry]) -> AsyncGenerator[RowOutputs]:
+        """
+        Go through the *entries* that have a run, in their order.
+
+        Raises:
+            ServiceUnusableError: Of the first of them none can be read.
+        """
+        page: list[Entry] = []
+        is_first = True
+        async for entry in entries:
+            page.append(entry)
+            if len(page) == self._at_once:
+                for one in await self._page(page, is_first=is_first):
+                    yield one
+                page, is_first = [], False
+        for one in await self._page(page, is_first=is_first):
+            yield one
+
+    async def _page(self, entries: Sequence[Entry], *, is_first: bool) -> Sequence[RowOutputs]:
+        made: dict[str, RowOutputs] = {}
+
+        async def read(entry: Entry, run: Run) -> None:
+            made[entry.id] = await self._read(entry, run)
+
+        async with anyio.create_task_group() as group:
+            for entry in entries:
+                if entry.run is not None:
+                    group.start_soon(read, entry, entry.run)
+        rows = [made[entry.id] for entry in entries if entry.id in made]
+        if is_first and rows and all(one.made is None for one in rows):
+            raise ServiceUnusableError(rows[0].problem or "")
+        return rows
+
+    async def _read(self, entry: Entry, run: Run) -> RowOutputs:
+        try:
+            made = await self._made(await self._outputs(entry.lane), run.output_uri)
+        except CallError as error:
+            return RowOutputs(entry=entry, run=run, made=None, problem=f"{error.code}: {error.message}")
+        except ServiceUnusableError as error:
+            return RowOutputs(entry=entry, run=run, made=None, problem=str(error))
+        several = ambiguous(made, self._names)
+        problem = None if several is None else _several(several)
+        return RowOutputs(entry=entry, run=run, made=made, problem=problem)
+
+    async def _made(self, outputs: RunOutputs, place: str | None) -> Made:
+        if place is None:
+            raise ServiceUnusableError("the service did not say its runOutputUri")
+        if (summary := await outputs.summary(place)) is not None:
+            return _read_summary(*summary)
+        uris, has_more = await outputs.files(place, most=self._most)
+        return found(place, uris, self._names, has_more=has_more)
+
+    async def _outputs(self, lane: str | None) -> RunOutputs:
+        async with self._opening:
+            if lane not in self._open:
+                service = access(self._reach, lane)
+                connecting = run_outputs(service.login, beside=service.endpoint)
+                self._open[lane] = await self._stack.enter_async_context(connecting)
+            return self._open[lane]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._stack.aclose()
+
+
+def _read_summary(uri: str, text: bytes) -> Made:
+    try:
+        document = json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
+        raise ServiceUnusableError(f"{uri} cannot be read: {error}") from error
+    if not isinstance(document, dict) or is_deep(document):
+        raise ServiceUnusableError(f"{uri} cannot be read: it is not a table of outputs")
+    return told(document)
+
+
+def _several(name: str) -> str:
+    cure = f"narrow its pattern, or give --files '{name}[]=PATTERN' for a list"
+    return f"several files are '{name}'; {cure}"

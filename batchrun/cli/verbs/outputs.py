@@ -1,0 +1,192 @@
+"""``batchrun outputs``: what each row made."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from batchrun.api.reading import find_batch, inputs_of
+from batchrun.cli.calling import objects, opening
+from batchrun.cli.choice import Rows
+from batchrun.cli.command import flag, group, option, texts, verb
+from batchrun.cli.exits import Exit
+from batchrun.cli.options import (
+    BATCH,
+    CONCURRENCY,
+    FORCE,
+    LEDGER,
+    REACHED,
+    READ_RATE,
+    SAFE_CSV,
+    WRITTEN,
+    Output,
+    Service,
+)
+from batchrun.cli.showing.output_file import drafted, named
+from batchrun.cli.speak import STDOUT, ForTerminal, complain, emit, is_terminal, say
+from batchrun.cli.wording import counted, printable
+from batchrun.errors import UsageError
+from batchrun.model.made import read_name
+from batchrun.model.states import State
+from batchrun.report.made import MadeList, MadeSheet
+from batchrun.report.outputs import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+
+    from batchrun.api.opening import Opening
+    from batchrun.api.row_outputs import RowOutputs
+    from batchrun.model.entry import Entry
+    from batchrun.model.made import NamedFiles
+    from batchrun.model.pace import Rate
+    from batchrun.ports.stored import Batch
+    from batchrun.report.outputs import OutputFile
+
+_KIND: Final = Kind(what="outputs", endings=(".csv",))
+#: Reasons that are told.
+_TOLD: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun outputs`` is told."""
+
+    batch: str | None = BATCH()
+    rows: Rows = group(Rows)
+    sheet: bool = flag(
+        "--sheet",
+        each_time="give it on the command line",
+        help="Write a sheet that another batch can read: a row for each run, a column for each output.",
+    )
+    names: tuple[str, ...] = texts(
+        "--files",
+        metavar="NAME=PATTERN",
+        help="Of a workflow that names no outputs, such as Nextflow's: the file whose path below "
+        "runOutputUri matches is this output, such as bam='pubdir/**/*.bam'; NAME[]=PATTERN takes any "
+        "number of files. Repeatable.",
+    )
+    most: int = option(
+        "--most-files",
+        type=click.IntRange(1, 100_000),
+        default=1000,
+        help="List at most this many files of a run that names no outputs.",
+    )
+    place: str | None = WRITTEN(help="Write them into this file, a CSV; - is stdout.  [default: stdout]")
+    force: bool = FORCE(help="Replace an existing file.")
+    safe_csv: bool = SAFE_CSV()
+    ledger: str = LEDGER()
+    read_rate: Rate = READ_RATE()
+    concurrency: int = CONCURRENCY()
+    lanes: str | None = REACHED()
+    service: Service = group(Service)
+    output: Output = group(Output)
+
+
+@verb(
+    Options,
+    epilog="Outputs are what the engine wrote of them (logs/outputs.json below runOutputUri, with WDL and "
+    "CWL), or else the files that lie there. Needs s3:GetObject and s3:ListBucket on the bucket."
+    "\n\nRead on: 'batchrun help results', 'batchrun help sheets', 'batchrun help iam'.",
+)
+async def outputs(told: Options) -> Exit:
+    """
+    List what each succeeded row of BATCH made: files, and other values, by the workflow's output.
+
+    A CSV with a row for each of them, JSON lines with --json, or with --sheet a sheet for the next batch.
+    """
+    names = [_name(text) for text in told.names]
+    if told.output.as_json and (told.sheet or told.place not in {None, STDOUT}):
+        raise UsageError("--json goes to stdout, and is no sheet; leave out --sheet and -o")
+    chosen_by = told.rows.choice(objects(told.service, told.output))
+    async with opening(told) as opened:
+        if not opened.has_ledger:
+            raise UsageError(f"no ledger at {told.ledger}; give --ledger or run a batch first")
+        ledger = await opened.ledger()
+        batch = await find_batch(ledger, told.batch)
+        inputs = await inputs_of(ledger)
+        output = named(told.place or STDOUT, _KIND, option="-o FILE", inputs=inputs, force=told.force)
+        entries = chosen_by.entries(ledger, batch.name, [State.SUCCEEDED])
+        async with contextlib.aclosing(_rows(opened, batch, entries, names, told)) as rows:
+            missing = await _written(batch.name, rows, output, told)
+    for why, count in missing.most_common(_TOLD):
+        complain(printable(f"not known of {counted(count, 'row')}: {why}"))
+    return Exit.WORK_LEFT if missing else Exit.OK
+
+
+def _name(text: str) -> NamedFiles:
+    if (name := read_name(text)) is None:
+        raise UsageError(f"--files '{text}' is not NAME=PATTERN, such as bam='pubdir/**/*.bam'")
+    return name
+
+
+async def _rows(
+    opened: Opening, batch: Batch, entries: AsyncIterator[Entry], names: list[NamedFiles], told: Options
+) -> AsyncGenerator[RowOutputs]:
+    # Only now: to import the client takes longer than to find out that nothing has succeeded.
+    from batchrun.api.row_outputs import OutputsReader  # noqa: PLC0415
+
+    reach = await opened.reach_of(batch)
+    async with OutputsReader(reach, names, at_once=told.concurrency, most=told.most) as reader:
+        async for row in reader.rows(entries):
+            yield row
+
+
+async def _written(
+    batch: str, rows: AsyncGenerator[RowOutputs], output: OutputFile | None, told: Options
+) -> Counter[str]:
+    """Write the rows; return why some could not be, and how many each time."""
+    missing: Counter[str] = Counter()
+    count = 0
+    if told.output.as_json:
+        async for row in rows:
+            _emit(batch, row)
+            missing.update(_why(row, told))
+        return missing
+    is_shown = output is None and is_terminal(sys.stdout)
+    writer = ForTerminal if is_shown else io.TextIOWrapper
+    with drafted(output) as draft, writer(draft.open("wb"), encoding="utf-8", newline="") as file:
+        sink = MadeSheet(file) if told.sheet else MadeList(file, is_safe=told.safe_csv)
+        async for row in rows:
+            why = list(_why(row, told))
+            missing.update(why)
+            if row.made is not None and not (told.sheet and why):
+                sink.add(row.entry.id, row.run.id, row.made)
+                count += 1
+        sink.finish()
+    if output is not None:
+        say(printable(f"{output.shown}: {counted(count, 'row')}"))
+    return missing
+
+
+def _why(row: RowOutputs, told: Options) -> Iterator[str]:
+    """Say what is missing of a row."""
+    if row.problem is not None and (row.made is None or told.sheet):
+        yield row.problem
+    elif row.made is not None and row.made.has_more:
+        yield f"it has more than {counted(told.most, 'file')}; see --most-files"
+    elif row.made is not None and told.sheet and not row.made.outputs:
+        yield "its files have no names; give --files NAME=PATTERN, such as bam='pubdir/**/*.bam'"
+
+
+def _emit(batch: str, row: RowOutputs) -> None:
+    made = row.made
+    emit(
+        "outputs",
+        batch=batch,
+        id=row.entry.id,
+        runId=row.run.id,
+        uuid=row.run.uuid,
+        runOutputUri=row.run.output_uri,
+        lane=row.entry.lane,
+        outputs=None if made is None else made.outputs,
+        files=[] if made is None else list(made.files),
+        is_listed=made is not None and made.is_listed,
+        has_more=made is not None and made.has_more,
+        problem=row.problem,
+    )

@@ -1,0 +1,129 @@
+"""
+What a run made: the workflow's outputs by name, or the files that lie where it wrote.
+
+WDL says a file as a text, CWL as a table with its ``location``; Nextflow says nothing, so that its files have
+no names but their keys. Belongs here: reading what was said, and naming files by patterns. Does not: asking
+for it (``service.run_outputs``), how it is written for people (``report.made``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.globs import matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from batchrun.model.spec import Json
+
+#: What CWL calls what lies somewhere.
+_PLACED: Final = frozenset({"File", "Directory"})
+#: What CWL names beside a file, such as an index, and what our outputs of that are called.
+_BESIDE: Final = "secondaryFiles"
+#: At the end of a name: it takes any number of files, and is a list.
+_MANY: Final = "[]"
+#: The engine's own log and summary: nothing that the workflow made.
+_LOGS: Final = "logs/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What one run made."""
+
+    outputs: Mapping[str, Json] = field(default_factory=dict)  #: by name; files as ``s3://BUCKET/KEY``
+    files: tuple[str, ...] = ()  #: what was found by listing and has no name
+    is_listed: bool = False  #: whether it was found by listing
+    has_more: bool = False  #: whether there are more files than were listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedFiles:
+    """A name for files that were found by listing."""
+
+    name: str
+    pattern: str  #: of their keys below the run's place, as in :mod:`globs`
+    is_many: bool = False  #: whether there may be any number of them
+
+
+def read_name(text: str) -> NamedFiles | None:
+    """Read ``NAME=PATTERN`` or ``NAME[]=PATTERN``; None for what is neither."""
+    name, is_one, pattern = text.partition("=")
+    is_many = name.endswith(_MANY)
+    name = name.removesuffix(_MANY)
+    if not (is_one and name and pattern):
+        return None
+    return NamedFiles(name=name, pattern=pattern, is_many=is_many)
+
+
+def told(document: Mapping[str, Json]) -> Made:
+    """Read what an engine wrote of a run's outputs."""
+    outputs: dict[str, Json] = {}
+    for name, value in document.items():
+        beside: list[Json] = []
+        outputs[name] = _plain(value, beside)
+        if beside:
+            outputs[f"{name}.{_BESIDE}"] = beside
+    return Made(outputs=outputs)
+
+
+def _plain(value: Json, beside: list[Json]) -> Json:
+    """Return *value* with the places of files in place of what CWL says of them."""
+    if isinstance(value, list):
+        return [_plain(one, beside) for one in value]
+    if not isinstance(value, dict):
+        return value
+    place = value.get("location") or value.get("path")
+    if value.get("class") in _PLACED and isinstance(place, str):
+        own = value.get(_BESIDE)
+        for one in own if isinstance(own, list) else []:
+            beside.append(_plain(one, beside))
+        return place
+    return {name: _plain(one, beside) for name, one in value.items()}
+
+
+def found(place: str, uris: Sequence[str], names: Sequence[NamedFiles], *, has_more: bool) -> Made:
+    """
+    Name what lies at *place*, a run's ``runOutputUri``, as far as *names* say how.
+
+    A file that several names fit is in each of them.
+    """
+    fits = [(one, matcher(one.pattern)) for one in names]
+    named: dict[str, list[str]] = {one.name: [] for one in names}
+    others: list[str] = []
+    base = f"{place.rstrip('/')}/"
+    for uri in uris:
+        key = uri.removeprefix(base)
+        if key.startswith(_LOGS) or key.endswith("/"):
+            continue
+        fitting = [one.name for one, is_fit in fits if is_fit(key)]
+        for into in [named[name] for name in fitting] or [others]:
+            into.append(uri)
+    return Made(
+        outputs={one.name: _one_or_all(named[one.name], one) for one in names if named[one.name]},
+        files=tuple(others),
+        is_listed=True,
+        has_more=has_more,
+    )
+
+
+def _one_or_all(uris: list[str], name: NamedFiles) -> Json:
+    is_one = len(uris) == 1 and not name.is_many
+    return uris[0] if is_one else [*uris]
+
+
+def ambiguous(made: Made, names: Sequence[NamedFiles]) -> str | None:
+    """Return a name that is for one file and has several; None where there is none."""
+    return next(
+        (one.name for one in names if not one.is_many and isinstance(made.outputs.get(one.name), list)), None
+    )
+
+
+def leaves(value: Json) -> Iterator[Json]:
+    """Go through what is in *value* that is neither a list nor a table."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from leaves(one)
+    else:
+        yield value

@@ -1,0 +1,143 @@
+"""
+Log streams of runs and their tasks, as CloudWatch has them.
+
+Belongs here: GetLogEvents, a page at a time, and what its failures mean. Does not: which streams are a run's
+(``model.tasks``), how lines are shown (``cli``).
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    CredentialsError,
+    NotFoundError,
+    ServiceUnusableError,
+)
+from batchrun.model.tasks import LOG_GROUP
+from batchrun.service.classify import classify, unparsable
+from batchrun.service.one_try import in_time
+from batchrun.service.session import logs_client
+from batchrun.service.wire import items, moment, next_token, table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from batchrun.service.login import Login
+
+_OPERATION: Final = "GetLogEvents"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+#: The most that a page may have.
+_MOST: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One event of a stream."""
+
+    at: datetime | None  #: in UTC; None where it is not said
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """Some events of a stream, in their order."""
+
+    lines: tuple[LogLine, ...]
+    following: str | None  #: what the next page is asked for with
+    is_last: bool  #: whether there is nothing more by now
+
+
+class RunLogs:
+    """The group of all logs of runs in one account and region. Made by :func:`run_logs`."""
+
+    def __init__(self, client: Any, login: Login) -> None:
+        self._client = client
+        self._login = login
+
+    async def page(
+        self,
+        stream: str,
+        *,
+        token: str | None = None,
+        begin: datetime | None = None,
+        end: datetime | None = None,
+        last: int | None = None,
+    ) -> LogPage | None:
+        """
+        Return the first page of *stream*, or the one that *token* stands for; None where there is none.
+
+        Args:
+            stream: Its name within the group.
+            token: As ``following`` says.
+            begin: Events before it are left out; run ids, and so streams, are given to another run in time.
+            end: Likewise events after it.
+            last: Instead of the first page, so many events that are last.
+
+        Raises:
+            ServiceUnusableError: It may not be read, or CloudWatch cannot be asked.
+        """
+        asked: dict[str, Any] = {
+            "logGroupName": LOG_GROUP,
+            "logStreamName": stream,
+            "startFromHead": last is None or token is not None,
+            "limit": min(last or _MOST, _MOST) if token is None else _MOST,
+            **({} if token is None else {"nextToken": token}),
+            **({} if begin is None else {"startTime": (begin - _EPOCH) // _MILLISECOND}),
+            **({} if end is None else {"endTime": (end - _EPOCH) // _MILLISECOND}),
+        }
+        try:
+            call = self._client.get_log_events(**asked)
+            answer = table(await in_time(call, _OPERATION, self._login.target.call_timeout))
+        except Exception as raw:
+            error = classify(raw, _OPERATION)
+            if isinstance(error, NotFoundError):
+                return None
+            raise self._explained(error) from raw
+        return _read(answer, token)
+
+    def _explained(self, error: CallError) -> ServiceUnusableError:
+        region = self._client.meta.region_name
+        if isinstance(error, AccessDeniedError):
+            return ServiceUnusableError(
+                f"the logs may not be read: {error}; allow logs:GetLogEvents on arn:aws:logs:{region}:*:"
+                f"log-group:{LOG_GROUP}:log-stream:*, as 'batchrun help iam' shows"
+            )
+        if isinstance(error, CredentialsError):
+            return ServiceUnusableError(f"the logs cannot be read: {error.message}; {self._login.cure}")
+        return ServiceUnusableError(f"the logs cannot be read: {error}; run the same command again later")
+
+
+def _read(answer: dict[str, Any], token: str | None) -> LogPage:
+    try:
+        lines = tuple(_line(table(one)) for one in items(answer, _OPERATION, "events"))
+        following = next_token(answer, _OPERATION, "nextForwardToken")
+    except CallError as error:
+        raise ServiceUnusableError(f"the logs cannot be read: {error}") from error
+    return LogPage(lines=lines, following=following, is_last=following is None or following == token)
+
+
+def _line(event: dict[str, Any]) -> LogLine:
+    message, at = event.get("message"), event.get("timestamp")
+    if not isinstance(message, str):
+        raise unparsable(_OPERATION, "message")
+    return LogLine(at=moment(at / 1000) if isinstance(at, int) else None, message=message)
+
+
+@asynccontextmanager
+async def run_logs(login: Login, *, region: str, beside: str) -> AsyncIterator[RunLogs]:
+    """
+    Connect to the CloudWatch Logs of *region* that the HealthOmics at *beside* writes to.
+
+    Raises:
+        UsageError: The profile does not exist.
+        ServiceUnusableError: There are no credentials.
+    """
+    async with logs_client(login, region=region, beside=beside) as client:
+        yield RunLogs(client, login)

@@ -39,7 +39,7 @@ class Asking(Keyed):
     def retry(
         self, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
     ) -> Sequence[str]:
-        key = self._key
+        key = self._waited()
         if key is None:
             return []
         rows = (self._store.one("entry", batch=key, id=id_) for id_ in ids)
@@ -58,7 +58,7 @@ class Asking(Keyed):
 
     @writes
     def give_back(self, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
-        key = self._key
+        key = self._waited()
         if key is None:
             return []
         given: list[str] = []
@@ -72,9 +72,10 @@ class Asking(Keyed):
 
     @writes
     def ask_to_cancel(self, ids: Collection[str] | None, *, scope: Scope, at: datetime) -> int:
-        self._store.run("forget_cancellations", batch=self._key)
+        key = self._waited()
+        self._store.run("forget_cancellations", batch=key)
         named = None if ids is None else listed(ids)
-        return self._store.run("ask_to_cancel", batch=self._key, scope=scope.value, at=micros(at), ids=named)
+        return self._store.run("ask_to_cancel", batch=key, scope=scope.value, at=micros(at), ids=named)
 
     @writes
     def tell(self, notice: Notice, *, at: datetime) -> bool:
@@ -83,6 +84,11 @@ class Asking(Keyed):
     @writes
     def forget(self, *, but: Collection[Notice]) -> None:
         self._store.run("drop_notices", batch=self._key, but=listed(one.value for one in but))
+
+    def _waited(self) -> int | None:
+        """Return the batch's key once nobody else writes to it; None where there is no such batch."""
+        self._store.one("wait_turn", batch=self._key)
+        return self._key
 
     def _can_duplicate(self, entry: Entry) -> bool:
         """Report whether the service may still have the entry's run: it was not deleted on request either."""

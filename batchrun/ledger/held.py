@@ -18,7 +18,17 @@ from batchrun.ledger import leases
 from batchrun.ledger.batch import SqlBatch
 from batchrun.ledger.keyed import reads, writes
 from batchrun.ledger.record import record
-from batchrun.ledger.rows import lane_of, lanes_in, lanes_text, listed, maybe_micros, micros, run_of, time_of
+from batchrun.ledger.rows import (
+    lane_of,
+    lanes_in,
+    lanes_text,
+    listed,
+    maybe_micros,
+    micros,
+    run_of,
+    span_micros,
+    time_of,
+)
 from batchrun.ledger.sync import compared, sync
 from batchrun.points import Point
 from batchrun.ports.batch import HeldBatch
@@ -26,9 +36,11 @@ from batchrun.ports.stored import FailedRun, Unproven
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
     from batchrun.ledger.store import Store, Value
+    from batchrun.ledger.sync import Comparison
     from batchrun.ledger.worker import Worker
     from batchrun.model.entry import Entry
     from batchrun.model.limits import Changed
@@ -50,13 +62,13 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
         self.lease = lease
 
     async def renew(self, *, ttl: timedelta, at: datetime) -> Lease:
-        await self._extend(at + ttl)
+        await self._extend(at, ttl)
         self.lease = replace(self.lease, expires_at=at + ttl)
         return self.lease
 
     @writes
-    def _extend(self, expires_at: datetime) -> None:
-        self._store.run("extend_lease", batch=self._fenced(), expires_at=micros(expires_at))
+    def _extend(self, at: datetime, ttl: timedelta) -> None:
+        self._store.run("extend_lease", batch=self._fenced(), at=micros(at), ttl=span_micros(ttl))
         points.reached(Point.RENEWING)
 
     async def release(self) -> None:
@@ -72,8 +84,7 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
     def _forget(self) -> None:
         self._store.unlock(self._held, self.lease.fence)
 
-    @reads
-    def sync(
+    async def sync(
         self,
         specs: Iterable[Spec],
         *,
@@ -82,10 +93,15 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
         place: str | None = None,
         home: str | None = None,
     ) -> Sync:
-        with compared(self._store, self._held, self.name, specs, home) as found, self._store.writing():
+        def tables() -> AbstractContextManager[Comparison]:
+            return compared(self._store, self._held, self.name, specs, home)
+
+        def job(found: Comparison) -> Sync:
             # Invariant: the fence that holds here held while the rows were read. Had another launcher
             # claimed the batch in between, it would be a later one.
             return sync(found, self._fenced(), changed=changed, at=at, place=place)
+
+        return await self._worker.run(lambda: self._store.write_beside(tables, job))
 
     @writes
     def keep_lane(self, name: str, *, region: str, account: str | None, at: datetime) -> LanePlace:

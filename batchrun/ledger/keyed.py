@@ -33,14 +33,10 @@ class Placed:
         self._worker = worker
 
     async def _read(self, job: Callable[[], T]) -> T:
-        return await self._worker.run(job)
+        return await self._worker.run(functools.partial(self._store.read, job))
 
     async def _write(self, job: Callable[[], T]) -> T:
-        def whole() -> T:
-            with self._store.writing():
-                return job()
-
-        return await self._worker.run(whole)
+        return await self._worker.run(functools.partial(self._store.write, job))
 
 
 def reads(

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
-    from batchrun.ledger.sqlite import SqliteStore
-    from batchrun.ledger.store import Row
+    from batchrun.ledger.store import Row, Store
     from batchrun.ledger.worker import Worker
     from batchrun.model.costs import Usage
     from batchrun.model.spec import Spec
@@ -42,11 +41,9 @@ _LATE: Final = 0.05
 class SqlLedger(Placed, Ledger):
     """A ledger in a store; made by ``place``."""
 
-    path: Path
-
-    def __init__(self, store: SqliteStore, worker: Worker) -> None:
+    def __init__(self, store: Store, worker: Worker, path: Path | None) -> None:
         super().__init__(store, worker)
-        self.path = store.path
+        self.path = path
 
     @writes
     def open_batch(self, name: str, *, region: str, account: str | None = None, at: datetime) -> Batch:
@@ -182,7 +179,7 @@ class SqlLedger(Placed, Ledger):
     async def close(self) -> None:
         if not self._worker.is_stopped:
             try:
-                await self._read(self._store.close)
+                await self._worker.run(self._store.close)
             finally:
                 self._worker.stop()
 

@@ -32,11 +32,7 @@ def elsewhere(store: Store, batch: str, specs: Iterable[Spec]) -> Mapping[str, i
 
 @contextlib.contextmanager
 def _works(store: Store, specs: Iterable[Spec]) -> Iterator[None]:
-    store.run("make_works")
-    try:
-        with store.reading():
-            rows = ({"position": one.position, "id": one.id, "work": one.work} for one in specs)
-            store.many("add_work", rows)
-            yield
-    finally:
-        store.run("drop_works")
+    with store.tables("make_works", "drop_works"), store.reading():
+        rows = ({"position": one.position, "id": one.id, "work": one.work} for one in specs)
+        store.many("add_work", rows)
+        yield

@@ -57,7 +57,7 @@ def record(store: Store, batch: int, name: str, steps: Iterable[Transition]) -> 
         if isinstance(event, Failed) and may_be_asked(entry):
             failed.append({"key": key, "attempt": attempt})
         if isinstance(event, Doubted) and event.code == OTHER_CONTENT:
-            store.run("keep_found_otherwise", key=key, attempt=attempt)
+            store.later("keep_found_otherwise", key=key, attempt=attempt)
         if isinstance(event, Intended) and event.proven_at is not None:
             proven.append({"key": key, "at": micros(event.proven_at)})
         points.reached(Point.COMMITTING)
@@ -74,9 +74,9 @@ def _learn_accounts(store: Store, batch: int, steps: Iterable[Transition]) -> No
             accounts.setdefault(entry.lane, account)
     for lane, account in accounts.items():
         if lane is None:
-            store.run("learn_account", batch=batch, account=account)
+            store.later("learn_account", batch=batch, account=account)
         else:
-            store.run("learn_lane", batch=batch, name=lane, account=account)
+            store.later("learn_lane", batch=batch, name=lane, account=account)
 
 
 def _stored(store: Store, batch: int, ids: Collection[str]) -> dict[str, _Stored]:
@@ -100,18 +100,18 @@ def _update(store: Store, stored: _Stored | None, entry: Entry) -> int:
     _check_order(entry, stored.attempt)
     _check_lane(entry, stored)
     if entry.attempt > stored.attempt:
-        store.run("keep_attempt", key=stored.key)
+        store.later("keep_attempt", key=stored.key)
     # Invariant: an attempt that was intended keeps its lane, request and requestId, a uuid its run.
     standing = standing_values(entry)
     intended_at = maybe_micros(entry.intended_at)
     identity = (entry.run.uuid, entry.run.arn) if entry.run else (None, None)
     is_other = (stored.attempt, stored.intended_at) != (entry.attempt, intended_at)
     if stored.intended_at is None or is_other:
-        store.run("update_whole", key=stored.key, **standing, **attempt_values(entry))
+        store.later("update_whole", key=stored.key, **standing, **attempt_values(entry))
     elif stored.identity != identity:
-        store.run("update_with_run", key=stored.key, **standing)
+        store.later("update_with_run", key=stored.key, **standing)
     else:
-        store.run("update_standing", key=stored.key, **standing)
+        store.later("update_standing", key=stored.key, **standing)
     stored.attempt, stored.intended_at, stored.identity = entry.attempt, intended_at, identity
     stored.lane = entry.lane
     return stored.key

@@ -43,6 +43,11 @@ def micros(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
+def span_micros(span: timedelta) -> int:
+    """Return *span* as it is stored."""
+    return span // _MICROSECOND
+
+
 def maybe_micros(time: datetime | None) -> int | None:
     """Return *time*, where there is one, as it is stored."""
     return None if time is None else micros(time)

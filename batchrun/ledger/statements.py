@@ -1,5 +1,5 @@
 """
-Loads SQL from the files beside it: the named statements and the migrations.
+Loads SQL from the files beside it: the named statements and the migrations of each kind of database.
 
 Belongs here: reading and splitting. Does not: SQL itself (``sql/``) or running it.
 """
@@ -23,7 +23,7 @@ _MIGRATION = re.compile(r"^(\d{4})_\w+\.sql$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One numbered step of the schema; sets ``user_version`` to its number."""
+    """One numbered step of a schema."""
 
     number: int
     name: str
@@ -37,18 +37,18 @@ def split(text: str) -> Mapping[str, str]:
 
 
 @functools.cache
-def queries() -> Mapping[str, str]:
-    """Return every statement of ``queries.sql`` and ``verify.sql`` by name."""
-    return split(
-        "\n".join((_SQL / name).read_text(encoding="utf-8") for name in ("queries.sql", "verify.sql"))
-    )
+def statements(database: str) -> Mapping[str, str]:
+    """Return every statement for *database*, the name of a folder, by name."""
+    folder = _SQL / database
+    names = ("connection.sql", "queries.sql", "verify.sql")
+    return split("\n".join((folder / name).read_text(encoding="utf-8") for name in names))
 
 
 @functools.cache
-def migrations() -> tuple[Migration, ...]:
-    """Return every migration, in order."""
+def schema(database: str) -> tuple[Migration, ...]:
+    """Return every migration for *database*, in order."""
     found = []
-    for file in (_SQL / "migrations").iterdir():
+    for file in (_SQL / database / "migrations").iterdir():
         if match := _MIGRATION.match(file.name):
             sql = file.read_text(encoding="utf-8")
             found.append(Migration(number=int(match[1]), name=file.name.removesuffix(".sql"), sql=sql))

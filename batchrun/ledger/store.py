@@ -1,22 +1,25 @@
 """
 What the ledger asks of a database: named statements, transactions, a few words on who else is there.
 
-Belongs here: the seam that a second database implements. Does not: any rule of the ledger: those are verbs
+Belongs here: the seam that each database implements. Does not: any rule of the ledger: those are verbs
 above it (``reading``, ``held``), written once for every store. A store has the statements of
-``sql/queries.sql`` in its own dialect: the same names, the same named values, the same names of columns.
+``sql/*/queries.sql`` in its own dialect: the same names, the same named values, the same names of columns.
+Truths are 0 and 1 wherever they are stored.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 Value: TypeAlias = int | float | str | bytes | None
 Row: TypeAlias = Any  #: its columns are attributes
+T = TypeVar("T")
+Tables = TypeVar("Tables")
 
 
 class Store(ABC):
@@ -28,6 +31,8 @@ class Store(ABC):
         InvariantError: From every method, where a statement breaks a rule of the schema.
     """
 
+    database: str  #: what keeps it, by its name
+    called: str  #: what to call the ledger in messages; holds no password
     host: str  #: where this process runs: two that say the same can tell whether the other's process is gone
 
     @abstractmethod
@@ -55,16 +60,43 @@ class Store(ABC):
         """Run a statement that writes once for each of *rows*, its values."""
 
     @abstractmethod
-    def writing(self) -> AbstractContextManager[None]:
-        """
-        Write all that the block writes, durably, or nothing.
+    def later(self, statement: str, /, **values: Value) -> None:
+        """Run a statement that writes by the end of :meth:`write`, before any that is asked for after it."""
 
-        Waits for its turn before the block begins, not within.
+    @abstractmethod
+    def read(self, job: Callable[[], T]) -> T:
+        """
+        Return what *job* returns, which only reads.
+
+        Where the connection is lost meanwhile it is run again from its start.
+        """
+
+    @abstractmethod
+    def write(self, job: Callable[[], T]) -> T:
+        """
+        Return what *job* returns, and write all that it writes, durably, or nothing.
+
+        Waits for its turn before the job begins, not within. Where the connection is lost meanwhile, and
+        nothing of it was written, it is run again from its start.
+        """
+
+    @abstractmethod
+    def write_beside(
+        self, tables: Callable[[], AbstractContextManager[Tables]], job: Callable[[Tables], T]
+    ) -> T:
+        """
+        Do as :meth:`write` does, with temporary *tables* that may take long to fill.
+
+        Other connections write until the job begins. What fills the tables is run again, too.
         """
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[None]:
         """Let the block see one consistent state; it may write temporary tables."""
+
+    @abstractmethod
+    def tables(self, made: str, dropped: str) -> AbstractContextManager[None]:
+        """Have the temporary tables that the statement *made* makes, for as long as the block lasts."""
 
     @abstractmethod
     def snapshot(self) -> Store:

@@ -81,7 +81,7 @@ def compared(
 
     Outside of any writing transaction: *specs* may come slowly, and other processes write to other batches.
     """
-    with _temporary_tables(store):
+    with store.tables("make_manifest", "drop_manifest"):
         with store.reading():
             _read(store, batch, specs)
             _weigh(store, name, home)
@@ -177,12 +177,3 @@ def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iter
             Transition(event=event, entry=apply(entry, event))
             for entry, event in zip(entries, events, strict=True)
         ]
-
-
-@contextlib.contextmanager
-def _temporary_tables(store: Store) -> Iterator[None]:
-    store.run("make_manifest")
-    try:
-        yield
-    finally:
-        store.run("drop_manifest")

@@ -1,5 +1,5 @@
 """
-Whether a ledger is sound: SQLite's own checks, and the laws, by living through every entry's history again.
+Whether a ledger is sound: its database's checks, and the laws, by living through every entry's history again.
 
 Reads one consistent state, beside a launcher too, and streams it: memory does not grow with the ledger.
 Belongs here: which checks there are, and their rows. Does not: what a history leads to (``replay``,
@@ -18,7 +18,6 @@ from batchrun.errors import InvariantError, LedgerError, LedgerUnusableError
 from batchrun.ledger.place import LedgerPlace
 from batchrun.ledger.replay import UNREADABLE, Replay, kept_of
 from batchrun.ledger.rows import entry_of
-from batchrun.ledger.sqlite import SqliteStore
 from batchrun.model.account import place_of
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ _LOOK: Final = (
 )
 #: Errors that are the ledger's own, not the disk's or another program's.
 _DAMAGE: Final = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError)
+#: The same by PostgreSQL's codes.
+_DAMAGE_CODES: Final = frozenset({"XX001", "XX002"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class Verification:
     """
 
     def __init__(self, place: str | Path) -> None:
-        self.path = LedgerPlace(place).path
+        self.place = LedgerPlace(place)
         self.batches = 0
         self.entries = 0
         self.events = 0
@@ -72,9 +73,9 @@ class Verification:
             LedgerError: The disk fails.
         """
         try:
-            store = SqliteStore(self.path, read_only=True)
+            store = self.place.store(read_only=True)
         except LedgerUnusableError as error:
-            if not isinstance(error.__cause__, apsw.CorruptError):
+            if not _is_damage(error.__cause__):
                 raise
             yield Finding(what=f"it is damaged ({error.__cause__})", cure=_AGAIN)
             return
@@ -90,7 +91,7 @@ class Verification:
                 yield from _lanes(store)
                 yield from self._entries(store)
         except (LedgerError, InvariantError) as error:
-            if not isinstance(error.__cause__, _DAMAGE):
+            if not _is_damage(error.__cause__):
                 raise
             yield Finding(what=f"it cannot be read any further ({error.__cause__})", cure=_AGAIN)
 
@@ -107,6 +108,10 @@ class Verification:
         self.batches = len(seen)
 
 
+def _is_damage(cause: BaseException | None) -> bool:
+    return isinstance(cause, _DAMAGE) or getattr(cause, "sqlstate", None) in _DAMAGE_CODES
+
+
 def _problems(batch: str, row: Row, attempts: Iterable[Row], events: Iterable[Row]) -> Iterator[str]:
     try:
         replay = Replay(entry_of(batch, row), row.request_id, [kept_of(one) for one in attempts])
@@ -119,7 +124,7 @@ def _problems(batch: str, row: Row, attempts: Iterable[Row], events: Iterable[Ro
 def _file(store: Store) -> Iterator[Finding]:
     for row in store.each("integrity"):
         if row.integrity_check != "ok":
-            yield Finding(what=f"SQLite finds it damaged: {row.integrity_check}", cure=_AGAIN)
+            yield Finding(what=f"{store.database} finds it damaged: {row.integrity_check}", cure=_AGAIN)
     for row in store.each("broken_references"):
         what = f"row {row.rowid} of {row.table} names a row of {row.parent} that is not there"
         yield Finding(what=what, cure=_AGAIN)

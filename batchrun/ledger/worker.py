@@ -1,5 +1,5 @@
 """
-The one thread that touches SQLite.
+The one thread that touches a store.
 
 Belongs here: handing it jobs, and what cancellation does to a job. Does not: SQL, or what a job does.
 """

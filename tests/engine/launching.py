@@ -64,6 +64,7 @@ class Bench:
         self.told = Told()
         self.ttl = timedelta(seconds=300)
         self.notice = 60.0
+        assert ledger.path is not None
         self.path = ledger.path
 
     async def take_in(self, specs: Iterable[Spec], changed: Changed = Changed.REFUSE) -> HeldBatch:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from batchrun.ledger import open_ledger
-from batchrun.ledger.sqlite import SqliteStore
+from batchrun.ledger.sqlite.store import SqliteStore
 from batchrun.model.entry import Run
 from batchrun.model.events import Accepted, Completed, Deferred, Intended
 from batchrun.model.limits import Changed

@@ -10,7 +10,8 @@ import apsw
 import pytest
 
 from batchrun.errors import LeaseHeldError, LedgerUnusableError
-from batchrun.ledger import one_name, open_ledger
+from batchrun.ledger import open_ledger
+from batchrun.ledger.sqlite import one_name
 from batchrun.ledger.verify import Verification
 from tests.ledger.processes import HOLDER
 from tests.ledger.samples import BATCH, entry_of, filled, intended, lease_on, move

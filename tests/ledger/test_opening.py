@@ -12,7 +12,8 @@ import pytest
 
 from batchrun.errors import InvariantError, LedgerUnusableError
 from batchrun.ledger import open_ledger
-from batchrun.ledger.statements import Migration, migrations
+from batchrun.ledger.sqlite.statements import migrations
+from batchrun.ledger.statements import Migration
 from tests.ledger.samples import AT, BATCH, TTL, connection_of, filled, lease_on, specs
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ async def test_looking_at_an_older_ledger_does_not_migrate_it(place, monkeypatch
     async with await open_ledger(place):
         pass
     newer = _with_one_more_migration()
-    monkeypatch.setattr("batchrun.ledger.connection.migrations", lambda: newer)
+    monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrations", lambda: newer)
     assert "bring it up to date" in await refused(place, read_only=True)
 
 
@@ -188,7 +189,8 @@ import asyncio, concurrent.futures.thread, encodings.ascii, os, sys
 import anyio._backends._asyncio  # a Python under somebody else's home cannot be read later on
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger import open_ledger
-from batchrun.ledger.statements import Migration, migrations
+from batchrun.ledger.sqlite.statements import migrations
+from batchrun.ledger.statements import Migration
 if os.geteuid() == 0:
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
@@ -254,7 +256,8 @@ async def test_a_ledger_that_may_not_be_read_is_refused(place, without_rights):
 _OPEN = """
 import asyncio, sys
 from batchrun.ledger import open_ledger
-from batchrun.ledger.statements import Migration, migrations
+from batchrun.ledger.sqlite.statements import migrations
+from batchrun.ledger.statements import Migration
 async def main():
     async with await open_ledger(sys.argv[1]) as ledger:
         print(len(await ledger.batches()))

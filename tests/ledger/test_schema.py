@@ -13,9 +13,10 @@ import pytest
 
 from batchrun.errors import InvariantError
 from batchrun.ledger import open_ledger
-from batchrun.ledger.migrate import APPLICATION_ID, migrate, version
 from batchrun.ledger.rows import entry_of as entry_of_row
-from batchrun.ledger.statements import Migration, migrations, queries, split
+from batchrun.ledger.sqlite.migrate import APPLICATION_ID, migrate, version
+from batchrun.ledger.sqlite.statements import migrations, queries
+from batchrun.ledger.statements import Migration, split
 from batchrun.ledger.verify import Verification
 from batchrun.model.events import KINDS, Accepted, Failed, Removed, Retried
 from batchrun.model.states import State
@@ -147,11 +148,16 @@ def test_the_ledger_knows_every_kind_of_event(empty):
 
 def test_every_statement_is_used_and_every_name_is_there():
     package = resources.files("batchrun.ledger")
-    source = "".join(file.read_text() for file in package.iterdir() if file.name.endswith(".py"))
+    rooms = (package, package / "sqlite")
+    source = "".join(
+        file.read_text() for room in rooms for file in room.iterdir() if file.name.endswith(".py")
+    )
     used = set(re.findall(r"\"(\w+)\"", source))
     assert set(queries()) - used == set()
     asked = set(
-        re.findall(r"(?:one|value|all|each|run|many|_entries|_ids|queries\(\))[(\[]\s*\"(\w+)\"", source)
+        re.findall(
+            r"(?:one|value|all|each|run|later|many|_entries|_ids|queries\(\))[(\[]\s*\"(\w+)\"", source
+        )
     )
     assert asked - set(queries()) == set()
 

@@ -105,10 +105,11 @@ def _verify(path: str, *, as_json: bool) -> None:
         (_emit_finding if as_json else _tell_finding)(finding)
     _tell_verified(verification, problems, as_json=as_json)
     if problems:
+        file = verification.place.path
+        beside = f"(and {file.name}-wal, if there is one), " if file else ""
         raise LedgerError(
-            f"the ledger is damaged: {counted(problems, 'problem')} in {verification.path}; move it away "
-            f"(and {verification.path.name}-wal, if there is one), then rebuild it with "
-            "batchrun ledger rebuild"
+            f"the ledger is damaged: {counted(problems, 'problem')} in {verification.place}; move it away "
+            f"{beside}then rebuild it with batchrun ledger rebuild"
         )
 
 
@@ -122,7 +123,7 @@ def _tell_finding(finding: Finding) -> None:
 
 
 def _tell_verified(verification: Verification, problems: int, *, as_json: bool) -> None:
-    path, entries, events = str(verification.path), verification.entries, verification.events
+    path, entries, events = str(verification.place), verification.entries, verification.events
     if as_json:
         emit("verify", ledger=path, entries=entries, events=events, problems=problems)
     elif not problems:

@@ -1,76 +1,5 @@
 -- Every statement that the ledger runs, by name, with its values by name. Loaded by `statements`.
 
--- ------------------------------------------------------------------ connection
-
--- name: settings
--- FULL: a commit is on the disk before it returns. fullfsync: macOS means it, too.
-PRAGMA synchronous = FULL;
-PRAGMA fullfsync = ON;
-PRAGMA cell_size_check = ON;
-PRAGMA cache_size = -16000;
-PRAGMA journal_size_limit = 16777216;
-
--- name: attempt_rows
--- Every attempt, the current ones and those before. Made for each connection, so that the file stays as it is.
--- Each column is of one type in both halves: else SQLite makes the whole view first, and sorts it.
-CREATE TEMP VIEW attempt_rows AS
-SELECT
-    batch, key AS entry, id, position, attempt, 1 AS is_current, state, request_id, intended_at, tagged,
-    accepted_at, code, message, run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
-    run_failure_reason, run_status_message, request, lane
-FROM main.entries
-UNION ALL
-SELECT
-    e.batch, e.key, e.id, e.position, a.attempt, 0, e.state, a.request_id, a.intended_at, a.tagged,
-    a.accepted_at, a.code, a.message, a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri,
-    a.run_creation_time, a.run_start_time, a.run_stop_time, a.run_failure_reason, a.run_status_message, a.request, a.lane
-FROM main.entries AS e JOIN main.attempts AS a ON a.entry = e.key
-WHERE e.attempt > 1;
-
--- name: application_id
-PRAGMA application_id;
-
--- name: schema_version
-PRAGMA user_version;
-
--- name: is_empty
-SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema);
-
--- name: journal_mode
-PRAGMA journal_mode;
-
--- name: use_wal
-PRAGMA journal_mode = WAL;
-
--- name: use_journal
-PRAGMA journal_mode = DELETE;
-
--- name: record_migration
-INSERT INTO migrations (name, applied_at) VALUES (:name, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
-
--- name: broken_references
-PRAGMA foreign_key_check;
-
--- name: data_version
--- Another one as soon as another connection has committed.
-PRAGMA data_version;
-
--- name: begin_reading
-BEGIN;
-
--- name: begin_writing
-BEGIN IMMEDIATE;
-
--- name: begin_alone
--- With a journal, and no log: no other connection is open then, by whichever name of the file.
-BEGIN EXCLUSIVE;
-
--- name: commit
-COMMIT;
-
--- name: rollback
-ROLLBACK;
-
 -- ------------------------------------------------------------------ batches
 
 -- name: add_batch
@@ -132,14 +61,22 @@ UPDATE lanes SET account = :account WHERE batch = :batch AND name = :name AND ac
 -- ------------------------------------------------------------------ leases
 
 -- name: lease
-SELECT fence, holder, kernel, expires_at FROM leases WHERE batch = :batch;
+SELECT fence, holder, kernel, expires_at, expires_at <= :at AS is_over FROM leases WHERE batch = :batch;
 
--- name: take_lease
-INSERT INTO leases (batch, fence, holder, kernel, expires_at) VALUES (:batch, :fence, :holder, :kernel, :expires_at)
-ON CONFLICT (batch) DO UPDATE SET fence = :fence, holder = :holder, kernel = :kernel, expires_at = :expires_at;
+-- name: claim_lease
+-- In one statement, so that of several one gets it. :abandoned is the fence of a launcher that is known to be dead.
+INSERT INTO leases (batch, fence, holder, kernel, expires_at) VALUES (:batch, 1, :holder, :kernel, :at + :ttl)
+ON CONFLICT (batch) DO UPDATE SET
+    fence = leases.fence + 1, holder = excluded.holder, kernel = excluded.kernel, expires_at = excluded.expires_at
+WHERE leases.holder IS NULL OR leases.expires_at <= :at OR leases.fence = :abandoned
+RETURNING fence;
 
 -- name: extend_lease
-UPDATE leases SET expires_at = :expires_at WHERE batch = :batch;
+UPDATE leases SET expires_at = :at + :ttl WHERE batch = :batch;
+
+-- name: wait_turn
+-- What people ask of a batch, and what its launcher writes, come one after the other. Here all that writes does.
+SELECT 1 FROM leases WHERE batch = :batch;
 
 -- name: release_lease
 UPDATE leases SET holder = NULL WHERE batch = :batch AND fence = :fence;

@@ -5,6 +5,9 @@
 -- lacks what its state needs differs from what its history makes it.
 PRAGMA integrity_check;
 
+-- name: broken_references
+PRAGMA foreign_key_check;
+
 -- name: fences
 -- Every write passed a fence, so a batch with a history has had a lease.
 SELECT b.name, l.fence

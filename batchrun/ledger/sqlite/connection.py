@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final
 import apsw
 
 from batchrun.errors import LedgerUnusableError
-from batchrun.ledger import one_name
-from batchrun.ledger.migrate import check_ours, migrate, version
-from batchrun.ledger.sqlite_errors import stopped, unusable
-from batchrun.ledger.statements import migrations, queries
+from batchrun.ledger.sqlite import one_name
+from batchrun.ledger.sqlite.errors import stopped, unusable
+from batchrun.ledger.sqlite.migrate import check_ours, migrate, version
+from batchrun.ledger.sqlite.statements import migrations, queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final
 import apsw
 
 from batchrun.errors import LeaseHeldError, LedgerUnusableError
-from batchrun.ledger.process_lock import is_abandoned
-from batchrun.ledger.statements import queries
-from batchrun.ledger.transaction import alone
+from batchrun.ledger.sqlite.process_lock import is_abandoned
+from batchrun.ledger.sqlite.statements import queries
+from batchrun.ledger.sqlite.transaction import alone
 
 if TYPE_CHECKING:
     from typing import NoReturn

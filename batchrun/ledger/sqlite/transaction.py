@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from batchrun.ledger.statements import queries
+from batchrun.ledger.sqlite.statements import queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,25 +17,29 @@ from weakref import WeakSet
 import apsw
 
 from batchrun.errors import InvariantError, UsageError
-from batchrun.ledger.connection import check_in_place, identity, open_to_read, open_to_write
-from batchrun.ledger.process_lock import ProcessLock, is_abandoned, kernel, remove
-from batchrun.ledger.sqlite_errors import failed
-from batchrun.ledger.statements import queries
+from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_read, open_to_write
+from batchrun.ledger.sqlite.errors import failed
+from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kernel, remove
+from batchrun.ledger.sqlite.statements import queries
+from batchrun.ledger.sqlite.transaction import reading, writing
 from batchrun.ledger.store import Store
-from batchrun.ledger.transaction import reading, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from batchrun.ledger.store import Row, Value
+    from batchrun.ledger.store import Row, T, Tables, Value
 
 
 class SqliteStore(Store):
     """The store in the file at *path*, made or brought up to date unless it is only to be read."""
 
+    database = "SQLite"
+
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self.called = str(path)
         self.host = kernel()
         self._is_read_only = read_only
         self._connection = open_to_read(path) if read_only else open_to_write(path)
@@ -71,8 +75,24 @@ class SqliteStore(Store):
         with self._explained:
             self._connection.executemany(queries()[statement], rows)
 
+    def later(self, statement: str, /, **values: Value) -> None:
+        self.run(statement, **values)
+
+    def read(self, job: Callable[[], T]) -> T:
+        return job()
+
+    def write(self, job: Callable[[], T]) -> T:
+        with self._writing():
+            return job()
+
+    def write_beside(
+        self, tables: Callable[[], AbstractContextManager[Tables]], job: Callable[[Tables], T]
+    ) -> T:
+        with tables() as found, self._writing():
+            return job(found)
+
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[None]:
         if self._is_read_only:
             raise InvariantError(f"a write to {self.path}, which was opened for reading only")
         check_in_place(self.path, self._identity)
@@ -83,6 +103,14 @@ class SqliteStore(Store):
     def reading(self) -> Iterator[None]:
         with self._explained, reading(self._connection):
             yield
+
+    @contextlib.contextmanager
+    def tables(self, made: str, dropped: str) -> Iterator[None]:
+        self.run(made)
+        try:
+            yield
+        finally:
+            self.run(dropped)
 
     def snapshot(self) -> SqliteStore:
         # A connection of its own: its one long read transaction must not sit around other calls' writes.

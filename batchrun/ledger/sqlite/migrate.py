@@ -12,8 +12,8 @@ import apsw
 
 from batchrun import points
 from batchrun.errors import InvariantError, LedgerUnusableError
-from batchrun.ledger.statements import queries
-from batchrun.ledger.transaction import writing
+from batchrun.ledger.sqlite.statements import queries
+from batchrun.ledger.sqlite.transaction import writing
 from batchrun.points import Point
 
 if TYPE_CHECKING:

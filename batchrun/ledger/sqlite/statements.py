@@ -1,0 +1,22 @@
+"""SQLite's statements and migrations."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from batchrun.ledger.statements import Migration, schema, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@cache
+def queries() -> Mapping[str, str]:
+    """Return every statement by name."""
+    return statements("sqlite")
+
+
+def migrations() -> tuple[Migration, ...]:
+    """Return every migration, in order; each sets ``user_version`` to its number."""
+    return schema("sqlite")

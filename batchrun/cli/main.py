@@ -40,6 +40,7 @@ _VERBS: Final = {
     "delete": "Remove ended runs from the service, never from the ledger.",
     "costs": "Estimate what ended runs cost, and what the rest will.",
     "report": "Write a report as one HTML file.",
+    "serve": "Show a ledger as a live page, to a browser.",
     "ledger": "Check a ledger, or rebuild a lost one.",
     "config": "Show each option's value in force, and where it came from.",
     "manifest": "Make a manifest, or convert one.",

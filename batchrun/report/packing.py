@@ -161,7 +161,7 @@ def packed(report: Report, timeline: Timeline, base: datetime | None = None) -> 
             "row": [place for place, _ in earlier],
             **_columns(past, base, has_lanes=has_lanes),
         },
-        "timeline": _moments(timeline, base),
+        "timeline": moments_of(timeline, base),
     }
 
 
@@ -277,7 +277,8 @@ def _begun(texts: Sequence[str | None]) -> Json:
     return {"start": start, "rest": [None if text is None else cut(text[len(start) :]) for text in texts]}
 
 
-def _moments(timeline: Timeline, base: datetime) -> Json:
+def moments_of(timeline: Timeline, base: datetime) -> Json:
+    """Return the timeline in columns, times as seconds since *base*."""
     seconds = _seconds(base)
     moments = timeline.moments
     return {

@@ -60,8 +60,12 @@ class Page:
 
     async def open(self, path: Path) -> float:
         """Open the file, wait until it has loaded, and return the milliseconds that this took."""
+        return await self.visit(path.as_uri())
+
+    async def visit(self, url: str) -> float:
+        """Open an address, as :meth:`open` does a file."""
         self._events.clear()
-        await self.send("Page.navigate", url=path.as_uri())
+        await self.send("Page.navigate", url=url)
         while not any(event.get("method") == "Page.loadEventFired" for event in self._events):
             await self._receive()
         taken = await self.ask("performance.getEntriesByType('navigation')[0].loadEventStart")

@@ -1,0 +1,194 @@
+"""``batchrun serve``: a live page of the ledger, to a browser."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun.api.reading import open_ledger
+from batchrun.cli.command import Risk, option, texts, verb
+from batchrun.cli.options import LEDGER
+from batchrun.cli.signals import heard
+from batchrun.cli.speak import complain, say
+from batchrun.cli.wording import printable
+from batchrun.clock import SystemClock
+from batchrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from batchrun.serve.access import Network, Rules, TrustedProxy
+
+_HOST, _PORT = "127.0.0.1", 8766
+_HIGHEST_PORT: Final = 65535
+#: Characters of a token that nobody guesses, at least.
+_LEAST: Final = 20
+#: Those of a token file that are read, and of a token at most.
+_MOST: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``batchrun serve`` is told."""
+
+    bind: str = option(
+        "--bind",
+        default=f"{_HOST}:{_PORT}",
+        metavar="HOST:PORT",
+        envvar="BATCHRUN_SERVE_BIND",
+        risk=Risk.ADDRESS,
+        help="Where to listen; port 0 is any free one. Beyond this machine nothing is encrypted.",
+    )
+    token_file: str | None = option(
+        "--token-file",
+        metavar="FILE",
+        envvar="BATCHRUN_SERVE_TOKEN_FILE",
+        risk=Risk.ADDRESS,
+        help="Read the token from a file that only you can read, so that the link outlives a restart.  "
+        "[default: a new token at each start]",
+    )
+    allow_host: tuple[str, ...] = texts(
+        "--allow-host",
+        metavar="NAME",
+        envvar="BATCHRUN_SERVE_ALLOW_HOST",
+        risk=Risk.ADDRESS,
+        help="A host name by which people come here, beside this machine's own.",
+    )
+    trust_header: str | None = option(
+        "--trust-header",
+        metavar="NAME",
+        envvar="BATCHRUN_SERVE_TRUST_HEADER",
+        risk=Risk.ADDRESS,
+        help="Let in without a token who comes through --trusted-proxy with this header, in which it says "
+        "who that is.",
+    )
+    trusted_proxy: tuple[str, ...] = texts(
+        "--trusted-proxy",
+        metavar="ADDRESS",
+        envvar="BATCHRUN_SERVE_TRUSTED_PROXY",
+        risk=Risk.ADDRESS,
+        help="The address, or network, of a proxy that asks people who they are; with --trust-header.",
+    )
+    ledger: str = LEDGER()
+
+
+@verb(Options, epilog="Read on: 'batchrun help serve'.")
+async def serve(told: Options) -> None:
+    """
+    Show the ledger as a live page to a browser, until Ctrl-C.
+
+    All batches, each batch's rows and charts, each row's story, as they change. It only reads the ledger,
+    beside any launch, and calls nothing. Open the link that it prints: whoever has that may look, and nobody
+    else, also on this machine.
+    """
+    from batchrun.serve.server import secret, serving  # noqa: PLC0415 (aiohttp is loaded only where needed)
+
+    host, port = read_bind(told.bind)
+    token = secret() if told.token_file is None else read_token(told.token_file)
+    rules = _rules(told, host, token, secret())
+    async with open_ledger(told.ledger) as ledger:
+        with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
+            try:
+                async with serving(ledger, rules, SystemClock(), port=port) as listening:
+                    _tell(told, listening.url, token)
+                    await anyio.sleep_forever()
+            except* OSError as errors:
+                raise _cannot_listen(told.bind, errors) from errors
+            except* UnicodeError as errors:  # a name that is too long
+                raise UsageError(f"cannot listen on {printable(told.bind)}: no such host") from errors
+
+
+def read_bind(text: str) -> tuple[str, int]:
+    """
+    Read HOST:PORT; either part may be left out.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, port = (text, "") if not text.isdigit() else ("", text)
+    if port and not (port.isascii() and port.isdigit() and int(port) <= _HIGHEST_PORT):
+        raise UsageError(f"--bind {printable(text)}: a port is a number up to {_HIGHEST_PORT}")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise UsageError(f"--bind {printable(text)}: write an IPv6 address in brackets, as in [::1]:{_PORT}")
+    return host.strip("[]") or _HOST, int(port) if port else _PORT
+
+
+def read_token(path: str) -> str:
+    """
+    Read a token from a file that nobody else can read.
+
+    Raises:
+        UsageError: There is none, others can read it, or what it has is no token.
+    """
+    name = f"--token-file {printable(path)}"
+    try:
+        with Path(path).open(encoding="ascii") as file:
+            mode = stat.S_IMODE(Path(path).stat().st_mode)
+            text = file.read(_MOST + 1).strip()
+    except (OSError, UnicodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it holds more than ASCII letters"
+        raise UsageError(
+            f"{name}: {cause}; make one with: (umask 077; openssl rand -hex 32 > FILE)"
+        ) from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UsageError(f"{name}: others can read or change it (mode {mode:04o}); chmod 600 it")
+    if not _LEAST <= len(text) <= _MOST or not text.isprintable() or " " in text:
+        raise UsageError(
+            f"{name}: a token is one word of {_LEAST} characters or more; make one with: openssl rand -hex 32"
+        )
+    return text
+
+
+def _rules(told: Options, host: str, token: str, session: str) -> Rules:
+    from batchrun.serve.access import Rules, is_loopback  # noqa: PLC0415
+
+    names = {name.lower() for name in (host, *told.allow_host)}
+    if not is_loopback(host):
+        names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+    return Rules(bound=host, token=token, session=session, names=frozenset(names), proxy=_proxy(told))
+
+
+def _proxy(told: Options) -> TrustedProxy | None:
+    from batchrun.serve.access import TrustedProxy  # noqa: PLC0415
+
+    if (told.trust_header is None) != (not told.trusted_proxy):
+        raise UsageError("--trust-header and --trusted-proxy go together: anybody can send a header")
+    if told.trust_header is None:
+        return None
+    return TrustedProxy(header=told.trust_header, addresses=tuple(map(_network, told.trusted_proxy)))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        problem = f"--trusted-proxy {printable(text)}: {printable(str(error))}"
+        raise UsageError(f"{problem}; give an address, such as 10.0.0.5, or a network") from error
+
+
+def _tell(told: Options, url: str, token: str) -> None:
+    from batchrun.serve.access import is_loopback  # noqa: PLC0415
+
+    host, _ = read_bind(told.bind)
+    if told.token_file is None:
+        say(f"{url}/?token={token}")
+    else:
+        say(f"{url}/?token=, and then the token in {printable(told.token_file)}")
+    say(f"shows {printable(told.ledger)}, to whoever has this link; Ctrl-C ends it")
+    if not is_loopback(host):
+        far = f"batchrun: {printable(host)} can be reached from elsewhere, and nothing is encrypted"
+        complain(f"{far}: put a proxy with TLS before it")
+
+
+def _cannot_listen(bind: str, errors: BaseExceptionGroup[OSError]) -> UsageError:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return UsageError(f"cannot listen on {printable(bind)}: {reason}; try --bind {_HOST}:0")

@@ -1,0 +1,196 @@
+"""
+One batch as it goes on: its rows, read once for all who look, and brought up to date by what was recorded.
+
+A look asks whether anything was, and reads the rows that it was about. Charts and failures, which take a
+hundred times as long, are added up anew only so often that they cost a small share of one core; so is the
+whole batch read again, for what a manifest changed and no event tells. Belongs here: that rhythm, and the
+rows. Does not: how they are shown (``shown``), who listens (``streams``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from batchrun.report import figures
+from batchrun.report.chosen import with_tasks
+from batchrun.report.gathering import RowStanding, row_of
+from batchrun.report.overview import overview
+from batchrun.report.packing import timeline
+from batchrun.serve.choosing import Search, chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from batchrun.clock import Clock
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch, Outcome, TaskFailures
+    from batchrun.report.figures import Failure, Figures, Slow
+    from batchrun.report.gathering import ShownRow
+    from batchrun.report.overview import LaneCounts, Overview
+    from batchrun.report.packing import Timeline
+    from batchrun.serve.choosing import Wanted
+
+T = TypeVar("T")
+
+#: Looks for which what was seen is asked for again: a transaction may end after one that numbered later.
+_OVERLAP: Final = 3
+#: Events since the last look that are read one by one; more, and the batch is read again.
+_MOST_EVENTS: Final = 20_000
+#: Of the time that something takes, how many times as long it then rests: so it takes 3 % of a core.
+_REST: Final = 30
+#: Seconds that figures rest at least, and after which they are made again though nothing was recorded.
+_LEAST, _MOST = 2.0, 60.0
+#: Seconds after which the whole batch is read again, where anything was recorded.
+_AGAIN: Final = 120.0
+#: Failed rows whose tasks are asked for at a time.
+_ASKED: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What takes long to add up."""
+
+    at: datetime
+    summary: Figures
+    failures: Sequence[Failure]
+    slowest: Sequence[Slow]
+    timeline: Timeline
+    now: Overview
+
+
+class Following:
+    """A batch that somebody looks at."""
+
+    def __init__(self, ledger: Ledger, batch: Batch, clock: Clock) -> None:
+        self.batch = batch
+        self.version = 0  #: grows whenever a row has changed
+        self.rows: list[ShownRow] = []  #: in the manifest's order
+        self.sums: Sums | None = None
+        self._ledger = ledger
+        self._stored = ledger.batch(batch.name)
+        self._clock = clock
+        self._places: dict[str, int] = {}
+        self._seen: deque[int] = deque(maxlen=_OVERLAP)
+        self._total = 0
+        self._search = Search()
+        self._summed = -1
+        self._sum_due = self._reload_due = self._sum_again = 0.0
+
+    @property
+    def counts(self) -> Mapping[RowStanding, int]:
+        """How many rows stand where."""
+        found = Counter(row.standing for row in self.rows)
+        return {standing: found[standing] for standing in RowStanding}
+
+    @property
+    def lanes(self) -> Sequence[LaneCounts]:
+        """The batch's lanes, as they were when everything was added up."""
+        return self.sums.now.lanes if self.sums else ()
+
+    def choose(self, wanted: Wanted) -> Sequence[ShownRow]:
+        """Return the rows that are wanted."""
+        return chosen(self.rows, wanted, self._search, self._clock.utcnow())
+
+    async def load(self) -> None:
+        """Read the whole batch."""
+        begun = self._clock.monotonic()
+        self._seen = deque([await self._ledger.newest_event()], maxlen=_OVERLAP)
+        self._total = (await self._stored.counts()).total
+        found = with_tasks(self._ledger, self.batch.name, self._stored.outcomes())
+        self.rows = [row_of(outcome, outcome.tasks) async for outcome in found]
+        self._places = {row.id: place for place, row in enumerate(self.rows)}
+        self._search = Search()
+        self.version += 1
+        took = self._clock.monotonic() - begun
+        self._reload_due = self._clock.monotonic() + max(_AGAIN, took * _REST)
+
+    async def look(self) -> bool:
+        """Bring the rows up to date, and report whether any has changed."""
+        newest, version = await self._ledger.newest_event(), self.version
+        if newest == self._seen[0]:
+            return False
+        is_time = self._clock.monotonic() >= self._reload_due
+        if is_time or newest - self._seen[-1] > _MOST_EVENTS or await self._is_another():
+            await self.load()
+        else:
+            changed = await self._stored.changed(after=self._seen[0], upto=newest)
+            self._seen.append(newest)
+            if not await self._take(changed):
+                await self.load()
+        return self.version != version
+
+    async def add_up(self) -> bool:
+        """Add everything up again where it is time, and report whether it was."""
+        now = self._clock.monotonic()
+        if now < self._sum_due or (self._summed == self.version and now < self._sum_again):
+            return False
+        self._summed = self.version
+        await self._ask_for_tasks()
+        self.sums = await self._sums()
+        ended = self._clock.monotonic()
+        self._sum_due = ended + max(_LEAST, (ended - now) * _REST)
+        self._sum_again = ended + max(_MOST, (ended - now) * _REST)
+        return True
+
+    async def _is_another(self) -> bool:
+        """Report whether a manifest was taken in meanwhile that has more rows, or fewer."""
+        return (await self._stored.counts()).total != self._total
+
+    async def _take(self, changed: Sequence[Outcome]) -> bool:
+        """Put rows in the place of those before; report whether all had one."""
+        tasks = await self._stored.failed_tasks([one.entry.id for one in changed])
+        has_changed = False
+        for outcome in changed:
+            row = row_of(outcome, tasks.get(outcome.entry.id, {}))
+            place = self._places.get(row.id)
+            if place is None:
+                return False
+            if self.rows[place] != row:
+                self.rows[place] = row
+                has_changed = True
+        self.version += has_changed
+        return True
+
+    async def _ask_for_tasks(self) -> None:
+        """Ask for the tasks of runs that failed a while ago: they come later than the failure."""
+        untold = [
+            row.id
+            for row in self.rows
+            if row.standing is RowStanding.FAILED and row.current.uuid and row.current.tasks is None
+        ][-_ASKED:]
+        found = await self._stored.failed_tasks(untold)
+        for id_, tasks in found.items():
+            place = self._places[id_]
+            current = self.rows[place].current
+            if current.number in tasks:
+                told = replace(current, tasks=tasks[current.number])
+                self.rows[place] = replace(self.rows[place], current=told)
+                self.version += 1
+        self._summed = self.version
+
+    async def _sums(self) -> Sums:
+        at = self._clock.utcnow()
+        now = await overview(self._ledger, self.batch, at)
+        tasks = [why for group in await self._stored.failures(limit=1) for why in group.tasks]
+        return await _in_thread(functools.partial(_added_up, list(self.rows), tasks, now, at))
+
+
+def _added_up(rows: Sequence[ShownRow], tasks: Sequence[TaskFailures], now: Overview, at: datetime) -> Sums:
+    return Sums(
+        at=at,
+        summary=figures.summary(rows, at),
+        failures=figures.failures(rows, tasks),
+        slowest=figures.slowest(rows, at),
+        timeline=timeline(rows, at),
+        now=now,
+    )
+
+
+async def _in_thread(job: Callable[[], T]) -> T:
+    # Not anyio.to_thread: the virtual loop sees only run_in_executor.
+    return await asyncio.get_running_loop().run_in_executor(None, job)

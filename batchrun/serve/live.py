@@ -1,0 +1,163 @@
+"""
+Who looks at what: a batch is followed once for all of its clients, from the first to a while after the last.
+
+Belongs here: beginning, rhythm and end of that, and going on when the ledger cannot be read. Does not:
+reading (``following``, ``shelf``), what is told (``shown``).
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun.errors import BatchrunError, InvariantError
+from batchrun.serve.following import Following
+from batchrun.serve.shelf import Shelf
+from batchrun.serve.shown import now_facts, shelf_facts, sums_facts
+from batchrun.serve.streams import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from anyio.abc import TaskGroup
+
+    from batchrun.clock import Clock
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
+
+#: Seconds between two looks, and between two where the ledger could not be read.
+_EVERY, _AFTER_TROUBLE = 1.0, 5.0
+#: Seconds for which a batch stays read that nobody looks at any more.
+_KEPT: Final = 60.0
+#: Batches that are followed at once: each takes memory for all of its rows.
+MOST_BATCHES: Final = 16
+
+
+class TooManyError(Exception):
+    """More is being looked at than this server has room for."""
+
+
+class Watched:
+    """Something that clients look at, with what there is to tell of it."""
+
+    def __init__(self, clock: Clock, look: Callable[[Channel], Awaitable[None]]) -> None:
+        self.channel = Channel()
+        self.failure: str | None = None  #: why the ledger could not be read just now
+        self._clock = clock
+        self._look = look
+        self._looked = anyio.Event()
+        self._users = 0
+        self._left_at = clock.monotonic()
+
+    @property
+    def is_left(self) -> bool:
+        """Whether nobody has looked at it for a while."""
+        return not self._users and self._clock.monotonic() - self._left_at > _KEPT
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Keep it for as long as the block lasts, and a while."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            self._left_at = self._clock.monotonic()
+
+    async def first_look(self) -> None:
+        """Wait until it was looked at once, with success or without."""
+        await self._looked.wait()
+
+    async def watch(self) -> None:
+        """Look again and again, until nobody has looked at it for a while."""
+        while not self.is_left:
+            if self._users or not self._looked.is_set():
+                await self._look_once()
+            await self._clock.sleep(_EVERY if self.failure is None else _AFTER_TROUBLE)
+
+    async def _look_once(self) -> None:
+        try:
+            await self._look(self.channel)
+            self.failure = None
+        except InvariantError:
+            raise  # a defect of ours is not to be told as if it passed
+        except BatchrunError as error:
+            self.failure = str(error)
+        self.channel.tell("trouble", {"text": self.failure})
+        self._looked.set()
+
+
+class WatchedBatch(Watched):
+    """A batch that clients look at."""
+
+    def __init__(self, ledger: Ledger, batch: Batch, clock: Clock) -> None:
+        super().__init__(clock, self._tell)
+        self.following = Following(ledger, batch, clock)
+
+    async def _tell(self, channel: Channel) -> None:
+        if self.following.version == 0:
+            await self.following.load()
+        else:
+            await self.following.look()
+        if await self.following.add_up():
+            channel.tell("sums", sums_facts(self.following))
+        channel.tell("now", now_facts(self.following))
+
+
+class WatchedShelf(Watched):
+    """All batches, as clients look at them."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        super().__init__(clock, self._tell)
+        self.shelf = Shelf(ledger, clock)
+
+    async def _tell(self, channel: Channel) -> None:
+        if await self.shelf.look():
+            channel.tell("batches", shelf_facts(self.shelf.batches, self.shelf.total))
+
+
+class Live:
+    """All that is being looked at; its looks run in *tasks*."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, tasks: TaskGroup) -> None:
+        self.ledger = ledger
+        self.clock = clock
+        self._tasks = tasks
+        self._batches: dict[str, WatchedBatch] = {}
+        self._shelf: WatchedShelf | None = None
+
+    def shelf(self) -> WatchedShelf:
+        """Return the list of batches, looked at from now on."""
+        if self._shelf is None:
+            self._shelf = WatchedShelf(self.ledger, self.clock)
+            self._tasks.start_soon(self._watch_shelf, self._shelf)
+        return self._shelf
+
+    async def batch(self, name: str) -> WatchedBatch | None:
+        """
+        Return the batch, looked at from now on; None where there is none.
+
+        Raises:
+            TooManyError: So many are looked at already.
+            LedgerError: The ledger cannot be read.
+        """
+        if name not in self._batches:
+            found = await self.ledger.find_batch(name)
+            if found is None:
+                return None
+            if name not in self._batches:  # nobody was quicker
+                if len(self._batches) >= MOST_BATCHES:
+                    raise TooManyError
+                self._batches[name] = WatchedBatch(self.ledger, found, self.clock)
+                self._tasks.start_soon(self._watch_batch, name)
+        return self._batches[name]
+
+    async def _watch_batch(self, name: str) -> None:
+        await self._batches[name].watch()
+        del self._batches[name]
+
+    async def _watch_shelf(self, shelf: WatchedShelf) -> None:
+        await shelf.watch()
+        self._shelf = None

@@ -1,0 +1,225 @@
+"""
+What can be asked for: pages, rows, one row's story, the stream of what changes, and the files of the pages.
+
+Names of batches and rows stand in the query, never in the path, which is one of these few.
+Belongs here: from requests to answers. Does not: who may ask (``gate``), what is told (``shown``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from aiohttp import hdrs, web
+
+from batchrun.errors import BatchrunError, InvariantError, UsageError
+from batchrun.ports.stored import Outcome
+from batchrun.report.packing import script_text
+from batchrun.serve import shown
+from batchrun.serve.choosing import read_wanted
+from batchrun.serve.gate import HEADERS, path_of, refused
+from batchrun.serve.live import TooManyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batchrun.model.spec import Json
+    from batchrun.serve.choosing import Wanted
+    from batchrun.serve.live import Live, Watched, WatchedBatch
+
+#: Streams at once: with more, somebody has gone wrong.
+MOST_STREAMS: Final = 200
+#: Seconds after which a stream says that it is there still, and for which a client may leave what it is sent.
+_ALIVE, _PATIENCE = 15.0, 20.0
+#: Pages of rows that are kept for others who ask for the same.
+_KEPT: Final = 200
+_HTML, _JSON = "text/html", "application/json"
+_FILES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
+    "/live.js": (shown.script, "text/javascript"),
+    "/uplot.js": (lambda: shown.asset("uplot/uPlot.iife.min.js"), "text/javascript"),
+    "/live.css": (shown.style, "text/css"),
+    "/icon.svg": (lambda: shown.asset("icon.svg"), "image/svg+xml"),
+    "/licence.txt": (lambda: shown.asset("uplot/LICENSE"), "text/plain"),
+}
+
+
+@dataclass(slots=True)
+class _Pages:
+    """Pages of rows of one batch, as they were made for the first who asked."""
+
+    version: int = -1
+    made: dict[Wanted, bytes] = field(default_factory=dict)
+
+
+class Routes:
+    """Answers requests of those who were let in."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._streams = 0
+        self._pages: dict[str, _Pages] = {}
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        try:
+            return await self._answer(request)
+        except TooManyError:
+            return refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too much is being looked at; try again soon.\n")
+        except UsageError as error:
+            return refused(HTTPStatus.BAD_REQUEST, f"{error}\n")
+        except InvariantError:
+            raise
+        except BatchrunError as error:
+            return refused(HTTPStatus.SERVICE_UNAVAILABLE, f"The ledger cannot be read just now: {error}\n")
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = path_of(request)
+        if path in _FILES:
+            made, kind = _FILES[path]
+            return _answer(made(), kind)
+        match path:
+            case "/":
+                return await self._shelf()
+            case "/batch":
+                return await self._batch(request)
+            case "/rows":
+                return await self._rows(request)
+            case "/row":
+                return await self._row(request)
+            case "/row.json":
+                return await self._row_facts(request)
+            case "/events":
+                return await self._events(request)
+            case _:
+                return _nothing("page")
+
+    async def _shelf(self) -> web.Response:
+        watched = self._live.shelf()
+        with watched.used():
+            await watched.first_look()
+            shelf = watched.shelf
+            facts = shown.shelf_facts(shelf.batches, shelf.total)
+            return _answer(shown.page("shelf.html.j2", facts=facts, trouble=watched.failure), _HTML)
+
+    async def _batch(self, request: web.BaseRequest) -> web.Response:
+        watched = await self._live.batch(request.query.get("name", ""))
+        if watched is None:
+            return _nothing("batch")
+        with watched.used():
+            await _ready(watched)
+            following, wanted = watched.following, read_wanted(request.query)
+            text = shown.page(
+                "batch.html.j2",
+                batch=following.batch,
+                now=shown.now_facts(following),
+                parts=shown.parts_of(following),
+                regions=[lane.place.region for lane in following.lanes if lane.place]
+                or [following.batch.region],
+                data=shown.first_rows(following, wanted, self._live.clock.utcnow()),
+            )
+            return _answer(text, _HTML)
+
+    async def _rows(self, request: web.BaseRequest) -> web.Response:
+        name = request.query.get("name", "")
+        watched = await self._live.batch(name)
+        if watched is None:
+            return _nothing("batch")
+        with watched.used():
+            await _ready(watched)
+            return web.Response(
+                body=self._page(name, watched, read_wanted(request.query)),
+                content_type=_JSON,
+                headers=HEADERS,
+            )
+
+    def _page(self, name: str, watched: WatchedBatch, wanted: Wanted) -> bytes:
+        """Return a page of rows, made once for all who ask for the same of the same rows."""
+        following = watched.following
+        pages = self._pages.setdefault(name, _Pages())
+        if pages.version != following.version or len(pages.made) >= _KEPT:
+            pages.version = following.version
+            pages.made.clear()
+        if wanted not in pages.made:
+            facts = shown.rows_facts(following, wanted, self._live.clock.utcnow())
+            pages.made[wanted] = _written(facts)
+        return pages.made[wanted]
+
+    async def _row(self, request: web.BaseRequest) -> web.Response:
+        facts = await self._story(request)
+        if facts is None:
+            return _nothing("row")
+        names = {"batch": request.query["name"], "id": request.query["id"]}
+        data = script_text(facts | {"parts": None, "timeline": None})
+        return _answer(shown.page("row.html.j2", parts=facts["parts"], data=data, **names), _HTML)
+
+    async def _row_facts(self, request: web.BaseRequest) -> web.Response:
+        facts = await self._story(request)
+        if facts is None:
+            return _nothing("row")
+        return web.Response(body=_written(facts), content_type=_JSON, headers=HEADERS)
+
+    async def _story(self, request: web.BaseRequest) -> dict[str, Json] | None:
+        name, id_ = request.query.get("name", ""), request.query.get("id", "")
+        ledger = self._live.ledger
+        batch, stored = await ledger.find_batch(name), ledger.batch(name)
+        entry = None if batch is None else await stored.entry(id_)
+        if batch is None or entry is None:
+            return None
+        outcome = Outcome(entry=entry, earlier=tuple(await stored.earlier(id_)))
+        tasks = (await stored.failed_tasks([id_])).get(id_, {})
+        history = await stored.history(id_)
+        return shown.story_facts(batch, outcome, tasks, history, self._live.clock.utcnow())
+
+    async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
+        name = request.query.get("name")
+        watched: Watched | None = self._live.shelf() if name is None else await self._live.batch(name)
+        if watched is None:
+            return _nothing("batch")
+        if self._streams >= MOST_STREAMS:
+            raise TooManyError
+        self._streams += 1
+        try:
+            with watched.used():
+                return await self._stream(request, watched)
+        finally:
+            self._streams -= 1
+
+    async def _stream(self, request: web.BaseRequest, watched: Watched) -> web.StreamResponse:
+        stream = web.StreamResponse(headers={**HEADERS, hdrs.CONTENT_TYPE: "text/event-stream"})
+        with watched.channel.listening() as told:
+            try:
+                await stream.prepare(request)
+                while True:
+                    event = b": still here\n\n"
+                    with anyio.move_on_after(_ALIVE):
+                        event = await told.next()
+                    with anyio.fail_after(_PATIENCE):
+                        await stream.write(event)
+            except (TimeoutError, ConnectionError):  # it does not read any more, or is gone
+                if request.transport is not None:
+                    request.transport.abort()
+        return stream
+
+
+async def _ready(watched: WatchedBatch) -> None:
+    """Wait until the batch was read once."""
+    await watched.first_look()
+    if watched.following.sums is None:
+        raise BatchrunError(watched.failure or "try again")
+
+
+def _answer(text: str, kind: str) -> web.Response:
+    return web.Response(
+        body=text.encode(errors="replace"), content_type=kind, charset="utf-8", headers=HEADERS
+    )
+
+
+def _written(facts: Mapping[str, Json]) -> bytes:
+    return json.dumps(facts, separators=(",", ":")).encode()
+
+
+def _nothing(what: str) -> web.Response:
+    return refused(HTTPStatus.NOT_FOUND, f"There is no such {what}.\n")

@@ -1,0 +1,216 @@
+"""
+What a client is told of a batch: parts of the page as HTML, rows and charts as the report packs them.
+
+Everything of others is escaped by the templates or is JSON that scripts show as text. Belongs here: from rows
+and figures to what goes over the wire. Does not: reading (``following``), sockets (``routes``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from batchrun.model.lanes import first_request
+from batchrun.report import template
+from batchrun.report.gathering import Report, RowStanding, StartCalls, row_of
+from batchrun.report.packing import Timeline, cut, moments_of, packed, script_text
+from batchrun.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    import jinja2
+
+    from batchrun.model.spec import Json
+    from batchrun.ports.stored import Batch, Outcome
+    from batchrun.report.gathering import ShownRow
+    from batchrun.serve.choosing import Wanted
+    from batchrun.serve.following import Following, Sums
+    from batchrun.serve.shelf import ShelvedBatch
+
+_NO_TIMELINE: Final = Timeline(moments=(), undated=0)
+#: Silence of the ledger, while there is work left and no launcher, that is told.
+_SILENCE: Final = timedelta(hours=1)
+#: Reasons and lanes that can be chosen.
+_OFFERED: Final = 200
+#: Characters of a request that are shown.
+_REQUEST: Final = 20_000
+#: Events of one row that are shown, the latest.
+_EVENTS: Final = 500
+_Event = tuple["datetime", int, str, str]
+#: Of a run within an event, what may be news, by the API's names; the rest is told once, above.
+_API_NAMES: Final = {
+    "status": "status",
+    "id": "id",
+    "failure_reason": "failureReason",
+    "status_message": "statusMessage",
+}
+#: Scripts of each page, beside uPlot.
+SCRIPTS: Final = (*template.PARTS, "timeline.js", "table.js", "live.js")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownEvent:
+    """One event of a row's history."""
+
+    at: datetime
+    attempt: int
+    kind: str
+    facts: Sequence[tuple[str, str]]
+
+
+def page(name: str, **facts: Any) -> str:
+    """Render a whole page."""
+    return _environment().get_template(name).render(version=__version__, **facts)
+
+
+def part(name: str, *arguments: Any) -> str:
+    """Render a part of a page: a macro of our own templates, or of those that the report shares."""
+    macro = getattr(_environment().get_template("live_parts.html.j2").module, name)
+    return str(macro(*arguments))
+
+
+def now_facts(following: Following) -> dict[str, Json]:
+    """Return how the batch stands now: what is told every second, at most."""
+    counts = following.counts
+    summary = replace(_sums(following).summary, counts=counts, total=len(following.rows))
+    ended = sum(number for standing, number in counts.items() if standing.is_end)
+    said = ", ".join(f"{number:,} {one.value}" for one, number in counts.items() if number)
+    return {
+        "version": following.version,
+        "title": f"{ended * 100 // max(1, len(following.rows))} % {template.inert(following.batch.name)}",
+        "said": f"{said or 'no rows'}, of {len(following.rows):,}",
+        "shares": [[standing.value, number] for standing, number in counts.items()],
+        "parts": {"verdict": part("verdict", summary), "tiles": part("tiles", summary)},
+    }
+
+
+def sums_facts(following: Following) -> dict[str, Json]:
+    """Return what takes long to add up."""
+    sums = _sums(following)
+    return {
+        "parts": _parts(sums),
+        "timeline": moments_of(sums.timeline, following.batch.created_at),
+        "lanes": _offered(lane.name for lane in sums.now.lanes),
+        "reasons": _offered(one.reason for one in sums.failures),
+        "offered": [one.value for one, number in following.counts.items() if number],
+    }
+
+
+def _offered(names: Iterable[str | None]) -> list[Json]:
+    different: list[Json] = [name for name in dict.fromkeys(names) if name]
+    return different[:_OFFERED]
+
+
+def parts_of(following: Following) -> Mapping[str, Json]:
+    """Return the parts that a page begins with."""
+    return _parts(_sums(following))
+
+
+def _parts(sums: Sums) -> dict[str, Json]:
+    return {
+        "facts": part("live_facts", sums.summary, sums.now),
+        "lanes": part("lanes", sums.now.lanes) if sums.now.lanes else "",
+        "failures": part("failures", sums.failures, sums.summary),
+        "moments": part("moments", template.told(sums.timeline)),
+        "undated": part("undated", sums.timeline),
+        "slowest": part("slowest", sums.slowest),
+        "launcher": part("launcher", sums.now, _SILENCE),
+    }
+
+
+def rows_facts(following: Following, wanted: Wanted, at: datetime) -> dict[str, Json]:
+    """Return a page of rows, with the number of those that were found and of all."""
+    found = following.choose(wanted)
+    shown = found[wanted.first : wanted.first + wanted.most]
+    return {
+        **_packed(following.batch, shown, at, following),
+        "found": len(found),
+        "total": len(following.rows),
+        "version": following.version,
+    }
+
+
+def first_rows(following: Following, wanted: Wanted, at: datetime) -> str:
+    """Return what a page of a batch begins with, for a script element."""
+    return script_text(rows_facts(following, wanted, at) | sums_facts(following) | {"parts": None})
+
+
+def story_facts(
+    batch: Batch, outcome: Outcome, tasks: Mapping[int, Any], history: Sequence[_Event], at: datetime
+) -> dict[str, Json]:
+    """Return one row's story: its attempts packed, its events and its request as HTML."""
+    entry = outcome.entry
+    row = row_of(outcome, tasks)
+    asked = json.loads(first_request(entry.request) if entry.request else "{}")
+    request = json.dumps(asked, indent=2, ensure_ascii=False)
+    return {
+        **_packed(batch, [row], at, None),
+        "parts": {
+            "standing": part("standing", row),
+            "events": part("events", [_event(*one) for one in history[-_EVENTS:]], len(history)),
+            "request": part("request", cut(request, _REQUEST)),
+        },
+    }
+
+
+def shelf_facts(batches: Sequence[ShelvedBatch], total: int) -> dict[str, Json]:
+    """Return the list of batches."""
+    return {"parts": {"batches": part("batches", batches, total)}}
+
+
+def _packed(
+    batch: Batch, rows: Sequence[ShownRow], at: datetime, following: Following | None
+) -> dict[str, Json]:
+    lanes = () if following is None else following.lanes
+    report = Report(batch=batch, rows=rows, calls=StartCalls(), at=at, lanes=lanes)
+    return packed(report, _NO_TIMELINE, batch.created_at)
+
+
+def _event(at: datetime, attempt: int, kind: str, detail: str) -> ShownEvent:
+    told = json.loads(detail)
+    run = told.pop("run", {})
+    facts = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in told.items()]
+    facts += [(_API_NAMES[name], str(run[name])) for name in _API_NAMES if run.get(name) is not None]
+    return ShownEvent(at=at, attempt=attempt, kind=kind, facts=facts)
+
+
+def _sums(following: Following) -> Sums:
+    if following.sums is None:  # pragma: no cover (whoever asks has waited for them)
+        raise LookupError(following.batch.name)
+    return following.sums
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    made = template.environment(_asset)
+    made.globals["ends"] = [one for one in RowStanding if one.is_end]
+    return made
+
+
+def _asset(name: str) -> str:
+    own = files("batchrun.serve").joinpath("assets", name)
+    return own.read_text(encoding="utf-8") if own.is_file() else template.asset(name)
+
+
+@cache
+def script() -> str:
+    """Return the script of all pages: the report's parts, and what is live."""
+    return template.wrapped([_asset(one) for one in SCRIPTS])
+
+
+@cache
+def style() -> str:
+    """Return how all pages look: as the report does, and what is ours."""
+    return "\n".join(_asset(one) for one in ("uplot/uPlot.min.css", "report.css", "live.css"))
+
+
+@cache
+def asset(name: str) -> str:
+    """Return a file as it is."""
+    return _asset(name)

@@ -127,7 +127,7 @@ def test_what_is_written_loads_as_the_same_specs(form, table):
 
 @given(table=tables())
 @settings(max_examples=25, deadline=None)
-@pytest.mark.parametrize("form", list(DOCUMENTS))
+@pytest.mark.parametrize("form", sorted(DOCUMENTS, key=str))
 def test_defaults_and_rows_in_files_of_their_own(tmp_path_factory, form, table):
     specs = specs_of(plain(table), Format.JSON)
     rows = lambda: (row_of(spec, "b") for spec in specs)  # noqa: E731

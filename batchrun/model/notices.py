@@ -5,6 +5,10 @@ A notice says something about a batch that stays so for a while. It is told once
 whichever launch sees it first, and may be told anew when it has been otherwise in between: a batch that is
 retried ends again, and that end is another one.
 
+A digest is told every so often while a launch goes on. Nothing is kept of it: it is due at each multiple of
+its interval since the batch was begun, and the first change after that moment brings it, in whichever launch.
+So a batch of which nothing moves is silent, and a cron job's passes do not repeat themselves.
+
 Belongs here: which notices there are, and which hold. Does not: which were told (``ledger``), telling them
 (``notify``).
 """
@@ -12,9 +16,11 @@ Belongs here: which notices there are, and which hold. Does not: which were told
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from batchrun.model.tally import Tally
 
 
@@ -24,6 +30,11 @@ class Notice(enum.Enum):
     FAILURE = "failure"  #: an entry has ended without success; it is told of the first of them
     STOPPED = "stopped"  #: there is work left, and no launch will go on with it before somebody acts
     END = "end"  #: nothing is left to do
+    DIGEST = "digest"  #: how it stands, from time to time; the ledger keeps no note of it
+
+
+#: Those that the ledger keeps a note of once they were told.
+NOTED: Final = (Notice.FAILURE, Notice.STOPPED, Notice.END)
 
 
 def holding(tally: Tally, *, needs_somebody: bool) -> tuple[Notice, ...]:
@@ -41,4 +52,17 @@ def holding(tally: Tally, *, needs_somebody: bool) -> tuple[Notice, ...]:
         Notice.STOPPED: needs_somebody and tally.open > 0,
         Notice.END: not tally.open,
     }
-    return tuple(notice for notice in Notice if holds[notice])
+    return tuple(notice for notice, is_so in holds.items() if is_so)
+
+
+def is_digest_due(*, begun: datetime, every: timedelta, before: datetime, at: datetime) -> bool:
+    """
+    Report whether a change is the first one after a moment at which a digest is due.
+
+    Args:
+        begun: When the batch was begun, from which moments are counted.
+        every: Their interval.
+        before: When something last changed before this change.
+        at: When this change was seen.
+    """
+    return (at - begun) // every > max(0, (before - begun) // every)

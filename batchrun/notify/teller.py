@@ -16,14 +16,16 @@ import anyio
 import structlog
 
 from batchrun.errors import BatchrunError, NoticeError
-from batchrun.model.notices import Notice, holding
+from batchrun.model.notices import NOTED, Notice, holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from batchrun.clock import Clock
     from batchrun.model.tally import Tally
     from batchrun.notify.channel import Channel, Message
+    from batchrun.notify.digests import Digests
     from batchrun.ports.batch import StoredBatch
 
 #: Seconds between two looks for a first failure.
@@ -47,13 +49,24 @@ class Teller:
     """
 
     def __init__(
-        self, batch: StoredBatch, channels: Sequence[Channel], *, limit: float, clock: Clock
+        self,
+        batch: StoredBatch,
+        channels: Sequence[Channel],
+        *,
+        limit: float,
+        clock: Clock,
+        digests: Digests | None = None,
     ) -> None:
-        """Make one that gives each channel *limit* seconds. Without channels nothing is noted either."""
+        """
+        Make one that gives each channel *limit* seconds, and tells *digests* too where there are some.
+
+        Without channels nothing is noted either.
+        """
         self._batch = batch
         self._channels = tuple(channels)
         self._limit = limit
         self._clock = clock
+        self._digests = digests
         self._is_cut_short = False
         self._deliveries: anyio.CancelScope | None = None
 
@@ -63,17 +76,26 @@ class Teller:
         if self._deliveries is not None:
             self._deliveries.cancel()
 
-    async def begin(self, tally: Tally) -> None:
-        """Forget what was told earlier and is not so any more, as a launch begins."""
+    async def begin(self, tally: Tally, begun: datetime) -> None:
+        """Forget what was told earlier of a batch *begun* then and is not so any more, as a launch begins."""
         await self._forget_all_but(holding(tally, needs_somebody=True))
+        if self._digests is not None and self._channels:
+            try:
+                await self._digests.begin(self._batch, begun, tally)
+            except BatchrunError as error:
+                log.warning("no_digests", batch=self._batch.name, reason=str(error))
 
     async def watch(self, tally: Callable[[], Tally], words: Words) -> None:
-        """Tell of the first failure soon after it is seen; for ever, meant to be cancelled."""
-        while self._channels:
+        """Tell of the first failure, and digests, soon after they are due; for ever, to be cancelled."""
+        has_failed = False
+        while self._channels and not (has_failed and self._digests is None):
             await self._clock.sleep(_LOOK_EVERY)
-            if Notice.FAILURE in holding(tally(), needs_somebody=False):
+            now = tally()
+            if not has_failed and Notice.FAILURE in holding(now, needs_somebody=False):
+                has_failed = True
                 await self._tell(Notice.FAILURE, words)
-                return
+            if now.open:
+                await self._tell_digest(now, words)
 
     async def end(self, tally: Tally, words: Words, *, needs_somebody: bool = False) -> None:
         """Tell all that holds at the end of a launch and was not told."""
@@ -81,6 +103,12 @@ class Teller:
         await self._forget_all_but(holds)
         for notice in holds:
             await self._tell(notice, words)
+        if {Notice.STOPPED, Notice.END}.isdisjoint(holds):
+            await self._tell_digest(tally, words)
+
+    async def _tell_digest(self, tally: Tally, words: Words) -> None:
+        if self._digests is not None and self._digests.is_due(tally):
+            await self._tell(Notice.DIGEST, words)
 
     async def _forget_all_but(self, holds: Sequence[Notice]) -> None:
         if not self._channels:
@@ -96,7 +124,7 @@ class Teller:
             return
         with anyio.CancelScope(shield=True):
             try:
-                if not await self._batch.tell(notice, at=self._clock.utcnow()):
+                if notice in NOTED and not await self._batch.tell(notice, at=self._clock.utcnow()):
                     return
                 message = await words(notice)
             except BatchrunError as error:

@@ -1,5 +1,5 @@
 """
-An HTTPS address that takes the summary as the body of a POST.
+An HTTPS address that takes the summary, or a form of it, as the body of a POST.
 
 The address may hold a token, so no message and no log line has more of it than the host.
 
@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from batchrun.errors import NoticeError, UsageError
 from batchrun.notify.channel import Channel
+from batchrun.notify.forms import Form
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ _THEIR_FAULT: Final = range(500, 600)
 class Webhook(Channel):
     """Posts to one address."""
 
-    def __init__(self, url: str, *, clock: Clock) -> None:
+    def __init__(self, url: str, *, clock: Clock, form: Form = Form.JSON) -> None:
         """
-        Make one for *url*.
+        Make one for *url*, which takes notices in this *form*.
 
         Raises:
             UsageError: It is none that a summary is sent to.
@@ -46,6 +47,7 @@ class Webhook(Channel):
         parts = _parts(url)
         self._url = url
         self._clock = clock
+        self._form = form
         self._is_local = _is_loopback(parts.hostname or "")
         self._host = parts.hostname or ""
         if parts.scheme != "https" and not self._is_local:
@@ -70,7 +72,7 @@ class Webhook(Channel):
             headers={"User-Agent": f"batchrun/{__version__}", "Content-Type": "application/json"},
         ) as session:
             for wait in (*_WAITS, None):
-                answer = await self._post(session, message.as_json)
+                answer = await self._post(session, self._form.body(message))
                 if answer is None:
                     return
                 trouble, is_passing = answer

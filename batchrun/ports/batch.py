@@ -91,6 +91,8 @@ class Wishes(ABC):
         """
         Note that *notice* is told of the batch, and say whether it was not noted before. Needs no lease.
 
+        It is one of :data:`~batchrun.model.notices.NOTED`.
+
         Of several launches that ask at once, one gets True.
         """
 

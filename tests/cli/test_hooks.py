@@ -271,3 +271,14 @@ def test_metrics_that_cannot_be_written_later_cost_no_more_than_a_warning(shell:
     assert code == 3
     assert "metrics_not_written" in said
     assert len(shell.results()) == 2
+
+
+def test_a_webhook_takes_other_forms_and_digests_are_not_too_many(shell: Shell, simulate, posted):
+    hook = posted()
+    url = simulate("--time-scale", "0.0002").url
+    command = ("run", *shell.cohort(1), "--endpoint-url", url, *FAST, "--notify-url", hook.url)
+    done = shell.run(*command, "--notify-every", "1s")
+    assert (done.returncode, "--notify-every must be at least 60 s" in done.stderr) == (2, True)
+    assert shell.run(*command, "--notify-every", "6h", "--notify-format", "slack").returncode == 0
+    ((head, _),) = [told["blocks"] for told in hook.taken]
+    assert head["text"]["text"] == "cohort has ended: 1 succeeded (of 1)"

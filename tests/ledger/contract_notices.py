@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from batchrun.model.notices import Notice
+from batchrun.model.notices import NOTED, Notice
 from tests.ledger.samples import AT, BATCH, filled, later
 
 
@@ -24,9 +24,9 @@ class Notices:
 
     async def test_what_was_forgotten_may_be_told_anew_and_the_rest_not(self, ledger):
         await filled(ledger, "a")
-        for notice in Notice:
+        for notice in NOTED:
             assert await ledger.batch(BATCH).tell(notice, at=AT)
-        await ledger.batch(BATCH).forget(but=list(Notice))
+        await ledger.batch(BATCH).forget(but=NOTED)
         await ledger.batch(BATCH).forget(but=[Notice.FAILURE])
         assert await ledger.batch(BATCH).tell(Notice.END, at=AT)
         assert not await ledger.batch(BATCH).tell(Notice.FAILURE, at=AT)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from batchrun.model.notices import Notice, holding
+from batchrun.model.notices import Notice, holding, is_digest_due
 from batchrun.model.states import State
 from batchrun.model.tally import Tally
 
@@ -23,3 +25,25 @@ from batchrun.model.tally import Tally
 )
 def test_what_holds_of_a_batch(counts, needs_somebody, expected):
     assert holding(Tally(counts, {}), needs_somebody=needs_somebody) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "at", "is_due"),
+    [
+        (0, 59, False),
+        (59, 60, True),
+        (60, 119, False),
+        (0, 600, True),
+        (-90, 59, False),
+        (-90, 61, True),
+        (-90, -10, False),
+    ],
+)
+def test_the_first_change_after_each_interval_brings_a_digest(before: int, at: int, *, is_due: bool):
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    assert is_due is is_digest_due(
+        begun=begun,
+        every=timedelta(minutes=60),
+        before=begun + timedelta(minutes=before),
+        at=begun + timedelta(minutes=at),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 
 import anyio
 import pytest
@@ -11,13 +12,16 @@ from structlog.testing import capture_logs
 from batchrun.clock import VirtualClock
 from batchrun.errors import LedgerError, NoticeError
 from batchrun.ledger.batch import SqlBatch
+from batchrun.model.events import Intended
 from batchrun.model.notices import Notice
 from batchrun.model.states import State
 from batchrun.model.tally import Tally
 from batchrun.notify.channel import Channel, Message
+from batchrun.notify.digests import Digests
 from batchrun.notify.teller import Teller
+from batchrun.ports.batch import HeldBatch
 from batchrun.ports.ledger import Ledger
-from tests.ledger.samples import BATCH, filled, kept_ledger
+from tests.ledger.samples import AT, BATCH, filled, kept_ledger, move
 from tests.notify.samples import Kept, message
 
 GOING = Tally({State.ACTIVE: 3}, {"RUNNING": 3})
@@ -43,7 +47,7 @@ def teller(ledger: Ledger, *channels: Channel, limit: float = 30) -> Teller:
 
 async def launch(ledger: Ledger, channel: Channel, begin: Tally, end: Tally, **facts: bool) -> None:
     one = teller(ledger, channel)
-    await one.begin(begin)
+    await one.begin(begin, AT)
     await one.end(end, words, **facts)
 
 
@@ -103,7 +107,7 @@ async def test_the_first_failure_is_told_while_the_launch_goes_on(ledger):
 
 async def test_a_notice_without_a_channel_is_left_for_later(ledger):
     nobody = teller(ledger)
-    await nobody.begin(GOING)
+    await nobody.begin(GOING, AT)
     await nobody.watch(lambda: FAILED, words)
     await nobody.end(FAILED, words)
     at_end = Kept(Notice.END)
@@ -211,3 +215,45 @@ async def test_a_notice_that_cannot_be_put_into_words_costs_no_more_than_a_word(
         await teller(ledger, kept).end(ENDED, no_words)
     assert [line["event"] for line in said] == ["notice_not_told"]
     assert kept.told == []
+
+
+async def passes(ledger: Ledger, held: HeldBatch, rows: str, *, apart: float) -> list[Notice]:
+    """Make passes of a cron job, so many seconds apart, each of which starts a row, or nothing at a dash."""
+    kept, clock, active = Kept(), VirtualClock(AT), 3
+    for row in rows:
+        digests = Digests(timedelta(hours=1), clock=clock)
+        one = Teller(ledger.batch(BATCH), [kept], limit=30, clock=clock, digests=digests)
+        await one.begin(Tally({State.ACTIVE: active}, {}), AT)
+        if row != "-":
+            active += 1
+            await move(held, row, Intended(at=clock.utcnow()))
+        await one.end(Tally({State.ACTIVE: active}, {}), words)
+        await clock.sleep(apart)
+    return kept.told
+
+
+async def test_the_first_change_after_each_hour_brings_a_digest_over_many_passes():
+    async with kept_ledger() as ledger:
+        held = await filled(ledger, *"abcdef")
+        # At 0:00, 0:25, 0:50, then 1:15 without a change, 1:40 with the first one, 2:05 and 2:30.
+        told = await passes(ledger, held, "abc-def", apart=1500)
+        assert told == [Notice.DIGEST] * 2
+        assert await passes(ledger, held, "--", apart=36_000) == []
+
+
+async def test_a_long_launch_tells_digests_while_it_watches_and_none_without_a_change(ledger):
+    kept, clock, tally = Kept(), VirtualClock(AT), Tally({State.ACTIVE: 3}, {"PENDING": 3})
+    digests = Digests(timedelta(hours=1), clock=clock)
+    one = Teller(ledger.batch(BATCH), [kept], limit=30, clock=clock, digests=digests)
+    await one.begin(tally, AT)
+    async with anyio.create_task_group() as group:
+        group.start_soon(one.watch, lambda: tally, words)
+        await clock.sleep(3 * 3600)
+        assert kept.told == []
+        for number in range(1, 4):
+            tally.by_status["RUNNING"] = number
+            await clock.sleep(1800)
+        group.cancel_scope.cancel()
+    assert kept.told == [Notice.DIGEST] * 2
+    await one.end(FAILED, words)
+    assert kept.told[2:] == [Notice.FAILURE, Notice.END]

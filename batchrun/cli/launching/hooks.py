@@ -8,8 +8,11 @@ Belongs here: options, and channels made from them. Does not: the moments of tel
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import click
 
 from batchrun.cli.command import Risk, option, texts
 from batchrun.cli.values import Duration, OutputPath
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from batchrun.model.notices import Notice
     from batchrun.notify import Channel
 
+#: Seconds between two digests, at the least.
+_SHORTEST: Final = 60.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
@@ -30,6 +36,7 @@ class Hooks:
 
     channels: Sequence[Channel] = ()
     limit: float = 30.0
+    every: timedelta | None = None  #: between two digests; None without them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,20 @@ class HookOptions:
         metavar="URL",
         risk=Risk.RUNS,
         help="Post the summary to this HTTPS address at the first failure and at the end; repeatable.",
+    )
+    notify_format: str = option(
+        "--notify-format",
+        type=click.Choice(["json", "slack", "teams"]),
+        default="json",
+        help="What --notify-url takes: the summary as JSON, a message of Slack's, or a card for a webhook of "
+        "Teams' Workflows.",
+    )
+    notify_every: float | None = option(
+        "--notify-every",
+        type=Duration(),
+        metavar="DURATION",
+        help="Tell --notify-url and --notify-topic how the batch stands every so often too, such as 6h, if "
+        "anything has changed.  [default: never]",
     )
     notify_topic: tuple[str, ...] = texts(
         "--notify-topic",
@@ -86,16 +107,23 @@ class HookOptions:
             raise UsageError(
                 "--hook-timeout must be longer than that: a command that takes longer is stopped"
             )
-        return Hooks(channels=tuple(self._channels(profile, clock)), limit=self.hook_timeout)
+        every = self.notify_every
+        if every is not None and every < _SHORTEST:
+            raise UsageError(f"--notify-every must be at least {_SHORTEST:g} s; give one such as 6h")
+        return Hooks(
+            channels=tuple(self._channels(profile, clock)),
+            limit=self.hook_timeout,
+            every=None if every is None else timedelta(seconds=every),
+        )
 
     def _channels(self, profile: str | None, clock: Clock) -> Iterator[Channel]:
         from batchrun.model.notices import Notice  # noqa: PLC0415 (only who asks for hooks waits for them)
-        from batchrun.notify import Topic, Webhook  # noqa: PLC0415
+        from batchrun.notify import Form, Topic, Webhook  # noqa: PLC0415
 
         yield from _commands("--on-end", self.on_end, (Notice.STOPPED, Notice.END))
         yield from _commands("--on-failure", self.on_failure, (Notice.FAILURE,))
         for url in self.notify_url:
-            yield Webhook(url, clock=clock)
+            yield Webhook(url, clock=clock, form=Form(self.notify_format))
         for arn in self.notify_topic:
             yield Topic(arn, partial(_publish, Target(profile=profile)))
 

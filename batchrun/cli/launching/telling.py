@@ -7,6 +7,7 @@ Belongs here: the moments. Does not: whether something is worth telling (``model
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from batchrun.cli.signals import heard
 from batchrun.errors import BatchrunError
 from batchrun.ledger import LedgerPlace
 from batchrun.model.tally import Tally
-from batchrun.notify import Message, Teller
+from batchrun.notify import Digests, Message, Teller
 from batchrun.report import summary
 
 if TYPE_CHECKING:
@@ -40,13 +41,19 @@ class Telling:
         self._results = results
         self._clock = clock
         self._started_at = clock.utcnow()
+        self._digests = None if hooks.every is None else Digests(hooks.every, clock=clock)
 
     async def begin(self, held: Launch) -> None:
         """Forget what was told and is not so any more."""
-        await self._teller(held.ledger).begin(held.tally)
+        begun = self._started_at
+        if self._digests is not None:
+            with suppress(BatchrunError):  # who has to read the ledger next will tell
+                found = await held.ledger.find_batch(self._batch)
+                begun = begun if found is None else found.created_at
+        await self._teller(held.ledger).begin(held.tally, begun)
 
     async def watch(self, held: Launch) -> None:
-        """Tell of the first failure soon after it is seen; for ever, meant to be cancelled."""
+        """Tell of the first failure, and digests, soon after they are due; for ever, to be cancelled."""
         words = partial(self._words, held.ledger, self._facts())
         await self._teller(held.ledger).watch(lambda: held.tally, words)
 
@@ -89,7 +96,13 @@ class Telling:
 
     def _teller(self, ledger: Ledger) -> Teller:
         hooks = self._hooks
-        return Teller(ledger.batch(self._batch), hooks.channels, limit=hooks.limit, clock=self._clock)
+        return Teller(
+            ledger.batch(self._batch),
+            hooks.channels,
+            limit=hooks.limit,
+            clock=self._clock,
+            digests=self._digests,
+        )
 
     async def _words(self, ledger: Ledger, facts: summary.LaunchFacts, notice: Notice) -> Message:
         found = await summary.summary(ledger, self._batch, notice, facts)

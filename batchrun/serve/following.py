@@ -68,9 +68,10 @@ class Following:
 
     def __init__(self, ledger: Ledger, batch: Batch, clock: Clock) -> None:
         self.batch = batch
-        self.version = 0  #: grows whenever a row has changed
+        self.version = 0  #: grows whenever a row has changed; 0 before the batch was read
         self.rows: list[ShownRow] = []  #: in the manifest's order
         self.sums: Sums | None = None
+        self._begun = clock.utcnow()
         self._ledger = ledger
         self._stored = ledger.batch(batch.name)
         self._clock = clock
@@ -80,6 +81,11 @@ class Following:
         self._search = Search()
         self._summed = -1
         self._sum_due = self._reload_due = self._sum_again = 0.0
+
+    @property
+    def edition(self) -> str:
+        """The version for clients, who may have seen one of an earlier server."""
+        return f"{self._begun.timestamp()}-{self.version}"
 
     @property
     def counts(self) -> Mapping[RowStanding, int]:

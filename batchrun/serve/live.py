@@ -15,7 +15,7 @@ import anyio
 from batchrun.errors import BatchrunError, InvariantError
 from batchrun.serve.following import Following
 from batchrun.serve.shelf import Shelf
-from batchrun.serve.shown import now_facts, shelf_facts, sums_facts
+from batchrun.serve.shown import now_facts, rows_facts, shelf_facts, sums_facts, written
 from batchrun.serve.streams import Channel
 
 if TYPE_CHECKING:
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
+    from batchrun.serve.choosing import Wanted
 
 #: Seconds between two looks, and between two where the ledger could not be read.
 _EVERY, _AFTER_TROUBLE = 1.0, 5.0
 #: Seconds for which a batch stays read that nobody looks at any more.
 _KEPT: Final = 60.0
+#: Pages of rows that are kept for others who ask for the same.
+_PAGES: Final = 200
 #: Batches that are followed at once: each takes memory for all of its rows.
 MOST_BATCHES: Final = 16
 
@@ -95,6 +98,18 @@ class WatchedBatch(Watched):
     def __init__(self, ledger: Ledger, batch: Batch, clock: Clock) -> None:
         super().__init__(clock, self._tell)
         self.following = Following(ledger, batch, clock)
+        self._pages: dict[Wanted, bytes] = {}
+        self._paged = 0  #: the version of their rows
+
+    def page(self, wanted: Wanted) -> bytes:
+        """Return a page of rows as JSON, made once for all who ask for the same of the same rows."""
+        if self._paged != self.following.version or len(self._pages) >= _PAGES:
+            self._paged = self.following.version
+            self._pages.clear()
+        if wanted not in self._pages:
+            facts = rows_facts(self.following, wanted, self._clock.utcnow())
+            self._pages[wanted] = written(facts)
+        return self._pages[wanted]
 
     async def _tell(self, channel: Channel) -> None:
         if self.following.version == 0:

@@ -7,8 +7,6 @@ Belongs here: from requests to answers. Does not: who may ask (``gate``), what i
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -27,15 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchrun.model.spec import Json
-    from batchrun.serve.choosing import Wanted
     from batchrun.serve.live import Live, Watched, WatchedBatch
 
 #: Streams at once: with more, somebody has gone wrong.
 MOST_STREAMS: Final = 200
 #: Seconds after which a stream says that it is there still, and for which a client may leave what it is sent.
 _ALIVE, _PATIENCE = 15.0, 20.0
-#: Pages of rows that are kept for others who ask for the same.
-_KEPT: Final = 200
 _HTML, _JSON = "text/html", "application/json"
 _FILES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
     "/live.js": (shown.script, "text/javascript"),
@@ -46,21 +41,12 @@ _FILES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
 }
 
 
-@dataclass(slots=True)
-class _Pages:
-    """Pages of rows of one batch, as they were made for the first who asked."""
-
-    version: int = -1
-    made: dict[Wanted, bytes] = field(default_factory=dict)
-
-
 class Routes:
     """Answers requests of those who were let in."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self._streams = 0
-        self._pages: dict[str, _Pages] = {}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -123,29 +109,16 @@ class Routes:
             return _answer(text, _HTML)
 
     async def _rows(self, request: web.BaseRequest) -> web.Response:
-        name = request.query.get("name", "")
-        watched = await self._live.batch(name)
+        watched = await self._live.batch(request.query.get("name", ""))
         if watched is None:
             return _nothing("batch")
         with watched.used():
             await _ready(watched)
             return web.Response(
-                body=self._page(name, watched, read_wanted(request.query)),
+                body=watched.page(read_wanted(request.query)),
                 content_type=_JSON,
                 headers=HEADERS,
             )
-
-    def _page(self, name: str, watched: WatchedBatch, wanted: Wanted) -> bytes:
-        """Return a page of rows, made once for all who ask for the same of the same rows."""
-        following = watched.following
-        pages = self._pages.setdefault(name, _Pages())
-        if pages.version != following.version or len(pages.made) >= _KEPT:
-            pages.version = following.version
-            pages.made.clear()
-        if wanted not in pages.made:
-            facts = shown.rows_facts(following, wanted, self._live.clock.utcnow())
-            pages.made[wanted] = _written(facts)
-        return pages.made[wanted]
 
     async def _row(self, request: web.BaseRequest) -> web.Response:
         facts = await self._story(request)
@@ -159,7 +132,7 @@ class Routes:
         facts = await self._story(request)
         if facts is None:
             return _nothing("row")
-        return web.Response(body=_written(facts), content_type=_JSON, headers=HEADERS)
+        return web.Response(body=shown.written(facts), content_type=_JSON, headers=HEADERS)
 
     async def _story(self, request: web.BaseRequest) -> dict[str, Json] | None:
         name, id_ = request.query.get("name", ""), request.query.get("id", "")
@@ -215,10 +188,6 @@ def _answer(text: str, kind: str) -> web.Response:
     return web.Response(
         body=text.encode(errors="replace"), content_type=kind, charset="utf-8", headers=HEADERS
     )
-
-
-def _written(facts: Mapping[str, Json]) -> bytes:
-    return json.dumps(facts, separators=(",", ":")).encode()
 
 
 def _nothing(what: str) -> web.Response:

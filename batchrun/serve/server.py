@@ -8,6 +8,7 @@ Belongs here: listening, and who is hung up on before anything was said. Does no
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from weakref import WeakSet
 import anyio
 from aiohttp import web
 
+from batchrun.errors import UsageError
 from batchrun.serve.gate import Gate
 from batchrun.serve.live import Live
 from batchrun.serve.routes import Routes
@@ -50,9 +52,14 @@ class Listening:
     port: int
 
     @property
+    def place(self) -> str:
+        """The host and the port."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
     def url(self) -> str:
         """Its address."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        return f"http://{self.place}"
 
 
 def secret() -> str:
@@ -72,7 +79,7 @@ async def serving(ledger: Ledger, rules: Rules, clock: Clock, *, port: int) -> A
         port: Where to listen; 0 for any free port.
 
     Raises:
-        OSError: Nobody can listen there.
+        UsageError: Nobody can listen there.
     """
     async with anyio.create_task_group() as tasks:
         doors = _Doors()
@@ -99,7 +106,12 @@ class _Doors:
     async def open(self, host: str, port: int) -> Listening:
         """Listen, and let nobody in yet."""
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(self._answering, host, port, start_serving=False)
+        try:
+            self._listening = await loop.create_server(self._answering, host, port, start_serving=False)
+        except (OSError, UnicodeError) as error:  # a name that is too long is the latter
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+            problem = f"cannot listen on {Listening(host=host, port=port).place}: {reason}"
+            raise UsageError(f"{problem}; try another with --bind, or port 0") from error
         return Listening(host=host, port=self._listening.sockets[0].getsockname()[1])
 
     async def lead_to(self, gate: Gate, handle: Handler) -> None:

@@ -82,7 +82,7 @@ def now_facts(following: Following) -> dict[str, Json]:
     ended = sum(number for standing, number in counts.items() if standing.is_end)
     said = ", ".join(f"{number:,} {one.value}" for one, number in counts.items() if number)
     return {
-        "version": following.version,
+        "version": following.edition,
         "title": f"{ended * 100 // max(1, len(following.rows))} % {template.inert(following.batch.name)}",
         "said": f"{said or 'no rows'}, of {len(following.rows):,}",
         "shares": [[standing.value, number] for standing, number in counts.items()],
@@ -132,7 +132,7 @@ def rows_facts(following: Following, wanted: Wanted, at: datetime) -> dict[str, 
         **_packed(following.batch, shown, at, following),
         "found": len(found),
         "total": len(following.rows),
-        "version": following.version,
+        "version": following.edition,
     }
 
 
@@ -162,6 +162,11 @@ def story_facts(
 def shelf_facts(batches: Sequence[ShelvedBatch], total: int) -> dict[str, Json]:
     """Return the list of batches."""
     return {"parts": {"batches": part("batches", batches, total)}}
+
+
+def written(facts: Mapping[str, Json]) -> bytes:
+    """Write facts as JSON."""
+    return json.dumps(facts, separators=(",", ":")).encode()
 
 
 def _packed(

@@ -52,6 +52,7 @@ class Page:
         self._session = found["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             await self.send(f"{domain}.enable")
+        await self.send("Page.setLifecycleEventsEnabled", enabled=True)
 
     async def detach(self) -> None:
         """Close the tab."""
@@ -65,8 +66,8 @@ class Page:
     async def visit(self, url: str) -> float:
         """Open an address, as :meth:`open` does a file."""
         self._events.clear()
-        await self.send("Page.navigate", url=url)
-        while not any(event.get("method") == "Page.loadEventFired" for event in self._events):
+        loader = (await self.send("Page.navigate", url=url))["loaderId"]
+        while not any(_has_loaded(event, loader) for event in self._events):
             await self._receive()
         taken = await self.ask("performance.getEntriesByType('navigation')[0].loadEventStart")
         return float(taken)
@@ -116,6 +117,15 @@ class Page:
             case _:
                 pass
         return message
+
+
+def _has_loaded(event: dict[str, Any], loader: str) -> bool:
+    """Report whether the event says that this page, and not the one before it, has loaded."""
+    facts = event.get("params", {})
+    return event.get("method") == "Page.lifecycleEvent" and (facts["loaderId"], facts["name"]) == (
+        loader,
+        "load",
+    )
 
 
 @contextmanager

@@ -92,14 +92,9 @@ async def serve(told: Options) -> None:
     rules = _rules(told, host, token, secret())
     async with open_ledger(told.ledger) as ledger:
         with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
-            try:
-                async with serving(ledger, rules, SystemClock(), port=port) as listening:
-                    _tell(told, listening.url, token)
-                    await anyio.sleep_forever()
-            except* OSError as errors:
-                raise _cannot_listen(told.bind, errors) from errors
-            except* UnicodeError as errors:  # a name that is too long
-                raise UsageError(f"cannot listen on {printable(told.bind)}: no such host") from errors
+            async with serving(ledger, rules, SystemClock(), port=port) as listening:
+                _tell(told, listening.url, token)
+                await anyio.sleep_forever()
 
 
 def read_bind(text: str) -> tuple[str, int]:
@@ -184,11 +179,3 @@ def _tell(told: Options, url: str, token: str) -> None:
     if not is_loopback(host):
         far = f"batchrun: {printable(host)} can be reached from elsewhere, and nothing is encrypted"
         complain(f"{far}: put a proxy with TLS before it")
-
-
-def _cannot_listen(bind: str, errors: BaseExceptionGroup[OSError]) -> UsageError:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return UsageError(f"cannot listen on {printable(bind)}: {reason}; try --bind {_HOST}:0")

@@ -49,6 +49,20 @@ function drawMeters(place) {
   }
 }
 
+// Has *refresh* called soon after it is asked for, but not more often than every so many seconds. Clients that
+// hear of the same change spread their questions a little.
+function paced(refresh, seconds, spread = 300) {
+  let last = -Infinity;
+  let timer = null;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      last = performance.now();
+      refresh();
+    }, Math.max(0, last + seconds * 1000 - performance.now()) + Math.random() * spread);
+  };
+}
+
 /* The connection: none while the page is hidden, since a browser has only six for all of its tabs. */
 
 function listen(names, listeners) {
@@ -101,17 +115,10 @@ function putTrouble({ text }) {
 function sayer() {
   const place = document.getElementById("said");
   let latest = null;
-  let timer = null;
+  const say = paced(() => (place.textContent = latest), SAID_EVERY);
   return (text) => {
-    if (latest === null || text === latest) {
-      latest = text;
-      return;
-    }
+    if (latest !== null && text !== latest) say();
     latest = text;
-    timer ??= setTimeout(() => {
-      timer = null;
-      place.textContent = latest;
-    }, SAID_EVERY * 1000);
   };
 }
 
@@ -153,10 +160,15 @@ function askedFor(name, first) {
   return {
     offers: () => ({ standings: offered.offered, lanes: offered.lanes, reasons: offered.reasons }),
     find(wanted, from, most, show) {
+      if (last === null) {
+        last = wanted;
+        show({ part: rowsOf(first), found: first.found, total: first.total });
+        return;
+      }
       const facts = factsOf(wanted);
       const question = { address: address("/rows", { name, ...facts, first: from, most }), show };
       history.replaceState(null, "", address("/batch", { name, ...facts }));
-      const isTyped = last !== null && last.search !== wanted.search;
+      const isTyped = last.search !== wanted.search;
       last = wanted;
       clearTimeout(timer);
       timer = setTimeout(() => ask(question), isTyped ? TYPING : 0);
@@ -202,18 +214,14 @@ function openBatch() {
   });
   each.addEventListener("toggle", drawBars);
   let update = drawTimeline();
-  let timer = null;
-  const refresh = () => {
-    timer = null;
-    if (source.isBehind() && !document.hidden) table.again();
-  };
+  const refresh = paced(() => source.isBehind() && !document.hidden && table.again(), ROWS_EVERY);
   listen({ name }, {
     now({ version, parts, shares, title, said }) {
       putParts(parts);
       drawShares(shares);
       document.title = title;
       say(said);
-      if (source.isBehind(version)) timer ??= setTimeout(refresh, ROWS_EVERY * 1000);
+      if (source.isBehind(version)) refresh();
     },
     sums(facts) {
       putParts(facts.parts);
@@ -235,16 +243,14 @@ function openRow() {
     putParts(facts.parts);
   };
   draw(packed);
-  let timer = null;
   let known = null;
-  const refresh = async () => {
-    timer = null;
+  const refresh = paced(async () => {
     const answer = await fetch(address("/row.json", names)).catch(() => null);
     if (answer?.ok) draw(await answer.json());
-  };
+  }, ROWS_EVERY);
   listen({ name: names.name }, {
     now({ version }) {
-      if (known !== null && version !== known) timer ??= setTimeout(refresh, ROWS_EVERY * 1000);
+      if (known !== null && version !== known) refresh();
       known = version;
     },
   });

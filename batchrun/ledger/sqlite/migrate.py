@@ -13,7 +13,7 @@ import apsw
 from batchrun import points
 from batchrun.errors import InvariantError, LedgerUnusableError
 from batchrun.ledger.sqlite.statements import queries
-from batchrun.ledger.sqlite.transaction import writing
+from batchrun.ledger.sqlite.transaction import reading, writing
 from batchrun.points import Point
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ def version(connection: apsw.Connection) -> int:
 
 def check_ours(connection: apsw.Connection, path: Path, *, newest: int) -> None:
     """Raise LedgerUnusableError where the database is not a ledger, or newer than this batchrun."""
-    application_id = connection.execute(queries()["application_id"]).get
-    if application_id != APPLICATION_ID and not _is_empty(connection):
+    with reading(connection):  # of one moment: another process may be making it
+        application_id = connection.execute(queries()["application_id"]).get
+        is_ours = application_id == APPLICATION_ID or _is_empty(connection)
+        found = version(connection)
+    if not is_ours:
         raise LedgerUnusableError(
             f"{path} is another program's SQLite database; give another path with --ledger"
         )
-    found = version(connection)
     if found > newest:
         raise LedgerUnusableError(
             f"{path} has schema version {found}, this batchrun knows versions up to {newest}; "

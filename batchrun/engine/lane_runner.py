@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from batchrun.engine.common import Common
     from batchrun.engine.link import LaneLink
     from batchrun.model.stimuli import Acted, SweepFailed, Swept
+    from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.submitter import Submitter
 
@@ -42,14 +43,14 @@ log = structlog.get_logger(__name__)
 class LaneRunner:
     """One account and region's part of a launch."""
 
-    def __init__(self, link: LaneLink, common: Common, *, ledger: Ledger, batch: str) -> None:
+    def __init__(self, link: LaneLink, common: Common, *, ledger: Ledger, held: HeldBatch) -> None:
         self.link = link
-        self._batch = batch
+        self._batch = held.name
         self._clock = common.clock
         self._submitter: Submitter = StartRunSubmitter(link, common)
         self._looker = Looker(link, common)
         self._sweeper = Sweeper(link, common.clock)
-        self.paces = PaceKeeper(ledger, link.service, common.clock)
+        self.paces = PaceKeeper(ledger, link.service, common.clock, holder=held.lease.holder)
         self._rates: RatesLearned | None = None
 
     def rates(self) -> RatesLearned | None:

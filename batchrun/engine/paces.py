@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from batchrun.engine.commons import LedgerPaces
 from batchrun.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -28,16 +29,18 @@ log = structlog.get_logger(__name__)
 class PaceKeeper:
     """The paces of one account's operations, beside the ledger that has them."""
 
-    def __init__(self, ledger: Ledger, service: HealthOmics, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, service: HealthOmics, clock: Clock, *, holder: str) -> None:
         self._ledger = ledger
+        self._holder = holder
         self._service = service
         self._clock = clock
 
     async def recall(self, *, will_start: bool) -> None:
-        """Let the paces go on where they stood; before the first call."""
+        """Let the paces go on where they stood, shared with other launchers; before the first call."""
         since = self._clock.utcnow() - _FRESH
         learned = await self._ledger.paces(self._service.account, since=since)
         await self._service.recall(learned, will_start=will_start)
+        self._service.share(LedgerPaces(self._ledger, holder=self._holder, clock=self._clock))
 
     async def run(self) -> None:
         """Write every so often, until cancelled."""

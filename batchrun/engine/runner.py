@@ -112,7 +112,7 @@ class Runner:
             clock=clock,
             prepare=prepare,
         )
-        self._lanes = {link.name: LaneRunner(link, common, ledger=ledger, batch=held.name) for link in links}
+        self._lanes = {link.name: LaneRunner(link, common, ledger=ledger, held=held) for link in links}
         self._desk = Desk(held, recorder, clock)
         self.tasks = TaskFinder(held, self._service_of, observer, clock)
         self.stopped: dict[str, ServiceUnusableError] = {}  #: lanes that cannot be used, and why

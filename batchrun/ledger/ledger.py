@@ -19,7 +19,7 @@ from batchrun.ledger.keyed import Placed, reads, writes
 from batchrun.ledger.rows import batch_of, micros, time_of
 from batchrun.model.pace import Learned, Phase
 from batchrun.ports.ledger import Ledger
-from batchrun.ports.stored import KeptPace, Turns
+from batchrun.ports.stored import KeptPace, LeftPace, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _MICROS: Final = 1_000_000
-#: Seconds in the past from which turns are still given out: whoever takes some needs that long to ask.
+#: Seconds in the past from which time is still given out: whoever takes some needs that long to ask.
 _LATE: Final = 0.05
 
 
@@ -138,30 +138,24 @@ class SqlLedger(Placed, Ledger):
         return bool(found)
 
     @writes
-    def take_turns(
-        self,
-        commons: Commons,
-        count: int,
-        *,
-        rate: float | None,
-        refused_ago: float | None = None,
-        at: datetime,
-    ) -> Turns:
+    def take_stretch(self, commons: Commons, seconds: float, *, at: datetime) -> Stretch:
+        span = round(seconds * _MICROS)
         row = self._store.one(
-            "reserve_turns",
-            region=commons.region,
-            account=commons.account or "",
-            operation=commons.operation,
-            turns=count,
-            rate=rate,
-            refused_ago=None if refused_ago is None else round(refused_ago * _MICROS),
-            late=round(_LATE * _MICROS),
-            at=micros(at),
+            "take_stretch", **_where(commons), span=span, late=round(_LATE * _MICROS), at=micros(at)
         )
         if row is None:
-            raise InvariantError(f"no turns of {commons.operation} were given out")
-        ago = None if row.refused_ago is None else row.refused_ago / _MICROS
-        return Turns(ends_in=row.ahead / _MICROS, given=row.given, rate=row.rate, refused_ago=ago)
+            raise InvariantError(f"no time for {commons.operation} was given out")
+        ends_in = row.ends_in / _MICROS
+        return Stretch(begins_in=ends_in - seconds, ends_in=ends_in, after=row.until - span, until=row.until)
+
+    @writes
+    def leave_pace(self, commons: Commons, state: str, *, until: int, at: datetime) -> None:
+        self._store.run("leave_pace", **_where(commons), state=state, until=until, at=micros(at))
+
+    @reads
+    def left_pace(self, commons: Commons, *, at: datetime) -> LeftPace | None:
+        row = self._store.one("left_pace", **_where(commons), at=micros(at))
+        return None if row is None else LeftPace(row.state, ago=row.ago / _MICROS, until=row.left_until)
 
     @writes
     def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:
@@ -193,3 +187,11 @@ def _learned(row: Row) -> Learned:
         passed=row.passed,
         burst=row.burst,
     )
+
+
+def _where(commons: Commons) -> dict[str, str]:
+    return {
+        "region": commons.region,
+        "account": commons.account or "",
+        "operation": commons.operation,
+    }

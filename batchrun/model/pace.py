@@ -38,6 +38,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from batchrun.model.handing_on import TIMES, HandedOn
 from batchrun.model.noise import Noise
 
 #: Calls per second that are supposed where nobody knows better (healthomics.md, 1.1 and 1.2).
@@ -175,6 +176,11 @@ class Pace:
         return self._has_learned
 
     @property
+    def is_kept(self) -> bool:
+        """Whether calls are paced: where no pace was asked for, from the first refusal on."""
+        return self._is_paced or self._phase is not Phase.OPENING
+
+    @property
     def learned(self) -> Learned:
         """What is worth keeping for the next launch: a pace that is starved now may not be then."""
         is_low = self._phase is Phase.SEARCHING and self._base < self._limit / 2
@@ -243,6 +249,43 @@ class Pace:
     @staticmethod
     def _grown(rate: float, calls: int) -> float:
         return rate * (1 + calls / max(_FEWEST_TO_DOUBLE, _DOUBLING * rate))
+
+    # -- what others learned, and what they are told
+
+    def hand_on(self, now: float, *, last: float, rests_until: float) -> HandedOn:
+        """Return what is known at *now*, with when the last turn was, and until when nobody calls."""
+
+        def ago(time: float | None) -> float | None:
+            return None if time is None or math.isinf(time) else round(now - time, 6)
+
+        return HandedOn(
+            phase=self._phase.value,
+            base=self._base,
+            cut=self._cut,
+            span=self._span,
+            passed=self._passed,
+            pressed=self._pressed,
+            limit=self._limit,
+            burst=self._burst,
+            burst_in=self._burst_in,
+            credit=self._credit,
+            empty=ago(self._empty_at),
+            was_cut=ago(self._cut_at),
+            times=tuple(round(now - time, 6) for time in [*self._times][-TIMES:]),
+            last=ago(last),
+            rests=ago(rests_until),
+        )
+
+    def take_over(self, known: HandedOn, then: float) -> None:
+        """Go on from what another knew at *then*; what the user asked for holds all the same."""
+        self._phase, self._base, self._limit = Phase(known.phase), known.base, known.limit
+        self._cut, self._span, self._credit = known.cut, known.span, known.credit
+        self._passed, self._pressed = known.passed, known.pressed
+        self._burst, self._burst_in = known.burst, known.burst_in
+        self._empty_at = None if known.empty is None else then - known.empty
+        self._cut_at = -math.inf if known.was_cut is None else then - known.was_cut
+        self._times = deque((then - ago for ago in known.times), maxlen=_MEMORY)
+        self._has_learned = self._has_learned or self._phase is not Phase.OPENING
 
     # -- what the service says
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
     from batchrun.ports.batch import HeldBatch, StoredBatch
-    from batchrun.ports.stored import Batch, Commons, KeptPace, Turns
+    from batchrun.ports.stored import Batch, Commons, KeptPace, LeftPace, Stretch
 
 
 class Ledger(ABC):
@@ -112,27 +112,24 @@ class Ledger(ABC):
         """Report whether a launcher, other than the holder *besides*, works in the account at *at*."""
 
     @abstractmethod
-    async def take_turns(
-        self,
-        commons: Commons,
-        count: int,
-        *,
-        rate: float | None,
-        refused_ago: float | None = None,
-        at: datetime,
-    ) -> Turns:
+    async def take_stretch(self, commons: Commons, seconds: float, *, at: datetime) -> Stretch:
         """
-        Take the next *count* turns, of all who take some, in one statement. Needs no lease.
+        Take the next *seconds* that nobody has taken yet, in one statement. Needs no lease.
 
         Nothing that lies in the past is given out, but for a twentieth of a second.
-
-        Args:
-            commons: Where.
-            count: How many; 0 only to look.
-            rate: Turns per second, from these on; None: as before.
-            refused_ago: Seconds since the service last refused a call of the launcher's, where that is news.
-            at: Now.
         """
+
+    @abstractmethod
+    async def leave_pace(self, commons: Commons, state: str, *, until: int, at: datetime) -> None:
+        """
+        Leave the pace, as JSON text, to whoever is next; what is left of the stretch goes back where it can.
+
+        *until* is the stretch's. Nothing happens where the pace was left at a later stretch's end already.
+        """
+
+    @abstractmethod
+    async def left_pace(self, commons: Commons, *, at: datetime) -> LeftPace | None:
+        """Return the pace as it was left last; None where it never was."""
 
     @abstractmethod
     async def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks
+    from batchrun.ports.commons import SharedPaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,10 @@ class HealthOmics(ABC):
 
         Where there is none of StartRun's and *will_start* says so, the service may be asked for the limit.
         """
+
+    @abstractmethod
+    def share(self, paces: SharedPaces) -> None:
+        """Share the pace of what is called most with other launchers, for as long as there are any."""
 
     @abstractmethod
     async def quotas(self) -> Quotas:

@@ -201,7 +201,7 @@ class KeptPace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commons:
-    """What the launchers of one ledger share: the turns of one operation in one account and region."""
+    """What the launchers of one ledger share: the pace of one operation in one account and region."""
 
     region: str
     account: str | None  #: None where it is not known
@@ -209,17 +209,22 @@ class Commons:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turns:
-    """
-    Turns that were taken out of the commons, one after the other at its rate. Times are in seconds from now.
+class Stretch:
+    """A time in which one launcher alone makes an operation's calls. Times are in seconds from now."""
 
-    Those that were given out follow upon each other up to ``ends_in``, whoever has them.
-    """
+    begins_in: float
+    ends_in: float
+    after: int  #: the end of the one before, as the ledger writes it
+    until: int  #: its end, as the ledger writes it
 
-    ends_in: float  #: the next turn of whoever asks next; below 0 where it has passed
-    given: int  #: turns that were ever given out, these included
-    rate: float | None  #: turns per second; None where nobody knows one yet
-    refused_ago: float | None  #: the service last refused a call, of whoever's; None: it never did
+
+@dataclass(frozen=True, slots=True)
+class LeftPace:
+    """The pace, as the last launcher that had a stretch left it."""
+
+    state: str  #: JSON text
+    ago: float  #: seconds since
+    until: int  #: the end of that stretch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks, RunTask
+    from batchrun.ports.commons import SharedPaces
     from batchrun.ports.service import CallCounts, Troubles
     from batchrun.ports.workflows import Workflow, WorkflowKey
     from batchrun.service.login import Login
@@ -196,6 +197,10 @@ class AwsHealthOmics(HealthOmics):
             if will_start and "StartRun" not in learned and self._calls.turns.wants_quota("StartRun"):
                 quota = await start_run_quota(self.login, self.endpoint)
                 self._calls.turns.know_quota("StartRun", quota)
+
+    def share(self, paces: SharedPaces) -> None:
+        """Keep to the pace that launchers share."""
+        self._calls.turns.share(paces, lambda: (self.region, self.number))
 
     async def quotas(self) -> Quotas:
         """Ask for the account's quotas, where they may be read."""

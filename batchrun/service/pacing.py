@@ -8,6 +8,7 @@ to repeat a call (``call_retries``).
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -15,16 +16,21 @@ import structlog
 
 from batchrun.errors import OutcomeUnknownError, ThrottledError
 from batchrun.model.pace import USUAL_RATE, USUAL_RATES, Learned, Pace, Rate
+from batchrun.ports.stored import Commons
+from batchrun.service.shared_turns import SharedTurns, TurnTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batchrun.clock import Clock
     from batchrun.errors import CallError
+    from batchrun.ports.commons import SharedPaces
 
 #: Seconds of lateness that may always be caught up, so that a busy loop does not lose pace. Not a burst: at
 #: 5 calls per second it is a tenth of a turn.
 _CATCH_UP: Final = 0.02
+#: What is worth asking the ledger for: the limits of the others are wide, and their calls follow the starts.
+_SHARED: Final = frozenset({"StartRun"})
 #: Seconds of rest that are worth a word, and between two words.
 _WORTH_SAYING: Final = 10.0
 _SAY_EVERY: Final = 60.0
@@ -45,8 +51,8 @@ class Turns:
         self._said = -math.inf
         self._clock = clock
         self._line = anyio.Lock(fast_acquire=True)
-        self._last = -math.inf  #: the last turn, in loop time
-        self._rests_until = -math.inf
+        self._times = TurnTimes()
+        self._shared: SharedTurns | None = None
         self._in_air = 0
         self._landed = anyio.Event()
         self._is_pressed = False  #: the last turn had to be waited for
@@ -60,14 +66,32 @@ class Turns:
         """
         async with self._line:
             self._is_pressed = await self._window()
-            if math.isinf(self._last):
-                self._last = self._clock.monotonic() - 1 / self.pace.rate  # nothing was missed yet
+            if math.isinf(self._times.last):
+                self._times.last = self._clock.monotonic() - 1 / self.pace.rate  # nothing was missed yet
+            shared = await self._shared_now()
+            while shared is not None and await shared.begin(self._waiting) <= self._next():
+                self._is_pressed = True
+                await shared.leave()
             while (wait := self._next() - self._clock.monotonic()) > early:
                 self._is_pressed = True
                 await self._clock.sleep(wait - early)
-            self._last = self._next()
+            self._times.last = turn = self._next()
             self._in_air += 1
-            return self._last
+            if shared is not None and self._waiting == 1:
+                await shared.leave()
+            return turn
+
+    def share(self, paces: SharedPaces, commons: Callable[[], Commons]) -> None:
+        """Share the pace with other launchers, for as long as there are any; before the first turn."""
+        self._shared = SharedTurns(paces, commons, self.pace, self._times, self._clock)
+
+    async def _shared_now(self) -> SharedTurns | None:
+        return self._shared if self._shared is not None and await self._shared.are_shared() else None
+
+    @property
+    def _waiting(self) -> int:
+        """Turns that are waited for, with the one that is next."""
+        return self._line.statistics().tasks_waiting + 1
 
     async def _window(self) -> bool:
         """
@@ -88,9 +112,9 @@ class Turns:
         now = self._clock.monotonic()
         interval = 1 / self.pace.rate
         return max(
-            self._last + interval,
+            self._times.last + interval,
             now - max(_CATCH_UP, self.pace.allowance * interval),
-            self._rests_until,
+            self._times.rests_until,
         )
 
     def answered(self, sent: float, error: CallError | None = None) -> None:
@@ -102,7 +126,13 @@ class Turns:
             case OutcomeUnknownError():
                 pass  # it says nothing of the limit
             case _:
-                self.pace.passed(sent, pressed=self._is_pressed)
+                self._learn(partial(self.pace.passed, sent, pressed=self._is_pressed))
+
+    def _learn(self, what: Callable[[], None]) -> None:
+        if self._shared is None:
+            what()
+        else:
+            self._shared.learn(what)
 
     def lost(self) -> None:
         """Give back a turn without which nothing was learned."""
@@ -116,10 +146,10 @@ class Turns:
         """Slow down; where the service says for how long, wait that long."""
         now = self._clock.monotonic()
         rest = retry_after or 0.0
-        self.pace.refused(sent, now)
+        self._learn(lambda: self.pace.refused(sent, self._clock.monotonic()))
         # What could have been caught up on is used up, and what is in the air takes the next tokens.
-        self._last = max(self._last, now)
-        self._rests_until = max(self._rests_until, now + rest)
+        self._times.last = max(self._times.last, now)
+        self._times.rests_until = max(self._times.rests_until, now + rest)
         self._say(now, rest)
 
     def _say(self, now: float, rest: float) -> None:
@@ -143,12 +173,24 @@ class AllTurns:
         self._quotas: dict[str, float | None] = {}
         self.one_recall = anyio.Lock()  #: of launches that begin beside each other, one asks for the quota
         self._remembered: dict[str, Learned] = {}
+        self._paces: SharedPaces | None = None
+        self._place: Callable[[], tuple[str, str | None]] = lambda: ("", None)
 
     def __getitem__(self, operation: str) -> Turns:
         """Return the turns of *operation*: the start rate is StartRun's, the read rate each other's."""
         if operation not in self._turns:
-            self._turns[operation] = Turns(self._pace(operation), self._clock, operation=operation)
+            turns = self._turns[operation] = Turns(self._pace(operation), self._clock, operation=operation)
+            if self._paces is not None and operation in _SHARED:
+                turns.share(self._paces, partial(self._commons, operation))
         return self._turns[operation]
+
+    def share(self, paces: SharedPaces, place: Callable[[], tuple[str, str | None]]) -> None:
+        """Share the paces of *place*, a region and account, with other launchers; before the first call."""
+        self._paces, self._place = paces, place
+
+    def _commons(self, operation: str) -> Commons:
+        region, account = self._place()
+        return Commons(region=region, account=account, operation=operation)
 
     def known_rate(self, operation: str) -> float:
         """Say how many calls per second can be counted on; infinite where nothing slows them."""

@@ -7,7 +7,7 @@ A ledger's own test file inherits :class:`LedgerConformance` and gives the ``led
 from __future__ import annotations
 
 from tests.ledger.contract_cancelling import Cancelling, Deleting
-from tests.ledger.contract_commons import SharedTurns
+from tests.ledger.contract_commons import Peers, SharedPaces
 from tests.ledger.contract_failed_runs import FailedRuns
 from tests.ledger.contract_giving_back import GivingBack
 from tests.ledger.contract_lanes import AddingLanes, DueInLanes, Lanes, LanesOfRows, ProofsInLanes
@@ -44,6 +44,7 @@ class LedgerConformance(
     AddingLanes,
     DueInLanes,
     ProofsInLanes,
-    SharedTurns,
+    SharedPaces,
+    Peers,
 ):
     """The whole contract."""

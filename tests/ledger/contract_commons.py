@@ -7,53 +7,76 @@ from datetime import timedelta
 import pytest
 
 from batchrun.ports.stored import Commons
-from tests.ledger.samples import AT, TTL
+from tests.ledger.samples import AT, TTL, later
 
 STARTS = Commons(region="us-east-1", account="1" * 12, operation="StartRun")
+OTHERS = (
+    Commons(region="eu-west-1", account="1" * 12, operation="StartRun"),
+    Commons(region="us-east-1", account="2" * 12, operation="StartRun"),
+    Commons(region="us-east-1", account=None, operation="StartRun"),
+    Commons(region="us-east-1", account="1" * 12, operation="GetRun"),
+)
 #: A store may go by its server's clock, which goes on between two calls.
-SOON = 5.0
+SOON = 20.0
 
 
 async def held(ledger, batch: str, *, holder: str, region: str = "us-east-1", account: str | None = "1" * 12):
     await ledger.open_batch(batch, region=region, account=account, at=AT)
-    return await ledger.hold(batch, holder=holder, ttl=timedelta(days=365_00), at=AT)
+    return await ledger.hold(batch, holder=holder, ttl=timedelta(days=36_500), at=AT)
 
 
-class SharedTurns:
-    async def test_turns_follow_upon_each_other_whoever_takes_them(self, ledger):
-        first = await ledger.take_turns(STARTS, 1000, rate=10.0, at=AT)
-        second = await ledger.take_turns(STARTS, 500, rate=10.0, at=AT)
-        assert first.ends_in == pytest.approx(100, abs=SOON)
-        assert second.ends_in == pytest.approx(150, abs=SOON)
-        assert (first.given, second.given) == (1000, 1500)
+class SharedPaces:
+    async def test_stretches_follow_upon_each_other_whoever_takes_them(self, ledger):
+        first = await ledger.take_stretch(STARTS, 100.0, at=AT)
+        second = await ledger.take_stretch(STARTS, 50.0, at=AT)
+        assert (first.begins_in, first.ends_in) == (
+            pytest.approx(-0.05, abs=0.001),
+            pytest.approx(99.95, abs=0.001),
+        )
+        assert (second.begins_in, second.ends_in) == (
+            pytest.approx(100, abs=SOON),
+            pytest.approx(150, abs=SOON),
+        )
+        assert second.after == first.until
 
-    async def test_the_rate_is_the_last_that_was_told(self, ledger):
-        assert (await ledger.take_turns(STARTS, 4, rate=None, at=AT)).rate is None
-        assert (await ledger.take_turns(STARTS, 0, rate=8.0, at=AT)).rate == 8.0
-        turns = await ledger.take_turns(STARTS, 800, rate=None, at=AT)
-        assert (turns.rate, turns.given, turns.ends_in) == (8.0, 804, pytest.approx(100, abs=SOON))
+    async def test_each_account_region_and_operation_has_a_pace_of_its_own(self, ledger):
+        stretch = await ledger.take_stretch(STARTS, 100.0, at=AT)
+        await ledger.leave_pace(STARTS, "{}", until=stretch.until, at=AT)
+        for other in OTHERS:
+            assert await ledger.left_pace(other, at=AT) is None
+            assert (await ledger.take_stretch(other, 1.0, at=AT)).begins_in < 0
 
-    async def test_a_refusal_is_told_to_all_and_the_latest_counts(self, ledger):
-        assert (await ledger.take_turns(STARTS, 1, rate=8.0, at=AT)).refused_ago is None
-        await ledger.take_turns(STARTS, 1, rate=8.0, refused_ago=100.0, at=AT)
-        await ledger.take_turns(STARTS, 1, rate=8.0, refused_ago=200.0, at=AT)
-        told = await ledger.take_turns(STARTS, 1, rate=8.0, at=AT)
-        assert told.refused_ago == pytest.approx(100, abs=SOON)
+    async def test_the_pace_that_was_left_last_stays_until_it_is_left_again(self, ledger):
+        first = await ledger.take_stretch(STARTS, 100.0, at=AT)
+        assert await ledger.left_pace(STARTS, at=AT) is None
+        await ledger.leave_pace(STARTS, '{"a":1}', until=first.until, at=AT)
+        left = await ledger.left_pace(STARTS, at=AT)
+        assert (left.state, left.until, left.ago <= SOON) == ('{"a":1}', first.until, True)
 
-    async def test_each_account_region_and_operation_has_turns_of_its_own(self, ledger):
-        await ledger.take_turns(STARTS, 1000, rate=10.0, at=AT)
-        for other in (
-            Commons(region="eu-west-1", account="1" * 12, operation="StartRun"),
-            Commons(region="us-east-1", account="2" * 12, operation="StartRun"),
-            Commons(region="us-east-1", account=None, operation="StartRun"),
-            Commons(region="us-east-1", account="1" * 12, operation="GetRun"),
-        ):
-            turns = await ledger.take_turns(other, 1, rate=10.0, at=AT)
-            assert (turns.given, turns.ends_in <= 0.1) == (1, True)
+    async def test_who_comes_late_leaves_nothing(self, ledger):
+        first = await ledger.take_stretch(STARTS, 100.0, at=AT)
+        second = await ledger.take_stretch(STARTS, 100.0, at=AT)
+        await ledger.leave_pace(STARTS, '{"a":2}', until=second.until, at=AT)
+        await ledger.leave_pace(STARTS, '{"a":1}', until=first.until, at=AT)
+        assert (await ledger.left_pace(STARTS, at=AT)).state == '{"a":2}'
 
+    async def test_what_is_left_of_the_last_stretch_goes_back(self, ledger):
+        first = await ledger.take_stretch(STARTS, 100.0, at=AT)
+        await ledger.leave_pace(STARTS, "{}", until=first.until, at=AT)
+        assert (await ledger.take_stretch(STARTS, 100.0, at=AT)).begins_in <= 0.001
+
+    async def test_who_waits_for_the_end_of_a_stretch_waits_for_it(self, ledger):
+        first = await ledger.take_stretch(STARTS, 100.0, at=AT)
+        await ledger.take_stretch(STARTS, 100.0, at=AT)
+        await ledger.leave_pace(STARTS, "{}", until=first.until, at=AT)
+        third = await ledger.take_stretch(STARTS, 100.0, at=AT)
+        assert third.begins_in == pytest.approx(200, abs=SOON)
+
+
+class Peers:
     async def test_a_peer_is_another_holder_in_the_account_and_region(self, ledger):
-        async def has_peers(holder: str, region: str = "us-east-1", account: str | None = "1" * 12):
-            return await ledger.has_peers(region, account, besides=holder, at=AT)
+        async def has_peers(holder: str, region: str = "us-east-1", account: str | None = "1" * 12) -> bool:
+            return bool(await ledger.has_peers(region, account, besides=holder, at=AT))
 
         assert not await has_peers("a:1")
         mine = await held(ledger, "mine", holder="a:1")
@@ -73,4 +96,4 @@ class SharedTurns:
     async def test_a_lease_that_is_over_is_nobodys(self, ledger):
         await ledger.open_batch("cohort", region="us-east-1", account=None, at=AT)
         await ledger.hold("cohort", holder="a:1", ttl=-TTL, at=AT)
-        assert not await ledger.has_peers("us-east-1", None, besides="b:1", at=AT)
+        assert not await ledger.has_peers("us-east-1", None, besides="b:1", at=later(seconds=1))

@@ -743,7 +743,7 @@ VALUES (:account, :operation, :phase, :base, :cut, :span, :passed, :burst, :at)
 ON CONFLICT (account, operation) DO UPDATE SET
     phase = :phase, base = :base, cut = :cut, span = :span, passed = :passed, burst = :burst, at = :at;
 
--- ------------------------------------------------------------------ turns that launchers share
+-- ------------------------------------------------------------------ the pace that launchers share
 
 -- name: has_peers
 -- Another launcher that works in the account and region now.
@@ -755,18 +755,22 @@ SELECT EXISTS (
         AND coalesce(CASE WHEN n.key IS NULL THEN b.account ELSE n.account END, '') = :account
 ) AS has_peers;
 
--- name: reserve_turns
--- The next turns after those that are given out, or from now on (and a little before, since nobody asks in time).
-INSERT INTO shared_turns (region, account, operation, until, given, rate, refused_at)
-VALUES (
-    :region, :account, :operation, :at + coalesce(CAST(1e6 * :turns / :rate AS INTEGER), 0), :turns, :rate,
-    :at - :refused_ago
-)
-ON CONFLICT (region, account, operation) DO UPDATE SET
-    until = max(until, :at - :late) + coalesce(CAST(1e6 * :turns / coalesce(:rate, rate) AS INTEGER), 0),
-    given = given + :turns, rate = coalesce(:rate, rate),
-    refused_at = nullif(max(coalesce(refused_at, 0), coalesce(:at - :refused_ago, 0)), 0)
-RETURNING until - :at AS ahead, given, rate, :at - refused_at AS refused_ago;
+-- name: take_stretch
+-- The time after all stretches that are given out, or from now on (and a little before: nobody asks in time).
+INSERT INTO shared_paces (region, account, operation, until)
+VALUES (:region, :account, :operation, :at - :late + :span)
+ON CONFLICT (region, account, operation) DO UPDATE SET until = max(until, :at - :late) + :span
+RETURNING until, until - :at AS ends_in;
+
+-- name: leave_pace
+-- What is left of the stretch goes back, unless somebody waits for its end.
+UPDATE shared_paces SET
+    state = :state, left_at = :at, left_until = :until, until = CASE until WHEN :until THEN min(until, :at) ELSE until END
+WHERE region = :region AND account = :account AND operation = :operation AND coalesce(left_until, 0) <= :until;
+
+-- name: left_pace
+SELECT state, :at - left_at AS ago, left_until FROM shared_paces
+WHERE region = :region AND account = :account AND operation = :operation AND state IS NOT NULL;
 
 -- ------------------------------------------------------------------ cancelling
 

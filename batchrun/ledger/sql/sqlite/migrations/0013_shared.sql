@@ -1,18 +1,21 @@
--- What launchers of one ledger share: the turns of an account's calls. And batches that are not launched here.
+-- What launchers of one ledger share: the pace of an account's calls. And batches that are not launched here.
 
 PRAGMA user_version = 13;
 
--- A time up to which an account's turns are given out, and how many were.
-CREATE TABLE shared_turns (
+-- Stretches of time in which one launcher alone makes an operation's calls, and the pace as the last left it.
+CREATE TABLE shared_paces (
     region     TEXT NOT NULL,
-    account    TEXT NOT NULL,    -- empty where it is not known
+    account    TEXT NOT NULL, -- empty where it is not known
     operation  TEXT NOT NULL,
-    until      INTEGER NOT NULL,
-    given      INTEGER NOT NULL CHECK (given >= 0),
-    rate       REAL CHECK (rate > 0), -- turns per second, as they were given last; NULL: as fast as they were asked for
-    refused_at INTEGER,          -- when the service last refused a call
+    until      INTEGER NOT NULL, -- when the last stretch ends
+    state      TEXT CHECK (json_valid(state)),
+    left_at    INTEGER,
+    left_until INTEGER,       -- when the stretch ended, or was to end, at whose end it was left
 
-    PRIMARY KEY (region, account, operation)
+    PRIMARY KEY (region, account, operation),
+    CONSTRAINT "a pace was left at some time" CHECK (
+        (state IS NULL) = (left_at IS NULL) AND (state IS NULL) = (left_until IS NULL)
+    )
 ) STRICT, WITHOUT ROWID;
 
 -- Batches that went on in another ledger, that come from one and are not whole yet, or are there to be read alone.

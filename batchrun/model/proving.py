@@ -82,7 +82,6 @@ class Proving:
         self._are_few = False
         self._is_wanted = True
         if self._begun is not None and now < self._begun + _HEAD_START:
-            self._look_at = self._begun + _HEAD_START
             return False
         return self._begun is not None and has_room
 
@@ -106,6 +105,7 @@ class Proving:
         if not self._is_wanted or self._begun is not None or now < self._due:
             return []
         self._begun = now
+        self._look_at = now + _HEAD_START
         return [Survey(begun=now, is_waited_for=bool(self.aside))]
 
     def concluded(

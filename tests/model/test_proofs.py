@@ -62,6 +62,7 @@ def kinds(made: Driven, now: float = 0.0) -> tuple[int, int]:
 def test_a_survey_has_a_second_to_itself_and_then_a_few_are_looked_for_by_name_beside_it():
     made = loaded(20)
     assert kinds(made) == (0, 1)
+    assert made.wake_at == 1.0, "although nothing else may happen until then"
     assert kinds(made, 0.5) == (0, 0)
     assert not made.is_over
     assert made.wake_at == 1.0

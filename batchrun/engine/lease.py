@@ -24,7 +24,8 @@ class LeaseKeeper:
         self._held = held
         self._ttl = ttl
         self._clock = clock
-        self._renewed_at = clock.monotonic()
+        # Not when it was claimed: nobody knows how long ago that was, so the first call has it renewed.
+        self._renewed_at = float("-inf")
         self._one_at_a_time = anyio.Lock()
 
     async def run(self) -> None:

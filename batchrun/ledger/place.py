@@ -3,21 +3,23 @@ Where a ledger is, in the words of a command.
 
 Belongs here: which kind of store it is in, whether it is there, opening it, and what to call it. Does not:
 what it says (``ledger``). Nobody else looks at its path, but for outputs, which may not replace it
-(``report.outputs``). Today it is a
-file; a URL is for a store that is yet to come.
+(``report.outputs``).
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchrun.errors import LedgerUnusableError
 from batchrun.ledger.ledger import SqlLedger
+from batchrun.ledger.postgres.address import called, is_address
 from batchrun.ledger.sqlite.connection import local_path
-from batchrun.ledger.sqlite.store import SqliteStore
 from batchrun.ledger.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from batchrun.ledger.store import Store
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class LedgerPlace:
     """
-    One place.
+    One place: the path of a file, or the address of a database.
 
     Raises:
         LedgerUnusableError: From every method, where no ledger can be there; says why, and what to do.
@@ -35,16 +37,22 @@ class LedgerPlace:
     named: str | Path  #: as it was given
 
     def __str__(self) -> str:
-        return str(self.named)
+        """Return what to call it; no password is in it."""
+        return called(str(self.named)) if self._is_address else str(self.named)
 
     @property
     def path(self) -> Path | None:
         """The file; None where it is none."""
-        return local_path(self.named)
+        return None if self._is_address else local_path(self.named)
 
     def is_there(self) -> bool:
         """Report whether there is a ledger already."""
-        return local_path(self.named).exists()
+        if (path := self.path) is not None:
+            return path.exists()
+        with _driver(self):
+            from batchrun.ledger.postgres.connection import is_there  # noqa: PLC0415
+
+        return is_there(str(self.named))
 
     async def open(self, *, read_only: bool = False) -> SqlLedger:
         """
@@ -63,7 +71,30 @@ class LedgerPlace:
 
     def store(self, *, read_only: bool = False) -> Store:
         """Open what keeps the ledger, for the thread that is to use it."""
-        return SqliteStore(local_path(self.named), read_only=read_only)
+        if (path := self.path) is not None:
+            from batchrun.ledger.sqlite.store import SqliteStore  # noqa: PLC0415
+
+            return SqliteStore(path, read_only=read_only)
+        with _driver(self):
+            from batchrun.ledger.postgres.store import PostgresStore  # noqa: PLC0415 (not everybody has it)
+
+        return PostgresStore(str(self.named), read_only=read_only)
+
+    @property
+    def _is_address(self) -> bool:
+        return isinstance(self.named, str) and is_address(self.named)
+
+
+@contextmanager
+def _driver(place: LedgerPlace) -> Iterator[None]:
+    """Say what to install where the driver is not there."""
+    try:
+        yield
+    except ImportError as error:
+        raise LedgerUnusableError(
+            f"{place} is a PostgreSQL ledger, which needs more than batchrun itself ({error}); "
+            "run pip install 'batchrun[postgres]'"
+        ) from error
 
 
 async def open_ledger(place: str | Path, *, read_only: bool = False) -> SqlLedger:

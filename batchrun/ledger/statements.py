@@ -41,7 +41,8 @@ def statements(database: str) -> Mapping[str, str]:
     """Return every statement for *database*, the name of a folder, by name."""
     folder = _SQL / database
     names = ("connection.sql", "queries.sql", "verify.sql")
-    return split("\n".join((folder / name).read_text(encoding="utf-8") for name in names))
+    found = [split((folder / name).read_text(encoding="utf-8")) for name in names]
+    return MappingProxyType({name: sql for one in found for name, sql in one.items()})
 
 
 @functools.cache

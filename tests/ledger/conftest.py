@@ -4,7 +4,10 @@ import pytest
 
 from batchrun.ledger import open_ledger
 from tests.ledger.processes import Process
-from tests.ledger.samples import connection_of
+from tests.ledger.samples import is_idle
+from tests.postgres.fixtures import database, in_postgres, made_up_clock, postgres
+
+__all__ = ["database", "in_postgres", "made_up_clock", "postgres"]
 
 pytest.register_assert_rewrite(
     "tests.ledger.contract_lanes",
@@ -44,5 +47,5 @@ async def ledger(place):
     async with await open_ledger(place) as opened:
         yield opened
         if not opened._worker.is_stopped:
-            assert not await opened._read(lambda: connection_of(opened).in_transaction)
+            assert await opened._read(lambda: is_idle(opened))
             assert not opened._store._snapshots  # type: ignore[attr-defined]

@@ -8,7 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from psycopg.pq import TransactionStatus
+
 from batchrun.ledger import open_ledger
+from batchrun.ledger.postgres.store import PostgresStore
 from batchrun.ledger.sqlite.store import SqliteStore
 from batchrun.model.entry import Run
 from batchrun.model.events import Accepted, Completed, Deferred, Intended
@@ -46,6 +49,15 @@ def connection_of(ledger: Ledger) -> apsw.Connection:
     store = cast("SqlLedger", ledger)._store
     assert isinstance(store, SqliteStore)
     return store._connection
+
+
+def is_idle(ledger: Ledger) -> bool:
+    """Report whether no transaction is open."""
+    store = cast("SqlLedger", ledger)._store
+    if isinstance(store, SqliteStore):
+        return not store._connection.in_transaction
+    assert isinstance(store, PostgresStore)
+    return store._link.connection.info.transaction_status == TransactionStatus.IDLE
 
 
 def later(**parts: float) -> datetime:

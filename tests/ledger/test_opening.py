@@ -89,9 +89,9 @@ async def test_the_settings_hold(ledger):
     }
 
 
-@pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite:///x.db", "s3://bucket/x.db"])
+@pytest.mark.parametrize("url", ["mysql://host/db", "sqlite:///x.db", "s3://bucket/x.db"])
 async def test_a_url_is_refused(url):
-    with pytest.raises(LedgerUnusableError, match="SQLite files only"):
+    with pytest.raises(LedgerUnusableError, match="SQLite files and in PostgreSQL only"):
         await open_ledger(url)
 
 

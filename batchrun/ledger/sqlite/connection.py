@@ -46,7 +46,8 @@ def local_path(place: str | Path) -> Path:
     """
     if "://" in str(place):
         raise LedgerUnusableError(
-            f"{place}: this batchrun keeps ledgers in SQLite files only; give a path with --ledger"
+            f"{place}: this batchrun keeps ledgers in SQLite files and in PostgreSQL only; give a path, or "
+            "postgresql://HOST/DATABASE, with --ledger"
         )
     path = Path(place)
     try:

@@ -1,0 +1,1 @@
+"""A ledger in PostgreSQL, which several launchers share: the extra ``postgres``."""

@@ -1,0 +1,51 @@
+"""
+How a ledger in PostgreSQL is named: a URL, or libpq's own ``service=NAME``.
+
+Belongs here: telling such a name from a path, and what to call it where others read along. Does not:
+connecting (``connection``), and what else the words of it mean: that is libpq's to say.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_URL: Final = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
+#: What a list of settings begins with; a path may have such a beginning, but who would name it so.
+_SETTING: Final = re.compile(
+    r"\s*(?:service|host|hostaddr|port|dbname|user|password|passfile|ssl\w+|options|application_name|"
+    r"connect_timeout|target_session_attrs)\s*=",
+)
+_PARTS: Final = re.compile(
+    r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>.*)@)?(?P<where>[^?]*)(?:\?(?P<settings>.*))?",
+    re.IGNORECASE | re.DOTALL,
+)
+#: Settings that say which ledger it is; all others are left out, since some of them are secret.
+_TOLD: Final = re.compile(r"\b(service|host|hostaddr|port|dbname|user)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'&]+)")
+
+
+def is_address(named: str) -> bool:
+    """Report whether *named* is a ledger in PostgreSQL, and not the path of a file."""
+    return bool(_URL.match(named) or _SETTING.match(named))
+
+
+def has_password(named: str) -> bool:
+    """Report whether the address itself holds a password, which others may read in a list of processes."""
+    if found := _PARTS.fullmatch(named):
+        return ":" in (found["user"] or "") or "password=" in (found["settings"] or "").lower()
+    return bool(re.search(r"\bpassword\s*=", named, re.IGNORECASE))
+
+
+def called(named: str) -> str:
+    """Return what to call the ledger at *named* in messages; no password is in it, whatever *named* holds."""
+    if found := _PARTS.fullmatch(named):
+        user = (found["user"] or "").partition(":")[0]
+        told = "&".join("=".join(part) for part in _TOLD.findall(found["settings"] or ""))
+        return f"{found['scheme']}{user}{'@' if user else ''}{found['where']}{'?' if told else ''}{told}"
+    # A quoted value may hold anything, words that look like settings too.
+    kept = re.sub(
+        r"\b(?!service\b|host\b|hostaddr\b|port\b|dbname\b|user\b)\w+\s*=\s*('(?:[^'\\]|\\.)*'|\S+)",
+        "",
+        named,
+    )
+    return " ".join("=".join(part) for part in _TOLD.findall(kept)) or "the PostgreSQL ledger"

@@ -1,0 +1,159 @@
+"""
+Connects to the database behind a ledger, or says clearly why it cannot be one.
+
+Belongs here: what libpq is told beside the address, and whether a ledger of ours is there. Does not: the
+schema (``migrate``), losing a connection (``outage``).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import namedtuple_row
+
+from batchrun.errors import LedgerUnusableError
+from batchrun.ledger.postgres.address import called
+from batchrun.ledger.postgres.errors import failed, unusable
+from batchrun.ledger.postgres.migrate import migrate, version
+from batchrun.ledger.postgres.statements import migrations, queries
+
+if TYPE_CHECKING:
+    from batchrun.ledger.store import Row
+
+#: The first that has all that the statements ask for.
+_OLDEST: Final = 140000
+#: What libpq is told unless address or environment say otherwise: a server that is gone is noticed.
+_DEFAULTS: Final = {
+    "application_name": ("batchrun", "PGAPPNAME"),
+    "connect_timeout": ("10", "PGCONNECT_TIMEOUT"),
+    "keepalives_idle": ("15", ""),
+    "keepalives_interval": ("5", ""),
+    "keepalives_count": ("3", ""),
+    "tcp_user_timeout": ("30000", ""),
+}
+
+
+def connect(address: str) -> psycopg.Connection[Any]:
+    """
+    Connect; each statement is a transaction of its own until one is begun.
+
+    Raises:
+        psycopg.Error: It cannot be done.
+    """
+    told: dict[str, Any] = {**conninfo_to_dict(address), "client_encoding": "utf8"}
+    for name, (value, variable) in _DEFAULTS.items():
+        if variable not in os.environ:
+            told.setdefault(name, value)
+    # No prepared statements: where connections are handed out by transaction, the next may be another.
+    return psycopg.connect(
+        make_conninfo(**told),
+        autocommit=True,
+        prepare_threshold=None,
+        row_factory=namedtuple_row,
+    )
+
+
+def first(address: str, *, read_only: bool) -> psycopg.Connection[Any]:
+    """
+    Connect to a ledger, made or brought up to date unless it is only to be read.
+
+    Raises:
+        LedgerUnusableError: No ledger can be there, or this user may not use it.
+        LedgerError: The server cannot be reached.
+    """
+    name = called(address)
+    try:
+        connection = connect(address)
+    except psycopg.Error as error:
+        raise unusable(name, error) from error
+    try:
+        about = _checked(name, connection)
+        if read_only:
+            _check_current(name, connection, about)
+        else:
+            _bring_up_to_date(name, connection, about)
+    except psycopg.Error as error:
+        connection.close()
+        raise failed(name, error) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def is_there(address: str) -> bool:
+    """
+    Report whether there is a ledger already.
+
+    Raises:
+        LedgerUnusableError: None can be there.
+        LedgerError: The server cannot be reached.
+    """
+    name = called(address)
+    try:
+        with connect(address) as connection:
+            return bool(_checked(name, connection).has_ledger)
+    except psycopg.Error as error:
+        raise unusable(name, error) from error
+
+
+def _checked(name: str, connection: psycopg.Connection[Any]) -> Row:
+    """Return what there is, where it can hold a ledger."""
+    about = connection.execute(queries()["about"]).fetchone()
+    assert about is not None  # noqa: S101 (one row, whatever there is)
+    if about.server < _OLDEST:
+        raise LedgerUnusableError(f"{name} is PostgreSQL {about.server // 10000}; a ledger needs 14 or newer")
+    if about.encoding != "UTF8":
+        raise LedgerUnusableError(
+            f"{name} keeps texts as {about.encoding}; make a database with ENCODING 'UTF8' for the ledger"
+        )
+    if about.schema is None:
+        raise LedgerUnusableError(
+            f"{name} has no schema for user {about.role}; make one, and name it in the role's search_path"
+        )
+    if about.has_other and not about.has_ledger:
+        raise LedgerUnusableError(
+            f"{name} has another program's tables in schema {about.schema}; give the ledger a database or "
+            "schema of its own"
+        )
+    return about
+
+
+def _check_current(name: str, connection: psycopg.Connection[Any], about: Row) -> None:
+    if not about.has_ledger:
+        raise LedgerUnusableError(f"no ledger at {name}; give --ledger or run a batch first")
+    found, newest = version(connection), migrations()[-1].number
+    _check_known(name, found, newest)
+    if found < newest:
+        raise LedgerUnusableError(
+            f"{name} has schema version {found}, this batchrun reads {newest}; "
+            "run its batch once more, or 'batchrun ledger init', to bring it up to date"
+        )
+
+
+def _bring_up_to_date(name: str, connection: psycopg.Connection[Any], about: Row) -> None:
+    found, newest = version(connection) if about.has_ledger else 0, migrations()[-1].number
+    _check_known(name, found, newest)
+    if found == newest:
+        return
+    if about.is_standby:
+        raise LedgerUnusableError(f"{name} is a standby server, which nobody may write to; give the primary")
+    try:
+        migrate(connection, migrations())
+    except psycopg.errors.InsufficientPrivilege as error:
+        what = f"has schema version {found}, and {newest} is needed" if found else "holds no ledger yet"
+        raise LedgerUnusableError(
+            f"{name} {what}, and user {about.role} may not make it; have the database's owner run 'batchrun "
+            f"ledger init --launcher {about.role}'"
+        ) from error
+
+
+def _check_known(name: str, found: int, newest: int) -> None:
+    if found > newest:
+        raise LedgerUnusableError(
+            f"{name} has schema version {found}, this batchrun knows versions up to {newest}; "
+            "use the batchrun that made it, or a newer one"
+        )

@@ -1,0 +1,106 @@
+"""
+What PostgreSQL's errors mean to us, and to the person who must act.
+
+Belongs here: the mapping, in one place. Does not: raising, waiting (``outage``). libpq's own words never hold
+a password, but what it says of an address that it cannot read may hold any part of that.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+from psycopg import errors
+
+from batchrun.errors import BatchrunError, InvariantError, LedgerError, LedgerUnusableError, UsageError
+
+#: What libpq says where it gets no connection, and what to do: it has no codes for these.
+_REFUSED: Final = (
+    ("password", "give the password in PGPASSFILE or the service file, and check the user's name"),
+    ("pg_hba.conf", "have the server's owner let this user in from here, or use sslmode=require"),
+    ("does not exist", "check the names of database and user"),
+    ("permission denied", "have the database's owner grant CONNECT to this user"),
+    ("certificate", "check sslmode and sslrootcert"),
+    ("SSL", "check sslmode"),
+    ("too many", "wait, or use a pooler"),
+    ("service", "check PGSERVICEFILE and the service's name"),
+)
+#: Codes and classes of codes after which the same transaction may pass on a new connection, or later.
+_PASSING_CLASSES: Final = frozenset({"08", "53"})
+_PASSING: Final = frozenset(
+    {
+        "57P01",  # the server is stopped by its administrator
+        "57P02",  # or by the crash of a process of its
+        "57P03",  # it is just starting, or stopping
+        "57P05",  # the session was idle for too long
+        "25P03",  # or its transaction was
+        "25006",  # after a failover: this is the standby
+    }
+)
+#: Another transaction stood in the way; this one was undone whole.
+_CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
+
+
+def is_conflict(error: psycopg.Error) -> bool:
+    """Report whether the same transaction may pass at once."""
+    return isinstance(error, _CONFLICTS)
+
+
+def is_outage(error: psycopg.Error, connection: psycopg.Connection | None) -> bool:
+    """Report whether it may pass once there is a connection again, or room."""
+    code = error.sqlstate
+    if code is not None:
+        return code in _PASSING or code[:2] in _PASSING_CLASSES
+    is_gone = connection is None or connection.closed or connection.broken
+    return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) and is_gone
+
+
+def unusable(called: str, error: psycopg.Error) -> BatchrunError:
+    """Return the error to raise for *error* while a ledger is connected to."""
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+        return LedgerUnusableError(
+            f"{called}: this is no address of a PostgreSQL ledger; give postgresql://HOST/DATABASE or "
+            "service=NAME with --ledger"
+        )
+    said = in_words(error)
+    cure = next((cure for word, cure in _REFUSED if word in said), None)
+    if cure is not None:
+        return LedgerUnusableError(f"{called} cannot be used: {said}; {cure}")
+    return LedgerError(
+        f"the ledger {called} cannot be reached: {said}; check that its server runs and can be reached from "
+        "here, then run the same command again: nothing that was recorded is lost"
+    )
+
+
+def failed(called: str, error: psycopg.Error) -> BatchrunError:
+    """Return the error to raise for *error* from a ledger that is connected."""
+    said = in_words(error)
+    match error:
+        case errors.InsufficientPrivilege():
+            return LedgerUnusableError(
+                f"{called}: this user may not do that ({said}); have the ledger's owner run 'batchrun ledger "
+                "init' with the user's role, see 'batchrun help postgres'"
+            )
+        case errors.CharacterNotInRepertoire() | errors.UntranslatableCharacter():
+            return UsageError(f"{called}: a text cannot be kept: {said}")
+        case psycopg.DataError() if "NUL" in said:
+            return UsageError(f"{called}: a text holds a NUL character, which PostgreSQL keeps in no text")
+        case psycopg.OperationalError() | errors.DataCorrupted() | errors.IndexCorrupted():
+            return stopped(called, said)
+        case _:
+            pass
+    return InvariantError(f"the ledger {called} refused a statement: {type(error).__name__}: {said}")
+
+
+def stopped(called: str, said: str) -> LedgerError:
+    """Return the error that stops the work before anything is lost."""
+    return LedgerError(
+        f"the ledger {called} cannot be used any more: {said}; see to its server, then run the same command "
+        "again: nothing that was recorded is lost"
+    )
+
+
+def in_words(error: psycopg.Error) -> str:
+    """Return what *error* says, in one line."""
+    said = error.diag.message_primary or str(error)
+    return " ".join(said.split()) or type(error).__name__

@@ -1,0 +1,98 @@
+"""
+A connection, and another in its place where it is lost.
+
+Belongs here: what is done again, whole, when a connection was lost or another transaction stood in the way.
+Does not: what is done (``store``), which errors mean that (``errors``), for how long (``outage``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import psycopg
+
+from batchrun.ledger.postgres.address import called
+from batchrun.ledger.postgres.connection import connect, first
+from batchrun.ledger.postgres.errors import failed, is_conflict, is_outage
+from batchrun.ledger.postgres.outage import PATIENCE, Outage
+from batchrun.ledger.postgres.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+#: Seconds within which an answer comes, or the connection is cut.
+ANSWER_WITHIN: Final = 30.0
+
+
+class Link:
+    """The connection of one store, used by one thread."""
+
+    def __init__(self, address: str, *, read_only: bool, patience: float = PATIENCE) -> None:
+        self.called = called(address)
+        self._address = address
+        self._read_only = read_only
+        self._patience = patience
+        self._watchdog = Watchdog()
+        self._is_kept = False  #: somebody stands by to do it again
+        self._connection: psycopg.Connection[Any] | None = first(address, read_only=read_only)
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        """The connection; a new one where the last was lost."""
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._address)
+        return self._connection
+
+    def kept(self, job: Callable[[], T]) -> T:
+        """
+        Return what *job* returns, run again from its start for as long as it may pass.
+
+        Raises:
+            LedgerError: The server cannot be used for too long.
+        """
+        outage, before = Outage(self.called, self._patience), self._is_kept
+        while True:
+            self._is_kept = True
+            try:
+                result = job()
+            except psycopg.Error as error:
+                if not self._may_pass(error):
+                    raise failed(self.called, error) from error
+                if not is_conflict(error):
+                    self._let_go()
+                outage.wait(error)
+            else:
+                outage.over()
+                return result
+            finally:
+                self._is_kept = before
+
+    @contextlib.contextmanager
+    def asking(self, seconds: float = ANSWER_WITHIN) -> Iterator[psycopg.Connection[Any]]:
+        """Use the connection for as long as the block lasts, which waits no longer than *seconds* at once."""
+        try:
+            connection = self.connection
+            with self._watchdog.waiting(connection, seconds):
+                yield connection
+        except psycopg.Error as error:
+            if self._is_kept and self._may_pass(error):
+                raise
+            raise failed(self.called, error) from error
+
+    def close(self) -> None:
+        """Close; whatever was not committed is undone."""
+        self._watchdog.stop()
+        self._let_go()
+
+    def _may_pass(self, error: psycopg.Error) -> bool:
+        if self._read_only and isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            return False  # a standby by choice
+        return is_conflict(error) or is_outage(error, self._connection)
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.close()
+        self._connection = None

@@ -1,0 +1,67 @@
+"""
+Putting up with a server that cannot be used for a while, and knowing when to stop.
+
+Belongs here: how long that is borne, and the words for it. Does not: which errors mean it (``errors``), what
+is done again (``link``).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from batchrun.ledger.postgres.errors import in_words, stopped
+
+if TYPE_CHECKING:
+    import psycopg
+
+#: Seconds for which a server that worked before is waited for: failovers end, networks come back.
+PATIENCE: Final = 900.0
+#: Seconds of waiting that are worth a word, and between two of them.
+_WORTH_SAYING: Final = 2.0
+_SAY_EVERY: Final = 60.0
+#: Seconds between two tries, at first and at last.
+_FIRST_PAUSE: Final = 0.1
+_LAST_PAUSE: Final = 5.0
+log = structlog.get_logger(__name__)
+
+
+class Outage:
+    """One outage, from the first failure on."""
+
+    def __init__(self, called: str, patience: float) -> None:
+        self._called = called
+        self._patience = patience
+        self._since: float | None = None
+        self._said: float | None = None
+        self._pause = _FIRST_PAUSE
+
+    def wait(self, error: psycopg.Error) -> None:
+        """
+        Wait a moment before the next try.
+
+        Raises:
+            LedgerError: It took too long.
+        """
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        if now - self._since >= self._patience:
+            raise stopped(self._called, f"{in_words(error)}, for {now - self._since:.0f} s") from error
+        self._say(error, now - self._since, now)
+        time.sleep(self._pause)
+        self._pause = min(self._pause * 2, _LAST_PAUSE)
+
+    def over(self) -> None:
+        """Note that there is a connection again, where it was told that there was none."""
+        if self._said is not None and self._since is not None:
+            log.info("ledger_back", ledger=self._called, seconds=round(time.monotonic() - self._since))
+
+    def _say(self, error: psycopg.Error, seconds: float, now: float) -> None:
+        is_due = seconds >= _WORTH_SAYING if self._said is None else now - self._said >= _SAY_EVERY
+        if is_due:
+            self._said = now
+            log.warning(
+                "ledger_not_reached", ledger=self._called, seconds=round(seconds), last=in_words(error)
+            )

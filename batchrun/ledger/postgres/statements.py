@@ -1,0 +1,34 @@
+"""PostgreSQL's statements and migrations, as psycopg takes them."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from batchrun.ledger.statements import schema, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.ledger.statements import Migration
+
+#: A named value; not the second colon of a cast.
+_VALUE: Final = re.compile(r"(?<![:\w]):(\w+)")
+
+
+@cache
+def queries() -> Mapping[str, str]:
+    """Return every statement by name, with ``%(name)s`` for each value."""
+    return MappingProxyType({name: taken(sql) for name, sql in statements("postgres").items()})
+
+
+def taken(sql: str) -> str:
+    """Return *sql* with its values as psycopg names them; without any it is left as it is."""
+    return _VALUE.sub(r"%(\1)s", sql.replace("%", "%%")) if _VALUE.search(sql) else sql
+
+
+def migrations() -> tuple[Migration, ...]:
+    """Return every migration, in order."""
+    return schema("postgres")

@@ -1,0 +1,252 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, store
+"""
+A store in PostgreSQL, through psycopg.
+
+Belongs here: running statements, and transactions. Does not: connecting (``connection``), losing the
+connection (``link``), the schema (``migrate``), any rule of the ledger.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import re
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
+
+import psycopg
+
+from batchrun.errors import InvariantError, UsageError
+from batchrun.ledger.postgres.link import ANSWER_WITHIN, Link
+from batchrun.ledger.postgres.statements import queries
+from batchrun.ledger.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from batchrun.ledger.store import Row, T, Tables, Value
+
+#: Statements of which there are very many at once, each of them one row of a temporary table.
+_COPIED: Final = frozenset({"add_spec", "add_work"})
+_INSERTED: Final = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\)")
+#: Seconds that one statement may take which goes through a whole manifest.
+_BULK_WITHIN: Final = 900.0
+#: Rows that are fetched at once where they are streamed.
+_PAGE: Final = 2_000
+
+
+class PostgresStore(Store):
+    """The store at *address*, made or brought up to date unless it is only to be read."""
+
+    database = "PostgreSQL"
+
+    def __init__(self, address: str, *, read_only: bool = False) -> None:
+        self._address = address
+        self._is_read_only = read_only
+        self._link = Link(address, read_only=read_only)
+        self.called = self._link.called
+        self.host = platform.node()
+        self._writer = secrets.token_hex(8)
+        self._within = ANSWER_WITHIN
+        self._is_open = False  #: a transaction
+        self._later: list[tuple[str, Mapping[str, Value]]] = []
+        self._snapshots = WeakSet[PostgresStore]()
+        if not read_only:
+            self.read(lambda: self.run("forget_writers"))
+
+    def one(self, statement: str, /, **values: Value) -> Row | None:
+        with self._asking(statement, values) as cursor:
+            return cursor.fetchone()
+
+    def value(self, statement: str, /, **values: Value) -> Any:
+        row = self.one(statement, **values)
+        return None if row is None else row[0]
+
+    def all(self, statement: str, /, **values: Value) -> Sequence[Row]:
+        with self._asking(statement, values) as cursor:
+            return cursor.fetchall()
+
+    def each(self, statement: str, /, **values: Value) -> Iterator[Row]:
+        if not self._is_open:
+            yield from self.all(statement, **values)
+            return
+        with self._connected() as connection:
+            cursor = connection.cursor(name=f"each_{secrets.token_hex(4)}")
+            cursor.itersize = _PAGE
+            cursor.execute(queries()[statement], values or None)
+        while True:
+            with self._connected():
+                rows = cursor.fetchmany(_PAGE)
+            if not rows:
+                return
+            yield from rows
+
+    def run(self, statement: str, /, **values: Value) -> int:
+        with self._asking(statement, values) as cursor:
+            return cursor.rowcount
+
+    def many(self, statement: str, rows: Iterable[Mapping[str, Value]], /) -> None:
+        if statement in _COPIED:
+            self._copy(statement, rows)
+        else:
+            self._later += ((statement, row) for row in rows)
+
+    def later(self, statement: str, /, **values: Value) -> None:
+        self._later.append((statement, values))
+
+    def read(self, job: Callable[[], T]) -> T:
+        return self._link.kept(job)
+
+    def write(self, job: Callable[[], T]) -> T:
+        return self._written("begin_writing", job)
+
+    def write_beside(
+        self, tables: Callable[[], AbstractContextManager[Tables]], job: Callable[[Tables], T]
+    ) -> T:
+        def whole() -> T:
+            with self._at_length(), tables() as found:
+                # From here on it keeps others waiting.
+                self.run("bound_the_rest")
+                result = job(found)
+                self._flush()
+                return result
+
+        return self._written("begin_filling", whole)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        with self._transaction("begin_reading"):
+            yield
+
+    @contextlib.contextmanager
+    def tables(self, made: str, dropped: str) -> Iterator[None]:
+        with self._at_length(), self._transaction("begin_comparing"):
+            self.run(made)
+            yield
+            self.run(dropped)
+
+    def snapshot(self) -> PostgresStore:
+        store = PostgresStore(self._address, read_only=True)
+        store._begin("begin_reading")
+        store.one("schema_version")  # what is seen is fixed by the first question
+        self._snapshots.add(store)
+        return store
+
+    def version(self) -> int:
+        return int(self.value("marks_of_others", writer=self._writer))
+
+    def lock(self, batch: int, fence: int) -> None:
+        """Leave it to the lease: on another host nobody could see a lock."""
+
+    def unlock(self, batch: int, fence: int) -> None:
+        pass
+
+    def is_abandoned(self, batch: int, fence: int) -> bool:  # noqa: ARG002
+        return False
+
+    def close(self) -> None:
+        for snapshot in self._snapshots:
+            snapshot.close()
+        self._link.close()
+
+    # -- transactions
+
+    def _written(self, begin: str, job: Callable[[], T]) -> T:
+        """Run *job* in a transaction that is begun so, until it is known to be committed, once."""
+        if self._is_read_only:
+            raise InvariantError(f"a write to {self.called}, which was opened for reading only")
+        mark = secrets.randbits(62)
+        done: list[T] = []
+
+        def whole() -> T:
+            with self._transaction(begin):
+                if self.one("mark", writer=self._writer, mark=mark) is None:
+                    return done[0]  # it was committed, and only the word of it was lost
+                result = job()
+                self._flush()
+                done[:] = [result]
+            return result
+
+        return self._link.kept(whole)
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        if self._is_open:
+            yield
+            return
+        self._begin(begin)
+        try:
+            yield
+            self._flush()
+            self.run("commit")
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            self._is_open = False
+            self._later.clear()
+
+    def _begin(self, begin: str) -> None:
+        self._later.clear()
+        self.run(begin)
+        self._is_open = True
+
+    def _roll_back(self) -> None:
+        self._later.clear()
+        with contextlib.suppress(psycopg.Error), self._link.asking() as connection:
+            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                connection.execute(queries()["rollback"])
+
+    @contextlib.contextmanager
+    def _at_length(self) -> Iterator[None]:
+        before, self._within = self._within, _BULK_WITHIN
+        try:
+            yield
+        finally:
+            self._within = before
+
+    # -- statements
+
+    @contextlib.contextmanager
+    def _asking(self, statement: str, values: Mapping[str, Value]) -> Iterator[psycopg.Cursor[Any]]:
+        with self._connected() as connection:
+            yield connection.execute(queries()[statement], values or None)
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[psycopg.Connection[Any]]:
+        """Use the connection, which has all that was to be written by now."""
+        self._flush()
+        with _text_alone(), self._link.asking(self._within) as connection:
+            yield connection
+
+    def _flush(self) -> None:
+        """Write what was put off, in one go."""
+        if not self._later:
+            return
+        rows, self._later = self._later, []
+        with _text_alone(), self._link.asking(self._within) as connection, connection.pipeline():
+            cursor = connection.cursor()
+            for statement, values in rows:
+                cursor.execute(queries()[statement], values or None)
+
+    def _copy(self, statement: str, rows: Iterable[Mapping[str, Value]]) -> None:
+        found = _INSERTED.search(queries()[statement])
+        assert found is not None, statement  # noqa: S101
+        table, names = found.groups()
+        columns = names.split(", ")
+        into = f"COPY {table} ({names}) FROM STDIN"
+        with self._connected() as connection, connection.cursor() as cursor, cursor.copy(into) as copy:
+            for row in rows:
+                copy.write_row([row[column] for column in columns])
+
+
+@contextlib.contextmanager
+def _text_alone() -> Iterator[None]:
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{error.object!a} is not text: bytes of it are not UTF-8; check how it was typed"
+        ) from error

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.model.lanes import first_request
+from batchrun.model.entry import start_run_request
 from batchrun.report import template
-from batchrun.report.gathering import Report, RowStanding, StartCalls, row_of
+from batchrun.report.gathering import Report, StartCalls, row_of
 from batchrun.report.packing import Timeline, cut, moments_of, packed, script_text
-from batchrun.version import __version__
+from batchrun.serve.pages import part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
-
-    import jinja2
 
     from batchrun.model.spec import Json
     from batchrun.ports.stored import Batch, Outcome
@@ -34,8 +29,6 @@ if TYPE_CHECKING:
     from batchrun.serve.shelf import ShelvedBatch
 
 _NO_TIMELINE: Final = Timeline(moments=(), undated=0)
-#: Silence of the ledger, while there is work left and no launcher, that is told.
-_SILENCE: Final = timedelta(hours=1)
 #: Reasons and lanes that can be chosen.
 _OFFERED: Final = 200
 #: Characters of a request that are shown.
@@ -50,8 +43,6 @@ _API_NAMES: Final = {
     "failure_reason": "failureReason",
     "status_message": "statusMessage",
 }
-#: Scripts of each page, beside uPlot.
-SCRIPTS: Final = (*template.PARTS, "timeline.js", "table.js", "live.js")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +53,6 @@ class ShownEvent:
     attempt: int
     kind: str
     facts: Sequence[tuple[str, str]]
-
-
-def page(name: str, **facts: Any) -> str:
-    """Render a whole page."""
-    return _environment().get_template(name).render(version=__version__, **facts)
-
-
-def part(name: str, *arguments: Any) -> str:
-    """Render a part of a page: a macro of our own templates, or of those that the report shares."""
-    macro = getattr(_environment().get_template("live_parts.html.j2").module, name)
-    return str(macro(*arguments))
 
 
 def now_facts(following: Following) -> dict[str, Json]:
@@ -120,7 +100,7 @@ def _parts(sums: Sums) -> dict[str, Json]:
         "moments": part("moments", template.told(sums.timeline)),
         "undated": part("undated", sums.timeline),
         "slowest": part("slowest", sums.slowest),
-        "launcher": part("launcher", sums.now, _SILENCE),
+        "launcher": part("launcher", sums.now),
     }
 
 
@@ -147,7 +127,7 @@ def story_facts(
     """Return one row's story: its attempts packed, its events and its request as HTML."""
     entry = outcome.entry
     row = row_of(outcome, tasks)
-    asked = json.loads(first_request(entry.request) if entry.request else "{}")
+    asked = start_run_request(entry.as_in(next(iter(entry.may_take), None)))
     request = json.dumps(asked, indent=2, ensure_ascii=False)
     return {
         **_packed(batch, [row], at, None),
@@ -189,33 +169,3 @@ def _sums(following: Following) -> Sums:
     if following.sums is None:  # pragma: no cover (whoever asks has waited for them)
         raise LookupError(following.batch.name)
     return following.sums
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    made = template.environment(_asset)
-    made.globals["ends"] = [one for one in RowStanding if one.is_end]
-    return made
-
-
-def _asset(name: str) -> str:
-    own = files("batchrun.serve").joinpath("assets", name)
-    return own.read_text(encoding="utf-8") if own.is_file() else template.asset(name)
-
-
-@cache
-def script() -> str:
-    """Return the script of all pages: the report's parts, and what is live."""
-    return template.wrapped([_asset(one) for one in SCRIPTS])
-
-
-@cache
-def style() -> str:
-    """Return how all pages look: as the report does, and what is ours."""
-    return "\n".join(_asset(one) for one in ("uplot/uPlot.min.css", "report.css", "live.css"))
-
-
-@cache
-def asset(name: str) -> str:
-    """Return a file as it is."""
-    return _asset(name)

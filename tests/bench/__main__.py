@@ -26,6 +26,7 @@ from tests.bench.short import in_short
 from tests.bench.sizes import sizes
 from tests.bench.submission import limited, unlimited
 from tests.bench.table import Section, document
+from tests.bench.watched import serve
 from tests.bench.watching import watching
 
 #: Where the tables go, and the few of the README.
@@ -37,6 +38,7 @@ GROUPS: Final[dict[str, Callable[[Bench, Scale], list[Section]]]] = {
     "sizes": sizes,
     "resume": resume,
     "lanes": lanes,
+    "serve": serve,
 }
 Arguments: TypeAlias = argparse.Namespace
 

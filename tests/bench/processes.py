@@ -9,8 +9,10 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +73,20 @@ class Running:
         if ran.code not in (codes or (0,)):
             raise BenchError(f"exit code {ran.code} of {self._command}\n{self._last_words()}")
         return ran
+
+    def first_line(self) -> str:
+        """Wait for the first line that it says, and return it."""
+        said = self._told.with_suffix(".out")
+        while "\n" not in (text := said.read_text(encoding="utf-8")):
+            if self._process.poll() is not None:
+                raise BenchError(f"{self._command} has ended before it said anything\n{self._last_words()}")
+            time.sleep(0.02)
+        return text.partition("\n")[0]
+
+    def stop(self) -> Ran:
+        """Kill it, and return what it came to."""
+        self._process.terminate()
+        return self.wait(-signal.SIGKILL)
 
     def _last_words(self) -> str:
         return self._told.with_suffix(".err").read_text(encoding="utf-8", errors="replace")[-2_000:]

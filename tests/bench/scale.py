@@ -26,6 +26,9 @@ class Scale:
     in_flight_rows: int = 100_000
     in_flight_seconds: float = 60.0
     resumed_rows: int = 3_000
+    lookers: int = 50
+    looked_at_rows: int = 20_000
+    looked_at_seconds: float = 30.0
     lanes: tuple[int, ...] = (1, 10, 50)
     lane_seconds: float = 20.0  #: that each lane's rows take at its limit
 
@@ -44,6 +47,9 @@ QUICK = Scale(
     in_flight_rows=5_000,
     in_flight_seconds=10.0,
     resumed_rows=600,
+    lookers=10,
+    looked_at_rows=2_000,
+    looked_at_seconds=5.0,
     lanes=(1, 10),
     lane_seconds=5.0,
 )

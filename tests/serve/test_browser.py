@@ -118,7 +118,7 @@ async def test_what_happens_arrives_without_the_page_being_loaded_again(page, se
 async def test_a_rows_story_and_the_list_of_batches_follow_too(page, served_now):
     held = await filled(served_now.ledger, "a")
     await enter(page, served_now, "/row?name=cohort&id=a")
-    events = "document.querySelectorAll('.events tbody tr').length"
+    events = "document.querySelectorAll('.events li').length"
     assert await page.ask(events) == 0
     await move(held, "a", intended(), accepted(1))
     await until(page, events, 2)

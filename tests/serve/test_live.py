@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,7 +19,7 @@ from batchrun.ledger import SqlLedger
 from batchrun.model.events import Completed, Failed, Retried
 from batchrun.model.limits import Changed
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.serve import following
+from batchrun.serve import following, routes
 from tests.ledger.samples import AT, accepted, intended, move, run_of, specs
 from tests.report.samples import HOSTILE
 from tests.serve.conftest import Site, filled
@@ -133,6 +135,32 @@ async def test_a_batch_is_read_once_for_all_and_dropped_when_nobody_looks(served
     await anyio.sleep(100)
     await served.facts(ROWS)
     assert loads == ["cohort", "cohort"]
+
+
+async def test_who_does_not_read_is_dropped(served, monkeypatch):
+    monkeypatch.setattr(routes, "MOST_STREAMS", 1)
+    ids = [f"row{number}" for number in range(12)]
+    held = await filled(served.ledger, *ids)
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", int(served.url.rpartition(":")[2]), limit=1024
+    )
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    head = f"GET /events?name=cohort HTTP/1.1\r\nHost: localhost\r\nCookie: {served.cookie['Cookie']}\r\n\r\n"
+    writer.write(head.encode())
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    assert (await served.get("/events?name=cohort"))[0] == 503
+    for number, id_ in enumerate(ids):
+        long = {"failure_reason": f"{number}", "status_message": "<" * 100_000, "stop_time": AT}
+        await move(
+            held, id_, intended(), accepted(number), Failed(at=AT, run=run_of(number, "FAILED", **long))
+        )
+        await anyio.sleep(5)
+    await anyio.sleep(60)
+    async with listening(served) as stream:
+        assert "12 failed" in (await stream.next("now"))["said"]
+    writer.close()
 
 
 async def test_a_ledger_that_cannot_be_read_is_told_and_waited_for(served, monkeypatch):

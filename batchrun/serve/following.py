@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Looks for which what was seen is asked for again: a transaction may end after one that numbered later.
-_OVERLAP: Final = 3
+_OVERLAP: Final = 2
 #: Events since the last look that are read one by one; more, and the batch is read again.
 _MOST_EVENTS: Final = 20_000
 #: Of the time that something takes, how many times as long it then rests: so it takes 3 % of a core.
@@ -78,6 +78,7 @@ class Following:
         self._places: dict[str, int] = {}
         self._seen: deque[int] = deque(maxlen=_OVERLAP)
         self._total = 0
+        self._has_changed = False  #: since the whole batch was read
         self._search = Search()
         self._summed = -1
         self._sum_due = self._reload_due = self._sum_again = 0.0
@@ -112,18 +113,20 @@ class Following:
         self._places = {row.id: place for place, row in enumerate(self.rows)}
         self._search = Search()
         self.version += 1
+        self._has_changed = False
         took = self._clock.monotonic() - begun
         self._reload_due = self._clock.monotonic() + max(_AGAIN, took * _REST)
 
     async def look(self) -> bool:
         """Bring the rows up to date, and report whether any has changed."""
         newest, version = await self._ledger.newest_event(), self.version
-        if newest == self._seen[0]:
+        is_time = self._has_changed and self._clock.monotonic() >= self._reload_due
+        if newest == self._seen[0] and not is_time:
             return False
-        is_time = self._clock.monotonic() >= self._reload_due
         if is_time or newest - self._seen[-1] > _MOST_EVENTS or await self._is_another():
             await self.load()
         else:
+            self._has_changed = True
             changed = await self._stored.changed(after=self._seen[0], upto=newest)
             self._seen.append(newest)
             if not await self._take(changed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import stat
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _HOST, _PORT = "127.0.0.1", 8766
 _HIGHEST_PORT: Final = 65535
+#: How much the process gives way to others: a launch on the same machine goes first.
+_GIVES_WAY: Final = 10
 #: Characters of a token that nobody guesses, at least.
 _LEAST: Final = 20
 #: Those of a token file that are read, and of a token at most.
@@ -88,6 +91,7 @@ async def serve(told: Options) -> None:
     from batchrun.serve.server import secret, serving  # noqa: PLC0415 (aiohttp is loaded only where needed)
 
     host, port = read_bind(told.bind)
+    os.nice(_GIVES_WAY)
     token = secret() if told.token_file is None else read_token(told.token_file)
     rules = _rules(told, host, token, secret())
     async with open_ledger(told.ledger) as ledger:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sys
 from collections import Counter
@@ -70,4 +71,5 @@ async def main(link: str, batch: str, clients: str) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(19)  # browsers are on other machines
     asyncio.run(main(*sys.argv[1:]))

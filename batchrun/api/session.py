@@ -25,6 +25,7 @@ from batchrun.engine.reach import Reach
 from batchrun.errors import ChangedRowsError, ServiceUnusableError, UsageError
 from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
+from batchrun.model.queue_names import read_queue
 from batchrun.points import Point
 from batchrun.ports.stored import Sync
 from batchrun.service.target import Target
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from batchrun.manifest import Manifest
     from batchrun.model.lanes import Lane
     from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.wakes import WakeQueue
 
 #: Changed rows of which it is told what changed.
 _EXPLAINED: Final = 5
@@ -56,6 +58,7 @@ class Session(Opening):
         changed: Changed = Changed.REFUSE,
         deadline: float | None = None,
         lease: float = 30.0,
+        wake: Sequence[str] = (),
     ) -> AsyncIterator[Launch]:
         """
         Hold a batch and take its manifest in; the launch begins when it is awaited.
@@ -67,6 +70,7 @@ class Session(Opening):
             changed: What to do about rows whose content changed after they were submitted.
             deadline: Seconds after which the launch stops in good order.
             lease: Seconds for which another host lets a dead launcher hold the batch; 1 or more.
+            wake: Queues, ``sqs:URL``, that say which runs have ended, for a launch that watches to the end.
 
         Raises:
             InputError: Rows changed, the file's name leads to a batch that is hardly meant, the batch's runs
@@ -85,8 +89,9 @@ class Session(Opening):
                 links = await self._linked(lanes, held)
             own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
-            async with self._preparing(manifest) as prepare:
-                launch = await self._launch(lanes, links, held, sync, own, timing, prepare)
+            queues = wake if limits.mode is Mode.WATCH and lanes is not None else ()
+            async with self._preparing(manifest) as prepare, self._waking(queues) as wakes:
+                launch = await self._launch(lanes, links, held, sync, own, timing, prepare, wakes)
                 async with under_way(launch):
                     yield launch
 
@@ -171,6 +176,24 @@ class Session(Opening):
             yield OwnSheetsWritten(manifest, writers).prepare
 
     @asynccontextmanager
+    async def _waking(self, queues: Sequence[str]) -> AsyncIterator[Sequence[WakeQueue]]:
+        """Connect to queues, with the login of the whole command."""
+        if not queues:
+            yield ()
+            return
+        from batchrun.service.wakes import sqs_queue  # noqa: PLC0415 (for the few who need it)
+
+        def wall() -> float:
+            return self._clock.utcnow().timestamp()
+
+        async with AsyncExitStack() as stack:
+            login = self.login()
+            yield [
+                await stack.enter_async_context(sqs_queue(login, read_queue(one), wall=wall))
+                for one in queues
+            ]
+
+    @asynccontextmanager
     async def rebuilding(
         self, manifest: Manifest, lease: timedelta
     ) -> AsyncIterator[tuple[HeldBatch, Reach]]:
@@ -238,6 +261,7 @@ class Session(Opening):
         limits: Limits,
         timing: Timing,
         prepare: Prepare | None = None,
+        wakes: Sequence[WakeQueue] = (),
     ) -> Launch:
         """Make the launch of a batch that is held; without *lanes* there is nothing to launch."""
         ledger, audience, launcher = await self.ledger(), Audience(), None
@@ -253,6 +277,7 @@ class Session(Opening):
                 prepare=prepare,
                 home=lanes.home,
                 stopped=lanes.stopped,
+                wakes=wakes,
             )
         counts = await held.counts()
         return Launch(

@@ -18,6 +18,7 @@ import structlog
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.recorder import Recorder
 from batchrun.engine.runner import Runner
+from batchrun.engine.waker import Waker
 from batchrun.errors import BatchrunError, CallError, InputError, ServiceUnusableError
 from batchrun.model.events import Accepted, Failed, Intended
 from batchrun.model.limits import Mode
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from batchrun.ports.batch import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Lease
+    from batchrun.ports.wakes import WakeQueue
 
 #: Why nothing is done about rows that were sent to a lane that was taken out, or renamed, since.
 _NO_SUCH_LANE = (
@@ -86,6 +88,7 @@ class Launcher:
         prepare: Prepare | None = None,
         home: str | None = None,
         stopped: Mapping[str, ServiceUnusableError] | None = None,
+        wakes: Sequence[WakeQueue] = (),
     ) -> None:
         """
         Take what a launch is made of.
@@ -101,6 +104,7 @@ class Launcher:
             prepare: What a row needs before its run is started.
             home: The lane of what was sent before the batch had lanes.
             stopped: Lanes that cannot be used at all, and why.
+            wakes: Queues of messages that say which runs have ended.
         """
         self._held = held
         self._batch = held.name
@@ -124,6 +128,7 @@ class Launcher:
             fail=self._fail,
         )
         self._runner.stopped.update(stopped or {})
+        self._runner.wakers += [Waker(one, held, clock, self._runner.tell) for one in wakes]
         self._tally = Tally({}, {})
         self._draining = anyio.Event()
         self._stop = Stop.FINISHED
@@ -193,6 +198,7 @@ class Launcher:
                 if self._limits.mode is not Mode.WATCH:
                     tasks.hurry()
                 await tasks.settle(self._timing.tasks)
+                await self._runner.tidy()
                 background.cancel_scope.cancel()
         finally:
             self._guard(None)

@@ -8,7 +8,7 @@ what is done in one lane (``lane_runner``), any decision (``model``), what belon
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import structlog
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from batchrun.engine.link import LaneLink, Prepare
     from batchrun.engine.observer import Observer
     from batchrun.engine.recorder import Recorder
+    from batchrun.engine.waker import Waker
     from batchrun.model.actions import Action
     from batchrun.model.limits import Limits
     from batchrun.model.proofs import TakenOver
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
 
+#: Seconds for deleting messages at the end.
+_TIDYING: Final = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -115,6 +118,7 @@ class Runner:
         self._lanes = {link.name: LaneRunner(link, common, ledger=ledger, held=held) for link in links}
         self._desk = Desk(held, recorder, clock)
         self.tasks = TaskFinder(held, self._service_of, observer, clock)
+        self.wakers: list[Waker] = []  #: what hears of runs that have ended
         self.stopped: dict[str, ServiceUnusableError] = {}  #: lanes that cannot be used, and why
         self._paused: set[str] = set()
         self._is_hurried = False
@@ -147,7 +151,14 @@ class Runner:
     @property
     def keepers(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """What is to run beside it."""
-        return [self.tasks.run, *(lane.paces.run for lane in self._lanes.values())]
+        wakers = (keep for one in self.wakers for keep in (one.run, one.tidy))
+        return [self.tasks.run, *(lane.paces.run for lane in self._lanes.values()), *wakers]
+
+    async def tidy(self) -> None:
+        """Delete the messages that are done with, at the end."""
+        with anyio.move_on_after(_TIDYING):
+            for waker in self.wakers:
+                await waker.delete_done()
 
     async def keep_paces(self) -> None:
         """Write down what was learned of the paces."""
@@ -225,6 +236,9 @@ class Runner:
         except BatchrunError as error:
             self._fail(error)
             outcome = _unanswered(action)
+        if isinstance(outcome, Acted):
+            for waker in self.wakers:
+                waker.looked(outcome.action.entry, outcome.entry)
         if outcome is not None:
             self.tell(outcome)
 

@@ -46,6 +46,7 @@ from batchrun.model.stimuli import (
     LaneStopped,
     LedgerChanged,
     RatesLearned,
+    RunsAnnounced,
     SubmissionResumed,
     SubmissionStopped,
     SurveyConcluded,
@@ -217,6 +218,9 @@ class Planner:
                 return [self._cancellations.withdrew(self._in_air_ids)]
             case LedgerChanged():
                 self._ledger_changed(stimulus)
+            case RunsAnnounced():
+                for one in self._lanes.values():
+                    one.watch.announced(stimulus, now=moment.now)
             case RatesLearned():
                 self._lane(stimulus.lane).rates_learned(stimulus)
             case IntentRecorded():

@@ -133,6 +133,14 @@ class LedgerChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunsAnnounced:
+    """Messages say that these runs have ended; or nothing brings messages any more."""
+
+    uuids: Collection[str] = ()
+    is_alive: bool = True  #: False: there will be no messages for a while
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RatesLearned:
     """How many calls per second can be counted on in a lane."""
 
@@ -199,6 +207,7 @@ Stimulus: TypeAlias = (
     | CancellationsRead
     | Withdrew
     | LedgerChanged
+    | RunsAnnounced
     | RatesLearned
     | IntentRecorded
     | LanePaused

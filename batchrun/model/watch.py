@@ -12,6 +12,9 @@ lag, whatever sweeps show.
 The price of looking at each run is their number over the GetRun rate, that of a sweep is its pages, others'
 runs among them, over the ListRuns rate: what counts is how much of a rate is used up.
 
+A run that a message says has ended (:mod:`announcing`) is due at once. While messages are relied on, waits
+and sweeps are longer by a factor; when they are not any more, all have their own times again.
+
 Belongs here: which look or sweep is due. Does not: what an answer means (``verdicts``, ``listing``), sending
 (``planner``), and doing anything.
 """
@@ -27,6 +30,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.actions import Look, Sweep
+from batchrun.model.announcing import Announcements
 from batchrun.model.listing import after_listing, shows_going
 from batchrun.model.states import GOING_STATUSES
 from batchrun.model.transitions import apply
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry
     from batchrun.model.events import Progressed
     from batchrun.model.policies import WatchPolicy
-    from batchrun.model.stimuli import RatesLearned, SweepFailed, Swept
+    from batchrun.model.stimuli import RatesLearned, RunsAnnounced, SweepFailed, Swept
 
 _PAGE: Final = 100
 #: Sweeps must cost this many times less to be begun, and merely less to be gone on with.
@@ -116,6 +120,9 @@ class Watch:
         self._get = self._list = _ANNOUNCED
         self._watched: dict[str, _Watched] = {}
         self._run_ids: Counter[str] = Counter()
+        self._by_uuid: dict[str, str] = {}  #: ids of entries
+        self._announcements = Announcements()
+        self._announced_in_air: set[str] = set()  #: ids of entries whose look may have been too early
         self._groups: Counter[str | None] = Counter()
         self._queue: list[tuple[float, int, str]] = []
         self._tickets = 0
@@ -151,6 +158,7 @@ class Watch:
         one.asked_at = since if due is None else due
         self._watched[entry.id] = one
         self._run_ids[one.run_id] += 1
+        self._by_uuid[entry.run.uuid] = entry.id
         self._groups[one.run_group] += 1
         self._youngest = max(self._youngest, since)
         self._put(one, since + self._wait(one, since) if due is None else due)
@@ -171,12 +179,33 @@ class Watch:
             one.quick_since = now
             self._put(one, now + self._wait(one, now))
 
+    def announced(self, announced: RunsAnnounced, *, now: float) -> None:
+        """Look at runs that are said to have ended, those among them that are watched here."""
+        if not announced.is_alive:
+            self._rely_no_more(now, is_lost=self._announcements.lose())
+        for uuid in announced.uuids:
+            self._announcements.told(uuid)
+            one = self._watched.get(self._by_uuid.get(uuid, ""))
+            if one is None:
+                self._announcements.looked(uuid, now=now, has_ended=False)
+            elif one.is_in_air:
+                self._announced_in_air.add(one.entry.id)
+            else:
+                self._put(one, max(now, one.asked_at + self._policy.shortest) if one.tries else now)
+
+    def _rely_no_more(self, now: float, *, is_lost: bool) -> None:
+        if is_lost:
+            self._sweep_due = min(self._sweep_due, now)
+            if not self._is_listing:
+                self._stop_listing(now)
+
     def rates_learned(self, rates: RatesLearned) -> None:
         """Learn how many calls per second can be counted on."""
         self._get, self._list = min(rates.get, _UNLIMITED), min(rates.list, _UNLIMITED)
 
     def plan(self, *, now: float, room: int) -> list[Look | Sweep]:
         """Return what is due, with at most *room* looks in the air at once."""
+        self._rely_no_more(now, is_lost=self._announcements.is_lost(now))
         self._choose(now)
         actions: list[Look | Sweep] = []
         if self._may_sweep and now >= self._sweep_due:
@@ -198,6 +227,10 @@ class Watch:
             raise InvariantError(f"entry '{entry.id}' was looked at, and nobody asked for it")
         one.is_in_air = False
         self._in_air -= 1
+        is_too_early = is_going and entry.id in self._announced_in_air
+        self._announced_in_air.discard(entry.id)
+        if not failed:
+            self._announcements.looked(_uuid(one.entry), now=now, has_ended=not is_going)
         if not is_going or self._is_once:
             self._drop(one)
             return
@@ -205,7 +238,9 @@ class Watch:
         one.asked_at = one.asked_at if failed else now
         one.tries += 1
         one.failures = one.failures + 1 if failed else 0
-        self._put(one, now + self._wait(one, now))
+        if is_too_early:
+            self._announcements.told(_uuid(entry))
+        self._put(one, now + (self._policy.shortest if is_too_early else self._wait(one, now)))
 
     def swept(self, swept: Swept, *, now: float, at: datetime) -> list[tuple[Entry, Progressed]]:
         """
@@ -219,7 +254,7 @@ class Watch:
         self._failed_sweeps = 0
         self._swept_at = sweep.begun
         self._calls, self._seconds = calls, now - sweep.begun
-        wait = self._policy.sweep_wait(now - self._youngest, calls, self._list)
+        wait = self._policy.sweep_wait(now - self._youngest, calls, self._list) * self._announcements.rarer
         self._sweep_due = max(now, sweep.begun + wait)
         self._believed_until = self._sweep_due + max(_LATE * self._sweep_seconds, _LATE_AT_LEAST)
         news = []
@@ -315,13 +350,17 @@ class Watch:
     def _is_covered(self, one: _Watched, now: float) -> bool:
         """Report whether a sweep shows the run, or the one under way will show it for the first time."""
         is_on_trial = self._failed_sweeps > 0
-        if one.is_alone or not self._is_listing or is_on_trial or now >= self._believed_until:
+        if self._is_alone(one) or not self._is_listing or is_on_trial or now >= self._believed_until:
             return False
-        if now - one.asked_at >= max(_TRUSTED_FOR, len(self._watched) / (_SPARED * self._get)):
+        trusted_for = max(_TRUSTED_FOR, len(self._watched) / (_SPARED * self._get))
+        if now - one.asked_at >= trusted_for * self._announcements.rarer:
             return False
         if self._swept_at is None or one.since >= self._swept_at:
             return True
         return one.listed_at == self._swept_at
+
+    def _is_alone(self, one: _Watched) -> bool:
+        return one.is_alone or self._announcements.is_told(_uuid(one.entry))
 
     def _miss(self, one: _Watched, now: float, *, is_stranger: bool) -> None:
         """Look at once at what should have been listed, once; what is too young for that keeps its pace."""
@@ -342,7 +381,8 @@ class Watch:
             return self._listing_lag + _AFTER_LAG
         key = f"{one.entry.id}#{one.tries}"
         age = now - max(one.since, one.quick_since)
-        return self._policy.wait(age, key, one.failures, runs=len(self._watched))
+        wait = self._policy.wait(age, key, one.failures, runs=len(self._watched))
+        return wait if self._is_alone(one) else wait * self._announcements.rarer
 
     def _put(self, one: _Watched, due: float) -> None:
         self._tickets += 1
@@ -367,7 +407,12 @@ class Watch:
 
     def _drop(self, one: _Watched) -> None:
         del self._watched[one.entry.id]
+        self._by_uuid.pop(_uuid(one.entry), None)
         self._groups[one.run_group] -= 1
         self._run_ids[one.run_id] -= 1  # another of ours may bear it too
         if not self._run_ids[one.run_id]:
             del self._run_ids[one.run_id]
+
+
+def _uuid(entry: Entry) -> str:
+    return "" if entry.run is None else entry.run.uuid

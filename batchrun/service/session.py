@@ -125,6 +125,20 @@ def logs_client(login: Login, *, region: str, beside: str) -> AbstractAsyncConte
     return _client(login, "logs", region=region, endpoint_url=_local_too(beside, "LOGS"), config=config)
 
 
+def queue_client(
+    login: Login, *, region: str | None, endpoint_url: str | None, poll: float
+) -> AbstractAsyncContextManager[Any]:
+    """
+    Make a client of SQS whose calls wait *poll* seconds for a message, and are made once.
+
+    Raises:
+        UsageError: The profile does not exist, or no region is set.
+        ServiceUnusableError: There are no credentials.
+    """
+    config = _aside(attempts=1, connect=5, read=poll + 10)
+    return _client(login, "sqs", region=region or login.region, endpoint_url=endpoint_url, config=config)
+
+
 def _local_too(omics_endpoint: str, service: str) -> str | None:
     """Return where the services are that a HealthOmics on this machine stands for; None for AWS's own."""
     is_said = any(os.environ.get(name) for name in (f"AWS_ENDPOINT_URL_{service}", "AWS_ENDPOINT_URL"))

@@ -33,6 +33,9 @@ ELSEWHERE = frozenset(
         "HeadObject",
         "ListObjectsV2",
         "PutObject",
+        "DeleteMessageBatch",
+        "ReceiveMessage",
+        "SendMessage",
     }
 )
 

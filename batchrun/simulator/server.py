@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batchrun.simulator import logs, s3, sso, sts
+from batchrun.simulator import logs, s3, sqs, sso, sts
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import Fault, FaultBook
@@ -52,6 +52,9 @@ _BREAKS_AFTER = {
 _FAULTS = frozenset(Fault)
 #: What a caller is told, where a fault throttles, to wait for.
 _THROTTLE_SECONDS = 1.0
+#: Seconds that a poll of a queue may take, and between two looks whether a message is there.
+_LONGEST_POLL = 20.0
+_POLL_EVERY = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +76,10 @@ class Inquiry:
         return signature(self.authorization)
 
 
-#: Of HealthOmics, STS, IAM Identity Center, S3, or CloudWatch Logs.
-AnyOperation: TypeAlias = Operation | sts.StsCall | sso.PortalCall | s3.ObjectCall | logs.LogsCall
+#: Of HealthOmics, STS, IAM Identity Center, S3, CloudWatch Logs, or SQS.
+AnyOperation: TypeAlias = (
+    Operation | sts.StsCall | sso.PortalCall | s3.ObjectCall | logs.LogsCall | sqs.SqsCall
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,7 @@ class Simulator:
         self._wire = Wire(self.service.operations)
         self._identities = identities or Identities(settings)
         self._storage = storage or Storage(settings.storage)
+        self._queues = sqs.Queues(settings)
         self._journal = Journal()
         self._answers = 0
 
@@ -156,6 +162,8 @@ class Simulator:
                 return Ending(reply=self._introspect(inquiry))
             if inquiry.target.startswith(SERVICE_QUOTAS):
                 return Ending(reply=self._quota(inquiry))
+            if inquiry.target.startswith(sqs.SQS):
+                return await self._answer_sqs(inquiry)
             if inquiry.target.startswith(logs.CLOUDWATCH_LOGS):
                 return await self._answer_logs(inquiry)
             if (signed := inquiry.signature) is not None and signed.service == "s3":
@@ -196,6 +204,28 @@ class Simulator:
             return await self._answer(call, lambda: _parsed(call, inquiry, signed.region), signed)
         except RefusalError as error:
             return Ending(reply=call.refusal(error, self._storage))
+
+    async def _answer_sqs(self, inquiry: Inquiry) -> Ending:
+        call = sqs.SqsCall(inquiry.target, inquiry.body)
+        try:
+            params = call.parse()
+            if call.name == "ReceiveMessage":
+                await self._await_message(params)
+            return await self._answer(call, call.parse, inquiry.signature)
+        except RefusalError as error:
+            return Ending(reply=sqs.refusal(error))
+
+    async def _await_message(self, params: dict[str, Any]) -> None:
+        """Wait for a message, as a long poll does."""
+        until = self._clock.monotonic() + min(float(params.get("WaitTimeSeconds", 0)), _LONGEST_POLL)
+        while self._clock.monotonic() < until:
+            if self._queue(params).visible(self._clock.monotonic()):
+                return
+            await self._clock.sleep(_POLL_EVERY)
+
+    def _queue(self, params: dict[str, Any]) -> sqs.Queue:
+        self.service.timetable.advance(self._clock.monotonic())
+        return self._queues.of(params["QueueUrl"], self.service.timetable.ended, self._wall)
 
     async def _answer_logs(self, inquiry: Inquiry) -> Ending:
         call = logs.LogsCall(inquiry.target, inquiry.body)
@@ -313,6 +343,8 @@ class Simulator:
         if isinstance(call.operation, s3.ObjectCall):
             self.service.publish(self._storage, now)
             return call.operation.answer(self._storage, call.params)
+        if isinstance(call.operation, sqs.SqsCall):
+            return call.operation.answer(self._queue(call.params), call.params, now, self._wall)
         if isinstance(call.operation, logs.LogsCall):
             lines = self.service.logged(str(call.params.get("logStreamName")), now)
             return call.operation.answer(lines, self._milliseconds, call.params)

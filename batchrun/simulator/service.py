@@ -59,7 +59,7 @@ class HealthOmics:
         self._births: Counter[str] = Counter()
         self._workflows = {workflow.id: workflow for workflow in settings.workflows}
         self.shelf = Shelf()
-        self._unpublished: dict[int, Run] = {}  #: runs that have not ended, or whose files nobody asked for
+        self._published = 0  #: how many of the runs that ended have their files in S3
         self.requests = RequestMemory(settings.idempotency_window)
         slots = {"DYNAMIC": settings.max_active, "STATIC": settings.max_active_static}
         self.timetable = Timetable(self.shelf, slots)
@@ -101,8 +101,8 @@ class HealthOmics:
     def publish(self, storage: Storage, now: float) -> None:
         """Put into S3 what runs have made since the last time."""
         self.timetable.advance(now)
-        for run in [one for one in self._unpublished.values() if one.status in TERMINAL]:
-            del self._unpublished[run.serial]
+        ended, self._published = self.timetable.ended[self._published :], len(self.timetable.ended)
+        for run in ended:
             if run.outcome is Status.COMPLETED:
                 bucket, _, key = run.output.removeprefix("s3://").partition("/")
                 made = objects_of(run, self._workflow(run.request).engine, self._settings)
@@ -148,7 +148,6 @@ class HealthOmics:
             outcome=course.outcome,
         )
         self.shelf.add(run)
-        self._unpublished[serial] = run
         self.timetable.add(run)
         return run
 

@@ -117,6 +117,8 @@ class Settings:
     hang: float = 120.0  #: seconds of silence of the faults that hang; not scaled
     latency: Span = field(default=Span(mean=0))  #: time between a call's arrival and its effect; not scaled
 
+    event_delay: float = 1.0  #: seconds from a run's end until a queue has EventBridge's event of it
+    event_loss: float = 0.0  #: chance of an event to be lost
     listing_lag: float = 0.0  #: seconds until ListRuns shows a new run
     #: Seconds for which a requestId is remembered from its first use. Not documented by the service.
     idempotency_window: float = math.inf
@@ -128,7 +130,7 @@ class Settings:
     any_workflow: bool = True  #: whether workflows not listed exist too, ACTIVE and without a template
 
     def __post_init__(self) -> None:
-        for name in ("time_scale", "hang", "listing_lag", "idempotency_window"):
+        for name in ("time_scale", "hang", "listing_lag", "idempotency_window", "event_delay", "event_loss"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         for name in ("max_active", "max_active_static", "max_stored", "tasks_per_run", "failed_tasks"):

@@ -49,6 +49,7 @@ class Timetable:
         self._pools = {name: Pool(size=size) for name, size in sizes.items()}
         self._due: list[tuple[float, int, int, Run, Status]] = []
         self._ticks = count()
+        self.ended: list[Run] = []  #: all that ever ended, in their order
         self.active = 0  #: runs in STARTING, RUNNING or STOPPING
         self.peak_active = 0
         self.unfinished = 0  #: runs in no terminal state; PENDING too
@@ -123,6 +124,7 @@ class Timetable:
         if run.outcome not in TERMINAL:
             raise AssertionError(f"run {run.id} cannot end in {run.outcome}")
         run.stopped = at
+        self.ended.append(run)
         self.unfinished -= 1
         self._shelf.move(run, run.outcome)
         if run.admitted is not None:

@@ -401,9 +401,9 @@ def test_what_runs_calls_or_hands_something_on_is_known_by_its_risk():
         for key, one in options_of(verb).items():
             expected = (
                 Risk.RUNS
-                if key.startswith(("on-", "notify-"))
+                if key.startswith("on-") or key in {"notify-url", "notify-topic"}
                 else Risk.ADDRESS
-                if {"endpoint", "url", "queue", "lanes"} & set(key.split("-"))
+                if {"endpoint", "url", "queue", "lanes", "wake"} & set(key.split("-"))
                 else Risk.ENVIRONMENT
                 if key == "env"
                 else None

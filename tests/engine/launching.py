@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
 from batchrun.ports.batch import HeldBatch
 from batchrun.ports.service import HealthOmics
+from batchrun.ports.wakes import WakeQueue
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
 from tests.builders import spec
@@ -64,6 +65,7 @@ class Bench:
         self.told = Told()
         self.ttl = timedelta(seconds=300)
         self.notice = 60.0
+        self.wakes: Sequence[WakeQueue] = ()
         assert ledger.path is not None
         self.path = ledger.path
 
@@ -83,6 +85,7 @@ class Bench:
             timing=Timing(lease=self.ttl, deadline=deadline, notice=self.notice),
             clock=self.clock,
             observer=self.told,
+            wakes=self.wakes,
         )
 
     async def launch(

@@ -61,6 +61,7 @@ from batchrun.model.stimuli import (
     LaneStopped,
     LedgerChanged,
     RatesLearned,
+    RunsAnnounced,
     Stimulus,
     SubmissionResumed,
     SubmissionStopped,
@@ -545,7 +546,14 @@ class World:
         return [recorded, LaneStopped(lane=lane), unsent]
 
     def happen(self) -> list[Stimulus]:
-        kinds = ["cancel", "change", "stop", "rates", *(["lane"] * 3 if len(self.lanes) > 1 else [])]
+        kinds = [
+            "cancel",
+            "change",
+            "stop",
+            "rates",
+            "announced",
+            *(["lane"] * 3 if len(self.lanes) > 1 else []),
+        ]
         match self.data.draw(st.sampled_from(["nothing"] * 12 + kinds)):
             case "lane":
                 return self.lane_happens(self.data.draw(st.sampled_from([lane.name for lane in self.lanes])))
@@ -560,6 +568,10 @@ class World:
                 lane = self.data.draw(st.sampled_from(self.lanes)).name
                 get, start = (self.data.draw(st.sampled_from([0.1, 10.0])) for _ in range(2))
                 return [RatesLearned(get=get, list=10, start=start, lane=lane)]
+            case "announced":  # truly, too early, twice, or of nobody's run
+                uuids = [entry.run.uuid for entry in self.entries.values() if entry.run] or ["nobody's"]
+                said = self.data.draw(st.lists(st.sampled_from(uuids), max_size=3))
+                return [RunsAnnounced(uuids=said, is_alive=self.data.draw(st.booleans()))]
             case _:
                 return []
 

@@ -194,6 +194,7 @@ async def launching(job: Job, work: Session, manifest: Manifest) -> AsyncIterato
         changed=Changed(job.told.changed or "refuse"),
         deadline=job.told.deadline,
         lease=job.told.lease,
+        wake=job.told.wake,
     ) as held:
         _log_sync(held)
         yield held

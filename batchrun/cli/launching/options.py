@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchrun.cli.command import flag, group, option
+from batchrun.cli.command import Risk, flag, group, option, texts
 from batchrun.cli.launching.hooks import HookOptions
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import (
@@ -90,6 +90,13 @@ class LaunchOptions:
         type=click.Choice([way.value for way in Way]),
         default=Way.AUTO.value,
         help="How to watch: each run by GetRun, all of them by ListRuns, or whichever takes fewer calls.",
+    )
+    wake: tuple[str, ...] = texts(
+        "--wake",
+        metavar="sqs:URL",
+        risk=Risk.ADDRESS,
+        help="An SQS queue that EventBridge's events of runs come to (see 'batchrun wake init'): ends are "
+        "seen within seconds, and looks are rarer for as long as it announces them; repeatable.",
     )
     replay_window: float = option(
         "--replay-window",

@@ -10,6 +10,7 @@ from batchrun.cli.command import verb
 from batchrun.cli.launching.options import LaunchOptions
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
+from batchrun.model.queue_names import read_queue
 
 if TYPE_CHECKING:
     from batchrun.cli.exits import Exit
@@ -80,6 +81,8 @@ def job(told: LaunchOptions) -> Job:
     from batchrun.cli.launching.launch import Job  # noqa: PLC0415
     from batchrun.cli.launching.manifests import source  # noqa: PLC0415
 
+    for queue in told.wake:
+        read_queue(queue)
     target, metrics = told.service.target(concurrency=told.concurrency), told.hooks.metrics_file
     return Job(
         told=told,

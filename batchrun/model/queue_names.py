@@ -1,0 +1,48 @@
+"""
+How people name an SQS queue: ``sqs:`` and its URL.
+
+Belongs here: what is meant as one. Does not: calling it (``service.wakes``).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from batchrun.errors import UsageError
+from batchrun.model.foreign import shortened
+
+_NAMED: Final = re.compile(
+    r"sqs:(?P<url>(?P<endpoint>https?://(?:sqs\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
+    r"|[A-Za-z0-9.:\[\]-]+))/[0-9]{12}/(?P<name>[A-Za-z0-9_-]{1,80}))"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueName:
+    """A queue."""
+
+    url: str
+    name: str
+    region: str | None  #: None for one that is not AWS's own
+    endpoint: str | None  #: where a queue is called that is not AWS's own; None for AWS's
+
+
+def read_queue(text: str) -> QueueName:
+    """
+    Read ``sqs:URL``.
+
+    Raises:
+        UsageError: It is no standard queue's.
+    """
+    found = _NAMED.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"--wake {shortened(text)}: that is no queue; give a standard queue such as "
+            "sqs:https://sqs.us-east-1.amazonaws.com/123456789012/batchrun"
+        )
+    region = found["region"]
+    return QueueName(
+        url=found["url"], name=found["name"], region=region, endpoint=None if region else found["endpoint"]
+    )

@@ -1,0 +1,52 @@
+"""
+The contract of what brings messages that say where to look.
+
+Belongs here: the contract. Does not: what a message says (``model.announcing``), SQS (``service``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeMessage:
+    """A message that was received, and comes again unless it is deleted."""
+
+    body: str
+    receipt: str  #: what it is deleted by
+    age: float  #: seconds since it was sent
+
+
+class WakeQueue(ABC):
+    """A queue of messages, each of which comes again some time after it was received, until it is deleted."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What logs call it."""
+
+    @abstractmethod
+    async def receive(self) -> Sequence[WakeMessage]:
+        """
+        Return some messages, as soon as there are any; none after some seconds without.
+
+        Raises:
+            CallError: The queue cannot be asked.
+            ServiceUnusableError: There is no login.
+        """
+
+    @abstractmethod
+    async def delete(self, receipts: Sequence[str]) -> None:
+        """
+        Delete messages; what fails comes again, and does no harm.
+
+        Raises:
+            CallError: The queue cannot be asked.
+            ServiceUnusableError: There is no login.
+        """

@@ -1,0 +1,111 @@
+"""
+An SQS queue, as wake-ups need it.
+
+Belongs here: ReceiveMessage with long polls, DeleteMessageBatch, and SendMessage for a test. Does not: what a
+message says (``model.announcing``).
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.ports.wakes import WakeMessage, WakeQueue
+from batchrun.service.classify import classify
+from batchrun.service.one_try import in_time
+from batchrun.service.session import queue_client
+from batchrun.service.wire import table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from batchrun.model.queue_names import QueueName
+    from batchrun.service.login import Login
+
+#: Seconds that one call waits for a message, messages that it takes, and the time until they come again.
+_LONGEST_POLL: Final = 20
+_MOST: Final = 10
+_HIDDEN_FOR: Final = 30
+#: Seconds beyond its poll that an answer may take.
+_PATIENCE: Final = 10.0
+
+
+class SqsQueue(WakeQueue):
+    """One queue. Made by :func:`sqs_queue`."""
+
+    def __init__(self, client: Any, queue: QueueName, wall: Callable[[], float]) -> None:
+        self._client = client
+        self._queue = queue
+        self._wall = wall
+
+    @property
+    def name(self) -> str:
+        """The queue's own name."""
+        return self._queue.name
+
+    async def receive(self, *, seconds: int = _LONGEST_POLL) -> Sequence[WakeMessage]:
+        """Call ReceiveMessage."""
+        call = self._client.receive_message(
+            QueueUrl=self._queue.url,
+            MaxNumberOfMessages=_MOST,
+            WaitTimeSeconds=seconds,
+            VisibilityTimeout=_HIDDEN_FOR,
+            AttributeNames=["SentTimestamp"],
+        )
+        answer = table(await self._called(call, "ReceiveMessage", seconds + _PATIENCE))
+        found = answer.get("Messages")
+        messages = found[:_MOST] if isinstance(found, list) else []
+        return [one for item in messages if (one := self._read(table(item))) is not None]
+
+    def _read(self, item: dict[str, Any]) -> WakeMessage | None:
+        body, receipt = item.get("Body"), item.get("ReceiptHandle")
+        if not isinstance(body, str) or not isinstance(receipt, str):
+            return None
+        sent = str(table(item.get("Attributes")).get("SentTimestamp"))
+        age = self._wall() - int(sent) / 1000 if sent.isdecimal() and len(sent) < 16 else 0.0  # noqa: PLR2004
+        return WakeMessage(body=body, receipt=receipt, age=age)
+
+    async def delete(self, receipts: Sequence[str]) -> None:
+        """Call DeleteMessageBatch."""
+        for begin in range(0, len(receipts), _MOST):
+            page = receipts[begin : begin + _MOST]
+            entries = [{"Id": str(number), "ReceiptHandle": one} for number, one in enumerate(page)]
+            call = self._client.delete_message_batch(QueueUrl=self._queue.url, Entries=entries)
+            await self._called(call, "DeleteMessageBatch", _PATIENCE)
+
+    async def send(self, body: str) -> None:
+        """
+        Call SendMessage.
+
+        Raises:
+            CallError: It was not taken.
+        """
+        call = self._client.send_message(QueueUrl=self._queue.url, MessageBody=body)
+        await self._called(call, "SendMessage", _PATIENCE)
+
+    async def _called(self, call: Awaitable[Any], operation: str, seconds: float) -> Any:
+        try:
+            return await in_time(call, operation, seconds)
+        except (UsageError, ServiceUnusableError):
+            raise
+        except Exception as raw:
+            raise classify(raw, operation) from raw
+
+
+@asynccontextmanager
+async def sqs_queue(
+    login: Login, queue: QueueName, *, wall: Callable[[], float] = time.time
+) -> AsyncIterator[SqsQueue]:
+    """
+    Connect to a queue; *wall* is the time, in seconds since 1970.
+
+    Raises:
+        UsageError: The profile does not exist, or no region is set.
+        ServiceUnusableError: There are no credentials.
+    """
+    async with queue_client(
+        login, region=queue.region, endpoint_url=queue.endpoint, poll=_LONGEST_POLL
+    ) as client:
+        yield SqsQueue(client, queue, wall)

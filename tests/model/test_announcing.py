@@ -1,0 +1,64 @@
+"""What messages say of runs, and how far they are relied on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from batchrun.model.announcing import RARER, Announcements, read_announcement
+
+
+def event(**detail: Any) -> str:
+    return json.dumps({"source": "aws.omics", "detail-type": "Run Status Change", "detail": detail})
+
+
+@pytest.mark.parametrize(
+    ("body", "run"),
+    [
+        (event(uuid="u-1", runId="7", status="COMPLETED"), "u-1"),
+        (event(runId="7", status="FAILED"), "7"),
+        (event(uuid="u-1"), "u-1"),
+        (event(uuid="u-1", status="SOMETHING_NEW"), "u-1"),
+        (event(uuid="u-1", status=["x"]), "u-1"),
+        (json.dumps({"Type": "Notification", "Message": event(uuid="u-1", status="DELETED")}), "u-1"),
+        (event(uuid="u-1", status="RUNNING"), None),
+        (event(uuid=7, runId={}), None),
+        (event(uuid="u" * 65), None),
+        (event(uuid="a b"), None),
+        (event(), None),
+        (json.dumps({"source": "aws.omics", "detail-type": "Task Status Change", "detail": {}}), None),
+        (json.dumps({"source": "x", "detail-type": "Run Status Change", "detail": {"uuid": "u-1"}}), None),
+        (json.dumps({"source": "aws.omics", "detail-type": "Run Status Change", "detail": "u-1"}), None),
+        (json.dumps({"Type": "Notification", "Message": 7}), None),
+        ("[1]", None),
+        ("{", None),
+        ("[" * 100_000, None),
+        (event(uuid="u-1", more="x" * 300_000), None),
+    ],
+)
+def test_a_message_is_read_leniently_and_names_a_run_or_nothing(body: str, run: str | None):
+    said = read_announcement(body)
+    assert (said and said.run) == run
+
+
+def test_they_are_relied_on_once_an_end_was_announced_and_until_one_was_not():
+    it = Announcements()
+    assert it.rarer == 1
+    it.looked("a", now=0, has_ended=True)  # nobody had announced anything before
+    assert not it.is_lost(1000)
+    it.told("b")
+    assert it.is_told("b")
+    it.looked("b", now=1, has_ended=False)
+    assert (it.is_told("b"), it.rarer) == (False, 1)
+    it.told("b")
+    it.looked("b", now=2, has_ended=True)
+    assert it.rarer == RARER
+    it.looked("c", now=3, has_ended=True)
+    assert not it.is_lost(32)
+    it.told("c")  # in time
+    assert not it.is_lost(1000)
+    it.looked("d", now=1001, has_ended=True)
+    assert it.is_lost(1031)
+    assert (it.rarer, it.is_lost(2000), it.lose()) == (1, False, False)

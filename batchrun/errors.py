@@ -181,6 +181,10 @@ class LedgerUnusableError(InputError):
     """The ledger's path cannot be opened, is not a ledger, or is newer than this batchrun."""
 
 
+class BatchClosedError(InputError):
+    """The batch went on in another ledger, or is a copy to be read alone; nothing was changed."""
+
+
 class LeaseError(BatchrunError):
     """Another launcher works on the batch."""
 

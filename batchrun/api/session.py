@@ -22,7 +22,7 @@ from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
 from batchrun.engine.launcher import Launcher, Timing
 from batchrun.engine.reach import Reach
-from batchrun.errors import ChangedRowsError, ServiceUnusableError, UsageError
+from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
 from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
 from batchrun.model.queue_names import read_queue
@@ -290,11 +290,14 @@ class Session(Opening):
 
         Raises:
             UsageError: The file's name leads to a batch that is hardly meant.
+            BatchClosedError: It is worked on in another ledger.
         """
         if not self.has_ledger:
             return False
         ledger = await self.ledger()
         stored, batch = ledger.batch(manifest.batch), await ledger.find_batch(manifest.batch)
+        if why := await stored.why_closed():
+            raise BatchClosedError(why)
         counts = await stored.counts()
         if why := await mistaken(ledger, batch, counts, manifest):
             raise UsageError(why)

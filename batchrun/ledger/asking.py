@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batchrun.ledger.closed import check_open
 from batchrun.ledger.keyed import Keyed, writes
 from batchrun.ledger.record import record
 from batchrun.ledger.rows import entry_of, listed, micros
@@ -88,6 +89,7 @@ class Asking(Keyed):
     def _waited(self) -> int | None:
         """Return the batch's key once nobody else writes to it; None where there is no such batch."""
         self._store.one("wait_turn", batch=self._key)
+        check_open(self._store, self._key, self.name)
         return self._key
 
     def _can_duplicate(self, entry: Entry) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchrun.errors import InvariantError, LeaseHeldError, LeaseLostError
+from batchrun.ledger.closed import check_open
 from batchrun.ledger.rows import micros, span_micros, time_of
 from batchrun.ports.stored import Lease
 
@@ -40,6 +41,7 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
             f"batch '{batch}' is held by {last.holder} until "
             f"{time_of(last.expires_at):%Y-%m-%d %H:%M:%S} UTC; stop that launcher, or wait for it"
         )
+    check_open(store, key, batch)  # only now: whoever closes it claims it first
     store.lock(key, fence)
     return Lease(batch=batch, holder=holder, fence=fence, expires_at=at + ttl)
 

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger import leases
+from batchrun.ledger.closed import why_closed
 from batchrun.ledger.keyed import Keyed, reads
 from batchrun.ledger.rows import entry_of, lane_of, lanes_in, micros, past_attempt_of, time_of
 from batchrun.ledger.sync import compared
@@ -36,6 +37,10 @@ class Reading(Keyed):
     @reads
     def holder(self, *, at: datetime) -> Lease | None:
         return leases.holder(self._store, self._key, self.name, at)
+
+    @reads
+    def why_closed(self) -> str | None:
+        return why_closed(self._store, self._key, self.name)
 
     @reads
     def lanes(self) -> Sequence[LanePlace]:

@@ -116,6 +116,10 @@ class StoredBatch(Wishes):
         """Return the lease that holds the batch at *at*; None where it can be held."""
 
     @abstractmethod
+    async def why_closed(self) -> str | None:
+        """Say where the batch is to be worked on instead: it is closed here. None where it is not."""
+
+    @abstractmethod
     async def lanes(self) -> Sequence[LanePlace]:
         """Return the batch's lanes in the order in which they were first kept; none where it has none."""
 

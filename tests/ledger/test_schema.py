@@ -13,6 +13,7 @@ import pytest
 
 from batchrun.errors import InvariantError
 from batchrun.ledger import open_ledger
+from batchrun.ledger.copying import _OF_ENTRIES, _OF_RUNS
 from batchrun.ledger.rows import entry_of as entry_of_row
 from batchrun.ledger.sqlite.migrate import APPLICATION_ID, migrate, version
 from batchrun.ledger.sqlite.statements import migrations, queries
@@ -153,6 +154,7 @@ def test_every_statement_is_used_and_every_name_is_there():
         file.read_text() for room in rooms for file in room.iterdir() if file.name.endswith(".py")
     )
     used = set(re.findall(r"\"(\w+)\"", source))
+    used |= {f"{verb}_{table}" for table in (*_OF_ENTRIES, *_OF_RUNS) for verb in ("copied", "copy")}
     assert set(queries()) - used == set()
     asked = set(
         re.findall(

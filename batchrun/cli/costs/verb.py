@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchrun.api.reading import find_batch
+from batchrun.cli.batches import batch_to_read
 from batchrun.cli.calling import objects, opening
 from batchrun.cli.choice import Rows
 from batchrun.cli.command import group, option, verb
@@ -102,7 +102,7 @@ async def costs(told: Options) -> Exit:
         if not opened.has_ledger:
             raise UsageError(f"no ledger at {told.ledger}; give --ledger or run a batch first")
         ledger = await opened.ledger()
-        batch = await find_batch(ledger, told.batch)
+        batch = await batch_to_read(ledger, told.batch)
         regions = await regions_of(ledger, batch)
         prices = await prices_for(told.prices, regions, told.service, ledger=told.ledger, force=told.force)
         chosen = await _chosen(ledger, batch.name, chosen_by)

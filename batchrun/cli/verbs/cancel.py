@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchrun.api.reading import find_batch, inputs_of
+from batchrun.api.reading import inputs_of
+from batchrun.cli.batches import batch_to_change
 from batchrun.cli.calling import objects, opening, store
 from batchrun.cli.choice import GoAhead, Rows, by_status, tell_groups
 from batchrun.cli.command import flag, group, verb
@@ -79,7 +80,7 @@ async def cancel(told: Options) -> Exit:
     chosen_by = told.rows.choice(objects(told.service, told.output))
     async with opening(told) as opened:
         ledger = await opened.ledger()
-        found = await find_batch(ledger, told.batch)
+        found = await batch_to_change(ledger, told.batch)
         batch = found.name
         results = results_output(told.results, batch, await inputs_of(ledger))
         await look(results, store(told.service, told.output))

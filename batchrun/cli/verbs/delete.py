@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.api.first_look import first_look
-from batchrun.api.reading import find_batch
+from batchrun.cli.batches import batch_to_change
 from batchrun.cli.calling import objects, opening
 from batchrun.cli.choice import GoAhead, Rows, tell_groups
 from batchrun.cli.command import group, verb
@@ -64,7 +64,7 @@ async def delete(told: Options) -> Exit:
     """
     async with opening(told) as opened:
         ledger = await opened.ledger()
-        found = await find_batch(ledger, told.batch)
+        found = await batch_to_change(ledger, told.batch)
         chosen_by = told.rows.choice(objects(told.service, told.output))
         batch = found.name
         taken_for_gone = [one async for one in chosen_by.entries(ledger, batch, [State.DELETED])]

@@ -13,6 +13,7 @@ from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import BATCH, CHANGED, CONCURRENCY, LEDGER, REACHED, READ_RATE, Output, Service
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import emit, say
+from batchrun.cli.verbs.ledger_copy import copy
 from batchrun.cli.wording import counted, printable
 from batchrun.errors import LedgerError, UsageError
 from batchrun.model.limits import Changed
@@ -69,7 +70,7 @@ class RebuildOptions:
 @click.group(context_settings=HELP, epilog="Read on: 'batchrun help ledger'.")
 def ledger() -> None:
     """
-    Check a ledger, or rebuild a lost one.
+    Check a ledger, rebuild a lost one, or copy batches into another.
 
     The ledger is the file in which batchrun keeps what it submitted: batchrun.db, or what --ledger says.
     """
@@ -155,3 +156,4 @@ async def rebuild(told: RebuildOptions) -> None:
 
 ledger.add_command(verify)
 ledger.add_command(rebuild)
+ledger.add_command(copy)

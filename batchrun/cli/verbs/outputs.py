@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchrun.api.reading import find_batch, inputs_of
+from batchrun.api.reading import inputs_of
+from batchrun.cli.batches import batch_to_read
 from batchrun.cli.calling import objects, opening
 from batchrun.cli.choice import Rows
 from batchrun.cli.command import flag, group, option, texts, verb
@@ -108,7 +109,7 @@ async def outputs(told: Options) -> Exit:
         if not opened.has_ledger:
             raise UsageError(f"no ledger at {told.ledger}; give --ledger or run a batch first")
         ledger = await opened.ledger()
-        batch = await find_batch(ledger, told.batch)
+        batch = await batch_to_read(ledger, told.batch)
         inputs = await inputs_of(ledger)
         output = named(told.place or STDOUT, _KIND, option="-o FILE", inputs=inputs, force=told.force)
         entries = chosen_by.entries(ledger, batch.name, [State.SUCCEEDED])

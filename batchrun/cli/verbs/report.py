@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchrun.api.reading import find_batch, inputs_of, open_ledger
+from batchrun.api.reading import inputs_of, open_ledger
+from batchrun.cli.batches import batch_to_read
 from batchrun.cli.calling import store
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
@@ -49,7 +50,7 @@ async def report(told: Options) -> None:
     from batchrun.report.gathering import gathered, regions_of  # noqa: PLC0415
 
     async with open_ledger(told.ledger) as ledger:
-        batch = await find_batch(ledger, told.batch)
+        batch = await batch_to_read(ledger, told.batch)
         place = told.output or f"{batch.name}.report.html"
         inputs = await inputs_of(ledger, read=() if told.prices is None else (told.prices,))
         output = None

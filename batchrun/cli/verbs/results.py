@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchrun.api.reading import find_batch, inputs_of, open_ledger
+from batchrun.api.reading import inputs_of, open_ledger
 from batchrun.api.writing import PARQUET, put_results
+from batchrun.cli.batches import batch_to_read
 from batchrun.cli.calling import store
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.completion import columns, conditions
@@ -117,7 +118,7 @@ async def results(told: Options) -> None:
     """
     view, failed = told.view, _failed_manifest(told)  # before anything is opened
     async with open_ledger(told.ledger) as ledger:
-        batch = await find_batch(ledger, told.batch)
+        batch = await batch_to_read(ledger, told.batch)
         await check(ledger, batch.name, view.where, view.names)
         inputs = await inputs_of(ledger)
         if failed is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchrun.api.reading import find_batch
 from batchrun.api.retrying import begin_anew, retriable
+from batchrun.cli.batches import batch_to_change
 from batchrun.cli.calling import objects, opening
 from batchrun.cli.choice import GoAhead, Rows, by_reason, tell_groups
 from batchrun.cli.command import flag, group, option, verb
@@ -76,7 +76,7 @@ async def retry(told: Options) -> Exit:
     chosen_by = told.rows.choice(objects(told.service, told.output), *more)
     async with opening(told) as opened:
         ledger = await opened.ledger()
-        found = await find_batch(ledger, told.batch)
+        found = await batch_to_change(ledger, told.batch)
         batch = found.name
         meant = await _meant(opened, found, chosen_by, told)
         _tell_left_out([one.id for one in meant.left_out])

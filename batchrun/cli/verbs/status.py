@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchrun.api.reading import find_batch, open_ledger
+from batchrun.api.reading import open_ledger
+from batchrun.cli.batches import batch_to_read
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, LEDGER, Output
@@ -51,9 +52,9 @@ async def status(told: Options) -> Exit:
         if told.watch:
             from batchrun.cli.showing.watch import watch  # noqa: PLC0415 (draws, on a terminal)
 
-            return await watch(ledger, await find_batch(ledger, told.batch), as_json=as_json)
+            return await watch(ledger, await batch_to_read(ledger, told.batch), as_json=as_json)
         is_one = told.batch is not None
-        for batch in [await find_batch(ledger, told.batch)] if is_one else await ledger.batches():
+        for batch in [await batch_to_read(ledger, told.batch)] if is_one else await ledger.batches():
             if is_one and not told.failed:
                 await _show(ledger, batch, as_json=as_json)
             else:

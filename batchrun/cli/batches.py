@@ -1,0 +1,45 @@
+"""
+The batch that a verb is about, where it may be closed: it went on in another ledger, or is a copy to be read.
+
+Belongs here: saying so, or refusing. Does not: finding it (``api.reading``), why it is closed (``ledger``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchrun.api.reading import find_batch
+from batchrun.cli.speak import complain
+from batchrun.cli.wording import printable
+from batchrun.errors import BatchClosedError
+
+if TYPE_CHECKING:
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
+
+
+async def batch_to_read(ledger: Ledger, name: str | None) -> Batch:
+    """
+    Return the batch of this name, or the only one; where it is worked on elsewhere, say so on stderr.
+
+    Raises:
+        UsageError: There is none of this name, or several to choose from.
+    """
+    batch = await find_batch(ledger, name)
+    if why := await ledger.batch(batch.name).why_closed():
+        complain(f"note: {printable(why)}")
+    return batch
+
+
+async def batch_to_change(ledger: Ledger, name: str | None) -> Batch:
+    """
+    Return the batch of this name, or the only one.
+
+    Raises:
+        UsageError: There is none of this name, or several to choose from.
+        BatchClosedError: It is worked on elsewhere.
+    """
+    batch = await find_batch(ledger, name)
+    if why := await ledger.batch(batch.name).why_closed():
+        raise BatchClosedError(why)
+    return batch

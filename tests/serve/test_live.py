@@ -88,7 +88,8 @@ async def test_charts_failures_and_tasks_follow(served):
         rows = await served.facts(f"{ROWS}&search=align")
         assert rows["ids"] == ["a"]
         await move(held, "a", Retried(at=AT, due=AT, why="asked", request=None))
-        await stream.next("now")
+        while (await stream.next("now"))["said"] != "2 planned, of 2":
+            pass
         assert (await served.facts(ROWS))["earlier"]["row"] == [0]
 
 

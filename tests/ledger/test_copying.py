@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,19 @@ STAY = {
 }
 
 
+@pytest.fixture(params=["file to file", "file to PostgreSQL", "PostgreSQL to file"])
+def places(request, tmp_path):
+    """Where it is copied from, and to; the address of a database stays what it is."""
+    source, _, target = request.param.partition(" to ")
+    kept = [
+        request.getfixturevalue("in_postgres") if kind == "PostgreSQL" else tmp_path / f"{name}.db"
+        for kind, name in ((source, "from"), (target, "to"))
+    ]
+    return LedgerPlace(kept[0]), LedgerPlace(kept[1])
+
+
 @pytest.fixture
-def places(tmp_path):
+def files(tmp_path):
     return LedgerPlace(tmp_path / "from.db"), LedgerPlace(tmp_path / "to.db")
 
 
@@ -103,6 +115,7 @@ async def test_a_batch_is_in_the_other_ledger_as_it_was_and_closed_in_this_one(p
 async def test_a_launcher_that_was_suspended_past_its_lease_writes_no_more(places):
     async with await open_ledger(places[0].named) as ledger:
         held = await filled(ledger, "a")
+        await held.renew(ttl=timedelta(0), at=AT)
         ledger._store.host = "elsewhere"  # nobody knows whether it is dead
         with contextlib.closing(places[0].store()) as there, contextlib.closing(places[1].store()) as here:
             sides = Side(store=there, name=str(places[0])), Side(store=here, name=str(places[1]))
@@ -159,7 +172,8 @@ async def test_a_difference_is_found_and_the_copy_stays_closed(places, monkeypat
 
     def spoil(_count: int) -> None:
         with contextlib.closing(places[1].store()) as store:
-            store._connection.execute("UPDATE entries SET request = '{}' WHERE id = 'a'")
+            key = store.value("batch_key", name=BATCH)
+            store.write(lambda: store.run("take_back_cancellations", batch=key, ids='["d"]'))
 
     with pytest.raises(LedgerError, match="it stays closed there"):
         copied(places, told=spoil)
@@ -180,22 +194,22 @@ async def test_the_target_may_have_other_batches_but_none_of_the_name(places):
         assert await ledger.batch(BATCH).why_closed() is None
 
 
-def test_a_ledger_of_an_older_batchrun_goes_along_with_all_that_is_in_it(places):
-    shutil.copy(KEPT, places[0].named)
-    with contextlib.closing(places[0].store()) as there, contextlib.closing(places[1].store()) as here:
+def test_a_ledger_of_an_older_batchrun_goes_along_with_all_that_is_in_it(files):
+    shutil.copy(KEPT, files[0].named)
+    with contextlib.closing(files[0].store()) as there, contextlib.closing(files[1].store()) as here:
         work = Copy(Side(store=there, name="from"), Side(store=here, name="to"), holder="host:9", now=later)
         names = work.batches()
         for name in names:
             work.copy(name, lambda _count: None)
         assert work.batches() == []
-    verified = [Verification(place.named) for place in places]
+    verified = [Verification(place.named) for place in files]
     assert [list(one.findings()) for one in verified] == [[], []]
     assert len(names) == verified[0].batches > 0
     assert verified[0].events == verified[1].events > 0
 
 
-def test_every_column_goes_along(places):
-    with contextlib.closing(places[0].store()) as store:
+def test_every_column_goes_along(files):
+    with contextlib.closing(files[0].store()) as store:
         connection = store._connection
         found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         tables = {name for (name,) in found if not name.startswith("sqlite_")} - STAY

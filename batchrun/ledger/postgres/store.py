@@ -76,12 +76,16 @@ class PostgresStore(Store):
             cursor = connection.cursor(name=f"each_{secrets.token_hex(4)}")
             cursor.itersize = _PAGE
             cursor.execute(queries()[statement], values or None)
-        while True:
-            with self._connected():
-                rows = cursor.fetchmany(_PAGE)
-            if not rows:
-                return
-            yield from rows
+        try:
+            while True:
+                with self._connected():
+                    rows = cursor.fetchmany(_PAGE)
+                if not rows:
+                    return
+                yield from rows
+        finally:
+            with contextlib.suppress(psycopg.Error):  # the connection is lost, and the cursor with it
+                cursor.close()
 
     def run(self, statement: str, /, **values: Value) -> int:
         with self._asking(statement, values) as cursor:

@@ -87,6 +87,9 @@ class Process:
     def wait(self) -> int:
         return self._process.wait()
 
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def kill(self) -> int:
         os.kill(self.pid, signal.SIGKILL)
         return self.wait()

@@ -22,6 +22,9 @@ from batchrun.ports.ledger import Ledger
 from batchrun.serve.access import Rules, TrustedProxy
 from batchrun.serve.server import serving
 from tests.ledger.samples import AT, lease_on, specs
+from tests.postgres.fixtures import database, in_postgres, postgres
+
+__all__ = ["database", "in_postgres", "postgres"]
 
 TOKEN, SESSION = "t" * 43, "s" * 43
 
@@ -53,9 +56,9 @@ class Site:
 
 @asynccontextmanager
 async def site(
-    folder: Path, clock: Clock, *, bound: str = "127.0.0.1", proxy: TrustedProxy | None = None
+    place: Path | str, clock: Clock, *, bound: str = "127.0.0.1", proxy: TrustedProxy | None = None
 ) -> AsyncIterator[Site]:
-    path = folder / "batchrun.db"
+    path = place / "batchrun.db" if isinstance(place, Path) else place
     rules = Rules(bound=bound, token=TOKEN, session=SESSION, names=frozenset({"lab.example"}), proxy=proxy)
     async with (
         await open_ledger(path) as writing,
@@ -67,12 +70,12 @@ async def site(
         yield Site(url=listening.url, ledger=writing, http=http, cookie=cookie)
 
 
-async def held_open(folder: Path, clock: Clock) -> AsyncIterator[Site]:
+async def held_open(place: Path | str, clock: Clock) -> AsyncIterator[Site]:
     """Keep it open in one task: a fixture ends in another than it begins in."""
     made, is_over = asyncio.get_running_loop().create_future(), asyncio.Event()
 
     async def hold() -> None:
-        async with site(folder, clock) as opened:
+        async with site(place, clock) as opened:
             made.set_result(opened)
             await is_over.wait()
 
@@ -82,6 +85,12 @@ async def held_open(folder: Path, clock: Clock) -> AsyncIterator[Site]:
         yield made.result()
     is_over.set()
     await task
+
+
+@pytest.fixture
+async def served_of_postgres(in_postgres) -> AsyncIterator[Site]:
+    async for made in held_open(in_postgres, SystemClock()):
+        yield made
 
 
 @pytest.fixture

@@ -93,6 +93,20 @@ async def test_charts_failures_and_tasks_follow(served):
         assert (await served.facts(ROWS))["earlier"]["row"] == [0]
 
 
+@pytest.mark.real_time
+async def test_a_ledger_in_postgresql_is_shown_alike(served_of_postgres):
+    site = served_of_postgres
+    held = await filled(site.ledger, "a", "b")
+    async with listening(site) as stream:
+        failed = Failed(at=AT, run=run_of(1, "FAILED", failure_reason="RUN_TASK_FAILED", stop_time=AT))
+        await move(held, "a", intended(), accepted(1), failed)
+        while (await stream.next("now"))["said"] != "1 failed, 1 planned, of 2":
+            pass
+        assert (await site.facts(f"{ROWS}&standing=failed"))["ids"] == ["a"]
+    assert "1 failed" in (await site.get("/"))[1]
+    assert "RUN_TASK_FAILED" in (await site.get("/row?name=cohort&id=a"))[1]
+
+
 async def test_rows_that_a_manifest_adds_are_read_too(served):
     held = await filled(served.ledger, "a")
     async with listening(served) as stream:

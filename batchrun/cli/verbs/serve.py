@@ -20,6 +20,7 @@ from batchrun.cli.speak import complain, say
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
+from batchrun.ledger.place import LedgerPlace
 
 if TYPE_CHECKING:
     from batchrun.serve.access import Network, Rules, TrustedProxy
@@ -179,7 +180,7 @@ def _tell(told: Options, url: str, token: str) -> None:
         say(f"{url}/?token={token}")
     else:
         say(f"{url}/?token=, and then the token in {printable(told.token_file)}")
-    say(f"shows {printable(told.ledger)}, to whoever has this link; Ctrl-C ends it")
+    say(f"shows {printable(str(LedgerPlace(told.ledger)))}, to whoever has this link; Ctrl-C ends it")
     if not is_loopback(host):
         far = f"batchrun: {printable(host)} can be reached from elsewhere, and nothing is encrypted"
         complain(f"{far}: put a proxy with TLS before it")

@@ -41,6 +41,7 @@ _VERBS: Final = {
     "costs": "Estimate what ended runs cost, and what the rest will.",
     "report": "Write a report as one HTML file.",
     "serve": "Show a ledger as a live page, to a browser.",
+    "wake": "Prepare a queue that says which runs have ended, and try it.",
     "ledger": "Check a ledger, or rebuild a lost one.",
     "config": "Show each option's value in force, and where it came from.",
     "manifest": "Make a manifest, or convert one.",

@@ -200,7 +200,7 @@ def test_a_link_that_leads_out_of_the_folder_is_followed(tmp_path, monkeypatch, 
 
 def test_each_option_with_a_file_is_known_to_write_or_to_read_it():
     """One that writes must be an OutputPath, or a folder that one only got could have it write anywhere."""
-    read = {"config", "defaults", "parameters-from", "lanes", "ids-from", "prices", "objects"}
+    read = {"config", "defaults", "parameters-from", "lanes", "ids-from", "prices", "objects", "token-file"}
     for path, verb in REAL_VERBS.items():
         for key, one in options_of(verb).items():
             if "FILE" in (one.metavar or "") and key not in read:
@@ -388,7 +388,7 @@ def test_what_is_said_each_time_is_refused_for_every_verb():
     refused = {key for verb in REAL_VERBS.values() for key, one in options_of(verb).items() if one.each_time}
     assert refused == {
         *("dry-run", "each-file", "failed-manifest", "force", "ids", "ids-from", "init"),
-        *("attempt", "follow", "sheet", "tail", "task"),
+        *("attempt", "cli", "follow", "sheet", "tail", "task"),
         *("json", "output", "reason", "save-prices", "schema", "where", "yes"),
     }
     for verb in REAL_VERBS.values():
@@ -403,7 +403,8 @@ def test_what_runs_calls_or_hands_something_on_is_known_by_its_risk():
                 Risk.RUNS
                 if key.startswith("on-") or key in {"notify-url", "notify-topic"}
                 else Risk.ADDRESS
-                if {"endpoint", "url", "queue", "lanes", "wake"} & set(key.split("-"))
+                if {"endpoint", "url", "queue", "lanes", "wake", "bind", "token", "host", "proxy", "header"}
+                & set(key.split("-"))
                 else Risk.ENVIRONMENT
                 if key == "env"
                 else None

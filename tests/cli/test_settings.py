@@ -395,6 +395,10 @@ def test_what_is_said_each_time_is_refused_for_every_verb():
         assert all(one.each_time for key, one in options_of(verb).items() if key in refused)
 
 
+#: Who may see the live page.
+PAGE = {"allow-host", "bind", "token-file", "trust-header", "trusted-proxy"}
+
+
 def test_what_runs_calls_or_hands_something_on_is_known_by_its_risk():
     """By their names: so that one that is added is not forgotten."""
     for verb in REAL_VERBS.values():
@@ -403,8 +407,7 @@ def test_what_runs_calls_or_hands_something_on_is_known_by_its_risk():
                 Risk.RUNS
                 if key.startswith("on-") or key in {"notify-url", "notify-topic"}
                 else Risk.ADDRESS
-                if {"endpoint", "url", "queue", "lanes", "wake", "bind", "token", "host", "proxy", "header"}
-                & set(key.split("-"))
+                if {"endpoint", "url", "queue", "lanes", "wake"} & set(key.split("-")) or key in PAGE
                 else Risk.ENVIRONMENT
                 if key == "env"
                 else None

@@ -22,7 +22,12 @@ from batchrun.service.target import Target
 DEFAULT_LEDGER: Final = "batchrun.db"
 
 LEDGER: Final = partial(
-    option, "--ledger", default=DEFAULT_LEDGER, metavar="PATH", help="The ledger: a SQLite file."
+    option,
+    "--ledger",
+    default=DEFAULT_LEDGER,
+    metavar="LEDGER",
+    help="The ledger: a SQLite file, or postgresql://HOST/DATABASE or service=NAME; see 'batchrun help "
+    "postgres'.",
 )
 
 #: The batch in question; it may be left out where the ledger has only one.

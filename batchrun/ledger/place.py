@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchrun.errors import LedgerUnusableError
+from batchrun.errors import LedgerUnusableError, UsageError
 from batchrun.ledger.ledger import SqlLedger
 from batchrun.ledger.postgres.address import called, is_address
 from batchrun.ledger.sqlite.connection import local_path
 from batchrun.ledger.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from batchrun.ledger.store import Store
@@ -68,6 +68,23 @@ class LedgerPlace:
         except BaseException:
             worker.stop()
             raise
+
+    def init(self, *, launchers: Sequence[str], readers: Sequence[str]) -> None:
+        """
+        Make the ledger where it is not there, and let these roles of a database launch and read.
+
+        Raises:
+            UsageError: Roles for a file, which has a mode.
+        """
+        if (path := self.path) is not None:
+            if launchers or readers:
+                raise UsageError(f"{path} is a file, which has no roles; share it by its mode: chmod {path}")
+            self.store().close()
+            return
+        with _driver(self):
+            from batchrun.ledger.postgres.roles import init  # noqa: PLC0415
+
+        init(str(self.named), launchers=launchers, readers=readers)
 
     def store(self, *, read_only: bool = False) -> Store:
         """Open what keeps the ledger, for the thread that is to use it."""

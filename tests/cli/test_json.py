@@ -160,6 +160,7 @@ def cohort(shell: Shell) -> Shell:
         (["retry", "--dry-run", *FAILED], ["retry"]),
         (["cancel", "--dry-run"], ["cancel"]),
         (["delete", "--dry-run", *FAILED], ["delete"]),
+        (["ledger", "init"], ["init"]),
         (["ledger", "verify"], ["verify"]),
         (["config", "status"], ["setting"] * 7),
     ],

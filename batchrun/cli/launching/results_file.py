@@ -16,6 +16,7 @@ import anyio
 
 from batchrun.cli.options import DEFAULT_LEDGER
 from batchrun.errors import InputError, ResultsError, UsageError
+from batchrun.ledger import LedgerPlace
 from batchrun.report import results
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS
@@ -45,7 +46,7 @@ def results_output(asked: str | None, batch: str, inputs: Inputs) -> Destination
 
 def write_again(batch: str, place: str, inputs: Inputs) -> str:
     """Return the command that writes the results of *batch* from the ledger alone."""
-    ledger = str(inputs.ledger or DEFAULT_LEDGER)
+    ledger = str(LedgerPlace(inputs.ledger or DEFAULT_LEDGER))  # as it may be shown
     elsewhere = [] if ledger == DEFAULT_LEDGER else ["--ledger", ledger]
     return f"'{shlex.join(['batchrun', 'results', batch, *elsewhere, '-o', place])}'"
 

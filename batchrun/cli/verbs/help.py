@@ -28,6 +28,7 @@ TOPICS: Final = {
     "lanes": "Several accounts and regions in one batch.",
     "ledger": "The file that keeps everything; checking it, and rebuilding a lost one.",
     "results": "Results, status, one row's story, and the report.",
+    "postgres": "A ledger in PostgreSQL, which several hosts share: address, roles, outages.",
     "serve": "A live page of the ledger, and who may see it.",
     "exit-codes": "What each exit code means, also for several batches.",
     "retry": "What failed, who should act, and how to retry it.",

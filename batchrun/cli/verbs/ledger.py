@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchrun.cli.command import HELP, flag, group, verb
+from batchrun.cli.command import HELP, flag, group, texts, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import BATCH, CHANGED, CONCURRENCY, LEDGER, REACHED, READ_RATE, Output, Service
@@ -67,12 +67,26 @@ class RebuildOptions:
         return self.manifest.lanes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitOptions:
+    """What ``batchrun ledger init`` is told."""
+
+    launcher: tuple[str, ...] = texts(
+        "--launcher", metavar="ROLE", help="Let this role of the database launch. May be repeated."
+    )
+    reader: tuple[str, ...] = texts(
+        "--reader", metavar="ROLE", help="Let this role read, and no more. May be repeated."
+    )
+    ledger: str = LEDGER()
+    output: Output = group(Output)
+
+
 @click.group(context_settings=HELP, epilog="Read on: 'batchrun help ledger'.")
 def ledger() -> None:
     """
-    Check a ledger, rebuild a lost one, or copy batches into another.
+    Make a ledger, check it, rebuild a lost one, or copy batches into another.
 
-    The ledger is the file in which batchrun keeps what it submitted: batchrun.db, or what --ledger says.
+    The ledger is where batchrun keeps what it submitted: batchrun.db, or what --ledger says.
     """
 
 
@@ -154,6 +168,26 @@ async def rebuild(told: RebuildOptions) -> None:
     await recover(told, source(told.manifest), Changed(told.changed or "refuse"))
 
 
+@verb(InitOptions, epilog="Read on: 'batchrun help postgres'.")
+def init(told: InitOptions) -> None:
+    """
+    Make the ledger, or bring it up to date; in PostgreSQL, let roles use it.
+
+    Needed once for a database, by its owner, where those who launch may not make tables. Safe to repeat. The
+    roles must be there already.
+    """
+    from batchrun.ledger import LedgerPlace  # noqa: PLC0415
+
+    place = LedgerPlace(told.ledger)
+    place.init(launchers=told.launcher, readers=told.reader)
+    if told.output.as_json:
+        emit("init", ledger=str(place), launchers=[*told.launcher], readers=[*told.reader])
+        return
+    roles = [f"{role} may launch" for role in told.launcher] + [f"{role} may read" for role in told.reader]
+    say(printable(f"{place}: {', '.join(['ready', *roles])}"))
+
+
+ledger.add_command(init)
 ledger.add_command(verify)
 ledger.add_command(rebuild)
 ledger.add_command(copy)

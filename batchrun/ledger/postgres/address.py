@@ -29,13 +29,6 @@ def is_address(named: str) -> bool:
     return bool(_URL.match(named) or _SETTING.match(named))
 
 
-def has_password(named: str) -> bool:
-    """Report whether the address itself holds a password, which others may read in a list of processes."""
-    if found := _PARTS.fullmatch(named):
-        return ":" in (found["user"] or "") or "password=" in (found["settings"] or "").lower()
-    return bool(re.search(r"\bpassword\s*=", named, re.IGNORECASE))
-
-
 def called(named: str) -> str:
     """Return what to call the ledger at *named* in messages; no password is in it, whatever *named* holds."""
     if found := _PARTS.fullmatch(named):

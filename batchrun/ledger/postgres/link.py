@@ -16,6 +16,7 @@ from batchrun.ledger.postgres.address import called
 from batchrun.ledger.postgres.connection import connect, first
 from batchrun.ledger.postgres.errors import failed, is_conflict, is_outage
 from batchrun.ledger.postgres.outage import PATIENCE, Outage
+from batchrun.ledger.postgres.statements import queries
 from batchrun.ledger.postgres.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ ANSWER_WITHIN: Final = 30.0
 class Link:
     """The connection of one store, used by one thread."""
 
-    def __init__(self, address: str, *, read_only: bool, patience: float = PATIENCE) -> None:
+    def __init__(self, address: str, *, read_only: bool, patience: float | None = None) -> None:
         self.called = called(address)
         self._address = address
         self._read_only = read_only
-        self._patience = patience
+        self._patience = PATIENCE if patience is None else patience
         self._watchdog = Watchdog()
         self._is_kept = False  #: somebody stands by to do it again
         self._connection: psycopg.Connection[Any] | None = first(address, read_only=read_only)
@@ -81,6 +82,14 @@ class Link:
                 raise
             raise failed(self.called, error) from error
 
+    def roll_back(self) -> None:
+        """Undo what the open transaction wrote, if there is one; one whose connection was lost is undone."""
+        connection = self._connection
+        if connection is None or connection.closed or _is_idle(connection):
+            return
+        with contextlib.suppress(psycopg.Error), self._watchdog.waiting(connection, ANSWER_WITHIN):
+            connection.execute(queries()["rollback"])
+
     def close(self) -> None:
         """Close; whatever was not committed is undone."""
         self._watchdog.stop()
@@ -96,3 +105,7 @@ class Link:
             with contextlib.suppress(psycopg.Error):
                 self._connection.close()
         self._connection = None
+
+
+def _is_idle(connection: psycopg.Connection[Any]) -> bool:
+    return connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE

@@ -199,9 +199,7 @@ class PostgresStore(Store):
 
     def _roll_back(self) -> None:
         self._later.clear()
-        with contextlib.suppress(psycopg.Error), self._link.asking() as connection:
-            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                connection.execute(queries()["rollback"])
+        self._link.roll_back()
 
     @contextlib.contextmanager
     def _at_length(self) -> Iterator[None]:

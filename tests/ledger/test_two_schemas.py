@@ -1,0 +1,318 @@
+"""The two schemas mean the same, and so do the statements: tables, columns, rules, names and values."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import apsw
+import psycopg
+import pytest
+
+from batchrun.ledger.sqlite.migrate import migrate
+from batchrun.ledger.sqlite.statements import migrations
+from batchrun.ledger.statements import statements
+
+_TYPES = {
+    "TEXT": {"text"},
+    "INTEGER": {"bigint", "smallint"},
+    "REAL": {"double precision"},
+    "BLOB": {"bytea"},
+}
+#: What each keeps for itself: which migrations there were, and PostgreSQL who wrote last.
+_OWN = {"migrations", "batchrun_migrations", "writers"}
+_CONNECTION = {
+    *("settings", "attempt_rows", "application_id", "schema_version", "is_empty", "journal_mode", "use_wal"),
+    *("use_journal", "record_migration", "data_version", "begin_reading", "begin_writing", "begin_alone"),
+    *("commit", "rollback"),
+}
+_OTHERS = {
+    *("begin_writing", "begin_filling", "bound_the_rest", "begin_reading", "begin_comparing", "commit"),
+    *("rollback", "mark", "marks_of_others", "forget_writers", "about", "schema_version", "take_migrations"),
+    *("make_migrations", "record_migration"),
+}
+
+
+@pytest.fixture
+def file():
+    connection = apsw.Connection(":memory:")
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+    migrate(connection, migrations())
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def server(in_postgres):
+    with psycopg.connect(in_postgres, autocommit=True) as connection:
+        yield connection
+
+
+def values_of(sql: str) -> set[str]:
+    return set(re.findall(r"(?<![:\w]):(\w+)", re.sub(r"--.*", "", sql)))
+
+
+def test_the_statements_have_the_same_names_and_values():
+    ours, theirs = statements("sqlite"), statements("postgres")
+    assert ours.keys() - _CONNECTION == theirs.keys() - _OTHERS
+    for name in ours.keys() - _CONNECTION:
+        # The server has a clock of its own; nothing else may be left out, and nothing added.
+        assert values_of(ours[name]) - values_of(theirs[name]) <= {"at"}, name
+        assert values_of(theirs[name]) <= values_of(ours[name]), name
+
+
+async def test_the_answers_have_the_same_columns(file, server):
+    temporary = ("make_manifest", "make_works")
+    for name in ("attempt_rows", *temporary):
+        file.execute(statements("sqlite")[name])
+    for name in temporary:
+        server.execute(statements("postgres")[name].replace("ON COMMIT DROP", ""))
+    checked = 0
+    for name in statements("sqlite").keys() - _CONNECTION - {*temporary, "integrity", "broken_references"}:
+        found = _answered(file, statements("sqlite")[name])
+        if found:
+            checked += 1
+            answer = _described(server, statements("postgres")[name])
+            # What has no name is read by its place.
+            named = [
+                theirs if ours.isidentifier() else ours for ours, theirs in zip(found, answer, strict=True)
+            ]
+            assert found == named, name
+    assert checked > 60
+
+
+def _answered(connection: apsw.Connection, sql: str) -> list[str]:
+    cursor = connection.cursor()
+    seen: list[str] = []
+
+    def trace(cursor: apsw.Cursor, *_: Any) -> bool:
+        seen.extend(name for name, *_ in cursor.get_description())
+        return False
+
+    cursor.exec_trace = trace
+    try:
+        cursor.execute(sql, dict.fromkeys(values_of(sql)))
+    except apsw.ExecTraceAbort:
+        return seen
+    return seen
+
+
+def _described(connection: psycopg.Connection[Any], sql: str) -> list[str]:
+    names = sorted(values_of(sql))
+    numbered = re.sub(r"(?<![:\w]):(\w+)", lambda found: f"${names.index(found[1]) + 1}", sql)
+    connection.pgconn.prepare(b"", numbered.encode())
+    found = connection.pgconn.describe_prepared(b"")
+    assert found.status == psycopg.pq.ExecStatus.COMMAND_OK, found.error_message
+    return [(found.fname(number) or b"").decode() for number in range(found.nfields)]
+
+
+def tables_of_file(file: apsw.Connection) -> dict[Any, Any]:
+    found = {}
+    for (table,) in file.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+        keys = file.execute(f"SELECT * FROM pragma_index_list('{table}')").fetchall()
+        unique = {
+            tuple(row[2] for row in file.execute(f"PRAGMA index_info('{key[1]}')")) for key in keys if key[2]
+        }
+        columns = file.execute(f"PRAGMA table_info('{table}')").fetchall()
+        unique |= {tuple(row[1] for row in sorted(columns, key=lambda row: int(str(row[5]))) if row[5])} - {
+            ()
+        }
+        references = {
+            (row[3], row[2]) for row in file.execute(f"PRAGMA foreign_key_list('{table}')").fetchall()
+        }
+        facts = {row[1]: (row[2], bool(row[3] or row[5])) for row in columns}
+        found[table] = (facts, unique, references)
+    return found
+
+
+def tables_of_server(server: psycopg.Connection[Any]) -> dict[str, Any]:
+    found = {}
+    for (table,) in server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall():
+        facts = {
+            name: (type_, nullable == "NO")
+            for name, type_, nullable in server.execute(
+                "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
+                "WHERE table_name = %s ORDER BY ordinal_position",
+                [table],
+            )
+        }
+        unique = {
+            tuple(row[0])
+            for row in server.execute(
+                "SELECT (SELECT array_agg((SELECT attname::text FROM pg_attribute "
+                "WHERE attrelid = i.indrelid AND attnum = k.number) ORDER BY place) "
+                "FROM unnest(i.indkey) WITH ORDINALITY AS k (number, place)) "
+                "FROM pg_index AS i WHERE i.indrelid = %s::regclass AND i.indisunique",
+                [table],
+            )
+        }
+        references = set(
+            server.execute(
+                "SELECT a.attname::text, c.confrelid::regclass::text FROM pg_constraint AS c "
+                "JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] "
+                "WHERE c.contype = 'f' AND c.conrelid = %s::regclass",
+                [table],
+            ).fetchall()
+        )
+        found[table] = (facts, unique, references)
+    return found
+
+
+def test_the_tables_have_the_same_columns_keys_and_references(file, server):
+    ours, theirs = tables_of_file(file), tables_of_server(server)
+    assert ours.keys() - _OWN == theirs.keys() - _OWN
+    for table in ours.keys() - _OWN:
+        (columns, unique, references), (others, also_unique, also_references) = ours[table], theirs[table]
+        assert columns.keys() == others.keys(), table
+        for name, (type_, is_needed) in columns.items():
+            assert others[name][0] in _TYPES[type_], (table, name)
+            assert others[name][1] == is_needed, (table, name)
+        assert unique == also_unique, table
+        assert references == also_references, table
+    kinds = "SELECT kind FROM event_kinds ORDER BY kind"
+    assert file.execute(kinds).fetchall() == server.execute(kinds).fetchall()
+
+
+#: Writes that both take, in their order, and of which everything below departs in one thing.
+_ALLOWED = """
+INSERT INTO batches (key, name, region, created_at, account) VALUES (1, 'b', 'r', 0, '111111111111');
+INSERT INTO batches (key, name, region, created_at) VALUES (2, 'c', 'r', 0);
+INSERT INTO leases VALUES (1, 2, 'h:1', 'k', 0);
+INSERT INTO lanes (key, batch, name, region, account, kept_at) VALUES (1, 1, 'east', 'r', '111111111111', 0);
+INSERT INTO entries (key, batch, id, position, request) VALUES (1, 1, 'a', 0, '{"name":"a"}');
+INSERT INTO entries (key, batch, id, position, request, state, request_id, intended_at, lane, may_take)
+    VALUES (2, 1, 'b', 1, '{}', 'submitting', 'q', 0, 'east', '["east"]');
+INSERT INTO entries (key, batch, id, position, request, state, request_id, intended_at, accepted_at, run_id,
+    run_uuid, run_arn, run_status)
+    VALUES (3, 1, 'c', 2, '{}', 'active', 'q3', 0, 0, '1', 'u', 'arn', 'PENDING');
+INSERT INTO attempts (entry, attempt, request_id, intended_at, tagged, request, run_uuid)
+    VALUES (3, 1, 'q0', 0, 1, '{}', 'v');
+INSERT INTO events (key, entry, attempt, at, kind, detail) VALUES (1, 1, 1, 0, 'intended', '{}');
+INSERT INTO paces VALUES ('a', 'o', 'holding', 1, 0.5, 1, 0, 0, 0);
+INSERT INTO cancellations VALUES (1, 'run', 0);
+INSERT INTO failed_runs (key, entry, attempt) VALUES (1, 3, 1);
+INSERT INTO failed_tasks (failed_run, place, task_id) VALUES (1, 0, 't');
+INSERT INTO notices VALUES (1, 'end', 0);
+INSERT INTO run_usages (key, run_uuid, at) VALUES (1, 'u', 0);
+INSERT INTO run_work VALUES (1, 'omics.m.large', 1, 0);
+INSERT INTO proofs VALUES (1, 0, 0);
+INSERT INTO surveys VALUES (1, '', 0, 0);
+INSERT INTO shared_paces (region, account, operation, until) VALUES ('r', '', 'o', 0);
+INSERT INTO closed_batches VALUES (2, 'copy', 'x', 0);
+UPDATE leases SET fence = 3;
+UPDATE batches SET account = '222222222222' WHERE key = 2;
+"""
+_SAME_RUN = """
+INSERT INTO entries (batch, id, position, request, state, request_id, intended_at, accepted_at, run_id,
+    run_uuid, run_arn, run_status) VALUES (1, 'x', 9, '{}', 'active', 'q4', 0, 0, '1', 'u', 'arn', 'PENDING')
+"""
+_SAME_PAST_RUN = """
+INSERT INTO attempts (entry, attempt, request_id, intended_at, tagged, request, run_uuid)
+    VALUES (3, 2, 'q2', 0, 1, '{}', 'v')
+"""
+_PAST = "INSERT INTO attempts (entry, attempt, request_id, intended_at, tagged, request)"
+_FORBIDDEN = [
+    "INSERT INTO batches (name, region, created_at) VALUES ('', 'r', 0)",
+    "INSERT INTO batches (name, region, created_at) VALUES ('b', 'r', 0)",
+    "INSERT INTO batches (name, region, created_at, account) VALUES ('x', 'r', 0, '11111111111x')",
+    "INSERT INTO batches (name, region, created_at, place) VALUES ('x', 'r', 0, '')",
+    "UPDATE batches SET account = '222222222222' WHERE key = 1",
+    "UPDATE leases SET fence = 1",
+    "INSERT INTO leases VALUES (2, 0, 'h:1', 'k', 0)",
+    "INSERT INTO leases VALUES (9, 1, 'h:1', 'k', 0)",
+    "UPDATE lanes SET region = 's'",
+    "UPDATE lanes SET account = '222222222222'",
+    "INSERT INTO lanes (batch, name, region, kept_at) VALUES (1, '', 'r', 0)",
+    "INSERT INTO entries (batch, id, position, request) VALUES (1, '', 9, '{}')",
+    "INSERT INTO entries (batch, id, position, request) VALUES (1, 'a', 9, '{}')",
+    "INSERT INTO entries (batch, id, position, request) VALUES (1, 'x', 0, '{}')",
+    "INSERT INTO entries (batch, id, position, request) VALUES (1, 'x', -1, '{}')",
+    "INSERT INTO entries (batch, id, position, request) VALUES (9, 'x', 9, '{}')",
+    "INSERT INTO entries (batch, id, position, request) VALUES (1, 'x', 9, NULL)",
+    "UPDATE entries SET in_manifest = 2",
+    "UPDATE entries SET attempt = 0",
+    "UPDATE entries SET tagged = 2",
+    "UPDATE entries SET deferrals = -1",
+    "UPDATE entries SET is_doubtful = 2",
+    "UPDATE entries SET state = 'odd'",
+    *(
+        f"UPDATE entries SET state = '{state}' WHERE key = 1"
+        for state in ("submitting", "backoff", "refused")
+    ),
+    *(
+        f"UPDATE entries SET state = '{state}' WHERE key = 2"
+        for state in ("planned", "backoff", "active", "succeeded", "failed", "deleted")
+    ),
+    *(
+        f"UPDATE entries SET state = '{state}' WHERE key = 3"
+        for state in ("planned", "submitting", "refused")
+    ),
+    "UPDATE entries SET request_id = 'q' WHERE key = 1",
+    "UPDATE entries SET run_uuid = NULL WHERE key = 3",
+    "UPDATE entries SET accepted_at = NULL WHERE key = 3",
+    "UPDATE entries SET manifest_request = request",
+    "UPDATE entries SET manifest_request = 'x', offers = 'x'",
+    "UPDATE entries SET missed_at = 0, misses = 1 WHERE key = 1",
+    "UPDATE entries SET misses = 1 WHERE key = 3",
+    "UPDATE entries SET lane = 'east' WHERE key = 1",
+    "UPDATE entries SET lane = 'west', may_take = '[\"west\"]' WHERE key = 2",
+    "UPDATE entries SET may_take = '[\"west\"]' WHERE key = 2",
+    _SAME_RUN,
+    "DELETE FROM entries WHERE key = 3",
+    *(f"{_PAST} VALUES {values}" for values in ("(3, 1, 'q1', 0, 1, '{}')", "(3, 2, 'q0', 0, 1, '{}')")),
+    "UPDATE attempts SET request = NULL",
+    _SAME_PAST_RUN,
+    "UPDATE events SET at = 1",
+    "DELETE FROM events",
+    "INSERT INTO events (entry, attempt, at, kind, detail) VALUES (1, 1, 0, 'odd', '{}')",
+    "INSERT INTO events (entry, attempt, at, kind, detail) VALUES (1, 1, 0, 'intended', '{')",
+    "INSERT INTO events (entry, attempt, at, kind, detail) VALUES (1, 0, 0, 'intended', '{}')",
+    "INSERT INTO events (entry, attempt, at, kind, detail) VALUES (9, 1, 0, 'intended', '{}')",
+    "UPDATE paces SET phase = 'x'",
+    *(
+        f"UPDATE paces SET {what}"
+        for what in ("base = 0", "cut = 2", "span = 0", "passed = -1", "burst = -1")
+    ),
+    "UPDATE cancellations SET scope = 'x'",
+    "INSERT INTO cancellations VALUES (9, 'run', 0)",
+    "UPDATE failed_runs SET has_more = 2",
+    "INSERT INTO failed_runs (entry, attempt) VALUES (3, 1)",
+    "INSERT INTO failed_tasks (failed_run, place, task_id) VALUES (1, 0, 't')",
+    "INSERT INTO failed_tasks (failed_run, place, task_id) VALUES (1, -1, 't')",
+    "INSERT INTO notices VALUES (1, 'odd', 0)",
+    "INSERT INTO run_usages (run_uuid, at) VALUES ('u', 0)",
+    *(f"UPDATE run_usages SET {what}" for what in ("is_fixed_price = 2", "running = -1", "storage_gib = -1")),
+    "INSERT INTO run_work VALUES (1, 'x', 0, 0)",
+    "INSERT INTO row_works VALUES (1, NULL)",
+    "INSERT INTO changed_rows VALUES (1, 0)",
+    "UPDATE proofs SET at = NULL",
+    "UPDATE surveys SET calls = -1",
+    "UPDATE shared_paces SET state = '{}'",
+    "UPDATE shared_paces SET state = '{', left_at = 0, left_until = 0",
+    "UPDATE closed_batches SET why = 'x'",
+    "UPDATE closed_batches SET other = ''",
+]
+
+
+@pytest.fixture
+def filled(file, server):
+    file.execute(_ALLOWED)
+    server.execute(_ALLOWED)
+
+
+def test_the_same_writes_are_forbidden(file, server, filled):  # noqa: ARG001 (both have what is written to)
+    for sql in _FORBIDDEN:
+        with pytest.raises(apsw.ConstraintError):
+            file.execute(sql)
+        with pytest.raises((psycopg.IntegrityError, psycopg.DataError)):
+            server.execute(sql)
+
+
+def test_a_proof_is_of_a_name_in_both(file, server, filled):  # noqa: ARG001
+    for connection in (file, server):
+        connection.execute('UPDATE entries SET request = \'{"name":"a","x":1}\' WHERE key = 1')
+        assert connection.execute("SELECT count(*) FROM proofs").fetchall() == [(1,)]
+        connection.execute(
+            'UPDATE entries SET offers = \'[["east",{"name":"a"}]]\', may_take = \'["east"]\' WHERE key = 1'
+        )
+        assert connection.execute("SELECT count(*) FROM proofs").fetchall() == [(0,)]

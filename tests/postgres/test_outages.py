@@ -1,0 +1,154 @@
+"""What a launch goes through when its database goes away: nothing is lost, and nothing is done twice."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+
+import psycopg
+import pytest
+from structlog.testing import capture_logs
+
+from batchrun.errors import LeaseHeldError, LedgerError
+from batchrun.ledger import open_ledger
+from batchrun.ledger.postgres import link, outage
+from batchrun.model.limits import Changed
+from batchrun.model.states import State
+from tests.ledger.samples import AT, BATCH, TTL, accepted, entry_of, filled, intended, lease_on, move, specs
+from tests.postgres.server import Server, started
+
+pytestmark = pytest.mark.real_time
+
+
+@pytest.fixture
+def own(postgres, tmp_path_factory):
+    """A server that only this test uses, and may stop."""
+    if postgres.folder is None:
+        pytest.skip("the server that BATCHRUN_TEST_POSTGRES_URL names is not ours to stop")
+    folder = postgres.folder.with_name(f"{postgres.folder.name}-{tmp_path_factory.mktemp('own').name}")
+    server = started(folder)
+    yield server
+    with pytest.MonkeyPatch.context():
+        _stopped(server)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stopped(server: Server) -> None:
+    server.stop()
+
+
+async def test_a_server_that_crashes_and_comes_back_is_waited_for(own, monkeypatch):
+    monkeypatch.setattr(outage, "_WORTH_SAYING", 0.0)
+    async with await open_ledger(own.url) as ledger:
+        held = await filled(ledger, "a")
+        own.stop("immediate")
+        back = threading.Timer(0.5, own.start)
+        back.start()
+        with capture_logs() as said:
+            await move(held, "a", intended(), accepted(1))
+        back.join()
+        assert (await entry_of(ledger, "a")).state is State.ACTIVE
+        assert [kind for _, _, kind, _ in await held.history("a")] == ["intended", "accepted"]
+    assert {one["event"] for one in said} >= {"ledger_not_reached", "ledger_back"}
+
+
+async def test_a_server_that_stays_away_ends_it_when_patience_is_over(own, monkeypatch):
+    monkeypatch.setattr(link, "PATIENCE", 0.3)
+    ledger = await open_ledger(own.url)
+    held = await lease_on(ledger)
+    own.stop("fast")
+    try:
+        with pytest.raises(
+            LedgerError, match=r"cannot be used any more: .*nothing that was recorded is lost"
+        ):
+            await held.renew(ttl=TTL, at=AT)
+    finally:
+        await ledger.close()
+        own.start()
+
+
+@pytest.mark.parametrize("text", [b"COMMIT", b"add_nothing_like_it"])
+async def test_a_commit_whose_answer_is_lost_is_not_done_again(proxy, beyond, text):
+    async with await open_ledger(beyond) as ledger:
+        held = await filled(ledger, "a")
+        ran = []
+        proxy.cut_after = text
+
+        def job() -> int:
+            ran.append(1)
+            return ledger._store.run("add_notice", batch=1, notice="end", at=0)
+
+        assert await ledger._write(job) == 1
+        assert proxy.was_cut.is_set() == (text == b"COMMIT")
+        assert len(ran) == 1
+        assert await ledger.batch(BATCH).history("a") == []
+        await held.release()
+
+
+async def test_what_was_cut_before_its_commit_is_done_again_whole(proxy, beyond):
+    async with await open_ledger(beyond) as ledger:
+        held = await filled(ledger, "a")
+        proxy.cut_after = b"INSERT INTO events"
+        await move(held, "a", intended(), accepted(1))
+        assert proxy.was_cut.is_set()
+        assert [kind for _, _, kind, _ in await held.history("a")] == ["intended", "accepted"]
+
+
+async def test_a_manifest_that_was_half_taken_in_is_read_anew(proxy, beyond):
+    async with await open_ledger(beyond) as ledger:
+        held = await lease_on(ledger)
+        proxy.cut_after = b"INSERT INTO entries"
+        found = await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT)
+        assert proxy.was_cut.is_set()
+        assert (found.rows, found.new) == (2, 2)
+        assert (await held.counts()).total == 2
+
+
+async def test_a_claim_whose_answer_is_lost_is_ours_all_the_same(proxy, beyond):
+    async with await open_ledger(beyond) as ledger:
+        await ledger.open_batch(BATCH, region="us-east-1", at=AT)
+        proxy.cut_after = b"COMMIT"
+        held = await ledger.hold(BATCH, holder="host:1", ttl=TTL, at=AT)
+        assert proxy.was_cut.is_set()
+        assert held.lease.fence == 1
+        with pytest.raises(LeaseHeldError):
+            await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+
+
+async def test_a_connection_that_falls_silent_is_cut_and_replaced(proxy, beyond):
+    async with await open_ledger(beyond) as ledger:
+        held = await filled(ledger, "a")
+        ledger._store._within = 0.5  # type: ignore[attr-defined]
+        proxy.is_silent = True
+        await move(held, "a", intended())
+        assert (await entry_of(ledger, "a")).state is State.SUBMITTING
+
+
+async def test_another_transaction_in_the_way_is_waited_out(in_postgres):
+    async with await open_ledger(in_postgres) as ledger:
+        tries = []
+
+        def job() -> int:
+            tries.append(1)
+            if len(tries) < 3:
+                raise psycopg.errors.DeadlockDetected
+            return ledger._store.run("add_batch", name="b", region="x", at=0, account=None)
+
+        assert await ledger._write(job) == 1
+        assert len(tries) == 3
+        assert [one.name for one in await ledger.batches()] == ["b"]
+
+
+async def test_whoever_stops_within_a_transaction_does_not_keep_the_batch(in_postgres):
+    """Its session is ended by the server, so a successor waits no longer than that for the row."""
+    async with await open_ledger(in_postgres) as ledger:
+        await lease_on(ledger)
+
+        def settings() -> str:
+            with ledger._store._link.asking() as connection:  # type: ignore[attr-defined]
+                row = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+            assert row is not None
+            return str(row[0])
+
+        assert await ledger._write(settings) == "5s"
+        assert await ledger._read(settings) == "0"

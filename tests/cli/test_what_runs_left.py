@@ -18,6 +18,7 @@ from batchrun.simulator.lifecycle import Durations
 from tests.cli.conftest import BATCHRUN, Shell
 from tests.cli.elsewhere import GERMLINE
 from tests.cli.test_json import held
+from tests.cli.test_lanes_verbs import LANES
 from tests.cli.test_questions import _read
 
 DEFAULTS = """\
@@ -167,3 +168,22 @@ def test_logs_are_the_failed_tasks_first(ran):
     assert (
         "allow logs:GetLogEvents on arn:aws:logs:us-east-1:*:log-group:/aws/omics/WorkflowLog" in done.stderr
     )
+
+
+def test_each_lane_is_asked_with_its_own_login(shell: Shell, simulate_lanes):
+    served = simulate_lanes(LANES, "--limits", "*=unlimited", "--time-scale", "0.0005")
+    shell.environment["AWS_ENDPOINT_URL"] = served.url
+    shell.write("defaults.yaml", DEFAULTS.replace("lab-results", "lab-{lane}"))
+    shell.write("rows.csv", "id,lane\ne,east\nw,west\n")
+    manifest = ("rows.csv", "--defaults", "defaults.yaml", "--lanes", "lanes.yaml")
+    done = shell.run("run", *manifest, *FAST)
+    assert done.returncode == 0, done.stderr
+    told = held(shell.run("outputs", "--json", "--lanes", "lanes.yaml").stdout)
+    assert [(one["id"], one["lane"], len(one["files"])) for one in told] == [
+        ("e", "east", 2),
+        ("w", "west", 2),
+    ]
+    for row in ("e", "w"):
+        done = shell.run("logs", row, "--task", "step_2", "--lanes", "lanes.yaml")
+        assert "step_2: exit code 0" in done.stdout, done.stderr
+    assert shell.run("logs", "w").returncode == 2  # nobody says how the lane is reached

@@ -71,5 +71,5 @@ async def main(link: str, batch: str, clients: str) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(19)  # browsers are on other machines
+    os.nice(10)  # browsers are on other machines, and so do not hold up a launch
     asyncio.run(main(*sys.argv[1:]))

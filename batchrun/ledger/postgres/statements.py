@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from batchrun.ledger.statements import Migration
 
+_COMMENT: Final = re.compile(r"^\s*--.*\n?|\s--.*$", re.MULTILINE)
 #: A named value; not the second colon of a cast.
 _VALUE: Final = re.compile(r"(?<![:\w]):(\w+)")
 
@@ -25,7 +26,8 @@ def queries() -> Mapping[str, str]:
 
 
 def taken(sql: str) -> str:
-    """Return *sql* with its values as psycopg names them; without any it is left as it is."""
+    """Return *sql* without its comments, with its values as psycopg names them."""
+    sql = _COMMENT.sub("", sql).strip()
     return _VALUE.sub(r"%(\1)s", sql.replace("%", "%%")) if _VALUE.search(sql) else sql
 
 

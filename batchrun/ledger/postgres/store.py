@@ -9,6 +9,8 @@ connection (``link``), the schema (``migrate``), any rule of the ledger.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import operator
 import platform
 import re
 import secrets
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
 #: Statements of which there are very many at once, each of them one row of a temporary table.
 _COPIED: Final = frozenset({"add_spec", "add_work"})
 _INSERTED: Final = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\)")
+#: A statement that inserts one row, and nothing else; and its values.
+_ONE_ROW: Final = re.compile(r"(INSERT INTO \w+ \([\w, ]+\))\s+VALUES \(([^()]*(?:\([^()]*\)s[^()]*)*)\);?")
+_NAMED: Final = re.compile(r"%\((\w+)\)s")
+#: Rows that one statement inserts.
+_AT_ONCE: Final = 1_000
 #: Seconds that one statement may take which goes through a whole manifest.
 _BULK_WITHIN: Final = 900.0
 #: Rows that are fetched at once where they are streamed.
@@ -114,7 +121,7 @@ class PostgresStore(Store):
                 # From here on it keeps others waiting.
                 self.run("bound_the_rest")
                 result = job(found)
-                self._flush()
+                self.run("refresh_statistics")
                 return result
 
         return self._written("begin_filling", whole)
@@ -230,8 +237,9 @@ class PostgresStore(Store):
         rows, self._later = self._later, []
         with _text_alone(), self._link.asking(self._within) as connection, connection.pipeline():
             cursor = connection.cursor()
-            for statement, values in rows:
-                cursor.execute(queries()[statement], values or None)
+            for statement, group in itertools.groupby(rows, key=operator.itemgetter(0)):
+                for sql, values in _together(queries()[statement], [row for _, row in group]):
+                    cursor.execute(sql, values)
 
     def _copy(self, statement: str, rows: Iterable[Mapping[str, Value]]) -> None:
         found = _INSERTED.search(queries()[statement])
@@ -242,6 +250,21 @@ class PostgresStore(Store):
         with self._connected() as connection, connection.cursor() as cursor, cursor.copy(into) as copy:
             for row in rows:
                 copy.write_row([row[column] for column in columns])
+
+
+def _together(sql: str, rows: Sequence[Mapping[str, Value]]) -> Iterator[tuple[str, Mapping[str, Value]]]:
+    """Return statements that write *rows*: where each but inserts a row, one for many of them."""
+    plain = _ONE_ROW.fullmatch(sql)
+    if plain is None or len(rows) == 1:
+        yield from ((sql, row) for row in rows)
+        return
+    into, columns = plain.groups()
+    names = _NAMED.findall(columns)
+    for first in range(0, len(rows), _AT_ONCE):
+        part = rows[first : first + _AT_ONCE]
+        places = (", ".join(f"%({name}_{number})s" for name in names) for number in range(len(part)))
+        values = {f"{name}_{number}": row[name] for number, row in enumerate(part) for name in names}
+        yield f"{into} VALUES {', '.join(f'({place})' for place in places)}", values
 
 
 @contextlib.contextmanager

@@ -12,6 +12,11 @@ SET LOCAL idle_in_transaction_session_timeout = '5s';
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- name: bound_the_rest
+-- What was filled is counted, and gone through as a whole from here on.
+ANALYZE manifest, contents;
+SET LOCAL enable_hashjoin = on;
+SET LOCAL enable_mergejoin = on;
+SET LOCAL work_mem = '64MB';
 SET LOCAL idle_in_transaction_session_timeout = '5s';
 
 -- name: begin_reading
@@ -20,6 +25,9 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 -- name: begin_comparing
 -- It makes temporary tables.
 BEGIN ISOLATION LEVEL REPEATABLE READ;
+
+-- name: refresh_statistics
+SELECT refresh_statistics();
 
 -- name: commit
 COMMIT;

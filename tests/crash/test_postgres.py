@@ -1,8 +1,8 @@
 """
 Killed at a point, on a ledger in PostgreSQL: one run per row, and results that agree.
 
-Here the points that a transaction or the lease is about. Nobody on the host tells that a launcher died, so the
-next one stands by until the lease is over. ``python -m tests.crash.team`` has launchers on several hosts.
+Here the points that a transaction or the lease is about. Nobody on the host tells that a launcher died, so
+the next one stands by until the lease is over. ``python -m tests.crash.team`` has launchers on several hosts.
 """
 
 from __future__ import annotations

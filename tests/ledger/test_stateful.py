@@ -14,7 +14,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from batchrun.errors import BatchrunError, LeaseLostError
 from batchrun.ledger import open_ledger
@@ -34,6 +34,7 @@ from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Transition
 from tests.ledger.contract_lanes import row
 from tests.ledger.samples import AT, BATCH, TTL, run_of, spec, steps_of
+from tests.postgres.server import emptied
 
 IDS = st.sampled_from("abcdef")
 LANES = st.sampled_from([(), (), ("east",), ("east", "west"), ("west", "east"), ("north", "west")])
@@ -43,12 +44,16 @@ MINUTES = st.integers(0, 5).map(lambda number: timedelta(minutes=number))
 class Batch(RuleBasedStateMachine):
     """Whatever is done to a batch, it is sound, and all that it says of itself agrees."""
 
+    def place(self) -> str | Path:
+        """Say where an empty ledger is."""
+        return Path(self._folder.name) / "b.db"
+
     @initialize(lanes=LANES)
     def begin(self, lanes):
         self._folder = tempfile.TemporaryDirectory()
-        self._path = Path(self._folder.name) / "b.db"
+        self._place = self.place()
         self._runner = asyncio.Runner()
-        self._ledger = self._runner.run(open_ledger(self._path))
+        self._ledger = self._runner.run(open_ledger(self._place))
         self._runs = 0
         self._deleted: set[str] = set()
         self._lanes: dict[tuple[str, int], str | None] = {}  #: of every attempt that was intended
@@ -170,7 +175,7 @@ class Batch(RuleBasedStateMachine):
 
     def teardown(self):
         if hasattr(self, "_held"):
-            assert [str(one) for one in Verification(self._path).findings()] == []
+            assert [str(one) for one in Verification(self._place).findings()] == []
             self._runner.run(self._ledger.close())
             self._runner.close()
             self._folder.cleanup()
@@ -296,3 +301,12 @@ class TestBatch(Batch.TestCase):  # type: ignore[misc,valid-type]
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
+
+
+def test_the_same_in_postgres(in_postgres, made_up_clock):  # noqa: ARG001 (what is said is the server's time)
+    class InPostgres(Batch):
+        def place(self):
+            emptied(in_postgres)
+            return in_postgres
+
+    run_state_machine_as_test(InPostgres, settings=settings(TestBatch.settings, max_examples=8))

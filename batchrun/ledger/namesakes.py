@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from batchrun.ledger.repeatable import begun
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -33,6 +35,6 @@ def elsewhere(store: Store, batch: str, specs: Iterable[Spec]) -> Mapping[str, i
 @contextlib.contextmanager
 def _works(store: Store, specs: Iterable[Spec]) -> Iterator[None]:
     with store.tables("make_works", "drop_works"), store.reading():
-        rows = ({"position": one.position, "id": one.id, "work": one.work} for one in specs)
+        rows = ({"position": one.position, "id": one.id, "work": one.work} for one in begun(specs))
         store.many("add_work", rows)
         yield

@@ -17,6 +17,7 @@ from batchrun import points
 from batchrun.errors import ChangedRowsError, InvariantError
 from batchrun.ledger.asking import take_back
 from batchrun.ledger.record import record
+from batchrun.ledger.repeatable import begun
 from batchrun.ledger.rows import content_values, entry_of, lanes_text
 from batchrun.model.adding_lanes import asks_otherwise, with_content
 from batchrun.model.events import Revised
@@ -117,7 +118,7 @@ def sync(comparison: Comparison, batch: int, *, changed: Changed, at: datetime, 
 
 
 def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
-    left = iter(specs)
+    left = begun(specs)
     while part := list(itertools.islice(left, _SLICE)):
         try:
             store.many("add_spec", map(_values, part))

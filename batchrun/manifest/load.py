@@ -35,6 +35,7 @@ from batchrun.manifest.text_input import kept
 from batchrun.manifest.warned.looking import Looking
 from batchrun.model.places import is_in_s3
 from batchrun.model.retrying import RetryPolicy
+from batchrun.model.spec import Specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
     from batchrun.model.lanes import Lane
-    from batchrun.model.spec import Spec
     from batchrun.ports.objects import Objects, OwnSheet
 
 
@@ -84,9 +84,9 @@ class Manifest:
         """What tells whether two manifests ask for the same, however they are written."""
         return self._spool.digest
 
-    def specs(self) -> Iterator[Spec]:
-        """Return every spec in the manifest's order; may be called again, and again."""
-        return self._spool.specs()
+    def specs(self) -> Specs:
+        """Return every spec in the manifest's order; may be called, and gone through, again and again."""
+        return Specs(self._spool.specs)
 
     @property
     def has_own_sheets(self) -> bool:

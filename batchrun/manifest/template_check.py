@@ -15,7 +15,7 @@ from batchrun.manifest.problems import instead, printable, shown
 from batchrun.ports.workflows import WorkflowKey
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
@@ -40,7 +40,7 @@ def workflow_key(request: Mapping[str, Json]) -> WorkflowKey | None:
 
 
 def check_rows(
-    specs: Iterator[Spec],
+    specs: Iterable[Spec],
     workflows: Mapping[WorkflowKey, Workflow | None],
     places: RowPlaces,
     problems: Found,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -142,3 +142,14 @@ def request_id(batch: str, entry_id: str, attempt: int, request: str, lane: str 
     end = "" if lane is None else f",{canonical(lane)}"
     identity = f"[{canonical(batch)},{canonical(entry_id)},{attempt},{canonical(request)}{end}]"
     return hashlib.sha256(identity.encode()).hexdigest()
+
+
+class Specs:
+    """Rows that may be gone through again and again, as who has to repeat a transaction does."""
+
+    def __init__(self, again: Callable[[], Iterator[Spec]]) -> None:
+        """Begin anew with what *again* returns, each time."""
+        self._again = again
+
+    def __iter__(self) -> Iterator[Spec]:
+        return self._again()

@@ -292,7 +292,7 @@ class HeldBatch(StoredBatch):
         other lanes that are offered, and takes its content over without an event, for attempts to come.
         *home* is the lane of rows that were sent before the manifest had lanes.
 
-        *specs* is consumed in the ledger's own thread and must not touch the event loop.
+        *specs* is gone through as ``ports.ledger`` says.
 
         Raises:
             ChangedRowsError: *changed* is REFUSE and rows that were sent have changed; nothing is written.

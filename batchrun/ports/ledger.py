@@ -36,7 +36,8 @@ class Ledger(ABC):
 
     Errors: :class:`~batchrun.errors.LedgerError` for a disk that fails. Times are aware and in UTC.
     Concurrent calls are allowed and run one after the other. Other processes may read, and may write to other
-    batches, at any time. *specs* are consumed in the ledger's own thread and must not touch the event loop.
+    batches, at any time. *specs* are gone through in the ledger's own thread, once more where a connection is
+    lost meanwhile (an iterator is refused), and must not touch the event loop.
     """
 
     path: Path | None = None  #: the file that it is, and which no output may replace

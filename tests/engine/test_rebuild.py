@@ -52,7 +52,7 @@ async def rebuild(it: Bench, specs: Sequence[Spec], **options: Any) -> Rebuilt:
     now = it.clock.utcnow()
     await it.ledger.open_batch("cohort", region="us-east-1", at=now)
     held = await it.ledger.hold("cohort", holder="test:2", ttl=it.ttl, at=now)
-    search = RunSearch(specs=lambda: iter(specs), default_name=partial(default_name, "cohort"), **options)
+    search = RunSearch(specs=lambda: specs, default_name=partial(default_name, "cohort"), **options)
     rebuilder = Rebuilder(reach=reached(it.service), held=held, ttl=it.ttl, search=search, clock=it.clock)
     try:
         return await rebuilder.run()

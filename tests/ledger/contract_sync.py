@@ -12,7 +12,7 @@ from batchrun.errors import ChangedRowsError, InvariantError
 from batchrun.model.events import Doubted, Failed
 from batchrun.model.limits import Changed
 from batchrun.model.recovery import OTHER_CONTENT
-from batchrun.model.spec import digest
+from batchrun.model.spec import Specs, digest
 from batchrun.model.states import State
 from batchrun.ports.stored import Sync
 from tests.ledger.samples import (
@@ -75,8 +75,10 @@ class Syncing:
 
     async def test_the_manifest_may_be_a_stream(self, ledger):
         held = await lease_on(ledger)
-        found = await held.sync((s for s in specs("a", "b")), changed=Changed.REFUSE, at=AT)
+        found = await held.sync(Specs(lambda: iter(specs("a", "b"))), changed=Changed.REFUSE, at=AT)
         assert found.rows == 2
+        with pytest.raises(InvariantError, match="gone through but once"):
+            await held.sync(iter(specs("a", "b")), changed=Changed.REFUSE, at=AT)
 
     async def test_known_rows_take_the_manifests_positions(self, ledger):
         held = await filled(ledger, "a", "b", "c", "d")
@@ -231,7 +233,7 @@ class Syncing:
 
         held = await lease_on(ledger)
         with pytest.raises(ValueError, match="line 2"):
-            await held.sync(broken(), changed=Changed.REFUSE, at=AT)
+            await held.sync(Specs(broken), changed=Changed.REFUSE, at=AT)
         assert await ledger.batch(BATCH).entry("a") is None
         await held.sync(specs("a"), changed=Changed.REFUSE, at=AT)
 

@@ -24,6 +24,7 @@ from tests.bench.resume import resume
 from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.short import in_short
 from tests.bench.sizes import sizes
+from tests.bench.stores import stores
 from tests.bench.submission import limited, unlimited
 from tests.bench.table import Section, document
 from tests.bench.watched import serve
@@ -39,6 +40,7 @@ GROUPS: Final[dict[str, Callable[[Bench, Scale], list[Section]]]] = {
     "resume": resume,
     "lanes": lanes,
     "serve": serve,
+    "stores": stores,
 }
 Arguments: TypeAlias = argparse.Namespace
 

@@ -1,7 +1,7 @@
 """
 The bench at its smallest, through the real command, so that it cannot rot. No figure is judged here.
 
-Three groups stand for all: one with peers and simulators, the one that makes ledgers, and the one of lanes.
+Some groups stand for all: one with peers and simulators, the one that makes ledgers, of lanes, of stores.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from tests.bench.lanes import lanes
 from tests.bench.scale import Scale
 from tests.bench.short import in_short
 from tests.bench.sizes import sizes
+from tests.bench.stores import stores
 from tests.bench.submission import unlimited
 from tests.bench.table import Section, document
 
@@ -36,7 +37,9 @@ def test_in_short_is_what_was_chosen_of_what_was_measured():
     ]
 
 
-@pytest.mark.parametrize(("group", "rows", "short"), [(unlimited, 8, 1), (sizes, 13, 0), (lanes, 2, 0)])
+@pytest.mark.parametrize(
+    ("group", "rows", "short"), [(unlimited, 8, 1), (sizes, 13, 0), (lanes, 2, 0), (stores, 7, 0)]
+)
 def test_a_group_comes_to_its_table(tmp_path, group, rows, short):
     with Bench(tmp_path, repeats=1) as bench:
         sections = group(bench, TINY)

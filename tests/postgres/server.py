@@ -36,6 +36,7 @@ _FAST = {
 }
 
 
+_DURABLE = {"listen_addresses": "''", "log_min_messages": "fatal"}
 _NUMBERED = ("batches", "entries", "events", "failed_runs", "lanes", "run_usages")
 
 
@@ -87,8 +88,8 @@ class Server:
         _run(str(self.binaries / "pg_ctl"), "-D", str(self._own / "data"), "-w", "-s", *words)
 
 
-def started(folder: Path) -> Server:
-    """Make a cluster in *folder* and start it."""
+def started(folder: Path, *, is_durable: bool = False) -> Server:
+    """Make a cluster in *folder* and start it; *durable* as people have it, else quick."""
     binaries = _binaries()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755, parents=True)
@@ -99,7 +100,7 @@ def started(folder: Path) -> Server:
         str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8",
         "--no-locale", "--no-sync", "--no-instructions",
     )  # fmt: skip
-    settings = {**_FAST, "unix_socket_directories": f"'{folder}'"}
+    settings = {**(_DURABLE if is_durable else _FAST), "unix_socket_directories": f"'{folder}'"}
     with (data / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = {value}\n" for name, value in settings.items())
     server = Server(f"postgresql://postgres@/postgres?host={quote(str(folder))}", folder, binaries)

@@ -22,6 +22,7 @@ import psycopg
 from batchrun.errors import InvariantError, UsageError
 from batchrun.ledger.postgres.link import ANSWER_WITHIN, Link
 from batchrun.ledger.postgres.statements import queries
+from batchrun.ledger.postgres.together import together
 from batchrun.ledger.store import Store
 
 if TYPE_CHECKING:
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
 #: Statements of which there are very many at once, each of them one row of a temporary table.
 _COPIED: Final = frozenset({"add_spec", "add_work"})
 _INSERTED: Final = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\)")
-#: A statement that inserts one row, and nothing else; and its values.
-_ONE_ROW: Final = re.compile(r"(INSERT INTO \w+ \([\w, ]+\))\s+VALUES \(([^()]*(?:\([^()]*\)s[^()]*)*)\);?")
-_NAMED: Final = re.compile(r"%\((\w+)\)s")
-#: Rows that one statement inserts.
-_AT_ONCE: Final = 1_000
 #: Seconds that one statement may take which goes through a whole manifest.
 _BULK_WITHIN: Final = 900.0
 #: Rows that are fetched at once where they are streamed.
@@ -238,7 +234,7 @@ class PostgresStore(Store):
         with _text_alone(), self._link.asking(self._within) as connection, connection.pipeline():
             cursor = connection.cursor()
             for statement, group in itertools.groupby(rows, key=operator.itemgetter(0)):
-                for sql, values in _together(queries()[statement], [row for _, row in group]):
+                for sql, values in together(queries()[statement], [row for _, row in group]):
                     cursor.execute(sql, values)
 
     def _copy(self, statement: str, rows: Iterable[Mapping[str, Value]]) -> None:
@@ -250,21 +246,6 @@ class PostgresStore(Store):
         with self._connected() as connection, connection.cursor() as cursor, cursor.copy(into) as copy:
             for row in rows:
                 copy.write_row([row[column] for column in columns])
-
-
-def _together(sql: str, rows: Sequence[Mapping[str, Value]]) -> Iterator[tuple[str, Mapping[str, Value]]]:
-    """Return statements that write *rows*: where each but inserts a row, one for many of them."""
-    plain = _ONE_ROW.fullmatch(sql)
-    if plain is None or len(rows) == 1:
-        yield from ((sql, row) for row in rows)
-        return
-    into, columns = plain.groups()
-    names = _NAMED.findall(columns)
-    for first in range(0, len(rows), _AT_ONCE):
-        part = rows[first : first + _AT_ONCE]
-        places = (", ".join(f"%({name}_{number})s" for name in names) for number in range(len(part)))
-        values = {f"{name}_{number}": row[name] for number, row in enumerate(part) for name in names}
-        yield f"{into} VALUES {', '.join(f'({place})' for place in places)}", values
 
 
 @contextlib.contextmanager

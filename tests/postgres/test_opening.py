@@ -1,0 +1,149 @@
+"""How a ledger in PostgreSQL is named, opened and refused; who may do what; and no password anywhere."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from batchrun.errors import LedgerError, LedgerUnusableError, UsageError
+from batchrun.ledger import LedgerPlace, open_ledger
+from batchrun.model.limits import Changed
+from tests.ledger.samples import AT, BATCH, TTL, intended, move, specs
+
+
+@pytest.mark.parametrize(
+    ("named", "called"),
+    [
+        ("postgresql://me:s3cret@h:5432/db?sslmode=require", "postgresql://me@h:5432/db"),
+        ("postgres://me:a@s3cret@h/db", "postgres://me@h/db"),
+        ("postgresql:///db?host=/run/pg&user=me&password=s3cret", "postgresql:///db?host=/run/pg&user=me"),
+        ("service=team password='s3cret host=x'", "service=team"),
+        ("host=h password = s3cret dbname='a db' user=me", "host=h dbname='a db' user=me"),
+        ("password=s3cret", "the PostgreSQL ledger"),
+        ("postgresql://s3cret?", "postgresql://s3cret"),  # a host, then, and no secret
+    ],
+)
+def test_an_address_is_told_without_its_password(named, called):
+    assert str(LedgerPlace(named)) == called
+    assert LedgerPlace(named).path is None
+
+
+@pytest.mark.parametrize("named", ["batchrun.db", "./service=x/batchrun.db", "a=b", "postgres", "/tmp/x.db"])
+def test_a_path_stays_a_path(named):
+    assert str(LedgerPlace(named)) == named
+    assert str(LedgerPlace(named).path) == str(named).removeprefix("./")
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "word"),
+    [
+        ("postgresql://me:s3cret@127.0.0.1:1/db", LedgerError, "cannot be reached"),
+        ("postgresql://me:s3cret@h.invalid/db", LedgerUnusableError, "check the host's name"),
+        ("postgresql://me:s3cret@/db?odd=s3cret", LedgerUnusableError, "no address of a PostgreSQL ledger"),
+        ("service=no-such-service password=s3cret", LedgerUnusableError, "check PGSERVICEFILE"),
+    ],
+)
+async def test_what_cannot_be_connected_to_says_why_and_no_password(address, error, word):
+    with pytest.raises(error, match=word) as raised:
+        await open_ledger(address)
+    assert "s3cret" not in str(raised.value)
+
+
+async def test_a_database_that_is_none_is_named(postgres):
+    with pytest.raises(LedgerUnusableError, match=r'database "none" does not exist; check the names'):
+        await open_ledger(postgres.database("none"))
+    empty = postgres.make()
+    assert not LedgerPlace(empty).is_there()
+    with pytest.raises(LedgerUnusableError, match=r"no ledger at postgresql://"):
+        await open_ledger(empty, read_only=True)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("CREATE TABLE entries (x int)")
+    with pytest.raises(LedgerUnusableError, match="another program's tables in schema public"):
+        await open_ledger(empty)
+    postgres.drop(empty)
+
+
+def test_without_its_extra_it_says_what_to_install():
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from batchrun.cli.main import main\n"
+        "sys.argv = ['batchrun', 'status', '--ledger', 'postgresql://h/db']\nmain()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "pip install 'batchrun[postgres]'" in ended.stderr
+
+
+def test_a_file_s_users_load_no_driver():
+    code = "import sys, batchrun.api.session, batchrun.ledger; assert 'psycopg' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture
+def roles(postgres):
+    """An owner's database, without a ledger yet, and its address for an owner, a launcher and a reader."""
+    names = [f"{who}_{secrets.token_hex(4)}" for who in ("owner", "launch", "read")]
+    url = postgres.make()
+    database = urlsplit(url).path[1:]
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"CREATE ROLE {name} LOGIN")
+        connection.execute(f"ALTER DATABASE {database} OWNER TO {names[0]}")
+        connection.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
+    yield names, [url.replace("postgres@", f"{name}@") for name in names]
+    postgres.drop(url)
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"DROP ROLE {name}")
+
+
+async def test_an_owner_lets_others_launch_and_read_and_no_more(roles):
+    (_, launches, reads), (owner, launcher, reader) = roles
+    LedgerPlace(owner).init(launchers=[launches], readers=[reads])
+    LedgerPlace(owner).init(launchers=[launches], readers=[reads])  # safe to repeat
+    async with await open_ledger(launcher) as ledger:
+        await ledger.open_batch(BATCH, region="us-east-1", at=AT)
+        held = await ledger.hold(BATCH, holder="host:1", ttl=TTL, at=AT)
+        await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT)
+        await move(held, "a", intended())
+        await held.sync(specs("b", "a", "c"), changed=Changed.KEEP, at=AT)
+        assert await ledger.batch(BATCH).retry(["b"], at=AT, why="asked") == []
+    async with await open_ledger(reader, read_only=True) as ledger:
+        assert (await ledger.batch(BATCH).compare(specs("a", "b", "d"))).new == 1
+        assert len([one async for one in ledger.batch(BATCH).outcomes()]) == 3
+    with pytest.raises(LedgerUnusableError, match=r"may not do that .*batchrun ledger init"):
+        await open_ledger(reader)
+    for address, sql in [
+        (launcher, "DELETE FROM events"),
+        (launcher, "UPDATE events SET at = 0"),
+        (launcher, "DELETE FROM entries"),
+        (launcher, "DROP TABLE events"),
+        (reader, "UPDATE leases SET fence = fence"),
+        (reader, "INSERT INTO batches (name, region, created_at) VALUES ('x', 'x', 0)"),
+    ]:
+        with (
+            psycopg.connect(address, autocommit=True) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            connection.execute(sql)
+
+
+async def test_who_may_make_nothing_is_sent_to_the_owner(roles):
+    (_, launches, _), (owner, launcher, _) = roles
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute(f"GRANT CONNECT ON DATABASE {urlsplit(owner).path[1:]} TO {launches}")
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    with pytest.raises(LedgerUnusableError, match=rf"holds no ledger yet.*init --launcher {launches}"):
+        await open_ledger(launcher)
+    with pytest.raises(LedgerUnusableError, match='role "nobody_at_all" does not exist'):
+        LedgerPlace(owner).init(launchers=["nobody_at_all"], readers=[])
+
+
+def test_a_file_has_no_roles(tmp_path):
+    with pytest.raises(UsageError, match="has no roles"):
+        LedgerPlace(tmp_path / "x.db").init(launchers=["me"], readers=[])

@@ -29,6 +29,7 @@ from tests.bench.submission import limited, unlimited
 from tests.bench.table import Section, document
 from tests.bench.watched import serve
 from tests.bench.watching import watching
+from tests.bench.woken import wake
 
 #: Where the tables go, and the few of the README.
 PLACES: Final = {"bench": ROOT / "batchrun" / "help" / "pace.md", "bench in short": ROOT / "README.md"}
@@ -41,6 +42,7 @@ GROUPS: Final[dict[str, Callable[[Bench, Scale], list[Section]]]] = {
     "lanes": lanes,
     "serve": serve,
     "stores": stores,
+    "wake": wake,
 }
 Arguments: TypeAlias = argparse.Namespace
 

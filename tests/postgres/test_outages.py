@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import secrets
 import threading
 
 import psycopg
@@ -15,26 +15,19 @@ from batchrun.ledger.postgres import link, outage
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from tests.ledger.samples import AT, BATCH, TTL, accepted, entry_of, filled, intended, lease_on, move, specs
-from tests.postgres.server import Server, started
+from tests.postgres.server import gone, started
 
 pytestmark = pytest.mark.real_time
 
 
 @pytest.fixture
-def own(postgres, tmp_path_factory):
+def own(postgres):
     """A server that only this test uses, and may stop."""
     if postgres.folder is None:
         pytest.skip("the server that BATCHRUN_TEST_POSTGRES_URL names is not ours to stop")
-    folder = postgres.folder.with_name(f"{postgres.folder.name}-{tmp_path_factory.mktemp('own').name}")
-    server = started(folder)
+    server = started(postgres.folder.with_name(f"{postgres.folder.name}-{secrets.token_hex(4)}"))
     yield server
-    with pytest.MonkeyPatch.context():
-        _stopped(server)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _stopped(server: Server) -> None:
-    server.stop()
+    gone(server)
 
 
 async def test_a_server_that_crashes_and_comes_back_is_waited_for(own, monkeypatch):

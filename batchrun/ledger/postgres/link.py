@@ -43,6 +43,7 @@ class Link:
     def connection(self) -> psycopg.Connection[Any]:
         """The connection; a new one where the last was lost."""
         if self._connection is None or self._connection.closed:
+            self._let_go()
             self._connection = connect(self._address)
         return self._connection
 

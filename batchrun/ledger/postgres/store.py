@@ -57,7 +57,11 @@ class PostgresStore(Store):
         self._later: list[tuple[str, Mapping[str, Value]]] = []
         self._snapshots = WeakSet[PostgresStore]()
         if not read_only:
-            self.read(lambda: self.run("forget_writers"))
+            try:
+                self.read(lambda: self.run("forget_writers"))
+            except BaseException:
+                self._link.close()
+                raise
 
     def one(self, statement: str, /, **values: Value) -> Row | None:
         with self._asking(statement, values) as cursor:

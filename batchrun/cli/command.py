@@ -31,7 +31,7 @@ T = TypeVar("T", bound="DataclassInstance")
 #: How every group of verbs helps.
 HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 #: What a path is called in help.
-_PATHS: Final = frozenset({"FILE", "PATH"})
+_PATHS: Final = frozenset({"LEDGER", "FILE", "PATH"})
 
 
 class Risk(enum.Enum):

@@ -85,7 +85,7 @@ class ObjectCall:
         Raises:
             RefusalError: S3 would not say.
         """
-        where = {"x-amz-bucket-region": str(storage.region(self.bucket))}
+        where = self._where(storage)
         place, asker = (self.bucket, self.key), params["asker"]
         match self.name:
             case "HeadObject":
@@ -106,13 +106,16 @@ class ObjectCall:
 
     def refusal(self, error: RefusalError, storage: Storage) -> Reply:
         """Write an error answer; that to a HEAD has no body to say why."""
-        region = storage.region(self.bucket)
-        where = {} if region is None else {"x-amz-bucket-region": region}
+        where = self._where(storage)
         told = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
         status = _STATUSES.get(error.code, 400)
         if self.is_head:
             return Reply(status=status, headers=where | {"Content-Length": "0"})
         return Reply(status=status, headers=where | _XML, body=f"<Error>{told}</Error>".encode())
+
+    def _where(self, storage: Storage) -> dict[str, str]:
+        region = storage.region(self.bucket)
+        return {} if region is None else {"x-amz-bucket-region": region}
 
 
 def _headers(found: StoredObject) -> dict[str, str]:

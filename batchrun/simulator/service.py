@@ -107,7 +107,7 @@ class HealthOmics:
                 bucket, _, key = run.output.removeprefix("s3://").partition("/")
                 made = objects_of(run, self._workflow(run.request).engine, self._settings)
                 found = {f"{key}/{name}": one for name, one in made.items()}
-                storage.publish(bucket, self._settings.region, found)
+                storage.publish(bucket, found)
 
     def logged(self, stream: str, now: float) -> list[tuple[float, str]] | None:
         """Answer what a log stream has by now, with loop times; None where there is none."""

@@ -41,7 +41,7 @@ class StoredBucket:
 
     name: str
     objects: Mapping[str, StoredObject] = field(default_factory=dict)
-    region: str = "us-east-1"
+    region: str | None = "us-east-1"  #: None: nobody said, so it is where it is asked for
     may_list: bool = True
     may_read: bool = True
     may_write: bool = True
@@ -73,7 +73,7 @@ class Storage:
         self._keys = {bucket.name: sorted(bucket.objects) for bucket in buckets}
 
     def region(self, bucket: str) -> str | None:
-        """Say where a bucket is; None where there is none. S3 tells that to everybody."""
+        """Say where a bucket is; None where there is none, or nobody said. S3 tells that to everybody."""
         found = self._buckets.get(bucket)
         return None if found is None else found.region
 
@@ -125,10 +125,10 @@ class Storage:
             insort(self._keys[bucket], key)
         objects[key] = made
 
-    def publish(self, bucket: str, region: str, objects: Mapping[str, StoredObject]) -> None:
+    def publish(self, bucket: str, objects: Mapping[str, StoredObject]) -> None:
         """Put what a run has made into its place; a bucket that nobody spoke of is there from then on."""
         if bucket not in self._buckets:
-            self._buckets[bucket] = StoredBucket(name=bucket, region=region)
+            self._buckets[bucket] = StoredBucket(name=bucket, region=None)
             self._objects[bucket], self._keys[bucket] = {}, []
         for key, made in objects.items():
             if key not in self._objects[bucket]:
@@ -154,7 +154,7 @@ class Storage:
         found = self._buckets.get(bucket)
         if found is None:
             raise RefusalError("NoSuchBucket", "The specified bucket does not exist")
-        if asker.region != found.region:
+        if found.region not in {None, asker.region}:
             message = (
                 "The bucket you are attempting to access must be addressed using the specified endpoint."
             )

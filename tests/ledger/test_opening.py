@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import apsw
 import pytest
 
@@ -175,6 +176,20 @@ async def test_looking_may_not_write(place):
                 await reader.open_batch("new", region="us-east-1", at=AT)
             assert (await reader.batch(BATCH).compare(specs("a", "b"))).new == 1
             assert [outcome.entry.id async for outcome in reader.batch(BATCH).outcomes()] == ["a"]
+
+
+async def test_several_may_make_one_ledger_at_the_same_moment(tmp_path):
+    """SQLite waits for nobody while it turns to a write-ahead log."""
+    for number in range(8):
+        place = tmp_path / f"{number}.db"
+        async with anyio.create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(_opened_and_closed, place)
+
+
+async def _opened_and_closed(place):
+    async with await open_ledger(place):
+        pass
 
 
 async def test_a_closed_ledger_says_so(place):

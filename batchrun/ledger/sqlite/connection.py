@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 #: How long a statement waits for another process's transaction. Ours are short; a sync of 100,000 new rows
 #: holds the file for about two seconds.
 BUSY_TIMEOUT_MS: Final = 5_000
+#: Seconds between two tries where SQLite itself does not wait.
+_PAUSE: Final = 0.02
 
 _SAFETY: Final = (
     (apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1),
@@ -179,12 +182,25 @@ def _connect(place: str, flags: int) -> apsw.Connection:
 def _use_wal(connection: apsw.Connection, path: Path) -> None:
     if connection.execute(queries()["journal_mode"]).get == "wal":
         return
-    mode = connection.execute(queries()["use_wal"]).get
+    mode = _wal(connection)
     if mode != "wal":
         raise LedgerUnusableError(
             f"{path} is on a disk that several processes cannot share safely (no write-ahead log, only "
             f"'{mode}'); give a path on a local disk with --ledger"
         )
+
+
+def _wal(connection: apsw.Connection) -> object:
+    """Ask for a write-ahead log, and return the mode that there is; waits for others as statements do."""
+    # SQLite itself does not wait here, and whoever opens a new ledger at the same moment is in the way.
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            return connection.execute(queries()["use_wal"]).get
+        except apsw.BusyError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_PAUSE)
 
 
 def _check_writable(connection: apsw.Connection, path: Path) -> None:

@@ -100,6 +100,18 @@ class Opening:
         """Whether there is a ledger already. Raises LedgerUnusableError where none can be."""
         return self._place is not None and self._place.is_there()
 
+    async def found_ledger(self) -> Ledger:
+        """
+        Return the ledger, which must be there.
+
+        Raises:
+            UsageError: There is none.
+            LedgerUnusableError: It cannot be used; says why, and what to do.
+        """
+        if not self.has_ledger:
+            raise UsageError(f"no ledger at {self._place}; give --ledger or run a batch first")
+        return await self.ledger()
+
     async def ledger(self) -> Ledger:
         """
         Return the ledger, opened and made where need be.

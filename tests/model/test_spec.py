@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.model.entry import run_name, start_run_request
-from batchrun.model.spec import OWN_TAGS, Json, canonical, default_name, joined, request_id, work_of
+from batchrun.model.spec import OWN_TAGS, Json, Specs, canonical, default_name, joined, request_id, work_of
 from tests.builders import planned, request, spec, submitting
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -118,3 +118,8 @@ def test_a_run_is_named_after_its_batch_and_row_and_cut_to_what_the_console_take
     long, other = default_name("cohort", "x" * 200), default_name("cohort", "x" * 199)
     assert len(long) == len(other) == 127
     assert long != other
+
+
+def test_rows_that_are_gone_through_again_begin_anew():
+    rows = Specs(lambda: iter([spec("a", 0), spec("b", 1)]))
+    assert list(rows) == list(rows) == [spec("a", 0), spec("b", 1)]

@@ -68,6 +68,20 @@ async def test_a_database_that_is_none_is_named(postgres):
     postgres.drop(empty)
 
 
+@pytest.mark.parametrize(
+    "verb", ["status", "results", "costs", "outputs", "logs x", "show x", "cancel", "retry", "delete"]
+)
+def test_no_verb_tells_the_password_of_a_place_without_a_ledger(postgres, verb):
+    empty = postgres.make()
+    place = empty.replace("postgres@", "postgres:s3cret@")
+    command = [sys.executable, "-m", "batchrun", *verb.split(), "--ledger", place]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert f"no ledger at {empty.partition('?')[0]}" in ended.stderr
+    assert "s3cret" not in ended.stderr
+    postgres.drop(empty)
+
+
 def test_without_its_extra_it_says_what_to_install():
     code = (
         "import sys; sys.modules['psycopg'] = None\n"

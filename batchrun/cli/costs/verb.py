@@ -22,8 +22,6 @@ from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, emit, say
 from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
-from batchrun.errors import UsageError
-from batchrun.ledger import LedgerPlace
 from batchrun.model.states import OPEN
 from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, billed, row
 from batchrun.report.gathering import regions_of, spent_runs
@@ -100,9 +98,7 @@ async def costs(told: Options) -> Exit:
     gib = dynamic_gib(told.dynamic_gib)
     output = _output(told)
     async with opening(told) as opened:
-        if not opened.has_ledger:
-            raise UsageError(f"no ledger at {LedgerPlace(told.ledger)}; give --ledger or run a batch first")
-        ledger = await opened.ledger()
+        ledger = await opened.found_ledger()
         batch = await batch_to_read(ledger, told.batch)
         regions = await regions_of(ledger, batch)
         prices = await prices_for(told.prices, regions, told.service, ledger=told.ledger, force=told.force)

@@ -79,7 +79,7 @@ async def cancel(told: Options) -> Exit:
     """
     chosen_by = told.rows.choice(objects(told.service, told.output))
     async with opening(told) as opened:
-        ledger = await opened.ledger()
+        ledger = await opened.found_ledger()
         found = await batch_to_change(ledger, told.batch)
         batch = found.name
         results = results_output(told.results, batch, await inputs_of(ledger))

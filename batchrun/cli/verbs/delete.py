@@ -63,7 +63,7 @@ async def delete(told: Options) -> Exit:
     What was taken for deleted is looked for first: a run that is there after all has its row again.
     """
     async with opening(told) as opened:
-        ledger = await opened.ledger()
+        ledger = await opened.found_ledger()
         found = await batch_to_change(ledger, told.batch)
         chosen_by = told.rows.choice(objects(told.service, told.output))
         batch = found.name

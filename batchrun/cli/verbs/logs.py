@@ -74,9 +74,7 @@ async def logs(told: Options) -> Exit:
     ID may also be the uuid, the id or the ARN of a run of its.
     """
     async with opening(told) as opened:
-        if not opened.has_ledger:
-            raise UsageError(f"no ledger at {told.ledger}; give --ledger or run a batch first")
-        ledger = await opened.ledger()
+        ledger = await opened.found_ledger()
         outcome = await find_row(ledger, told.entry_id, told.batch)
         # Only now: to import the client takes longer than to find out that there is no such row.
         from batchrun.api.row_logs import run_of, streams_of, streams_of_task  # noqa: PLC0415

@@ -106,9 +106,7 @@ async def outputs(told: Options) -> Exit:
         raise UsageError("--json goes to stdout, and is no sheet; leave out --sheet and -o")
     chosen_by = told.rows.choice(objects(told.service, told.output))
     async with opening(told) as opened:
-        if not opened.has_ledger:
-            raise UsageError(f"no ledger at {told.ledger}; give --ledger or run a batch first")
-        ledger = await opened.ledger()
+        ledger = await opened.found_ledger()
         batch = await batch_to_read(ledger, told.batch)
         inputs = await inputs_of(ledger)
         output = named(told.place or STDOUT, _KIND, option="-o FILE", inputs=inputs, force=told.force)

@@ -75,7 +75,7 @@ async def retry(told: Options) -> Exit:
     more = [failed_of(told.reason)] if told.reason else []
     chosen_by = told.rows.choice(objects(told.service, told.output), *more)
     async with opening(told) as opened:
-        ledger = await opened.ledger()
+        ledger = await opened.found_ledger()
         found = await batch_to_change(ledger, told.batch)
         batch = found.name
         meant = await _meant(opened, found, chosen_by, told)

@@ -131,7 +131,7 @@ def make_long(folder: Path, rows: int) -> None:
     async def made() -> None:
         async with await open_ledger(folder / "batchrun.db") as ledger:
             held = await lease_on(ledger)
-            specs = (spec(f"s{number:05}", number, "cohort") for number in range(rows))
+            specs = [spec(f"s{number:05}", number, "cohort") for number in range(rows)]
             await held.sync(specs, changed=Changed.REFUSE, at=AT)
             await held.release()
 

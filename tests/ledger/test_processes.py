@@ -137,7 +137,8 @@ async def test_killed_while_reading_the_manifest_nothing_of_it_is_there(start, p
             yield from specs(*(f"id{number}" for number in range(5_000)))
             os.kill(os.getpid(), signal.SIGKILL)
         held = await lease_on(ledger)
-        await held.sync(deadly(), changed=Changed.REFUSE, at=AT)
+        from batchrun.model.spec import Specs
+        await held.sync(Specs(deadly), changed=Changed.REFUSE, at=AT)
     """)
     assert dying.ends() == -signal.SIGKILL
     async with await open_ledger(place) as ledger:

@@ -1,0 +1,53 @@
+"""
+A submission: many rows' attempts that go to the service in one StartRunBatch.
+
+Each attempt keeps its own requestId, which its run bears; the submission's is that of the call alone. Belongs
+here: the values. Does not: which rows go together, and storage (``ledger``).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+
+class Standing(enum.Enum):
+    """Where a submission stands. Values are stored text."""
+
+    INTENDED = "intended"  #: durable; the service may or may not have it
+    TAKEN = "taken"  #: the service has it: its batch id is known
+    OVER = "over"  #: every row of it is settled: nobody asks for it any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One StartRunBatch of ours, and what the service said of it."""
+
+    request_id: str  #: of StartRunBatch: 64 hex digits
+    batch: str  #: ours, by name
+    lane: str | None  #: of all its rows; None in a batch without lanes
+    name: str  #: ``batchName``, at most 64 characters
+    #: Canonical StartRunBatch request with its requestId: the very bytes that are sent; empty once OVER.
+    request: str
+    rows: int
+    intended_at: datetime
+    standing: Standing = Standing.INTENDED
+    sent_at: datetime | None = None  #: when a call of it may have been sent last
+    batch_id: str | None = None  #: the service's
+    batch_uuid: str | None = None
+    status: str | None = None  #: what the service said last
+    code: str | None = None  #: the last error code that StartRunBatch gave
+    message: str | None = None  #: and its words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSubmission:
+    """A submission that is not OVER, with the rows that wait for it."""
+
+    submission: Submission
+    ids: Sequence[str]  #: of rows that are SUBMITTING and have this one as their last submission, by position

@@ -12,6 +12,7 @@ It shares nothing with batchrun's client side, so that a mistake is not made twi
 from __future__ import annotations
 
 from batchrun.simulator.accounts import SimulatedLane
+from batchrun.simulator.batch_lifecycle import BatchDurations, BatchStatus
 from batchrun.simulator.buckets import Limit
 from batchrun.simulator.faults import Fault, FaultRule
 from batchrun.simulator.http import Served, serve, serve_lanes
@@ -25,13 +26,16 @@ from batchrun.simulator.options import (
     parse_limits,
     parse_objects,
 )
-from batchrun.simulator.record import RunRecord, StartCall, State, Tally
+from batchrun.simulator.record import BatchRecord, RunRecord, StartCall, State, Tally
 from batchrun.simulator.server import Simulator
 from batchrun.simulator.settings import IdReuse, NameFilter, Parameter, Role, Settings, Version, Workflow
 from batchrun.simulator.storage import StoredBucket, StoredObject
 
 __all__ = [
     "OPERATIONS",
+    "BatchDurations",
+    "BatchRecord",
+    "BatchStatus",
     "Durations",
     "FailFirst",
     "Fault",

@@ -48,6 +48,7 @@ def check(request: Params, workflow: Workflow) -> None:
     Raises:
         RefusalError: a ValidationException for the first rule that is broken.
     """
+    require_active(workflow)
     problem = _request_problem(request) or _workflow_problem(request, workflow)
     if problem is not None:
         raise invalid(problem)
@@ -64,14 +65,43 @@ def require_workflow(request: Params) -> None:
         raise invalid("Either workflowId or runId must be given")
 
 
-def _request_problem(request: Params) -> str | None:
-    if not str(request["outputUri"]).startswith("s3://"):
-        return "outputUri must be an S3 URI"
-    tags = request.get("tags", {})
+def check_tags(tags: Params) -> None:
+    """
+    Hold the tags of a new resource against the rules.
+
+    Raises:
+        RefusalError: there are too many, or they have names that are not theirs to have.
+    """
+    problem = _tags_problem(tags)
+    if problem is not None:
+        raise invalid(problem)
+
+
+def require_active(workflow: Workflow) -> None:
+    """
+    See to it that runs of *workflow* can be started.
+
+    Raises:
+        RefusalError: they cannot.
+    """
+    if workflow.status != "ACTIVE":
+        raise invalid(f"Workflow {workflow.id} is {workflow.status}")
+
+
+def _tags_problem(tags: Params) -> str | None:
     if len(tags) > _MAX_TAGS:
         return f"A run has {_MAX_TAGS} tags at most"
     if any(key.lower().startswith("aws:") for key in tags):
         return "Tag keys must not begin with aws:"
+    return None
+
+
+def _request_problem(request: Params) -> str | None:
+    if not str(request["outputUri"]).startswith("s3://"):
+        return "outputUri must be an S3 URI"
+    problem = _tags_problem(request.get("tags", {}))
+    if problem is not None:
+        return problem
     if "parameters" in request and "parametersUri" in request:
         return "Only one of parameters and parametersUri may be given"
     size = len(json.dumps(request.get("parameters", {}), separators=(",", ":")))
@@ -81,8 +111,6 @@ def _request_problem(request: Params) -> str | None:
 
 
 def _workflow_problem(request: Params, workflow: Workflow) -> str | None:
-    if workflow.status != "ACTIVE":
-        return f"Workflow {workflow.id} is {workflow.status}"
     if workflow.parameters is None or "parametersUri" in request:
         return None
     given = request.get("parameters", {}).keys()

@@ -58,6 +58,7 @@ class View:
             "status": run.status,
             "workflowId": run.request.get("workflowId"),
             "workflowVersionName": run.request.get("workflowVersionName"),
+            "batchId": run.batch or None,
             "name": run.request.get("name"),
             "priority": run.request.get("priority"),
             "storageCapacity": run.request.get("storageCapacity"),

@@ -34,6 +34,7 @@ class Limit:
 #: The service's defaults; each operation is counted by itself. The burst is not documented.
 SERVICE_LIMITS: Mapping[str, Limit] = {
     "StartRun": Limit(rate=5, burst=5),
+    "StartRunBatch": Limit(rate=1, burst=1),
     "TagResource": Limit(rate=5, burst=5),
     "UntagResource": Limit(rate=5, burst=5),
     "ListTagsForResource": Limit(rate=5, burst=5),

@@ -33,6 +33,10 @@ OPERATIONS = (
     "UntagResource",
     "ListRunTasks",
     "GetRunTask",
+    "StartRunBatch",
+    "GetBatch",
+    "ListBatch",
+    "ListRunsInBatch",
 )
 
 _FAULT = re.compile(r"(?P<operation>[^:@=]+):(?P<fault>[^:@=]+)(?:@(?P<name>[^=]+))?(?:=(?P<how>.*))?")

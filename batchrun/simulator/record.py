@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from batchrun.simulator.lifecycle import Status
 
 if TYPE_CHECKING:
+    from batchrun.simulator.batches import Batch
     from batchrun.simulator.runs import Run
     from batchrun.simulator.service import HealthOmics
 
@@ -40,13 +41,13 @@ class Tally:
 
 @dataclass(slots=True, kw_only=True)
 class StartCall:
-    """One StartRun call that could be read."""
+    """One StartRun or StartRunBatch call that could be read."""
 
     at: float  #: loop time of its arrival
     request_id: str
     name: str
     outcome: str = ""  #: "answered", an error's code, or the fault that struck; empty while under way
-    uuid: str | None = None  #: the run it made or found; None where it took no effect
+    uuid: str | None = None  #: the run or batch it made or found; None where it took no effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +63,30 @@ class RunRecord:
     run_output_uri: str
     tags: dict[str, str]
     failure_reason: str | None
+    batch_id: str  #: empty where no batch made it
+    run_setting_id: str  #: likewise
     created: float
     started: float | None
     stopped: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord:
+    """One batch, deleted ones too. Times are loop time."""
+
+    id: str
+    uuid: str
+    name: str
+    status: str
+    request_id: str
+    tags: dict[str, str]
+    failure_reason: str | None
+    rows: int  #: how many it has, once they are read
+    waiting: int  #: rows that are not yet a run, and may become one
+    created: float
+    submitted: float | None
+    processed: float | None
+    failed: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +95,10 @@ class State:
 
     now: float
     calls: dict[str, Tally]
-    start_calls: list[StartCall]  #: in the order of arrival
+    start_calls: list[StartCall]  #: those of StartRun, in the order of arrival
+    batch_calls: list[StartCall]  #: those of StartRunBatch
     runs: list[RunRecord]  #: in the order of creation
+    batches: list[BatchRecord]  #: likewise
     active: int  #: runs in STARTING, RUNNING or STOPPING
     peak_active: int
     unfinished: int  #: the same and PENDING
@@ -87,7 +111,7 @@ class State:
 
     @property
     def accepted_at(self) -> list[float]:
-        """Loop time of each StartRun that made a run."""
+        """Loop time at which each run was made."""
         return [run.created for run in self.runs]
 
     def as_json(self) -> dict[str, Any]:
@@ -102,16 +126,19 @@ class Journal:
     def __init__(self) -> None:
         self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
         self.start_calls: list[StartCall] = []
+        self.batch_calls: list[StartCall] = []
 
     def state(self, service: HealthOmics, now: float) -> State:
         """Look at *service* at *now*."""
         timetable = service.timetable
-        timetable.advance(now)
+        service.advance(now)
         return State(
             now=now,
             calls=deepcopy(dict(self.tallies)),
             start_calls=[replace(call) for call in self.start_calls],
+            batch_calls=[replace(call) for call in self.batch_calls],
             runs=[_record(run) for run in service.shelf.history],
+            batches=[_batch_record(batch) for batch in service.batches.shelf.history],
             active=timetable.active,
             peak_active=timetable.peak_active,
             unfinished=timetable.unfinished,
@@ -131,7 +158,27 @@ def _record(run: Run) -> RunRecord:
         run_output_uri=run.output,
         tags=dict(run.tags),
         failure_reason=run.course.failure if failed else run.failure,
+        batch_id=run.batch,
+        run_setting_id=run.setting,
         created=run.created,
         started=run.started,
         stopped=run.stopped,
+    )
+
+
+def _batch_record(batch: Batch) -> BatchRecord:
+    return BatchRecord(
+        id=batch.id,
+        uuid=batch.uuid,
+        name=batch.name,
+        status=batch.status,
+        request_id=batch.request["requestId"],
+        tags=dict(batch.tags),
+        failure_reason=batch.failure,
+        rows=len(batch.rows),
+        waiting=batch.waiting,
+        created=batch.created,
+        submitted=batch.submitted,
+        processed=batch.processed,
+        failed=batch.failed,
     )

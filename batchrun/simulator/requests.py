@@ -1,9 +1,10 @@
 """
-The memory for requestIds, which makes StartRun idempotent.
+The memory for requestIds, which makes StartRun and StartRunBatch idempotent.
 
-The service documents that a repeated requestId starts no second run, and little else. Assumed here:
+The service documents that a repeated requestId starts nothing a second time, and little else. Assumed here:
 
-- the same requestId with the same content answers the first run's id and uuid, even after its deletion;
+- the same requestId with the same content answers the first run's or batch's id and uuid, even after its
+  deletion;
 - the same requestId with other content is a ConflictException;
 - a repeat while the first call is still being answered is a ConflictException;
 - the memory lasts for a window that begins with the first use; repeats do not prolong it.
@@ -15,29 +16,29 @@ import json
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from batchrun.simulator.refusal import conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from batchrun.simulator.runs import Run
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Memo:
+class _Memo(Generic[Made]):
     content: str
-    run: Run
+    made: Made
     until: float
 
 
-class RequestMemory:
-    """Which requestId made which run."""
+class RequestMemory(Generic[Made]):
+    """Which requestId made which run, or which batch."""
 
     def __init__(self, window: float) -> None:
         self._window = window
-        self._memos: OrderedDict[str, _Memo] = OrderedDict()
+        self._memos: OrderedDict[str, _Memo[Made]] = OrderedDict()
         self._in_flight: set[str] = set()
 
     @contextmanager
@@ -56,9 +57,9 @@ class RequestMemory:
         finally:
             self._in_flight.discard(request_id)
 
-    def recall(self, request: Mapping[str, Any], now: float) -> Run | None:
+    def recall(self, request: Mapping[str, Any], now: float) -> Made | None:
         """
-        Answer the run that this very request made, if it is remembered.
+        Return what this very request made, if it is remembered.
 
         Raises:
             RefusalError: the requestId was used with other content.
@@ -69,11 +70,11 @@ class RequestMemory:
             return None
         if memo.content != _content(request):
             raise conflict(f"requestId {request['requestId']} was used before with other parameters")
-        return memo.run
+        return memo.made
 
-    def remember(self, request: Mapping[str, Any], run: Run, now: float) -> None:
+    def remember(self, request: Mapping[str, Any], made: Made, now: float) -> None:
         """Keep what *request* made."""
-        memo = _Memo(content=_content(request), run=run, until=now + self._window)
+        memo = _Memo(content=_content(request), made=made, until=now + self._window)
         self._memos[request["requestId"]] = memo
 
     def _forget(self, now: float) -> None:

@@ -33,6 +33,8 @@ class Run:
     course: Course
     created: float
     tags: dict[str, str]
+    batch: str = ""  #: the id of the batch that it is of; empty where it is of none
+    setting: str = ""  #: likewise its runSettingId there
     status: Status = Status.PENDING
     outcome: Status = Status.COMPLETED  #: the terminal state that it runs towards
     admitted: float | None = None  #: when it left PENDING for STARTING
@@ -122,6 +124,7 @@ class Shelf:
         self.all = Serials()
         self.by_name: defaultdict[str, Serials] = defaultdict(Serials)
         self.by_group: defaultdict[str, Serials] = defaultdict(Serials)
+        self.by_batch: defaultdict[str, Serials] = defaultdict(Serials)
         self.by_status: defaultdict[Status, Serials] = defaultdict(Serials)
         #: Finished runs that make room for new ones, the longest finished first.
         self.removable: dict[int, Run] = {}
@@ -155,5 +158,6 @@ class Shelf:
             self.all,
             self.by_name[run.name],
             self.by_group[group],
+            self.by_batch[run.batch],
             self.by_status[run.status],
         )

@@ -50,6 +50,9 @@ _BREAKS_AFTER = {
     Fault.SLOW_AFTER: Manner.SLOW,
 }
 _FAULTS = frozenset(Fault)
+#: Parameters that name what a call is about.
+_ABOUT = ("requestId", "id", "batchId")
+_STARTS = frozenset({"StartRun", "StartRunBatch"})
 #: What a caller is told, where a fault throttles, to wait for.
 _THROTTLE_SECONDS = 1.0
 #: Seconds that a poll of a queue may take, and between two looks whether a message is there.
@@ -89,13 +92,13 @@ class _Call:
     operation: AnyOperation
     params: dict[str, Any]
     tally: Tally
-    start: StartCall | None  #: where it is a StartRun
+    start: StartCall | None  #: where it is a StartRun or a StartRunBatch
     access_key: str  #: that it is signed with; empty where it is not
 
     @property
     def key(self) -> str:
         """What the call is about."""
-        return str(self.params.get("requestId") or self.params.get("id") or "")
+        return str(next((self.params[name] for name in _ABOUT if self.params.get(name)), ""))
 
     def struck_by(self, fault: str) -> None:
         """Note what goes wrong."""
@@ -129,8 +132,8 @@ class Simulator:
         self.faults = FaultBook(settings.faults, seed=settings.seed)
         self._clock = clock
         self._origin = clock.utcnow() - timedelta(seconds=clock.monotonic())
-        self.service = HealthOmics(settings, origin=self._origin)
         self._buckets = Buckets(settings.limits)
+        self.service = HealthOmics(settings, origin=self._origin, buckets=self._buckets)
         self._wire = Wire(self.service.operations)
         self._identities = identities or Identities(settings)
         self._storage = storage or Storage(settings.storage)
@@ -224,7 +227,7 @@ class Simulator:
             await self._clock.sleep(_POLL_EVERY)
 
     def _queue(self, params: dict[str, Any]) -> sqs.Queue:
-        self.service.timetable.advance(self._clock.monotonic())
+        self.service.advance(self._clock.monotonic())
         return self._queues.of(params["QueueUrl"], self.service.timetable.ended, self._wall)
 
     async def _answer_logs(self, inquiry: Inquiry) -> Ending:
@@ -242,7 +245,7 @@ class Simulator:
         key = "" if signed is None else signed.access_key
         try:
             params = parse()
-            start = self._note_start(params) if operation.name == "StartRun" else None
+            start = self._note_start(operation.name, params) if operation.name in _STARTS else None
             return await self._serve(
                 _Call(operation=operation, params=params, tally=tally, start=start, access_key=key)
             )
@@ -250,13 +253,14 @@ class Simulator:
             tally.refused(error.code)
             raise
 
-    def _note_start(self, params: dict[str, Any]) -> StartCall:
+    def _note_start(self, operation: str, params: dict[str, Any]) -> StartCall:
         start = StartCall(
             at=self._clock.monotonic(),
             request_id=str(params.get("requestId", "")),
-            name=str(params.get("name", "")),
+            name=str(params.get("name") or params.get("batchName") or ""),
         )
-        self._journal.start_calls.append(start)
+        is_batch = operation == "StartRunBatch"
+        (self._journal.batch_calls if is_batch else self._journal.start_calls).append(start)
         return start
 
     async def _serve(self, call: _Call) -> Ending:
@@ -279,7 +283,9 @@ class Simulator:
             raise RefusalError(code, "The security token included in the request is expired")
 
     def _pace(self, operation: str) -> None:
-        wait = self._buckets.take(operation, self._clock.monotonic())
+        now = self._clock.monotonic()
+        self.service.advance(now)  # what it does by itself takes tokens too, and did so before
+        wait = self._buckets.take(operation, now)
         if wait > 0:
             raise self._throttling(wait)
 
@@ -290,7 +296,10 @@ class Simulator:
     def _held(self, call: _Call) -> AbstractContextManager[None]:
         if call.start is None:
             return nullcontext()
-        return self.service.requests.in_flight(call.start.request_id)
+        requests = (
+            self.service.requests if call.operation.name == "StartRun" else self.service.batches.requests
+        )
+        return requests.in_flight(call.start.request_id)
 
     async def _carry_out(self, call: _Call) -> Ending:
         fault = self._choose(call)
@@ -305,7 +314,7 @@ class Simulator:
         return await self._strike_after(fault, reply)
 
     def _choose(self, call: _Call) -> str:
-        name = call.params.get("name") or self.service.name_of(str(call.params.get("id", "")))
+        name = call.params.get("name") or call.params.get("batchName") or self.service.name_of(call.params)
         fault = self.faults.choose(call.operation.name, call.key, name)
         if fault != Fault.PASS:
             call.struck_by(str(fault))

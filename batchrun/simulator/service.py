@@ -7,19 +7,20 @@ HTTP (``wire``, ``server``), paces and faults (``buckets``, ``faults``): they st
 
 from __future__ import annotations
 
-import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator import admission
 from batchrun.simulator.answers import View
+from batchrun.simulator.batch_operations import Account, Batches
+from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.course import plan_course
 from batchrun.simulator.lifecycle import TERMINAL, Status
 from batchrun.simulator.made import lines_of, objects_of
+from batchrun.simulator.paging import position_of, token_of
 from batchrun.simulator.refusal import RefusalError, conflict, invalid, not_found
 from batchrun.simulator.requests import RequestMemory
 from batchrun.simulator.runs import Ids, Run, Serials, Shelf
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from batchrun.simulator.batches import Batch, Row
     from batchrun.simulator.storage import Storage
     from batchrun.simulator.tasks import Task
 
@@ -39,19 +41,20 @@ if TYPE_CHECKING:
 
 _PAGE = 100  #: items of a page when maxResults is not given
 _MAX_TAGS = 50
-_ARN = re.compile(r"arn:aws[\w-]*:omics:([\w-]+):(\d*):(run|workflow)/(\d+)")
+_ARN = re.compile(r"arn:aws[\w-]*:omics:([\w-]+):(\d*):(run|runBatch|workflow)/(\d+)")
 
 
 class HealthOmics:
     """One account's runs in one Region."""
 
-    def __init__(self, settings: Settings, *, origin: datetime) -> None:
+    def __init__(self, settings: Settings, *, origin: datetime, buckets: Buckets | None = None) -> None:
         """
         Open an account without runs.
 
         Args:
             settings: how it behaves
             origin: wall time at loop time zero
+            buckets: the account's paces, which what it does by itself shares with callers
         """
         self._settings = settings
         self._view = View(settings=settings, origin=origin)
@@ -60,9 +63,18 @@ class HealthOmics:
         self._workflows = {workflow.id: workflow for workflow in settings.workflows}
         self.shelf = Shelf()
         self._published = 0  #: how many of the runs that ended have their files in S3
-        self.requests = RequestMemory(settings.idempotency_window)
+        self.requests: RequestMemory[Run] = RequestMemory(settings.idempotency_window)
         slots = {"DYNAMIC": settings.max_active, "STATIC": settings.max_active_static}
         self.timetable = Timetable(self.shelf, slots)
+        self.batches = Batches(
+            Account(
+                view=self._view,
+                timetable=self.timetable,
+                buckets=buckets or Buckets(settings.limits),
+                start=self._start_row,
+                workflow_of=self._workflow,
+            )
+        )
         self._operations: dict[str, Callable[[Params, float], Answer]] = {
             "StartRun": self._start_run,
             "GetRun": self._get_run,
@@ -76,6 +88,7 @@ class HealthOmics:
             "UntagResource": self._untag,
             "ListRunTasks": self._list_tasks,
             "GetRunTask": self._get_task,
+            **self.batches.operations,
         }
 
     @property
@@ -90,17 +103,23 @@ class HealthOmics:
         Raises:
             RefusalError: the service refuses it; nothing has changed.
         """
-        self.timetable.advance(now)
+        self.advance(now)
         return self._operations[operation](params, now)
 
-    def name_of(self, run_id: str) -> str:
-        """Answer the name of the run with this id; empty where there is none."""
-        run = self.shelf.by_id.get(run_id)
+    def advance(self, now: float) -> None:
+        """Do everything that was due until *now*."""
+        self.batches.advance(now)
+
+    def name_of(self, params: Params) -> str:
+        """Return the name of the run or batch that a call is about; empty where it is about none."""
+        if "batchId" in params:
+            return self.batches.name_of(params["batchId"])
+        run = self.shelf.by_id.get(str(params.get("id", "")))
         return run.name if run is not None else ""
 
     def publish(self, storage: Storage, now: float) -> None:
         """Put into S3 what runs have made since the last time."""
-        self.timetable.advance(now)
+        self.advance(now)
         ended, self._published = self.timetable.ended[self._published :], len(self.timetable.ended)
         for run in ended:
             if run.outcome is Status.COMPLETED:
@@ -111,7 +130,7 @@ class HealthOmics:
 
     def logged(self, stream: str, now: float) -> list[tuple[float, str]] | None:
         """Answer what a log stream has by now, with loop times; None where there is none."""
-        self.timetable.advance(now)
+        self.advance(now)
         _, _, rest = stream.partition("run/")
         run = next((one for one in reversed(self.shelf.history) if one.id == rest.partition("/")[0]), None)
         return None if run is None else lines_of(run, stream, now, self._settings)
@@ -120,18 +139,27 @@ class HealthOmics:
         known = self.requests.recall(params, now)
         if known is not None:
             return self._view.accepted(known)
+        run = self._create(self._admitted(params), now)
+        self.requests.remember(params, run, now)
+        return self._view.accepted(run)
+
+    def _admitted(self, params: Params) -> Params:
+        """Return a complete request that may become a run, for which there is room."""
         request = admission.complete(params, self._settings, self._rerun_source(params))
         admission.require_workflow(request)
         admission.check(request, self._workflow(request))
         self._make_room(request)
-        run = self._create(request, now)
-        self.requests.remember(params, run, now)
-        return self._view.accepted(run)
+        return request
+
+    def _start_row(self, params: Params, batch: Batch, row: Row, now: float) -> Run:
+        """Start a run for a row of a batch; its requestId is the service's own."""
+        request = self._admitted({**params, "requestId": f"{batch.uuid}/{row.setting_id}"})
+        return self._create(request, now, batch=batch.id, setting=row.setting_id)
 
     def _rerun_source(self, params: Params) -> Params:
         return self._run(params["runId"]).request if "runId" in params else {}
 
-    def _create(self, request: Params, now: float) -> Run:
+    def _create(self, request: Params, now: float, *, batch: str = "", setting: str = "") -> Run:
         name = str(request.get("name", ""))
         key = name or request["outputUri"]
         self._births[key] += 1
@@ -145,6 +173,8 @@ class HealthOmics:
             course=course,
             created=now,
             tags=dict(request.get("tags", {})),
+            batch=batch,
+            setting=setting,
             outcome=course.outcome,
         )
         self.shelf.add(run)
@@ -193,11 +223,11 @@ class HealthOmics:
         size = params.get("maxResults", _PAGE)
         # One more than asked for tells whether there is another page.
         found = list(islice(self._matching(params, now), size + 1))
-        token = _token(found[size - 1].serial) if len(found) > size else None
+        token = token_of(found[size - 1].serial) if len(found) > size else None
         return {"items": [self._view.item(run) for run in found[:size]], "nextToken": token}
 
     def _matching(self, params: Params, now: float) -> Iterator[Run]:
-        below = _position(params["startingToken"]) if "startingToken" in params else None
+        below = position_of(params["startingToken"]) if "startingToken" in params else None
         newest = now - self._settings.listing_lag
         for serial in self._index(params).below(below):
             run = self.shelf.history[serial]
@@ -207,6 +237,8 @@ class HealthOmics:
     def _index(self, params: Params) -> Serials:
         if "name" in params and self._settings.name_filter is NameFilter.EXACT:
             return self.shelf.by_name.get(params["name"], Serials())
+        if "batchId" in params:
+            return self.shelf.by_batch.get(params["batchId"], Serials())
         if "status" in params:
             return self.shelf.by_status.get(Status(params["status"]), Serials())
         if "runGroupId" in params:
@@ -214,9 +246,8 @@ class HealthOmics:
         return self.shelf.all
 
     def _fits(self, run: Run, params: Params) -> bool:
-        # No run is part of a StartRunBatch here, so that no batchId fits.
         return (
-            "batchId" not in params
+            params.get("batchId", run.batch) == run.batch
             and ("status" not in params or run.status == params["status"])
             and ("runGroupId" not in params or run.request.get("runGroupId") == params["runGroupId"])
             and ("name" not in params or self._name_fits(run.name, params["name"]))
@@ -262,7 +293,7 @@ class HealthOmics:
         if match[3] == "workflow":
             self._workflow({"workflowId": match[4]})
             return {}
-        return self._run(match[4]).tags
+        return self.batches.tags_of(match[4]) if match[3] == "runBatch" else self._run(match[4]).tags
 
     def _list_tags(self, params: Params, _now: float) -> Answer:
         return {"tags": self._tags_of(params["resourceArn"])}
@@ -287,11 +318,11 @@ class HealthOmics:
     def _list_tasks(self, params: Params, now: float) -> Answer:
         run, wanted = self._run(params["id"]), params.get("status")
         tasks = [task for task in self._begun_tasks(run, now) if wanted is None or task.status(now) == wanted]
-        start = _position(params["startingToken"]) if "startingToken" in params else 0
+        start = position_of(params["startingToken"]) if "startingToken" in params else 0
         end = start + params.get("maxResults", _PAGE)
         return {
             "items": [self._view.task(run, task, now) for task in tasks[start:end]],
-            "nextToken": _token(end) if end < len(tasks) else None,
+            "nextToken": token_of(end) if end < len(tasks) else None,
         }
 
     def _get_task(self, params: Params, now: float) -> Answer:
@@ -300,15 +331,3 @@ class HealthOmics:
             if task.id == params["taskId"]:
                 return self._view.task(run, task, now)
         raise not_found(f"Task {params['taskId']} of run {params['id']}")
-
-
-def _token(position: int) -> str:
-    return urlsafe_b64encode(json.dumps([position]).encode()).decode()
-
-
-def _position(token: str) -> int:
-    try:
-        (position,) = json.loads(urlsafe_b64decode(token.encode()))
-        return int(position)
-    except (ValueError, TypeError) as error:
-        raise invalid("startingToken is not one that was handed out") from error

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchrun.simulator.batch_lifecycle import BatchDurations
 from batchrun.simulator.lifecycle import Durations, Span
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 
 
 _ACCOUNT = re.compile("[0-9]{12}")
+_NOT_NEGATIVE = (
+    "time_scale",
+    "hang",
+    "listing_lag",
+    "idempotency_window",
+    "batch_idempotency_window",
+    "row_retries",
+    "event_delay",
+    "event_loss",
+)
 
 
 class IdReuse(enum.StrEnum):
@@ -108,6 +119,8 @@ class Settings:
 
     durations: Durations = field(default_factory=Durations)
     time_scale: float = 1.0  #: every duration is multiplied by it: 0.001 makes an hour 3.6 seconds
+    batch_durations: BatchDurations = field(default_factory=BatchDurations)
+    row_retries: int = 5  #: how often the service itself tries a row of a batch again
     failures: Mapping[str, float] = field(default_factory=dict)  #: chance by failureReason
     fail_first: tuple[FailFirst, ...] = ()  #: runs that fail some times and then pass
     tasks_per_run: int = 2
@@ -119,9 +132,10 @@ class Settings:
 
     event_delay: float = 1.0  #: seconds from a run's end until a queue has EventBridge's event of it
     event_loss: float = 0.0  #: chance of an event to be lost
-    listing_lag: float = 0.0  #: seconds until ListRuns shows a new run
+    listing_lag: float = 0.0  #: seconds until lists show a new run, batch, or row of a batch
     #: Seconds for which a requestId is remembered from its first use. Not documented by the service.
     idempotency_window: float = math.inf
+    batch_idempotency_window: float = math.inf  #: the same for StartRunBatch
     id_reuse: IdReuse = IdReuse.LOWEST
     name_filter: NameFilter = NameFilter.EXACT
 
@@ -130,7 +144,7 @@ class Settings:
     any_workflow: bool = True  #: whether workflows not listed exist too, ACTIVE and without a template
 
     def __post_init__(self) -> None:
-        for name in ("time_scale", "hang", "listing_lag", "idempotency_window", "event_delay", "event_loss"):
+        for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         for name in ("max_active", "max_active_static", "max_stored", "tasks_per_run", "failed_tasks"):

@@ -22,7 +22,10 @@ UNAVAILABLE = Ending(reply=Reply(status=503, body=_HTML, headers=_HTML_HEADERS))
 #: Nobody listens there (port 9 is the one for what is to be thrown away).
 REDIRECT = Ending(reply=Reply(status=307, headers={"Location": "http://127.0.0.1:9/?token=simulated"}))
 #: What tells which run it is, and what becomes of it; all else a caller can do without.
-_NEEDED = frozenset({"id", "uuid", "status", "taskId", "items", "nextToken"})
+_LISTS = frozenset({"items", "runs"})
+_NEEDED = frozenset(
+    {"id", "uuid", "status", "taskId", "nextToken", "runId", "runSettingId", "submissionStatus"}
+)
 
 
 def spoilt(fault: str, reply: Reply, *, other: str, account: str) -> Reply:
@@ -55,11 +58,11 @@ def _mistyped(value: Any) -> Any:
     """Put a number in place of each text, half a character into messages, and nothing in place of tables."""
     if isinstance(value, list):
         return [_mistyped(one) for one in value]
-    return {name: one if name in _NEEDED - {"items"} else _odd(name, one) for name, one in value.items()}
+    return {name: one if name in _NEEDED else _odd(name, one) for name, one in value.items()}
 
 
 def _odd(name: str, value: Any) -> Any:
-    if name == "items":
+    if name in _LISTS:
         return _mistyped(value)
     if name == "statusMessage":
         return f"{value}\ud83d"

@@ -12,7 +12,7 @@ import json
 import math
 import os
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, unquote
 
@@ -23,7 +23,9 @@ from batchrun.simulator.refusal import RefusalError, invalid
 from batchrun.simulator.shapes import compile_check, compile_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from batchrun.simulator.shapes import Check
 
 #: Errors that every service has and the model of none; HTTP status by code.
 COMMON_ERRORS = {
@@ -132,11 +134,7 @@ class Operation:
         Raises:
             RefusalError: a ValidationException that names everything that is wrong.
         """
-        problems: list[str] = []
-        self._check(params, "", problems)
-        if problems:
-            errors = "error" if len(problems) == 1 else "errors"
-            raise invalid(f"{len(problems)} validation {errors} detected: {'; '.join(problems)}")
+        _hold(self._check, params)
 
     def answer(self, values: Mapping[str, Any]) -> Reply:
         """Write the answer of success."""
@@ -150,8 +148,7 @@ class Wire:
     """The operations of a service by their routes, and its errors."""
 
     def __init__(self, operations: Iterable[str], service: str = "omics") -> None:
-        loader = _loader(os.environ.get("AWS_DATA_PATH") or None)
-        model = ServiceModel(loader.load_service_model(service, "service-2"), service)
+        model = _model(service)
         self.operations = {name: Operation(model.operation_model(name)) for name in operations}
         self._statuses = COMMON_ERRORS | {
             str(shape.name): int(shape.metadata["error"]["httpStatusCode"])
@@ -191,6 +188,34 @@ class Wire:
 
 
 _loader = cache(create_loader)  # it keeps what it has read
+
+
+def _model(service: str) -> ServiceModel:
+    loader = _loader(os.environ.get("AWS_DATA_PATH") or None)
+    return ServiceModel(loader.load_service_model(service, "service-2"), service)
+
+
+@cache
+def members_of(shape: str) -> frozenset[str]:
+    """Return what a structure of HealthOmics' model may have."""
+    found = _model("omics").shape_for(shape)
+    return frozenset(found.members) if isinstance(found, StructureShape) else frozenset()
+
+
+@cache
+def shape_check(shape: str) -> Callable[[Mapping[str, Any]], None]:
+    """Return what holds a value against a shape of HealthOmics' model, and raises RefusalError."""
+    return partial(_hold, compile_check(_model("omics").shape_for(shape)))
+
+
+def _hold(check: Check, value: Mapping[str, Any]) -> None:
+    problems: list[str] = []
+    check(value, "", problems)
+    if problems:
+        errors = "error" if len(problems) == 1 else "errors"
+        raise invalid(f"{len(problems)} validation {errors} detected: {'; '.join(problems)}")
+
+
 _JSON = {"Content-Type": "application/json"}
 
 

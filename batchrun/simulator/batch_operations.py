@@ -1,0 +1,175 @@
+"""
+The operations on batches: what each does, checks and refuses beyond what the model says.
+
+What does not belong here: what happens to a batch by itself (``batch_course``), and to its runs
+(``service``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from batchrun.simulator.batch_answers import BatchView
+from batchrun.simulator.batch_course import BatchCourse
+from batchrun.simulator.batch_rules import check_common
+from batchrun.simulator.batches import Batch, BatchShelf
+from batchrun.simulator.chance import draw_uuid
+from batchrun.simulator.paging import position_of, token_of
+from batchrun.simulator.refusal import invalid, not_found
+from batchrun.simulator.requests import RequestMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from batchrun.simulator.answers import View
+    from batchrun.simulator.batch_submission import Start
+    from batchrun.simulator.batches import Row
+    from batchrun.simulator.buckets import Buckets
+    from batchrun.simulator.settings import Workflow
+    from batchrun.simulator.timetable import Timetable
+
+    Params = Mapping[str, Any]
+    Answer = dict[str, Any]
+
+_PAGE = 100  #: items of a page when maxItems is not given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What batches need of the account that they are in."""
+
+    view: View
+    timetable: Timetable
+    buckets: Buckets
+    start: Start  #: what makes a run for a row
+    workflow_of: Callable[[Params], Workflow]  #: raises RefusalError where there is none
+
+
+class Batches:
+    """One account's batches."""
+
+    def __init__(self, account: Account) -> None:
+        """Begin without any."""
+        self._account = account
+        self._settings = account.view.settings
+        self._view = BatchView(view=account.view)
+        self.shelf = BatchShelf()
+        self.requests: RequestMemory[Batch] = RequestMemory(self._settings.batch_idempotency_window)
+        self._course = BatchCourse(
+            self._settings, self.shelf, account.timetable, account.buckets, account.start
+        )
+        self.operations: Mapping[str, Callable[[Params, float], Answer]] = {
+            "StartRunBatch": self._start,
+            "GetBatch": self._get,
+            "ListBatch": self._list,
+            "ListRunsInBatch": self._list_rows,
+        }
+
+    def advance(self, now: float) -> None:
+        """Do everything that was due until *now*, with runs and with batches."""
+        self._course.advance(now)
+
+    def name_of(self, batch_id: str) -> str:
+        """Return the name of the batch with this id; empty where there is none."""
+        batch = self.shelf.by_id.get(batch_id)
+        return batch.name if batch is not None else ""
+
+    def tags_of(self, batch_id: str) -> dict[str, str]:
+        """
+        Return the tags of the batch with this id, to be changed in place.
+
+        Raises:
+            RefusalError: there is none.
+        """
+        return self._batch(batch_id).tags
+
+    def _batch(self, batch_id: str) -> Batch:
+        batch = self.shelf.by_id.get(batch_id)
+        if batch is None:
+            raise not_found(f"Run batch {batch_id}")
+        return batch
+
+    def _start(self, params: Params, now: float) -> Answer:
+        known = self.requests.recall(params, now)
+        if known is not None:
+            return self._view.accepted(known)
+        check_common(params, self._account.workflow_of)
+        batch = self._create(params, now)
+        self.requests.remember(params, batch, now)
+        return self._view.accepted(batch)
+
+    def _create(self, params: Params, now: float) -> Batch:
+        settings, serial = self._settings, len(self.shelf.history)
+        batch = Batch(
+            serial=serial,
+            id=self.shelf.next_id(),
+            uuid=draw_uuid(settings.seed, "batch", settings.account, settings.region, serial),
+            request=params,
+            created=now,
+            tags=dict(params.get("tags", {})),
+        )
+        self.shelf.add(batch)
+        self._course.add(batch)
+        return batch
+
+    def _get(self, params: Params, now: float) -> Answer:
+        return self._view.detail(self._batch(params["batchId"]), now)
+
+    def _list(self, params: Params, now: float) -> Answer:
+        _require_one_filter(params, "status", "name", "runGroupId")
+        size = params.get("maxItems", _PAGE)
+        found = list(islice(self._matching(params, now), size + 1))
+        return {
+            "items": [self._view.item(batch) for batch in found[:size]],
+            "nextToken": token_of(found[size - 1].serial) if len(found) > size else None,
+        }
+
+    def _matching(self, params: Params, now: float) -> Iterator[Batch]:
+        """Go through the batches that a caller asks for, the newest first."""
+        history = self.shelf.history
+        below = position_of(params["startingToken"]) if "startingToken" in params else len(history)
+        newest = now - self._settings.listing_lag
+        for batch in reversed(history[: max(0, below)]):
+            if batch.id in self.shelf.by_id and batch.created <= newest and _fits(batch, params):
+                yield batch
+
+    def _list_rows(self, params: Params, now: float) -> Answer:
+        _require_one_filter(params, "submissionStatus", "runSettingId", "runId")
+        rows = self._rows(self._batch(params["batchId"]), params)
+        size = params.get("maxItems", _PAGE)
+        begin = position_of(params["startingToken"]) if "startingToken" in params else -1
+        wanted = params.get("submissionStatus")
+        shown = (
+            row
+            for row in islice(rows, max(0, begin + 1), None)
+            if row.shown <= now and wanted in {None, row.status}
+        )
+        found = list(islice(shown, size + 1))
+        return {
+            "runs": [self._view.row(row) for row in found[:size]],
+            "nextToken": token_of(found[size - 1].place) if len(found) > size else None,
+        }
+
+    def _rows(self, batch: Batch, params: Params) -> Sequence[Row]:
+        if "runSettingId" in params:
+            row = batch.by_setting.get(params["runSettingId"])
+            return [] if row is None else [row]
+        if "runId" in params:
+            return [row for row in batch.rows if row.run is not None and row.run.id == params["runId"]]
+        return batch.rows
+
+
+def _fits(batch: Batch, params: Params) -> bool:
+    return (
+        params.get("status", batch.status) == batch.status
+        and params.get("name", batch.name) == batch.name
+        and ("runGroupId" not in params or batch.default.get("runGroupId") == params["runGroupId"])
+    )
+
+
+def _require_one_filter(params: Params, *filters: str) -> None:
+    given = [name for name in filters if name in params]
+    if len(given) > 1:
+        raise invalid(f"Only one filter is supported, and {len(given)} are given: {', '.join(given)}")

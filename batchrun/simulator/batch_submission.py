@@ -1,0 +1,152 @@
+"""
+How the service makes runs of rows: one after the other, at the account's pace for StartRun.
+
+Several batches take turns. A row whose turn comes too early waits for the next token; where a caller's own
+StartRun has taken that, the row is throttled, and is tried again later, a few times. So either side can be
+throttled, as with the service. Which refusals pass by themselves follows the guide: throttling, timeouts
+and errors of the service are tried again, a full quota is waited for, all others are final at once.
+
+What does not belong here: the states of batches (``batch_course``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from batchrun.simulator.batch_lifecycle import BatchStatus, SubmissionStatus
+from batchrun.simulator.batch_rules import start_of
+from batchrun.simulator.chance import draw
+from batchrun.simulator.lifecycle import Span
+from batchrun.simulator.refusal import RefusalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batchrun.simulator.agenda import Agenda
+    from batchrun.simulator.batches import Batch, Row
+    from batchrun.simulator.buckets import Buckets
+    from batchrun.simulator.runs import Run
+    from batchrun.simulator.settings import Settings
+
+    #: Makes a run of a StartRun for a row of a batch, at a time, or raises RefusalError.
+    Start = Callable[[Mapping[str, Any], Batch, Row, float], Run]
+    #: Is told that one more row of a batch is settled.
+    Settled = Callable[[Batch, float], None]
+
+#: How the time between two rows is spread, so that other callers have a chance between them.
+_SPREAD = 0.25
+_PASSING = frozenset({"ThrottlingException", "InternalServerException", "RequestTimeoutException"})
+_QUOTA = "ServiceQuotaExceededException"
+#: Seconds before a row is tried again: doubled each time, or the same each time where a quota is full.
+_FIRST_WAIT = 1.0
+_QUOTA_WAIT = 60.0
+
+
+class Submission:
+    """The rows of all batches that are being submitted."""
+
+    def __init__(
+        self, settings: Settings, buckets: Buckets, agenda: Agenda, start: Start, settled: Settled
+    ) -> None:
+        """
+        Begin without any.
+
+        Args:
+            settings: how the service behaves
+            buckets: whose tokens for StartRun the rows take
+            agenda: where it puts what it will do
+            start: what makes a run
+            settled: who is told of rows that are settled
+        """
+        self._settings = settings
+        self._buckets = buckets
+        self._agenda = agenda
+        self._start = start
+        self._settled = settled
+        self._queue: deque[tuple[Batch, deque[Row]]] = deque()
+        self._next = -math.inf  #: when the next row has its turn at the earliest
+        self._is_going = False
+        self._came_early = False
+        self._turns = 0
+
+    def enter(self, batch: Batch, at: float) -> None:
+        """Submit the rows of *batch* from now on."""
+        self._queue.append((batch, deque(batch.rows)))
+        self._go_on(at)
+
+    def _go_on(self, at: float) -> None:
+        if not self._is_going:
+            self._is_going = True
+            self._agenda.add(max(at, self._next), self._turn)
+
+    def _turn(self, at: float) -> None:
+        chosen = self._choose()
+        if chosen is None:
+            self._is_going = False
+            return
+        batch, rows = chosen
+        wait = self._buckets.take("StartRun", at)
+        if wait > 0 and not self._came_early:
+            self._came_early = True
+            self._agenda.add(at + wait, self._turn)
+            return
+        self._came_early = False
+        self._next = at + self._interval()
+        self._agenda.add(self._next, self._turn)
+        self._queue.rotate(-1)
+        row = rows.popleft()
+        row.tries += 1
+        if wait > 0:
+            self._refuse(batch, row, RefusalError("ThrottlingException", "Rate exceeded"), at)
+        else:
+            self._try(batch, row, at)
+
+    def _choose(self) -> tuple[Batch, deque[Row]] | None:
+        """Return the first batch that still has rows to try; those that have none are dropped."""
+        while self._queue:
+            batch, rows = self._queue[0]
+            if rows and batch.status is BatchStatus.SUBMITTING:
+                return batch, rows
+            self._queue.popleft()
+        return None
+
+    def _interval(self) -> float:
+        limit = self._buckets.limit("StartRun")
+        if limit is None:
+            return 0.0
+        self._turns += 1
+        lot = draw(self._settings.seed, "turn", self._turns)
+        return Span(mean=1 / limit.rate, spread=_SPREAD).at(lot)
+
+    def _try(self, batch: Batch, row: Row, at: float) -> None:
+        try:
+            run = self._start(start_of(batch.default, row.setting), batch, row, at)
+        except RefusalError as error:
+            self._refuse(batch, row, error, at)
+        else:
+            row.run = run
+            batch.going += 1
+            self._settle(batch, row, at, SubmissionStatus.SUCCESS)
+
+    def _refuse(self, batch: Batch, row: Row, error: RefusalError, at: float) -> None:
+        may_pass = error.code in _PASSING or error.code == _QUOTA
+        if not may_pass or row.tries > self._settings.row_retries:
+            self._settle(batch, row, at, SubmissionStatus.FAILED, error)
+            return
+        wait = _QUOTA_WAIT if error.code == _QUOTA else _FIRST_WAIT * 2 ** (row.tries - 1)
+        self._agenda.add(at + wait, partial(self._again, batch, row))
+
+    def _again(self, batch: Batch, row: Row, at: float) -> None:
+        self._queue.append((batch, deque([row])))
+        self._go_on(at)
+
+    def _settle(
+        self, batch: Batch, row: Row, at: float, status: SubmissionStatus, error: RefusalError | None = None
+    ) -> None:
+        batch.note(row, status, *((error.code, error.message) if error else ()))
+        batch.waiting -= 1
+        row.settled, row.shown = at, at + self._settings.listing_lag
+        self._settled(batch, at)

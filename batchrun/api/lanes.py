@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.lanes import Lane
-    from batchrun.ports.batch import HeldBatch, StoredBatch
+    from batchrun.ports.batch import StoredBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Batch, LanePlace
     from batchrun.service.client import AwsHealthOmics
 

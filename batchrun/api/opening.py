@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from batchrun.engine.reach import Reach
     from batchrun.model.lanes import Lane
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.objects import Objects
     from batchrun.ports.stored import Batch

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batchrun.engine.link import LaneLink, Prepare
     from batchrun.manifest import Manifest
     from batchrun.model.lanes import Lane
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.wakes import WakeQueue
 
 #: Changed rows of which it is told what changed.

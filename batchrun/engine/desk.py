@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.recorder import Recorder
     from batchrun.model.actions import Note, ReadCancellations, ReadDue, ReadInFlight, Withdraw
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
 
 #: Entries read at a time.
 _PAGE: Final = 500

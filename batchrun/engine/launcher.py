@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from batchrun.model.limits import Limits
     from batchrun.model.proofs import TakenOver
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Lease
     from batchrun.ports.wakes import WakeQueue

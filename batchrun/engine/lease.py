@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from batchrun.clock import Clock
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
 
 
 class LeaseKeeper:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from batchrun.model.actions import Conclude, Survey
     from batchrun.model.entry import Entry, Sighting
     from batchrun.model.limits import Limits
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
 
 #: Rows taken over at once.
 _TOGETHER: Final = 200

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.reach import Reach
     from batchrun.model.spec import Spec
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.service import HealthOmics
 
 #: Runs looked at, at once.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.states import State
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Counts, PastAttempt
 
 

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from batchrun.model.limits import Limits
     from batchrun.model.proofs import TakenOver
     from batchrun.model.stimuli import Stimulus
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
 

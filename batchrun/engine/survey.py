@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchrun.engine.recorder import Recorder
     from batchrun.model.entry import Entry
     from batchrun.model.recovery import Evidence
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Unproven
 
 #: Runs looked at, at once.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.engine.observer import Observer
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.service import HealthOmics
     from batchrun.ports.stored import FailedRun
 

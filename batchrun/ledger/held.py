@@ -31,7 +31,7 @@ from batchrun.ledger.rows import (
 )
 from batchrun.ledger.sync import compared, sync
 from batchrun.points import Point
-from batchrun.ports.batch import HeldBatch
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import FailedRun, Unproven
 
 if TYPE_CHECKING:

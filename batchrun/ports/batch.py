@@ -1,8 +1,8 @@
 """
-The contracts of one batch: one to read and to ask things of, and one that is held.
+The contracts of one batch that everybody may use: to read, and to ask things of whoever holds it.
 
-``ports.ledger`` says what holds for every method. Belongs here: the contracts. Does not: any storage, and the
-values that cross (``stored``).
+``ports.ledger`` says what holds for every method. Belongs here: the contracts. Does not: any storage, the
+values that cross (``stored``), what its holder may write (``held``).
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
-    from batchrun.clock import Origin
     from batchrun.model.cancelling import Cancellation, Scope
     from batchrun.model.entry import Entry, Run
-    from batchrun.model.limits import Changed
     from batchrun.model.notices import Notice
     from batchrun.model.spec import Spec
     from batchrun.model.states import State
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
         By,
         Counts,
         EndedRun,
-        FailedRun,
         Failures,
         Glance,
         LanePlace,
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
         Outcome,
         PastAttempt,
         Sync,
-        Transition,
-        Unproven,
     )
 
 
@@ -247,161 +242,3 @@ class StoredBatch(Wishes):
 
         These are PLANNED and BACKOFF entries, and with the scope RUN also SUBMITTING and ACTIVE ones.
         """
-
-
-class HeldBatch(StoredBatch):
-    """
-    A batch that this launcher alone may write to, until it is released or taken over.
-
-    *Fenced*: each method that writes raises :class:`~batchrun.errors.LeaseLostError` and writes nothing when
-    the batch has been claimed by another since, or was released. An expired lease that nobody took over still
-    writes.
-    """
-
-    lease: Lease  #: as it was last renewed
-
-    @abstractmethod
-    async def renew(self, *, ttl: timedelta, at: datetime) -> Lease:
-        """Hold on to the batch until *at* + *ttl*. Raises LeaseLostError."""
-
-    @abstractmethod
-    async def release(self) -> None:
-        """Release the batch. Does nothing when the lease was lost or released already."""
-
-    @abstractmethod
-    async def sync(
-        self,
-        specs: Iterable[Spec],
-        *,
-        changed: Changed,
-        at: datetime,
-        place: str | None = None,
-        home: str | None = None,
-    ) -> Sync:
-        """
-        Take the manifest into the batch, in one transaction.
-
-        New rows become PLANNED entries; known rows take the manifest's position; entries that the manifest
-        does not name are marked as gone, and come back when it names them again. A row is *changed* when its
-        content differs from ``Entry.content``. A changed row that was neither sent nor
-        cancelled takes the new content (a ``Revised`` event) whatever *changed* says; otherwise KEEP leaves
-        it, marked by ``Entry.is_changed`` for as long as it differs, and RESUBMIT applies ``Revised``.
-        *place*, where there is one, becomes the batch's.
-
-        A row that was sent is in one lane: for as long as it asks for the same there, it is not changed by
-        other lanes that are offered, and takes its content over without an event, for attempts to come.
-        *home* is the lane of rows that were sent before the manifest had lanes.
-
-        *specs* is gone through as ``ports.ledger`` says.
-
-        Raises:
-            ChangedRowsError: *changed* is REFUSE and rows that were sent have changed; nothing is written.
-        """
-
-    @abstractmethod
-    async def record(self, steps: Sequence[Transition]) -> None:
-        """
-        Add the steps' events to the history and make their entries current, in one transaction.
-
-        Steps of one entry apply in order. An entry's attempt is kept when a later one begins. The position
-        and ``is_changed`` stay as the manifest last set them, whatever the step's entry says; a run that was
-        found with other content (``OTHER_CONTENT``) marks its attempt too. Where the account of a lane is not
-        known, or that of the batch, the first run there, or in no lane, that names one tells it.
-
-        Raises:
-            InvariantError: The batch has no such entry, its attempt is not the stored one or the next, or the
-                lane of an attempt that was intended is another.
-        """
-
-    @abstractmethod
-    async def keep_lane(self, name: str, *, region: str, account: str | None, at: datetime) -> LanePlace:
-        """
-        Return the lane, made now if the batch does not have it. Safe to repeat; the first region stays.
-
-        Where *account* is given, the lane's becomes that, for as long as no run of it can be anywhere.
-        """
-
-    @abstractmethod
-    async def bind_proofs(self, origin: Origin) -> None:
-        """
-        Forget the batch's proofs unless they were stamped by the clock that has this *origin*.
-
-        Called before proofs are read or written, and again when the clock's origin has moved: how old a proof
-        is, only the clock that stamped it can say.
-        """
-
-    @abstractmethod
-    async def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
-        """
-        Mark those entries as being looked for, and return what to look for in each lane that one may take.
-
-        Under None stands what has no lane. What becomes an entry to be sent later, or asks for another name
-        or for more lanes meanwhile, is not marked.
-        """
-
-    @abstractmethod
-    async def end_survey(
-        self,
-        *,
-        at: datetime,
-        calls: Mapping[str | None, int],
-        besides: Collection[str] = (),
-        unreached: Collection[str | None] = (),
-    ) -> None:
-        """
-        Keep *at*, when the survey began, as the proof of the entries that are marked still.
-
-        Args:
-            at: The clock's latest time when the look began.
-            calls: Calls that the whole listing took, by lane; without those where it was not gone through.
-            besides: Entries whose runs were seen, and that nobody has taken over: they get no proof.
-            unreached: Lanes that were not looked at to the end: what may be sent there gets no proof.
-        """
-
-    @abstractmethod
-    async def keep_tasks(self, found: Mapping[int, FailedTasks], *, at: datetime) -> None:
-        """
-        Keep what was found, by the failed run's number; what is kept already stays. Raises LeaseLostError.
-
-        Numbers that are not the batch's are passed over.
-        """
-
-    @abstractmethod
-    async def due(
-        self,
-        *,
-        at: datetime,
-        limit: int,
-        skip: Collection[str] = (),
-        horizon: datetime | None = None,
-        lanes: tuple[str, ...] | None = None,
-    ) -> Sequence[Entry]:
-        """
-        Return up to *limit* entries that may be sent now, in manifest order: PLANNED, and BACKOFF if due.
-
-        A PLANNED entry without a time is always due, and so is what is due later than *horizon*: nothing
-        waits so long, so a clock that was ahead has set that time.
-
-        Leaves out what the manifest does not name any more, what is to be cancelled, and the ids in *skip*.
-        Where *lanes* are given, one of :meth:`choices`, only entries that may take just these are returned.
-        """
-
-    @abstractmethod
-    async def next_due(self, *, after: datetime, lanes: tuple[str, ...] | None = None) -> datetime | None:
-        """
-        Say when the next PLANNED or BACKOFF entry becomes due, later than *after*; None where there is none.
-
-        Leaves out what the manifest does not name any more, and what *lanes* leave out, as :meth:`due` does.
-        """
-
-    @abstractmethod
-    async def choices(self) -> Sequence[tuple[str, ...]]:
-        """Return each ``Entry.may_take`` of PLANNED and BACKOFF entries that the manifest names."""
-
-    @abstractmethod
-    async def unasked(self, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
-        """Return up to *limit* failed runs numbered above *after* whose tasks were not kept, by number."""
-
-    @abstractmethod
-    async def was_changed(self) -> bool:
-        """Report whether somebody else has written to the ledger since this was last asked for *batch*."""

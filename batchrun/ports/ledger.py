@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from batchrun.model.costs import Usage
     from batchrun.model.pace import Learned
     from batchrun.model.spec import Spec
-    from batchrun.ports.batch import HeldBatch, StoredBatch
+    from batchrun.ports.batch import StoredBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Batch, Commons, KeptPace, LeftPace, Stretch
 
 

@@ -23,7 +23,7 @@ from batchrun.model.events import Accepted, Completed, Intended
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.model.transitions import apply
-from batchrun.ports.batch import HeldBatch
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Transition
 from tests.bench.cohort import MANIFEST, NAME

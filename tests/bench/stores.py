@@ -24,7 +24,7 @@ from batchrun.model.events import Accepted, Intended
 from batchrun.model.limits import Changed
 from batchrun.model.spec import Json, Spec, canonical
 from batchrun.model.transitions import apply
-from batchrun.ports.batch import HeldBatch
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Transition
 from tests.bench.bench import Bench

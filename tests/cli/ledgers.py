@@ -25,7 +25,7 @@ from batchrun.model.events import (
 from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.limits import Changed
 from batchrun.model.spec import Spec, canonical
-from batchrun.ports.batch import HeldBatch
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from tests.ledger.samples import AT, intended, later, lease_on, move, run_of
 

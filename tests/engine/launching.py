@@ -21,7 +21,7 @@ from batchrun.model.limits import Changed, Limits
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
-from batchrun.ports.batch import HeldBatch
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.service import HealthOmics
 from batchrun.ports.wakes import WakeQueue
 from batchrun.service.client import AwsHealthOmics

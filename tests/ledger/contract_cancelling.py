@@ -6,7 +6,7 @@ from batchrun.model.cancelling import Scope
 from batchrun.model.events import Cancelled, Failed, Removed, Retried, Withdrawn
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from batchrun.ports.batch import HeldBatch
+from batchrun.ports.held import HeldBatch
 from tests.ledger.samples import (
     AT,
     BATCH,

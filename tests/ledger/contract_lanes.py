@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from batchrun.model.entry import Entry
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
 
 EAST, WEST = LanePlace(name="east", region="us-east-1"), LanePlace(name="west", region="us-west-2")
 

@@ -30,7 +30,7 @@ from tests.ledger.samples import (
 
 if TYPE_CHECKING:
     from batchrun.model.events import Event
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
 
 LEARNED = Learned(phase=Phase.HOLDING, base=8.25, cut=0.01, span=240, passed=17, burst=8)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batchrun.ledger import SqlLedger
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
-    from batchrun.ports.batch import HeldBatch
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)

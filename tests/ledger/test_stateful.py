@@ -29,7 +29,7 @@ from batchrun.model.spec import Spec
 from batchrun.model.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.model.transitions import FORBIDDEN, TABLE
-from batchrun.ports.batch import HeldBatch
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Transition
 from tests.ledger.contract_lanes import row

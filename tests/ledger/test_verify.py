@@ -36,7 +36,7 @@ from batchrun.model.limits import Changed
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.spec import Spec
 from batchrun.model.states import State
-from batchrun.ports.batch import HeldBatch
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from tests.engine.launching import bench, rows
 from tests.ledger.contract_lanes import asked, offers, row

@@ -19,7 +19,7 @@ from batchrun.model.tally import Tally
 from batchrun.notify.channel import Channel, Message
 from batchrun.notify.digests import Digests
 from batchrun.notify.teller import Teller
-from batchrun.ports.batch import HeldBatch
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from tests.ledger.samples import AT, BATCH, filled, kept_ledger, move
 from tests.notify.samples import Kept, message

@@ -17,7 +17,7 @@ from batchrun.clock import Clock, SystemClock, VirtualClock
 from batchrun.ledger import open_ledger
 from batchrun.model.limits import Changed
 from batchrun.model.spec import Spec
-from batchrun.ports.batch import HeldBatch
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.serve.access import Rules, TrustedProxy
 from batchrun.serve.server import serving

@@ -60,7 +60,7 @@ async def test_a_server_that_stays_away_ends_it_when_patience_is_over(own, monke
         own.start()
 
 
-@pytest.mark.parametrize("text", [b"COMMIT", b"add_nothing_like_it"])
+@pytest.mark.parametrize("text", [b"COMMIT;", b"add_nothing_like_it"])
 async def test_a_commit_whose_answer_is_lost_is_not_done_again(proxy, beyond, text):
     async with await open_ledger(beyond) as ledger:
         held = await filled(ledger, "a")
@@ -72,7 +72,7 @@ async def test_a_commit_whose_answer_is_lost_is_not_done_again(proxy, beyond, te
             return ledger._store.run("add_notice", batch=1, notice="end", at=0)
 
         assert await ledger._write(job) == 1
-        assert proxy.was_cut.is_set() == (text == b"COMMIT")
+        assert proxy.was_cut.is_set() == (text == b"COMMIT;")
         assert len(ran) == 1
         assert await ledger.batch(BATCH).history("a") == []
         await held.release()
@@ -100,7 +100,7 @@ async def test_a_manifest_that_was_half_taken_in_is_read_anew(proxy, beyond):
 async def test_a_claim_whose_answer_is_lost_is_ours_all_the_same(proxy, beyond):
     async with await open_ledger(beyond) as ledger:
         await ledger.open_batch(BATCH, region="us-east-1", at=AT)
-        proxy.cut_after = b"COMMIT"
+        proxy.cut_after = b"COMMIT;"
         held = await ledger.hold(BATCH, holder="host:1", ttl=TTL, at=AT)
         assert proxy.was_cut.is_set()
         assert held.lease.fence == 1
@@ -138,7 +138,7 @@ async def test_whoever_stops_within_a_transaction_does_not_keep_the_batch(in_pos
         await lease_on(ledger)
 
         def settings() -> str:
-            with ledger._store._link.asking() as connection:  # type: ignore[attr-defined]
+            with ledger._store._connected() as connection:  # type: ignore[attr-defined]
                 row = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
             assert row is not None
             return str(row[0])

@@ -9,8 +9,6 @@ connection (``link``), the schema (``migrate``), any rule of the ledger.
 from __future__ import annotations
 
 import contextlib
-import itertools
-import operator
 import platform
 import re
 import secrets
@@ -22,7 +20,7 @@ import psycopg
 from batchrun.errors import InvariantError, UsageError
 from batchrun.ledger.postgres.link import ANSWER_WITHIN, Link
 from batchrun.ledger.postgres.statements import queries
-from batchrun.ledger.postgres.together import together
+from batchrun.ledger.postgres.together import WrittenBeforeError, at_once
 from batchrun.ledger.store import Store
 
 if TYPE_CHECKING:
@@ -172,13 +170,15 @@ class PostgresStore(Store):
         done: list[T] = []
 
         def whole() -> T:
-            with self._transaction(begin):
-                if self.one("mark", writer=self._writer, mark=mark) is None:
-                    return done[0]  # it was committed, and only the word of it was lost
-                result = job()
-                self._flush()
-                done[:] = [result]
-            return result
+            try:
+                with self._transaction(begin):
+                    self.later("mark", writer=self._writer, mark=mark)
+                    if done:  # and perhaps committed: known before it is done again
+                        self._flush()
+                    done[:] = [job()]
+            except WrittenBeforeError:
+                pass  # it was committed, and only the word of it was lost
+            return done[0]
 
         return self._link.kept(whole)
 
@@ -190,7 +190,6 @@ class PostgresStore(Store):
         self._begin(begin)
         try:
             yield
-            self._flush()
             self.run("commit")
         except BaseException:
             self._roll_back()
@@ -200,8 +199,7 @@ class PostgresStore(Store):
             self._later.clear()
 
     def _begin(self, begin: str) -> None:
-        self._later.clear()
-        self.run(begin)
+        self._later[:] = [(begin, {})]
         self._is_open = True
 
     def _roll_back(self) -> None:
@@ -220,26 +218,34 @@ class PostgresStore(Store):
 
     @contextlib.contextmanager
     def _asking(self, statement: str, values: Mapping[str, Value]) -> Iterator[psycopg.Cursor[Any]]:
-        with self._connected() as connection:
-            yield connection.execute(queries()[statement], values or None)
+        with self._linked() as connection:
+            if self._later:
+                self._later.append((statement, values))
+                yield self._sent(connection)
+            else:
+                yield connection.execute(queries()[statement], values or None)
+
+    def _flush(self) -> None:
+        with self._connected():
+            pass
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[psycopg.Connection[Any]]:
         """Use the connection, which has all that was to be written by now."""
-        self._flush()
+        with self._linked() as connection:
+            if self._later:
+                self._sent(connection)
+            yield connection
+
+    @contextlib.contextmanager
+    def _linked(self) -> Iterator[psycopg.Connection[Any]]:
         with _text_alone(), self._link.asking(self._within) as connection:
             yield connection
 
-    def _flush(self) -> None:
-        """Write what was put off, in one go."""
-        if not self._later:
-            return
+    def _sent(self, connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
+        """Send what was put off, and return the answer to the last of it."""
         rows, self._later = self._later, []
-        with _text_alone(), self._link.asking(self._within) as connection, connection.pipeline():
-            cursor = connection.cursor()
-            for statement, group in itertools.groupby(rows, key=operator.itemgetter(0)):
-                for sql, values in together(queries()[statement], [row for _, row in group]):
-                    cursor.execute(sql, values)
+        return at_once(connection, rows)
 
     def _copy(self, statement: str, rows: Iterable[Mapping[str, Value]]) -> None:
         found = _INSERTED.search(queries()[statement])

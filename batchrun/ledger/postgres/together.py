@@ -1,20 +1,26 @@
 """
-Many rows written by one statement, where each alone has one that says the same.
+Statements that go to the server in one message, and many rows written by one of them.
 
-To plan a statement costs the server more than to run it, and what is prepared does not outlast a transaction
-behind a pooler. Belongs here: which statements can be joined, and the one that they become. Does not: running
-it (``store``).
+An answer that is waited for, and a plan, cost more than what they are for, and what is prepared does not
+outlast a transaction behind a pooler. Belongs here: which statements can be joined, the one that they become,
+sending. Does not: what is put off until when (``store``).
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import operator
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from batchrun.ledger.postgres.statements import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from batchrun.ledger.store import Value
 
@@ -30,42 +36,74 @@ _SET: Final = re.compile(rf"(\w+) = {_VALUE}")
 _AT_ONCE: Final = 1_000
 
 
+class WrittenBeforeError(Exception):
+    """This very transaction was committed before."""
+
+
+def at_once(
+    connection: psycopg.Connection[Any], asked: Iterable[tuple[str, Mapping[str, Value]]]
+) -> psycopg.Cursor[Any]:
+    """
+    Send these statements, by name and with their values, and return the answer to the last.
+
+    Where one fails, none after it is run.
+
+    Raises:
+        WrittenBeforeError: One of them is a mark that was set before.
+    """
+    cursor = psycopg.ClientCursor(connection)
+    groups = itertools.groupby(asked, key=operator.itemgetter(0))
+    joined = (
+        one for name, group in groups for one in together(queries()[name], [values for _, values in group])
+    )
+    text = "\n".join(cursor.mogrify(sql, values or None).rstrip(";") + ";" for sql, values in joined)
+    try:
+        cursor.execute(text)
+    except psycopg.errors.NotNullViolation as error:
+        if error.diag.table_name == "writers":
+            raise WrittenBeforeError from error
+        raise
+    return cursor.set_result(-1)
+
+
 def together(sql: str, rows: Rows) -> Iterator[tuple[str, Mapping[str, Value]]]:
     """Return statements that write *rows* as *sql* does one by one: as few as can be, in their order."""
     joined = None if len(rows) == 1 else _joined(sql)
     if joined is None:
         yield from ((sql, row) for row in rows)
         return
+    written, columns = joined
     for part in _parts(rows):
-        yield joined, {"rows": json.dumps(part)}
+        # What is left out is NULL: most is.
+        found = ({column: row[name] for column, name in columns if row[name] is not None} for row in part)
+        yield written, {"rows": json.dumps(list(found))}
 
 
 @cache
-def _joined(sql: str) -> str | None:
-    """Return the statement that writes many rows at once, each a JSON object; None where there is none."""
+def _joined(sql: str) -> tuple[str, Sequence[tuple[str, str]]] | None:
+    """
+    Return the statement that writes many rows at once, each a JSON object; None where there is none.
+
+    Beside it: the columns that such an object has, each with the name of its value.
+    """
     if found := _INSERT.fullmatch(sql):
-        table, columns, values = found[1], found[2], re.findall(_VALUE, found[3])
-        names = columns.split(", ")
-        if "work" in names:  # bytes are no JSON
+        table, listed = found[1], found[2]
+        columns = tuple(zip(listed.split(", "), re.findall(_VALUE, found[3]), strict=True))
+        if "work" in dict(columns):  # bytes are no JSON
             return None
-        # A value may have another name than its column.
-        typed = ", ".join(f"r.{name}" for name in names)
-        renamed = ", ".join(f"'{name}', v -> '{value}'" for name, value in zip(names, values, strict=True))
-        return (  # all of it is from our own files
-            f"INSERT INTO {table} ({columns}) SELECT {typed} "  # noqa: S608
-            "FROM json_array_elements(%(rows)s::json) WITH ORDINALITY AS o (v, place), "
-            f"json_populate_record(NULL::{table}, json_build_object({renamed})) AS r ORDER BY o.place"
-        )
+        typed = ", ".join(f"r.{column}" for column, _ in columns)
+        written = f"INSERT INTO {table} ({listed}) SELECT {typed} FROM {_rows_of(table)}"  # noqa: S608 (our own)
+        return written, columns
     if found := _UPDATE.fullmatch(sql):
-        table, settings = found[1], _SET.findall(found[2])
-        if any(name != value for name, value in settings):
-            return None
-        columns = ", ".join(f"{name} = r.{name}" for name, _ in settings)
-        return (
-            f"UPDATE {table} SET {columns} FROM json_populate_recordset(NULL::{table}, %(rows)s::json) AS r "  # noqa: S608
-            f"WHERE {table}.key = r.key"
-        )
+        table, columns = found[1], tuple(_SET.findall(found[2]))
+        settings = ", ".join(f"{column} = r.{column}" for column, _ in columns)
+        written = f"UPDATE {table} SET {settings} FROM {_rows_of(table)} WHERE {table}.key = r.key"  # noqa: S608
+        return written, (("key", "key"), *columns)
     return None
+
+
+def _rows_of(table: str) -> str:
+    return f"json_populate_recordset(NULL::{table}, %(rows)s::json) AS r"
 
 
 def _parts(rows: Rows) -> Iterator[list[Mapping[str, Value]]]:

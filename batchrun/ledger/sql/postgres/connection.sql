@@ -36,11 +36,10 @@ COMMIT;
 ROLLBACK;
 
 -- name: mark
--- No row: this very transaction was committed before, and the word of it was lost on the way. Waits until whatever is
--- left of that has ended.
+-- Refused, and all that follows, where this very transaction was committed before, and the word of it was lost on the
+-- way: there is no mark then. Waits until whatever is left of that has ended.
 INSERT INTO writers (writer, mark, at) VALUES (:writer, :mark, server_micros())
-ON CONFLICT (writer) DO UPDATE SET mark = excluded.mark, at = excluded.at WHERE writers.mark <> excluded.mark
-RETURNING 1 AS is_new;
+ON CONFLICT (writer) DO UPDATE SET mark = nullif(excluded.mark, writers.mark), at = excluded.at;
 
 -- name: marks_of_others
 -- Another number as soon as another connection has written.

@@ -14,7 +14,7 @@ from datetime import timedelta
 from batchrun.model.policies import DeferPolicy, WatchPolicy
 from batchrun.model.proofs import Trust
 from batchrun.model.retrying import RetryPolicy
-from batchrun.model.watch import Way
+from batchrun.model.sweeps import Way
 
 
 class Mode(enum.Enum):

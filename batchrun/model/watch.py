@@ -9,19 +9,15 @@ two ways do not exclude each other, a listing that lags, misses or fails costs c
 and changing the way needs no handing over. A run that an answer called gone is looked at once more after the
 lag, whatever sweeps show.
 
-The price of looking at each run is their number over the GetRun rate, that of a sweep is its pages, others'
-runs among them, over the ListRuns rate: what counts is how much of a rate is used up.
-
 A run that a message says has ended (:mod:`announcing`) is due at once. While messages are relied on, waits
 and sweeps are longer by a factor; when they are not any more, all have their own times again.
 
-Belongs here: which look or sweep is due. Does not: what an answer means (``verdicts``, ``listing``), sending
-(``planner``), and doing anything.
+Belongs here: which look or sweep is due. Does not: which way is cheaper (``sweeps``), what an answer means
+(``verdicts``, ``listing``), sending (``planner``), and doing anything.
 """
 
 from __future__ import annotations
 
-import enum
 import heapq
 import json
 from collections import Counter
@@ -32,7 +28,7 @@ from batchrun.errors import InvariantError
 from batchrun.model.actions import Look, Sweep
 from batchrun.model.announcing import Announcements
 from batchrun.model.listing import after_listing, shows_going
-from batchrun.model.states import GOING_STATUSES
+from batchrun.model.sweeps import Sweeps
 from batchrun.model.transitions import apply
 
 if TYPE_CHECKING:
@@ -42,40 +38,10 @@ if TYPE_CHECKING:
     from batchrun.model.events import Progressed
     from batchrun.model.policies import WatchPolicy
     from batchrun.model.stimuli import RatesLearned, RunsAnnounced, SweepFailed, Swept
-
-_PAGE: Final = 100
-#: Sweeps must cost this many times less to be begun, and merely less to be gone on with.
-_WORTH_BEGINNING: Final = 2.0
-#: Calls per second that are counted on before anything was learned, and where nothing limits them.
-_ANNOUNCED: Final = 10.0
-_UNLIMITED: Final = 1000.0
-#: Seconds for which listings alone are believed that a run goes on; longer where to ask for each so often
-#: would take more than this part of the GetRun rate.
-_TRUSTED_FOR: Final = 900.0
-_SPARED: Final = 0.1
-#: A sweep that should have been over, with the wait for the next, so many times, shows nothing any more.
-_LATE: Final = 2.0
-_LATE_AT_LEAST: Final = 10.0
-#: A sweep may take so many times as long as to look at each run, and at least these seconds.
-_TOO_DEAR: Final = 2.0
-_SWEEP_AT_LEAST: Final = 15.0
-#: Seconds after which a slow or failed sweep is no reason any more not to try another.
-_FORGOTTEN: Final = 600.0
-#: Seconds without sweeps after one that failed; doubles with each in a row.
-_AFTER_FAILURE: Final = 30.0
-_LONGEST_AFTER_FAILURE: Final = 900.0
-
+    from batchrun.model.sweeps import Way
 
 #: Seconds beyond the lag after which a run that an answer called gone is looked at once more.
 _AFTER_LAG: Final = 1.0
-
-
-class Way(enum.Enum):
-    """How runs are watched."""
-
-    AUTO = "auto"  #: by whichever costs less
-    GET = "get"  #: one by one
-    LIST = "list"  #: by sweeps, and one by one where these do not show a run
 
 
 @dataclass(slots=True)
@@ -114,10 +80,9 @@ class Watch:
     ) -> None:
         self._lane = lane
         self._policy = policy
-        self._way = way
+        self._sweeps = Sweeps(policy, way, is_once=is_once)
         self._listing_lag = listing_lag
         self._is_once = is_once  #: each run is looked at, or listed, once
-        self._get = self._list = _ANNOUNCED
         self._watched: dict[str, _Watched] = {}
         self._run_ids: Counter[str] = Counter()
         self._by_uuid: dict[str, str] = {}  #: ids of entries
@@ -128,15 +93,6 @@ class Watch:
         self._tickets = 0
         self._in_air = 0
         self._youngest = float("-inf")
-        self._may_list = way is not Way.GET
-        self._is_listing = False  #: the present choice
-        self._is_sweeping = False
-        self._swept_at: float | None = None  #: when the last complete sweep began
-        self._sweep_due = float("-inf")
-        self._failed_sweeps = 0
-        self._calls = 0  #: that the last sweep took
-        self._seconds = 0.0  #: likewise
-        self._believed_until = float("-inf")  #: what the last sweep showed
         self.was_listed = False  #: whether a sweep ever showed one of the runs
 
     def __len__(self) -> int:
@@ -195,24 +151,24 @@ class Watch:
 
     def _rely_no_more(self, now: float, *, is_lost: bool) -> None:
         if is_lost:
-            self._sweep_due = min(self._sweep_due, now)
-            if not self._is_listing:
-                self._stop_listing(now)
+            self._sweeps.hasten(now)
+            if not self._sweeps.is_listing:
+                self._restore_dues(now)
 
     def rates_learned(self, rates: RatesLearned) -> None:
         """Learn how many calls per second can be counted on."""
-        self._get, self._list = min(rates.get, _UNLIMITED), min(rates.list, _UNLIMITED)
+        self._sweeps.rates_learned(rates)
 
     def plan(self, *, now: float, room: int) -> list[Look | Sweep]:
         """Return what is due, with at most *room* looks in the air at once."""
         self._rely_no_more(now, is_lost=self._announcements.is_lost(now))
         self._choose(now)
         actions: list[Look | Sweep] = []
-        if self._may_sweep and now >= self._sweep_due:
+        if self._sweeps.is_due(now):
             actions.append(self._sweep(now))
         while self._in_air < room and (one := self._pop_due(now)) is not None:
             if self._is_covered(one, now):
-                until = max(self._believed_until, now + self._policy.shortest)
+                until = max(self._sweeps.believed_until, now + self._policy.shortest)
                 self._put(one, min(now + self._wait(one, now), until))
                 continue
             one.is_in_air = True
@@ -249,19 +205,13 @@ class Watch:
         Returns:
             What it says of each entry that came further, with the entry as it was.
         """
-        sweep, listed, calls = swept.sweep, swept.listed, swept.calls
-        self._is_sweeping = False
-        self._failed_sweeps = 0
-        self._swept_at = sweep.begun
-        self._calls, self._seconds = calls, now - sweep.begun
-        wait = self._policy.sweep_wait(now - self._youngest, calls, self._list) * self._announcements.rarer
-        self._sweep_due = max(now, sweep.begun + wait)
-        self._believed_until = self._sweep_due + max(_LATE * self._sweep_seconds, _LATE_AT_LEAST)
+        sweep, age = swept.sweep, now - self._youngest
+        self._sweeps.over(swept, now, len(self), age=age, rarer=self._announcements.rarer)
         news = []
         for one in list(self._watched.values()):
             if one.is_in_air or one.since >= sweep.begun:
                 continue
-            item = listed.get(one.run_id)
+            item = swept.listed.get(one.run_id)
             if item is None or not shows_going(one.entry, one.name, item):
                 self._miss(one, now, is_stranger=item is not None)
                 continue
@@ -277,13 +227,7 @@ class Watch:
 
     def sweep_failed(self, failed: SweepFailed, *, now: float) -> None:
         """Take back a sweep that came to nothing: look at each run until listing may work again."""
-        sweep, is_denied = failed.sweep, failed.is_denied
-        self._is_sweeping = False
-        self._seconds = now - sweep.begun
-        self._may_list = self._may_list and not is_denied
-        pause = min(_AFTER_FAILURE * 2.0 ** min(self._failed_sweeps, 16), _LONGEST_AFTER_FAILURE)
-        self._failed_sweeps += 1
-        self._sweep_due = now + pause
+        self._sweeps.failed(failed, now)
         self._choose(now)
 
     @property
@@ -294,13 +238,13 @@ class Watch:
     @property
     def in_air(self) -> int:
         """Looks under way, and sweeps that have something left to show."""
-        return self._in_air + (self._is_sweeping and bool(self._watched))
+        return self._in_air + (self._sweeps.is_under_way and bool(self._watched))
 
     def wake_at(self, room: int) -> float | None:
         """Say when something becomes due, in loop time; None if nothing does by time alone."""
         dues = []
-        if self._may_sweep and self._watched:
-            dues.append(self._sweep_due)
+        if self._watched and (due := self._sweeps.wake_at) is not None:
+            dues.append(due)
         if self._in_air < room and (first := self._first()) is not None:
             dues.append(first[0])
         return min(dues, default=None)
@@ -308,56 +252,29 @@ class Watch:
     # -- choosing
 
     def _sweep(self, now: float) -> Sweep:
-        self._is_sweeping = True
-        if self._swept_at is None:
-            self._believed_until = now + max(_LATE * self._sweep_seconds, _LATE_AT_LEAST)
-        seconds = max(_TOO_DEAR * len(self._watched) / self._get, _SWEEP_AT_LEAST)
+        seconds = self._sweeps.begin(now, len(self))
         ours = frozenset(self._run_ids)
         group = self._only_group()
         return Sweep(begun=now, run_group=group, seconds=seconds, run_ids=ours, lane=self._lane)
 
-    @property
-    def _sweep_seconds(self) -> float:
-        """How long a sweep takes: by its calls and their rate, or as measured, where that is more."""
-        calls = self._calls or len(GOING_STATUSES) + len(self._watched) // _PAGE
-        return max(calls / self._list, self._seconds)
-
     def _choose(self, now: float) -> None:
-        can_list = self._may_list and (not self._failed_sweeps or now >= self._sweep_due)
-        was_listing = self._is_listing
-        if not was_listing and now >= self._sweep_due + _FORGOTTEN:
-            self._seconds = 0.0  # it was slow once; maybe it is not any more
-        self._is_listing = can_list and (self._way is Way.LIST or self._is_worth_listing())
-        if was_listing and not self._is_listing:
-            self._stop_listing(now)
+        if self._sweeps.choose(now, len(self)):
+            self._restore_dues(now)
 
-    def _stop_listing(self, now: float) -> None:
+    def _restore_dues(self, now: float) -> None:
         """Give each run the time again that it would have had: while it was covered it was put off."""
         for one in self._watched.values():
             if not one.is_in_air:
                 due = one.asked_at + self._wait(one, now)
                 self._put(one, now if self._is_once else max(now, due))
 
-    def _is_worth_listing(self) -> bool:
-        edge = 1.0 if self._is_listing else _WORTH_BEGINNING
-        return self._sweep_seconds * edge < len(self._watched) / self._get
-
-    @property
-    def _may_sweep(self) -> bool:
-        is_over = self._is_once and self._swept_at is not None
-        return self._is_listing and not self._is_sweeping and not is_over
-
     def _is_covered(self, one: _Watched, now: float) -> bool:
         """Report whether a sweep shows the run, or the one under way will show it for the first time."""
-        is_on_trial = self._failed_sweeps > 0
-        if self._is_alone(one) or not self._is_listing or is_on_trial or now >= self._believed_until:
+        if self._is_alone(one) or not self._sweeps.may_cover(now):
             return False
-        trusted_for = max(_TRUSTED_FOR, len(self._watched) / (_SPARED * self._get))
-        if now - one.asked_at >= trusted_for * self._announcements.rarer:
+        if now - one.asked_at >= self._sweeps.trusted_for(len(self)) * self._announcements.rarer:
             return False
-        if self._swept_at is None or one.since >= self._swept_at:
-            return True
-        return one.listed_at == self._swept_at
+        return self._sweeps.show(since=one.since, listed_at=one.listed_at)
 
     def _is_alone(self, one: _Watched) -> bool:
         return one.is_alone or self._announcements.is_told(_uuid(one.entry))

@@ -27,7 +27,7 @@ from batchrun import (
     open_ledger,
 )
 from batchrun.clock import VirtualClock
-from batchrun.model.watch import Way
+from batchrun.model.sweeps import Way
 from batchrun.ports.stored import Batch
 from batchrun.service.caller import is_aws
 from batchrun.simulator import Simulator, parse_faults, serve

@@ -15,8 +15,8 @@ from batchrun.model.entry import Entry
 from batchrun.model.events import Removed
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
+from batchrun.model.sweeps import Way
 from batchrun.model.transitions import apply
-from batchrun.model.watch import Way
 from batchrun.ports.stored import Transition
 from batchrun.simulator import parse_faults
 from tests.engine.launching import Bench, bench, reconnected, rows

@@ -20,7 +20,7 @@ from batchrun.ledger.verify import Verification
 from batchrun.model.foreign import KEPT
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
-from batchrun.model.watch import Way
+from batchrun.model.sweeps import Way
 from batchrun.simulator import Settings
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.hostile import JSON, Stranger, endless, head, spoiling, without

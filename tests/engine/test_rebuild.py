@@ -28,7 +28,7 @@ from batchrun.model.limits import Changed, Mode
 from batchrun.model.recovery import LOST, Match
 from batchrun.model.spec import Spec, default_name
 from batchrun.model.states import State
-from batchrun.model.watch import Way
+from batchrun.model.sweeps import Way
 from batchrun.simulator import Limit, parse_faults
 from tests.builders import spec
 from tests.engine.launching import OFTEN, Bench, bench, reached, rows

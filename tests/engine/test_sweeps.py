@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from batchrun.model.limits import Mode
 from batchrun.model.pace import AUTO, Phase
 from batchrun.model.states import State
-from batchrun.model.watch import Way
+from batchrun.model.sweeps import Way
 from batchrun.simulator import Durations, Limit, Settings, Span
 from tests.engine.launching import OFTEN, Bench, bench, reconnected, rows
 from tests.world import simulated

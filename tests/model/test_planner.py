@@ -72,9 +72,9 @@ from batchrun.model.stimuli import (
     Swept,
     Withdrew,
 )
+from batchrun.model.sweeps import Way
 from batchrun.model.transitions import apply
 from batchrun.model.verdicts import QUOTA_FULL
-from batchrun.model.watch import Way
 from tests import builders
 from tests.builders import active, at, ended, run
 from tests.model.driving import Driven, loaded, moment

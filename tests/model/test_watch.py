@@ -15,8 +15,9 @@ from batchrun.model.events import Missed
 from batchrun.model.listing import Listed
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.stimuli import RatesLearned, RunsAnnounced, SweepFailed, Swept
+from batchrun.model.sweeps import Way
 from batchrun.model.transitions import apply
-from batchrun.model.watch import Watch, Way
+from batchrun.model.watch import Watch
 from tests.builders import active, at, planned, request
 
 LAG = 60.0

@@ -33,7 +33,7 @@ from batchrun.cli.values import Duration, FailureLimit, Retry
 from batchrun.model.limits import Limits, Mode, StopAfter
 from batchrun.model.policies import WatchPolicy
 from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
-from batchrun.model.watch import Way
+from batchrun.model.sweeps import Way
 
 if TYPE_CHECKING:
     from batchrun.model.pace import Rate

@@ -9,31 +9,24 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from batchrun.errors import (
-    CallError,
-    CredentialsError,
-    OutcomeUnknownError,
-    RefusedError,
-    ThrottledError,
-)
-from batchrun.model.account import account_of
+from batchrun.errors import CallError
 from batchrun.model.foreign import masked
 from batchrun.model.states import GOING_STATUSES
 from batchrun.ports.service import HealthOmics
+from batchrun.service.batch_account import BatchAccount
 from batchrun.service.call_retries import CallRetries, RetrySettings
 from batchrun.service.caller import Caller
 from batchrun.service.calls import Calls
-from batchrun.service.classify import classify, unparsable
+from batchrun.service.classify import unparsable
+from batchrun.service.known_fields import check_known
 from batchrun.service.listing import runs
 from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import AllTurns
 from batchrun.service.quota import quotas, start_run_quota
+from batchrun.service.starting import Start, start_turn
 from batchrun.service.tasks import failed_tasks, run_tasks
 from batchrun.service.usage import usage
 from batchrun.service.wire import sighted, started
@@ -59,11 +52,6 @@ if TYPE_CHECKING:
     from batchrun.ports.workflows import Workflow, WorkflowKey
     from batchrun.service.login import Login
     from batchrun.service.target import Target
-
-T = TypeVar("T")
-#: Seconds before its turn at which a start is told of it: a commit to disk takes less.
-_EARLY: Final = 0.02
-log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -117,8 +105,7 @@ class AwsHealthOmics(HealthOmics):
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._account: str | None = None  #: whose the runs are that are asked for
-        self._strays: set[str] = set()  #: runs of ours in another account, each warned of once
+        self._account = BatchAccount(calls)
 
     def apart(self, *, waits: bool = True) -> AwsHealthOmics:
         """
@@ -155,13 +142,12 @@ class AwsHealthOmics(HealthOmics):
 
     def expect(self, account: str | None) -> None:
         """Work from now on for a batch whose runs are in *account*: no other's answers count."""
-        self._account = account
-        self._calls.caller.expect(account)
+        self._account.expect(account)
 
     @property
     def is_account_known(self) -> bool:
         """Whether answers are known to come from the account of the batch."""
-        return self._calls.caller.is_known and self._account == self._calls.caller.account
+        return self._account.is_known
 
     @property
     def endpoint(self) -> str:
@@ -224,75 +210,25 @@ class AwsHealthOmics(HealthOmics):
 
     async def start_turn(self) -> float:
         """Wait until a moment before StartRun may be called once."""
-        return await self._calls.turns["StartRun"].turn(early=_EARLY)
+        return await start_turn(self._calls, "StartRun")
 
     async def start_run(
         self, request: Mapping[str, Json], *, turn: float, trusted_until: datetime, is_repeat: bool = False
     ) -> Run:
         """Call StartRun; nothing is sent after the trusted time once an outcome is unknown."""
         parameters: Any = dict(request)
-        trusted_for = (trusted_until - self._calls.clock.latest()).total_seconds()
-        doubt: CallError | None = _window_passed() if is_repeat else None
-        lost: CallError | None = None
-        failed: CallError | None = None
 
         async def send() -> Run:
-            nonlocal doubt, lost
-            if self._calls.clock.latest() >= trusted_until:
-                # The turn came too late, or the machine slept: sent now, it might start the run once more.
-                raise doubt or _window_passed()
-            self._check_known(request)
-            try:
-                return await self._identified(await self._client.start_run(**parameters))
-            except Exception as raw:
-                error = classify(raw, "StartRun")
-                if isinstance(error, OutcomeUnknownError):
-                    doubt = lost = error
-                raise error from raw
+            check_known(self._client, "StartRun", request)
+            return await self._identified(await self._client.start_run(**parameters))
 
-        async def attempt() -> Run:
-            nonlocal failed
-            at = turn if failed is None else await self._turn_after(failed)
-            try:
-                return await self._calls.at_turn("StartRun", at, send)
-            except CallError as error:
-                failed = error
-                raise
-
-        try:
-            return await self._calls.call("StartRun", attempt, trusted_for)
-        except CallError as error:
-            # The answer that was lost leaves the outcome unknown, not that its repetition was throttled.
-            told = lost if lost is not None and isinstance(error, ThrottledError) else error
-            told.is_doubtful = doubt is not None
-            raise told from error.__cause__
-
-    async def _turn_after(self, failed: CallError) -> float:
-        """Wait for the turn of a repetition; where the launch ends before it comes, *failed* stands."""
-        turn = await self._calls.unless_hurried(self.start_turn)
-        if turn is None:
-            raise failed
-        return turn
-
-    def _check_known(self, request: Mapping[str, Json]) -> None:
-        """Refuse what botocore would leave out without a word: a row may come from a newer one's manifest."""
-        if unknown := request.keys() - self._known_fields:
-            raise RefusedError(
-                f"the installed botocore does not know {', '.join(sorted(unknown))}; add a newer model with "
-                "AWS_DATA_PATH, as 'batchrun help manifest' shows",
-                operation="StartRun",
-                code="UnknownField",
-            )
-
-    @cached_property
-    def _known_fields(self) -> frozenset[str]:
-        model: Any = self._client.meta.service_model.operation_model("StartRun")
-        return frozenset(model.input_shape.members)
+        start = Start(self._calls, "StartRun", send, trusted_until=trusted_until, is_repeat=is_repeat)
+        return await start.at(turn)
 
     async def _identified(self, answer: Mapping[str, Any]) -> Run:
         """Read the answer to StartRun; its ``uuid`` is optional in the model, so ask where it lacks."""
         run = started(answer)
-        self._met_new(run)
+        self._account.met_new(run.arn, "StartRun", event="run_in_another_account")
         if run.uuid:
             return run
         try:
@@ -302,17 +238,6 @@ class AwsHealthOmics(HealthOmics):
         if not sighting.run.uuid:
             raise unparsable("StartRun", "uuid")
         return replace(run, uuid=sighting.run.uuid)
-
-    def _met_new(self, run: Run) -> None:
-        """Take note of whose a new run is: where nobody knew, the batch is of that account from now on."""
-        try:
-            self._calls.met(run.arn, "StartRun")
-        except CredentialsError:
-            if run.arn not in self._strays:
-                self._strays.add(run.arn)
-                log.warning("run_in_another_account", arn=run.arn, cure="cancel it there")
-            raise
-        self._account = self._account or account_of(run.arn)
 
     async def get_run(self, run_id: str) -> Sighting:
         """Call GetRun."""
@@ -365,12 +290,3 @@ class AwsHealthOmics(HealthOmics):
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
         self._calls.hurry()
-
-
-def _window_passed() -> OutcomeUnknownError:
-    """Say that the answer is unknown and came too late to be asked for again: nothing was sent."""
-    return OutcomeUnknownError(
-        "the requestId is older than --replay-window",
-        operation="StartRun",
-        code="ReplayWindowPassed",
-    )

@@ -1,0 +1,112 @@
+"""
+One start: a call that must not take effect twice, whatever becomes of its answers.
+
+Belongs here: its turns, until when it may be sent, and what is in doubt when it failed. Does not: what is
+sent and how its answer is read (``client``).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from batchrun.errors import CallError, OutcomeUnknownError, ThrottledError
+from batchrun.service.classify import classify
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from batchrun.service.calls import Calls
+
+T = TypeVar("T")
+#: Seconds before its turn at which a start is told of it: a commit to disk takes less.
+_EARLY: Final = 0.02
+
+
+async def start_turn(calls: Calls, operation: str) -> float:
+    """Wait until a moment before *operation* may be called once, and return the loop time at which."""
+    return await calls.turns[operation].turn(early=_EARLY)
+
+
+class Start(Generic[T]):
+    """One request, by as many calls as it takes and is safe."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        operation: str,
+        send: Callable[[], Awaitable[T]],
+        *,
+        trusted_until: datetime,
+        is_repeat: bool,
+    ) -> None:
+        """
+        Prepare it; nothing is sent yet.
+
+        Args:
+            calls: By which it goes.
+            operation: The API's name.
+            send: Sends the request once, and reads the answer.
+            trusted_until: The clock's latest time from which on nothing is sent.
+            is_repeat: The outcome of an earlier call is unknown already.
+        """
+        self._calls = calls
+        self._operation = operation
+        self._send = send
+        self._trusted_until = trusted_until
+        self._doubt: CallError | None = self._too_late() if is_repeat else None
+        self._lost: CallError | None = None
+        self._failed: CallError | None = None
+
+    async def at(self, turn: float) -> T:
+        """
+        Send it at its turn, and again by the policy, at turns of its own.
+
+        Raises:
+            CallError: It failed for good, by ``is_doubtful`` with a try that may have taken effect.
+            ServiceUnusableError: The service cannot be used.
+        """
+        trusted_for = (self._trusted_until - self._calls.clock.latest()).total_seconds()
+        try:
+            return await self._calls.call(self._operation, partial(self._attempt, turn), trusted_for)
+        except CallError as error:
+            # The answer that was lost leaves the outcome unknown, not that its repetition was throttled.
+            told = self._lost if self._lost is not None and isinstance(error, ThrottledError) else error
+            told.is_doubtful = self._doubt is not None
+            raise told from error.__cause__
+
+    async def _attempt(self, turn: float) -> T:
+        at = turn if self._failed is None else await self._turn_after(self._failed)
+        try:
+            return await self._calls.at_turn(self._operation, at, self._send_once)
+        except CallError as error:
+            self._failed = error
+            raise
+
+    async def _turn_after(self, failed: CallError) -> float:
+        """Wait for the turn of a repetition; where the launch ends before it comes, *failed* stands."""
+        turn = await self._calls.unless_hurried(partial(start_turn, self._calls, self._operation))
+        if turn is None:
+            raise failed
+        return turn
+
+    async def _send_once(self) -> T:
+        if self._calls.clock.latest() >= self._trusted_until:
+            # The turn came too late, or the machine slept: sent now, it might start the run once more.
+            raise self._doubt or self._too_late()
+        try:
+            return await self._send()
+        except Exception as raw:
+            error = classify(raw, self._operation)
+            if isinstance(error, OutcomeUnknownError):
+                self._doubt = self._lost = error
+            raise error from raw
+
+    def _too_late(self) -> OutcomeUnknownError:
+        """Say that the answer is unknown and came too late to be asked for again: nothing was sent."""
+        return OutcomeUnknownError(
+            "the requestId is older than --replay-window",
+            operation=self._operation,
+            code="ReplayWindowPassed",
+        )

@@ -25,7 +25,7 @@ from batchrun.engine.waits import Wait
 from batchrun.errors import AccessDeniedError, CallError, InvariantError, ServiceUnusableError
 from batchrun.model.entry import run_name
 from batchrun.model.events import Failed
-from batchrun.model.lanes import request_in
+from batchrun.model.lanes import or_home, or_home_alone, request_in
 from batchrun.model.limits import Changed
 from batchrun.model.proofs import TakenOver
 from batchrun.model.recovery import Evidence, Judgement, Match, story
@@ -111,7 +111,7 @@ class Prover:
         evidence = self._evidence()
         evidence.expect(entry.id, entry.asked)
         with self._links[lane].waits.of(Wait.UNSENT):
-            for place in entry.may_be_in or (self._home,):
+            for place in or_home_alone(entry.may_be_in, self._home):
                 link = self._links.get(place)
                 if link is None:
                     return None
@@ -173,7 +173,7 @@ class Prover:
         at = self._clock.utcnow()
         events = list(story(entry, judgement.attempts, at, again=again))
         for attempt in judgement.attempts:
-            self._links[self._home if attempt.lane is None else attempt.lane].recognition.shown()
+            self._links[or_home(attempt.lane, self._home)].recognition.shown()
         after = await self._recorder.record(entry, *events)
         if not again:
             self.taken_over.add(judgement.attempts[-1].run.creation_time)
@@ -213,7 +213,7 @@ class Prover:
 
     async def _is_seen(self, lane: str | None, wanted: Unproven, sighted: Sighted) -> bool:
         """Report whether all was seen that is in one lane; what was not looked at proves nothing."""
-        link = self._links.get(self._home if lane is None else lane)
+        link = self._links.get(or_home(lane, self._home))
         if link is None or not wanted.names:
             return link is not None
         try:

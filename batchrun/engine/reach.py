@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchrun.errors import ServiceUnusableError
+from batchrun.model.lanes import or_home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ class Reach:
         Raises:
             ServiceUnusableError: It cannot be used, or nobody said how to reach it.
         """
-        name = self.home if lane is None else lane
+        name = or_home(lane, self.home)
         if name in self.services:
             return self.services[name]
         if name is not None and name in self.stopped:

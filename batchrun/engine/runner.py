@@ -38,6 +38,7 @@ from batchrun.model.actions import (
     Sweep,
     Withdraw,
 )
+from batchrun.model.lanes import or_home
 from batchrun.model.limits import LaneLimits
 from batchrun.model.moment import Moment
 from batchrun.model.planner import Planner
@@ -272,12 +273,12 @@ class Runner:
             case Submit(lane=name) | Sweep(lane=name) | Note(lane=name) | HoldBack(lane=name):
                 return self._lanes[name]
             case Replay(entry=entry) | Settle(entry=entry) | Look(entry=entry) | Cancel(entry=entry):
-                return self._lanes[self._home if entry.lane is None else entry.lane]
+                return self._lanes[or_home(entry.lane, self._home)]
             case _:
                 return next(iter(self._lanes.values()))
 
     def _service_of(self, lane: str | None) -> HealthOmics | None:
-        found = self._lanes.get(self._home if lane is None else lane)
+        found = self._lanes.get(or_home(lane, self._home))
         return None if found is None or found.link.name in self.stopped else found.link.service
 
     # -- lanes that cannot be used

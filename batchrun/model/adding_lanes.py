@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchrun.model.lanes import first_request, offers_of, request_in
+from batchrun.model.lanes import first_request, offers_of, or_home_alone, request_in
 
 if TYPE_CHECKING:
     from batchrun.model.entry import Entry
@@ -31,7 +31,7 @@ def asks_otherwise(entry: Entry, content: str, home: str | None) -> bool:
         content: What the manifest asks for now.
         home: The lane of rows that have none; None where the manifest has no lanes.
     """
-    lanes = entry.may_take or (home,)
+    lanes = or_home_alone(entry.may_take, home)
     offered = [lane for lane in lanes if request_in(content, lane) is not None]
     return not offered or any(_asked(entry, lane) != request_in(content, lane) for lane in offered)
 

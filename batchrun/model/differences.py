@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.lanes import first_request, lanes_of, request_in
+from batchrun.model.lanes import first_request, lanes_of, or_home, request_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ def row_differences(entry: Entry, content: str, home: str | None = None) -> list
     Where that is the same, or not offered any more, the lanes are what differs. *home* is the lane of a row
     that was sent before its manifest had lanes.
     """
-    lane = entry.lane or (home if entry.intended_at is not None else None)
+    lane = or_home(entry.lane, home if entry.intended_at is not None else None)
     now = first_request(content) if lane is None else request_in(content, lane)
     found = [] if now is None else differences(entry.row_request, now)
     if found or content == entry.content:

@@ -92,3 +92,13 @@ def names_of(content: str) -> frozenset[str | None]:
     """Return the names that runs of a content are started with, in whichever lane."""
     requests = [offer.request for offer in offers_of(content)] or [content]
     return frozenset(named(request) for request in requests)
+
+
+def or_home(lane: str | None, home: str | None) -> str | None:
+    """Return where an attempt is: its *lane*, or *home* if it was sent before its batch had lanes."""
+    return home if lane is None else lane
+
+
+def or_home_alone(lanes: tuple[str, ...], home: str | None) -> tuple[str | None, ...]:
+    """Return where an attempt may be: in each of its *lanes*, or in *home* where it has none."""
+    return lanes or (home,)

@@ -7,8 +7,8 @@ one stimulus; so a race is a list of stimuli in a test. An entry is in one place
 (:mod:`queues`), or in the lane that it was sent to, *unsettled* or *in the air* (:mod:`sending`) or *watched*
 (:mod:`watch`). Ended entries are not held, so memory grows with the runs in flight.
 
-A batch without lanes has one, without a name. What belongs to the batch as a whole is here, once: what is to
-be cancelled, proofs, queues. A lane that stops takes its own entries with it and nothing else.
+What belongs to the batch as a whole is here, once: what is to be cancelled, proofs, queues. What happens in
+one of its lanes is passed on to them (:mod:`lane_plans`).
 
 What is open is read from the ledger as it is needed (:mod:`reading`). While it is read what people asked to
 be cancelled, or what is in flight, nothing else is planned: else an entry could be sent that a page has shown
@@ -21,12 +21,12 @@ Belongs here: which part is told what, and the order of the parts. Does not: wha
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Cancel, Conclude, HoldBack, Look, Note, Submit
+from batchrun.model.actions import Cancel, Conclude, Look, Note, Submit
 from batchrun.model.cancelling import Cancelling
-from batchrun.model.lane_plan import LanePlan
+from batchrun.model.lane_plans import LanePlans
 from batchrun.model.limits import LaneLimits, Mode
 from batchrun.model.proving import Proving
 from batchrun.model.queues import Queues
@@ -40,20 +40,12 @@ from batchrun.model.stimuli import (
     Drained,
     DueRead,
     InFlightRead,
-    IntentRecorded,
-    LanePaused,
-    LaneResumed,
-    LaneStopped,
     LedgerChanged,
-    RatesLearned,
-    RunsAnnounced,
     SubmissionResumed,
     SubmissionStopped,
     SurveyConcluded,
     Surveyed,
     SurveyFailed,
-    SweepFailed,
-    Swept,
     Withdrew,
 )
 from batchrun.model.told import Told
@@ -61,9 +53,7 @@ from batchrun.model.told import Told
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchrun.model.actions import Action
-    from batchrun.model.actions import Sending as SendingAction
-    from batchrun.model.entry import Entry
+    from batchrun.model.actions import Action, HoldBack
     from batchrun.model.limits import Limits
     from batchrun.model.moment import Moment
     from batchrun.model.stimuli import Stimulus
@@ -86,12 +76,19 @@ class Planner:
             home: The lane of entries that were sent before the batch had lanes.
         """
         self._limits = limits
-        self._home = home
         self._proving = Proving(limits)
         self._queues = Queues(limits, has_lanes=lanes[0].name is not None, home=home)
         self._slots = Slots(limits.max_active)
         self._cancelling = Cancelling()
-        self._lanes: dict[str | None, LanePlan] = {lane.name: self._made(lane) for lane in lanes}
+        self._lanes = LanePlans(
+            limits,
+            lanes,
+            home=home,
+            queues=self._queues,
+            proving=self._proving,
+            slots=self._slots,
+            cancelling=self._cancelling,
+        )
         self._cancellations = CancellationReads()
         self._in_flight = InFlightReads()
         self._conclusions: list[Conclude] = []  #: of a survey that is over, to be drawn
@@ -100,10 +97,6 @@ class Planner:
         self._is_draining = False
         self._moment: Moment | None = None
         self._told = Told()
-
-    def _made(self, lane: LaneLimits) -> LanePlan:
-        shared = (self._queues, self._proving, self._slots, self._cancelling)
-        return LanePlan(self._limits, lane, *shared)
 
     def handle(self, *stimuli: Stimulus, moment: Moment) -> list[Action]:
         """
@@ -138,14 +131,14 @@ class Planner:
         dues = [
             self._proving.wake_at,
             self._queues.wake_at(self._moment, self._room),
-            *(lane.wake_at for lane in self._live),
+            *(lane.wake_at for lane in self._lanes.live),
         ]
         return min((due for due in dues if due is not None), default=None)
 
     @property
     def in_air(self) -> int:
         """Calls for entries under way, and sweeps that have something left to show."""
-        return sum(lane.in_air for lane in self._lanes.values())
+        return self._lanes.in_air
 
     @property
     def slots(self) -> int:
@@ -159,9 +152,9 @@ class Planner:
             return self.in_air == 0
         if self._is_reading_first or self._queues.is_reading:
             return False
-        if not all(lane.is_idle for lane in self._lanes.values()):
+        if not self._lanes.is_idle:
             return False
-        if not self._live:
+        if not self._lanes.live:
             return True
         if self._proving.is_waited_for and not self._is_holding_back:
             return False
@@ -172,16 +165,11 @@ class Planner:
 
     def validate(self) -> None:
         """Raise InvariantError where the planner contradicts itself; for tests, after each step."""
-        for lane in self._lanes.values():
+        for lane in self._lanes:
             lane.validate()
-        ids = [*self._queues.ids, *(one for lane in self._lanes.values() for one in lane.ids)]
+        ids = [*self._queues.ids, *(one for lane in self._lanes for one in lane.ids)]
         if len(ids) != len(set(ids)):
             raise InvariantError(f"an entry is in two places: {sorted(ids)}")
-
-    @property
-    def _live(self) -> list[LanePlan]:
-        """The lanes that did not stop."""
-        return [lane for lane in self._lanes.values() if not lane.is_stopped]
 
     # -- what the planner is told
 
@@ -189,24 +177,15 @@ class Planner:
         match stimulus:
             case Acted():
                 return self._acted(stimulus, moment)
-            case Swept(sweep=sweep):
-                watch = self._lane(sweep.lane).watch
-                news = watch.swept(stimulus, now=moment.now, at=moment.at)
-                return [Note(news=news, lane=sweep.lane)] if watch.was_listed else []
-            case SweepFailed(sweep=sweep):
-                self._lane(sweep.lane).watch.sweep_failed(stimulus, now=moment.now)
             case Surveyed():
                 self._surveyed(stimulus, moment)
             case SurveyConcluded():
                 self._concluded(stimulus, moment)
             case SurveyFailed():
-                self._is_concluding = False
-                has_stopped = len(self._live) < len(self._lanes)
-                self._proving.failed(stimulus.survey, moment.now, has_stopped=has_stopped)
-                self._load_anew()
+                self._survey_failed(stimulus, moment)
             case ChoicesRead():
                 for name in chain.from_iterable(stimulus.choices):
-                    self._lane(name)  # so that one which the launch was not given is known as such
+                    self._lanes.of(name)  # so that one which the launch was not given is known as such
                 self._queues.choices_read(stimulus.choices)
             case DueRead():
                 self._queues.read(stimulus)
@@ -215,40 +194,24 @@ class Planner:
             case CancellationsRead():
                 return self._cancel(stimulus)
             case Withdrew():
-                return [self._cancellations.withdrew(self._in_air_ids)]
+                return [self._cancellations.withdrew(self._lanes.in_air_ids)]
             case LedgerChanged():
                 self._ledger_changed(stimulus)
-            case RunsAnnounced():
-                for one in self._lanes.values():
-                    one.watch.announced(stimulus, now=moment.now)
-            case RatesLearned():
-                self._lane(stimulus.lane).rates_learned(stimulus)
-            case IntentRecorded():
-                self._lane(stimulus.lane).sending.intent_recorded(stimulus.entry_id)
-            case LanePaused(lane=lane):
-                return self._lane_silent(self._lane(lane))
-            case LaneResumed(lane=lane):
-                self._lane(lane).sending.pause(is_paused=False)
-                self._queues.lane_back(lane)
-            case LaneStopped(lane=lane):
-                self._lane(lane).is_stopped = True
-                return self._lane_silent(self._lane(lane))
             case SubmissionStopped():
                 return self._hold_back()
             case SubmissionResumed():
-                self._is_holding_back = False
-                for one in self._lanes.values():
-                    one.sending.go_on()
-                self._queues.look_again()
+                self._go_on()
             case Drained():
                 self._is_draining = True
-            case _:  # pragma: no cover
-                assert_never(stimulus)
+            case _:
+                return self._lanes.take(stimulus, moment)
         return []
 
     def _acted(self, acted: Acted, moment: Moment) -> Sequence[Action]:
         action, entry = acted.action, acted.entry
-        lane = self._lane(action.lane) if isinstance(action, Submit) else self._lane_of(action.entry)
+        lane = (
+            self._lanes.of(action.lane) if isinstance(action, Submit) else self._lanes.of_entry(action.entry)
+        )
         if entry.state not in HOLDS_SLOT:
             lane.sending.slots.free(entry.id)
             self._cancelling.over(entry.id)
@@ -267,7 +230,7 @@ class Planner:
             self._proving.concluded(survey, moment.now, are_few=True)
             self._load_anew()
             return
-        ids = frozenset(surveyed.named) - self._in_air_ids
+        ids = frozenset(surveyed.named) - self._lanes.in_air_ids
         self._proving.set_aside(ids)
         self._queues.withdraw(ids)
         self._queues.changed()
@@ -277,9 +240,14 @@ class Planner:
         if self._limits.mode is Mode.WATCH:
             for entry in concluded.adopted:
                 if entry.state is State.ACTIVE and entry.id not in self._slots:
-                    self._lane_of(entry).file(entry, moment)
+                    self._lanes.of_entry(entry).file(entry, moment)
         self._is_concluding = False
         self._proving.concluded(concluded.survey, moment.now, is_partial=concluded.is_partial)
+        self._load_anew()
+
+    def _survey_failed(self, failed: SurveyFailed, moment: Moment) -> None:
+        self._is_concluding = False
+        self._proving.failed(failed.survey, moment.now, has_stopped=self._lanes.has_stopped)
         self._load_anew()
 
     def _load_anew(self) -> None:
@@ -292,15 +260,13 @@ class Planner:
         for entry in outcome.entries:
             is_meant = self._limits.mode is not Mode.CANCEL or entry.id in self._cancelling
             if is_meant and entry.id not in self._slots:
-                self._lane_of(entry).file(entry, moment)
+                self._lanes.of_entry(entry).file(entry, moment)
 
     def _cancel(self, outcome: CancellationsRead) -> Sequence[Action]:
         """Have runs cancelled, now or as soon as they are there; withdraw what was not sent."""
         ids = [one.entry.id for one in outcome.page if one.entry.state in HOLDS_SLOT]
         self._cancelling.want(ids)
-        for lane in self._lanes.values():
-            for entry_id in ids:
-                lane.watch.hasten(entry_id)
+        self._lanes.hasten(ids)
         actions: list[Action] = [*self._cancellations.read(outcome)]
         if outcome.page:
             self._queues.withdraw({one.entry.id for one in outcome.page})
@@ -309,7 +275,7 @@ class Planner:
             if self._limits.mode is Mode.CANCEL:
                 self._in_flight.again()  # more may have been asked for meanwhile
             if self._cancellations.is_awaiting:
-                actions += self._let_go()  # what still waits for its turn comes back at once
+                actions += self._lanes.let_go()  # what still waits for its turn comes back at once
         return actions
 
     def _ledger_changed(self, changed: LedgerChanged) -> None:
@@ -321,44 +287,30 @@ class Planner:
     def _hold_back(self) -> Sequence[HoldBack]:
         """Send nothing more; what was sent is settled as ever."""
         self._is_holding_back = True
-        for lane in self._lanes.values():
+        for lane in self._lanes:
             lane.sending.hold_back()
         self._queues.clear()
         self._queues.changed()
-        return self._let_go()
+        return self._lanes.let_go()
 
-    def _let_go(self) -> Sequence[HoldBack]:
-        return [HoldBack(lane=lane.name) for lane in self._live]
-
-    def _lane_silent(self, lane: LanePlan) -> Sequence[HoldBack]:
-        """Send nothing more to a lane that cannot be used; what waits there may go to the others."""
-        lane.sending.pause()
-        self._queues.lane_silent(lane.name, is_over=lane.is_stopped)
-        return [HoldBack(lane=lane.name)]
+    def _go_on(self) -> None:
+        self._is_holding_back = False
+        for lane in self._lanes:
+            lane.sending.go_on()
+        self._queues.look_again()
 
     # -- what the planner asks for
 
     def _plan(self, moment: Moment) -> list[Action]:
         if self._cancellations.is_due:
-            return [*self._cancellations.plan(self._in_air_ids)] if not self._is_concluding else []
+            return [*self._cancellations.plan(self._lanes.in_air_ids)] if not self._is_concluding else []
         if self._in_flight.is_due:
             return [*self._in_flight.plan()]
-        looks = [*chain.from_iterable(lane.looks(moment.now) for lane in self._live)]
-        sending = self._sending(moment)
+        looks = self._lanes.looks(moment.now)
+        sending = self._lanes.sending(moment)
         reads = self._queues.plan(self._room, self._held, moment.at)
         surveys = self._proving.plan(moment.now)
         return [*reads, *self._concluding(), *surveys, *sending, *looks]
-
-    def _sending(self, moment: Moment) -> list[SendingAction]:
-        """Return what is to be sent now, each by the lane that would start it soonest."""
-        actions: list[SendingAction] = []
-        plans = [(lane.sending, lane.sending.plan(moment)) for lane in self._live]
-        while plans:
-            plans.sort(key=lambda one: one[0].turn_in)
-            taken = [(sending, plan, next(plan, None)) for sending, plan in plans]
-            actions += [action for _, _, action in taken if action is not None]
-            plans = [(sending, plan) for sending, plan, action in taken if action is not None]
-        return actions
 
     def _concluding(self) -> list[Conclude]:
         """
@@ -383,22 +335,6 @@ class Planner:
         """How many entries that are to be sent each queue may hold."""
         return 0 if self._is_holding_back else self._limits.concurrency
 
-    @property
-    def _in_air_ids(self) -> frozenset[str]:
-        """Ids of the entries that are being sent or settled."""
-        return frozenset(chain.from_iterable(lane.sending.in_air for lane in self._lanes.values()))
-
     def _held(self) -> frozenset[str]:
         """Return the ids of entries that are to be sent, and are not to be read again."""
-        return self._in_air_ids | self._proving.aside
-
-    def _lane_of(self, entry: Entry) -> LanePlan:
-        return self._lane(self._home if entry.lane is None else entry.lane)
-
-    def _lane(self, name: str | None) -> LanePlan:
-        """Return the lane called *name*; one that this launch was not given is as one that stopped."""
-        if name not in self._lanes:
-            lane = self._lanes[name] = self._made(LaneLimits(name=name))
-            lane.is_stopped = True
-            self._lane_silent(lane)
-        return self._lanes[name]
+        return self._lanes.in_air_ids | self._proving.aside

@@ -16,6 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.actions import ReadChoices, ReadDue
+from batchrun.model.lanes import or_home_alone
 from batchrun.model.reading import DueReads
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Queues:
         return queue
 
     def _takers(self, queue: Queue) -> Sequence[str | None]:
-        return queue.lanes or (self._home,)
+        return or_home_alone(queue.lanes, self._home)
 
     # -- what comes
 
@@ -146,7 +147,7 @@ class Queues:
 
     def is_askable(self, entry: Entry) -> bool:
         """Report whether every lane that may have a run of the entry can be asked."""
-        return not self._silent or self._silent.isdisjoint(entry.may_be_in or (self._home,))
+        return not self._silent or self._silent.isdisjoint(or_home_alone(entry.may_be_in, self._home))
 
     # -- what goes
 

@@ -33,6 +33,7 @@ from batchrun.model.events import (
     Revised,
     seen,
 )
+from batchrun.model.lanes import or_home
 from batchrun.model.requests import Requests, in_lanes
 from batchrun.model.spec import (
     TAG_ATTEMPT,
@@ -265,7 +266,7 @@ def _is_unknown(claim: _Claim, entry: Entry) -> bool:
 
 def _by_tags(entry: Entry, claims: Sequence[_Claim], changes: Sequence[str], home: str | None) -> Judgement:
     by_attempt: defaultdict[int, list[_Claim]] = defaultdict(list)
-    place = home if entry.lane is None else entry.lane
+    place = or_home(entry.lane, home)
     for claim in claims:
         if claim.attempt is None:
             return _ambiguous(

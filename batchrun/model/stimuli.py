@@ -194,10 +194,20 @@ class Drained:
     """Nothing more is to be done; what is in the air is still awaited."""
 
 
+#: What happens in one lane, or is to be told to each.
+LaneStimulus: TypeAlias = (
+    Swept
+    | SweepFailed
+    | RunsAnnounced
+    | RatesLearned
+    | IntentRecorded
+    | LanePaused
+    | LaneResumed
+    | LaneStopped
+)
+
 Stimulus: TypeAlias = (
     Acted
-    | Swept
-    | SweepFailed
     | Surveyed
     | SurveyConcluded
     | SurveyFailed
@@ -207,13 +217,8 @@ Stimulus: TypeAlias = (
     | CancellationsRead
     | Withdrew
     | LedgerChanged
-    | RunsAnnounced
-    | RatesLearned
-    | IntentRecorded
-    | LanePaused
-    | LaneResumed
-    | LaneStopped
     | SubmissionStopped
     | SubmissionResumed
     | Drained
+    | LaneStimulus
 )

@@ -454,7 +454,7 @@ def test_what_was_read_before_a_survey_found_runs_is_not_used():
 def test_validation_finds_what_contradicts_itself():
     made = loaded(planned("a"), active(planned("b")), submitting(planned("c")))
     made.planner.validate()
-    sending, queues = made.planner._lane(None).sending, made.planner._queues
+    sending, queues = made.planner._lanes.of(None).sending, made.planner._queues
     for entry_id in ("b", "c"):
         sending.slots.free(entry_id)
         with pytest.raises(InvariantError, match=f"in flight without a slot: .'{entry_id}'"):
@@ -464,11 +464,11 @@ def test_validation_finds_what_contradicts_itself():
     with pytest.raises(InvariantError, match="in two places"):
         made.planner.validate()
     made = doubtful()
-    made.planner._lane(None).sending._waiting.add("nobody")
+    made.planner._lanes.of(None).sending._waiting.add("nobody")
     with pytest.raises(InvariantError, match="waits, and is not in the air"):
         made.planner.validate()
     made = doubtful()
-    made.planner._lane(None).sending._doubts.clear()
+    made.planner._lanes.of(None).sending._doubts.clear()
     with pytest.raises(InvariantError, match="without a doubt"):
         made.planner.validate()
 

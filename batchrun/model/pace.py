@@ -113,6 +113,8 @@ class Rate:
 
 AUTO: Final = Rate()
 UNLIMITED: Final = Rate(is_paced=False)
+#: Bounds that are the same whatever was asked for: one such call starts up to 100,000 runs.
+FIXED_RATES: Final = {"StartRunBatch": Rate(most=1.0)}
 
 
 class Pace:

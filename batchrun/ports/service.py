@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.commons import SharedPaces
+    from batchrun.ports.run_batches import RunBatches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +146,17 @@ class HealthOmics(ABC):
     async def delete_run(self, run_id: str) -> None:
         """Call DeleteRun, after waiting for a turn: the run's record goes, its outputs and logs stay."""
 
+    @property
     @abstractmethod
-    def going_runs(self, run_group: str | None = None) -> AsyncGenerator[Sequence[Listed]]:
+    def run_batches(self) -> RunBatches:
+        """The calls for many runs at once, which this one's guard, pace and hurry hold for."""
+
+    @abstractmethod
+    def going_runs(
+        self, run_group: str | None = None, batch_id: str | None = None
+    ) -> AsyncGenerator[Sequence[Listed]]:
         """
-        List every run that has not ended, of one group or of all, a page at a time, or raise.
+        List every run that has not ended, of one group, one run batch, or all, a page at a time, or raise.
 
         State by state in the order of a run's life, so that one which moves on meanwhile is not passed over.
         A run may come more than once; one that began in the last minute may not come at all.

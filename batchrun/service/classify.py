@@ -33,6 +33,8 @@ from batchrun.model.foreign import masked, shortened, storable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batchrun.model.run_batches import BatchRow
+
 #: The error shapes of botocore's omics model, and AWS's common error codes.
 BY_CODE: Final[dict[str, type[CallError]]] = {
     "ThrottlingException": ThrottledError,
@@ -117,6 +119,13 @@ def unparsable(operation: str, missing: str) -> OutcomeUnknownError:
     return OutcomeUnknownError(
         f"the answer has no usable '{missing}'", operation=operation, code="UnparsableAnswer"
     )
+
+
+def refusal(row: BatchRow) -> CallError:
+    """Make the error that StartRun would have raised for a row of a batch whose submission failed."""
+    code = row.code or "Unknown"
+    kind = BY_CODE.get(code, OutcomeUnknownError)
+    return kind(_told(masked(row.message or "")), operation="StartRun", code=shortened(code, _LONGEST_CODE))
 
 
 def _from_answer(response: Mapping[str, Any], operation: str) -> CallError:

@@ -26,6 +26,7 @@ from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import AllTurns
 from batchrun.service.quota import quotas, start_run_quota
+from batchrun.service.run_batches import AwsRunBatches
 from batchrun.service.starting import Start, start_turn
 from batchrun.service.tasks import failed_tasks, run_tasks
 from batchrun.service.usage import usage
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks, RunTask
     from batchrun.ports.commons import SharedPaces
+    from batchrun.ports.run_batches import RunBatches
     from batchrun.ports.service import CallCounts, Troubles
     from batchrun.ports.workflows import Workflow, WorkflowKey
     from batchrun.service.login import Login
@@ -106,6 +108,7 @@ class AwsHealthOmics(HealthOmics):
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._account = BatchAccount(calls)
+        self._run_batches = AwsRunBatches(calls, self._account)
 
     def apart(self, *, waits: bool = True) -> AwsHealthOmics:
         """
@@ -222,7 +225,14 @@ class AwsHealthOmics(HealthOmics):
             check_known(self._client, "StartRun", request)
             return await self._identified(await self._client.start_run(**parameters))
 
-        start = Start(self._calls, "StartRun", send, trusted_until=trusted_until, is_repeat=is_repeat)
+        start = Start(
+            self._calls,
+            "StartRun",
+            send,
+            trusted_until=trusted_until,
+            remembered_until=trusted_until,
+            is_repeat=is_repeat,
+        )
         return await start.at(turn)
 
     async def _identified(self, answer: Mapping[str, Any]) -> Run:
@@ -259,11 +269,19 @@ class AwsHealthOmics(HealthOmics):
         """Call DeleteRun."""
         await self._calls.ask("DeleteRun", lambda client: client.delete_run(id=run_id), trusted_for=0.0)
 
-    async def going_runs(self, run_group: str | None = None) -> AsyncGenerator[Sequence[Listed]]:
+    @property
+    def run_batches(self) -> RunBatches:
+        """The calls for many runs at once."""
+        return self._run_batches
+
+    async def going_runs(
+        self, run_group: str | None = None, batch_id: str | None = None
+    ) -> AsyncGenerator[Sequence[Listed]]:
         """List the runs that have not ended, state by state."""
-        group = {} if run_group is None else {"runGroupId": run_group}
+        asked = {"runGroupId": run_group, "batchId": batch_id}
+        filters = {name: value for name, value in asked.items() if value is not None}
         for status in GOING_STATUSES:
-            async for page in runs(self._calls, {"status": status, **group}):
+            async for page in runs(self._calls, {"status": status, **filters}):
                 yield page
 
     async def listed_runs(self, name: str | None) -> AsyncGenerator[Sequence[Listed]]:

@@ -15,7 +15,7 @@ import anyio
 import structlog
 
 from batchrun.errors import OutcomeUnknownError, ThrottledError
-from batchrun.model.pace import USUAL_RATE, USUAL_RATES, Learned, Pace, Rate
+from batchrun.model.pace import FIXED_RATES, USUAL_RATE, USUAL_RATES, Learned, Pace, Rate
 from batchrun.ports.stored import Commons
 from batchrun.service.shared_turns import SharedTurns, TurnTimes
 
@@ -177,7 +177,7 @@ class AllTurns:
         self._place: Callable[[], tuple[str, str | None]] = lambda: ("", None)
 
     def __getitem__(self, operation: str) -> Turns:
-        """Return the turns of *operation*: the start rate is StartRun's, the read rate each other's."""
+        """Return the turns of *operation*: the start rate is StartRun's, the read rate most others'."""
         if operation not in self._turns:
             turns = self._turns[operation] = Turns(self._pace(operation), self._clock, operation=operation)
             if self._paces is not None and operation in _SHARED:
@@ -214,7 +214,7 @@ class AllTurns:
         return {operation: pace.learned for operation, pace in paces.items() if pace.has_learned}
 
     def _asked(self, operation: str) -> Rate:
-        return self._rate if operation == "StartRun" else self._read_rate
+        return self._rate if operation == "StartRun" else FIXED_RATES.get(operation, self._read_rate)
 
     def _pace(self, operation: str) -> Pace:
         return Pace(

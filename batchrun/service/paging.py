@@ -31,11 +31,12 @@ async def pages(
     ask: Callable[[OmicsClient, Any], Awaitable[Mapping[str, Any]]],
     read: Callable[[Mapping[str, Any]], T],
     *,
+    key: str = "items",
     most: int | None = None,
     is_vital: bool = True,
 ) -> AsyncGenerator[Sequence[T]]:
     """
-    Return the items of each page, as *read* makes them; what *ask* is given says which page.
+    Return the items of each page, under its *key*, as *read* makes them; *ask* is given which page.
 
     After *most* pages it is enough, whether there are more or not.
 
@@ -47,7 +48,7 @@ async def pages(
 
     async def send(client: OmicsClient) -> tuple[Sequence[T], str | None]:
         page = await ask(client, at)
-        return [read(table(item)) for item in items(page, operation)], next_token(page, operation)
+        return [read(table(item)) for item in items(page, operation, key)], next_token(page, operation)
 
     for number in range(1, _PAGES + 1):
         found, token = await calls.ask(operation, send, is_vital=is_vital)

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from batchrun.errors import CallError, OutcomeUnknownError, ThrottledError
-from batchrun.service.classify import classify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: Seconds before its turn at which a start is told of it: a commit to disk takes less.
 _EARLY: Final = 0.02
+#: The options that say for how long the service is trusted to remember a requestId.
+_WINDOWS: Final = {"StartRun": "--replay-window", "StartRunBatch": "--batch-replay-window"}
 
 
 async def start_turn(calls: Calls, operation: str) -> float:
@@ -39,6 +40,7 @@ class Start(Generic[T]):
         send: Callable[[], Awaitable[T]],
         *,
         trusted_until: datetime,
+        remembered_until: datetime,
         is_repeat: bool,
     ) -> None:
         """
@@ -49,15 +51,18 @@ class Start(Generic[T]):
             operation: The API's name.
             send: Sends the request once, and reads the answer.
             trusted_until: The clock's latest time from which on nothing is sent.
+            remembered_until: The same, once an outcome is unknown.
             is_repeat: The outcome of an earlier call is unknown already.
         """
         self._calls = calls
         self._operation = operation
         self._send = send
         self._trusted_until = trusted_until
-        self._doubt: CallError | None = self._too_late() if is_repeat else None
+        self._repeated_until = min(trusted_until, remembered_until)
+        self._doubt: CallError | None = self._too_late(_WINDOWS[operation]) if is_repeat else None
         self._lost: CallError | None = None
         self._failed: CallError | None = None
+        self._is_sent = False  #: whether the last try may have left
 
     async def at(self, turn: float) -> T:
         """
@@ -67,7 +72,7 @@ class Start(Generic[T]):
             CallError: It failed for good, by ``is_doubtful`` with a try that may have taken effect.
             ServiceUnusableError: The service cannot be used.
         """
-        trusted_for = (self._trusted_until - self._calls.clock.latest()).total_seconds()
+        trusted_for = (self._repeated_until - self._calls.clock.latest()).total_seconds()
         try:
             return await self._calls.call(self._operation, partial(self._attempt, turn), trusted_for)
         except CallError as error:
@@ -78,10 +83,13 @@ class Start(Generic[T]):
 
     async def _attempt(self, turn: float) -> T:
         at = turn if self._failed is None else await self._turn_after(self._failed)
+        self._is_sent = False
         try:
             return await self._calls.at_turn(self._operation, at, self._send_once)
         except CallError as error:
             self._failed = error
+            if self._is_sent and isinstance(error, OutcomeUnknownError):
+                self._doubt = self._lost = error
             raise
 
     async def _turn_after(self, failed: CallError) -> float:
@@ -92,21 +100,17 @@ class Start(Generic[T]):
         return turn
 
     async def _send_once(self) -> T:
-        if self._calls.clock.latest() >= self._trusted_until:
+        until = self._trusted_until if self._doubt is None else self._repeated_until
+        if self._calls.clock.latest() >= until:
             # The turn came too late, or the machine slept: sent now, it might start the run once more.
-            raise self._doubt or self._too_late()
-        try:
-            return await self._send()
-        except Exception as raw:
-            error = classify(raw, self._operation)
-            if isinstance(error, OutcomeUnknownError):
-                self._doubt = self._lost = error
-            raise error from raw
+            raise self._doubt or self._too_late("--replay-window")
+        self._is_sent = True
+        return await self._send()
 
-    def _too_late(self) -> OutcomeUnknownError:
+    def _too_late(self, window: str) -> OutcomeUnknownError:
         """Say that the answer is unknown and came too late to be asked for again: nothing was sent."""
         return OutcomeUnknownError(
-            "the requestId is older than --replay-window",
+            f"the requestId is older than {window}",
             operation=self._operation,
             code="ReplayWindowPassed",
         )

@@ -33,6 +33,8 @@ _LONGEST_WORD: Final = 2000
 _ID: Final = re.compile(r"[A-Za-z0-9][\w.:-]{0,127}", re.ASCII)
 #: Levels of parameters; those of a manifest have fewer.
 _DEEPEST: Final = 150
+#: What the service's own integers hold.
+_MOST_COUNTED: Final = 2**31 - 1
 _SUCCESSES: Final = range(200, 300)
 _ERROR_FIELDS: Final = ("message", "Message", "code", "Code", "__type")
 
@@ -67,7 +69,7 @@ def started(answer: Mapping[str, Any]) -> Run:
     """
     return Run(
         id=identity(answer, "id", "StartRun"),
-        uuid=_uuid(answer),
+        uuid=told_identity(answer, "uuid") or "",
         arn=text(answer, "arn") or "",
         status=text(answer, "status") or "PENDING",
         output_uri=text(answer, "runOutputUri"),
@@ -83,7 +85,7 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
     """
     run = Run(
         id=identity(answer, "id", "GetRun"),
-        uuid=_uuid(answer),
+        uuid=told_identity(answer, "uuid") or "",
         arn=text(answer, "arn") or "",
         status=needed(answer, "status", "GetRun"),
         output_uri=text(answer, "runOutputUri"),
@@ -180,6 +182,11 @@ def identity(answer: Mapping[str, Any], name: str, operation: str) -> str:
     return str(answer[name])
 
 
+def told_identity(item: Mapping[str, Any], name: str) -> str | None:
+    """Return the id that :func:`identity` would give; None where there is none."""
+    return str(item[name]) if has_identity(item, name) else None
+
+
 def has_identity(item: Mapping[str, Any], name: str) -> bool:
     """Report whether :func:`identity` would give an id."""
     value = item.get(name)
@@ -225,5 +232,8 @@ def moment(value: object) -> datetime | None:
     return None
 
 
-def _uuid(answer: Mapping[str, Any]) -> str:
-    return str(answer["uuid"]) if has_identity(answer, "uuid") else ""
+def count(answer: Mapping[str, Any], name: str) -> int | None:
+    """Return a number of things; None where there is none."""
+    value = answer.get(name)
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_COUNTED
+    return value if is_count else None

@@ -1,0 +1,69 @@
+"""
+Run batches, as the service tells of them: what StartRunBatch makes, and the rows in it.
+
+Belongs here: the values. Does not: our submissions (``submission``), what a row's state means for an entry
+(``verdicts``), reading answers (``service.batch_wire``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from batchrun.model.entry import Run
+
+#: In the order of life: those in which a batch may still start runs, or is being stopped.
+UNFINISHED_STATUSES: Final = ("CREATING", "PENDING", "SUBMITTING", "STOPPING")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSeen:
+    """
+    One answer to StartRunBatch or GetBatch; the first tells no name and no counts.
+
+    Counts lag behind until the batch is PROCESSED. None is what the answer does not tell.
+    """
+
+    id: str
+    uuid: str | None
+    arn: str
+    name: str | None
+    status: str
+    tags: Mapping[str, str]  #: the batch's own; its runs have theirs
+    total_runs: int | None = None
+    pending: int | None = None  #: rows that are still to be submitted
+    started: int | None = None  #: rows that were submitted
+    failed: int | None = None  #: rows that could not be
+    ended: int | None = None  #: runs that are over, removed ones too
+    failure_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchListed:
+    """One item of ListBatch; it lacks uuid and tags."""
+
+    id: str
+    name: str
+    status: str
+    total_runs: int | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRow:
+    """
+    One item of ListRunsInBatch.
+
+    The status is that of the last operation on the row, a cancel or delete too: whether the row was ever
+    started is told by its run alone.
+    """
+
+    setting_id: str  #: as it was given in the request
+    run: Run | None  #: PENDING, since its status is not told here
+    status: str | None = None  #: such as SUCCESS, FAILED or CANCEL_FAILED; None before it was submitted
+    code: str | None = None  #: why the submission failed: the name of an error of StartRun
+    message: str | None = None

@@ -1,0 +1,128 @@
+"""
+The operations on run batches, over aiobotocore, answered in our own terms.
+
+Belongs here: which of them is called with what. Does not: reading answers (``batch_wire``), how a call is
+paced and repeated (``calls``), how one is kept from taking effect twice (``starting``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from batchrun.model.run_batches import UNFINISHED_STATUSES
+from batchrun.ports.run_batches import RunBatches
+from batchrun.service.batch_wire import batch_listed, batch_row, batch_seen, batch_started
+from batchrun.service.classify import refusal, unparsable
+from batchrun.service.known_fields import check_known
+from batchrun.service.paging import SIZE, pages
+from batchrun.service.starting import Start, start_turn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from datetime import datetime
+
+    from types_aiobotocore_omics import OmicsClient
+
+    from batchrun.errors import CallError
+    from batchrun.model.run_batches import BatchListed, BatchRow, BatchSeen
+    from batchrun.model.spec import Json
+    from batchrun.service.batch_account import BatchAccount
+    from batchrun.service.calls import Calls
+
+_START: Final = "StartRunBatch"
+
+
+class AwsRunBatches(RunBatches):
+    """Run batches of HealthOmics over aiobotocore."""
+
+    def __init__(self, calls: Calls, account: BatchAccount) -> None:
+        """Say by what calls, and whose the runs are."""
+        self._calls = calls
+        self._account = account
+
+    async def start_turn(self) -> float:
+        """Wait until a moment before StartRunBatch may be called once."""
+        return await start_turn(self._calls, _START)
+
+    async def start(
+        self,
+        request: Mapping[str, Json],
+        *,
+        turn: float,
+        trusted_until: datetime,
+        remembered_until: datetime | None = None,
+        is_repeat: bool = False,
+    ) -> BatchSeen:
+        """Call StartRunBatch."""
+        parameters: Any = dict(request)
+
+        async def send() -> BatchSeen:
+            client = self._calls.client
+            check_known(client, _START, request)
+            batch = batch_started(await client.start_run_batch(**parameters))
+            self._account.met_new(batch.arn, _START, event="run_batch_in_another_account")
+            return batch
+
+        start = Start(
+            self._calls,
+            _START,
+            send,
+            trusted_until=trusted_until,
+            remembered_until=remembered_until or self._calls.clock.latest(),
+            is_repeat=is_repeat,
+        )
+        return await start.at(turn)
+
+    async def get(self, batch_id: str) -> BatchSeen:
+        """Call GetBatch."""
+
+        async def send(client: OmicsClient) -> BatchSeen:
+            batch = batch_seen(await client.get_batch(batchId=batch_id))
+            if batch.id != batch_id:
+                raise unparsable("GetBatch", "id")
+            self._calls.met(batch.arn, "GetBatch")
+            return batch
+
+        return await self._calls.ask("GetBatch", send)
+
+    def rows(self, batch_id: str) -> AsyncGenerator[Sequence[BatchRow]]:
+        """Call ListRunsInBatch, all pages."""
+        operation = "ListRunsInBatch"
+
+        async def ask(client: OmicsClient, at: Any) -> Mapping[str, Any]:
+            return await client.list_runs_in_batch(batchId=batch_id, maxItems=SIZE, **at)
+
+        def read(item: Mapping[str, Any]) -> BatchRow:
+            self._calls.met(item.get("runArn"), operation)
+            return batch_row(item)
+
+        return pages(self._calls, operation, ask, read, key="runs")
+
+    async def named(self, name: str) -> AsyncGenerator[Sequence[BatchListed]]:
+        """Call ListBatch for the batches of *name*: whether the filter is exact is not documented."""
+        async for page in self._listed({"name": name}):
+            yield [batch for batch in page if batch.name in {name, ""}]
+
+    async def unfinished(self) -> AsyncGenerator[Sequence[BatchListed]]:
+        """Call ListBatch, state by state."""
+        for status in UNFINISHED_STATUSES:
+            async for page in self._listed({"status": status}):
+                yield page
+
+    def _listed(self, filters: Mapping[str, str]) -> AsyncGenerator[Sequence[BatchListed]]:
+        known: Any = filters
+
+        async def ask(client: OmicsClient, at: Any) -> Mapping[str, Any]:
+            return await client.list_batch(maxItems=SIZE, **known, **at)
+
+        return pages(self._calls, "ListBatch", ask, batch_listed)
+
+    async def cancel(self, batch_id: str) -> None:
+        """Call CancelRunBatch."""
+        await self._calls.ask(
+            "CancelRunBatch", lambda client: client.cancel_run_batch(batchId=batch_id), trusted_for=0.0
+        )
+
+    def refusal(self, row: BatchRow) -> CallError:
+        """Say why the submission of a row failed, as StartRun would have."""
+        return refusal(row)

@@ -1,7 +1,8 @@
 """
 A batch of a store.
 
-Belongs here: what it is put together from. Does not: any verb (``reading``, ``standing``, ``asking``).
+Belongs here: what it is put together from. Does not: any verb (``reading``, ``standing``, ``asking``,
+``submissions``).
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from batchrun.ledger.asking import Asking
 from batchrun.ledger.reading import Reading
 from batchrun.ledger.standing import Standing
+from batchrun.ledger.submissions import Submitted
 from batchrun.ports.batch import StoredBatch
 
 
-class SqlBatch(Reading, Standing, Asking, StoredBatch):
+class SqlBatch(Reading, Standing, Asking, Submitted, StoredBatch):
     """A batch of a store, to be read and asked."""

@@ -41,6 +41,7 @@ _OF_ENTRIES: Final = (
     "row_works",
     "failed_runs",
     "failed_tasks",
+    "submission_rows",
 )
 _OF_RUNS: Final = ("run_usages", "run_work", "deletions")
 
@@ -148,6 +149,7 @@ class Copy:
         target = self._target.store.write(lambda: self._made(batch))
         if not self._is_export:
             self._source.store.write(lambda: self._close_source(source, batch))
+        self._target.store.write(lambda: self._copy_submissions(source, target))
         return target
 
     def _check_free(self, source: int, batch: str) -> None:
@@ -199,6 +201,10 @@ class Copy:
         while copied := self._target.store.write(lambda: self._copied_slice(source, target)):
             count += copied
             yield count
+
+    def _copy_submissions(self, source: int, target: int) -> None:
+        """Copy what rows name, before them; again where a copy is gone on with."""
+        self._write("copy_submission", self._source.all("copied_submissions", batch=source), batch=target)
 
     def _copied_slice(self, source: int, target: int) -> int:
         after, before = self._reached(source, target)
@@ -285,6 +291,7 @@ def _digested(store: Store, batch: int) -> _Digested:
 
     with store.reading():
         add("lanes", store.all("copied_lanes", batch=batch))
+        add("submissions", store.all("copied_submissions", batch=batch))
         after = -1
         while entries := store.all("copied_entries", batch=batch, after=after, limit=_SLICE):
             add("entries", entries)

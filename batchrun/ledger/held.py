@@ -29,6 +29,7 @@ from batchrun.ledger.rows import (
     span_micros,
     time_of,
 )
+from batchrun.ledger.submissions import Submitting
 from batchrun.ledger.sync import compared, sync
 from batchrun.points import Point
 from batchrun.ports.held import HeldBatch
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 _NO_LANE: Final = ""
 
 
-class SqlHeldBatch(SqlBatch, HeldBatch):
+class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
     """A batch of a store, under a lease."""
 
     def __init__(self, store: Store, worker: Worker, key: int, lease: Lease) -> None:

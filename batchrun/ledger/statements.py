@@ -39,8 +39,9 @@ def split(text: str) -> Mapping[str, str]:
 @functools.cache
 def statements(database: str) -> Mapping[str, str]:
     """Return every statement for *database*, the name of a folder, by name: its own, and those of all."""
-    own = [_SQL / database / name for name in ("connection.sql", "queries.sql", "verify.sql")]
-    found = [split(file.read_text(encoding="utf-8")) for file in [*own, _SQL / "copy.sql"]]
+    own = ("connection.sql", "queries.sql", "submissions.sql", "verify.sql")
+    files = [*(_SQL / database / name for name in own), _SQL / "copy.sql", _SQL / "submissions.sql"]
+    found = [split(file.read_text(encoding="utf-8")) for file in files]
     return MappingProxyType({name: sql for one in found for name, sql in one.items()})
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from batchrun.ports.submissions import StoredSubmissions
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
@@ -96,7 +98,7 @@ class Wishes(ABC):
         """Take the notes of all notices *but* these back, so that they may be told anew."""
 
 
-class StoredBatch(Wishes):
+class StoredBatch(Wishes, StoredSubmissions):
     """
     A batch as it is stored: to read, and to ask things of whoever holds it. No method needs a lease.
 

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from batchrun.ports.batch import StoredBatch
+from batchrun.ports.submissions import Submissions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, Transition, Unproven
 
 
-class HeldBatch(StoredBatch):
+class HeldBatch(StoredBatch, Submissions):
     """
     A batch that this launcher alone may write to, until it is released or taken over.
 

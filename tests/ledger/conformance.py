@@ -18,6 +18,7 @@ from tests.ledger.contract_proofs import Proofs
 from tests.ledger.contract_reading import Reading
 from tests.ledger.contract_record import Recording
 from tests.ledger.contract_standing import LatestEnds, LatestRuns, Standing
+from tests.ledger.contract_submissions import SubmissionsOfBatches
 from tests.ledger.contract_sync import Syncing
 from tests.ledger.contract_usages import Usages
 
@@ -46,5 +47,6 @@ class LedgerConformance(
     ProofsInLanes,
     SharedPaces,
     Peers,
+    SubmissionsOfBatches,
 ):
     """The whole contract."""

@@ -17,6 +17,7 @@ pytest.register_assert_rewrite(
     "tests.ledger.contract_reading",
     "tests.ledger.contract_record",
     "tests.ledger.contract_standing",
+    "tests.ledger.contract_submissions",
     "tests.ledger.contract_sync",
 )
 

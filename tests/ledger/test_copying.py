@@ -18,6 +18,7 @@ from batchrun.model.cancelling import Scope
 from batchrun.model.events import Failed
 from batchrun.model.notices import Notice
 from batchrun.ports.stored import Latest
+from tests.ledger.contract_submissions import over, together
 from tests.ledger.samples import AT, BATCH, TTL, accepted, completed, filled, intended, later, move, run_of
 
 KEPT = Path(__file__).parent / "kept" / "batchrun.db"
@@ -32,6 +33,7 @@ STAY = {
     "shared_paces",
     "closed_batches",
     "leases",
+    "shapes",
 }
 
 
@@ -71,6 +73,10 @@ async def lived(place) -> None:
         await move(held, "a", intended(), accepted(1), failed)
         await move(held, "b", intended(), accepted(2), completed(2))
         await move(held, "c", intended())
+        await together(held, 1, "ef")
+        made = await together(held, 2, "g")
+        await move(held, "g", accepted(3))
+        await held.keep_submission(over(made))
         await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
         await ledger.batch(BATCH).ask_to_cancel(["d"], scope=Scope.RUN, at=AT)
         await ledger.batch(BATCH).tell(Notice.FAILURE, at=AT)
@@ -88,6 +94,8 @@ async def told_of(place) -> tuple[object, ...]:
             [await batch.history(id_) for id_ in "abcdefg"],
             await batch.cancellations(limit=9),
             await batch.latest_runs(Latest.CURRENT, limit=9),
+            await batch.open_submissions(),
+            [await batch.last_submission(id_, 1) for id_ in "efg"],
         )
 
 
@@ -95,7 +103,7 @@ async def test_a_batch_is_in_the_other_ledger_as_it_was_and_closed_in_this_one(p
     await lived(places[0])
     before = await told_of(places[0])
     made = copied(places)
-    assert (made.entries, made.events) == (7, 8)
+    assert (made.entries, made.events) == (7, 12)
     assert await told_of(places[1]) == await told_of(places[0]) == before
     async with await open_ledger(places[0].named) as ledger:
         assert str(places[1]) in str(await ledger.batch(BATCH).why_closed())
@@ -108,7 +116,7 @@ async def test_a_batch_is_in_the_other_ledger_as_it_was_and_closed_in_this_one(p
     async with await open_ledger(places[1].named) as ledger:
         held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
         assert held.lease.fence > 1
-        await move(held, "e", intended())
+        await move(held, "e", accepted(9))
     assert list(Verification(places[1].named).findings()) == []
 
 
@@ -216,7 +224,7 @@ def test_every_column_goes_along(files):
         columns = {
             table: {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} for table in tables
         }
-    keys = {"key", "batch", "entry", "failed_run", "run_usage"}
+    keys = {"key", "batch", "entry", "failed_run", "run_usage", "submission"}
     for table, names in columns.items():
         read = queries()["find_batch" if table == "batches" else f"copied_{table}"]
         words = set(read.replace(",", " ").replace("c.", " ").replace("w.", " ").replace("u.", " ").split())

@@ -276,6 +276,11 @@ async def test_the_readable_view_reads(ledger):
         "stored_attempts_of",
         "outcomes",
         "is_held",
+        "open_submissions",
+        "rows_that_wait",
+        "row_that_waits",
+        "last_submission",
+        "entries",
     ],
 )
 async def test_frequent_questions_never_scan(ledger, name):

@@ -199,6 +199,17 @@ INSERT INTO proofs VALUES (1, 0, 0);
 INSERT INTO surveys VALUES (1, '', 0, 0);
 INSERT INTO shared_paces (region, account, operation, until) VALUES ('r', '', 'o', 0);
 INSERT INTO closed_batches VALUES (2, 'copy', 'x', 0);
+INSERT INTO submissions (key, batch, request_id, name, rows, intended_at, request)
+    VALUES (1, 1, 'abababababababababababababababababababababababababababababababab', 'one', 2, 0, '{}');
+INSERT INTO submissions (key, batch, name, rows, intended_at, batch_id, standing, request_id)
+    VALUES (2, 1, 'two', 2, 0, '7', 'over',
+        'cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd');
+INSERT INTO submissions (key, batch, name, rows, intended_at, batch_id, standing, request, request_id)
+    VALUES (3, 1, 'three', 2, 0, '8', 'taken', '{}',
+        'efefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef');
+INSERT INTO submission_rows VALUES (1, 2, 1, 1);
+INSERT INTO submission_rows VALUES (2, 2, 1, 2);
+INSERT INTO shapes VALUES (1, '');
 UPDATE leases SET fence = 3;
 UPDATE batches SET account = '222222222222' WHERE key = 2;
 """
@@ -210,6 +221,7 @@ _SAME_PAST_RUN = """
 INSERT INTO attempts (entry, attempt, request_id, intended_at, tagged, request, run_uuid)
     VALUES (3, 2, 'q2', 0, 1, '{}', 'v')
 """
+_SUBMISSION = "INSERT INTO submissions (batch, request_id, name, rows, intended_at, request)"
 _PAST = "INSERT INTO attempts (entry, attempt, request_id, intended_at, tagged, request)"
 _FORBIDDEN = [
     "INSERT INTO batches (name, region, created_at) VALUES ('', 'r', 0)",
@@ -289,6 +301,46 @@ _FORBIDDEN = [
     "UPDATE surveys SET calls = -1",
     "UPDATE shared_paces SET state = '{}'",
     "UPDATE shared_paces SET state = '{', left_at = 0, left_until = 0",
+    *(
+        f"UPDATE submissions SET {what}"
+        for what in ("rows = 3", "lane = 'x'", "name = 'x'", "intended_at = 1")
+    ),
+    *(
+        f"UPDATE submissions SET {what} WHERE key = 1"
+        for what in (
+            "request = NULL",
+            "request = 'x'",
+            "standing = 'taken'",
+            "standing = 'x'",
+            "batch_uuid = 'u'",
+        )
+    ),
+    "UPDATE submissions SET standing = 'taken', request = '{}' WHERE key = 2",
+    "UPDATE submissions SET request = '{}' WHERE key = 2",
+    "UPDATE submissions SET standing = 'intended' WHERE key = 3",
+    "UPDATE submissions SET batch_id = NULL WHERE key = 3",
+    "DELETE FROM submissions",
+    *(
+        f"{_SUBMISSION} VALUES ({values}, 0, '{{}}')"
+        for values in (
+            f"1, '{'ab' * 32}', 'x', 2",
+            f"1, '{'AB' * 32}', 'x', 2",
+            "1, '00', 'x', 2",
+            f"1, '{'00' * 32}', 'one', 2",
+            f"1, '{'00' * 32}', '', 2",
+            f"1, '{'00' * 32}', '{'x' * 65}', 2",
+            f"1, '{'00' * 32}', 'x', 0",
+            f"9, '{'00' * 32}', 'x', 2",
+        )
+    ),
+    *(
+        f"INSERT INTO submission_rows VALUES ({values})"
+        for values in ("1, 2, 1, 3", "3, 2, 1, 1", "9, 1, 1, 1", "1, 9, 1, 1", "1, 1, 0, 1", "1, 1, 1, 0")
+    ),
+    "UPDATE submission_rows SET intent = 5",
+    "DELETE FROM submission_rows",
+    "INSERT INTO shapes VALUES (1, 'x')",
+    "UPDATE shapes SET shape = NULL",
     "UPDATE closed_batches SET why = 'x'",
     "UPDATE closed_batches SET other = ''",
 ]
@@ -316,3 +368,20 @@ def test_a_proof_is_of_a_name_in_both(file, server, filled):  # noqa: ARG001
             'UPDATE entries SET offers = \'[["east",{"name":"a"}]]\', may_take = \'["east"]\' WHERE key = 1'
         )
         assert connection.execute("SELECT count(*) FROM proofs").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "request = '{}'",
+        "offers = '[]'",
+        "attempt = 2",
+        "state = 'submitting', request_id = 'q9', intended_at = 0, lane = 'east', may_take = '[\"east\"]'",
+    ],
+)
+def test_a_shape_is_of_an_attempt_in_both(file, server, filled, change):  # noqa: ARG001
+    for connection in (file, server):
+        connection.execute("UPDATE entries SET due = 7, request = request, attempt = attempt WHERE key = 1")
+        assert connection.execute("SELECT count(*) FROM shapes").fetchall() == [(1,)]
+        connection.execute(f"UPDATE entries SET {change} WHERE key = 1")
+        assert connection.execute("SELECT count(*) FROM shapes").fetchall() == [(0,)]

@@ -24,9 +24,14 @@ if TYPE_CHECKING:
     from psycopg.sql import Composed
 
 #: What a launcher never takes away: the laws say that nothing accepted is forgotten.
-_KEPT: Final = ("attempts", "batches", "batchrun_migrations", "entries", "event_kinds", "events", "leases")
+_KEPT: Final = (
+    *("attempts", "batches", "batchrun_migrations", "entries", "event_kinds", "events", "leases"),
+    *("submission_rows", "submissions"),
+)
 #: What it does not even change.
-_FIXED: Final = ("batchrun_migrations", "event_kinds", "events")
+_FIXED: Final = ("batchrun_migrations", "event_kinds")
+#: What it adds to, and does not change either.
+_ADDED_TO: Final = ("events", "submission_rows")
 
 
 def init(address: str, *, launchers: Iterable[str], readers: Iterable[str]) -> int:
@@ -73,7 +78,7 @@ def _reader(role: str, schema: str, database: str) -> Iterator[Composed]:
 def _launcher(role: str, schema: str, database: str, tables: Iterable[str]) -> Iterator[Composed]:
     yield from _reader(role, schema, database)
     for table in tables:
-        rights = ["INSERT"] if table == "events" else [] if table in _FIXED else ["INSERT", "UPDATE"]
+        rights = ["INSERT"] if table in _ADDED_TO else [] if table in _FIXED else ["INSERT", "UPDATE"]
         rights += [] if table in _KEPT else ["DELETE"]
         if rights:
             what = SQL(", ").join(map(SQL, rights))

@@ -1,0 +1,75 @@
+-- What the ledger asks and writes of submissions, by name: the same in every database.
+
+-- name: add_submission
+INSERT INTO submissions (batch, request_id, lane, name, rows, intended_at, sent_at, request)
+VALUES (:batch, :request_id, :lane, :name, :rows, :intended_at, :sent_at, :request)
+RETURNING key;
+
+-- name: update_submission
+UPDATE submissions SET
+    standing = :standing, sent_at = :sent_at, batch_id = :batch_id, batch_uuid = :batch_uuid, status = :status, code = :code,
+    message = :message, request = CASE WHEN :standing = 'over' THEN NULL ELSE request END
+WHERE batch = :batch AND request_id = :request_id;
+
+-- name: submission
+SELECT
+    key, request_id, lane, name, rows, intended_at, standing, sent_at, batch_id, batch_uuid, status, code, message, request
+FROM submissions WHERE batch = :batch AND request_id = :request_id;
+
+-- name: open_submissions
+SELECT
+    key, request_id, lane, name, rows, intended_at, standing, sent_at, batch_id, batch_uuid, status, code, message, request
+FROM submissions WHERE batch = :batch AND standing <> 'over' ORDER BY key;
+
+-- name: rows_that_wait
+-- Rows whose last intent went by a submission, and is not settled.
+SELECT r.submission, e.id
+FROM entries AS e JOIN submission_rows AS r ON r.entry = e.key
+WHERE e.batch = :batch AND e.state = 'submitting'
+    AND r.intent = (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended')
+ORDER BY r.submission, e.position;
+
+-- name: row_that_waits
+SELECT e.id
+FROM submissions AS s JOIN submission_rows AS r ON r.submission = s.key JOIN entries AS e ON e.key = r.entry
+WHERE s.request_id = :request_id AND e.state = 'submitting'
+    AND r.intent = (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended')
+LIMIT 1;
+
+-- name: last_submission
+-- By which the attempt went last; no row where that was by itself.
+SELECT
+    s.key, s.request_id, s.lane, s.name, s.rows, s.intended_at, s.standing, s.sent_at, s.batch_id, s.batch_uuid, s.status,
+    s.code, s.message, s.request
+FROM entries AS e JOIN submission_rows AS r ON r.entry = e.key JOIN submissions AS s ON s.key = r.submission
+WHERE e.batch = :batch AND e.id = :id AND r.attempt = :attempt AND r.intent = (
+    SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended' AND attempt <= :attempt
+);
+
+-- name: count_submissions
+SELECT count(*) FROM submissions WHERE batch = :batch;
+
+-- ------------------------------------------------------------------ copying
+
+-- name: copied_submissions
+SELECT
+    request_id, lane, name, rows, intended_at, standing, sent_at, batch_id, batch_uuid, status, code, message, request
+FROM submissions WHERE batch = :batch ORDER BY key;
+
+-- name: copy_submission
+INSERT INTO submissions (
+    batch, request_id, lane, name, rows, intended_at, standing, sent_at, batch_id, batch_uuid, status, code, message,
+    request
+) VALUES (
+    :batch, :request_id, :lane, :name, :rows, :intended_at, :standing, :sent_at, :batch_id, :batch_uuid, :status, :code,
+    :message, :request
+) ON CONFLICT (request_id) DO NOTHING;
+
+-- name: copied_submission_rows
+SELECT e.id AS entry, s.request_id, c.attempt, c.intent
+FROM submission_rows AS c JOIN submissions AS s ON s.key = c.submission JOIN entries AS e ON e.key = c.entry
+WHERE e.batch = :batch AND e.key > :after AND e.key <= :last ORDER BY e.key, c.intent;
+
+-- name: copy_submission_rows
+INSERT INTO submission_rows (submission, entry, attempt, intent)
+SELECT key, :entry, :attempt, :intent FROM submissions WHERE request_id = :request_id;

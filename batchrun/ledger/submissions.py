@@ -1,0 +1,146 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.submissions
+"""
+A batch's submissions, as they are stored.
+
+Belongs here: the verbs on them, and their rows as values. Does not: which rows go together (``engine``), and
+how a step is recorded (``record``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import InvariantError
+from batchrun.ledger.keyed import Keyed, reads, writes
+from batchrun.ledger.record import record
+from batchrun.ledger.rows import listed, maybe_micros, maybe_time, micros, time_of
+from batchrun.model.events import Intended
+from batchrun.model.submission import OpenSubmission, Standing, Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from batchrun.ledger.store import Row
+    from batchrun.model.entry import Entry
+    from batchrun.ports.stored import Transition
+
+#: Steps that are recorded at once, within one transaction: what waits to be written takes memory.
+_AT_ONCE: Final = 1_000
+
+
+class Submitted(Keyed):
+    """What a batch says of its submissions."""
+
+    @reads
+    def open_submissions(self) -> Sequence[OpenSubmission]:
+        ids: defaultdict[int, list[str]] = defaultdict(list)
+        with self._store.reading():
+            rows = self._store.all("open_submissions", batch=self._key)
+            if rows:
+                for row in self._store.each("rows_that_wait", batch=self._key):
+                    ids[row.submission].append(row.id)
+        return [OpenSubmission(submission=self._submission(row), ids=ids[row.key]) for row in rows]
+
+    @reads
+    def submission(self, request_id: str) -> Submission | None:
+        row = self._store.one("submission", batch=self._key, request_id=request_id)
+        return None if row is None else self._submission(row)
+
+    @reads
+    def last_submission(self, entry_id: str, attempt: int) -> Submission | None:
+        row = self._store.one("last_submission", batch=self._key, id=entry_id, attempt=attempt)
+        return None if row is None else self._submission(row)
+
+    @reads
+    def submission_count(self) -> int:
+        return int(self._store.value("count_submissions", batch=self._key))
+
+    @reads
+    def entries(self, ids: Collection[str]) -> Mapping[str, Entry]:
+        return {entry.id: entry for entry in self._entries("entries", ids=listed(ids))}
+
+    def _submission(self, row: Row) -> Submission:
+        return Submission(
+            request_id=row.request_id,
+            batch=self.name,
+            lane=row.lane,
+            name=row.name,
+            request=row.request or "",
+            rows=row.rows,
+            intended_at=time_of(row.intended_at),
+            standing=Standing(row.standing),
+            sent_at=maybe_time(row.sent_at),
+            batch_id=row.batch_id,
+            batch_uuid=row.batch_uuid,
+            status=row.status,
+            code=row.code,
+            message=row.message,
+        )
+
+
+class Submitting(Keyed, ABC):
+    """What a batch's holder writes of its submissions."""
+
+    @abstractmethod
+    def _fenced(self) -> int:
+        """Return the batch's key where the lease is still ours, or raise LeaseLostError."""
+
+    @writes
+    def intend_together(self, submission: Submission, steps: Sequence[Transition]) -> None:
+        key = self._fenced()
+        self._check(submission, steps)
+        number = self._store.value(
+            "add_submission",
+            batch=key,
+            request_id=submission.request_id,
+            lane=submission.lane,
+            name=submission.name,
+            rows=submission.rows,
+            intended_at=micros(submission.intended_at),
+            sent_at=maybe_micros(submission.sent_at),
+            request=submission.request,
+        )
+        for first in range(0, len(steps), _AT_ONCE):
+            some = steps[first : first + _AT_ONCE]
+            record(self._store, key, self.name, some)
+            ids = listed(step.entry.id for step in some)
+            self._store.run("add_submission_rows", batch=key, submission=number, ids=ids)
+
+    @writes
+    def keep_submission(self, submission: Submission) -> None:
+        key, request_id = self._fenced(), submission.request_id
+        if submission.standing is Standing.OVER:
+            waits = self._store.value("row_that_waits", request_id=request_id)
+            if waits is not None:
+                raise InvariantError(f"submission {request_id} is not over: row '{waits}' waits for it")
+        kept = self._store.run(
+            "update_submission",
+            batch=key,
+            request_id=request_id,
+            standing=submission.standing.value,
+            sent_at=maybe_micros(submission.sent_at),
+            batch_id=submission.batch_id,
+            batch_uuid=submission.batch_uuid,
+            status=submission.status,
+            code=submission.code,
+            message=submission.message,
+        )
+        if not kept:
+            raise InvariantError(f"submission {request_id}, which batch '{self.name}' does not have")
+
+    def _check(self, submission: Submission, steps: Sequence[Transition]) -> None:
+        """Raise InvariantError where these are not the submission's own, each row once."""
+        what = f"submission {submission.request_id}"
+        if (submission.batch, submission.standing) != (self.name, Standing.INTENDED):
+            where = f"batch '{submission.batch}' ({submission.standing.value})"
+            raise InvariantError(f"{what} of {where}, intended in '{self.name}'")
+        if not len(steps) == len({step.entry.id for step in steps}) == submission.rows:
+            raise InvariantError(f"{what} of {submission.rows} rows with {len(steps)} steps")
+        for event, entry in ((step.event, step.entry) for step in steps):
+            if not isinstance(event, Intended) or entry.lane != submission.lane:
+                raise InvariantError(
+                    f"{what} in lane {submission.lane} with {type(event).__name__} of entry '{entry.id}' in "
+                    f"lane {entry.lane}"
+                )

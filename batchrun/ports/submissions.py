@@ -1,0 +1,71 @@
+"""
+The contract of a batch's submissions: rows' attempts that go to the service in one StartRunBatch.
+
+``ports.ledger`` says what holds for every method. Belongs here: the contract. Does not: any storage, the
+values (``model.submission``), and what an attempt that goes by itself needs (``batch``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from batchrun.model.entry import Entry
+    from batchrun.model.submission import OpenSubmission, Submission
+    from batchrun.ports.stored import Transition
+
+
+class StoredSubmissions(ABC):
+    """A batch's submissions, to be read. No method needs a lease."""
+
+    @abstractmethod
+    async def open_submissions(self) -> Sequence[OpenSubmission]:
+        """
+        Return the submissions that are not OVER, oldest first, each with the rows that wait for it.
+
+        A row waits for the submission by which it was intended last; one that was intended by itself since
+        waits for none. A submission for which no row waits is among them: it is to be closed.
+        """
+
+    @abstractmethod
+    async def submission(self, request_id: str) -> Submission | None:
+        """Return the batch's submission of that requestId, or None."""
+
+    @abstractmethod
+    async def last_submission(self, entry_id: str, attempt: int) -> Submission | None:
+        """Return the submission by which the attempt went last; None where it went by itself, or not yet."""
+
+    @abstractmethod
+    async def submission_count(self) -> int:
+        """Count the batch's submissions, those that are OVER too."""
+
+    @abstractmethod
+    async def entries(self, ids: Collection[str]) -> Mapping[str, Entry]:
+        """Return many entries at once, by position; ids that the batch does not have are left out."""
+
+
+class Submissions(StoredSubmissions):
+    """The submissions of a batch that this launcher alone may write to. Methods that write are *fenced*."""
+
+    @abstractmethod
+    async def intend_together(self, submission: Submission, steps: Sequence[Transition]) -> None:
+        """
+        Keep a new submission and its rows, and record the steps, each an ``Intended``, in one transaction.
+
+        Raises:
+            InvariantError: It is not the steps' submission (batch, lane, number of rows), there was one of
+                its requestId or name already, or a step cannot be recorded.
+        """
+
+    @abstractmethod
+    async def keep_submission(self, submission: Submission) -> None:
+        """
+        Keep where the submission stands, and what the service said of it; its request no more once OVER.
+
+        Raises:
+            InvariantError: The batch has no such submission, it was OVER or TAKEN before and would go back,
+                or it would be OVER while a row waits for it.
+        """

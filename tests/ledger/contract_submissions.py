@@ -1,0 +1,288 @@
+"""The contract's words on submissions: rows' attempts that go to the service in one StartRunBatch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchrun.errors import InvariantError, LeaseLostError
+from batchrun.model.events import Refused
+from batchrun.model.limits import Changed
+from batchrun.model.spec import digest
+from batchrun.model.states import State
+from batchrun.model.submission import OpenSubmission, Standing, Submission
+from tests.ledger.contract_lanes import into, with_lanes
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    accepted,
+    completed,
+    deferred,
+    entry_of,
+    filled,
+    intended,
+    later,
+    lease_on,
+    move,
+    specs,
+    steps_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchrun.model.events import Event
+    from batchrun.ports.held import HeldBatch
+    from batchrun.ports.stored import Transition
+
+
+def submission(number: int, rows: int = 2, *, batch: str = BATCH, lane: str | None = None) -> Submission:
+    return Submission(
+        request_id=digest(f"{batch} {number}"),
+        batch=batch,
+        lane=lane,
+        name=f"{batch}-{number}",
+        request=f'{{"batchName":"{batch}-{number}"}}',
+        rows=rows,
+        intended_at=AT,
+    )
+
+
+async def steps_for(held: HeldBatch, ids: str, event: Event | None = None) -> Sequence[Transition]:
+    found = await held.entries(list(ids))
+    return [step for id_ in ids for step in steps_of(found[id_], [event or intended()])]
+
+
+async def together(held: HeldBatch, number: int, ids: str) -> Submission:
+    """Have rows intended in one submission."""
+    made = submission(number, len(ids))
+    await held.intend_together(made, await steps_for(held, ids))
+    return made
+
+
+def taken(made: Submission, status: str | None = None) -> Submission:
+    known = replace(made, standing=Standing.TAKEN, batch_id="7", batch_uuid="u7", status=status)
+    return replace(known, sent_at=later(seconds=1))
+
+
+def over(made: Submission) -> Submission:
+    return replace(taken(made), standing=Standing.OVER, request="")
+
+
+class SubmissionsOfBatches:
+    """Kept with their rows in one transaction, and for ever."""
+
+    async def test_a_submission_and_its_rows_are_intended_together(self, ledger):
+        held = await filled(ledger, *"abc")
+        made = replace(submission(1), sent_at=later(seconds=1))
+        await held.intend_together(made, await steps_for(held, "ba"))
+        assert {(await entry_of(ledger, id_)).state for id_ in "ab"} == {State.SUBMITTING}
+        assert (await entry_of(ledger, "c")).state is State.PLANNED
+        assert [kind for *_, kind, _ in await held.history("a")] == ["intended"]
+        batch = ledger.batch(BATCH)
+        assert await batch.open_submissions() == [OpenSubmission(submission=made, ids=["a", "b"])]
+        assert await batch.submission(made.request_id) == await batch.last_submission("a", 1) == made
+        assert await batch.submission_count() == 1
+
+    async def test_a_batch_without_submissions_says_so(self, ledger):
+        held = await filled(ledger, "a")
+        await move(held, "a", intended())
+        for batch in (held, ledger.batch("nobody")):
+            assert await batch.open_submissions() == []
+            assert await batch.submission_count() == 0
+            assert await batch.last_submission("a", 1) is None
+            assert await batch.submission("0" * 64) is None
+
+    async def test_what_the_service_says_of_it_is_kept(self, ledger):
+        held = await filled(ledger, *"ab")
+        made = await together(held, 1, "ab")
+        for known in (
+            replace(made, sent_at=later(seconds=1), code="TimeoutError", message="no answer"),
+            taken(made, status="PENDING"),
+            taken(made, status="PROCESSED"),
+        ):
+            await held.keep_submission(known)
+            assert await held.submission(made.request_id) == known
+
+    async def test_one_is_over_once_no_row_waits_for_it(self, ledger):
+        held = await filled(ledger, *"abc")
+        made = await together(held, 1, "abc")
+        await move(held, "a", accepted(1))
+        await move(held, "b", Refused(at=AT, code="C", message="m"))
+        with pytest.raises(InvariantError, match="row 'c' waits for it"):
+            await held.keep_submission(over(made))
+        assert await held.open_submissions() == [OpenSubmission(submission=made, ids=["c"])]
+        await move(held, "c", deferred(later(seconds=5)))
+        assert await held.open_submissions() == [OpenSubmission(submission=made, ids=[])]
+        await held.keep_submission(over(made))
+        assert await held.open_submissions() == []
+        assert await held.last_submission("a", 1) == over(made)
+        assert await held.submission_count() == 1
+
+    @pytest.mark.parametrize("back", [Standing.INTENDED, Standing.TAKEN])
+    async def test_what_is_over_stays_so(self, ledger, back):
+        held = await filled(ledger, *"ab")
+        made = await together(held, 1, "ab")
+        for number, id_ in enumerate("ab"):
+            await move(held, id_, accepted(number))
+        await held.keep_submission(taken(made))
+        await held.keep_submission(over(made))
+        with pytest.raises(InvariantError):
+            await held.keep_submission(replace(taken(made), standing=back))
+        assert await held.submission(made.request_id) == over(made)
+
+    async def test_a_submission_that_the_service_has_is_not_intended_again(self, ledger):
+        held = await filled(ledger, *"ab")
+        made = await together(held, 1, "ab")
+        with pytest.raises(InvariantError):
+            await held.keep_submission(replace(made, standing=Standing.TAKEN))
+        await held.keep_submission(taken(made))
+        with pytest.raises(InvariantError):
+            await held.keep_submission(made)
+        assert await held.submission(made.request_id) == taken(made)
+
+    async def test_a_row_waits_for_the_submission_by_which_it_was_intended_last(self, ledger):
+        held = await filled(ledger, *"abc")
+        first = await together(held, 1, "abc")
+        for id_ in "ab":
+            await move(held, id_, deferred(AT))
+        second = await together(held, 2, "ab")
+        assert [(one.submission, one.ids) for one in await held.open_submissions()] == [
+            (first, ["c"]),
+            (second, ["a", "b"]),
+        ]
+        assert await held.last_submission("a", 1) == second
+        assert await held.last_submission("c", 1) == first
+
+    async def test_a_row_that_was_intended_by_itself_since_waits_for_none(self, ledger):
+        held = await filled(ledger, *"ab")
+        made = await together(held, 1, "ab")
+        await move(held, "a", deferred(AT), intended())
+        assert (await entry_of(ledger, "a")).state is State.SUBMITTING
+        assert await held.open_submissions() == [OpenSubmission(submission=made, ids=["b"])]
+        assert await held.last_submission("a", 1) is None
+        await move(held, "b", accepted(1))
+        await held.keep_submission(over(made))
+
+    async def test_each_attempt_has_its_own(self, ledger):
+        held = await filled(ledger, *"ab")
+        first = await together(held, 1, "ab")
+        refused = Refused(at=AT, code="C", message="m")
+        for id_ in "ab":
+            await move(held, id_, refused)
+        await ledger.batch(BATCH).retry(["a", "b"], at=AT, why="asked for")
+        assert await held.last_submission("a", 2) is None
+        second = await together(held, 2, "ab")
+        assert [await held.last_submission("a", attempt) for attempt in (1, 2, 3)] == [first, second, None]
+        assert [one.ids for one in await held.open_submissions()] == [[], ["a", "b"]]
+        assert await held.last_submission("nobody", 1) is None
+
+    async def test_the_order_is_that_of_the_intents_and_the_ids_are_by_position(self, ledger):
+        held = await filled(ledger, *"abcdef")
+        made = [await together(held, number, ids) for number, ids in ((3, "fa"), (1, "dc"), (2, "eb"))]
+        assert [(one.submission, one.ids) for one in await held.open_submissions()] == [
+            (made[0], ["a", "f"]),
+            (made[1], ["c", "d"]),
+            (made[2], ["b", "e"]),
+        ]
+
+    async def test_a_step_that_cannot_be_recorded_leaves_no_submission(self, ledger):
+        held = await filled(ledger, *"ab")
+        good, bad = await steps_for(held, "ab")
+        stray = replace(bad, entry=replace(bad.entry, attempt=5))
+        with pytest.raises(InvariantError, match="attempt 5"):
+            await held.intend_together(submission(1), [good, stray])
+        assert await held.submission_count() == 0
+        assert (await held.counts()).by_state == {State.PLANNED: 2}
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"rows": 3},
+            {"batch": "other"},
+            {"lane": "east"},
+            {"standing": Standing.TAKEN},
+            {"request_id": "short"},
+            {"name": "n" * 65},
+        ],
+        ids=str,
+    )
+    async def test_a_submission_is_its_rows_and_no_other(self, ledger, wrong):
+        held = await filled(ledger, *"ab")
+        with pytest.raises(InvariantError):
+            await held.intend_together(replace(submission(1), **wrong), await steps_for(held, "ab"))
+        assert await held.submission_count() == 0
+        assert (await held.counts()).by_state == {State.PLANNED: 2}
+
+    async def test_its_steps_are_intents_of_rows_that_are_not_there_twice(self, ledger):
+        held = await filled(ledger, *"ab")
+        await move(held, "b", intended())
+        one, other = await steps_for(held, "a"), await steps_for(held, "b", accepted(1))
+        for steps in ([*one, *other], [*one, *one]):
+            with pytest.raises(InvariantError):
+                await held.intend_together(submission(1), steps)
+        assert await held.submission_count() == 0
+
+    @pytest.mark.parametrize("same", ["request_id", "name"])
+    async def test_no_two_have_one_name_or_requestid(self, ledger, same):
+        held = await filled(ledger, *"abcd")
+        made = await together(held, 1, "ab")
+        other = replace(submission(2), **{same: getattr(made, same)})
+        with pytest.raises(InvariantError):
+            await held.intend_together(other, await steps_for(held, "cd"))
+        assert (await held.counts()).by_state == {State.SUBMITTING: 2, State.PLANNED: 2}
+
+    async def test_another_batch_may_have_one_of_the_same_name_and_knows_nothing_of_this_one(self, ledger):
+        held, other = await filled(ledger, *"ab"), await filled(ledger, *"ab", batch="other")
+        made = await together(held, 1, "ab")
+        there = replace(submission(1, batch="other"), name=made.name)
+        await other.intend_together(there, await steps_for(other, "ab"))
+        assert [one.submission for one in await other.open_submissions()] == [there]
+        assert await other.submission(made.request_id) is None
+        assert await other.submission_count() == 1
+        with pytest.raises(InvariantError, match="does not have"):
+            await other.keep_submission(taken(made))
+
+    async def test_in_a_lane_its_rows_are_in_that_lane(self, ledger):
+        held = await with_lanes(ledger, a="east west", b="west")
+        found = await held.entries("ab")
+        steps = [step for entry in found.values() for step in steps_of(entry, [into(entry, "west")])]
+        made = submission(1, lane="west")
+        with pytest.raises(InvariantError):
+            await held.intend_together(replace(made, lane="east"), steps)
+        await held.intend_together(made, steps)
+        assert await held.open_submissions() == [OpenSubmission(submission=made, ids=["a", "b"])]
+
+    async def test_whoever_lost_the_batch_writes_nothing(self, ledger):
+        held = await filled(ledger, *"abcd")
+        made = await together(held, 1, "ab")
+        steps = await steps_for(held, "cd")
+        await held.release()
+        await lease_on(ledger, holder="host:2")
+        with pytest.raises(LeaseLostError):
+            await held.intend_together(submission(2), steps)
+        with pytest.raises(LeaseLostError):
+            await held.keep_submission(taken(made))
+        assert await held.open_submissions() == [OpenSubmission(submission=made, ids=["a", "b"])]
+        assert (await held.counts()).by_state == {State.SUBMITTING: 2, State.PLANNED: 2}
+
+    async def test_many_entries_come_at_once(self, ledger):
+        held = await filled(ledger, *"abc")
+        await move(held, "b", intended(), accepted(1), completed(1))
+        found = await ledger.batch(BATCH).entries(["b", "nobody", "a", "b"])
+        assert list(found) == ["a", "b"]
+        assert found == {id_: await entry_of(ledger, id_) for id_ in "ab"}
+        assert await held.entries([]) == {}
+
+    async def test_more_rows_than_are_written_at_once(self, ledger):
+        ids = [f"r{number:04}" for number in range(2_300)]
+        held = await lease_on(ledger)
+        await held.sync(specs(*ids), changed=Changed.REFUSE, at=AT)
+        found = await held.entries(ids)
+        steps = [step for entry in found.values() for step in steps_of(entry, [intended()])]
+        await held.intend_together(submission(1, len(ids)), steps)
+        (known,) = await held.open_submissions()
+        assert known.ids == ids
+        assert (await held.counts()).by_state == {State.SUBMITTING: len(ids)}

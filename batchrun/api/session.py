@@ -21,6 +21,7 @@ from batchrun.api.opening import Opening
 from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
 from batchrun.engine.launcher import Launcher, Timing
+from batchrun.engine.parts import LaunchParts
 from batchrun.engine.reach import Reach
 from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
 from batchrun.model.limits import Changed, Limits, Mode
@@ -266,19 +267,18 @@ class Session(Opening):
         """Make the launch of a batch that is held; without *lanes* there is nothing to launch."""
         ledger, audience, launcher = await self.ledger(), Audience(), None
         if lanes is not None:
-            launcher = Launcher(
+            parts = LaunchParts(
                 ledger=ledger,
                 held=held,
                 links=links,
                 limits=limits,
-                timing=timing,
                 clock=self._clock,
-                observer=audience,
-                prepare=prepare,
                 home=lanes.home,
                 stopped=lanes.stopped,
+                prepare=prepare,
                 wakes=wakes,
             )
+            launcher = Launcher(parts, timing=timing, observer=audience)
         counts = await held.counts()
         return Launch(
             ledger=ledger, held=held, sync=sync, counts=counts, launcher=launcher, audience=audience

@@ -1,7 +1,8 @@
 """
 What the lanes of one launch share.
 
-Belongs here: that one value. Does not: what each lane has of its own (``link``).
+Belongs here: that one value. Does not: what each lane has of its own (``link``), what was there before the
+launch (``parts``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from batchrun.engine.link import Prepare
     from batchrun.engine.observer import Observer
     from batchrun.engine.outcomes import Outcomes
+    from batchrun.engine.parts import LaunchParts
     from batchrun.engine.prover import Prover
     from batchrun.engine.recorder import Recorder
     from batchrun.model.limits import Limits
@@ -23,10 +25,23 @@ if TYPE_CHECKING:
 class Common:
     """What the lanes of one launch share."""
 
+    parts: LaunchParts
     recorder: Recorder
     outcomes: Outcomes
     prover: Prover
     observer: Observer
-    limits: Limits
-    clock: Clock
-    prepare: Prepare | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """How far and how hard to go."""
+        return self.parts.limits
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self.parts.clock
+
+    @property
+    def prepare(self) -> Prepare | None:
+        """What a row needs before its run is started."""
+        return self.parts.prepare

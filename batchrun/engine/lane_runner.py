@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from batchrun.engine.common import Common
     from batchrun.engine.link import LaneLink
     from batchrun.model.stimuli import Acted, SweepFailed, Swept
-    from batchrun.ports.held import HeldBatch
-    from batchrun.ports.ledger import Ledger
     from batchrun.ports.submitter import Submitter
 
     LaneAction: TypeAlias = Submit | Replay | Settle | Look | Cancel | Sweep
@@ -43,14 +41,15 @@ log = structlog.get_logger(__name__)
 class LaneRunner:
     """One account and region's part of a launch."""
 
-    def __init__(self, link: LaneLink, common: Common, *, ledger: Ledger, held: HeldBatch) -> None:
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        held = common.parts.held
         self.link = link
         self._batch = held.name
         self._clock = common.clock
         self._submitter: Submitter = StartRunSubmitter(link, common)
         self._looker = Looker(link, common)
         self._sweeper = Sweeper(link, common.clock)
-        self.paces = PaceKeeper(ledger, link.service, common.clock, holder=held.lease.holder)
+        self.paces = PaceKeeper(common.parts.ledger, link.service, common.clock, holder=held.lease.holder)
         self._rates: RatesLearned | None = None
 
     def rates(self) -> RatesLearned | None:

@@ -18,7 +18,6 @@ import structlog
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.recorder import Recorder
 from batchrun.engine.runner import Runner
-from batchrun.engine.waker import Waker
 from batchrun.errors import BatchrunError, CallError, InputError, ServiceUnusableError
 from batchrun.model.events import Accepted, Failed, Intended
 from batchrun.model.limits import Mode
@@ -29,21 +28,16 @@ from batchrun.model.tally import Tally
 from batchrun.ports.service import CallCounts, Troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import timedelta
 
-    from batchrun.clock import Clock
-    from batchrun.engine.link import LaneLink, Prepare
     from batchrun.engine.observer import Observer
+    from batchrun.engine.parts import LaunchParts
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
-    from batchrun.model.limits import Limits
     from batchrun.model.proofs import TakenOver
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.held import HeldBatch
-    from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Lease
-    from batchrun.ports.wakes import WakeQueue
 
 #: Why nothing is done about rows that were sent to a lane that was taken out, or renamed, since.
 _NO_SUCH_LANE = (
@@ -75,60 +69,18 @@ class Timing:
 class Launcher:
     """One launch: call :meth:`run` once; :meth:`drain` and :meth:`abandon` may be called meanwhile."""
 
-    def __init__(  # noqa: PLR0913 (what a launch is made of, each by its name)
-        self,
-        *,
-        ledger: Ledger,
-        held: HeldBatch,
-        links: Sequence[LaneLink],
-        limits: Limits,
-        timing: Timing,
-        clock: Clock,
-        observer: Observer,
-        prepare: Prepare | None = None,
-        home: str | None = None,
-        stopped: Mapping[str, ServiceUnusableError] | None = None,
-        wakes: Sequence[WakeQueue] = (),
-    ) -> None:
-        """
-        Take what a launch is made of.
-
-        Args:
-            ledger: It has the batch.
-            held: The batch.
-            links: Its lanes; one without a name in a batch that has none.
-            limits: How far and how hard to go.
-            timing: How long things take.
-            clock: The time.
-            observer: Is told what happens.
-            prepare: What a row needs before its run is started.
-            home: The lane of what was sent before the batch had lanes.
-            stopped: Lanes that cannot be used at all, and why.
-            wakes: Queues of messages that say which runs have ended.
-        """
-        self._held = held
-        self._batch = held.name
-        self._links = links
-        self._limits = limits
+    def __init__(self, parts: LaunchParts, *, timing: Timing, observer: Observer) -> None:
+        """Take what a launch is made of, and how long things take; *observer* is told what happens."""
+        self._held = parts.held
+        self._batch = parts.held.name
+        self._links = parts.links
+        self._limits = parts.limits
         self._timing = timing
-        self._clock = clock
+        self._clock = parts.clock
         self._observer = observer
-        self._keeper = LeaseKeeper(held, ttl=timing.lease, clock=clock)
-        self._recorder = Recorder(held, self)
-        self._runner = Runner(
-            ledger=ledger,
-            held=held,
-            links=links,
-            home=home,
-            recorder=self._recorder,
-            limits=limits,
-            clock=clock,
-            observer=self,
-            prepare=prepare,
-            fail=self._fail,
-        )
-        self._runner.stopped.update(stopped or {})
-        self._runner.wakers += [Waker(one, held, clock, self._runner.tell) for one in wakes]
+        self._keeper = LeaseKeeper(parts.held, ttl=timing.lease, clock=parts.clock)
+        self._recorder = Recorder(parts.held, self)
+        self._runner = Runner(parts, recorder=self._recorder, observer=self, fail=self._fail)
         self._tally = Tally({}, {})
         self._draining = anyio.Event()
         self._stop = Stop.FINISHED

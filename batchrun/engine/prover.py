@@ -35,16 +35,15 @@ from batchrun.model.stimuli import SurveyConcluded, Surveyed, SurveyFailed
 from batchrun.ports.stored import Unproven
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
-    from batchrun.clock import Clock, Origin
+    from batchrun.clock import Origin
     from batchrun.engine.link import LaneLink
     from batchrun.engine.outcomes import Outcomes
+    from batchrun.engine.parts import LaunchParts
     from batchrun.engine.recorder import Recorder
     from batchrun.model.actions import Conclude, Survey
     from batchrun.model.entry import Entry, Sighting
-    from batchrun.model.limits import Limits
-    from batchrun.ports.held import HeldBatch
 
 #: Rows taken over at once.
 _TOGETHER: Final = 200
@@ -57,24 +56,18 @@ class Prover:
 
     def __init__(
         self,
+        parts: LaunchParts,
         *,
-        held: HeldBatch,
-        links: Mapping[str | None, LaneLink],
-        home: str | None,
         recorder: Recorder,
         outcomes: Outcomes,
-        limits: Limits,
-        clock: Clock,
         give_up: Callable[[LaneLink, ServiceUnusableError], None],
     ) -> None:
         """Take what it acts with; *give_up* is told of a lane that cannot be used."""
-        self._held = held
-        self._links = links
-        self._home = home
+        self._held, self._limits, self._clock = parts.held, parts.limits, parts.clock
+        self._links = {link.name: link for link in parts.links}
+        self._home = parts.home
         self._recorder = recorder
         self._outcomes = outcomes
-        self._limits = limits
-        self._clock = clock
         self._give_up = give_up
         self._sighted: Sighted | None = None  #: by the survey that is to be concluded
         self._origin: Origin | None = None  #: of the clock that stamps the proofs that are kept

@@ -20,6 +20,7 @@ from batchrun.engine.outcomes import Outcomes
 from batchrun.engine.prover import Prover
 from batchrun.engine.tasks import TaskFinder
 from batchrun.engine.waits import Wait
+from batchrun.engine.waker import Waker
 from batchrun.errors import BatchrunError, InvariantError, ServiceUnusableError
 from batchrun.model.actions import (
     Cancel,
@@ -50,16 +51,13 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from batchrun.clock import Clock
-    from batchrun.engine.link import LaneLink, Prepare
+    from batchrun.engine.link import LaneLink
     from batchrun.engine.observer import Observer
+    from batchrun.engine.parts import LaunchParts
     from batchrun.engine.recorder import Recorder
-    from batchrun.engine.waker import Waker
     from batchrun.model.actions import Action
-    from batchrun.model.limits import Limits
     from batchrun.model.proofs import TakenOver
     from batchrun.model.stimuli import Stimulus
-    from batchrun.ports.held import HeldBatch
-    from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
 
 #: Seconds for deleting messages at the end.
@@ -70,57 +68,30 @@ log = structlog.get_logger(__name__)
 class Runner:
     """What a launch does: call :meth:`run` once; the rest may be called meanwhile."""
 
-    def __init__(  # noqa: PLR0913 (what it is made of, each by its name)
+    def __init__(
         self,
+        parts: LaunchParts,
         *,
-        ledger: Ledger,
-        held: HeldBatch,
-        links: Sequence[LaneLink],
-        home: str | None,
         recorder: Recorder,
-        limits: Limits,
-        clock: Clock,
         observer: Observer,
-        prepare: Prepare | None,
         fail: Callable[[BatchrunError], None],
     ) -> None:
-        """
-        Take what it is made of.
-
-        *home* is the lane of what was sent before the batch had lanes; *fail* is told what ends the launch,
-        and says how.
-        """
-        self._clock = clock
+        """Take what it is made of; *fail* is told what ends the launch, and says how."""
+        self._clock, self._held, self._home = parts.clock, parts.held, parts.home
         self._fail = fail
-        self._held = held
-        self._home = home
-        lanes = [LaneLimits(name=link.name, max_active=link.max_active) for link in links]
-        self._planner = Planner(limits, lanes, home=home)
-        outcomes = Outcomes(limits.retry, recorder)
-        self._prover = Prover(
-            held=held,
-            links={link.name: link for link in links},
-            home=home,
-            recorder=recorder,
-            outcomes=outcomes,
-            limits=limits,
-            clock=clock,
-            give_up=self._give_up,
-        )
+        lanes = [LaneLimits(name=link.name, max_active=link.max_active) for link in parts.links]
+        self._planner = Planner(parts.limits, lanes, home=parts.home)
+        outcomes = Outcomes(parts.limits.retry, recorder)
+        self._prover = Prover(parts, recorder=recorder, outcomes=outcomes, give_up=self._give_up)
         common = Common(
-            recorder=recorder,
-            outcomes=outcomes,
-            prover=self._prover,
-            observer=observer,
-            limits=limits,
-            clock=clock,
-            prepare=prepare,
+            parts=parts, recorder=recorder, outcomes=outcomes, prover=self._prover, observer=observer
         )
-        self._lanes = {link.name: LaneRunner(link, common, ledger=ledger, held=held) for link in links}
-        self._desk = Desk(held, recorder, clock)
-        self.tasks = TaskFinder(held, self._service_of, observer, clock)
-        self.wakers: list[Waker] = []  #: what hears of runs that have ended
-        self.stopped: dict[str, ServiceUnusableError] = {}  #: lanes that cannot be used, and why
+        self._lanes = {link.name: LaneRunner(link, common) for link in parts.links}
+        self._desk = Desk(parts.held, recorder, parts.clock)
+        self.tasks = TaskFinder(parts.held, self._service_of, observer, parts.clock)
+        #: What hears of runs that have ended.
+        self._wakers = [Waker(one, parts.held, parts.clock, self.tell) for one in parts.wakes]
+        self.stopped = dict(parts.stopped)  #: lanes that cannot be used, and why
         self._paused: set[str] = set()
         self._is_hurried = False
         self._stimuli: list[Stimulus] = []
@@ -152,13 +123,13 @@ class Runner:
     @property
     def keepers(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """What is to run beside it."""
-        wakers = (keep for one in self.wakers for keep in (one.run, one.tidy))
+        wakers = (keep for one in self._wakers for keep in (one.run, one.tidy))
         return [self.tasks.run, *(lane.paces.run for lane in self._lanes.values()), *wakers]
 
     async def tidy(self) -> None:
         """Delete the messages that are done with, at the end."""
         with anyio.move_on_after(_TIDYING):
-            for waker in self.wakers:
+            for waker in self._wakers:
                 await waker.delete_done()
 
     async def keep_paces(self) -> None:
@@ -238,7 +209,7 @@ class Runner:
             self._fail(error)
             outcome = _unanswered(action)
         if isinstance(outcome, Acted):
-            for waker in self.wakers:
+            for waker in self._wakers:
                 waker.looked(outcome.action.entry, outcome.entry)
         if outcome is not None:
             self.tell(outcome)

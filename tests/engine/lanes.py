@@ -12,6 +12,7 @@ from typing import Any
 from batchrun.clock import VirtualClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
 from batchrun.engine.link import LaneLink
+from batchrun.engine.parts import LaunchParts
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import SqlLedger, open_ledger
@@ -76,17 +77,17 @@ class LaneBench:
                 for lane, service in self.services.items()
                 if lane not in stopped
             ]
-            launcher = Launcher(
+            parts = LaunchParts(
                 ledger=self.ledger,
                 held=held,
                 links=links,
                 limits=Limits(**{"watch": SELDOM, "changed": changed, **limits}),
-                timing=Timing(lease=self.ttl, deadline=deadline),
                 clock=self.clock,
-                observer=self.told,
                 home=home,
                 stopped={lane: ServiceUnusableError("no login") for lane in stopped},
             )
+            timing = Timing(lease=self.ttl, deadline=deadline)
+            launcher = Launcher(parts, timing=timing, observer=self.told)
             return await launcher.run(), launcher
         finally:
             await held.release()

@@ -11,6 +11,7 @@ from typing import Any
 from batchrun.clock import VirtualClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
 from batchrun.engine.link import LaneLink
+from batchrun.engine.parts import LaunchParts
 from batchrun.engine.reach import Reach
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CallError
@@ -77,16 +78,16 @@ class Bench:
         return held
 
     def launcher(self, held: HeldBatch, *, deadline: float | None = None, **limits: Any) -> Launcher:
-        return Launcher(
+        parts = LaunchParts(
             ledger=self.ledger,
             held=held,
             links=[LaneLink(service=self.service, recognition=Recognition(held, self.service))],
             limits=Limits(**{"watch": SELDOM, **limits}),
-            timing=Timing(lease=self.ttl, deadline=deadline, notice=self.notice),
             clock=self.clock,
-            observer=self.told,
             wakes=self.wakes,
         )
+        timing = Timing(lease=self.ttl, deadline=deadline, notice=self.notice)
+        return Launcher(parts, timing=timing, observer=self.told)
 
     async def launch(
         self, specs: Iterable[Spec], *, changed: Changed = Changed.REFUSE, **options: Any

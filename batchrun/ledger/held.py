@@ -191,6 +191,7 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
         skip: Collection[str] = (),
         horizon: datetime | None = None,
         lanes: tuple[str, ...] | None = None,
+        shape: str | None = None,
     ) -> Sequence[Entry]:
         wanted: dict[str, Value] = {
             "at": micros(at),
@@ -198,13 +199,17 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
             "skip": listed(skip),
             "horizon": maybe_micros(horizon),
         }
+        if shape is not None:
+            return self._entries("due_of_shape", **wanted, lanes=lanes_text(lanes or ()), shape=shape)
         if lanes is None:
             return self._entries("due", **wanted)
         return self._entries("due_in_lanes", **wanted, lanes=lanes_text(lanes))
 
     @reads
-    def next_due(self, *, after: datetime, lanes: tuple[str, ...] | None = None) -> datetime | None:
-        return self._next_due(after, lanes)
+    def next_due(
+        self, *, after: datetime, lanes: tuple[str, ...] | None = None, shape: str | None = None
+    ) -> datetime | None:
+        return self._next_due(after, lanes, shape)
 
     @reads
     def choices(self) -> Sequence[tuple[str, ...]]:

@@ -82,10 +82,15 @@ class Keyed(Placed):
         rows = self._store.all(statement, batch=self._key, **values)
         return [entry_of(self.name, row) for row in rows]
 
-    def _next_due(self, after: datetime, lanes: Collection[str] | None = None) -> datetime | None:
-        if lanes is None:
-            stored = self._store.value("next_due", batch=self._key, after=micros(after))
+    def _next_due(
+        self, after: datetime, lanes: Collection[str] | None = None, shape: str | None = None
+    ) -> datetime | None:
+        which = {"batch": self._key, "after": micros(after)}
+        if shape is not None:
+            named = lanes_text(lanes or ())
+            stored = self._store.value("next_due_of_shape", **which, lanes=named, shape=shape)
+        elif lanes is None:
+            stored = self._store.value("next_due", **which)
         else:
-            named = lanes_text(lanes)
-            stored = self._store.value("next_due_in_lanes", batch=self._key, after=micros(after), lanes=named)
+            stored = self._store.value("next_due_in_lanes", **which, lanes=lanes_text(lanes))
         return None if stored is None else time_of(stored)

@@ -8,6 +8,7 @@ how a step is recorded (``record``).
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 from batchrun.errors import InvariantError
 from batchrun.ledger.keyed import Keyed, reads, writes
 from batchrun.ledger.record import record
-from batchrun.ledger.rows import listed, maybe_micros, maybe_time, micros, time_of
+from batchrun.ledger.rows import lanes_in, listed, maybe_micros, maybe_time, micros, time_of
 from batchrun.model.events import Intended
 from batchrun.model.submission import OpenSubmission, Standing, Submission
+from batchrun.ports.stored import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -129,6 +131,19 @@ class Submitting(Keyed, ABC):
         )
         if not kept:
             raise InvariantError(f"submission {request_id}, which batch '{self.name}' does not have")
+
+    @reads
+    def unshaped(self, *, limit: int, after: int = -1) -> Sequence[Entry]:
+        return self._entries("unshaped", limit=limit, after=after)
+
+    @writes
+    def keep_shapes(self, shapes: Mapping[str, str]) -> None:
+        self._store.run("keep_shapes", batch=self._fenced(), shapes=json.dumps(list(shapes.items())))
+
+    @reads
+    def shaped_choices(self) -> Sequence[Choice]:
+        rows = self._store.all("shaped_choices", batch=self._key)
+        return [Choice(lanes=lanes_in(row.may_take), shape=row.shape, rows=row.rows) for row in rows]
 
     def _check(self, submission: Submission, steps: Sequence[Transition]) -> None:
         """Raise InvariantError where these are not the submission's own, each row once."""

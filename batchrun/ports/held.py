@@ -151,6 +151,7 @@ class HeldBatch(StoredBatch, Submissions):
         skip: Collection[str] = (),
         horizon: datetime | None = None,
         lanes: tuple[str, ...] | None = None,
+        shape: str | None = None,
     ) -> Sequence[Entry]:
         """
         Return up to *limit* entries that may be sent now, in manifest order: PLANNED, and BACKOFF if due.
@@ -160,14 +161,19 @@ class HeldBatch(StoredBatch, Submissions):
 
         Leaves out what the manifest does not name any more, what is to be cancelled, and the ids in *skip*.
         Where *lanes* are given, one of :meth:`choices`, only entries that may take just these are returned.
+        Where a *shape* is given, only those for which that is kept, and which may take just the *lanes*; none
+        where these are left out.
         """
 
     @abstractmethod
-    async def next_due(self, *, after: datetime, lanes: tuple[str, ...] | None = None) -> datetime | None:
+    async def next_due(
+        self, *, after: datetime, lanes: tuple[str, ...] | None = None, shape: str | None = None
+    ) -> datetime | None:
         """
         Say when the next PLANNED or BACKOFF entry becomes due, later than *after*; None where there is none.
 
-        Leaves out what the manifest does not name any more, and what *lanes* leave out, as :meth:`due` does.
+        Leaves out what the manifest does not name any more, and what *lanes* and *shape* leave out, as
+        :meth:`due` does.
         """
 
     @abstractmethod

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.model.submission import OpenSubmission, Submission
-    from batchrun.ports.stored import Transition
+    from batchrun.ports.stored import Choice, Transition
 
 
 class StoredSubmissions(ABC):
@@ -68,4 +68,29 @@ class Submissions(StoredSubmissions):
         Raises:
             InvariantError: The batch has no such submission, it was OVER or TAKEN before and would go back,
                 or it would be OVER while a row waits for it.
+        """
+
+    @abstractmethod
+    async def unshaped(self, *, limit: int, after: int = -1) -> Sequence[Entry]:
+        """
+        Return up to *limit* entries for which no shape is kept, with a position above *after*, by position.
+
+        These are PLANNED and BACKOFF entries that the manifest names.
+        """
+
+    @abstractmethod
+    async def keep_shapes(self, shapes: Mapping[str, str]) -> None:
+        """
+        Keep what tells which rows may share a submission, by id; short, a digest rather than a request.
+
+        It is forgotten where an entry's request, offers, lane or attempt become others. Ids that the batch
+        does not have are passed over.
+        """
+
+    @abstractmethod
+    async def shaped_choices(self) -> Sequence[Choice]:
+        """
+        Count what is to be sent by lanes and shape, in the order of these: PLANNED and BACKOFF entries.
+
+        Leaves out what the manifest does not name any more, what is to be cancelled, and what has no shape.
         """

@@ -18,7 +18,7 @@ from tests.ledger.contract_proofs import Proofs
 from tests.ledger.contract_reading import Reading
 from tests.ledger.contract_record import Recording
 from tests.ledger.contract_standing import LatestEnds, LatestRuns, Standing
-from tests.ledger.contract_submissions import SubmissionsOfBatches
+from tests.ledger.contract_submissions import Shapes, SubmissionsOfBatches
 from tests.ledger.contract_sync import Syncing
 from tests.ledger.contract_usages import Usages
 
@@ -48,5 +48,6 @@ class LedgerConformance(
     SharedPaces,
     Peers,
     SubmissionsOfBatches,
+    Shapes,
 ):
     """The whole contract."""

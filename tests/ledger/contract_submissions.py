@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchrun.errors import InvariantError, LeaseLostError
+from batchrun.model.cancelling import Scope
 from batchrun.model.events import Refused
 from batchrun.model.limits import Changed
 from batchrun.model.spec import digest
 from batchrun.model.states import State
 from batchrun.model.submission import OpenSubmission, Standing, Submission
-from tests.ledger.contract_lanes import into, with_lanes
+from batchrun.ports.stored import Choice
+from tests.ledger.contract_lanes import into, send, with_lanes
 from tests.ledger.samples import (
     AT,
     BATCH,
@@ -26,12 +28,14 @@ from tests.ledger.samples import (
     later,
     lease_on,
     move,
+    spec,
     specs,
     steps_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from batchrun.model.events import Event
     from batchrun.ports.held import HeldBatch
@@ -286,3 +290,100 @@ class SubmissionsOfBatches:
         (known,) = await held.open_submissions()
         assert known.ids == ids
         assert (await held.counts()).by_state == {State.SUBMITTING: len(ids)}
+
+
+class Shapes:
+    """Which rows may share a submission, for as long as they ask for the same."""
+
+    async def test_rows_are_without_a_shape_until_one_is_kept(self, ledger):
+        held = await filled(ledger, *"abcde")
+        await move(held, "b", intended(), deferred(later(seconds=9)))
+        await move(held, "c", intended())
+        await held.sync(specs(*"abce"), changed=Changed.REFUSE, at=AT)
+        found = await held.unshaped(limit=9)
+        assert found == [await entry_of(ledger, id_) for id_ in "abe"]
+        assert [one.id for one in await held.unshaped(limit=2)] == ["a", "b"]
+        assert [one.id for one in await held.unshaped(limit=2, after=found[1].position)] == ["e"]
+        await held.keep_shapes({"a": "x", "e": "x", "nobody": "x"})
+        assert [one.id for one in await held.unshaped(limit=9)] == ["b"]
+        await held.keep_shapes({})
+
+    async def test_an_id_may_have_any_character(self, ledger):
+        ids = ["é", 'quoted "', "back\\slash", "line\nfeed", "null"]
+        held = await filled(ledger, *ids)
+        await held.keep_shapes({id_: f"shape of {id_}" for id_ in ids})
+        for id_ in ids:
+            (found,) = await held.due(at=AT, limit=9, shape=f"shape of {id_}")
+            assert found.id == id_
+
+    async def test_choices_are_counted_by_shape(self, ledger):
+        held = await filled(ledger, *"abcdefg")
+        assert await held.shaped_choices() == []
+        await held.keep_shapes(dict(zip("abcdef", "yxyxyy", strict=True)))
+        await move(held, "a", intended(), deferred(AT))
+        await move(held, "c", intended())
+        await held.ask_to_cancel(["e"], scope=Scope.SENDING, at=AT)
+        await held.sync(specs(*"abcdeg"), changed=Changed.REFUSE, at=AT)
+        assert await held.shaped_choices() == [
+            Choice(lanes=(), shape="x", rows=2),
+            Choice(lanes=(), shape="y", rows=1),
+        ]
+
+    async def test_what_is_due_of_a_shape(self, ledger):
+        held = await filled(ledger, *"abcdefg")
+        await held.keep_shapes(dict(zip("abcdef", "yxyxyy", strict=True)))
+        await move(held, "a", intended(), deferred(later(seconds=9)))
+        await move(held, "c", intended())
+        await held.ask_to_cancel(["e"], scope=Scope.SENDING, at=AT)
+
+        async def due(shape: str, at: datetime = AT, limit: int = 9, **options: Any) -> list[str]:
+            return [one.id for one in await held.due(at=at, limit=limit, shape=shape, **options)]
+
+        assert await due("x") == ["b", "d"]
+        assert await due("x", limit=1) == ["b"]
+        assert await due("x", skip=["b"]) == ["d"]
+        assert await due("y") == ["f"]
+        assert await due("y", later(seconds=9)) == ["a", "f"]
+        assert await due("y", horizon=later(seconds=5)) == ["a", "f"]
+        assert await due("z") == await due("y", lanes=("east",)) == []
+        assert await held.next_due(after=AT, shape="y") == later(seconds=9)
+        assert await held.next_due(after=AT, shape="x") is None
+        assert await held.next_due(after=AT, lanes=("east",), shape="y") is None
+
+    async def test_with_lanes_a_shape_is_of_just_these(self, ledger):
+        held = await with_lanes(ledger, a="east west", b="west", c="east west")
+        await held.keep_shapes(dict.fromkeys("abc", "x"))
+        assert await held.shaped_choices() == [
+            Choice(lanes=("east", "west"), shape="x", rows=2),
+            Choice(lanes=("west",), shape="x", rows=1),
+        ]
+        for lanes, ids in ((("west",), ["b"]), (("east", "west"), ["a", "c"]), ((), []), (None, [])):
+            assert [one.id for one in await held.due(at=AT, limit=9, lanes=lanes, shape="x")] == ids
+        await send(held, "a", "west", deferred(later(seconds=9)))
+        assert [one.id for one in await held.unshaped(limit=9)] == ["a"]
+        await held.keep_shapes({"a": "x"})
+        assert await held.next_due(after=AT, lanes=("west",), shape="x") == later(seconds=9)
+
+    async def test_a_shape_is_forgotten_where_the_row_asks_for_something_else(self, ledger):
+        held = await filled(ledger, *"abcd")
+        await held.keep_shapes(dict.fromkeys("abcd", "x"))
+        await held.sync([*specs(*"abc"), spec("d", 3, "new")], changed=Changed.REFUSE, at=AT)
+        await move(held, "a", intended(), Refused(at=AT, code="C", message="m"))
+        await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
+        await move(held, "b", intended(), deferred(AT))
+        assert [one.id for one in await held.unshaped(limit=9)] == ["a", "d"]
+        assert await held.shaped_choices() == [Choice(lanes=(), shape="x", rows=2)]
+
+    async def test_the_last_word_on_a_shape_stays(self, ledger):
+        held = await filled(ledger, *"ab")
+        await held.keep_shapes({"a": "x", "b": "x"})
+        await held.keep_shapes({"a": "y"})
+        assert [(one.shape, one.rows) for one in await held.shaped_choices()] == [("x", 1), ("y", 1)]
+
+    async def test_whoever_lost_the_batch_keeps_no_shape(self, ledger):
+        held = await filled(ledger, "a")
+        await held.release()
+        await lease_on(ledger, holder="host:2")
+        with pytest.raises(LeaseLostError):
+            await held.keep_shapes({"a": "x"})
+        assert await held.shaped_choices() == []

@@ -49,6 +49,41 @@ WHERE e.batch = :batch AND e.id = :id AND r.attempt = :attempt AND r.intent = (
 -- name: count_submissions
 SELECT count(*) FROM submissions WHERE batch = :batch;
 
+-- ------------------------------------------------------------------ shapes
+
+-- name: unshaped
+SELECT r.*
+FROM (
+    SELECT key, position FROM (
+        SELECT key, position FROM entries
+        WHERE batch = :batch AND state = 'planned' AND in_manifest = 1 AND position > :after
+            AND NOT EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key)
+        ORDER BY position LIMIT :limit
+    ) AS a
+    UNION ALL
+    SELECT key, position FROM (
+        SELECT key, position FROM entries
+        WHERE batch = :batch AND state = 'backoff' AND in_manifest = 1 AND position > :after
+            AND NOT EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key)
+        ORDER BY position LIMIT :limit
+    ) AS b
+    ORDER BY position LIMIT :limit
+) AS d JOIN entry_rows AS r ON r.key = d.key
+ORDER BY d.position;
+
+-- name: shaped_choices
+SELECT e.may_take, s.shape, count(*) AS rows
+FROM entries AS e JOIN shapes AS s ON s.entry = e.key
+WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.run_status IS NULL AND e.in_manifest = 1
+    AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = e.key)
+GROUP BY e.may_take, s.shape ORDER BY coalesce(e.may_take, ''), s.shape;
+
+-- name: next_due_of_shape
+SELECT min(e.due)
+FROM entries AS e JOIN shapes AS s ON s.entry = e.key AND s.shape = :shape
+WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.run_status IS NULL AND e.in_manifest = 1
+    AND e.due > :after AND coalesce(e.may_take, '') = coalesce(CAST(:lanes AS TEXT), '');
+
 -- ------------------------------------------------------------------ copying
 
 -- name: copied_submissions

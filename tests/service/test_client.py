@@ -21,6 +21,7 @@ from batchrun.errors import (
 )
 from batchrun.ports.service import CallCounts
 from batchrun.service.outage import Patience
+from batchrun.service.target import Target
 from batchrun.simulator import Limit, parse_faults
 from tests.world import connected, simulated, start
 
@@ -168,6 +169,19 @@ async def test_a_lost_answer_is_not_called_a_throttle_for_its_repetitions_being_
                 await start(service)
         assert (caught.value.code, caught.value.is_doubtful) == ("EndpointConnectionError", True)
         assert service.troubles.throttled == simulator.state().calls["StartRun"].throttled > 1
+
+
+async def test_a_start_that_was_given_up_may_have_taken_effect(monkeypatch):
+    monkeypatch.setattr(Target, "call_timeout", 1.0)
+    settings = simulated("StartRun:slow_after=1x,StartRun:ValidationException")
+    async with connected(settings) as (service, simulator):
+        with pytest.raises(RefusedError) as caught:
+            await start(service)
+        assert caught.value.is_doubtful
+        assert len(simulator.state().runs) == 1
+        with pytest.raises(RefusedError) as caught:
+            await start(service, requestId="other")
+        assert not caught.value.is_doubtful
 
 
 async def test_starts_keep_their_rate_and_reads_theirs():

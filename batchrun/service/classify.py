@@ -49,6 +49,7 @@ BY_CODE: Final[dict[str, type[CallError]]] = {
     "ServiceQuotaExceededException": QuotaExceededError,
     "402": QuotaExceededError,
     "ConflictException": ConflictError,
+    "ConditionalRequestConflict": ConflictError,
     "ResourceNotFoundException": NotFoundError,
     "ValidationException": RefusedError,
     "ValidationError": RefusedError,

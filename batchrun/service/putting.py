@@ -1,0 +1,105 @@
+"""
+One object written to S3, whole, and a look at what is there.
+
+Belongs here: PutObject and HeadObject, with the time that so many bytes take. Does not: what is written, and
+what it means that something is there (``storing``, ``settings_files``).
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from botocore import exceptions as boto
+
+from batchrun.errors import RefusedError, ServiceUnusableError, UsageError
+from batchrun.model.places import split_uri
+from batchrun.service.classify import classify
+from batchrun.service.one_try import in_time
+from batchrun.service.session import s3_client
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchrun.service.login import Login
+
+_PUT: Final = "PutObject"
+_HEAD: Final = "HeadObject"
+_GIB: Final = 2**30
+#: What one PutObject may carry.
+_MOST: Final = 5 * _GIB
+#: Bytes a second that a connection has at least, or nobody waits for it.
+_SLOWEST: Final = 128 * 1024
+#: Bytes that are held while they are sent: nearly all results that there are.
+_HELD: Final = 16 * 1024 * 1024
+#: Where a HEAD says nothing: nothing there, no permission, another region, and no body that tells which.
+_UNTOLD: Final = frozenset({301, 307, 400, 403, 404})
+#: What is said where something is there, and must not be replaced.
+_IS_THERE: Final = frozenset({"PreconditionFailed", "412"})
+
+
+async def put(
+    login: Login, uri: str, stream: IO[bytes], size: int, *, asked: Mapping[str, Any], replaces: bool
+) -> bool:
+    """
+    Write *size* bytes as an object, and say with them what is *asked*.
+
+    Returns:
+        False where something is there, which without *replaces* is left alone.
+
+    Raises:
+        ConflictError: Something is just being written there.
+        CallError: It is too large, cannot be written, or nobody knows whether it was.
+        ServiceUnusableError: There are no credentials.
+        UsageError: The profile does not exist.
+    """
+    if size > _MOST:
+        words = f"it has {size / _GIB:.1f} GiB, and one upload takes {_MOST // _GIB}"
+        raise RefusedError(words, operation=_PUT, code="EntityTooLarge")
+    bucket, key = split_uri(uri)
+    # What is sent from a file waits for a word of the server first, which not every one has.
+    body = stream.read() if size <= _HELD else stream
+    condition = {} if replaces else {"IfNoneMatch": "*"}
+    patience = size / _SLOWEST
+    try:
+        async with s3_client(login, patience=patience) as client:
+            call = client.put_object(Bucket=bucket, Key=key, Body=body, **asked, **condition)
+            await in_time(call, _PUT, login.target.call_timeout + patience)
+    except (UsageError, ServiceUnusableError):
+        raise
+    except Exception as raw:
+        if _code(raw) in _IS_THERE:
+            return False
+        raise classify(raw, _PUT) from raw
+    return True
+
+
+async def look(login: Login, uri: str) -> Mapping[str, Any] | None:
+    """
+    Return what HeadObject says; None where there is no object that may be looked at.
+
+    Raises:
+        CallError: S3 cannot be asked.
+        ServiceUnusableError: There are no credentials.
+        UsageError: The profile does not exist.
+    """
+    bucket, key = split_uri(uri)
+    try:
+        async with s3_client(login) as client:
+            call = client.head_object(Bucket=bucket, Key=key)
+            found: Mapping[str, Any] = await in_time(call, _HEAD, login.target.call_timeout)
+    except (UsageError, ServiceUnusableError):
+        raise
+    except Exception as raw:
+        if _status(raw) in _UNTOLD:
+            return None
+        raise classify(raw, _HEAD) from raw
+    return found
+
+
+def _code(raw: Exception) -> object:
+    return raw.response.get("Error", {}).get("Code") if isinstance(raw, boto.ClientError) else None
+
+
+def _status(raw: Exception) -> object:
+    facts = raw.response.get("ResponseMetadata", {}) if isinstance(raw, boto.ClientError) else {}
+    return facts.get("HTTPStatusCode")

@@ -40,7 +40,8 @@ def split(text: str) -> Mapping[str, str]:
 def statements(database: str) -> Mapping[str, str]:
     """Return every statement for *database*, the name of a folder, by name: its own, and those of all."""
     own = ("connection.sql", "queries.sql", "submissions.sql", "verify.sql")
-    files = [*(_SQL / database / name for name in own), _SQL / "copy.sql", _SQL / "submissions.sql"]
+    of_all = ("queries.sql", "submissions.sql", "verify.sql", "copy.sql")
+    files = [*(_SQL / database / name for name in own), *(_SQL / name for name in of_all)]
     found = [split(file.read_text(encoding="utf-8")) for file in files]
     return MappingProxyType({name: sql for one in found for name, sql in one.items()})
 

@@ -87,6 +87,7 @@ class Verification:
             with store.reading():
                 yield from _file(store)
                 yield from _leases(store)
+                yield from _counts(store)
                 yield from _runs(store)
                 yield from _lanes(store)
                 yield from self._entries(store)
@@ -135,6 +136,12 @@ def _leases(store: Store) -> Iterator[Finding]:
         fence = row.fence
         what = "it has a history, but never had a lease" if fence is None else f"its fence is {fence}"
         what = f"{what}: something other than batchrun wrote to it"
+        yield Finding(batch=row.name, what=what, cure=_AGAIN)
+
+
+def _counts(store: Store) -> Iterator[Finding]:
+    for row in store.each("miscounted"):
+        what = f"its entries that are {row.state} are not as many as it counts: something else wrote to it"
         yield Finding(batch=row.name, what=what, cure=_AGAIN)
 
 

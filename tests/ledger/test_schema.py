@@ -192,7 +192,8 @@ def as_of(number: int, source: Path, place: Path) -> None:
     migrate(old, migrations()[:number])
     old.execute("ATTACH ? AS new", (str(source),))
     tables = (
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('migrations', 'event_kinds')"
+        "SELECT name FROM sqlite_schema WHERE type = 'table' "
+        "AND name NOT IN ('migrations', 'event_kinds', 'entry_counts')"
     )
     for (table,) in old.execute(tables).fetchall():
         names = ", ".join(name for _, name, *_ in old.execute(f"PRAGMA main.table_info({table})"))
@@ -299,10 +300,10 @@ async def test_frequent_questions_never_scan(ledger, name):
     ]
     assert not scans
     if name == "counts":
-        assert "COVERING INDEX entries_counted" in plan[0]
+        assert "SEARCH entry_counts USING PRIMARY KEY" in plan[0]
     if name == "due_in_lanes":  # each half in the order of the index, so that a page costs a page
-        halves = [step for step in plan if "INDEX entries_counted" in step]
-        assert [step.endswith("AND may_take=?)") for step in halves] == [True, True], plan
+        halves = [step for step in plan if "INDEX entries_in_lanes" in step]
+        assert [step.endswith("AND <expr>=?)") for step in halves] == [True, True], plan
         assert len([step for step in plan if "TEMP B-TREE" in step]) == 2, plan  # to merge two pages
 
 

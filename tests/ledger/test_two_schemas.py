@@ -343,6 +343,7 @@ _FORBIDDEN = [
     "UPDATE shapes SET shape = NULL",
     "UPDATE closed_batches SET why = 'x'",
     "UPDATE closed_batches SET other = ''",
+    "UPDATE entry_counts SET total = -1",
 ]
 
 
@@ -385,3 +386,25 @@ def test_a_shape_is_of_an_attempt_in_both(file, server, filled, change):  # noqa
         assert connection.execute("SELECT count(*) FROM shapes").fetchall() == [(1,)]
         connection.execute(f"UPDATE entries SET {change} WHERE key = 1")
         assert connection.execute("SELECT count(*) FROM shapes").fetchall() == [(0,)]
+
+
+def test_both_count_what_comes_changes_and_goes(file, server, filled):  # noqa: ARG001
+    for connection in (file, server):
+        new = "INSERT INTO entries (key, batch, id, position, request) VALUES"
+        for change in (
+            f"{new} (8, 2, 'x', 8, '{{}}'), (9, 1, 'y', 9, '{{}}')",
+            "UPDATE entries SET in_manifest = 0 WHERE key = 2",
+            "UPDATE entries SET run_status = 'RUNNING', position = 7 WHERE key = 3",
+            "DELETE FROM entries WHERE key = 9",
+        ):
+            connection.execute(change)
+            assert connection.execute(statements("postgres")["miscounted"]).fetchall() == [], change
+        rows = connection.execute(
+            "SELECT * FROM entry_counts WHERE total > 0 ORDER BY batch, state"
+        ).fetchall()
+        assert rows == [
+            (1, "active", "RUNNING", 1, "", 1),
+            (1, "planned", "", 1, "", 1),
+            (1, "submitting", "", 0, '["east"]', 1),
+            (2, "planned", "", 1, "", 1),
+        ]

@@ -548,28 +548,6 @@ FROM (
 ) AS d JOIN entry_rows AS r ON r.key = d.key
 ORDER BY d.position;
 
--- name: choices
--- From one value to the next by the index, however many rows have it. Empty, which comes first, is for no lane.
-WITH RECURSIVE
-    found (state, choice) AS (
-        SELECT state, (
-            SELECT coalesce(may_take, '') FROM entries
-            WHERE batch = :batch AND entries.state = states.state AND run_status IS NULL AND in_manifest = 1
-            ORDER BY coalesce(may_take, '') LIMIT 1
-        )
-        FROM (VALUES ('planned'), ('backoff')) AS states (state)
-        UNION ALL
-        SELECT state, (
-            SELECT coalesce(may_take, '') FROM entries
-            WHERE batch = :batch AND entries.state = found.state AND run_status IS NULL AND in_manifest = 1
-                AND coalesce(may_take, '') > found.choice
-            ORDER BY coalesce(may_take, '') LIMIT 1
-        )
-        FROM found WHERE choice IS NOT NULL
-    )
-SELECT nullif(choice, '') AS may_take FROM (SELECT DISTINCT choice FROM found WHERE choice IS NOT NULL) AS all_of_them
-ORDER BY choice;
-
 -- name: next_due_in_lanes
 SELECT min(due) FROM (
     SELECT due FROM (
@@ -607,11 +585,6 @@ SELECT * FROM entry_rows WHERE batch = :batch AND id = :id;
 -- name: deleted_entry
 SELECT r.* FROM entries AS e JOIN entry_rows AS r ON r.key = e.key
 WHERE e.batch = :batch AND e.run_uuid = :uuid AND e.state = 'deleted';
-
--- name: counts
-SELECT state, run_status, may_take, count(*) AS total FROM entries
-WHERE batch = :batch AND (in_manifest = 1 OR state NOT IN ('planned', 'backoff'))
-GROUP BY state, run_status, in_manifest, may_take;
 
 -- name: is_known_run
 SELECT 1 FROM attempt_rows

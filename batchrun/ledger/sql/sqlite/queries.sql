@@ -523,7 +523,7 @@ SELECT r.*
 FROM (
     SELECT key, position FROM (
         SELECT key, position FROM entries
-        WHERE batch = :batch AND state = 'planned' AND run_status IS NULL AND in_manifest = 1 AND may_take IS :lanes
+        WHERE batch = :batch AND state = 'planned' AND run_status IS NULL AND in_manifest = 1 AND coalesce(may_take, '') = coalesce(:lanes, '')
             AND (due IS NULL OR due <= :at OR due > :horizon)
             AND id NOT IN (SELECT value FROM json_each(:skip))
             AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
@@ -532,7 +532,7 @@ FROM (
     UNION ALL
     SELECT key, position FROM (
         SELECT key, position FROM entries
-        WHERE batch = :batch AND state = 'backoff' AND run_status IS NULL AND in_manifest = 1 AND may_take IS :lanes
+        WHERE batch = :batch AND state = 'backoff' AND run_status IS NULL AND in_manifest = 1 AND coalesce(may_take, '') = coalesce(:lanes, '')
             AND (due <= :at OR due > :horizon)
             AND id NOT IN (SELECT value FROM json_each(:skip))
             AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
@@ -542,44 +542,17 @@ FROM (
 ) AS d JOIN entry_rows AS r ON r.key = d.key
 ORDER BY d.position;
 
--- name: choices
--- From one value to the next by the index, however many rows have it. NULL, which comes first, is for no lane.
-WITH RECURSIVE
-    states (state) AS (VALUES ('planned'), ('backoff')),
-    found (state, may_take) AS (
-        SELECT state, (
-            SELECT min(may_take) FROM entries
-            WHERE batch = :batch AND state = states.state AND run_status IS NULL AND in_manifest = 1
-        )
-        FROM states
-        UNION ALL
-        SELECT state, (
-            SELECT min(may_take) FROM entries
-            WHERE batch = :batch AND state = found.state AND run_status IS NULL AND in_manifest = 1
-                AND may_take > found.may_take
-        )
-        FROM found WHERE may_take IS NOT NULL
-    )
-SELECT may_take FROM found WHERE may_take IS NOT NULL
-UNION
-SELECT NULL FROM states
-WHERE EXISTS (
-    SELECT 1 FROM entries
-    WHERE batch = :batch AND state = states.state AND run_status IS NULL AND in_manifest = 1 AND may_take IS NULL
-)
-ORDER BY may_take;
-
 -- name: next_due_in_lanes
 SELECT min(due) FROM (
     SELECT due FROM (
         SELECT due FROM entries
-        WHERE batch = :batch AND state = 'backoff' AND due > :after AND may_take IS :lanes AND in_manifest
+        WHERE batch = :batch AND state = 'backoff' AND due > :after AND coalesce(may_take, '') = coalesce(:lanes, '') AND in_manifest
         ORDER BY due LIMIT 1
     )
     UNION ALL
     SELECT due FROM (
         SELECT due FROM entries
-        WHERE batch = :batch AND state = 'planned' AND due > :after AND may_take IS :lanes AND in_manifest
+        WHERE batch = :batch AND state = 'planned' AND due > :after AND coalesce(may_take, '') = coalesce(:lanes, '') AND in_manifest
         ORDER BY due LIMIT 1
     )
 );
@@ -607,11 +580,6 @@ SELECT * FROM entry_rows WHERE batch = :batch AND id = :id;
 -- CROSS JOIN: the run leads, by its index.
 SELECT r.* FROM entries AS e CROSS JOIN entry_rows AS r ON r.key = e.key
 WHERE e.batch = :batch AND e.run_uuid = :uuid AND e.state = 'deleted';
-
--- name: counts
-SELECT state, run_status, may_take, count(*) AS total FROM entries
-WHERE batch = :batch AND (in_manifest OR state NOT IN ('planned', 'backoff'))
-GROUP BY state, run_status, in_manifest, may_take;
 
 -- name: is_known_run
 SELECT 1 FROM attempt_rows

@@ -24,7 +24,7 @@ SELECT r.*
 FROM (
     SELECT key, position FROM (
         SELECT key, position FROM entries
-        WHERE batch = :batch AND state = 'planned' AND run_status IS NULL AND in_manifest = 1 AND may_take IS :lanes
+        WHERE batch = :batch AND state = 'planned' AND run_status IS NULL AND in_manifest = 1 AND coalesce(may_take, '') = coalesce(:lanes, '')
             AND (due IS NULL OR due <= :at OR due > :horizon)
             AND EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key AND shape = :shape)
             AND id NOT IN (SELECT value FROM json_each(:skip))
@@ -34,7 +34,7 @@ FROM (
     UNION ALL
     SELECT key, position FROM (
         SELECT key, position FROM entries
-        WHERE batch = :batch AND state = 'backoff' AND run_status IS NULL AND in_manifest = 1 AND may_take IS :lanes
+        WHERE batch = :batch AND state = 'backoff' AND run_status IS NULL AND in_manifest = 1 AND coalesce(may_take, '') = coalesce(:lanes, '')
             AND (due <= :at OR due > :horizon)
             AND EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key AND shape = :shape)
             AND id NOT IN (SELECT value FROM json_each(:skip))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from batchrun.simulator.accounts import SimulatedLane
 from batchrun.simulator.batch_lifecycle import BatchDurations, BatchStatus
 from batchrun.simulator.buckets import Limit
-from batchrun.simulator.faults import Fault, FaultRule
+from batchrun.simulator.faults import Fault, FaultRule, RowFault
 from batchrun.simulator.http import Served, serve, serve_lanes
 from batchrun.simulator.lifecycle import Durations, FailFirst, Span, Status
 from batchrun.simulator.options import (
@@ -45,6 +45,7 @@ __all__ = [
     "NameFilter",
     "Parameter",
     "Role",
+    "RowFault",
     "RunRecord",
     "Served",
     "Settings",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.simulator.identities import Signature
-    from batchrun.simulator.server import Inquiry
+    from batchrun.simulator.inquiry import Inquiry
     from batchrun.simulator.settings import Settings
 
 

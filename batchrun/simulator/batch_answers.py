@@ -42,7 +42,7 @@ class BatchView:
             "name": batch.name or None,
             "status": batch.status,
             "createdAt": self.view.wall(batch.created),
-            "totalRuns": _total(batch),
+            "totalRuns": batch.total,
             "workflowId": batch.default["workflowId"],
         }
 
@@ -53,7 +53,7 @@ class BatchView:
         return {
             **self.accepted(batch),
             "name": batch.name or None,
-            "totalRuns": _total(batch),
+            "totalRuns": batch.total,
             "defaultRunSetting": batch.default,
             "submissionSummary": _submissions(batch, now - lag),
             "runSummary": _runs(batch, now - lag),
@@ -78,12 +78,6 @@ class BatchView:
         }
 
 
-def _total(batch: Batch) -> int | None:
-    """Return how many rows there are; None where nobody has read them yet."""
-    inline = batch.request["batchRunSettings"].get("inlineSettings")
-    return len(batch.rows) or (None if inline is None else len(inline))
-
-
 def _submissions(batch: Batch, at: float) -> dict[str, int]:
     settled = [row for row in batch.rows if row.settled <= at]
     started = sum(row.run is not None for row in settled)
@@ -91,7 +85,7 @@ def _submissions(batch: Batch, at: float) -> dict[str, int]:
     return {
         "successfulStartSubmissionCount": started,
         "failedStartSubmissionCount": len(settled) - started,
-        "pendingStartSubmissionCount": (_total(batch) or 0) - len(settled),
+        "pendingStartSubmissionCount": (batch.total or 0) - len(settled),
         "successfulCancelSubmissionCount": done[SubmissionStatus.CANCEL_SUCCESS],
         "failedCancelSubmissionCount": done[SubmissionStatus.CANCEL_FAILED],
         "successfulDeleteSubmissionCount": done[SubmissionStatus.DELETE_SUCCESS],

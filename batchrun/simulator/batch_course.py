@@ -8,50 +8,76 @@ here: how rows become runs (``batch_submission``), what callers may ask for (``b
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator.agenda import Agenda
-from batchrun.simulator.batch_lifecycle import BatchStatus
+from batchrun.simulator.batch_lifecycle import BatchStatus, SubmissionStatus
 from batchrun.simulator.batch_submission import Submission
+from batchrun.simulator.batch_sweep import Sweep
 from batchrun.simulator.chance import draw
+from batchrun.simulator.refusal import RefusalError
 
 if TYPE_CHECKING:
-    from batchrun.simulator.batch_submission import Start
+    from collections.abc import Mapping, Sequence
+
+    from batchrun.simulator.batch_account import Account
     from batchrun.simulator.batches import Batch, BatchShelf
-    from batchrun.simulator.buckets import Buckets
     from batchrun.simulator.lifecycle import Span
     from batchrun.simulator.runs import Run
-    from batchrun.simulator.settings import Settings
-    from batchrun.simulator.timetable import Timetable
 
 
 class BatchCourse:
     """Moves the batches of a shelf, and the runs of a timetable, through their states."""
 
-    def __init__(
-        self, settings: Settings, shelf: BatchShelf, timetable: Timetable, buckets: Buckets, start: Start
-    ) -> None:
+    def __init__(self, account: Account, shelf: BatchShelf) -> None:
         """
         Begin without batches.
 
         Args:
-            settings: how the service behaves
+            account: whose runs it moves too, so that all happens in its order
             shelf: the batches there are
-            timetable: that of the runs, which it moves too, so that all happens in its order
-            buckets: the account's paces
-            start: what makes a run
         """
-        self._settings = settings
+        self._account = account
+        self._settings = account.settings
         self._shelf = shelf
-        self._timetable = timetable
         self._agenda = Agenda()
-        self._submission = Submission(settings, buckets, self._agenda, start, self._finish)
+        self._submission = Submission(account, self._agenda, settled=self._finish, fail=self._fail)
+        self._cancelling = Sweep(
+            account=account,
+            agenda=self._agenda,
+            operation="CancelRun",
+            fault="CancelRow",
+            act=account.cancel,
+            good=SubmissionStatus.CANCEL_SUCCESS,
+            bad=SubmissionStatus.CANCEL_FAILED,
+            over=self._note_cancelled,
+        )
+        self._deleting = Sweep(
+            account=account,
+            agenda=self._agenda,
+            operation="DeleteRun",
+            fault="DeleteRow",
+            act=account.delete,
+            good=SubmissionStatus.DELETE_SUCCESS,
+            bad=SubmissionStatus.DELETE_FAILED,
+            over=self._note_deleted,
+        )
         self._seen = 0  #: how many of the runs that ended were looked at
 
     def add(self, batch: Batch) -> None:
         """Let a new batch begin its course."""
         wait = self._scaled(self._settings.batch_durations.creating, batch, "creating")
         self._agenda.add(batch.created + wait, partial(self._create, batch))
+
+    def cancel(self, batch: Batch, at: float) -> None:
+        """Try no more rows, and cancel the runs there are."""
+        batch.status, batch.is_swept = BatchStatus.STOPPING, False
+        self._agenda.add(at, partial(self._cancelling.begin, batch))
+
+    def delete_runs(self, batch: Batch, at: float) -> None:
+        """Delete the runs."""
+        batch.status = BatchStatus.RUNS_DELETING
+        self._agenda.add(at, partial(self._deleting.begin, batch))
 
     def advance(self, now: float) -> None:
         """Do everything that was due until *now*, with runs and with batches."""
@@ -61,8 +87,8 @@ class BatchCourse:
         self._advance_runs(now)
 
     def _advance_runs(self, at: float) -> None:
-        self._timetable.advance(at)
-        ended, self._seen = self._timetable.ended[self._seen :], len(self._timetable.ended)
+        self._account.timetable.advance(at)
+        ended, self._seen = self._account.timetable.ended[self._seen :], len(self._account.timetable.ended)
         for run in ended:
             self._note_end(run)
 
@@ -78,9 +104,32 @@ class BatchCourse:
         self._agenda.add(at + wait, partial(self._look_through, batch))
 
     def _look_through(self, batch: Batch, at: float) -> None:
-        batch.fill(batch.request["batchRunSettings"]["inlineSettings"])
+        if batch.status is not BatchStatus.PENDING:  # cancelled meanwhile
+            return
+        try:
+            batch.fill(self._settings_of(batch))
+        except RefusalError as error:
+            self._fail(batch, at, error.message)
+            return
         batch.status = BatchStatus.SUBMITTING
         self._submission.enter(batch, at)
+
+    def _settings_of(self, batch: Batch) -> Sequence[Mapping[str, Any]]:
+        if batch.file is not None:
+            return batch.file.settings(self._account.storage)
+        inline: Sequence[Mapping[str, Any]] = batch.request["batchRunSettings"]["inlineSettings"]
+        return inline
+
+    def _fail(self, batch: Batch, at: float, reason: str) -> None:
+        batch.status, batch.failed, batch.failure = BatchStatus.FAILED, at, reason
+
+    def _note_cancelled(self, batch: Batch, at: float) -> None:
+        batch.is_swept = True
+        self._finish(batch, at)
+
+    def _note_deleted(self, batch: Batch, _at: float) -> None:
+        failed = batch.done[SubmissionStatus.DELETE_FAILED] > 0
+        batch.status = BatchStatus.RUNS_DELETE_FAILED if failed else BatchStatus.RUNS_DELETED
 
     def _finish(self, batch: Batch, at: float) -> None:
         """Move a batch on where its rows are all settled, and where its runs have all ended."""
@@ -88,6 +137,8 @@ class BatchCourse:
             batch.status, batch.submitted = BatchStatus.INPROGRESS, at
         if batch.status is BatchStatus.INPROGRESS and batch.going == 0:
             batch.status, batch.processed = BatchStatus.PROCESSED, at
+        if batch.status is BatchStatus.STOPPING and batch.is_swept and batch.going == 0:
+            batch.status = BatchStatus.CANCELLED
 
     def _scaled(self, span: Span, batch: Batch, state: str) -> float:
         return self._settings.time_scale * span.at(draw(self._settings.seed, "batch", batch.uuid, state))

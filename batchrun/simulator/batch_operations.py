@@ -7,44 +7,32 @@ What does not belong here: what happens to a batch by itself (``batch_course``),
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator.batch_answers import BatchView
 from batchrun.simulator.batch_course import BatchCourse
+from batchrun.simulator.batch_files import open_settings
+from batchrun.simulator.batch_lifecycle import AT_REST, BatchStatus
 from batchrun.simulator.batch_rules import check_common
 from batchrun.simulator.batches import Batch, BatchShelf
 from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.paging import position_of, token_of
-from batchrun.simulator.refusal import invalid, not_found
+from batchrun.simulator.refusal import conflict, invalid, not_found
 from batchrun.simulator.requests import RequestMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from batchrun.simulator.answers import View
-    from batchrun.simulator.batch_submission import Start
+    from batchrun.simulator.batch_account import Account
     from batchrun.simulator.batches import Row
-    from batchrun.simulator.buckets import Buckets
-    from batchrun.simulator.settings import Workflow
-    from batchrun.simulator.timetable import Timetable
 
     Params = Mapping[str, Any]
     Answer = dict[str, Any]
 
 _PAGE = 100  #: items of a page when maxItems is not given
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """What batches need of the account that they are in."""
-
-    view: View
-    timetable: Timetable
-    buckets: Buckets
-    start: Start  #: what makes a run for a row
-    workflow_of: Callable[[Params], Workflow]  #: raises RefusalError where there is none
+_MAY_BE_CANCELLED = frozenset({BatchStatus.PENDING, BatchStatus.SUBMITTING, BatchStatus.INPROGRESS})
+_MAY_LOSE_RUNS = frozenset({BatchStatus.PROCESSED, BatchStatus.CANCELLED})
 
 
 class Batches:
@@ -53,18 +41,19 @@ class Batches:
     def __init__(self, account: Account) -> None:
         """Begin without any."""
         self._account = account
-        self._settings = account.view.settings
+        self._settings = account.settings
         self._view = BatchView(view=account.view)
         self.shelf = BatchShelf()
         self.requests: RequestMemory[Batch] = RequestMemory(self._settings.batch_idempotency_window)
-        self._course = BatchCourse(
-            self._settings, self.shelf, account.timetable, account.buckets, account.start
-        )
+        self._course = BatchCourse(account, self.shelf)
         self.operations: Mapping[str, Callable[[Params, float], Answer]] = {
             "StartRunBatch": self._start,
             "GetBatch": self._get,
             "ListBatch": self._list,
             "ListRunsInBatch": self._list_rows,
+            "CancelRunBatch": self._cancel,
+            "DeleteRunBatch": self._delete_runs,
+            "DeleteBatch": self._delete,
         }
 
     def advance(self, now: float) -> None:
@@ -93,7 +82,9 @@ class Batches:
 
     def _start(self, params: Params, now: float) -> Answer:
         known = self.requests.recall(params, now)
-        if known is not None:
+        if known is not None and (
+            self._settings.failed_batch_again or known.status is not BatchStatus.FAILED
+        ):
             return self._view.accepted(known)
         check_common(params, self._account.workflow_of)
         batch = self._create(params, now)
@@ -102,6 +93,7 @@ class Batches:
 
     def _create(self, params: Params, now: float) -> Batch:
         settings, serial = self._settings, len(self.shelf.history)
+        uri = params["batchRunSettings"].get("s3UriSettings")
         batch = Batch(
             serial=serial,
             id=self.shelf.next_id(),
@@ -109,6 +101,7 @@ class Batches:
             request=params,
             created=now,
             tags=dict(params.get("tags", {})),
+            file=None if uri is None else open_settings(uri, settings.region, self._account.storage),
         )
         self.shelf.add(batch)
         self._course.add(batch)
@@ -116,6 +109,27 @@ class Batches:
 
     def _get(self, params: Params, now: float) -> Answer:
         return self._view.detail(self._batch(params["batchId"]), now)
+
+    def _cancel(self, params: Params, now: float) -> Answer:
+        self._course.cancel(self._batch_in(_MAY_BE_CANCELLED, params, "cancelled"), now)
+        return {}
+
+    def _delete_runs(self, params: Params, now: float) -> Answer:
+        self._course.delete_runs(self._batch_in(_MAY_LOSE_RUNS, params, "relieved of its runs"), now)
+        return {}
+
+    def _delete(self, params: Params, now: float) -> Answer:
+        batch = self._batch_in(AT_REST, params, "deleted")
+        batch.deleted = now
+        self.shelf.remove(batch)
+        return {}
+
+    def _batch_in(self, states: Collection[BatchStatus], params: Params, what: str) -> Batch:
+        """Return the batch that is asked for, if it is in one of *states*."""
+        batch = self._batch(params["batchId"])
+        if batch.status not in states:
+            raise conflict(f"Run batch {batch.id} is {batch.status} and cannot be {what}")
+        return batch
 
     def _list(self, params: Params, now: float) -> Answer:
         _require_one_filter(params, "status", "name", "runGroupId")

@@ -14,27 +14,22 @@ from __future__ import annotations
 import math
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchrun.simulator.batch_lifecycle import BatchStatus, SubmissionStatus
+from batchrun.simulator.batch_row import struck
 from batchrun.simulator.batch_rules import start_of
 from batchrun.simulator.chance import draw
+from batchrun.simulator.faults import RowFault
 from batchrun.simulator.lifecycle import Span
 from batchrun.simulator.refusal import RefusalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from batchrun.simulator.agenda import Agenda
+    from batchrun.simulator.batch_account import Account
     from batchrun.simulator.batches import Batch, Row
-    from batchrun.simulator.buckets import Buckets
-    from batchrun.simulator.runs import Run
-    from batchrun.simulator.settings import Settings
-
-    #: Makes a run of a StartRun for a row of a batch, at a time, or raises RefusalError.
-    Start = Callable[[Mapping[str, Any], Batch, Row, float], Run]
-    #: Is told that one more row of a batch is settled.
-    Settled = Callable[[Batch, float], None]
 
 #: How the time between two rows is spread, so that other callers have a chance between them.
 _SPREAD = 0.25
@@ -49,23 +44,27 @@ class Submission:
     """The rows of all batches that are being submitted."""
 
     def __init__(
-        self, settings: Settings, buckets: Buckets, agenda: Agenda, start: Start, settled: Settled
+        self,
+        account: Account,
+        agenda: Agenda,
+        *,
+        settled: Callable[[Batch, float], None],
+        fail: Callable[[Batch, float, str], None],
     ) -> None:
         """
         Begin without any.
 
         Args:
-            settings: how the service behaves
-            buckets: whose tokens for StartRun the rows take
+            account: whose tokens for StartRun the rows take
             agenda: where it puts what it will do
-            start: what makes a run
-            settled: who is told of rows that are settled
+            settled: who is told of each row that is settled, or will never be
+            fail: who is told of batches that fail, and why
         """
-        self._settings = settings
-        self._buckets = buckets
+        self._account = account
+        self._settings = account.settings
         self._agenda = agenda
-        self._start = start
         self._settled = settled
+        self._fail = fail
         self._queue: deque[tuple[Batch, deque[Row]]] = deque()
         self._next = -math.inf  #: when the next row has its turn at the earliest
         self._is_going = False
@@ -88,7 +87,7 @@ class Submission:
             self._is_going = False
             return
         batch, rows = chosen
-        wait = self._buckets.take("StartRun", at)
+        wait = self._account.buckets.take("StartRun", at)
         if wait > 0 and not self._came_early:
             self._came_early = True
             self._agenda.add(at + wait, self._turn)
@@ -101,7 +100,7 @@ class Submission:
         row.tries += 1
         if wait > 0:
             self._refuse(batch, row, RefusalError("ThrottlingException", "Rate exceeded"), at)
-        else:
+        elif self._is_as_it_was(batch, at):
             self._try(batch, row, at)
 
     def _choose(self) -> tuple[Batch, deque[Row]] | None:
@@ -114,22 +113,45 @@ class Submission:
         return None
 
     def _interval(self) -> float:
-        limit = self._buckets.limit("StartRun")
+        limit = self._account.buckets.limit("StartRun")
         if limit is None:
             return 0.0
         self._turns += 1
         lot = draw(self._settings.seed, "turn", self._turns)
         return Span(mean=1 / limit.rate, spread=_SPREAD).at(lot)
 
+    def _is_as_it_was(self, batch: Batch, at: float) -> bool:
+        try:
+            if batch.file is not None:
+                batch.file.require_same(self._account.storage)
+        except RefusalError as error:
+            self._fail(batch, at, error.message)
+        return batch.status is BatchStatus.SUBMITTING
+
     def _try(self, batch: Batch, row: Row, at: float) -> None:
         try:
-            run = self._start(start_of(batch.default, row.setting), batch, row, at)
+            fault = struck(self._account, "SubmitRow", batch, row)
+            if fault is RowFault.FAIL_BATCH:
+                self._fail(batch, at, "An internal error occurred")
+            elif fault is RowFault.SKIP:
+                self._leave_out(batch, at)
+            else:
+                self._make(batch, row, at, fault)
         except RefusalError as error:
             self._refuse(batch, row, error, at)
-        else:
-            row.run = run
-            batch.going += 1
-            self._settle(batch, row, at, SubmissionStatus.SUCCESS)
+
+    def _leave_out(self, batch: Batch, at: float) -> None:
+        batch.waiting -= 1
+        self._settled(batch, at)
+
+    def _make(self, batch: Batch, row: Row, at: float, fault: RowFault | None) -> None:
+        row.run = self._account.start(start_of(batch.default, row.setting), batch, row, at)
+        batch.going += 1
+        self._settle(batch, row, at, SubmissionStatus.SUCCESS)
+        if fault is RowFault.HIDE:
+            row.shown = math.inf
+        elif fault is RowFault.SHOW_LATE:
+            row.shown = at + self._settings.hang
 
     def _refuse(self, batch: Batch, row: Row, error: RefusalError, at: float) -> None:
         may_pass = error.code in _PASSING or error.code == _QUOTA

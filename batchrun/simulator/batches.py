@@ -17,6 +17,7 @@ from batchrun.simulator.batch_lifecycle import BatchStatus, SubmissionStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from batchrun.simulator.batch_files import SettingsFile
     from batchrun.simulator.runs import Run
 
 _FIRST_ID = 2_000_001
@@ -52,15 +53,18 @@ class Batch:
     request: Mapping[str, Any]  #: the StartRunBatch that made it
     created: float
     tags: dict[str, str]
+    file: SettingsFile | None = None  #: where its rows are, if they are not in the request
     rows: Sequence[Row] = ()  #: none before they were read
     status: BatchStatus = BatchStatus.CREATING
     waiting: int = 0  #: rows that are not settled
     going: int = 0  #: runs that have not ended
+    is_swept: bool = True  #: whether every run was tried that was to be cancelled
     done: Counter[SubmissionStatus] = field(default_factory=Counter)  #: how often each was reached
     submitted: float | None = None  #: when every row was settled
     processed: float | None = None  #: when every run had ended
     failed: float | None = None
     failure: str | None = None  #: why it failed
+    deleted: float | None = None
     by_setting: dict[str, Row] = field(default_factory=dict)
 
     @property
@@ -80,6 +84,12 @@ class Batch:
         self.by_setting = {row.setting_id: row for row in self.rows}
         self.waiting = len(self.rows)
 
+    @property
+    def total(self) -> int | None:
+        """How many rows it has; None where nobody has read them yet."""
+        inline = self.request["batchRunSettings"].get("inlineSettings")
+        return len(self.rows) or (None if inline is None else len(inline))
+
     def note(self, row: Row, status: SubmissionStatus, reason: str = "", message: str = "") -> None:
         """Keep what became of the last thing that was done to *row*."""
         self.done[status] += 1
@@ -97,6 +107,10 @@ class BatchShelf:
         """Store a new batch; its serial number is the length of the history."""
         self.history.append(batch)
         self.by_id[batch.id] = batch
+
+    def remove(self, batch: Batch) -> None:
+        """Forget a batch; the history keeps it."""
+        del self.by_id[batch.id]
 
     def next_id(self) -> str:
         """Return the id of the next one; none is given twice."""

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-#: Operations of other services: only a rule that names one strikes it.
-ELSEWHERE = frozenset(
+#: What the service does by itself with each row of a batch.
+ROW_STEPS = frozenset({"SubmitRow", "CancelRow", "DeleteRow"})
+#: Those, and operations of other services: only a rule that names one strikes it.
+ELSEWHERE = ROW_STEPS | frozenset(
     {
         "AssumeRole",
         "AssumeRoleWithWebIdentity",
@@ -64,8 +66,18 @@ class Fault(enum.StrEnum):
     OTHER_ACCOUNT_AFTER = "other_account_after"  #: after: the answer has another account's number
     DELETED_AFTER = "deleted_after"  #: after: the answer has the status DELETED
     MISTYPED_AFTER = "mistyped_after"  #: after: numbers for most texts, half a character in messages
+    FORGET = "forget"  #: the call goes well, but its requestId, if it was used before, is forgotten
     SLOW_AFTER = "slow_after"  #: after: the answer comes a byte a second
     CUT_AFTER = "cut_after"  #: after: closed in the middle of the body that was announced
+
+
+class RowFault(enum.StrEnum):
+    """One way for the submission of a row of a batch to go wrong, beside the codes of service errors."""
+
+    FAIL_BATCH = "fail_batch"  #: the batch is FAILED in place of trying this row; runs that it made go on
+    HIDE = "hide"  #: it becomes a run, and ListRunsInBatch never has it
+    SHOW_LATE = "show_late"  #: it becomes a run, and ListRunsInBatch has it after ``hang`` seconds
+    SKIP = "skip"  #: it is never tried, and ListRunsInBatch never has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +90,11 @@ class FaultRule:
     strikes, so that their chances add up.
     """
 
-    fault: Fault | str  #: a fault, or the code of a service error such as ``AccessDeniedException``
+    fault: (
+        Fault | RowFault | str
+    )  #: a fault, or the code of a service error such as ``AccessDeniedException``
     operation: str = "*"  #: the API's name, or ``*`` for every operation of HealthOmics
-    name: str = "*"  #: glob over the run's name; calls about no run have the empty name
+    name: str = "*"  #: glob over the run's or batch's name; calls about neither have the empty name
     chance: float = 1.0  #: how likely a call is struck
     times: int | None = None  #: how many calls are struck, then no more; None for no end
 
@@ -125,7 +139,7 @@ class FaultBook:
             elif rule.times > 0:
                 self._scripts.append((rule, rule.times))
 
-    def choose(self, operation: str, key: str, name: str) -> Fault | str:
+    def choose(self, operation: str, key: str, name: str) -> Fault | RowFault | str:
         """
         Decide what strikes this call; ``Fault.PASS`` for nothing.
 
@@ -137,14 +151,14 @@ class FaultBook:
         scripted = self._next_scripted(operation, name, lot)
         return scripted if scripted is not None else self._drawn(operation, name, lot)
 
-    def _next_scripted(self, operation: str, name: str, lot: float) -> Fault | str | None:
+    def _next_scripted(self, operation: str, name: str, lot: float) -> Fault | RowFault | str | None:
         for index, (rule, left) in enumerate(self._scripts):
             if rule.matches(operation, name) and lot < rule.chance:
                 self._scripts[index : index + 1] = [(rule, left - 1)] if left > 1 else []
                 return rule.fault
         return None
 
-    def _drawn(self, operation: str, name: str, lot: float) -> Fault | str:
+    def _drawn(self, operation: str, name: str, lot: float) -> Fault | RowFault | str:
         reach = 0.0
         for rule in self._chances:
             if rule.matches(operation, name):

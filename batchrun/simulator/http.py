@@ -7,6 +7,7 @@ server. What does not: what is answered.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -18,13 +19,19 @@ from aiohttp import web
 
 from batchrun.clock import Clock, SystemClock
 from batchrun.simulator.accounts import Accounts, Door, SimulatedLane
+from batchrun.simulator.identities import signature
+from batchrun.simulator.inquiry import Inquiry
 from batchrun.simulator.refusal import RefusalError
-from batchrun.simulator.server import Inquiry
 from batchrun.simulator.settings import Settings
 from batchrun.simulator.wire import Ending, Manner, Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http import RawRequestMessage
+    from aiohttp.streams import StreamReader
+    from aiohttp.web_protocol import RequestHandler
 
     from batchrun.simulator.server import Simulator
 
@@ -32,6 +39,9 @@ if TYPE_CHECKING:
 _GRACE = 0.05
 #: What those wait for who ask before they send much.
 _GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: Bytes of a body: the service does not say how large a call may be, and a settings file is an object.
+_LARGEST_CALL = 2**20
+_LARGEST_OBJECT = 64 * 2**20
 #: Closing with this linger sends a reset in place of an orderly end.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -116,7 +126,7 @@ def _by_port(lanes: Sequence[SimulatedLane], everywhere: Door) -> Iterator[Seque
 
 @asynccontextmanager
 async def _open(door: Door, host: str, port: int, clock: Clock) -> AsyncIterator[Door]:
-    server = web.Server(_Handler(door, clock).handle, access_log=None)
+    server = web.Server(_Handler(door, clock).handle, request_factory=_request, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     await runner.setup()
     try:
@@ -144,7 +154,7 @@ class _Handler:
         try:
             ending = await self._door.answer(await _read(request))
         except web.HTTPRequestEntityTooLarge:
-            message = "The request is larger than 1 MiB"
+            message = "The request is larger than 1 MiB, or 64 MiB for an object in S3"
             ending = self._door.refuse(RefusalError("RequestEntityTooLargeException", message))
         return await self._end(request, ending)
 
@@ -171,6 +181,20 @@ class _Handler:
     def _response(self, reply: Reply) -> web.Response:
         headers = {**reply.headers, "x-amzn-RequestId": self._door.next_request_id()}
         return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    """Make a request as aiohttp does, with a bound on its body by what it is for."""
+    signed = signature(message.headers.get("Authorization", ""))
+    largest = _LARGEST_OBJECT if signed is not None and signed.service == "s3" else _LARGEST_CALL
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=largest)
 
 
 async def _read(request: web.BaseRequest) -> Inquiry:

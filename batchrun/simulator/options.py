@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from batchrun.simulator.buckets import Limit
-from batchrun.simulator.faults import ELSEWHERE, Fault, FaultRule
+from batchrun.simulator.faults import ELSEWHERE, ROW_STEPS, Fault, FaultRule, RowFault
 from batchrun.simulator.lifecycle import FailFirst
 from batchrun.simulator.storage import StoredBucket, StoredObject
 
@@ -37,6 +37,9 @@ OPERATIONS = (
     "GetBatch",
     "ListBatch",
     "ListRunsInBatch",
+    "CancelRunBatch",
+    "DeleteRunBatch",
+    "DeleteBatch",
 )
 
 _FAULT = re.compile(r"(?P<operation>[^:@=]+):(?P<fault>[^:@=]+)(?:@(?P<name>[^=]+))?(?:=(?P<how>.*))?")
@@ -50,8 +53,9 @@ def parse_faults(text: str) -> tuple[FaultRule, ...]:
     Read rules such as ``StartRun:drop_after=0.08,*:throttle=3x,GetRun:AccessDeniedException@lab-*=1``.
 
     Each is ``OPERATION:FAULT[@NAME]=HOW``, separated by commas. OPERATION is the API's name or ``*``; FAULT
-    one of :class:`Fault` or a service error's code; NAME a glob over the run's name; HOW a chance from 0 to
-    1, or ``3x`` for the next three calls. Without HOW, every call.
+    one of :class:`Fault` or a service error's code; NAME a glob over the run's or batch's name; HOW a chance
+    from 0 to 1, or ``3x`` for the next three calls. Without HOW, every call. What the service does by itself
+    with a row of a batch is an OPERATION too, one of ROW_STEPS, with FAULT out of :class:`RowFault`.
     """
     return tuple(_fault_rule(part) for part in _parts(text))
 
@@ -161,15 +165,22 @@ def _fault_rule(part: str) -> FaultRule:
     times, chance = _how(match["how"] if match["how"] is not None else "1", part)
     return FaultRule(
         operation=operation,
-        fault=_fault(match["fault"]),
+        fault=_fault(match["fault"], operation),
         name=match["name"] or "*",
         chance=chance,
         times=times,
     )
 
 
-def _fault(word: str) -> Fault | str:
-    return word if _ERROR_CODE.fullmatch(word) else Fault(_known(word, tuple(Fault), "fault"))
+def _fault(word: str, operation: str) -> Fault | RowFault | str:
+    if _ERROR_CODE.fullmatch(word):
+        return word
+    if operation not in ROW_STEPS or word == Fault.PASS:
+        return Fault(_known(word, tuple(Fault), "fault"))
+    found = RowFault(_known(word, tuple(RowFault), "fault of rows"))
+    if operation != "SubmitRow":
+        raise ValueError(f"{operation}:{word}: only SubmitRow can go wrong in this way")
+    return found
 
 
 def _how(value: str, part: str) -> tuple[int | None, float]:

@@ -82,11 +82,12 @@ class BatchRecord:
     tags: dict[str, str]
     failure_reason: str | None
     rows: int  #: how many it has, once they are read
-    waiting: int  #: rows that are not yet a run, and may become one
+    waiting: int  #: rows that are not settled: no runs yet, nor given up
     created: float
     submitted: float | None
     processed: float | None
     failed: float | None
+    deleted: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,4 +182,5 @@ def _batch_record(batch: Batch) -> BatchRecord:
         submitted=batch.submitted,
         processed=batch.processed,
         failed=batch.failed,
+        deleted=batch.deleted,
     )

@@ -77,6 +77,10 @@ class RequestMemory(Generic[Made]):
         memo = _Memo(content=_content(request), made=made, until=now + self._window)
         self._memos[request["requestId"]] = memo
 
+    def forget(self, request_id: str) -> None:
+        """Lose what *request_id* made."""
+        self._memos.pop(request_id, None)
+
     def _forget(self, now: float) -> None:
         while self._memos and next(iter(self._memos.values())).until <= now:
             self._memos.popitem(last=False)

@@ -25,7 +25,6 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MOST = 1000
 _OF_OBJECTS = {"HEAD": "HeadObject", "GET": "GetObject", "PUT": "PutObject"}
 _LIST = "ListObjectsV2"
-_TAG = '"simulated"'
 #: What the names of an object's own metadata begin with.
 _OWN = "x-amz-meta-"
 _STATUSES = COMMON_ERRORS | {
@@ -95,7 +94,7 @@ class ObjectCall:
                 return Reply(status=200, headers=where | _headers(found), body=found.content)
             case "PutObject":
                 storage.write(*place, params["made"], asker, replaces=params["replaces"])
-                return Reply(status=200, headers=where | {"ETag": _TAG})
+                return Reply(status=200, headers=where | {"ETag": params["made"].etag})
             case _:
                 page = storage.listing(self.bucket, params["prefix"], params["most"], params["token"], asker)
                 return Reply(
@@ -123,7 +122,7 @@ def _headers(found: StoredObject) -> dict[str, str]:
         "x-amz-storage-class": None if found.storage_class == "STANDARD" else found.storage_class,
         "x-amz-archive-status": found.archive_status,
         "x-amz-restore": found.restore,
-        "ETag": _TAG,
+        "ETag": found.etag,
         "Content-Length": str(
             len(found.content)
         ),  # without it, a client takes a HEAD's end for the connection's

@@ -8,7 +8,7 @@ connection is broken (``http``).
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,24 +16,26 @@ from batchrun.simulator import logs, s3, sqs, sso, sts
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import Fault, FaultBook
-from batchrun.simulator.identities import Identities, signature
-from batchrun.simulator.options import parse_faults
+from batchrun.simulator.identities import Identities
+from batchrun.simulator.introspection import PATH, introspect
 from batchrun.simulator.quotas import SERVICE_QUOTAS, quota_reply
 from batchrun.simulator.record import Journal, StartCall, State, Tally
-from batchrun.simulator.refusal import RefusalError, invalid
+from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.service import HealthOmics
 from batchrun.simulator.spoiling import REDIRECT, UNAVAILABLE, spoilt
 from batchrun.simulator.storage import Storage
-from batchrun.simulator.wire import Ending, Manner, Operation, Reply, Wire, json_object, json_reply
+from batchrun.simulator.wire import Ending, Manner, Operation, Reply, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from datetime import datetime
 
     from batchrun.clock import Clock
     from batchrun.simulator.faults import FaultRule
     from batchrun.simulator.identities import Signature
+    from batchrun.simulator.inquiry import Inquiry
+    from batchrun.simulator.requests import RequestMemory
     from batchrun.simulator.settings import Settings
 
 _ENDINGS_BEFORE = {Fault.UNAVAILABLE_BEFORE: UNAVAILABLE, Fault.REDIRECT_BEFORE: REDIRECT}
@@ -50,6 +52,8 @@ _BREAKS_AFTER = {
     Fault.SLOW_AFTER: Manner.SLOW,
 }
 _FAULTS = frozenset(Fault)
+#: The answer is true, and comes.
+_HARMLESS = frozenset({Fault.PASS, Fault.LATE, Fault.FORGET})
 #: Parameters that name what a call is about.
 _ABOUT = ("requestId", "id", "batchId")
 _STARTS = frozenset({"StartRun", "StartRunBatch"})
@@ -58,25 +62,6 @@ _THROTTLE_SECONDS = 1.0
 #: Seconds that a poll of a queue may take, and between two looks whether a message is there.
 _LONGEST_POLL = 20.0
 _POLL_EVERY = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inquiry:
-    """An HTTP request, read."""
-
-    method: str
-    path: str  #: as it was sent, escapes and all
-    query: str  #: likewise
-    body: bytes
-    content_type: str
-    target: str = ""  #: the operation, where a service puts it into a header
-    authorization: str = ""  #: the signature, which says what service and region it is for
-    headers: Mapping[str, str] = field(default_factory=dict)  #: all of them, by names in lower case
-
-    @property
-    def signature(self) -> Signature | None:
-        """Who signed it, for which region and service."""
-        return signature(self.authorization)
 
 
 #: Of HealthOmics, STS, IAM Identity Center, S3, CloudWatch Logs, or SQS.
@@ -133,10 +118,12 @@ class Simulator:
         self._clock = clock
         self._origin = clock.utcnow() - timedelta(seconds=clock.monotonic())
         self._buckets = Buckets(settings.limits)
-        self.service = HealthOmics(settings, origin=self._origin, buckets=self._buckets)
+        self._storage = storage or Storage(settings.storage)
+        self.service = HealthOmics(
+            settings, origin=self._origin, buckets=self._buckets, faults=self.faults, storage=self._storage
+        )
         self._wire = Wire(self.service.operations)
         self._identities = identities or Identities(settings)
-        self._storage = storage or Storage(settings.storage)
         self._queues = sqs.Queues(settings)
         self._journal = Journal()
         self._answers = 0
@@ -161,8 +148,8 @@ class Simulator:
     async def answer(self, inquiry: Inquiry) -> Ending:
         """Answer one HTTP request."""
         try:
-            if inquiry.path.startswith("/_simulator/"):
-                return Ending(reply=self._introspect(inquiry))
+            if inquiry.path.startswith(PATH):
+                return Ending(reply=introspect(inquiry, self.faults, self.state))
             if inquiry.target.startswith(SERVICE_QUOTAS):
                 return Ending(reply=self._quota(inquiry))
             if inquiry.target.startswith(sqs.SQS):
@@ -296,10 +283,11 @@ class Simulator:
     def _held(self, call: _Call) -> AbstractContextManager[None]:
         if call.start is None:
             return nullcontext()
-        requests = (
-            self.service.requests if call.operation.name == "StartRun" else self.service.batches.requests
-        )
-        return requests.in_flight(call.start.request_id)
+        return self._memory(call).in_flight(call.start.request_id)
+
+    def _memory(self, call: _Call) -> RequestMemory[Any]:
+        is_run = call.operation.name == "StartRun"
+        return self.service.requests if is_run else self.service.batches.requests
 
     async def _carry_out(self, call: _Call) -> Ending:
         fault = self._choose(call)
@@ -307,8 +295,10 @@ class Simulator:
         early = await self._strike_before(fault)
         if early is not None:
             return early
+        if fault == Fault.FORGET and call.start is not None:
+            self._memory(call).forget(call.start.request_id)
         reply = self._commit(call)
-        if fault in (Fault.PASS, Fault.LATE):
+        if fault in _HARMLESS:
             call.tally.answered += 1
             return Ending(reply=reply)
         return await self._strike_after(fault, reply)
@@ -350,7 +340,7 @@ class Simulator:
         if isinstance(call.operation, sso.PortalCall):
             return call.operation.answer(call.params, self._identities, now, self._wall)
         if isinstance(call.operation, s3.ObjectCall):
-            self.service.publish(self._storage, now)
+            self.service.publish(now)
             return call.operation.answer(self._storage, call.params)
         if isinstance(call.operation, sqs.SqsCall):
             return call.operation.answer(self._queue(call.params), call.params, now, self._wall)
@@ -381,36 +371,6 @@ class Simulator:
             return Ending(reply=reply, manner=_BREAKS_AFTER[Fault(fault)])
         other = draw_uuid(self.settings.seed, "other", self._answers)
         return Ending(reply=spoilt(fault, reply, other=other, account=self.settings.account))
-
-    def _introspect(self, inquiry: Inquiry) -> Reply:
-        match (inquiry.method, inquiry.path):
-            case ("GET", "/_simulator/state"):
-                return json_reply(self.state().as_json())
-            case ("GET", "/_simulator/faults"):
-                return json_reply({"rules": [asdict(rule) for rule in self.faults.rules]})
-            case ("POST", "/_simulator/faults"):
-                # A page in a browser cannot send this type to another origin unasked.
-                if inquiry.content_type != "application/json":
-                    raise invalid("Content-Type must be application/json")
-                return self._change_faults(json_object(inquiry.body))
-            case _:
-                message = f"{inquiry.method} {inquiry.path[:200]} is not known"
-                raise RefusalError("UnknownOperationException", message)
-
-    def _change_faults(self, wish: dict[str, Any]) -> Reply:
-        """Take ``{"replace": "..."}`` or ``{"add": "..."}``, rules in the text of :mod:`options`."""
-        if len(wish) != 1 or not wish.keys() <= {"replace", "add"}:
-            raise invalid('give {"replace": "RULES"} or {"add": "RULES"}')
-        ((verb, text),) = wish.items()
-        try:
-            rules = parse_faults(str(text))
-        except ValueError as error:
-            raise invalid(str(error)) from error
-        if verb == "replace":
-            self.faults.replace(rules)
-        else:
-            self.faults.add(*rules)
-        return json_reply({"rules": [asdict(rule) for rule in self.faults.rules]})
 
 
 def _parsed(call: s3.ObjectCall, inquiry: Inquiry, region: str) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator import admission
 from batchrun.simulator.answers import View
-from batchrun.simulator.batch_operations import Account, Batches
+from batchrun.simulator.batch_account import Account
+from batchrun.simulator.batch_operations import Batches
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.course import plan_course
+from batchrun.simulator.faults import FaultBook
 from batchrun.simulator.lifecycle import TERMINAL, Status
 from batchrun.simulator.made import lines_of, objects_of
 from batchrun.simulator.paging import position_of, token_of
@@ -25,6 +27,7 @@ from batchrun.simulator.refusal import RefusalError, conflict, invalid, not_foun
 from batchrun.simulator.requests import RequestMemory
 from batchrun.simulator.runs import Ids, Run, Serials, Shelf
 from batchrun.simulator.settings import NameFilter, Settings, Version, Workflow
+from batchrun.simulator.storage import Storage
 from batchrun.simulator.tasks import tasks_of
 from batchrun.simulator.timetable import Timetable
 
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.simulator.batches import Batch, Row
-    from batchrun.simulator.storage import Storage
     from batchrun.simulator.tasks import Task
 
     Params = Mapping[str, Any]
@@ -47,7 +49,15 @@ _ARN = re.compile(r"arn:aws[\w-]*:omics:([\w-]+):(\d*):(run|runBatch|workflow)/(
 class HealthOmics:
     """One account's runs in one Region."""
 
-    def __init__(self, settings: Settings, *, origin: datetime, buckets: Buckets | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        origin: datetime,
+        buckets: Buckets | None = None,
+        faults: FaultBook | None = None,
+        storage: Storage | None = None,
+    ) -> None:
         """
         Open an account without runs.
 
@@ -55,8 +65,11 @@ class HealthOmics:
             settings: how it behaves
             origin: wall time at loop time zero
             buckets: the account's paces, which what it does by itself shares with callers
+            faults: what goes wrong, with what it does by itself too
+            storage: the buckets that there are
         """
         self._settings = settings
+        self._storage = storage or Storage(settings.storage)
         self._view = View(settings=settings, origin=origin)
         self._ids = Ids(reuse=settings.id_reuse)
         self._births: Counter[str] = Counter()
@@ -71,7 +84,11 @@ class HealthOmics:
                 view=self._view,
                 timetable=self.timetable,
                 buckets=buckets or Buckets(settings.limits),
+                faults=faults or FaultBook(settings.faults, seed=settings.seed),
+                storage=self._storage,
                 start=self._start_row,
+                cancel=self._cancel,
+                delete=self._delete,
                 workflow_of=self._workflow,
             )
         )
@@ -117,7 +134,7 @@ class HealthOmics:
         run = self.shelf.by_id.get(str(params.get("id", "")))
         return run.name if run is not None else ""
 
-    def publish(self, storage: Storage, now: float) -> None:
+    def publish(self, now: float) -> None:
         """Put into S3 what runs have made since the last time."""
         self.advance(now)
         ended, self._published = self.timetable.ended[self._published :], len(self.timetable.ended)
@@ -126,7 +143,7 @@ class HealthOmics:
                 bucket, _, key = run.output.removeprefix("s3://").partition("/")
                 made = objects_of(run, self._workflow(run.request).engine, self._settings)
                 found = {f"{key}/{name}": one for name, one in made.items()}
-                storage.publish(bucket, found)
+                self._storage.publish(bucket, found)
 
     def logged(self, stream: str, now: float) -> list[tuple[float, str]] | None:
         """Answer what a log stream has by now, with loop times; None where there is none."""
@@ -206,18 +223,24 @@ class HealthOmics:
         return self._view.detail(self._run(params["id"]))
 
     def _cancel_run(self, params: Params, now: float) -> Answer:
-        run = self._run(params["id"])
+        self._cancel(self._run(params["id"]), now)
+        return {}
+
+    def _cancel(self, run: Run, now: float) -> None:
         if run.status in TERMINAL:
             raise conflict(f"Run {run.id} is {run.status} and cannot be cancelled")
         self.timetable.cancel(run, now)
+
+    def _delete_run(self, params: Params, now: float) -> Answer:
+        self._delete(self._run(params["id"]), now)
         return {}
 
-    def _delete_run(self, params: Params, _now: float) -> Answer:
-        run = self._run(params["id"])
+    def _delete(self, run: Run, _now: float) -> None:
+        if run.status is Status.DELETED:  # by somebody else, and the id may be another's
+            raise not_found(f"Run {run.id}")
         if run.status not in TERMINAL:
             raise conflict(f"Run {run.id} is {run.status}; cancel it before deleting it")
         self._forget(run)
-        return {}
 
     def _list_runs(self, params: Params, now: float) -> Answer:
         size = params.get("maxResults", _PAGE)

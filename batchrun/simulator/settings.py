@@ -136,6 +136,7 @@ class Settings:
     #: Seconds for which a requestId is remembered from its first use. Not documented by the service.
     idempotency_window: float = math.inf
     batch_idempotency_window: float = math.inf  #: the same for StartRunBatch
+    failed_batch_again: bool = True  #: whether its requestId gives a FAILED batch again; else a new one
     id_reuse: IdReuse = IdReuse.LOWEST
     name_filter: NameFilter = NameFilter.EXACT
 

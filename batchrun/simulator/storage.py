@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
+from hashlib import md5
 from typing import TYPE_CHECKING
 
 from batchrun.simulator.refusal import RefusalError
@@ -27,6 +28,11 @@ class StoredObject:
     storage_class: str = "STANDARD"
     archive_status: str | None = None  #: of INTELLIGENT_TIERING: ARCHIVE_ACCESS or DEEP_ARCHIVE_ACCESS
     restore: str | None = None  #: as in ``x-amz-restore``: ``ongoing-request="true"``
+
+    @property
+    def etag(self) -> str:
+        """What tells its content from others, as S3 writes it."""
+        return f'"{md5(self.content, usedforsecurity=False).hexdigest()}"'
 
     @property
     def is_away(self) -> bool:

@@ -246,16 +246,31 @@ def json_object(body: bytes) -> dict[str, Any]:
     Raises:
         RefusalError: it is something else.
     """
-    if not body:
-        return {}
-    try:
-        value = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise RefusalError("SerializationException", f"the body is not JSON: {reason}") from error
+    value = _loaded(body) if body else {}
     if not isinstance(value, dict):
         raise RefusalError("SerializationException", "the body is not a JSON object")
     return value
+
+
+def json_array(content: bytes) -> list[Any]:
+    """
+    Read a JSON array.
+
+    Raises:
+        RefusalError: it is something else.
+    """
+    value = _loaded(content)
+    if not isinstance(value, list):
+        raise RefusalError("SerializationException", "the content is not a JSON array")
+    return value
+
+
+def _loaded(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise RefusalError("SerializationException", f"the body is not JSON: {reason}") from error
 
 
 def _from_query(shape: Shape, texts: list[str]) -> Any:

@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.loaders import create_loader
 
 from batchrun.clock import Clock, VirtualClock, VirtualLoop
-from batchrun.simulator import Durations, Settings, Span, serve
+from batchrun.simulator import BatchDurations, Durations, Limit, Settings, Span, serve
 from batchrun.simulator.service import HealthOmics
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,6 +103,18 @@ def served(clock):
             client.close()
         for context in contexts:
             context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def batched(served):
+    """Serve batches that are 2 s CREATING and 10 s PENDING, and then become two runs a second."""
+
+    def start(**changes: Any) -> Any:
+        durations = BatchDurations(creating=Span(mean=2), pending=Span(mean=10), counts_lag=5)
+        limits = {"*": None, "StartRun": Limit(rate=2, burst=1)}
+        return served(**{"batch_durations": durations, "limits": limits, **changes})
+
+    return start
 
 
 @pytest.fixture

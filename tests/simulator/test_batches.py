@@ -5,61 +5,16 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from batchrun.simulator import BatchDurations, Limit, Parameter, Settings, Span, Workflow
+from batchrun.simulator import Limit, Parameter, Settings, Workflow
 from batchrun.simulator.refusal import RefusalError
+from tests.simulator.batch_requests import batch_of, code_of, row_of, submissions
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ROLE = "arn:aws:iam::123456789012:role/omics"
 
 
 def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
-
-
-def row_of(number: object, **changes: Any) -> dict[str, Any]:
-    return {
-        "runSettingId": f"row-{number}",
-        "name": f"sample-{number}",
-        "outputUri": f"s3://lab/out/{number}",
-        **changes,
-    }
-
-
-def batch_of(*rows: dict[str, Any], default: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    return {
-        "batchName": "cohort",
-        "requestId": "batch-1",
-        "defaultRunSetting": {"workflowId": "1234567", "roleArn": ROLE} | (default or {}),
-        "batchRunSettings": {"inlineSettings": list(rows) or [row_of(1), row_of(2)]},
-        **changes,
-    }
-
-
-def code_of(call: Any, **params: Any) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**params)
-    return str(caught.value.response["Error"]["Code"])
-
-
-def statuses(client: Any, batch_id: str) -> dict[str, tuple[str | None, str | None]]:
-    runs = client.list_runs_in_batch(batchId=batch_id)["runs"]
-    return {
-        row["runSettingId"]: (row["submissionStatus"], row.get("submissionFailureReason")) for row in runs
-    }
-
-
-@pytest.fixture
-def batched(served):
-    """Serve with states that last to the second: 2 s CREATING, 10 s PENDING, then two rows a second."""
-
-    def start(**changes: Any) -> Any:
-        durations = BatchDurations(creating=Span(mean=2), pending=Span(mean=10), counts_lag=5)
-        limits = {"*": None, "StartRun": Limit(rate=2, burst=1)}
-        return served(**{"batch_durations": durations, "limits": limits, **changes})
-
-    return start
 
 
 def test_a_batch_goes_through_its_states(batched, clock):
@@ -75,7 +30,7 @@ def test_a_batch_goes_through_its_states(batched, clock):
     assert [(batch["status"], batch["totalRuns"]) for batch in seen] == [(state, 4) for state in states]
     batch = seen[-1]
     assert (batch["uuid"], batch["name"], batch["tags"]) == (started["uuid"], "cohort", {"lab": "7"})
-    assert batch["defaultRunSetting"] == {"workflowId": "1234567", "roleArn": ROLE}
+    assert batch["defaultRunSetting"] == batch_of()["defaultRunSetting"]
     assert batch["creationTime"] == START
     assert at(13) < batch["submittedTime"] < at(14.5)
     # 130 s from its creation to the end of the last run.
@@ -417,18 +372,18 @@ def test_a_full_account_is_waited_for(batched, clock):
     client, _ = batched(max_stored=1)
     batch_id = client.start_run_batch(**batch_of())["id"]
     clock.now = 100
-    assert statuses(client, batch_id) == {"row-1": ("SUCCESS", None)}
+    assert submissions(client, batch_id) == {"row-1": ("SUCCESS", None)}
     clock.now = 150
     client.delete_run(id=client.list_runs()["items"][0]["id"])
     clock.now = 200
-    assert statuses(client, batch_id)["row-2"] == ("SUCCESS", None)
+    assert submissions(client, batch_id)["row-2"] == ("SUCCESS", None)
 
 
 def test_an_account_that_stays_full_fails_rows(batched, clock):
     client, _ = batched(max_stored=1, row_retries=1)
     batch_id = client.start_run_batch(**batch_of())["id"]
     clock.now = 100
-    assert statuses(client, batch_id)["row-2"] == ("FAILED", "ServiceQuotaExceededException")
+    assert submissions(client, batch_id)["row-2"] == ("FAILED", "ServiceQuotaExceededException")
 
 
 def test_a_row_retry_count_has_meaning():

@@ -37,6 +37,7 @@ SEEN = {
     Fault.OTHER_ACCOUNT_AFTER: ("run", True),
     Fault.DELETED_AFTER: ("run", True),
     Fault.MISTYPED_AFTER: ("run", True),
+    Fault.FORGET: ("run", True),
     Fault.SLOW_AFTER: ("run", True),
     Fault.CUT_AFTER: (ConnectionClosedError, True),
 }
@@ -82,6 +83,19 @@ def test_an_untrue_answer_differs_from_the_truth_in_one_thing(
             truth = await client.get_run(id=started["id"])
             differing = {name for name in truth if truth[name] != untrue[name]}
             assert differing - {"ResponseMetadata"} == {field}
+
+    in_virtual_time(main)
+
+
+def test_a_forgotten_request_makes_a_second_run(in_virtual_time, connected, request_of):
+    rules = parse_faults("StartRun:drop_after=1x,StartRun:forget=1x")
+
+    async def main():
+        async with connected(faults=rules) as (client, simulator):
+            assert await outcome(client, request_of()) is EndpointConnectionError
+            assert await outcome(client, request_of()) == "run"
+            first, second = simulator.state().runs
+            assert first.request_id == second.request_id
 
     in_virtual_time(main)
 

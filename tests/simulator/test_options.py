@@ -7,6 +7,7 @@ from batchrun.simulator import (
     Fault,
     FaultRule,
     Limit,
+    RowFault,
     Settings,
     Span,
     StoredBucket,
@@ -29,6 +30,14 @@ def test_faults():
         FaultRule(operation="GetRun", fault="AccessDeniedException", name="lab-*"),
     )
     assert parse_faults("") == ()
+
+
+def test_faults_of_rows():
+    assert parse_faults("SubmitRow:pass=9x,SubmitRow:hide@a*=0.1,DeleteRow:ConflictException=1x") == (
+        FaultRule(operation="SubmitRow", fault=Fault.PASS, times=9),
+        FaultRule(operation="SubmitRow", fault=RowFault.HIDE, name="a*", chance=0.1),
+        FaultRule(operation="DeleteRow", fault="ConflictException", times=1),
+    )
 
 
 def test_limits():
@@ -66,6 +75,9 @@ def test_objects():
         (parse_faults, "StartRun", "'StartRun' is not OPERATION:FAULT"),
         (parse_faults, "StartRn:throttle", "did you mean StartRun"),
         (parse_faults, "StartRun:throtle", "did you mean throttle"),
+        (parse_faults, "StartRun:skip", "'skip' is not a fault"),
+        (parse_faults, "SubmitRow:drop_after", "'drop_after' is not a fault of rows"),
+        (parse_faults, "CancelRow:skip", "only SubmitRow"),
         (parse_faults, "StartRun:throttle=2", "from 0 to 1"),
         (parse_faults, "StartRun:throttle=-1x", "not a number"),
         (parse_faults, "StartRun:throttle=nan", "from 0 to 1"),

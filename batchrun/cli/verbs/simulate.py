@@ -106,13 +106,22 @@ class Options:
         "tab.",
     )
     listing_lag: float = option(
-        "--listing-lag", type=Duration(), default="0s", help="How long ListRuns does not show a new run."
+        "--listing-lag",
+        type=Duration(),
+        default="0s",
+        help="How long lists do not show a new run, batch, or row of a batch.",
     )
     idempotency_window: float | None = option(
         "--idempotency-window",
         type=Duration(),
         metavar="DURATION",
-        help="How long a requestId is remembered.  [default: for ever]",
+        help="How long StartRun's requestId is remembered.  [default: for ever]",
+    )
+    batch_idempotency_window: float | None = option(
+        "--batch-idempotency-window",
+        type=Duration(),
+        metavar="DURATION",
+        help="How long StartRunBatch's requestId is remembered.  [default: for ever]",
     )
 
 
@@ -171,7 +180,10 @@ def _settings(told: Options, lane: str = "", lanes: Collection[str] = ()) -> Set
         parse_limits,
     )
 
-    window = told.idempotency_window
+    windows = {
+        "idempotency_window": told.idempotency_window,
+        "batch_idempotency_window": told.batch_idempotency_window,
+    }
     return _valid(
         Settings,
         account=told.account,
@@ -185,7 +197,7 @@ def _settings(told: Options, lane: str = "", lanes: Collection[str] = ()) -> Set
         max_active_static=told.max_active,
         listing_lag=told.listing_lag,
         storage=_objects(told.objects),
-        **({} if window is None else {"idempotency_window": window}),
+        **{name: window for name, window in windows.items() if window is not None},
     )
 
 

@@ -20,13 +20,13 @@ from batchrun.api.namesakes import mistaken
 from batchrun.api.opening import Opening
 from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
+from batchrun.api.waking import queues_of, waking
 from batchrun.engine.launcher import Launcher, Timing
 from batchrun.engine.parts import LaunchParts
 from batchrun.engine.reach import Reach
 from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
 from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
-from batchrun.model.queue_names import read_queue
 from batchrun.points import Point
 from batchrun.ports.stored import Sync
 from batchrun.service.target import Target
@@ -35,11 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
     from pathlib import Path
 
-    from batchrun.engine.link import LaneLink, Prepare
+    from batchrun.engine.link import LaneLink, Prepare, WakeLink
     from batchrun.manifest import Manifest
     from batchrun.model.lanes import Lane
     from batchrun.ports.held import HeldBatch
-    from batchrun.ports.wakes import WakeQueue
 
 #: Changed rows of which it is told what changed.
 _EXPLAINED: Final = 5
@@ -71,7 +70,8 @@ class Session(Opening):
             changed: What to do about rows whose content changed after they were submitted.
             deadline: Seconds after which the launch stops in good order.
             lease: Seconds for which another host lets a dead launcher hold the batch; 1 or more.
-            wake: Queues, ``sqs:URL``, that say which runs have ended, for a launch that watches to the end.
+            wake: Queues, ``sqs:URL``, that say which runs have ended, for a launch that watches to the end;
+                they are asked with the login of the whole command, those that lanes name with theirs.
 
         Raises:
             InputError: Rows changed, the file's name leads to a batch that is hardly meant, the batch's runs
@@ -90,8 +90,9 @@ class Session(Opening):
                 links = await self._linked(lanes, held)
             own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
-            queues = wake if limits.mode is Mode.WATCH and lanes is not None else ()
-            async with self._preparing(manifest) as prepare, self._waking(queues) as wakes:
+            is_woken = limits.mode is Mode.WATCH and lanes is not None
+            queues = queues_of(manifest, links, wake) if is_woken else ()
+            async with self._preparing(manifest) as prepare, waking(queues, self.login, self._clock) as wakes:
                 launch = await self._launch(lanes, links, held, sync, own, timing, prepare, wakes)
                 async with under_way(launch):
                     yield launch
@@ -177,24 +178,6 @@ class Session(Opening):
             yield OwnSheetsWritten(manifest, writers).prepare
 
     @asynccontextmanager
-    async def _waking(self, queues: Sequence[str]) -> AsyncIterator[Sequence[WakeQueue]]:
-        """Connect to queues, with the login of the whole command."""
-        if not queues:
-            yield ()
-            return
-        from batchrun.service.wakes import sqs_queue  # noqa: PLC0415 (for the few who need it)
-
-        def wall() -> float:
-            return self._clock.utcnow().timestamp()
-
-        async with AsyncExitStack() as stack:
-            login = self.login()
-            yield [
-                await stack.enter_async_context(sqs_queue(login, read_queue(one), wall=wall))
-                for one in queues
-            ]
-
-    @asynccontextmanager
     async def rebuilding(
         self, manifest: Manifest, lease: timedelta
     ) -> AsyncIterator[tuple[HeldBatch, Reach]]:
@@ -262,7 +245,7 @@ class Session(Opening):
         limits: Limits,
         timing: Timing,
         prepare: Prepare | None = None,
-        wakes: Sequence[WakeQueue] = (),
+        wakes: Sequence[WakeLink] = (),
     ) -> Launch:
         """Make the launch of a batch that is held; without *lanes* there is nothing to launch."""
         ledger, audience, launcher = await self.ledger(), Audience(), None

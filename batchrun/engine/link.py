@@ -1,8 +1,8 @@
 """
-How a launch reaches one lane.
+How a launch reaches one lane, and a queue of wake-ups.
 
-Belongs here: the value that whoever calls a service is made of. Does not: calling (``submitter``, ``looker``,
-``sweeper``, ``prover``), when a lane is given up (``runner``).
+Belongs here: the values that whoever calls a service is made of. Does not: calling (``submitter``,
+``looker``, ``sweeper``, ``prover``, ``waker``), when a lane is given up (``runner``).
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from batchrun.engine.waits import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from batchrun.engine.recognition import Recognition
     from batchrun.ports.service import HealthOmics
+    from batchrun.ports.wakes import WakeQueue
 
     #: Awaited with a row's id and the lane that it goes to before its intent is recorded.
     Prepare = Callable[[str, str | None], Awaitable[None]]
@@ -31,3 +32,12 @@ class LaneLink:
     name: str | None = None
     max_active: int | None = None  #: runs of the batch in it that have not ended; None is no cap
     waits: Waits = field(default_factory=Waits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeLink:
+    """One queue of messages that say which runs have ended."""
+
+    queues: Sequence[WakeQueue]  #: that queue by each login that may reach it, the one to try first first
+    lanes: frozenset[str] | None = None  #: those whose messages it has; None: of whichever lane
+    is_given: bool = True  #: whether the user said that it is for this, and not a manifest of whoever's

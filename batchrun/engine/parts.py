@@ -14,12 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchrun.clock import Clock
-    from batchrun.engine.link import LaneLink, Prepare
+    from batchrun.engine.link import LaneLink, Prepare, WakeLink
     from batchrun.errors import ServiceUnusableError
     from batchrun.model.limits import Limits
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.wakes import WakeQueue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,4 +33,4 @@ class LaunchParts:
     home: str | None = None  #: the lane of what was sent before the batch had lanes
     stopped: Mapping[str, ServiceUnusableError] = field(default_factory=dict)  #: lanes that cannot be used
     prepare: Prepare | None = None  #: what a row needs before its run is started
-    wakes: Sequence[WakeQueue] = ()  #: queues of messages that say which runs have ended
+    wakes: Sequence[WakeLink] = ()  #: where messages come from that say which runs have ended

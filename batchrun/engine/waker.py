@@ -5,19 +5,24 @@ A message about a run of the batch is deleted when the run's end is recorded, an
 dies leaves it to the next. One about another run may be some other launcher's: it is left to come again,
 until it is so old that nobody waits for it. Where the queue cannot be asked, polling goes on as without.
 
+A queue that several lanes name is asked by the login of the first, and by the next one's where that is not
+let in. One that only a manifest names may be anybody's: nothing is deleted there but what is about the
+batch's runs, and once a message shows that it is for something else, it is left alone.
+
 Belongs here: receiving, telling the planner, and deleting. Does not: what a message says and whether it is
 relied on (``model.announcing``), looking (``looker``).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import structlog
 
 from batchrun.errors import AccessDeniedError, CallError, ServiceUnusableError
-from batchrun.model.announcing import read_announcement
+from batchrun.model.announcing import is_of_service, read_announcement
 from batchrun.model.states import State
 from batchrun.model.stimuli import RunsAnnounced
 from batchrun.ports.stored import By
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchrun.clock import Clock
+    from batchrun.engine.link import WakeLink
     from batchrun.model.entry import Entry
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.wakes import WakeMessage, WakeQueue
@@ -45,10 +51,11 @@ class Waker:
     """Listens to one queue for one launch; :meth:`run` and :meth:`tidy` run beside it."""
 
     def __init__(
-        self, queue: WakeQueue, batch: StoredBatch, clock: Clock, tell: Callable[[RunsAnnounced], None]
+        self, link: WakeLink, batch: StoredBatch, clock: Clock, tell: Callable[[RunsAnnounced], None]
     ) -> None:
         """Take the queue, the batch whose runs count, the time, and who is told."""
-        self._queue = queue
+        self._link = link
+        self._queues = deque(link.queues)  #: the one to ask next is the first
         self._batch = batch
         self._clock = clock
         self._tell = tell
@@ -56,30 +63,39 @@ class Waker:
         self._done: list[str] = []  #: receipts of what is to be deleted
         self._has_done = anyio.Event()
         self._failures = 0
+        self._is_of_others = False
+
+    @property
+    def _queue(self) -> WakeQueue:
+        return self._queues[0]
 
     async def run(self) -> None:
-        """Listen for ever; meant to be cancelled."""
-        while True:
+        """Listen for ever, or until the queue turns out to be for something else; meant to be cancelled."""
+        while not self._is_of_others:
             try:
                 messages = await self._queue.receive()
             except (CallError, ServiceUnusableError) as error:
                 await self._failed(error)
                 continue
-            if self._failures:
+            if self._failures >= len(self._queues):
                 log.info("wake_queue_back", queue=self._queue.name)
-                self._failures = 0
+            self._failures = 0
             await self._heed(messages)
 
     async def _failed(self, error: CallError | ServiceUnusableError) -> None:
-        if not self._failures:
+        self._failures += 1
+        self._queues.rotate(-1)
+        rounds, is_tried = divmod(self._failures, len(self._queues))
+        if is_tried:
+            return  # another lane's login may be let in
+        if rounds == 1:
             denied = isinstance(error, AccessDeniedError)
             cure = "allow sqs:ReceiveMessage and sqs:DeleteMessage on it" if denied else "check the queue"
             instead = "looking at the usual pace until it answers"
             name = self._queue.name
             log.warning("wake_queue_silent", queue=name, why=str(error), instead=instead, cure=cure)
-            self._tell(RunsAnnounced(is_alive=False))
-        wait = min(_AFTER_FAILURE * 2.0 ** min(self._failures, 16), _LONGEST_AFTER_FAILURE)
-        self._failures += 1
+            self._tell(RunsAnnounced(is_alive=False, lanes=self._link.lanes))
+        wait = min(_AFTER_FAILURE * 2.0 ** min(rounds - 1, 16), _LONGEST_AFTER_FAILURE)
         await self._clock.sleep(wait)
 
     async def _heed(self, messages: Sequence[WakeMessage]) -> None:
@@ -89,10 +105,21 @@ class Waker:
             entry = None if said is None else await self._entry(said.run)
             if said is not None and entry is not None:
                 announced.append(self._taken(said.run, entry, message.receipt))
-            elif message.age > _LEFT_FOR:
+            elif self._link.is_given and message.age > _LEFT_FOR:
                 self._delete(message.receipt)
+            elif not self._link.is_given and not is_of_service(message.body):
+                self._leave()
         if announced:
-            self._tell(RunsAnnounced(uuids=tuple(announced)))
+            self._tell(RunsAnnounced(uuids=tuple(announced), lanes=self._link.lanes))
+
+    def _leave(self) -> None:
+        """Ask no more: whoever waits for these messages would miss them."""
+        if not self._is_of_others:
+            self._is_of_others = True
+            cure = "give it as --wake, or in a file for --lanes, if it is meant"
+            why = "it has messages that are no events of HealthOmics, and a manifest names it"
+            log.warning("wake_queue_left", queue=self._queue.name, why=why, cure=cure)
+            self._tell(RunsAnnounced(is_alive=False, lanes=self._link.lanes))
 
     def _taken(self, named: str, entry: Entry, receipt: str) -> str:
         """Keep a message about a run of *entry* for as long as its end is not noted; return its uuid."""

@@ -30,6 +30,8 @@ _GRACE: Final = 30.0
 _LARGEST: Final = 256 * 1024
 _ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SOURCE: Final = "aws.omics"
+#: The source of messages by which a queue is tried.
+OURS: Final = "batchrun"
 _KIND: Final = "Run Status Change"
 
 
@@ -46,10 +48,7 @@ def read_announcement(body: str) -> Announcement | None:
 
     Of a message that came by way of SNS, the one within it counts. Fields that nobody needs may be missing.
     """
-    event = _table(body)
-    within = event.get("Message")
-    if event.get("Type") == "Notification" and isinstance(within, str):
-        event = _table(within)
+    event = _event(body)
     detail = event.get("detail")
     if event.get("source") != _SOURCE or event.get("detail-type") != _KIND or not isinstance(detail, dict):
         return None
@@ -58,6 +57,19 @@ def read_announcement(body: str) -> Announcement | None:
     named = (detail.get(name) for name in ("uuid", "runId"))
     run = next((one for one in named if isinstance(one, str) and _ID.fullmatch(one)), None)
     return None if run is None else Announcement(run=run)
+
+
+def is_of_service(body: str) -> bool:
+    """Report whether a message is an event of HealthOmics, or ours that tries the queue."""
+    return _event(body).get("source") in {_SOURCE, OURS}
+
+
+def _event(body: str) -> dict[str, Json]:
+    event = _table(body)
+    within = event.get("Message")
+    if event.get("Type") == "Notification" and isinstance(within, str):
+        return _table(within)
+    return event
 
 
 def _table(text: str) -> dict[str, Json]:

@@ -92,7 +92,7 @@ class LanePlans:
             case SweepFailed(sweep=sweep):
                 self.of(sweep.lane).watch.sweep_failed(stimulus, now=moment.now)
             case RunsAnnounced():
-                for lane in self:
+                for lane in self if stimulus.lanes is None else map(self.of, stimulus.lanes):
                     lane.watch.announced(stimulus, now=moment.now)
             case RatesLearned():
                 self.of(stimulus.lane).rates_learned(stimulus)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.model.pace import Rate
+    from batchrun.model.queue_names import QueueName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Lane:
     max_active: int | None = None  #: runs of the batch in this lane that have not ended; None is no cap
     rate: Rate | None = None  #: StartRun calls per second
     read_rate: Rate | None = None  #: calls per second of each other operation
+    wake: QueueName | None = None  #: what the ends of its runs come to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

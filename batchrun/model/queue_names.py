@@ -28,20 +28,34 @@ class QueueName:
     region: str | None  #: None for one that is not AWS's own
     endpoint: str | None  #: where a queue is called that is not AWS's own; None for AWS's
 
+    def __str__(self) -> str:
+        return f"sqs:{self.url}"
+
+
+#: A queue as it is to be written.
+SUCH_AS: Final = "sqs:https://sqs.us-east-1.amazonaws.com/123456789012/batchrun-wake"
+
 
 def read_queue(text: str) -> QueueName:
     """
-    Read ``sqs:URL``.
+    Read ``sqs:URL``, given as ``--wake``.
 
     Raises:
         UsageError: It is no standard queue's.
     """
-    found = _NAMED.fullmatch(text)
+    found = queue_in(text)
     if found is None:
         raise UsageError(
-            f"--wake {shortened(text)}: that is no queue; give a standard queue such as "
-            "sqs:https://sqs.us-east-1.amazonaws.com/123456789012/batchrun"
+            f"--wake {shortened(text)}: that is no queue; give a standard queue such as {SUCH_AS}"
         )
+    return found
+
+
+def queue_in(text: str) -> QueueName | None:
+    """Return the queue that a text names; None where that is no standard queue."""
+    found = _NAMED.fullmatch(text)
+    if found is None:
+        return None
     region = found["region"]
     return QueueName(
         url=found["url"], name=found["name"], region=region, endpoint=None if region else found["endpoint"]

@@ -138,6 +138,7 @@ class RunsAnnounced:
 
     uuids: Collection[str] = ()
     is_alive: bool = True  #: False: there will be no messages for a while
+    lanes: Collection[str | None] | None = None  #: whose messages these are; None: of whichever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +11,7 @@ from typing import Any
 
 from batchrun.clock import VirtualClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
-from batchrun.engine.link import LaneLink
+from batchrun.engine.link import LaneLink, WakeLink
 from batchrun.engine.parts import LaunchParts
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import ServiceUnusableError
@@ -45,6 +45,7 @@ class LaneBench:
         self.clock = clock
         self.told = Told()
         self.ttl = timedelta(seconds=300)
+        self.wakes: Sequence[WakeLink] = ()
 
     async def launch(
         self,
@@ -84,6 +85,7 @@ class LaneBench:
                 limits=Limits(**{"watch": SELDOM, "changed": changed, **limits}),
                 clock=self.clock,
                 home=home,
+                wakes=self.wakes,
                 stopped={lane: ServiceUnusableError("no login") for lane in stopped},
             )
             timing = Timing(lease=self.ttl, deadline=deadline)

@@ -10,7 +10,7 @@ from typing import Any
 
 from batchrun.clock import VirtualClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
-from batchrun.engine.link import LaneLink
+from batchrun.engine.link import LaneLink, WakeLink
 from batchrun.engine.parts import LaunchParts
 from batchrun.engine.reach import Reach
 from batchrun.engine.recognition import Recognition
@@ -84,7 +84,7 @@ class Bench:
             links=[LaneLink(service=self.service, recognition=Recognition(held, self.service))],
             limits=Limits(**{"watch": SELDOM, **limits}),
             clock=self.clock,
-            wakes=self.wakes,
+            wakes=[WakeLink(queues=[queue]) for queue in self.wakes],
         )
         timing = Timing(lease=self.ttl, deadline=deadline, notice=self.notice)
         return Launcher(parts, timing=timing, observer=self.told)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.announcing import RARER, Announcements, read_announcement
+from batchrun.model.announcing import RARER, Announcements, is_of_service, read_announcement
 
 
 def event(**detail: Any) -> str:
@@ -41,6 +41,14 @@ def event(**detail: Any) -> str:
 def test_a_message_is_read_leniently_and_names_a_run_or_nothing(body: str, run: str | None):
     said = read_announcement(body)
     assert (said and said.run) == run
+
+
+def test_events_of_the_service_and_our_own_trials_are_told_from_messages_of_others():
+    assert is_of_service(event(uuid="u-1", status="RUNNING"))
+    assert is_of_service(json.dumps({"Type": "Notification", "Message": event(uuid="u-1")}))
+    assert is_of_service(json.dumps({"source": "batchrun", "detail-type": "Test"}))
+    assert not is_of_service(json.dumps({"source": "shop", "detail-type": "Run Status Change"}))
+    assert not is_of_service("{")
 
 
 def test_they_are_relied_on_once_an_end_was_announced_and_until_one_was_not():

@@ -24,6 +24,7 @@ from batchrun.model.stimuli import (
     LaneResumed,
     LaneStopped,
     RatesLearned,
+    RunsAnnounced,
     SurveyConcluded,
     Surveyed,
 )
@@ -450,3 +451,15 @@ def test_one_pass_makes_no_second_survey_of_a_lane_that_was_not_reached():
     made.keep(named("a", "east", "west", proven_at=None))
     made.tell(SurveyConcluded(survey=made.conclusion().survey, adopted=[], is_partial=True), now=0.5)
     assert not [action for action in made.actions(9999) if isinstance(action, Survey)]
+
+
+def test_a_queue_that_falls_silent_takes_its_own_lanes_alone_back_to_the_usual_pace():
+    made = in_lanes()
+    heard = {name: made.planner._lanes.of(name).watch._announcements for name in ("east", "west")}
+    for one in heard.values():
+        one.told("u-1")
+        one.looked("u-1", now=0, has_ended=True)
+    made.tell(RunsAnnounced(is_alive=False, lanes={"west"}))
+    assert {name: one.is_relied_on for name, one in heard.items()} == {"east": True, "west": False}
+    made.tell(RunsAnnounced(is_alive=False))
+    assert not heard["east"].is_relied_on

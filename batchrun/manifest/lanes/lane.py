@@ -16,12 +16,14 @@ from batchrun.manifest.scalars import as_text
 from batchrun.model import rates
 from batchrun.model.addresses import is_loopback
 from batchrun.model.lanes import Lane
+from batchrun.model.queue_names import SUCH_AS, queue_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchrun.manifest.problems import Problems, Record
     from batchrun.model.pace import Rate
+    from batchrun.model.queue_names import QueueName
     from batchrun.model.spec import Json
 
 _T = TypeVar("_T")
@@ -38,6 +40,7 @@ KEYS: Final = (
     "max_active",
     "rate",
     "read_rate",
+    "wake",
     SET,
 )
 NAME: Final = re.compile(r"\w[\w.-]{0,63}")
@@ -116,6 +119,21 @@ def _own_endpoint(text: str) -> str:
     return text
 
 
+def _shared_queue(text: str) -> QueueName:
+    found = queue_in(text)
+    if found is None or len(text) > _LONGEST_URL:
+        raise UnfitError("is not a queue", f"write a standard queue, such as {SUCH_AS}")
+    return found
+
+
+def _own_queue(text: str) -> QueueName:
+    found = _shared_queue(text)
+    if found.endpoint is not None and not is_loopback(found.endpoint):
+        cure = "a manifest may name AWS's queues and this machine's: put the lane into a file for --lanes"
+        raise UnfitError("is a queue of another machine", cure)
+    return found
+
+
 class LaneReader:
     """Reads one lane; what is wrong with it becomes problems."""
 
@@ -133,6 +151,7 @@ class LaneReader:
         self._record = record
         self._problems = problems
         self._endpoint = _shared_endpoint if is_shared else _own_endpoint
+        self._queue = _shared_queue if is_shared else _own_queue
 
     def lane(self) -> Lane:
         """Return the lane, without what is wrong in it."""
@@ -147,6 +166,7 @@ class LaneReader:
             max_active=self._read("max_active", _count),
             rate=self._read("rate", _rate),
             read_rate=self._read("read_rate", _rate),
+            wake=self._read("wake", self._queue),
         )
         self._check_together(lane)
         return lane
@@ -198,6 +218,7 @@ def written(lane: Lane) -> dict[str, Json]:
         "max_active": lane.max_active,
         "rate": None if lane.rate is None else rates.written(lane.rate),
         "read_rate": None if lane.read_rate is None else rates.written(lane.read_rate),
+        "wake": None if lane.wake is None else str(lane.wake),
     }
     return {key: value for key, value in said.items() if value is not None}
 

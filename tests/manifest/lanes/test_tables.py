@@ -15,6 +15,7 @@ from batchrun.manifest import Format, Source, json_document, limits, load
 from batchrun.manifest.lanes.lane import KEYS, written
 from batchrun.model.lanes import Lane
 from batchrun.model.pace import AUTO, UNLIMITED, Rate
+from batchrun.model.queue_names import queue_in
 from batchrun.model.spec import Json
 from tests.manifest.conftest import SETS
 
@@ -50,6 +51,7 @@ lanes:
     max_active: 200
     rate: 2.5
     read_rate: unlimited
+    wake: sqs:https://sqs.us-east-1.amazonaws.com/222222222222/ends
     set: {{workflowId: 7654321, tags: {{site: e}}}}
   west-2: {{region: us-west-2, account: 012345678901, rate: auto}}
 """
@@ -69,6 +71,7 @@ def test_a_lane_says_all_of_this_wherever_the_table_stands(text):
             max_active=200,
             rate=Rate(most=2.5),
             read_rate=UNLIMITED,
+            wake=queue_in("sqs:https://sqs.us-east-1.amazonaws.com/222222222222/ends"),
         ),
         Lane(name="west-2", region="us-west-2", account="012345678901", rate=AUTO),
     )
@@ -120,6 +123,10 @@ WRONG = [
     ("rate: .inf", "rate", "is not a rate"),
     ("read_rate: nan", "read_rate", "is not a rate"),
     ("rate: true", "rate", "is not a rate"),
+    ("wake: https://sqs.us-east-1.amazonaws.com/222222222222/ends", "wake", "is not a queue"),
+    ("wake: sqs:https://sqs.us-east-1.amazonaws.com/222222222222/ends.fifo", "wake", "is not a queue"),
+    ("wake: sqs:https://queues.example.org/222222222222/ends", "wake", "is a queue of another machine"),
+    ("wake: sqs:https://127.0.0.1.example.org/222222222222/ends", "wake", "is a queue of another machine"),
     ("regio: us-east-1", "regio", "a lane has no such key"),
     ("outputUri: s3://b/", "outputUri", "a lane has no such key"),
     ("aws_secret_access_key: wJalrXUtnFEMI", "aws_secret_access_key", "a lane has no such key"),

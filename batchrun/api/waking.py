@@ -1,0 +1,95 @@
+"""
+The queues that wake a launch, each connected by the logins that it is to be asked with.
+
+One that lanes name is asked with their logins, one that the command names with its own; lanes that name the
+same one share it. Belongs here: which queue is asked by whom. Does not: listening (``engine.waker``), SQS
+(``service.wakes``).
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchrun.engine.link import WakeLink
+from batchrun.model.queue_names import read_queue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+    from batchrun.clock import Clock
+    from batchrun.engine.link import LaneLink
+    from batchrun.manifest import Manifest
+    from batchrun.model.lanes import Lane
+    from batchrun.model.queue_names import QueueName
+    from batchrun.service.login import Login
+
+
+@dataclass(slots=True, kw_only=True)
+class AskedQueue:
+    """One queue, and who asks it."""
+
+    queue: QueueName
+    lanes: list[Lane] = field(default_factory=list)  #: those that name it, in their order
+    is_of_command: bool = False  #: whether the command names it, for whichever lane
+    is_given: bool = True  #: as :attr:`WakeLink.is_given`
+
+    @property
+    def askers(self) -> Sequence[Lane | None]:
+        """Whose logins may ask it, the one to try first first; None is the command's."""
+        return [*([None] if self.is_of_command else []), *self.lanes]
+
+
+def queues_of(manifest: Manifest, links: Iterable[LaneLink], named: Sequence[str]) -> Sequence[AskedQueue]:
+    """
+    Return each queue of a launch once.
+
+    Args:
+        manifest: It has the lanes.
+        links: The lanes that can be used.
+        named: ``sqs:URL`` of those that the command names.
+    """
+    found: dict[str, AskedQueue] = {}
+    for queue in map(read_queue, named):
+        found[queue.url] = AskedQueue(queue=queue, is_of_command=True)
+    usable = {link.name for link in links}
+    is_given = manifest.lane_texts is not None and manifest.lane_texts.source is not None
+    for lane in manifest.lanes:
+        if lane.wake is not None and lane.name in usable:
+            asked = found.setdefault(lane.wake.url, AskedQueue(queue=lane.wake, is_given=is_given))
+            asked.lanes.append(lane)
+    return list(found.values())
+
+
+@asynccontextmanager
+async def waking(
+    queues: Sequence[AskedQueue], login: Callable[[Lane | None], Login], clock: Clock
+) -> AsyncIterator[Sequence[WakeLink]]:
+    """
+    Connect to queues; nothing is called yet.
+
+    Raises:
+        UsageError: A profile does not exist, or no region is set.
+        ServiceUnusableError: There are no credentials.
+    """
+    if not queues:
+        yield ()
+        return
+    from batchrun.service.wakes import sqs_queue  # noqa: PLC0415 (for the few who need it)
+
+    def wall() -> float:
+        return clock.utcnow().timestamp()
+
+    async with AsyncExitStack() as stack:
+        yield [
+            WakeLink(
+                queues=[
+                    await stack.enter_async_context(sqs_queue(login(lane), one.queue, wall=wall))
+                    for lane in one.askers
+                ],
+                lanes=None if one.is_of_command else frozenset(lane.name for lane in one.lanes),
+                is_given=one.is_given,
+            )
+            for one in queues
+        ]

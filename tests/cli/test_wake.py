@@ -149,3 +149,37 @@ def test_what_is_no_queue_is_told(shell: Shell):
     assert (done.returncode, "that is no queue" in done.stderr) == (2, True)
     done = shell.run("wake", "init", "a b")
     assert (done.returncode, "cannot name a queue" in done.stderr) == (2, True)
+
+
+LANES = """\
+lanes:
+  east: {{region: us-east-1, profile: lab, account: "111111111111", wake: "{ends}"}}
+  near: {{region: us-east-1, profile: lab, account: "111111111111", wake: "{ends}"}}
+  west: {{region: us-west-2, role: "arn:aws:iam::222222222222:role/launcher"}}
+  gone: {{region: us-east-1, profile: lab, wake: "{ends}-of-nobody"}}
+defaults: {{workflowId: "1234567"}}
+runs: [{{id: A, lane: east}}]
+"""
+
+
+def test_each_lanes_queue_is_tried_and_told_where_one_is_needed(shell: Shell, aws: str, monkeypatch):
+    ends = client(aws, "sqs").create_queue(QueueName="ends")["QueueUrl"]
+    shell.write("cohort.yaml", LANES.format(ends=f"sqs:{ends}"))
+    config = shell.write("config", "[profile lab]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    monkeypatch.setitem(shell.environment, "AWS_CONFIG_FILE", str(config))
+    done = shell.run("wake", "test", "--lanes", "cohort.yaml")
+    assert done.returncode == 5, done.stderr
+    tried = [line.partition(" a message was sent")[0] for line in done.stdout.splitlines()]
+    assert tried == ["lane east: ends:", "lane near: ends:", "lane west: no queue"]
+    assert done.stderr.startswith("lane gone: queue ends-of-nobody: SendMessage")
+    assert taken(f"sqs:{ends}", most=0) == []
+    printed = shell.run("wake", "init", "--lanes", "cohort.yaml").stdout
+    assert yaml.load(printed, Loader=Template)["Resources"]  # it is still a template
+    said = "\n".join(printed.splitlines()[-6:])
+    assert "lanes east, near: once in us-east-1 of account 111111111111 (aws ... --region us-east-1" in said
+    assert "wake: sqs:https://sqs.us-west-2.amazonaws.com/222222222222/batchrun-wake" in said
+    assert "lane gone: once in us-east-1 of account ACCOUNT" in said
+    done = shell.run("wake", "test", "--lanes", "cohort.yaml", f"sqs:{ends}")
+    assert (done.returncode, "give a queue" in done.stderr) == (2, True)
+    done = shell.run("wake", "test", "--lanes", "cohort.yaml", "--profile", "lab")
+    assert (done.returncode, "each lane says its own" in done.stderr) == (2, True)

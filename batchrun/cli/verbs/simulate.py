@@ -150,9 +150,9 @@ async def simulate(told: Options) -> None:
 
 
 def _lanes(path: str) -> Sequence[Lane]:
-    from batchrun.manifest.lanes.alone import lanes_to_simulate  # noqa: PLC0415 (loads botocore)
+    from batchrun.manifest.lanes.alone import lanes_in_file  # noqa: PLC0415 (loads botocore)
 
-    return lanes_to_simulate(path)
+    return lanes_in_file(path)
 
 
 def _tell(served: Served, told: Options, lanes: Sequence[Lane]) -> None:

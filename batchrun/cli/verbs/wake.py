@@ -1,4 +1,4 @@
-"""``batchrun wake``: what ``--wake`` needs in AWS, and whether it works."""
+"""``batchrun wake``: what ``--wake``, and ``wake`` of a lane, need in AWS, and whether it works."""
 
 from __future__ import annotations
 
@@ -12,15 +12,26 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from batchrun.api.objects import OneLogin
+from batchrun.cli.calling import objects
 from batchrun.cli.command import HELP, argument, flag, group, verb
-from batchrun.cli.options import Account
-from batchrun.cli.speak import say
+from batchrun.cli.exits import Exit, exit_code, worst
+from batchrun.cli.options import LANES, Account
+from batchrun.cli.showing.wake_places import places
+from batchrun.cli.signals import interruptible, run_async
+from batchrun.cli.speak import complain, say
 from batchrun.cli.wording import printable, seconds
 from batchrun.clock import SystemClock
-from batchrun.errors import AccessDeniedError, CallError, ServiceUnusableError, UsageError
+from batchrun.errors import AccessDeniedError, CallError, InputError, ServiceUnusableError, UsageError
+from batchrun.model.announcing import OURS
 from batchrun.model.queue_names import read_queue
+from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchrun.model.lanes import Lane
+    from batchrun.model.queue_names import QueueName
+    from batchrun.service.login import Login
     from batchrun.service.wakes import SqsQueue
 
 _NAME: Final = "batchrun-wake"
@@ -38,13 +49,15 @@ class InitOptions:
     cli: bool = flag(
         "--cli", each_time="give it on the command line", help="Print calls of the AWS CLI instead."
     )
+    lanes: str | None = LANES()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestOptions:
     """What ``batchrun wake test`` is told."""
 
-    queue: str = argument(metavar="sqs:URL")
+    queue: str | None = argument(metavar="[sqs:URL]", required=False)
+    lanes: str | None = LANES()
     account: Account = group(Account)
 
 
@@ -62,7 +75,9 @@ def init(told: InitOptions) -> None:
     """
     Print a queue called NAME, the rule of EventBridge that fills it, and its policy, as CloudFormation.
 
-    For each region that has runs; nothing is called. NAME is batchrun-wake unless it is given.
+    For each region that has runs; nothing is called. NAME is batchrun-wake unless it is given. With --lanes,
+    a file of lanes or a manifest that has its own, it says in which account and region each lane needs one,
+    and what is to be written into the lane.
     """
     name = told.name
     if not _NAMES.fullmatch(name):
@@ -70,21 +85,67 @@ def init(told: InitOptions) -> None:
     template = "wake.sh" if told.cli else "wake.cfn.yaml"
     text = files("batchrun.cli").joinpath("assets", template).read_text(encoding="utf-8")
     say(text.replace(_PLACEHOLDER, name).rstrip("\n"))
+    if told.lanes is not None:
+        for line in places(_lanes(told.lanes), name):
+            say(printable(f"# {line}"))
+
+
+def _lanes(path: str) -> Sequence[Lane]:
+    from batchrun.manifest.lanes.alone import lanes_in_file  # noqa: PLC0415 (loads botocore)
+
+    with interruptible(), objects(Account(profile=None, region=None)) as in_s3:
+        return lanes_in_file(path, in_s3)
 
 
 @verb(TestOptions, epilog="Read on: 'batchrun help pace', 'batchrun help iam'.")
-async def test(told: TestOptions) -> None:
+def test(told: TestOptions) -> Exit:
     """
     Send a message to the queue, and see that it arrives and can be deleted.
 
-    Other messages are left alone. That EventBridge's rule fills the queue shows with the first run that ends.
-    Needs sqs:SendMessage, sqs:ReceiveMessage and sqs:DeleteMessage.
+    With --lanes, a file of lanes or a manifest that has its own, each lane's queue is tried with that lane's
+    login. Other messages are left alone. That EventBridge's rule fills the queue shows with the first run
+    that ends. Needs sqs:SendMessage, sqs:ReceiveMessage and sqs:DeleteMessage.
+    """
+    if (told.queue is None) is (told.lanes is None):
+        raise UsageError("give a queue, sqs:URL, or --lanes FILE")
+    if told.queue is not None:
+        queue = read_queue(told.queue)
+        run_async(_try, queue, OneLogin(told.account.target()).get())
+        say(f"next: batchrun run ... --wake {told.queue}")
+        return Exit.OK
+    if told.account != Account(profile=None, region=None):
+        raise UsageError("--profile and --region cannot be given with --lanes: each lane says its own")
+    return run_async(_try_each, _lanes(told.lanes or ""))
+
+
+async def _try_each(lanes: Sequence[Lane]) -> Exit:
+    """Try one lane's queue after the other: lanes with one queue would take each other's message."""
+    login, codes = OneLogin(Target()).get(), [Exit.OK]
+    for lane in lanes:
+        if lane.wake is None:
+            say(printable(f"lane {lane.name}: no queue"))
+            continue
+        try:
+            await _try(lane.wake, login.beside(target_of(lane, login.target)), f"lane {lane.name}: ")
+        except (InputError, ServiceUnusableError) as error:
+            complain(f"lane {lane.name}: {error}")
+            codes.append(exit_code(error))
+    return worst(codes)
+
+
+async def _try(queue: QueueName, login: Login, whose: str = "") -> None:
+    """
+    Send a message, receive it, and delete it.
+
+    Raises:
+        UsageError: There is no such profile, or no region.
+        ServiceUnusableError: One of the three did not work.
     """
     from batchrun.service.wakes import sqs_queue  # noqa: PLC0415 (loads aiobotocore)
 
-    queue, clock = read_queue(told.queue), SystemClock()
-    body = json.dumps({"source": "batchrun", "detail-type": "Test", "id": uuid.uuid4().hex})
-    async with sqs_queue(OneLogin(told.account.target()).get(), queue) as found:
+    clock = SystemClock()
+    body = json.dumps({"source": OURS, "detail-type": "Test", "id": uuid.uuid4().hex})
+    async with sqs_queue(login, queue) as found:
         begun = clock.monotonic()
         try:
             await found.send(body)
@@ -100,8 +161,7 @@ async def test(told: TestOptions) -> None:
             "listen to it, or has it a backlog? Each launcher should have a queue of its own"
         )
     took = seconds(clock.monotonic() - begun)
-    say(printable(f"{queue.name}: a message was sent, received after {took}, and deleted"))
-    say(f"next: batchrun run ... --wake {told.queue}")
+    say(printable(f"{whose}{queue.name}: a message was sent, received after {took}, and deleted"))
 
 
 async def _arrived(queue: SqsQueue, body: str, *, until: float) -> bool:

@@ -31,7 +31,7 @@ def lanes_to_use(path: str, objects: Objects | None = None) -> tuple[Lane, ...]:
     return found.lanes
 
 
-def lanes_to_simulate(path: str) -> tuple[Lane, ...]:
+def lanes_in_file(path: str, objects: Objects | None = None) -> tuple[Lane, ...]:
     """
     Return the lanes of a file for ``--lanes``, or of a manifest that has its own.
 
@@ -39,6 +39,6 @@ def lanes_to_simulate(path: str) -> tuple[Lane, ...]:
         ManifestError: As above.
     """
     problems = Problems()
-    found = lanes_beside_rows(path, Beyond(), start_run(), problems)
+    found = lanes_beside_rows(path, Beyond(objects=objects), start_run(), problems)
     problems.raise_any()
     return found.lanes

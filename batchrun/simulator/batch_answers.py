@@ -65,11 +65,12 @@ class BatchView:
         }
 
     def row(self, row: Row) -> dict[str, Any]:
-        """Answer one row of ListRunsInBatch; one that was rejected has an empty runId."""
+        """Answer one row of ListRunsInBatch: a rejected one has an empty runId, one that waits none."""
         run = row.run
+        without = None if row.status is None else ""
         return {
             "runSettingId": row.setting_id,
-            "runId": "" if run is None else run.id,
+            "runId": without if run is None else run.id,
             "runInternalUuid": None if run is None else run.uuid,
             "runArn": None if run is None else self.view.arn(f"run/{run.id}"),
             "submissionStatus": row.status,

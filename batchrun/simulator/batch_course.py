@@ -111,6 +111,9 @@ class BatchCourse:
         except RefusalError as error:
             self._fail(batch, at, error.message)
             return
+        if self._settings.waiting_rows_listed:
+            for row in batch.rows:
+                row.shown = at + self._settings.listing_lag
         batch.status = BatchStatus.SUBMITTING
         self._submission.enter(batch, at)
 
@@ -125,6 +128,11 @@ class BatchCourse:
 
     def _note_cancelled(self, batch: Batch, at: float) -> None:
         batch.is_swept = True
+        if self._settings.cancelled_rows_listed:
+            for row in batch.rows:
+                if row.status is None:
+                    batch.note(row, SubmissionStatus.CANCEL_SUCCESS)
+                    row.shown = at
         self._finish(batch, at)
 
     def _note_deleted(self, batch: Batch, _at: float) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 100_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SettingsFile:
     """A file, as it was when its batch was accepted."""
 
@@ -31,7 +31,7 @@ class SettingsFile:
     bucket: str
     key: str
     region: str  #: from which it is read
-    found: StoredObject
+    found: StoredObject  #: the last that was seen; its content never differs
 
     def settings(self, storage: Storage) -> Sequence[Mapping[str, Any]]:
         """
@@ -59,6 +59,7 @@ class SettingsFile:
         now = _read(storage, self.bucket, self.key, self.region)
         if now is not self.found and now.etag != self.found.etag:
             raise invalid(f"{self.uri} was modified after the batch was submitted")
+        self.found = now
 
 
 def open_settings(uri: str, region: str, storage: Storage) -> SettingsFile:

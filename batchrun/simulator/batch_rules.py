@@ -75,13 +75,19 @@ def start_of(default: Params, setting: Params) -> dict[str, Any]:
     """
     _require_known(setting, "InlineSetting", f"the entry {setting['runSettingId']}")
     shape_check("InlineSetting")(setting)
-    merged = {name: {**default.get(name, {}), **setting.get(name, {})} for name in _MERGED}
-    request = {**default, **setting, **{name: value for name, value in merged.items() if value}}
+    common, own = _given(default), _given(setting)
+    merged = {name: {**common.get(name, {}), **own.get(name, {})} for name in _MERGED}
+    request = {**common, **own, **{name: value for name, value in merged.items() if value}}
     request.pop("runSettingId")
     if "outputUri" not in request:
         raise invalid("outputUri must be given, by the row or for all")
     tags = request.pop("runTags", None)
     return request if tags is None else {**request, "tags": tags}
+
+
+def _given(fields: Params) -> dict[str, Any]:
+    """Leave out what is null, as the wire does where a field stands by itself."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _require_known(given: Params, shape: str, place: str) -> None:

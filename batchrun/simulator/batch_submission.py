@@ -170,5 +170,5 @@ class Submission:
     ) -> None:
         batch.note(row, status, *((error.code, error.message) if error else ()))
         batch.waiting -= 1
-        row.settled, row.shown = at, at + self._settings.listing_lag
+        row.settled, row.shown = at, min(row.shown, at + self._settings.listing_lag)
         self._settled(batch, at)

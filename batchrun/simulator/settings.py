@@ -137,6 +137,10 @@ class Settings:
     idempotency_window: float = math.inf
     batch_idempotency_window: float = math.inf  #: the same for StartRunBatch
     failed_batch_again: bool = True  #: whether its requestId gives a FAILED batch again; else a new one
+    #: Whether ListRunsInBatch has rows that wait for their turn, without a status, and whether those that a
+    #: cancel kept from starting are CANCEL_SUCCESS there. Neither is documented.
+    waiting_rows_listed: bool = False
+    cancelled_rows_listed: bool = False
     id_reuse: IdReuse = IdReuse.LOWEST
     name_filter: NameFilter = NameFilter.EXACT
 

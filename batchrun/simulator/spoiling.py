@@ -36,7 +36,7 @@ def spoilt(fault: str, reply: Reply, *, other: str, account: str) -> Reply:
         case Fault.HTML_AFTER:
             return Reply(status=reply.status, body=_HTML, headers=_HTML_HEADERS)
         case Fault.OTHER_UUID_AFTER:
-            return _changed(reply, {"uuid": other})
+            return _with(reply, json.dumps(_told_of(other, json.loads(reply.body))).encode())
         case Fault.DELETED_AFTER:
             return _changed(reply, {"status": "DELETED"})
         case Fault.MISTYPED_AFTER:
@@ -44,6 +44,13 @@ def spoilt(fault: str, reply: Reply, *, other: str, account: str) -> Reply:
         case _:
             kept = 0 if fault == Fault.EMPTY_AFTER else len(reply.body) // 2
             return _with(reply, reply.body[:kept])
+
+
+def _told_of(other: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """Say *other* where a uuid is told: in each row of a batch, or once."""
+    if "runs" not in answer:
+        return answer | {"uuid": other}
+    return answer | {"runs": [row | {"runInternalUuid": other} for row in answer["runs"]]}
 
 
 def _changed(reply: Reply, lie: Mapping[str, str]) -> Reply:

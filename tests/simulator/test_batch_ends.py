@@ -59,6 +59,17 @@ def test_cancel_ends_what_runs_and_keeps_the_rest_from_starting(batched, clock):
     assert counts["pendingStartSubmissionCount"] == 100 - made
 
 
+def test_rows_that_a_cancel_kept_from_starting_can_be_listed(batched, clock):
+    client, _ = batched(cancelled_rows_listed=True)
+    batch_id = client.start_run_batch(**batch_of())["id"]
+    clock.now = 12
+    client.cancel_run_batch(batchId=batch_id)
+    clock.now = 13
+    first, second = client.list_runs_in_batch(batchId=batch_id)["runs"]
+    assert first["submissionStatus"] == second["submissionStatus"] == "CANCEL_SUCCESS"
+    assert (first["runId"] != "", second["runId"]) == (True, "")
+
+
 def test_cancel_of_what_ended_fails_for_that_row(batched, clock):
     client, _ = batched()
     batch_id = client.start_run_batch(**batch_of())["id"]

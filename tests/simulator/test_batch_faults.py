@@ -208,6 +208,14 @@ def test_answers_about_batches_are_odd_or_drip(in_virtual_time, connected, fault
     in_virtual_time(main)
 
 
+def test_rows_are_told_with_another_runs_uuid(batched, clock):
+    client, simulator = batched(faults=parse_faults("ListRunsInBatch:other_uuid_after=1x"))
+    batch_id = client.start_run_batch(**batch_of())["id"]
+    clock.now = 20
+    untrue = {row["runInternalUuid"] for row in client.list_runs_in_batch(batchId=batch_id)["runs"]}
+    assert not untrue & {run.uuid for run in simulator.state().runs}
+
+
 def test_the_seed_decides_what_befalls_rows_and_the_order_does_not(service_with):
     def refused(seed: int, rows: Any) -> set[str]:
         rules = parse_faults("SubmitRow:ValidationException=0.3")

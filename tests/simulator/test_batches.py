@@ -1,12 +1,17 @@
 """Batches of runs, as boto3 sees them: accepted, submitted row by row, watched to their end."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
-from batchrun.simulator import Limit, Parameter, Settings, Workflow
+from batchrun.simulator import IdReuse, Limit, Parameter, Settings, Workflow, parse_faults
+from batchrun.simulator.batch_lifecycle import AT_REST
 from batchrun.simulator.refusal import RefusalError
 from tests.simulator.batch_requests import batch_of, code_of, row_of, submissions
 
@@ -198,6 +203,23 @@ def test_a_row_with_what_is_not_a_rows_to_have_fails(service_with):
     found = service.call("ListRunsInBatch", {"batchId": batch_id}, 100.0)["runs"]
     assert [row["submissionStatus"] for row in found] == ["FAILED", "SUCCESS"]
     assert "runId cannot be given" in found[0]["submissionFailureMessage"]
+
+
+def test_null_in_a_row_is_as_if_it_were_not_there(service_with):
+    service = service_with()
+    row = row_of(1, name=None, parameters=None, runTags=None)
+    batch_id = service.call("StartRunBatch", batch_of(row, default={"name": "any"}), 0.0)["id"]
+    (found,) = service.call("ListRunsInBatch", {"batchId": batch_id}, 100.0)["runs"]
+    assert service.call("GetRun", {"id": found["runId"]}, 100.0)["name"] == "any"
+
+
+def test_rows_that_wait_can_be_listed_without_a_status(batched, clock):
+    client, _ = batched(waiting_rows_listed=True)
+    batch_id = client.start_run_batch(**batch_of())["id"]
+    clock.now = 12
+    first, second = client.list_runs_in_batch(batchId=batch_id)["runs"]
+    assert first["submissionStatus"] == "SUCCESS"
+    assert second == {"runSettingId": "row-2"}
 
 
 def test_a_batch_without_any_run_is_processed_at_once(batched, clock):
@@ -405,3 +427,56 @@ def test_looking_often_changes_nothing(service_with):
 
     assert story(watched) == story(unwatched)
     assert len(story(watched)) == 20
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["StartRunBatch", "StartRun", "CancelRunBatch", "DeleteRunBatch", "DeleteBatch"]),
+            st.integers(0, 3),
+            st.floats(0, 60),
+        ),
+        max_size=20,
+    )
+)
+def test_the_books_agree_whatever_is_called(service_with, request_of, steps):
+    faults = parse_faults(
+        "SubmitRow:fail_batch=0.02,SubmitRow:ThrottlingException=0.2,CancelRow:ConflictException=0.1"
+    )
+    limits = {"*": Limit(rate=2, burst=2)}
+    service = service_with(limits=limits, faults=faults, id_reuse=IdReuse.LATEST, max_active=3)
+    now = 0.0
+    for number, (operation, pick, wait) in enumerate(steps):
+        now += wait
+        params: dict[str, Any] = {"batchId": str(2_000_001 + pick)}
+        if operation == "StartRunBatch":
+            params = batch_of(*(row_of(f"{number}-{n}") for n in range(5)), requestId=f"r{number}")
+        elif operation == "StartRun":
+            params = request_of(number)
+        with suppress(RefusalError):
+            service.call(operation, params, now)
+        check_books(service, now)
+    service.advance(now + 10_000)
+    check_books(service, now + 10_000)
+    assert {batch.status for batch in service.batches.shelf.by_id.values()} <= AT_REST
+
+
+def check_books(service: Any, now: float) -> None:
+    runs = service.shelf.history
+    for batch in service.batches.shelf.by_id.values():
+        made = [run for run in runs if run.batch == batch.id]
+        assert sorted(run.setting for run in made) == sorted(row.setting_id for row in batch.rows if row.run)
+        assert batch.going == sum(run.stopped is None for run in made)
+        assert batch.waiting == sum(row.settled > now for row in batch.rows)
+        told = service.call("GetBatch", {"batchId": batch.id}, now)
+        if batch.status in AT_REST:
+            assert told["submissionSummary"]["successfulStartSubmissionCount"] == len(made)
+        if batch.status in {"PROCESSED", "CANCELLED"}:
+            assert batch.going == 0
+        counts = told["submissionSummary"]
+        assert told["totalRuns"] == sum(n for name, n in counts.items() if "StartSubmission" in name)
+        listed = service.call("ListRunsInBatch", {"batchId": batch.id}, now)["runs"]
+        assert [row["runSettingId"] for row in listed] == [
+            row.setting_id for row in batch.rows if row.status is not None
+        ]

@@ -8,6 +8,7 @@ Belongs here: running these queries and making values of their rows. Does not: w
 
 from __future__ import annotations
 
+import json
 import string
 from typing import TYPE_CHECKING, Final
 
@@ -115,7 +116,7 @@ class Standing(Keyed):
                 attempt=row.attempt,
                 run=run,
                 lane=row.lane,
-                name=row.name,
+                name=json.loads(row.request).get("name"),
                 usage=None if row.status is None else usage_of(self._store, row),
                 is_gone=bool(row.is_gone),
                 is_there=bool(row.is_there),

@@ -95,7 +95,8 @@ def take_in(comparison: Comparison, batch: int, *, resubmit: bool, at: datetime)
     _place(store, batch)
     _keep(store, name)
     store.run("add_new_entries", batch=batch)
-    store.run("keep_works", batch=batch, resubmit=resubmit)
+    store.run("add_new_works", batch=batch)
+    store.run("keep_works", resubmit=resubmit)
     store.run("forget_changed_rows", batch=batch)
     if not resubmit:
         store.run("keep_changed_rows")
@@ -122,7 +123,6 @@ def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
     while part := list(itertools.islice(left, _SLICE)):
         try:
             store.many("add_spec", map(_values, part))
-            store.many("add_offers", (_offers(spec) for spec in part if spec.offers is not None))
             store.run("compare_slice", batch=batch)
         except InvariantError as error:
             raise InvariantError(f"two rows of the manifest have one id or one position: {error}") from error
@@ -131,12 +131,15 @@ def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
 
 
 def _values(spec: Spec) -> dict[str, Value]:
-    return {"position": spec.position, "id": spec.id, "request": spec.request, "work": spec.work}
-
-
-def _offers(spec: Spec) -> dict[str, Value]:
-    lanes = lanes_text(lanes_of(spec.content))
-    return {"position": spec.position, "offers": spec.offers, "may_take": lanes}
+    lanes = None if spec.offers is None else lanes_text(lanes_of(spec.content))
+    return {
+        "position": spec.position,
+        "id": spec.id,
+        "request": spec.request,
+        "offers": spec.offers,
+        "may_take": lanes,
+        "work": spec.work,
+    }
 
 
 def _weigh(store: Store, name: str, home: str | None) -> None:

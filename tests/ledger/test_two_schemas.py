@@ -9,6 +9,7 @@ import apsw
 import psycopg
 import pytest
 
+from batchrun.ledger.postgres.statements import in_its_words
 from batchrun.ledger.sqlite.migrate import migrate
 from batchrun.ledger.sqlite.statements import migrations
 from batchrun.ledger.statements import statements
@@ -99,7 +100,8 @@ def _answered(connection: apsw.Connection, sql: str) -> list[str]:
 
 def _described(connection: psycopg.Connection[Any], sql: str) -> list[str]:
     names = sorted(values_of(sql))
-    numbered = re.sub(r"(?<![:\w]):(\w+)", lambda found: f"${names.index(found[1]) + 1}", sql)
+    own = in_its_words(sql)
+    numbered = re.sub(r"(?<![:\w]):(\w+)", lambda found: f"${names.index(found[1]) + 1}", own)
     connection.pgconn.prepare(b"", numbered.encode())
     found = connection.pgconn.describe_prepared(b"")
     assert found.status == psycopg.pq.ExecStatus.COMMAND_OK, found.error_message

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 _COMMENT: Final = re.compile(r"^\s*--.*\n?|\s--.*$", re.MULTILINE)
 #: A named value; not the second colon of a cast.
 _VALUE: Final = re.compile(r"(?<![:\w]):(\w+)")
+#: What SQLite says in statements that are the same in every database, and what PostgreSQL has for it.
+_WORDS: Final = (
+    (re.compile(r"\bjson_each\((:\w+)\)"), r"json_array_elements_text(\1::json)"),
+    (re.compile(r"\bCROSS (?=JOIN \w+ AS \w+ ON\b)"), ""),  # in the order that the server finds best
+    (re.compile(r" INDEXED BY \w+"), ""),
+)
 
 
 @cache
@@ -27,8 +33,15 @@ def queries() -> Mapping[str, str]:
 
 def taken(sql: str) -> str:
     """Return *sql* without its comments, with its values as psycopg names them."""
-    sql = _COMMENT.sub("", sql).strip()
+    sql = in_its_words(_COMMENT.sub("", sql).strip())
     return _VALUE.sub(r"%(\1)s", sql.replace("%", "%%")) if _VALUE.search(sql) else sql
+
+
+def in_its_words(sql: str) -> str:
+    """Return *sql*, which may be of every database, as PostgreSQL takes it."""
+    for words, own in _WORDS:
+        sql = words.sub(own, sql)
+    return sql
 
 
 def migrations() -> tuple[Migration, ...]:

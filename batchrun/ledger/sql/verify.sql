@@ -1,5 +1,54 @@
 -- What `verify` asks of every database, by name. All of it reads, and each answer is streamed.
 
+-- name: fences
+-- Every write passed a fence, so a batch with a history has had a lease.
+SELECT b.name, l.fence
+FROM batches AS b LEFT JOIN leases AS l ON l.batch = b.key
+WHERE l.fence < 1
+    OR (l.fence IS NULL AND EXISTS (
+        SELECT 1 FROM entries AS e JOIN events AS v ON v.entry = e.key WHERE e.batch = b.key
+    ));
+
+-- name: shared_runs
+-- A run under two entries, or under two attempts of one. Within each table the schema forbids it.
+SELECT s.run_uuid, b.name, e.id, coalesce((SELECT id FROM entries WHERE key = s.other), '?') AS other
+FROM (
+    SELECT run_uuid, min(entry) AS one, max(entry) AS other
+    FROM (
+        SELECT key AS entry, run_uuid, lane FROM entries WHERE run_uuid IS NOT NULL
+        UNION ALL
+        SELECT entry, run_uuid, lane FROM attempts WHERE run_uuid IS NOT NULL
+    ) AS every
+    GROUP BY run_uuid, lane HAVING count(*) > 1
+) AS s JOIN entries AS e ON e.key = s.one JOIN batches AS b ON b.key = e.batch;
+
+-- name: stored_entries
+SELECT r.*, e.request_id, coalesce(b.name, '?') AS batch_name
+FROM entry_rows AS r JOIN entries AS e ON e.key = r.key LEFT JOIN batches AS b ON b.key = r.batch
+ORDER BY r.key;
+
+-- name: stored_attempts
+SELECT
+    entry, attempt, request_id, intended_at, code, message,
+    run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
+    run_failure_reason, run_status_message, tagged, accepted_at, request, lane
+FROM attempts ORDER BY entry, attempt;
+
+-- name: stored_events
+-- By the index, which has the events of an entry in the order in which they were recorded.
+SELECT entry, attempt, at, kind, detail FROM events INDEXED BY events_of_entry ORDER BY entry, key;
+
+-- name: attempts_in_lanes
+-- Each attempt that has a lane, with where that is, if the batch has it.
+SELECT b.name AS batch, s.id, s.attempt, s.lane, s.run_uuid, s.run_arn, l.region, l.account
+FROM (
+    SELECT batch, id, attempt, lane, run_uuid, run_arn FROM entries WHERE lane IS NOT NULL
+    UNION ALL
+    SELECT e.batch, e.id, a.attempt, a.lane, a.run_uuid, a.run_arn
+    FROM attempts AS a JOIN entries AS e ON e.key = a.entry WHERE a.lane IS NOT NULL
+) AS s JOIN batches AS b ON b.key = s.batch
+    LEFT JOIN lanes AS l ON l.batch = s.batch AND l.name = s.lane;
+
 -- name: miscounted
 SELECT b.name, c.state
 FROM (

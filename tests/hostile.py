@@ -143,6 +143,10 @@ _OPERATIONS = (
     ("GET", ("run", "", "task"), "ListRunTasks"),
     ("GET", ("run", "", "task", ""), "GetRunTask"),
     ("GET", ("workflow", ""), "GetWorkflow"),
+    ("POST", ("runBatch",), "StartRunBatch"),
+    ("GET", ("runBatch",), "ListBatch"),
+    ("GET", ("runBatch", ""), "GetBatch"),
+    ("GET", ("runBatch", "", "run"), "ListRunsInBatch"),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from batchrun.errors import CredentialsError, OutcomeUnknownError
 from batchrun.model.run_batches import UNFINISHED_STATUSES
 from batchrun.ports.run_batches import RunBatches
 from batchrun.service.batch_wire import batch_listed, batch_row, batch_seen, batch_started
@@ -60,7 +61,7 @@ class AwsRunBatches(RunBatches):
             client = self._calls.client
             check_known(client, _START, request)
             batch = batch_started(await client.start_run_batch(**parameters))
-            self._account.met_new(batch.arn, _START, event="run_batch_in_another_account")
+            self._note_account(batch)
             return batch
 
         start = Start(
@@ -72,6 +73,13 @@ class AwsRunBatches(RunBatches):
             is_repeat=is_repeat,
         )
         return await start.at(turn)
+
+    def _note_account(self, batch: BatchSeen) -> None:
+        """Take note of whose a new batch is; one in another account is not started there once more."""
+        try:
+            self._account.met_new(batch.arn, _START, event="run_batch_in_another_account")
+        except CredentialsError as error:  # else the call were repeated with the next login
+            raise OutcomeUnknownError(error.message, operation=_START, code=error.code) from error
 
     async def get(self, batch_id: str) -> BatchSeen:
         """Call GetBatch."""

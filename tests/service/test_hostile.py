@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import pytest
 
 from batchrun.errors import CallError
+from batchrun.model.entry import Run
+from batchrun.model.run_batches import BatchSeen
 from batchrun.ports.workflows import WorkflowKey
 from batchrun.service.call_retries import RetrySettings
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Parameter, Version, Workflow
 from tests.hostile import spoiling
+from tests.run_batches import start as start_batch
 from tests.world import connected, simulated, start
 
 NUMBERS: list[Any] = [0, -1, 10**400, 1e308, float("nan"), True]
@@ -33,14 +37,26 @@ async def gone_through(pages: AsyncIterator[Any]) -> list[Any]:
     return [one async for one in pages]
 
 
-CALLS: dict[str, Callable[[AwsHealthOmics, Any], Awaitable[Any]]] = {
+@dataclass(frozen=True)
+class Made:
+    """What is there to be asked for."""
+
+    run: Run
+    batch: BatchSeen
+
+
+CALLS: dict[str, Callable[[AwsHealthOmics, Made], Awaitable[Any]]] = {
     "StartRun": lambda service, _: start(service, workflowId="7"),
-    "GetRun": lambda service, run: service.get_run(run.id),
+    "GetRun": lambda service, made: service.get_run(made.run.id),
     "ListRuns": lambda service, _: gone_through(service.listed_runs(None)),
     "ListRuns by state": lambda service, _: gone_through(service.going_runs()),
     "ListRuns for one": lambda service, _: gone_through(service.listed_runs("cohort-a")),
-    "ListRunTasks, GetRunTask": lambda service, run: service.failed_tasks(run, limit=5),
-    "GetRun, ListRunTasks": lambda service, run: service.usage(run),
+    "ListRunTasks, GetRunTask": lambda service, made: service.failed_tasks(made.run, limit=5),
+    "GetRun, ListRunTasks": lambda service, made: service.usage(made.run),
+    "StartRunBatch": lambda service, _: start_batch(service),
+    "GetBatch": lambda service, made: service.run_batches.get(made.batch.id),
+    "ListRunsInBatch": lambda service, made: gone_through(service.run_batches.rows(made.batch.id)),
+    "ListBatch": lambda service, _: gone_through(service.run_batches.named("cohort")),
     "GetWorkflow": lambda service, _: service.workflow(WorkflowKey(id="1234567")),
     "GetWorkflowVersion": lambda service, _: service.workflow(WorkflowKey(id="1234567", version="v2")),
 }
@@ -77,12 +93,12 @@ async def test_anything_in_any_place_is_a_value_or_an_error_of_a_call(call):
         spoiling(spoil, settings) as (stranger, _),
         connected(endpoint_url=stranger.url, retry=RetrySettings(patience=0, conflicts=1)) as (service, _),
     ):
-        run = await start(service, workflowId="7")
+        run, batch = await start(service, workflowId="7"), await start_batch(service)
         await anyio.sleep(1000)
-        run = (await service.get_run(run.id)).run
+        made = Made(run=(await service.get_run(run.id)).run, batch=batch)
         seen.clear()
         with suppress(CallError):
-            await call(service, run)
+            await call(service, made)
         assert seen
         tried = 0
         for operation, said in list(seen.items()):
@@ -90,6 +106,6 @@ async def test_anything_in_any_place_is_a_value_or_an_error_of_a_call(call):
                 for odd in ODD:
                     plan[:] = [(operation, place, odd)]
                     with suppress(CallError):
-                        await call(service, run)
+                        await call(service, made)
                     tried += 1
         assert tried >= len(ODD)

@@ -21,11 +21,11 @@ from tests.service.test_files_in_s3 import FAULTS, answering, simulated
 URI = "s3://lab/settings/0f3a.json"
 BODY = b'[{"runSettingId": "A"}]'
 #: Seconds that are waited for what is in the way; the client's own tries take some of their own.
-PATIENCE = Patience(outage=60, credentials=60)
+PATIENCE = Patience(outage=20, credentials=20)
 
 
-def store() -> S3SettingsStore:
-    return S3SettingsStore(Login(Target()), PATIENCE, VirtualClock())
+def store(patience: Patience = PATIENCE) -> S3SettingsStore:
+    return S3SettingsStore(Login(Target()), patience, VirtualClock())
 
 
 def writes(simulator: Simulator) -> int:
@@ -58,8 +58,12 @@ async def test_what_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyPat
         assert await read() == BODY
 
 
-@pytest.mark.parametrize("how", ["1x", "1000x"])
-@pytest.mark.parametrize("fault", [*FAULTS, "ConditionalRequestConflict"])
+LASTING = ("drop_after", "unavailable_before", "ExpiredToken", "AccessDenied", "ConditionalRequestConflict")
+
+
+@pytest.mark.parametrize(
+    ("fault", "how"), [*((one, "1x") for one in FAULTS), *((one, "1000x") for one in LASTING)]
+)
 async def test_whatever_goes_wrong_a_file_is_there_or_there_is_an_error(
     monkeypatch: pytest.MonkeyPatch, fault: str, how: str
 ):
@@ -95,7 +99,7 @@ async def test_what_is_there_need_not_be_looked_at(monkeypatch: pytest.MonkeyPat
 async def test_an_outage_and_a_lost_login_are_waited_for(monkeypatch: pytest.MonkeyPatch):
     faults = "PutObject:unavailable_before=12x,PutObject:ExpiredToken=3x"
     async with simulated(monkeypatch, faults) as simulator:
-        await store().keep(URI, BODY)
+        await store(Patience()).keep(URI, BODY)
         assert await read() == BODY
         assert writes(simulator) >= 16
 

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from batchrun.clock import VirtualClock
 from batchrun.errors import (
     AccessDeniedError,
     ConflictError,
@@ -19,12 +20,13 @@ from batchrun.errors import (
 )
 from batchrun.model.run_batches import BatchListed, BatchRow, BatchSeen
 from batchrun.service.call_retries import RetrySettings
+from batchrun.service.outage import Patience
+from batchrun.service.settings_files import S3SettingsStore
 from batchrun.simulator import (
     BatchDurations,
     Parameter,
     Span,
     StoredBucket,
-    StoredObject,
     Workflow,
 )
 from tests.hostile import spoiling
@@ -52,11 +54,16 @@ async def test_a_look_has_name_tags_and_counts():
             await service.run_batches.get("999")
 
 
-async def test_rows_come_in_pages_with_their_runs_or_why_they_have_none():
+async def test_rows_come_in_pages_with_their_runs_or_why_they_have_none(monkeypatch):
     template = Workflow(id="1234567", parameters={"reads": Parameter()})
     rows = [row(number, parameters={"reads": "r"} if number % 2 else {}) for number in range(230)]
-    bucket = StoredBucket(name="lab", objects={"rows.json": StoredObject(content=json.dumps(rows).encode())})
-    async with connected(world(workflows=(template,), storage=(bucket,))) as (service, simulator):
+    async with connected(world(workflows=(template,), storage=(StoredBucket(name="lab"),))) as (
+        service,
+        simulator,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", simulator.url)
+        store = S3SettingsStore(service.login, Patience(), VirtualClock())
+        await store.keep("s3://lab/rows.json", json.dumps(rows).encode())
         settings = {"s3UriSettings": "s3://lab/rows.json"}
         batch = await start(service, request(batchRunSettings=settings))
         assert await all_of(service.run_batches.rows(batch.id)) == []

@@ -17,9 +17,13 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+
+import psycopg
 
 from tests.crash.harness import AWS, Process, ServedApart, Victim
 from tests.postgres.server import Server, gone, started
@@ -27,6 +31,9 @@ from tests.postgres.server import Server, gone, started
 LEASE = 3.0
 FAULTS = "StartRun:drop_after=0.05,StartRun:error_after=0.05,*:throttle=0.02,GetRun:drop_before=0.02"
 LAUNCHERS = 3
+#: What is done to a launcher, and for how many leases.
+RESTS = {"kill": (0, 0), "suspend": (0.5, 2), "cut": (0.5, 3)}
+OFTEN = tuple(RESTS)
 
 
 class Cable:
@@ -40,23 +47,29 @@ class Cable:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(folder / ".s.PGSQL.5432"))
         self._socket.listen(64)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
+    def close(self) -> None:
+        """Take no more."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
 
     def _accept(self) -> None:
-        while True:
-            near, _ = self._socket.accept()
-            threading.Thread(target=self._join, args=(near,), daemon=True).start()
+        with self._socket, suppress(OSError):
+            while True:
+                near, _ = self._socket.accept()
+                threading.Thread(target=self._join, args=(near,), daemon=True).start()
 
     def _join(self, near: socket.socket) -> None:
-        far = socket.socket(socket.AF_UNIX)
-        self.is_whole.wait()
-        try:
+        with near, socket.socket(socket.AF_UNIX) as far, suppress(OSError):
+            self.is_whole.wait()
             far.connect(self._server)
-        except OSError:
-            near.close()
-            return
-        for one, other in ((near, far), (far, near)):
-            threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+            back = threading.Thread(target=self._pass, args=(far, near), daemon=True)
+            back.start()
+            self._pass(near, far)
+            back.join()
 
     def _pass(self, one: socket.socket, other: socket.socket) -> None:
         with suppress(OSError):
@@ -71,7 +84,9 @@ class Cable:
 class Team:
     """Launchers, each in a folder and with a cable of its own."""
 
-    def __init__(self, folder: Path, served: ServedApart, server: Server, rows: int) -> None:
+    def __init__(
+        self, folder: Path, served: ServedApart, server: Server, rows: int, *, lease: float, rate: int
+    ) -> None:
         url = server.make()
         where = urlsplit(url)
         host = parse_qs(where.query)["host"][0]
@@ -82,41 +97,47 @@ class Team:
             own = folder / f"host{number}"
             own.mkdir()
             mine = url.replace(host, str(folder / f"c{number}"))
-            options = ("--standby", "--lease", f"{LEASE}s", "--rate", "2", "--ledger", mine)
+            options = ("--standby", "--lease", f"{lease}s", "--rate", f"{rate}", "--ledger", mine)
             self.victims.append(Victim(own, served, rows, *options))
         self.launchers: list[Process] = [victim.start() for victim in self.victims]
 
     def are_over(self) -> bool:
         return any(launcher.has_ended() for launcher in self.launchers)
 
-    def disturb(self, chance: random.Random, server: Server) -> str:
-        """Do one thing to one launcher, or to the server, and say what."""
-        number = chance.randrange(LAUNCHERS)
+    def holding(self) -> tuple[int, int]:
+        """Return the number of the launcher that has the batch, and its fence."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            holder, fence = connection.execute("SELECT holder, fence FROM leases").fetchall()[0]
+        pids = [launcher.pid for launcher in self.launchers]
+        return pids.index(int(holder.rpartition(":")[2])), fence
+
+    def disturb(self, kind: str, number: int, server: Server, rest: Callable[[], None]) -> None:
+        """Do one thing to a launcher, or to the server, which is over after a *rest*."""
         launcher, cable = self.launchers[number], self.cables[number]
-        kind = chance.choice(["kill", "kill", "suspend", "suspend", "cut", "cut", "fast", "immediate"])
         match kind:
             case "kill":
                 launcher.kill()
+                rest()
                 self.launchers[number] = self.victims[number].start()
             case "suspend":
                 os.kill(launcher.pid, signal.SIGSTOP)
-                time.sleep(chance.uniform(0.5, 2) * LEASE)
+                rest()
                 os.kill(launcher.pid, signal.SIGCONT)
             case "cut":
                 cable.is_whole.clear()
-                time.sleep(chance.uniform(0.5, 3) * LEASE)
+                rest()
                 cable.is_whole.set()
             case _:
                 server.stop(kind)
-                time.sleep(chance.uniform(0, LEASE))
+                rest()
                 server.start()
-        return kind
 
 
-def soak(disturbances: int, seed: int, rows: int = 300) -> tuple[Counter[str], int, int]:
-    """Disturb so often, or until the batch is over, and judge; return what was done, faults and runs."""
-    chance = random.Random(seed)
-    done: Counter[str] = Counter()
+@contextmanager
+def at_work(
+    seed: int, rows: int, *, lease: float, rate: int
+) -> Iterator[tuple[Team, Server, ServedApart, Callable[[], int]]]:
+    """Return a team, its server and service, and what sees it to the end, judges, and returns its runs."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name, ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)  # the server may be run by another user
@@ -124,16 +145,57 @@ def soak(disturbances: int, seed: int, rows: int = 300) -> tuple[Counter[str], i
         stack.callback(gone, server)
         served = ServedApart(folder / "served", FAULTS, "--seed", str(seed))
         stack.callback(served.stop)
-        team = Team(folder, served, server, rows)
+        team = Team(folder, served, server, rows, lease=lease, rate=rate)
+        for cable in team.cables:
+            stack.callback(cable.close)
+
+        def judged() -> int:
+            codes = [launcher.wait() for launcher in team.launchers]
+            assert codes == [0] * LAUNCHERS, [launcher.said()[-2000:] for launcher in team.launchers]
+            runs = {victim.judge() for victim in team.victims}
+            checked = Process(folder, ["ledger", "verify", "--ledger", team.url], environment=AWS)
+            assert checked.wait() == 0, checked.said()
+            return runs.pop()
+
+        yield team, server, served, judged
+
+
+def soak(disturbances: int, seed: int, rows: int = 300) -> tuple[Counter[str], int, int]:
+    """Disturb so often, or until the batch is over, and judge; return what was done, faults and runs."""
+    chance = random.Random(seed)
+    done: Counter[str] = Counter()
+    with at_work(seed, rows, lease=LEASE, rate=2) as (team, server, served, judged):
         while sum(done.values()) < disturbances and not team.are_over():
             time.sleep(chance.uniform(0.5, LEASE))
-            done[team.disturb(chance, server)] += 1
-        codes = [launcher.wait() for launcher in team.launchers]
-        assert codes == [0] * LAUNCHERS, [launcher.said()[-2000:] for launcher in team.launchers]
-        judged = {victim.judge() for victim in team.victims}
-        checked = Process(folder, ["ledger", "verify", "--ledger", team.url], environment=AWS)
-        assert checked.wait() == 0, checked.said()
-        return done, served.faults(), judged.pop()
+            kind = chance.choice([*OFTEN, *OFTEN, "fast", "immediate"])
+            seconds = chance.uniform(*RESTS.get(kind, (0, 1))) * LEASE
+            team.disturb(kind, chance.randrange(LAUNCHERS), server, lambda: time.sleep(seconds))  # noqa: B023
+            done[kind] += 1
+        return done, served.faults(), judged()
+
+
+def sample(seed: int, rows: int) -> int:
+    """
+    Do each thing once to the launcher that has the batch, and go on when another has it; return the runs.
+
+    Nothing here goes by the clock, so that a slow machine sees the same.
+    """
+    with at_work(seed, rows, lease=1.0, rate=4) as (team, server, served, judged):
+        for kind in (*OFTEN, "immediate"):
+            before = len(served.runs())
+            until(lambda: len(served.runs()) > before, "another run")  # noqa: B023 (it is over by then)
+            number, fence = team.holding()
+            has_another = partial(until, lambda: team.holding()[1] > fence, "another launcher")  # noqa: B023
+            team.disturb(kind, number, server, has_another if kind in OFTEN else lambda: None)
+        return judged()
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for it, however long a busy machine takes."""
+    give_up = time.monotonic() + 100
+    while not condition():
+        assert time.monotonic() < give_up, f"waited in vain for {what}"
+        time.sleep(0.05)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import click
 
-from batchrun.cli.command import Risk, option, verb
+from batchrun.cli.command import Risk, flag, option, verb
 from batchrun.cli.signals import heard
 from batchrun.cli.simulated import simulated
 from batchrun.cli.speak import say
@@ -123,6 +123,17 @@ class Options:
         metavar="DURATION",
         help="How long StartRunBatch's requestId is remembered.  [default: for ever]",
     )
+    forget_failed_batches: bool = flag(
+        "--forget-failed-batches",
+        help="Let the requestId of a FAILED batch make a new one; otherwise it gives that batch again.",
+    )
+    hang: float = option(
+        "--hang",
+        type=Duration(),
+        default="2m",
+        envvar="BATCHRUN_SIMULATE_HANG",
+        help="How long faults are silent that hang, and show_late keeps a row of a batch back.",
+    )
 
 
 @verb(Options, epilog="Read on: 'batchrun help simulator'.")
@@ -196,6 +207,8 @@ def _settings(told: Options, lane: str = "", lanes: Collection[str] = ()) -> Set
         max_active=told.max_active,
         max_active_static=told.max_active,
         listing_lag=told.listing_lag,
+        failed_batch_again=not told.forget_failed_batches,
+        hang=told.hang,
         storage=_objects(told.objects),
         **{name: window for name, window in windows.items() if window is not None},
     )

@@ -146,8 +146,15 @@ class Batches:
         below = position_of(params["startingToken"]) if "startingToken" in params else len(history)
         newest = now - self._settings.listing_lag
         for batch in reversed(history[: max(0, below)]):
-            if batch.id in self.shelf.by_id and batch.created <= newest and _fits(batch, params):
+            if batch.id in self.shelf.by_id and batch.created <= newest and self._fits(batch, params):
                 yield batch
+
+    def _fits(self, batch: Batch, params: Params) -> bool:
+        return (
+            params.get("status", batch.status) == batch.status
+            and ("name" not in params or self._settings.name_filter.fits(batch.name, params["name"]))
+            and ("runGroupId" not in params or batch.default.get("runGroupId") == params["runGroupId"])
+        )
 
     def _list_rows(self, params: Params, now: float) -> Answer:
         _require_one_filter(params, "submissionStatus", "runSettingId", "runId")
@@ -173,14 +180,6 @@ class Batches:
         if "runId" in params:
             return [row for row in batch.rows if row.run is not None and row.run.id == params["runId"]]
         return batch.rows
-
-
-def _fits(batch: Batch, params: Params) -> bool:
-    return (
-        params.get("status", batch.status) == batch.status
-        and params.get("name", batch.name) == batch.name
-        and ("runGroupId" not in params or batch.default.get("runGroupId") == params["runGroupId"])
-    )
 
 
 def _require_one_filter(params: Params, *filters: str) -> None:

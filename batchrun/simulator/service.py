@@ -273,13 +273,8 @@ class HealthOmics:
             params.get("batchId", run.batch) == run.batch
             and ("status" not in params or run.status == params["status"])
             and ("runGroupId" not in params or run.request.get("runGroupId") == params["runGroupId"])
-            and ("name" not in params or self._name_fits(run.name, params["name"]))
+            and ("name" not in params or self._settings.name_filter.fits(run.name, params["name"]))
         )
-
-    def _name_fits(self, name: str, wanted: str) -> bool:
-        if self._settings.name_filter is NameFilter.PREFIX:
-            return name.startswith(wanted)
-        return name == wanted
 
     def _workflow(self, params: Params) -> Workflow:
         workflow_id = params["workflowId"]

@@ -46,10 +46,14 @@ class IdReuse(enum.StrEnum):
 
 
 class NameFilter(enum.StrEnum):
-    """What ``ListRuns(name=...)`` matches; the service does not say."""
+    """What the filter ``name`` of ListRuns and ListBatch matches; the service does not say."""
 
     EXACT = "exact"
     PREFIX = "prefix"
+
+    def fits(self, name: str, wanted: str) -> bool:
+        """Report whether *name* is one of those that *wanted* asks for."""
+        return name.startswith(wanted) if self is NameFilter.PREFIX else name == wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from batchrun.simulator import IdReuse, Limit, Parameter, Settings, Workflow, parse_faults
+from batchrun.simulator import IdReuse, Limit, NameFilter, Parameter, Settings, Workflow, parse_faults
 from batchrun.simulator.batch_lifecycle import AT_REST
 from batchrun.simulator.refusal import RefusalError
 from tests.simulator.batch_requests import batch_of, code_of, row_of, submissions
@@ -294,6 +294,14 @@ def test_one_filter_lists_some_batches(batched, clock):
     assert names(status="CREATING") == ["b"]
     assert names(runGroupId="77") == ["a"]
     assert code_of(client.list_batch, name="a", status="PENDING") == "ValidationException"
+
+
+def test_names_of_batches_can_be_made_to_match_by_prefix(service_with):
+    service = service_with(name_filter=NameFilter.PREFIX)
+    for number, name in enumerate(("cohort", "cohort-2", "other")):
+        service.call("StartRunBatch", batch_of(batchName=name, requestId=f"r{number}"), 0.0)
+    found = service.call("ListBatch", {"name": "cohort"}, 1.0)["items"]
+    assert [item["name"] for item in found] == ["cohort-2", "cohort"]
 
 
 def test_rows_are_listed_in_pages_and_by_one_filter(batched, clock):

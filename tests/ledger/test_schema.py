@@ -307,6 +307,15 @@ async def test_frequent_questions_never_scan(ledger, name):
         assert len([step for step in plan if "TEMP B-TREE" in step]) == 2, plan  # to merge two pages
 
 
+@pytest.mark.parametrize("name", ["gone", "gone_ids", "find_places"])
+def test_a_manifest_is_held_against_its_batch_as_a_whole_not_row_by_row(empty, name):
+    migrate(empty, migrations())
+    empty.execute(queries()["make_manifest"])
+    plan = explained(empty, name)
+    assert any("EXCEPT" in step for step in plan)
+    assert not [step for step in plan if "CORRELATED" in step or "LEFT-JOIN" in step]
+
+
 async def test_rows_come_back_as_they_went(ledger):
     held = await filled(ledger, "a")
     entry = steps_of(await entry_of(ledger, "a"), [intended(), accepted(1)])[-1].entry

@@ -245,12 +245,11 @@ SELECT id FROM manifest WHERE is_changed = 1 ORDER BY position LIMIT 20;
 SELECT id FROM manifest WHERE is_changed = 1 AND was_sent = 1 ORDER BY position LIMIT 20;
 
 -- name: gone
-SELECT count(*) FROM entries
-WHERE batch = :batch AND NOT EXISTS (SELECT 1 FROM manifest WHERE entry = entries.key);
+SELECT count(*) FROM (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest) AS gone;
 
 -- name: gone_ids
 SELECT id FROM entries
-WHERE batch = :batch AND NOT EXISTS (SELECT 1 FROM manifest WHERE entry = entries.key)
+WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)
 ORDER BY position LIMIT 20;
 
 -- name: find_places
@@ -263,7 +262,7 @@ SELECT key, place, 0 FROM (
         key, position, in_manifest,
         (SELECT coalesce(max(position), -1) FROM manifest) + row_number() OVER (ORDER BY position) AS place
     FROM entries
-    WHERE batch = :batch AND NOT EXISTS (SELECT 1 FROM manifest WHERE entry = entries.key)
+    WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)
 ) AS gone
 WHERE position <> place OR in_manifest = 1;
 

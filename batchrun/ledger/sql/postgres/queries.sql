@@ -88,7 +88,6 @@ CREATE TEMP TABLE manifest (
     is_kept    INTEGER NOT NULL DEFAULT 0, -- its content is another, but not what it asks for where it was sent
     work       BYTEA   -- NULL: not known, or stored already
 ) ON COMMIT DROP;
-CREATE INDEX manifest_by_entry ON manifest (entry);
 CREATE TEMP TABLE contents (
     position BIGINT PRIMARY KEY,
     request  TEXT NOT NULL,

@@ -10,6 +10,7 @@ from batchrun.model.entry import Entry, Run
 from batchrun.model.events import Accepted, Intended, Removed, seen
 from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.spec import Spec, canonical
+from batchrun.model.submission import Submission
 from batchrun.model.transitions import apply
 
 if TYPE_CHECKING:
@@ -45,6 +46,21 @@ def offers(*lanes: str, closed: Sequence[str] = (), **fields: Any) -> str:
     text = request(**fields)
     return offers_text(
         [Offer(lane=lane, request=text, is_open=lane not in closed) for lane in (*lanes, *closed)]
+    )
+
+
+def submission(request_id: str = "s-1", **fields: Any) -> Submission:
+    return Submission(
+        **{
+            "request_id": request_id,
+            "batch": "cohort",
+            "lane": None,
+            "name": f"cohort-{request_id}",
+            "request": "{}",
+            "rows": 1,
+            "intended_at": at(0),
+            **fields,
+        }
     )
 
 

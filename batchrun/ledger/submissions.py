@@ -18,8 +18,8 @@ from batchrun.ledger.keyed import Keyed, reads, writes
 from batchrun.ledger.record import record
 from batchrun.ledger.rows import lanes_in, listed, maybe_micros, maybe_time, micros, time_of
 from batchrun.model.events import Intended
+from batchrun.model.grouping import Choice
 from batchrun.model.submission import OpenSubmission, Standing, Submission
-from batchrun.ports.stored import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

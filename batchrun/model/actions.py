@@ -67,6 +67,25 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitTogether:
+    """Prove what is not proven, wait for a turn, record the submission with every intent in it, send."""
+
+    entries: Sequence[Entry]  #: of one shape (:mod:`grouping`)
+    lane: str | None = None  #: where to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follow:
+    """Ask what became of a submission's rows; find it first where it is not known whether it is there."""
+
+    request_id: str  #: the submission's
+    ids: frozenset[str]  #: of its rows, those that are not settled
+    is_proof: bool  #: whether what is not there now never will be
+    cancels: bool = False  #: have the service submit no more of it: all that is left is to be cancelled
+    lane: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """List the runs that are going, to learn which of ours are not."""
 
@@ -110,6 +129,7 @@ class ReadDue:
     besides: Collection[str]  #: entries that the planner has already
     horizon: datetime  #: what is due later than this was set by a clock that was ahead: it is due too
     lanes: tuple[str, ...] | None = None  #: those alone that may take exactly these; None: all
+    shape: str | None = None  #: those alone that have it (:mod:`grouping`); None: all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +181,8 @@ EntryAction: TypeAlias = Submit | Replay | Settle | Look | Cancel
 Sending: TypeAlias = Submit | Replay | Settle
 Action: TypeAlias = (
     EntryAction
+    | SubmitTogether
+    | Follow
     | Sweep
     | Survey
     | Conclude

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from batchrun.errors import InvariantError
 from batchrun.model.actions import Cancel, Look
+from batchrun.model.batching import Batching
 from batchrun.model.limits import Mode
 from batchrun.model.sending import Sending, is_quota_full
 from batchrun.model.states import State
+from batchrun.model.verdicts import QUOTA_FULL
 from batchrun.model.watch import Watch
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class LanePlan:
         self._limits = limits
         self._cancelling = cancelling
         self.sending = Sending(limits, lane, queues, proving, slots)
+        self.batching = Batching(limits, lane.name, queues, proving, self.sending, cancelling)
         self.watch = Watch(
             limits.watch,
             limits.way,
@@ -66,9 +69,25 @@ class LanePlan:
             self.sending.acted(acted, now)
             if entry.state is State.ACTIVE:
                 self.sending.accepted()
-                if self._limits.mode not in {Mode.ONCE, Mode.DETACH}:
-                    self._watch_run(entry, since=now)
+                self.accepted(entry, now)
         return self.sending.quota_full(entry, now) if is_quota_full(acted) else []
+
+    def accepted(self, entry: Entry, now: float) -> None:
+        """Watch the run of an entry that has one now, where this launch does."""
+        if self._limits.mode not in {Mode.ONCE, Mode.DETACH}:
+            self._watch_run(entry, since=now)
+
+    def settled(self, entry: Entry, now: float) -> None:
+        """Watch the run of an entry whose submission was asked about; in a pass it is looked at at once."""
+        if self._limits.mode is Mode.ONCE:
+            self._watch_run(entry, since=now, due=now)
+        elif self._limits.mode is not Mode.CANCEL or entry.id in self._cancelling:
+            self.accepted(entry, now)
+
+    def put_off(self, entries: Sequence[Entry], now: float) -> Sequence[HoldBack]:
+        """Learn whether a submission was put off for a quota that is full."""
+        full = next((one for one in entries if one.state is State.BACKOFF and one.code == QUOTA_FULL), None)
+        return [] if full is None else self.sending.quota_full(full, now)
 
     def _looked(self, acted: Acted, action: Look | Cancel, now: float) -> None:
         entry, failed = acted.entry, not acted.is_answered
@@ -105,6 +124,7 @@ class LanePlan:
         """Learn how many calls per second can be counted on."""
         self.watch.rates_learned(rates)
         self.sending.rate_learned(rates.start)
+        self.batching.rate_learned(rates.list)
 
     # -- what is due
 
@@ -119,7 +139,11 @@ class LanePlan:
     @property
     def wake_at(self) -> float | None:
         """When something becomes due by time alone, in loop time; None if nothing does."""
-        dues = (self.watch.wake_at(self._limits.concurrency), self.sending.wake_at)
+        dues = (
+            self.watch.wake_at(self._limits.concurrency),
+            self.sending.wake_at,
+            self.batching.wake_at,
+        )
         return min((due for due in dues if due is not None), default=None)
 
     # -- how it stands
@@ -127,19 +151,24 @@ class LanePlan:
     @property
     def in_air(self) -> int:
         """Calls for entries under way, and sweeps that have something left to show."""
-        return self.sending.in_air_count + self.watch.in_air
+        return self.sending.in_air_count + self.batching.in_air_count + self.watch.in_air
+
+    @property
+    def being_sent(self) -> frozenset[str]:
+        """Ids of the entries that are being sent or settled, alone or together."""
+        return self.sending.in_air | self.batching.in_air
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way, to be settled, watched, or could be sent."""
         if self.is_stopped:
             return self.in_air == 0
-        return not self.watch and self.sending.is_idle
+        return not self.watch and self.sending.is_idle and self.batching.is_idle
 
     @property
     def ids(self) -> list[str]:
         """Ids of the entries in flight."""
-        return [*self.sending.ids, *self.watch.ids]
+        return [*self.sending.ids, *self.batching.ids, *self.watch.ids]
 
     def validate(self) -> None:
         """Raise InvariantError where the lane contradicts itself."""

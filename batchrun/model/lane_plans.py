@@ -30,7 +30,7 @@ from batchrun.model.stimuli import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from batchrun.model.actions import Cancel, Look, Sending, Sweep
+    from batchrun.model.actions import Cancel, Follow, Look, Sending, SubmitTogether, Sweep
     from batchrun.model.cancelling import Cancelling
     from batchrun.model.entry import Entry
     from batchrun.model.limits import Limits
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from batchrun.model.queues import Queues
     from batchrun.model.sending import Slots
     from batchrun.model.stimuli import LaneStimulus
+    from batchrun.model.submission import Submission
 
 
 class LanePlans:
@@ -79,6 +80,10 @@ class LanePlans:
     def of_entry(self, entry: Entry) -> LanePlan:
         """Return the lane that the entry was sent to."""
         return self.of(or_home(entry.lane, self._home))
+
+    def of_submission(self, submission: Submission) -> LanePlan:
+        """Return the lane that it was, or is to be, sent to."""
+        return self.of(or_home(submission.lane, self._home))
 
     # -- what happens in one of them
 
@@ -133,14 +138,19 @@ class LanePlans:
         return [HoldBack(lane=lane.name) for lane in self.live]
 
     def hasten(self, ids: Collection[str]) -> None:
-        """Look at the runs of these entries at once, wherever they are watched."""
+        """Look at the runs of these entries at once, wherever they are watched or come to be."""
         for lane in self:
+            lane.batching.hasten(ids)
             for entry_id in ids:
                 lane.watch.hasten(entry_id)
 
     def looks(self, now: float) -> list[Look | Cancel | Sweep]:
         """Return what is to be looked at now."""
         return [*chain.from_iterable(lane.looks(now) for lane in self.live)]
+
+    def together(self, moment: Moment) -> list[SubmitTogether | Follow]:
+        """Return what is to be sent together now, and which submissions are to be asked about."""
+        return [*chain.from_iterable(lane.batching.plan(moment) for lane in self.live)]
 
     def sending(self, moment: Moment) -> list[Sending]:
         """Return what is to be sent now, each by the lane that would start it soonest."""
@@ -161,7 +171,7 @@ class LanePlans:
     @property
     def in_air_ids(self) -> frozenset[str]:
         """Ids of the entries that are being sent or settled."""
-        return frozenset(chain.from_iterable(lane.sending.in_air for lane in self))
+        return frozenset(chain.from_iterable(lane.being_sent for lane in self))
 
     @property
     def is_idle(self) -> bool:

@@ -8,13 +8,21 @@ from (``cli``).
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 
+from batchrun.model.grouping import INLINE, Engine
 from batchrun.model.policies import DeferPolicy, WatchPolicy
 from batchrun.model.proofs import Trust
 from batchrun.model.retrying import RetryPolicy
 from batchrun.model.sweeps import Way
+
+#: Seconds that a proof holds at most where rows go by StartRunBatch: no requestId of a run stands behind it.
+_UNREMEMBERED: Final = 900.0
+#: The part of the slots that may be free while one more submission is not worth it.
+_WAVES: Final = 10
 
 
 class Mode(enum.Enum):
@@ -74,6 +82,10 @@ class Limits:
     trusts_ledger: bool = False  #: send without looking whether another ledger has started the row already
     replay_window: float = 3600.0  #: seconds for which the service is trusted to remember a requestId
     listing_lag: float = 60.0  #: seconds by which ListRuns may lag behind StartRun, and GetRun behind itself
+    engine: Engine = Engine.STARTRUN
+    batch_rows: int = INLINE  #: rows of one StartRunBatch at most
+    #: Seconds for which the service is trusted to remember the requestId of a StartRunBatch: nobody says.
+    batch_replay_window: float = 0.0
     way: Way = Way.AUTO  #: how runs are watched
     watch: WatchPolicy = field(default_factory=WatchPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -87,4 +99,15 @@ class Limits:
     @property
     def trust(self) -> Trust:
         """How long a look and the service's memory keep a row from being run twice."""
-        return Trust(replay_window=self.replay_window, listing_lag=self.listing_lag)
+        most = math.inf if self.engine is Engine.STARTRUN else _UNREMEMBERED
+        return Trust(replay_window=self.replay_window, listing_lag=self.listing_lag, most=most)
+
+    @property
+    def wave(self) -> int:
+        """How many rows are sent together at most."""
+        return self.batch_rows if self.max_active is None else min(self.batch_rows, self.max_active)
+
+    @property
+    def least(self) -> int:
+        """How many are worth it, while more are to come: else each run that ends would cost a call."""
+        return INLINE if self.max_active is None else max(1, min(INLINE, self.max_active // _WAVES))

@@ -39,10 +39,12 @@ from batchrun.model.stimuli import (
     ChoicesRead,
     Drained,
     DueRead,
+    Followed,
     InFlightRead,
     LedgerChanged,
     SubmissionResumed,
     SubmissionStopped,
+    SubmittedTogether,
     SurveyConcluded,
     Surveyed,
     SurveyFailed,
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.model.actions import Action, HoldBack
+    from batchrun.model.entry import Entry
+    from batchrun.model.lane_plan import LanePlan
     from batchrun.model.limits import Limits
     from batchrun.model.moment import Moment
     from batchrun.model.stimuli import Stimulus
@@ -177,6 +181,13 @@ class Planner:
         match stimulus:
             case Acted():
                 return self._acted(stimulus, moment)
+            case SubmittedTogether():
+                return self._submitted_together(stimulus, moment)
+            case Followed(action=action):
+                lane = self._lanes.of(action.lane)
+                lane.batching.followed(stimulus, moment.now)
+                for entry in stimulus.settled:
+                    self._settled(entry, lane, moment)
             case Surveyed():
                 self._surveyed(stimulus, moment)
             case SurveyConcluded():
@@ -184,7 +195,7 @@ class Planner:
             case SurveyFailed():
                 self._survey_failed(stimulus, moment)
             case ChoicesRead():
-                for name in chain.from_iterable(stimulus.choices):
+                for name in chain.from_iterable(choice.lanes for choice in stimulus.choices):
                     self._lanes.of(name)  # so that one which the launch was not given is known as such
                 self._queues.choices_read(stimulus.choices)
             case DueRead():
@@ -223,6 +234,41 @@ class Planner:
             self._cancellations.again()
         return holds
 
+    def _submitted_together(self, outcome: SubmittedTogether, moment: Moment) -> Sequence[Action]:
+        """File what was sent together, and have what was let go of be sent another time."""
+        lane = self._lanes.of(outcome.action.lane)
+        lane.batching.submitted(outcome, moment.now)
+        before = {entry.id: entry for entry in outcome.action.entries}
+        if outcome.is_lost:
+            for entry_id in before:
+                lane.sending.slots.free(entry_id)
+            self._queues.look_again()
+        let_go: list[Entry] = []
+        for entry in outcome.entries:
+            self._cancellations.back(entry.id)
+            if entry is not before[entry.id]:
+                self._settled(entry, lane, moment)
+                continue
+            lane.sending.slots.free(entry.id)
+            if entry.id in outcome.unproven:
+                self._proving.could_not_look(entry.id)
+            else:
+                let_go.append(entry)
+        if not self._is_holding_back:
+            self._queues.put_back(*let_go)
+        return lane.put_off(outcome.entries, moment.now)
+
+    def _settled(self, entry: Entry, lane: LanePlan, moment: Moment) -> None:
+        """File an entry as it is after its submission was made, or asked about."""
+        if entry.state not in HOLDS_SLOT:
+            lane.sending.slots.free(entry.id)
+            self._cancelling.over(entry.id)
+        if entry.state is State.ACTIVE:
+            lane.settled(entry, moment.now)
+        elif entry.state in {State.PLANNED, State.BACKOFF}:
+            self._queues.comes(entry)
+            self._cancellations.again()
+
     def _surveyed(self, surveyed: Surveyed, moment: Moment) -> None:
         """Keep what has a run aside until it is taken over; nothing of it is sent that is not already."""
         survey = surveyed.survey
@@ -257,6 +303,8 @@ class Planner:
 
     def _file_in_flight(self, outcome: InFlightRead, moment: Moment) -> None:
         self._in_flight.read(outcome)
+        for one in outcome.submissions:
+            self._lanes.of_submission(one.submission).batching.add(one, moment.now)
         for entry in outcome.entries:
             is_meant = self._limits.mode is not Mode.CANCEL or entry.id in self._cancelling
             if is_meant and entry.id not in self._slots:
@@ -307,7 +355,7 @@ class Planner:
         if self._in_flight.is_due:
             return [*self._in_flight.plan()]
         looks = self._lanes.looks(moment.now)
-        sending = self._lanes.sending(moment)
+        sending = [*self._lanes.together(moment), *self._lanes.sending(moment)]
         reads = self._queues.plan(self._room, self._held, moment.at)
         surveys = self._proving.plan(moment.now)
         return [*reads, *self._concluding(), *surveys, *sending, *looks]

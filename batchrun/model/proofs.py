@@ -14,6 +14,7 @@ what was found. Does not: looking
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -50,6 +51,7 @@ class Trust:
 
     replay_window: float  #: seconds for which the service is trusted to remember a requestId
     listing_lag: float  #: seconds by which ListRuns may lag behind StartRun
+    most: float = math.inf  #: seconds that a proof holds, whatever the service remembers
 
     @property
     def is_seamless(self) -> bool:
@@ -60,7 +62,7 @@ class Trust:
     def life(self) -> timedelta:
         """How long a proof holds."""
         overlap = self.replay_window - self.listing_lag
-        return timedelta(seconds=overlap if self.is_seamless else self.replay_window)
+        return timedelta(seconds=min(self.most, overlap if self.is_seamless else self.replay_window))
 
     @property
     def freshness(self) -> timedelta:

@@ -16,7 +16,7 @@ from batchrun.model.actions import Survey
 from batchrun.model.limits import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from batchrun.model.entry import Entry
@@ -84,6 +84,24 @@ class Proving:
         if self._begun is not None and now < self._begun + _HEAD_START:
             return False
         return self._begun is not None and has_room
+
+    def may_send_together(self, entries: Sequence[Entry], at: datetime) -> bool:
+        """
+        Report whether entries may be sent by one call: all are proven, or the few others looked for by name.
+
+        Args:
+            entries: PLANNED or BACKOFF.
+            at: The clock's latest time.
+        """
+        if self._trusts_ledger:
+            return True
+        may_survey = self._is_worth_it and not self._is_over
+        unproven = sum(not self._trust.holds(entry, at) for entry in entries)
+        if not may_survey or unproven <= (_AT_ONCE if self._are_few else 0):
+            return True
+        self._are_few = False
+        self._is_wanted = True
+        return False
 
     def looked(self, entry_id: str) -> None:
         """Learn that the entry is not being looked for any more."""

@@ -16,6 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.actions import ReadChoices, ReadDue
+from batchrun.model.grouping import Engine, goes_together, shape_of
 from batchrun.model.lanes import or_home_alone
 from batchrun.model.reading import DueReads
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from batchrun.model.entry import Entry
+    from batchrun.model.grouping import Choice
     from batchrun.model.limits import Limits
     from batchrun.model.moment import Moment
     from batchrun.model.stimuli import DueRead
@@ -33,10 +35,12 @@ _MOST_LEFT: Final = 1000
 
 
 class Queue:
-    """Entries that may take the same lanes."""
+    """Entries that may take the same lanes and, where they may go together, have the same shape."""
 
-    def __init__(self, lanes: tuple[str, ...], longest_wait: timedelta) -> None:
+    def __init__(self, lanes: tuple[str, ...], shape: str | None, longest_wait: timedelta) -> None:
         self.lanes = lanes  #: as ``Entry.may_take``
+        self.shape = shape  #: :mod:`grouping`; None where it does not matter
+        self.is_together = False  #: whether they are sent together
         self.ready: deque[Entry] = deque()
         self.reads = DueReads(longest_wait)
         self.left: set[str] = set()  #: ids of those that are not proven, and cannot be just now
@@ -55,19 +59,21 @@ class Queues:
         self._limits = limits
         self._has_lanes = has_lanes
         self._home = home
-        self._queues: dict[tuple[str, ...], Queue] = {}
+        self._has_shapes = limits.engine is not Engine.STARTRUN
+        self._queues: dict[tuple[tuple[str, ...], str | None], Queue] = {}
         self._by_lane: dict[str | None, list[Queue]] = {}
         self._unusable: set[str | None] = set()  #: lanes that take nothing more
         self._silent: set[str | None] = set()  #: lanes that cannot be asked just now, those among them
         self._is_reading_choices = False
-        self._are_choices_known = not has_lanes
-        if not has_lanes:
-            self._of(())
+        self._has_choices = has_lanes or self._has_shapes
+        self._are_choices_known = not self._has_choices
+        if not self._has_choices:
+            self._of((), None)
 
-    def _of(self, lanes: tuple[str, ...]) -> Queue:
-        queue = self._queues.get(lanes)
+    def _of(self, lanes: tuple[str, ...], shape: str | None) -> Queue:
+        queue = self._queues.get((lanes, shape))
         if queue is None:
-            queue = self._queues[lanes] = Queue(lanes, self._limits.longest_wait)
+            queue = self._queues[lanes, shape] = Queue(lanes, shape, self._limits.longest_wait)
             for lane in self._takers(queue):
                 own = self._by_lane.setdefault(lane, [])
                 own.append(queue)
@@ -79,24 +85,31 @@ class Queues:
 
     # -- what comes
 
-    def choices_read(self, choices: Iterable[tuple[str, ...]]) -> None:
-        """Learn which lanes there is something to send for."""
+    def choices_read(self, choices: Iterable[Choice]) -> None:
+        """Learn what there is to send, for which lanes."""
         self._is_reading_choices = False
-        for lanes in choices:
-            self._of(lanes)
+        for choice in choices:
+            queue = self._of(choice.lanes, choice.shape)
+            queue.is_together = goes_together(self._limits.engine, choice.shape, choice.rows or 0)
 
     def read(self, outcome: DueRead) -> None:
         """Take entries that were read."""
-        queue = self._of(outcome.read.lanes or ())
+        queue = self._of(outcome.read.lanes or (), outcome.read.shape)
         queue.ready.extend(queue.reads.read(outcome))
 
-    def put_back(self, entry: Entry) -> None:
-        """Take an entry again that was let go of before it was sent."""
-        self._of(entry.may_take).ready.appendleft(entry)
+    def put_back(self, *entries: Entry) -> None:
+        """Take entries again, in their order, that were let go of before they were sent."""
+        for entry in reversed(entries):
+            self._queue_of(entry).ready.appendleft(entry)
+
+    def _queue_of(self, entry: Entry) -> Queue:
+        return self._of(entry.may_take, shape_of(entry.id, entry.asked) if self._has_shapes else None)
 
     def comes(self, entry: Entry) -> None:
         """Learn that an entry is to be sent once more; it is read from the ledger when it is due."""
-        reads = self._of(entry.may_take).reads
+        if self._has_shapes:
+            self._are_choices_known = False  # its shape may be another now, and is not kept yet
+        reads = self._queue_of(entry).reads
         if entry.due is None:
             reads.look_again()
         else:
@@ -109,7 +122,7 @@ class Queues:
 
     def look_again(self) -> None:
         """Ask the ledger anew: something else may be due by now."""
-        self._are_choices_known = not self._has_lanes
+        self._are_choices_known = not self._has_choices
         for queue in self._queues.values():
             queue.reads.look_again()
 
@@ -151,9 +164,9 @@ class Queues:
 
     # -- what goes
 
-    def of_lane(self, lane: str | None) -> Sequence[Queue]:
-        """Return the queues that a lane may take from, what has no other lane first."""
-        return self._by_lane.get(lane, ())
+    def of_lane(self, lane: str | None, *, is_together: bool) -> Sequence[Queue]:
+        """Return the queues that a lane may take from, sent together or not, what has no other lane first."""
+        return [queue for queue in self._by_lane.get(lane, ()) if queue.is_together is is_together]
 
     def plan(
         self, room: int, held: Callable[[], Collection[str]], at: datetime
@@ -166,10 +179,11 @@ class Queues:
             return [ReadChoices()]
         return [
             queue.reads.plan(
-                room - len(queue.ready),
+                self._room(queue, room) - len(queue.ready),
                 frozenset((*held(), *queue.left, *(entry.id for entry in queue.ready))),
                 at,
                 lanes=queue.lanes if self._has_lanes else None,
+                shape=queue.shape,
             )
             for queue in self._usable()
             if self._is_worth_reading(queue, room) and queue.reads.is_due(at)
@@ -177,8 +191,11 @@ class Queues:
 
     def _is_worth_reading(self, queue: Queue, room: int) -> bool:
         """Report whether so many entries are missing that it is worth a query."""
-        missing = room - len(queue.ready)
-        return missing > 0 and missing >= max(1, self._limits.concurrency // 2)
+        missing = self._room(queue, room) - len(queue.ready)
+        return missing >= max(1, self._room(queue, self._limits.concurrency) // 2)
+
+    def _room(self, queue: Queue, room: int) -> int:
+        return self._limits.wave if room and queue.is_together else room
 
     def _usable(self) -> Iterator[Queue]:
         """Go through the queues that some lane takes from still."""

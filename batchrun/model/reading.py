@@ -94,11 +94,18 @@ class DueReads:
         return not self._is_known or (self._next is not None and self._has_come(self._next, at))
 
     def plan(
-        self, room: int, held: Collection[str], at: datetime, *, lanes: tuple[str, ...] | None
+        self,
+        room: int,
+        held: Collection[str],
+        at: datetime,
+        *,
+        lanes: tuple[str, ...] | None,
+        shape: str | None,
     ) -> ReadDue:
-        """Return what to read: at most *room* entries that may take *lanes*, none that are *held* already."""
+        """Return what to read: at most *room* entries of *lanes* and *shape*, none that are *held*."""
         self.is_reading, self._is_known, self._next = True, True, None
-        return ReadDue(at=at, limit=room, besides=held, horizon=at + self._longest_wait, lanes=lanes)
+        horizon = at + self._longest_wait
+        return ReadDue(at=at, limit=room, besides=held, horizon=horizon, lanes=lanes, shape=shape)
 
     def read(self, outcome: DueRead) -> Sequence[Entry]:
         """Learn what was read, and return the entries that may be used."""

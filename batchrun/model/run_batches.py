@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Run
 
-#: In the order of life: those in which a batch may still start runs, or is being stopped.
-UNFINISHED_STATUSES: Final = ("CREATING", "PENDING", "SUBMITTING", "STOPPING")
+#: In the order of life: those in which a batch may still start runs, or may just have started its last.
+UNFINISHED_STATUSES: Final = ("CREATING", "PENDING", "SUBMITTING", "STOPPING", "INPROGRESS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,12 @@ class Slots:
         has_room = self._most is None or len(self._ids) < self._most
         return has_room and (self._above is None or self._above.have_room)
 
+    @property
+    def room(self) -> float:
+        """How many more may become active; may be infinite."""
+        own = math.inf if self._most is None else self._most - len(self._ids)
+        return max(0, own if self._above is None else min(own, self._above.room))
+
     def take(self, entry_id: str) -> None:
         """Count the entry's run."""
         self._ids.add(entry_id)
@@ -244,17 +250,21 @@ class Sending:
         return Settle(entry=entry, is_proof=is_proof, may_send=may_send)
 
     def _next_to_submit(self, moment: Moment) -> Submit | None:
-        if self._is_paused or not self.slots.have_room or moment.now < self._paused_until:
+        if not self.slots.have_room or not self.may_begin(moment.now):
             return None
-        if self._is_probing and any(isinstance(action, Submit) for action in self._in_air.values()):
-            return None
-        for queue in self._queues.of_lane(self._lane):
+        for queue in self._queues.of_lane(self._lane, is_together=False):
             self._leave_unprovable(queue, moment)
             if not queue.ready or not self._is_turn_near(queue):
                 continue
             if self._proving.may_send(queue.ready[0], moment.now, moment.latest):
                 return Submit(entry=queue.ready.popleft(), lane=self._lane)
         return None
+
+    def may_begin(self, now: float) -> bool:
+        """Report whether something may be sent that was not sent before."""
+        if self._is_paused or now < self._paused_until:
+            return False
+        return not (self._is_probing and any(isinstance(action, Submit) for action in self._in_air.values()))
 
     def _leave_unprovable(self, queue: Queue, moment: Moment) -> None:
         """Pass over what might have a run in a lane that cannot be asked."""
@@ -303,13 +313,17 @@ class Sending:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in the air, unsettled, or could be sent."""
-        waits_for_quota = self._is_probing and self._limits.mode is not Mode.WATCH
-        can_submit = self._has_ready and self.slots.have_room and not waits_for_quota
+        can_submit = self._has_ready and self.slots.have_room and not self.is_put_off
         return not (self._in_air or can_submit or self._unsettled)
 
     @property
+    def is_put_off(self) -> bool:
+        """Whether what is to be sent waits for a quota, longer than this launch does."""
+        return self._is_probing and self._limits.mode is not Mode.WATCH
+
+    @property
     def _has_ready(self) -> bool:
-        return any(queue.ready for queue in self._queues.of_lane(self._lane))
+        return any(queue.ready for queue in self._queues.of_lane(self._lane, is_together=False))
 
     def validate(self) -> None:
         """Raise InvariantError where an entry waits in two places, or is settled without a doubt."""

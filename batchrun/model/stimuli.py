@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 
     from batchrun.model.actions import (
         EntryAction,
+        Follow,
         ReadCancellations,
         ReadDue,
         ReadInFlight,
+        SubmitTogether,
         Survey,
         Sweep,
         Withdraw,
     )
     from batchrun.model.cancelling import Cancellation
     from batchrun.model.entry import Entry
+    from batchrun.model.grouping import Choice
     from batchrun.model.listing import Listed
+    from batchrun.model.submission import OpenSubmission, Stage
 
 
 # -- what came of an action
@@ -39,6 +43,31 @@ class Acted:
     action: EntryAction
     entry: Entry  #: as it is now, durable
     is_answered: bool = True  #: False: there was no usable answer, and it is to be tried again later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmittedTogether:
+    """Entries were sent together, or let go of before."""
+
+    action: SubmitTogether
+    entries: Sequence[Entry] = ()  #: as they are now, durable; what was not sent is as it was
+    request_id: str | None = None  #: of the submission that has those which are SUBMITTING
+    unproven: Collection[str] = ()  #: entries that could not be looked for, or have a run that is in doubt
+    is_known: bool = False  #: whether the service is known to have it
+    is_answered: bool = True  #: False: what was not sent is to be tried again later
+    is_lost: bool = False  #: its lane cannot be used: what was sent, only the ledger knows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """It was asked what became of a submission."""
+
+    action: Follow
+    stage: Stage | None = None  #: None where that is as it was
+    settled: Sequence[Entry] = ()  #: those of its rows that are not SUBMITTING any more
+    was_sent: bool = False  #: it was sent once more
+    is_answered: bool = True  #: False: there was no usable answer, and it is to be tried again later
+    is_held: bool = False  #: nothing can be asked in this launch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +114,9 @@ class SurveyFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoicesRead:
-    """The different ``Entry.may_take`` of what is to be sent were read."""
+    """What there is to send was read, by the lanes that it may take and its shape."""
 
-    choices: Collection[tuple[str, ...]]
+    choices: Collection[Choice]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +134,7 @@ class InFlightRead:
 
     read: ReadInFlight
     entries: Sequence[Entry]
+    submissions: Sequence[OpenSubmission] = ()  #: with the first page of SUBMITTING: those that are not over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +239,8 @@ LaneStimulus: TypeAlias = (
 
 Stimulus: TypeAlias = (
     Acted
+    | SubmittedTogether
+    | Followed
     | Surveyed
     | SurveyConcluded
     | SurveyFailed

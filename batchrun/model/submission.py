@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,31 @@ class Standing(enum.Enum):
     INTENDED = "intended"  #: durable; the service may or may not have it
     TAKEN = "taken"  #: the service has it: its batch id is known
     OVER = "over"  #: every row of it is settled: nobody asks for it any more
+
+
+class Stage(enum.Enum):
+    """How far the service is with a submission."""
+
+    UNKNOWN = "unknown"  #: it may not have it
+    GOING = "going"  #: it has it, and goes on to submit its rows
+    DONE = "done"  #: it will submit no more of it
+
+
+#: Statuses of a batch whose rows have all been submitted or given up (UG/workflows-batch); a word that nobody
+#: knows yet is not among them.
+_DONE: Final = frozenset(
+    {
+        *("INPROGRESS", "PROCESSED", "CANCELLED", "FAILED"),
+        *("RUNS_DELETING", "RUNS_DELETE_FAILED", "RUNS_DELETED"),
+    }
+)
+#: Statuses in which CancelRunBatch ends the submission of what is left.
+CANCELLABLE: Final = frozenset({"PENDING", "SUBMITTING"})
+
+
+def stage(status: str) -> Stage:
+    """Say what a batch's status means for rows that were not seen yet."""
+    return Stage.DONE if status in _DONE else Stage.GOING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -254,15 +254,6 @@ class FailedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Rows to be sent that may share a submission."""
-
-    lanes: tuple[str, ...]  #: each row's ``Entry.may_take``
-    shape: str
-    rows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Unproven:
     """What a survey is to look for in one lane."""
 

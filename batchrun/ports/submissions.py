@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from batchrun.model.entry import Entry
+    from batchrun.model.grouping import Choice
     from batchrun.model.submission import OpenSubmission, Submission
-    from batchrun.ports.stored import Choice, Transition
+    from batchrun.ports.stored import Transition
 
 
 class StoredSubmissions(ABC):

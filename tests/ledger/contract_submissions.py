@@ -10,11 +10,11 @@ import pytest
 from batchrun.errors import InvariantError, LeaseLostError
 from batchrun.model.cancelling import Scope
 from batchrun.model.events import Refused
+from batchrun.model.grouping import Choice
 from batchrun.model.limits import Changed
 from batchrun.model.spec import digest
 from batchrun.model.states import State
 from batchrun.model.submission import OpenSubmission, Standing, Submission
-from batchrun.ports.stored import Choice
 from tests.ledger.contract_lanes import into, send, with_lanes
 from tests.ledger.samples import (
     AT,

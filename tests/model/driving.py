@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from batchrun.model.actions import (
@@ -17,10 +18,11 @@ from batchrun.model.actions import (
 )
 from batchrun.model.cancelling import Cancellation, Scope
 from batchrun.model.entry import Entry
+from batchrun.model.grouping import Choice, Engine, shape_of
 from batchrun.model.limits import LaneLimits, Limits
 from batchrun.model.moment import Moment
 from batchrun.model.planner import Planner
-from batchrun.model.states import HOLDS_SLOT
+from batchrun.model.states import HOLDS_SLOT, State
 from batchrun.model.stimuli import (
     Acted,
     CancellationsRead,
@@ -37,6 +39,7 @@ from batchrun.model.stimuli import (
     SurveyFailed,
     Withdrew,
 )
+from batchrun.model.submission import OpenSubmission
 from tests.builders import active, at, planned
 
 
@@ -44,12 +47,18 @@ def moment(now: float = 0.0, latest: float | None = None) -> Moment:
     return Moment(now=now, at=at(now), latest=at(now if latest is None else latest))
 
 
+def shape_in(entry: Entry) -> str:
+    return shape_of(entry.id, entry.asked)
+
+
 class Driven:
     """The planner, its ledger, and the actions that nobody has taken yet; validated after each step."""
 
     def __init__(self, *lanes: LaneLimits, home: str | None = None, **limits) -> None:
         self.planner = Planner(Limits(**limits), lanes or [LaneLimits()], home=home)
+        self.has_shapes = limits.get("engine", Engine.STARTRUN) is not Engine.STARTRUN
         self.in_flight: list[Entry] = []
+        self.open: list[OpenSubmission] = []
         self.due: list[Entry] = []
         self.wishes: list[Cancellation] = []
         self.withdrawn: list[str] = []
@@ -84,16 +93,26 @@ class Driven:
         match action:
             case ReadDue():
                 self.reads.append(action)
-                meant = [entry for entry in self.due if action.lanes in {None, entry.may_take}]
+                meant = [
+                    entry
+                    for entry in self.due
+                    if action.lanes in {None, entry.may_take} and action.shape in {None, shape_in(entry)}
+                ]
                 chosen = [entry for entry in meant if entry.id not in action.besides][: action.limit]
                 self.due = [entry for entry in self.due if entry not in chosen]
                 return DueRead(read=action, entries=chosen, next_due=self.next_due)
             case ReadChoices():
-                return ChoicesRead(choices={entry.may_take for entry in self.due})
+                alike = Counter(
+                    (entry.may_take, shape_in(entry) if self.has_shapes else None) for entry in self.due
+                )
+                return ChoicesRead(
+                    choices=[Choice(lanes=key[0], shape=key[1], rows=rows) for key, rows in alike.items()]
+                )
             case ReadInFlight():
                 page = [entry for entry in self.in_flight if entry.state is action.state]
                 self.in_flight = [entry for entry in self.in_flight if entry.state is not action.state]
-                return InFlightRead(read=action, entries=page)
+                is_first = action.state is State.SUBMITTING and action.after < 0
+                return InFlightRead(read=action, entries=page, submissions=self.open if is_first else ())
             case ReadCancellations():
                 wishes, self.wishes = self.wishes, []
                 return CancellationsRead(read=action, page=wishes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from batchrun.model.actions import (
     Cancel,
     Conclude,
     EntryAction,
+    Follow,
     HoldBack,
     Look,
     Note,
@@ -26,6 +28,7 @@ from batchrun.model.actions import (
     Replay,
     Settle,
     Submit,
+    SubmitTogether,
     Survey,
     Sweep,
     Withdraw,
@@ -44,6 +47,7 @@ from batchrun.model.events import (
     Withdrawn,
     seen,
 )
+from batchrun.model.grouping import Choice, Engine, shape_of
 from batchrun.model.limits import LaneLimits, Limits, Mode, StopAfter
 from batchrun.model.listing import Listed
 from batchrun.model.planner import Planner
@@ -54,6 +58,7 @@ from batchrun.model.stimuli import (
     CancellationsRead,
     ChoicesRead,
     DueRead,
+    Followed,
     InFlightRead,
     IntentRecorded,
     LanePaused,
@@ -65,6 +70,7 @@ from batchrun.model.stimuli import (
     Stimulus,
     SubmissionResumed,
     SubmissionStopped,
+    SubmittedTogether,
     SurveyConcluded,
     Surveyed,
     SurveyFailed,
@@ -72,6 +78,7 @@ from batchrun.model.stimuli import (
     Swept,
     Withdrew,
 )
+from batchrun.model.submission import OpenSubmission, Stage, Submission
 from batchrun.model.sweeps import Way
 from batchrun.model.transitions import apply
 from batchrun.model.verdicts import QUOTA_FULL
@@ -488,6 +495,8 @@ class World:
         self.sent: dict[str, set[str]] = {}
         self.exists: set[str] = set()
         self.adopted: set[str] = set()
+        self.submissions: dict[str, Submission] = {}
+        self.submitted: dict[str, str] = {}  #: submission by row that is SUBMITTING
         self.under_way: list[Action] = []
         self.now = 0.0
 
@@ -601,12 +610,19 @@ class World:
             case Conclude():
                 return self.conclude(action)
             case ReadChoices():
-                return ChoicesRead(choices={one.may_take for one in self.unsent()})
+                return ChoicesRead(choices=self.choices())
+            case SubmitTogether():
+                return self.submit_together(action)
+            case Follow():
+                return self.follow(action)
             case ReadDue():
                 return self.read_due(action)
             case ReadInFlight(state=state, after=after):
                 there = [one for one in self.entries.values() if one.state is state and one.position > after]
-                return InFlightRead(read=action, entries=there[:2])
+                is_first = state is State.SUBMITTING and after < 0
+                return InFlightRead(
+                    read=action, entries=there[:2], submissions=self.open_submissions() if is_first else ()
+                )
             case ReadCancellations(after=after):
                 wished = [self.entries[id] for id in self.wishes if self.entries[id].state in OPEN]
                 page = sorted((one for one in wished if one.position > after), key=lambda one: one.position)
@@ -630,11 +646,95 @@ class World:
         unsent = [
             one
             for one in self.unsent()
-            if one.id not in {*read.besides, *self.wishes} and read.lanes in {None, one.may_take}
+            if one.id not in {*read.besides, *self.wishes}
+            and read.lanes in {None, one.may_take}
+            and read.shape in {None, self.shape(one)}
         ]
         due = [entry for entry in unsent if entry.due is None or entry.due <= read.at][: read.limit]
         later = min((entry.due for entry in unsent if entry.due and entry.due > read.at), default=None)
         return DueRead(read=read, entries=due, next_due=later if len(due) < read.limit else None)
+
+    def shape(self, entry: Entry) -> str:
+        return shape_of(entry.id, entry.asked)
+
+    def choices(self) -> list[Choice]:
+        if self.limits.engine is Engine.STARTRUN:
+            return [Choice(lanes=lanes) for lanes in {one.may_take for one in self.unsent()}]
+        counts = Counter((one.may_take, self.shape(one)) for one in self.unsent())
+        return [Choice(lanes=lanes, shape=shape, rows=rows) for (lanes, shape), rows in counts.items()]
+
+    def open_submissions(self) -> list[OpenSubmission]:
+        return [
+            OpenSubmission(
+                submission=one, ids=[id for id, of in self.submitted.items() if of == one.request_id]
+            )
+            for one in self.submissions.values()
+        ]
+
+    def submit_together(self, action: SubmitTogether) -> SubmittedTogether:
+        """Submit, let go of, or lose a submission; sometimes a row of it could not be looked for."""
+        assert len({(one.may_take, self.shape(one)) for one in action.entries}) == 1, "rows are not alike"
+        assert all(
+            replace(self.entries[one.id], proven_at=None) == replace(one, proven_at=None)
+            for one in action.entries
+        )
+        kind = self.data.draw(st.sampled_from(["known", "unknown", "let go", "put off", "refused"]))
+        if kind in {"let go", "put off"}:
+            unproven = self.data.draw(st.sets(st.sampled_from([one.id for one in action.entries])))
+            return SubmittedTogether(
+                action=action, entries=action.entries, unproven=unproven, is_answered=kind == "let go"
+            )
+        request_id = f"submission-{len(self.submissions)}"
+        for one in action.entries:
+            intended = Intended(
+                at=at(self.now),
+                proven_at=at(self.now),
+                lane=action.lane,
+                request=one.as_in(action.lane).request,
+            )
+            self.entries[one.id] = apply(one, intended)
+            self.sent.setdefault(one.id, set()).add(self.entries[one.id].request_id)
+            self.submitted[one.id] = request_id
+        if kind == "refused":
+            refused = Deferred(at=at(self.now), due=at(self.now + 30), code=QUOTA_FULL, message="")
+            for one in action.entries:
+                self.settle(apply(self.entries[one.id], refused))
+        else:
+            self.submissions[request_id] = builders.submission(request_id, lane=action.lane)
+        entries = [self.entries[one.id] for one in action.entries]
+        return SubmittedTogether(
+            action=action, entries=entries, request_id=request_id, is_known=kind == "known"
+        )
+
+    def settle(self, entry: Entry) -> Entry:
+        self.entries[entry.id] = entry
+        self.submitted.pop(entry.id, None)
+        return entry
+
+    def follow(self, action: Follow) -> Followed:
+        """Settle what the data say: rows with a run, and those that have none once that is a proof."""
+        assert action.ids == {id for id, of in self.submitted.items() if of == action.request_id}
+        settled = []
+        for id in sorted(action.ids):
+            entry = self.entries[id]
+            kinds = ["wait", "run", *(["none"] if action.is_proof and id not in self.exists else [])]
+            match self.data.draw(st.sampled_from(kinds)):
+                case "run":
+                    self.exists.add(id)
+                    settled.append(self.settle(apply(entry, Accepted(at=at(self.now), run=self.run(entry)))))
+                case "none":
+                    none = Deferred(at=at(self.now), due=at(self.now + 1), code="BatchFailed", message="")
+                    settled.append(self.settle(apply(entry, none)))
+                case _:
+                    pass
+        return Followed(
+            action=action,
+            stage=self.data.draw(st.sampled_from([None, *Stage])),
+            settled=settled,
+            was_sent=self.data.draw(st.booleans()),
+            is_answered=self.data.draw(st.booleans()),
+            is_held=self.data.draw(st.sampled_from([False] * 9 + [True])),
+        )
 
     def unsent(self) -> list[Entry]:
         return [one for one in self.entries.values() if one.state in {State.PLANNED, State.BACKOFF}]
@@ -748,9 +848,12 @@ class World:
     st.none() | st.integers(1, 4),
     st.sampled_from(Mode),
     st.sampled_from([(LaneLimits(),), LANES]),
+    st.sampled_from([Engine.STARTRUN, Engine.BATCH]),
 )
-def test_the_laws_hold_in_any_world(data, rows, concurrency, max_active, mode, lanes):
-    limits = Limits(concurrency=concurrency, max_active=max_active, mode=mode)
+def test_the_laws_hold_in_any_world(data, rows, concurrency, max_active, mode, lanes, engine):
+    limits = Limits(
+        concurrency=concurrency, max_active=max_active, mode=mode, engine=engine, batch_rows=concurrency
+    )
     world = World(data, rows, limits, lanes)
     for _ in range(80):
         world.step()

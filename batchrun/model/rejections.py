@@ -1,0 +1,64 @@
+"""
+What it means for an entry that its batch, which the service has, did not start a run of it.
+
+Belongs here: the judgement. Does not: answers to calls of ours (``verdicts``), asking (``engine.follower``).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.events import Deferred, Refused
+from batchrun.model.verdicts import after_failure
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from batchrun.errors import CallError
+    from batchrun.model.entry import Entry
+    from batchrun.model.events import Event
+    from batchrun.model.limits import Limits
+
+#: Our own codes, for rows that the service says nothing of.
+NOT_STARTED: Final = "NotStartedByBatch"
+FAILED_WITH_ITS_BATCH: Final = "BatchFailed"
+CANCELLED_WITH_ITS_BATCH: Final = "BatchCancelled"
+#: Statuses of a batch that somebody ended on purpose (UG/workflows-batch).
+_ENDED_BY_PEOPLE: Final = frozenset({"CANCELLED", "RUNS_DELETING", "RUNS_DELETE_FAILED", "RUNS_DELETED"})
+
+
+def after_rejection(entry: Entry, error: CallError, at: datetime, limits: Limits) -> Event:
+    """
+    Say what it means that a batch could not start a row, by the error that StartRun would have given.
+
+    The same, but for an unknown outcome: that there is no run is known here.
+    """
+    event = after_failure(entry, error, at, limits)
+    if isinstance(event, Deferred | Refused):
+        return event
+    wait = limits.defer.unknown_wait(entry.deferrals, entry.id)
+    return Deferred(at=at, due=at + timedelta(seconds=wait), code=error.code, message=error.message)
+
+
+def after_batch(entry: Entry, status: str, why: str, at: datetime, limits: Limits) -> Deferred | Refused:
+    """
+    Say what it means that a batch of this status is done, and has neither a run nor an error for a row.
+
+    It may be sent anew. A batch that fails again and again is its rows' fault; one that people ended took its
+    rows with it.
+
+    Args:
+        entry: SUBMITTING, and proven to have no run.
+        status: The batch's.
+        why: In words, for people.
+        at: Now.
+        limits: The launch's.
+    """
+    code = CANCELLED_WITH_ITS_BATCH if status in _ENDED_BY_PEOPLE else NOT_STARTED
+    code = FAILED_WITH_ITS_BATCH if status == "FAILED" else code
+    is_repeated = entry.code == code and entry.deferrals + 1 >= limits.defer.denials_to_refuse
+    if code == FAILED_WITH_ITS_BATCH and is_repeated:
+        return Refused(at=at, code=code, message=why)
+    wait = limits.defer.denied_wait(entry.deferrals, entry.id)
+    return Deferred(at=at, due=at + timedelta(seconds=wait), code=code, message=why)

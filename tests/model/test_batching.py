@@ -1,0 +1,481 @@
+"""What is sent together, and when a submission is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from batchrun.errors import InvariantError
+from batchrun.model.actions import Cancel, Follow, HoldBack, Look, Submit, SubmitTogether, Survey
+from batchrun.model.entry import Entry
+from batchrun.model.events import Accepted, Deferred, Intended, Refused
+from batchrun.model.grouping import Engine
+from batchrun.model.limits import LaneLimits, Mode
+from batchrun.model.run_batches import UNFINISHED_STATUSES
+from batchrun.model.stimuli import Followed, LaneStopped, RatesLearned, SubmittedTogether
+from batchrun.model.submission import OpenSubmission, Stage, Standing, stage
+from batchrun.model.transitions import apply
+from batchrun.model.verdicts import QUOTA_FULL
+from tests import builders
+from tests.builders import active, at, planned, run, submission, submitting
+from tests.model.driving import Driven, loaded
+
+LAG = 60.0
+
+
+def proven(*ids: str, seconds: float = 0) -> list[Entry]:
+    return [replace(planned(id, place), proven_at=at(seconds)) for place, id in enumerate(ids)]
+
+
+def many(count: int) -> list[Entry]:
+    return proven(*(f"row-{n:03}" for n in range(count)))
+
+
+def batched(*entries: Entry, **limits: Any) -> Driven:
+    return loaded(*entries, **{"engine": Engine.BATCH, **limits})
+
+
+def together(made: Driven, now: float = 0.0) -> SubmitTogether:
+    (action,) = [one for one in made.actions(now) if isinstance(one, SubmitTogether)]
+    return action
+
+
+def follows(made: Driven, now: float) -> list[Follow]:
+    return [one for one in made.actions(now) if isinstance(one, Follow)]
+
+
+def went(entries: Sequence[Entry]) -> list[Entry]:
+    return [apply(entry, Intended(at=at(0))) for entry in entries]
+
+
+def submit(made: Driven, now: float = 0.0, *, is_known: bool = True) -> list[Entry]:
+    """Have what is ready submitted."""
+    action = together(made, now)
+    sent = went(action.entries)
+    made.tell(SubmittedTogether(action=action, entries=sent, request_id="s-1", is_known=is_known), now=now)
+    return sent
+
+
+def started(entry: Entry) -> Entry:
+    return apply(entry, Accepted(at=at(10), run=run(id=entry.id, uuid=f"u-{entry.id}")))
+
+
+def inherited(
+    *ids: str, standing: Standing = Standing.TAKEN, status: str | None = "SUBMITTING"
+) -> OpenSubmission:
+    batch_id = None if standing is Standing.INTENDED else "77"
+    return OpenSubmission(submission=submission(standing=standing, status=status, batch_id=batch_id), ids=ids)
+
+
+# -- what goes
+
+
+def test_rows_that_are_alike_go_together_and_others_by_themselves():
+    alone = replace(planned("x", 9), request=builders.request(name="x", runId="1"), proven_at=at(0))
+    made = batched(*many(3), alone)
+    actions = made.actions()
+    assert [type(action) for action in actions] == [SubmitTogether, Submit]
+    assert made.slots == 4
+
+
+def test_a_wave_has_as_many_rows_as_a_call_may_have():
+    made = batched(*many(250), batch_rows=100)
+    first = together(made)
+    assert len(first.entries) == 100
+    made.tell(SubmittedTogether(action=first, entries=went(first.entries), request_id="s-1", is_known=True))
+    second = together(made)
+    assert len(second.entries) == 100
+    assert not {one.id for one in first.entries} & {one.id for one in second.entries}
+
+
+def test_auto_takes_the_way_by_how_many_are_alike():
+    few = batched(*many(99), engine=Engine.AUTO, concurrency=4)
+    assert {type(action) for action in few.actions()} == {Submit}
+    enough = batched(*many(100), engine=Engine.AUTO, concurrency=4)
+    assert [type(action) for action in enough.actions()] == [SubmitTogether]
+
+
+def test_a_wave_respects_the_slots_and_waits_until_one_is_worth_it():
+    made = batched(*many(60), max_active=20)
+    sent = submit(made)
+    assert len(sent) == 20
+    assert made.slots == 20
+    (follow,) = follows(made, 5)
+    made.tell(Followed(action=follow, stage=Stage.GOING, settled=[started(sent[0])]), now=5)
+    ended = [apply(one, Refused(at=at(0), code="X", message="")) for one in sent[1:3]]
+    (follow,) = follows(made, 13)
+    made.tell(Followed(action=follow, stage=Stage.GOING, settled=ended[:1]), now=13)
+    assert made.slots == 19
+    assert not [one for one in made.waiting if isinstance(one, SubmitTogether)]  # one slot of twenty
+    (follow,) = follows(made, 20)
+    made.tell(Followed(action=follow, stage=Stage.GOING, settled=ended[1:]), now=20)
+    assert len(together(made, 20).entries) == 2
+
+
+def test_a_pass_sends_what_fits_now():
+    made = batched(*many(60), max_active=20, mode=Mode.ONCE)
+    assert len(together(made).entries) == 20
+
+
+def test_rows_that_several_lanes_may_take_are_shared_out():
+    rows = [
+        replace(planned(str(n), n), offers=builders.offers("east", "west"), proven_at=at(0)) for n in range(9)
+    ]
+    made = Driven(LaneLimits(name="east"), LaneLimits(name="west"), engine=Engine.BATCH)
+    made.keep(*rows)
+    made.tell()
+    sent = {one.lane: len(one.entries) for one in made.actions() if isinstance(one, SubmitTogether)}
+    assert sent == {"east": 5, "west": 2}  # of the four that are left west takes half, and then the rest
+
+
+# -- proofs
+
+
+def test_rows_without_a_proof_wait_for_a_survey():
+    made = batched(*(planned(f"r{n}", n) for n in range(9)))
+    (survey,) = made.actions()
+    assert isinstance(survey, Survey)
+    made.keep(*proven(*(f"r{n}" for n in range(9)), seconds=1))
+    made.surveyed(survey, now=1)
+    assert len(together(made, 1).entries) == 9
+
+
+def test_few_rows_without_a_proof_are_looked_for_by_name_on_their_way():
+    made = batched(planned("a"), planned("b", 1))
+    (survey,) = made.actions()
+    assert isinstance(survey, Survey)
+    made.keep(planned("a"), planned("b", 1))
+    made.surveyed(survey, now=1, are_few=True)
+    assert len(together(made, 1).entries) == 2
+
+
+def test_a_ledger_that_is_trusted_needs_no_proof():
+    made = batched(planned("a"), trusts_ledger=True)
+    assert len(together(made).entries) == 1
+
+
+def test_proofs_hold_shorter_where_no_request_id_of_a_run_stands_behind_them():
+    made = batched(*proven("a", "b", "c", "d", "e"))
+    assert together(made).entries
+    made = Driven(engine=Engine.BATCH)
+    made.keep(*proven("a", "b", "c", "d", "e"))
+    made.tell(latest=901)
+    assert [type(one) for one in made.actions(latest=901)] == [Survey]
+
+
+def test_what_could_not_be_looked_for_waits_aside_and_the_rest_goes_again():
+    made = batched(*proven("a", "b"))
+    action = together(made)
+    made.tell(SubmittedTogether(action=action, entries=action.entries, unproven={"a"}))
+    (again, survey) = sorted(made.actions(), key=lambda one: type(one).__name__)
+    assert isinstance(again, SubmitTogether)
+    assert [one.id for one in again.entries] == ["b"]
+    assert isinstance(survey, Survey)
+
+
+# -- what comes of a call
+
+
+def test_what_was_let_go_of_goes_again_in_its_order():
+    made = batched(*many(5))
+    action = together(made)
+    made.tell(SubmittedTogether(action=action, entries=action.entries))
+    assert made.slots == 0 or together(made).entries == action.entries
+
+
+def test_what_is_let_go_of_while_nothing_is_sent_stays_in_the_ledger():
+    made = batched(*many(5))
+    action = together(made)
+    made.hold_back()
+    made.tell(SubmittedTogether(action=action, entries=action.entries))
+    assert not [one for one in made.actions(1) if isinstance(one, SubmitTogether)]
+    assert made.is_over
+
+
+def test_a_submission_that_could_not_be_made_is_tried_later():
+    made = batched(*many(2))
+    action = together(made)
+    made.tell(SubmittedTogether(action=action, entries=action.entries, is_answered=False), now=1)
+    assert made.actions(2) == []
+    assert made.wake_at == pytest.approx(11)
+    assert len(together(made, 11).entries) == 2
+
+
+def test_a_full_quota_pauses_the_lane():
+    made = batched(*many(2))
+    action = together(made)
+    full = Deferred(at=at(0), due=at(60), code=QUOTA_FULL, message="full")
+    put_off = [apply(one, full) for one in went(action.entries)]
+    made.tell(SubmittedTogether(action=action, entries=put_off, request_id="s-1"))
+    (hold,) = [one for one in made.waiting if isinstance(one, HoldBack)]
+    assert hold.quota_message == "full"
+    made.waiting.clear()
+    made.keep(*(replace(one, proven_at=at(0)) for one in put_off))
+    assert not [one for one in made.actions(1) if isinstance(one, SubmitTogether)]
+    assert len(together(made, 70).entries) == 2
+
+
+def test_a_run_that_another_ledger_started_is_watched():
+    made = batched(*proven("a", "b"))
+    action = together(made)
+    made.tell(SubmittedTogether(action=action, entries=[active(planned("a")), action.entries[1]]))
+    assert [one.id for one in together(made).entries] == ["b"]
+    assert [type(one) for one in made.actions(3600)] == [Look]
+
+
+def test_what_a_lane_lost_only_the_ledger_knows():
+    rows = [replace(planned("a"), offers=builders.offers("east", "west"), proven_at=at(0))]
+    made = Driven(LaneLimits(name="east"), LaneLimits(name="west"), engine=Engine.BATCH)
+    made.keep(*rows)
+    made.tell()
+    action = together(made)
+    made.keep(*rows)  # it was not intended
+    made.tell(LaneStopped(lane=action.lane or ""), SubmittedTogether(action=action, is_lost=True))
+    again = together(made)
+    assert again.lane != action.lane
+
+
+def test_what_nobody_asked_for_is_a_defect():
+    made = batched(*many(1))
+    with pytest.raises(InvariantError, match="nobody asked for it"):
+        made.tell(SubmittedTogether(action=SubmitTogether(entries=many(1)), entries=[]))
+
+
+# -- following
+
+
+def test_a_submission_is_asked_about_soon_and_then_ever_more_rarely():
+    made = batched(*many(3))
+    submit(made)
+    times, now = [], 0.0
+    for _ in range(9):
+        assert made.wake_at is not None
+        now = made.wake_at
+        (follow,) = follows(made, now)
+        assert not follow.is_proof
+        times.append(now)
+        made.tell(Followed(action=follow, stage=Stage.GOING), now=now)
+    waits = [after - before for before, after in pairwise(times)]
+    assert times[0] == 5
+    assert waits == sorted(waits)
+    assert waits[-1] == 60
+
+
+def test_a_large_one_is_asked_about_as_its_listing_costs():
+    made = batched(*many(400), batch_rows=400)
+    made.tell(RatesLearned(get=10, list=1))
+    submit(made)
+    (follow,) = follows(made, 5)
+    made.tell(Followed(action=follow, stage=Stage.GOING), now=5)
+    assert made.wake_at == pytest.approx(5 + 40)  # four pages, at a tenth of one a second
+
+
+def test_settled_rows_are_watched_or_sent_again():
+    made = batched(*proven("a", "b", "c"))
+    a, b, c = submit(made)
+    (follow,) = follows(made, 5)
+    assert follow.ids == {"a", "b", "c"}
+    again = apply(b, Deferred(at=at(5), due=at(6), code="BatchFailed", message=""))
+    made.keep(replace(again, proven_at=at(5)))
+    made.tell(Followed(action=follow, stage=Stage.GOING, settled=[started(a), again]), now=5)
+    assert made.slots == 2
+    assert [one.id for one in together(made, 6).entries] == ["b"]
+    (follow,) = follows(made, 10)
+    assert follow.ids == {"c"}
+    made.tell(Followed(action=follow, stage=Stage.DONE, settled=[started(c)]), now=10)
+    assert not follows(made, 1000)
+
+
+def test_only_what_was_seen_done_for_a_listings_lag_proves_that_the_rest_is_not_there():
+    made = batched(*many(2))
+    submit(made)
+    (follow,) = follows(made, 5)
+    made.tell(Followed(action=follow, stage=Stage.DONE), now=5)
+    (follow,) = follows(made, 64)
+    assert not follow.is_proof
+    made.tell(Followed(action=follow, stage=Stage.DONE), now=64)
+    (follow,) = follows(made, 69)
+    assert follow.is_proof
+
+
+def test_the_proof_that_a_lost_one_is_not_there_counts_from_when_it_was_sent_last():
+    made = batched(*many(2))
+    submit(made, is_known=False)
+    (follow,) = follows(made, 59)
+    assert not follow.is_proof
+    made.tell(Followed(action=follow, stage=Stage.UNKNOWN), now=59)
+    (follow,) = follows(made, 64)
+    assert follow.is_proof
+    made.tell(Followed(action=follow, stage=Stage.UNKNOWN, was_sent=True), now=64)
+    (follow,) = follows(made, 123)
+    assert not follow.is_proof
+
+
+def test_no_answer_changes_nothing_but_the_time():
+    made = batched(*many(2))
+    submit(made)
+    (follow,) = follows(made, 5)
+    made.tell(Followed(action=follow, is_answered=False), now=5)
+    (follow,) = follows(made, made.wake_at or 0)
+    assert len(follow.ids) == 2
+
+
+def test_one_that_may_not_be_asked_about_is_left_in_this_launch():
+    made = batched(*many(2))
+    submit(made, is_known=False)
+    (follow,) = follows(made, 5)
+    made.tell(Followed(action=follow, stage=Stage.UNKNOWN, is_held=True), now=5)
+    assert made.wake_at is None
+    made.cancel(*went(proven("row-000")), now=6)
+    assert not follows(made, 6)
+    assert made.is_over
+
+
+def test_a_batch_that_may_still_start_runs_is_not_done():
+    assert {stage(status) for status in UNFINISHED_STATUSES[:-1]} == {Stage.GOING}
+    assert stage(UNFINISHED_STATUSES[-1]) is Stage.DONE  # it may just have started its last
+    assert stage("A_NEW_WORD") is Stage.GOING
+
+
+# -- what an earlier launch sent
+
+
+@pytest.mark.parametrize(
+    ("standing", "status", "is_proof"),
+    [
+        (Standing.INTENDED, None, True),
+        (Standing.TAKEN, "SUBMITTING", False),
+        (Standing.TAKEN, "PROCESSED", True),
+    ],
+)
+def test_an_inherited_one_is_asked_about_at_once_and_proves_nothing_yet(standing, status, is_proof):
+    made = Driven(engine=Engine.BATCH)
+    made.open = [inherited("a", standing=standing, status=status)]
+    made.keep(submitting(planned("a")))
+    made.tell()
+    (follow,) = follows(made, 0)
+    assert follow.ids == {"a"}
+    assert not follow.is_proof
+    made.tell(Followed(action=follow), now=1)
+    (follow,) = follows(made, LAG)
+    assert follow.is_proof is is_proof
+    assert made.slots == 1
+
+
+def test_one_whose_rows_are_all_settled_is_closed():
+    made = Driven(engine=Engine.BATCH)
+    made.open = [inherited()]
+    made.tell()
+    (follow,) = follows(made, 0)
+    made.tell(Followed(action=follow, stage=Stage.DONE))
+    assert made.is_over
+
+
+def test_submissions_are_followed_also_where_rows_go_alone_by_now():
+    made = Driven()
+    made.open = [inherited("a")]
+    made.keep(submitting(planned("a")))
+    made.tell()
+    assert [type(one) for one in made.actions()] == [Follow]
+
+
+def test_what_is_in_flight_is_read_again_without_harm():
+    made = Driven(engine=Engine.BATCH)
+    made.open = [inherited("a")]
+    made.keep(submitting(planned("a")))
+    made.tell()
+    (follow,) = follows(made, 0)
+    made.add(submitting(planned("a")))
+    assert not follows(made, 0)
+    made.tell(Followed(action=follow, stage=Stage.GOING, settled=[started(submitting(planned("a")))]))
+    assert made.is_over is False
+
+
+# -- how far a launch goes
+
+
+def test_a_launch_that_detaches_asks_about_nothing():
+    made = batched(*many(2), mode=Mode.DETACH)
+    submit(made)
+    assert made.is_over
+
+
+def test_a_pass_asks_once_about_what_was_there_and_not_about_what_it_sent():
+    made = Driven(engine=Engine.BATCH, mode=Mode.ONCE)
+    made.open = [inherited("a", "b")]
+    a = submitting(planned("a"))
+    made.keep(a, submitting(planned("b", 1)), *proven("c"))
+    made.tell()
+    submit, follow = made.actions()
+    assert isinstance(submit, SubmitTogether)
+    assert isinstance(follow, Follow)
+    sent = went(submit.entries)
+    made.tell(SubmittedTogether(action=submit, entries=sent, request_id="s-2", is_known=True))
+    made.tell(Followed(action=follow, stage=Stage.GOING, settled=[started(a)]))
+    (look,) = made.actions()
+    made.done(look, started(a), now=0)
+    assert made.is_over
+
+
+def test_a_pass_leaves_what_it_sent():
+    made = batched(*many(2), mode=Mode.ONCE)
+    submit(made)
+    assert made.is_over
+
+
+# -- cancelling
+
+
+def test_a_batch_is_cancelled_where_all_that_is_left_of_it_is_to_be():
+    made = batched(*proven("a", "b"))
+    sent = submit(made)
+    made.cancel(sent[0], now=1)
+    (follow,) = follows(made, 1)
+    assert not follow.cancels
+    made.tell(Followed(action=follow, stage=Stage.GOING), now=1)
+    made.cancel(sent[1], now=2)
+    (follow,) = follows(made, 2)
+    assert follow.cancels
+    made.tell(Followed(action=follow, stage=Stage.GOING, settled=[started(sent[0])]), now=2)
+    assert [type(one) for one in made.actions(2)] == [Cancel]
+
+
+def test_cancelling_alone_asks_about_submissions_that_have_what_is_to_be_cancelled():
+    a, b = submitting(planned("a")), submitting(planned("b", 1))
+    made = Driven(engine=Engine.BATCH, mode=Mode.CANCEL)
+    made.open = [inherited("a", "b")]
+    made.cancel(a)
+    made.keep(a, b)
+    made.tell()
+    (follow,) = follows(made, 0)
+    assert not follow.cancels
+    settled = [started(a), started(b)]
+    made.tell(Followed(action=follow, stage=Stage.DONE, settled=settled), now=0)
+    (cancel,) = made.actions(0)
+    assert isinstance(cancel, Cancel)
+    assert cancel.entry.id == "a"
+
+
+def test_cancelling_alone_leaves_the_rest_of_a_submission():
+    a, b = submitting(planned("a")), submitting(planned("b", 1))
+    made = Driven(engine=Engine.BATCH, mode=Mode.CANCEL)
+    made.open = [inherited("a", "b")]
+    made.cancel(a)
+    made.keep(a, b)
+    made.tell()
+    (follow,) = follows(made, 0)
+    refused = apply(a, Refused(at=at(0), code="X", message=""))
+    made.tell(Followed(action=follow, stage=Stage.GOING, settled=[refused]), now=0)
+    assert not follows(made, 100)
+
+
+def test_cancelling_alone_passes_over_submissions_of_others():
+    made = Driven(engine=Engine.BATCH, mode=Mode.CANCEL)
+    made.open = [inherited("a")]
+    made.keep(submitting(planned("a")))
+    made.tell()
+    assert made.is_over

@@ -24,6 +24,7 @@ class Point(enum.Enum):
     INTENDED = "intent durable, not sent"
     ANSWERED = "answered, not recorded"
     RECORDED = "answer recorded"
+    TAKING_APART = "batch done, rows without a run not settled"
     SEEN = "run looked at, not recorded"
     RENEWING = "renewing the lease"
     WRITING_RESULTS = "results half written"

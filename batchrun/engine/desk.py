@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.model.cancelling import WITHDRAWN
 from batchrun.model.events import Withdrawn
+from batchrun.model.grouping import Choice, Engine, shape_of
+from batchrun.model.states import State
 from batchrun.model.stimuli import CancellationsRead, ChoicesRead, DueRead, InFlightRead, Withdrew
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.recorder import Recorder
     from batchrun.model.actions import Note, ReadCancellations, ReadDue, ReadInFlight, Withdraw
+    from batchrun.model.limits import Limits
     from batchrun.ports.held import HeldBatch
 
 #: Entries read at a time.
@@ -26,29 +29,36 @@ _PAGE: Final = 500
 class Desk:
     """The planner's way to the ledger of one batch."""
 
-    def __init__(self, held: HeldBatch, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, held: HeldBatch, recorder: Recorder, clock: Clock, limits: Limits) -> None:
+        self._limits = limits
         self._held = held
         self._recorder = recorder
         self._clock = clock
 
     async def choices(self) -> ChoicesRead:
         """Read for which lanes there is something to send."""
-        return ChoicesRead(choices=await self._held.choices())
+        if self._limits.engine is Engine.STARTRUN:
+            return ChoicesRead(choices=[Choice(lanes=lanes) for lanes in await self._held.choices()])
+        while unshaped := await self._held.unshaped(limit=_PAGE):
+            await self._held.keep_shapes({entry.id: shape_of(entry.id, entry.asked) for entry in unshaped})
+        return ChoicesRead(choices=await self._held.shaped_choices())
 
     async def due(self, read: ReadDue) -> DueRead:
         """Read what is to be sent, and where that is all, when the next is due."""
-        lanes = read.lanes
+        lanes, shape = read.lanes, read.shape
         entries = await self._held.due(
-            at=read.at, limit=read.limit, skip=read.besides, horizon=read.horizon, lanes=lanes
+            at=read.at, limit=read.limit, skip=read.besides, horizon=read.horizon, lanes=lanes, shape=shape
         )
         is_all = len(entries) < read.limit
-        next_due = await self._held.next_due(after=read.at, lanes=lanes) if is_all else None
+        next_due = await self._held.next_due(after=read.at, lanes=lanes, shape=shape) if is_all else None
         return DueRead(read=read, entries=entries, next_due=next_due)
 
     async def in_flight(self, read: ReadInFlight) -> InFlightRead:
         """Read a page of entries that hold a slot, as they are between two commits."""
+        is_first = read.state is State.SUBMITTING and read.after < 0
+        submissions = await self._recorder.open_submissions() if is_first else ()
         entries = await self._recorder.in_state(read.state, limit=_PAGE, after=read.after)
-        return InFlightRead(read=read, entries=entries)
+        return InFlightRead(read=read, entries=entries, submissions=submissions)
 
     async def cancellations(self, read: ReadCancellations) -> CancellationsRead:
         """Read a page of what people asked to be cancelled."""

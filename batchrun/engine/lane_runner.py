@@ -12,13 +12,26 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from batchrun.engine.follower import Follower
 from batchrun.engine.looker import Looker
 from batchrun.engine.paces import PaceKeeper
 from batchrun.engine.submitter import StartRunSubmitter
 from batchrun.engine.sweeper import Sweeper
+from batchrun.engine.together import BatchSubmitter
 from batchrun.engine.waits import Wait
 from batchrun.errors import CallError, OutcomeUnknownError
-from batchrun.model.actions import Cancel, HoldBack, Look, Note, Replay, Settle, Submit, Sweep
+from batchrun.model.actions import (
+    Cancel,
+    Follow,
+    HoldBack,
+    Look,
+    Note,
+    Replay,
+    Settle,
+    Submit,
+    SubmitTogether,
+    Sweep,
+)
 from batchrun.model.stimuli import RatesLearned
 
 if TYPE_CHECKING:
@@ -26,10 +39,10 @@ if TYPE_CHECKING:
 
     from batchrun.engine.common import Common
     from batchrun.engine.link import LaneLink
-    from batchrun.model.stimuli import Acted, SweepFailed, Swept
+    from batchrun.model.stimuli import Acted, Followed, SubmittedTogether, SweepFailed, Swept
     from batchrun.ports.submitter import Submitter
 
-    LaneAction: TypeAlias = Submit | Replay | Settle | Look | Cancel | Sweep
+    LaneAction: TypeAlias = Submit | Replay | Settle | SubmitTogether | Follow | Look | Cancel | Sweep
 
 #: Seconds between two questions to a service that was silent.
 _ASK_EVERY: Final = 10.0
@@ -47,6 +60,8 @@ class LaneRunner:
         self._batch = held.name
         self._clock = common.clock
         self._submitter: Submitter = StartRunSubmitter(link, common)
+        self._together = BatchSubmitter(link, common)
+        self._follower = Follower(link, common)
         self._looker = Looker(link, common)
         self._sweeper = Sweeper(link, common.clock)
         self.paces = PaceKeeper(common.parts.ledger, link.service, common.clock, holder=held.lease.holder)
@@ -66,7 +81,7 @@ class LaneRunner:
         self._rates = rates
         return rates
 
-    async def outcome(self, action: LaneAction) -> Acted | Swept | SweepFailed:
+    async def outcome(self, action: LaneAction) -> Acted | SubmittedTogether | Followed | Swept | SweepFailed:
         """
         Carry out an action.
 
@@ -77,6 +92,10 @@ class LaneRunner:
         match action:
             case Submit() | Replay() | Settle():
                 return await self._submitter.submit(action)
+            case SubmitTogether():
+                return await self._together.submit(action)
+            case Follow():
+                return await self._follower.follow(action)
             case Look():
                 return await self._looker.look(action)
             case Cancel():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from batchrun.engine.recognition import Recognition
     from batchrun.ports.service import HealthOmics
+    from batchrun.ports.settings_store import SettingsStore
     from batchrun.ports.wakes import WakeQueue
 
     #: Awaited with a row's id and the lane that it goes to before its intent is recorded.
@@ -31,6 +32,8 @@ class LaneLink:
     recognition: Recognition  #: what that service has shown of the batch
     name: str | None = None
     max_active: int | None = None  #: runs of the batch in it that have not ended; None is no cap
+    settings: SettingsStore | None = None  #: where the rows of large submissions are kept; None: nowhere
+    settings_prefix: str = ""  #: of its files: ``s3://BUCKET/PREFIX/``
     waits: Waits = field(default_factory=Waits)
 
 

@@ -20,11 +20,13 @@ import structlog
 
 from batchrun.engine.absence import listed_by_name, look_at
 from batchrun.engine.denied import not_provable, other_content
+from batchrun.engine.other_submissions import OtherSubmissions
 from batchrun.engine.survey import FEW, UNSENT, LaneSurvey, Sighted
 from batchrun.engine.waits import Wait
 from batchrun.errors import AccessDeniedError, CallError, InvariantError, ServiceUnusableError
 from batchrun.model.entry import run_name
 from batchrun.model.events import Failed
+from batchrun.model.grouping import Engine
 from batchrun.model.lanes import or_home, or_home_alone, request_in
 from batchrun.model.limits import Changed
 from batchrun.model.proofs import TakenOver
@@ -69,6 +71,8 @@ class Prover:
         self._recorder = recorder
         self._outcomes = outcomes
         self._give_up = give_up
+        looks_for_others = parts.limits.engine is not Engine.STARTRUN and not parts.limits.trusts_ledger
+        self._others = {link.name: OtherSubmissions(link, parts) for link in parts.links if looks_for_others}
         self._sighted: Sighted | None = None  #: by the survey that is to be concluded
         self._origin: Origin | None = None  #: of the clock that stamps the proofs that are kept
         self.taken_over = TakenOver()
@@ -122,6 +126,8 @@ class Prover:
     async def _add_named(self, entry: Entry, link: LaneLink, evidence: Evidence) -> bool:
         """Take note of the runs of the entry's name in one lane; False where that cannot be known."""
         try:
+            if await self.is_in_doubt(link.name):
+                return False
             for sighting in await self.candidates(entry, link.name):
                 evidence.add(sighting, link.name)
         except AccessDeniedError as error:
@@ -134,6 +140,16 @@ class Prover:
             log.warning("look_by_name_failed", id=entry.id, code=error.code, message=error.message)
             return False
         return True
+
+    async def is_in_doubt(self, lane: str | None) -> bool:
+        """
+        Report whether the service may be about to start runs of a submission that this ledger does not know.
+
+        Raises:
+            CallError: Nobody can say.
+        """
+        others = self._others.get(lane)
+        return others is not None and await others.may_start_runs()
 
     async def _proven_by_survey(self, entry: Entry) -> Entry | None:
         now = await self._held.entry(entry.id)
@@ -211,8 +227,12 @@ class Prover:
             return link is not None
         try:
             with link.waits.of(Wait.SURVEY):
+                if await self.is_in_doubt(link.name):
+                    return False
                 await LaneSurvey(link, self._held, self._recorder, sighted).look(wanted)
-                return True
+                return not await self.is_in_doubt(link.name)
+        except AccessDeniedError as error:
+            self._give_up(link, not_provable(error))
         except ServiceUnusableError as error:
             self._give_up(link, error)
         except CallError as error:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from batchrun.engine.observer import Observer
     from batchrun.model.entry import Entry
-    from batchrun.model.events import Event
+    from batchrun.model.events import Event, Intended
     from batchrun.model.states import State
+    from batchrun.model.submission import OpenSubmission, Submission
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Counts, PastAttempt
 
@@ -44,6 +45,11 @@ class _Commit:
             self.befores.append(entry)
         return after
 
+    def tell(self, observer: Observer) -> None:
+        """Tell of each step, once it is durable."""
+        for before, step in zip(self.befores, self.steps, strict=True):
+            observer.recorded(before, step.event, step.entry)
+
 
 class Recorder:
     """Records events under the lease; :meth:`run` must be running."""
@@ -64,6 +70,11 @@ class Recorder:
         """Return entries of the batch as they are between two commits, like the ledger's own method."""
         async with self._between_commits:
             return await self._held.in_state(state, limit=limit, after=after)
+
+    async def open_submissions(self) -> Sequence[OpenSubmission]:
+        """Return the submissions that are not over, as they are between two commits."""
+        async with self._between_commits:
+            return await self._held.open_submissions()
 
     async def record(self, entry: Entry, *events: Event) -> Entry:
         """
@@ -90,6 +101,23 @@ class Recorder:
         return ", ".join(
             f"{at:%Y-%m-%d %H:%M:%S} {kind} of attempt {number}" for at, number, kind, _ in history
         )
+
+    async def submit_together(
+        self, submission: Submission, news: Iterable[tuple[Entry, Intended]]
+    ) -> Sequence[Entry]:
+        """
+        Keep a submission and intend all of its rows in one transaction; return them once that is durable.
+
+        Raises:
+            InvariantError: An entry cannot be intended now.
+            LeaseLostError, LedgerError: Nothing was written.
+        """
+        commit = _Commit()
+        entries = [commit.add(entry, event) for entry, event in news]
+        async with self._between_commits:
+            await self._held.intend_together(submission, commit.steps)
+            commit.tell(self._observer)
+        return entries
 
     async def record_all(self, news: Iterable[tuple[Entry, Event]]) -> None:
         """
@@ -135,7 +163,6 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 (each waiter raises it)
             commit.failure = error
         else:
-            for before, step in zip(commit.befores, commit.steps, strict=True):
-                self._observer.recorded(before, step.event, step.entry)
+            commit.tell(self._observer)
         finally:
             commit.done.set()

@@ -25,6 +25,7 @@ from batchrun.errors import BatchrunError, InvariantError, ServiceUnusableError
 from batchrun.model.actions import (
     Cancel,
     Conclude,
+    Follow,
     HoldBack,
     Look,
     Note,
@@ -35,6 +36,7 @@ from batchrun.model.actions import (
     Replay,
     Settle,
     Submit,
+    SubmitTogether,
     Survey,
     Sweep,
     Withdraw,
@@ -43,7 +45,16 @@ from batchrun.model.lanes import or_home
 from batchrun.model.limits import LaneLimits
 from batchrun.model.moment import Moment
 from batchrun.model.planner import Planner
-from batchrun.model.stimuli import Acted, Drained, LanePaused, LaneResumed, LaneStopped, SweepFailed
+from batchrun.model.stimuli import (
+    Acted,
+    Drained,
+    Followed,
+    LanePaused,
+    LaneResumed,
+    LaneStopped,
+    SubmittedTogether,
+    SweepFailed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -87,7 +98,7 @@ class Runner:
             parts=parts, recorder=recorder, outcomes=outcomes, prover=self._prover, observer=observer
         )
         self._lanes = {link.name: LaneRunner(link, common) for link in parts.links}
-        self._desk = Desk(parts.held, recorder, parts.clock)
+        self._desk = Desk(parts.held, recorder, parts.clock, parts.limits)
         self.tasks = TaskFinder(parts.held, self._service_of, observer, parts.clock)
         #: What hears of runs that have ended.
         self._wakers = [Waker(one, parts.held, parts.clock, self.tell) for one in parts.wakes]
@@ -216,7 +227,7 @@ class Runner:
 
     async def _outcome(self, action: Action) -> Stimulus | None:  # noqa: C901 (one line for each)
         match action:
-            case Submit() | Replay() | Settle() | Look() | Cancel() | Sweep():
+            case Submit() | Replay() | Settle() | SubmitTogether() | Follow() | Look() | Cancel() | Sweep():
                 return await self._lane_of(action).outcome(action)
             case Survey():
                 return await self._prover.survey(action)
@@ -241,7 +252,14 @@ class Runner:
 
     def _lane_of(self, action: Action) -> LaneRunner:
         match action:
-            case Submit(lane=name) | Sweep(lane=name) | Note(lane=name) | HoldBack(lane=name):
+            case (
+                Submit(lane=name)
+                | SubmitTogether(lane=name)
+                | Follow(lane=name)
+                | Sweep(lane=name)
+                | Note(lane=name)
+                | HoldBack(lane=name)
+            ):
                 return self._lanes[name]
             case Replay(entry=entry) | Settle(entry=entry) | Look(entry=entry) | Cancel(entry=entry):
                 return self._lanes[or_home(entry.lane, self._home)]
@@ -311,6 +329,10 @@ def _unanswered(action: Action) -> Stimulus | None:
     match action:
         case Submit() | Replay() | Settle() | Look() | Cancel():
             return Acted(action=action, entry=action.entry, is_answered=False)
+        case SubmitTogether():
+            return SubmittedTogether(action=action, is_lost=True)
+        case Follow():
+            return Followed(action=action, is_answered=False)
         case Sweep():
             return SweepFailed(sweep=action)
         case _:

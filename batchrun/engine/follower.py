@@ -1,0 +1,362 @@
+"""
+What became of a submission: finding it where its answer was lost, and settling its rows one by one.
+
+Theory of operation. A row of a batch that the service has is settled by ListRunsInBatch: it names the run, or
+why there is none, as StartRun would have said it. One that is in no listing, though the service is done and
+listings had their time, is looked for among all runs by its name and tags; what is not there either never
+will be, and may be sent anew. A submission of which nobody knows whether it is there is looked for by its
+name; only where it is not listed after that time, and none of its rows has a run, is it sent once more, the
+same bytes with the same requestId.
+
+Belongs here: these calls, and the events that answers make. Does not: when it is due, and since when
+(``model.batching``), sending for the first time (``together``).
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from batchrun import points
+from batchrun.engine.absence import listed_by_name, look_at
+from batchrun.engine.denied import not_permitted
+from batchrun.engine.in_groups import in_groups
+from batchrun.engine.together import is_unknown, refuse_together, taken
+from batchrun.engine.waits import Wait
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    InvariantError,
+    NotFoundError,
+    OutcomeUnknownError,
+)
+from batchrun.model.entry import run_name
+from batchrun.model.events import Accepted, Deferred, Doubted, Withdrawn
+from batchrun.model.limits import Mode
+from batchrun.model.rejections import CANCELLED_WITH_ITS_BATCH, after_batch, after_rejection
+from batchrun.model.spec import TAG_REQUEST_ID
+from batchrun.model.states import State
+from batchrun.model.stimuli import Followed
+from batchrun.model.submission import CANCELLABLE, Stage, Standing, stage
+from batchrun.model.verdicts import UNLISTED, search
+from batchrun.points import Point
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from datetime import datetime
+
+    from batchrun.engine.common import Common
+    from batchrun.engine.link import LaneLink
+    from batchrun.model.actions import Follow
+    from batchrun.model.entry import Entry
+    from batchrun.model.events import Event
+    from batchrun.model.listing import Listed
+    from batchrun.model.run_batches import BatchRow, BatchSeen
+    from batchrun.model.submission import Submission
+
+#: Names that are looked for one by one: more are looked for by one pass over all runs.
+_BY_NAME: Final = 50
+#: Seconds beyond the lag of listings after which a pass, which has no time to wait, takes absence for proof.
+_A_CALL: Final = 900.0
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Asks about submissions, one question at a time for each."""
+
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        """Ask in the lane of *link*."""
+        self._lane = link.name
+        self._service = link.service
+        self._batches = link.service.run_batches
+        self._recognition = link.recognition
+        self._waits = link.waits
+        self._held = common.parts.held
+        self._recorder = common.recorder
+        self._outcomes = common.outcomes
+        self._limits = common.limits
+        self._clock = common.clock
+
+    async def follow(self, action: Follow) -> Followed:
+        """
+        Ask what became of the action's rows, and record it.
+
+        Raises:
+            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """
+        submission = await self._held.submission(action.request_id)
+        if submission is None:
+            raise InvariantError(f"submission {action.request_id} is followed, and not in the ledger")
+        case = _Case(action, submission)
+        with self._waits.of(Wait.LOOK):
+            try:
+                await self._ask(case)
+            except AccessDeniedError as error:
+                raise not_permitted(error.operation, error) from error
+            except CallError as error:
+                log.info("submission_not_seen", run_batch=submission.batch_id, code=error.code)
+                return case.outcome(is_answered=False)
+            return case.outcome()
+        return case.outcome(is_answered=False)
+
+    async def _ask(self, case: _Case) -> None:
+        if not case.left:
+            await self._close(case)
+        elif case.submission.standing is Standing.INTENDED and not await self._is_found(case):
+            await self._missing(case)
+        else:
+            await self._seen(case)
+
+    async def _close(self, case: _Case) -> None:
+        await self._keep(case, replace(case.submission, standing=Standing.OVER))
+
+    async def _keep(self, case: _Case, submission: Submission) -> None:
+        if submission != case.submission:
+            await self._held.keep_submission(submission)
+            case.submission = submission
+
+    # -- whether the service has it
+
+    async def _is_found(self, case: _Case) -> bool:
+        """Look for a submission whose answer was lost."""
+        window = timedelta(seconds=self._limits.batch_replay_window)
+        remembered_until = case.submission.intended_at + window
+        if self._clock.latest() < remembered_until:
+            return await self._is_sent(case, remembered_until)
+        try:
+            seen = await self._listed(case.submission)
+        except AccessDeniedError as error:
+            await self._hold(case, error)
+            return False
+        if seen is not None:
+            await self._keep(case, taken(case.submission, seen))
+        return seen is not None
+
+    async def _listed(self, submission: Submission) -> BatchSeen | None:
+        async with aclosing(self._batches.named(submission.name)) as pages:
+            async for page in pages:
+                for one in page:
+                    seen = await self._batches.get(one.id)
+                    if seen.tags.get(TAG_REQUEST_ID) == submission.request_id:
+                        return seen
+        return None
+
+    async def _hold(self, case: _Case, error: AccessDeniedError) -> None:
+        """Leave the rows as they are: the service may have them, and nobody may look."""
+        doubt = Doubted(
+            at=self._clock.utcnow(),
+            code=UNLISTED,
+            message=f"the answer to StartRunBatch was lost, and looking for the batch is denied "
+            f"({error.message}); allow omics:{error.operation} and run the same command again",
+        )
+        case.is_held = True
+        await self._record(case, [(entry, doubt) for entry in (await self._held.entries(case.left)).values()])
+
+    async def _missing(self, case: _Case) -> None:
+        """Send a submission once more that is not there, where that is sure enough."""
+        if case.is_held or not self._is_proof(case):
+            return
+        found = await self._with_runs(case)
+        await self._record(case, found)
+        if not found:  # else it is there, and is not listed yet
+            await self._is_sent(case)
+
+    async def _is_sent(self, case: _Case, remembered_until: datetime | None = None) -> bool:
+        """Send the same bytes again; report whether the service is known to have them."""
+        turn = await self._batches.start_turn()
+        latest = self._clock.latest()
+        await self._keep(case, replace(case.submission, sent_at=latest))
+        case.was_sent = True
+        request = json.loads(case.submission.request)
+        try:
+            seen = await self._batches.start(
+                request,
+                turn=turn,
+                trusted_until=remembered_until or latest + timedelta(seconds=self._limits.listing_lag),
+                remembered_until=remembered_until,
+                is_repeat=remembered_until is not None,
+            )
+        except CallError as error:
+            await self._keep(case, replace(case.submission, code=error.code, message=error.message))
+            if not is_unknown(error):
+                left = [*(await self._held.entries(case.left)).values()]
+                for entry in await refuse_together(self._outcomes, left, error, self._limits, self._clock):
+                    case.settle(entry)
+                await self._close(case)
+            return False
+        points.reached(Point.ANSWERED)
+        await self._keep(case, taken(case.submission, seen))
+        return True
+
+    def _is_proof(self, case: _Case) -> bool:
+        """Report whether what is not there now never will be."""
+        if case.action.is_proof or self._limits.mode is Mode.WATCH:
+            return case.action.is_proof
+        sent_at = case.submission.sent_at
+        return sent_at is not None and self._clock.latest() >= sent_at + timedelta(
+            seconds=self._limits.listing_lag + _A_CALL
+        )
+
+    # -- its rows
+
+    async def _seen(self, case: _Case) -> None:
+        """Learn what became of the rows of a batch that the service has."""
+        batch_id = case.submission.batch_id
+        if batch_id is None:
+            raise InvariantError(f"submission {case.submission.request_id} was taken, and has no batch")
+        was_done = case.stage is Stage.DONE
+        seen = await self._got(case.submission, batch_id)
+        status = "GONE" if seen is None else seen.status
+        case.stage = Stage.DONE if seen is None else stage(status)
+        if seen is not None and case.action.cancels and status in CANCELLABLE:
+            await self._cancel(batch_id)
+        if seen is not None and not _shows_nothing_new(case, seen):
+            await self._list(case, batch_id)
+        if case.left and was_done and case.stage is Stage.DONE and self._is_proof(case):
+            await self._take_apart(case, seen)
+        is_over = not case.left
+        standing = Standing.OVER if is_over else Standing.TAKEN
+        await self._keep(case, replace(case.submission, standing=standing, status=status))
+
+    async def _got(self, submission: Submission, batch_id: str) -> BatchSeen | None:
+        """Call GetBatch; None where the batch is gone, or its id another's by now."""
+        try:
+            seen = await self._batches.get(batch_id)
+        except NotFoundError:
+            return None
+        is_other = seen.uuid and submission.batch_uuid and seen.uuid != submission.batch_uuid
+        return None if is_other else seen
+
+    async def _cancel(self, batch_id: str) -> None:
+        try:
+            await self._batches.cancel(batch_id)
+        except (ConflictError, NotFoundError, OutcomeUnknownError) as error:  # not yet, or not any more
+            log.info("batch_not_cancelled", run_batch=batch_id, code=error.code, message=error.message)
+
+    async def _list(self, case: _Case, batch_id: str) -> None:
+        async with aclosing(self._batches.rows(batch_id)) as pages:
+            async for page in pages:
+                rows = {row.setting_id: row for row in page if row.setting_id in case.left}
+                entries = await self._held.entries(rows)
+                events = [(entry, await self._event(entry, rows[entry.id])) for entry in entries.values()]
+                await self._record(case, [(entry, event) for entry, event in events if event is not None])
+
+    async def _event(self, entry: Entry, row: BatchRow) -> Event | None:
+        """Say what a listed row means; None where it was not submitted yet."""
+        at = self._clock.utcnow()
+        if row.run is not None:
+            run = row.run if row.run.uuid else (await self._service.get_run(row.run.id)).run
+            return Accepted(at=at, run=run) if run.uuid else None
+        if row.code is None and row.status != "FAILED":
+            return None
+        return after_rejection(entry, self._batches.refusal(row), at, self._limits)
+
+    async def _take_apart(self, case: _Case, seen: BatchSeen | None) -> None:
+        """Settle what is in no listing: it has a run of its name and tags, or never will have one."""
+        points.reached(Point.TAKING_APART)
+        await self._record(case, await self._with_runs(case))
+        at, status = self._clock.utcnow(), "GONE" if seen is None else seen.status
+        why = f"run batch {case.submission.batch_id} is {status} and did not start it"
+        if seen is not None and seen.failure_reason:
+            why += f": {seen.failure_reason}"
+        log.info("rows_not_started", run_batch=case.submission.batch_id, status=status, rows=len(case.left))
+        entries = await self._held.entries(case.left)
+        await self._record(
+            case, [(entry, after_batch(entry, status, why, at, self._limits)) for entry in entries.values()]
+        )
+
+    async def _with_runs(self, case: _Case) -> list[tuple[Entry, Event]]:
+        """Look for runs of rows that are in no listing of their batch."""
+        names: dict[str, list[Entry]] = {}
+        for entry in (await self._held.entries(case.left)).values():
+            names.setdefault(run_name(entry) or "", []).append(entry)
+        found: dict[str, tuple[Entry, Event]] = {}
+        async with aclosing(self._named(names)) as runs:
+            async for listed in runs:
+                sighting = await look_at(self._service, listed)
+                if sighting is None or await self._recorder.taken([sighting.run.uuid], lane=self._lane):
+                    continue
+                for entry in names.get(listed.name or sighting.name or "", ()):
+                    if (run := search(entry, [sighting]).run) is not None and run.uuid:
+                        accepted = Accepted(at=self._clock.utcnow(), run=run, was_found=True)
+                        found[entry.id] = (entry, accepted)
+        return list(found.values())
+
+    async def _named(self, names: Mapping[str, object]) -> AsyncGenerator[Listed]:
+        """Go through the runs that bear one of these names, by the way that takes fewer calls."""
+        if len(names) > _BY_NAME:
+            async with aclosing(self._service.listed_runs(None)) as pages:
+                async for page in pages:
+                    for run in page:
+                        if not run.name or run.name in names:
+                            yield run
+            return
+        for name in names:
+            async with aclosing(listed_by_name(self._service, name)) as runs:
+                async for run in runs:
+                    yield run
+
+    async def _record(self, case: _Case, events: Sequence[tuple[Entry, Event]]) -> None:
+        """Record an event of each entry; one that is settled already stays as it is."""
+
+        async def record(one: tuple[Entry, Event]) -> None:
+            entry, event = one
+            if entry.state is State.SUBMITTING:
+                entry = await self._recorded(entry, event)
+            if entry.state is not State.SUBMITTING:
+                case.settle(entry)
+
+        if any(isinstance(event, Accepted) for _, event in events):
+            self._recognition.shown()
+        await in_groups(record, events)
+
+    async def _recorded(self, entry: Entry, event: Event) -> Entry:
+        is_withdrawn = isinstance(event, Deferred) and event.code == CANCELLED_WITH_ITS_BATCH
+        if is_withdrawn and entry.next_request is None:
+            withdrawn = Withdrawn(at=event.at, message="its batch was cancelled before it was started")
+            return await self._recorder.record(entry, event, withdrawn)
+        return await self._outcomes.record(entry, event)
+
+
+class _Case:
+    """One question about a submission, and what is known so far."""
+
+    def __init__(self, action: Follow, submission: Submission) -> None:
+        self.action = action
+        self.submission = submission
+        self.left = set(action.ids)  #: rows that are not settled
+        is_known = submission.standing is not Standing.INTENDED
+        self.stage = stage(submission.status or "") if is_known else Stage.UNKNOWN
+        self.was_sent = False
+        self.is_held = False
+        self._settled: list[Entry] = []
+
+    def settle(self, entry: Entry) -> None:
+        """Take note of a row that is not SUBMITTING any more."""
+        self.left.discard(entry.id)
+        self._settled.append(entry)
+
+    def outcome(self, *, is_answered: bool = True) -> Followed:
+        """Return what the planner is told."""
+        return Followed(
+            action=self.action,
+            stage=self.stage,
+            settled=self._settled,
+            was_sent=self.was_sent,
+            is_answered=is_answered,
+            is_held=self.is_held,
+        )
+
+
+def _shows_nothing_new(case: _Case, seen: BatchSeen) -> bool:
+    """Report whether the counts, which lag, tell of no row that is not settled; while there will be more."""
+    if stage(seen.status) is Stage.DONE or seen.started is None or seen.failed is None:
+        return False
+    return seen.started + seen.failed <= case.submission.rows - len(case.left)

@@ -1,0 +1,287 @@
+"""
+Submitting many attempts by one StartRunBatch: the call, and what is written down before and after it.
+
+The submission with every row in it is durable before the call. One whose outcome is unknown stays open: it is
+looked for before it is ever sent again (``follower``). Belongs here: that order. Does not: which rows go
+together and when (``model``), what the service makes of them (``follower``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from batchrun import points
+from batchrun.engine.denied import not_permitted, not_provable
+from batchrun.engine.in_groups import in_groups
+from batchrun.engine.survey import UNSENT
+from batchrun.engine.waits import Wait
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    CredentialsError,
+    OutcomeUnknownError,
+)
+from batchrun.model.events import Intended
+from batchrun.model.grouping import INLINE, batch_name, batch_request, file_name, settings_of, submission_id
+from batchrun.model.rejections import after_rejection
+from batchrun.model.stimuli import SubmittedTogether
+from batchrun.model.submission import Standing, Submission
+from batchrun.model.transitions import apply
+from batchrun.model.verdicts import after_failure
+from batchrun.points import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from batchrun.clock import Clock
+    from batchrun.engine.common import Common
+    from batchrun.engine.link import LaneLink
+    from batchrun.engine.outcomes import Outcomes
+    from batchrun.model.actions import SubmitTogether
+    from batchrun.model.entry import Entry
+    from batchrun.model.limits import Limits
+    from batchrun.model.run_batches import BatchSeen
+
+#: The code of a call that was not made, since its rows were not proven any more.
+NOT_SENT: Final = "ReplayWindowPassed"
+#: Bytes of rows in the call itself: what the service takes is not documented, and others take a megabyte.
+_INLINE_BYTES: Final = 900_000
+#: Rows that are made ready at once.
+_PREPARED: Final = 16
+log = structlog.get_logger(__name__)
+
+
+class BatchSubmitter:
+    """Sends many attempts with each call."""
+
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        """Send to the lane of *link*."""
+        self._lane = link.name
+        self._batches = link.service.run_batches
+        self._waits = link.waits
+        self._settings = link.settings
+        self._settings_prefix = link.settings_prefix
+        self._held = common.parts.held
+        self._recorder = common.recorder
+        self._outcomes = common.outcomes
+        self._prover = common.prover
+        self._limits = common.limits
+        self._clock = common.clock
+        self._prepare = common.prepare
+
+    async def submit(self, action: SubmitTogether) -> SubmittedTogether:
+        """
+        Send attempts of one shape, and record what came of it.
+
+        The submission is durable before anything leaves, and nothing leaves after a proof has ended. What was
+        let go of before it was sent comes back as it was.
+
+        Raises:
+            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """
+        wave = _Wave(action)
+        with self._waits.of(Wait.UNSENT) as scope:
+            await self._prove(wave)
+            if wave.ready and not await self._is_ready(wave):
+                return wave.outcome(is_answered=False)
+        if scope.cancelled_caught or not wave.ready:
+            return wave.outcome()
+        if self._settings is None:
+            wave.ready = _fitting(wave.ready)
+        made = self._made(wave.ready, await self._held.submission_count())
+        with self._waits.of(Wait.UNSENT) as scope:
+            if made.place is not None and self._settings is not None:
+                await self._settings.keep(made.place, made.settings.encode())
+            turn = await self._batches.start_turn()
+        if scope.cancelled_caught:
+            return wave.outcome()
+        latest = self._clock.latest()
+        if any(latest >= self._until(entry, latest) for entry in wave.ready):
+            return wave.outcome()  # a proof has ended meanwhile: they are looked for once more
+        submission = replace(made.submission, sent_at=latest)
+        wave.went(submission, await self._recorder.submit_together(submission, made.intents))
+        points.reached(Point.INTENDED)
+        return await self._send(wave, submission, turn)
+
+    async def _prove(self, wave: _Wave) -> None:
+        """Leave in the wave what is proven to have no run."""
+        ready = []
+        for planned in wave.ready:
+            entry = await self._prover.proven(planned, self._lane, is_last_look=True)
+            if entry is None:
+                wave.unproven.add(planned.id)
+            elif entry.state in UNSENT and entry.attempt == planned.attempt:
+                ready.append(entry)
+            else:
+                wave.entries[planned.id] = entry  # its run was taken over, and may have failed already
+        wave.ready = ready
+
+    async def _is_ready(self, wave: _Wave) -> bool:
+        """Have done what runs need before them; False where another ledger's submission is in the way."""
+        try:
+            if await self._prover.is_in_doubt(self._lane):
+                return False
+        except CallError as error:
+            if isinstance(error, AccessDeniedError):
+                raise not_provable(error) from error
+            log.warning("submission_put_off", code=error.code, message=error.message)
+            return False
+        if (prepare := self._prepare) is not None:
+
+            async def make_ready(entry: Entry) -> None:
+                await prepare(entry.id, self._lane)
+
+            await in_groups(make_ready, wave.ready, at_once=_PREPARED)
+        return True
+
+    def _made(self, ready: Sequence[Entry], number: int) -> _Made:
+        """Make the submission of these rows, and the intent of each."""
+        at = self._clock.utcnow()
+        intents = [(entry, self._intent(entry, at)) for entry in ready]
+        sent = [apply(entry, intent) for entry, intent in intents]
+        settings, request_id = settings_of(sent), submission_id(sent, number)
+        is_large = len(sent) > INLINE or len(settings) > _INLINE_BYTES
+        place = self._settings_prefix + file_name(settings) if is_large else None
+        request = batch_request(sent, request_id=request_id, settings=settings, settings_uri=place)
+        submission = Submission(
+            request_id=request_id,
+            batch=self._held.name,
+            lane=sent[0].lane,
+            name=batch_name(self._held.name, request_id),
+            request=request,
+            rows=len(sent),
+            intended_at=at,
+        )
+        return _Made(submission=submission, intents=intents, settings=settings, place=place)
+
+    def _intent(self, entry: Entry, at: datetime) -> Intended:
+        is_free = entry.lane is None and entry.offers is not None and entry.intended_at is None
+        row = entry.as_in(self._lane) if is_free else entry
+        return Intended(
+            at=at,
+            tagged=self._limits.tag,
+            lane=row.lane,
+            request=None if row.lane is None else row.request,
+            proven_at=row.proven_at,
+        )
+
+    def _until(self, entry: Entry, at: datetime) -> datetime:
+        return self._limits.trust.send_until(entry, at)
+
+    async def _send(self, wave: _Wave, submission: Submission, turn: float) -> SubmittedTogether:
+        latest = self._clock.latest()
+        until = min(self._until(entry, latest) for entry in wave.sent)
+        try:
+            seen = await self._batches.start(json.loads(submission.request), turn=turn, trusted_until=until)
+        except CallError as error:
+            return await self._failed(wave, submission, error)
+        points.reached(Point.ANSWERED)
+        await self._held.keep_submission(taken(submission, seen))
+        points.reached(Point.RECORDED)
+        return wave.outcome(is_known=True)
+
+    async def _failed(self, wave: _Wave, submission: Submission, error: CallError) -> SubmittedTogether:
+        """Record that the service has no such batch; where that is not known, only what was heard."""
+        submission = replace(submission, code=error.code, message=error.message)
+        if is_unknown(error):
+            await self._held.keep_submission(replace(submission, sent_at=self._clock.latest()))
+            return wave.outcome()
+        refused = await refuse_together(self._outcomes, wave.sent, error, self._limits, self._clock)
+        wave.entries.update((entry.id, entry) for entry in refused)
+        await self._held.keep_submission(replace(submission, standing=Standing.OVER))
+        if isinstance(error, AccessDeniedError):
+            raise not_permitted("StartRunBatch", error) from error
+        return wave.outcome()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A submission that is ready to be recorded."""
+
+    submission: Submission
+    intents: Sequence[tuple[Entry, Intended]]
+    settings: str  #: its rows
+    place: str | None  #: where the service is to find these; None where they stand in the call
+
+
+class _Wave:
+    """The rows of one action, as they are now."""
+
+    def __init__(self, action: SubmitTogether) -> None:
+        self._action = action
+        self._submission: Submission | None = None
+        self.entries = {entry.id: entry for entry in action.entries}
+        self.ready: Sequence[Entry] = action.entries  #: what may go, as far as is known
+        self.sent: Sequence[Entry] = ()
+        self.unproven: set[str] = set()
+
+    def went(self, submission: Submission, sent: Sequence[Entry]) -> None:
+        """Take note that the rows of a submission are intended."""
+        self._submission, self.sent = submission, sent
+        self.entries.update((entry.id, entry) for entry in sent)
+
+    def outcome(self, *, is_known: bool = False, is_answered: bool = True) -> SubmittedTogether:
+        """Return what the planner is told."""
+        return SubmittedTogether(
+            action=self._action,
+            entries=tuple(self.entries.values()),
+            request_id=None if self._submission is None else self._submission.request_id,
+            unproven=frozenset(self.unproven),
+            is_known=is_known,
+            is_answered=is_answered,
+        )
+
+
+def _fitting(ready: Sequence[Entry]) -> Sequence[Entry]:
+    """Return as many of the rows, one at least, as the call itself can carry."""
+    size = 0
+    for place, entry in enumerate(ready):
+        size += len(settings_of([entry]))
+        if size > _INLINE_BYTES and place:
+            return ready[:place]
+    return ready
+
+
+def is_unknown(error: CallError) -> bool:
+    """Report whether StartRunBatch may have taken effect although it came to this."""
+    if error.code == NOT_SENT and not error.is_doubtful:
+        return False
+    return error.is_doubtful or isinstance(error, ConflictError | OutcomeUnknownError | CredentialsError)
+
+
+async def refuse_together(
+    outcomes: Outcomes, entries: Sequence[Entry], error: CallError, limits: Limits, clock: Clock
+) -> Sequence[Entry]:
+    """Record of each entry that the service has not taken its submission; return them as they are then."""
+    at, is_denied = clock.utcnow(), isinstance(error, AccessDeniedError)
+    refused: list[Entry] = []
+
+    async def refuse(entry: Entry) -> None:
+        if is_denied:
+            event = after_failure(entry, error, at, limits, is_systemic=True)
+        else:
+            event = after_rejection(entry, error, at, limits)
+        refused.append(await outcomes.record(entry, event))
+
+    await in_groups(refuse, entries)
+    return refused
+
+
+def taken(submission: Submission, seen: BatchSeen) -> Submission:
+    """Return the submission as it is once the service is known to have it."""
+    return replace(
+        submission,
+        standing=Standing.TAKEN,
+        batch_id=seen.id,
+        batch_uuid=seen.uuid or submission.batch_uuid,
+        status=seen.status,
+        code=None,
+        message=None,
+    )

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchrun.api.reading import find_batch
+from batchrun.api.reading import find_batch, find_row
 from batchrun.cli.speak import complain
 from batchrun.cli.wording import printable
 from batchrun.errors import BatchClosedError
 
 if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch
+    from batchrun.ports.stored import Batch, Outcome
 
 
 async def batch_to_read(ledger: Ledger, name: str | None) -> Batch:
@@ -26,9 +26,26 @@ async def batch_to_read(ledger: Ledger, name: str | None) -> Batch:
         UsageError: There is none of this name, or several to choose from.
     """
     batch = await find_batch(ledger, name)
-    if why := await ledger.batch(batch.name).why_closed():
-        complain(f"note: {printable(why)}")
+    await note_closed(ledger, batch.name)
     return batch
+
+
+async def row_to_read(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
+    """
+    Return the row of this id, or of the run of this id; likewise.
+
+    Raises:
+        UsageError: There is none, or several.
+    """
+    found = await find_row(ledger, entry_id, batch)
+    await note_closed(ledger, found.entry.batch)
+    return found
+
+
+async def note_closed(ledger: Ledger, batch: str) -> None:
+    """Say on stderr where the batch is worked on, unless that is here."""
+    if why := await ledger.batch(batch).why_closed():
+        complain(f"note: {printable(why)}")
 
 
 async def batch_to_change(ledger: Ledger, name: str | None) -> Batch:

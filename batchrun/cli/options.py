@@ -12,19 +12,40 @@ from functools import partial
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
 from batchrun.cli.command import Risk, argument, flag, option
 from batchrun.cli.completion import batches
+from batchrun.cli.speak import complain
 from batchrun.cli.values import Duration, OutputPath, PacedRate
 from batchrun.service.target import Target
 
 #: Where the ledger is unless --ledger says otherwise: in the working directory.
 DEFAULT_LEDGER: Final = "batchrun.db"
 
+
+def warned_of_password(context: click.Context, parameter: click.Parameter, ledger: str) -> str:
+    """Warn of a password in the address of a *ledger* that was typed: it stands in the list of processes."""
+    is_typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    if is_typed and ("=" in ledger or ":" in ledger) and not context.resilient_parsing:
+        from batchrun.ledger import LedgerPlace  # noqa: PLC0415 (not for the path of a file)
+
+        if LedgerPlace(ledger).has_password:
+            is_option = isinstance(parameter, click.Option)
+            where = parameter.opts[0] if is_option else parameter.metavar
+            or_else = ", or give the address by BATCHRUN_LEDGER" if is_option else ""
+            complain(
+                f"warning: whoever lists the processes of this machine (ps) reads the password in {where}; "
+                f"keep it in a service file (service=NAME) or in PGPASSFILE{or_else}"
+            )
+    return ledger
+
+
 LEDGER: Final = partial(
     option,
     "--ledger",
     default=DEFAULT_LEDGER,
+    callback=warned_of_password,
     metavar="LEDGER",
     help="The ledger: a SQLite file, or postgresql://HOST/DATABASE or service=NAME; see 'batchrun help "
     "postgres'.",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from batchrun.errors import LedgerUnusableError, UsageError
 from batchrun.ledger.ledger import SqlLedger
-from batchrun.ledger.postgres.address import called, is_address
+from batchrun.ledger.postgres.address import called, has_password, is_address
 from batchrun.ledger.sqlite.connection import local_path
 from batchrun.ledger.worker import Worker
 
@@ -44,6 +44,11 @@ class LedgerPlace:
     def path(self) -> Path | None:
         """The file; None where it is none."""
         return None if self._is_address else local_path(self.named)
+
+    @property
+    def has_password(self) -> bool:
+        """Whether its address holds one."""
+        return self._is_address and has_password(str(self.named))
 
     def is_there(self) -> bool:
         """Report whether there is a ledger already."""

@@ -91,6 +91,7 @@ class Overview:
     holder: Lease | None  #: the launcher at work
     paces: tuple[KeptPace, ...]  #: of any account in this ledger
     lanes: tuple[LaneCounts, ...] = ()  #: none in a batch without
+    closed: str | None = None  #: where it is worked on instead of here
 
     @property
     def has_ended(self) -> bool:
@@ -128,6 +129,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
         holder=await stored.holder(at=at),
         paces=tuple(await ledger.all_paces()),
         lanes=tuple(_by_lane(counts, await stored.lanes())),
+        closed=await stored.why_closed(),
     )
 
 

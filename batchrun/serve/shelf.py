@@ -40,6 +40,7 @@ class ShelvedBatch:
     open: int  #: rows with work left
     holder: str | None  #: the launcher at work
     regions: Sequence[str]
+    closed: str | None = None  #: where it is worked on instead
 
     @property
     def ended(self) -> int:
@@ -88,4 +89,5 @@ class Shelf:
             open=counts.open,
             holder=None if holder is None else holder.holder,
             regions=sorted({lane.region for lane in lanes}) or [batch.region],
+            closed=await stored.why_closed(),
         )

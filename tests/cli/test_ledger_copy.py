@@ -28,9 +28,10 @@ def test_a_batch_goes_on_in_the_other_ledger_where_it_stood(shell: Shell, simula
             2,
             True,
         )
-    for name in ("status", "results"):
-        done = shell.run(name, "cohort")
-        assert (done.returncode, "note: batch 'cohort' went on in another ledger" in done.stderr) == (0, True)
+    note = f"note: batch 'cohort' went on in another ledger: give --ledger {team}\n"
+    for words in ("status cohort", "status", "status --json", "results", "show s000", "outputs", "logs s000"):
+        called = at if words.startswith(("outputs", "logs")) else ()
+        assert shell.run(*words.split(), *called).stderr.count(note) == 1, words
     assert shell.run(*command, "--ledger", "read.db").returncode == 2
     assert shell.run(*command, "--ledger", "team.db").returncode == 0
     assert simulated.calls("StartRun") == 4

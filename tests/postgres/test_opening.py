@@ -33,6 +33,8 @@ from tests.ledger.samples import AT, BATCH, TTL, intended, move, specs
     ],
 )
 def test_an_address_is_told_without_its_password(named, called):
+    assert LedgerPlace(named).has_password is (not named.endswith("?"))
+    assert not LedgerPlace(called).has_password
     assert str(LedgerPlace(named)) == called
     assert LedgerPlace(named).path is None
 

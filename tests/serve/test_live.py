@@ -126,6 +126,19 @@ async def test_all_batches_are_told_and_new_ones_come(served):
         assert "1 queued" in (await stream.next("batches"))["parts"]["batches"]
 
 
+async def test_a_batch_that_went_on_elsewhere_says_where(served):
+    await (await filled(served.ledger, "a")).release()
+    ledger = served.ledger
+    values = {"why": "moved", "other": "/srv/<team>.db", "at": 0}
+    await ledger._worker.run(lambda: ledger._store.run("close_batch", batch=1, **values))
+    for path in ("/", "/batch?name=cohort"):
+        status, page = await served.get(path)
+        assert (status, "went on in another ledger: give --ledger /srv/&lt;team&gt;.db" in page) == (
+            200,
+            True,
+        )
+
+
 async def test_an_empty_ledger_has_a_page_too(served):
     assert "no batches yet" in (await served.get("/"))[1]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from batchrun.cli.command import argument, flag, group, option, verb
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import Output
+from batchrun.cli.options import Output, warned_of_password
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class CopyOptions:
     """What ``batchrun ledger copy`` is told."""
 
-    source: str = argument(metavar="FROM")
-    target: str = argument(metavar="TO")
+    source: str = argument(metavar="FROM", callback=warned_of_password)
+    target: str = argument(metavar="TO", callback=warned_of_password)
     batch: str | None = option("--batch", metavar="NAME", help="Copy this batch alone.  [default: all]")
     export: bool = flag(
         "--export",

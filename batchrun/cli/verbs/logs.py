@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchrun.api.reading import find_batch, find_row
+from batchrun.api.reading import find_batch
+from batchrun.cli.batches import row_to_read
 from batchrun.cli.calling import opening
 from batchrun.cli.command import argument, flag, group, option, verb
 from batchrun.cli.completion import batches, rows
@@ -75,7 +76,7 @@ async def logs(told: Options) -> Exit:
     """
     async with opening(told) as opened:
         ledger = await opened.found_ledger()
-        outcome = await find_row(ledger, told.entry_id, told.batch)
+        outcome = await row_to_read(ledger, told.entry_id, told.batch)
         # Only now: to import the client takes longer than to find out that there is no such row.
         from batchrun.api.row_logs import run_of, streams_of, streams_of_task  # noqa: PLC0415
         from batchrun.api.run_access import access  # noqa: PLC0415

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchrun.api.reading import find_row, open_ledger
+from batchrun.api.reading import open_ledger
+from batchrun.cli.batches import row_to_read
 from batchrun.cli.command import argument, option, verb
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.options import JSON, LEDGER
@@ -32,7 +33,7 @@ async def show(told: Options) -> None:
     from batchrun.cli.showing import story  # noqa: PLC0415 (only for an entry that is there)
 
     async with open_ledger(told.ledger) as ledger:
-        found = await find_row(ledger, told.entry_id, told.batch)
+        found = await row_to_read(ledger, told.entry_id, told.batch)
         history = await ledger.batch(found.entry.batch).history(found.entry.id)
         failed = await ledger.batch(found.entry.batch).failed_tasks([found.entry.id])
     tasks = failed.get(found.entry.id, {})

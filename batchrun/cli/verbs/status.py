@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchrun.api.reading import open_ledger
-from batchrun.cli.batches import batch_to_read
+from batchrun.cli.batches import batch_to_read, note_closed
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, LEDGER, Output
@@ -59,6 +59,8 @@ async def status(told: Options) -> Exit:
                 await _show(ledger, batch, as_json=as_json)
             else:
                 await _list(ledger, batch, as_json=as_json)
+            if not is_one:
+                await note_closed(ledger, batch.name)
             if told.failed:
                 await _failed(ledger, batch, as_json=as_json)
     return Exit.OK

@@ -16,6 +16,7 @@ _SETTING: Final = re.compile(
     r"\s*(?:service|host|hostaddr|port|dbname|user|password|passfile|ssl\w+|options|application_name|"
     r"connect_timeout|target_session_attrs)\s*=",
 )
+_PASSWORD: Final = re.compile(r"\b(?:ssl)?password\s*=\s*[^\s&]")
 _PARTS: Final = re.compile(
     r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>.*)@)?(?P<where>[^?]*)(?:\?(?P<settings>.*))?",
     re.IGNORECASE | re.DOTALL,
@@ -27,6 +28,13 @@ _TOLD: Final = re.compile(r"\b(service|host|hostaddr|port|dbname|user)\s*=\s*('(
 def is_address(named: str) -> bool:
     """Report whether *named* is a ledger in PostgreSQL, and not the path of a file."""
     return bool(_URL.match(named) or _SETTING.match(named))
+
+
+def has_password(named: str) -> bool:
+    """Report whether the address itself holds a password."""
+    if found := _PARTS.fullmatch(named):
+        return ":" in (found["user"] or "") or bool(_PASSWORD.search(found["settings"] or ""))
+    return bool(_PASSWORD.search(named))
 
 
 def called(named: str) -> str:

@@ -10,6 +10,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from batchrun.model.noise import NoiseFacts
+
 #: The last calls of which the times are handed on.
 TIMES: Final = 64
 
@@ -27,10 +29,13 @@ class HandedOn:
     limit: float
     burst: int
     burst_in: float
+    hasty: int
     credit: int
     empty: float | None
     was_cut: float | None
     times: tuple[float, ...]
+    in_air: tuple[float, ...]  #: turns of calls that nobody has seen answered; they are taken to pass
+    noise: NoiseFacts
     last: float | None  #: the last turn
     rests: float | None  #: until then nobody calls; below 0
 
@@ -43,6 +48,8 @@ def handed_on(text: str) -> HandedOn | None:
     """Return what *text* says; None where another version of batchrun wrote it."""
     try:
         facts = json.loads(text)
-        return HandedOn(**{**facts, "times": tuple(facts["times"])})
+        spans = {name: tuple(facts[name]) for name in ("times", "in_air")}
+        noise = NoiseFacts(**{**facts["noise"], "recent": tuple(facts["noise"]["recent"])})
+        return HandedOn(**{**facts, **spans, "noise": noise})
     except (TypeError, KeyError, ValueError):
         return None

@@ -12,6 +12,7 @@ Belongs here: the verdict. Does not: the rate (``pace``).
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 #: The share of the rate, before it fell, at which the question is asked.
@@ -27,6 +28,20 @@ _TIMES_THE_SHARE: Final = 2
 _AND_MORE: Final = 2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseFacts:
+    """What speaks for noise, as it is handed on."""
+
+    is_on: bool
+    was_wrong: bool
+    share: float
+    fell_from: float | None
+    early: int
+    passed: int
+    refused: int
+    recent: tuple[bool, ...]
+
+
 class Noise:
     """What speaks for noise, and whether it was concluded."""
 
@@ -39,6 +54,27 @@ class Noise:
         self._passed = 0
         self._refused = 0
         self._recent: deque[bool] = deque(maxlen=_RECENT)
+
+    @property
+    def facts(self) -> NoiseFacts:
+        """What is to be handed on."""
+        return NoiseFacts(
+            is_on=self.is_on,
+            was_wrong=self._was_wrong,
+            share=self._share,
+            fell_from=self._fell_from,
+            early=self._early,
+            passed=self._passed,
+            refused=self._refused,
+            recent=tuple(self._recent),
+        )
+
+    def take_over(self, facts: NoiseFacts) -> None:
+        """Go on from what another knew."""
+        self.is_on, self._was_wrong, self._share = facts.is_on, facts.was_wrong, facts.share
+        self._fell_from, self._early = facts.fell_from, facts.early
+        self._passed, self._refused = facts.passed, facts.refused
+        self._recent = deque(facts.recent, maxlen=_RECENT)
 
     @property
     def is_suspected(self) -> bool:

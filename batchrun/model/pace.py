@@ -36,10 +36,13 @@ import enum
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchrun.model.handing_on import TIMES, HandedOn
 from batchrun.model.noise import Noise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Calls per second that are supposed where nobody knows better (healthomics.md, 1.1 and 1.2).
 USUAL_RATES: Final = {"StartRun": 5.0}
@@ -47,6 +50,9 @@ USUAL_RATE: Final = 10.0
 #: No pace is ever slower, so that it can find out that things got better: one call in 30 s.
 SLOWEST: Final = 1 / 30
 
+#: Seconds of lateness that may be caught up on where the burst is not known, so that a busy loop does not
+#: lose pace. Not a burst: at 5 calls per second it is a tenth of a turn.
+_CATCH_UP: Final = 0.02
 #: OPENING: successes for each further call in the air.
 _OPENING_STEP: Final = 16
 #: Where the search begins, as a share of what is supposed, and of what the opening's own pace shows.
@@ -74,6 +80,10 @@ _LONGEST_SPAN: Final = 240
 #: fewer calls than this, or the refusals would be a good part of them.
 _LONGEST_HOLD: Final = 45.0
 _LEAST_HOLD: Final = 60
+#: Measured limits in a row that a few calls prove wrong, until the burst is guessed anew, and up to how many
+#: calls: it is found too small where the bucket was not full at the beginning.
+_HASTY: Final = 2
+_LARGEST_GUESS: Final = 8
 #: Calls whose times are remembered to measure by.
 _MEMORY: Final = 512
 
@@ -150,6 +160,7 @@ class Pace:
         self._limit = 0.0  #: calls per second, as measured last; 0 is never
         self._burst = 0
         self._burst_in = 0.0  #: seconds that it took to use the burst
+        self._hasty = 0  #: limits in a row that were measured, and that a few calls proved wrong
         self._empty_at: float | None = None  #: when the service's bucket was last known to be empty
         self._cut_at = -math.inf  #: calls that left before are no news
         self._times: deque[float] = deque(maxlen=_MEMORY)
@@ -222,9 +233,10 @@ class Pace:
         return 1 + self._pressed // _OPENING_STEP if is_cautious else math.inf
 
     @property
-    def allowance(self) -> float:
-        """Calls that may be caught up on after a delay: the service saved their tokens meanwhile."""
-        return self._burst / 2 if math.isinf(self._most) else 0.0
+    def lateness(self) -> float:
+        """Seconds of delay that may be caught up on: the service saved their tokens, unless it saves none."""
+        saved = self._burst if math.isinf(self._most) else 0
+        return 0.0 if saved == 1 else max(_CATCH_UP, saved / 2 / self.rate)
 
     def _unbounded(self) -> float:
         match self._phase:
@@ -254,8 +266,18 @@ class Pace:
 
     # -- what others learned, and what they are told
 
-    def hand_on(self, now: float, *, last: float, rests_until: float) -> HandedOn:
-        """Return what is known at *now*, with when the last turn was, and until when nobody calls."""
+    def hand_on(
+        self, now: float, *, last: float, rests_until: float, in_air: Iterable[float] = ()
+    ) -> HandedOn:
+        """
+        Return what is known at *now*.
+
+        Args:
+            now: The time.
+            last: When the last turn was.
+            rests_until: Until when nobody calls.
+            in_air: The turns of calls that are not answered.
+        """
 
         def ago(time: float | None) -> float | None:
             return None if time is None or math.isinf(time) else round(now - time, 6)
@@ -270,10 +292,13 @@ class Pace:
             limit=self._limit,
             burst=self._burst,
             burst_in=self._burst_in,
+            hasty=self._hasty,
             credit=self._credit,
             empty=ago(self._empty_at),
             was_cut=ago(self._cut_at),
             times=tuple(round(now - time, 6) for time in [*self._times][-TIMES:]),
+            in_air=tuple(round(now - time, 6) for time in in_air),
+            noise=self._noise.facts,
             last=ago(last),
             rests=ago(rests_until),
         )
@@ -283,11 +308,14 @@ class Pace:
         self._phase, self._base, self._limit = Phase(known.phase), known.base, known.limit
         self._cut, self._span, self._credit = known.cut, known.span, known.credit
         self._passed, self._pressed = known.passed, known.pressed
-        self._burst, self._burst_in = known.burst, known.burst_in
+        self._burst, self._burst_in, self._hasty = known.burst, known.burst_in, known.hasty
         self._empty_at = None if known.empty is None else then - known.empty
         self._cut_at = -math.inf if known.was_cut is None else then - known.was_cut
         self._times = deque((then - ago for ago in known.times), maxlen=_MEMORY)
+        self._noise.take_over(known.noise)
         self._has_learned = self._has_learned or self._phase is not Phase.OPENING
+        for ago in known.in_air:
+            self.passed(then - ago)
 
     # -- what the service says
 
@@ -308,10 +336,12 @@ class Pace:
         if self._phase is Phase.HOLDING and self._pressed >= max(self._span, _LEAST_HOLD):
             self._noise.calm()  # as it should be at a limit
 
-    def refused(self, sent: float, now: float) -> None:
-        """Learn at *now* that a call, sent at *sent*, was throttled."""
+    def refused(self, sent: float, now: float, *, was_counted: bool = False) -> None:
+        """Learn at *now* that a call, sent at *sent*, was throttled; it may have been taken to pass."""
         if sent <= self._cut_at:
             return
+        later = [time for time in self._times if time > sent]  # they say nothing of the time before
+        self._passed = max(0, self._passed - was_counted - len(later))
         rate = self.rate
         if self._noise.is_on and not self._noise.is_refuted():
             return
@@ -325,16 +355,18 @@ class Pace:
             top = self._noise.begin()
             self._hold(top, top)
         elif self._calls_since < _MEASURED:
+            self._doubt_burst()
             self._search(rate / 2)
         else:
+            self._hasty = 0 if self._calls_since >= _LEAST_HOLD else self._hasty
             self._hold(min(rate, self._measured(sent, rate)), rate)
         if self._phase is Phase.SEARCHING:
             # What stops again where some calls pass is a limit; where none do, somebody may be in the way.
             self._limit = min(self._limit, rate) if self._passed else self._limit * _FADING
         self._has_learned = True
-        self._passed = self._pressed = 0
+        self._passed, self._pressed = len(later), 0
         self._credit = _CREDIT if was_opening and self._quota is not None else 0
-        self._times.clear()
+        self._times = deque(later, maxlen=_MEMORY)
         self._empty_at = sent
         self._cut_at = now
 
@@ -360,11 +392,19 @@ class Pace:
     def _rush(self, sent: float) -> tuple[int, float]:
         """Return how many calls came one upon the other before *sent*, and in how many seconds."""
         calls, begun = 0, sent
-        for time in reversed(self._times):
+        for time in reversed([time for time in self._times if time <= sent]):
             if begun - time > 1 / self._supposed:
                 break
             calls, begun = calls + 1, time
         return max(1, calls), max(sent - begun, 1e-3)
+
+    def _doubt_burst(self) -> None:
+        """Where limits that were measured end at once, again and again, the burst was taken for too small."""
+        if self._phase is Phase.HOLDING:
+            self._hasty += 1
+        if self._hasty >= _HASTY:
+            self._hasty = 0
+            self._burst = max(self._burst, min(2 * self._burst, _LARGEST_GUESS))
 
     def _search(self, rate: float) -> None:
         self._phase = Phase.SEARCHING
@@ -390,7 +430,7 @@ class Pace:
         if not self._burst:
             return limit
         burst = max(1.0, self._burst - limit * self._burst_in)
-        for calls, time in enumerate(reversed(self._times), 1):
+        for calls, time in enumerate(reversed([time for time in self._times if time <= sent]), 1):
             if calls > 1 and sent > time:
                 limit = max(limit, (calls + 1 - burst) / (sent - time))
         return limit

@@ -17,7 +17,7 @@ import structlog
 from batchrun.errors import OutcomeUnknownError, ThrottledError
 from batchrun.model.pace import FIXED_RATES, USUAL_RATE, USUAL_RATES, Learned, Pace, Rate
 from batchrun.ports.stored import Commons
-from batchrun.service.shared_turns import SharedTurns, TurnTimes
+from batchrun.service.shared_turns import LOOK_EVERY, SharedTurns, TurnTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from batchrun.errors import CallError
     from batchrun.ports.commons import SharedPaces
 
-#: Seconds of lateness that may always be caught up, so that a busy loop does not lose pace. Not a burst: at
-#: 5 calls per second it is a tenth of a turn.
-_CATCH_UP: Final = 0.02
 #: What is worth asking the ledger for: the limits of the others are wide, and their calls follow the starts.
 _SHARED: Final = frozenset({"StartRun"})
+#: Seconds before a turn at which a stretch for it is asked for, and after which it is all the same: others
+#: may have found meanwhile that calls may be faster.
+_AHEAD: Final = 0.05
+_ASK_AGAIN: Final = 5.0
 #: Seconds of rest that are worth a word, and between two words.
 _WORTH_SAYING: Final = 10.0
 _SAY_EVERY: Final = 60.0
@@ -53,7 +54,6 @@ class Turns:
         self._line = anyio.Lock(fast_acquire=True)
         self._times = TurnTimes()
         self._shared: SharedTurns | None = None
-        self._in_air = 0
         self._landed = anyio.Event()
         self._is_pressed = False  #: the last turn had to be waited for
 
@@ -66,20 +66,38 @@ class Turns:
         """
         async with self._line:
             self._is_pressed = await self._window()
-            if math.isinf(self._times.last):
-                self._times.last = self._clock.monotonic() - 1 / self.pace.rate  # nothing was missed yet
-            shared = await self._shared_now()
-            while shared is not None and await shared.begin(self._waiting) <= self._next():
-                self._is_pressed = True
-                await shared.leave()
+            shared = await self._in_stretch()
             while (wait := self._next() - self._clock.monotonic()) > early:
                 self._is_pressed = True
-                await self._clock.sleep(wait - early)
+                is_alone = self._shared is not None and shared is None
+                await self._clock.sleep(min(wait - early, LOOK_EVERY if is_alone else math.inf))
+                shared = await self._in_stretch()
             self._times.last = turn = self._next()
-            self._in_air += 1
+            self._times.in_air.append(turn)
             if shared is not None and self._waiting == 1:
                 await shared.leave()
             return turn
+
+    async def _in_stretch(self) -> SharedTurns | None:
+        """Wait for a stretch that has the next turn in it; None where the pace is not shared now."""
+        while True:
+            shared = await self._shared_now()
+            end = math.inf if shared is None else await shared.begin(self._waiting)
+            if math.isinf(self._times.last):
+                self._times.last = self._clock.monotonic() - 1 / self.pace.rate  # nothing was missed yet
+            if shared is None or end > self._next():
+                return shared
+            self._is_pressed = True
+            await self._landed_by(end)
+            await shared.leave()
+            await self._clock.sleep(min(_ASK_AGAIN, self._next() - self._clock.monotonic() - _AHEAD))
+
+    async def _landed_by(self, end: float) -> None:
+        """Wait until all calls are answered, at most until *end*: whoever is next knows of them then."""
+        with anyio.move_on_after(max(0.0, end - self._clock.monotonic())):
+            while self._times.in_air:
+                self._landed = anyio.Event()
+                await self._landed.wait()
 
     def share(self, paces: SharedPaces, commons: Callable[[], Commons]) -> None:
         """Share the pace with other launchers, for as long as there are any; before the first turn."""
@@ -100,22 +118,17 @@ class Turns:
         Returns:
             Whether it had to wait.
         """
-        if self._in_air < self.pace.window:
+        if len(self._times.in_air) < self.pace.window:
             return False
         with anyio.move_on_after(1 / self.pace.known_rate):
-            while self._in_air >= self.pace.window:
+            while len(self._times.in_air) >= self.pace.window:
                 self._landed = anyio.Event()
                 await self._landed.wait()
         return True
 
     def _next(self) -> float:
-        now = self._clock.monotonic()
-        interval = 1 / self.pace.rate
-        return max(
-            self._times.last + interval,
-            now - max(_CATCH_UP, self.pace.allowance * interval),
-            self._times.rests_until,
-        )
+        earliest = self._clock.monotonic() - self.pace.lateness
+        return max(self._times.last + 1 / self.pace.rate, earliest, self._times.rests_until)
 
     def answered(self, sent: float, error: CallError | None = None) -> None:
         """Learn from how a call, sent at *sent*, went: None for success."""
@@ -126,27 +139,24 @@ class Turns:
             case OutcomeUnknownError():
                 pass  # it says nothing of the limit
             case _:
-                self._learn(partial(self.pace.passed, sent, pressed=self._is_pressed))
-
-    def _learn(self, what: Callable[[], None]) -> None:
-        if self._shared is None:
-            what()
-        else:
-            self._shared.learn(what)
+                (self._shared or self.pace).passed(sent, pressed=self._is_pressed)
 
     def lost(self) -> None:
         """Give back a turn without which nothing was learned."""
         self._land()
 
     def _land(self) -> None:
-        self._in_air -= 1
+        self._times.in_air.popleft()
         self._landed.set()
 
     def _refused(self, sent: float, retry_after: float | None) -> None:
         """Slow down; where the service says for how long, wait that long."""
         now = self._clock.monotonic()
         rest = retry_after or 0.0
-        self._learn(lambda: self.pace.refused(sent, self._clock.monotonic()))
+        if self._shared is None:
+            self.pace.refused(sent, now)
+        else:
+            self._shared.refused(sent)
         # What could have been caught up on is used up, and what is in the air takes the next tokens.
         self._times.last = max(self._times.last, now)
         self._times.rests_until = max(self._times.rests_until, now + rest)

@@ -3,7 +3,10 @@ One pace for all launchers of a ledger: they make their calls in turn, a second 
 
 Whoever has a stretch of time makes calls as if alone in the account, by all that was learned before, and
 leaves what it learned to the next. So the limit is found and kept as by one, whoever dies: a stretch that
-nobody uses is over by itself. What is answered after a stretch counts at the next.
+nobody uses is over by itself. What is in the air at its end is taken to pass; whoever sent it takes that back
+at its next stretch where it was throttled. Whoever is alone looks for others so often that a newcomer, who
+waits a moment for the pace, gets it: two that did not know of each other would take each other's calls for a
+lower limit.
 Belongs here: stretches, and handing on. Does not: waiting for a turn (``pacing``), how fast (``model.pace``),
 who shares (``engine.commons``).
 """
@@ -11,7 +14,8 @@ who shares (``engine.commons``).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.handing_on import handed_on
@@ -24,24 +28,28 @@ if TYPE_CHECKING:
     from batchrun.ports.commons import SharedPaces
     from batchrun.ports.stored import Commons, LeftPace, Stretch
 
-#: Seconds for which it is believed that somebody else, or nobody, shares the pace.
-_BELIEVED: Final = 1.0
+#: Seconds for which it is believed that somebody else shares the pace, and that nobody does.
+_SHARED: Final = 1.0
+LOOK_EVERY: Final = 0.1
+#: Seconds in which whoever was alone sees a newcomer, and leaves its pace.
+_NOTICED: Final = 0.4
 #: Seconds that a stretch lasts: at most, and where nobody knows a rate.
 _LONGEST: Final = 1.0
 _UNKNOWN: Final = 0.25
 #: Seconds and times to wait for the pace that whoever had the stretch before is about to leave.
 _LEAVING: Final = 0.02
-_TIMES: Final = 5
+_TIMES: Final = 6
 #: Seconds after which a pace that was left says little of the limit.
 _STALE: Final = 86_400.0
 
 
 @dataclass(slots=True)
 class TurnTimes:
-    """When the last turn was, and until when nobody calls, in loop time."""
+    """When turns were, and until when nobody calls, in loop time."""
 
     last: float = -math.inf
     rests_until: float = -math.inf
+    in_air: deque[float] = field(default_factory=deque)  #: the turns of calls that are not answered
 
 
 class SharedTurns:
@@ -58,20 +66,22 @@ class SharedTurns:
         self._looked_at = -math.inf
         self._stretch: Stretch | None = None
         self._end = -math.inf
-        self._late: list[Callable[[], None]] = []  #: what was learned of calls of earlier stretches
+        self._begun = -math.inf  #: the stretch, or the last one
+        self._late: list[float] = []  #: when calls of earlier stretches were sent that were throttled
         self._times = times
 
     async def are_shared(self) -> bool:
-        """Report whether somebody else makes such calls too, and a pace is kept to; asks once a second."""
+        """Report whether somebody else makes such calls too, and a pace is kept to; asks every so often."""
         if not self._pace.is_kept:
             return False
         now = self._clock.monotonic()
-        if now - self._looked_at >= _BELIEVED:
+        if now - self._looked_at >= (_SHARED if self._is_shared else LOOK_EVERY):
             self._looked_at = now
-            self._is_shared = await self._paces.are_shared(self._commons())
-            if not self._is_shared and self._stretch is not None:
-                await self.leave()
-                self._catch_up()
+            was, self._is_shared = self._is_shared, await self._paces.are_shared(self._commons())
+            if self._is_shared and not was:
+                await self._join()
+            elif was and not self._is_shared:
+                await self._part()
         return self._is_shared
 
     async def begin(self, waiting: int) -> float:
@@ -79,12 +89,11 @@ class SharedTurns:
         if self._stretch is None:
             rate = self._pace.rate
             seconds = _UNKNOWN if math.isinf(rate) else min(_LONGEST, waiting / rate)
+            asked = self._clock.monotonic()
             stretch = await self._paces.take(self._commons(), seconds)
-            now = self._clock.monotonic()
-            begin, self._end = now + stretch.begins_in, now + stretch.ends_in
-            await self._clock.sleep(begin - now)
-            await self._take_over(stretch)
-            self._stretch = stretch
+            self._end = asked + stretch.ends_in  # never later than others take it to be
+            self._take_over(await self._left(stretch))
+            self._stretch, self._begun = stretch, self._clock.monotonic()
             self._catch_up()
         return self._end
 
@@ -93,24 +102,54 @@ class SharedTurns:
         stretch, self._stretch = self._stretch, None
         if stretch is not None:
             now = self._clock.monotonic()
-            known = self._pace.hand_on(now, last=self._times.last, rests_until=self._times.rests_until)
+            times = self._times
+            known = self._pace.hand_on(
+                now, last=times.last, rests_until=times.rests_until, in_air=times.in_air
+            )
             await self._paces.leave(self._commons(), known.text(), stretch)
 
-    def learn(self, what: Callable[[], None]) -> None:
-        """Have the pace learn now, or at the next stretch where it is somebody else's now."""
-        if self._stretch is not None or not self._is_shared:
-            what()
+    def passed(self, sent: float, *, pressed: bool) -> None:
+        """Learn that a call passed; of earlier stretches' calls whoever was next took that for granted."""
+        if not self._is_shared or (self._stretch is not None and sent >= self._begun):
+            self._pace.passed(sent, pressed=pressed)
+
+    def refused(self, sent: float) -> None:
+        """Learn that a call was throttled: now, or at the next stretch where it is somebody else's now."""
+        if self._stretch is None and self._is_shared:
+            self._late.append(sent)
         else:
-            self._late.append(what)
+            was_counted = self._is_shared and sent < self._begun
+            self._pace.refused(sent, self._clock.monotonic(), was_counted=was_counted)
 
     def _catch_up(self) -> None:
         late, self._late = self._late, []
-        for what in late:
-            what()
+        for sent in late:
+            self._pace.refused(sent, self._clock.monotonic(), was_counted=True)
 
-    async def _take_over(self, stretch: Stretch) -> None:
+    async def _join(self) -> None:
+        """Leave the pace to whoever has come; a newcomer waits a moment for the pace of whoever was there."""
+        if math.isfinite(self._times.last):
+            left = await self._paces.left(self._commons())
+            if left is None or self._clock.monotonic() - left.ago <= self._times.last:
+                self._stretch = await self._paces.take(self._commons(), 0.0)
+                await self.leave()
+            return
+        came = self._clock.monotonic()
+        while (now := self._clock.monotonic()) < came + _NOTICED:
+            left = await self._paces.left(self._commons())
+            if left is not None and left.ago <= now - came:
+                break
+            await self._clock.sleep(_LEAVING)
+
+    async def _part(self) -> None:
+        """Go on alone, from what whoever was there left last."""
+        if self._stretch is None:
+            self._take_over(await self._paces.left(self._commons()))
+        await self.leave()
+        self._catch_up()
+
+    def _take_over(self, left: LeftPace | None) -> None:
         """Go on from what was learned last, unless that was here."""
-        left = await self._left(stretch)
         known = None if left is None or left.ago > _STALE else handed_on(left.state)
         if left is None or known is None:
             return
@@ -123,7 +162,8 @@ class SharedTurns:
         self._times.rests_until = max(self._times.rests_until, rests_until)
 
     async def _left(self, stretch: Stretch) -> LeftPace | None:
-        """Return the pace as it was left, for which whoever had the stretch before may take a moment."""
+        """Wait for the stretch, and a moment for the pace that whoever had the one before is to leave."""
+        await self._clock.sleep(stretch.begins_in - _LEAVING)
         left = await self._paces.left(self._commons())
         for _ in range(_TIMES):
             if stretch.begins_in < 0 or (left is not None and left.until >= stretch.after):

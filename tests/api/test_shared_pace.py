@@ -67,20 +67,21 @@ async def together(tmp_path, *launches: dict[str, Any], rate: float, burst: int)
 async def test_two_launchers_keep_a_limit_of_8_as_one_would(tmp_path):
     """By themselves each finds a limit of its own: a tenth of the calls is throttled, or one starves."""
     took, throttled = await together(tmp_path, {"rows": 300}, {"rows": 300}, rate=8, burst=8)
-    assert took <= 1.05  # 1.01, and 1.02 where the limit is found by another order of calls
-    assert throttled < 0.03  # 0.008, and 0.016
+    assert took <= 1.02
+    assert throttled < 0.01
 
 
 async def test_also_where_no_two_calls_may_come_at_once(tmp_path):
+    """Nothing is stored, so what is lost until the limit is found stays lost: one alone takes 1.07 too."""
     took, throttled = await together(tmp_path, {"rows": 80}, {"rows": 80}, rate=8, burst=1)
-    assert took <= 1.5  # 1.07; where two calls are throttled at the very beginning, 1.32
-    assert throttled < 0.08
+    assert took <= 1.08
+    assert throttled < 0.031
 
 
 async def test_one_that_has_little_to_send_leaves_the_pace_to_the_other(tmp_path):
     took, throttled = await together(tmp_path, {"rows": 300}, {"rows": 20}, rate=8, burst=8)
-    assert took <= 1.05
-    assert throttled < 0.15  # 0.01 mostly; by chance the one finds its limit while the other finds its own
+    assert took <= 1.02
+    assert throttled < 0.01
 
 
 async def test_whoever_is_alone_leaves_no_trace_of_its_pace_with_others(tmp_path):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from batchrun.model.pace import AUTO, Learned, Pace, Rate
 
-_CATCH_UP = 0.02
 _IN_AIR = 32
 #: Seconds after which somebody else who was refused asks again.
 _PERSISTENCE = 0.2
@@ -77,8 +76,7 @@ class Caller:
         interval = 1 / self.pace.rate
         if math.isinf(self.last):
             self.last = now - interval
-        behind = max(_CATCH_UP, self.pace.allowance * interval)
-        return max(self.last + interval, now - behind)
+        return max(self.last + interval, now - self.pace.lateness)
 
     def send(self, turn: float) -> None:
         self.last = turn
@@ -91,6 +89,7 @@ def played(
     burst: int,
     *,
     calls: int = 400,
+    filled: int | None = None,
     asked: Rate = AUTO,
     answer: float = 0.005,
     jitter: float = 0.002,
@@ -110,6 +109,7 @@ def played(
         rate: Tokens per second.
         burst: Tokens of a full bucket.
         calls: How many have to pass.
+        filled: Tokens in the bucket at the beginning; a full one has *burst*.
         asked: The rate that was asked for.
         answer: Seconds from sending to the answer.
         jitter: Seconds that may come on top, each way.
@@ -123,7 +123,7 @@ def played(
         seed: Of the jitter and the noise.
     """
     chance = random.Random(seed)
-    bucket = Bucket(rate, burst)
+    bucket = Bucket(rate, burst, tokens=math.nan if filled is None else filled)
     pace = pace or Pace(asked, supposed=supposed, quota=quota, learned=learned)
     caller, story = Caller(pace, calls), Story(pace)
     events: list[tuple[float, int, str, float]] = []

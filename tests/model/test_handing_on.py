@@ -6,16 +6,22 @@ import math
 
 import pytest
 
-from batchrun.model.handing_on import handed_on
+from batchrun.model.handing_on import HandedOn, handed_on
 from batchrun.model.pace import AUTO, UNLIMITED, Pace, Rate
 
 
-def learned(rate: Rate = AUTO) -> Pace:
-    """Return a pace that found a limit of 8."""
-    pace = Pace(rate)
+def opened() -> Pace:
+    """Return a pace that used a burst of 8."""
+    pace = Pace(AUTO)
     for number in range(8):
         pace.passed(number / 1000)
     pace.refused(0.01, 0.02)
+    return pace
+
+
+def learned() -> Pace:
+    """Return a pace that found a limit."""
+    pace = opened()
     for number in range(1, 100):
         pace.passed(number / 8)
     pace.refused(100 / 8, 100 / 8)
@@ -23,8 +29,15 @@ def learned(rate: Rate = AUTO) -> Pace:
     return pace
 
 
-def handed(pace: Pace, *, now: float = 13.0, last: float = 12.625):
-    return handed_on(pace.hand_on(now, last=last, rests_until=-math.inf).text())
+def handed(pace: Pace, *, now: float = 13.0, last: float = 12.625) -> HandedOn:
+    return passed_on(pace.hand_on(now, last=last, rests_until=-math.inf))
+
+
+def passed_on(known: HandedOn) -> HandedOn:
+    """Return it as the next launcher reads it."""
+    read = handed_on(known.text())
+    assert read is not None
+    return read
 
 
 def test_whoever_takes_over_goes_on_as_if_it_had_learned_all_by_itself():
@@ -48,12 +61,55 @@ def test_calls_that_left_before_the_cut_are_no_news_to_the_next_either():
     assert other.rate == before
 
 
+def test_what_nobody_has_seen_answered_is_taken_to_pass_until_it_is_throttled():
+    one, other = learned(), Pace(AUTO)
+    known = passed_on(one.hand_on(13.0, last=12.75, rests_until=-math.inf, in_air=[12.75, 12.875]))
+    other.take_over(known, 13.0)
+    for sent in (12.75, 12.875):
+        one.passed(sent)
+    assert (other.rate, other.learned) == (one.rate, one.learned)
+    for number in range(104, 120):
+        one.passed(number / 8)
+        other.passed(number / 8)
+    surer = Pace(AUTO)
+    surer.take_over(handed(other, now=15.0, last=14.9), 15.0)
+    other.refused(15.0, 15.0)
+    surer.refused(15.0, 15.0, was_counted=True)
+    assert surer.rate < other.rate  # with one call less in the same time
+
+
+def test_of_calls_that_left_after_one_that_was_throttled_none_speaks_of_the_time_before_it():
+    in_order, late = opened(), opened()
+    for number in [*range(1, 24), *range(25, 32)]:
+        late.passed(number / 8, pressed=number < 14)
+        if number < 24:
+            in_order.passed(number / 8, pressed=number < 14)
+    in_order.refused(3.0, 3.0)
+    late.refused(3.0, 4.0)
+    assert late.learned.base == in_order.learned.base == pytest.approx(8, rel=0.05)
+
+
+def test_refusals_that_were_found_to_be_noise_are_so_to_the_next_too():
+    one, other = Pace(AUTO), Pace(AUTO)
+    now = 0.0
+    while not one.hand_on(now, last=now, rests_until=now).noise.is_on:
+        for _ in range(6):
+            now += 1 / min(one.rate, 100)
+            one.passed(now)
+        now += 1 / min(one.rate, 100)
+        one.refused(now, now)
+        assert now < 1000
+    other.take_over(handed(one, now=now + 0.1, last=now), now + 0.1)
+    for pace in (one, other):
+        pace.refused(now + 0.2, now + 0.2)
+    assert other.rate == one.rate
+
+
 def test_times_are_told_as_spans_and_what_never_was_as_nothing():
     known = handed(learned())
-    assert known is not None
-    assert (known.last, known.rests) == (pytest.approx(0.375), None)
+    assert known.last == pytest.approx(0.375)
+    assert known.rests is None
     fresh = handed(Pace(AUTO), last=-math.inf)
-    assert fresh is not None
     assert (fresh.last, fresh.empty, fresh.was_cut, fresh.times) == (None, None, None, ())
 
 
@@ -76,6 +132,16 @@ def test_no_pace_is_kept_where_none_is_asked_for_until_the_first_refusal():
     assert pace.is_kept
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"times":[],"phase":"other"}', '{"times":3}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"times":[],"in_air":[],"noise":{"recent":3}}',
+        '{"times":[],"phase":"other"}',
+        '{"times":3}',
+    ],
+)
 def test_what_another_version_wrote_is_passed_over(text):
     assert handed_on(text) is None

@@ -75,6 +75,14 @@ def test_the_burst_is_used_once():
     assert sum(1 for at in again.passed_at if at < 0.2) <= 2
 
 
+@pytest.mark.parametrize("burst", [2, 4, 8, 16])
+def test_a_bucket_that_was_empty_at_the_beginning_is_not_taken_for_a_small_one(burst):
+    """Each limit that was measured was too high: a tenth of the calls was throttled, for good."""
+    story = played(8, burst, calls=600, filled=0)
+    assert story.refused < 0.03
+    assert story.seconds < 1.02 * 600 / 8
+
+
 def test_a_later_launch_goes_on_where_the_last_one_stood():
     story = played(8, 8)
     again = played(8, 8, calls=100, learned=story.pace.learned)
@@ -204,9 +212,10 @@ def test_nothing_is_kept_of_a_pace_that_was_never_refused():
 
 
 def test_what_was_caught_up_on_after_a_delay_stays_within_the_burst():
-    assert Pace().allowance == 0
-    assert played(8, 8).pace.allowance == pytest.approx(4, abs=1)
-    assert Pace(Rate(most=8), learned=played(8, 8).pace.learned).allowance == 0
+    assert Pace().lateness == 0.02
+    assert played(8, 8).pace.lateness * 8 == pytest.approx(4, abs=1)
+    assert played(8, 1).pace.lateness == 0
+    assert Pace(Rate(most=8), learned=played(8, 8).pace.learned).lateness == 0.02
 
 
 LEARNED = st.builds(

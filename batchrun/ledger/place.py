@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from batchrun.ledger.store import Store
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """A file at one moment."""
+
+    file: tuple[int, int]  #: which one it is
+    size: int
+    at: int  #: when it was last written to
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerPlace:
     """
@@ -49,6 +58,14 @@ class LedgerPlace:
     def has_password(self) -> bool:
         """Whether its address holds one."""
         return self._is_address and has_password(str(self.named))
+
+    def stamp(self) -> Stamp | None:
+        """Return what changes with the file; None where it is not there, or is none."""
+        try:
+            found = None if self.path is None else self.path.stat()
+        except OSError:
+            return None
+        return found and Stamp(file=(found.st_dev, found.st_ino), size=found.st_size, at=found.st_mtime_ns)
 
     def is_there(self) -> bool:
         """Report whether there is a ledger already."""

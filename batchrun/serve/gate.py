@@ -41,7 +41,7 @@ _STATUS: Final = {
 }
 _TEXT: Final = {
     Verdict.UNKNOWN: "Not known here.\n\nOpen the link that 'batchrun serve' printed when it was started; it "
-    "is good for this browser until that ends.\nIf you have just come by that link, load this page again.\n",
+    "is good for this browser until that ends.\n",
     Verdict.FOREIGN_HOST: "This server is not called that; see --allow-host in 'batchrun help serve'.\n",
     Verdict.FOREIGN_ORIGIN: "Other sites' pages may not ask here.\n",
     Verdict.NOT_A_READ: "Only GET.\n",
@@ -84,7 +84,8 @@ class Gate:
 
     def _exchange(self) -> web.Response:
         answer = web.Response(status=HTTPStatus.SEE_OTHER, headers={**HEADERS, hdrs.LOCATION: "/"})
-        answer.set_cookie(self.cookie, self.rules.session, httponly=True, samesite="Strict", path="/")
+        # Not Strict: a browser that follows a link in another site's page would not send it at first.
+        answer.set_cookie(self.cookie, self.rules.session, httponly=True, samesite="Lax", path="/")
         return answer
 
 

@@ -84,7 +84,7 @@ async def test_the_token_is_exchanged_for_a_cookie_and_gone_from_the_address(sec
     value, *flags = rest.split("; ")
     assert name.startswith("batchrun-")
     assert TOKEN not in headers["Set-Cookie"]
-    assert {"HttpOnly", "SameSite=Strict", "Path=/"} == set(flags)
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} == set(flags)
     assert (await asked(secret, "/", Cookie=f"{name}={value}"))[0] == 200
 
 

@@ -7,6 +7,8 @@ import time
 from urllib.parse import quote
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 
 from batchrun.clock import SystemClock
 from batchrun.model.events import Completed, Failed
@@ -94,6 +96,24 @@ async def test_the_link_lets_in_and_every_page_opens_without_a_complaint(page, s
             assert colour == {"light": "rgb(255, 255, 255)", "dark": "rgb(16, 21, 27)"}[scheme]
     assert {url.split("?")[0].rpartition("/")[0] for url in page.requests} == {served_now.url}
     assert page.complaints == []
+
+
+async def test_a_link_that_was_clicked_in_another_sites_page_lets_in_at_once(page, served_now):
+    """As from mail in a browser: to one, localhost and 127.0.0.1 are different sites."""
+
+    async def mail(_: web.BaseRequest) -> web.Response:
+        return web.Response(text=f'<a href="{served_now.link}">look</a>', content_type="text/html")
+
+    async with RawTestServer(mail, host="127.0.0.1") as elsewhere:
+        await filled(served_now.ledger, "a")
+        for link in (served_now.link, served_now.url + BATCH):
+            await page.visit(f"http://localhost:{elsewhere.port}/")
+            await page.ask(f"document.querySelector('a').href = {link!r}")
+            await page.ask("document.querySelector('a').click()")
+            await until(page, "location.host", served_now.url.removeprefix("http://"))
+            await until(page, "document.readyState", "complete")
+            assert "Not known here" not in await page.ask("document.body.textContent"), link
+            await until(page, IS_LIVE)
 
 
 async def test_what_happens_arrives_without_the_page_being_loaded_again(page, served_now):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import urllib.error
@@ -12,7 +13,7 @@ import pytest
 
 from batchrun.cli.verbs.serve import read_bind, read_token
 from batchrun.errors import UsageError
-from tests.cli.conftest import Shell, end
+from tests.cli.conftest import Shell, end, until
 from tests.cli.ledgers import make
 
 
@@ -96,6 +97,30 @@ def test_it_prints_a_link_serves_and_ends_at_once_by_ctrl_c(shell):
     assert (code, said) == (0, "")
     after = {path.name: path.stat().st_size for path in shell.folder.iterdir()}
     assert {name: size for name, size in after.items() if "-" not in name} == before
+
+
+@pytest.mark.real_time
+def test_a_ledger_that_is_copied_over_is_opened_again(shell):
+    process = shell.start("serve", "--bind", "127.0.0.1:0")
+    assert process.stdout is not None
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    link = process.stdout.readline().strip()
+    opener.open(link, timeout=20).close()
+    (shell.folder / "other").mkdir()
+    make(shell.folder / "other", "another-one")
+    shutil.copyfile(shell.folder / "other" / "batchrun.db", shell.folder / "batchrun.db")
+    assert "shows" in process.stdout.readline()
+    assert "batchrun.db was replaced; it is opened again" in process.stdout.readline()
+
+    def is_shown() -> bool:
+        try:
+            with opener.open(link.partition("?")[0], timeout=20) as page:
+                return "another-one" in page.read().decode()
+        except urllib.error.URLError:
+            return False
+
+    until(is_shown)
+    assert end(process, signal.SIGINT)[0] == 0
 
 
 def test_a_port_that_is_taken_is_told(shell):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.api.reading import open_ledger
+from batchrun.api.replaced import until_replaced
 from batchrun.cli.command import Risk, option, texts, verb
 from batchrun.cli.options import LEDGER
 from batchrun.cli.signals import heard
@@ -95,11 +96,15 @@ async def serve(told: Options) -> None:
     os.nice(_GIVES_WAY)
     token = secret() if told.token_file is None else read_token(told.token_file)
     rules = _rules(told, host, token, secret())
-    async with open_ledger(told.ledger) as ledger:
-        with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
-            async with serving(ledger, rules, SystemClock(), port=port) as listening:
-                _tell(told, listening.url, token)
-                await anyio.sleep_forever()
+    clock, is_told = SystemClock(), False
+    with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
+        while True:
+            async with open_ledger(told.ledger) as ledger, serving(ledger, rules, clock, port=port) as place:
+                if not is_told:
+                    _tell(told, place.url, token)
+                port, is_told = place.port, True
+                await until_replaced(LedgerPlace(told.ledger), ledger, clock)
+            complain(f"batchrun: {printable(str(LedgerPlace(told.ledger)))} was replaced; it is opened again")
 
 
 def read_bind(text: str) -> tuple[str, int]:

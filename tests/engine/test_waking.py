@@ -24,7 +24,7 @@ from batchrun.service.wakes import SqsQueue, sqs_queue
 from batchrun.simulator import Durations, Span
 from batchrun.simulator.faults import FaultRule
 from batchrun.simulator.sqs import Queue
-from tests.engine.launching import OFTEN, Bench, bench, rows
+from tests.engine.launching import OFTEN, Bench, bench, reconnected, rows
 from tests.engine.test_sweeps import calls, settings
 
 ROWS = 120
@@ -153,6 +153,35 @@ async def test_other_peoples_early_and_hostile_messages_change_nothing(tmp_path,
         assert all(noted)
         # What is nobody's was left for five minutes, and is gone by now; what speaks of no end says nothing.
         assert len(kept(it).messages) == 0
+
+
+async def test_messages_that_a_killed_launch_did_not_delete_change_nothing_twice(tmp_path, monkeypatch):
+    """As after a SIGKILL: the ends are in the ledger, and every message comes again to the next launch."""
+    async with waking(tmp_path) as (it, queue):
+        it.wakes = [queue]
+
+        async def lost(_: Sequence[str]) -> None:
+            """Delete nothing: it was killed before."""
+
+        with monkeypatch.context() as killed:
+            killed.setattr(queue, "delete", lost)
+            await it.launch(rows(FEW), watch=OFTEN)
+        left = [one.body for one in kept(it).messages.values()]
+        assert len([one for one in map(read_announcement, left) if one]) >= FEW
+        before = await stories(it)
+        await it.clock.sleep(60)
+        async with reconnected(it, read_rate=10):
+            await it.launch(rows(FEW + 5), watch=OFTEN)
+        await it.assert_agreement()
+        after = await stories(it)
+        assert {id: after[id] for id in before} == before
+        assert not kept(it).messages
+
+
+async def stories(it: Bench) -> dict[str, Sequence[object]]:
+    """Return every event of each row."""
+    batch = it.ledger.batch("cohort")
+    return {id: await batch.history(id) for id in await it.entries()}
 
 
 async def test_a_queue_that_may_not_be_asked_is_told_of_and_does_no_harm(tmp_path):

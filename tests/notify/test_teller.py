@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from batchrun.clock import VirtualClock
 from batchrun.errors import LedgerError, NoticeError
 from batchrun.ledger.batch import SqlBatch
-from batchrun.model.events import Intended
+from batchrun.model.events import Intended, Refused
 from batchrun.model.notices import Notice
 from batchrun.model.states import State
 from batchrun.model.tally import Tally
@@ -21,7 +21,7 @@ from batchrun.notify.digests import Digests
 from batchrun.notify.teller import Teller
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
-from tests.ledger.samples import AT, BATCH, filled, kept_ledger, move
+from tests.ledger.samples import AT, BATCH, filled, kept_ledger, later, move
 from tests.notify.samples import Kept, message
 
 GOING = Tally({State.ACTIVE: 3}, {"RUNNING": 3})
@@ -239,6 +239,23 @@ async def test_the_first_change_after_each_hour_brings_a_digest_over_many_passes
         told = await passes(ledger, held, "abc-def", apart=1500)
         assert told == [Notice.DIGEST] * 2
         assert await passes(ledger, held, "--", apart=36_000) == []
+
+
+async def test_what_somebody_asked_for_between_two_passes_takes_no_digest_away():
+    """A row is retried right after the hour; the pass that comes then has the hour's first change to tell."""
+    async with kept_ledger() as ledger:
+        held = await filled(ledger, *"abc")
+        assert await passes(ledger, held, "a", apart=1800) == []
+        await move(held, "a", Refused(at=later(minutes=30), code="x", message="no such role"))
+        clock = VirtualClock(later(minutes=61))
+        assert await ledger.batch(BATCH).retry(["a"], at=clock.utcnow(), why="asked for") == ["a"]
+        kept, digests = Kept(), Digests(timedelta(hours=1), clock=clock)
+        one = Teller(ledger.batch(BATCH), [kept], limit=30, clock=clock, digests=digests)
+        await clock.sleep(60)
+        await one.begin(Tally({State.PLANNED: 3}, {}), AT)
+        await move(held, "b", Intended(at=clock.utcnow()))
+        await one.end(Tally({State.PLANNED: 2, State.SUBMITTING: 1}, {}), words)
+        assert kept.told == [Notice.DIGEST]
 
 
 async def test_a_long_launch_tells_digests_while_it_watches_and_none_without_a_change(ledger):

@@ -90,6 +90,8 @@ class Verification:
                 yield from _counts(store)
                 yield from _runs(store)
                 yield from _lanes(store)
+                yield from _submissions(store)
+                yield from _submitted(store)
                 yield from self._entries(store)
         except (LedgerError, InvariantError) as error:
             if not _is_damage(error.__cause__):
@@ -166,6 +168,27 @@ def _lanes(store: Store) -> Iterator[Finding]:
                 f"{row.region} of account {row.account}"
             )
             yield Finding(batch=row.batch, id=row.id, what=what, cure=_LOOK)
+
+
+def _submissions(store: Store) -> Iterator[Finding]:
+    for row in store.each("stored_submissions"):
+        wrongs = {
+            f"has {row.found} of its {row.rows} rows": row.found != row.rows,
+            "is taken, but has no batch's id": row.standing == "taken" and row.batch_id is None,
+            "is over, but has its request still": row.standing == "over" and not row.is_emptied,
+            f"is {row.standing}, but has no request": row.standing != "over" and row.is_emptied,
+        }
+        for what in (what for what, is_so in wrongs.items() if is_so):
+            yield Finding(batch=row.batch, what=f"its submission {row.request_id} {what}", cure=_AGAIN)
+
+
+def _submitted(store: Store) -> Iterator[Finding]:
+    for row in store.each("rows_that_nobody_settles"):
+        what = f"its attempt {row.attempt} waits for submission {row.request_id}, which is over"
+        yield Finding(batch=row.batch, id=row.id, what=what, cure=_LOOK)
+    for row in store.each("rows_of_other_submissions"):
+        what = f"its attempt {row.attempt} was never intended in submission {row.request_id}, which names it"
+        yield Finding(batch=row.batch, id=row.id, what=what, cure=_AGAIN)
 
 
 class _Beside:

@@ -40,6 +40,7 @@ from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from tests.engine.launching import bench, rows
 from tests.ledger.contract_lanes import asked, offers, row
+from tests.ledger.contract_submissions import over, together
 from tests.ledger.samples import (
     AT,
     accepted,
@@ -100,16 +101,23 @@ LIVES: dict[str, list[Event]] = {
     "waiting": [intended(), Revised(at=AT, request='{"new":2}')],
     "replaced": [Revised(at=AT, request='{"never":"sent"}'), Revised(at=AT, request='{"n":3}'), intended()],
 }
+#: Two rows of a submission that goes on, and two of one that is over, the last of them sent by itself since.
+TOGETHER = "STOV"
 
 
 @pytest.fixture
 async def lived(place):
     """A ledger with an entry of each kind of life, closed."""
     async with await open_ledger(place) as ledger:
-        held = await filled(ledger, *LIVES)
+        held = await filled(ledger, *LIVES, *TOGETHER)
         for id_, events in LIVES.items():
             if events:
                 await move(held, id_, *events)
+        await together(held, 1, "ST")
+        made = await together(held, 2, "OV")
+        await move(held, "O", accepted(11), completed(11))
+        await move(held, "V", deferred(AT), intended())
+        await held.keep_submission(over(made))
         await held.release()
     return place
 
@@ -123,7 +131,9 @@ def damage(place: Path, *statements: str) -> None:
     connection = apsw.Connection(str(place))
     connection.execute("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF")
     connection.execute(
-        "DROP TRIGGER events_stay; DROP TRIGGER events_stay_as_they_are; DROP TRIGGER fence_grows"
+        "DROP TRIGGER events_stay; DROP TRIGGER events_stay_as_they_are; DROP TRIGGER fence_grows;"
+        "DROP TRIGGER submission_rows_stay; DROP TRIGGER submission_rows_stay_as_they_are;"
+        "DROP TRIGGER submission_stays_what_it_is"
     )
     for statement in statements:
         connection.execute(statement)
@@ -138,8 +148,8 @@ def of(id_: str) -> str:
 async def test_every_kind_of_life_is_sound(lived):
     verification = Verification(lived)
     assert list(verification.findings()) == []
-    assert (verification.batches, verification.entries) == (1, len(LIVES))
-    assert verification.events == sum(len(events) for events in LIVES.values())
+    assert (verification.batches, verification.entries) == (1, len(LIVES) + len(TOGETHER))
+    assert verification.events == sum(len(events) for events in LIVES.values()) + 8
 
 
 LARGER = Retried(at=AT, due=later(minutes=1), why="rule", request='{"larger":1}')
@@ -401,6 +411,46 @@ DAMAGES: dict[str, tuple[str, str | None, str]] = {
     "no lease": ("DELETE FROM leases", None, "never had a lease"),
     "no such entry": ("UPDATE events SET entry = 999 WHERE kind = 'refused'", None, "row of entries"),
     "no such batch": ("DELETE FROM batches", None, "row of batches"),
+    "a submission's row lost": (
+        f"DELETE FROM submission_rows WHERE entry = {of('S')}",
+        None,
+        "1 of its 2 rows",
+    ),
+    "a submission's row made up": (
+        f"UPDATE submission_rows SET entry = {of('planned')} WHERE entry = {of('S')}",
+        "planned",
+        "was never intended in submission",
+    ),
+    "a submission's row of another attempt": (
+        f"UPDATE submission_rows SET attempt = 2 WHERE entry = {of('S')}",
+        "S",
+        "attempt 2 was never intended in submission",
+    ),
+    "a submission in another lane": (
+        "UPDATE submissions SET lane = 'x' WHERE name = 'cohort-1'",
+        "S",
+        "never intended",
+    ),
+    "taken without an id": (
+        "UPDATE submissions SET standing = 'taken' WHERE name = 'cohort-1'",
+        None,
+        "is taken, but has no batch's id",
+    ),
+    "over too early": (
+        "UPDATE submissions SET standing = 'over' WHERE name = 'cohort-1'",
+        "S",
+        "attempt 1 waits for submission",
+    ),
+    "over with its request": (
+        "UPDATE submissions SET request = '{}' WHERE name = 'cohort-2'",
+        None,
+        "is over, but has its request still",
+    ),
+    "a request lost": (
+        "UPDATE submissions SET request = NULL WHERE name = 'cohort-1'",
+        None,
+        "is intended, but has no request",
+    ),
     "a table is gone": ("DELETE FROM attempts; DROP TABLE attempts", None, "cannot be read any further"),
     "an index is gone": (
         "DELETE FROM leases; DROP INDEX events_of_entry",

@@ -61,3 +61,29 @@ FROM (
 ) AS c JOIN batches AS b ON b.key = c.batch
 GROUP BY b.name, c.state, c.run_status, c.in_manifest, c.may_take HAVING sum(c.total) <> 0
 ORDER BY b.name, c.state;
+
+-- name: stored_submissions
+SELECT
+    coalesce(b.name, '?') AS batch, s.request_id, s.standing, s.batch_id, s.rows,
+    (SELECT count(*) FROM submission_rows WHERE submission = s.key) AS found,
+    CASE WHEN s.request IS NULL THEN 1 ELSE 0 END AS is_emptied
+FROM submissions AS s LEFT JOIN batches AS b ON b.key = s.batch
+ORDER BY s.key;
+
+-- name: rows_that_nobody_settles
+SELECT b.name AS batch, e.id, r.attempt, s.request_id
+FROM entries AS e JOIN submission_rows AS r ON r.entry = e.key JOIN submissions AS s ON s.key = r.submission
+    JOIN batches AS b ON b.key = e.batch
+WHERE e.state = 'submitting' AND s.standing = 'over'
+    AND r.intent = (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended');
+
+-- name: rows_of_other_submissions
+-- Rows of another batch or lane, or of an intent that the entry's history does not have.
+SELECT b.name AS batch, e.id, r.attempt, r.intent, s.request_id
+FROM submission_rows AS r JOIN submissions AS s ON s.key = r.submission
+    JOIN entries AS e ON e.key = r.entry JOIN batches AS b ON b.key = e.batch
+    LEFT JOIN attempts AS a ON a.entry = r.entry AND a.attempt = r.attempt
+WHERE e.batch <> s.batch
+    OR coalesce(CASE WHEN e.attempt = r.attempt THEN e.lane ELSE a.lane END, '') <> coalesce(s.lane, '')
+    OR r.intent > (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended' AND attempt <= r.attempt)
+    OR r.intent <= (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended' AND attempt < r.attempt);

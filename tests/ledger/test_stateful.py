@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from batchrun.errors import BatchrunError, LeaseLostError
+from batchrun.errors import BatchrunError, InvariantError, LeaseLostError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
 from batchrun.model import events
@@ -27,12 +27,14 @@ from batchrun.model.lanes import lanes_of
 from batchrun.model.limits import Changed
 from batchrun.model.spec import Spec
 from batchrun.model.states import State
+from batchrun.model.submission import Standing
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.model.transitions import FORBIDDEN, TABLE
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Transition
 from tests.ledger.contract_lanes import row
+from tests.ledger.contract_submissions import submission
 from tests.ledger.samples import AT, BATCH, TTL, run_of, spec, steps_of
 from tests.postgres.server import emptied
 
@@ -57,6 +59,8 @@ class Batch(RuleBasedStateMachine):
         self._runs = 0
         self._deleted: set[str] = set()
         self._lanes: dict[tuple[str, int], str | None] = {}  #: of every attempt that was intended
+        self._waits: dict[str, str] = {}  #: rows by their submission's requestId
+        self._submissions = 0
         self._run(self._ledger.open_batch(BATCH, region="us-east-1", at=AT))
         self._held: HeldBatch = self._run(self._ledger.hold(BATCH, holder="host:1", ttl=TTL, at=AT))
         for lane in ("east", "west", "north"):
@@ -87,8 +91,46 @@ class Batch(RuleBasedStateMachine):
                 steps += steps_of(current[id_], [event])
                 current[id_] = steps[-1].entry
         self._run(self._held.record(steps))
+        self._settle(steps)
         for id_, entry in current.items():
             assert _lasting(self._run(self._held.entry(id_))) == _lasting(entry)
+
+    def _settle(self, steps: Iterable[Transition]) -> None:
+        for event, entry in ((step.event, step.entry) for step in steps):
+            if isinstance(event, events.Intended) or entry.state is not State.SUBMITTING:
+                self._waits.pop(entry.id, None)
+
+    @rule(but=st.sets(IDS, max_size=3), last=st.booleans())
+    def intend_together(self, but, last):
+        found = self._run(self._held.entries(set("abcdef") - but)).values()
+        sendable = [one for one in found if one.state in {State.PLANNED, State.BACKOFF}]
+        lanes = [lane for one in sendable for lane in one.may_take or (None,)]
+        lane = lanes[-1 if last else 0] if lanes else None
+        entries = [one for one in sendable if lane in (one.may_take or (None,))]
+        asked = [None if lane is None else one.as_in(lane).request for one in entries]
+        steps = [
+            step
+            for entry, request in zip(entries, asked, strict=True)
+            for step in steps_of(entry, [events.Intended(at=AT, lane=lane, request=request)])
+        ]
+        if steps:
+            self._submissions += 1
+            made = submission(self._submissions, len(steps), lane=lane)
+            self._run(self._held.intend_together(made, steps))
+            self._waits |= {entry.id: made.request_id for entry in entries}
+
+    @rule(data=st.data(), standing=st.sampled_from([Standing.TAKEN, Standing.OVER]))
+    def keep_submission(self, data, standing):
+        if found := self._run(self._held.open_submissions()):
+            one = data.draw(st.sampled_from(found))
+            known = replace(one.submission, standing=standing, batch_id="7", status="PENDING")
+            told = self._run(self._held.keep_submission(known))
+            assert (told is InvariantError) == (standing is Standing.OVER and bool(one.ids))
+
+    @rule(shapes=st.dictionaries(IDS, st.sampled_from("xy")))
+    def shape(self, shapes):
+        self._run(self._held.keep_shapes(shapes))
+        assert not shapes.keys() & {one.id for one in self._run(self._held.unshaped(limit=9))}
 
     @rule(ids=st.none() | st.sets(IDS), scope=st.sampled_from(Scope))
     def cancel(self, ids, scope):
@@ -145,6 +187,7 @@ class Batch(RuleBasedStateMachine):
         later = self._run(self._held.next_due(after=at))
         assert later is None or later > at
         self._is_due_lane_by_lane(at)
+        self._is_due_shape_by_shape(at)
 
     def _is_due_lane_by_lane(self, at: datetime) -> None:
         choices = self._run(self._held.choices())
@@ -157,6 +200,22 @@ class Batch(RuleBasedStateMachine):
         times = [self._run(self._held.next_due(after=at, lanes=one)) for one in choices]
         first = self._run(self._held.next_due(after=at))
         assert min(filter(None, times), default=None) == first
+
+    def _is_due_shape_by_shape(self, at: datetime) -> None:
+        choices = self._run(self._held.shaped_choices())
+        for one in choices:
+            which = {"lanes": one.lanes, "shape": one.shape}
+            due = self._run(self._held.due(at=at, limit=9, **which))
+            whole = self._run(self._held.due(at=AT + timedelta(days=1), limit=9, **which))
+            assert len(due) <= len(whole) == one.rows
+            assert {entry.may_take for entry in whole} == {one.lanes}
+            later = self._run(self._held.next_due(after=at, **which))
+            assert later is not None or len(due) == one.rows
+        unshaped = self._run(self._held.unshaped(limit=9))
+        asked = {one.entry.id for one in self._run(self._held.cancellations(limit=9))}
+        to_send = self._run(self._held.due(at=AT + timedelta(days=1), limit=9))
+        bare = [entry for entry in unshaped if entry.id not in asked]
+        assert len(to_send) == len(bare) + sum(one.rows for one in choices)
 
     @rule(since=MINUTES, unreached=st.sets(st.sampled_from([None, "east", "west"])))
     def survey(self, since, unreached):
@@ -172,6 +231,7 @@ class Batch(RuleBasedStateMachine):
         if hasattr(self, "_held"):
             self._runner.run(_agrees_with_itself(self._ledger, self._deleted))
             self._runner.run(_keeps_lanes(self._ledger, self._lanes))
+            self._runner.run(_waits(self._ledger, self._waits))
 
     def teardown(self):
         if hasattr(self, "_held"):
@@ -247,6 +307,17 @@ async def _keeps_lanes(ledger: Ledger, lanes: dict[tuple[str, int], str | None])
         sent = [(entry.attempt, entry.lane)] if entry.intended_at is not None else []
         for attempt, lane in [*sent, *((past.attempt, past.lane) for past in outcome.earlier)]:
             assert lanes.setdefault((entry.id, attempt), lane) == lane
+
+
+async def _waits(ledger: Ledger, known: dict[str, str]) -> None:
+    """See that each row waits for the submission by which it was intended last, and for no other."""
+    batch = ledger.batch(BATCH)
+    found = [(id_, one.submission) for one in await batch.open_submissions() for id_ in one.ids]
+    assert {id_: one.request_id for id_, one in found} == known
+    entries = await batch.entries(known)
+    for id_, one in found:
+        assert entries[id_].state is State.SUBMITTING
+        assert await batch.last_submission(id_, entries[id_].attempt) == one
 
 
 def _lasting(entry: Entry | None) -> Entry | None:

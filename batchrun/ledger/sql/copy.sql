@@ -230,3 +230,26 @@ SELECT run_uuid, at FROM deletions WHERE run_uuid IN (
 
 -- name: copy_deletions
 INSERT INTO deletions (run_uuid, at) VALUES (:run_uuid, :at) ON CONFLICT (run_uuid) DO NOTHING;
+
+-- name: copied_submissions
+SELECT
+    request_id, lane, name, rows, intended_at, standing, sent_at, batch_id, batch_uuid, status, code, message, request
+FROM submissions WHERE batch = :batch ORDER BY key;
+
+-- name: copy_submission
+INSERT INTO submissions (
+    batch, request_id, lane, name, rows, intended_at, standing, sent_at, batch_id, batch_uuid, status, code, message,
+    request
+) VALUES (
+    :batch, :request_id, :lane, :name, :rows, :intended_at, :standing, :sent_at, :batch_id, :batch_uuid, :status, :code,
+    :message, :request
+) ON CONFLICT (request_id) DO NOTHING;
+
+-- name: copied_submission_rows
+SELECT e.id AS entry, s.request_id, c.attempt, c.intent
+FROM submission_rows AS c JOIN submissions AS s ON s.key = c.submission JOIN entries AS e ON e.key = c.entry
+WHERE e.batch = :batch AND e.key > :after AND e.key <= :last ORDER BY e.key, c.intent;
+
+-- name: copy_submission_rows
+INSERT INTO submission_rows (submission, entry, attempt, intent)
+SELECT key, :entry, :attempt, :intent FROM submissions WHERE request_id = :request_id;

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from batchrun.ledger import open_ledger
+from batchrun.model.events import Refused
+from batchrun.model.submission import Standing, Submission
 from tests.cli.conftest import Shell
 from tests.cli.ledgers import make
+from tests.cli.test_json import hold
+from tests.ledger.contract_submissions import taken, together
+from tests.ledger.samples import AT, filled, intended, move
 
 
 @pytest.fixture
@@ -97,3 +105,72 @@ def test_an_id_in_several_batches_needs_its_batch(shell: Shell):
     assert (done.returncode, "second, first; say which with --batch" in done.stderr) == (2, True)
     assert shell.run("show", "done", "--batch", "first").stdout.startswith("done of first: COMPLETED\n")
     assert "it has: second, first" in shell.run("show", "done", "--batch", "third").stderr
+
+
+async def submitted(folder: Path, *rows: str) -> Submission:
+    """Make a ledger of which *rows* went to the service together, the first of them in vain."""
+    async with await open_ledger(folder / "batchrun.db") as ledger:
+        held = await filled(ledger, *rows, "alone")
+        made = await together(held, 1, "".join(rows))
+        await held.keep_submission(taken(made, "PROCESSED"))
+        await move(held, rows[0], Refused(at=AT, code="ValidationException", message="no such role"))
+        await held.retry([rows[0]], at=AT, why="asked for")
+        await move(held, "alone", intended())
+        await held.release()
+    return made
+
+
+async def test_it_tells_how_attempts_went_together(shell: Shell):
+    made = await submitted(shell.folder, "a", "b")
+    lines = shell.run("show", "b").stdout.splitlines()
+    assert f"  submission cohort-1 of 2 rows, requestId {made.request_id}" in lines
+    assert "  run batch  7, PROCESSED" in lines
+    told = json.loads(shell.run("show", "b", "--json").stdout)
+    assert list(told)[list(told).index("events") + 1] == "submission"
+    hold("entry", told)
+    assert told["submission"] == {
+        "requestId": made.request_id,
+        "name": "cohort-1",
+        "rows": 2,
+        "standing": "taken",
+        "batchId": "7",
+        "uuid": "u7",
+        "status": "PROCESSED",
+        "code": None,
+        "message": None,
+    }
+
+
+async def test_of_an_attempt_by_itself_nothing_is_told_beside_one_that_was_not(shell: Shell):
+    made = await submitted(shell.folder, "a", "b")
+    for id_ in ("a", "alone"):
+        assert not [
+            line for line in shell.run("show", id_).stdout.splitlines() if line.startswith("  submission")
+        ]
+        assert "submission" not in json.loads(shell.run("show", id_, "--json").stdout)
+    assert (
+        f"     submission cohort-1 of 2 rows, requestId {made.request_id}"
+        in shell.run("show", "a").stdout.splitlines()
+    )
+    told = json.loads(shell.run("show", "a", "--json").stdout)
+    assert [one["submission"]["batchId"] for one in told["attempts"]] == ["7"]
+    hold("entry", told)
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ({}, "  run batch  none is known yet"),
+        (
+            {"code": "TimeoutError", "message": "no answer"},
+            "  run batch  none is known; TimeoutError: no answer",
+        ),
+        ({"standing": Standing.TAKEN, "batch_id": "7"}, "  run batch  7, not looked at yet"),
+    ],
+)
+async def test_what_is_not_known_of_a_submission_is_said(shell: Shell, said, line):
+    async with await open_ledger(shell.folder / "batchrun.db") as ledger:
+        held = await filled(ledger, "a")
+        made = await together(held, 1, "a")
+        await held.keep_submission(replace(made, **said))
+    assert line in shell.run("show", "a").stdout.splitlines()

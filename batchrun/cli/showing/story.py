@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.showing import failed
+from batchrun.cli.showing import failed, submitted
 from batchrun.cli.wording import printable, seconds, whole_line
 from batchrun.model.entry import start_run_request
 from batchrun.model.lanes import first_request
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.entry import Entry
+    from batchrun.model.submission import Submission
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import Outcome, PastAttempt
 
     Told = Sequence[tuple[datetime, int, str, str]]
     Found = Mapping[int, FailedTasks]  # by attempt
+    Submissions = Mapping[int, Submission]  # by attempt
 
 _API_NAMES: Final = {
     "request_id": "requestId",
@@ -43,7 +45,7 @@ _API_NAMES: Final = {
 _NEWS: Final = ("status", "id", "failure_reason", "status_message")
 
 
-def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
+def facts(outcome: Outcome, history: Told, found: Found, submissions: Submissions) -> dict[str, Any]:
     """Return all of it for programs."""
     entry = outcome.entry
     latest = row(entry)
@@ -53,7 +55,7 @@ def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
         "state": entry.state.value,
         **failed.facts(_latest(entry, found)),
         "attempts": [
-            past | failed.facts(_past(one, found))
+            past | failed.facts(_past(one, found)) | submitted.facts(submissions.get(one.attempt))
             for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True)
         ],
         "request": start_run_request(_as_sent(entry)),
@@ -64,20 +66,22 @@ def facts(outcome: Outcome, history: Told, found: Found) -> dict[str, Any]:
             {"at": at.isoformat(), "attempt": attempt, "event": kind, **_detail(json.loads(detail))}
             for at, attempt, kind, detail in history
         ],
+        **submitted.facts(submissions.get(entry.attempt)),
     }
 
 
-def lines(outcome: Outcome, history: Told, found: Found) -> Iterator[str]:
+def lines(outcome: Outcome, history: Told, found: Found, submissions: Submissions) -> Iterator[str]:
     """Return it as lines for people."""
     entry = outcome.entry
     yield whole_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")
-    for label, text in (*_standing(entry), *_logs(_latest(entry, found))):
+    together = submitted.lines(submissions.get(entry.attempt))
+    for label, text in (*_standing(entry), *together, *_logs(_latest(entry, found))):
         yield f"  {label:<10} {whole_line(text)}"
     if outcome.earlier:
         yield "earlier attempts:"
     for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True):
         yield f"  {_attempt(past)}"
-        for label, text in _logs(_past(one, found)):
+        for label, text in (*submitted.lines(submissions.get(one.attempt)), *_logs(_past(one, found))):
             yield f"     {label:<10} {whole_line(text)}"
     yield "events:" if history else "events: none yet"
     yield from (f"  {_event(*event)}" for event in history)

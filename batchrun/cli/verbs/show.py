@@ -34,11 +34,16 @@ async def show(told: Options) -> None:
 
     async with open_ledger(told.ledger) as ledger:
         found = await row_to_read(ledger, told.entry_id, told.batch)
-        history = await ledger.batch(found.entry.batch).history(found.entry.id)
-        failed = await ledger.batch(found.entry.batch).failed_tasks([found.entry.id])
-    tasks = failed.get(found.entry.id, {})
+        batch, entry = ledger.batch(found.entry.batch), found.entry
+        history = await batch.history(entry.id)
+        failed = await batch.failed_tasks([entry.id])
+        last = {
+            attempt: await batch.last_submission(entry.id, attempt) for attempt in range(1, entry.attempt + 1)
+        }
+    tasks = failed.get(entry.id, {})
+    submissions = {attempt: one for attempt, one in last.items() if one is not None}
     if told.as_json:
-        emit("entry", **story.facts(found, history, tasks))
+        emit("entry", **story.facts(found, history, tasks, submissions))
         return
-    for line in story.lines(found, history, tasks):
+    for line in story.lines(found, history, tasks, submissions):
         say(line)

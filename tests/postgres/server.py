@@ -37,7 +37,7 @@ _FAST = {
 
 
 _DURABLE = {"listen_addresses": "''", "log_min_messages": "fatal"}
-_NUMBERED = ("batches", "entries", "events", "failed_runs", "lanes", "run_usages")
+_NUMBERED = ("batches", "entries", "events", "failed_runs", "lanes", "run_usages", "submissions")
 
 
 class NoServerError(Exception):

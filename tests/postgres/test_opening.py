@@ -15,8 +15,10 @@ from batchrun.ledger import LedgerPlace, open_ledger
 from batchrun.ledger.postgres.migrate import migrate
 from batchrun.ledger.postgres.statements import migrations
 from batchrun.ledger.verify import Verification
+from batchrun.model.events import Refused
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
+from tests.ledger.contract_submissions import taken, together
 from tests.ledger.samples import AT, BATCH, TTL, intended, move, specs
 
 
@@ -132,6 +134,10 @@ async def test_an_owner_lets_others_launch_and_read_and_no_more(roles):
         await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT)
         await move(held, "a", intended())
         await held.sync(specs("b", "a", "c"), changed=Changed.KEEP, at=AT)
+        await held.keep_shapes({"b": "x", "c": "x"})
+        await held.keep_submission(taken(await together(held, 1, "bc")))
+        await move(held, "b", Refused(at=AT, code="C", message="m"))
+        await held.retry(["b"], at=AT, why="its shape is forgotten")
         assert await ledger.batch(BATCH).retry(["b"], at=AT, why="asked") == []
     async with await open_ledger(reader, read_only=True) as ledger:
         assert (await ledger.batch(BATCH).compare(specs("a", "b", "d"))).new == 1
@@ -142,6 +148,8 @@ async def test_an_owner_lets_others_launch_and_read_and_no_more(roles):
         (launcher, "DELETE FROM events"),
         (launcher, "UPDATE events SET at = 0"),
         (launcher, "DELETE FROM entries"),
+        (launcher, "DELETE FROM submissions"),
+        (launcher, "UPDATE submission_rows SET attempt = 1"),
         (launcher, "DROP TABLE events"),
         (reader, "UPDATE leases SET fence = fence"),
         (reader, "INSERT INTO batches (name, region, created_at) VALUES ('x', 'x', 0)"),

@@ -39,7 +39,7 @@ def split(text: str) -> Mapping[str, str]:
 @functools.cache
 def statements(database: str) -> Mapping[str, str]:
     """Return every statement for *database*, the name of a folder, by name: its own, and those of all."""
-    own = ("connection.sql", "queries.sql", "submissions.sql", "verify.sql")
+    own = ("connection.sql", "queries.sql", "verify.sql")
     of_all = ("queries.sql", "submissions.sql", "verify.sql", "copy.sql")
     files = [*(_SQL / database / name for name in own), *(_SQL / name for name in of_all)]
     found = [split(file.read_text(encoding="utf-8")) for file in files]

@@ -8,7 +8,6 @@ how a step is recorded (``record``).
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
@@ -138,7 +137,11 @@ class Submitting(Keyed, ABC):
 
     @writes
     def keep_shapes(self, shapes: Mapping[str, str]) -> None:
-        self._store.run("keep_shapes", batch=self._fenced(), shapes=json.dumps(list(shapes.items())))
+        key, ids = self._fenced(), defaultdict[str, list[str]](list)
+        for id_, shape in shapes.items():
+            ids[shape].append(id_)
+        for shape, alike in ids.items():
+            self._store.run("keep_shape", batch=key, shape=shape, ids=listed(alike))
 
     @reads
     def shaped_choices(self) -> Sequence[Choice]:

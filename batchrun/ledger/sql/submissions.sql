@@ -5,6 +5,12 @@ INSERT INTO submissions (batch, request_id, lane, name, rows, intended_at, sent_
 VALUES (:batch, :request_id, :lane, :name, :rows, :intended_at, :sent_at, :request)
 RETURNING key;
 
+-- name: add_submission_rows
+-- After their steps were recorded.
+INSERT INTO submission_rows (submission, entry, attempt, intent)
+SELECT :submission, e.key, e.attempt, (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended')
+FROM json_each(:ids) AS j CROSS JOIN entries AS e ON e.batch = :batch AND e.id = j.value;
+
 -- name: update_submission
 UPDATE submissions SET
     standing = :standing, sent_at = :sent_at, batch_id = :batch_id, batch_uuid = :batch_uuid, status = :status, code = :code,
@@ -46,6 +52,9 @@ WHERE e.batch = :batch AND e.id = :id AND r.attempt = :attempt AND r.intent = (
     SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended' AND attempt <= :attempt
 );
 
+-- name: entries
+SELECT * FROM entry_rows WHERE batch = :batch AND id IN (SELECT value FROM json_each(:ids)) ORDER BY position;
+
 -- name: count_submissions
 SELECT count(*) FROM submissions WHERE batch = :batch;
 
@@ -65,6 +74,38 @@ FROM (
         SELECT key, position FROM entries
         WHERE batch = :batch AND state = 'backoff' AND in_manifest = 1 AND position > :after
             AND NOT EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key)
+        ORDER BY position LIMIT :limit
+    ) AS b
+    ORDER BY position LIMIT :limit
+) AS d JOIN entry_rows AS r ON r.key = d.key
+ORDER BY d.position;
+
+-- name: keep_shape
+INSERT INTO shapes (entry, shape)
+SELECT e.key, CAST(:shape AS TEXT) FROM json_each(:ids) AS j CROSS JOIN entries AS e ON e.id = j.value
+WHERE e.batch = :batch
+ON CONFLICT (entry) DO UPDATE SET shape = excluded.shape;
+
+-- name: due_of_shape
+SELECT r.*
+FROM (
+    SELECT key, position FROM (
+        SELECT key, position FROM entries
+        WHERE batch = :batch AND state = 'planned' AND run_status IS NULL AND in_manifest = 1 AND coalesce(may_take, '') = coalesce(CAST(:lanes AS TEXT), '')
+            AND (due IS NULL OR due <= :at OR due > :horizon)
+            AND EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key AND shape = :shape)
+            AND id NOT IN (SELECT value FROM json_each(:skip))
+            AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
+        ORDER BY position LIMIT :limit
+    ) AS a
+    UNION ALL
+    SELECT key, position FROM (
+        SELECT key, position FROM entries
+        WHERE batch = :batch AND state = 'backoff' AND run_status IS NULL AND in_manifest = 1 AND coalesce(may_take, '') = coalesce(CAST(:lanes AS TEXT), '')
+            AND (due <= :at OR due > :horizon)
+            AND EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key AND shape = :shape)
+            AND id NOT IN (SELECT value FROM json_each(:skip))
+            AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
         ORDER BY position LIMIT :limit
     ) AS b
     ORDER BY position LIMIT :limit

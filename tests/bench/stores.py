@@ -22,7 +22,8 @@ from batchrun.ledger import open_ledger
 from batchrun.model.entry import Entry, Run
 from batchrun.model.events import Accepted, Intended
 from batchrun.model.limits import Changed
-from batchrun.model.spec import Json, Spec, canonical
+from batchrun.model.spec import Json, Spec, canonical, digest
+from batchrun.model.submission import Submission
 from batchrun.model.transitions import apply
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
@@ -43,6 +44,7 @@ _WHATS = {
     "the same taken in again": "rows per second",
     "runs recorded, 16 at once": "runs per second, intent and answer each",
     "runs recorded one by one": "runs per second, intent and answer each",
+    "intended together": "rows per second, all that are left in one submission",
     "counts and what stands out": "per second",
     "500 that are due": "per second",
     "results read": "rows per second",
@@ -99,7 +101,10 @@ async def _measured(place: str | Path, size: int) -> dict[str, float]:
         half = len(entries) // 2
         together = [entries[first : first + _TOGETHER] for first in range(0, half, _TOGETHER)]
         took["runs recorded, 16 at once"] = await _recorded(held, together)
-        took["runs recorded one by one"] = await _recorded(held, [[one] for one in entries[half:][:200]])
+        took["runs recorded one by one"] = await _recorded(
+            held, [[one] for one in entries[half:][: min(200, half // 2)]]
+        )
+        took["intended together"] = await _intended(held, await held.due(at=_AT, limit=size))
         took["counts and what stands out"] = await _per_second(lambda: _glance(ledger), 1, times=20)
         took["results read"] = await _per_second(lambda: _read(ledger), size)
         return {what: took[what] for what in _WHATS}
@@ -120,6 +125,22 @@ async def _recorded(held: HeldBatch, groups: Sequence[Sequence[Entry]]) -> float
         await held.record(steps)
         await held.record([_step(step.entry, _accepted(step.entry)) for step in steps])
     return sum(map(len, groups)) / (time.perf_counter() - began)
+
+
+async def _intended(held: HeldBatch, entries: Sequence[Entry]) -> float:
+    """Have all of them intended in one submission."""
+    name = f"{_BATCH}-{len(entries)}"
+    made = Submission(
+        request_id=digest(name),
+        batch=_BATCH,
+        lane=None,
+        name=name,
+        request="{}",
+        rows=len(entries),
+        intended_at=_AT,
+    )
+    steps = [_step(entry, Intended(at=_AT)) for entry in entries]
+    return await _per_second(lambda: held.intend_together(made, steps), len(steps))
 
 
 def _step(entry: Entry, event: Intended | Accepted) -> Transition:

@@ -38,7 +38,7 @@ def test_in_short_is_what_was_chosen_of_what_was_measured():
 
 
 @pytest.mark.parametrize(
-    ("group", "rows", "short"), [(unlimited, 8, 1), (sizes, 13, 0), (lanes, 2, 0), (stores, 7, 0)]
+    ("group", "rows", "short"), [(unlimited, 8, 1), (sizes, 13, 0), (lanes, 2, 0), (stores, 8, 0)]
 )
 def test_a_group_comes_to_its_table(tmp_path, group, rows, short):
     with Bench(tmp_path, repeats=1) as bench:

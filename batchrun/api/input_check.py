@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest
-    from batchrun.manifest.lanes.in_lane import InLane
+    from batchrun.manifest.in_lane import InLane
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.pace import Rate

@@ -19,7 +19,7 @@ from batchrun.api.lane_account import why_not
 from batchrun.api.online_rows import Answers, ask, hold
 from batchrun.clock import SystemClock
 from batchrun.errors import InputError, ServiceError, ServiceUnusableError, UsageError
-from batchrun.manifest.lanes.in_lane import FoundInLane, InLane
+from batchrun.manifest.in_lane import FoundInLane, InLane
 from batchrun.model.addresses import is_loopback
 from batchrun.model.pace import AUTO
 from batchrun.ports.inputs import Bucket, InputPlace, PlaceKind

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from batchrun.api.input_check import Inputs
     from batchrun.manifest import Manifest
-    from batchrun.manifest.lanes.in_lane import InLane
+    from batchrun.manifest.in_lane import InLane
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
     from batchrun.ports.workflows import Workflow, WorkflowKey

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from batchrun.manifest import Manifest
-    from batchrun.manifest.lanes.in_lane import InLane
+    from batchrun.manifest.in_lane import InLane
     from batchrun.manifest.problems import Path
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces

@@ -7,29 +7,25 @@ Belongs here: the order of things, and the result. Does not: any single step.
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from batchrun.clock import SystemClock
 from batchrun.errors import ManifestError
-from batchrun.manifest import defaults, line_files
-from batchrun.manifest.defaults import defaults_in, parameters_in
+from batchrun.manifest import line_files
 from batchrun.manifest.document import NO_HEAD, Document
-from batchrun.manifest.each_file import EachFile, batch_of
+from batchrun.manifest.each_file import EachFile
 from batchrun.manifest.lanes.given import lanes_given
-from batchrun.manifest.lanes.naming import with_lanes
 from batchrun.manifest.lanes.offering import Offering
-from batchrun.manifest.lanes.writing import texts_of
-from batchrun.manifest.placeholders import Environment
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.retry_rules import check_against
-from batchrun.manifest.rows import Expander, wrong_batch
+from batchrun.manifest.rows import Expander
 from batchrun.manifest.rules import start_run
+from batchrun.manifest.shared import shared
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
-from batchrun.manifest.source import STDIN, Beyond, format_to_read, name_of, opened, place_of, unpacked_name
+from batchrun.manifest.source import STDIN, Beyond, format_to_read, name_of, opened, place_of
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
 from batchrun.manifest.warned.looking import Looking
@@ -47,9 +43,9 @@ if TYPE_CHECKING:
     from batchrun.manifest.document import Head
     from batchrun.manifest.lanes.table import LaneTexts
     from batchrun.manifest.line_files import LineFiles
-    from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Record
     from batchrun.manifest.rows import Checked
+    from batchrun.manifest.shared import Shared
     from batchrun.manifest.source import Format, Source
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
@@ -253,54 +249,59 @@ def _spooled(
     """Read everything, and keep it as long as nothing is wrong."""
     _refuse_stdin_twice(source)
     with _input(source, beyond, problems) as given:
-        model = start_run(own_tags=source.tags)
         head = given.head()
-        lanes = lanes_given(head.lanes, source.lanes, beyond, model, problems)
-        row_model = model if lanes is None else with_lanes(model, lanes.names)
-        batch = _batch(source, head, problems)
-        # A bad name was told; it must not turn up again in every row.
-        usable = "batch" if wrong_batch(batch) else batch
-        environment = Environment(source.env, os.environ, problems)
-        shared = _shared(source, head, beyond, row_model, problems, looking)
-        combined = defaults.combined(shared, row_model, environment, problems, has_lanes=lanes is not None)
+        common = shared(source, head, beyond, problems, looking)
         expander = Expander(
-            batch=usable, model=row_model, defaults=combined, environment=environment, problems=problems
+            batch=common.usable_batch,
+            model=common.model,
+            defaults=common.defaults,
+            environment=common.environment,
+            problems=problems,
         )
-        offering = None
+        lanes, offering = common.lanes, None
         if lanes is not None and lanes.names:
             offering = Offering(expander, lanes, head.rules, looking)
-        expanding: _Expands = offering or expander
-        own_sheets = kept_in.own_sheets
-        sheets = Sheets(
-            batch=usable,
-            model=row_model,
-            environment=environment,
-            problems=problems,
-            own_sheets=own_sheets,
-            looking=looking,
-        )
-        files = line_files.LineFiles(source, row_model, sheets, problems, looking, beyond)
+        files = _files(source, common, beyond, kept_in.own_sheets, problems, looking)
         rows = given.rows(files)
         noted = rows if places is None else places.noted(rows)
-        _expand(looking.noted(noted), expanding, kept_in.spool, problems, source.shown)
-        own_sheets.seal()
+        _expand(looking.noted(noted), offering or expander, kept_in.spool, problems, source.shown)
+        kept_in.own_sheets.seal()
         # Only now: the block may stand after the rows.
         check_against(given.retry, expander.by_uri, problems)
         own = () if source.is_each_file else (source.path,)
         place = _place(source)
-        texts = None if lanes is None or problems.total else texts_of(lanes, combined.fields, row_model)
         return Manifest(
-            batch=batch,
+            batch=common.batch,
             lanes=() if lanes is None else lanes.lanes,
             taken=frozenset() if offering is None else frozenset(offering.taken),
-            lane_texts=texts,
+            lane_texts=None if problems.total else common.lane_texts,
             retry=given.retry,
             read=tuple(path for path in (*own, *source.shared_files, *files.beside_it) if path != STDIN),
             place=place,
             is_named_by_place=place is not None and source.batch is None and head.batch is None,
             _spool=kept_in.spool,
-            _own_sheets=own_sheets,
+            _own_sheets=kept_in.own_sheets,
         )
+
+
+def _files(
+    source: Source,
+    common: Shared,
+    beyond: Beyond,
+    own_sheets: OwnSheets,
+    problems: Problems,
+    looking: Looking,
+) -> line_files.LineFiles:
+    """Return what reads files that have a row on each line."""
+    sheets = Sheets(
+        batch=common.usable_batch,
+        model=common.model,
+        environment=common.environment,
+        problems=problems,
+        own_sheets=own_sheets,
+        looking=looking,
+    )
+    return line_files.LineFiles(source, common.model, sheets, problems, looking, beyond)
 
 
 def _place(source: Source) -> str | None:
@@ -314,20 +315,6 @@ def _refuse_stdin_twice(source: Source) -> None:
         raise unreadable(Place(source=name_of(STDIN)), message, "put one of the two into a file")
 
 
-def _shared(
-    source: Source, head: Head, beyond: Beyond, model: RequestModel, problems: Problems, looking: Looking
-) -> list[Record]:
-    """Read what is said for all rows, the weakest first."""
-    files = [defaults_in(path, beyond, model, problems) for path in source.defaults]
-    own = [] if head.defaults is None else [head.defaults]
-    parameters = [parameters_in(path, beyond, model, problems) for path in source.parameters_from]
-    sets = defaults.from_sets(source.sets, model, problems, looking)
-    layers = [*files, *own, *parameters, *sets]
-    for record in layers:
-        looking.shared(record)
-    return layers
-
-
 def _expand(rows: Iterator[Record], expander: _Expands, spool: Spool, problems: Problems, name: str) -> None:
     is_empty = True
     for record in rows:
@@ -338,23 +325,3 @@ def _expand(rows: Iterator[Record], expander: _Expands, spool: Spool, problems: 
     if is_empty and not problems.total:
         raise unreadable(Place(source=name), "there are no rows", "give at least one run")
     spool.seal()
-
-
-def _batch(source: Source, head: Head, problems: Problems) -> str:
-    name, place = _batch_and_place(source, head)
-    if wrong := wrong_batch(name):
-        message, cure = wrong
-        problems.add(place, message, f"{cure}, or give --batch", field="batch")
-    return name
-
-
-def _batch_and_place(source: Source, head: Head) -> tuple[str, Place]:
-    if source.batch is not None:
-        return source.batch, Place(source="--batch")
-    if head.batch is not None and head.batch_place is not None:
-        return head.batch, head.batch_place
-    if source.path == STDIN:
-        place = Place(source=source.shown)
-        raise unreadable(place, "the batch has no name", "give --batch, or batch: in the manifest")
-    name = batch_of(source.path) if source.is_each_file else Path(unpacked_name(source.path)).stem
-    return name, Place(source=source.path)

@@ -51,7 +51,7 @@ class _Doubt:
     is_inherited: bool = False  #: an earlier launch sent it: when, only its clock knew
 
 
-class _Queue:
+class _ByTime:
     """Entries by the time they are due; each at most once."""
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ class Sending:
         self._lane = lane.name
         self._queues = queues
         self._proving = proving
-        self._unsettled = _Queue()
+        self._unsettled = _ByTime()
         self._in_air: dict[str, SendingAction] = {}
         self._waiting: set[str] = set()  #: of these, what waits before its intent: it may still go elsewhere
         self._doubts: dict[str, _Doubt] = {}

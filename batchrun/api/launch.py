@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Lease, Sync
 
+#: Seconds that what is in the air may take once the launch was told to stop.
+_DRAINING: Final = 15.0
 #: Steps that a reader may be behind: some seconds of the fastest launch there is.
 _BEHIND: Final = 10_000
 
@@ -211,9 +213,13 @@ class Launch:
         )
 
     def stop(self) -> None:
-        """Start nothing more; it ends when what is in the air has been answered, in 15 seconds at most."""
-        if self._launcher is not None:
-            self._launcher.drain()
+        """
+        Start nothing more; it ends when what is in the air has been answered, in 15 seconds at most.
+
+        A ledger's database that is away is waited for no longer than that either.
+        """
+        self._held.hurry(_DRAINING)
+        self._drain()
 
     def abandon(self) -> None:
         """End at once. What was sent and not answered is settled by the next launch."""
@@ -245,8 +251,12 @@ class Launch:
     async def leave(self) -> None:
         """Stop if need be, and wait for it; for whoever made this."""
         if self._begun.is_set():
-            self.stop()
+            self._drain()
             await self._over.wait()
+
+    def _drain(self) -> None:
+        if self._launcher is not None:
+            self._launcher.drain()
 
     def raise_untold(self) -> None:
         """Raise what ended the launch, where nobody waited for its end."""

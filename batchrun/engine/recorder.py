@@ -8,11 +8,12 @@ leads to (``model.transitions``), how it is stored (``ledger``).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
+import structlog
 
-from batchrun.errors import InvariantError
+from batchrun.errors import InvariantError, LedgerError
 from batchrun.model.transitions import apply
 from batchrun.ports.stored import Transition
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from batchrun.model.submission import OpenSubmission, Submission
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Counts, PastAttempt
+
+#: Rows that are named where what happened to them cannot be written.
+_NAMED: Final = 5
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -60,6 +65,7 @@ class Recorder:
         self._next = _Commit()
         self._has_work = anyio.Event()
         self._between_commits = anyio.Lock()
+        self._has_failed = False  #: the ledger, and it was told what that means
 
     async def counts(self) -> Counts:
         """Count the batch's entries between two commits: all that was told of is in it, and nothing else."""
@@ -162,7 +168,22 @@ class Recorder:
             await self._held.record(commit.steps)
         except Exception as error:  # noqa: BLE001 (each waiter raises it)
             commit.failure = error
+            if isinstance(error, LedgerError) and not self._has_failed:
+                self._has_failed = True
+                self._tell_unwritten(commit)
         else:
             commit.tell(self._observer)
         finally:
             commit.done.set()
+
+    def _tell_unwritten(self, commit: _Commit) -> None:
+        """Say what happened and is not known to be written; what waits behind it will not be either."""
+        steps = [*commit.steps, *self._next.steps]
+        ids = list(dict.fromkeys(step.entry.id for step in steps))
+        log.warning(
+            "not_written",
+            batch=self._held.name,
+            rows=len(ids),
+            ids=", ".join(ids[:_NAMED]) + (", ..." if len(ids) > _NAMED else ""),
+            note="the next launch asks the service what became of them; no run is started twice",
+        )

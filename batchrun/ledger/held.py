@@ -85,6 +85,9 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
     def _forget(self) -> None:
         self._store.unlock(self._held, self.lease.fence)
 
+    def hurry(self, seconds: float) -> None:
+        self._store.hurry(seconds)
+
     async def sync(
         self,
         specs: Iterable[Spec],

@@ -119,5 +119,9 @@ class Store(ABC):
         """Report whether the process that took the lock is gone; False where nobody can know."""
 
     @abstractmethod
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than so many seconds from now for a database that is away; from any thread."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close; locks are let go as a dying process lets them go."""

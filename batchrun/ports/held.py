@@ -45,6 +45,14 @@ class HeldBatch(StoredBatch, Submissions):
         """Release the batch. Does nothing when the lease was lost or released already."""
 
     @abstractmethod
+    def hurry(self, seconds: float) -> None:
+        """
+        Wait no longer than so many seconds from now for a ledger's database that is away.
+
+        What cannot be written then raises LedgerError; this holds for all that uses the ledger from here.
+        """
+
+    @abstractmethod
     async def sync(
         self,
         specs: Iterable[Spec],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 
+import anyio
 import psycopg
 import pytest
 from structlog.testing import capture_logs
@@ -58,6 +59,28 @@ async def test_a_server_that_stays_away_ends_it_when_patience_is_over(own, monke
     finally:
         await ledger.close()
         own.start()
+
+
+async def test_a_server_that_is_away_is_waited_for_no_longer_than_told(own, monkeypatch):
+    async with await open_ledger(own.url) as ledger:
+        held = await filled(ledger, "a")
+        own.stop("immediate")
+        before = outage.Outage.wait
+
+        def wait(self, error):  # in the ledger's thread, while the launch's goes on
+            held.hurry(0.05)
+            before(self, error)
+
+        monkeypatch.setattr(outage.Outage, "wait", wait)
+        with anyio.fail_after(60):
+            with pytest.raises(LedgerError, match="nothing that was recorded is lost") as first:
+                await move(held, "a", intended())
+            with pytest.raises(LedgerError) as second:
+                await held.release()  # and all that comes after, at once
+        assert second.value is first.value
+        own.start()
+    async with await open_ledger(own.url) as ledger:
+        assert (await entry_of(ledger, "a")).state is State.PLANNED
 
 
 @pytest.mark.parametrize("text", [b"COMMIT;", b"add_nothing_like_it"])

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 
+from batchrun.errors import BatchrunError
 from batchrun.ledger.postgres.address import called
 from batchrun.ledger.postgres.connection import connect, first
 from batchrun.ledger.postgres.errors import failed, is_conflict, is_outage
-from batchrun.ledger.postgres.outage import PATIENCE, Outage
+from batchrun.ledger.postgres.outage import PATIENCE, Outage, Patience
 from batchrun.ledger.postgres.statements import queries
 from batchrun.ledger.postgres.watchdog import Watchdog
 
@@ -34,7 +35,8 @@ class Link:
         self.called = called(address)
         self._address = address
         self._read_only = read_only
-        self._patience = PATIENCE if patience is None else patience
+        self._patience = Patience(PATIENCE if patience is None else patience)
+        self._gone: BatchrunError | None = None  #: why nobody tries any more
         self._watchdog = Watchdog()
         self._is_kept = False  #: somebody stands by to do it again
         self._connection: psycopg.Connection[Any] | None = first(address, read_only=read_only)
@@ -54,6 +56,8 @@ class Link:
         Raises:
             LedgerError: The server cannot be used for too long.
         """
+        if self._gone is not None:
+            raise self._gone
         outage, before = Outage(self.called, self._patience), self._is_kept
         while True:
             self._is_kept = True
@@ -64,7 +68,7 @@ class Link:
                     raise failed(self.called, error) from error
                 if not is_conflict(error):
                     self._let_go()
-                outage.wait(error)
+                self._wait(outage, error)
             else:
                 outage.over()
                 return result
@@ -83,6 +87,10 @@ class Link:
                 raise
             raise failed(self.called, error) from error
 
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than so many seconds from now for a server that is away; from any thread."""
+        self._patience.shorten(seconds)
+
     def roll_back(self) -> None:
         """Undo what the open transaction wrote, if there is one; one whose connection was lost is undone."""
         connection = self._connection
@@ -95,6 +103,14 @@ class Link:
         """Close; whatever was not committed is undone."""
         self._watchdog.stop()
         self._let_go()
+
+    def _wait(self, outage: Outage, error: psycopg.Error) -> None:
+        try:
+            outage.wait(error)
+        except BatchrunError as stop:
+            # Else each thing that is still to be done would try for itself, one after the other.
+            self._gone = stop if self._patience.is_over else None
+            raise
 
     def _may_pass(self, error: psycopg.Error) -> bool:
         if self._read_only and isinstance(error, psycopg.errors.ReadOnlySqlTransaction):

@@ -7,6 +7,7 @@ is done again (``link``).
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -28,10 +29,43 @@ _LAST_PAUSE: Final = 5.0
 log = structlog.get_logger(__name__)
 
 
+class Patience:
+    """How many seconds an outage is borne, which another thread may cut short."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end: float | None = None
+        self._is_short = threading.Event()
+
+    def shorten(self, seconds: float) -> None:
+        """Bear an outage for so many seconds from now and no longer, the one that may go on too."""
+        end = time.monotonic() + seconds
+        self._end = end if self._end is None else min(self._end, end)
+        self._is_short.set()
+
+    def left(self, since: float) -> float:
+        """Return how many seconds of an outage are left that goes on *since* then."""
+        now = time.monotonic()
+        whole = since + self._seconds - now
+        return whole if self._end is None else min(whole, self._end - now)
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until it is cut short."""
+        if self._is_short.is_set():
+            time.sleep(seconds)
+        else:
+            self._is_short.wait(seconds)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was cut short, and that time is over."""
+        return self._end is not None and time.monotonic() >= self._end
+
+
 class Outage:
     """One outage, from the first failure on."""
 
-    def __init__(self, called: str, patience: float) -> None:
+    def __init__(self, called: str, patience: Patience) -> None:
         self._called = called
         self._patience = patience
         self._since: float | None = None
@@ -47,10 +81,11 @@ class Outage:
         """
         now = time.monotonic()
         self._since = now if self._since is None else self._since
-        if now - self._since >= self._patience:
+        left = self._patience.left(self._since)
+        if left <= 0:
             raise stopped(self._called, f"{in_words(error)}, for {now - self._since:.0f} s") from error
         self._say(error, now - self._since, now)
-        time.sleep(self._pause)
+        self._patience.pause(min(self._pause, left))
         self._pause = min(self._pause * 2, _LAST_PAUSE)
 
     def over(self) -> None:

@@ -155,6 +155,9 @@ class PostgresStore(Store):
     def is_abandoned(self, batch: int, fence: int) -> bool:  # noqa: ARG002
         return False
 
+    def hurry(self, seconds: float) -> None:
+        self._link.hurry(seconds)
+
     def close(self) -> None:
         for snapshot in self._snapshots:
             snapshot.close()

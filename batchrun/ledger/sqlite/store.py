@@ -135,6 +135,9 @@ class SqliteStore(Store):
     def is_abandoned(self, batch: int, fence: int) -> bool:
         return is_abandoned(self._lock_path(batch, fence))
 
+    def hurry(self, seconds: float) -> None:
+        """Go on: a disk that fails is not waited for."""
+
     def close(self) -> None:
         for snapshot in self._snapshots:
             snapshot.close()

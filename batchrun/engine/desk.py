@@ -39,7 +39,9 @@ class Desk:
         """Read for which lanes there is something to send."""
         if self._limits.engine is Engine.STARTRUN:
             return ChoicesRead(choices=[Choice(lanes=lanes) for lanes in await self._held.choices()])
-        while unshaped := await self._held.unshaped(limit=_PAGE):
+        after = -1
+        while unshaped := await self._held.unshaped(limit=_PAGE, after=after):
+            after = unshaped[-1].position
             await self._held.keep_shapes({entry.id: shape_of(entry.id, entry.asked) for entry in unshaped})
         return ChoicesRead(choices=await self._held.shaped_choices())
 

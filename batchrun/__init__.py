@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from batchrun.manifest import Manifest
     from batchrun.model.entry import Entry, Run
+    from batchrun.model.grouping import Engine
     from batchrun.model.limits import Changed, Limits, Mode, StopAfter
     from batchrun.model.pace import AUTO, UNLIMITED, Rate
     from batchrun.model.retrying import RetryPolicy, RetryRule
@@ -71,6 +72,7 @@ __all__ = [
     "Counts",
     "DeliveryError",
     "Ended",
+    "Engine",
     "Entry",
     "InputError",
     "InvariantError",
@@ -158,6 +160,7 @@ _HOMES: Final = {
     "Manifest": "batchrun.manifest",
     "Entry": "batchrun.model.entry",
     "Run": "batchrun.model.entry",
+    "Engine": "batchrun.model.grouping",
     "Changed": "batchrun.model.limits",
     "Limits": "batchrun.model.limits",
     "Mode": "batchrun.model.limits",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
+    from batchrun.api.engines import SettingsPlace
     from batchrun.model.lanes import Lane
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.held import HeldBatch
@@ -185,9 +186,13 @@ def _check_region(place: LanePlace, service: AwsHealthOmics) -> None:
         )
 
 
-async def linked(lanes: OpenLanes, held: HeldBatch) -> list[LaneLink]:
+async def linked(
+    lanes: OpenLanes, held: HeldBatch, places: Mapping[str | None, SettingsPlace]
+) -> list[LaneLink]:
     """
     Return the way into each lane, after it has shown that it knows some of its ACTIVE runs.
+
+    *places* are where the rows of large submissions are kept, in lanes that have one.
 
     Raises:
         ServiceUnusableError: The only lane, or each of them, knows none.
@@ -204,6 +209,16 @@ async def linked(lanes: OpenLanes, held: HeldBatch) -> list[LaneLink]:
             lanes.stop(name, str(error))
         else:
             most = None if name is None else lanes.limits.get(name)
-            links.append(LaneLink(name=name, service=service, recognition=recognition, max_active=most))
+            place = places.get(name)
+            links.append(
+                LaneLink(
+                    name=name,
+                    service=service,
+                    recognition=recognition,
+                    max_active=most,
+                    settings=None if place is None else place.store,
+                    settings_prefix="" if place is None else place.prefix,
+                )
+            )
     _ = lanes.first
     return links

@@ -10,10 +10,12 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from batchrun import points
 from batchrun.api.changes import changes
+from batchrun.api.engines import SettingsPlace, places_of, settled
 from batchrun.api.lanes import OpenLanes, find_home, kept, linked, opened
 from batchrun.api.launch import Audience, Launch, under_way
 from batchrun.api.namesakes import mistaken
@@ -25,6 +27,7 @@ from batchrun.engine.launcher import Launcher, Timing
 from batchrun.engine.parts import LaunchParts
 from batchrun.engine.reach import Reach
 from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
+from batchrun.model.grouping import Engine
 from batchrun.model.limits import Changed, Limits, Mode
 from batchrun.model.pace import AUTO, Rate
 from batchrun.points import Point
@@ -32,7 +35,7 @@ from batchrun.ports.stored import Sync
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
 
     from batchrun.engine.link import LaneLink, Prepare, WakeLink
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 #: Changed rows of which it is told what changed.
 _EXPLAINED: Final = 5
 _ANY_LIMITS: Final = Limits()
+_NO_PLACES: Final[Mapping[str | None, SettingsPlace]] = MappingProxyType({})
 _CONFIGURED: Final = Target()
 
 
@@ -59,6 +63,7 @@ class Session(Opening):
         deadline: float | None = None,
         lease: float = 30.0,
         wake: Sequence[str] = (),
+        batch_settings: str | None = None,
     ) -> AsyncIterator[Launch]:
         """
         Hold a batch and take its manifest in; the launch begins when it is awaited.
@@ -72,22 +77,26 @@ class Session(Opening):
             lease: Seconds for which another host lets a dead launcher hold the batch; 1 or more.
             wake: Queues, ``sqs:URL``, that say which runs have ended, for a launch that watches to the end;
                 they are asked with the login of the whole command, those that lanes name with theirs.
+            batch_settings: ``s3://BUCKET/PREFIX/`` for the rows of submissions of more than 100, where
+                ``limits.engine`` makes such; in lanes that do not say it themselves.
 
         Raises:
-            InputError: Rows changed, the file's name leads to a batch that is hardly meant, the batch's runs
-                are in another region, or the ledger cannot be used.
+            InputError: Rows changed, the engine cannot start them, the file's name leads to a batch that is
+                hardly meant, the batch's runs are in another region, or the ledger cannot be used.
             LeaseHeldError: Another launcher holds the batch.
             ServiceUnusableError: No credentials.
         """
+        limits = settled(limits, manifest, batch_settings)
+        places = self._settings_places(manifest, limits, batch_settings)
         ttl, waits = timedelta(seconds=lease), limits.mode is not Mode.ONCE
         lanes = None if await self._has_ended(manifest) else await self._opened(manifest, waits=waits)
         async with self.holding(manifest.batch, ttl) as held:
-            links = [] if lanes is None else await self._linked(lanes, held)
+            links = [] if lanes is None else await self._linked(lanes, held, places)
             sync = await self._taken_in(held, manifest, changed, None if lanes is None else lanes.home)
             if lanes is None and (await held.counts()).open:
                 # A row came back that had left the manifest unsent.
                 lanes = await self._opened(manifest, waits=waits)
-                links = await self._linked(lanes, held)
+                links = await self._linked(lanes, held, places)
             own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
             is_woken = limits.mode is Mode.WATCH and lanes is not None
@@ -140,9 +149,29 @@ class Session(Opening):
             await ledger.open_batch(batch, region=first.region, account=account, at=at)
         return lanes
 
-    async def _linked(self, lanes: OpenLanes, held: HeldBatch) -> Sequence[LaneLink]:
+    async def _linked(
+        self, lanes: OpenLanes, held: HeldBatch, places: Mapping[str | None, SettingsPlace] = _NO_PLACES
+    ) -> Sequence[LaneLink]:
         await kept(lanes, held, self._clock.utcnow())
-        return await linked(lanes, held)
+        return await linked(lanes, held, places)
+
+    def _settings_places(
+        self, manifest: Manifest, limits: Limits, batch_settings: str | None
+    ) -> Mapping[str | None, SettingsPlace]:
+        """Return where the rows of large submissions are kept, by lane."""
+        if limits.engine is Engine.STARTRUN:
+            return _NO_PLACES
+        from batchrun.service.outage import Patience  # noqa: PLC0415 (as in service)
+        from batchrun.service.settings_files import S3SettingsStore  # noqa: PLC0415
+
+        patience = Patience(credentials=self._credentials_wait)
+        lanes: Mapping[str | None, Lane] = {lane.name: lane for lane in manifest.lanes}
+        return {
+            name: SettingsPlace(
+                store=S3SettingsStore(self.login(lanes.get(name)), patience, self._clock), prefix=prefix
+            )
+            for name, prefix in places_of(manifest, batch_settings).items()
+        }
 
     async def _taken_in(
         self, held: HeldBatch, manifest: Manifest, changed: Changed, home: str | None
@@ -302,6 +331,7 @@ async def launching(
     limits: Limits = _ANY_LIMITS,
     changed: Changed = Changed.REFUSE,
     deadline: float | None = None,
+    batch_settings: str | None = None,
 ) -> AsyncIterator[Launch]:
     """
     Launch one batch, with a session of its own: see :class:`Session` for the arguments and the errors.
@@ -313,6 +343,8 @@ async def launching(
     """
     async with (
         Session(ledger, target=target, rate=rate) as session,
-        session.launching(manifest, limits=limits, changed=changed, deadline=deadline) as launch,
+        session.launching(
+            manifest, limits=limits, changed=changed, deadline=deadline, batch_settings=batch_settings
+        ) as launch,
     ):
         yield launch

@@ -13,6 +13,7 @@ import click
 
 from batchrun.model import durations, rates
 from batchrun.model.pace import Rate
+from batchrun.model.settings_place import SUCH_AS, settings_place
 
 if TYPE_CHECKING:
     from batchrun.model.limits import StopAfter
@@ -50,6 +51,19 @@ class Lines(click.ParamType[str]):
 
 class OutputPath(click.types.StringParamType):
     """The path of a file that is written, which not every file of settings may choose."""
+
+
+class SettingsPlace(OutputPath):
+    """A folder in S3, which is written to."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it with a slash at its end."""
+        try:
+            return settings_place(str(value))
+        except ValueError as error:
+            self.fail(f"'{value}' is not a folder in S3: {error}; write {SUCH_AS}", param, ctx)
 
 
 class PacedRate(click.ParamType[Rate]):

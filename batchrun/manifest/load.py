@@ -28,6 +28,7 @@ from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import STDIN, Beyond, format_to_read, name_of, opened, place_of
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
+from batchrun.manifest.together import Together
 from batchrun.manifest.warned.looking import Looking
 from batchrun.model.places import is_in_s3
 from batchrun.model.retrying import RetryPolicy
@@ -65,6 +66,7 @@ class Manifest:
     read: tuple[str, ...]  #: the paths and URIs of what it was read from, defaults and rows included
     place: str | None = None  #: the absolute path of its own file, or its URI; None for ``-`` and a pipe
     is_named_by_place: bool = False  #: the batch's name is the file's: nobody gave it one
+    goes_together: bool = False  #: StartRunBatch can start each row, as far as anybody looked
     warnings: tuple[ManifestWarning, ...] = ()  #: what is no error, and yet hardly meant, in its order
     warning_count: int = 0  #: of all of them; where there are very many, some are told
     _spool: Spool
@@ -264,7 +266,8 @@ def _spooled(
         files = _files(source, common, beyond, kept_in.own_sheets, problems, looking)
         rows = given.rows(files)
         noted = rows if places is None else places.noted(rows)
-        _expand(looking.noted(noted), offering or expander, kept_in.spool, problems, source.shown)
+        expanding = _fit(source, offering or expander, problems)
+        _expand(looking.noted(noted), expanding, kept_in.spool, problems, source.shown)
         kept_in.own_sheets.seal()
         # Only now: the block may stand after the rows.
         check_against(given.retry, expander.by_uri, problems)
@@ -279,6 +282,7 @@ def _spooled(
             read=tuple(path for path in (*own, *source.shared_files, *files.beside_it) if path != STDIN),
             place=place,
             is_named_by_place=place is not None and source.batch is None and head.batch is None,
+            goes_together=source.goes_together,
             _spool=kept_in.spool,
             _own_sheets=kept_in.own_sheets,
         )
@@ -302,6 +306,10 @@ def _files(
         looking=looking,
     )
     return line_files.LineFiles(source, common.model, sheets, problems, looking, beyond)
+
+
+def _fit(source: Source, expander: _Expands, problems: Problems) -> _Expands:
+    return Together(expander, problems) if source.goes_together else expander
 
 
 def _place(source: Source) -> str | None:

@@ -81,6 +81,7 @@ class Source:
     env: tuple[str, ...] = ()  #: variables of the environment that ``{env.NAME}`` may stand for
     strict: bool = False  #: whether what is told as a warning is an error
     tags: bool = True  #: whether batchrun's own tags will be added, and need room
+    goes_together: bool = False  #: whether each row has to be one that StartRunBatch can start
     asked: TableOptions = _NOTHING_ASKED  #: how to read it, where it is a table
     sheet: SheetOptions = _NO_SHEET  #: what its rows are to become, where it is a sheet
 

@@ -40,6 +40,7 @@ class Lane:
     rate: Rate | None = None  #: StartRun calls per second
     read_rate: Rate | None = None  #: calls per second of each other operation
     wake: QueueName | None = None  #: what the ends of its runs come to
+    batch_settings: str | None = None  #: ``s3://BUCKET/PREFIX/`` for the rows of large submissions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

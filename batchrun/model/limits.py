@@ -83,7 +83,7 @@ class Limits:
     replay_window: float = 3600.0  #: seconds for which the service is trusted to remember a requestId
     listing_lag: float = 60.0  #: seconds by which ListRuns may lag behind StartRun, and GetRun behind itself
     engine: Engine = Engine.STARTRUN
-    batch_rows: int = INLINE  #: rows of one StartRunBatch at most
+    batch_rows: int | None = None  #: rows of one StartRunBatch at most; None: as many as it carries itself
     #: Seconds for which the service is trusted to remember the requestId of a StartRunBatch: nobody says.
     batch_replay_window: float = 0.0
     way: Way = Way.AUTO  #: how runs are watched
@@ -105,7 +105,8 @@ class Limits:
     @property
     def wave(self) -> int:
         """How many rows are sent together at most."""
-        return self.batch_rows if self.max_active is None else min(self.batch_rows, self.max_active)
+        rows = self.batch_rows or INLINE
+        return rows if self.max_active is None else min(rows, self.max_active)
 
     @property
     def least(self) -> int:

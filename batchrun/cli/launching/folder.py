@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun import points
+from batchrun.api.engines import settled
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launching.launch import (
@@ -65,6 +66,8 @@ async def launch_folder(job: Job) -> Exit:
     with loaded_folder(job.source, in_s3, job.output, besides=[job.told.ledger]) as manifests:
         points.reached(Point.MANIFEST_READ)
         refuse_beside_lanes(manifests, job.told.service)
+        for manifest in manifests:
+            settled(job.limits, manifest, job.told.together.batch_settings)
         shared = _shared(job, len(manifests))
         async with session(shared, clock) as work:
             return await _Together(shared, work, clock).launch(manifests)

@@ -16,6 +16,7 @@ import anyio
 import structlog
 
 from batchrun import points
+from batchrun.api.engines import settled
 from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
 from batchrun.api.session import Session
 from batchrun.cli.exits import Exit, exit_code
@@ -119,6 +120,7 @@ def taken(job: Job) -> Iterator[Manifest]:
     with loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:
         points.reached(Point.MANIFEST_READ)
         refuse_beside_lanes([manifest], job.told.service)
+        settled(job.limits, manifest, job.told.together.batch_settings)
         yield manifest
 
 
@@ -195,6 +197,7 @@ async def launching(job: Job, work: Session, manifest: Manifest) -> AsyncIterato
         deadline=job.told.deadline,
         lease=job.told.lease,
         wake=job.told.wake,
+        batch_settings=job.told.together.batch_settings,
     ) as held:
         _log_sync(held)
         yield held

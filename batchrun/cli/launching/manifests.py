@@ -35,9 +35,9 @@ _T = TypeVar("_T")
 _PASSED_OVER: Final = "{} is skipped: it holds {}, not rows; use it with {} FILE"
 
 
-def source(told: ManifestOptions, *, strict: bool = False) -> Source:
+def source(told: ManifestOptions, *, strict: bool = False, goes_together: bool = False) -> Source:
     """
-    Make the source that the options describe.
+    Make the source that the options describe; its rows have to be fit to go *together*, or not.
 
     Raises:
         UsageError: One of them cannot be meant, or none says what to read.
@@ -56,6 +56,7 @@ def source(told: ManifestOptions, *, strict: bool = False) -> Source:
         env=told.env,
         strict=strict,
         tags=told.tags,
+        goes_together=goes_together,
         asked=TableOptions(
             delimiter=_read("--delimiter", told.delimiter, delimiter),
             encoding=_read("--encoding", told.encoding, encoding),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchrun.cli.command import Risk, flag, group, option, texts
+from batchrun.cli.engine_options import EngineOptions
 from batchrun.cli.launching.hooks import HookOptions
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import (
@@ -58,6 +59,7 @@ class LaunchOptions:
     read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
     max_active: int | None = MAX_ACTIVE()
+    together: EngineOptions = group(EngineOptions)
     stop_after: StopAfter | None = option(
         "--stop-after",
         type=FailureLimit(),
@@ -105,6 +107,14 @@ class LaunchOptions:
         help="How long the service is trusted to remember a requestId. A row is sent only if it was looked "
         "up within this time less --listing-lag, and not found.",
     )
+    batch_replay_window: float = option(
+        "--batch-replay-window",
+        type=Duration(),
+        default="0s",
+        help="How long the service is trusted to remember the requestId of a StartRunBatch: one whose answer "
+        "was lost is sent again within this time. How long that is, is not documented: where the service "
+        "forgets sooner, every row runs twice. At 0 the batch is looked for first.",
+    )
     listing_lag: float = LISTING_LAG()
     trusts_ledger: bool = flag(
         "--trust-ledger",
@@ -148,6 +158,9 @@ class LaunchOptions:
             replay_window=self.replay_window,
             listing_lag=self.listing_lag,
             trusts_ledger=self.trusts_ledger,
+            engine=self.together.kind,
+            batch_rows=self.together.batch_rows,
+            batch_replay_window=self.batch_replay_window,
             retry=RetryPolicy(
                 rules=() if self.no_retry else (*self.retries, *DEFAULT_RULES), wait=self.retry_wait
             ),

@@ -37,6 +37,7 @@ TOPICS: Final = {
     "cron": "Unattended: cron, systemd, a folder of manifests, hooks, metrics.",
     "iam": "The permissions it needs, and credentials.",
     "reliability": "What can go wrong, what is done about it, and how that is tested.",
+    "engines": "Many rows by one StartRunBatch, or each by StartRun: when to take which.",
     "pace": "How calls are paced, how runs are watched, and how fast it all is.",
     "config": "Defaults for options in a file, and what takes precedence.",
     "options": "Every option with its variable and default.",

@@ -10,6 +10,7 @@ from batchrun.cli.command import verb
 from batchrun.cli.launching.options import LaunchOptions
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
+from batchrun.model.grouping import Engine
 from batchrun.model.queue_names import read_queue
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def job(told: LaunchOptions) -> Job:
     target, metrics = told.service.target(concurrency=told.concurrency), told.hooks.metrics_file
     return Job(
         told=told,
-        source=source(told.manifest, strict=told.strict),
+        source=source(told.manifest, strict=told.strict, goes_together=told.together.kind is Engine.BATCH),
         target=target,
         login=OneLogin(target),
         limits=told.limits,

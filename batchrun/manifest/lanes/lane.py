@@ -17,6 +17,8 @@ from batchrun.model import rates
 from batchrun.model.addresses import is_loopback
 from batchrun.model.lanes import Lane
 from batchrun.model.queue_names import SUCH_AS, queue_in
+from batchrun.model.settings_place import SUCH_AS as A_PLACE
+from batchrun.model.settings_place import settings_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,7 @@ KEYS: Final = (
     "rate",
     "read_rate",
     "wake",
+    "batch_settings",
     SET,
 )
 NAME: Final = re.compile(r"\w[\w.-]{0,63}")
@@ -134,6 +137,13 @@ def _own_queue(text: str) -> QueueName:
     return found
 
 
+def _settings_place(text: str) -> str:
+    try:
+        return settings_place(text)
+    except ValueError as error:
+        raise UnfitError(f"is not a folder in S3: {error}", f"write {A_PLACE}") from error
+
+
 class LaneReader:
     """Reads one lane; what is wrong with it becomes problems."""
 
@@ -167,6 +177,7 @@ class LaneReader:
             rate=self._read("rate", _rate),
             read_rate=self._read("read_rate", _rate),
             wake=self._read("wake", self._queue),
+            batch_settings=self._read("batch_settings", _settings_place),
         )
         self._check_together(lane)
         return lane
@@ -219,6 +230,7 @@ def written(lane: Lane) -> dict[str, Json]:
         "rate": None if lane.rate is None else rates.written(lane.rate),
         "read_rate": None if lane.read_rate is None else rates.written(lane.read_rate),
         "wake": None if lane.wake is None else str(lane.wake),
+        "batch_settings": lane.batch_settings,
     }
     return {key: value for key, value in said.items() if value is not None}
 

@@ -52,6 +52,7 @@ lanes:
     rate: 2.5
     read_rate: unlimited
     wake: sqs:https://sqs.us-east-1.amazonaws.com/222222222222/ends
+    batch_settings: s3://lab-east/settings
     set: {{workflowId: 7654321, tags: {{site: e}}}}
   west-2: {{region: us-west-2, account: 012345678901, rate: auto}}
 """
@@ -72,6 +73,7 @@ def test_a_lane_says_all_of_this_wherever_the_table_stands(text):
             rate=Rate(most=2.5),
             read_rate=UNLIMITED,
             wake=queue_in("sqs:https://sqs.us-east-1.amazonaws.com/222222222222/ends"),
+            batch_settings="s3://lab-east/settings/",
         ),
         Lane(name="west-2", region="us-west-2", account="012345678901", rate=AUTO),
     )
@@ -127,6 +129,8 @@ WRONG = [
     ("wake: sqs:https://sqs.us-east-1.amazonaws.com/222222222222/ends.fifo", "wake", "is not a queue"),
     ("wake: sqs:https://queues.example.org/222222222222/ends", "wake", "is a queue of another machine"),
     ("wake: sqs:https://127.0.0.1.example.org/222222222222/ends", "wake", "is a queue of another machine"),
+    ("batch_settings: lab-east/settings", "batch_settings", "is not a folder in S3"),
+    ('batch_settings: "s3://lab/{batch}"', "batch_settings", "nothing is filled in here"),
     ("regio: us-east-1", "regio", "a lane has no such key"),
     ("outputUri: s3://b/", "outputUri", "a lane has no such key"),
     ("aws_secret_access_key: wJalrXUtnFEMI", "aws_secret_access_key", "a lane has no such key"),

@@ -272,6 +272,10 @@ class LedgerError(StorageError):
     """An open ledger cannot be read or written any more; work stops before anything is lost."""
 
 
+class SnapshotLostError(LedgerError):
+    """The connection that showed one state of a ledger was lost; it can be read again from its start."""
+
+
 class ResultsError(StorageError):
     """The results cannot be written; the ledger has everything that would be in them."""
 

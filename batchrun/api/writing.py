@@ -14,6 +14,7 @@ from batchrun.api.reading import find_batch, inputs_of
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.report import results
+from batchrun.report.again import begun_again
 from batchrun.report.chosen import check, outcomes_of
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import REPORT, RESULTS
@@ -73,9 +74,13 @@ async def write_results(
     format_ = _format(Path(path))
     inputs = await inputs_of(ledger)
     output = output_at(str(path), RESULTS[format_], option="path", again="write_results", inputs=inputs)
-    outcomes = outcomes_of(ledger, batch, view)
     in_s3 = StoreWhenNeeded(OneLogin(target))
-    return await put_results(output, in_s3, outcomes, format_, view=view, is_safe=safe_csv)
+
+    async def written() -> int:
+        outcomes = outcomes_of(ledger, batch, view)
+        return await put_results(output, in_s3, outcomes, format_, view=view, is_safe=safe_csv)
+
+    return await begun_again(written)
 
 
 async def put_results(

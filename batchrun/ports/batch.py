@@ -166,6 +166,9 @@ class StoredBatch(Wishes, StoredSubmissions):
         Go through the batch for its results: manifest order, then entries that left it but were sent.
 
         Reads one consistent state, in pages; memory does not grow with the batch.
+
+        Raises:
+            SnapshotLostError: That state cannot be read to its end; it is to be begun again, with another.
         """
 
     @abstractmethod

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.model.account import place_of
 from batchrun.model.states import QUEUED_STATUSES, Outlook, State, outlook
 from batchrun.model.tasks import log_streams
+from batchrun.report.again import begun_again
 from batchrun.report.bill import billed
 from batchrun.report.chosen import with_tasks
 from batchrun.report.overview import lanes_of
@@ -323,8 +324,12 @@ async def gathered(
         dynamic_gib: What DYNAMIC storage is taken to have held on average, where somebody knows.
     """
     stored = ledger.batch(batch.name)
-    found = with_tasks(ledger, batch.name, stored.outcomes())
-    rows = [row_of(outcome, outcome.tasks) async for outcome in found]
+
+    async def read() -> list[ShownRow]:
+        found = with_tasks(ledger, batch.name, stored.outcomes())
+        return [row_of(outcome, outcome.tasks) async for outcome in found]
+
+    rows = await begun_again(read)
     bill = None if prices is None else billed(await spent_runs(ledger, batch.name), prices, dynamic_gib)
     return Report(
         batch=batch,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from batchrun.report import figures
+from batchrun.report.again import begun_again
 from batchrun.report.chosen import with_tasks
 from batchrun.report.gathering import RowStanding, row_of
 from batchrun.report.overview import overview
@@ -108,14 +109,17 @@ class Following:
         begun = self._clock.monotonic()
         self._seen = deque([await self._ledger.newest_event()], maxlen=_OVERLAP)
         self._total = (await self._stored.counts()).total
-        found = with_tasks(self._ledger, self.batch.name, self._stored.outcomes())
-        self.rows = [row_of(outcome, outcome.tasks) async for outcome in found]
+        self.rows = await begun_again(self._read)
         self._places = {row.id: place for place, row in enumerate(self.rows)}
         self._search = Search()
         self.version += 1
         self._has_changed = False
         took = self._clock.monotonic() - begun
         self._reload_due = self._clock.monotonic() + max(_AGAIN, took * _REST)
+
+    async def _read(self) -> list[ShownRow]:
+        found = with_tasks(self._ledger, self.batch.name, self._stored.outcomes())
+        return [row_of(outcome, outcome.tasks) async for outcome in found]
 
     async def look(self) -> bool:
         """Bring the rows up to date, and report whether any has changed."""

@@ -11,14 +11,21 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchrun.errors import LeaseHeldError, LedgerError
-from batchrun.ledger import open_ledger
+from batchrun.ledger import open_ledger, reading
 from batchrun.ledger.postgres import link, outage
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
+from batchrun.report.again import begun_again
 from tests.ledger.samples import AT, BATCH, TTL, accepted, entry_of, filled, intended, lease_on, move, specs
 from tests.postgres.server import gone, started
 
 pytestmark = pytest.mark.real_time
+
+
+_END_ALL = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 @pytest.fixture
@@ -168,3 +175,23 @@ async def test_whoever_stops_within_a_transaction_does_not_keep_the_batch(in_pos
 
         assert await ledger._write(settings) == "5s"
         assert await ledger._read(settings) == "0"
+
+
+async def test_results_whose_connection_is_lost_are_read_again_from_their_start(in_postgres, monkeypatch):
+    monkeypatch.setattr(reading, "_PAGE", 2)
+    async with await open_ledger(in_postgres) as ledger:
+        await filled(ledger, *"abcde")
+        began = []
+
+        async def read() -> list[str]:
+            began.append(1)
+            found = []
+            async for outcome in ledger.batch(BATCH).outcomes():
+                found.append(outcome.entry.id)
+                if len(began) == 1:
+                    with psycopg.connect(in_postgres, autocommit=True) as other:
+                        other.execute(_END_ALL)
+            return found
+
+        assert await begun_again(read) == [*"abcde"]
+        assert len(began) == 2

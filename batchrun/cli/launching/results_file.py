@@ -18,6 +18,7 @@ from batchrun.cli.options import DEFAULT_LEDGER
 from batchrun.errors import InputError, ResultsError, UsageError
 from batchrun.ledger import LedgerPlace
 from batchrun.report import results
+from batchrun.report.again import begun_again
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import OutputFile
@@ -64,10 +65,14 @@ async def write_results(
     # What goes to S3 is bounded there, by its size.
     longest = _LAST_THINGS if isinstance(output, OutputFile) else math.inf
     with anyio.move_on_after(longest, shield=True):
-        outcomes = held.ledger.batch(held.batch).outcomes()
-        try:
+        batch = held.ledger.batch(held.batch)
+
+        async def written() -> None:
             async with delivered(output, store) as file:
-                await results.write(file, outcomes, _format(output.shown), is_safe=is_safe)
+                await results.write(file, batch.outcomes(), _format(output.shown), is_safe=is_safe)
+
+        try:
+            await begun_again(written)
         except InputError as error:
             raise ResultsError(output.shown, error) from error
 

@@ -21,6 +21,7 @@ from batchrun.cli.values import OutputPath
 from batchrun.cli.wording import counted, printable
 from batchrun.errors import ResultsError, UsageError
 from batchrun.report import results as report
+from batchrun.report.again import begun_again
 from batchrun.report.chosen import check, outcomes_of
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS
@@ -124,16 +125,22 @@ async def results(told: Options) -> None:
         if failed is not None:
             failed = replace(failed, inputs=inputs)
             failed.check()
-        in_s3, outcomes = store(told.account), outcomes_of(ledger, batch.name, view)
+        in_s3 = store(told.account)
+
+        def outcomes() -> AsyncIterator[Outcome]:
+            return outcomes_of(ledger, batch.name, view)
+
         is_wanted = told.output is not None or failed is None
         output = _output(told, view, batch, inputs) if is_wanted else None
         if failed is not None:
             await _write_failed(failed, ledger, batch, view, in_s3)
         if output is not None:
-            count = await put_results(output, in_s3, outcomes, told.format, view=view, is_safe=told.safe_csv)
+            count = await begun_again(
+                lambda: put_results(output, in_s3, outcomes(), told.format, view=view, is_safe=told.safe_csv)
+            )
             say(printable(f"{output.shown}: {counted(count, 'row')}"))
         elif is_wanted:
-            await _to_stdout(outcomes, view, told)
+            await _to_stdout(outcomes(), view, told)
 
 
 def _failed_manifest(told: Options) -> Destination | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 
-from batchrun.errors import BatchrunError
+from batchrun.errors import BatchrunError, SnapshotLostError
 from batchrun.ledger.postgres.address import called
 from batchrun.ledger.postgres.connection import connect, first
 from batchrun.ledger.postgres.errors import failed, is_conflict, is_outage
@@ -31,10 +31,13 @@ ANSWER_WITHIN: Final = 30.0
 class Link:
     """The connection of one store, used by one thread."""
 
-    def __init__(self, address: str, *, read_only: bool, patience: float | None = None) -> None:
+    def __init__(
+        self, address: str, *, read_only: bool, is_snapshot: bool = False, patience: float | None = None
+    ) -> None:
         self.called = called(address)
         self._address = address
         self._read_only = read_only
+        self._is_snapshot = is_snapshot  #: no other connection shows what this one does
         self._patience = Patience(PATIENCE if patience is None else patience)
         self._gone: BatchrunError | None = None  #: why nobody tries any more
         self._watchdog = Watchdog()
@@ -83,6 +86,8 @@ class Link:
             with self._watchdog.waiting(connection, seconds):
                 yield connection
         except psycopg.Error as error:
+            if self._is_snapshot and self._may_pass(error):
+                raise SnapshotLostError(str(failed(self.called, error))) from error
             if self._is_kept and self._may_pass(error):
                 raise
             raise failed(self.called, error) from error

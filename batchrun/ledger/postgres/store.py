@@ -43,10 +43,10 @@ class PostgresStore(Store):
 
     database = "PostgreSQL"
 
-    def __init__(self, address: str, *, read_only: bool = False) -> None:
+    def __init__(self, address: str, *, read_only: bool = False, is_snapshot: bool = False) -> None:
         self._address = address
         self._is_read_only = read_only
-        self._link = Link(address, read_only=read_only)
+        self._link = Link(address, read_only=read_only, is_snapshot=is_snapshot)
         self.called = self._link.called
         self.host = platform.node()
         self._writer = secrets.token_hex(8)
@@ -137,7 +137,8 @@ class PostgresStore(Store):
             self.run(dropped)
 
     def snapshot(self) -> PostgresStore:
-        store = PostgresStore(self._address, read_only=True)
+        self.one("schema_version")  # which is waited for, where the server is away
+        store = PostgresStore(self._address, read_only=True, is_snapshot=True)
         store._begin("begin_reading")
         store.one("schema_version")  # what is seen is fixed by the first question
         self._snapshots.add(store)

@@ -1,0 +1,36 @@
+"""
+Reading a batch anew from its start, where the connection that showed one state of it was lost.
+
+Belongs here: that. Does not: what is read, or waiting for the ledger's database (``ledger``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import structlog
+
+from batchrun.errors import SnapshotLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+#: Times that it is begun, before the network is taken for no network.
+_TIMES: Final = 5
+log = structlog.get_logger(__name__)
+
+
+async def begun_again(job: Callable[[], Awaitable[T]]) -> T:
+    """
+    Return what *job* returns, which reads a batch's outcomes and leaves nothing behind where it fails.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    for _ in range(1, _TIMES):
+        try:
+            return await job()
+        except SnapshotLostError as error:
+            log.info("read_again", why=str(error))
+    return await job()

@@ -22,7 +22,9 @@ def test_a_batch_goes_on_in_the_other_ledger_where_it_stood(shell: Shell, simula
     moved = shell.run("ledger", "copy", "batchrun.db", "team.db", "--batch", "cohort")
     assert moved.stdout.startswith("cohort: moved, 4 entries and ")
     team = str((shell.folder / "team.db").resolve())
-    for verb in (command, ("retry", "cohort", "--yes"), ("cancel", "cohort", "--yes"), ("delete", "cohort")):
+    rebuilding = ("ledger", "rebuild", *shell.cohort(4), *at)
+    asked = (("retry", "cohort", "--yes"), ("cancel", "cohort", "--yes"), ("delete", "cohort"))
+    for verb in (command, *asked, rebuilding):
         done = shell.run(*verb)
         assert (done.returncode, f"another ledger: give --ledger {team}" in done.stderr) == (
             2,
@@ -35,6 +37,9 @@ def test_a_batch_goes_on_in_the_other_ledger_where_it_stood(shell: Shell, simula
     assert shell.run(*command, "--ledger", "read.db").returncode == 2
     assert shell.run(*command, "--ledger", "team.db").returncode == 0
     assert simulated.calls("StartRun") == 4
+    assert "4 rows: 4 known" in shell.run(*rebuilding, "--ledger", "team.db").stdout
+    read = shell.run(*rebuilding, "--ledger", "read.db")
+    assert (read.returncode, "to be read alone" in read.stderr) == (2, True)
     assert shell.run("ledger", "verify", "--ledger", "team.db").returncode == 0
     again = shell.run("ledger", "copy", "batchrun.db", "team.db")
     assert (again.returncode, "there is nothing to copy" in again.stderr) == (0, True)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import subprocess
-from pathlib import Path
 
 import apsw
 import pytest
@@ -14,6 +11,7 @@ from batchrun.errors import LedgerError, LedgerUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
+from tests.disks import fill_up, mounted
 from tests.ledger.samples import AT, BATCH, connection_of, entry_of, filled, intended, move, specs
 
 MANY = [f"id{number:04}" for number in range(2_000)]
@@ -22,22 +20,8 @@ MANY = [f"id{number:04}" for number in range(2_000)]
 @pytest.fixture
 def small_disk(tmp_path):
     """A real file system of 1 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "batchrun-test", str(disk)]
-    done = (
-        subprocess.run(mount, capture_output=True, text=True, check=False) if shutil.which("mount") else None
-    )
-    if done is None or done.returncode:
-        pytest.skip("this machine does not let us mount a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-def fill_up(file: Path) -> None:
-    with contextlib.suppress(OSError), file.open("wb", buffering=0) as filler:
-        while filler.write(bytes(4096)):
-            pass
+    with mounted(tmp_path / "disk", "1m") as disk:
+        yield disk
 
 
 async def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk):

@@ -16,8 +16,10 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -37,6 +39,7 @@ _FAST = {
 
 
 _DURABLE = {"listen_addresses": "''", "log_min_messages": "fatal"}
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _NUMBERED = ("batches", "entries", "events", "failed_runs", "lanes", "run_usages", "submissions")
 
 
@@ -56,10 +59,14 @@ class Server:
         """Return the URL of another of its databases."""
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
+    def connected(self) -> psycopg.Connection[Any]:
+        """Connect to its database ``postgres``, each statement by itself."""
+        return psycopg.connect(self.url, autocommit=True)
+
     def make(self, template: str | None = None) -> str:
         """Make a database and return its URL."""
         name = f"t{secrets.token_hex(8)}"
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with self.connected() as connection:
             like = f"TEMPLATE {template}" if template else "TEMPLATE template0"
             connection.execute(f"CREATE DATABASE {name} {like} ENCODING 'UTF8'")
         return self.database(name)
@@ -67,7 +74,7 @@ class Server:
     def drop(self, url: str) -> None:
         """Take a database away again, whoever is connected to it."""
         name = urlsplit(url).path[1:]
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with self.connected() as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def start(self) -> None:
@@ -88,8 +95,22 @@ class Server:
         _run(str(self.binaries / "pg_ctl"), "-D", str(self._own / "data"), "-w", "-s", *words)
 
 
-def started(folder: Path, *, is_durable: bool = False) -> Server:
-    """Make a cluster in *folder* and start it; *durable* as people have it, else quick."""
+def started(
+    folder: Path,
+    *,
+    is_durable: bool = False,
+    settings: Mapping[str, str] = _NOTHING,
+    files: Mapping[str, str] = _NOTHING,
+) -> Server:
+    """
+    Make a cluster in *folder* and start it.
+
+    Args:
+        folder: Where; made anew.
+        is_durable: As people have it, else quick.
+        settings: Settings beside these.
+        files: What is to stand in its folder ``data``, by name, private to it.
+    """
     binaries = _binaries()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755, parents=True)
@@ -100,9 +121,14 @@ def started(folder: Path, *, is_durable: bool = False) -> Server:
         str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8",
         "--no-locale", "--no-sync", "--no-instructions",
     )  # fmt: skip
-    settings = {**(_DURABLE if is_durable else _FAST), "unix_socket_directories": f"'{folder}'"}
+    told = {**(_DURABLE if is_durable else _FAST), "unix_socket_directories": f"'{folder}'", **settings}
     with (data / "postgresql.conf").open("a") as file:
-        file.writelines(f"{name} = {value}\n" for name, value in settings.items())
+        file.writelines(f"{name} = {value}\n" for name, value in told.items())
+    for name, content in files.items():
+        place = data / name
+        place.touch(mode=0o600)
+        place.write_text(content)
+        shutil.chown(place, (data / "PG_VERSION").stat().st_uid)
     server = Server(f"postgresql://postgres@/postgres?host={quote(str(folder))}", folder, binaries)
     server.start()
     return server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import threading
 
 import anyio
@@ -16,6 +17,7 @@ from batchrun.ledger.postgres import link, outage
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from batchrun.report.again import begun_again
+from tests.disks import fill_up, mounted
 from tests.ledger.samples import AT, BATCH, TTL, accepted, entry_of, filled, intended, lease_on, move, specs
 from tests.postgres.server import gone, started
 
@@ -66,6 +68,39 @@ async def test_a_server_that_stays_away_ends_it_when_patience_is_over(own, monke
     finally:
         await ledger.close()
         own.start()
+
+
+async def test_a_full_disk_of_the_server_is_waited_for_and_loses_nothing(own, monkeypatch):
+    """Of its tables alone: without room for its log it stops, which is the outage above."""
+    assert own.folder is not None
+    monkeypatch.setattr(outage, "_WORTH_SAYING", 0.0)
+    with mounted(own.folder / "small", "24m") as disk:
+        shutil.chown(disk, (own.folder / "data").stat().st_uid)
+        with own.connected() as connection:
+            connection.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
+            connection.execute("CREATE DATABASE small TABLESPACE small TEMPLATE template0 ENCODING 'UTF8'")
+        filler, before = disk / "filler", outage.Outage.wait
+
+        def wait(self, error):
+            assert error.sqlstate == "53100"
+            before(self, error)
+            filler.unlink()
+
+        monkeypatch.setattr(outage.Outage, "wait", wait)
+        async with await open_ledger(own.database("small")) as ledger:
+            held = await filled(ledger, "a", "b")
+            await move(held, "a", intended())
+            fill_up(filler)
+            many = [f"id{number:04}" for number in range(2_000)]
+            with capture_logs() as said:
+                await held.sync(specs("a", "b", *many), changed=Changed.REFUSE, at=AT)
+            assert [one["event"] for one in said] == ["ledger_not_reached", "ledger_back"]
+            assert "No space left" in said[0]["last"]
+            counts = await ledger.batch(BATCH).counts()
+            assert counts.by_state == {State.SUBMITTING: 1, State.PLANNED: 2_001}
+        own.drop(own.database("small"))
+        with own.connected() as connection:
+            connection.execute("DROP TABLESPACE small")
 
 
 async def test_a_server_that_is_away_is_waited_for_no_longer_than_told(own, monkeypatch):

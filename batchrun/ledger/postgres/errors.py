@@ -18,10 +18,10 @@ from batchrun.errors import BatchrunError, InvariantError, LedgerError, LedgerUn
 _REFUSED: Final = (
     ("password", "give the password in PGPASSFILE or the service file, and check the user's name"),
     ("pg_hba.conf", "have the server's owner let this user in from here, or use sslmode=require"),
+    ("certificate", "check sslmode and sslrootcert"),
     ("does not exist", "check the names of database and user"),
     ("not known", "check the host's name"),
     ("permission denied", "have the database's owner grant CONNECT to this user"),
-    ("certificate", "check sslmode and sslrootcert"),
     ("SSL", "check sslmode"),
     ("too many", "wait, or use a pooler"),
     ("definition of service", "check PGSERVICEFILE and the service's name"),

@@ -3,18 +3,18 @@
 A batch's submissions, as they are stored.
 
 Belongs here: the verbs on them, and their rows as values. Does not: which rows go together (``engine``), and
-how a step is recorded (``record``).
+how their intents are written (``intending``).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batchrun.errors import InvariantError
+from batchrun.ledger.intending import intend, listed_intents
 from batchrun.ledger.keyed import Keyed, reads, writes
-from batchrun.ledger.record import record
 from batchrun.ledger.rows import lanes_in, listed, maybe_micros, maybe_time, micros, time_of
 from batchrun.model.events import Intended
 from batchrun.model.grouping import Choice
@@ -22,13 +22,11 @@ from batchrun.model.submission import OpenSubmission, Standing, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from batchrun.ledger.store import Row
     from batchrun.model.entry import Entry
     from batchrun.ports.stored import Transition
-
-#: Steps that are recorded at once, within one transaction: what waits to be written takes memory.
-_AT_ONCE: Final = 1_000
 
 
 class Submitted(Keyed):
@@ -88,10 +86,16 @@ class Submitting(Keyed, ABC):
     def _fenced(self) -> int:
         """Return the batch's key where the lease is still ours, or raise LeaseLostError."""
 
-    @writes
-    def intend_together(self, submission: Submission, steps: Sequence[Transition]) -> None:
-        key = self._fenced()
+    async def intend_together(self, submission: Submission, steps: Sequence[Transition]) -> None:
+        def tables() -> AbstractContextManager[None]:
+            return listed_intents(self._store, steps)
+
         self._check(submission, steps)
+        await self._worker.run(lambda: self._store.write_beside(tables, lambda _: self._intend(submission)))
+
+    def _intend(self, submission: Submission) -> None:
+        key = self._fenced()
+        intend(self._store, key)
         number = self._store.value(
             "add_submission",
             batch=key,
@@ -103,11 +107,7 @@ class Submitting(Keyed, ABC):
             sent_at=maybe_micros(submission.sent_at),
             request=submission.request,
         )
-        for first in range(0, len(steps), _AT_ONCE):
-            some = steps[first : first + _AT_ONCE]
-            record(self._store, key, self.name, some)
-            ids = listed(step.entry.id for step in some)
-            self._store.run("add_submission_rows", batch=key, submission=number, ids=ids)
+        self._store.run("add_submission_rows", batch=key, submission=number)
 
     @writes
     def keep_submission(self, submission: Submission) -> None:
@@ -157,8 +157,9 @@ class Submitting(Keyed, ABC):
         if not len(steps) == len({step.entry.id for step in steps}) == submission.rows:
             raise InvariantError(f"{what} of {submission.rows} rows with {len(steps)} steps")
         for event, entry in ((step.event, step.entry) for step in steps):
-            if not isinstance(event, Intended) or entry.lane != submission.lane:
+            own = (submission.batch, submission.lane)
+            if not isinstance(event, Intended) or (entry.batch, entry.lane) != own:
                 raise InvariantError(
-                    f"{what} in lane {submission.lane} with {type(event).__name__} of entry '{entry.id}' in "
-                    f"lane {entry.lane}"
+                    f"{what} in lane {submission.lane} with {type(event).__name__} of entry '{entry.id}' of "
+                    f"batch '{entry.batch}' in lane {entry.lane}"
                 )

@@ -172,7 +172,8 @@ def test_statements_are_split_at_their_headers():
 def test_every_statement_compiles(empty):
     migrate(empty, migrations())
     made = {"attempt_rows", "make_manifest", "drop_manifest", "make_works", "drop_works", "find_only_works"}
-    for name in ("attempt_rows", "make_manifest", "make_works", "find_only_works"):
+    made |= {"make_intents", "drop_intents"}
+    for name in ("attempt_rows", "make_manifest", "make_works", "find_only_works", "make_intents"):
         empty.execute(queries()[name])
     pragmas = {"settings", "use_wal", "begin_reading", "begin_writing", "commit", "rollback"}
     for name in queries().keys() - pragmas - made:

@@ -118,6 +118,8 @@ class Batch(RuleBasedStateMachine):
             made = submission(self._submissions, len(steps), lane=lane)
             self._run(self._held.intend_together(made, steps))
             self._waits |= {entry.id: made.request_id for entry in entries}
+        for step in steps:
+            assert self._run(self._held.entry(step.entry.id)) == step.entry
 
     @rule(data=st.data(), standing=st.sampled_from([Standing.TAKEN, Standing.OVER]))
     def keep_submission(self, data, standing):

@@ -63,7 +63,7 @@ def test_the_statements_have_the_same_names_and_values():
 
 
 async def test_the_answers_have_the_same_columns(file, server):
-    temporary = ("make_manifest", "make_works")
+    temporary = ("make_manifest", "make_works", "make_intents")
     for name in ("attempt_rows", *temporary):
         file.execute(statements("sqlite")[name])
     for name in temporary:

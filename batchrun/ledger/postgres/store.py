@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchrun.ledger.store import Row, T, Tables, Value
 
 #: Statements of which there are very many at once, each of them one row of a temporary table.
-_COPIED: Final = frozenset({"add_spec", "add_work"})
+_COPIED: Final = frozenset({"add_spec", "add_work", "add_intent"})
 _INSERTED: Final = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\)")
 #: Seconds that one statement may take which goes through a whole manifest.
 _BULK_WITHIN: Final = 900.0

@@ -5,11 +5,42 @@ INSERT INTO submissions (batch, request_id, lane, name, rows, intended_at, sent_
 VALUES (:batch, :request_id, :lane, :name, :rows, :intended_at, :sent_at, :request)
 RETURNING key;
 
+-- name: add_intent
+INSERT INTO intents (id, attempt, at, request_id, intended_at, tagged, lane, may_take, request, detail, proven_at)
+VALUES (:id, :attempt, :at, :request_id, :intended_at, :tagged, :lane, :may_take, :request, :detail, :proven_at);
+
+-- name: drop_intents
+DROP TABLE intents;
+
+-- name: wrong_intent
+-- Of a row that is not there, or that is not as it was when its step was made.
+SELECT i.id, i.attempt, coalesce(e.state, 'unknown') AS state, e.attempt AS stored_attempt, e.lane AS stored_lane
+FROM intents AS i LEFT JOIN entries AS e ON e.batch = :batch AND e.id = i.id
+WHERE e.key IS NULL OR e.state NOT IN ('planned', 'backoff') OR e.attempt <> i.attempt
+    OR (e.intended_at IS NOT NULL AND e.request_id <> i.request_id)
+LIMIT 1;
+
+-- name: intend
+UPDATE entries SET
+    state = 'submitting', due = NULL, request_id = i.request_id, intended_at = i.intended_at, tagged = i.tagged,
+    lane = i.lane, may_take = i.may_take, request = coalesce(i.request, entries.request)
+FROM intents AS i WHERE entries.batch = :batch AND entries.id = i.id;
+
+-- name: add_intended_events
+INSERT INTO events (entry, attempt, at, kind, detail)
+SELECT e.key, i.attempt, i.at, 'intended', i.detail
+FROM intents AS i CROSS JOIN entries AS e ON e.batch = :batch AND e.id = i.id;
+
+-- name: keep_intended_proofs
+INSERT INTO proofs (entry, at)
+SELECT e.key, i.proven_at FROM intents AS i CROSS JOIN entries AS e ON e.batch = :batch AND e.id = i.id
+WHERE i.proven_at IS NOT NULL
+ON CONFLICT (entry) DO UPDATE SET at = excluded.at;
+
 -- name: add_submission_rows
--- After their steps were recorded.
 INSERT INTO submission_rows (submission, entry, attempt, intent)
-SELECT :submission, e.key, e.attempt, (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended')
-FROM json_each(:ids) AS j CROSS JOIN entries AS e ON e.batch = :batch AND e.id = j.value;
+SELECT CAST(:submission AS BIGINT), e.key, i.attempt, (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended')
+FROM intents AS i CROSS JOIN entries AS e ON e.batch = :batch AND e.id = i.id;
 
 -- name: update_submission
 UPDATE submissions SET

@@ -13,7 +13,14 @@ BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- name: bound_the_rest
 -- What was filled is counted, and gone through as a whole from here on.
-ANALYZE manifest, contents;
+DO $$
+DECLARE
+    filled REGCLASS;
+BEGIN
+    FOR filled IN SELECT oid FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r' LOOP
+        EXECUTE 'ANALYZE ' || filled;
+    END LOOP;
+END $$;
 SET LOCAL enable_hashjoin = on;
 SET LOCAL enable_mergejoin = on;
 SET LOCAL work_mem = '64MB';

@@ -112,6 +112,23 @@ WHERE m.entry IS NULL OR m.is_changed = 1;
 -- What is deleted stays in the way until the transaction ends.
 TRUNCATE slice;
 
+-- ------------------------------------------------------------------ intents of many rows
+
+-- name: make_intents
+CREATE TEMP TABLE intents (
+    id          TEXT COLLATE "C" NOT NULL,
+    attempt     BIGINT NOT NULL,
+    at          BIGINT NOT NULL,
+    request_id  TEXT COLLATE "C" NOT NULL,
+    intended_at BIGINT NOT NULL,
+    tagged      SMALLINT NOT NULL,
+    lane        TEXT COLLATE "C",
+    may_take    TEXT COLLATE "C",
+    request     TEXT,   -- NULL: what it was
+    detail      TEXT NOT NULL,
+    proven_at   BIGINT
+) ON COMMIT DROP;
+
 -- ------------------------------------------------------------------ namesakes
 
 -- name: make_works

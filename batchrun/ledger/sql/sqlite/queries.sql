@@ -104,6 +104,23 @@ WHERE m.entry IS NULL OR m.is_changed;
 -- name: empty_slice
 DELETE FROM slice;
 
+-- ------------------------------------------------------------------ intents of many rows
+
+-- name: make_intents
+CREATE TEMP TABLE intents (
+    id          TEXT NOT NULL,
+    attempt     INTEGER NOT NULL,
+    at          INTEGER NOT NULL,
+    request_id  TEXT NOT NULL,
+    intended_at INTEGER NOT NULL,
+    tagged      INTEGER NOT NULL,
+    lane        TEXT,
+    may_take    TEXT,
+    request     TEXT,   -- NULL: what it was
+    detail      TEXT NOT NULL,
+    proven_at   INTEGER
+) STRICT;
+
 -- ------------------------------------------------------------------ namesakes
 
 -- name: make_works

@@ -17,6 +17,7 @@ from batchrun.api.lane_account import why_not
 from batchrun.engine.link import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CredentialsError, ServiceUnusableError, UsageError
+from batchrun.model.limits import LaneLimits
 from batchrun.ports.stored import Latest
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class OpenLanes:
 
     services: dict[str | None, AwsHealthOmics] = field(default_factory=dict)
     stopped: dict[str, ServiceUnusableError] = field(default_factory=dict)  #: those that cannot be used
-    limits: Mapping[str, int | None] = field(
+    limits: Mapping[str, LaneLimits] = field(
         default_factory=dict
     )  #: runs that may be active at once, by lane
     home: str | None = None
@@ -81,7 +82,7 @@ async def opened(
         UsageError: A profile does not exist, or a lane has no region.
         ServiceUnusableError: No lane can be used.
     """
-    found = OpenLanes(limits={lane.name: lane.max_active for lane in lanes})
+    found = OpenLanes(limits={lane.name: _limits(lane) for lane in lanes})
     services: dict[str, AwsHealthOmics] = {}
 
     async def open_one(lane: Lane) -> None:
@@ -107,6 +108,10 @@ async def opened(
     found.unwanted = {name: found.stopped.pop(name) for name in unwanted if name in found.stopped}
     _ = found.first
     return found
+
+
+def _limits(lane: Lane) -> LaneLimits:
+    return LaneLimits(name=lane.name, max_active=lane.max_active, account_max_active=lane.account_max_active)
 
 
 def _expect(lanes: OpenLanes, name: str, account: str | None) -> None:
@@ -208,14 +213,15 @@ async def linked(
                 raise
             lanes.stop(name, str(error))
         else:
-            most = None if name is None else lanes.limits.get(name)
+            limits = lanes.limits.get(name or "", LaneLimits())
             place = places.get(name)
             links.append(
                 LaneLink(
                     name=name,
                     service=service,
                     recognition=recognition,
-                    max_active=most,
+                    max_active=limits.max_active,
+                    account_max_active=limits.account_max_active,
                     settings=None if place is None else place.store,
                     settings_prefix="" if place is None else place.prefix,
                 )

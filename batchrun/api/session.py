@@ -279,10 +279,11 @@ class Session(Opening):
         """Make the launch of a batch that is held; without *lanes* there is nothing to launch."""
         ledger, audience, launcher = await self.ledger(), Audience(), None
         if lanes is not None:
+            most = limits.account_max_active
             parts = LaunchParts(
                 ledger=ledger,
                 held=held,
-                links=links,
+                links=[replace(link, account_max_active=link.account_max_active or most) for link in links],
                 limits=limits,
                 clock=self._clock,
                 home=lanes.home,

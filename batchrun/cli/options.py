@@ -114,6 +114,14 @@ MAX_ACTIVE: Final = partial(
     help="At most this many active runs of this batch at once.  [default: no cap]",
 )
 
+ACCOUNT_MAX_ACTIVE: Final = partial(
+    option,
+    "--account-max-active",
+    type=click.IntRange(min=1),
+    help="At most this many active runs at once of all batches of the ledger together, in an account and "
+    "region.  [default: no cap]",
+)
+
 LISTING_LAG: Final = partial(
     option,
     "--listing-lag",

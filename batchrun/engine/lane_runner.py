@@ -64,7 +64,13 @@ class LaneRunner:
         self._follower = Follower(link, common)
         self._looker = Looker(link, common)
         self._sweeper = Sweeper(link, common.clock)
-        self.paces = PaceKeeper(common.parts.ledger, link.service, common.clock, holder=held.lease.holder)
+        self.paces = PaceKeeper(
+            common.parts.ledger,
+            link.service,
+            common.clock,
+            holder=held.lease.holder,
+            account_max_active=link.account_max_active,
+        )
         self._rates: RatesLearned | None = None
 
     def rates(self) -> RatesLearned | None:

@@ -95,8 +95,9 @@ class Launcher:
 
     @property
     def troubles(self) -> Troubles:
-        """Calls that went wrong so far."""
-        return sum((link.service.troubles for link in self._links), start=Troubles())
+        """Calls that went wrong so far, and what is in the way."""
+        in_the_way = Troubles(others=self._runner.in_the_way)
+        return sum((link.service.troubles for link in self._links), start=in_the_way)
 
     @property
     def calls(self) -> Mapping[str, CallCounts]:

@@ -32,6 +32,9 @@ class LaneLink:
     recognition: Recognition  #: what that service has shown of the batch
     name: str | None = None
     max_active: int | None = None  #: runs of the batch in it that have not ended; None is no cap
+    account_max_active: int | None = (
+        None  #: runs that all launchers of the ledger have active there; None likewise
+    )
     settings: SettingsStore | None = None  #: where the rows of large submissions are kept; None: nowhere
     settings_prefix: str = ""  #: of its files: ``s3://BUCKET/PREFIX/``
     waits: Waits = field(default_factory=Waits)

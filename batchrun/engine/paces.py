@@ -29,9 +29,18 @@ log = structlog.get_logger(__name__)
 class PaceKeeper:
     """The paces of one account's operations, beside the ledger that has them."""
 
-    def __init__(self, ledger: Ledger, service: HealthOmics, clock: Clock, *, holder: str) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        service: HealthOmics,
+        clock: Clock,
+        *,
+        holder: str,
+        account_max_active: int | None = None,
+    ) -> None:
         self._ledger = ledger
         self._holder = holder
+        self._most = account_max_active
         self._service = service
         self._clock = clock
 
@@ -40,7 +49,8 @@ class PaceKeeper:
         since = self._clock.utcnow() - _FRESH
         learned = await self._ledger.paces(self._service.account, since=since)
         await self._service.recall(learned, will_start=will_start)
-        self._service.share(LedgerPaces(self._ledger, holder=self._holder, clock=self._clock))
+        paces = LedgerPaces(self._ledger, holder=self._holder, clock=self._clock, max_active=self._most)
+        self._service.share(paces)
 
     async def run(self) -> None:
         """Write every so often, until cancelled."""

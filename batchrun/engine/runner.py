@@ -14,6 +14,7 @@ import anyio
 import structlog
 
 from batchrun.engine.common import Common
+from batchrun.engine.commons import Others
 from batchrun.engine.desk import Desk
 from batchrun.engine.lane_runner import LaneRunner
 from batchrun.engine.outcomes import Outcomes
@@ -90,7 +91,10 @@ class Runner:
         """Take what it is made of; *fail* is told what ends the launch, and says how."""
         self._clock, self._held, self._home = parts.clock, parts.held, parts.home
         self._fail = fail
-        lanes = [LaneLimits(name=link.name, max_active=link.max_active) for link in parts.links]
+        lanes = [
+            LaneLimits(name=link.name, max_active=link.max_active, account_max_active=link.account_max_active)
+            for link in parts.links
+        ]
         self._planner = Planner(parts.limits, lanes, home=parts.home)
         outcomes = Outcomes(parts.limits.retry, recorder)
         self._prover = Prover(parts, recorder=recorder, outcomes=outcomes, give_up=self._give_up)
@@ -98,6 +102,7 @@ class Runner:
             parts=parts, recorder=recorder, outcomes=outcomes, prover=self._prover, observer=observer
         )
         self._lanes = {link.name: LaneRunner(link, common) for link in parts.links}
+        self._others = [Others(link, common, self.tell) for link in parts.links]
         self._desk = Desk(parts.held, recorder, parts.clock, parts.limits)
         self.tasks = TaskFinder(parts.held, self._service_of, observer, parts.clock)
         #: What hears of runs that have ended.
@@ -114,9 +119,16 @@ class Runner:
         """Rows whose runs were there already, started by another ledger."""
         return self._prover.taken_over
 
+    @property
+    def in_the_way(self) -> int:
+        """Runs of other batches in accounts that are full, by what was allowed."""
+        return sum(one.in_the_way for one in self._others)
+
     async def begin(self, *, will_start: bool) -> None:
-        """See which proofs and paces of earlier launches count; before :meth:`run`."""
+        """See which proofs and paces of earlier launches, and runs of others, count; before :meth:`run`."""
         await self._prover.bind()
+        for one in self._others:
+            await one.count()
 
         async def recall(lane: LaneRunner) -> None:
             try:
@@ -135,7 +147,8 @@ class Runner:
     def keepers(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """What is to run beside it."""
         wakers = (keep for one in self._wakers for keep in (one.run, one.tidy))
-        return [self.tasks.run, *(lane.paces.run for lane in self._lanes.values()), *wakers]
+        lanes = (lane.paces.run for lane in self._lanes.values())
+        return [self.tasks.run, *lanes, *(one.run for one in self._others), *wakers]
 
     async def tidy(self) -> None:
         """Delete the messages that are done with, at the end."""

@@ -137,6 +137,11 @@ class SqlLedger(Placed, Ledger):
         )
         return bool(found)
 
+    @reads
+    def active_there(self, region: str, account: str | None) -> Mapping[str, int]:
+        rows = self._store.all("active_there", region=region, account=account or "")
+        return {row.batch: int(row.total) for row in rows}
+
     @writes
     def take_stretch(self, commons: Commons, seconds: float, *, at: datetime) -> Stretch:
         span = round(seconds * _MICROS)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.actions import Follow, SubmitTogether
+from batchrun.model.grouping import INLINE
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.model.submission import Stage, Standing, stage
@@ -44,6 +45,8 @@ _PAGE: Final = 100
 _SPARED: Final = 0.1
 #: Seconds after a submission that could not be made, through no fault of its rows.
 _AGAIN: Final = 10.0
+#: The part of the slots that may be free while one more submission is not worth it.
+_WAVES: Final = 10
 
 
 @dataclass(slots=True, kw_only=True)
@@ -207,7 +210,8 @@ class Batching:
         part = -(-len(queue.ready) // max(1, len(queue.lanes)))  # the other lanes take theirs
         count = int(min(self._sending.slots.room, self._limits.wave, part))
         is_all = count == part and not (queue.reads.is_reading or queue.reads.is_due(moment.at))
-        is_worth_it = count >= min(self._limits.least, self._limits.wave)
+        least = max(1, min(INLINE, self._limits.wave, self._sending.slots.most / _WAVES))
+        is_worth_it = count >= least  # else each run that ends would cost a call
         return count if is_all or is_worth_it or self._limits.mode is not Mode.WATCH else 0
 
     def hasten(self, entry_ids: Collection[str]) -> None:
@@ -244,7 +248,7 @@ class Batching:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in the air, open, or could be sent."""
-        can_submit = self._has_ready and self._sending.slots.have_room and not self._sending.is_put_off
+        can_submit = self._has_ready and self._sending.may_come_to_send
         return not (self._in_air or self._open or can_submit)
 
     @property

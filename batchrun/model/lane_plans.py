@@ -21,6 +21,7 @@ from batchrun.model.stimuli import (
     LanePaused,
     LaneResumed,
     LaneStopped,
+    OthersCounted,
     RatesLearned,
     RunsAnnounced,
     SweepFailed,
@@ -87,7 +88,9 @@ class LanePlans:
 
     # -- what happens in one of them
 
-    def take(self, stimulus: LaneStimulus, moment: Moment) -> Sequence[Note | HoldBack]:
+    def take(  # noqa: C901 (one line for each)
+        self, stimulus: LaneStimulus, moment: Moment
+    ) -> Sequence[Note | HoldBack]:
         """Take in what happened in a lane; return what is to be done now."""
         match stimulus:
             case Swept(sweep=sweep):
@@ -101,6 +104,8 @@ class LanePlans:
                     lane.watch.announced(stimulus, now=moment.now)
             case RatesLearned():
                 self.of(stimulus.lane).rates_learned(stimulus)
+            case OthersCounted():
+                return self.of(stimulus.lane).sending.others_counted(stimulus.active)
             case IntentRecorded():
                 self.of(stimulus.lane).sending.intent_recorded(stimulus.entry_id)
             case LanePaused(lane=name):

@@ -37,6 +37,7 @@ class Lane:
     account: str | None = None  #: 12 digits; credentials of any other are refused
     endpoint_url: str | None = None
     max_active: int | None = None  #: runs of the batch in this lane that have not ended; None is no cap
+    account_max_active: int | None = None  #: the same of all batches of the ledger in its account and region
     rate: Rate | None = None  #: StartRun calls per second
     read_rate: Rate | None = None  #: calls per second of each other operation
     wake: QueueName | None = None  #: what the ends of its runs come to

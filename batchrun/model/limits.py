@@ -21,8 +21,6 @@ from batchrun.model.sweeps import Way
 
 #: Seconds that a proof holds at most where rows go by StartRunBatch: no requestId of a run stands behind it.
 _UNREMEMBERED: Final = 900.0
-#: The part of the slots that may be free while one more submission is not worth it.
-_WAVES: Final = 10
 
 
 class Mode(enum.Enum):
@@ -67,6 +65,7 @@ class LaneLimits:
 
     name: str | None = None  #: None: the one of a batch without lanes
     max_active: int | None = None  #: runs of the batch in it that have not ended; None is no cap
+    account_max_active: int | None = None  #: the same of all batches of the ledger in its account and region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +75,9 @@ class Limits:
     mode: Mode = Mode.WATCH
     concurrency: int = 32  #: calls of one kind in the air, in each lane
     max_active: int | None = None  #: runs of this batch that have not ended; None is no cap
+    account_max_active: int | None = (
+        None  #: the same of all batches of the ledger, in each account and region
+    )
     stop_after: StopAfter = field(default_factory=StopAfter)
     tag: bool = True  #: whether new runs carry our tags
     changed: Changed = Changed.REFUSE  #: what to do where the service has a row's run with other content
@@ -107,8 +109,3 @@ class Limits:
         """How many rows are sent together at most."""
         rows = self.batch_rows or INLINE
         return rows if self.max_active is None else min(rows, self.max_active)
-
-    @property
-    def least(self) -> int:
-        """How many are worth it, while more are to come: else each run that ends would cost a call."""
-        return INLINE if self.max_active is None else max(1, min(INLINE, self.max_active // _WAVES))

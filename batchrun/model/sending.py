@@ -89,9 +89,10 @@ class Slots:
 
     def __init__(self, most: int | None, above: Slots | None = None) -> None:
         """Allow *most*, where that is said, and what *above* allows."""
-        self._most = most
+        self._most = math.inf if most is None else most
         self._above = above
         self._ids: set[str] = set()
+        self.others = 0  #: runs of others, that count too
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -102,14 +103,32 @@ class Slots:
     @property
     def have_room(self) -> bool:
         """Whether one more may become active."""
-        has_room = self._most is None or len(self._ids) < self._most
-        return has_room and (self._above is None or self._above.have_room)
+        return self._own >= 1 and (self._above is None or self._above.have_room)
 
     @property
     def room(self) -> float:
         """How many more may become active; may be infinite."""
-        own = math.inf if self._most is None else self._most - len(self._ids)
-        return max(0, own if self._above is None else min(own, self._above.room))
+        return max(0, self._own if self._above is None else min(self._own, self._above.room))
+
+    @property
+    def most(self) -> float:
+        """How many may be active at once; may be infinite."""
+        own = self._most - self.others
+        return own if self._above is None else min(own, self._above.most)
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether more may become active than are allowed, by what was learned of others since."""
+        return self._own < 0
+
+    @property
+    def has_own_room(self) -> bool:
+        """Whether one more might become active if there were no others."""
+        return self._own + self.others >= 1 and (self._above is None or self._above.has_own_room)
+
+    @property
+    def _own(self) -> float:
+        return self._most - len(self._ids) - self.others
 
     def take(self, entry_id: str) -> None:
         """Count the entry's run."""
@@ -139,7 +158,8 @@ class Sending:
         self._in_air: dict[str, SendingAction] = {}
         self._waiting: set[str] = set()  #: of these, what waits before its intent: it may still go elsewhere
         self._doubts: dict[str, _Doubt] = {}
-        self.slots = Slots(lane.max_active, slots)
+        self._account = Slots(lane.account_max_active, slots)
+        self.slots = Slots(lane.max_active, self._account)
         self._rate = math.inf  #: StartRun calls per second that can be counted on
         self._is_holding_back = limits.mode is Mode.CANCEL
         self._is_paused = False
@@ -194,6 +214,11 @@ class Sending:
     def rate_learned(self, rate: float) -> None:
         """Learn how many StartRun calls per second can be counted on."""
         self._rate = rate
+
+    def others_counted(self, active: int) -> list[HoldBack]:
+        """Learn how many runs of others the account has; what finds no place any more is let go of."""
+        self._account.others = active
+        return [HoldBack(lane=self._lane)] if self._account.is_beyond and self._waiting else []
 
     # -- pauses
 
@@ -313,8 +338,13 @@ class Sending:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in the air, unsettled, or could be sent."""
-        can_submit = self._has_ready and self.slots.have_room and not self.is_put_off
-        return not (self._in_air or can_submit or self._unsettled)
+        return not (self._in_air or (self._has_ready and self.may_come_to_send) or self._unsettled)
+
+    @property
+    def may_come_to_send(self) -> bool:
+        """Whether there is room, or comes to be while this launch lasts, once runs of others have ended."""
+        have_room = self.slots.have_room or (self._limits.mode is Mode.WATCH and self.slots.has_own_room)
+        return have_room and not self.is_put_off
 
     @property
     def is_put_off(self) -> bool:

@@ -182,6 +182,14 @@ class RatesLearned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OthersCounted:
+    """So many runs of other batches are active in the account of a lane, whose number is bounded."""
+
+    active: int
+    lane: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntentRecorded:
     """The entry waits no more: its call to this lane is about to leave."""
 
@@ -231,6 +239,7 @@ LaneStimulus: TypeAlias = (
     | SweepFailed
     | RunsAnnounced
     | RatesLearned
+    | OthersCounted
     | IntentRecorded
     | LanePaused
     | LaneResumed

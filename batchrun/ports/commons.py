@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 class SharedPaces(ABC):
     """The paces of all launchers of one ledger; every method may raise LedgerError."""
 
+    is_capped: bool = (
+        False  #: whether all together may have so many active runs: then turns are taken alone too
+    )
+
     @abstractmethod
     async def are_shared(self, commons: Commons) -> bool:
         """Report whether anybody else works in the account and region now."""
+
+    @abstractmethod
+    async def room(self, commons: Commons) -> float:
+        """Return how many more runs may be started there now; infinite where nobody set a bound."""
 
     @abstractmethod
     async def take(self, commons: Commons, seconds: float) -> Stretch:

@@ -114,6 +114,14 @@ class Ledger(ABC):
         """Report whether a launcher, other than the holder *besides*, works in the account at *at*."""
 
     @abstractmethod
+    async def active_there(self, region: str, account: str | None) -> Mapping[str, int]:
+        """
+        Return how many runs of each batch may be active in the account: sent, and not known to have ended.
+
+        Whoever launches the batch, or nobody; of a batch that is closed here nobody would tell the ends.
+        """
+
+    @abstractmethod
     async def take_stretch(self, commons: Commons, seconds: float, *, at: datetime) -> Stretch:
         """
         Take the next *seconds* that nobody has taken yet, in one statement. Needs no lease.

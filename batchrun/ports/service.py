@@ -27,14 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Troubles:
-    """Calls that went wrong so far, whatever became of them later."""
+    """Calls that went wrong so far, whatever became of them later, and what is in the way now."""
 
     throttled: int = 0
     unanswered: int = 0  #: no usable answer: silence, 5xx, garbage
+    others: int = 0  #: active runs of other batches, in accounts that are full by what was allowed
 
     def __add__(self, other: Troubles) -> Troubles:
         return Troubles(
-            throttled=self.throttled + other.throttled, unanswered=self.unanswered + other.unanswered
+            throttled=self.throttled + other.throttled,
+            unanswered=self.unanswered + other.unanswered,
+            others=self.others + other.others,
         )
 
 
@@ -70,6 +73,11 @@ class HealthOmics(ABC):
     @abstractmethod
     def heed(self, listener: Callable[[str | None], None]) -> None:
         """Tell *listener*, at once, why calls wait for the service or the login, and None when they pass."""
+
+    @property
+    @abstractmethod
+    def place(self) -> tuple[str, str | None]:
+        """The region and the account that is called; None where nobody knows that."""
 
     @property
     @abstractmethod

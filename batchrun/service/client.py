@@ -173,6 +173,11 @@ class AwsHealthOmics(HealthOmics):
         return self._calls.counts
 
     @property
+    def place(self) -> tuple[str, str | None]:
+        """The region and the account that is called; None where nobody knows that."""
+        return self.region, self.number
+
+    @property
     def account(self) -> str:
         """What the rate limits belong to: the account goes by the login, since its number costs a call."""
         target = self.login.target
@@ -189,7 +194,7 @@ class AwsHealthOmics(HealthOmics):
 
     def share(self, paces: SharedPaces) -> None:
         """Keep to the pace that launchers share."""
-        self._calls.turns.share(paces, lambda: (self.region, self.number))
+        self._calls.turns.share(paces, lambda: self.place)
 
     async def quotas(self) -> Quotas:
         """Ask for the account's quotas, where they may be read."""

@@ -32,6 +32,8 @@ _SHARED: Final = frozenset({"StartRun"})
 #: may have found meanwhile that calls may be faster.
 _AHEAD: Final = 0.05
 _ASK_AGAIN: Final = 5.0
+#: Seconds after which the runs of an account that is full are counted again.
+_COUNT_AGAIN: Final = 1.0
 #: Seconds of rest that are worth a word, and between two words.
 _WORTH_SAYING: Final = 10.0
 _SAY_EVERY: Final = 60.0
@@ -74,8 +76,10 @@ class Turns:
                 shared = await self._in_stretch()
             self._times.last = turn = self._next()
             self._times.in_air.append(turn)
-            if shared is not None and self._waiting == 1:
-                await shared.leave()
+            if shared is not None:
+                shared.given()
+                if self._waiting == 1:
+                    await shared.leave()
             return turn
 
     async def _in_stretch(self) -> SharedTurns | None:
@@ -90,7 +94,8 @@ class Turns:
             self._is_pressed = True
             await self._landed_by(end)
             await shared.leave()
-            await self._clock.sleep(min(_ASK_AGAIN, self._next() - self._clock.monotonic() - _AHEAD))
+            wait = min(_ASK_AGAIN, self._next() - self._clock.monotonic() - _AHEAD)
+            await self._clock.sleep(max(wait, _COUNT_AGAIN) if shared.is_full else wait)
 
     async def _landed_by(self, end: float) -> None:
         """Wait until all calls are answered, at most until *end*: whoever is next knows of them then."""

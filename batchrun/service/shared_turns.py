@@ -39,6 +39,9 @@ _UNKNOWN: Final = 0.25
 #: Seconds and times to wait for the pace that whoever had the stretch before is about to leave.
 _LEAVING: Final = 0.02
 _TIMES: Final = 6
+#: The same where it matters what is on its way, and the seconds after which the ledger has it.
+_CAPPED_TIMES: Final = 100
+_ON_DISK: Final = 2.0
 #: Seconds after which a pace that was left says little of the limit.
 _STALE: Final = 86_400.0
 
@@ -62,7 +65,11 @@ class SharedTurns:
         self._commons = commons
         self._pace = pace
         self._clock = clock
-        self._is_shared = False
+        self._has_peers = False
+        self._room = math.inf  #: runs that may still be started in this stretch
+        self._others_in_air: list[
+            float
+        ] = []  #: turns of calls that were in the air when others left the pace
         self._looked_at = -math.inf
         self._stretch: Stretch | None = None
         self._end = -math.inf
@@ -72,20 +79,38 @@ class SharedTurns:
 
     async def are_shared(self) -> bool:
         """Report whether somebody else makes such calls too, and a pace is kept to; asks every so often."""
-        if not self._pace.is_kept:
+        if not (self._pace.is_kept or self._paces.is_capped):
             return False
         now = self._clock.monotonic()
         if now - self._looked_at >= (_SHARED if self._is_shared else LOOK_EVERY):
             self._looked_at = now
-            was, self._is_shared = self._is_shared, await self._paces.are_shared(self._commons())
-            if self._is_shared and not was:
+            had, self._has_peers = self._has_peers, await self._paces.are_shared(self._commons())
+            if self._has_peers and not had and self._stretch is None:
                 await self._join()
-            elif was and not self._is_shared:
+            elif had and not self._is_shared:
                 await self._part()
         return self._is_shared
 
+    @property
+    def _is_shared(self) -> bool:
+        return self._has_peers or self._paces.is_capped
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many runs are active as may be, or may come to be by what was sent."""
+        return self._room < 1
+
+    def given(self) -> None:
+        """Learn that a turn of the stretch was given."""
+        self._room -= 1
+
     async def begin(self, waiting: int) -> float:
-        """Wait for a stretch of time, for so many calls, unless there is one; return when it ends."""
+        """
+        Wait for a stretch of time, for so many calls, unless there is one.
+
+        Returns:
+            When it ends; at once where it is full.
+        """
         if self._stretch is None:
             rate = self._pace.rate
             seconds = _UNKNOWN if math.isinf(rate) else min(_LONGEST, waiting / rate)
@@ -95,7 +120,13 @@ class SharedTurns:
             self._take_over(await self._left(stretch))
             self._stretch, self._begun = stretch, self._clock.monotonic()
             self._catch_up()
-        return self._end
+            self._room = await self._paces.room(self._commons()) - self._not_on_disk()
+        return -math.inf if self.is_full else self._end
+
+    def _not_on_disk(self) -> int:
+        """Return how many calls are in the air whose intent the ledger may not have yet."""
+        since = self._clock.monotonic() - _ON_DISK
+        return sum(turn > since for turn in (*self._times.in_air, *self._others_in_air))
 
     async def leave(self) -> None:
         """Leave the pace, and what is left of the stretch, to whoever is next."""
@@ -156,6 +187,7 @@ class SharedTurns:
         then = self._clock.monotonic() - left.ago
         if then <= self._times.last:
             return
+        self._others_in_air = [then - ago for ago in known.in_air]
         self._pace.take_over(known, then)
         self._times.last = -math.inf if known.last is None else then - known.last
         rests_until = -math.inf if known.rests is None else then - known.rests
@@ -165,7 +197,7 @@ class SharedTurns:
         """Wait for the stretch, and a moment for the pace that whoever had the one before is to leave."""
         await self._clock.sleep(stretch.begins_in - _LEAVING)
         left = await self._paces.left(self._commons())
-        for _ in range(_TIMES):
+        for _ in range(_CAPPED_TIMES if self._paces.is_capped else _TIMES):
             if stretch.begins_in < 0 or (left is not None and left.until >= stretch.after):
                 break
             await self._clock.sleep(_LEAVING)

@@ -171,6 +171,13 @@ async def test_how_many_may_run_is_told_once_it_is_known():
     assert running(now, progress.at_once) == "running 7 of 10"
 
 
+async def test_what_waits_for_runs_of_other_batches_is_told():
+    now = replace(snapshot(planned=4, running=2), others=7)
+    told = " ".join(lines(await drawn(now, width=200)))
+    assert "4 planned wait for 7 active runs of other batches" in told
+    assert "wait for" not in " ".join(lines(await drawn(replace(now, planned=0), width=200)))
+
+
 @pytest.fixture
 def in_zurich(monkeypatch):
     monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")

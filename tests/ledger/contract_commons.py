@@ -7,7 +7,18 @@ from datetime import timedelta
 import pytest
 
 from batchrun.ports.stored import Commons
-from tests.ledger.samples import AT, TTL, later
+from tests.ledger.contract_lanes import send, with_lanes
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    TTL,
+    accepted,
+    completed,
+    filled,
+    intended,
+    later,
+    move,
+)
 
 STARTS = Commons(region="us-east-1", account="1" * 12, operation="StartRun")
 OTHERS = (
@@ -97,3 +108,26 @@ class Peers:
         await ledger.open_batch("cohort", region="us-east-1", account=None, at=AT)
         await ledger.hold("cohort", holder="a:1", ttl=-TTL, at=AT)
         assert not await ledger.has_peers("us-east-1", None, besides="b:1", at=later(seconds=1))
+
+    async def test_what_may_be_active_is_counted_by_batch_whoever_holds_it(self, ledger):
+        there = "us-east-1", "123456789012"
+        assert await ledger.active_there(*there) == {}
+        one = await filled(ledger, "a", "b", "c", "d")
+        await move(one, "a", intended())
+        assert await ledger.active_there("us-east-1", None) == {BATCH: 1}, "its account is not known yet"
+        await move(one, "b", intended(), accepted(1))
+        await move(one, "c", intended(), accepted(2), completed(2))
+        assert await ledger.active_there(*there) == {BATCH: 2}
+        await one.release()
+        other = await filled(ledger, "a", "b", batch="other")
+        await move(other, "a", intended(), accepted(3))
+        assert await ledger.active_there(*there) == {BATCH: 2, "other": 1}
+        assert await ledger.active_there("eu-west-1", there[1]) == {}
+        assert await ledger.active_there("us-east-1", "2" * 12) == {}
+
+    async def test_what_is_in_a_lane_is_active_where_the_lane_is(self, ledger):
+        held = await with_lanes(ledger, a="east west", b="west")
+        await held.keep_lane("west", region="us-west-2", account="2" * 12, at=AT)
+        await send(held, "a", "west")
+        assert await ledger.active_there("us-west-2", "2" * 12) == {BATCH: 1}
+        assert await ledger.active_there("us-east-1", None) == {}

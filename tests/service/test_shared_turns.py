@@ -44,6 +44,9 @@ class Slow(SharedPaces):
     async def are_shared(self, commons: Commons) -> bool:
         return await self._soon(self._paces.are_shared(commons))
 
+    async def room(self, commons: Commons) -> float:
+        return await self._soon(self._paces.room(commons))
+
     async def take(self, commons: Commons, seconds: float) -> Stretch:
         self.taken += 1
         return await self._soon(self._paces.take(commons, seconds))

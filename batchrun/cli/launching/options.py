@@ -17,6 +17,7 @@ from batchrun.cli.engine_options import EngineOptions
 from batchrun.cli.launching.hooks import HookOptions
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import (
+    ACCOUNT_MAX_ACTIVE,
     CHANGED,
     CONCURRENCY,
     LEDGER,
@@ -59,6 +60,7 @@ class LaunchOptions:
     read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
     max_active: int | None = MAX_ACTIVE()
+    account_max_active: int | None = ACCOUNT_MAX_ACTIVE()
     together: EngineOptions = group(EngineOptions)
     stop_after: StopAfter | None = option(
         "--stop-after",
@@ -153,6 +155,7 @@ class LaunchOptions:
             mode=Mode.ONCE if self.once else Mode.DETACH if self.detach else Mode.WATCH,
             concurrency=self.concurrency,
             max_active=self.max_active,
+            account_max_active=self.account_max_active,
             stop_after=self.stop_after or StopAfter(),
             tag=self.manifest.tags,
             replay_window=self.replay_window,

@@ -102,6 +102,8 @@ def _allowed(now: LaneNow) -> Iterator[str]:
         yield f"{gpus} GPUs"
     if (most := now.lane.max_active) is not None:
         yield f"max_active {most} of a batch"
+    if (most := now.lane.account_max_active) is not None:
+        yield f"account_max_active {most} of all batches"
 
 
 def _active(now: LaneNow) -> str:

@@ -82,6 +82,8 @@ class LiveDisplay(Reporter):
             yield f"{now.throttled} throttled"
         if now.unanswered:
             yield f"{now.unanswered} unanswered"
+        if now.others and now.planned:
+            yield f"{now.planned} planned wait for {now.others} active runs of other batches"
         if now.left is not None and now.ended < now.total:
             yield f"about {seconds(now.left)} left, until {until(self._clock.utcnow(), now.left)}"
 

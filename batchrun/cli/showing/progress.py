@@ -65,6 +65,7 @@ class Snapshot:
     left: float | None
     throttled: int
     unanswered: int
+    others: int = 0  #: runs of other batches that are active where no more may be
     active_by_lane: Mapping[str, int] | None = None  #: queued and running, where the batch has lanes
 
     @property
@@ -139,6 +140,7 @@ class Progress:
             left=self._left(tally, now),
             throttled=troubles.throttled,
             unanswered=troubles.unanswered,
+            others=troubles.others,
             active_by_lane=dict(tally.active_by_lane) or None,
         )
 

@@ -71,6 +71,12 @@ def _tell(ended: Ended, now: Snapshot, failures: Sequence[FailedRow], tally: Tal
         is_going = bool(now.queued or now.running)
         going = "; active runs continue" if is_going else ""
         say(f"{now.total - now.ended} left{going}. {_advice(ended, is_going=is_going)}", hang=2)
+    if now.others and now.planned:
+        say(
+            f"{now.planned} planned wait for {now.others} active runs of others (--account-max-active). "
+            "A batch that nobody launches keeps its places until it is run again.",
+            hang=2,
+        )
 
 
 def _advice(ended: Ended, *, is_going: bool) -> str:

@@ -507,6 +507,16 @@ SELECT * FROM entry_rows WHERE batch = :batch AND id = :id;
 SELECT r.* FROM entries AS e CROSS JOIN entry_rows AS r ON r.key = e.key
 WHERE e.batch = :batch AND e.run_uuid = :uuid AND e.state = 'deleted';
 
+-- name: active_there
+-- Runs of each batch that may be active in the account and region; of a batch that went elsewhere others tell.
+SELECT b.name AS batch, sum(c.total) AS total
+FROM entry_counts AS c JOIN batches AS b ON b.key = c.batch
+    LEFT JOIN lanes AS n ON n.batch = c.batch AND c.may_take = '["' || n.name || '"]'
+WHERE c.state IN ('submitting', 'active') AND c.total > 0 AND coalesce(n.region, b.region) = :region
+    AND coalesce(CASE WHEN n.key IS NULL THEN b.account ELSE n.account END, '') = :account
+    AND NOT EXISTS (SELECT 1 FROM closed_batches AS x WHERE x.batch = b.key)
+GROUP BY b.name ORDER BY b.name;
+
 -- name: counts
 -- Kept by the schema's own triggers, so that many entries are counted as fast as few.
 SELECT state, nullif(run_status, '') AS run_status, nullif(may_take, '') AS may_take, total FROM entry_counts

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
+import apsw
 import pytest
 
 from batchrun.errors import LeaseHeldError
 from batchrun.ledger import open_ledger
 from batchrun.model.states import State
+from batchrun.ports.stored import Transition
+from tests.ledger.contract_submissions import steps_for, submission, together
 from tests.ledger.processes import HOLDER
 from tests.ledger.samples import (
     AT,
@@ -129,6 +133,44 @@ async def test_killed_in_the_middle_of_recording_nothing_of_it_is_there(start, p
         assert await ledger._read(lambda: connection_of(ledger).pragma("integrity_check")) == "ok"
         held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
         await move(held, "id1", intended())
+
+
+async def test_killed_in_the_middle_of_a_submission_nothing_of_it_is_there(start, place):
+    dying = start("""
+        from batchrun import points
+        from tests.ledger.contract_submissions import together
+        held = await filled(ledger, *"abc")
+        points.reached = lambda point: os.kill(os.getpid(), signal.SIGKILL)
+        await together(held, 1, "abc")
+    """)
+    assert dying.ends() == -signal.SIGKILL
+    async with await open_ledger(place) as ledger:
+        assert (await ledger.batch(BATCH).counts()).by_state == {State.PLANNED: 3}
+        assert await ledger.batch(BATCH).submission_count() == 0
+        held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+        await together(held, 1, "abc")
+
+
+async def test_while_rows_are_listed_to_be_intended_others_write(ledger, place):
+    class Listing(list[Transition]):
+        passes = 0
+
+        def __iter__(self) -> Iterator[Transition]:
+            self.passes += 1
+            for step in super().__iter__():
+                with apsw.Connection(str(place)) as other:  # waits for nobody
+                    other.execute("UPDATE batches SET place = ? WHERE name = 'other'", (step.entry.id,))
+                yield step
+
+    await filled(ledger, "x", batch="other")
+    held = await filled(ledger, *"abc")
+    steps = Listing(await steps_for(held, "abc"))
+    await held.intend_together(submission(1, 3), steps)
+    assert steps.passes > 1
+    assert (await held.counts()).by_state == {State.SUBMITTING: 3}
+    other = await ledger.find_batch("other")
+    assert other is not None
+    assert other.place == "c"
 
 
 async def test_killed_while_reading_the_manifest_nothing_of_it_is_there(start, place):

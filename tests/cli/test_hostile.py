@@ -76,7 +76,7 @@ def test_verbs_that_act_go_on_where_they_can(shell: Shell, verb):
         service = ("--endpoint-url", stranger.url)
         assert shell.run("run", *shell.cohort(2), *service, *FAST).returncode == 1
         is_hostile = True
-        done = shell.run(verb, "cohort", "--yes", *service, "--timeout", "1s")
+        done = shell.hastened(20, verb, "cohort", "--yes", *service, "--timeout", "10s")
     assert done.returncode in {0, 1, 5}, done.stderr
     assert "Traceback" not in done.stderr
 
@@ -92,7 +92,7 @@ def test_verbs_that_act_go_on_where_they_can(shell: Shell, verb):
 def test_a_service_that_is_none_stops_a_pass_soon(shell: Shell, answer):
     with served(Stranger(answer).served()) as stranger:
         command = ("run", *shell.cohort(2), "--once", "--endpoint-url", stranger.url, "--timeout", "1s")
-        done = shell.run(*command, "--log-format", "json")
+        done = shell.hastened(20, *command, "--log-format", "json")
     assert done.returncode == 5, done.stderr
     assert "nothing is lost" in done.stderr
     assert "sesame" not in done.stderr

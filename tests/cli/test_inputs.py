@@ -45,10 +45,10 @@ class Lab:
         }
         shell.write("d.yaml", DEFAULTS)
 
-    def check(self, rows: str, *options: str) -> subprocess.CompletedProcess[str]:
+    def check(self, rows: str, *options: str, speed: float = 1.0) -> subprocess.CompletedProcess[str]:
         self.shell.write("m.csv", rows)
         given = ("check", "m.csv", "--defaults", "d.yaml", "--online", "--inputs", *options)
-        return self.shell.run(*given, **self.to)
+        return self.shell.hastened(speed, *given, **self.to)
 
     def calls(self, operation: str) -> int:
         with urllib.request.urlopen(f"{self.simulator.url}/_simulator/state", timeout=10) as answer:
@@ -172,7 +172,7 @@ def test_a_lost_login_ends_it_with_what_was_seen(lab, faults, why):
 def test_an_s3_that_nobody_reaches_ends_it_with_5(lab):
     at = lab()
     at.to["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:9"
-    done = at.check("id,parameters.x\nr1,s3://lab/a\n")
+    done = at.check("id,parameters.x\nr1,s3://lab/a\n", speed=10)
     assert done.returncode == 5
     assert "S3 does not answer any more" in done.stderr
     assert "0 of 1 places were looked at" in done.stderr

@@ -32,17 +32,18 @@ Belongs here: this arithmetic; times come in as arguments. Does not: waiting (``
 
 from __future__ import annotations
 
-import enum
 import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from batchrun.model.bucket import Rush, measured, rush
 from batchrun.model.handing_on import TIMES, HandedOn
+from batchrun.model.learned import Learned, Phase
 from batchrun.model.noise import Noise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 #: Calls per second that are supposed where nobody knows better (healthomics.md, 1.1 and 1.2).
 USUAL_RATES: Final = {"StartRun": 5.0}
@@ -86,26 +87,6 @@ _HASTY: Final = 2
 _LARGEST_GUESS: Final = 8
 #: Calls whose times are remembered to measure by.
 _MEMORY: Final = 512
-
-
-class Phase(enum.Enum):
-    """What is known of the limit. Values are stored text."""
-
-    OPENING = "opening"  #: nothing
-    SEARCHING = "searching"  #: that it is not far below the rate
-    HOLDING = "holding"  #: it was measured
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
-    """What outlives a launch; only of what was refused at least once, so never of the opening."""
-
-    phase: Phase
-    base: float  #: calls per second: where the search began, or the measured limit
-    cut: float  #: HOLDING: share of the limit by which the rate began below it
-    span: int  #: HOLDING: calls until the rate is back at the limit
-    passed: int  #: calls since the last refusal that count as growth
-    burst: int  #: calls that passed one upon the other before the first refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,14 +321,15 @@ class Pace:
         """Learn at *now* that a call, sent at *sent*, was throttled; it may have been taken to pass."""
         if sent <= self._cut_at:
             return
-        later = [time for time in self._times if time > sent]  # they say nothing of the time before
-        self._passed = max(0, self._passed - was_counted - len(later))
-        rate = self.rate
         if self._noise.is_on and not self._noise.is_refuted():
             return
+        rate = self.rate
+        earlier = [time for time in self._times if time <= sent]
+        later = [time for time in self._times if time > sent]  # they say nothing of the time before
+        self._passed = max(0, self._passed - was_counted - len(later))
         was_opening = self._phase is Phase.OPENING
         if was_opening:
-            self._close_opening(sent)
+            self._close_opening(earlier, sent)
         elif self._noise.is_on:
             self._noise.drop()
             self._search(rate / 2)
@@ -359,7 +341,7 @@ class Pace:
             self._search(rate / 2)
         else:
             self._hasty = 0 if self._calls_since >= _LEAST_HOLD else self._hasty
-            self._hold(min(rate, self._measured(sent, rate)), rate)
+            self._hold(min(rate, self._measured(earlier, sent, rate)), rate)
         if self._phase is Phase.SEARCHING:
             # What stops again where some calls pass is a limit; where none do, somebody may be in the way.
             self._limit = min(self._limit, rate) if self._passed else self._limit * _FADING
@@ -381,22 +363,14 @@ class Pace:
             return self._pressed < self._span / 2
         return self._noise.is_suspected and self._passed < _MEASURED
 
-    def _close_opening(self, sent: float) -> None:
-        self._burst, self._burst_in = self._rush(sent)
+    def _close_opening(self, earlier: Sequence[float], sent: float) -> None:
+        full = rush(earlier, sent, 1 / self._supposed)
+        self._burst, self._burst_in = full.calls, full.seconds
         if self._quota is not None:
             self._hold(self._quota, self._quota)
             return
         own_pace = self._burst / self._burst_in
         self._search(min(max(self._supposed * _BELOW_SUPPOSED, self._burst / 2), own_pace * _BELOW_OPENING))
-
-    def _rush(self, sent: float) -> tuple[int, float]:
-        """Return how many calls came one upon the other before *sent*, and in how many seconds."""
-        calls, begun = 0, sent
-        for time in reversed([time for time in self._times if time <= sent]):
-            if begun - time > 1 / self._supposed:
-                break
-            calls, begun = calls + 1, time
-        return max(1, calls), max(sent - begun, 1e-3)
 
     def _doubt_burst(self) -> None:
         """Where limits that were measured end at once, again and again, the burst was taken for too small."""
@@ -417,20 +391,9 @@ class Pace:
         longest = min(_LONGEST_SPAN, max(_LEAST_HOLD, int(_LONGEST_HOLD * self._base)))
         self._span = max(_SHORTEST_SPAN, min(_SPANS * self._calls_since, longest))
 
-    def _measured(self, sent: float, rate: float) -> float:
-        """
-        Return the limit that explains the refusal of a call sent at *sent*; *rate* where there is no telling.
-
-        Either the bucket was drained since it was last empty, or it had filled up in between and was drained
-        from some later moment on, of which its burst is known. The latter matters where the burst is small.
-        """
+    def _measured(self, earlier: Sequence[float], sent: float, rate: float) -> float:
+        """Return the limit that explains the refusal of a call; *rate* where there is no telling."""
         if self._empty_at is None:
             return rate
-        limit = (self._passed + 0.5) / (sent - self._empty_at)
-        if not self._burst:
-            return limit
-        burst = max(1.0, self._burst - limit * self._burst_in)
-        for calls, time in enumerate(reversed([time for time in self._times if time <= sent]), 1):
-            if calls > 1 and sent > time:
-                limit = max(limit, (calls + 1 - burst) / (sent - time))
-        return limit
+        full = Rush(calls=self._burst, seconds=self._burst_in) if self._burst else None
+        return measured(earlier, sent, passed=self._passed, since=self._empty_at, full=full)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from batchrun.model.costs import Usage
     from batchrun.model.entry import Run, Sighting
+    from batchrun.model.learned import Learned
     from batchrun.model.listing import Listed
-    from batchrun.model.pace import Learned
     from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.model.costs import Usage
     from batchrun.model.entry import Run, Sighting
+    from batchrun.model.learned import Learned
     from batchrun.model.listing import Listed
-    from batchrun.model.pace import Learned, Rate
+    from batchrun.model.pace import Rate
     from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks, RunTask

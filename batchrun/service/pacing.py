@@ -15,7 +15,7 @@ import anyio
 import structlog
 
 from batchrun.errors import OutcomeUnknownError, ThrottledError
-from batchrun.model.pace import FIXED_RATES, USUAL_RATE, USUAL_RATES, Learned, Pace, Rate
+from batchrun.model.pace import FIXED_RATES, USUAL_RATE, USUAL_RATES, Pace, Rate
 from batchrun.ports.stored import Commons
 from batchrun.service.shared_turns import LOOK_EVERY, SharedTurns, TurnTimes
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.errors import CallError
+    from batchrun.model.learned import Learned
     from batchrun.ports.commons import SharedPaces
 
 #: What is worth asking the ledger for: the limits of the others are wide, and their calls follow the starts.

@@ -8,8 +8,9 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from batchrun.model.learned import Phase
 from batchrun.model.limits import Mode
-from batchrun.model.pace import AUTO, Phase
+from batchrun.model.pace import AUTO
 from batchrun.model.states import State
 from batchrun.model.sweeps import Way
 from batchrun.simulator import Durations, Limit, Settings, Span

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchrun.model.duplicating import duplicate
 from batchrun.model.events import Failed, Progressed, Refused, Removed, Retried, Revised
+from batchrun.model.learned import Learned, Phase
 from batchrun.model.limits import Changed
-from batchrun.model.pace import Learned, Phase
 from batchrun.model.spec import digest
 from batchrun.model.states import State
 from tests.ledger.samples import (

@@ -8,7 +8,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from batchrun.model.pace import AUTO, Learned, Pace, Rate
+from batchrun.model.learned import Learned
+from batchrun.model.pace import AUTO, Pace, Rate
 
 _IN_AIR = 32
 #: Seconds after which somebody else who was refused asks again.

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Learned, Pace, Phase, Rate
+from batchrun.model.learned import Learned, Phase
+from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Pace, Rate
 from tests.model.bucket import played
 
 #: Tokens per second and of a full bucket: today's and yesterday's defaults, raised ones, strict and generous.

@@ -124,7 +124,7 @@ async def test_it_tells_how_attempts_went_together(shell: Shell):
     made = await submitted(shell.folder, "a", "b")
     lines = shell.run("show", "b").stdout.splitlines()
     assert f"  submission cohort-1 of 2 rows, requestId {made.request_id}" in lines
-    assert "  run batch  7, PROCESSED" in lines
+    assert "  run batch  7, last seen as PROCESSED" in lines
     told = json.loads(shell.run("show", "b", "--json").stdout)
     assert list(told)[list(told).index("events") + 1] == "submission"
     hold("entry", told)

@@ -38,7 +38,8 @@ def lines(submission: Submission | None) -> Iterator[tuple[str, str]]:
         return
     yield "submission", f"{submission.name} of {submission.rows} rows, requestId {submission.request_id}"
     if submission.batch_id is not None:
-        yield "run batch", f"{submission.batch_id}, {submission.status or 'not looked at yet'}"
+        seen = f"last seen as {submission.status}" if submission.status else "not looked at yet"
+        yield "run batch", f"{submission.batch_id}, {seen}"
     elif submission.code is not None:
         yield "run batch", f"none is known; {submission.code}: {submission.message}"
     else:

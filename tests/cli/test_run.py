@@ -292,7 +292,7 @@ def test_a_bad_manifest_calls_nothing_and_touches_no_ledger(shell: Shell, simula
     ],
 )
 def test_what_cannot_work_is_told_with_a_cure(shell: Shell, options, code, words):
-    done = shell.run("run", *shell.cohort(2), "--endpoint-url", "http://127.0.0.1:9", *options)
+    done = shell.hastened(20, "run", *shell.cohort(2), "--endpoint-url", "http://127.0.0.1:9", *options)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr

@@ -66,7 +66,7 @@ def test_a_query_of_the_endpoint_is_in_the_calls_and_nowhere_else(shell: Shell, 
 
 def test_of_a_dead_endpoint_the_place_is_told_and_not_its_query(shell: Shell):
     url = f"http://127.0.0.1:9/?token={SECRET}"
-    done = shell.run("run", *shell.cohort(2), *FAST, "--endpoint-url", url, "--deadline", "7s")
+    done = shell.hastened(10, "run", *shell.cohort(2), *FAST, "--endpoint-url", url, "--deadline", "7s")
     assert done.returncode == 3, done.stderr
     assert "http://127.0.0.1:9/?***" in done.stderr
     assert "ThrottlingException" not in done.stderr

@@ -47,6 +47,19 @@ def settled(limits: Limits, manifest: Manifest, batch_settings: str | None) -> L
         UsageError: What was asked for cannot be done together.
         ManifestError: StartRunBatch cannot start some of the rows, and nothing else may.
     """
+    own = sized(limits, manifest, batch_settings)
+    if limits.engine is Engine.BATCH:
+        refuse_alone(manifest)
+    return own
+
+
+def sized(limits: Limits, manifest: Manifest, batch_settings: str | None) -> Limits:
+    """
+    Do the same as :func:`settled`, whatever the rows are.
+
+    Raises:
+        UsageError: What was asked for cannot be done together.
+    """
     if limits.engine is Engine.STARTRUN:
         return limits
     asked, placeless = f"--engine {limits.engine.value}", _without(manifest, batch_settings)
@@ -54,8 +67,6 @@ def settled(limits: Limits, manifest: Manifest, batch_settings: str | None) -> L
         raise UsageError(f"{asked} and --no-tags cannot be combined: runs of a batch are found by their tags")
     if limits.batch_rows is not None and not 1 <= limits.batch_rows <= MOST:
         raise UsageError(f"--batch-rows {limits.batch_rows}: StartRunBatch takes 1 to {MOST} rows")
-    if limits.engine is Engine.BATCH:
-        refuse_alone(manifest)
     if limits.batch_rows is None:
         return limits if placeless else replace(limits, batch_rows=_IN_A_FILE)
     if limits.batch_rows > INLINE and placeless:

@@ -22,6 +22,7 @@ from batchrun.model.states import State
 from batchrun.model.tally import Tally
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Counts
+from batchrun.report.with_service import with_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Lease, Sync
+    from batchrun.report.with_service import WithService
 
 #: Seconds that what is in the air may take once the launch was told to stop.
 _DRAINING: Final = 15.0
@@ -164,6 +166,10 @@ class Launch:
     async def quotas(self) -> Quotas:
         """Ask for the account's quotas: a few calls to Service Quotas, each None where it may not be read."""
         return Quotas() if self._launcher is None else await self._launcher.quotas()
+
+    async def with_service(self) -> WithService:
+        """Say of how many rows it is for the service to go on with them, as far as the ledger knows."""
+        return await with_service(self._held, self.tally.by_state)
 
     @property
     def lease(self) -> Lease:

@@ -185,6 +185,7 @@ class BatchSubmitter:
         points.reached(Point.ANSWERED)
         await self._held.keep_submission(taken(submission, seen))
         points.reached(Point.RECORDED)
+        log.info("rows_sent_together", batch=self._held.name, run_batch=seen.id, rows=submission.rows)
         return wave.outcome(is_known=True)
 
     async def _failed(self, wave: _Wave, submission: Submission, error: CallError) -> SubmittedTogether:

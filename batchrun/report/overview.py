@@ -8,13 +8,14 @@ Belongs here: counts, rates, the time left and how sure that is, and what is wor
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State
 from batchrun.model.tally import Tally
 from batchrun.ports.stored import Counts
+from batchrun.report.with_service import WithService, with_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,6 +93,7 @@ class Overview:
     paces: tuple[KeptPace, ...]  #: of any account in this ledger
     lanes: tuple[LaneCounts, ...] = ()  #: none in a batch without
     closed: str | None = None  #: where it is worked on instead of here
+    there: WithService = field(default_factory=WithService)  #: rows that were submitted together
 
     @property
     def has_ended(self) -> bool:
@@ -130,6 +132,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
         paces=tuple(await ledger.all_paces()),
         lanes=tuple(_by_lane(counts, await stored.lanes())),
         closed=await stored.why_closed(),
+        there=await with_service(stored, counts.by_state),
     )
 
 

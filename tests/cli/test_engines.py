@@ -1,10 +1,14 @@
-"""``batchrun run --engine``: what is refused before anything is sent."""
+"""``--engine``: what is refused before anything is sent, what is planned, and how rows stand meanwhile."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.cli.conftest import Shell
+from tests.cli.test_json import held
+
+WHY_STOPPED = "StartRunBatch cannot start 2 rows; give --engine auto, which sends such rows by StartRun"
+ITS_PACE = "which the service then submits at its own pace"
 
 
 def mixed(shell: Shell) -> list[str]:
@@ -37,3 +41,54 @@ def test_options_that_cannot_be_meant(shell, options, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert not (shell.folder / "batchrun.db").exists()
+
+
+def test_plan_says_which_way_each_row_would_go(shell):
+    arguments = mixed(shell)
+    done = shell.run("plan", *arguments, "--engine", "batch")
+    assert done.stdout.splitlines()[1:7] == [
+        f"  run stops: {WHY_STOPPED}",
+        "to submit: 3, to settle: 0, to watch: 0",
+        "StartRun calls: 0, 0 s at the usual 5 per second",
+        f"StartRunBatch calls: 1, 1 s at 1 per second, for 1 row, {ITS_PACE}",
+        "not by StartRunBatch: 2 rows",
+        "  1 row: its workflow is a Ready2Run one (b)",
+    ]
+    (told,) = held(shell.run("plan", *arguments, "--engine", "auto", "--json").stdout)
+    assert (told["engine"], told["stop"], told["start_run_calls"]) == ("auto", None, 3)
+    assert (told["start_run_batch_calls"], told["rows_together"]) == (0, 0)
+    assert [(one["why"], one["ids"]) for one in told["rows_alone"]] == [
+        ("its workflow is a Ready2Run one", ["b"]),
+        ("it copies a run (runId)", ["c"]),
+        ("fewer than 100 are alike", ["a"]),
+    ]
+    assert shell.run("plan", *arguments, "--engine", "auto", "--batch-rows", "101").returncode == 2
+
+
+def test_rows_that_are_with_the_service_are_said_to_be(shell, simulate):
+    simulated = simulate("--limits", "*=unlimited,StartRun=0.001", "--time-scale", "0.001")
+    shell.environment["AWS_ENDPOINT_URL_OMICS"] = simulated.url
+    arguments = [*shell.cohort(3), "--engine", "batch"]
+    done = shell.run("run", *arguments, "--detach")
+    assert done.returncode == 3
+    assert (
+        "3 left. 3 rows are with the service, in 1 run batch, which goes on to start them. Run the"
+        in done.stdout
+    )
+    assert (simulated.calls("StartRunBatch"), simulated.calls("GetBatch")) == (1, 0)
+    assert "  together  3 rows are with the service, in 1 run batch\n" in shell.run("status", "cohort").stdout
+    (told,) = held(shell.run("status", "cohort", "--json").stdout)
+    assert (told["with_service"], told["run_batches"]) == (3, 1)
+    (told,) = held(shell.run("plan", *arguments, "--json").stdout)
+    assert (told["start_run_calls"], told["with_service"], told["run_batches"]) == (0, 3, 1)
+    *_, summary = held(shell.run("run", *arguments, "--detach", "--json").stdout)
+    assert (summary["submitting"], summary["with_service"]) == (3, 3)
+
+
+def test_the_usual_engine_says_what_it_always_said(shell):
+    arguments = mixed(shell)
+    assert (
+        shell.run("plan", *arguments).stdout == shell.run("plan", *arguments, "--engine", "startrun").stdout
+    )
+    (told,) = held(shell.run("plan", *arguments, "--json").stdout)
+    assert not {"engine", "rows_alone", "with_service"} & told.keys()

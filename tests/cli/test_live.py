@@ -31,6 +31,7 @@ from batchrun.model.quotas import Quotas
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.model.transitions import apply
 from batchrun.ports.service import Troubles
+from batchrun.report.with_service import WithService
 from tests.builders import T0, active, at, planned, request, run, submitting
 from tests.cli.conftest import BATCHRUN, Shell
 
@@ -62,10 +63,16 @@ def snapshot(lanes: Mapping[str, int] | None = None, /, **numbers: int) -> Snaps
 
 
 async def drawn(
-    now: Snapshot, *, width: int = 80, colours: bool = True, name: str = "cohort"
+    now: Snapshot,
+    *,
+    width: int = 80,
+    colours: bool = True,
+    name: str = "cohort",
+    there: WithService | None = None,
 ) -> list[tuple[str, str]]:
     """Return the frame's texts with their styles, with one failed row that has a failed task."""
     progress = Progress(VirtualClock(T0), Troubles)
+    progress.there = there or WithService()
     going = active(planned("HG00013"), status="RUNNING")
     assert going.run is not None
     told = {"failure_reason": "RUN_TASK_FAILED", "status_message": "Run failed due to task: align, id: 7"}
@@ -111,6 +118,16 @@ async def test_lanes_tell_how_many_runs_each_has():
     told = lines(await drawn(snapshot({"west": 12, "east": 0}, running=12)))
     assert "  east 0 active  west 12 active" in told
     assert not any("active" in line for line in lines(await drawn(snapshot(running=12))))
+
+
+async def test_rows_with_the_service_are_told_in_place_of_starts_that_come_by_the_hundred():
+    there = WithService(rows=240, batches=3, unknown=100)
+    told = "\n".join(lines(await drawn(snapshot(submitting=340), width=200, there=there)))
+    lost = "of 100 rows it is not known yet whether the service has them"
+    assert f"240 rows are with the service, in 3 run batches; {lost}" in told
+    assert "started/s" not in told
+    assert WithService(unknown=100).text == lost
+    assert WithService(rows=1, batches=1).text == "1 row is with the service, in 1 run batch"
 
 
 async def test_colours_say_what_they_mean_and_the_bar_counts_failures():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import structlog
@@ -33,7 +33,8 @@ from batchrun.cli.signals import hear
 from batchrun.cli.speak import can_draw, complain, emit
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
-from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, ServiceError, StorageError
+from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, LedgerError, ServiceError, StorageError
+from batchrun.model.grouping import Engine
 from batchrun.model.limits import Changed
 from batchrun.points import Point
 from batchrun.report.delivering import look
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from batchrun.report.delivering import Destination
     from batchrun.service.target import Target
 
+#: Seconds between two looks at what is with the service.
+_ASK_EVERY: Final = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -233,6 +236,7 @@ async def conduct(job: Job, held: Launch, around: Around, clock: Clock) -> Exit:
     except BatchrunError as error:
         await around.metrics.write(held, progress, exit_code(error))
         raise
+    await _look_there(held, progress)
     tell_end(ended, progress, held.tally, around.results.shown, job.output)
     code = _exit(ended)
     await around.metrics.write(held, progress, code)
@@ -271,6 +275,7 @@ async def _followed(job: Job, held: Launch, around: Around, progress: Progress, 
         aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
         if around.is_alone and _is_drawn(job.output):
             aside.start_soon(_learn_quotas, held, progress)
+        aside.start_soon(_learn_there, job, held, progress, clock)
         aside.start_soon(around.metrics.run, held, progress)
         aside.start_soon(around.telling.watch, held)
         with suppress(Exception):  # raised below, where no task group wraps it
@@ -300,6 +305,19 @@ def _reporter(job: Job, batch: str, progress: Progress, clock: Clock, *, may_dra
 
 async def _learn_quotas(held: Launch, progress: Progress) -> None:
     progress.quotas = await held.quotas()
+
+
+async def _learn_there(job: Job, held: Launch, progress: Progress, clock: Clock) -> None:
+    """Ask every few seconds how many rows are with the service, where any may be."""
+    await _look_there(held, progress)
+    while job.limits.engine is not Engine.STARTRUN or progress.there.all_rows:
+        await clock.sleep(_ASK_EVERY)
+        await _look_there(held, progress)
+
+
+async def _look_there(held: Launch, progress: Progress) -> None:
+    with suppress(LedgerError):  # whoever writes to it says so
+        progress.there = await held.with_service()
 
 
 def _is_drawn(output: Output) -> bool:

@@ -76,7 +76,10 @@ class LiveDisplay(Reporter):
 
     def _pace(self, now: Snapshot) -> Iterator[str]:
         yield seconds(now.elapsed)
-        if now.starts_per_second and now.planned + now.submitting:
+        there = self._progress.there
+        if there.all_rows:
+            yield there.text
+        elif now.starts_per_second and now.planned + now.submitting:
             yield f"{now.starts_per_second:.1f} started/s"
         if now.throttled:
             yield f"{now.throttled} throttled"

@@ -43,6 +43,8 @@ def details(now: Overview) -> Iterator[tuple[str, str]]:
         yield "account", f"{now.batch.account}, {now.batch.region}"
     yield from _labelled("lanes", (line for one in now.lanes for line in _lane(one)))
     yield "launcher", _holder(now)
+    if now.there.all_rows:
+        yield "together", now.there.text
     if not now.has_ended:
         yield "starts", _starts(now)
         yield "left", _left(now)
@@ -81,6 +83,7 @@ def facts(now: Overview) -> dict[str, Any]:
         "oldest": [row(entry) for entry in now.oldest],
         "failures": [row(entry) for entry in now.failures],
         **({"lanes": [_lane_facts(one) for one in now.lanes]} if now.lanes else {}),
+        **now.there.facts,
     }
 
 

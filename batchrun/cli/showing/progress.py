@@ -15,6 +15,7 @@ from batchrun.cli.showing.failed import FailedRow
 from batchrun.model.events import Accepted, Retried
 from batchrun.model.quotas import Quotas
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State
+from batchrun.report.with_service import WithService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,6 +68,8 @@ class Snapshot:
     unanswered: int
     others: int = 0  #: runs of other batches that are active where no more may be
     active_by_lane: Mapping[str, int] | None = None  #: queued and running, where the batch has lanes
+    with_service: int | None = None  #: of those submitting, where any wait for a run batch
+    run_batches: int | None = None  #: those that they wait for
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -89,6 +92,7 @@ class Progress:
         self._starts: deque[float] = deque(maxlen=_MARKS)
         self._ends: deque[float] = deque(maxlen=_MARKS)
         self._storage_types: set[str | None] = set()
+        self.there = WithService()  #: as it was last asked for
         self.quotas = Quotas()  #: the account's, once somebody has asked
         self.failures: deque[FailedRow] = deque(maxlen=_FAILURES_SHOWN)  #: the latest
 
@@ -142,6 +146,7 @@ class Progress:
             unanswered=troubles.unanswered,
             others=troubles.others,
             active_by_lane=dict(tally.active_by_lane) or None,
+            **self.there.facts,
         )
 
     def _left(self, tally: Tally, now: float) -> float | None:

@@ -14,14 +14,12 @@ from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.wording import printable, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batchrun.api.launch import Ended
     from batchrun.cli.options import Output
-    from batchrun.cli.showing.failed import FailedRow
     from batchrun.cli.showing.progress import Progress, Snapshot
     from batchrun.model.proofs import TakenOver
     from batchrun.model.tally import Tally
+    from batchrun.report.with_service import WithService
 
 
 def tell_end(ended: Ended, progress: Progress, tally: Tally, results: str | None, output: Output) -> None:
@@ -31,7 +29,7 @@ def tell_end(ended: Ended, progress: Progress, tally: Tally, results: str | None
         facts = {**numbers(now), "changed": ended.counts.changed, **_taken_over(ended.taken_over)}
         emit("summary", batch=ended.batch, stop=ended.stop.value, results=results, **facts)
     elif not output.quiet:
-        _tell(ended, now, list(progress.failures), tally)
+        _tell(ended, now, progress, tally)
         if results is not None:
             say(f"results: {results}")
     if not output.as_json:
@@ -59,7 +57,8 @@ def _taken_over(found: TakenOver) -> dict[str, object]:
     return {"taken_over": {"rows": found.rows, "first_created": first, "last_created": last}}
 
 
-def _tell(ended: Ended, now: Snapshot, failures: Sequence[FailedRow], tally: Tally) -> None:
+def _tell(ended: Ended, now: Snapshot, progress: Progress, tally: Tally) -> None:
+    failures = list(progress.failures)
     say(f"{printable(ended.batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})", hang=2)
     if ended.counts.changed:
         say(f"  {changed(ended.counts.changed)}", hang=4)
@@ -70,13 +69,22 @@ def _tell(ended: Ended, now: Snapshot, failures: Sequence[FailedRow], tally: Tal
     if now.ended < now.total:
         is_going = bool(now.queued or now.running)
         going = "; active runs continue" if is_going else ""
-        say(f"{now.total - now.ended} left{going}. {_advice(ended, is_going=is_going)}", hang=2)
+        left = f"{now.total - now.ended} left{going}.{_with_service(progress.there)}"
+        say(f"{left} {_advice(ended, is_going=is_going)}", hang=2)
     if now.others and now.planned:
         say(
             f"{now.planned} planned wait for {now.others} active runs of others (--account-max-active). "
             "A batch that nobody launches keeps its places until it is run again.",
             hang=2,
         )
+
+
+def _with_service(there: WithService) -> str:
+    """Say what goes on with rows that were submitted together."""
+    if not there.all_rows:
+        return ""
+    goes_on = ", which goes on to start them" if there.rows and not there.unknown else ""
+    return f" {there.text[0].upper()}{there.text[1:]}{goes_on}."
 
 
 def _advice(ended: Ended, *, is_going: bool) -> str:

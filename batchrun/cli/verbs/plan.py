@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Self
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -14,63 +13,44 @@ from batchrun.cli.calling import objects
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.costs.words import facts_to_come, forecast, lines_to_come
+from batchrun.cli.engine_options import EngineOptions
 from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import CONCURRENCY, LEDGER, MAX_ACTIVE, RATE, READ_RATE, STRICT, Output, Service
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.verbs.planned import WAITING, Ahead, Compared, ToCome
+from batchrun.cli.verbs.planned_engine import PlannedEngine
 from batchrun.cli.verbs.planned_lanes import PlannedLanes
 from batchrun.cli.wording import counted, printable, seconds
 from batchrun.clock import SystemClock
 from batchrun.errors import ServiceError, UsageError
+from batchrun.model.grouping import Engine
 from batchrun.model.lanes import lanes_of
 from batchrun.model.limits import Limits
-from batchrun.model.pace import UNLIMITED, USUAL_RATES
-from batchrun.model.quotas import USUAL, Quotas, storage_types
+from batchrun.model.pace import UNLIMITED
 from batchrun.model.states import State
-from batchrun.ports.stored import Counts, Sync
+from batchrun.model.ways import ways
+from batchrun.ports.stored import Sync
 from batchrun.report.bill import AlikeRows
 from batchrun.report.chosen import Choice
+from batchrun.report.with_service import WithService, with_service
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from batchrun.api.opening import Opening
     from batchrun.manifest import Manifest
-    from batchrun.model.differences import Difference
     from batchrun.model.lanes import Lane
     from batchrun.model.pace import Rate
+    from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Spec
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
-    from batchrun.report.bill import Left
 
 
-_WAITING: Final = (State.PLANNED, State.BACKOFF)
 #: Changes that are told of a row.
 _CHANGES: Final = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ToCome:
-    """What the rows to submit may cost."""
-
-    currency: str
-    rows: Sequence[Left]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Compared:
-    """A manifest beside what the ledger has of its batch."""
-
-    sync: Sync
-    counts: Counts = field(default_factory=Counts)
-    changes: Mapping[str, Sequence[Difference]] = field(default_factory=dict)  #: of some of the changed rows
-    to_come: _ToCome | None = None
-    stop: str | None = None  #: why ``run`` would ask for the batch's name
-    to_look_for: int = 0  #: rows whose runs another ledger may have started, as far as this one knows
-    quotas: Quotas = field(default_factory=Quotas)  #: the account's, where it was asked
-    lanes: PlannedLanes | None = None  #: None where there are none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +63,7 @@ class Options:
     read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
     max_active: int | None = MAX_ACTIVE()
+    together: EngineOptions = group(EngineOptions)
     prices: str | None = option(
         "--prices",
         metavar="FILE",
@@ -94,6 +75,16 @@ class Options:
     service: Service = group(Service)
     output: Output = group(Output)
 
+    @property
+    def limits(self) -> Limits:
+        """What the way of a row depends on."""
+        return Limits(
+            engine=self.together.kind,
+            batch_rows=self.together.batch_rows,
+            max_active=self.max_active,
+            tag=self.manifest.tags,
+        )
+
 
 @verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
 def plan(told: Options) -> None:
@@ -103,18 +94,22 @@ def plan(told: Options) -> None:
     Compares the manifest with the ledger: new, unchanged, changed and gone rows; the StartRun calls needed,
     and how long they take at --rate; how many runs may be active at once. With --prices, what they may cost,
     by what 'batchrun costs' has learned of their workflows' runs. With --online it asks for the account's
-    quotas, and goes by them in place of the usual ones; where there are lanes, each lane's.
+    quotas, and goes by them in place of the usual ones; where there are lanes, each lane's. With --engine it
+    says which rows would go which way, and why.
     """
+    from batchrun.api.engines import sized  # noqa: PLC0415
     from batchrun.cli.launching.manifests import refuse_beside_lanes, taken  # noqa: PLC0415 (loads botocore)
 
     in_s3 = objects(told.service, told.output)
     with taken(told.manifest, in_s3, told.output, strict=told.strict, besides=[told.ledger]) as manifests:
         refuse_beside_lanes(manifests, told.service)
         for manifest in manifests:
+            sized(told.limits, manifest, told.together.batch_settings)
+        for manifest in manifests:
             found = run_async(_compare, manifest, told)
             if told.online and not manifest.lanes:
                 found = replace(found, quotas=run_async(_own_quotas, told.service))
-            ahead = _Ahead.of(manifest, found, told.rate)
+            ahead = Ahead.of(manifest, found, told.rate)
             (_emit if told.output.as_json else _tell)(manifest, found, ahead)
 
 
@@ -148,7 +143,7 @@ async def _quotas_of(lanes: Sequence[Lane], service: Service) -> Mapping[str, Qu
     return found
 
 
-async def _compare(manifest: Manifest, told: Options) -> _Compared:
+async def _compare(manifest: Manifest, told: Options) -> Compared:
     from batchrun.api.changes import changes  # noqa: PLC0415
     from batchrun.api.namesakes import mistaken  # noqa: PLC0415
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
@@ -157,13 +152,14 @@ async def _compare(manifest: Manifest, told: Options) -> _Compared:
     if not LedgerPlace(told.ledger).is_there():
         sync, lanes = Sync(rows=manifest.count, new=manifest.count), await _lanes(manifest, None, told)
         to_come = await _to_come(manifest, None, told)
-        return _Compared(sync=sync, to_come=to_come, to_look_for=sync.new, lanes=lanes)
+        engine = await _engine(manifest, None, told, WithService())
+        return Compared(sync=sync, to_come=to_come, to_look_for=sync.new, lanes=lanes, engine=engine)
     async with open_ledger(told.ledger) as ledger:
         stored, now = ledger.batch(manifest.batch), SystemClock().utcnow()
-        batch, since = await ledger.find_batch(manifest.batch), now - Limits().trust.life
+        batch, since = await ledger.find_batch(manifest.batch), now - told.limits.trust.life
         home = None if batch is None else _home(manifest, batch)
         sync, counts = await stored.compare(manifest.specs(), home=home), await stored.counts()
-        return _Compared(
+        return Compared(
             sync=sync,
             counts=counts,
             changes=await changes(stored, manifest, sync.changed_ids, home),
@@ -171,6 +167,7 @@ async def _compare(manifest: Manifest, told: Options) -> _Compared:
             stop=await mistaken(ledger, batch, counts, manifest),
             to_look_for=sync.new + await stored.unproven(since=since, at=now),
             lanes=await _lanes(manifest, ledger, told),
+            engine=await _engine(manifest, ledger, told, await with_service(stored, counts.by_state)),
         )
 
 
@@ -191,15 +188,27 @@ async def _lanes(manifest: Manifest, ledger: Ledger | None, told: Options) -> Pl
     return PlannedLanes.of(manifest, await _sent(ledger, manifest), told.rate.most, quotas)
 
 
+async def _engine(
+    manifest: Manifest, ledger: Ledger | None, told: Options, there: WithService
+) -> PlannedEngine | None:
+    from batchrun.api.engines import sized  # noqa: PLC0415
+
+    if told.together.kind is Engine.STARTRUN:
+        return None
+    sent, limits = await _sent(ledger, manifest), sized(told.limits, manifest, told.together.batch_settings)
+    left = (spec for spec in manifest.specs() if spec.id not in sent)
+    return PlannedEngine(engine=limits.engine, ways=ways(left, limits.engine, limits.wave), there=there)
+
+
 async def _sent(ledger: Ledger | None, manifest: Manifest) -> Collection[str]:
     """Return the ids of rows that are not to be submitted."""
-    others = [state for state in State if state not in _WAITING]
+    others = [state for state in State if state not in WAITING]
     if ledger is None:
         return ()
     return {entry.id async for entry in Choice().entries(ledger, manifest.batch, others)}
 
 
-async def _to_come(manifest: Manifest, ledger: Ledger | None, told: Options) -> _ToCome | None:
+async def _to_come(manifest: Manifest, ledger: Ledger | None, told: Options) -> ToCome | None:
     """Say what the rows to submit may cost, where prices are given."""
     if told.prices is None:
         return None
@@ -209,7 +218,7 @@ async def _to_come(manifest: Manifest, ledger: Ledger | None, told: Options) -> 
     prices = read_prices(told.prices, [one for one in (own, *regions.values()) if one is not None])
     sent = await _sent(ledger, manifest)
     rows = Counter(_alike(spec, regions) for spec in manifest.specs() if spec.id not in sent)
-    return _ToCome(
+    return ToCome(
         currency=prices.currency,
         rows=await forecast(ledger, rows, prices, dynamic_gib(told.dynamic_gib)),
     )
@@ -222,49 +231,7 @@ def _alike(spec: Spec, regions: Mapping[str, str | None]) -> AlikeRows:
     return AlikeRows(workflow_id=json.loads(spec.request).get("workflowId"), region=region)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ahead:
-    """What a launch would have before it."""
-
-    to_submit: int  #: rows
-    to_settle: int  #: rows whose outcome is unknown
-    to_watch: int  #: rows with a run
-    rate: float  #: StartRun calls per second
-    whose_rate: str  #: how people are told whose that is
-    lanes: PlannedLanes | None
-    at_once: Mapping[str, int]  #: runs that may be active, by storage
-    is_own: bool  #: whether the account itself says so
-
-    @classmethod
-    def of(cls, manifest: Manifest, found: _Compared, asked: Rate) -> Self:
-        """Reckon it at the rate that was asked for, or the account's."""
-        by_state, own = found.counts.by_state, found.quotas.start_runs_per_second
-        asked_for = storage_types(manifest.specs())
-        own_at_once = found.quotas.active_runs(asked_for)
-        is_free = math.isinf(asked.most)
-        return cls(
-            to_submit=found.sync.new + sum(by_state.get(state, 0) for state in _WAITING),
-            to_settle=by_state.get(State.SUBMITTING, 0),
-            to_watch=by_state.get(State.ACTIVE, 0),
-            lanes=found.lanes,
-            rate=(own or USUAL_RATES["StartRun"]) if is_free else asked.most,
-            whose_rate="" if not is_free else "the usual " if own is None else "the account's ",
-            at_once=own_at_once or USUAL.active_runs(asked_for),
-            is_own=bool(own_at_once),
-        )
-
-    @property
-    def calls(self) -> int:
-        """StartRun calls."""
-        return self.to_submit + self.to_settle
-
-    @property
-    def seconds(self) -> float:
-        """How long they take."""
-        return self.calls / self.rate if self.lanes is None else self.lanes.seconds
-
-
-def _emit(manifest: Manifest, found: _Compared, ahead: _Ahead) -> None:
+def _emit(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
     sync, to_come = found.sync, found.to_come
     costs = {} if to_come is None else {"to_come": facts_to_come(to_come.rows), "currency": to_come.currency}
     emit(
@@ -285,15 +252,16 @@ def _emit(manifest: Manifest, found: _Compared, ahead: _Ahead) -> None:
         start_run_calls=ahead.calls,
         to_look_for=found.to_look_for,
         seconds_to_submit=round(ahead.seconds, 1),
-        stop=found.stop,
+        stop=found.why_stopped,
         active_run_quotas=dict(ahead.at_once),
         quotas_from="account" if ahead.is_own else "usual",
         **({} if ahead.lanes is None else {"lanes": ahead.lanes.facts}),
         **costs,
+        **({} if ahead.engine is None else ahead.engine.facts),
     )
 
 
-def _tell(manifest: Manifest, found: _Compared, ahead: _Ahead) -> None:
+def _tell(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
     sync, to_come = found.sync, found.to_come
     say(
         f"{printable(manifest.batch)}: {counted(sync.rows, 'row')}: {sync.new} new, "
@@ -312,7 +280,7 @@ def _tell(manifest: Manifest, found: _Compared, ahead: _Ahead) -> None:
     tell_retries(manifest.retry)
 
 
-def _tell_differences(found: _Compared) -> None:
+def _tell_differences(found: Compared) -> None:
     sync = found.sync
     for word, ids, count in (("changed", sync.changed_ids, sync.changed), ("gone", sync.gone_ids, sync.gone)):
         if ids:
@@ -321,24 +289,31 @@ def _tell_differences(found: _Compared) -> None:
     for entry_id, many in found.changes.items():
         more = f", and {len(many) - _CHANGES} more" if len(many) > _CHANGES else ""
         say(printable(f"  {entry_id}: {', '.join(map(str, many[:_CHANGES]))}{more}"))
-    if found.stop is not None:
-        say(printable(f"  run stops: {found.stop}"), hang=4)
+    if (stop := found.why_stopped) is not None:
+        say(printable(f"  run stops: {stop}"), hang=4)
     if sync.changed:
         say("  run refuses changed rows unless given --changed keep or --changed resubmit")
 
 
-def _tell_calls(ahead: _Ahead) -> None:
+def _tell_calls(ahead: Ahead) -> None:
     say(f"to submit: {ahead.to_submit}, to settle: {ahead.to_settle}, to watch: {ahead.to_watch}")
     if ahead.lanes is not None:
         say(f"StartRun calls: {ahead.calls}, {seconds(ahead.seconds)} or more")
+        _tell_engine(ahead)
         for line in ahead.lanes.lines:
             say(printable(line), hang=2)
         return
     pace = f"{ahead.whose_rate}{ahead.rate:g} per second"
-    say(f"StartRun calls: {ahead.calls}, {seconds(ahead.seconds)} at {pace}")
+    say(f"StartRun calls: {ahead.calls}, {seconds(ahead.calls / ahead.rate)} at {pace}")
+    _tell_engine(ahead)
     whose = "the account's quota" if ahead.is_own else "the usual quota; --online asks for the account's"
     most = f"{limits(ahead.at_once)}{_rounds(ahead.to_submit, ahead.at_once)}"
     say(f"active at once: at most {most} (by {whose})")
+
+
+def _tell_engine(ahead: Ahead) -> None:
+    for line in () if ahead.engine is None else ahead.engine.lines:
+        say(printable(line), hang=2)
 
 
 def _rounds(rows: int, at_once: Mapping[str, int]) -> str:

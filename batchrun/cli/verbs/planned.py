@@ -1,0 +1,107 @@
+"""
+What ``batchrun plan`` found, and what a launch would have before it.
+
+Belongs here: the numbers. Does not: asking the ledger and the account for them, and the words (``plan``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self
+
+from batchrun.model.pace import USUAL_RATES
+from batchrun.model.quotas import USUAL, Quotas, storage_types
+from batchrun.model.states import State
+from batchrun.ports.stored import Counts, Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchrun.cli.verbs.planned_engine import PlannedEngine
+    from batchrun.cli.verbs.planned_lanes import PlannedLanes
+    from batchrun.manifest import Manifest
+    from batchrun.model.differences import Difference
+    from batchrun.model.pace import Rate
+    from batchrun.report.bill import Left
+
+#: States of rows that are to be submitted.
+WAITING: Final = (State.PLANNED, State.BACKOFF)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToCome:
+    """What the rows to submit may cost."""
+
+    currency: str
+    rows: Sequence[Left]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A manifest beside what the ledger has of its batch."""
+
+    sync: Sync
+    counts: Counts = field(default_factory=Counts)
+    changes: Mapping[str, Sequence[Difference]] = field(default_factory=dict)  #: of some of the changed rows
+    to_come: ToCome | None = None
+    stop: str | None = None  #: why ``run`` would ask for the batch's name
+    to_look_for: int = 0  #: rows whose runs another ledger may have started, as far as this one knows
+    quotas: Quotas = field(default_factory=Quotas)  #: the account's, where it was asked
+    lanes: PlannedLanes | None = None  #: None where there are none
+    engine: PlannedEngine | None = None  #: None where each row goes by StartRun
+
+    @property
+    def why_stopped(self) -> str | None:
+        """Why ``run`` would do nothing."""
+        return self.stop or (None if self.engine is None else self.engine.stop)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """What a launch would have before it."""
+
+    to_submit: int  #: rows
+    to_settle: int  #: rows whose outcome is unknown
+    to_watch: int  #: rows with a run
+    rate: float  #: StartRun calls per second
+    whose_rate: str  #: how people are told whose that is
+    lanes: PlannedLanes | None
+    engine: PlannedEngine | None
+    at_once: Mapping[str, int]  #: runs that may be active, by storage
+    is_own: bool  #: whether the account itself says so
+
+    @classmethod
+    def of(cls, manifest: Manifest, found: Compared, asked: Rate) -> Self:
+        """Reckon it at the rate that was asked for, or the account's."""
+        by_state, own = found.counts.by_state, found.quotas.start_runs_per_second
+        asked_for = storage_types(manifest.specs())
+        own_at_once = found.quotas.active_runs(asked_for)
+        is_free = math.isinf(asked.most)
+        return cls(
+            to_submit=found.sync.new + sum(by_state.get(state, 0) for state in WAITING),
+            to_settle=by_state.get(State.SUBMITTING, 0),
+            to_watch=by_state.get(State.ACTIVE, 0),
+            lanes=found.lanes,
+            engine=found.engine,
+            rate=(own or USUAL_RATES["StartRun"]) if is_free else asked.most,
+            whose_rate="" if not is_free else "the usual " if own is None else "the account's ",
+            at_once=own_at_once or USUAL.active_runs(asked_for),
+            is_own=bool(own_at_once),
+        )
+
+    @property
+    def calls(self) -> int:
+        """StartRun calls."""
+        if self.engine is None:
+            return self.to_submit + self.to_settle
+        alone = 0 if self.engine.stop else self.engine.ways.alone_rows
+        return alone + self.to_settle - self.engine.there.all_rows
+
+    @property
+    def seconds(self) -> float:
+        """How long they take."""
+        if self.lanes is not None:
+            return self.lanes.seconds
+        together = 0.0 if self.engine is None else self.engine.seconds
+        return max(self.calls / self.rate, together)

@@ -66,7 +66,7 @@ class Snapshot:
     left: float | None
     throttled: int
     unanswered: int
-    others: int = 0  #: runs of other batches that are active where no more may be
+    others: int | None = None  #: runs of other batches that are active where no more may be
     active_by_lane: Mapping[str, int] | None = None  #: queued and running, where the batch has lanes
     with_service: int | None = None  #: of those submitting, where any wait for a run batch
     run_batches: int | None = None  #: those that they wait for
@@ -144,7 +144,7 @@ class Progress:
             left=self._left(tally, now),
             throttled=troubles.throttled,
             unanswered=troubles.unanswered,
-            others=troubles.others,
+            others=troubles.others or None,
             active_by_lane=dict(tally.active_by_lane) or None,
             **self.there.facts,
         )

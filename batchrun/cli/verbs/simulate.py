@@ -40,7 +40,7 @@ class Options:
         type=click.IntRange(0, 65535),
         default=8765,
         envvar=None,
-        help="Port to listen on; Port to listen on; 0 is any free one.",
+        help="Port to listen on; 0 is any free one.",
     )
     lanes: str | None = option(
         "--lanes",

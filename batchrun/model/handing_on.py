@@ -7,10 +7,14 @@ Belongs here: its facts, in times that mean the same to everybody. Does not: wha
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchrun.model.noise import NoiseFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: The last calls of which the times are handed on.
 TIMES: Final = 64
@@ -34,10 +38,11 @@ class HandedOn:
     empty: float | None
     was_cut: float | None
     times: tuple[float, ...]
-    in_air: tuple[float, ...]  #: turns of calls that nobody has seen answered; they are taken to pass
     noise: NoiseFacts
-    last: float | None  #: the last turn
-    rests: float | None  #: until then nobody calls; below 0
+    in_air: tuple[float, ...] = ()  #: turns of calls that nobody has seen answered; they are taken to pass
+    under_way: tuple[float, ...] = ()  #: turns of calls, anybody's, that the ledger may know nothing of yet
+    last: float | None = None  #: the last turn
+    rests: float | None = None  #: until then nobody calls; below 0
 
     def text(self) -> str:
         """Return it as JSON text."""
@@ -48,8 +53,18 @@ def handed_on(text: str) -> HandedOn | None:
     """Return what *text* says; None where another version of batchrun wrote it."""
     try:
         facts = json.loads(text)
-        spans = {name: tuple(facts[name]) for name in ("times", "in_air")}
+        spans = {name: tuple(facts[name]) for name in ("times", "in_air", "under_way")}
         noise = NoiseFacts(**{**facts["noise"], "recent": tuple(facts["noise"]["recent"])})
         return HandedOn(**{**facts, **spans, "noise": noise})
     except (TypeError, KeyError, ValueError):
         return None
+
+
+def ago(time: float | None, now: float) -> float | None:
+    """Return how long before *now* that was; None where it never was."""
+    return None if time is None or math.isinf(time) else round(now - time, 6)
+
+
+def all_ago(times: Iterable[float], now: float) -> tuple[float, ...]:
+    """Return how long before *now* each of *times* was."""
+    return tuple(round(now - time, 6) for time in times)

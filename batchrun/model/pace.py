@@ -38,12 +38,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.bucket import Rush, measured, rush
-from batchrun.model.handing_on import TIMES, HandedOn
+from batchrun.model.handing_on import TIMES, HandedOn, ago, all_ago
 from batchrun.model.learned import Learned, Phase
 from batchrun.model.noise import Noise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 #: Calls per second that are supposed where nobody knows better (healthomics.md, 1.1 and 1.2).
 USUAL_RATES: Final = {"StartRun": 5.0}
@@ -247,22 +247,8 @@ class Pace:
 
     # -- what others learned, and what they are told
 
-    def hand_on(
-        self, now: float, *, last: float, rests_until: float, in_air: Iterable[float] = ()
-    ) -> HandedOn:
-        """
-        Return what is known at *now*.
-
-        Args:
-            now: The time.
-            last: When the last turn was.
-            rests_until: Until when nobody calls.
-            in_air: The turns of calls that are not answered.
-        """
-
-        def ago(time: float | None) -> float | None:
-            return None if time is None or math.isinf(time) else round(now - time, 6)
-
+    def hand_on(self, now: float) -> HandedOn:
+        """Return what is known at *now*, but for what only its turns know."""
         return HandedOn(
             phase=self._phase.value,
             base=self._base,
@@ -275,13 +261,10 @@ class Pace:
             burst_in=self._burst_in,
             hasty=self._hasty,
             credit=self._credit,
-            empty=ago(self._empty_at),
-            was_cut=ago(self._cut_at),
-            times=tuple(round(now - time, 6) for time in [*self._times][-TIMES:]),
-            in_air=tuple(round(now - time, 6) for time in in_air),
+            empty=ago(self._empty_at, now),
+            was_cut=ago(self._cut_at, now),
+            times=all_ago([*self._times][-TIMES:], now),
             noise=self._noise.facts,
-            last=ago(last),
-            rests=ago(rests_until),
         )
 
     def take_over(self, known: HandedOn, then: float) -> None:
@@ -292,11 +275,11 @@ class Pace:
         self._burst, self._burst_in, self._hasty = known.burst, known.burst_in, known.hasty
         self._empty_at = None if known.empty is None else then - known.empty
         self._cut_at = -math.inf if known.was_cut is None else then - known.was_cut
-        self._times = deque((then - ago for ago in known.times), maxlen=_MEMORY)
+        self._times = deque((then - age for age in known.times), maxlen=_MEMORY)
         self._noise.take_over(known.noise)
         self._has_learned = self._has_learned or self._phase is not Phase.OPENING
-        for ago in known.in_air:
-            self.passed(then - ago)
+        for age in known.in_air:
+            self.passed(then - age)
 
     # -- what the service says
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.handing_on import handed_on
+from batchrun.model.handing_on import ago, all_ago, handed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +66,7 @@ class SharedTurns:
         self._pace = pace
         self._clock = clock
         self._has_peers = False
+        self._has_left = False  #: whether others may have gone on from what was learned here
         self._room = math.inf  #: runs that may still be started in this stretch
         self._others_in_air: list[
             float
@@ -120,23 +121,27 @@ class SharedTurns:
             self._take_over(await self._left(stretch))
             self._stretch, self._begun = stretch, self._clock.monotonic()
             self._catch_up()
-            self._room = await self._paces.room(self._commons()) - self._not_on_disk()
+            self._room = await self._paces.room(self._commons()) - len(self._not_on_disk())
         return -math.inf if self.is_full else self._end
 
-    def _not_on_disk(self) -> int:
-        """Return how many calls are in the air whose intent the ledger may not have yet."""
+    def _not_on_disk(self) -> list[float]:
+        """Return the turns of calls, anybody's, whose intent the ledger may not have yet."""
         since = self._clock.monotonic() - _ON_DISK
-        return sum(turn > since for turn in (*self._times.in_air, *self._others_in_air))
+        return [turn for turn in (*self._times.in_air, *self._others_in_air) if turn > since]
 
     async def leave(self) -> None:
         """Leave the pace, and what is left of the stretch, to whoever is next."""
         stretch, self._stretch = self._stretch, None
         if stretch is not None:
             now = self._clock.monotonic()
-            times = self._times
-            known = self._pace.hand_on(
-                now, last=times.last, rests_until=times.rests_until, in_air=times.in_air
+            known = replace(
+                self._pace.hand_on(now),
+                last=ago(self._times.last, now),
+                rests=ago(self._times.rests_until, now),
+                in_air=all_ago(self._times.in_air, now),
+                under_way=all_ago(self._not_on_disk(), now),
             )
+            self._has_left = True
             await self._paces.leave(self._commons(), known.text(), stretch)
 
     def passed(self, sent: float, *, pressed: bool) -> None:
@@ -180,16 +185,16 @@ class SharedTurns:
         self._catch_up()
 
     def _take_over(self, left: LeftPace | None) -> None:
-        """Go on from what was learned last, unless that was here."""
+        """Go on from what was learned last, unless that was here, and left to nobody yet."""
         known = None if left is None or left.ago > _STALE else handed_on(left.state)
         if left is None or known is None:
             return
         then = self._clock.monotonic() - left.ago
-        if then <= self._times.last:
+        if not self._has_left and then <= self._times.last:
             return
-        self._others_in_air = [then - ago for ago in known.in_air]
+        self._others_in_air = [then - age for age in known.under_way]
         self._pace.take_over(known, then)
-        self._times.last = -math.inf if known.last is None else then - known.last
+        self._times.last = max(self._times.last, -math.inf if known.last is None else then - known.last)
         rests_until = -math.inf if known.rests is None else then - known.rests
         self._times.rests_until = max(self._times.rests_until, rests_until)
 

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from batchrun import AUTO, UNLIMITED, Limits, Mode, Rate
 from batchrun.api import opening
+from batchrun.engine.recorder import Recorder
 from batchrun.model.states import State
 from batchrun.simulator.buckets import Limit
 from tests.api.test_launching import Place, at
@@ -60,6 +61,22 @@ async def test_two_launchers_have_no_more_runs_active_than_were_allowed(tmp_path
     state = place.simulator.state()
     assert state.peak_unfinished == 7
     assert [run.status for run in state.runs] == ["COMPLETED"] * 30
+
+
+async def test_what_is_on_its_way_to_a_slow_disk_counts_too(tmp_path, monkeypatch):
+    """An intent that takes half a second is not there yet when the next launcher counts."""
+    record = Recorder.record
+
+    async def slowly(*what):
+        await anyio.sleep(0.5)
+        return await record(*what)
+
+    monkeypatch.setattr(Recorder, "record", slowly)
+    async with account(tmp_path) as place, anyio.create_task_group() as group:
+        for number in range(3):
+            group.start_soon(partial(launched, place, f"batch{number}", 10, after=number * 0.1))
+    state = place.simulator.state()
+    assert (state.peak_unfinished, len(state.runs)) == (7, 30)
 
 
 async def test_a_pass_leaves_an_account_that_is_full_and_says_so(tmp_path):

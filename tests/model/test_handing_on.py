@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from batchrun.model.handing_on import HandedOn, handed_on
+from batchrun.model.handing_on import HandedOn, ago, all_ago, handed_on
 from batchrun.model.pace import AUTO, UNLIMITED, Pace, Rate
 
 
@@ -30,7 +31,7 @@ def learned() -> Pace:
 
 
 def handed(pace: Pace, *, now: float = 13.0, last: float = 12.625) -> HandedOn:
-    return passed_on(pace.hand_on(now, last=last, rests_until=-math.inf))
+    return passed_on(replace(pace.hand_on(now), last=ago(last, now)))
 
 
 def passed_on(known: HandedOn) -> HandedOn:
@@ -63,7 +64,7 @@ def test_calls_that_left_before_the_cut_are_no_news_to_the_next_either():
 
 def test_what_nobody_has_seen_answered_is_taken_to_pass_until_it_is_throttled():
     one, other = learned(), Pace(AUTO)
-    known = passed_on(one.hand_on(13.0, last=12.75, rests_until=-math.inf, in_air=[12.75, 12.875]))
+    known = passed_on(replace(one.hand_on(13.0), in_air=all_ago([12.75, 12.875], 13.0)))
     other.take_over(known, 13.0)
     for sent in (12.75, 12.875):
         one.passed(sent)
@@ -92,7 +93,7 @@ def test_of_calls_that_left_after_one_that_was_throttled_none_speaks_of_the_time
 def test_refusals_that_were_found_to_be_noise_are_so_to_the_next_too():
     one, other = Pace(AUTO), Pace(AUTO)
     now = 0.0
-    while not one.hand_on(now, last=now, rests_until=now).noise.is_on:
+    while not one.hand_on(now).noise.is_on:
         for _ in range(6):
             now += 1 / min(one.rate, 100)
             one.passed(now)
@@ -138,7 +139,7 @@ def test_no_pace_is_kept_where_none_is_asked_for_until_the_first_refusal():
         "",
         "{}",
         "[]",
-        '{"times":[],"in_air":[],"noise":{"recent":3}}',
+        '{"times":[],"in_air":[],"under_way":[],"noise":{"recent":3}}',
         '{"times":[],"phase":"other"}',
         '{"times":3}',
     ],

@@ -19,7 +19,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -101,15 +100,17 @@ class Team:
             self.victims.append(Victim(own, served, rows, *options))
         self.launchers: list[Process] = [victim.start() for victim in self.victims]
 
-    def are_over(self) -> bool:
-        return any(launcher.has_ended() for launcher in self.launchers)
+    def are_over(self, but: int | None = None) -> bool:
+        """Report whether one of them has ended, other than the one that was killed."""
+        return any(one.has_ended() for number, one in enumerate(self.launchers) if number != but)
 
-    def holding(self) -> tuple[int, int]:
-        """Return the number of the launcher that has the batch, and its fence."""
+    def holding(self) -> tuple[int | None, int]:
+        """Return the number of the launcher that has the batch, None where nobody has, and the last fence."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             holder, fence = connection.execute("SELECT holder, fence FROM leases").fetchall()[0]
-        pids = [launcher.pid for launcher in self.launchers]
-        return pids.index(int(holder.rpartition(":")[2])), fence
+        pids = [f"{launcher.pid}" for launcher in self.launchers]
+        pid = (holder or "").rpartition(":")[2]
+        return pids.index(pid) if pid in pids else None, fence
 
     def disturb(self, kind: str, number: int, server: Server, rest: Callable[[], None]) -> None:
         """Do one thing to a launcher, or to the server, which is over after a *rest*."""
@@ -174,20 +175,30 @@ def soak(disturbances: int, seed: int, rows: int = 300) -> tuple[Counter[str], i
         return done, served.faults(), judged()
 
 
-def sample(seed: int, rows: int) -> int:
+def sample(seed: int, rows: int) -> tuple[list[str], int]:
     """
-    Do each thing once to the launcher that has the batch, and go on when another has it; return the runs.
+    Do each thing once to the launcher that has the batch, and go on when another has it.
 
-    Nothing here goes by the clock, so that a slow machine sees the same.
+    Nothing here goes by the clock: where the team is done with all rows sooner than this, it ends sooner.
+
+    Returns:
+        What was done, and the number of runs.
     """
-    with at_work(seed, rows, lease=1.0, rate=4) as (team, server, served, judged):
+    done: list[str] = []
+    with at_work(seed, rows, lease=1.0, rate=5) as (team, server, served, judged):
         for kind in (*OFTEN, "immediate"):
             before = len(served.runs())
-            until(lambda: len(served.runs()) > before, "another run")  # noqa: B023 (it is over by then)
+            until(lambda: len(served.runs()) > before or team.are_over(), "another run")  # noqa: B023
             number, fence = team.holding()
-            has_another = partial(until, lambda: team.holding()[1] > fence, "another launcher")  # noqa: B023
+            if number is None or team.are_over():
+                break
+
+            def has_another() -> None:
+                until(lambda: team.holding()[1] > fence or team.are_over(number), "another launcher")  # noqa: B023
+
             team.disturb(kind, number, server, has_another if kind in OFTEN else lambda: None)
-        return judged()
+            done.append(kind)
+        return done, judged()
 
 
 def until(condition: Callable[[], bool], what: str) -> None:

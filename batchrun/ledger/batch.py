@@ -2,7 +2,7 @@
 A batch of a store.
 
 Belongs here: what it is put together from. Does not: any verb (``reading``, ``standing``, ``asking``,
-``submissions``).
+``submissions``, ``written``).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from batchrun.ledger.asking import Asking
 from batchrun.ledger.reading import Reading
 from batchrun.ledger.standing import Standing
 from batchrun.ledger.submissions import Submitted
+from batchrun.ledger.written import Remembering
 from batchrun.ports.batch import StoredBatch
 
 
-class SqlBatch(Reading, Standing, Asking, Submitted, StoredBatch):
+class SqlBatch(Reading, Standing, Asking, Remembering, Submitted, StoredBatch):
     """A batch of a store, to be read and asked."""

@@ -92,14 +92,15 @@ def compared(
 def take_in(comparison: Comparison, batch: int, *, resubmit: bool, at: datetime) -> None:
     """Write what was compared into the batch, within the transaction that is open."""
     store, name = comparison.store, comparison.name
-    _place(store, batch)
-    _keep(store, name)
-    store.run("add_new_entries", batch=batch)
+    # What is told without an event: how many rows.
+    told = [_place(store, batch), _keep(store, name), store.run("add_new_entries", batch=batch)]
     store.run("add_new_works", batch=batch)
     store.run("keep_works", resubmit=resubmit)
-    store.run("forget_changed_rows", batch=batch)
+    told.append(store.run("forget_changed_rows", batch=batch))
     if not resubmit:
-        store.run("keep_changed_rows")
+        told.append(store.run("keep_changed_rows"))
+    if any(told):
+        store.run("forget_written", batch=batch)
     points.reached(Point.SYNCING)
     for steps in _revisions(store, name, resubmit=resubmit, at=at):
         if resubmit:
@@ -150,12 +151,15 @@ def _weigh(store: Store, name: str, home: str | None) -> None:
                 store.run("keep_row", position=row.place)
 
 
-def _keep(store: Store, name: str) -> None:
+def _keep(store: Store, name: str) -> int:
     """Take their content over without an event, as their position is: it is for attempts to come."""
+    count = 0
     for rows in _pages(store, "rows_to_keep"):
         entries = [with_content(entry_of(name, row), row.wanted) for row in rows]
         changes = zip(rows, entries, strict=True)
         store.many("update_content", ({"key": row.key, **content_values(one)} for row, one in changes))
+        count += len(rows)
+    return count
 
 
 def _pages(store: Store, statement: str, **values: Value) -> Iterator[Sequence[Row]]:
@@ -166,10 +170,12 @@ def _pages(store: Store, statement: str, **values: Value) -> Iterator[Sequence[R
         yield rows
 
 
-def _place(store: Store, batch: int) -> None:
-    if store.run("find_places", batch=batch):
+def _place(store: Store, batch: int) -> int:
+    moved = store.run("find_places", batch=batch)
+    if moved:
         store.run("step_aside", beyond=store.value("beyond", batch=batch))
         store.run("take_places")
+    return moved
 
 
 def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iterator[Sequence[Transition]]:

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from batchrun.ports.submissions import StoredSubmissions
+from batchrun.ports.written import RememberedResults
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -98,7 +99,7 @@ class Wishes(ABC):
         """Take the notes of all notices *but* these back, so that they may be told anew."""
 
 
-class StoredBatch(Wishes, StoredSubmissions):
+class StoredBatch(Wishes, StoredSubmissions, RememberedResults):
     """
     A batch as it is stored: to read, and to ask things of whoever holds it. No method needs a lease.
 

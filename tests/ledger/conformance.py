@@ -21,6 +21,7 @@ from tests.ledger.contract_standing import LatestEnds, LatestRuns, Standing
 from tests.ledger.contract_submissions import Shapes, SubmissionsOfBatches
 from tests.ledger.contract_sync import Syncing
 from tests.ledger.contract_usages import Usages
+from tests.ledger.contract_written import WrittenDown
 
 
 class LedgerConformance(
@@ -49,5 +50,6 @@ class LedgerConformance(
     Peers,
     SubmissionsOfBatches,
     Shapes,
+    WrittenDown,
 ):
     """The whole contract."""

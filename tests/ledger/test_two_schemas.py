@@ -346,6 +346,7 @@ _FORBIDDEN = [
     "UPDATE closed_batches SET why = 'x'",
     "UPDATE closed_batches SET other = ''",
     "UPDATE entry_counts SET total = -1",
+    "INSERT INTO written_results VALUES (1, '/x', '', NULL, 0)",
 ]
 
 

@@ -22,6 +22,7 @@ from batchrun.report.again import begun_again
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import OutputFile
+from batchrun.report.unchanged import kept_or_written
 
 if TYPE_CHECKING:
     from batchrun.api.launch import Launch
@@ -72,7 +73,10 @@ async def write_results(
                 await results.write(file, batch.outcomes(), _format(output.shown), is_safe=is_safe)
 
         try:
-            await begun_again(written)
+            if isinstance(output, OutputFile):
+                await kept_or_written(batch, output, lambda: begun_again(written), is_safe=is_safe)
+            else:
+                await begun_again(written)
         except InputError as error:
             raise ResultsError(output.shown, error) from error
 

@@ -732,3 +732,18 @@ INSERT INTO run_work (run_usage, instance_type, tasks, billed) VALUES (:key, :in
 -- name: workflow_usages
 SELECT key AS usage, status, workflow_id, is_fixed_price, running, storage_type, storage_gib, cached
 FROM run_usages WHERE workflow_id = :workflow_id AND status = 'COMPLETED' ORDER BY key DESC LIMIT :limit;
+
+-- ------------------------------------------------------------------ results that were written
+
+-- name: newest_told
+SELECT coalesce(max(v.key), 0) FROM entries AS e CROSS JOIN events AS v ON v.entry = e.key WHERE e.batch = :batch;
+
+-- name: written_results
+SELECT form, digest, event FROM written_results WHERE batch = :batch AND place = :place;
+
+-- name: keep_written
+INSERT INTO written_results (batch, place, form, digest, event) VALUES (:batch, :place, :form, :digest, :event)
+ON CONFLICT (batch, place) DO UPDATE SET form = excluded.form, digest = excluded.digest, event = excluded.event;
+
+-- name: forget_written
+DELETE FROM written_results WHERE batch = :batch;

@@ -1,0 +1,37 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.written
+"""
+What a batch remembers of results that were written.
+
+Belongs here: these verbs. Does not: whether a file is still what it was (``report.unchanged``).
+"""
+
+from __future__ import annotations
+
+from batchrun.ledger.keyed import Keyed, reads, writes
+from batchrun.ports.written import WrittenResults
+
+
+class Remembering(Keyed):
+    """Which results were written where."""
+
+    @reads
+    def newest_told(self) -> int:
+        return int(self._store.value("newest_told", batch=self._key))
+
+    @reads
+    def written_results(self, place: str) -> WrittenResults | None:
+        row = self._store.one("written_results", batch=self._key, place=place)
+        if row is None:
+            return None
+        return WrittenResults(place=place, form=row.form, digest=bytes(row.digest), event=row.event)
+
+    @writes
+    def keep_written(self, written: WrittenResults) -> None:
+        self._store.run(
+            "keep_written",
+            batch=self._key,
+            place=written.place,
+            form=written.form,
+            digest=written.digest,
+            event=written.event,
+        )

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import Format, Manifest, Source, load
-from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.source import STDIN
-from batchrun.manifest.tables.table import TableOptions, delimiter, encoding
+from batchrun.manifest.table import TableOptions, delimiter, encoding
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:

@@ -16,10 +16,11 @@ import anyio
 
 from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError
 from batchrun.manifest.problems import Problems
-from batchrun.manifest.template_check import check_rows, workflow_key
+from batchrun.manifest.template_check import check_rows
 from batchrun.manifest.warned.engine import held_against
 from batchrun.manifest.warned.found import Warnings
 from batchrun.model.quotas import CODES, Quotas, storage_types
+from batchrun.ports.workflows import WorkflowKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.in_lane import InLane
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
-    from batchrun.ports.workflows import Workflow, WorkflowKey
+    from batchrun.ports.workflows import Workflow
     from batchrun.service.client import AwsHealthOmics
 
     Workflows = Mapping[WorkflowKey, Workflow | None]
@@ -64,7 +65,7 @@ async def ask(service: AwsHealthOmics, rows: Manifest | InLane, answers: Answers
     Raises:
         ServiceError: The service cannot be asked.
     """
-    keys = {key for spec in rows.specs() if (key := workflow_key(json.loads(spec.request)))}
+    keys = {key for spec in rows.specs() if (key := WorkflowKey.of(json.loads(spec.request)))}
     found = await _workflows(service, keys, answers)
     await _head_room(service, rows, answers)
     return found

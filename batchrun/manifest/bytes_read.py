@@ -2,7 +2,7 @@
 Bytes on their way: unpacked from gzip, and made UTF-8 of another encoding.
 
 Belongs here: that, piece by piece, what it may grow to, and UTF-16 by its mark. Does not: what the user says
-of an encoding (``tables.table``), files' names (``source``), lines and their limits (``text_input``).
+of an encoding (``table``), files' names (``source``), lines and their limits (``text_input``).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Place, Problems
     from batchrun.manifest.recognised.sheet import Unasked
-    from batchrun.manifest.tables.table import Table
+    from batchrun.manifest.table import Table
     from batchrun.manifest.warned.looking import Looking
     from batchrun.model.spec import Json
 

@@ -22,7 +22,7 @@ from batchrun.manifest.problems import Record, instead, shown
 from batchrun.manifest.recognised.documents import words
 from batchrun.manifest.retry_rules import RETRY, RetryReader
 from batchrun.manifest.scalars import as_text
-from batchrun.manifest.sheets.wanted import KEYS, SheetKeys
+from batchrun.manifest.sheet_wishes import KEYS, SheetKeys
 from batchrun.manifest.source import Format
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from batchrun.manifest.json_document import of_lines
 from batchrun.manifest.problems import Place, shown, unreadable
 from batchrun.manifest.recognised.documents import rows
 from batchrun.manifest.recognised.sheet import Unasked
-from batchrun.manifest.sheets.wanted import NOTHING, laid_over
+from batchrun.manifest.sheet_wishes import NOTHING, laid_over
 from batchrun.manifest.source import FILES_ALONE, STDIN, Beyond, Format, format_to_read, name_of, opened
 from batchrun.manifest.tables import reading
 from batchrun.model.places import is_in_s3, wrong_place
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from batchrun.errors import ManifestError
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Problems, Record
+    from batchrun.manifest.sheet_wishes import SheetKeys, Wanted
     from batchrun.manifest.sheets.records import Sheets
-    from batchrun.manifest.sheets.wanted import SheetKeys, Wanted
     from batchrun.manifest.source import Source
-    from batchrun.manifest.tables.table import TableOptions
+    from batchrun.manifest.table import TableOptions
     from batchrun.manifest.warned.looking import Looking
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from batchrun.manifest import limits
 from batchrun.manifest.bytes_read import unpacked
 from batchrun.manifest.problems import Place, unreadable, written_for_a_while
-from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import TableOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
+from batchrun.manifest.table import TableOptions
 from batchrun.model.places import is_in_s3, wrong_place
 
 if TYPE_CHECKING:

@@ -26,19 +26,6 @@ _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re
 _Finding = tuple[str, str, str]  #: field, message, cure
 
 
-def workflow_key(request: Mapping[str, Json]) -> WorkflowKey | None:
-    """Tell which workflow a request is for; None where it repeats a run, which knows its own."""
-    if "workflowId" not in request:
-        return None
-    owner, version = request.get("workflowOwnerId"), request.get("workflowVersionName")
-    return WorkflowKey(
-        id=str(request["workflowId"]),
-        type=str(request.get("workflowType", "PRIVATE")),
-        owner=None if owner is None else str(owner),
-        version=None if version is None else str(version),
-    )
-
-
 def check_rows(
     specs: Iterable[Spec],
     workflows: Mapping[WorkflowKey, Workflow | None],
@@ -68,7 +55,7 @@ def _row_findings(
     if not _ROLE.fullmatch(role):
         yield "roleArn", f"{shown(role)} is not a role", "write arn:aws:iam::ACCOUNT:role/NAME, with 12 "
         "digits"
-    key = workflow_key(request)
+    key = WorkflowKey.of(request)
     if key is None or key not in workflows:
         return
     workflow = workflows[key]

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from batchrun.model.spec import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,19 @@ class WorkflowKey:
     type: str = "PRIVATE"
     owner: str | None = None  #: the account that shared it
     version: str | None = None
+
+    @classmethod
+    def of(cls, request: Mapping[str, Json]) -> WorkflowKey | None:
+        """Tell which workflow a request is for; None where it repeats a run, which knows its own."""
+        if "workflowId" not in request:
+            return None
+        owner, version = request.get("workflowOwnerId"), request.get("workflowVersionName")
+        return cls(
+            id=str(request["workflowId"]),
+            type=str(request.get("workflowType", "PRIVATE")),
+            owner=None if owner is None else str(owner),
+            version=None if version is None else str(version),
+        )
 
     def __str__(self) -> str:
         version = f" version {self.version}" if self.version else ""

@@ -10,7 +10,7 @@ import pytest
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import Format, Source, load
-from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
 from tests.manifest.conftest import SETS
 
 WDL = {"P.bam": "s3://lab/{id}.bam", "P.threads": 8}

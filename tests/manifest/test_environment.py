@@ -8,7 +8,7 @@ import pytest
 
 from batchrun.manifest.placeholders import Environment, PlaceholderError
 from batchrun.manifest.problems import Problems
-from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
 from tests.manifest.conftest import SETS
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
 
 REQUESTS: list[dict[str, object]] = [
     {"name": "mutect-1", "workflowId": "1", "parameters": {"tumor": "s3://lab/1.bam"}, "requestId": "1-1"},

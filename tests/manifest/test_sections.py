@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
+from batchrun.manifest.table import TableOptions
 from batchrun.manifest.tables.delimited import section_name
-from batchrun.manifest.tables.table import TableOptions
 
 BY_SAMPLE = SheetOptions(id="Sample_ID", columns_as_parameters=("all",))
 VERSION_1 = """\

@@ -10,7 +10,7 @@ import pytest
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load
-from batchrun.manifest.tables.table import TableOptions, encoding
+from batchrun.manifest.table import TableOptions, encoding
 from tests.manifest.conftest import SETS, LoadText, ProblemsOf
 
 

@@ -14,7 +14,7 @@ from batchrun.errors import ManifestError
 from batchrun.manifest import Format
 from batchrun.manifest.problems import Place, Problems, Record
 from batchrun.manifest.spool import RowPlaces
-from batchrun.manifest.template_check import check_rows, workflow_key
+from batchrun.manifest.template_check import check_rows
 from batchrun.model.spec import Spec, canonical
 from batchrun.ports.workflows import TemplateParameter, Workflow, WorkflowKey
 from tests.manifest.test_write import specs_of
@@ -140,15 +140,15 @@ def test_a_profile_says_what_it_wants_instead():
 
 
 def test_which_workflow_a_request_is_for():
-    assert workflow_key({"runId": "1"}) is None
+    assert WorkflowKey.of({"runId": "1"}) is None
     request = {
         "workflowId": "1",
         "workflowOwnerId": "2",
         "workflowVersionName": "v",
         "workflowType": "READY2RUN",
     }
-    assert workflow_key(request) == WorkflowKey(id="1", type="READY2RUN", owner="2", version="v")
-    assert str(workflow_key(request)) == "READY2RUN workflow 1 version v of account 2"
+    assert WorkflowKey.of(request) == WorkflowKey(id="1", type="READY2RUN", owner="2", version="v")
+    assert str(WorkflowKey.of(request)) == "READY2RUN workflow 1 version v of account 2"
 
 
 def test_places_over_several_files():

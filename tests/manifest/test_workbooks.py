@@ -12,8 +12,8 @@ import sys
 import pytest
 
 from batchrun.manifest import Format, Source, load
-from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import TableOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
+from batchrun.manifest.table import TableOptions
 from tests.manifest.conftest import SETS, LoadText, ProblemsOf
 from tests.manifest.workbooks import row, text, texts, workbook
 

@@ -20,8 +20,8 @@ from batchrun.cli.wording import printable
 from batchrun.errors import ManifestError, ManifestWarning, UsageError
 from batchrun.manifest import Format, Manifest, Source, load, loaded_together, manifests_in, shared_in
 from batchrun.manifest.problems import shown
-from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import TableOptions, delimiter, encoding, header
+from batchrun.manifest.sheet_wishes import SheetOptions
+from batchrun.manifest.table import TableOptions, delimiter, encoding, header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -14,7 +14,7 @@ from batchrun.manifest import yaml_text
 from batchrun.manifest.delimited_text import line_of
 from batchrun.manifest.each_file import natural
 from batchrun.manifest.problems import shown
-from batchrun.manifest.sheets.text import OURS
+from batchrun.manifest.sheet_wishes import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest import limits
 from batchrun.manifest.problems import printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import is_file, kind_of
-from batchrun.manifest.sheets.text import OURS
-from batchrun.manifest.sheets.wanted import ALL
-from batchrun.manifest.tables.table import TableRow
+from batchrun.manifest.sheet_wishes import ALL, OURS
+from batchrun.manifest.table import TableRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from batchrun.errors import ManifestError
     from batchrun.manifest.source import Source
-    from batchrun.manifest.tables.table import Table
+    from batchrun.manifest.table import Table
 
 
 _PERSON: Final = "subject|patient|individual|participant|donor"

@@ -17,7 +17,7 @@ from batchrun.manifest.placeholders import escaped, escaped_before_placeholder
 from batchrun.manifest.problems import Place, dotted, printable, shown
 from batchrun.manifest.sheets.text import Cell, Own, Part
 from batchrun.manifest.strict_json import decoded
-from batchrun.manifest.tables.table import Value
+from batchrun.manifest.table import Value
 from batchrun.manifest.written_rows import as_written
 
 if TYPE_CHECKING:

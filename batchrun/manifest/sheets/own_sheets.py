@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.manifest.sheets.text import Part
-    from batchrun.manifest.tables.table import Table
+    from batchrun.manifest.table import Table
 
 _IN_MEMORY: Final = 4 * 1024 * 1024
 _PIECE: Final = 256 * 1024

@@ -22,8 +22,8 @@ from batchrun.manifest.sheets.nodes import Filling
 from batchrun.manifest.sheets.own_sheets import delimiter_for, wrong_sheet_place
 from batchrun.manifest.sheets.template import compiled
 from batchrun.manifest.sheets.text import Cell, Columns
-from batchrun.manifest.tables.table import TableRow, Value
-from batchrun.manifest.warned.uses import look_at, uses
+from batchrun.manifest.sheets.uses import look_at, uses
+from batchrun.manifest.table import TableRow, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.placeholders import Environment
     from batchrun.manifest.problems import Problems
+    from batchrun.manifest.sheet_wishes import Wanted
     from batchrun.manifest.sheets.own_sheets import OwnSheets
     from batchrun.manifest.sheets.template import Template
-    from batchrun.manifest.sheets.wanted import Wanted
-    from batchrun.manifest.tables.table import Table
+    from batchrun.manifest.table import Table
     from batchrun.manifest.warned.looking import Looking
     from batchrun.manifest.warned.scan import TableTexts
 

@@ -14,9 +14,9 @@ from batchrun.manifest.columns import TYPES, Column
 from batchrun.manifest.model_check import FieldKind
 from batchrun.manifest.placeholders import PlaceholderError
 from batchrun.manifest.problems import Place, dotted, shown
+from batchrun.manifest.sheet_wishes import ALL, Wish
 from batchrun.manifest.sheets.nodes import Constant, Items, Mixed, Node, Pure, Repeated, TableNode
 from batchrun.manifest.sheets.text import Cell, Use, parsed
-from batchrun.manifest.sheets.wanted import ALL, Wish
 from batchrun.model.retrying import LANE
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Path, Problems
+    from batchrun.manifest.sheet_wishes import Wanted
     from batchrun.manifest.sheets.text import Columns, Part
-    from batchrun.manifest.sheets.wanted import Wanted
     from batchrun.model.spec import Json
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest.columns import TEXT, TYPES
 from batchrun.manifest.placeholders import PlaceholderError
 from batchrun.manifest.problems import nearest, printable, shown
+from batchrun.manifest.sheet_wishes import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,8 +73,6 @@ class Columns:
         return printable(", ".join(name for name, _ in self.named()), _LISTED)
 
 
-#: Names that mean the same in every row's texts, and that a sheet's columns may have too.
-OURS: Final = frozenset({"id", "batch", "sheet", "lane"})
 _TOKEN: Final = re.compile(r"\{\{(?:([^{}]*)\}\})?|\{([^{}]*)\}")
 _VARIABLE: Final = re.compile(r"env\.\w+")
 _PARAMETER: Final = re.compile(r"parameters\.[^{}\s\"',:]+")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, printable, shown, unreadable
-from batchrun.manifest.tables.table import Table, TableRow, has_text
+from batchrun.manifest.table import Table, TableRow, has_text
 from batchrun.manifest.text_input import lines
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from batchrun.errors import ManifestError
     from batchrun.manifest.problems import Problems
-    from batchrun.manifest.tables.table import TableOptions
+    from batchrun.manifest.table import TableOptions
 
 
 _KNOWN: Final = "\t,;|"  #: the least likely within a cell first

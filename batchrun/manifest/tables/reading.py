@@ -17,8 +17,8 @@ from batchrun.manifest.json_document import of_lines, of_list
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.source import Format
 from batchrun.manifest.strict_json import encoded
+from batchrun.manifest.table import Table, TableRow, Value, has_text
 from batchrun.manifest.tables import delimited, workbook
-from batchrun.manifest.tables.table import Table, TableRow, Value, has_text
 from batchrun.manifest.text_input import kept
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from batchrun.manifest.problems import Record
-    from batchrun.manifest.tables.table import TableOptions
+    from batchrun.manifest.table import TableOptions
     from batchrun.model.spec import Json
 
 

@@ -19,15 +19,15 @@ from typing import IO, TYPE_CHECKING, Final
 from batchrun.manifest import limits
 from batchrun.manifest.bytes_read import pieces_of
 from batchrun.manifest.problems import Place, printable, unreadable, written_for_a_while
+from batchrun.manifest.table import TableRow, has_text
 from batchrun.manifest.tables.delimited import shaped
-from batchrun.manifest.tables.table import TableRow, has_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
     from batchrun.manifest.problems import Problems
-    from batchrun.manifest.tables.table import Table, TableOptions
+    from batchrun.manifest.table import Table, TableOptions
 
 #: With what every zip archive begins.
 MARK: Final = b"PK\x03\x04"

@@ -13,8 +13,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable
-from batchrun.manifest.template_check import workflow_key
 from batchrun.manifest.warned.found import Collected, Doubt, WarningKind, WatchedColumn
+from batchrun.ports.workflows import WorkflowKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
     from batchrun.model.spec import Json, Spec
-    from batchrun.ports.workflows import Workflow, WorkflowKey
+    from batchrun.ports.workflows import Workflow
 
 FIELD: Final = "engineSettings.engineVersion"
 _NEXTFLOW: Final = "NEXTFLOW"
@@ -67,7 +67,7 @@ def held_against(
     found, column = Collected(), WatchedColumn(name=FIELD)
     for spec in specs:
         request: dict[str, Json] = json.loads(spec.request)
-        key = workflow_key(request)
+        key = WorkflowKey.of(request)
         workflow = None if key is None else workflows.get(key)
         settings = request.get("engineSettings")
         version = settings.get("engineVersion") if isinstance(settings, dict) else None

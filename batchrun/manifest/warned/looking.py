@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from batchrun.manifest.problems import Place, Record
-    from batchrun.manifest.tables.table import Table
+    from batchrun.manifest.table import Table
     from batchrun.manifest.warned.found import Warnings
     from batchrun.manifest.warned.scan import Used
     from batchrun.manifest.warned.untyped import Cure

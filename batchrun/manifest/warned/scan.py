@@ -2,8 +2,8 @@
 Rows, text by text: a table's cells (CSV manifests and sheets), and a document's tables and lists.
 
 Belongs here: which texts are looked at, and how. A hundred thousand rows pass here: what is said of most
-cells is that they are sound, quickly. Does not: what becomes of a column (``cells``, ``uses``). In documents
-numbers and the like are what they look like, and so is text.
+cells is that they are sound, quickly. Does not: what becomes of a column (``cells``, ``sheets.uses``). In
+documents numbers and the like are what they look like, and so is text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from batchrun.manifest.problems import Place, Record
 from batchrun.manifest.recognised.kinds import is_reads
 from batchrun.manifest.scalars import NULLS, Plain
 from batchrun.manifest.strict_json import JsonError, decoded
-from batchrun.manifest.tables.table import Value
+from batchrun.manifest.table import Value
 from batchrun.manifest.warned.found import WatchedColumn
 from batchrun.manifest.warned.known import Pair, is_shared, mates_among, mates_of, same_file
 from batchrun.manifest.warned.texts import ABSENT, MONTH, bare, long_number, of_characters
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.manifest.problems import Path
-    from batchrun.manifest.tables.table import Table
+    from batchrun.manifest.table import Table
     from batchrun.manifest.warned.found import Doubt
     from batchrun.manifest.warned.known import Known
     from batchrun.manifest.warned.untyped import Cure, Types

@@ -9,7 +9,7 @@ import pytest
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load, loaded_together, manifests_in
-from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.model.lanes import lanes_of, offers_of
 from tests.manifest.conftest import SETS
 

@@ -11,7 +11,7 @@ import pytest
 from batchrun import load_manifest
 from batchrun.errors import ManifestError
 from batchrun.manifest import Source, limits, load
-from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.model.lanes import lanes_of, offers_of
 from batchrun.model.spec import Json
 from tests.manifest.conftest import SETS

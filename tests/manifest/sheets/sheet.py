@@ -12,8 +12,8 @@ import pytest
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import Format, Source, load
-from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import TableOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
+from batchrun.manifest.table import TableOptions
 
 SETS = (
     "workflowId=1234567",

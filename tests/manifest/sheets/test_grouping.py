@@ -163,7 +163,7 @@ def test_a_run_of_too_many_rows_is_refused_before_it_fills_the_memory():
 _LOAD = """
 import sys, time
 from batchrun.manifest import Source, load
-from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
 from tests.peak import peak
 path, *parameters = sys.argv[1:]
 options = SheetOptions(group_by=("sample",), parameters=tuple(parameters)) if parameters else SheetOptions()

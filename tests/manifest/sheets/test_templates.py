@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchrun.manifest import Format, Source, load
-from batchrun.manifest.sheets.wanted import SheetOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
 from tests.manifest.sheets.sheet import (
     SETS,
     from_document,

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from batchrun.manifest import Format, Source, load
-from batchrun.manifest.sheets.wanted import SheetOptions
-from batchrun.manifest.tables.table import TableOptions
+from batchrun.manifest.sheet_wishes import SheetOptions
+from batchrun.manifest.table import TableOptions
 from tests.manifest.conftest import SETS
 from tests.manifest.warned.conftest import WarningsOf
 from tests.manifest.workbooks import texts, workbook

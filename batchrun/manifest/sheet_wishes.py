@@ -1,7 +1,7 @@
 """
 What is wanted of a sheet's rows: as values, as a document's keys say it, and as options do.
 
-Belongs here: those wishes, and reading them. Does not: what they mean for a row (``template``).
+Belongs here: those wishes, and reading them. Does not: what they mean for a row (``sheets``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from batchrun.manifest.problems import Place, Record, printable, shown
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.strict_json import JsonError, decoded
-from batchrun.manifest.tables.table import TableOptions, delimiter, encoding, header
+from batchrun.manifest.table import TableOptions, delimiter, encoding, header
 from batchrun.model.spec import merged
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
 
+#: Names that mean the same in every row's texts, and that a sheet's columns may have too.
+OURS: Final = frozenset({"id", "batch", "sheet", "lane"})
 #: For ``columns_as_parameters``: each column that nothing else names.
 ALL: Final = "all"
 

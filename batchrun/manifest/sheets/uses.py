@@ -2,7 +2,7 @@
 What becomes of a sheet's columns, as its template says, and what is wanted of its rows.
 
 Belongs here: which columns are used, for what, how each would be given a type; and that ``--parameter
-NAME=TEXT`` gives text, whatever it looks like. Does not: cells (``scan``).
+NAME=TEXT`` gives text, whatever it looks like. Does not: cells (``warned.scan``).
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.problems import printable
+from batchrun.manifest.sheet_wishes import JSON
 from batchrun.manifest.sheets.nodes import Items, Mixed, Pure, Repeated, TableNode
-from batchrun.manifest.sheets.wanted import JSON
 from batchrun.manifest.strict_json import decoded
 from batchrun.manifest.warned.scan import Used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from batchrun.manifest.sheet_wishes import Wanted
     from batchrun.manifest.sheets.nodes import Node
     from batchrun.manifest.sheets.template import Template
-    from batchrun.manifest.sheets.wanted import Wanted
     from batchrun.manifest.warned.looking import Looking
 
 

@@ -1,7 +1,7 @@
 """
 What a table is to its readers, and what its user may say of how to read it.
 
-Belongs here: that contract, and the options' own words. Does not: any kind of file (``delimited``), what
+Belongs here: that contract, and the options' own words. Does not: any kind of file (``tables``), what
 columns mean.
 """
 

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from batchrun import points
-from batchrun.engine.absence import listed_by_name, look_at
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.in_groups import in_groups
 from batchrun.engine.together import is_unknown, refuse_together, taken
+from batchrun.engine.unlisted import Unlisted
 from batchrun.engine.waits import Wait
 from batchrun.errors import (
     AccessDeniedError,
@@ -36,19 +36,18 @@ from batchrun.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
-from batchrun.model.entry import run_name
 from batchrun.model.events import Accepted, Deferred, Doubted, Withdrawn
 from batchrun.model.limits import Mode
-from batchrun.model.rejections import CANCELLED_WITH_ITS_BATCH, after_batch, after_rejection
+from batchrun.model.rejections import CANCELLED_WITH_ITS_BATCH, after_batch, after_rejection, is_certain
 from batchrun.model.spec import TAG_REQUEST_ID
 from batchrun.model.states import State
 from batchrun.model.stimuli import Followed
 from batchrun.model.submission import CANCELLABLE, Stage, Standing, stage
-from batchrun.model.verdicts import UNLISTED, search
+from batchrun.model.verdicts import AMBIGUOUS, UNLISTED
 from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from batchrun.engine.common import Common
@@ -56,14 +55,13 @@ if TYPE_CHECKING:
     from batchrun.model.actions import Follow
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
-    from batchrun.model.listing import Listed
     from batchrun.model.run_batches import BatchRow, BatchSeen
     from batchrun.model.submission import Submission
 
-#: Names that are looked for one by one: more are looked for by one pass over all runs.
-_BY_NAME: Final = 50
-#: Seconds beyond the lag of listings after which a pass, which has no time to wait, takes absence for proof.
+#: Seconds, beyond the lag of listings, after which a pass takes a call for over that may be under way.
 _A_CALL: Final = 900.0
+#: How long it is believed that a submission is not there, once that is proven.
+_A_MOMENT: Final = timedelta(seconds=60)
 log = structlog.get_logger(__name__)
 
 
@@ -80,6 +78,8 @@ class Follower:
         self._held = common.parts.held
         self._recorder = common.recorder
         self._outcomes = common.outcomes
+        self._prover = common.prover
+        self._unlisted = Unlisted(link, common)
         self._limits = common.limits
         self._clock = common.clock
 
@@ -113,6 +113,10 @@ class Follower:
             await self._missing(case)
         else:
             await self._seen(case)
+
+    async def _close_if_over(self, case: _Case) -> None:
+        if not case.left:
+            await self._close(case)
 
     async def _close(self, case: _Case) -> None:
         await self._keep(case, replace(case.submission, standing=Standing.OVER))
@@ -157,16 +161,27 @@ class Follower:
             f"({error.message}); allow omics:{error.operation} and run the same command again",
         )
         case.is_held = True
-        await self._record(case, [(entry, doubt) for entry in (await self._held.entries(case.left)).values()])
+        await self._record(case, [(entry, doubt) for entry in await self._left(case)])
 
     async def _missing(self, case: _Case) -> None:
-        """Send a submission once more that is not there, where that is sure enough."""
-        if case.is_held or not self._is_proof(case):
+        """
+        Send a submission once more that is not there, where that is sure enough.
+
+        Where a run of it is there, the service had it once, and it is never sent again: its other rows go by
+        another one. So they do where people want none of it any more.
+        """
+        if case.is_held or not self._is_proof(case) or await self._prover.is_in_doubt(self._lane):
             return
-        found = await self._with_runs(case)
+        await self._recognition.confirm()
+        found = await self._unlisted.runs(await self._left(case))
         await self._record(case, found)
-        if not found:  # else it is there, and is not listed yet
+        if found:  # it may be there, and be listed late
+            await self._keep(case, replace(case.submission, sent_at=self._clock.latest()))
+        elif case.is_whole and not case.action.cancels and self._limits.mode is not Mode.CANCEL:
             await self._is_sent(case)
+        else:
+            await self._let_go(case, "GONE", "its batch is not there, and no run of it")
+            await self._close_if_over(case)
 
     async def _is_sent(self, case: _Case, remembered_until: datetime | None = None) -> bool:
         """Send the same bytes again; report whether the service is known to have them."""
@@ -179,17 +194,17 @@ class Follower:
             seen = await self._batches.start(
                 request,
                 turn=turn,
-                trusted_until=remembered_until or latest + timedelta(seconds=self._limits.listing_lag),
+                trusted_until=remembered_until or latest + _A_MOMENT,
                 remembered_until=remembered_until,
                 is_repeat=remembered_until is not None,
             )
         except CallError as error:
             await self._keep(case, replace(case.submission, code=error.code, message=error.message))
             if not is_unknown(error):
-                left = [*(await self._held.entries(case.left)).values()]
+                left = [*await self._left(case)]
                 for entry in await refuse_together(self._outcomes, left, error, self._limits, self._clock):
                     case.settle(entry)
-                await self._close(case)
+                await self._close_if_over(case)
             return False
         points.reached(Point.ANSWERED)
         await self._keep(case, taken(case.submission, seen))
@@ -199,10 +214,9 @@ class Follower:
         """Report whether what is not there now never will be."""
         if case.action.is_proof or self._limits.mode is Mode.WATCH:
             return case.action.is_proof
-        sent_at = case.submission.sent_at
-        return sent_at is not None and self._clock.latest() >= sent_at + timedelta(
-            seconds=self._limits.listing_lag + _A_CALL
-        )
+        since, lag = case.submission.sent_at, self._limits.listing_lag
+        lag += _A_CALL if case.stage is Stage.UNKNOWN else 0.0
+        return since is not None and self._clock.latest() >= since + timedelta(seconds=lag)
 
     # -- its rows
 
@@ -216,25 +230,30 @@ class Follower:
         status = "GONE" if seen is None else seen.status
         case.stage = Stage.DONE if seen is None else stage(status)
         if seen is not None and case.action.cancels and status in CANCELLABLE:
-            await self._cancel(batch_id)
+            await self._cancel(case, batch_id)
         if seen is not None and not _shows_nothing_new(case, seen):
             await self._list(case, batch_id)
-        if case.left and was_done and case.stage is Stage.DONE and self._is_proof(case):
+        is_done = case.stage is Stage.DONE
+        if case.left and was_done and is_done and self._is_proof(case):
             await self._take_apart(case, seen)
-        is_over = not case.left
-        standing = Standing.OVER if is_over else Standing.TAKEN
-        await self._keep(case, replace(case.submission, standing=standing, status=status))
+        # Only now the lag of its last runs begins.
+        sent_at = self._clock.latest() if is_done and not was_done else case.submission.sent_at
+        standing = Standing.TAKEN if case.left else Standing.OVER
+        await self._keep(case, replace(case.submission, standing=standing, status=status, sent_at=sent_at))
 
     async def _got(self, submission: Submission, batch_id: str) -> BatchSeen | None:
-        """Call GetBatch; None where the batch is gone, or its id another's by now."""
+        """Call GetBatch; None where the batch is gone, or its id another's by now, and no listing has it."""
         try:
             seen = await self._batches.get(batch_id)
         except NotFoundError:
-            return None
+            return await self._listed(submission)
         is_other = seen.uuid and submission.batch_uuid and seen.uuid != submission.batch_uuid
         return None if is_other else seen
 
-    async def _cancel(self, batch_id: str) -> None:
+    async def _cancel(self, case: _Case, batch_id: str) -> None:
+        """Have all of it cancelled, unless that would end runs that are wanted."""
+        if await self._held.has_wanted_runs(case.submission.request_id):
+            return  # each run is cancelled as it is found
         try:
             await self._batches.cancel(batch_id)
         except (ConflictError, NotFoundError, OutcomeUnknownError) as error:  # not yet, or not any more
@@ -245,63 +264,55 @@ class Follower:
             async for page in pages:
                 rows = {row.setting_id: row for row in page if row.setting_id in case.left}
                 entries = await self._held.entries(rows)
-                events = [(entry, await self._event(entry, rows[entry.id])) for entry in entries.values()]
+                events = [
+                    (entry, await self._event(case, entry, rows[entry.id])) for entry in entries.values()
+                ]
                 await self._record(case, [(entry, event) for entry, event in events if event is not None])
 
-    async def _event(self, entry: Entry, row: BatchRow) -> Event | None:
-        """Say what a listed row means; None where it was not submitted yet."""
+    async def _event(self, case: _Case, entry: Entry, row: BatchRow) -> Event | None:
+        """Say what a listed row means; None where it was not submitted yet, or may have a run after all."""
         at = self._clock.utcnow()
         if row.run is not None:
             run = row.run if row.run.uuid else (await self._service.get_run(row.run.id)).run
             return Accepted(at=at, run=run) if run.uuid else None
         if row.code is None and row.status != "FAILED":
             return None
-        return after_rejection(entry, self._batches.refusal(row), at, self._limits)
+        error = self._batches.refusal(row)
+        if not is_certain(error):
+            case.doubtful[entry.id] = error
+            return None
+        return after_rejection(entry, error, at, self._limits)
 
     async def _take_apart(self, case: _Case, seen: BatchSeen | None) -> None:
         """Settle what is in no listing: it has a run of its name and tags, or never will have one."""
         points.reached(Point.TAKING_APART)
-        await self._record(case, await self._with_runs(case))
-        at, status = self._clock.utcnow(), "GONE" if seen is None else seen.status
+        if seen is None:
+            await self._recognition.confirm()
+        await self._record(case, await self._unlisted.runs(await self._left(case)))
+        status = "GONE" if seen is None else seen.status
         why = f"run batch {case.submission.batch_id} is {status} and did not start it"
         if seen is not None and seen.failure_reason:
             why += f": {seen.failure_reason}"
-        log.info("rows_not_started", run_batch=case.submission.batch_id, status=status, rows=len(case.left))
-        entries = await self._held.entries(case.left)
-        await self._record(
-            case, [(entry, after_batch(entry, status, why, at, self._limits)) for entry in entries.values()]
-        )
+        await self._let_go(case, status, why)
 
-    async def _with_runs(self, case: _Case) -> list[tuple[Entry, Event]]:
-        """Look for runs of rows that are in no listing of their batch."""
-        names: dict[str, list[Entry]] = {}
-        for entry in (await self._held.entries(case.left)).values():
-            names.setdefault(run_name(entry) or "", []).append(entry)
-        found: dict[str, tuple[Entry, Event]] = {}
-        async with aclosing(self._named(names)) as runs:
-            async for listed in runs:
-                sighting = await look_at(self._service, listed)
-                if sighting is None or await self._recorder.taken([sighting.run.uuid], lane=self._lane):
-                    continue
-                for entry in names.get(listed.name or sighting.name or "", ()):
-                    if (run := search(entry, [sighting]).run) is not None and run.uuid:
-                        accepted = Accepted(at=self._clock.utcnow(), run=run, was_found=True)
-                        found[entry.id] = (entry, accepted)
-        return list(found.values())
+    async def _let_go(self, case: _Case, status: str, why: str) -> None:
+        """Settle rows that are proven to have no run; which of several is a row's, only people can say."""
+        entries = await self._left(case)
+        free = [entry for entry in entries if entry.code != AMBIGUOUS]
+        case.is_held = len(free) < len(entries)
+        if free:
+            log.info("rows_not_started", run_batch=case.submission.batch_id, status=status, rows=len(free))
+        at, is_fruitless = self._clock.utcnow(), case.is_whole
 
-    async def _named(self, names: Mapping[str, object]) -> AsyncGenerator[Listed]:
-        """Go through the runs that bear one of these names, by the way that takes fewer calls."""
-        if len(names) > _BY_NAME:
-            async with aclosing(self._service.listed_runs(None)) as pages:
-                async for page in pages:
-                    for run in page:
-                        if not run.name or run.name in names:
-                            yield run
-            return
-        for name in names:
-            async with aclosing(listed_by_name(self._service, name)) as runs:
-                async for run in runs:
-                    yield run
+        def event(entry: Entry) -> Event:
+            if (error := case.doubtful.get(entry.id)) is not None:
+                return after_rejection(entry, error, at, self._limits)
+            return after_batch(entry, status, why, at, self._limits, is_fruitless=is_fruitless)
+
+        await self._record(case, [(entry, event(entry)) for entry in free])
+
+    async def _left(self, case: _Case) -> Collection[Entry]:
+        return (await self._held.entries(case.left)).values()
 
     async def _record(self, case: _Case, events: Sequence[tuple[Entry, Event]]) -> None:
         """Record an event of each entry; one that is settled already stays as it is."""
@@ -315,6 +326,8 @@ class Follower:
 
         if any(isinstance(event, Accepted) for _, event in events):
             self._recognition.shown()
+        if any(isinstance(event, Doubted) and event.code == AMBIGUOUS for _, event in events):
+            case.is_held = True
         await in_groups(record, events)
 
     async def _recorded(self, entry: Entry, event: Event) -> Entry:
@@ -336,7 +349,13 @@ class _Case:
         self.stage = stage(submission.status or "") if is_known else Stage.UNKNOWN
         self.was_sent = False
         self.is_held = False
+        self.doubtful: dict[str, CallError] = {}  #: rows that failed, and may have a run all the same: why
         self._settled: list[Entry] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has come of any of its rows."""
+        return len(self.left) == self.submission.rows
 
     def settle(self, entry: Entry) -> None:
         """Take note of a row that is not SUBMITTING any more."""

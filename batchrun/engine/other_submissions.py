@@ -3,7 +3,7 @@ Submissions of a batch that this ledger does not know, as a copy of it or a lost
 
 A run that the service has still to start can be found by nobody: neither its name nor its tags are anywhere.
 So while the service goes on with a submission of this batch that is not in the ledger, nothing is proven to
-have no run, nor until what it started last would be listed.
+have no run, nor until what it started last would be listed; and what was proven before counts for nothing.
 
 Belongs here: the question. Does not: what a proof is (``prover``), our own submissions (``follower``).
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+import anyio
 import structlog
 
 from batchrun.errors import AccessDeniedError, NotFoundError
@@ -22,6 +23,7 @@ from batchrun.model.submission import Stage, stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     from batchrun.engine.link import LaneLink
     from batchrun.engine.parts import LaunchParts
@@ -44,8 +46,13 @@ class OtherSubmissions:
         self._done_at: dict[str, float] = {}  #: batches that have nothing left to start: since when, at worst
         self._ours: set[str] = set()  #: ids of batches that are in the ledger
         self._told: set[str] = set()
-        self._asked_at: float | None = None  #: loop time
+        self._asking = anyio.Lock()
+        self._asked_at: float | None = None  #: loop time of the last answer that was whole
+        self._are_going = False  #: whether it showed one that goes on
         self._last_at = float("-inf")  #: loop time at which one may have started a run last
+        self.doubted_at: datetime | None = (
+            None  #: the clock's latest time of the last doubt: older proofs are void
+        )
 
     async def may_start_runs(self) -> bool:
         """
@@ -54,16 +61,29 @@ class OtherSubmissions:
         Raises:
             CallError: Nobody can say.
         """
-        begun = self._clock.monotonic()
-        if self._asked_at is None or begun - self._asked_at >= _FRESH:
-            self._asked_at = begun
-            async for one in self._strangers():
-                self._tell(one)
-                seen_at = self._clock.monotonic()
-                if stage(one.status) is Stage.DONE:
-                    seen_at = self._done_at.setdefault(one.id, seen_at)
-                self._last_at = max(self._last_at, seen_at)
-        return begun - self._last_at < self._lag
+        async with self._asking:  # whoever comes meanwhile waits for the same answer
+            begun = self._clock.monotonic()
+            if self._asked_at is None or begun - self._asked_at >= _FRESH:
+                await self._ask()
+                self._asked_at = begun
+        if not self._are_going and begun - self._last_at >= self._lag:
+            return False
+        self.doubted_at = self._clock.latest()
+        return True
+
+    async def _ask(self) -> None:
+        are_going = False
+        async for one in self._strangers():
+            self._tell(one)
+            seen_at = self._clock.monotonic()
+            if stage(one.status) is Stage.DONE:
+                seen_at = self._done_at.setdefault(one.id, seen_at)
+            else:
+                are_going = True
+            self._last_at = max(self._last_at, seen_at)
+        self._are_going = are_going
+        if are_going:
+            await self._held.forget_proofs()
 
     async def _strangers(self) -> AsyncIterator[BatchListed]:
         beginning = names_begin(self._held.name)

@@ -37,7 +37,7 @@ from batchrun.model.stimuli import SurveyConcluded, Surveyed, SurveyFailed
 from batchrun.ports.stored import Unproven
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from batchrun.clock import Origin
     from batchrun.engine.link import LaneLink
@@ -71,11 +71,24 @@ class Prover:
         self._recorder = recorder
         self._outcomes = outcomes
         self._give_up = give_up
-        looks_for_others = parts.limits.engine is not Engine.STARTRUN and not parts.limits.trusts_ledger
-        self._others = {link.name: OtherSubmissions(link, parts) for link in parts.links if looks_for_others}
+        self._parts = parts
+        self._others: dict[str | None, OtherSubmissions] = {}
         self._sighted: Sighted | None = None  #: by the survey that is to be concluded
         self._origin: Origin | None = None  #: of the clock that stamps the proofs that are kept
         self.taken_over = TakenOver()
+
+    async def begin(self) -> None:
+        """
+        See which proofs of earlier launches count: none where the batch goes, or went, by StartRunBatch.
+
+        What another ledger started that way, no requestId of ours would tell.
+        """
+        await self.bind()
+        if self._limits.trusts_ledger:
+            return
+        if self._limits.engine is not Engine.STARTRUN or await self._held.submission_count():
+            self._others = {name: OtherSubmissions(link, self._parts) for name, link in self._links.items()}
+            await self._held.forget_proofs()
 
     async def bind(self) -> None:
         """Let proofs count only if this launch's clock can tell their age: others are forgotten."""
@@ -100,15 +113,16 @@ class Prover:
         at, trust = self._clock.latest(), self._limits.trust
         if self._limits.trusts_ledger:
             return replace(entry, proven_at=at)
-        if not is_last_look and (trust.holds(entry, at) or not trust.life):
+        is_proven = trust.holds(entry, at)
+        if not is_last_look and (is_proven or not trust.life):
             return entry
         await self.bind()
-        if trust.holds(entry, at):
-            return entry
+        if is_proven:
+            return entry if not is_last_look or await self._stands(entry, self._links[lane]) else None
         evidence = self._evidence()
         evidence.expect(entry.id, entry.asked)
         with self._links[lane].waits.of(Wait.UNSENT):
-            for place in or_home_alone(entry.may_be_in, self._home):
+            for place in self._places(entry):
                 link = self._links.get(place)
                 if link is None:
                     return None
@@ -123,23 +137,45 @@ class Prover:
             return await self.adopt(entry, judgement) if judgement.match is Match.FOUND else None
         return None
 
+    async def _stands(self, entry: Entry, link: LaneLink) -> bool:
+        """Report whether the entry's proof counts still: no submission that is not ours was seen since."""
+        if not self._others:
+            return True
+
+        async def is_clear() -> bool:
+            return not await self.is_in_doubt(link.name)
+
+        if not await self._is_answered(is_clear, entry, link):
+            return False
+        doubts = (self._others[place].doubted_at for place in self._places(entry) if place in self._others)
+        return not any(doubt and entry.proven_at and entry.proven_at <= doubt for doubt in doubts)
+
+    def _places(self, entry: Entry) -> Sequence[str | None]:
+        return or_home_alone(entry.may_be_in, self._home)
+
     async def _add_named(self, entry: Entry, link: LaneLink, evidence: Evidence) -> bool:
         """Take note of the runs of the entry's name in one lane; False where that cannot be known."""
-        try:
+
+        async def look() -> bool:
             if await self.is_in_doubt(link.name):
                 return False
             for sighting in await self.candidates(entry, link.name):
                 evidence.add(sighting, link.name)
+            return True
+
+        return await self._is_answered(look, entry, link)
+
+    async def _is_answered(self, ask: Callable[[], Awaitable[bool]], entry: Entry, link: LaneLink) -> bool:
+        """Return what *ask* says of an entry; False where nobody says it."""
+        try:
+            return await ask()
         except AccessDeniedError as error:
             self._give_up(link, not_provable(error))
-            return False
         except ServiceUnusableError as error:
             self._give_up(link, error)
-            return False
         except CallError as error:
             log.warning("look_by_name_failed", id=entry.id, code=error.code, message=error.message)
-            return False
-        return True
+        return False
 
     async def is_in_doubt(self, lane: str | None) -> bool:
         """

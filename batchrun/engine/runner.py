@@ -126,7 +126,7 @@ class Runner:
 
     async def begin(self, *, will_start: bool) -> None:
         """See which proofs and paces of earlier launches, and runs of others, count; before :meth:`run`."""
-        await self._prover.bind()
+        await self._prover.begin()
         for one in self._others:
             await one.count()
 

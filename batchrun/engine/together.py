@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from batchrun import points
-from batchrun.engine.denied import not_permitted, not_provable
+from batchrun.engine.denied import not_permitted
 from batchrun.engine.in_groups import in_groups
 from batchrun.engine.survey import UNSENT
 from batchrun.engine.waits import Wait
@@ -89,8 +89,7 @@ class BatchSubmitter:
         wave = _Wave(action)
         with self._waits.of(Wait.UNSENT) as scope:
             await self._prove(wave)
-            if wave.ready and not await self._is_ready(wave):
-                return wave.outcome(is_answered=False)
+            await self._make_ready(wave)
         if scope.cancelled_caught or not wave.ready:
             return wave.outcome()
         if self._settings is None:
@@ -112,34 +111,28 @@ class BatchSubmitter:
 
     async def _prove(self, wave: _Wave) -> None:
         """Leave in the wave what is proven to have no run."""
-        ready = []
-        for planned in wave.ready:
+        proven: dict[str, Entry] = {}
+
+        async def prove(planned: Entry) -> None:
             entry = await self._prover.proven(planned, self._lane, is_last_look=True)
             if entry is None:
                 wave.unproven.add(planned.id)
             elif entry.state in UNSENT and entry.attempt == planned.attempt:
-                ready.append(entry)
+                proven[entry.id] = entry
             else:
                 wave.entries[planned.id] = entry  # its run was taken over, and may have failed already
-        wave.ready = ready
 
-    async def _is_ready(self, wave: _Wave) -> bool:
-        """Have done what runs need before them; False where another ledger's submission is in the way."""
-        try:
-            if await self._prover.is_in_doubt(self._lane):
-                return False
-        except CallError as error:
-            if isinstance(error, AccessDeniedError):
-                raise not_provable(error) from error
-            log.warning("submission_put_off", code=error.code, message=error.message)
-            return False
+        await in_groups(prove, wave.ready, at_once=_PREPARED)
+        wave.ready = [proven[entry.id] for entry in wave.ready if entry.id in proven]
+
+    async def _make_ready(self, wave: _Wave) -> None:
+        """Have done what runs need before them."""
         if (prepare := self._prepare) is not None:
 
             async def make_ready(entry: Entry) -> None:
                 await prepare(entry.id, self._lane)
 
             await in_groups(make_ready, wave.ready, at_once=_PREPARED)
-        return True
 
     def _made(self, ready: Sequence[Entry], number: int) -> _Made:
         """Make the submission of these rows, and the intent of each."""
@@ -228,7 +221,7 @@ class _Wave:
         self._submission, self.sent = submission, sent
         self.entries.update((entry.id, entry) for entry in sent)
 
-    def outcome(self, *, is_known: bool = False, is_answered: bool = True) -> SubmittedTogether:
+    def outcome(self, *, is_known: bool = False) -> SubmittedTogether:
         """Return what the planner is told."""
         return SubmittedTogether(
             action=self._action,
@@ -236,7 +229,6 @@ class _Wave:
             request_id=None if self._submission is None else self._submission.request_id,
             unproven=frozenset(self.unproven),
             is_known=is_known,
-            is_answered=is_answered,
         )
 
 

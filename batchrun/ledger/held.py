@@ -129,6 +129,10 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
         self._store.run("keep_proof_clock", batch=key, boot=origin.boot, origin=micros(origin.at))
 
     @writes
+    def forget_proofs(self) -> None:
+        self._store.run("forget_proofs", batch=self._fenced())
+
+    @writes
     def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
         key = self._fenced()
         self._store.run("forget_sought", batch=key, ids=None)

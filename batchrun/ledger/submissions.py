@@ -53,6 +53,10 @@ class Submitted(Keyed):
         return None if row is None else self._submission(row)
 
     @reads
+    def has_wanted_runs(self, request_id: str) -> bool:
+        return self._store.value("wanted_run", batch=self._key, request_id=request_id) is not None
+
+    @reads
     def submission_count(self) -> int:
         return int(self._store.value("count_submissions", batch=self._key))
 

@@ -81,7 +81,7 @@ class Follow:
     request_id: str  #: the submission's
     ids: frozenset[str]  #: of its rows, those that are not settled
     is_proof: bool  #: whether what is not there now never will be
-    cancels: bool = False  #: have the service submit no more of it: all that is left is to be cancelled
+    cancels: bool = False  #: all that is left of it is to be cancelled
     lane: str | None = None
 
 

@@ -43,8 +43,8 @@ _LONGEST: Final = 60.0
 #: Rows of a page of ListRunsInBatch, and the part of that operation's rate that following may take.
 _PAGE: Final = 100
 _SPARED: Final = 0.1
-#: Seconds after a submission that could not be made, through no fault of its rows.
-_AGAIN: Final = 10.0
+#: What is asked so often is asked as rarely as may be: more would be too large a number.
+_MOST_TRIES: Final = 16
 #: The part of the slots that may be free while one more submission is not worth it.
 _WAVES: Final = 10
 
@@ -84,8 +84,8 @@ class Batching:
         self._open: dict[str, _Open] = {}
         self._of: dict[str, str] = {}  #: entry's id: its submission
         self._passed: set[str] = set()  #: submissions that this launch asks no more about
-        self._not_before = float("-inf")
         self._list_rate = 1.0
+        self._planned_at = float("-inf")  #: loop time
 
     # -- filing
 
@@ -94,7 +94,8 @@ class Batching:
         submission = one.submission
         if submission.request_id in self._open or submission.request_id in self._passed:
             return
-        if not self._is_wanted(one.ids):
+        is_being_sent = self._in_air is not None and not self.in_air.isdisjoint(one.ids)
+        if is_being_sent or not self._is_wanted(one.ids):
             return
         is_known = submission.standing is not Standing.INTENDED
         reached = stage(submission.status or "") if is_known else Stage.UNKNOWN
@@ -105,8 +106,6 @@ class Batching:
         if self._in_air is not outcome.action:
             raise InvariantError("rows were sent together, and nobody asked for it")
         self._in_air = None
-        if not outcome.is_answered:
-            self._not_before = now + _AGAIN
         sent = [entry.id for entry in outcome.entries if entry.state is State.SUBMITTING]
         if sent and outcome.request_id is not None:
             reached = Stage.GOING if outcome.is_known else Stage.UNKNOWN
@@ -143,7 +142,7 @@ class Batching:
         one.is_in_air = False
         self._settle(one, outcome.settled)
         reached = outcome.stage or one.stage
-        if outcome.was_sent or reached is not one.stage:
+        if outcome.was_sent or outcome.settled or reached is not one.stage:
             one.stage, one.since, one.tries = reached, now, 0
         is_over = outcome.is_answered and not one.ids
         if is_over or outcome.is_held or self._limits.mode is Mode.ONCE:
@@ -152,11 +151,22 @@ class Batching:
         if not self._is_wanted(one.ids):
             del self._open[one.request_id]  # others may be asked to be cancelled later
             return
-        one.tries = 0 if outcome.settled else one.tries + 1
+        one.tries = 0 if outcome.settled else min(one.tries + 1, _MOST_TRIES)
+        one.due = now + self._wait(one, now)
+        if self._cancels(one) and not outcome.action.cancels:
+            one.due = now  # it was asked for while this was in the air
+
+    def _wait(self, one: _Open, now: float) -> float:
+        """Return the seconds until the submission is asked about again."""
         wait = min(_SOON * _SLOWER**one.tries, _LONGEST)
-        one.due = now + max(wait, len(one.ids) / _PAGE / (_SPARED * self._list_rate))
-        if one.stage is not Stage.GOING:
-            one.due = max(now + _SOON, min(one.due, one.since + self._limits.listing_lag))
+        wait = max(wait, len(one.ids) / _PAGE / (_SPARED * self._list_rate))
+        is_proof_in = one.since + self._limits.listing_lag - now
+        if one.stage is Stage.GOING or is_proof_in <= 0:
+            return wait
+        return max(_SOON, min(wait, is_proof_in))
+
+    def _cancels(self, one: _Open) -> bool:
+        return bool(one.ids) and all(entry_id in self._cancelling for entry_id in one.ids)
 
     def _settle(self, one: _Open, settled: Sequence[Entry]) -> None:
         for entry in settled:
@@ -171,6 +181,7 @@ class Batching:
 
     def plan(self, moment: Moment) -> Iterator[SubmitTogether | Follow]:
         """Go through what is to be sent together or asked about now; each is in the air until it was."""
+        self._planned_at = moment.now
         if (submit := self._next_wave(moment)) is not None:
             self._in_air = submit
             for entry in submit.entries:
@@ -187,14 +198,12 @@ class Batching:
             request_id=one.request_id,
             ids=frozenset(one.ids),
             is_proof=one.stage is not Stage.GOING and is_old,
-            cancels=bool(one.ids) and all(entry_id in self._cancelling for entry_id in one.ids),
+            cancels=self._cancels(one),
             lane=self._lane,
         )
 
     def _next_wave(self, moment: Moment) -> SubmitTogether | None:
-        if self._in_air is not None or moment.now < self._not_before:
-            return None
-        if not self._sending.may_begin(moment.now):
+        if self._in_air is not None or not self._sending.may_begin(moment.now):
             return None
         for queue in self._queues.of_lane(self._lane, is_together=True):
             count = self._count(queue, moment)
@@ -224,8 +233,9 @@ class Batching:
     def wake_at(self) -> float | None:
         """When something becomes due by time alone, in loop time; None if nothing does."""
         dues = [one.due for one in self._open.values() if not one.is_in_air]
-        if self._in_air is None and self._has_ready:
-            dues.append(self._not_before)
+        resumes_at = self._sending.resumes_at
+        if self._in_air is None and self._has_ready and resumes_at > self._planned_at:
+            dues.append(resumes_at)
         return min(dues, default=None)
 
     # -- how it stands

@@ -347,6 +347,11 @@ class Sending:
         return have_room and not self.is_put_off
 
     @property
+    def resumes_at(self) -> float:
+        """When something may be sent again, in loop time, as far as a full quota is in the way."""
+        return self._paused_until
+
+    @property
     def is_put_off(self) -> bool:
         """Whether what is to be sent waits for a quota, longer than this launch does."""
         return self._is_probing and self._limits.mode is not Mode.WATCH

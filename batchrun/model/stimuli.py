@@ -54,7 +54,6 @@ class SubmittedTogether:
     request_id: str | None = None  #: of the submission that has those which are SUBMITTING
     unproven: Collection[str] = ()  #: entries that could not be looked for, or have a run that is in doubt
     is_known: bool = False  #: whether the service is known to have it
-    is_answered: bool = True  #: False: what was not sent is to be tried again later
     is_lost: bool = False  #: its lane cannot be used: what was sent, only the ledger knows
 
 

@@ -62,7 +62,8 @@ class Submission:
     rows: int
     intended_at: datetime
     standing: Standing = Standing.INTENDED
-    sent_at: datetime | None = None  #: when a call of it may have been sent last
+    #: When a call of it may have been sent last, or a run of it started last, by the clock's latest time.
+    sent_at: datetime | None = None
     batch_id: str | None = None  #: the service's
     batch_uuid: str | None = None
     status: str | None = None  #: what the service said last

@@ -115,6 +115,10 @@ class HeldBatch(StoredBatch, Submissions):
         """
 
     @abstractmethod
+    async def forget_proofs(self) -> None:
+        """Forget all of the batch's proofs: something may have started runs since that nobody could see."""
+
+    @abstractmethod
     async def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
         """
         Mark those entries as being looked for, and return what to look for in each lane that one may take.

@@ -40,6 +40,10 @@ class StoredSubmissions(ABC):
         """Return the submission by which the attempt went last; None where it went by itself, or not yet."""
 
     @abstractmethod
+    async def has_wanted_runs(self, request_id: str) -> bool:
+        """Report whether an attempt that went by it has a run which goes on, and is not to be cancelled."""
+
+    @abstractmethod
     async def submission_count(self) -> int:
         """Count the batch's submissions, those that are OVER too."""
 

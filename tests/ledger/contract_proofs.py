@@ -87,6 +87,13 @@ class Proofs:
         await held.end_survey(at=_SECOND, calls={None: 1}, besides=["b"])
         assert [(await entry_of(ledger, id)).proven_at for id in "abc"] == [_SECOND, None, None]
 
+    async def test_proofs_may_be_forgotten(self, ledger):
+        held = await filled(ledger, "a", "b")
+        await held.begin_survey(since=AT, at=_SECOND)
+        await held.end_survey(at=_SECOND, calls={None: 1})
+        await held.forget_proofs()
+        assert [(await entry_of(ledger, id)).proven_at for id in "ab"] == [None, None]
+
     async def test_surveys_are_fenced(self, ledger):
         held = await filled(ledger, "a")
         await held.release()
@@ -94,6 +101,8 @@ class Proofs:
             await held.begin_survey(since=AT, at=AT)
         with pytest.raises(LeaseLostError):
             await held.end_survey(at=AT, calls={})
+        with pytest.raises(LeaseLostError):
+            await held.forget_proofs()
 
     async def test_a_ledger_without_the_batch_has_nothing_to_prove(self, ledger):
         assert await ledger.batch("nowhere").unproven(since=AT, at=AT) == 0

@@ -125,6 +125,21 @@ class SubmissionsOfBatches:
         assert await held.last_submission("a", 1) == over(made)
         assert await held.submission_count() == 1
 
+    async def test_runs_that_nobody_wants_cancelled(self, ledger):
+        held = await filled(ledger, *"abc")
+        made = await together(held, 1, "ab")
+        await move(held, "c", intended(), accepted(3))
+        assert not await held.has_wanted_runs(made.request_id)
+        await move(held, "a", accepted(1))
+        assert await held.has_wanted_runs(made.request_id)
+        await held.ask_to_cancel(["a"], scope=Scope.SENDING, at=AT)
+        assert await held.has_wanted_runs(made.request_id)
+        await held.ask_to_cancel(["a"], scope=Scope.RUN, at=AT)
+        assert not await held.has_wanted_runs(made.request_id)
+        await move(held, "b", accepted(2), completed(2))
+        assert not await held.has_wanted_runs(made.request_id)
+        assert not await ledger.batch("nobody").has_wanted_runs(made.request_id)
+
     @pytest.mark.parametrize("back", [Standing.INTENDED, Standing.TAKEN])
     async def test_what_is_over_stays_so(self, ledger, back):
         held = await filled(ledger, *"ab")

@@ -16,7 +16,7 @@ from batchrun.model.events import Accepted, Deferred, Intended, Refused
 from batchrun.model.grouping import Engine
 from batchrun.model.limits import LaneLimits, Mode
 from batchrun.model.run_batches import UNFINISHED_STATUSES
-from batchrun.model.stimuli import Followed, LaneStopped, RatesLearned, SubmittedTogether
+from batchrun.model.stimuli import Followed, LaneStopped, LedgerChanged, RatesLearned, SubmittedTogether
 from batchrun.model.submission import OpenSubmission, Stage, Standing, stage
 from batchrun.model.transitions import apply
 from batchrun.model.verdicts import QUOTA_FULL
@@ -196,15 +196,6 @@ def test_what_is_let_go_of_while_nothing_is_sent_stays_in_the_ledger():
     assert made.is_over
 
 
-def test_a_submission_that_could_not_be_made_is_tried_later():
-    made = batched(*many(2))
-    action = together(made)
-    made.tell(SubmittedTogether(action=action, entries=action.entries, is_answered=False), now=1)
-    assert made.actions(2) == []
-    assert made.wake_at == pytest.approx(11)
-    assert len(together(made, 11).entries) == 2
-
-
 def test_a_full_quota_pauses_the_lane():
     made = batched(*many(2))
     action = together(made)
@@ -216,6 +207,8 @@ def test_a_full_quota_pauses_the_lane():
     made.waiting.clear()
     made.keep(*(replace(one, proven_at=at(0)) for one in put_off))
     assert not [one for one in made.actions(1) if isinstance(one, SubmitTogether)]
+    assert made.wake_at is not None
+    assert 50 < made.wake_at < 70
     assert len(together(made, 70).entries) == 2
 
 
@@ -442,6 +435,44 @@ def test_a_batch_is_cancelled_where_all_that_is_left_of_it_is_to_be():
     assert follow.cancels
     made.tell(Followed(action=follow, stage=Stage.GOING, settled=[started(sent[0])]), now=2)
     assert [type(one) for one in made.actions(2)] == [Cancel]
+
+
+def test_what_is_to_be_cancelled_while_it_is_asked_about_is_asked_about_again_at_once():
+    made = batched(*proven("a", "b"))
+    sent = submit(made)
+    (follow,) = follows(made, 5)
+    made.cancel(*sent, now=6)
+    made.tell(Followed(action=follow, stage=Stage.GOING), now=7)
+    (follow,) = follows(made, 7)
+    assert follow.cancels
+
+
+def test_a_submission_that_is_asked_about_for_days_is_asked_about_every_minute():
+    made = batched(*proven("a", "b"))
+    submit(made)
+    now = 5.0
+    for _ in range(1800):
+        (follow,) = follows(made, now)
+        made.tell(Followed(action=follow, stage=Stage.GOING), now=now)
+        assert made.wake_at is not None
+        assert made.wake_at - now <= 60
+        now = made.wake_at
+
+
+def test_what_is_about_to_be_sent_is_not_taken_for_an_earlier_launch_s():
+    made = batched(*proven("a", "b"))
+    action = together(made)
+    made.open = [inherited("a", "b", standing=Standing.INTENDED, status=None)]
+    made.tell(LedgerChanged(has_new_active=True), now=1)
+    assert follows(made, 1) == []
+    made.tell(SubmittedTogether(action=action, entries=went(action.entries), request_id="s-1"), now=2)
+    assert [one.request_id for one in follows(made, 7)] == ["s-1"]
+
+
+def test_what_waits_for_a_survey_wakes_nobody():
+    made = batched(*(planned(f"r{n}", n) for n in range(9)))
+    assert [type(one) for one in made.actions(0)] == [Survey]
+    assert made.wake_at is None or made.wake_at > 0
 
 
 def test_cancelling_alone_asks_about_submissions_that_have_what_is_to_be_cancelled():

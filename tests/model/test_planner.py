@@ -678,12 +678,10 @@ class World:
             replace(self.entries[one.id], proven_at=None) == replace(one, proven_at=None)
             for one in action.entries
         )
-        kind = self.data.draw(st.sampled_from(["known", "unknown", "let go", "put off", "refused"]))
-        if kind in {"let go", "put off"}:
+        kind = self.data.draw(st.sampled_from(["known", "unknown", "let go", "refused"]))
+        if kind == "let go":
             unproven = self.data.draw(st.sets(st.sampled_from([one.id for one in action.entries])))
-            return SubmittedTogether(
-                action=action, entries=action.entries, unproven=unproven, is_answered=kind == "let go"
-            )
+            return SubmittedTogether(action=action, entries=action.entries, unproven=unproven)
         request_id = f"submission-{len(self.submissions)}"
         for one in action.entries:
             intended = Intended(

@@ -11,6 +11,7 @@ from batchrun.errors import (
     OutcomeUnknownError,
     QuotaExceededError,
     RefusedError,
+    ThrottledError,
 )
 from batchrun.model.events import Deferred, Refused
 from batchrun.model.limits import Limits
@@ -20,6 +21,7 @@ from batchrun.model.rejections import (
     NOT_STARTED,
     after_batch,
     after_rejection,
+    is_certain,
 )
 from tests.builders import at, planned, submitting
 
@@ -34,7 +36,7 @@ def failed(kind: type[CallError], code: str = "X") -> CallError:
         (RefusedError, Refused),
         (QuotaExceededError, Deferred),
         (AccessDeniedError, Deferred),
-        (OutcomeUnknownError, Deferred),  # the service says itself that there is no run
+        (OutcomeUnknownError, Deferred),  # it was looked for, and is not there
     ],
 )
 def test_a_row_that_failed_is_judged_as_the_answer_to_startrun(kind, event):
@@ -51,10 +53,18 @@ def test_what_is_not_started_may_be_sent_anew_and_a_batch_that_always_fails_is_r
         ("FAILED", FAILED_WITH_ITS_BATCH),
         ("CANCELLED", CANCELLED_WITH_ITS_BATCH),
     ]:
-        made = after_batch(entry, status, "why", at(0), limits)
+        made = after_batch(entry, status, "why", at(0), limits, is_fruitless=True)
         assert isinstance(made, Deferred)
         assert (made.code, made.message) == (code, "why")
         assert made.due - at(0) < timedelta(seconds=2)
     often = replace(entry, code=FAILED_WITH_ITS_BATCH, deferrals=2)
-    assert isinstance(after_batch(often, "FAILED", "why", at(0), limits), Refused)
-    assert isinstance(after_batch(often, "PROCESSED", "why", at(0), limits), Deferred)
+    assert isinstance(after_batch(often, "FAILED", "why", at(0), limits, is_fruitless=True), Refused)
+    for status, is_fruitless in [("PROCESSED", True), ("FAILED", False)]:
+        made = after_batch(often, status, "why", at(0), limits, is_fruitless=is_fruitless)
+        assert isinstance(made, Deferred)
+        assert made.code == NOT_STARTED
+
+
+def test_what_may_have_a_run_after_all_is_no_certain_rejection():
+    assert not is_certain(failed(OutcomeUnknownError))
+    assert is_certain(failed(ThrottledError))

@@ -86,6 +86,13 @@ WHERE e.batch = :batch AND e.id = :id AND r.attempt = :attempt AND r.intent = (
 -- name: entries
 SELECT * FROM entry_rows WHERE batch = :batch AND id IN (SELECT value FROM json_each(:ids)) ORDER BY position;
 
+-- name: wanted_run
+SELECT e.id
+FROM submissions AS s JOIN submission_rows AS r ON r.submission = s.key JOIN entries AS e ON e.key = r.entry
+WHERE s.batch = :batch AND s.request_id = :request_id AND e.state = 'active' AND e.attempt = r.attempt
+    AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = e.key AND scope = 'run')
+LIMIT 1;
+
 -- name: count_submissions
 SELECT count(*) FROM submissions WHERE batch = :batch;
 

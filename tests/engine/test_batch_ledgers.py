@@ -1,0 +1,111 @@
+"""Copies of a ledger, lost ones and other engines, while a submission is under way: one run per row."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from structlog.testing import capture_logs
+
+from batchrun.ledger import open_ledger
+from batchrun.model.grouping import Engine
+from batchrun.model.limits import Mode
+from batchrun.model.states import State
+from tests.engine.batches import SLOW, all_over, calls, script
+from tests.engine.launching import Bench, bench, reconnected, rows
+from tests.engine.test_rebuild import lost, rebuild
+from tests.engine.test_two_ledgers import another, copy, once_each, started
+from tests.world import connected, simulated
+
+#: Listings lag too.
+LAGGING = SLOW | {"listing_lag": 50.0}
+
+
+@pytest.mark.parametrize("engine", [Engine.BATCH, Engine.AUTO, Engine.STARTRUN])
+async def test_a_copy_that_does_not_know_a_submission_waits_for_it(tmp_path, engine):
+    async with bench(tmp_path, simulated(**LAGGING)) as it:
+        await it.launch(rows(2), engine=Engine.BATCH)
+        place = await copy(it, tmp_path / "copy.db")
+        await it.launch(rows(100), engine=Engine.BATCH, mode=Mode.DETACH)
+        await it.clock.sleep(55)
+        async with another(it, place):
+            with capture_logs() as logs:
+                await it.launch(rows(100), engine=engine)
+            assert [one for one in logs if one["event"] == "submission_of_another_ledger"]
+            await it.assert_agreement()
+            assert started(it) == once_each(100)
+        async with reconnected(it):
+            await it.launch(rows(100), engine=Engine.BATCH)
+        await it.assert_agreement()
+
+
+async def test_a_copy_s_proofs_count_for_nothing(tmp_path):
+    """They are young, and the other ledger has used the time: all that it started is over by now."""
+    async with bench(tmp_path, simulated(**SLOW)) as it:
+        await it.launch(rows(60), engine=Engine.BATCH, max_active=30, deadline=20)
+        place = await copy(it, tmp_path / "copy.db")
+        async with reconnected(it):
+            await it.launch(rows(60), engine=Engine.BATCH, max_active=30)
+        async with another(it, place):
+            await it.launch(rows(60), engine=Engine.BATCH, max_active=30)
+            await it.assert_agreement()
+            assert started(it) == once_each(60)
+
+
+async def test_what_is_proven_is_void_once_another_ledger_s_submission_is_seen(tmp_path):
+    async with bench(tmp_path, simulated(**SLOW)) as it:
+        await it.launch(rows(1), engine=Engine.BATCH)
+        place = await copy(it, tmp_path / "copy.db")
+        async with (
+            connected(endpoint_url=it.simulator.url, clock=it.clock) as (service, _),
+            await open_ledger(place) as ledger,
+            anyio.create_task_group() as group,
+        ):
+            other = Bench(ledger, service, it.simulator, it.clock)
+            # It has proven all of its rows, and half of them wait for slots while the copy starts them.
+            group.start_soon(lambda: it.launch(rows(61), engine=Engine.BATCH, max_active=30))
+            await it.clock.sleep(10)
+            await other.launch(rows(61), engine=Engine.BATCH)
+        assert started(it) == once_each(61)
+        await it.assert_agreement()
+
+
+@pytest.mark.parametrize("when", [5, 20, 60])
+async def test_a_ledger_that_is_lost_is_made_again_while_a_submission_is_under_way(tmp_path, when):
+    async with bench(tmp_path, simulated(**SLOW)) as it:
+        await it.launch(rows(40), engine=Engine.BATCH, mode=Mode.DETACH)
+        await it.clock.sleep(when)
+        async with lost(it, tmp_path), reconnected(it):
+            await rebuild(it, rows(40))
+            await it.launch(rows(40), engine=Engine.BATCH)
+            await it.assert_agreement()
+            assert started(it) == once_each(40)
+
+
+@pytest.mark.parametrize("faults", ["", "StartRunBatch:drop_after=1x", "StartRunBatch:drop_before=1x"])
+async def test_both_of_a_ledger_and_its_copy_go_on_with_one_submission(tmp_path, faults):
+    async with bench(tmp_path, simulated(**LAGGING)) as it:
+        await it.launch(rows(2), engine=Engine.BATCH)
+        script(it, faults)
+        await it.launch(rows(20), engine=Engine.BATCH, mode=Mode.DETACH)
+        place = await copy(it, tmp_path / "copy.db")
+        async with another(it, place):
+            await it.launch(rows(20), engine=Engine.BATCH)
+            await it.assert_agreement()
+        async with reconnected(it):
+            await it.launch(rows(20), engine=Engine.BATCH)
+        await it.assert_agreement()
+        assert await all_over(it)
+
+
+@pytest.mark.parametrize("engines", [(Engine.BATCH, Engine.STARTRUN), (Engine.STARTRUN, Engine.BATCH)])
+async def test_the_engine_may_be_another_one_with_every_launch(tmp_path, engines):
+    first, second = engines
+    faults = "StartRunBatch:drop_after=1x,StartRun:drop_after=3x"
+    async with bench(tmp_path, simulated(faults, **LAGGING)) as it:
+        await it.launch(rows(20), engine=first, mode=Mode.DETACH)
+        await it.clock.sleep(20)
+        async with reconnected(it):
+            await it.launch(rows(40), engine=second)
+        await it.assert_agreement()
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+        assert calls(it)["StartRunBatch"] <= 1

@@ -1,0 +1,89 @@
+"""Submissions of unknown outcome, in virtual time: one run per row, whatever was lost."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from batchrun.engine.launcher import Stop
+from batchrun.errors import ServiceUnusableError
+from batchrun.model.grouping import Engine
+from batchrun.model.limits import Mode
+from batchrun.model.states import State
+from batchrun.simulator.settings import NameFilter
+from tests.engine.batches import SLOW, all_over, calls, script
+from tests.engine.launching import bench, reconnected, rows
+from tests.world import simulated
+
+
+@pytest.mark.parametrize(
+    ("faults", "changes", "sent"),
+    [
+        ("StartRunBatch:drop_after=1x", {}, 1),
+        ("StartRunBatch:drop_before=1x", {}, 2),
+        ("StartRunBatch:truncated_after=1x", {"listing_lag": 45.0}, 1),
+        ("StartRunBatch:drop_after=1x,StartRunBatch:forget=1x", {}, 1),
+        ("StartRunBatch:hang_after=1x,ListBatch:error_before=2x,GetBatch:drop_before=3x", {}, 1),
+        ("StartRunBatch:ConflictException=1x", {}, 2),
+        ("StartRunBatch:throttle=2x", {}, 3),
+        ("StartRunBatch:drop_after=1x", {"name_filter": NameFilter.PREFIX}, 1),
+    ],
+)
+async def test_a_lost_answer_is_settled_by_looking(tmp_path, faults, changes, sent):
+    async with bench(tmp_path, simulated(faults, **(SLOW | changes))) as it:
+        stop, _ = await it.launch(rows(20), engine=Engine.BATCH)
+        assert stop is Stop.FINISHED
+        await it.assert_agreement()
+        assert calls(it)["StartRunBatch"] == sent
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+        assert await all_over(it)
+
+
+@pytest.mark.parametrize("faults", ["StartRunBatch:drop_after=1x", "StartRunBatch:drop_before=1x"])
+async def test_within_its_window_a_submission_is_repeated_with_the_same_bytes(tmp_path, faults):
+    async with bench(tmp_path, simulated(faults, **SLOW)) as it:
+        await it.launch(rows(20), engine=Engine.BATCH, batch_replay_window=600.0)
+        await it.assert_agreement()
+        assert calls(it)["StartRunBatch"] == 2
+        assert len(it.simulator.state().batches) == 1
+
+
+async def test_what_may_not_be_looked_for_is_held_and_told(tmp_path):
+    async with bench(tmp_path, simulated("StartRunBatch:drop_after=1x", **SLOW)) as it:
+        script(it, "ListBatch:pass=5x,ListBatch:AccessDeniedException=1")
+        with capture_logs() as logs:
+            stop, launcher = await it.launch(rows(20), engine=Engine.BATCH)
+        assert stop is Stop.FINISHED
+        assert +launcher.tally.by_state == {State.SUBMITTING: 20}
+        entries = await it.entries()
+        assert {entry.code for entry in entries.values()} == {"ListRunsDenied"}
+        assert "ListBatch" in (entries["row-0000"].message or "")
+        del logs
+        it.simulator.faults.replace(())
+        async with reconnected(it):
+            await it.launch(rows(20), engine=Engine.BATCH)
+        await it.assert_agreement()
+        assert await all_over(it)
+
+
+@pytest.mark.parametrize("operation", ["GetBatch", "ListRunsInBatch"])
+async def test_where_its_rows_may_not_be_read_the_launch_stops_and_nothing_is_lost(tmp_path, operation):
+    async with bench(tmp_path, simulated(f"{operation}:AccessDeniedException=1", **SLOW)) as it:
+        with pytest.raises(ServiceUnusableError, match=operation):
+            await it.launch(rows(20), engine=Engine.BATCH)
+        it.simulator.faults.replace(())
+        async with reconnected(it):
+            await it.launch(rows(20), engine=Engine.BATCH)
+        await it.assert_agreement()
+        assert calls(it)["StartRunBatch"] == 1
+
+
+async def test_passes_settle_a_lost_submission_and_send_it_once_more(tmp_path):
+    async with bench(tmp_path, simulated("StartRunBatch:drop_before=1x", **SLOW)) as it:
+        for _ in range(40):
+            async with reconnected(it):
+                await it.launch(rows(20), engine=Engine.BATCH, mode=Mode.ONCE)
+            await it.clock.sleep(60)
+        await it.assert_agreement()
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+        assert len(it.simulator.state().batches) == 1

@@ -117,9 +117,9 @@ class Slots:
         return own if self._above is None else min(own, self._above.most)
 
     @property
-    def is_beyond(self) -> bool:
-        """Whether more may become active than are allowed, by what was learned of others since."""
-        return self._own < 0
+    def beyond(self) -> float:
+        """How many more may become active than are allowed, by what was learned of others since."""
+        return max(0, -self._own)
 
     @property
     def has_own_room(self) -> bool:
@@ -218,7 +218,8 @@ class Sending:
     def others_counted(self, active: int) -> list[HoldBack]:
         """Learn how many runs of others the account has; what finds no place any more is let go of."""
         self._account.others = active
-        return [HoldBack(lane=self._lane)] if self._account.is_beyond and self._waiting else []
+        spare = 1 if self._limits.mode is Mode.WATCH else 0  # it waits for a place
+        return [HoldBack(lane=self._lane)] if self._account.beyond > spare and self._waiting else []
 
     # -- pauses
 
@@ -275,15 +276,21 @@ class Sending:
         return Settle(entry=entry, is_proof=is_proof, may_send=may_send)
 
     def _next_to_submit(self, moment: Moment) -> Submit | None:
-        if not self.slots.have_room or not self.may_begin(moment.now):
+        has_room = self.slots.have_room
+        if not (has_room or self._may_wait_for_a_place) or not self.may_begin(moment.now):
             return None
         for queue in self._queues.of_lane(self._lane, is_together=False):
             self._leave_unprovable(queue, moment)
-            if not queue.ready or not self._is_turn_near(queue):
+            if not queue.ready or not self._is_turn_near(queue) or not (has_room or len(queue.lanes) <= 1):
                 continue
             if self._proving.may_send(queue.ready[0], moment.now, moment.latest):
                 return Submit(entry=queue.ready.popleft(), lane=self._lane)
         return None
+
+    @property
+    def _may_wait_for_a_place(self) -> bool:
+        """Whether one row is to be there when a run of others has ended, or they would take each place."""
+        return not self._waiting and self._limits.mode is Mode.WATCH and self.slots.has_own_room
 
     def may_begin(self, now: float) -> bool:
         """Report whether something may be sent that was not sent before."""

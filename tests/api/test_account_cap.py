@@ -63,6 +63,21 @@ async def test_two_launchers_have_no_more_runs_active_than_were_allowed(tmp_path
     assert [run.status for run in state.runs] == ["COMPLETED"] * 30
 
 
+async def test_who_comes_later_gets_its_share_of_the_places(tmp_path):
+    ends = {}
+    async with account(tmp_path) as place:
+
+        async def timed(name: str, rows: int, after: float) -> None:
+            await launched(place, name, rows, after=after)
+            ends[name] = place.clock.monotonic()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(timed, "one", 42, 0.0)
+            group.start_soon(timed, "other", 7, 60.0)
+    assert place.simulator.state().peak_unfinished == 7
+    assert ends["other"] < ends["one"] / 2
+
+
 async def test_what_is_on_its_way_to_a_slow_disk_counts_too(tmp_path, monkeypatch):
     """An intent that takes half a second is not there yet when the next launcher counts."""
     record = Recorder.record

@@ -34,20 +34,35 @@ def accept(made: Driven, action, now: float = 1.0) -> None:
     made.done(action, apply(sent, Accepted(at=at(now), run=run(id=sent.id, uuid=sent.id))), now=now)
 
 
+def sent(made: Driven, now: float = 0.0) -> list[str]:
+    """Return the ids of what is to be sent now."""
+    return [action.entry.id for action in made.plan(now) if isinstance(action, Submit)]
+
+
 def test_runs_of_others_take_their_places():
-    made = loaded(5, others=2)
+    made = loaded(6, others=2)
     (submit,) = made.plan()
     accept(made, submit)
-    assert not [action for action in made.plan(1) if isinstance(action, Submit)]
+    assert sent(made, 1) == ["1"], "it waits for a place, so that others do not take each one"
     made.tell(OthersCounted(active=0), now=2)
-    assert [action.entry.id for action in made.plan(2) if isinstance(action, Submit)] == ["1", "2"]
+    assert sent(made, 2) == ["2"]
 
 
 def test_a_launch_that_watches_waits_for_runs_of_others_to_end():
-    made = loaded(2, others=4)
-    assert (made.plan(), made.is_over) == ([], False)
+    made = loaded(3, others=4)
+    (waiting,) = made.plan()
+    assert not made.is_over
+    made.done(waiting, waiting.entry, now=50)
+    assert sent(made, 50) == ["0"]
     made.tell(OthersCounted(active=1), now=60)
-    assert len(made.plan(60)) == 2
+    assert sent(made, 60) == ["1"]
+
+
+def test_what_may_go_elsewhere_waits_at_no_full_account():
+    made = Driven(LaneLimits(name="east", account_max_active=3), LaneLimits(name="west", max_active=1))
+    made.tell(OthersCounted(active=3, lane="east"))
+    made.add(*(planned(str(number), offers=offers("east", "west")) for number in range(3)))
+    assert [(one.entry.id, one.lane) for one in made.plan() if isinstance(one, Submit)] == [("0", "west")]
 
 
 @pytest.mark.parametrize("mode", [Mode.ONCE, Mode.DETACH])
@@ -57,18 +72,27 @@ def test_a_pass_waits_for_nobody(mode):
 
 
 def test_what_waits_for_its_turn_is_let_go_of_where_others_took_its_place():
-    made = loaded(2, others=1, lane=LaneLimits(name="east", account_max_active=3))
-    first, second = made.plan()
+    lane = LaneLimits(name="east", account_max_active=3)
+    made = loaded(4, others=0, lane=lane)
+    first, *rest = made.plan()
     made.tell(OthersCounted(active=1, lane="east"), now=1)
-    assert made.actions(1) == []
-    made.tell(OthersCounted(active=3, lane="east"), now=1)
+    assert made.actions(1) == [], "one may wait for a place"
+    made.tell(OthersCounted(active=2, lane="east"), now=1)
     assert made.actions(1) == [HoldBack(lane="east")]
-    made.done(second, second.entry, now=1)
-    made.tell(IntentRecorded(entry_id="0", lane="east"), OthersCounted(active=4, lane="east"), now=2)
-    assert made.actions(2) == [], "what has an intent is sent, and nothing else waits"
+    made.tell(IntentRecorded(entry_id="0", lane="east"), now=1)
+    for one in rest:
+        made.done(one, one.entry, now=1)
+    assert len(sent(made, 2)) == 1
     accept(made, first, 3)
-    made.tell(OthersCounted(active=0, lane="east"), now=4)
-    assert [action.entry.id for action in made.plan(4) if isinstance(action, Submit)] == ["1"]
+    made.tell(OthersCounted(active=3, lane="east"), now=4)
+    assert made.actions(4)[-1:] == [HoldBack(lane="east")]
+
+
+def test_a_pass_lets_go_of_all_that_waits():
+    made = loaded(2, others=1, mode=Mode.ONCE)
+    made.plan()
+    made.tell(OthersCounted(active=2), now=1)
+    assert made.actions(1) == [HoldBack()]
 
 
 def test_each_lane_has_the_bound_of_its_own_account():

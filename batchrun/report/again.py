@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import structlog
-
 from batchrun.errors import SnapshotLostError
 
 if TYPE_CHECKING:
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: Times that it is begun, before the network is taken for no network.
 _TIMES: Final = 5
-log = structlog.get_logger(__name__)
 
 
 async def begun_again(job: Callable[[], Awaitable[T]]) -> T:
@@ -32,5 +29,7 @@ async def begun_again(job: Callable[[], Awaitable[T]]) -> T:
         try:
             return await job()
         except SnapshotLostError as error:
-            log.info("read_again", why=str(error))
+            import structlog  # noqa: PLC0415 (most who read a ledger log nothing)
+
+            structlog.get_logger(__name__).info("read_again", why=str(error))
     return await job()

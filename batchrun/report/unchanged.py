@@ -11,8 +11,6 @@ import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import structlog
-
 from batchrun.errors import LedgerError
 from batchrun.ports.written import WrittenResults
 from batchrun.report.columns import COLUMNS
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from batchrun.ports.batch import StoredBatch
     from batchrun.report.outputs import OutputFile
 
-log = structlog.get_logger(__name__)
-
 
 async def kept_or_written(
     batch: StoredBatch, output: OutputFile, write: Callable[[], Awaitable[None]], *, is_safe: bool
@@ -37,7 +33,9 @@ async def kept_or_written(
     before = await batch.written_results(output.place)
     is_same = before is not None and (before.form, before.event) == (form, event)
     if before is not None and is_same and _digest(output.path) == before.digest:
-        log.debug("results_unchanged", batch=batch.name, place=output.place)
+        import structlog  # noqa: PLC0415 (a verb that shows results as they are logs nothing)
+
+        structlog.get_logger(__name__).debug("results_unchanged", batch=batch.name, place=output.place)
         return
     await write()
     if (digest := _digest(output.path)) is not None:

@@ -83,7 +83,7 @@ def _with_service(there: WithService) -> str:
     """Say what goes on with rows that were submitted together."""
     if not there.all_rows:
         return ""
-    goes_on = ", which goes on to start them" if there.rows and not there.unknown else ""
+    goes_on = ": it goes on to start them" if there.rows and not there.unknown else ""
     return f" {there.text[0].upper()}{there.text[1:]}{goes_on}."
 
 

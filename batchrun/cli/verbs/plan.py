@@ -86,7 +86,7 @@ class Options:
         )
 
 
-@verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help pace'.")
+@verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help engines', 'batchrun help pace'.")
 def plan(told: Options) -> None:
     """
     Say what 'batchrun run MANIFEST' would do now, for a folder's each; start nothing, write nothing.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "cleanly, the second at once; the same command resumes. For a folder, the exit code is the first of 70, "
     "5, 2, 6, 3, 4, 1, 0 that any of its batches ends with."
     "\n\nRead on: 'batchrun help manifest', 'batchrun help retry', 'batchrun help cron' (systemd and hooks "
-    "too), 'batchrun help reliability'.",
+    "too), 'batchrun help engines', 'batchrun help reliability'.",
 )
 async def run(told: LaunchOptions) -> Exit:
     """

@@ -127,7 +127,6 @@ def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
             store.run("compare_slice", batch=batch)
         except InvariantError as error:
             raise InvariantError(f"two rows of the manifest have one id or one position: {error}") from error
-        store.run("keep_contents")
         store.run("empty_slice")
 
 

@@ -211,7 +211,6 @@ ORDER BY rows DESC, e.run_failure_reason NULLS FIRST, t.failure_reason NULLS FIR
 -- name: drop_manifest
 DROP TABLE slice;
 DROP TABLE manifest;
-DROP TABLE contents;
 DROP TABLE places;
 
 -- name: add_spec
@@ -219,16 +218,24 @@ INSERT INTO slice (position, id, request, offers, may_take, work)
 VALUES (:position, :id, :request, :offers, :may_take, :work);
 
 -- name: compare_slice
-INSERT INTO manifest (position, id, entry, was_sent, is_changed, is_moved, work)
+INSERT INTO manifest (position, id, entry, was_sent, is_changed, is_moved, work, request, offers, may_take)
 SELECT
-    s.position, s.id, e.key,
-    CAST(e.intended_at IS NOT NULL OR e.state IS NOT DISTINCT FROM 'cancelled' AS INTEGER),
-    CAST(coalesce(coalesce(e.next_request, e.manifest_request, e.offers, e.request) <> coalesce(s.offers, s.request), false) AS INTEGER),
-    CAST(coalesce(e.position <> s.position OR e.in_manifest = 0, false) AS INTEGER),
-    nullif(s.work, w.work)
-FROM slice AS s
-    LEFT JOIN entries AS e ON e.batch = :batch AND e.id = s.id
-    LEFT JOIN row_works AS w ON w.entry = e.key;
+    position, id, entry, was_sent, is_changed, is_moved, work,
+    CASE WHEN entry IS NULL OR is_changed = 1 THEN request END,
+    CASE WHEN entry IS NULL OR is_changed = 1 THEN offers END,
+    CASE WHEN entry IS NULL OR is_changed = 1 THEN may_take END
+FROM (
+    SELECT
+        s.position, s.id, e.key AS entry, s.request, s.offers, s.may_take, nullif(s.work, w.work) AS work,
+        CAST(e.intended_at IS NOT NULL OR e.state IS NOT DISTINCT FROM 'cancelled' AS INTEGER) AS was_sent,
+        CAST(coalesce(
+            coalesce(e.next_request, e.manifest_request, e.offers, e.request) <> coalesce(s.offers, s.request), false
+        ) AS INTEGER) AS is_changed,
+        CAST(coalesce(e.position <> s.position OR e.in_manifest = 0, false) AS INTEGER) AS is_moved
+    FROM slice AS s
+        LEFT JOIN entries AS e ON e.batch = :batch AND e.id = s.id
+        LEFT JOIN row_works AS w ON w.entry = e.key
+) AS compared;
 
 -- name: compared
 SELECT
@@ -283,9 +290,8 @@ FROM places AS p WHERE key = p.entry;
 
 -- name: add_new_entries
 INSERT INTO entries (batch, id, position, request, offers, may_take)
-SELECT CAST(:batch AS BIGINT), m.id, m.position, c.request, c.offers, c.may_take
-FROM manifest AS m JOIN contents AS c ON c.position = m.position
-WHERE m.entry IS NULL ORDER BY m.position;
+SELECT CAST(:batch AS BIGINT), id, position, request, offers, may_take
+FROM manifest WHERE entry IS NULL ORDER BY position;
 
 -- name: add_new_works
 INSERT INTO row_works (entry, work)
@@ -319,31 +325,25 @@ SELECT count(*) FROM changed_rows AS c CROSS JOIN entries AS e ON e.key = c.entr
 WHERE e.batch = :batch AND coalesce(c.attempt, e.attempt) = e.attempt;
 
 -- name: rows_to_revise
-SELECT r.*, m.position AS place, coalesce(c.offers, c.request) AS wanted
-FROM manifest AS m
-    JOIN contents AS c ON c.position = m.position
-    JOIN entry_rows AS r ON r.key = m.entry
+SELECT r.*, m.position AS place, coalesce(m.offers, m.request) AS wanted
+FROM manifest AS m JOIN entry_rows AS r ON r.key = m.entry
 WHERE m.is_changed = 1 AND (NOT m.was_sent = 1 OR :resubmit) AND m.position > :after
 ORDER BY m.position LIMIT 200;
 
 -- name: rows_to_weigh
 -- Rows that were sent and have other content, where that may be for the lanes alone.
-SELECT r.*, m.position AS place, coalesce(c.offers, c.request) AS wanted
-FROM manifest AS m
-    JOIN contents AS c ON c.position = m.position
-    JOIN entry_rows AS r ON r.key = m.entry
+SELECT r.*, m.position AS place, coalesce(m.offers, m.request) AS wanted
+FROM manifest AS m JOIN entry_rows AS r ON r.key = m.entry
 WHERE m.is_changed = 1 AND m.was_sent = 1 AND m.position > :after
-    AND (c.offers IS NOT NULL OR r.offers IS NOT NULL OR coalesce(r.next_request, r.manifest_request) LIKE '[%')
+    AND (m.offers IS NOT NULL OR r.offers IS NOT NULL OR coalesce(r.next_request, r.manifest_request) LIKE '[%')
 ORDER BY m.position LIMIT 200;
 
 -- name: keep_row
 UPDATE manifest SET is_changed = 0, is_kept = 1 WHERE position = :position;
 
 -- name: rows_to_keep
-SELECT r.*, m.position AS place, coalesce(c.offers, c.request) AS wanted
-FROM manifest AS m
-    JOIN contents AS c ON c.position = m.position
-    JOIN entry_rows AS r ON r.key = m.entry
+SELECT r.*, m.position AS place, coalesce(m.offers, m.request) AS wanted
+FROM manifest AS m JOIN entry_rows AS r ON r.key = m.entry
 WHERE m.is_kept = 1 AND m.position > :after
 ORDER BY m.position LIMIT 200;
 

@@ -65,8 +65,8 @@ WHERE is_sought = 1 AND entry IN (
 -- ------------------------------------------------------------------ taking a manifest in (sync)
 
 -- name: make_manifest
--- The manifest as it compares to the batch; contents only of rows that are new or changed. Gone with the transaction,
--- so that whoever hands out connections by transaction (PgBouncer) meets none of them.
+-- The manifest as it compares to the batch; what is asked for only of rows that are new or changed. Gone with the
+-- transaction, so that whoever hands out connections by transaction (PgBouncer) meets none of them.
 -- Nobody has counted these tables, so the server would guess, and go through all of a batch for each slice.
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;
@@ -86,27 +86,16 @@ CREATE TEMP TABLE manifest (
     is_changed INTEGER NOT NULL,
     is_moved   INTEGER NOT NULL,
     is_kept    INTEGER NOT NULL DEFAULT 0, -- its content is another, but not what it asks for where it was sent
-    work       BYTEA   -- NULL: not known, or stored already
-) ON COMMIT DROP;
-CREATE TEMP TABLE contents (
-    position BIGINT PRIMARY KEY,
-    request  TEXT NOT NULL,
-    offers   TEXT,
-    may_take TEXT
+    work       BYTEA,  -- NULL: not known, or stored already
+    request    TEXT,   -- NULL: known, as it is
+    offers     TEXT,
+    may_take   TEXT
 ) ON COMMIT DROP;
 CREATE TEMP TABLE places (
     entry       BIGINT PRIMARY KEY,
     position    BIGINT NOT NULL,
     in_manifest INTEGER NOT NULL
 ) ON COMMIT DROP;
-
--- name: keep_contents
-INSERT INTO contents (position, request, offers, may_take)
-SELECT s.position, s.request, s.offers, s.may_take
-FROM slice AS s CROSS JOIN LATERAL (
-    SELECT entry, is_changed FROM manifest WHERE position = s.position LIMIT 1 -- the slice leads
-) AS m
-WHERE m.entry IS NULL OR m.is_changed = 1;
 
 -- name: empty_slice
 -- What is deleted stays in the way until the transaction ends.

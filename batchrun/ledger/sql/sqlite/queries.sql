@@ -63,7 +63,7 @@ WHERE is_sought AND entry IN (
 -- ------------------------------------------------------------------ taking a manifest in (sync)
 
 -- name: make_manifest
--- The manifest as it compares to the batch; contents only of rows that are new or changed.
+-- The manifest as it compares to the batch; what is asked for only of rows that are new or changed.
 CREATE TEMP TABLE slice (
     position INTEGER PRIMARY KEY,
     id       TEXT NOT NULL,
@@ -80,26 +80,16 @@ CREATE TEMP TABLE manifest (
     is_changed INTEGER NOT NULL,
     is_moved   INTEGER NOT NULL,
     is_kept    INTEGER NOT NULL DEFAULT 0, -- its content is another, but not what it asks for where it was sent
-    work       BLOB     -- NULL: not known, or stored already
-) STRICT;
-CREATE TEMP TABLE contents (
-    position INTEGER PRIMARY KEY,
-    request  TEXT NOT NULL,
-    offers   TEXT,
-    may_take TEXT
+    work       BLOB,   -- NULL: not known, or stored already
+    request    TEXT,   -- NULL: known, as it is
+    offers     TEXT,
+    may_take   TEXT
 ) STRICT;
 CREATE TEMP TABLE places (
     entry       INTEGER PRIMARY KEY,
     position    INTEGER NOT NULL,
     in_manifest INTEGER NOT NULL
 ) STRICT;
-
--- name: keep_contents
--- CROSS JOIN: the slice leads, or the whole manifest would be gone through for each slice.
-INSERT INTO contents (position, request, offers, may_take)
-SELECT s.position, s.request, s.offers, s.may_take
-FROM slice AS s CROSS JOIN manifest AS m ON m.position = s.position
-WHERE m.entry IS NULL OR m.is_changed;
 
 -- name: empty_slice
 DELETE FROM slice;

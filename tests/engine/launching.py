@@ -24,6 +24,7 @@ from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.service import HealthOmics
+from batchrun.ports.settings_store import SettingsStore
 from batchrun.ports.wakes import WakeQueue
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
@@ -67,6 +68,7 @@ class Bench:
         self.ttl = timedelta(seconds=300)
         self.notice = 60.0
         self.wakes: Sequence[WakeQueue] = ()
+        self.settings: SettingsStore | None = None
         assert ledger.path is not None
         self.path = ledger.path
 
@@ -81,7 +83,14 @@ class Bench:
         parts = LaunchParts(
             ledger=self.ledger,
             held=held,
-            links=[LaneLink(service=self.service, recognition=Recognition(held, self.service))],
+            links=[
+                LaneLink(
+                    service=self.service,
+                    recognition=Recognition(held, self.service),
+                    settings=self.settings,
+                    settings_prefix="s3://lab/settings/",
+                )
+            ],
             limits=Limits(**{"watch": SELDOM, **limits}),
             clock=self.clock,
             wakes=[WakeLink(queues=[queue]) for queue in self.wakes],

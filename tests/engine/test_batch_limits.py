@@ -1,0 +1,89 @@
+"""Waves under a cap, lanes, large submissions: against simulators in virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchrun.errors import ServiceUnusableError
+from batchrun.model.grouping import Engine
+from batchrun.model.states import State
+from batchrun.service.login import Login
+from batchrun.service.outage import Patience
+from batchrun.service.settings_files import S3SettingsStore
+from batchrun.service.target import Target
+from batchrun.simulator import parse_faults
+from batchrun.simulator.storage import StoredBucket
+from tests.engine.batches import SLOW, all_over, calls
+from tests.engine.lanes import lane_bench
+from tests.engine.lanes import rows as lane_rows
+from tests.engine.launching import Bench, bench, reconnected, rows
+from tests.world import simulated
+
+#: Rows become runs as soon as their turn has come.
+FAST = SLOW | {"limits": {"*": None}, "storage": (StoredBucket(name="lab"),)}
+
+
+def peak(it: Bench) -> int:
+    """How many runs were active at once."""
+    state = it.simulator.state()
+    ends = [(run.stopped or float("inf"), -1) for run in state.runs]
+    steps = sorted([*((run.created, 1) for run in state.runs), *ends])
+    most = now = 0
+    for _, step in steps:
+        now += step
+        most = max(most, now)
+    return most
+
+
+@pytest.mark.parametrize("faults", ["", "SubmitRow:skip=5x,StartRunBatch:drop_after=2x"])
+async def test_waves_stay_under_the_cap_and_go_on(tmp_path, faults):
+    async with bench(tmp_path, simulated(faults, **FAST)) as it:
+        begun = it.clock.monotonic()
+        await it.launch(rows(90), engine=Engine.BATCH, max_active=30)
+        await it.assert_agreement()
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+        assert peak(it) <= 30
+        assert it.clock.monotonic() - begun < 3 * 500
+        assert await all_over(it)
+
+
+async def test_a_lane_that_dies_in_the_middle_keeps_its_rows_and_the_other_takes_the_rest(tmp_path):
+    lane = {"settings": simulated(**SLOW)}
+    async with lane_bench(tmp_path, east=lane, west=lane) as it:
+        specs = [*lane_rows(20, "east", "west"), *lane_rows(10, "west", start=20, prefix="west")]
+        west = it.simulators["west"]
+        west.script(
+            *parse_faults("StartRunBatch:drop_after=1x,ListBatch:pass=10x,ListBatch:AccessDeniedException=1")
+        )
+        await it.launch(specs, engine=Engine.BATCH)
+        west.faults.replace(())
+        await it.launch(specs, engine=Engine.BATCH)
+        found = await it.assert_agreement()
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+        assert set(found) == {"east", "west"}
+
+
+def in_s3(it: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", it.simulator.url)
+    it.settings = S3SettingsStore(Login(Target()), Patience(outage=900), it.clock)
+
+
+@pytest.mark.parametrize("faults", ["", "PutObject:error_before=12x"])
+async def test_a_large_submission_goes_by_a_file(tmp_path, monkeypatch, faults):
+    async with bench(tmp_path, simulated(faults, **FAST)) as it:
+        in_s3(it, monkeypatch)
+        await it.launch(rows(250), engine=Engine.BATCH, batch_rows=1000)
+        await it.assert_agreement()
+        assert calls(it)["StartRunBatch"] == 1
+
+
+async def test_where_the_file_may_not_be_written_nothing_is_sent(tmp_path, monkeypatch):
+    async with bench(tmp_path, simulated("PutObject:AccessDenied=1", **FAST)) as it:
+        in_s3(it, monkeypatch)
+        with pytest.raises(ServiceUnusableError, match="s3:PutObject"):
+            await it.launch(rows(150), engine=Engine.BATCH, batch_rows=1000)
+        assert {entry.state for entry in (await it.entries()).values()} == {State.PLANNED}
+        it.simulator.faults.replace(())
+        async with reconnected(it):
+            await it.launch(rows(150), engine=Engine.BATCH, batch_rows=1000)
+        await it.assert_agreement()

@@ -1,0 +1,132 @@
+"""What people ask of a batch of the service: cancel, retry, change, leave; in virtual time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from batchrun.engine.launcher import Stop
+from batchrun.errors import LeaseLostError
+from batchrun.model.grouping import Engine
+from batchrun.model.limits import Changed, Mode
+from batchrun.model.retrying import RetryPolicy, RetryRule
+from batchrun.model.spec import canonical
+from batchrun.model.states import State
+from batchrun.simulator import FailFirst
+from tests.engine.batches import SLOW, all_over, calls
+from tests.engine.launching import Bench, bench, reconnected, rows
+from tests.engine.test_cancelling import cancel, started
+from tests.world import simulated
+
+#: Hours per run.
+LONG: dict[str, Any] = SLOW | {"time_scale": 50.0}
+
+
+async def left_after(it: Bench, seconds: float, count: int = 40) -> None:
+    """Submit, and leave the service alone with it for so long."""
+    await it.launch(rows(count), engine=Engine.BATCH, mode=Mode.DETACH)
+    await it.clock.sleep(seconds)
+
+
+async def cancelling(it: Bench, count: int = 40) -> None:
+    async with reconnected(it):
+        stop, _ = await it.launch(rows(count), engine=Engine.BATCH, mode=Mode.CANCEL)
+        assert stop is Stop.FINISHED
+
+
+@pytest.mark.parametrize("seconds", [0.5, 60, 900])
+async def test_a_whole_batch_is_cancelled_by_one_call_as_long_as_it_is_not_through(tmp_path, seconds):
+    async with bench(tmp_path, simulated(**LONG, max_stored=1000)) as it:
+        await left_after(it, seconds)
+        await cancel(it)
+        await cancelling(it)
+        assert {entry.state for entry in (await it.entries()).values()} == {State.CANCELLED}
+        assert {str(run.status) for run in it.simulator.state().runs} <= {"CANCELLED"}
+        await it.assert_agreement()
+        assert await all_over(it)
+        if seconds == 0.5:
+            assert started(it) == 0
+            assert it.simulator.state().calls["CancelRunBatch"].calls == 1
+
+
+async def test_a_run_that_is_wanted_is_not_cancelled_with_what_is_left_of_its_batch(tmp_path):
+    async with bench(tmp_path, simulated(**SLOW)) as it:
+        await left_after(it, 20)
+        async with reconnected(it):
+            await it.launch(rows(40), engine=Engine.BATCH, mode=Mode.ONCE)
+        entries = await it.entries()
+        waiting = [id for id, entry in entries.items() if entry.state is State.SUBMITTING]
+        wanted = {id for id, entry in entries.items() if entry.state is State.ACTIVE}
+        assert waiting
+        assert wanted
+        await cancel(it, *waiting)
+        await cancelling(it)
+        async with reconnected(it):
+            await it.launch(rows(40), engine=Engine.BATCH)
+        entries = await it.entries()
+        assert {entries[id].state for id in wanted} == {State.SUCCEEDED}
+        assert {entries[id].state for id in waiting} == {State.CANCELLED}
+        await it.assert_agreement()
+
+
+async def test_cancelling_starts_nothing_that_was_lost_before_it_arrived(tmp_path):
+    async with bench(tmp_path, simulated("StartRunBatch:drop_before=1x", **LONG)) as it:
+        await left_after(it, 0)
+        await cancel(it, "row-0001")
+        await cancelling(it)
+        assert started(it) == 0
+        states = {id: entry.state for id, entry in (await it.entries()).items()}
+        assert states["row-0001"] is State.CANCELLED
+        assert states["row-0002"] is State.BACKOFF
+
+
+async def test_rows_that_change_while_their_submission_is_open_run_once_with_each_content(tmp_path):
+    async with bench(tmp_path, simulated("StartRunBatch:drop_after=1x", **SLOW)) as it:
+        await left_after(it, 5)
+        changed = rows(20, parameters={"x": 1}) + rows(40)[20:]
+        async with reconnected(it):
+            await it.launch(changed, engine=Engine.BATCH, changed=Changed.RESUBMIT)
+        runs = [(run.tags["batchrun:id"], run.tags["batchrun:attempt"]) for run in it.simulator.state().runs]
+        assert len(runs) == len(set(runs)) == 60
+        entries = await it.entries()
+        assert {entry.attempt for entry in entries.values()} == {1, 2}
+        assert all(entry.request == one.request for one, entry in zip(changed, entries.values(), strict=True))
+        assert await all_over(it)
+
+
+@pytest.mark.parametrize(("engine", "change"), [(Engine.AUTO, {}), (Engine.BATCH, {"storageType": "STATIC"})])
+async def test_failed_runs_are_retried(tmp_path, engine, change):
+    failing = (FailFirst(times=1, match="*-row-000?", reason="SERVICE_ERROR"),)
+    rule = RetryRule(reason="SERVICE_ERROR", times=2, wait=60.0, change=canonical(change) if change else None)
+    async with bench(tmp_path, simulated(**SLOW, fail_first=failing, max_active_static=None)) as it:
+        await it.launch(rows(100), engine=engine, retry=RetryPolicy(rules=(rule,)))
+        entries = await it.entries()
+        assert {entry.state for entry in entries.values()} == {State.SUCCEEDED}
+        assert sum(entry.attempt == 2 for entry in entries.values()) == 10
+        assert started(it) == 110
+        assert (calls(it)["StartRun"] >= 10) is (engine is Engine.AUTO)
+
+
+async def test_passes_a_deadline_and_a_lease_that_is_lost_lose_nothing(tmp_path):
+    async with bench(tmp_path, simulated(**SLOW)) as it:
+        stop, _ = await it.launch(rows(40), engine=Engine.BATCH, deadline=8)
+        assert stop is Stop.DEADLINE
+        launcher = it.launcher(await it.take_in(rows(40)), engine=Engine.BATCH)
+        async with reconnected(it), anyio.create_task_group() as group:
+            group.start_soon(_loses, launcher)
+            await it.clock.sleep(15)
+            await launcher._held.release()
+            held = await it.take_in(rows(40))
+            await it.clock.sleep(400)
+            await held.release()
+        async with reconnected(it):
+            await it.launch(rows(40), engine=Engine.BATCH)
+        await it.assert_agreement()
+        assert len(it.simulator.state().batches) == 1
+
+
+async def _loses(launcher) -> None:
+    with pytest.raises(LeaseLostError):
+        await launcher.run()

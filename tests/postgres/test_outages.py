@@ -55,6 +55,21 @@ async def test_a_server_that_crashes_and_comes_back_is_waited_for(own, monkeypat
     assert {one["event"] for one in said} >= {"ledger_not_reached", "ledger_back"}
 
 
+async def test_each_outage_is_borne_anew(own):
+    """Also where what was to be done ends with an error of its own once the server is back."""
+    async with await open_ledger(own.url) as ledger:
+        await lease_on(ledger)
+        link = ledger._store._link  # type: ignore[attr-defined]
+        for _ in range(2):
+            own.stop("immediate")
+            back = threading.Timer(0.5, own.start)
+            back.start()
+            with pytest.raises(LeaseHeldError):
+                await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+            back.join()
+            assert link._outage._since is None
+
+
 async def test_a_server_that_stays_away_ends_it_when_patience_is_over(own, monkeypatch):
     monkeypatch.setattr(link, "PATIENCE", 0.3)
     ledger = await open_ledger(own.url)
@@ -65,9 +80,13 @@ async def test_a_server_that_stays_away_ends_it_when_patience_is_over(own, monke
             LedgerError, match=r"cannot be used any more: .*nothing that was recorded is lost"
         ):
             await held.renew(ttl=TTL, at=AT)
+        monkeypatch.setattr(outage.Patience, "pause", pytest.fail)
+        with pytest.raises(LedgerError):  # and what comes after waits for nothing
+            await held.release()
     finally:
-        await ledger.close()
         own.start()
+    await held.renew(ttl=TTL, at=AT)  # until it is back
+    await ledger.close()
 
 
 async def test_a_full_disk_of_the_server_is_waited_for_and_loses_nothing(own, monkeypatch):

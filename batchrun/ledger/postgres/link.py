@@ -39,6 +39,8 @@ class Link:
         self._read_only = read_only
         self._is_snapshot = is_snapshot  #: no other connection shows what this one does
         self._patience = Patience(PATIENCE if patience is None else patience)
+        #: One for all that is to be done: who comes after the patience is over tries, and waits for nothing.
+        self._outage = Outage(self.called, self._patience)
         self._gone: BatchrunError | None = None  #: why nobody tries any more
         self._watchdog = Watchdog()
         self._is_kept = False  #: somebody stands by to do it again
@@ -61,7 +63,7 @@ class Link:
         """
         if self._gone is not None:
             raise self._gone
-        outage, before = Outage(self.called, self._patience), self._is_kept
+        before = self._is_kept
         while True:
             self._is_kept = True
             try:
@@ -71,9 +73,12 @@ class Link:
                     raise failed(self.called, error) from error
                 if not is_conflict(error):
                     self._let_go()
-                self._wait(outage, error)
+                self._wait(error)
+            except BaseException:
+                self._reached(is_whole=not before)
+                raise
             else:
-                outage.over()
+                self._reached(is_whole=not before)
                 return result
             finally:
                 self._is_kept = before
@@ -109,9 +114,13 @@ class Link:
         self._watchdog.stop()
         self._let_go()
 
-    def _wait(self, outage: Outage, error: psycopg.Error) -> None:
+    def _reached(self, *, is_whole: bool) -> None:
+        if is_whole:
+            self._outage.over()
+
+    def _wait(self, error: psycopg.Error) -> None:
         try:
-            outage.wait(error)
+            self._outage.wait(error)
         except BatchrunError as stop:
             # Else each thing that is still to be done would try for itself, one after the other.
             self._gone = stop if self._patience.is_over else None

@@ -63,7 +63,7 @@ class Patience:
 
 
 class Outage:
-    """One outage, from the first failure on."""
+    """Outages, one after the other: each from its first failure to :meth:`over`."""
 
     def __init__(self, called: str, patience: Patience) -> None:
         self._called = called
@@ -89,9 +89,11 @@ class Outage:
         self._pause = min(self._pause * 2, _LAST_PAUSE)
 
     def over(self) -> None:
-        """Note that there is a connection again, where it was told that there was none."""
+        """Note that there is a connection, again where it was told that there was none."""
         if self._said is not None and self._since is not None:
             log.info("ledger_back", ledger=self._called, seconds=round(time.monotonic() - self._since))
+        self._since = self._said = None
+        self._pause = _FIRST_PAUSE
 
     def _say(self, error: psycopg.Error, seconds: float, now: float) -> None:
         is_due = seconds >= _WORTH_SAYING if self._said is None else now - self._said >= _SAY_EVERY

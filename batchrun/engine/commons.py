@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two counts of others' runs.
 _EVERY: Final = 2.0
+#: Seconds between two words about an account that is full.
+_SAY_EVERY: Final = 600.0
 log = structlog.get_logger(__name__)
 
 
@@ -76,6 +78,7 @@ class Others:
         self._clock = common.clock
         self._tell = tell
         self._counted: int | None = None
+        self._said = -math.inf
         self.in_the_way = 0  #: runs of other batches, while the account is full
 
     async def count(self) -> None:
@@ -89,7 +92,8 @@ class Others:
             self._counted = counted
             self._tell(OthersCounted(active=counted, lane=self._lane))
         is_full = sum(active.values()) >= self._most
-        if is_full and not self.in_the_way and others:
+        if is_full and others and self._clock.monotonic() - self._said >= _SAY_EVERY:
+            self._said = self._clock.monotonic()
             lane = {} if self._lane is None else {"lane": self._lane}
             log.info("account_full", batch=self._batch, **lane, most=self._most, of_other_batches=others)
         self.in_the_way = counted if is_full else 0

@@ -99,8 +99,7 @@ class Session(Opening):
                 links = await self._linked(lanes, held, places)
             own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
-            is_woken = limits.mode is Mode.WATCH and lanes is not None
-            queues = queues_of(manifest, links, wake) if is_woken else ()
+            queues = queues_of(manifest, links, wake, limits.mode)
             async with self._preparing(manifest) as prepare, waking(queues, self.login, self._clock) as wakes:
                 launch = await self._launch(lanes, links, held, sync, own, timing, prepare, wakes)
                 async with under_way(launch):

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchrun.engine.link import WakeLink
+from batchrun.model.limits import Mode
 from batchrun.model.queue_names import read_queue
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from batchrun.clock import Clock
     from batchrun.engine.link import LaneLink
@@ -41,15 +42,20 @@ class AskedQueue:
         return [*([None] if self.is_of_command else []), *self.lanes]
 
 
-def queues_of(manifest: Manifest, links: Iterable[LaneLink], named: Sequence[str]) -> Sequence[AskedQueue]:
+def queues_of(
+    manifest: Manifest, links: Sequence[LaneLink], named: Sequence[str], mode: Mode
+) -> Sequence[AskedQueue]:
     """
-    Return each queue of a launch once.
+    Return each queue of a launch once; none where it does not watch to the end.
 
     Args:
         manifest: It has the lanes.
-        links: The lanes that can be used.
+        links: The lanes that can be used; none where there is nothing to do.
         named: ``sqs:URL`` of those that the command names.
+        mode: How far the launch goes.
     """
+    if mode is not Mode.WATCH or not links:
+        return ()
     found: dict[str, AskedQueue] = {}
     for queue in map(read_queue, named):
         found[queue.url] = AskedQueue(queue=queue, is_of_command=True)

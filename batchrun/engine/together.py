@@ -101,6 +101,7 @@ class BatchSubmitter:
             turn = await self._batches.start_turn()
         if scope.cancelled_caught:
             return wave.outcome()
+        points.reached(Point.TURN_TAKEN)
         latest = self._clock.latest()
         if any(latest >= self._until(entry, latest) for entry in wave.ready):
             return wave.outcome()  # a proof has ended meanwhile: they are looked for once more

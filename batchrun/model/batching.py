@@ -84,6 +84,7 @@ class Batching:
         self._open: dict[str, _Open] = {}
         self._of: dict[str, str] = {}  #: entry's id: its submission
         self._passed: set[str] = set()  #: submissions that this launch asks no more about
+        self._soon = min(_SOON, limits.watch.longest)
         self._list_rate = 1.0
         self._planned_at = float("-inf")  #: loop time
 
@@ -109,7 +110,7 @@ class Batching:
         sent = [entry.id for entry in outcome.entries if entry.state is State.SUBMITTING]
         if sent and outcome.request_id is not None:
             reached = Stage.GOING if outcome.is_known else Stage.UNKNOWN
-            self._file(outcome.request_id, sent, reached, since=now, due=now + _SOON)
+            self._file(outcome.request_id, sent, reached, since=now, due=now + self._soon)
             if self._limits.mode is Mode.ONCE:
                 self._pass_over(outcome.request_id)
         if outcome.is_known:
@@ -158,12 +159,12 @@ class Batching:
 
     def _wait(self, one: _Open, now: float) -> float:
         """Return the seconds until the submission is asked about again."""
-        wait = min(_SOON * _SLOWER**one.tries, _LONGEST)
+        wait = min(self._soon * _SLOWER**one.tries, _LONGEST)
         wait = max(wait, len(one.ids) / _PAGE / (_SPARED * self._list_rate))
         is_proof_in = one.since + self._limits.listing_lag - now
         if one.stage is Stage.GOING or is_proof_in <= 0:
             return wait
-        return max(_SOON, min(wait, is_proof_in))
+        return max(self._soon, min(wait, is_proof_in))
 
     def _cancels(self, one: _Open) -> bool:
         return bool(one.ids) and all(entry_id in self._cancelling for entry_id in one.ids)

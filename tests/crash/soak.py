@@ -1,5 +1,6 @@
 """
-A long randomised attack: ``python -m tests.crash.soak SECONDS SEED``, over two lanes; with ``one`` over none.
+A long randomised attack: ``python -m tests.crash.soak SECONDS SEED``, over two lanes; with ``one`` over none,
+with ``batch`` or ``auto`` over none and by that engine.
 
 A launch of a few hundred rows under every fault at once, killed with SIGKILL at random moments, then left to
 finish, and judged. Between kills it is suspended for a while, its wall clock is wrong and jumps (where there
@@ -31,6 +32,12 @@ FAULTS = (
 )
 
 DOWN = "*:drop_before=1"
+#: For engines that submit many rows by one call, beside those; the service forgets its requestIds too.
+BATCH_FAULTS = (
+    "StartRunBatch:drop_after=0.2,StartRunBatch:error_after=0.1,StartRunBatch:drop_before=0.1,"
+    "StartRunBatch:truncated_after=0.05,ListRunsInBatch:drop_after=0.05,GetBatch:drop_before=0.05,"
+    "SubmitRow:hide=0.05,SubmitRow:skip=0.05,SubmitRow:InternalServerException=0.02,SubmitRow:fail_batch=0.01"
+)
 #: Whose they are who are given the same command.
 STRANGERS = {"east": "333333333333", "west": "444444444444"}
 #: Seconds by which a wall clock is wrong, before and after it jumps.
@@ -42,7 +49,7 @@ _ROUNDS = 400
 
 
 def soak(
-    seconds: float, seed: int, rows: int = 300, *, has_lanes: bool, least: int = 0
+    seconds: float, seed: int, rows: int = 300, *, has_lanes: bool, least: int = 0, engine: str = "startrun"
 ) -> tuple[int, int, int]:
     """
     Attack for so many seconds, and until *least* launches were killed; return kills, faults and runs.
@@ -54,10 +61,13 @@ def soak(
     kills = 0
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        memory = ("--seed", str(seed), "--max-active", "100", "--idempotency-window", f"{MEMORY}s")
-        served = (ServedLanes if has_lanes else ServedApart)(folder, FAULTS, *memory)
+        forgets = ("--idempotency-window", f"{MEMORY}s", "--batch-idempotency-window", f"{MEMORY}s")
+        memory = ("--seed", str(seed), "--max-active", "100", *forgets)
+        faults = FAULTS if engine == "startrun" else f"{FAULTS},{BATCH_FAULTS}"
+        served = (ServedLanes if has_lanes else ServedApart)(folder, faults, *memory)
         stack.callback(served.stop)
         options = ["--rate", "6" if has_lanes else "12", "--replay-window", f"{MEMORY - 1}s"]
+        options += ["--engine", engine, "--batch-rows", "40"] if engine != "startrun" else []
         if has_lanes:
             options += ["--concurrency", "16"]  # a free row is looked for in both
         victim = (LaneVictim if has_lanes else Victim)(folder, served, rows, *options)
@@ -136,6 +146,8 @@ def _suspend(launcher: Process, seconds: float) -> None:
 if __name__ == "__main__":
     os.environ |= {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     seconds, seed = float(sys.argv[1]), int(sys.argv[2])
-    kills, faults, runs = soak(seconds, seed, has_lanes="one" not in sys.argv[3:])
+    way = sys.argv[3] if len(sys.argv) > 3 else "lanes"
+    engine = way if way in {"batch", "auto"} else "startrun"
+    kills, faults, runs = soak(seconds, seed, has_lanes=way == "lanes", engine=engine)
     told = f"seed {seed}: {kills} kills, {faults} faults, {runs} runs, one for each attempt, all in agreement"
     sys.stdout.write(told + "\n")

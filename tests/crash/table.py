@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from batchrun.points import Point
+from tests.crash.batches import BATCH_FAULTS, attack_batches
 from tests.crash.harness import FAULTS, ROWS, Aftermath, attack
 from tests.crash.lanes import LANE_FAULTS, attack_lanes
 from tests.nursery import nursery
@@ -18,6 +19,8 @@ BEGIN, END = "<!-- crash matrix: made by scripts/crashes -->", "<!-- end of cras
 OVER_LANES = """\
 Over two lanes, an account and a region each, with rows for either and rows for both. One row fails in its
 lane, and a rule leads it to the other: a run more, its second attempt's."""
+BY_BATCHES = """\
+With `--engine batch`: the service goes on with what it was given while the launcher is dead."""
 WORKERS = 4
 #: What one cell is made by.
 Attack = Callable[[Path, Point, str], Aftermath]
@@ -57,6 +60,8 @@ def main() -> None:
         table(matrix(attack, FAULTS), FAULTS),
         OVER_LANES,
         table(matrix(attack_lanes, LANE_FAULTS), LANE_FAULTS),
+        BY_BATCHES,
+        table(matrix(attack_batches, BATCH_FAULTS), BATCH_FAULTS),
     ]
     file = Path(sys.argv[1])
     before, rest = file.read_text(encoding="utf-8").split(BEGIN, 1)

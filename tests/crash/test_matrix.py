@@ -13,11 +13,14 @@ from itertools import cycle
 import pytest
 
 from batchrun.points import Point
+from tests.crash.batches import attack_batches
 from tests.crash.harness import FAULTS, ROWS, attack
 from tests.crash.lanes import attack_lanes
 
 _NOTHING, *_REST = FAULTS
-SAMPLE = [*((point, _NOTHING) for point in Point), *zip(Point, cycle(_REST), strict=False)]
+#: Those that every launch passes; but a quick one may end before its first renewal.
+PASSED = [point for point in Point if point is not Point.TAKING_APART]
+SAMPLE = [*((point, _NOTHING) for point in PASSED), *zip(PASSED, cycle(_REST), strict=False)]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,7 @@ SAMPLE = [*((point, _NOTHING) for point in Point), *zip(Point, cycle(_REST), str
 def test_killed_at_a_point_under_a_fault(tmp_path, point, fault):
     aftermath = attack(tmp_path, point, fault)
     assert aftermath.runs == ROWS
-    if fault == "nothing" and point is not Point.RENEWING:  # a quick launch may end before its first renewal
+    if fault == "nothing" and point is not Point.RENEWING:
         assert aftermath.kills >= 1, "the point was never passed"
 
 
@@ -44,4 +47,19 @@ def test_killed_at_a_point_under_a_fault(tmp_path, point, fault):
 def test_killed_over_two_lanes(tmp_path, point, fault):
     aftermath = attack_lanes(tmp_path, point, fault)
     assert aftermath.runs == ROWS + 1, "one row is tried again in the other lane"
+    assert aftermath.kills >= 1
+
+
+@pytest.mark.parametrize(
+    ("point", "fault"),
+    [
+        (Point.INTENDED, "an old ledger, and forgets requestIds"),
+        (Point.ANSWERED, "batches fail after some rows"),
+        (Point.TAKING_APART, "rows are missing"),
+    ],
+    ids=lambda one: one.name.lower() if isinstance(one, Point) else one,
+)
+def test_killed_while_the_service_goes_on_with_a_batch(tmp_path, point, fault):
+    aftermath = attack_batches(tmp_path, point, fault)
+    assert aftermath.runs == ROWS
     assert aftermath.kills >= 1

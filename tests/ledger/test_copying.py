@@ -109,6 +109,7 @@ async def test_a_batch_is_in_the_other_ledger_as_it_was_and_closed_in_this_one(p
     assert await told_of(places[1]) == await told_of(places[0]) == before
     async with await open_ledger(places[0].named) as ledger:
         assert str(places[1]) in str(await ledger.batch(BATCH).why_closed())
+        assert await ledger.active_there("us-east-1", "123456789012") == {}, "nobody here sees its ends"
         with pytest.raises(BatchClosedError, match="went on in another ledger: give --ledger"):
             await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=later(days=1))
         with pytest.raises(BatchClosedError):
@@ -118,6 +119,7 @@ async def test_a_batch_is_in_the_other_ledger_as_it_was_and_closed_in_this_one(p
     async with await open_ledger(places[1].named) as ledger:
         held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
         assert held.lease.fence > 1
+        assert await ledger.active_there("us-east-1", "123456789012") == {BATCH: 4}
         await move(held, "e", accepted(9))
     assert list(Verification(places[1].named).findings()) == []
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from tests.bench.bench import Bench
+from tests.bench.engines import engines
 from tests.bench.lanes import lanes
 from tests.bench.machine import describe
 from tests.bench.processes import ROOT, BenchError
@@ -32,7 +33,11 @@ from tests.bench.watching import watching
 from tests.bench.woken import wake
 
 #: Where the tables go, and the few of the README.
-PLACES: Final = {"bench": ROOT / "batchrun" / "help" / "pace.md", "bench in short": ROOT / "README.md"}
+PLACES: Final = {
+    "bench": ROOT / "batchrun" / "help" / "pace.md",
+    "bench in short": ROOT / "README.md",
+    "bench of engines": ROOT / "batchrun" / "help" / "engines.md",
+}
 GROUPS: Final[dict[str, Callable[[Bench, Scale], list[Section]]]] = {
     "submission-limited": limited,
     "submission-unlimited": unlimited,
@@ -43,8 +48,10 @@ GROUPS: Final[dict[str, Callable[[Bench, Scale], list[Section]]]] = {
     "serve": serve,
     "stores": stores,
     "wake": wake,
+    "engines": engines,
 }
 Arguments: TypeAlias = argparse.Namespace
+Found: TypeAlias = dict[str, list[Section]]  # by group
 
 
 def measured(bench: Bench, name: str, scale: Scale) -> list[Section]:
@@ -67,30 +74,43 @@ def main() -> int:
     command = shlex.join(["scripts/bench", *(word for word in sys.argv[1:] if word != "--write")])
     head = describe(command, repeats)
     try:
-        sections = _measure_all(asked, repeats, head)
+        found = _measure_all(asked, repeats, head)
     except KeyboardInterrupt:
         sys.stderr.write("bench: stopped\n")
         return 130
-    text = document(head, sections)
-    sys.stdout.write(text)
+    sections = _all_of(found)
+    sys.stdout.write(document(head, sections))
     if asked.write:
-        _put("bench", text)
-        _put("bench in short", in_short(sections))
+        _write(head, found)
     return 0 if all(section.rows for section in sections) else 1
 
 
-def _measure_all(asked: Arguments, repeats: int, head: str) -> list[Section]:
+def _write(head: str, found: Found) -> None:
+    """Put what was measured where it is read; engines have a topic of their own."""
+    own, others = found.pop("engines", []), _all_of(found)
+    if own:
+        _put("bench of engines", document(head, own))
+    if others:
+        _put("bench", document(head, others))
+        _put("bench in short", in_short(others))
+
+
+def _all_of(found: Found) -> list[Section]:
+    return [section for sections in found.values() for section in sections]
+
+
+def _measure_all(asked: Arguments, repeats: int, head: str) -> Found:
     """Measure the groups one after the other; what there is so far is in the file."""
-    sections: list[Section] = []
+    found: Found = {}
     with (
         tempfile.TemporaryDirectory(prefix="batchrun-bench-") as root,
         Bench(Path(root), repeats=repeats) as bench,
     ):
         bench.warm_up()
         for name in asked.groups or GROUPS:
-            sections += measured(bench, name, QUICK if asked.quick else FULL)
-            asked.output.write_text(document(head, sections), encoding="utf-8")
-    return sections
+            found[name] = measured(bench, name, QUICK if asked.quick else FULL)
+            asked.output.write_text(document(head, _all_of(found)), encoding="utf-8")
+    return found
 
 
 def _arguments() -> Arguments:

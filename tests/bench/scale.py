@@ -30,6 +30,7 @@ class Scale:
     looked_at_rows: int = 20_000
     looked_at_seconds: float = 30.0
     woken_runs: int = 10_000
+    engine_rows: tuple[int, ...] = (1_000, 20_000)
     lanes: tuple[int, ...] = (1, 10, 50)
     lane_seconds: float = 20.0  #: that each lane's rows take at its limit
 
@@ -52,6 +53,7 @@ QUICK = Scale(
     looked_at_rows=2_000,
     looked_at_seconds=5.0,
     woken_runs=200,
+    engine_rows=(200,),
     lanes=(1, 10),
     lane_seconds=5.0,
 )

@@ -19,8 +19,18 @@ from typing import Any
 
 import anyio
 
-from batchrun.simulator import Durations, Settings, SimulatedLane, Span, parse_limits, serve_lanes
+from batchrun.simulator import (
+    Durations,
+    Settings,
+    SimulatedLane,
+    Span,
+    StoredBucket,
+    parse_limits,
+    serve_lanes,
+)
 
+#: A bucket for files of run settings.
+SETTINGS = "lab-settings"
 _AT_ONCE = Span(mean=0)
 
 
@@ -33,6 +43,7 @@ def settings(wish: dict[str, Any]) -> Settings:
         ),
         max_active=None,
         max_active_static=None,
+        storage=(StoredBucket(name=SETTINGS),),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.bench import Bench
+from tests.bench.engines import engines
 from tests.bench.lanes import lanes
 from tests.bench.scale import Scale
 from tests.bench.short import in_short
@@ -24,6 +25,7 @@ TINY = Scale(
     in_flight=10,
     in_flight_rows=50,
     in_flight_seconds=2.0,
+    engine_rows=(30,),
     lanes=(1, 3),
     lane_seconds=1.0,
 )
@@ -38,7 +40,8 @@ def test_in_short_is_what_was_chosen_of_what_was_measured():
 
 
 @pytest.mark.parametrize(
-    ("group", "rows", "short"), [(unlimited, 8, 1), (sizes, 13, 0), (lanes, 2, 0), (stores, 8, 0)]
+    ("group", "rows", "short"),
+    [(unlimited, 8, 1), (sizes, 13, 0), (lanes, 2, 0), (stores, 8, 0), (engines, 2, 0)],
 )
 def test_a_group_comes_to_its_table(tmp_path, group, rows, short):
     with Bench(tmp_path, repeats=1) as bench:

@@ -217,7 +217,9 @@ class Batching:
 
     def _count(self, queue: Queue, moment: Moment) -> int:
         """Say how many rows of *queue* go now: none while more are about to come, or to have room."""
-        part = -(-len(queue.ready) // max(1, len(queue.lanes)))  # the other lanes take theirs
+        ready = len(queue.ready)
+        # The other lanes take theirs, but for what is hardly worth a call of each.
+        part = max(-(-ready // max(1, len(queue.lanes))), min(ready, INLINE))
         count = int(min(self._sending.slots.room, self._limits.wave, part))
         is_all = count == part and not (queue.reads.is_reading or queue.reads.is_due(moment.at))
         least = max(1, min(INLINE, self._limits.wave, self._sending.slots.most / _WAVES))

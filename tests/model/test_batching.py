@@ -121,15 +121,15 @@ def test_a_pass_sends_what_fits_now():
     assert len(together(made).entries) == 20
 
 
-def test_rows_that_several_lanes_may_take_are_shared_out():
-    rows = [
-        replace(planned(str(n), n), offers=builders.offers("east", "west"), proven_at=at(0)) for n in range(9)
-    ]
-    made = Driven(LaneLimits(name="east"), LaneLimits(name="west"), engine=Engine.BATCH)
+@pytest.mark.parametrize(("count", "taken"), [(300, {"east": 150, "west": 100}), (9, {"east": 9})])
+def test_rows_that_several_lanes_may_take_are_shared_out_but_for_a_few(count, taken):
+    both = builders.offers("east", "west")
+    rows = [replace(planned(str(n), n), offers=both, proven_at=at(0)) for n in range(count)]
+    made = Driven(LaneLimits(name="east"), LaneLimits(name="west"), engine=Engine.BATCH, batch_rows=1_000)
     made.keep(*rows)
     made.tell()
     sent = {one.lane: len(one.entries) for one in made.actions() if isinstance(one, SubmitTogether)}
-    assert sent == {"east": 5, "west": 2}  # of the four that are left west takes half, and then the rest
+    assert sent == taken  # of the 150 that are left west takes what is worth a call, and then the rest
 
 
 # -- proofs

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from batchrun import Engine, Limits, Manifest, ManifestError, UsageError, load_manifest
+from batchrun import Engine, Limits, Manifest, ManifestError, Session, UsageError, load_manifest
 from batchrun.api.engines import places_of, settled
+from batchrun.service.settings_files import S3SettingsStore
 from tests.api.test_launching import SETS, at
 
 PLACE = "s3://lab/settings/"
@@ -58,6 +59,19 @@ def test_each_lane_has_a_place_or_takes_the_one_of_all(tmp_path):
         assert settled(auto, rows, PLACE).wave == 10_000
         with pytest.raises(UsageError, match=r"PREFIX/, or batch_settings in lane west$"):
             settled(Limits(engine=Engine.AUTO, batch_rows=101), rows, None)
+
+
+def test_each_lanes_files_are_written_with_its_login(tmp_path):
+    (tmp_path / "m.yaml").write_text(LANES, encoding="utf-8")
+    session = Session(tmp_path / "batchrun.db")
+    with load_manifest(tmp_path / "m.yaml", sets=SETS) as rows:
+        auto = Limits(engine=Engine.AUTO)
+        places = session._settings_places(rows, auto, PLACE)
+        assert {name: one.prefix for name, one in places.items()} == places_of(rows, PLACE)
+        stores = {name: one.store for name, one in places.items() if isinstance(one.store, S3SettingsStore)}
+        regions = {name: store._writing._login.target.region for name, store in stores.items()}
+        assert regions == {"east": "us-east-1", "west": "us-west-2", "idle": "eu-west-1"}
+        assert not session._settings_places(rows, Limits(), PLACE), "startrun writes none"
 
 
 def test_a_program_is_told_of_rows_that_cannot_go():

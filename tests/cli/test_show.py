@@ -14,8 +14,8 @@ from batchrun.model.submission import Standing, Submission
 from tests.cli.conftest import Shell
 from tests.cli.ledgers import make
 from tests.cli.test_json import hold
-from tests.ledger.contract_submissions import taken, together
 from tests.ledger.samples import AT, filled, intended, move
+from tests.ledger.submitting import taken, together
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from batchrun.model.cancelling import Scope
 from batchrun.model.events import Refused
 from batchrun.model.grouping import Choice
 from batchrun.model.limits import Changed
-from batchrun.model.spec import digest
 from batchrun.model.states import State
-from batchrun.model.submission import OpenSubmission, Standing, Submission
+from batchrun.model.submission import OpenSubmission, Standing
 from tests.ledger.contract_lanes import into, send, with_lanes
 from tests.ledger.samples import (
     AT,
@@ -32,47 +31,10 @@ from tests.ledger.samples import (
     specs,
     steps_of,
 )
+from tests.ledger.submitting import over, steps_for, submission, taken, together
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
-
-    from batchrun.model.events import Event
-    from batchrun.ports.held import HeldBatch
-    from batchrun.ports.stored import Transition
-
-
-def submission(number: int, rows: int = 2, *, batch: str = BATCH, lane: str | None = None) -> Submission:
-    return Submission(
-        request_id=digest(f"{batch} {number}"),
-        batch=batch,
-        lane=lane,
-        name=f"{batch}-{number}",
-        request=f'{{"batchName":"{batch}-{number}"}}',
-        rows=rows,
-        intended_at=AT,
-    )
-
-
-async def steps_for(held: HeldBatch, ids: str, event: Event | None = None) -> Sequence[Transition]:
-    found = await held.entries(list(ids))
-    return [step for id_ in ids for step in steps_of(found[id_], [event or intended()])]
-
-
-async def together(held: HeldBatch, number: int, ids: str) -> Submission:
-    """Have rows intended in one submission."""
-    made = submission(number, len(ids))
-    await held.intend_together(made, await steps_for(held, ids))
-    return made
-
-
-def taken(made: Submission, status: str | None = None) -> Submission:
-    known = replace(made, standing=Standing.TAKEN, batch_id="7", batch_uuid="u7", status=status)
-    return replace(known, sent_at=later(seconds=1))
-
-
-def over(made: Submission) -> Submission:
-    return replace(taken(made), standing=Standing.OVER, request="")
 
 
 class SubmissionsOfBatches:

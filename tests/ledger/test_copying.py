@@ -18,8 +18,8 @@ from batchrun.model.cancelling import Scope
 from batchrun.model.events import Failed
 from batchrun.model.notices import Notice
 from batchrun.ports.stored import Latest
-from tests.ledger.contract_submissions import over, together
 from tests.ledger.samples import AT, BATCH, TTL, accepted, completed, filled, intended, later, move, run_of
+from tests.ledger.submitting import over, together
 
 KEPT = Path(__file__).parent / "kept" / "batchrun.db"
 #: Tables that do not go along: what is of this ledger alone, and what says that no run is there.

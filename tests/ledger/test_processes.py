@@ -12,7 +12,6 @@ from batchrun.errors import LeaseHeldError
 from batchrun.ledger import open_ledger
 from batchrun.model.states import State
 from batchrun.ports.stored import Transition
-from tests.ledger.contract_submissions import steps_for, submission, together
 from tests.ledger.processes import HOLDER
 from tests.ledger.samples import (
     AT,
@@ -26,6 +25,7 @@ from tests.ledger.samples import (
     lease_on,
     move,
 )
+from tests.ledger.submitting import steps_for, submission, together
 
 
 async def test_a_killed_launchers_batch_is_taken_over_at_once(start, place):
@@ -138,7 +138,7 @@ async def test_killed_in_the_middle_of_recording_nothing_of_it_is_there(start, p
 async def test_killed_in_the_middle_of_a_submission_nothing_of_it_is_there(start, place):
     dying = start("""
         from batchrun import points
-        from tests.ledger.contract_submissions import together
+        from tests.ledger.submitting import together
         held = await filled(ledger, *"abc")
         points.reached = lambda point: os.kill(os.getpid(), signal.SIGKILL)
         await together(held, 1, "abc")

@@ -34,8 +34,8 @@ from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Transition
 from tests.ledger.contract_lanes import row
-from tests.ledger.contract_submissions import submission
 from tests.ledger.samples import AT, BATCH, TTL, run_of, spec, steps_of
+from tests.ledger.submitting import submission
 from tests.postgres.server import emptied
 
 IDS = st.sampled_from("abcdef")

@@ -40,7 +40,6 @@ from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from tests.engine.launching import bench, rows
 from tests.ledger.contract_lanes import asked, offers, row
-from tests.ledger.contract_submissions import over, together
 from tests.ledger.samples import (
     AT,
     accepted,
@@ -54,6 +53,7 @@ from tests.ledger.samples import (
     run_of,
     specs,
 )
+from tests.ledger.submitting import over, together
 from tests.world import simulated
 
 #: Fewer looks: watching is not what is shown here.

@@ -18,8 +18,8 @@ from batchrun.ledger.verify import Verification
 from batchrun.model.events import Refused
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from tests.ledger.contract_submissions import taken, together
 from tests.ledger.samples import AT, BATCH, TTL, intended, move, specs
+from tests.ledger.submitting import taken, together
 
 
 @pytest.mark.parametrize(

@@ -144,8 +144,8 @@ async def test_what_may_still_start_runs_is_listed_state_by_state():
             ids.append((await start(service, request(1, requestId=f"b-{wait}"))).id)
             await anyio.sleep(wait)
         found = [[one.id for one in page] async for page in service.run_batches.unfinished()]
-        assert found == [[ids[2]], [ids[1]], [], []]
-        assert sent(simulator, "ListBatch") == 4
+        assert found == [[ids[2]], [ids[1]], [], [], [ids[0]]]
+        assert sent(simulator, "ListBatch") == 5
 
 
 async def test_runs_of_one_batch_are_listed():

@@ -55,10 +55,10 @@ def test_the_wait_ends_with_a_signal_or_the_deadline(shell: Shell, simulate):
         heard(waiting, '"standby"')
         code, said = end(waiting, signal.SIGINT)
         assert (code, "stopped waiting on SIGINT; nothing was submitted" in said) == (3, True)
-        late = shell.run(*command, "--deadline", "0.1s")
+        late = shell.run(*command, "--deadline", "0.001s")
         assert (late.returncode, json.loads(late.stdout)["holder"]) == (3, "other:1")
         assert late.stderr.count("standing by; other:1 holds the batch") == 1
-        assert (quiet := shell.run(*command[:-1], "-q", "--deadline", "0.1s")).stderr == quiet.stdout == ""
+        assert (quiet := shell.run(*command[:-1], "-q", "--deadline", "0.001s")).stderr == quiet.stdout == ""
 
     anyio.run(held)
     assert simulated.calls("StartRun") == 0

@@ -8,7 +8,7 @@ launch (``launch``).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from batchrun.cli.options import Output
     from batchrun.clock import Clock
     from batchrun.ports.stored import Lease
+
+#: Seconds that who holds the batch is asked for at least: a wait without a word would be a riddle.
+_FIRST_WORD: Final = 5.0
 
 
 async def launch_standing_by(job: Job) -> Exit:
@@ -69,7 +72,13 @@ def _until(job: Job, deadline: float | None, begun: float, clock: Clock) -> Job:
 async def _waited(job: Job, batch: str, clock: Clock, left: float | None) -> bool:
     """Wait until the batch is free; report whether it is, and not time or somebody that ended the wait."""
     words = _Words(job.output, clock)
-    with anyio.move_on_after(left) as scope:
+    begun = clock.monotonic()
+    with anyio.move_on_after(None if left is None else max(left, _FIRST_WORD)) as scope:
+
+        def tell(lease: Lease) -> None:
+            words.tell(lease)
+            if left is not None:
+                scope.deadline = begun + left
 
         def end(number: signal.Signals) -> None:
             if not job.output.quiet:
@@ -77,7 +86,7 @@ async def _waited(job: Job, batch: str, clock: Clock, left: float | None) -> boo
             scope.cancel()
 
         with heard(end):
-            await until_free(job.told.ledger, batch, clock=clock, told=words.tell)
+            await until_free(job.told.ledger, batch, clock=clock, told=tell)
     return not scope.cancelled_caught
 
 

@@ -1,5 +1,5 @@
 """
-Doing the same for many rows, some at once.
+Doing the same for many, some at once, and the one error that stands for those of all.
 
 Belongs here: that one loop. Does not: what is done.
 """
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+
+from batchrun.errors import BatchrunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -31,7 +33,12 @@ async def in_groups(
                 for one in many[start : start + at_once]:
                     group.start_soon(act, one)
     except ExceptionGroup as failures:
-        error: Exception = failures
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
-        raise error from failures
+        raise first_of(failures) from failures
+
+
+def first_of(failures: ExceptionGroup[Exception]) -> Exception:
+    """Take an error out of its groups; one of ours says more than what it led to."""
+    error: Exception = failures.subgroup(BatchrunError) or failures
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

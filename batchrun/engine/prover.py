@@ -20,6 +20,7 @@ import structlog
 
 from batchrun.engine.absence import listed_by_name, look_at
 from batchrun.engine.denied import not_provable, other_content
+from batchrun.engine.in_groups import in_groups
 from batchrun.engine.other_submissions import OtherSubmissions
 from batchrun.engine.survey import FEW, UNSENT, LaneSurvey, Sighted
 from batchrun.engine.waits import Wait
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from batchrun.model.actions import Conclude, Survey
     from batchrun.model.entry import Entry, Sighting
 
-#: Rows taken over at once.
-_TOGETHER: Final = 200
 _NOTHING: Final = Unproven()
 log = structlog.get_logger(__name__)
 
@@ -299,15 +298,13 @@ class Prover:
         resubmits = self._limits.changed is Changed.RESUBMIT and not is_other_batch
         adopted: list[Entry] = []
 
-        async def adopt(entry: Entry, judgement: Judgement) -> None:
+        async def adopt(found: tuple[Entry, Judgement]) -> None:
+            entry, judgement = found
             is_changed = judgement.match is Match.CHANGED and resubmits
             if judgement.match is Match.FOUND or is_changed:
                 adopted.append(await self.adopt(entry, judgement, again=is_changed))
 
-        for start in range(0, len(judgements), _TOGETHER):
-            async with anyio.create_task_group() as group:  # what is recorded at once shares a commit
-                for entry, judgement in judgements[start : start + _TOGETHER]:
-                    group.start_soon(adopt, entry, judgement)
+        await in_groups(adopt, judgements)
         undecided = {Match.AMBIGUOUS} if resubmits else {Match.AMBIGUOUS, Match.CHANGED}
         if rest := [(entry.id, one) for entry, one in judgements if one.match in undecided]:
             raise other_content(self._held.name, rest, is_other_batch=is_other_batch)

@@ -20,8 +20,9 @@ import anyio
 import structlog
 
 from batchrun.engine.absence import listed_by_name, look_at
+from batchrun.engine.in_groups import first_of
 from batchrun.engine.lease import LeaseKeeper
-from batchrun.errors import AccessDeniedError, BatchrunError, NotFoundError, ServiceUnusableError
+from batchrun.errors import AccessDeniedError, NotFoundError, ServiceUnusableError
 from batchrun.model.adding_lanes import asks_otherwise, with_content
 from batchrun.model.entry import Entry
 from batchrun.model.lanes import names_of
@@ -312,12 +313,4 @@ async def _beside(
             await job()
             group.cancel_scope.cancel()
     except ExceptionGroup as failures:
-        raise _first(failures) from failures
-
-
-def _first(failures: ExceptionGroup[Exception]) -> Exception:
-    """Take an error out of its groups; one of ours says more than what it led to."""
-    error: Exception = failures.subgroup(BatchrunError) or failures
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
+        raise first_of(failures) from failures

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from batchrun.engine.in_groups import first_of
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.absence import is_same
 from batchrun.ports.stored import Latest
@@ -116,7 +117,7 @@ class Recognition:
                 for _ in range(_AT_ONCE):
                     group.start_soon(look)
         except ExceptionGroup as failures:  # each of them asks the one service, so one says it
-            raise failures.exceptions[0] from failures
+            raise first_of(failures) from failures
         return is_missing
 
     async def _knows(self, run: Run) -> bool:

@@ -16,6 +16,7 @@ import structlog
 from batchrun.engine.common import Common
 from batchrun.engine.commons import Others
 from batchrun.engine.desk import Desk
+from batchrun.engine.in_groups import in_groups
 from batchrun.engine.lane_runner import LaneRunner
 from batchrun.engine.outcomes import Outcomes
 from batchrun.engine.prover import Prover
@@ -136,12 +137,7 @@ class Runner:
             except ServiceUnusableError as error:
                 self._give_up(lane.link, error)
 
-        try:
-            async with anyio.create_task_group() as group:
-                for lane in self._lanes.values():
-                    group.start_soon(recall, lane)
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from failures
+        await in_groups(recall, list(self._lanes.values()))
 
     @property
     def keepers(self) -> Sequence[Callable[[], Awaitable[None]]]:

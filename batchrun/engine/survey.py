@@ -16,6 +16,7 @@ import anyio
 
 from batchrun.engine.absence import listed_by_name, look_at
 from batchrun.engine.denied import not_provable
+from batchrun.engine.in_groups import first_of
 from batchrun.errors import AccessDeniedError
 from batchrun.model.listing import Listed, is_same_run
 from batchrun.model.states import State
@@ -84,7 +85,7 @@ class LaneSurvey:
                 for _ in range(_LOOKS):
                     group.start_soon(self._look_at_each, receive.clone())
         except ExceptionGroup as failures:
-            error = _first(failures)
+            error = first_of(failures)
             raise (not_provable(error) if isinstance(error, AccessDeniedError) else error) from failures
 
     async def _look_at_each(self, runs: ObjectReceiveStream[Listed]) -> None:
@@ -158,11 +159,3 @@ class LaneSurvey:
             return False
         earlier = [attempt.run for attempt in await self._recorder.earlier(entry)]
         return any(known is not None and is_same_run(known, run) for known in earlier)
-
-
-def _first(failures: ExceptionGroup[Exception]) -> Exception:
-    """Take an error out of its groups."""
-    error: Exception = failures
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 
 import anyio
+import apsw
 import pytest
 
 from batchrun.clock import SystemClock, VirtualClock, _boot
 from batchrun.engine.comparing import compare
-from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.errors import LeaseLostError, ServiceUnusableError, UsageError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
 from batchrun.model.limits import Changed, Mode
 from batchrun.model.retrying import RetryPolicy
 from batchrun.model.spec import Spec
 from batchrun.model.states import State
-from batchrun.simulator import FailFirst, parse_faults
+from batchrun.simulator import FailFirst, Span, parse_faults
 from batchrun.simulator.requests import RequestMemory
 from tests.builders import spec
 from tests.engine.launching import Bench, bench, reached, reconnected, rows
@@ -93,6 +94,26 @@ async def test_a_colleague_s_launch_of_the_same_manifest_takes_over_what_is_ther
             assert launcher.tally.by_state[State.SUCCEEDED] == 50
             assert "StartRun" not in launcher.calls
             await it.assert_agreement()
+
+
+async def test_a_batch_that_is_lost_while_runs_are_taken_over_ends_the_launch_with_that_error(tmp_path):
+    async with bench(tmp_path, forgetful(latency=Span(mean=0.25))) as it:
+        await it.launch(rows(20))
+        await anyio.sleep(2 * HOUR)
+        place = tmp_path / "colleague.db"
+        async with await open_ledger(place) as it.ledger, reconnected(it):
+            async with anyio.create_task_group() as group:
+                group.start_soon(claimed_by_another, place)
+                with pytest.raises(LeaseLostError):
+                    await it.launch(rows(20))
+            assert {entry.state for entry in (await it.entries()).values()} == {State.PLANNED}
+
+
+async def claimed_by_another(place: Path) -> None:
+    """Claim the batch when the survey has seen the runs, and before they are taken over."""
+    await anyio.sleep(0.6)
+    with closing(apsw.Connection(str(place))) as connection:
+        connection.execute("UPDATE leases SET fence = fence + 1")
 
 
 async def test_a_ledger_copied_and_both_launched(tmp_path):

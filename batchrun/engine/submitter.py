@@ -29,7 +29,7 @@ from batchrun.errors import (
 from batchrun.model.actions import Settle, Submit
 from batchrun.model.denials import Denials
 from batchrun.model.duplicating import is_duplicate, replaced, source_of, unknown
-from batchrun.model.entry import start_run_request
+from batchrun.model.entry import sent_to, start_run_request
 from batchrun.model.events import Accepted, Deferred, Doubted, Event, Intended
 from batchrun.model.states import State
 from batchrun.model.stimuli import Acted
@@ -92,8 +92,7 @@ class StartRunSubmitter(Submitter):
         entry = await self._prover.proven(entry, self._lane, is_last_look=True)  # it may have ended
         if entry is None or not _is_to_be_sent(entry, planned):
             return entry
-        if entry.lane is None and entry.offers is not None and entry.intended_at is None:
-            entry = entry.as_in(self._lane)
+        entry = sent_to(entry, self._lane)
         # Before the intent is on disk: whoever finds one there may send it without having seen this.
         spoilt = None
         if is_duplicate(entry):

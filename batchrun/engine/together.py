@@ -26,6 +26,7 @@ from batchrun.errors import (
     CredentialsError,
     OutcomeUnknownError,
 )
+from batchrun.model.entry import sent_to
 from batchrun.model.events import Intended
 from batchrun.model.grouping import INLINE, batch_name, batch_request, file_name, settings_of, submission_id
 from batchrun.model.rejections import after_rejection
@@ -36,7 +37,7 @@ from batchrun.model.verdicts import after_failure
 from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from batchrun.clock import Clock
@@ -94,7 +95,7 @@ class BatchSubmitter:
             return wave.outcome()
         if self._settings is None:
             wave.ready = _fitting(wave.ready)
-        made = self._made(wave.ready, await self._held.submission_count())
+        made = self._made(wave, await self._held.submission_count())
         with self._waits.of(Wait.UNSENT) as scope:
             if made.place is not None and self._settings is not None:
                 await self._settings.keep(made.place, made.settings.encode())
@@ -103,7 +104,7 @@ class BatchSubmitter:
             return wave.outcome()
         points.reached(Point.TURN_TAKEN)
         latest = self._clock.latest()
-        if any(latest >= self._until(entry, latest) for entry in wave.ready):
+        if any(latest >= self._limits.trust.send_until(entry, latest) for entry in wave.ready):
             return wave.outcome()  # a proof has ended meanwhile: they are looked for once more
         submission = replace(made.submission, sent_at=latest)
         wave.went(submission, await self._recorder.submit_together(submission, made.intents))
@@ -120,6 +121,8 @@ class BatchSubmitter:
                 wave.unproven.add(planned.id)
             elif entry.state in UNSENT and entry.attempt == planned.attempt:
                 proven[entry.id] = entry
+                if entry.proven_at != planned.proven_at:
+                    wave.looked_for.add(entry.id)
             else:
                 wave.entries[planned.id] = entry  # its run was taken over, and may have failed already
 
@@ -135,10 +138,10 @@ class BatchSubmitter:
 
             await in_groups(make_ready, wave.ready, at_once=_PREPARED)
 
-    def _made(self, ready: Sequence[Entry], number: int) -> _Made:
-        """Make the submission of these rows, and the intent of each."""
+    def _made(self, wave: _Wave, number: int) -> _Made:
+        """Make the submission of the rows that are ready, and the intent of each."""
         at = self._clock.utcnow()
-        intents = [(entry, self._intent(entry, at)) for entry in ready]
+        intents = [(entry, self._intent(entry, wave.looked_for, at)) for entry in wave.ready]
         sent = [apply(entry, intent) for entry, intent in intents]
         settings, request_id = settings_of(sent), submission_id(sent, number)
         is_large = len(sent) > INLINE or len(settings) > _INLINE_BYTES
@@ -155,23 +158,19 @@ class BatchSubmitter:
         )
         return _Made(submission=submission, intents=intents, settings=settings, place=place)
 
-    def _intent(self, entry: Entry, at: datetime) -> Intended:
-        is_free = entry.lane is None and entry.offers is not None and entry.intended_at is None
-        row = entry.as_in(self._lane) if is_free else entry
+    def _intent(self, entry: Entry, looked_for: Collection[str], at: datetime) -> Intended:
+        row = sent_to(entry, self._lane)
         return Intended(
             at=at,
             tagged=self._limits.tag,
             lane=row.lane,
             request=None if row.lane is None else row.request,
-            proven_at=row.proven_at,
+            proven_at=row.proven_at if entry.id in looked_for else None,
         )
-
-    def _until(self, entry: Entry, at: datetime) -> datetime:
-        return self._limits.trust.send_until(entry, at)
 
     async def _send(self, wave: _Wave, submission: Submission, turn: float) -> SubmittedTogether:
         latest = self._clock.latest()
-        until = min(self._until(entry, latest) for entry in wave.sent)
+        until = min(self._limits.trust.send_until(entry, latest) for entry in wave.sent)
         try:
             seen = await self._batches.start(json.loads(submission.request), turn=turn, trusted_until=until)
         except CallError as error:
@@ -215,6 +214,7 @@ class _Wave:
         self.entries = {entry.id: entry for entry in action.entries}
         self.ready: Sequence[Entry] = action.entries  #: what may go, as far as is known
         self.sent: Sequence[Entry] = ()
+        self.looked_for: set[str] = set()  #: ids of those that have a new proof
         self.unproven: set[str] = set()
 
     def went(self, submission: Submission, sent: Sequence[Entry]) -> None:

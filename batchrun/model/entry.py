@@ -156,6 +156,12 @@ class Entry:
         return replace(self, lane=lane, request=request)
 
 
+def sent_to(entry: Entry, lane: str | None) -> Entry:
+    """Return the entry as it is when it is sent to *lane*; what was sent before, or has no lanes, stays."""
+    is_free = entry.lane is None and entry.offers is not None and entry.intended_at is None
+    return entry.as_in(lane) if is_free else entry
+
+
 def start_run_request(entry: Entry) -> dict[str, Json]:
     """Return the request for the entry's current attempt."""
     request: dict[str, Json] = json.loads(entry.request)

@@ -87,3 +87,12 @@ async def test_where_the_file_may_not_be_written_nothing_is_sent(tmp_path, monke
         async with reconnected(it):
             await it.launch(rows(150), engine=Engine.BATCH, batch_rows=1000)
         await it.assert_agreement()
+
+
+async def test_rows_that_are_large_go_in_as_many_calls_as_can_carry_them(tmp_path):
+    async with bench(tmp_path, simulated(**FAST)) as it:
+        large = rows(8, parameters={"text": "x" * 240_000})  # the service takes 256,000 bytes of a row's
+        await it.launch(large, engine=Engine.BATCH)
+        await it.assert_agreement()
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+        assert calls(it)["StartRunBatch"] == 3

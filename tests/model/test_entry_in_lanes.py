@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.entry import Entry
+from batchrun.model.entry import Entry, sent_to
 from batchrun.model.events import Intended
 from batchrun.model.lanes import names_of
 from batchrun.model.spec import request_id
@@ -74,3 +74,10 @@ def test_its_row_asks_for_what_its_lane_or_the_first_is_offered(entry, request_)
 )
 def test_a_content_names_its_runs_lane_by_lane(content, names):
     assert names_of(content) == names
+
+
+def test_only_what_is_free_takes_the_lane_that_it_is_sent_to():
+    assert sent_to(FREE, "west").request == '{"a":2}'
+    assert sent_to(WEST, "west") is WEST
+    assert sent_to(OLD, "east") is OLD
+    assert sent_to(replace(FREE, offers=None), None) == replace(FREE, offers=None)

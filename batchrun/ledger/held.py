@@ -206,11 +206,9 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
             "skip": listed(skip),
             "horizon": maybe_micros(horizon),
         }
-        if shape is not None:
-            return self._entries("due_of_shape", **wanted, lanes=lanes_text(lanes or ()), shape=shape)
-        if lanes is None:
+        if lanes is None and shape is None:
             return self._entries("due", **wanted)
-        return self._entries("due_in_lanes", **wanted, lanes=lanes_text(lanes))
+        return self._entries("due_in_lanes", **wanted, lanes=lanes_text(lanes or ()), shape=shape)
 
     @reads
     def next_due(

@@ -284,7 +284,6 @@ async def test_the_readable_view_reads(ledger):
         "last_submission",
         "entries",
         "unshaped",
-        "due_of_shape",
         "next_due_of_shape",
         "shaped_choices",
         "keep_shape",
@@ -302,10 +301,7 @@ async def test_frequent_questions_never_scan(ledger, name):
     assert not scans
     if name == "counts":
         assert "SEARCH entry_counts USING PRIMARY KEY" in plan[0]
-    if name in {
-        "due_in_lanes",
-        "due_of_shape",
-    }:  # each half in the order of the index, so that a page costs a page
+    if name == "due_in_lanes":  # each half in the order of the index, so that a page costs a page
         halves = [step for step in plan if "INDEX entries_in_lanes" in step]
         assert [step.endswith("AND <expr>=?)") for step in halves] == [True, True], plan
         assert len([step for step in plan if "TEMP B-TREE" in step]) == 2, plan  # to merge two pages

@@ -422,13 +422,14 @@ FROM (
 ORDER BY d.position;
 
 -- name: due_in_lanes
--- Only what may take exactly these lanes, NULL for none. By an index that has what is asked for in one piece.
+-- Only what may take exactly these lanes, NULL for none, and of this shape, NULL for all. By an index that has what is asked for in one piece.
 SELECT r.*
 FROM (
     SELECT key, position FROM (
         SELECT key, position FROM entries
         WHERE batch = :batch AND state = 'planned' AND run_status IS NULL AND in_manifest = 1 AND coalesce(may_take, '') = coalesce(CAST(:lanes AS TEXT), '')
             AND (due IS NULL OR due <= :at OR due > :horizon)
+            AND (CAST(:shape AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key AND shape = CAST(:shape AS TEXT)))
             AND id NOT IN (SELECT value FROM json_each(:skip))
             AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
         ORDER BY position LIMIT :limit
@@ -438,6 +439,7 @@ FROM (
         SELECT key, position FROM entries
         WHERE batch = :batch AND state = 'backoff' AND run_status IS NULL AND in_manifest = 1 AND coalesce(may_take, '') = coalesce(CAST(:lanes AS TEXT), '')
             AND (due <= :at OR due > :horizon)
+            AND (CAST(:shape AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key AND shape = CAST(:shape AS TEXT)))
             AND id NOT IN (SELECT value FROM json_each(:skip))
             AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
         ORDER BY position LIMIT :limit

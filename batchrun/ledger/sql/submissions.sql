@@ -124,32 +124,6 @@ SELECT e.key, CAST(:shape AS TEXT) FROM json_each(:ids) AS j CROSS JOIN entries 
 WHERE e.batch = :batch
 ON CONFLICT (entry) DO UPDATE SET shape = excluded.shape;
 
--- name: due_of_shape
-SELECT r.*
-FROM (
-    SELECT key, position FROM (
-        SELECT key, position FROM entries
-        WHERE batch = :batch AND state = 'planned' AND run_status IS NULL AND in_manifest = 1 AND coalesce(may_take, '') = coalesce(CAST(:lanes AS TEXT), '')
-            AND (due IS NULL OR due <= :at OR due > :horizon)
-            AND EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key AND shape = :shape)
-            AND id NOT IN (SELECT value FROM json_each(:skip))
-            AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
-        ORDER BY position LIMIT :limit
-    ) AS a
-    UNION ALL
-    SELECT key, position FROM (
-        SELECT key, position FROM entries
-        WHERE batch = :batch AND state = 'backoff' AND run_status IS NULL AND in_manifest = 1 AND coalesce(may_take, '') = coalesce(CAST(:lanes AS TEXT), '')
-            AND (due <= :at OR due > :horizon)
-            AND EXISTS (SELECT 1 FROM shapes WHERE entry = entries.key AND shape = :shape)
-            AND id NOT IN (SELECT value FROM json_each(:skip))
-            AND NOT EXISTS (SELECT 1 FROM cancellations WHERE entry = entries.key)
-        ORDER BY position LIMIT :limit
-    ) AS b
-    ORDER BY position LIMIT :limit
-) AS d JOIN entry_rows AS r ON r.key = d.key
-ORDER BY d.position;
-
 -- name: shaped_choices
 SELECT e.may_take, s.shape, count(*) AS rows
 FROM entries AS e JOIN shapes AS s ON s.entry = e.key

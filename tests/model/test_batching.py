@@ -184,7 +184,8 @@ def test_what_was_let_go_of_goes_again_in_its_order():
     made = batched(*many(5))
     action = together(made)
     made.tell(SubmittedTogether(action=action, entries=action.entries))
-    assert made.slots == 0 or together(made).entries == action.entries
+    assert together(made).entries == action.entries
+    assert made.slots == 5
 
 
 def test_what_is_let_go_of_while_nothing_is_sent_stays_in_the_ledger():
@@ -472,7 +473,7 @@ def test_what_is_about_to_be_sent_is_not_taken_for_an_earlier_launch_s():
 def test_what_waits_for_a_survey_wakes_nobody():
     made = batched(*(planned(f"r{n}", n) for n in range(9)))
     assert [type(one) for one in made.actions(0)] == [Survey]
-    assert made.wake_at is None or made.wake_at > 0
+    assert made.wake_at == pytest.approx(1)  # when looks by name may begin beside it
 
 
 def test_cancelling_alone_asks_about_submissions_that_have_what_is_to_be_cancelled():

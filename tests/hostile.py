@@ -15,7 +15,7 @@ from typing import Any
 
 from batchrun.clock import Clock, VirtualClock
 from batchrun.simulator import Settings, Simulator
-from batchrun.simulator.inquiry import Inquiry
+from batchrun.simulator.wire import Inquiry
 from tests.world import simulated
 
 JSON = {"Content-Type": "application/json"}

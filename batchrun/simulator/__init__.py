@@ -12,11 +12,10 @@ It shares nothing with batchrun's client side, so that a mistake is not made twi
 from __future__ import annotations
 
 from batchrun.simulator.accounts import SimulatedLane
-from batchrun.simulator.batch_lifecycle import BatchDurations, BatchStatus
 from batchrun.simulator.buckets import Limit
 from batchrun.simulator.faults import Fault, FaultRule, RowFault
 from batchrun.simulator.http import Served, serve, serve_lanes
-from batchrun.simulator.lifecycle import Durations, FailFirst, Span, Status
+from batchrun.simulator.lifecycle import BatchDurations, BatchStatus, Durations, FailFirst, Span, Status
 from batchrun.simulator.options import (
     OPERATIONS,
     of_lane,

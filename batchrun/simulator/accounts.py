@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from batchrun.simulator import sso, sts
+from batchrun.simulator import sts
 from batchrun.simulator.identities import Identities
 from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.server import Simulator
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.simulator.identities import Signature
-    from batchrun.simulator.inquiry import Inquiry
     from batchrun.simulator.settings import Settings
+    from batchrun.simulator.wire import Inquiry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ class Door:
     def _meant(self, inquiry: Inquiry) -> Simulator:
         """Find the service that a call is for. Raises RefusalError where nobody can say."""
         here = self._nearest(inquiry.signature)
-        if inquiry.content_type == sts.FORM or inquiry.path == sso.PATH:
+        if inquiry.content_type == sts.FORM or inquiry.path == sts.PORTAL:
             return self._accounts.of(here[0])  # they answer everybody
         account = self._accounts.owner(inquiry) or _usual_caller(here)
         own = [lane for lane in here if lane.settings.account == account]

@@ -10,11 +10,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchrun.simulator.agenda import Agenda
-from batchrun.simulator.batch_lifecycle import BatchStatus, SubmissionStatus
-from batchrun.simulator.batch_submission import Submission
-from batchrun.simulator.batch_sweep import Sweep
+from batchrun.simulator.batch_account import Agenda
+from batchrun.simulator.batch_submission import Submission, Sweep
 from batchrun.simulator.chance import draw
+from batchrun.simulator.lifecycle import BatchStatus, SubmissionStatus
 from batchrun.simulator.refusal import RefusalError
 
 if TYPE_CHECKING:

@@ -10,16 +10,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from batchrun.simulator.batch_answers import BatchView
+from batchrun.simulator.answers import BatchView
 from batchrun.simulator.batch_course import BatchCourse
-from batchrun.simulator.batch_files import open_settings
-from batchrun.simulator.batch_lifecycle import AT_REST, BatchStatus
-from batchrun.simulator.batch_rules import check_common
+from batchrun.simulator.batch_rules import check_common, open_settings
 from batchrun.simulator.batches import Batch, BatchShelf
 from batchrun.simulator.chance import draw_uuid
-from batchrun.simulator.paging import position_of, token_of
+from batchrun.simulator.lifecycle import AT_REST, BatchStatus
 from batchrun.simulator.refusal import conflict, invalid, not_found
 from batchrun.simulator.requests import RequestMemory
+from batchrun.simulator.wire import position_of, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

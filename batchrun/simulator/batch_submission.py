@@ -1,35 +1,34 @@
 """
-How the service makes runs of rows: one after the other, at the account's pace for StartRun.
+How the service makes runs of rows, cancels and deletes them: one by one, at the account's pace for that.
 
 Several batches take turns. A row whose turn comes too early waits for the next token; where a caller's own
 StartRun has taken that, the row is throttled, and is tried again later, a few times. So either side can be
 throttled, as with the service. Which refusals pass by themselves follows the guide: throttling, timeouts
 and errors of the service are tried again, a full quota is waited for, all others are final at once.
 
-What does not belong here: the states of batches (``batch_course``).
+What does not belong here: when it may (``batch_operations``), and the states of batches (``batch_course``).
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchrun.simulator.batch_lifecycle import BatchStatus, SubmissionStatus
-from batchrun.simulator.batch_row import struck
 from batchrun.simulator.batch_rules import start_of
 from batchrun.simulator.chance import draw
 from batchrun.simulator.faults import RowFault
-from batchrun.simulator.lifecycle import Span
+from batchrun.simulator.lifecycle import BatchStatus, Span, SubmissionStatus
 from batchrun.simulator.refusal import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchrun.simulator.agenda import Agenda
-    from batchrun.simulator.batch_account import Account
+    from batchrun.simulator.batch_account import Account, Agenda
     from batchrun.simulator.batches import Batch, Row
+    from batchrun.simulator.runs import Run
 
 #: How the time between two rows is spread, so that other callers have a chance between them.
 _SPREAD = 0.25
@@ -38,6 +37,43 @@ _QUOTA = "ServiceQuotaExceededException"
 #: Seconds before a row is tried again: doubled each time, or the same each time where a quota is full.
 _FIRST_WAIT = 1.0
 _QUOTA_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Cancelling or deleting the runs of a batch. It may be partly successful."""
+
+    account: Account
+    agenda: Agenda
+    operation: str  #: whose pace it takes
+    fault: str  #: what rules of faults call it
+    act: Callable[[Run, float], None]
+    good: SubmissionStatus
+    bad: SubmissionStatus
+    over: Callable[[Batch, float], None]  #: is told that every run was tried
+
+    def begin(self, batch: Batch, at: float) -> None:
+        """Do it to all runs of *batch*."""
+        self._go_on(batch, deque(row for row in batch.rows if row.run is not None), at)
+
+    def _go_on(self, batch: Batch, rows: deque[Row], at: float) -> None:
+        while rows:
+            wait = self.account.buckets.take(self.operation, at)
+            if wait > 0:
+                self.agenda.add(at + wait, partial(self._go_on, batch, rows))
+                return
+            self._try(batch, rows.popleft(), at)
+        self.over(batch, at)
+
+    def _try(self, batch: Batch, row: Row, at: float) -> None:
+        try:
+            self.account.struck(self.fault, batch, row)
+            if row.run is not None:
+                self.act(row.run, at)
+        except RefusalError as error:
+            batch.note(row, self.bad, error.code, error.message)
+        else:
+            batch.note(row, self.good)
 
 
 class Submission:
@@ -130,7 +166,7 @@ class Submission:
 
     def _try(self, batch: Batch, row: Row, at: float) -> None:
         try:
-            fault = struck(self._account, "SubmitRow", batch, row)
+            fault = self._account.struck("SubmitRow", batch, row)
             if fault is RowFault.FAIL_BATCH:
                 self._fail(batch, at, "An internal error occurred")
             elif fault is RowFault.SKIP:

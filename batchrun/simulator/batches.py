@@ -1,8 +1,7 @@
 """
 The batches of StartRunBatch with their rows, and the ways to find them.
 
-What does not belong here: when a batch changes (``batch_course``) and what callers see of it
-(``batch_answers``).
+What does not belong here: when a batch changes (``batch_course``) and what callers see of it (``answers``).
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchrun.simulator.batch_lifecycle import BatchStatus, SubmissionStatus
+from batchrun.simulator.lifecycle import BatchStatus, SubmissionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchrun.simulator.batch_files import SettingsFile
+    from batchrun.simulator.batch_rules import SettingsFile
     from batchrun.simulator.runs import Run
 
 _FIRST_ID = 2_000_001

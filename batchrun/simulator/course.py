@@ -1,20 +1,29 @@
 """
-What becomes of a run, decided when it is started.
+What becomes of a run: its course, decided when it is started, its tasks, and what they leave behind.
 
-Belongs here: the choice, by a chance that repeats itself. Does not: when a state is reached (``timetable``).
+Tasks come one after the other through the RUNNING time, and a run that fails does so by its last ones. Each
+that completed makes a file in S3; with WDL and CWL an ``outputs.json`` says which, Nextflow says nothing.
+What does not belong here: when a state is reached (``timetable``), S3 (``storage``) and the wire formats.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from batchrun.simulator.chance import draw
-from batchrun.simulator.lifecycle import Course
+from batchrun.simulator.chance import draw, draw_uuid
+from batchrun.simulator.lifecycle import Course, Status
+from batchrun.simulator.storage import StoredObject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from batchrun.simulator.runs import Run
     from batchrun.simulator.settings import Settings
+
+#: Reasons that say no more than "a task failed"; the task itself says why.
+_GENERIC = frozenset({"RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"})
 
 
 def plan_course(settings: Settings, name: str, output: str, attempt: int) -> Course:
@@ -53,3 +62,104 @@ def _reason_at(lot: float, failures: Mapping[str, float]) -> str | None:
         if lot < reach:
             return reason
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One task as it will have been; its state depends on when one looks. Times are loop time."""
+
+    id: str
+    uuid: str
+    name: str
+    started: float
+    stopped: float
+    outcome: Status
+    failure: str | None
+
+    def status(self, now: float) -> Status:
+        """Answer its state at *now*."""
+        return self.outcome if now >= self.stopped else Status.RUNNING
+
+
+def tasks_of(run: Run, number: int, *, failed: int = 1) -> list[Task]:
+    """List the tasks of *run* that have begun, or will have by the end of its course; *failed* can fail."""
+    if run.started is None:
+        return []
+    end = run.started + run.course.running
+    # A cancelled run's tasks end with it; those that had not begun never do.
+    stop = end if run.stopping is None else run.stopping
+    length = run.course.running / number
+    starts = [run.started + length * index for index in range(number)]
+    return [
+        _task(run, index, start, min(start + length, stop), stop, may_fail=index >= number - failed)
+        for index, start in enumerate(starts)
+        if start < stop or (index == 0 or run.outcome is not Status.CANCELLED)
+    ]
+
+
+def _task(run: Run, index: int, start: float, end: float, stop: float, *, may_fail: bool) -> Task:
+    outcome = Status.COMPLETED
+    if run.outcome is Status.CANCELLED and end >= stop:
+        outcome = Status.CANCELLED
+    elif may_fail and run.outcome is Status.FAILED:
+        outcome = Status.FAILED
+    return Task(
+        id=f"{run.serial + 1_000_001}{index:02d}",
+        uuid=draw_uuid(run.uuid, "task", index),
+        name=f"step_{index + 1}",
+        started=start,
+        stopped=end,
+        outcome=outcome,
+        failure=_reason(run.course.failure) if outcome is Status.FAILED else None,
+    )
+
+
+def _reason(reason: str | None) -> str | None:
+    return "OUT_OF_MEMORY_ERROR" if reason in _GENERIC else reason
+
+
+def objects_of(run: Run, engine: str, settings: Settings) -> Mapping[str, StoredObject]:
+    """Return what a run that completed has written, by its place below the run's."""
+    steps = [task.name for task in tasks_of(run, settings.tasks_per_run)]
+    folder = "pubdir" if engine == "NEXTFLOW" else "out"
+    files = {name: f"{folder}/{name}/{run.name or run.id}.{name}.txt" for name in steps}
+    made = {key: StoredObject(content=f"{name} of {run.name}\n".encode()) for name, key in files.items()}
+    made["logs/engine.log"] = StoredObject(content=b"done\n")
+    if engine != "NEXTFLOW":
+        told = {name: f"{run.output}/{key}" for name, key in files.items()}
+        made["logs/outputs.json"] = StoredObject(content=_summary(run, told, engine).encode())
+    return made
+
+
+def _summary(run: Run, files: Mapping[str, str], engine: str) -> str:
+    if engine == "CWL":
+        outputs: dict[str, Any] = {name: {"class": "File", "location": at} for name, at in files.items()}
+        return json.dumps(outputs)
+    name = f"workflow_{run.request['workflowId']}"
+    outputs = {f"{name}.{output}": at for output, at in files.items()}
+    return json.dumps(outputs | {f"{name}.all": list(files.values()), f"{name}.steps": len(files)})
+
+
+def lines_of(run: Run, stream: str, now: float, settings: Settings) -> list[tuple[float, str]] | None:
+    """Return what a stream has by *now*, with loop times; None where there is no such stream."""
+    if run.started is None or run.request.get("logLevel") == "OFF":
+        return None
+    tasks = tasks_of(run, settings.tasks_per_run, failed=settings.failed_tasks)
+    own = {f"run/{run.id}/task/{task.id}": task for task in tasks}
+    if stream in own:
+        return [one for one in _of_task(own[stream]) if one[0] <= now]
+    if stream not in {f"run/{run.id}", f"run/{run.id}/engine"}:
+        return None
+    begun = [(task.started, f"{task.name}: started") for task in tasks]
+    ended = [(task.stopped, f"{task.name}: {task.outcome.lower()}") for task in tasks]
+    lines = [(run.started, f"run {run.id} started"), *sorted([*begun, *ended])]
+    if run.stopped is not None:
+        lines.append((run.stopped, f"run {run.id}: {run.outcome.lower()}"))
+    return [one for one in lines if one[0] <= now]
+
+
+def _of_task(task: Task) -> Iterator[tuple[float, str]]:
+    yield task.started, f"{task.name}: working"
+    if task.outcome is Status.FAILED:
+        yield task.stopped, f"{task.name}: {task.failure}"
+    yield task.stopped, f"{task.name}: exit code {int(task.outcome is Status.FAILED)}"

@@ -2,7 +2,7 @@
 Who calls: the account that an access key belongs to, and roles that lend keys of another for a while.
 
 What belongs here: keys, roles, who may assume one, and when its keys expire. What does not: how STS and IAM
-Identity Center say so (``sts``, ``sso``), and what an account then has (``service``).
+Identity Center say so (``sts``), and what an account then has (``service``).
 """
 
 from __future__ import annotations

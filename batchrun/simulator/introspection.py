@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchrun.simulator.faults import FaultBook
-    from batchrun.simulator.inquiry import Inquiry
     from batchrun.simulator.record import State
-    from batchrun.simulator.wire import Reply
+    from batchrun.simulator.wire import Inquiry, Reply
 
 PATH = "/_simulator/"
 

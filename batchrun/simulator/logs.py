@@ -2,7 +2,7 @@
 One call of CloudWatch Logs: GetLogEvents, of the group that HealthOmics writes to.
 
 What belongs here: reading it, its pages, and writing answers and refusals. What does not: what is logged
-(``made``).
+(``course``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from batchrun.simulator.wire import Reply, json_object, json_reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from batchrun.simulator.wire import Inquiry
+
 #: What the operations of CloudWatch Logs are called by, in the header X-Amz-Target.
 CLOUDWATCH_LOGS = "Logs_20140328."
 GROUP = "/aws/omics/WorkflowLog"
@@ -25,33 +27,25 @@ _HEAD = "f/"
 class LogsCall:
     """A call of CloudWatch Logs."""
 
-    def __init__(self, target: str, body: bytes) -> None:
-        """Take the call apart."""
-        self.name = target.removeprefix(CLOUDWATCH_LOGS)[:40]
-        self._body = body
+    def __init__(self, inquiry: Inquiry) -> None:
+        self.name = inquiry.target.removeprefix(CLOUDWATCH_LOGS)[:40]
+        self._body = inquiry.body
 
     def parse(self) -> dict[str, Any]:
         """
         Read the call.
 
         Raises:
-            RefusalError: it is another one.
+            RefusalError: it is another one, the group is not there, or a number is none.
         """
         if self.name != "GetLogEvents":
             raise RefusalError("UnknownOperationException", f"{self.name} is not known")
-        return json_object(self._body)
-
-    def check(self, params: Mapping[str, Any]) -> None:
-        """
-        See that it can be answered.
-
-        Raises:
-            RefusalError: the group is not there, or a number is none.
-        """
+        params = json_object(self._body)
         if params.get("logGroupName") != GROUP:
             raise RefusalError("ResourceNotFoundException", "The specified log group does not exist.")
         if not isinstance(params.get("limit", 1), int):
             raise invalid("limit must be a number")
+        return params
 
     def answer(
         self, lines: Sequence[tuple[float, str]] | None, at: Callable[[float], int], params: Mapping[str, Any]
@@ -83,15 +77,14 @@ class LogsCall:
             }
         )
 
+    def refusal(self, error: RefusalError) -> Reply:
+        """Write an error answer."""
+        body = json_reply({"__type": error.code, "message": error.message})
+        return Reply(status=400, body=body.body, headers=body.headers)
+
 
 def _position(token: str) -> int:
     number = token.removeprefix(_HEAD)
     if not token.startswith(_HEAD) or not number.isdecimal():
         raise invalid("The specified nextToken is invalid.")
     return int(number)
-
-
-def refusal(error: RefusalError) -> Reply:
-    """Write an error answer."""
-    body = json_reply({"__type": error.code, "message": error.message})
-    return Reply(status=400, body=body.body, headers=body.headers)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchrun.simulator.storage import Listing, Storage
+    from batchrun.simulator.wire import Inquiry
 
 _XML = {"Content-Type": "application/xml"}
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -45,14 +46,15 @@ _STATUSES = COMMON_ERRORS | {
 class ObjectCall:
     """One of them."""
 
-    def __init__(self, method: str, path: str) -> None:
-        """Take the call apart; *path* as it was sent, escapes and all."""
-        self.bucket, _, self.key = unquote(path).lstrip("/").partition("/")
-        self.is_head = method == "HEAD"
+    def __init__(self, inquiry: Inquiry, region: str, storage: Storage) -> None:
+        """Take apart a call that is signed for *region*."""
+        method = inquiry.method
+        self._inquiry, self._region, self._storage = inquiry, region, storage
+        self.bucket, _, self.key = unquote(inquiry.path).lstrip("/").partition("/")
         self._is_known = self.bucket != "" and (method in _OF_OBJECTS if self.key else method == "GET")
         self.name = _OF_OBJECTS.get(method, _LIST) if self.key else _LIST
 
-    def parse(self, query: str, region: str, headers: Mapping[str, str], body: bytes = b"") -> dict[str, Any]:
+    def parse(self) -> dict[str, Any]:
         """
         Read the call.
 
@@ -63,10 +65,11 @@ class ObjectCall:
             raise RefusalError(
                 "NotImplemented", f"Only {', '.join(_OF_OBJECTS.values())} and {_LIST} are here"
             )
-        asked = dict(parse_qsl(query, keep_blank_values=True))
+        headers = self._inquiry.headers
+        asked = dict(parse_qsl(self._inquiry.query, keep_blank_values=True))
         return {
-            "asker": Asker(region=region, pays=headers.get("x-amz-request-payer") == "requester"),
-            "made": StoredObject(content=body, told=_told(headers)),
+            "asker": Asker(region=self._region, pays=headers.get("x-amz-request-payer") == "requester"),
+            "made": StoredObject(content=self._inquiry.body, told=_told(headers)),
             "replaces": headers.get("if-none-match") != "*",
             "prefix": asked.get("prefix", ""),
             "most": min(_MOST, int(asked.get("max-keys", _MOST))),
@@ -74,17 +77,14 @@ class ObjectCall:
             "is_quoted": asked.get("encoding-type") == "url",
         }
 
-    def check(self, params: Mapping[str, Any]) -> None:
-        """Find nothing wrong: the storage does."""
-
-    def answer(self, storage: Storage, params: Mapping[str, Any]) -> Reply:
+    def answer(self, params: Mapping[str, Any]) -> Reply:
         """
         Say what there is.
 
         Raises:
             RefusalError: S3 would not say.
         """
-        where = self._where(storage)
+        storage, where = self._storage, self._where()
         place, asker = (self.bucket, self.key), params["asker"]
         match self.name:
             case "HeadObject":
@@ -103,17 +103,17 @@ class ObjectCall:
                     body=_written(self.bucket, page, is_quoted=params["is_quoted"]),
                 )
 
-    def refusal(self, error: RefusalError, storage: Storage) -> Reply:
+    def refusal(self, error: RefusalError) -> Reply:
         """Write an error answer; that to a HEAD has no body to say why."""
-        where = self._where(storage)
+        where = self._where()
         told = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
         status = _STATUSES.get(error.code, 400)
-        if self.is_head:
+        if self._inquiry.method == "HEAD":
             return Reply(status=status, headers=where | {"Content-Length": "0"})
         return Reply(status=status, headers=where | _XML, body=f"<Error>{told}</Error>".encode())
 
-    def _where(self, storage: Storage) -> dict[str, str]:
-        region = storage.region(self.bucket)
+    def _where(self) -> dict[str, str]:
+        region = self._storage.region(self.bucket)
         return {} if region is None else {"x-amz-bucket-region": region}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batchrun.simulator import logs, s3, sqs, sso, sts
+from batchrun.simulator import logs, s3, sqs, sts
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import Fault, FaultBook
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.simulator.faults import FaultRule
     from batchrun.simulator.identities import Signature
-    from batchrun.simulator.inquiry import Inquiry
     from batchrun.simulator.requests import RequestMemory
     from batchrun.simulator.settings import Settings
+    from batchrun.simulator.wire import Inquiry
 
 _ENDINGS_BEFORE = {Fault.UNAVAILABLE_BEFORE: UNAVAILABLE, Fault.REDIRECT_BEFORE: REDIRECT}
 _BREAKS_BEFORE = {
@@ -64,10 +64,8 @@ _LONGEST_POLL = 20.0
 _POLL_EVERY = 0.25
 
 
-#: Of HealthOmics, STS, IAM Identity Center, S3, CloudWatch Logs, or SQS.
-AnyOperation: TypeAlias = (
-    Operation | sts.StsCall | sso.PortalCall | s3.ObjectCall | logs.LogsCall | sqs.SqsCall
-)
+OtherCall: TypeAlias = sts.StsCall | sts.PortalCall | s3.ObjectCall | logs.LogsCall | sqs.SqsCall
+AnyOperation: TypeAlias = Operation | OtherCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,21 +150,13 @@ class Simulator:
                 return Ending(reply=introspect(inquiry, self.faults, self.state))
             if inquiry.target.startswith(SERVICE_QUOTAS):
                 return Ending(reply=self._quota(inquiry))
-            if inquiry.target.startswith(sqs.SQS):
-                return await self._answer_sqs(inquiry)
-            if inquiry.target.startswith(logs.CLOUDWATCH_LOGS):
-                return await self._answer_logs(inquiry)
-            if (signed := inquiry.signature) is not None and signed.service == "s3":
-                return await self._answer_s3(inquiry, signed)
-            if inquiry.content_type == sts.FORM:
-                return await self._answer_sts(inquiry, signed)
-            if inquiry.path == sso.PATH:
-                return await self._answer_sso(inquiry)
+            if (call := self._other_call(inquiry)) is not None:
+                return await self._answer_other(call, inquiry.signature)
             route = self._wire.route(inquiry.method, inquiry.path)
             return await self._answer(
                 route.operation,
                 lambda: route.operation.parse(route.labels, inquiry.query, inquiry.body),
-                signed,
+                inquiry.signature,
             )
         except RefusalError as error:
             return self.refuse(error)
@@ -174,36 +164,25 @@ class Simulator:
     def _quota(self, inquiry: Inquiry) -> Reply:
         return quota_reply(inquiry.target, inquiry.body, self.settings, self._buckets)
 
-    async def _answer_sts(self, inquiry: Inquiry, signed: Signature | None) -> Ending:
-        call = sts.StsCall(inquiry.body)
+    def _other_call(self, inquiry: Inquiry) -> OtherCall | None:
+        """Take apart what is asked of a service beside HealthOmics; None where it is asked itself."""
+        if inquiry.target.startswith(sqs.SQS):
+            return sqs.SqsCall(inquiry)
+        if inquiry.target.startswith(logs.CLOUDWATCH_LOGS):
+            return logs.LogsCall(inquiry)
+        if (signed := inquiry.signature) is not None and signed.service == "s3":
+            return s3.ObjectCall(inquiry, signed.region, self._storage)
+        if inquiry.content_type == sts.FORM:
+            return sts.StsCall(inquiry)
+        return sts.PortalCall(inquiry) if inquiry.path == sts.PORTAL else None
+
+    async def _answer_other(self, call: OtherCall, signed: Signature | None) -> Ending:
         try:
+            if call.name == "ReceiveMessage":
+                await self._await_message(call.parse())
             return await self._answer(call, call.parse, signed)
         except RefusalError as error:
-            return Ending(reply=sts.refusal(error))
-
-    async def _answer_sso(self, inquiry: Inquiry) -> Ending:
-        call = sso.PortalCall()
-        try:
-            return await self._answer(call, lambda: call.parse(inquiry.query, inquiry.headers), None)
-        except RefusalError as error:
-            return Ending(reply=sso.refusal(error))
-
-    async def _answer_s3(self, inquiry: Inquiry, signed: Signature) -> Ending:
-        call = s3.ObjectCall(inquiry.method, inquiry.path)
-        try:
-            return await self._answer(call, lambda: _parsed(call, inquiry, signed.region), signed)
-        except RefusalError as error:
-            return Ending(reply=call.refusal(error, self._storage))
-
-    async def _answer_sqs(self, inquiry: Inquiry) -> Ending:
-        call = sqs.SqsCall(inquiry.target, inquiry.body)
-        try:
-            params = call.parse()
-            if call.name == "ReceiveMessage":
-                await self._await_message(params)
-            return await self._answer(call, call.parse, inquiry.signature)
-        except RefusalError as error:
-            return Ending(reply=sqs.refusal(error))
+            return Ending(reply=call.refusal(error))
 
     async def _await_message(self, params: dict[str, Any]) -> None:
         """Wait for a message, as a long poll does."""
@@ -216,13 +195,6 @@ class Simulator:
     def _queue(self, params: dict[str, Any]) -> sqs.Queue:
         self.service.advance(self._clock.monotonic())
         return self._queues.of(params["QueueUrl"], self.service.timetable.ended, self._wall)
-
-    async def _answer_logs(self, inquiry: Inquiry) -> Ending:
-        call = logs.LogsCall(inquiry.target, inquiry.body)
-        try:
-            return await self._answer(call, call.parse, inquiry.signature)
-        except RefusalError as error:
-            return Ending(reply=logs.refusal(error))
 
     async def _answer(
         self, operation: AnyOperation, parse: Callable[[], dict[str, Any]], signed: Signature | None
@@ -255,7 +227,7 @@ class Simulator:
             self._admit(call)
             if isinstance(call.operation, Operation):
                 self._pace(call.operation.name)
-            call.operation.check(call.params)
+                call.operation.check(call.params)
             with self._held(call):
                 return await self._carry_out(call)
         except RefusalError as error:
@@ -337,11 +309,11 @@ class Simulator:
         if isinstance(call.operation, sts.StsCall):
             caller = self._identities.caller(call.access_key, self.settings.account)
             return call.operation.answer(call.params, self._identities, caller, now, self._wall)
-        if isinstance(call.operation, sso.PortalCall):
+        if isinstance(call.operation, sts.PortalCall):
             return call.operation.answer(call.params, self._identities, now, self._wall)
         if isinstance(call.operation, s3.ObjectCall):
             self.service.publish(now)
-            return call.operation.answer(self._storage, call.params)
+            return call.operation.answer(call.params)
         if isinstance(call.operation, sqs.SqsCall):
             return call.operation.answer(self._queue(call.params), call.params, now, self._wall)
         if isinstance(call.operation, logs.LogsCall):
@@ -371,10 +343,6 @@ class Simulator:
             return Ending(reply=reply, manner=_BREAKS_AFTER[Fault(fault)])
         other = draw_uuid(self.settings.seed, "other", self._answers)
         return Ending(reply=spoilt(fault, reply, other=other, account=self.settings.account))
-
-
-def _parsed(call: s3.ObjectCall, inquiry: Inquiry, region: str) -> dict[str, Any]:
-    return call.parse(inquiry.query, region, inquiry.headers, inquiry.body)
 
 
 def _internal_error() -> RefusalError:

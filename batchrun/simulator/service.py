@@ -18,25 +18,23 @@ from batchrun.simulator.batch_account import Account
 from batchrun.simulator.batch_operations import Batches
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw_uuid
-from batchrun.simulator.course import plan_course
+from batchrun.simulator.course import lines_of, objects_of, plan_course, tasks_of
 from batchrun.simulator.faults import FaultBook
 from batchrun.simulator.lifecycle import TERMINAL, Status
-from batchrun.simulator.made import lines_of, objects_of
-from batchrun.simulator.paging import position_of, token_of
 from batchrun.simulator.refusal import RefusalError, conflict, invalid, not_found
 from batchrun.simulator.requests import RequestMemory
 from batchrun.simulator.runs import Ids, Run, Serials, Shelf
 from batchrun.simulator.settings import NameFilter, Settings, Version, Workflow
 from batchrun.simulator.storage import Storage
-from batchrun.simulator.tasks import tasks_of
 from batchrun.simulator.timetable import Timetable
+from batchrun.simulator.wire import position_of, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from batchrun.simulator.batches import Batch, Row
-    from batchrun.simulator.tasks import Task
+    from batchrun.simulator.course import Task
 
     Params = Mapping[str, Any]
     Answer = dict[str, Any]

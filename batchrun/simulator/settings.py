@@ -12,8 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchrun.simulator.batch_lifecycle import BatchDurations
-from batchrun.simulator.lifecycle import Durations, Span
+from batchrun.simulator.lifecycle import BatchDurations, Durations, Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from batchrun.simulator.runs import Run
     from batchrun.simulator.settings import Settings
+    from batchrun.simulator.wire import Inquiry
 
     Wall = Callable[[float], datetime]
 
@@ -88,10 +89,9 @@ class Queues:
 class SqsCall:
     """One call."""
 
-    def __init__(self, target: str, body: bytes) -> None:
-        """Take it apart."""
-        self.name = target.removeprefix(SQS)[:40]
-        self._body = body
+    def __init__(self, inquiry: Inquiry) -> None:
+        self.name = inquiry.target.removeprefix(SQS)[:40]
+        self._body = inquiry.body
 
     def parse(self) -> dict[str, Any]:
         """
@@ -106,9 +106,6 @@ class SqsCall:
         if not isinstance(asked.get("QueueUrl"), str):
             raise RefusalError("QueueDoesNotExist", "The specified queue does not exist.")
         return asked
-
-    def check(self, params: Mapping[str, Any]) -> None:
-        """Find nothing wrong."""
 
     def answer(self, queue: Queue, params: Mapping[str, Any], now: float, wall: Wall) -> Reply:
         """Carry it out."""
@@ -125,6 +122,12 @@ class SqsCall:
         for message in found:
             message.visible, message.receives = now + hidden, message.receives + 1
         return json_reply({"Messages": [_written(one, wall) for one in found]} if found else {})
+
+    def refusal(self, error: RefusalError) -> Reply:
+        """Write an error answer."""
+        body = json_reply({"__type": f"com.amazonaws.sqs#{error.code}", "message": error.message})
+        status = 403 if error.code.startswith("AccessDenied") else 400
+        return Reply(status=status, body=body.body, headers=body.headers)
 
 
 def _written(message: _Message, wall: Wall) -> dict[str, Any]:
@@ -167,10 +170,3 @@ def _event(run: Run, settings: Settings, at: datetime) -> str:
             },
         }
     )
-
-
-def refusal(error: RefusalError) -> Reply:
-    """Write an error answer."""
-    body = json_reply({"__type": f"com.amazonaws.sqs#{error.code}", "message": error.message})
-    status = 403 if error.code.startswith("AccessDenied") else 400
-    return Reply(status=status, body=body.body, headers=body.headers)

@@ -1,25 +1,26 @@
 """
-STS as far as a launcher needs it: whose credentials are these, and the keys of a role.
+Whose credentials are these, and the keys of a role: of STS, and of IAM Identity Center's portal.
 
-In the query protocol: a form in, XML out. What belongs here: reading these calls and writing answers and
-refusals. What does not: who is who (``identities``), and what can go wrong with a call (``server``).
+What belongs here: reading these calls and writing answers and refusals. What does not: who is who
+(``identities``), logging in (``aws sso login`` does that elsewhere), and what can go wrong (``server``).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 from xml.sax.saxutils import escape
 
 from batchrun.simulator.identities import Wish
 from batchrun.simulator.refusal import RefusalError
-from batchrun.simulator.wire import COMMON_ERRORS, Reply
+from batchrun.simulator.wire import COMMON_ERRORS, Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from batchrun.simulator.identities import Identities, Identity, Session
+    from batchrun.simulator.wire import Inquiry
 
 #: What tells a call in the query protocol from all others.
 FORM: Final = "application/x-www-form-urlencoded"
@@ -36,14 +37,17 @@ _IDENTITY: Final = "GetCallerIdentity"
 _BY_TOKEN: Final = "AssumeRoleWithWebIdentity"  # noqa: S105 (an operation's name)
 _UNKNOWN: Final = "InvalidAction"
 _ACTIONS: Final = frozenset({_IDENTITY, "AssumeRole", _BY_TOKEN})
+#: Where the portal answers.
+PORTAL: Final = "/federation/credentials"
+_TOKEN: Final = "x-amz-sso_bearer_token"  # noqa: S105 (a header's name)
+_PORTAL_STATUSES: Final = COMMON_ERRORS | {"UnauthorizedException": 401, "ForbiddenException": 403}
 
 
 class StsCall:
-    """One of them."""
+    """A call of STS, in the query protocol: a form in, XML out."""
 
-    def __init__(self, body: bytes) -> None:
-        """Take the form apart."""
-        self._asked = dict(parse_qsl(body.decode(errors="replace")))
+    def __init__(self, inquiry: Inquiry) -> None:
+        self._asked = dict(parse_qsl(inquiry.body.decode(errors="replace")))
         action = self._asked.get("Action", "")
         self.name = action if action in _ACTIONS else _UNKNOWN
 
@@ -57,9 +61,6 @@ class StsCall:
         if self.name == _UNKNOWN:
             raise RefusalError("InvalidAction", f"{self._asked.get('Action', '')[:100]} is not simulated")
         return {} if self.name == _IDENTITY else {"wish": self._wish()}
-
-    def check(self, params: Mapping[str, Any]) -> None:
-        """Find nothing wrong: who lends the keys does."""
 
     def answer(
         self,
@@ -99,12 +100,13 @@ class StsCall:
         result = f"<{self.name}Result>{members}</{self.name}Result>"
         return _reply(200, f'<{self.name}Response xmlns="{_NAMESPACE}">{result}</{self.name}Response>')
 
-
-def refusal(error: RefusalError) -> Reply:
-    """Write an error answer."""
-    told = f"<Type>Sender</Type><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
-    status = _STATUSES.get(error.code, 400)
-    return _reply(status, f'<ErrorResponse xmlns="{_NAMESPACE}"><Error>{told}</Error></ErrorResponse>')
+    def refusal(self, error: RefusalError) -> Reply:
+        """Write an error answer."""
+        told = (
+            f"<Type>Sender</Type><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        )
+        status = _STATUSES.get(error.code, 400)
+        return _reply(status, f'<ErrorResponse xmlns="{_NAMESPACE}"><Error>{told}</Error></ErrorResponse>')
 
 
 def _lent(session: Session, expires: datetime) -> str:
@@ -124,3 +126,51 @@ def _members(values: Mapping[str, str]) -> str:
 
 def _reply(status: int, text: str) -> Reply:
     return Reply(status=status, body=text.encode(), headers=_XML)
+
+
+class PortalCall:
+    """GetRoleCredentials of the portal, for who shows ``aws sso login``'s token."""
+
+    name = "GetRoleCredentials"
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        self._inquiry = inquiry
+
+    def parse(self) -> dict[str, Any]:
+        """
+        Read the call.
+
+        Raises:
+            RefusalError: nobody has logged in.
+        """
+        if not self._inquiry.headers.get(_TOKEN, "").strip():
+            raise RefusalError("UnauthorizedException", "Session token not found or invalid")
+        asked = parse_qs(self._inquiry.query)
+        account, role = (asked.get(name, [""])[0] for name in ("account_id", "role_name"))
+        arn = f"arn:aws:iam::{account}:role/{role}"
+        return {"wish": Wish(role=arn, session="simulated")}
+
+    def answer(
+        self, params: Mapping[str, Any], identities: Identities, now: float, wall: Callable[[float], datetime]
+    ) -> Reply:
+        """
+        Lend the role's keys.
+
+        Raises:
+            RefusalError: they are not lent.
+        """
+        session = identities.assume(params["wish"], None, now)
+        keys = {
+            "accessKeyId": session.access_key,
+            "secretAccessKey": session.secret_key,
+            "sessionToken": session.token,
+            "expiration": round(wall(session.expires).timestamp() * 1000),
+        }
+        return json_reply({"roleCredentials": keys})
+
+    def refusal(self, error: RefusalError) -> Reply:
+        """Write an error answer."""
+        told = json_reply({"message": error.message})
+        code = "ForbiddenException" if error.code == "AccessDenied" else error.code
+        headers = {**told.headers, "x-amzn-ErrorType": code}
+        return Reply(status=_PORTAL_STATUSES.get(code, 400), body=told.body, headers=headers)

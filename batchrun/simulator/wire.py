@@ -1,8 +1,8 @@
 """
 REST-JSON, taken from botocore's own model of the service at run time.
 
-What belongs here: bytes to parameters, answers and refusals to bytes. What does not: sockets (``server``)
-and what an operation does (``service``).
+What belongs here: requests, bytes to parameters, answers and refusals to bytes, tokens for the next page.
+What does not: sockets (``http``) and what an operation does (``service``).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import enum
 import json
 import math
 import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,12 +20,14 @@ from urllib.parse import parse_qsl, unquote
 from botocore.loaders import create_loader
 from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StructureShape
 
+from batchrun.simulator.identities import signature
 from batchrun.simulator.refusal import RefusalError, invalid
 from batchrun.simulator.shapes import compile_check, compile_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from batchrun.simulator.identities import Signature
     from batchrun.simulator.shapes import Check
 
 #: Errors that every service has and the model of none; HTTP status by code.
@@ -285,3 +288,41 @@ def _from_query(shape: Shape, texts: list[str]) -> Any:
     if shape.type_name == "boolean":
         return {"true": True, "false": False}.get(text, text)
     return text
+
+
+def token_of(position: int) -> str:
+    """Write a token for the page behind *position*, in an order that does not change."""
+    return urlsafe_b64encode(json.dumps([position]).encode()).decode()
+
+
+def position_of(token: str) -> int:
+    """
+    Read a token.
+
+    Raises:
+        RefusalError: it is not one that was handed out.
+    """
+    try:
+        (position,) = json.loads(urlsafe_b64decode(token.encode()))
+        return int(position)
+    except (ValueError, TypeError) as error:
+        raise invalid("startingToken is not one that was handed out") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """An HTTP request, read."""
+
+    method: str
+    path: str  #: as it was sent, escapes and all
+    query: str  #: likewise
+    body: bytes
+    content_type: str
+    target: str = ""  #: the operation, where a service puts it into a header
+    authorization: str = ""  #: the signature, which says what service and region it is for
+    headers: Mapping[str, str] = field(default_factory=dict)  #: all of them, by names in lower case
+
+    @property
+    def signature(self) -> Signature | None:
+        """Who signed it, for which region and service."""
+        return signature(self.authorization)

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from batchrun.simulator import IdReuse, Limit, NameFilter, Parameter, Settings, Workflow, parse_faults
-from batchrun.simulator.batch_lifecycle import AT_REST
+from batchrun.simulator.lifecycle import AT_REST
 from batchrun.simulator.refusal import RefusalError
 from tests.simulator.batch_requests import batch_of, code_of, row_of, submissions
 

@@ -18,7 +18,7 @@ from batchrun.ledger.keyed import Keyed, reads, writes
 from batchrun.ledger.rows import lanes_in, listed, maybe_micros, maybe_time, micros, time_of
 from batchrun.model.events import Intended
 from batchrun.model.grouping import Choice
-from batchrun.model.submission import OpenSubmission, Standing, Submission
+from batchrun.model.submission import OpenSubmission, Standing, Submission, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -41,6 +41,13 @@ class Submitted(Keyed):
                 for row in self._store.each("rows_that_wait", batch=self._key):
                     ids[row.submission].append(row.id)
         return [OpenSubmission(submission=self._submission(row), ids=ids[row.key]) for row in rows]
+
+    @reads
+    def count_waiting(self) -> Sequence[Waiting]:
+        return [
+            Waiting(standing=Standing(row.standing), submissions=row.submissions, rows=row.rows)
+            for row in self._store.all("count_waiting", batch=self._key)
+        ]
 
     @reads
     def submission(self, request_id: str) -> Submission | None:

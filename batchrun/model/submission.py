@@ -77,3 +77,12 @@ class OpenSubmission:
 
     submission: Submission
     ids: Sequence[str]  #: of rows that are SUBMITTING and have this one as their last submission, by position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How many submissions of one standing have rows that wait for them, and how many rows."""
+
+    standing: Standing
+    submissions: int
+    rows: int

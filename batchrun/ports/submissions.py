@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entry import Entry
     from batchrun.model.grouping import Choice
-    from batchrun.model.submission import OpenSubmission, Submission
+    from batchrun.model.submission import OpenSubmission, Submission, Waiting
     from batchrun.ports.stored import Transition
 
 
@@ -30,6 +30,10 @@ class StoredSubmissions(ABC):
         A row waits for the submission by which it was intended last; one that was intended by itself since
         waits for none. A submission for which no row waits is among them: it is to be closed.
         """
+
+    @abstractmethod
+    async def count_waiting(self) -> Sequence[Waiting]:
+        """Count the rows of :meth:`open_submissions`, by the standing of these; without those of no rows."""
 
     @abstractmethod
     async def submission(self, request_id: str) -> Submission | None:

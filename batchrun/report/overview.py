@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.states import ENDED, QUEUED_STATUSES, State
@@ -35,7 +36,6 @@ SHOWN: Final = 5
 #: Cancellations that are counted at most: more come to the same for whoever reads it.
 MOST_CANCELLING: Final = 1000
 _STARTS: Final = frozenset({"accepted"})
-_DEFERRALS: Final = frozenset({"deferred"})
 _ENDS: Final = frozenset({"completed", "failed", "cancelled", "removed", "refused"})
 _ENDS_NEEDED: Final = 5
 #: Standard deviations that nine of ten values lie within.
@@ -121,7 +121,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
         starts_per_second=per_second(starts, at),
         starts_span=at - starts[0] if starts else STARTS_WINDOW,
         left=estimate(counts.open, ends(now.events), at),
-        deferrals=len(_times(now.events, _DEFERRALS)),
+        deferrals=deferrals(now.events),
         waiting=put_off[0] if put_off else None,
         next_due=now.next_due,
         oldest=now.oldest,
@@ -184,6 +184,12 @@ def ends(events: Iterable[tuple[datetime, str]]) -> list[datetime]:
     return found
 
 
+def deferrals(events: Sequence[tuple[datetime, str]]) -> int:
+    """Count how often a row was put off; one that was withdrawn with its run batch was not."""
+    let_go = ((before, (at, "deferred")) for before, (at, kind) in pairwise(events) if kind == "withdrawn")
+    return sum(kind == "deferred" for _, kind in events) - sum(one == other for one, other in let_go)
+
+
 def per_second(times: Sequence[datetime], at: datetime) -> float:
     """Return the rate of what happened at *times*, from the first of them until *at*."""
     return len(times) / max((at - times[0]).total_seconds(), 1.0) if times else 0.0
@@ -207,7 +213,5 @@ def estimate(open_: int, ended: Sequence[datetime], at: datetime) -> Estimate | 
     )
 
 
-def _times(
-    events: Iterable[tuple[datetime, str]], kinds: frozenset[str], since: datetime | None = None
-) -> list[datetime]:
-    return [at for at, kind in events if kind in kinds and (since is None or at >= since)]
+def _times(events: Iterable[tuple[datetime, str]], kinds: frozenset[str], since: datetime) -> list[datetime]:
+    return [at for at, kind in events if kind in kinds and at >= since]

@@ -56,10 +56,10 @@ async def with_service(stored: StoredSubmissions, by_state: Mapping[State, int])
     """Ask the ledger, unless no row is SUBMITTING."""
     if not by_state.get(State.SUBMITTING):
         return WithService()
-    rows = batches = unknown = 0
-    for one in await stored.open_submissions():
-        if one.submission.standing is Standing.INTENDED:
-            unknown += len(one.ids)
-        elif one.ids:
-            rows, batches = rows + len(one.ids), batches + 1
-    return WithService(rows=rows, batches=batches, unknown=unknown)
+    counted = {one.standing: one for one in await stored.count_waiting()}
+    known, lost = counted.get(Standing.TAKEN), counted.get(Standing.INTENDED)
+    return WithService(
+        rows=known.rows if known else 0,
+        batches=known.submissions if known else 0,
+        unknown=lost.rows if lost else 0,
+    )

@@ -134,7 +134,12 @@ class SubmissionsOfBatches:
             (first, ["c"]),
             (second, ["a", "b"]),
         ]
-        assert await held.last_submission("a", 1) == second
+        await held.keep_submission(taken(second))
+        assert {one.standing: (one.submissions, one.rows) for one in await held.count_waiting()} == {
+            Standing.INTENDED: (1, 1),
+            Standing.TAKEN: (1, 2),
+        }
+        assert await held.last_submission("a", 1) == taken(second)
         assert await held.last_submission("c", 1) == first
 
     async def test_a_row_that_was_intended_by_itself_since_waits_for_none(self, ledger):
@@ -143,8 +148,10 @@ class SubmissionsOfBatches:
         await move(held, "a", deferred(AT), intended())
         assert (await entry_of(ledger, "a")).state is State.SUBMITTING
         assert await held.open_submissions() == [OpenSubmission(submission=made, ids=["b"])]
+        assert [one.rows for one in await held.count_waiting()] == [1]
         assert await held.last_submission("a", 1) is None
         await move(held, "b", accepted(1))
+        assert await held.count_waiting() == []
         await held.keep_submission(over(made))
 
     async def test_each_attempt_has_its_own(self, ledger):

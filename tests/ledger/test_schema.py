@@ -280,6 +280,7 @@ async def test_the_readable_view_reads(ledger):
         "is_held",
         "open_submissions",
         "rows_that_wait",
+        "count_waiting",
         "row_that_waits",
         "last_submission",
         "entries",

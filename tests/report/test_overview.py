@@ -11,7 +11,7 @@ from batchrun.cli.showing.overview_lines import details, facts
 from batchrun.model.cancelling import Scope
 from batchrun.model.events import Withdrawn
 from batchrun.ports.stored import Counts
-from batchrun.report.overview import Estimate, ends, estimate, numbers, overview, per_second
+from batchrun.report.overview import Estimate, deferrals, ends, estimate, numbers, overview, per_second
 from tests.ledger.samples import (
     AT,
     BATCH,
@@ -61,6 +61,12 @@ def test_the_time_left_is_what_the_rate_makes_it_and_surer_with_more_ends(open_,
 def test_a_failure_that_was_retried_is_no_end():
     events = [(AT, "failed"), (AT, "retried"), (later(seconds=1), "completed"), (AT, "accepted")]
     assert ends(events) == [later(seconds=1)]
+
+
+def test_a_row_that_is_let_go_with_its_run_batch_is_not_put_off():
+    let_go = [(AT, "deferred"), (AT, "withdrawn")]
+    withdrawn_later = [(AT, "deferred"), (later(seconds=1), "withdrawn")]
+    assert deferrals([*let_go, *withdrawn_later, *let_go, (AT, "accepted"), (AT, "deferred")]) == 2
 
 
 def test_nothing_counts_as_nothing():

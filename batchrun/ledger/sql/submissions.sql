@@ -66,6 +66,14 @@ WHERE e.batch = :batch AND e.state = 'submitting'
     AND r.intent = (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended')
 ORDER BY r.submission, e.position;
 
+-- name: count_waiting
+-- The same rows, counted: by submissions first, since those that are open are few.
+SELECT s.standing, count(DISTINCT s.key) AS submissions, count(*) AS rows
+FROM submissions AS s JOIN submission_rows AS r ON r.submission = s.key JOIN entries AS e ON e.key = r.entry
+WHERE s.batch = :batch AND s.standing <> 'over' AND e.state = 'submitting'
+    AND r.intent = (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended')
+GROUP BY s.standing;
+
 -- name: row_that_waits
 SELECT e.id
 FROM submissions AS s JOIN submission_rows AS r ON r.submission = s.key JOIN entries AS e ON e.key = r.entry

@@ -18,8 +18,9 @@ def mixed(shell: Shell) -> list[str]:
     return arguments
 
 
-def test_rows_that_cannot_go_together_are_told_with_their_lines(shell):
-    done = shell.run("run", *mixed(shell), "--engine", "batch")
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_rows_that_cannot_go_together_are_told_with_their_lines(shell, verb):
+    done = shell.run(verb, *mixed(shell), "--engine", "batch")
     assert done.returncode == 2
     why = "StartRunBatch cannot start this row"
     assert f"cohort.csv:3 (id b): {why}: its workflow is a Ready2Run one; give --engine auto" in done.stderr
@@ -41,6 +42,28 @@ def test_options_that_cannot_be_meant(shell, options, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert not (shell.folder / "batchrun.db").exists()
+
+
+def test_check_says_of_a_good_manifest_which_way_its_rows_may_go(shell):
+    arguments = mixed(shell)
+    done = shell.run("check", *arguments, "--engine", "auto")
+    assert done.returncode == 0
+    assert "cohort: 3 rows, no problems found\n" in done.stdout
+    assert "  1 row: its workflow is a Ready2Run one (b)\n" in done.stdout
+    shell.write("cohort.csv", "id\na\nb\n")
+    (told,) = held(shell.run("check", *arguments, "--engine", "batch", "--json").stdout)
+    assert (told["engine"], told["rows_together"], told["rows_alone"]) == ("batch", 2, [])
+    assert shell.run("check", *arguments, "--engine", "batch", "--batch-rows", "101").returncode == 2
+
+
+def test_check_looks_at_the_rows_of_a_folder_for_the_engine_too(shell):
+    arguments = mixed(shell)
+    folder = shell.folder / "night"
+    folder.mkdir()
+    (shell.folder / "cohort.csv").rename(folder / "cohort.csv")
+    done = shell.run("check", "night", *arguments[1:], "--engine", "batch")
+    assert done.returncode == 2
+    assert "night/cohort.csv:3 (id b): StartRunBatch cannot start this row" in done.stderr
 
 
 def test_plan_says_which_way_each_row_would_go(shell):

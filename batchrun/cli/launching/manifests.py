@@ -144,17 +144,20 @@ def taken(
     output: Output,
     *,
     strict: bool,
+    goes_together: bool = False,
     besides: Collection[str] = (),
     **of_one: object,
 ) -> Iterator[Sequence[Manifest]]:
     """
     Load a manifest, or those of a folder, which the options *of_one* must not be given with.
 
+    Rows have to be fit to go *together*, or not.
+
     Raises:
         ManifestError: Any of them has problems.
         UsageError: The options cannot be combined.
     """
-    wanted = source(told, strict=strict)
+    wanted = source(told, strict=strict, goes_together=goes_together)
     if told.is_folder:
         refuse_for_folder(told, **of_one)
         with loaded_folder(wanted, objects, output, besides=besides) as manifests:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchrun.cli.calling import objects
 from batchrun.cli.command import flag, group, verb
+from batchrun.cli.engine_options import EngineOptions
 from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import READ_RATE, STRICT, Output, Service
@@ -16,8 +17,11 @@ from batchrun.cli.showing.inputs import facts as inputs_facts
 from batchrun.cli.showing.inputs import lines as inputs_lines
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.verbs.planned_engine import PlannedEngine
 from batchrun.cli.wording import counted, printable, seconds
 from batchrun.errors import ManifestError, UsageError
+from batchrun.model.grouping import Engine
+from batchrun.model.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +46,17 @@ class Options:
         help="With --online: check that each input exists in S3, and list what was skipped.",
     )
     read_rate: Rate = READ_RATE()
+    together: EngineOptions = group(EngineOptions)
     service: Service = group(Service)
     output: Output = group(Output)
 
+    @property
+    def goes_together(self) -> bool:
+        """Whether no row may go by StartRun."""
+        return self.together.kind is Engine.BATCH
 
-@verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help iam'.")
+
+@verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help engines', 'batchrun help iam'.")
 def check(told: Options) -> None:
     """
     Find every error of MANIFEST, or of each manifest of a folder; submit nothing, write nothing.
@@ -59,6 +69,9 @@ def check(told: Options) -> None:
     require, which does it not know; how many runs are active, and what the quotas are. What you may not ask
     for is a warning. With --inputs each place in S3 that rows name is looked at, once; should S3 or the login
     be lost meanwhile, the command says what it saw, and exits with 5.
+
+    With --engine batch a row that StartRunBatch cannot start is an error too; with auto it is said which rows
+    go by StartRun, and why.
     """
     from batchrun.cli.launching.manifests import (  # noqa: PLC0415 (loads botocore)
         loaded,
@@ -72,23 +85,46 @@ def check(told: Options) -> None:
         raise UsageError("--inputs asks S3: give --online with it")
     in_s3 = objects(told.service, told.output)
     if told.online and not told.manifest.is_folder:
-        places, wanted = RowPlaces(), source(told.manifest, strict=told.strict)
+        places = RowPlaces()
+        wanted = source(told.manifest, strict=told.strict, goes_together=told.goes_together)
         with loaded(wanted, in_s3, told.output, places=places) as manifest:
             refuse_beside_lanes([manifest], told.service)
-            _end(manifest, _asked(manifest, places, told), told.output)
+            engine = _engine(manifest, told)
+            _end(manifest, _asked(manifest, places, told), engine, told.output)
         return
-    with taken(told.manifest, in_s3, told.output, strict=told.strict, online=told.online) as manifests:
+    with taken(
+        told.manifest,
+        in_s3,
+        told.output,
+        strict=told.strict,
+        goes_together=told.goes_together,
+        online=told.online,
+    ) as manifests:
         refuse_beside_lanes(manifests, told.service)
-        for manifest in manifests:
-            _end(manifest, None, told.output)
+        engines = [_engine(manifest, told) for manifest in manifests]
+        for manifest, engine in zip(manifests, engines, strict=True):
+            _end(manifest, None, engine, told.output)
 
 
-def _end(manifest: Manifest, answers: Answers | None, output: Output) -> None:
+def _engine(manifest: Manifest, told: Options) -> PlannedEngine | None:
+    """Say which way rows would go; None where each goes by StartRun."""
+    from batchrun.api.engines import sized  # noqa: PLC0415
+
+    together = told.together
+    if together.kind is Engine.STARTRUN:
+        return None
+    limits = Limits(engine=together.kind, batch_rows=together.batch_rows, tag=told.manifest.tags)
+    return PlannedEngine.of(manifest.specs(), sized(limits, manifest, together.batch_settings))
+
+
+def _end(manifest: Manifest, answers: Answers | None, engine: PlannedEngine | None, output: Output) -> None:
     if output.as_json:
-        facts = retry_facts(manifest.retry) | _facts(answers)
+        facts = retry_facts(manifest.retry) | _facts(answers) | ({} if engine is None else engine.facts)
         emit("check", batch=manifest.batch, rows=manifest.count, problems=0, **facts)
     else:
         _tell(manifest, answers)
+        for line in () if engine is None else engine.lines:
+            say(f"  {printable(line)}", hang=4)
         tell_retries(manifest.retry)
 
 

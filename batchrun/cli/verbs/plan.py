@@ -30,7 +30,6 @@ from batchrun.model.lanes import lanes_of
 from batchrun.model.limits import Limits
 from batchrun.model.pace import UNLIMITED
 from batchrun.model.states import State
-from batchrun.model.ways import ways
 from batchrun.ports.stored import Sync
 from batchrun.report.bill import AlikeRows
 from batchrun.report.chosen import Choice
@@ -197,7 +196,7 @@ async def _engine(
         return None
     sent, limits = await _sent(ledger, manifest), sized(told.limits, manifest, told.together.batch_settings)
     left = (spec for spec in manifest.specs() if spec.id not in sent)
-    return PlannedEngine(engine=limits.engine, ways=ways(left, limits.engine, limits.wave), there=there)
+    return replace(PlannedEngine.of(left, limits), there=there)
 
 
 async def _sent(ledger: Ledger | None, manifest: Manifest) -> Collection[str]:

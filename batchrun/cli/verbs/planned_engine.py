@@ -1,24 +1,26 @@
 """
-What ``batchrun plan`` says of engines: which rows would go which way, in how many calls, and why.
+What ``plan`` and ``check`` say of engines: which rows would go which way, in how many calls, and why.
 
 Belongs here: the words, and the numbers for them. Does not: which way a row goes (``model.ways``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.wording import counted, seconds
 from batchrun.model.grouping import Engine
 from batchrun.model.pace import FIXED_RATES
+from batchrun.model.ways import ways
+from batchrun.report.with_service import WithService
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from batchrun.model.limits import Limits
+    from batchrun.model.spec import Spec
     from batchrun.model.ways import Ways
-    from batchrun.report.with_service import WithService
-
 
 #: Calls of StartRunBatch per second.
 _PER_SECOND: Final = FIXED_RATES["StartRunBatch"].most
@@ -30,7 +32,12 @@ class PlannedEngine:
 
     engine: Engine
     ways: Ways
-    there: WithService  #: rows that the service has already, or may have
+    there: WithService = field(default_factory=WithService)  #: rows that the service has, or may have
+
+    @classmethod
+    def of(cls, specs: Iterable[Spec], limits: Limits) -> Self:
+        """Plan for rows that nobody has sent yet."""
+        return cls(engine=limits.engine, ways=ways(specs, limits.engine, limits.wave))
 
     @property
     def stop(self) -> str | None:

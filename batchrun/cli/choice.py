@@ -1,8 +1,9 @@
 """
 The options by which people choose entries of a batch, for every verb that changes some of them.
 
-Belongs here: the options, how the choice is shown, and asking whether to go ahead. Does not: going through
-what is chosen (``report.chosen``), and what is done to it.
+Belongs here: the options, how the choice is shown, what is said of looking for runs of rows that are DELETED,
+and asking whether to go ahead. Does not: going through what is chosen (``report.chosen``), looking
+(``api.first_look``), and what is done to it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import click
 from batchrun.cli.command import flag, option, texts
 from batchrun.cli.completion import conditions, rows
 from batchrun.cli.signals import interruptible
-from batchrun.cli.speak import is_terminal, say
+from batchrun.cli.speak import complain, is_terminal, say
 from batchrun.cli.wording import printable
 from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest.source import Beyond, name_of, opened
@@ -31,6 +32,7 @@ from batchrun.report.view import View, read_condition
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from batchrun.api.first_look import FirstLook, How
     from batchrun.api.objects import ObjectsOnce
     from batchrun.cli.options import Output
     from batchrun.model.entry import Entry
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from batchrun.report.view import Condition
 
 _PAGE: Final = 500
+#: Rows from which on people are told that looking for them takes a while.
+_MANY: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,3 +147,33 @@ def _listed(path: str, in_s3: ObjectsOnce) -> list[str]:
     except ManifestError as error:
         raise UsageError(f"--ids-from cannot be read: {error}") from error
     return [text for text in texts if text]
+
+
+def how_to_look(concurrency: int, *, is_dry: bool) -> How:
+    """Say how it is looked for them."""
+    from batchrun.api.first_look import How  # noqa: PLC0415 (it loads the model)
+
+    return How(at_once=concurrency, is_dry=is_dry, tell=_tell_looking)
+
+
+def _tell_looking(number: int) -> None:
+    if number > _MANY:
+        complain(f"looking for the runs of {number} rows that are DELETED")
+
+
+def tell_first_look(looked: FirstLook, *, is_done: bool) -> None:
+    """Say whose runs are there after all, and of whose nobody can tell."""
+    tell_back(looked, is_done=is_done)
+    for why in sorted(set(looked.unknown.values())):
+        ids = [entry_id for entry_id, reason in looked.unknown.items() if reason == why]
+        complain(printable(f"left out: {shortened(ids)}: {why}; try again in a minute"))
+
+
+def tell_back(looked: FirstLook, *, is_done: bool) -> None:
+    """Say whose runs are there after all."""
+    there: defaultdict[str, list[str]] = defaultdict(list)
+    for entry in looked.back.values():
+        there[entry.run.status if entry.run else ""].append(entry.id)
+    has = "has" if is_done else "would have"
+    for shown, ids in there.items():
+        complain(printable(f"there after all, {shown}: the run of {shortened(ids)}; it {has} its row again"))

@@ -3,7 +3,8 @@ Ctrl-C and SIGTERM, for every verb: who hears of them, and what they do where no
 
 There is one handler for the whole command. Were there several, the first to end would take the others away
 with it, and the next signal would kill the process in the middle of whatever it does.
-Belongs here: that. Does not: what a launch does about a signal (``launching``).
+For launches the first signal drains, the second leaves their calls, the third leaves everything. Does not
+belong here: what draining is (``api``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from batchrun.cli.speak import complain, is_terminal, write
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from types import FrameType
+
+    from batchrun.api.launch import Launch
 
     Listener = Callable[[signal.Signals], None]
 
@@ -195,3 +198,38 @@ class _Telling:
             leave_at_once()
         self._is_given_up = True
         self._scope.cancel()
+
+
+class Stopping:
+    """Hears of signals for *launches*, from their beginning until their results are written."""
+
+    def __init__(self, launches: Sequence[Launch]) -> None:
+        self.launches = launches
+        self._count = 0
+
+    @property
+    def was_told(self) -> bool:
+        """Whether a signal came."""
+        return self._count > 0
+
+    def __call__(self, number: signal.Signals) -> None:
+        """Do what this signal, the first, the second or a later one, is for."""
+        self._count += 1
+        match self._count:
+            case 1:
+                self._stop(number)
+            case 2:
+                for held in self.launches:
+                    held.abandon()
+            case _:
+                leave_at_once()
+
+    def _stop(self, number: signal.Signals) -> None:
+        # Else they end by themselves, and write their results already.
+        if any(held.goes_on for held in self.launches):
+            complain(
+                f"stopping on {number.name}: finishing calls in flight; runs continue; "
+                "a second signal exits at once"
+            )
+        for held in self.launches:
+            held.stop()

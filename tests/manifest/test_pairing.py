@@ -10,10 +10,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.cli.making import pairing, pairing_sheet
-from batchrun.cli.making.file_names import listed_files
+from batchrun.cli.making import pairing
+from batchrun.cli.making import pairs as making
 from batchrun.cli.making.name_patterns import compiled
 from batchrun.cli.making.pairing import Pairs, naming
+from batchrun.cli.making.pairs import listed_files
 from batchrun.errors import ManifestError
 from batchrun.manifest.problems import Problems
 
@@ -210,9 +211,9 @@ def sheet_of(names: str, pattern: str = ILLUMINA, **options) -> tuple[str, str]:
     how = {"group_by": ("sample",), **options}
     pairs, problems = paired("\n".join(names.split()), pattern, **how)
     assert problems == []
-    parameters = pairing_sheet.parameters_of(pairs.naming, pairs.lines())
-    written = pairing_sheet.sheet(pairs.naming, pairs.lines(), parameters)
-    return "".join(written), "".join(pairing_sheet.manifest(pairs.naming, parameters, "s.csv"))
+    parameters = making.parameters_of(pairs.naming, pairs.lines())
+    written = making.sheet_lines(pairs.naming, pairs.lines(), parameters)
+    return "".join(written), "".join(making.manifest_lines(pairs.naming, parameters, "s.csv"))
 
 
 def test_lanes_are_lines_of_a_sheet_in_the_order_in_which_people_count():

@@ -15,11 +15,9 @@ import anyio
 from batchrun.cli.calling import session as session_of
 from batchrun.cli.calling import store
 from batchrun.cli.launching.results_file import write_results
-from batchrun.cli.launching.stopping import Stopping
 from batchrun.cli.showing.progress import Progress
-from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporter
-from batchrun.cli.showing.summary import counts
-from batchrun.cli.signals import heard
+from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporter, counts
+from batchrun.cli.signals import Stopping, heard
 from batchrun.cli.speak import complain, say
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock

@@ -26,9 +26,8 @@ from batchrun.cli.launching.launch import (
     tell_held,
 )
 from batchrun.cli.launching.manifests import loaded_folder, refuse_beside_lanes
-from batchrun.cli.launching.stopping import Stopping
 from batchrun.cli.logs import configure_as
-from batchrun.cli.signals import hear
+from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import complain
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock

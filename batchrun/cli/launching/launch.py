@@ -23,13 +23,11 @@ from batchrun.cli.exits import Exit, exit_code
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
 from batchrun.cli.launching.metrics_file import MetricsFile
 from batchrun.cli.launching.results_file import results_output, write_results
-from batchrun.cli.launching.stopping import Stopping
 from batchrun.cli.launching.telling import Telling
 from batchrun.cli.logs import configure_as
 from batchrun.cli.showing.progress import Progress
-from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter
-from batchrun.cli.showing.summary import tell_end, tell_taken_over
-from batchrun.cli.signals import hear
+from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter, tell_end, tell_taken_over
+from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import can_draw, complain, emit
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock

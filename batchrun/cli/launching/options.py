@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import click
 
 from batchrun.cli.command import Risk, flag, group, option, texts
-from batchrun.cli.engine_options import EngineOptions
 from batchrun.cli.launching.hooks import HookOptions
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import (
@@ -28,6 +27,7 @@ from batchrun.cli.options import (
     RESULTS,
     SAFE_CSV,
     STRICT,
+    EngineOptions,
     Output,
     Service,
 )

@@ -15,8 +15,7 @@ import anyio
 from batchrun.api.standby import until_free
 from batchrun.cli.exits import Exit
 from batchrun.cli.launching.launch import Job, configure, launched, taken, tell_held
-from batchrun.cli.launching.stopping import Stopping
-from batchrun.cli.signals import heard, hearing_until_its_end
+from batchrun.cli.signals import Stopping, heard, hearing_until_its_end
 from batchrun.cli.speak import complain, emit
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock

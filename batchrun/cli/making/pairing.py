@@ -2,7 +2,7 @@
 Files become rows: a pattern tells which belong together, what each is called, and what a row seems to lack.
 
 Belongs here: the pattern, the rows made by it, what is wrong with them, and files that other rows have: a
-mate, a lane's reads, a kind of file. Pure. Does not: where the names come from (``file_names``, ``service``),
+mate, a lane's reads, a kind of file. Pure. Does not: where the names come from (``pairs``, ``service``),
 time limits on patterns (``name_patterns``).
 """
 

@@ -1,41 +1,60 @@
 """
 Files into a manifest, from end to end: list, pair, write.
 
-Belongs here: the order of things, and the words. Does not: pairing and formats (``manifest``), S3
-(``service``).
+Names come from S3, from a text with URIs or paths, or from what ``aws s3 ls`` prints; with --group-by they
+become a sheet with a line for each lane, and the manifest for it. Does not belong here: what names say, and
+which belong together (``pairing``).
 """
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from batchrun.api.written_manifests import manifest_kind
-from batchrun.cli.making import pairing_sheet
 from batchrun.cli.making.convert import output_format
-from batchrun.cli.making.file_names import file_under, listed_files
-from batchrun.cli.making.name_patterns import limited
-from batchrun.cli.making.pairing import Naming, Pairs, naming
+from batchrun.cli.making.name_patterns import limited, wrong
+from batchrun.cli.making.pairing import MOST_KINDS, File, Naming, Pairs, naming
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import STDOUT, complain, say
 from batchrun.cli.wording import counted, printable
 from batchrun.errors import AccessDeniedError, NotFoundError, UsageError
-from batchrun.manifest import Format
-from batchrun.manifest.problems import Place, Problems, unreadable
+from batchrun.manifest import Format, yaml_text
+from batchrun.manifest.delimited_text import line_of
+from batchrun.manifest.each_file import natural
+from batchrun.manifest.problems import Place, Problems, shown, unreadable
+from batchrun.manifest.sheet_wishes import OURS
 from batchrun.manifest.source import name_of, opened
+from batchrun.manifest.text_input import lines
 from batchrun.manifest.write import write
 from batchrun.model.places import split_uri
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import BinaryIO
+
     from batchrun.cli.making.options import PairOptions
+    from batchrun.cli.making.pairing import Line
+    from batchrun.model.spec import Json
     from batchrun.report.outputs import OutputFile
 
 _S3: Final = "s3://"
 _SHOWN: Final = 5
+#: Date, time, size and name; the size may be for people.
+_LISTED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +[\d.]+(?: [KMGTPE]?i?B(?:ytes?)?)? (.+)")
+#: What ``aws s3 ls`` prints that is no file: folders, and the summary.
+_NO_FILE: Final = re.compile(r" +PRE .*|Total Objects: +\d+| *Total Size: .*|\s*")
+_OPTION: Final = "--parameter"
+#: What no name of a column has that a text names.
+_UNUSABLE: Final = frozenset("{}")
+_HEAD: Final = (
+    "# What all runs need, such as workflowId, goes under defaults: here, or into a file for --defaults.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +150,12 @@ def _write_sheet(
     beside: OutputFile | None,
 ) -> None:
     how = wish.naming
-    parameters = pairing_sheet.parameters_of(how, pairs.lines(left_out))
+    parameters = parameters_of(how, pairs.lines(left_out))
     name = Path(_sheet_of(wish)).name
     with drafted(output) as manifest, drafted(beside) as sheet:
         for draft, lines in (
-            (manifest, pairing_sheet.manifest(how, parameters, name)),
-            (sheet, pairing_sheet.sheet(how, pairs.lines(left_out), parameters)),
+            (manifest, manifest_lines(how, parameters, name)),
+            (sheet, sheet_lines(how, pairs.lines(left_out), parameters)),
         ):
             with draft.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(lines)
@@ -231,3 +250,96 @@ def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
                 f"{wish.told.output}: {summary}; what all rows need, such as workflowId, goes into --defaults"
             )
         )
+
+
+def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: bool) -> Iterator[File]:
+    """
+    Return the file of each line that has one.
+
+    Args:
+        stream: The text.
+        source: What messages call it.
+        base: The URI that names without one are relative to.
+        with_path: Whether a file's name includes its folders.
+
+    Raises:
+        ManifestError: It is no text, or a name needs a base and there is none.
+    """
+    for number, line in enumerate(lines(stream, source), start=1):
+        text = line.rstrip("\r\n")
+        if _NO_FILE.fullmatch(text):
+            continue
+        listed = _LISTED.fullmatch(text)
+        name = listed[1] if listed else text.strip()
+        if name.endswith("/"):
+            continue
+        place = Place(source=source, line=number)
+        yield File(name=_matched(name, with_path=with_path), uri=_uri(name, base, place), place=place)
+
+
+def file_under(bucket: str, key: str, folder: str, *, with_path: bool) -> File | None:
+    """Return an object that was found in S3; None for what only stands for a folder."""
+    if key.endswith("/"):
+        return None
+    relative = key[len(folder) :]
+    uri = f"{_S3}{bucket}/{key}"
+    return File(name=_matched(relative, with_path=with_path), uri=uri, place=Place(source=uri))
+
+
+def _matched(name: str, *, with_path: bool) -> str:
+    if not with_path:
+        return name.rpartition("/")[2]
+    return name.removeprefix(_S3).partition("/")[2] if name.startswith(_S3) else name
+
+
+def _uri(name: str, base: str | None, place: Place) -> str:
+    if name.startswith(_S3):
+        return name
+    if base is None:
+        message = f"{shown(name)} is not a URI"
+        cure = (
+            "give --base s3://BUCKET/FOLDER/, what the names are relative to (for --recursive: s3://BUCKET/)"
+        )
+        raise unreadable(place, message, cure)
+    return f"{base.rstrip('/')}/{name.removeprefix('./').lstrip('/')}"
+
+
+def parameters_of(how: Naming, lines: Iterable[Line]) -> Sequence[str]:
+    """
+    Return what the parameters are called, in their order.
+
+    Raises:
+        ManifestError: They cannot be columns beside those that the names of the files have.
+    """
+    found = sorted({name for line in lines for name in line.files}, key=natural)
+    if len(found) > MOST_KINDS:
+        cure = "let it have fewer parts of the file's name"
+        raise wrong(f"there would be {len(found)} parameters, {found[0]} among them", cure, _OPTION)
+    for name in found:
+        if name in {*how.ids, *how.others}:
+            message = f"{shown(name)} would be a parameter, and is a part of the pattern"
+            raise wrong(message, "name the parameter otherwise", _OPTION)
+        if not name.isprintable() or name != name.strip() or not _UNUSABLE.isdisjoint(name):
+            raise wrong(
+                f"{shown(name)} is not a name that a column can have", "name the parameter otherwise", _OPTION
+            )
+    return found
+
+
+def sheet_lines(how: Naming, lines: Iterable[Line], parameters: Sequence[str]) -> Iterator[str]:
+    """Return the lines of the sheet, in CSV."""
+    yield line_of([*how.ids, *how.others, *parameters], ",")
+    for line in lines:
+        yield line_of([*line.ids, *line.others, *(line.files.get(name, "") for name in parameters)], ",")
+
+
+def manifest_lines(how: Naming, parameters: Sequence[str], name: str) -> Iterator[str]:
+    """Return the lines of the manifest, in YAML, for the sheet that is called *name* and lies beside it."""
+    group: Json = how.ids[0] if len(how.ids) == 1 else list(how.ids)
+    lists: dict[str, Json] = {one: [f"{{{_column(one)}}}"] for one in parameters}
+    table: dict[str, Json] = {"sheet": name, "group_by": group, "each": {"parameters": lists}}
+    yield from (f"{line}\n" for line in (*_HEAD, *yaml_text.table(table, 0, depth=0)))
+
+
+def _column(name: str) -> str:
+    return f"column.{name}" if name in OURS else name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.showing import failed, submitted
+from batchrun.cli.showing import failed
 from batchrun.cli.wording import printable, seconds, whole_line
 from batchrun.model.entry import start_run_request
 from batchrun.model.lanes import first_request
@@ -55,7 +55,7 @@ def facts(outcome: Outcome, history: Told, found: Found, submissions: Submission
         "state": entry.state.value,
         **failed.facts(_latest(entry, found)),
         "attempts": [
-            past | failed.facts(_past(one, found)) | submitted.facts(submissions.get(one.attempt))
+            past | failed.facts(_past(one, found)) | _submission_facts(submissions.get(one.attempt))
             for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True)
         ],
         "request": start_run_request(_as_sent(entry)),
@@ -66,7 +66,7 @@ def facts(outcome: Outcome, history: Told, found: Found, submissions: Submission
             {"at": at.isoformat(), "attempt": attempt, "event": kind, **_detail(json.loads(detail))}
             for at, attempt, kind, detail in history
         ],
-        **submitted.facts(submissions.get(entry.attempt)),
+        **_submission_facts(submissions.get(entry.attempt)),
     }
 
 
@@ -74,14 +74,14 @@ def lines(outcome: Outcome, history: Told, found: Found, submissions: Submission
     """Return it as lines for people."""
     entry = outcome.entry
     yield whole_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")
-    together = submitted.lines(submissions.get(entry.attempt))
+    together = _submission_lines(submissions.get(entry.attempt))
     for label, text in (*_standing(entry), *together, *_logs(_latest(entry, found))):
         yield f"  {label:<10} {whole_line(text)}"
     if outcome.earlier:
         yield "earlier attempts:"
     for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True):
         yield f"  {_attempt(past)}"
-        for label, text in (*submitted.lines(submissions.get(one.attempt)), *_logs(_past(one, found))):
+        for label, text in (*_submission_lines(submissions.get(one.attempt)), *_logs(_past(one, found))):
             yield f"     {label:<10} {whole_line(text)}"
     yield "events:" if history else "events: none yet"
     yield from (f"  {_event(*event)}" for event in history)
@@ -184,3 +184,35 @@ def _event(at: datetime, attempt: int, kind: str, detail: str) -> str:
 
 def _time(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _submission_facts(submission: Submission | None) -> dict[str, Any]:
+    """Return it for programs; nothing where the attempt went by itself."""
+    if submission is None:
+        return {}
+    told = {
+        "requestId": submission.request_id,
+        "name": submission.name,
+        "rows": submission.rows,
+        "standing": submission.standing.value,
+        "batchId": submission.batch_id,
+        "uuid": submission.batch_uuid,
+        "status": submission.status,
+        "code": submission.code,
+        "message": submission.message,
+    }
+    return {"submission": told}
+
+
+def _submission_lines(submission: Submission | None) -> Iterator[tuple[str, str]]:
+    """Return it for people, with its label; nothing where the attempt went by itself."""
+    if submission is None:
+        return
+    yield "submission", f"{submission.name} of {submission.rows} rows, requestId {submission.request_id}"
+    if submission.batch_id is not None:
+        seen = f"last seen as {submission.status}" if submission.status else "not looked at yet"
+        yield "run batch", f"{submission.batch_id}, {seen}"
+    elif submission.code is not None:
+        yield "run batch", f"none is known; {submission.code}: {submission.message}"
+    else:
+        yield "run batch", "none is known yet"

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from batchrun.cli.calling import objects
 from batchrun.cli.command import flag, group, verb
-from batchrun.cli.engine_options import EngineOptions
 from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
-from batchrun.cli.options import READ_RATE, STRICT, Output, Service
+from batchrun.cli.options import READ_RATE, STRICT, EngineOptions, Output, Service
 from batchrun.cli.showing.inputs import drawn
 from batchrun.cli.showing.inputs import facts as inputs_facts
 from batchrun.cli.showing.inputs import lines as inputs_lines

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from batchrun.api.first_look import give_back
 from batchrun.api.reading import find_batch
 from batchrun.cli.calling import opening
+from batchrun.cli.choice import tell_back
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.verbs.first_look import tell_back
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.engine.comparing import Divergence, compare

@@ -1,16 +1,20 @@
 """
 ``batchrun config``: each option's value in force, and where it came from.
 
-Belongs here: asking click for it, and showing it. Does not: reading the file (``settings.file``),
-the commented example (``settings.example``).
+Belongs here: asking click for it; AWS profile, region and endpoint as botocore would find them where no
+option says them; showing it. Does not: reading the file (``settings.file``), the commented example
+(``settings.example``), credentials, of which nothing is looked at.
 """
 
 from __future__ import annotations
 
 import copy
+import os
 import re
 import sys
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -44,6 +48,11 @@ _AWS: Final = ("profile", "region", "endpoint-url")
 #: Columns that a cell may take before what follows it moves aside.
 _WIDEST: Final = 40
 _HOOK_BEGIN: Final = re.compile(r"\w+://[^/\s]*|[^\s=]*")
+DEFAULT: Final = "default"
+_FILES: Final = (
+    ("AWS_CONFIG_FILE", "~/.aws/config"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +212,6 @@ class _Verb:
         value = shown(one, raw, self._context.params[str(one.name)])
         origin, place = self._origin(key, one, source)
         if source is _SOURCE.DEFAULT and key in _AWS and is_general(key, one):
-            from batchrun.cli.settings.aws import aws_values  # noqa: PLC0415 (for verbs that call)
-
             found = aws_values(self._context.params.get("profile"))[key]
             value, origin, place = shown(one, None, found.value), found.origin, found.place
         return Row(option=key, value=value, origin=origin, place=place, verbs=(self._name,))
@@ -252,3 +259,68 @@ def _draw(rows: Sequence[Row], file: SettingsFile | None) -> None:
     for cells in table:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         say(line, hang=sum(widths[:-1]) + 2 * len(widths[:-1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A value, and where it came from."""
+
+    value: str | None
+    origin: str  #: environment, aws (its files) or default
+    place: str | None = None  #: the variable, or the profile
+
+
+@cache
+def aws_values(profile: str | None) -> dict[str, Found]:
+    """
+    Return profile, region and endpoint-url as environment and AWS's own files have them.
+
+    Args:
+        profile: What an option says; it chooses the part of the files.
+
+    Raises:
+        UsageError: The files cannot be read, or have no such profile.
+    """
+    # In botocore's order, for each.
+    named = _variable("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
+    region = _variable("AWS_REGION", "AWS_DEFAULT_REGION")
+    is_ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+    endpoint = None if is_ignored else _variable("AWS_ENDPOINT_URL_OMICS", "AWS_ENDPOINT_URL")
+    if not (region and endpoint):
+        in_files = _in_files(profile or (named.value if named else None))
+        region = region or in_files.get("region")
+        endpoint = endpoint or (None if is_ignored else in_files.get("endpoint_url"))
+    nothing = Found(value=None, origin=DEFAULT)
+    return {
+        "profile": named or Found(value=DEFAULT, origin=DEFAULT),
+        "region": region or nothing,
+        "endpoint-url": endpoint or Found(value="the region's own", origin=DEFAULT),
+    }
+
+
+def _variable(*names: str) -> Found | None:
+    name = next((name for name in names if os.environ.get(name)), None)
+    return Found(value=os.environ[name], origin="environment", place=name) if name else None
+
+
+def _in_files(profile: str | None) -> dict[str, Found]:
+    paths = [Path(os.environ.get(name) or place).expanduser() for name, place in _FILES]
+    if profile is None and not any(path.exists() for path in paths):
+        return {}
+    # Imported late: many have all of it in the environment.
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
+
+    session = Session(profile=profile)
+    try:
+        scoped = session.get_scoped_config()
+        services = session.full_config.get("services", {}).get(scoped.get("services"), {})
+        is_ignored = session.get_config_variable("ignore_configured_endpoint_urls")
+    except BotoCoreError as error:
+        raise UsageError(f"{error}; see --profile, AWS_PROFILE and ~/.aws/config") from error
+    endpoint = services.get("omics", {}).get("endpoint_url") or scoped.get("endpoint_url")
+    values = {"region": scoped.get("region"), "endpoint_url": None if is_ignored else endpoint}
+    place = f"profile {profile or DEFAULT}"
+    return {
+        name: Found(value=str(value), origin="aws", place=place) for name, value in values.items() if value
+    }

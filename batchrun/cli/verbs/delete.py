@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 from batchrun.api.first_look import first_look
 from batchrun.cli.batches import batch_to_change
 from batchrun.cli.calling import objects, opening
-from batchrun.cli.choice import GoAhead, Rows, tell_groups
+from batchrun.cli.choice import GoAhead, Rows, how_to_look, tell_first_look, tell_groups
 from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, REACHED, READ_RATE, Output, Service
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.verbs.first_look import how_to_look, tell_first_look
 from batchrun.cli.wording import counted, printable, seconds
 from batchrun.clock import SystemClock
 from batchrun.model.states import State

@@ -13,15 +13,23 @@ from batchrun.cli.calling import objects
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.costs.words import facts_to_come, forecast, lines_to_come
-from batchrun.cli.engine_options import EngineOptions
 from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
-from batchrun.cli.options import CONCURRENCY, LEDGER, MAX_ACTIVE, RATE, READ_RATE, STRICT, Output, Service
+from batchrun.cli.options import (
+    CONCURRENCY,
+    LEDGER,
+    MAX_ACTIVE,
+    RATE,
+    READ_RATE,
+    STRICT,
+    EngineOptions,
+    Output,
+    Service,
+)
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.verbs.planned import WAITING, Ahead, Compared, ToCome
+from batchrun.cli.verbs.planned import WAITING, Ahead, Compared, PlannedLanes, ToCome
 from batchrun.cli.verbs.planned_engine import PlannedEngine
-from batchrun.cli.verbs.planned_lanes import PlannedLanes
 from batchrun.cli.wording import counted, printable, seconds
 from batchrun.clock import SystemClock
 from batchrun.errors import ServiceError, UsageError

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 import click
 
 from batchrun.cli.command import Risk, flag, option, verb
 from batchrun.cli.signals import heard
-from batchrun.cli.simulated import simulated
 from batchrun.cli.speak import say
 from batchrun.cli.values import Duration
 from batchrun.cli.wording import printable
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from batchrun.model.lanes import Lane
-    from batchrun.simulator import Served, Settings, StoredBucket
+    from batchrun.simulator import Role, Served, Settings, SimulatedLane, StoredBucket
+
+    class Behaviour(Protocol):
+        """What says how a lane behaves, by its name and those of all."""
+
+        def __call__(self, lane: str = "", lanes: Collection[str] = ()) -> Settings: ...  # noqa: D102
+
 
 T = TypeVar("T")
 
@@ -231,3 +238,53 @@ def _valid(make: Callable[..., T], *texts: str, **settings: Any) -> T:
         return make(*texts, **settings)
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def simulated(lanes: Sequence[Lane], behaviour: Behaviour, account: str) -> Sequence[SimulatedLane]:
+    """
+    Return what to serve: each lane, or without any an account alone.
+
+    Args:
+        lanes: As the user says them.
+        behaviour: What is set for each.
+        account: Of lanes that do not say, and of credentials that a role is assumed with.
+    """
+    from batchrun.simulator import SimulatedLane  # noqa: PLC0415 (loads aiohttp)
+
+    if not lanes:
+        return [SimulatedLane(name="", settings=behaviour())]
+    names = [lane.name for lane in lanes]
+    roles = tuple(_role(lane) for lane in lanes if lane.role is not None)
+    callers = {lane.profile: lane.account for lane in lanes if lane.role is None and lane.account}
+    return [
+        SimulatedLane(
+            name=lane.name,
+            settings=replace(
+                behaviour(lane.name, names),
+                account=_account(lane) or account,
+                region=lane.region or os.environ.get("AWS_REGION") or "us-east-1",
+                roles=roles,
+            ),
+            caller=None if lane.role is None else callers.get(lane.profile, account),
+            port=_port(lane.endpoint_url),
+        )
+        for lane in lanes
+    ]
+
+
+def _account(lane: Lane) -> str | None:
+    """Return the account that its runs are in: a role's is in its ARN."""
+    return lane.account if lane.role is None else lane.role.split(":")[4]
+
+
+def _role(lane: Lane) -> Role:
+    from batchrun.simulator import Role  # noqa: PLC0415
+
+    return Role(arn=str(lane.role), external_id=lane.external_id)
+
+
+def _port(endpoint_url: str | None) -> int:
+    """Return the port of a local address; 0, which is any free one, for every other."""
+    if endpoint_url is None or not is_loopback(endpoint_url):
+        return 0
+    return urlsplit(endpoint_url).port or 80

@@ -85,6 +85,6 @@ async def _show(ledger: Ledger, batch: Batch, *, as_json: bool) -> None:
 
 
 async def _failed(ledger: Ledger, batch: Batch, *, as_json: bool) -> None:
-    from batchrun.cli.showing.failures import emit_failures, tell_failures  # noqa: PLC0415
+    from batchrun.cli.showing.failed import emit_failures, tell_failures  # noqa: PLC0415
 
     await (emit_failures if as_json else tell_failures)(ledger, batch.name)

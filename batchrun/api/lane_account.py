@@ -1,15 +1,20 @@
 """
 Whose a lane is: the account that it is said to be in, held against whose its login is.
 
-Belongs here: that, for whoever calls a lane. Does not: asking whose login it is (``service.caller``).
+Belongs here: that, and how many lanes are asked whose they are at once, for whoever calls a lane. Does not:
+asking whose login it is (``service.caller``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from batchrun.service.client import AwsHealthOmics
+
+#: Lanes that are connected to side by side. Each has several clients made, which takes all of a processor for
+#: a while: with many more at once, answers that have come are read when nobody waits for them any more.
+AT_ONCE: Final = 8
 
 
 def why_not(service: AwsHealthOmics, account: str | None) -> str | None:

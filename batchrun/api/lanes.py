@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batchrun.api.lane_account import why_not
+from batchrun.api.lane_account import AT_ONCE, why_not
+from batchrun.engine.in_groups import in_groups
 from batchrun.engine.link import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CredentialsError, ServiceUnusableError, UsageError
@@ -71,7 +72,7 @@ async def opened(
     unwanted: Collection[str] = (),
 ) -> OpenLanes:
     """
-    Connect to each of *lanes*, and ask whose its login is.
+    Connect to each of *lanes*, some side by side, and ask whose its login is.
 
     Args:
         lanes: Which, in their order.
@@ -84,11 +85,13 @@ async def opened(
     """
     found = OpenLanes(limits={lane.name: _limits(lane) for lane in lanes})
     services: dict[str, AwsHealthOmics] = {}
+    places = anyio.CapacityLimiter(AT_ONCE)
 
     async def open_one(lane: Lane) -> None:
         try:
-            service = await connect(lane)
-            await service.ask_account()
+            async with places:
+                service = await connect(lane)
+                await service.ask_account()
         except (CredentialsError, ServiceUnusableError, UsageError) as error:
             if isinstance(error, UsageError) and lane.name not in unwanted:
                 raise UsageError(f"lane '{lane.name}': {error}") from error
@@ -96,12 +99,7 @@ async def opened(
         else:
             services[lane.name] = service
 
-    try:
-        async with anyio.create_task_group() as group:
-            for lane in lanes:
-                group.start_soon(open_one, lane)
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
+    await in_groups(open_one, lanes, at_once=len(lanes))
     found.services = {lane.name: services[lane.name] for lane in lanes if lane.name in services}
     for lane in (lane for lane in lanes if lane.name in services and lane.account is not None):
         _expect(found, lane.name, lane.account)
@@ -202,29 +200,30 @@ async def linked(
     Raises:
         ServiceUnusableError: The only lane, or each of them, knows none.
     """
-    links: list[LaneLink] = []
-    for name, service in list(lanes.services.items()):
-        is_home = name is not None and name == lanes.home
-        recognition = Recognition(held, service, lane=name, is_home=is_home)
+
+    async def recognise(link: LaneLink) -> None:
         try:
-            await recognition.begin(is_active=True)
+            await link.recognition.begin(is_active=True)
         except ServiceUnusableError as error:
-            if name is None:
+            if link.name is None:
                 raise
-            lanes.stop(name, str(error))
-        else:
-            limits = lanes.limits.get(name or "", LaneLimits())
-            place = places.get(name)
-            links.append(
-                LaneLink(
-                    name=name,
-                    service=service,
-                    recognition=recognition,
-                    max_active=limits.max_active,
-                    account_max_active=limits.account_max_active,
-                    settings=None if place is None else place.store,
-                    settings_prefix="" if place is None else place.prefix,
-                )
-            )
+            lanes.stop(link.name, str(error))
+
+    links = [_link(lanes, name, held, places.get(name)) for name in lanes.services]
+    await in_groups(recognise, links)
     _ = lanes.first
-    return links
+    return [link for link in links if link.name in lanes.services]
+
+
+def _link(lanes: OpenLanes, name: str | None, held: HeldBatch, place: SettingsPlace | None) -> LaneLink:
+    service, limits = lanes.services[name], lanes.limits.get(name or "", LaneLimits())
+    is_home = name is not None and name == lanes.home
+    return LaneLink(
+        name=name,
+        service=service,
+        recognition=Recognition(held, service, lane=name, is_home=is_home),
+        max_active=limits.max_active,
+        account_max_active=limits.account_max_active,
+        settings=None if place is None else place.store,
+        settings_prefix="" if place is None else place.prefix,
+    )

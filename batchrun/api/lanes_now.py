@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.api.lane_account import why_not
+from batchrun.api.lane_account import AT_ONCE, why_not
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, InputError, ServiceError, ServiceUnusableError
 from batchrun.model.pace import UNLIMITED
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 #: Runs that are counted one by one, of all states together; more are "at least so many".
 _COUNTED: Final = 1000
-#: Lanes that are looked at side by side.
-_AT_ONCE: Final = 16
 #: Nobody waits for a login, or long for an answer, to see how things stand.
 _PATIENCE: Final = Patience(first_contact=10.0, outage=10.0, credentials=0.0)
 _NO_LISTING: Final = (
@@ -76,7 +74,7 @@ async def look(lanes: Sequence[Lane], base: Target, read_rate: Rate) -> Sequence
         read_rate: Calls per second of each operation, in each lane.
     """
     found, logins = [LaneNow(lane=lane) for lane in lanes], Logins()
-    places = anyio.CapacityLimiter(_AT_ONCE)
+    places = anyio.CapacityLimiter(AT_ONCE)
 
     async def one(now: LaneNow) -> None:
         async with places:

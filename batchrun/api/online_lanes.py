@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 
 from batchrun.api.input_check import look_for_inputs
-from batchrun.api.lane_account import why_not
+from batchrun.api.lane_account import AT_ONCE, why_not
 from batchrun.api.online_rows import Answers, ask, hold
 from batchrun.clock import SystemClock
 from batchrun.errors import InputError, ServiceError, ServiceUnusableError, UsageError
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from batchrun.model.lanes import Lane
     from batchrun.service.client import AwsHealthOmics
 
-#: Lanes that are asked side by side.
-_AT_ONCE: Final = 16
-
 
 @dataclass(slots=True, kw_only=True)
 class _Asked:
@@ -60,7 +57,7 @@ async def ask_lanes(
     """Ask each lane about the rows that may go there, side by side, and hold them against what it says."""
     asked: dict[str, _Asked] = {}
     failed: dict[str, InputError | ServiceError] = {}
-    limit = anyio.CapacityLimiter(_AT_ONCE)
+    limit = anyio.CapacityLimiter(AT_ONCE)
 
     async def one(lane: Lane) -> None:
         async with limit:

@@ -75,6 +75,8 @@ if TYPE_CHECKING:
 
 #: Seconds for deleting messages at the end.
 _TIDYING: Final = 5.0
+#: Lanes whose quotas are asked for at once: each has a client made for it, and waits seconds for the answer.
+_RECALLED: Final = 8
 log = structlog.get_logger(__name__)
 
 
@@ -137,7 +139,7 @@ class Runner:
             except ServiceUnusableError as error:
                 self._give_up(lane.link, error)
 
-        await in_groups(recall, list(self._lanes.values()))
+        await in_groups(recall, list(self._lanes.values()), at_once=_RECALLED)
 
     @property
     def keepers(self) -> Sequence[Callable[[], Awaitable[None]]]:

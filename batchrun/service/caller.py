@@ -91,14 +91,13 @@ async def _asked(login: Login, omics_endpoint: str) -> str | None:
     endpoint = omics_endpoint if is_loopback(omics_endpoint) else None
     if endpoint is None and not (is_aws(omics_endpoint) or _has_sts(login)):
         return None  # who has a HealthOmics of their own need not have an STS
-    with anyio.move_on_after(_PATIENCE):
-        try:
-            async with identity_client(login, endpoint_url=endpoint, patience=_PATIENCE) as client:
-                answer = table(await client.get_caller_identity())
-            account = answer.get("Account")
-            return account if isinstance(account, str) and _ACCOUNT.fullmatch(account) else None
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with the keys, HealthOmics will tell)
-            log.debug("account_not_told", error=masked(str(error)))
+    try:
+        async with identity_client(login, endpoint_url=endpoint, patience=_PATIENCE) as client:
+            with anyio.move_on_after(_PATIENCE):  # the making of a client is our own time
+                account = table(await client.get_caller_identity()).get("Account")
+                return account if isinstance(account, str) and _ACCOUNT.fullmatch(account) else None
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with the keys, HealthOmics will tell)
+        log.debug("account_not_told", error=masked(str(error)))
     return None
 
 

@@ -60,16 +60,16 @@ async def _asked(login: Login, omics_endpoint: str, names: Sequence[str]) -> Map
     if is_loopback(omics_endpoint) and not any(os.environ.get(name) for name in _LOCAL_TOO):
         return {}  # without a client, which takes a while to make
     found: dict[str, float] = {}
-    with anyio.move_on_after(_PATIENCE):
-        try:
-            async with quotas_client(login, patience=_PATIENCE) as client:
-                if is_loopback(omics_endpoint) and not is_loopback(str(client.meta.endpoint_url)):
-                    return {}
+    try:
+        async with quotas_client(login, patience=_PATIENCE) as client:
+            if is_loopback(omics_endpoint) and not is_loopback(str(client.meta.endpoint_url)):
+                return {}
+            with anyio.move_on_after(_PATIENCE):  # the making of a client is our own time
                 async with anyio.create_task_group() as group:
                     for name in names:
                         group.start_soon(_ask, client, name, found)
-        except Exception as error:  # noqa: BLE001 (a help and no more; whatever is wrong, StartRun will tell)
-            log.debug("quota_not_read", error=masked(str(error)))
+    except Exception as error:  # noqa: BLE001 (a help and no more; whatever is wrong, StartRun will tell)
+        log.debug("quota_not_read", error=masked(str(error)))
     return found
 
 

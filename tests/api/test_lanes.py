@@ -1,0 +1,90 @@
+"""The lanes of one launch: how many are connected to at once, and that one keeps no other waiting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from batchrun import UNLIMITED, Limits, Mode, ServiceUnusableError, Session, load_manifest
+from batchrun.api.lane_account import AT_ONCE
+from batchrun.api.lanes import opened
+from batchrun.api.opening import Opening
+from batchrun.clock import VirtualClock
+from batchrun.model.lanes import Lane
+from batchrun.service.client import AwsHealthOmics
+from batchrun.simulator import Simulator, parse_faults, serve
+from tests.world import SELDOM, simulated
+
+NAMES = [f"l{number:02}" for number in range(AT_ONCE + 3)]
+
+
+def lanes_at(simulator: Simulator, *names: str) -> list[Lane]:
+    return [
+        Lane(
+            name=name,
+            region="us-east-1",
+            role=f"arn:aws:iam::{number:012}:role/launcher",
+            endpoint_url=simulator.url,
+        )
+        for number, name in enumerate(names)
+    ]
+
+
+@pytest.mark.real_time
+async def test_many_lanes_are_asked_whose_they_are_a_few_side_by_side():
+    at_once, most = 0, 0
+    async with serve(simulated()) as simulator, Opening(None) as opening:
+
+        async def connect(lane: Lane) -> AwsHealthOmics:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            service = await opening.service(lane=lane)
+            at_once -= 1
+            return service
+
+        found = await opened(lanes_at(simulator, *NAMES), connect)
+        tally = simulator.state().calls
+    assert most == AT_ONCE
+    assert [service.number for service in found.services.values()] == [f"{n:012}" for n in range(len(NAMES))]
+    assert (tally["AssumeRole"].calls, tally["GetCallerIdentity"].calls) == (len(NAMES), len(NAMES))
+
+
+async def test_lanes_that_are_silent_when_a_batch_goes_on_are_waited_for_together(tmp_path: Path):
+    clock, names = VirtualClock(), NAMES[:4]
+    async with serve(simulated(), clock=clock) as simulator:
+        there = {
+            name: {"region": f"eu-west-{number}", "endpoint_url": simulator.url}
+            for number, name in enumerate(names)
+        }
+        asked = {
+            "batch": "cohort",
+            "lanes": there,
+            "defaults": {
+                "workflowId": "1234567",
+                "roleArn": "arn:aws:iam::123456789012:role/omics",
+                "outputUri": "s3://lab/{batch}/{id}/",
+            },
+            # Of one run alone that is missing nobody can say more.
+            "runs": [{"id": f"{name}-{number}", "lane": name} for name in names for number in range(2)],
+        }
+        path = tmp_path / "cohort.json"
+        path.write_text(json.dumps(asked), encoding="utf-8")
+
+        async def launch(mode: Mode) -> None:
+            with load_manifest(path) as manifest:
+                async with (
+                    Session(tmp_path / "batchrun.db", rate=UNLIMITED, clock=clock) as session,
+                    session.launching(manifest, limits=Limits(mode=mode, watch=SELDOM)) as launch,
+                ):
+                    await launch.wait()
+
+        simulator.script(*parse_faults("GetCallerIdentity:AccessDenied"))
+        await launch(Mode.DETACH)
+        simulator.script(*parse_faults("*:drop_before"))
+        begun = clock.monotonic()
+        with pytest.raises(ServiceUnusableError, match="lane l03: no usable answer"):
+            await launch(Mode.DETACH)
+    assert 20 <= clock.monotonic() - begun < 30, "each is given 20 s, and none waits for another"

@@ -2,8 +2,7 @@
 AWS's own description of its services: botocore's, and what AWS_DATA_PATH or ~/.aws/models lays over it.
 
 Rows are held against it, and calls are made by it: both take it from here, so that no request passes the one
-and breaks the other. Belongs here: finding and reading it. Does not: what it says (``manifest``), clients
-(``service``).
+and breaks the other.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""
-What changed in rows that were submitted: the manifest's requests beside the ledger's.
-
-Belongs here: fetching both. Does not: finding the rows (``ledger``), the differences (``model``).
-"""
+"""What changed in rows that were submitted: the manifest's requests beside the ledger's."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-What a launch needs before it may submit many rows at once.
-
-Belongs here: whether options, manifest and lanes fit together, and the places of settings files. Does not:
-which rows go together (``model.grouping``), submitting them (``engine``).
-"""
+"""What a launch needs before it may submit many rows at once."""
 
 from __future__ import annotations
 

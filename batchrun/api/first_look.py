@@ -1,9 +1,4 @@
-"""
-What is done first about rows that are DELETED: a row whose run is there after all has it again.
-
-Belongs here: the order of that. Does not: the calls (``engine.run_lookup``), what is done then
-(``retrying``).
-"""
+"""What is done first about rows that are DELETED: a row whose run is there after all has it again."""
 
 from __future__ import annotations
 

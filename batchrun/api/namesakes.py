@@ -1,9 +1,4 @@
-"""
-Asking before a manifest goes into a batch for its file's name alone.
-
-Belongs here: when that is worth a question, and its words. Does not: where "most rows" begins
-(``model.namesakes``), counting them (``ledger``).
-"""
+"""Asking before a manifest goes into a batch for its file's name alone."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-A manifest held against the service: workflows, quotas, inputs. Nothing is submitted.
-
-Belongs here: the whole of it, with lanes and without. Does not: one account (``online_rows``), each lane
-(``online_lanes``), inputs (``input_check``).
-"""
+"""A manifest held against the service: workflows, quotas, inputs. Nothing is submitted."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-What a run needs before it is started, as the launch sees it: its own sheet, written once.
-
-Belongs here: finding it in the manifest, and having it written. Does not: writing (``service``), the moment
-(``engine``).
-"""
+"""What a run needs before it is started, as the launch sees it: its own sheet, written once."""
 
 from __future__ import annotations
 

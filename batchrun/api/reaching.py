@@ -1,9 +1,4 @@
-"""
-How verbs reach the runs of a batch that has lanes: by its lanes, as --lanes or its manifest say them.
-
-Belongs here: finding these lanes, and the way into each. Does not: a launch's lanes (``lanes``), opening
-ledger and services (``opening``).
-"""
+"""How verbs reach the runs of a batch that has lanes: by its lanes, as --lanes or its manifest say them."""
 
 from __future__ import annotations
 

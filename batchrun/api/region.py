@@ -1,9 +1,4 @@
-"""
-Whether the user's AWS configuration names a region, found out without making a client.
-
-Belongs here: that one question, asked before a batch that has ended is told again. Does not: the region that
-calls go to, which only their client knows (``service``).
-"""
+"""Whether the user's AWS configuration names a region, found out without making a client."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 Whether the file of a ledger that stays open to be read is another by now.
 
 SQLite tells nobody: who has the file open reads on in one that was deleted, and of one that was written over
-what it has in memory. Belongs here: noticing it. Does not: opening the other one (``cli``), writing, which
-looks before each transaction (``ledger``).
+what it has in memory.
 """
 
 from __future__ import annotations

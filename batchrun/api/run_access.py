@@ -1,8 +1,4 @@
-"""
-The login and the place of a run's lane, for what AWS keeps of runs beside HealthOmics: files and logs.
-
-Belongs here: that. Does not: finding the lanes (``reaching``), calling anybody.
-"""
+"""The login and the place of a run's lane, for what AWS keeps of runs beside HealthOmics: files and logs."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-Standing by: waiting for a batch that another launcher holds.
-
-Belongs here: asking the ledger until nobody holds it. Does not: taking it over, which any launch does
-(``session``), who may (``ledger``), when to ask next (``model.standby``).
-"""
+"""Standing by: waiting for a batch that another launcher holds."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 The queues that wake a launch, each connected by the logins that it is to be asked with.
 
 One that lanes name is asked with their logins, one that the command names with its own; lanes that name the
-same one share it. Belongs here: which queue is asked by whom. Does not: listening (``engine.waker``), SQS
-(``service.wakes``).
+same one share it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""
-What a shell offers when somebody presses Tab: batches, rows, columns, files.
-
-Belongs here: finding it, quickly and without a word: whatever is wrong, nothing is offered. Does not: verbs
-and options by name, which click offers, and topics (``help``).
-"""
+"""What a shell offers when somebody presses Tab: batches, rows, columns, files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-Exit codes: a contract with cron jobs, pipelines and people (design.md, 4).
-
-Belongs here: the codes, and which error ends in which. Does not: raising (everybody else).
-"""
+"""Exit codes: a contract with cron jobs, pipelines and people (design.md, 4)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-Words for people: others' text made safe to show, numbers, durations, times of day.
-
-Belongs here: what every verb writes alike. Does not: layout, and sentences of one verb.
-"""
+"""Words for people: others' text made safe to show, numbers, durations, times of day."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-What the lanes of one launch share.
-
-Belongs here: that one value. Does not: what each lane has of its own (``link``), what was there before the
-launch (``parts``).
-"""
+"""What the lanes of one launch share."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-How a batch's rows stand at the service, beside what the ledger says of them.
-
-Belongs here: which rows are asked for, and what the answers say beside the ledger. Does not: the calls
-(``run_lookup``), what is done about a difference (``cli``).
-"""
+"""How a batch's rows stand at the service, beside what the ledger says of them."""
 
 from __future__ import annotations
 

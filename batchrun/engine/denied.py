@@ -1,8 +1,4 @@
-"""
-What to say when a launch may not go on: a permission is missing, or other runs are in the way.
-
-Belongs here: the words and the cure. Does not: when a denial is the whole launch's (``model.denials``).
-"""
+"""What to say when a launch may not go on: a permission is missing, or other runs are in the way."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-What the planner asks of the ledger: reading what is open, and recording what needs no call.
-
-Belongs here: the queries that answer an action, each with one stimulus. Does not: when they are due
-(``model.reading``, ``model.cancelling``), storing (``recorder``).
-"""
+"""What the planner asks of the ledger: reading what is open, and recording what needs no call."""
 
 from __future__ import annotations
 

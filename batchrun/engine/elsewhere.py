@@ -1,9 +1,4 @@
-"""
-Which rows that a ledger calls planned have runs at the service, started from another ledger.
-
-Belongs here: one pass over the account's runs, for a ledger that nobody launches. Does not: taking the runs
-over (``prover``, ``rebuild``), whose a run is (``model.recovery``).
-"""
+"""Which rows that a ledger calls planned have runs at the service, started from another ledger."""
 
 from __future__ import annotations
 

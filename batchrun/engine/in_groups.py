@@ -1,8 +1,4 @@
-"""
-Doing the same for many, some at once, and the one error that stands for those of all.
-
-Belongs here: that one loop. Does not: what is done.
-"""
+"""Doing the same for many, some at once, and the one error that stands for those of all."""
 
 from __future__ import annotations
 

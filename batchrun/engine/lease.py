@@ -1,8 +1,4 @@
-"""
-Holding on to the batch: renews the lease well before it runs out.
-
-Belongs here: when to renew. Does not: who may take a batch over (``ledger``).
-"""
+"""Holding on to the batch: renews the lease well before it runs out."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-How a launch reaches one lane, and a queue of wake-ups.
-
-Belongs here: the values that whoever calls a service is made of. Does not: calling (``submitter``,
-``looker``, ``sweeper``, ``prover``, ``waker``), when a lane is given up (``runner``).
-"""
+"""How a launch reaches one lane, and a queue of wake-ups."""
 
 from __future__ import annotations
 

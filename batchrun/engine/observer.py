@@ -1,8 +1,4 @@
-"""
-How others learn what the engine does while it does it.
-
-Belongs here: the one interface. Does not: rendering (``cli``).
-"""
+"""How others learn what the engine does while it does it."""
 
 from __future__ import annotations
 

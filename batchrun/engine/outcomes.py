@@ -1,9 +1,4 @@
-"""
-Recording what an answer means, with what it begins by itself: content that waited, or another attempt.
-
-Belongs here: the order of these events. Does not: the retry rules (``model.retrying``), what an answer means
-(``model.verdicts``), storing (``recorder``).
-"""
+"""Recording what an answer means, with what it begins by itself: content that waited, or another attempt."""
 
 from __future__ import annotations
 

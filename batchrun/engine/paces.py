@@ -1,8 +1,4 @@
-"""
-Keeping what was learned of the pace, so that the next launch goes on where this one stood.
-
-Belongs here: when it is read and written. Does not: learning (``model.pace``), storing (``ledger``).
-"""
+"""Keeping what was learned of the pace, so that the next launch goes on where this one stood."""
 
 from __future__ import annotations
 

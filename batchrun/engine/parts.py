@@ -1,9 +1,4 @@
-"""
-What a launch is made of.
-
-Belongs here: that one value, which whoever opens things makes. Does not: what its lanes share of what the
-launch makes itself (``common``).
-"""
+"""What a launch is made of."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-How a verb reaches the runs of one batch, wherever they are, without launching it.
-
-Belongs here: finding the service that a run is known to. Does not: connecting (``api``), a launch's way into
-a lane (``link``).
-"""
+"""How a verb reaches the runs of one batch, wherever they are, without launching it."""
 
 from __future__ import annotations
 

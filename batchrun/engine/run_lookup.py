@@ -1,8 +1,4 @@
-"""
-Looking for the runs of rows that are DELETED, before anything is done about them.
-
-Belongs here: the calls. Does not: which rows, and what becomes of them (``cli``).
-"""
+"""Looking for the runs of rows that are DELETED, before anything is done about them."""
 
 from __future__ import annotations
 

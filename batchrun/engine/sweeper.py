@@ -1,8 +1,4 @@
-"""
-Carrying out a sweep: lists the runs that are going.
-
-Belongs here: one sweep. Does not: when it is due and what follows from it (``model.watch``).
-"""
+"""Carrying out a sweep: lists the runs that are going."""
 
 from __future__ import annotations
 

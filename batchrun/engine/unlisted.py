@@ -1,9 +1,4 @@
-"""
-Runs of rows that are in no listing of their batch: found among all runs, by name and tags.
-
-Belongs here: looking, and whose each run is. Does not: when to look, and what it means that there is none
-(``follower``).
-"""
+"""Runs of rows that are in no listing of their batch: found among all runs, by name and tags."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-Asking what ended runs used, and keeping it as it comes: whoever stops this loses nothing.
-
-Belongs here: how many at once, and what is kept. Does not: the calls (``service``), which runs, and what is
-made of their usage (``cli``).
-"""
+"""Asking what ended runs used, and keeping it as it comes: whoever stops this loses nothing."""
 
 from __future__ import annotations
 

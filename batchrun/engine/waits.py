@@ -1,8 +1,4 @@
-"""
-What waits and can be let go of: one word reaches all of it.
-
-Belongs here: the kinds of waits, and letting go. Does not: when to (``runner``, ``launcher``).
-"""
+"""What waits and can be let go of: one word reaches all of it."""
 
 from __future__ import annotations
 

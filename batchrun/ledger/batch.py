@@ -1,9 +1,4 @@
-"""
-A batch of a store.
-
-Belongs here: what it is put together from. Does not: any verb (``reading``, ``standing``, ``asking``,
-``submissions``, ``written``).
-"""
+"""A batch of a store."""
 
 from __future__ import annotations
 

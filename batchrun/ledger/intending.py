@@ -2,7 +2,6 @@
 Writes the intents of many rows at once: a temporary table of them, and a few set operations.
 
 Row by row it takes several times as long, and all that time nobody writes to another batch of the file.
-Belongs here: that. Does not: single steps (``record``), the submission that they belong to (``submissions``).
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""
-A store in a thread of its own, and the batch that a verb is about.
-
-Belongs here: how a verb, written as if alone with the store, becomes a call that others await. Does not: any
-verb.
-"""
+"""A store in a thread of its own, and the batch that a verb is about."""
 
 from __future__ import annotations
 

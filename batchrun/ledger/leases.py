@@ -2,8 +2,6 @@
 Who may write to a batch: claiming, holding on, releasing, and the fence that each write passes.
 
 A store that several hosts share decides by its own clock, and takes *at* for no more than a word (``sql``).
-Belongs here: the rules, within a transaction that is open. Does not: the process locks themselves
-(``sqlite.process_lock``), and how often to renew (``engine``).
 """
 
 from __future__ import annotations

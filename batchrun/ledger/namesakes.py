@@ -1,9 +1,4 @@
-"""
-Rows beside all that the ledger has, by their work.
-
-Belongs here: the temporary table of works, and counting. Does not: what follows from it
-(``model.namesakes``).
-"""
+"""Rows beside all that the ledger has, by their work."""
 
 from __future__ import annotations
 

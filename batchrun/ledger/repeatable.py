@@ -1,8 +1,4 @@
-"""
-Rows that come from outside, in a transaction that may have to be run again from its start.
-
-Belongs here: seeing that they can be. Does not: running it again (``store``).
-"""
+"""Rows that come from outside, in a transaction that may have to be run again from its start."""
 
 from __future__ import annotations
 

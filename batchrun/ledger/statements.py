@@ -1,8 +1,4 @@
-"""
-Loads SQL from the files beside it: the named statements and the migrations of each kind of database.
-
-Belongs here: reading and splitting. Does not: SQL itself (``sql/``) or running it.
-"""
+"""Loads SQL from the files beside it: the named statements and the migrations of each kind of database."""
 
 from __future__ import annotations
 

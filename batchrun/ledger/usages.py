@@ -1,8 +1,4 @@
-"""
-What ended runs used, as it is stored.
-
-Belongs here: these two tables. Does not: asking for it (``engine``), its price (``model.costs``).
-"""
+"""What ended runs used, as it is stored."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-The one thread that touches a store.
-
-Belongs here: handing it jobs, and what cancellation does to a job. Does not: SQL, or what a job does.
-"""
+"""The one thread that touches a store."""
 
 from __future__ import annotations
 

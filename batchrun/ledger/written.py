@@ -1,9 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.written
-"""
-What a batch remembers of results that were written.
-
-Belongs here: these verbs. Does not: whether a file is still what it was (``report.unchanged``).
-"""
+"""What a batch remembers of results that were written."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-The rows of a manifest as one of its lanes gets them, and what is wrong with them there.
-
-Belongs here: that view, for whoever holds rows against what an account has. Does not: asking an account.
-"""
+"""The rows of a manifest as one of its lanes gets them, and what is wrong with them there."""
 
 from __future__ import annotations
 

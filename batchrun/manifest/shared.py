@@ -1,9 +1,4 @@
-"""
-What all rows of a manifest share, known before the first of them is read: name, lanes, defaults.
-
-Belongs here: reading it in its order. Does not: what stands in each of them (``defaults``, ``lanes``), the
-rows (``load``).
-"""
+"""What all rows of a manifest share, known before the first of them is read: name, lanes, defaults."""
 
 from __future__ import annotations
 

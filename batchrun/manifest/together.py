@@ -1,9 +1,4 @@
-"""
-Rows that have to go to the service together, by StartRunBatch: what is wrong with one that cannot.
-
-Belongs here: the words, and where the row stands. Does not: what StartRunBatch can express
-(``model.grouping``).
-"""
+"""Rows that have to go to the service together, by StartRunBatch: what is wrong with one that cannot."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """
 Values as YAML that means the same to every reader.
 
-Belongs here: when text needs quotes, and layout. Does not: what a manifest consists of (``write``).
-
 YAML's own emitters are not used: they quote what YAML 1.1 would take for something else, and pass over what
 only YAML 1.2, which manifests are read by, does: ``0o17`` and ``1e5``.
 """

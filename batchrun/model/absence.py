@@ -8,9 +8,6 @@ not list, or cannot tell by it, has three such answers instead.
 
 What was believed may be wrong all the same: a run that is there after all has its entry again, unless another
 attempt has begun.
-
-Belongs here: how much each of these answers weighs. Does not: what an answer says (``verdicts``), asking
-(``engine``).
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""
-Whose runs are meant: the account, by its number, and where they are.
-
-Belongs here: telling an account and a region by an ARN, and what follows where two differ or one is not
-known. Does not: asking for one (``service``).
-"""
+"""Whose runs are meant: the account, by its number, and where they are."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-Addresses of services: whether one leads to this machine.
-
-Belongs here: that question. Does not: which address calls go to (``service``).
-"""
+"""Addresses of services: whether one leads to this machine."""
 
 from __future__ import annotations
 

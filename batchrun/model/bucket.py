@@ -1,8 +1,4 @@
-"""
-What the times of calls tell of the token bucket that counts them: its burst, and its limit.
-
-Belongs here: this arithmetic. Does not: which pace follows from it (``pace``).
-"""
+"""What the times of calls tell of the token bucket that counts them: its burst, and its limit."""
 
 from __future__ import annotations
 

@@ -3,8 +3,7 @@ Which runs are to be cancelled, and when the service is asked.
 
 Cancelling is a wish of people, kept in the ledger beside the entries, and whoever holds the batch carries it
 out: what was not sent is withdrawn, what has a run is cancelled at the service and then watched to its end
-like any other. Belongs here: how far a wish goes, and the times. Does not: the wishes themselves
-(``ledger``), when they are read (``reading``), and what an end means (``verdicts``).
+like any other.
 """
 
 from __future__ import annotations

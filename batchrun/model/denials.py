@@ -1,8 +1,4 @@
-"""
-Telling one entry that may not run from a launch that has no permission at all.
-
-Belongs here: counting 403 answers. Does not: what happens to the denied entry (``verdicts``).
-"""
+"""Telling one entry that may not run from a launch that has no permission at all."""
 
 from __future__ import annotations
 

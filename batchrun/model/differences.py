@@ -1,8 +1,4 @@
-"""
-What changed between two requests of one row, in places that people know from their manifest.
-
-Belongs here: finding it, and the words. Does not: which rows changed (``ledger``).
-"""
+"""What changed between two requests of one row, in places that people know from their manifest."""
 
 from __future__ import annotations
 

@@ -3,9 +3,6 @@ Attempts that have the service run a run once more: StartRun by ``runId``.
 
 The service copies what the run was asked for, workflow and parameters included. Role, output place, name and
 tags go with the call all the same: it requires the first two, and with the others the copy stays its row's.
-
-Belongs here: what such an attempt asks for, and which attempts are such. Does not: who asks for one
-(``cli``).
 """
 
 from __future__ import annotations

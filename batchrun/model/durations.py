@@ -1,8 +1,4 @@
-"""
-Durations as people write them: ``90s``, ``50m``, ``1h30m``, ``2d``; a bare number is seconds.
-
-Belongs here: reading and writing that form. Does not: durations for people to look at (``cli.values``).
-"""
+"""Durations as people write them: ``90s``, ``50m``, ``1h30m``, ``2d``; a bare number is seconds."""
 
 from __future__ import annotations
 

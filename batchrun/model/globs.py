@@ -2,7 +2,7 @@
 Patterns over keys: what ``*``, ``?``, ``[...]`` and ``{a,b}`` match, as Nextflow has it.
 
 A star stays within a folder, two do not. A key may have any of these characters itself, so a pattern matches
-itself too. Belongs here: matching. Does not: listing keys (``service.input_lookup``).
+itself too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""
-A pace as one launcher leaves it to the next, as JSON text.
-
-Belongs here: its facts, in times that mean the same to everybody. Does not: what they mean (``pace``).
-"""
+"""A pace as one launcher leaves it to the next, as JSON text."""
 
 from __future__ import annotations
 

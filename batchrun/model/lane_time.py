@@ -1,8 +1,4 @@
-"""
-How long it takes to send rows to the lanes that they may take.
-
-Belongs here: that arithmetic, for what is said ahead of a launch. Does not: choosing lanes (``sending``).
-"""
+"""How long it takes to send rows to the lanes that they may take."""
 
 from __future__ import annotations
 

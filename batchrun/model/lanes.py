@@ -5,9 +5,6 @@ A row's *content* is what the manifest asks for: the canonical request where the
 *offers*, a canonical list of ``[lane, request]``, the preferred lane first. One text tells both apart and is
 compared as a whole. An offer that is *closed*, ``[lane, request, 0]``, is kept for a retry that opens it. The
 lane of an attempt is chosen from its open offers when its intent is recorded, and stays.
-
-Belongs here: the values, and taking contents apart. Does not: which lane a row goes to (``sending``), reading
-lanes (``manifest``), connecting to one (``service``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""
-What was learned of a limit, as it outlives a launch.
-
-Belongs here: its facts. Does not: learning, and what a phase means for the pace (``pace``).
-"""
+"""What was learned of a limit, as it outlives a launch."""
 
 from __future__ import annotations
 

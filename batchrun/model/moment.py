@@ -1,8 +1,4 @@
-"""
-One reading of the time, for decisions that take it as an argument.
-
-Belongs here: the value. Does not: reading clocks (``batchrun.clock``, which says what the three are for).
-"""
+"""One reading of the time, for decisions that take it as an argument."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 Whether a manifest is the batch that its file's name says.
 
 Files of two projects may be called the same, and one project's rows may come again under another name. What
-settles it is the work that most rows ask for. Belongs here: where "most" begins. Does not: counting rows
-(``ledger``), asking (``api``).
+settles it is the work that most rows ask for.
 """
 
 from __future__ import annotations

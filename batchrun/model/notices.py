@@ -8,9 +8,6 @@ retried ends again, and that end is another one.
 A digest is told every so often while a launch goes on. Nothing is kept of it: it is due at each multiple of
 its interval since the batch was begun, and the first change after that moment brings it, in whichever launch.
 So a batch of which nothing moves is silent, and a cron job's passes do not repeat themselves.
-
-Belongs here: which notices there are, and which hold. Does not: which were told (``ledger``), telling them
-(``notify``).
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""
-Places in S3, as people write them: ``s3://BUCKET/KEY``.
-
-Belongs here: what is meant as one, and what is wrong with it. Does not: calling S3 (``service``), the words
-around it.
-"""
+"""Places in S3, as people write them: ``s3://BUCKET/KEY``."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """
 The numbers of waiting: how often to look at a run, how long to put an attempt off.
 
-Belongs here: arithmetic from facts to waits. Does not: waiting (``clock``), and which error means what
-(``service.classify``). Spread comes from a hash of what is waited for, so that a replay waits the same.
+Spread comes from a hash of what is waited for, so that a replay waits the same.
 """
 
 from __future__ import annotations

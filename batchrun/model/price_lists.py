@@ -1,8 +1,7 @@
 """
 Prices of several regions, one list for each: the runs of a batch with lanes are in several.
 
-A file of them is one list, or a JSON array of lists, each of another region, in one currency. Belongs here:
-which list is a region's, that shape and its problems. Does not: what stands in a list (``costs``).
+A file of them is one list, or a JSON array of lists, each of another region, in one currency.
 """
 
 from __future__ import annotations

@@ -7,9 +7,7 @@ shortly before it to be listed, the service still remembers by its requestId, fo
 again, it is answered with the run that is there. So the look and the memory leave no gap for
 ``replay_window`` less ``listing_lag`` after the look, and within that time an attempt may be sent, and again.
 
-Times here are the clock's *latest* (:mod:`batchrun.clock`). Belongs here: this arithmetic, and the count of
-what was found. Does not: looking
-(``engine.prover``), and what a run that was found means (``recovery``).
+Times here are the clock's *latest* (:mod:`batchrun.clock`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""
-How people name an SQS queue: ``sqs:`` and its URL.
-
-Belongs here: what is meant as one. Does not: calling it (``service.wakes``).
-"""
+"""How people name an SQS queue: ``sqs:`` and its URL."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """
 How many runs an account may have: its quotas in Service Quotas, and which of them bear on which rows.
 
-Facts from UG/service-quotas; all of them can be raised. Belongs here: codes, usual values, and that choice.
-Does not: asking (``service.quota``), words (``cli.showing``).
+Facts from UG/service-quotas; all of them can be raised.
 """
 
 from __future__ import annotations

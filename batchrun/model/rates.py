@@ -1,8 +1,4 @@
-"""
-Rates as people write them: ``auto``, ``unlimited``, or calls per second.
-
-Belongs here: reading and writing that form. Does not: what becomes of a rate (``pace``).
-"""
+"""Rates as people write them: ``auto``, ``unlimited``, or calls per second."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-What it means for an entry that its batch, which the service has, did not start a run of it.
-
-Belongs here: the judgement. Does not: answers to calls of ours (``verdicts``), asking (``engine.follower``).
-"""
+"""What it means for an entry that its batch, which the service has, did not start a run of it."""
 
 from __future__ import annotations
 

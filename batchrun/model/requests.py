@@ -1,8 +1,7 @@
 """
 What an attempt may have asked for: the row's content, or what a retry made of the attempt before.
 
-Each possibility has a requestId, and a run that bears it was started with just that. Belongs here: the
-possibilities. Does not: whose a run is (``recovery``).
+Each possibility has a requestId, and a run that bears it was started with just that.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""
-Run batches, as the service tells of them: what StartRunBatch makes, and the rows in it.
-
-Belongs here: the values. Does not: our submissions (``submission``), what a row's state means for an entry
-(``verdicts``), reading answers (``service.batch_wire``).
-"""
+"""Run batches, as the service tells of them: what StartRunBatch makes, and the rows in it."""
 
 from __future__ import annotations
 

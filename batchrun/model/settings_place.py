@@ -1,8 +1,4 @@
-"""
-Where the rows of a large submission are kept for the service to read: a folder in S3.
-
-Belongs here: what is such a place. Does not: the files in it (``grouping``), writing them (``service``).
-"""
+"""Where the rows of a large submission are kept for the service to read: a folder in S3."""
 
 from __future__ import annotations
 

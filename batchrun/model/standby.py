@@ -1,8 +1,4 @@
-"""
-When whoever waits for a batch looks next at who holds it.
-
-Belongs here: the arithmetic. Does not: looking and waiting (``api.standby``).
-"""
+"""When whoever waits for a batch looks next at who holds it."""
 
 from __future__ import annotations
 

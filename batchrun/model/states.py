@@ -1,9 +1,4 @@
-"""
-The states of an entry, and what the service's own status words mean to us.
-
-Belongs here: the two vocabularies and the mapping between them. Does not: which event leads where
-(``transitions``).
-"""
+"""The states of an entry, and what the service's own status words mean to us."""
 
 from __future__ import annotations
 

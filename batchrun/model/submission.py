@@ -1,8 +1,7 @@
 """
 A submission: many rows' attempts that go to the service in one StartRunBatch.
 
-Each attempt keeps its own requestId, which its run bears; the submission's is that of the call alone. Belongs
-here: the values. Does not: which rows go together, and storage (``ledger``).
+Each attempt keeps its own requestId, which its run bears; the submission's is that of the call alone.
 """
 
 from __future__ import annotations

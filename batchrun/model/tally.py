@@ -1,8 +1,4 @@
-"""
-The batch in numbers, kept up to date with each step.
-
-Belongs here: counting. Does not: showing the numbers (``cli``).
-"""
+"""The batch in numbers, kept up to date with each step."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-The tasks of a run that failed, and where its logs are.
-
-Belongs here: the values, which task belongs to which run, and how log streams are named. Does not: asking
-(``service``), when it is asked (``engine``), whose job a reason is (``reasons``).
-"""
+"""The tasks of a run that failed, and where its logs are."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-What the planner was told last, kept to tell the story of a defect.
-
-Belongs here: that. Does not: what follows from it (``planner``).
-"""
+"""What the planner was told last, kept to tell the story of a defect."""
 
 from __future__ import annotations
 

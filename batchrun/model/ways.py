@@ -1,8 +1,4 @@
-"""
-Which way rows that are to be sent would go: together, by StartRunBatch, or each by StartRun; and why.
-
-Belongs here: counting them beforehand. Does not: what may go together (``grouping``), sending (``batching``).
-"""
+"""Which way rows that are to be sent would go: together, by StartRunBatch, or each by StartRun; and why."""
 
 from __future__ import annotations
 

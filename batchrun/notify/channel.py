@@ -1,9 +1,4 @@
-"""
-The ways out, and what goes through them.
-
-Belongs here: the contract of a channel, and the message. Does not: any one way (``command``, ``webhook``,
-``topic``), when to tell (``teller``).
-"""
+"""The ways out, and what goes through them."""
 
 from __future__ import annotations
 

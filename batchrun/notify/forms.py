@@ -1,8 +1,7 @@
 """
 The forms in which a webhook takes a notice: our own JSON, Slack's blocks, an Adaptive Card for Teams.
 
-What the batch's text holds is others' text: nothing in it may become a link, a mention or a format. Belongs
-here: the bodies, and how long they may be. Does not: posting them (``webhook``), the words (``report``).
+What the batch's text holds is others' text: nothing in it may become a link, a mention or a format.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The end of what a command says; the rest goes nowhere, so that it takes no room.
 
-Belongs here: that. Does not: the command (``command``). A file would grow as long as anybody writes, also
-once the command has ended and left a child behind; a pipe that nobody reads would hold it up.
+A file would grow as long as anybody writes, also once the command has ended and left a child behind; a pipe
+that nobody reads would hold it up.
 """
 
 from __future__ import annotations

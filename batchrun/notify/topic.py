@@ -1,8 +1,4 @@
-"""
-An SNS topic, for e-mail and for whatever subscribes.
-
-Belongs here: what is published. Does not: the call (``service``), how long it may take (``teller``).
-"""
+"""An SNS topic, for e-mail and for whatever subscribes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-The contract of a pace that launchers share.
-
-Belongs here: the contract. Does not: where it is kept (``engine.commons``), keeping to it (``service``).
-"""
+"""The contract of a pace that launchers share."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-Places that runs are to read, and what can be seen of them beforehand.
-
-Belongs here: the values that pass between who finds them in a manifest and who looks. Does not: finding
-(``manifest.inputs``), looking (``service.input_lookup``).
-"""
+"""Places that runs are to read, and what can be seen of them beforehand."""
 
 from __future__ import annotations
 

@@ -4,9 +4,6 @@ Files in S3, for whoever reads files or leaves some there, and the sheets that r
 Reading a manifest is synchronous, and finds out on the way which files it needs; calling S3 is not. So
 whoever reads is given what has a copy made on this machine, and reads that like any file. An output is
 written whole, once it is known, by those who can wait for it.
-
-Belongs here: the ports. Does not: calling S3 (``service``), filling the ports (``api``), what is read and
-written.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""
-Run batches as the engine needs them: many runs that the service starts by itself, after one call.
-
-Belongs here: the contract. Does not: HTTP, botocore, retries (``service``), which rows go
-together (``model``).
-"""
+"""Run batches as the engine needs them: many runs that the service starts by itself, after one call."""
 
 from __future__ import annotations
 

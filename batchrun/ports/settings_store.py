@@ -1,9 +1,4 @@
-"""
-Files of run settings, which the service reads where the rows of a batch are too many for one request.
-
-Belongs here: the contract. Does not: calling S3 (``service``), what the file says and where it
-lies (``model``).
-"""
+"""Files of run settings, which the service reads where the rows of a batch are too many for one request."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """
 The contract of a batch's submissions: rows' attempts that go to the service in one StartRunBatch.
 
-``ports.ledger`` says what holds for every method. Belongs here: the contract. Does not: any storage, the
-values (``model.submission``), and what an attempt that goes by itself needs (``batch``).
+``ports.ledger`` says what holds for every method.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""
-The contract of whoever has runs started: StartRun is the first of them.
-
-Belongs here: what the engine may rely on. Does not: when something is sent (``model.sending``).
-"""
+"""The contract of whoever has runs started: StartRun is the first of them."""
 
 from __future__ import annotations
 

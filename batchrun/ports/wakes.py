@@ -1,8 +1,4 @@
-"""
-The contract of what brings messages that say where to look.
-
-Belongs here: the contract. Does not: what a message says (``model.announcing``), SQS (``service``).
-"""
+"""The contract of what brings messages that say where to look."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-Workflows as manifests need to know them: which one, whether it can run, what it wants to be given.
-
-Belongs here: the values that cross from the service to the manifest's checks. Does not: asking for them
-(``service``), comparing (``manifest``).
-"""
+"""Workflows as manifests need to know them: which one, whether it can run, what it wants to be given."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """
 The contract of what a ledger remembers of results that were written.
 
-``ports.ledger`` says what holds for every method. Belongs here: the contract. Does not: files and what is in
-them (``report``).
+``ports.ledger`` says what holds for every method.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""
-Reading a batch anew from its start, where the connection that showed one state of it was lost.
-
-Belongs here: that. Does not: what is read, or waiting for the ledger's database (``ledger``).
-"""
+"""Reading a batch anew from its start, where the connection that showed one state of it was lost."""
 
 from __future__ import annotations
 

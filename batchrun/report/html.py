@@ -1,9 +1,6 @@
 """
 The report as one HTML file that needs no network and runs no script but its own.
 
-Belongs here: figures to text. Does not: numbers (``figures``, ``packing``, ``gathering``), what the page does
-when it is open (``assets/*.js``).
-
 Text of others is inert in four ways: the template escapes it, JSON holds no ``<``, scripts show it by
 ``textContent`` alone, and the page's policy allows only scripts and styles whose digests it names. Characters
 that would show something else than what is there (controls, direction overrides) are written out.

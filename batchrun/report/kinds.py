@@ -1,8 +1,7 @@
 """
 What marks a file as one that batchrun wrote, so that it may be replaced: results, a report, metrics.
 
-Belongs here: telling that from a file's beginning. Does not: what follows from it (``outputs``). A manifest's
-file looks like results in much, and must never be taken for them.
+A manifest's file looks like results in much, and must never be taken for them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""
-What rows made, written: a line for each value, or a sheet with a column for each output.
-
-Belongs here: rows and columns of both. Does not: where the values come from (``api.row_outputs``), the files
-they go to (``cli``).
-"""
+"""What rows made, written: a line for each value, or a sheet with a column for each output."""
 
 from __future__ import annotations
 

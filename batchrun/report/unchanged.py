@@ -1,9 +1,4 @@
-"""
-Results that are there, whole and as they would be written again: they are left alone.
-
-Belongs here: when that is so. Does not: writing them (``results``), what the ledger remembers
-(``ports.written``).
-"""
+"""Results that are there, whole and as they would be written again: they are left alone."""
 
 from __future__ import annotations
 

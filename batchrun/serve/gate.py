@@ -1,8 +1,4 @@
-"""
-The rules of access, and the headers that every answer has, around all that this server does.
-
-Belongs here: from aiohttp's requests to ``access`` and back. Does not: the rules.
-"""
+"""The rules of access, and the headers that every answer has, around all that this server does."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-The pages as text: templates, of ours and of the report's, and the files that a browser loads with them.
-
-Belongs here: finding and rendering these. Does not: what stands in them (``shown``).
-"""
+"""The pages as text: templates, of ours and of the report's, and the files that a browser loads with them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-All batches of a ledger as they go on: how many rows of each stand where.
-
-Belongs here: reading them, no more often than a small share of the time allows. Does not: one batch's rows
-(``following``).
-"""
+"""All batches of a ledger as they go on: how many rows of each stand where."""
 
 from __future__ import annotations
 

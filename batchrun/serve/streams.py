@@ -1,8 +1,7 @@
 """
 What many clients are told as it changes: each has the latest word of each kind, and who lags misses the rest.
 
-So a client's queue is never longer than there are kinds. Belongs here: channels, as server-sent events have
-them. Does not: what is told (``following``, ``shelf``), sockets (``routes``).
+So a client's queue is never longer than there are kinds.
 """
 
 from __future__ import annotations

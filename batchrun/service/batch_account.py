@@ -1,9 +1,4 @@
-"""
-The account that the runs of one batch are in, as answers tell it.
-
-Belongs here: knowing it, and noticing what was started elsewhere. Does not: whose credentials calls are made
-with (``caller``).
-"""
+"""The account that the runs of one batch are in, as answers tell it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-Addresses that calls may go to.
-
-Belongs here: which are none, in words that hold none of their secrets. Does not: finding one (``session``).
-"""
+"""Addresses that calls may go to."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-One exchange with a server that may do anything: bounded in bytes and time, and with nobody else.
-
-Belongs here: how much is read, for how long, and from whom. Does not: what an answer says (``wire``), the
-deadline of a whole call, which signs first (``one_try``), trying again (``call_retries``).
-"""
+"""One exchange with a server that may do anything: bounded in bytes and time, and with nobody else."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-What the installed botocore would leave out of a request without a word.
-
-Belongs here: finding it, and refusing such a request. Does not: what a manifest may say (``manifest``).
-"""
+"""What the installed botocore would leave out of a request without a word."""
 
 from __future__ import annotations
 

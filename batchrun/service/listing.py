@@ -1,8 +1,4 @@
-"""
-Listing runs: ListRuns, all pages of it.
-
-Belongs here: this call, and whose runs it shows. Does not: what a listed run means (``model.listing``).
-"""
+"""Listing runs: ListRuns, all pages of it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-S3 as manifests need it: which objects there are.
-
-Belongs here: ListObjectsV2, a page or all of them, and what its answers mean. Does not: which objects matter
-(``manifest``), single objects (``object_calls``), HealthOmics.
-"""
+"""S3 as manifests need it: which objects there are."""
 
 from __future__ import annotations
 

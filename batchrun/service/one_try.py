@@ -1,9 +1,4 @@
-"""
-One try of a call: within its time, and with its turns learning from how it went.
-
-Belongs here: that, and the deadline, from the signature to the end of the answer. Does not: how long one
-answer may take (``http``), waiting for the turn (``pacing``), another try (``call_retries``).
-"""
+"""One try of a call: within its time, and with its turns learning from how it went."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-Writing to S3 the sheets that runs have of their own.
-
-Belongs here: PutObject with one client for all, and what it means that it fails. Does not: trying again
-(``patient_writing``), which sheets, and when (``api``, ``engine``).
-"""
+"""Writing to S3 the sheets that runs have of their own."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-The pages of an answer that comes in several.
-
-Belongs here: going through all of them, and seeing when there is no end. Does not: what an item means.
-"""
+"""The pages of an answer that comes in several."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-Writing to S3 in the middle of a launch: again and again, for as long as what is in the way may pass.
-
-Belongs here: how long, and with whose credentials. Does not: what is written (``own_sheets``,
-``settings_files``), which files, and when (``api``, ``engine``).
-"""
+"""Writing to S3 in the middle of a launch: again and again, for as long as what is in the way may pass."""
 
 from __future__ import annotations
 

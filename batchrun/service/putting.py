@@ -1,9 +1,4 @@
-"""
-One object written to S3, whole, and a look at what is there.
-
-Belongs here: PutObject and HeadObject, with the time that so many bytes take. Does not: what is written, and
-what it means that something is there (``storing``, ``settings_files``).
-"""
+"""One object written to S3, whole, and a look at what is there."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-The account's own limits, where they may be read from Service Quotas.
-
-Belongs here: these questions, asked once and never insisted on. Does not: what is made of the answers
-(``model.pace``, ``cli``).
-"""
+"""The account's own limits, where they may be read from Service Quotas."""
 
 from __future__ import annotations
 

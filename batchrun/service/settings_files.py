@@ -1,9 +1,4 @@
-"""
-Files of run settings in S3, each written once.
-
-Belongs here: writing one, seeing that it is there, and what it means that it cannot be written. Does not: the
-calls (``putting``), trying again (``patient_writing``), what the files say (``model``).
-"""
+"""Files of run settings in S3, each written once."""
 
 from __future__ import annotations
 

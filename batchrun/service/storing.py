@@ -1,9 +1,4 @@
-"""
-Writing a file to S3 that says what it is.
-
-Belongs here: its marks, and what it means that it cannot be written. Does not: the calls (``putting``), which
-files, and what may be replaced (``report``), sheets of runs (``own_sheets``).
-"""
+"""Writing a file to S3 that says what it is."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-Which HealthOmics to talk to, as the user said it.
-
-Belongs here: the values, and nothing that takes long to import: a batch that has ended is told again without
-a client. Does not: making a client of them (``session``).
-"""
+"""Which HealthOmics to talk to, as the user said it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-SNS, as far as notices need it.
-
-Belongs here: Publish. Does not: what is published (``notify``).
-"""
+"""SNS, as far as notices need it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """
 Asking for a workflow: GetWorkflow, or GetWorkflowVersion where a version is meant.
 
-Belongs here: these two calls and reading their answers. Does not: what follows for a manifest (``manifest``).
 The definition is never exported: it can be large, and nobody here reads it.
 """
 

@@ -2,7 +2,7 @@
 What batches need of the account that they are in: its paces, its faults, its runs, its S3, and an agenda.
 
 The agenda differs from the ``timetable``, which knows runs alone and skips those that left the state for
-which they were put down. What does not belong here: what is done to a batch (``batch_course``).
+which they were put down.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""
-Token buckets: how many calls of an operation pass per second.
-
-What does not belong here: what a refused call is told (``server``).
-"""
+"""Token buckets: how many calls of an operation pass per second."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 Chance by name: what looks random is a digest of the seed and of what it is drawn for.
 
 A draw depends on nothing but its arguments, so that concurrency cannot change what happens to a run.
-What does not belong here: what is decided by a draw.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""
-One call of CloudWatch Logs: GetLogEvents, of the group that HealthOmics writes to.
-
-What belongs here: reading it, its pages, and writing answers and refusals. What does not: what is logged
-(``course``).
-"""
+"""One call of CloudWatch Logs: GetLogEvents, of the group that HealthOmics writes to."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-The service's refusals: an error code with its message.
-
-What does not belong here: how a refusal travels (``wire``).
-"""
+"""The service's refusals: an error code with its message."""
 
 from __future__ import annotations
 

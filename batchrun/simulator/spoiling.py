@@ -1,9 +1,4 @@
-"""
-What faults make of an answer that would have been good.
-
-Belongs here: replies in place of replies. Does not: what the connection does meanwhile (``http``), which
-call is struck (``faults``).
-"""
+"""What faults make of an answer that would have been good."""
 
 from __future__ import annotations
 

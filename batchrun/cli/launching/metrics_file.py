@@ -1,9 +1,4 @@
-"""
-The file with a launch's metrics, as it is kept.
-
-Belongs here: when it is written, where its numbers come from, and what follows from a failure. Does not: its
-text (``report.metrics``).
-"""
+"""The file with a launch's metrics, as it is kept."""
 
 from __future__ import annotations
 

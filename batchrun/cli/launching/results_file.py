@@ -1,9 +1,4 @@
-"""
-The file with a batch's results, as launches and cancellations leave it.
-
-Belongs here: where it goes, and writing it even when everything is to end. Does not: what is in it
-(``report``), ``batchrun results``.
-"""
+"""The file with a batch's results, as launches and cancellations leave it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-``run --standby``: launch, and where another launcher holds the batch, wait for it and launch then.
-
-Belongs here: what people see of the wait, and what ends it. Does not: the wait itself (``api.standby``), the
-launch (``launch``).
-"""
+"""``run --standby``: launch, and where another launcher holds the batch, wait for it and launch then."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-A manifest to fill in, from end to end: ask for the workflow, write the file.
-
-Belongs here: the order of things, and the words. Does not: the file's text (``manifest``), the call
-(``service``).
-"""
+"""A manifest to fill in, from end to end: ask for the workflow, write the file."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-``batchrun manifest``: make a manifest, or convert one.
-
-Belongs here: the verbs, and what they teach. Does not: their options (``options``), the work
-(``convert``, ``new``, ``pairs``).
-"""
+"""``batchrun manifest``: make a manifest, or convert one."""
 
 from __future__ import annotations
 

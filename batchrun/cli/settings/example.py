@@ -1,8 +1,4 @@
-"""
-A commented ``batchrun.toml`` with every option that can be set, made from the options themselves.
-
-Belongs here: its text. Does not: which options those are (``settings``).
-"""
+"""A commented ``batchrun.toml`` with every option that can be set, made from the options themselves."""
 
 from __future__ import annotations
 

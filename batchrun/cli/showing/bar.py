@@ -1,8 +1,7 @@
 """
 The bar of a batch on a terminal: what succeeded, what ended otherwise, and what is still to do.
 
-Each part has a sign of its own, so that the bar says as much without colours. Belongs here: how it is drawn.
-Does not: the numbers (``progress``, ``report.overview``).
+Each part has a sign of its own, so that the bar says as much without colours.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 The manual on a terminal: Markdown laid out, its code whole.
 
-Belongs here: the layout. Does not: the text (``help``), pagers (``verbs.help``). Only for terminals.
+Only for terminals.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""
-Files that people ask for by name, or stdout in their place.
-
-Belongs here: stdout, and the kinds of file that manifests and costs are. Does not: what is in them; what may
-be replaced, and replacing it (``report``).
-"""
+"""Files that people ask for by name, or stdout in their place."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-What ``plan`` and ``check`` say of engines: which rows would go which way, in how many calls, and why.
-
-Belongs here: the words, and the numbers for them. Does not: which way a row goes (``model.ways``).
-"""
+"""What ``plan`` and ``check`` say of engines: which rows would go which way, in how many calls, and why."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-How a ledger in PostgreSQL is named: a URL, or libpq's own ``service=NAME``.
-
-Belongs here: telling such a name from a path, and what to call it where others read along. Does not:
-connecting (``connection``), and what else the words of it mean: that is libpq's to say.
-"""
+"""How a ledger in PostgreSQL is named: a URL, or libpq's own ``service=NAME``."""
 
 from __future__ import annotations
 

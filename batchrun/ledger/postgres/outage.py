@@ -1,9 +1,4 @@
-"""
-Putting up with a server that cannot be used for a while, and knowing when to stop.
-
-Belongs here: how long that is borne, and the words for it. Does not: which errors mean it (``errors``), what
-is done again (``link``).
-"""
+"""Putting up with a server that cannot be used for a while, and knowing when to stop."""
 
 from __future__ import annotations
 

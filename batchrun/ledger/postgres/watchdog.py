@@ -2,8 +2,7 @@
 Cuts a connection whose answer does not come.
 
 A server that went away without a word, behind something that goes on to acknowledge what is sent, lets a
-thread wait for ever: no timeout of TCP's ends that. Belongs here: that one thread waits no longer than told.
-Does not: what follows from a lost connection (``outage``).
+thread wait for ever: no timeout of TCP's ends that.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""
-What SQLite's errors mean to us, and to the person who must act.
-
-Belongs here: the mapping, in one place. Does not: raising, retrying.
-"""
+"""What SQLite's errors mean to us, and to the person who must act."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-Brings a ledger's schema up to date, one transaction for each migration.
-
-Belongs here: which migrations a ledger lacks, and applying them. Does not: the schema (``sql/migrations``).
-"""
+"""Brings a ledger's schema up to date, one transaction for each migration."""
 
 from __future__ import annotations
 

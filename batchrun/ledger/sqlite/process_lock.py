@@ -2,8 +2,7 @@
 A lock that the operating system takes back when its process dies.
 
 It tells a launcher that was killed from one that lives, at once and without a guess. One file for each lease,
-named by its fence, so that an old launcher's lock says nothing about its successor. Belongs here: the lock.
-Does not: what a dead holder means (``leases``).
+named by its fence, so that an old launcher's lock says nothing about its successor.
 """
 
 from __future__ import annotations

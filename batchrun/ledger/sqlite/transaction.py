@@ -1,8 +1,4 @@
-"""
-Transactions: all of a block is written, or none of it.
-
-Belongs here: begin, commit and rollback. Does not: threads (``worker``), or what a transaction holds.
-"""
+"""Transactions: all of a block is written, or none of it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-Lanes without rows, for verbs that look at lanes alone.
-
-Belongs here: finding them. Does not: what a table of them says (``table``), which table holds (``given``).
-"""
+"""Lanes without rows, for verbs that look at lanes alone."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 A row's ``lane``: a name, a list of names, or names with bars between them (``east|west``).
 
 It is a field of rows, of defaults and of a rule's change where there are lanes, and a name like any other
-where there are none. Belongs here: reading it. Does not: what comes of it (``offering``).
+where there are none.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 Rows with lanes on their way out, so that they are read as the same again.
 
 A row keeps what it asks for in all of its lanes alike, and their names. What differs from lane to lane came
-from the lanes' own fields, or from the defaults: both are written as they stood. Belongs here: that parting.
-Does not: formats (``write``), reading.
+from the lanes' own fields, or from the defaults: both are written as they stood.
 """
 
 from __future__ import annotations

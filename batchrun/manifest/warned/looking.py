@@ -1,9 +1,4 @@
-"""
-Looking at one manifest: texts come in, warnings come out.
-
-Belongs here: the ways in: a table's rows, a document's, what is said for all rows, a value by name, the roles
-of rows in lanes. Does not: how they are gone through (``scan``).
-"""
+"""Looking at one manifest: texts come in, warnings come out."""
 
 from __future__ import annotations
 

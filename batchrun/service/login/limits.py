@@ -1,8 +1,4 @@
-"""
-How long it may take to get credentials.
-
-Belongs here: the limits, and one search's time running out. Does not: what is said then (``words``).
-"""
+"""How long it may take to get credentials."""
 
 from __future__ import annotations
 

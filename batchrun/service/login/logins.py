@@ -1,8 +1,7 @@
 """
 The logins of one launch: what leads to the same credentials has the same, found once.
 
-Twenty lanes over one profile ask its helper once, and its person for one code. Belongs here: who shares what,
-and what is looked for anew. Does not: finding credentials (``credentials``).
+Twenty lanes over one profile ask its helper once, and its person for one code.
 """
 
 from __future__ import annotations

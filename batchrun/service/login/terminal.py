@@ -1,8 +1,7 @@
 """
 The terminal, where there is one and it is ours: who sits at it can be asked.
 
-A job in the background has a terminal too, but would be stopped for reading from it. Belongs here: asking,
-and lending the terminal to a helper that asks. Does not: what is asked (``chain``, ``helper``).
+A job in the background has a terminal too, but would be stopped for reading from it.
 """
 
 from __future__ import annotations

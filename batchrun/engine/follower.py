@@ -368,6 +368,7 @@ class _Case:
             action=self.action,
             stage=self.stage,
             settled=self._settled,
+            run_batch=self.submission.batch_id,
             was_sent=self.was_sent,
             is_answered=is_answered,
             is_held=self.is_held,

@@ -93,6 +93,7 @@ class Sweep:
     seconds: float  #: after which it is given up: to look at each run would have been cheaper
     run_ids: Collection[str]  #: what is to be told of; others' runs are in the listing too
     run_group: str | None = None  #: the one that all of our runs are in, where there is one
+    run_batches: Sequence[str] = ()  #: those of the service that are to be listed alone; else all runs are
     lane: str | None = None
 
 

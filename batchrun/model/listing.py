@@ -35,6 +35,7 @@ class Listed:
     name: str = ""
     creation_time: datetime | None = None
     start_time: datetime | None = None
+    batch_id: str | None = None  #: the run batch of the service that it is in, where it is in one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,6 +188,8 @@ class Planner:
                 lane.batching.followed(stimulus, moment.now)
                 for entry in stimulus.settled:
                     self._settled(entry, lane, moment)
+                if stimulus.run_batch is not None:
+                    lane.watch.in_run_batch(stimulus.settled, stimulus.run_batch)
             case Surveyed():
                 self._surveyed(stimulus, moment)
             case SurveyConcluded():

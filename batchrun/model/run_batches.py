@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class BatchSeen:
     pending: int | None = None  #: rows that are still to be submitted
     started: int | None = None  #: rows that were submitted
     failed: int | None = None  #: rows that could not be
-    ended: int | None = None  #: runs that are over, removed ones too
+    by_status: Mapping[str, int] = field(default_factory=dict)  #: its runs, by names of the answer's own
     failure_reason: str | None = None
 
 

@@ -64,6 +64,7 @@ class Followed:
     action: Follow
     stage: Stage | None = None  #: None where that is as it was
     settled: Sequence[Entry] = ()  #: those of its rows that are not SUBMITTING any more
+    run_batch: str | None = None  #: the service's that has them, where it is known
     was_sent: bool = False  #: it was sent once more
     is_answered: bool = True  #: False: there was no usable answer, and it is to be tried again later
     is_held: bool = False  #: nothing can be asked in this launch

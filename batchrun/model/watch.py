@@ -28,10 +28,11 @@ from batchrun.errors import InvariantError
 from batchrun.model.actions import Look, Sweep
 from batchrun.model.announcing import Announcements
 from batchrun.model.listing import after_listing, shows_going
-from batchrun.model.sweeps import Sweeps
+from batchrun.model.sweeps import InRunBatches, Sweeps
 from batchrun.model.transitions import apply
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from batchrun.model.entry import Entry
@@ -89,6 +90,7 @@ class Watch:
         self._announcements = Announcements()
         self._announced_in_air: set[str] = set()  #: ids of entries whose look may have been too early
         self._groups: Counter[str | None] = Counter()
+        self._run_batches = InRunBatches()
         self._queue: list[tuple[float, int, str]] = []
         self._tickets = 0
         self._in_air = 0
@@ -118,6 +120,12 @@ class Watch:
         self._groups[one.run_group] += 1
         self._youngest = max(self._youngest, since)
         self._put(one, since + self._wait(one, since) if due is None else due)
+
+    def in_run_batch(self, entries: Iterable[Entry], batch_id: str) -> None:
+        """Learn which run batch of the service the runs of these entries are in, where they are watched."""
+        for entry in entries:
+            if entry.id in self._watched:
+                self._run_batches.learn(entry.id, batch_id)
 
     def hasten(self, entry_id: str) -> None:
         """Look at this entry's run at once, where it is watched, and from now on whatever listings show."""
@@ -209,7 +217,7 @@ class Watch:
         self._sweeps.over(swept, now, len(self), age=age, rarer=self._announcements.rarer)
         news = []
         for one in list(self._watched.values()):
-            if one.is_in_air or one.since >= sweep.begun:
+            if one.is_in_air or one.since >= sweep.begun or not self._is_swept(one, sweep):
                 continue
             item = swept.listed.get(one.run_id)
             if item is None or not shows_going(one.entry, one.name, item):
@@ -217,6 +225,8 @@ class Watch:
                 continue
             one.listed_at = sweep.begun
             self.was_listed = True
+            if item.batch_id is not None:
+                self._run_batches.learn(one.entry.id, item.batch_id)
             event = after_listing(one.entry, item, at)
             if event is not None:
                 news.append((one.entry, event))
@@ -254,11 +264,21 @@ class Watch:
     def _sweep(self, now: float) -> Sweep:
         seconds = self._sweeps.begin(now, len(self))
         ours = frozenset(self._run_ids)
-        group = self._only_group()
-        return Sweep(begun=now, run_group=group, seconds=seconds, run_ids=ours, lane=self._lane)
+        return Sweep(
+            begun=now,
+            run_group=self._only_group(),
+            run_batches=tuple(self._sweeps.run_batches),
+            seconds=seconds,
+            run_ids=ours,
+            lane=self._lane,
+        )
+
+    def _is_swept(self, one: _Watched, sweep: Sweep) -> bool:
+        """Report whether the run is among what was to be listed; it may have come later."""
+        return not sweep.run_batches or self._run_batches.of(one.entry.id) in sweep.run_batches
 
     def _choose(self, now: float) -> None:
-        if self._sweeps.choose(now, len(self)):
+        if self._sweeps.choose(now, len(self), self._run_batches.all_of(len(self))):
             self._restore_dues(now)
 
     def _restore_dues(self, now: float) -> None:
@@ -326,6 +346,7 @@ class Watch:
         del self._watched[one.entry.id]
         self._by_uuid.pop(_uuid(one.entry), None)
         self._groups[one.run_group] -= 1
+        self._run_batches.forget(one.entry.id)
         self._run_ids[one.run_id] -= 1  # another of ours may bear it too
         if not self._run_ids[one.run_id]:
             del self._run_ids[one.run_id]

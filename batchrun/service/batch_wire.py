@@ -22,8 +22,6 @@ _ROWS: Final = "ListRunsInBatch"
 _LISTED: Final = "ListBatch"
 #: Characters of a runSettingId, which may be any text of one line.
 _LONGEST_ID: Final = 128
-#: Where the run summary counts runs that are over.
-_ENDED: Final = ("completedRunCount", "failedRunCount", "cancelledRunCount", "deletedRunCount")
 
 
 def batch_started(answer: Mapping[str, Any]) -> BatchSeen:
@@ -59,15 +57,14 @@ def _batch(answer: Mapping[str, Any], operation: str, *, status: str) -> BatchSe
         pending=count(submitted, "pendingStartSubmissionCount"),
         started=count(submitted, "successfulStartSubmissionCount"),
         failed=count(submitted, "failedStartSubmissionCount"),
-        ended=_ended(table(answer.get("runSummary"))),
+        by_status=_counts(table(answer.get("runSummary"))),
         failure_reason=text(answer, "failureReason", most=KEPT),
     )
 
 
-def _ended(summary: Mapping[str, Any]) -> int | None:
-    """Add up the runs that are over; None where no number of them can be read."""
-    told = [number for name in _ENDED if (number := count(summary, name)) is not None]
-    return sum(told) if told else None
+def _counts(summary: Mapping[str, Any]) -> dict[str, int]:
+    """Return the numbers of a summary that can be read, by their names."""
+    return {name: number for name in summary if (number := count(summary, name)) is not None}
 
 
 def batch_listed(item: Mapping[str, Any]) -> BatchListed:

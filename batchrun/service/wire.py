@@ -120,6 +120,7 @@ def listed(item: object) -> Listed:
         name=text(known, "name") or "",
         creation_time=moment(known.get("creationTime")),
         start_time=moment(known.get("startTime")),
+        batch_id=told_identity(known, "batchId"),
     )
 
 

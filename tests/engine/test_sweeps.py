@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from batchrun.engine.link import LaneLink
+from batchrun.engine.recognition import Recognition
+from batchrun.engine.sweeper import Sweeper
+from batchrun.model.actions import Sweep
+from batchrun.model.grouping import Engine
 from batchrun.model.learned import Phase
 from batchrun.model.limits import Mode
 from batchrun.model.pace import AUTO
 from batchrun.model.states import State
 from batchrun.model.sweeps import Way
-from batchrun.simulator import Durations, Limit, Settings, Span
+from batchrun.simulator import BatchDurations, Durations, Limit, Settings, Span, parse_faults
 from tests.engine.launching import OFTEN, Bench, bench, reconnected, rows
+from tests.run_batches import request
+from tests.run_batches import start as start_together
 from tests.world import simulated
 
 ROWS = 120
@@ -179,3 +187,68 @@ async def _started_by_another(it: Bench) -> str:
             requestId="other",
         )
         return str(answer["id"])
+
+
+async def crowd(it: Bench, batches: int) -> None:
+    """Have somebody else start a hundred runs in each of so many run batches, and wait until they run."""
+    for number in range(batches):
+        asked = request(rows=100, requestId=f"other-{number}", batchName="other")
+        await it.service._client.start_run_batch(**asked)
+    await anyio.sleep(300)
+
+
+async def test_runs_of_one_run_batch_are_watched_without_those_of_others(tmp_path):
+    """Beside 500 runs of others: a launch that lists them all calls ListRuns 830 times for the same."""
+    minutes = Durations(
+        pending=Span(mean=20),
+        starting=Span(mean=20),
+        running=Span(mean=900, spread=0.5),
+        stopping=Span(mean=6),
+    )
+    async with bench(tmp_path, settings(durations=minutes), read_rate=10) as it:
+        await crowd(it, 5)
+        before = calls(it, "ListRuns")
+        _, launcher = await it.launch(rows(100), engine=Engine.BATCH, watch=OFTEN, deadline=900)
+        assert 0 < launcher.tally.by_state[State.SUCCEEDED] < 100
+        assert calls(it, "ListRuns") - before + calls(it, "GetBatch") < 400
+        seen = {id: entry.state is State.SUCCEEDED for id, entry in (await it.entries()).items()}
+        ended = {
+            record.tags["batchrun:id"]
+            for record in it.simulator.state().runs
+            if "batchrun:id" in record.tags and record.stopped and record.stopped < anyio.current_time() - 90
+        }
+        assert all(seen[id] for id in ended)
+
+
+@pytest.fixture
+async def going(tmp_path):
+    """A sweeper, the sweep over a run batch of five runs that go on, and the bench."""
+    counted = BatchDurations(counts_lag=0)
+    minutes = replace(SPREAD, running=Span(mean=400))
+    async with bench(tmp_path, settings(batch_durations=counted, durations=minutes)) as it:
+        batch = await start_together(it.service, request(rows=5))
+        await anyio.sleep(80)
+        link = LaneLink(service=it.service, recognition=Recognition(await it.take_in([]), it.service))
+        ids = [record.id for record in it.simulator.state().runs]
+        sweep = Sweep(begun=0.0, seconds=60, run_ids=ids, run_batches=(batch.id,))
+        yield Sweeper(link, it.clock), sweep, it
+
+
+async def test_while_the_counts_of_a_run_batch_have_not_moved_its_listing_stands_for_a_minute(going):
+    sweeper, sweep, _ = going
+    first = await sweeper.sweep(sweep)
+    assert {one.batch_id for one in first.listed.values()} == set(sweep.run_batches)
+    assert (len(first.listed), first.calls) == (5, 5)
+    assert await sweeper.sweep(sweep) == replace(first, calls=1)
+    await anyio.sleep(60)
+    assert (await sweeper.sweep(sweep)).calls == 5
+    await anyio.sleep(400)
+    assert (await sweeper.sweep(sweep)).listed == {}
+
+
+@pytest.mark.parametrize("faults", ["GetBatch:AccessDeniedException", "GetBatch:html_after"])
+async def test_a_run_batch_that_cannot_be_counted_is_listed(going, faults):
+    sweeper, sweep, it = going
+    it.simulator.script(*parse_faults(faults))
+    for _ in range(2):
+        assert len((await sweeper.sweep(sweep)).listed) == 5

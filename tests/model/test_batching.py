@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Cancel, Follow, HoldBack, Look, Submit, SubmitTogether, Survey
+from batchrun.model.actions import Cancel, Follow, HoldBack, Look, Submit, SubmitTogether, Survey, Sweep
 from batchrun.model.entry import Entry
 from batchrun.model.events import Accepted, Deferred, Intended, Refused
 from batchrun.model.grouping import Engine
@@ -282,6 +282,16 @@ def test_settled_rows_are_watched_or_sent_again():
     assert follow.ids == {"c"}
     made.tell(Followed(action=follow, stage=Stage.DONE, settled=[started(c)]), now=10)
     assert not follows(made, 1000)
+
+
+def test_runs_that_a_submission_came_to_are_watched_by_their_run_batch():
+    made = batched(*many(100))
+    sent = submit(made)
+    (follow,) = follows(made, 5)
+    runs = [started(entry) for entry in sent]
+    made.tell(Followed(action=follow, stage=Stage.DONE, settled=runs, run_batch="77"), now=5)
+    (sweep,) = [one for one in made.actions(20) if isinstance(one, Sweep)]
+    assert sweep.run_batches == ("77",)
 
 
 def test_only_what_was_seen_done_for_a_listings_lag_proves_that_the_rest_is_not_there():

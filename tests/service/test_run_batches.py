@@ -49,7 +49,8 @@ async def test_a_look_has_name_tags_and_counts():
         assert (first.uuid, first.total_runs, first.pending, first.started) == (batch.uuid, 5, 5, 0)
         await anyio.sleep(300)
         last = await service.run_batches.get(batch.id)
-        assert (last.status, last.pending, last.started, last.failed, last.ended) == ("PROCESSED", 0, 4, 1, 4)
+        assert (last.status, last.pending, last.started, last.failed) == ("PROCESSED", 0, 4, 1)
+        assert last.by_status["completedRunCount"] == 4
         with pytest.raises(NotFoundError):
             await service.run_batches.get("999")
 

@@ -1,4 +1,8 @@
-"""Asking before a manifest goes into a batch for its file's name alone."""
+"""
+A manifest beside the ledger: what changed in submitted rows, and whether the batch is the one that is meant.
+
+Somebody is asked before a manifest goes into a batch for its file's name alone.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,15 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from batchrun.model.differences import Difference, row_differences
 from batchrun.model.namesakes import is_another, same_elsewhere
 from batchrun.model.places import is_in_s3
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from batchrun.manifest import Manifest
+    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, Counts
 
@@ -62,3 +70,17 @@ async def _rows_of_another(ledger: Ledger, manifest: Manifest) -> str | None:
 
 def _chosen(batch: str) -> str:
     return f"--batch {shlex.quote(batch)}"
+
+
+async def changes(
+    batch: StoredBatch, manifest: Manifest, entry_ids: Collection[str], home: str | None = None
+) -> dict[str, list[Difference]]:
+    """Say what is different in each of these rows; *home* is as for ``HeldBatch.sync``."""
+    wanted = frozenset(entry_ids)
+    found: dict[str, list[Difference]] = {}
+    if not wanted:
+        return found
+    for spec in manifest.specs():
+        if spec.id in wanted and (entry := await batch.entry(spec.id)) is not None:
+            found[spec.id] = row_differences(entry, spec.content, home)
+    return {entry_id: found[entry_id] for entry_id in entry_ids if entry_id in found}

@@ -20,7 +20,7 @@ from batchrun.api.online_rows import Answers, ask, hold
 from batchrun.clock import SystemClock
 from batchrun.errors import InputError, ServiceError, ServiceUnusableError, UsageError
 from batchrun.manifest.in_lane import FoundInLane, InLane
-from batchrun.model.addresses import is_loopback
+from batchrun.model.foreign import is_loopback
 from batchrun.model.pace import AUTO
 from batchrun.ports.inputs import Bucket, InputPlace, PlaceKind
 from batchrun.service.input_lookup import InputLookup

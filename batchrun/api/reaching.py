@@ -47,7 +47,7 @@ async def lanes_of(
 
 def _read(batch: Batch, file: str | None, objects: Objects | None) -> Sequence[Lane]:
     from batchrun.manifest import Source  # noqa: PLC0415 (loads botocore)
-    from batchrun.manifest.lanes.alone import lanes_to_use  # noqa: PLC0415
+    from batchrun.manifest.lanes.table import lanes_to_use  # noqa: PLC0415
     from batchrun.manifest.load import lanes_of as lanes_of_manifest  # noqa: PLC0415
 
     if file is not None:

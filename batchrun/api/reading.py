@@ -1,8 +1,10 @@
 """
 A ledger to read, for programs.
 
-Belongs here: opening it so that nothing is made, changed or held up, and finding a batch or a row in it. Does
-not: what it can be asked (``ports.ledger``).
+Belongs here: opening it so that nothing is made, changed or held up, finding a batch or a row in it, and
+noticing that its file is another by now. SQLite tells nobody: who has the file open reads on in one that was
+deleted, and of one that was written over what it has in memory. Does not: what it can be asked
+(``ports.ledger``).
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from contextlib import asynccontextmanager
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from batchrun import ledger
-from batchrun.errors import UsageError
+from batchrun.errors import LedgerError, LedgerUnusableError, UsageError
 from batchrun.ports.stored import By, Outcome
 from batchrun.report.outputs import Inputs
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from batchrun.clock import Clock
+    from batchrun.ledger import LedgerPlace
     from batchrun.model.entry import Entry
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
 _SUGGESTED: Final = 3
 #: How like what was typed an id must be, from 0 to 1.
 _CUTOFF: Final = 0.4
+#: Seconds between two looks at the file.
+_EVERY: Final = 2.0
 
 
 @asynccontextmanager
@@ -113,3 +121,37 @@ def _nearest(text: str, ids: list[str]) -> list[str]:
         likeness.set_seq1(one.casefold())
         ranked.append((-likeness.ratio(), one))
     return [one for ratio, one in sorted(ranked)[:_SUGGESTED] if -ratio >= _CUTOFF]
+
+
+async def until_replaced(place: LedgerPlace, ledger: Ledger, clock: Clock) -> None:
+    """
+    Wait until there is another ledger at *place* than *ledger*, which was opened there to be read.
+
+    One that is gone is waited for, as one that is not whole yet; a database is never replaced.
+    """
+    first = place.stamp()
+    if first is None:  # a database
+        await anyio.sleep_forever()
+        return
+    seen = first
+    while True:
+        await clock.sleep(_EVERY)
+        now = place.stamp()
+        if now is None or now == seen:
+            continue
+        try:
+            async with await place.open(read_only=True) as there:
+                if now.file != first.file or not await _are_one(ledger, there):
+                    return
+        except (LedgerError, LedgerUnusableError):
+            continue  # it is being copied; the next look sees more of it
+        seen = now
+
+
+async def _are_one(ours: Ledger, theirs: Ledger) -> bool:
+    """Report whether what is *there* can be what is open: both go on while they are compared."""
+    before = await ours.newest_event()
+    there, batches = await theirs.newest_event(), await theirs.batches()
+    is_within = before <= there <= await ours.newest_event()
+    known = {(batch.name, batch.created_at) for batch in await ours.batches()}
+    return is_within and {(batch.name, batch.created_at) for batch in batches} <= known

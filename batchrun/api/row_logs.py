@@ -12,16 +12,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchrun.errors import CallError, ServiceUnusableError, UsageError
+from batchrun.errors import CallError, InvariantError, ServiceUnusableError, UsageError
 from batchrun.model.tasks import FailedTasks, log_streams, stream_name, task_stream
+from batchrun.service.client import AwsHealthOmics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from batchrun.engine.reach import Reach
     from batchrun.model.entry import Run
     from batchrun.model.tasks import FailedTask, RunTask
     from batchrun.ports.stored import Outcome
-    from batchrun.service.client import AwsHealthOmics
 
 #: Failed tasks whose logs are shown unasked.
 _MOST: Final = 10
@@ -147,3 +148,16 @@ async def streams_of_task(
 def _named(names: Sequence[str]) -> str:
     more = ", ..." if names[_MOST:] else ""
     return (", ".join(names[:_MOST]) or "none yet") + more
+
+
+def access(reach: Reach, lane: str | None) -> AwsHealthOmics:
+    """
+    Return the HealthOmics that has the runs of *lane*, with its login.
+
+    Raises:
+        ServiceUnusableError: It cannot be used, or nobody said how to reach it.
+    """
+    service = reach.of(lane)
+    if not isinstance(service, AwsHealthOmics):
+        raise InvariantError(f"lane {lane} is reached without a login")
+    return service

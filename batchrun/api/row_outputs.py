@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from batchrun.api.run_access import access
+from batchrun.api.row_logs import access
 from batchrun.errors import CallError, ServiceUnusableError
 from batchrun.manifest.strict_json import is_deep
 from batchrun.model.made import Made, ambiguous, found, told

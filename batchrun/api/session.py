@@ -14,11 +14,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from batchrun import points
-from batchrun.api.changes import changes
 from batchrun.api.engines import SettingsPlace, places_of, settled
 from batchrun.api.lanes import OpenLanes, find_home, kept, linked, opened
 from batchrun.api.launch import Audience, Launch, under_way
-from batchrun.api.namesakes import mistaken
+from batchrun.api.namesakes import changes, mistaken
 from batchrun.api.opening import Opening
 from batchrun.api.own_sheets import OwnSheetsWritten
 from batchrun.api.region import is_configured
@@ -161,7 +160,7 @@ class Session(Opening):
         if limits.engine is Engine.STARTRUN:
             return _NO_PLACES
         from batchrun.service.outage import Patience  # noqa: PLC0415 (as in service)
-        from batchrun.service.settings_files import S3SettingsStore  # noqa: PLC0415
+        from batchrun.service.patient_writing import S3SettingsStore  # noqa: PLC0415
 
         patience = Patience(credentials=self._credentials_wait)
         lanes: Mapping[str | None, Lane] = {lane.name: lane for lane in manifest.lanes}
@@ -192,7 +191,7 @@ class Session(Opening):
             yield None
             return
         from batchrun.service.outage import Patience  # noqa: PLC0415 (as in service)
-        from batchrun.service.own_sheets import sheet_writer  # noqa: PLC0415
+        from batchrun.service.patient_writing import sheet_writer  # noqa: PLC0415
 
         patience = Patience(credentials=self._credentials_wait)
         lanes: Sequence[Lane | None] = manifest.lanes or (None,)

@@ -8,7 +8,7 @@ import structlog
 
 from batchrun.errors import LedgerError
 from batchrun.ledger import LedgerPlace
-from batchrun.model.standby import next_look
+from batchrun.model.policies import next_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable

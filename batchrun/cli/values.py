@@ -13,7 +13,7 @@ import click
 
 from batchrun.model import durations, rates
 from batchrun.model.pace import Rate
-from batchrun.model.settings_place import SUCH_AS, settings_place
+from batchrun.model.places import SUCH_AS, settings_place
 
 if TYPE_CHECKING:
     from batchrun.model.limits import StopAfter

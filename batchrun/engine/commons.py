@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from batchrun.model.stimuli import OthersCounted
-from batchrun.ports.commons import SharedPaces
+from batchrun.ports.service import SharedPaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable

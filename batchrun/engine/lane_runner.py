@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from batchrun.engine.common import Common
     from batchrun.engine.link import LaneLink
     from batchrun.model.stimuli import Acted, Followed, SubmittedTogether, SweepFailed, Swept
-    from batchrun.ports.submitter import Submitter
+    from batchrun.ports.service import Submitter
 
     LaneAction: TypeAlias = Submit | Replay | Settle | SubmitTogether | Follow | Look | Cancel | Sweep
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from batchrun.engine.recognition import Recognition
+    from batchrun.ports.run_batches import SettingsStore
     from batchrun.ports.service import HealthOmics
-    from batchrun.ports.settings_store import SettingsStore
     from batchrun.ports.wakes import WakeQueue
 
     #: Awaited with a row's id and the lane that it goes to before its intent is recorded.

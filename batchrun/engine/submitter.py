@@ -35,7 +35,7 @@ from batchrun.model.states import State
 from batchrun.model.stimuli import Acted
 from batchrun.model.verdicts import after_failure, held_for_permission, held_for_rivals, search
 from batchrun.points import Point
-from batchrun.ports.submitter import Submitter
+from batchrun.ports.service import Submitter
 
 if TYPE_CHECKING:
     from batchrun.engine.common import Common

@@ -17,7 +17,7 @@ from batchrun.ledger.batch import SqlBatch
 from batchrun.ledger.held import SqlHeldBatch
 from batchrun.ledger.keyed import Placed, reads, writes
 from batchrun.ledger.rows import batch_of, micros, time_of
-from batchrun.model.learned import Learned, Phase
+from batchrun.model.handing_on import Learned, Phase
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import KeptPace, LeftPace, Stretch
 

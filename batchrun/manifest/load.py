@@ -16,8 +16,8 @@ from batchrun.errors import ManifestError
 from batchrun.manifest import line_files
 from batchrun.manifest.document import NO_HEAD, Document
 from batchrun.manifest.each_file import EachFile
-from batchrun.manifest.lanes.given import lanes_given
 from batchrun.manifest.lanes.offering import Offering
+from batchrun.manifest.lanes.table import lanes_given
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.retry_rules import check_against
 from batchrun.manifest.rows import Expander

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from batchrun.manifest import defaults
 from batchrun.manifest.defaults import defaults_in, parameters_in
 from batchrun.manifest.each_file import batch_of
-from batchrun.manifest.lanes.given import lanes_given
 from batchrun.manifest.lanes.naming import with_lanes
+from batchrun.manifest.lanes.table import lanes_given
 from batchrun.manifest.lanes.writing import texts_of
 from batchrun.manifest.placeholders import Environment
 from batchrun.manifest.problems import Place, unreadable

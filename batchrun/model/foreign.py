@@ -1,14 +1,17 @@
 """
 Text of others, before it is kept or told: the service, a proxy or a configuration may have said anything.
 
-Belongs here: which characters no store takes, how long a text may be, what of an address is a secret. Does
-not: which field is a text at all (``service.wire``), what a terminal must not be sent (``cli.wording``).
+Belongs here: which characters no store takes, how long a text may be, what of an address is a secret, and
+whether it leads to this machine. Does not: which field is a text at all (``service.wire``), what a terminal
+must not be sent (``cli.wording``).
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 #: Characters of a message that are kept: enough for any, and not a ledger's size for each row.
 KEPT: Final = 10_000
@@ -72,3 +75,13 @@ def _partitioned(text: str, marks: str) -> tuple[str, str, str]:
     """Part *text* at the first of *marks* in it."""
     at = min((index for mark in marks if (index := text.find(mark)) >= 0), default=len(text))
     return text[:at], text[at : at + 1], text[at + 1 :]
+
+
+def is_loopback(url: str) -> bool:
+    """Report whether *url* leads to this machine; what is no address leads nowhere."""
+    try:
+        host = urlsplit(url).hostname or ""
+        is_named = host == "localhost" or host.endswith(".localhost")
+        return is_named or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

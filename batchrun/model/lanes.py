@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from batchrun.model.spec import canonical, named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from batchrun.model.pace import Rate
     from batchrun.model.queue_names import QueueName
@@ -103,3 +103,26 @@ def or_home(lane: str | None, home: str | None) -> str | None:
 def or_home_alone(lanes: tuple[str, ...], home: str | None) -> tuple[str | None, ...]:
     """Return where an attempt may be: in each of its *lanes*, or in *home* where it has none."""
     return lanes or (home,)
+
+
+def least_seconds(choices: Mapping[tuple[str, ...], int], rates: Mapping[str, float]) -> float:
+    """
+    Return the seconds that nothing can be quicker than, however rows are spread.
+
+    For two lanes, and wherever choices lie within each other, that is what it takes.
+
+    Args:
+        choices: Rows by the lanes that they may take.
+        rates: Calls per second, above zero, by lane.
+    """
+    sets = {frozenset(lanes) for lanes in choices}
+    sets |= {frozenset[str]().union(*sets)} if sets else set()
+    return max((_seconds(within, choices, rates) for within in sets), default=0.0)
+
+
+def _seconds(
+    within: Collection[str], choices: Mapping[tuple[str, ...], int], rates: Mapping[str, float]
+) -> float:
+    """Return how long the rows take that may go nowhere else."""
+    rows = sum(count for lanes, count in choices.items() if frozenset(lanes) <= frozenset(within))
+    return rows / sum(rates[lane] for lane in within)

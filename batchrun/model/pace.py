@@ -38,8 +38,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.bucket import Rush, measured, rush
-from batchrun.model.handing_on import TIMES, HandedOn, ago, all_ago
-from batchrun.model.learned import Learned, Phase
+from batchrun.model.handing_on import TIMES, HandedOn, Learned, Phase, ago, all_ago
 from batchrun.model.noise import Noise
 
 if TYPE_CHECKING:

@@ -14,6 +14,11 @@ _UPWARDS: Final = frozenset({".", ".."})
 #: A key, in bytes.
 _LONGEST: Final = 1024
 _CURE: Final = "write s3://BUCKET/KEY"
+#: How a folder is written in which rows of large submissions are kept for the service to read.
+SUCH_AS: Final = "s3://BUCKET/PREFIX/"
+_FILE: Final = f"{'0' * 64}.json"
+#: Characters of ``s3UriSettings`` (service model of botocore 1.43.117).
+_LONGEST_SETTINGS: Final = 750
 
 
 def is_in_s3(path: str) -> bool:
@@ -43,3 +48,21 @@ def wrong_place(uri: str) -> tuple[str, str] | None:
     if len(key.encode(errors="replace")) > _LONGEST:
         return "this is too long", f"a key in S3 has at most {_LONGEST} bytes"
     return None
+
+
+def settings_place(text: str) -> str:
+    """
+    Return the place that *text* names, with the slash at its end that may be left out.
+
+    Raises:
+        ValueError: It is none; says why.
+    """
+    prefix = text if text.endswith("/") else f"{text}/"
+    wrong = wrong_place(prefix + _FILE)
+    if wrong is not None:
+        raise ValueError(wrong[0])
+    if "{" in text or "}" in text:
+        raise ValueError("nothing is filled in here: each file is named by what is in it")
+    if len(prefix) + len(_FILE) > _LONGEST_SETTINGS:
+        raise ValueError(f"it is too long: {_LONGEST_SETTINGS - len(_FILE)} characters at most")
+    return prefix

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Final
+
+#: Seconds between two looks: so soon it is seen that a lease was released, or its launcher died on this host.
+_EVERY: Final = 2.0
+#: The same once the lease should be over: by its own clock the ledger may see that a little later.
+_SHORTLY: Final = 0.25
 
 
 def spread(key: str) -> float:
@@ -95,3 +101,8 @@ class DeferPolicy:
 
 def _doubling(first: float, times: int, longest: float, key: str) -> float:
     return min(first * 2.0 ** min(times, 16), longest) * (0.9 + 0.2 * spread(f"{key}#{times}"))
+
+
+def next_look(left: float) -> float:
+    """Return the seconds until the next look at a lease with *left* seconds by a clock that may be off."""
+    return min(_EVERY, max(left, _SHORTLY))

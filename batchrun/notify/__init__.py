@@ -2,10 +2,8 @@
 
 from batchrun.notify.channel import Channel, Message
 from batchrun.notify.command import Command
-from batchrun.notify.digests import Digests
-from batchrun.notify.forms import Form
-from batchrun.notify.teller import Teller
+from batchrun.notify.teller import Digests, Teller
 from batchrun.notify.topic import Topic
-from batchrun.notify.webhook import Webhook
+from batchrun.notify.webhook import Form, Webhook
 
 __all__ = ["Channel", "Command", "Digests", "Form", "Message", "Teller", "Topic", "Webhook"]

@@ -13,17 +13,17 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Final
+from contextlib import asynccontextmanager, suppress
+from typing import IO, TYPE_CHECKING, Final, Self
 
 import anyio
 
 from batchrun.errors import NoticeError
 from batchrun.notify.channel import Channel
-from batchrun.notify.last_words import LastWords
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
+    from types import TracebackType
 
     from anyio.abc import Process
 
@@ -37,6 +37,12 @@ _CURES: Final = {
     126: "make it executable",
     127: "give the full path of each program: cron's and systemd's PATH is short",
 }
+#: Bytes that are kept, and characters that are told.
+_KEPT: Final = 4096
+_TOLD: Final = 300
+_PIECE: Final = 64 * 1024
+#: Pieces that are read at last: what a pipe may hold. Whoever still writes is not waited for.
+_HELD: Final = 16
 
 
 class Command(Channel):
@@ -122,3 +128,60 @@ def _environment(message: Message) -> Mapping[str, str]:
 def _how_it_ended(code: int, last_words: str) -> str:
     how = f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
     return f"{how}: {last_words}" if last_words else how
+
+
+class LastWords:
+    """A pipe whose other end is given to a command; use it with ``with``."""
+
+    def __init__(self) -> None:
+        self._reading, self.writing = os.pipe()  #: *writing* is for the command's stdout and stderr
+        os.set_blocking(self._reading, False)
+        self._is_given = False
+        self._kept = b""
+
+    @property
+    def text(self) -> str:
+        """What was heard last."""
+        return self._kept.decode(errors="replace").strip()[-_TOLD:]
+
+    @asynccontextmanager
+    async def heard(self) -> AsyncIterator[None]:
+        """Listen for as long as the block lasts, and to what was said by its end."""
+        self._let_go()
+        async with anyio.create_task_group() as listening:
+            listening.start_soon(self._listen)
+            try:
+                yield
+            finally:
+                listening.cancel_scope.cancel()
+        for _ in range(_HELD):
+            self._take()
+
+    async def _listen(self) -> None:
+        is_open = True
+        while is_open:
+            await anyio.wait_readable(self._reading)
+            is_open = self._take()
+
+    def _take(self) -> bool:
+        """Take what is there, if anything; False where nobody can write any more."""
+        try:
+            piece = os.read(self._reading, _PIECE)
+        except BlockingIOError:
+            return True
+        self._kept = (self._kept + piece)[-_KEPT:]
+        return bool(piece)
+
+    def _let_go(self) -> None:
+        if not self._is_given:
+            os.close(self.writing)
+        self._is_given = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._let_go()
+        os.close(self._reading)

@@ -8,21 +8,51 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
+    from batchrun.model.actions import Sending
     from batchrun.model.costs import Usage
     from batchrun.model.entry import Run, Sighting
-    from batchrun.model.learned import Learned
+    from batchrun.model.handing_on import Learned
     from batchrun.model.listing import Listed
     from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Json
+    from batchrun.model.stimuli import Acted
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.commons import SharedPaces
     from batchrun.ports.run_batches import RunBatches
+    from batchrun.ports.stored import Commons, LeftPace, Stretch
+
+
+class SharedPaces(ABC):
+    """The paces of all launchers of one ledger; every method may raise LedgerError."""
+
+    is_capped: bool = (
+        False  #: whether all together may have so many active runs: then turns are taken alone too
+    )
+
+    @abstractmethod
+    async def are_shared(self, commons: Commons) -> bool:
+        """Report whether anybody else works in the account and region now."""
+
+    @abstractmethod
+    async def room(self, commons: Commons) -> float:
+        """Return how many more runs may be started there now; infinite where nobody set a bound."""
+
+    @abstractmethod
+    async def take(self, commons: Commons, seconds: float) -> Stretch:
+        """Take the next *seconds* that nobody has taken yet."""
+
+    @abstractmethod
+    async def leave(self, commons: Commons, state: str, stretch: Stretch) -> None:
+        """Leave the pace to whoever is next, and what is left of the stretch."""
+
+    @abstractmethod
+    async def left(self, commons: Commons) -> LeftPace | None:
+        """Return the pace as it was left last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,3 +237,19 @@ class HealthOmics(ABC):
     @abstractmethod
     def hurry(self) -> None:
         """From now on give up at the first failure instead of waiting to retry. For draining."""
+
+
+class Submitter(Protocol):
+    """Sends attempts, many at once, one action at a time for each entry."""
+
+    async def submit(self, action: Sending) -> Acted:
+        """
+        Send, send again or settle an attempt, and record what came of it.
+
+        The intent is durable before anything leaves, and nothing leaves after its proof has ended. What was
+        let go of before it was sent comes back as it was.
+
+        Raises:
+            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """

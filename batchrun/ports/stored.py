@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchrun.model.costs import Usage
     from batchrun.model.entry import Entry, Run
     from batchrun.model.events import Event
-    from batchrun.model.learned import Learned
+    from batchrun.model.handing_on import Learned
     from batchrun.model.tasks import FailedTasks
 
 

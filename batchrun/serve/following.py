@@ -4,7 +4,7 @@ One batch as it goes on: its rows, read once for all who look, and brought up to
 A look asks whether anything was, and reads the rows that it was about. Charts and failures, which take a
 hundred times as long, are added up anew only so often that they cost a small share of one core; so is the
 whole batch read again, for what a manifest changed and no event tells. Belongs here: that rhythm, and the
-rows. Does not: how they are shown (``shown``), who listens (``streams``).
+rows. Does not: how they are shown (``shown``), who listens (``live``).
 """
 
 from __future__ import annotations

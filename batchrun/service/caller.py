@@ -17,8 +17,7 @@ import structlog
 
 from batchrun.errors import CredentialsError
 from batchrun.model.account import account_of
-from batchrun.model.addresses import is_loopback
-from batchrun.model.foreign import masked
+from batchrun.model.foreign import is_loopback, masked
 from batchrun.service.session import identity_client
 from batchrun.service.wire import table
 

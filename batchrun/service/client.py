@@ -21,10 +21,10 @@ from batchrun.service.caller import Caller
 from batchrun.service.calls import Calls
 from batchrun.service.classify import unparsable
 from batchrun.service.known_fields import check_known
-from batchrun.service.listing import runs
 from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import AllTurns
+from batchrun.service.paging import runs
 from batchrun.service.quota import quotas, start_run_quota
 from batchrun.service.run_batches import AwsRunBatches
 from batchrun.service.starting import Start, start_turn
@@ -43,15 +43,14 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.model.costs import Usage
     from batchrun.model.entry import Run, Sighting
-    from batchrun.model.learned import Learned
+    from batchrun.model.handing_on import Learned
     from batchrun.model.listing import Listed
     from batchrun.model.pace import Rate
     from batchrun.model.quotas import Quotas
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks, RunTask
-    from batchrun.ports.commons import SharedPaces
     from batchrun.ports.run_batches import RunBatches
-    from batchrun.ports.service import CallCounts, Troubles
+    from batchrun.ports.service import CallCounts, SharedPaces, Troubles
     from batchrun.ports.workflows import Workflow, WorkflowKey
     from batchrun.service.login import Login
     from batchrun.service.target import Target

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.errors import CallError
-    from batchrun.model.learned import Learned
-    from batchrun.ports.commons import SharedPaces
+    from batchrun.model.handing_on import Learned
+    from batchrun.ports.service import SharedPaces
 
 #: What is worth asking the ledger for: the limits of the others are wide, and their calls follow the starts.
 _SHARED: Final = frozenset({"StartRun"})

@@ -1,17 +1,18 @@
-"""The pages of an answer that comes in several."""
+"""The pages of an answer that comes in several; ListRuns, all of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchrun.service.classify import unparsable
-from batchrun.service.wire import items, next_token, table
+from batchrun.service.wire import items, listed, next_token, table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from types_aiobotocore_omics import OmicsClient
 
+    from batchrun.model.listing import Listed
     from batchrun.service.calls import Calls
 
 T = TypeVar("T")
@@ -56,3 +57,22 @@ async def pages(
         tokens.add(token)
         at = {"startingToken": token}
     raise unparsable(operation, "nextToken")
+
+
+def runs(calls: Calls, filters: Mapping[str, str]) -> AsyncGenerator[Sequence[Listed]]:
+    """
+    Return the runs of each page.
+
+    Raises:
+        CallError: A page is missing, or a run that cannot be told; what came before it is not the whole.
+    """
+    known: Any = filters
+
+    async def ask(client: OmicsClient, at: Any) -> Mapping[str, Any]:
+        return await client.list_runs(maxResults=SIZE, **known, **at)
+
+    def read(item: Mapping[str, Any]) -> Listed:
+        calls.met(item.get("arn"), "ListRuns")
+        return listed(item)
+
+    return pages(calls, "ListRuns", ask, read)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import InputError, ServiceUnusableError, UsageError
-from batchrun.model.addresses import is_loopback
 from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, price_of
+from batchrun.model.foreign import is_loopback
 from batchrun.service.classify import classify
 from batchrun.service.login import Login
 from batchrun.service.one_try import in_time

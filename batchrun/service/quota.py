@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import structlog
 
-from batchrun.model.addresses import is_loopback
-from batchrun.model.foreign import masked
+from batchrun.model.foreign import is_loopback, masked
 from batchrun.model.quotas import CODES, Quotas
 from batchrun.service.session import quotas_client
 from batchrun.service.wire import table

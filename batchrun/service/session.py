@@ -16,6 +16,7 @@ import os
 import platform
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from aiobotocore import __version__ as aiobotocore_version
 from aiobotocore.config import AioConfig
@@ -24,9 +25,7 @@ from botocore import __version__ as botocore_version
 from botocore import exceptions as boto
 
 from batchrun.errors import BatchrunError, UsageError
-from batchrun.model.addresses import is_loopback
-from batchrun.model.foreign import masked
-from batchrun.service.endpoint import checked
+from batchrun.model.foreign import is_loopback, masked
 from batchrun.service.login.credentials import LOOPBACK_KEYS
 from batchrun.version import __version__
 
@@ -283,3 +282,30 @@ def _user_agent() -> str:
         f"batchrun/{__version__} aiobotocore/{aiobotocore_version} botocore/{botocore_version} "
         f"Python/{python} {system}"
     )
+
+
+def checked(url: str) -> str:
+    """
+    Return *url* where calls can go to it.
+
+    Raises:
+        UsageError: It is no address, or has a user in it, whom the signature of a call leaves no place for.
+    """
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_bare = parts.username is None
+    except ValueError:
+        is_address = is_bare = False
+    if not is_address:
+        raise UsageError(
+            f"'{masked(url)}' is not an endpoint; give an address such as "
+            "https://omics.eu-west-1.amazonaws.com "
+            "with --endpoint-url, in the environment or in the AWS configuration"
+        )
+    if not is_bare:
+        raise UsageError(
+            f"the endpoint '{masked(url)}' has a user in it, and a signed call has no place for one; "
+            "leave it out, and give the credentials as a profile"
+        )
+    return url

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.model.pace import Pace
-    from batchrun.ports.commons import SharedPaces
+    from batchrun.ports.service import SharedPaces
     from batchrun.ports.stored import Commons, LeftPace, Stretch
 
 #: Seconds for which it is believed that somebody else shares the pace, and that nobody does.

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from batchrun.api.replaced import until_replaced
+from batchrun.api.reading import until_replaced
 from batchrun.clock import VirtualClock
 from batchrun.ledger import LedgerPlace, open_ledger
 from batchrun.model.limits import Changed

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from batchrun.manifest.lanes.alone import lanes_to_use
+from batchrun.manifest.lanes.table import lanes_to_use
 from batchrun.service.login import Login, Logins
 from batchrun.service.quota import quotas
 from batchrun.service.session import identity_client, omics_client

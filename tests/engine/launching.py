@@ -23,8 +23,8 @@ from batchrun.model.policies import WatchPolicy
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
 from batchrun.ports.held import HeldBatch
+from batchrun.ports.run_batches import SettingsStore
 from batchrun.ports.service import HealthOmics
-from batchrun.ports.settings_store import SettingsStore
 from batchrun.ports.wakes import WakeQueue
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator

@@ -9,7 +9,7 @@ from batchrun.model.grouping import Engine
 from batchrun.model.states import State
 from batchrun.service.login import Login
 from batchrun.service.outage import Patience
-from batchrun.service.settings_files import S3SettingsStore
+from batchrun.service.patient_writing import S3SettingsStore
 from batchrun.service.target import Target
 from batchrun.simulator import parse_faults
 from batchrun.simulator.storage import StoredBucket

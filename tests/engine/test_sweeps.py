@@ -14,7 +14,7 @@ from batchrun.engine.recognition import Recognition
 from batchrun.engine.sweeper import Sweeper
 from batchrun.model.actions import Sweep
 from batchrun.model.grouping import Engine
-from batchrun.model.learned import Phase
+from batchrun.model.handing_on import Phase
 from batchrun.model.limits import Mode
 from batchrun.model.pace import AUTO
 from batchrun.model.states import State

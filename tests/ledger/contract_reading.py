@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchrun.model.duplicating import duplicate
 from batchrun.model.events import Failed, Progressed, Refused, Removed, Retried, Revised
-from batchrun.model.learned import Learned, Phase
+from batchrun.model.handing_on import Learned, Phase
 from batchrun.model.limits import Changed
 from batchrun.model.spec import digest
 from batchrun.model.states import State

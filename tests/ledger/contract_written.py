@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchrun.model.limits import Changed
-from batchrun.ports.written import WrittenResults
+from batchrun.ports.batch import WrittenResults
 from tests.ledger.samples import AT, BATCH, accepted, filled, intended, move, spec, specs
 
 DIGEST = bytes(range(32))

@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from batchrun.model.learned import Learned
+from batchrun.model.handing_on import Learned
 from batchrun.model.pace import AUTO, Pace, Rate
 
 _IN_AIR = 32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.lane_time import least_seconds
+from batchrun.model.lanes import least_seconds
 
 
 @pytest.mark.parametrize(

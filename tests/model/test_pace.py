@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.model.learned import Learned, Phase
+from batchrun.model.handing_on import Learned, Phase
 from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Pace, Rate
 from tests.model.bucket import played
 

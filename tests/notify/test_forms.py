@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from batchrun.clock import VirtualClock
-from batchrun.notify.forms import Form
-from batchrun.notify.webhook import Webhook
+from batchrun.notify.webhook import Form, Webhook
 from tests.notify.samples import message, serving
 from tests.notify.test_webhook import Hooks
 

@@ -17,8 +17,7 @@ from batchrun.model.notices import Notice
 from batchrun.model.states import State
 from batchrun.model.tally import Tally
 from batchrun.notify.channel import Channel, Message
-from batchrun.notify.digests import Digests
-from batchrun.notify.teller import Teller
+from batchrun.notify.teller import Digests, Teller
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from tests.ledger.samples import AT, BATCH, filled, kept_ledger, later, move

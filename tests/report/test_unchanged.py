@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from batchrun.cli.launching import results_file
+from batchrun.cli.launching.results_file import kept_or_written
 from batchrun.ledger import open_ledger
 from batchrun.model.limits import Changed
-from batchrun.report import results, unchanged
+from batchrun.report import results
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import OutputFile
-from batchrun.report.unchanged import kept_or_written
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, move, specs
 
 
@@ -79,6 +80,6 @@ async def test_another_batchrun_or_another_way_to_write_writes_anew(held, tmp_pa
     path = tmp_path / "x.csv"
     await wrote(held, path)
     assert await wrote(held, path, is_safe=True)
-    monkeypatch.setattr(unchanged, "__version__", "9.9")
+    monkeypatch.setattr(results_file, "__version__", "9.9")
     assert await wrote(held, path, is_safe=True)
     assert not await wrote(held, path, is_safe=True)

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import OutcomeUnknownError
-from batchrun.model.learned import Learned, Phase
+from batchrun.model.handing_on import Learned, Phase
 from batchrun.model.pace import AUTO, UNLIMITED, Pace, Rate
 from batchrun.model.quotas import Quotas
 from batchrun.service.pacing import Turns

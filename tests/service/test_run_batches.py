@@ -21,7 +21,7 @@ from batchrun.errors import (
 from batchrun.model.run_batches import BatchListed, BatchRow, BatchSeen
 from batchrun.service.call_retries import RetrySettings
 from batchrun.service.outage import Patience
-from batchrun.service.settings_files import S3SettingsStore
+from batchrun.service.patient_writing import S3SettingsStore
 from batchrun.simulator import (
     BatchDurations,
     Parameter,

@@ -17,7 +17,7 @@ from batchrun.engine.commons import LedgerPaces
 from batchrun.errors import ThrottledError
 from batchrun.ledger import SqlLedger, open_ledger
 from batchrun.model.pace import Pace, Rate
-from batchrun.ports.commons import SharedPaces
+from batchrun.ports.service import SharedPaces
 from batchrun.ports.stored import Commons, LeftPace, Stretch
 from batchrun.service.pacing import Turns
 from tests.model.bucket import Bucket

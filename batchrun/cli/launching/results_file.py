@@ -1,26 +1,38 @@
-"""The file with a batch's results, as launches and cancellations leave it."""
+"""
+The file with a batch's results, as launches and cancellations leave it.
+
+Results that are there, whole and as they would be written again, are left alone.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
 import shlex
+from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from batchrun.cli.options import DEFAULT_LEDGER
-from batchrun.errors import InputError, ResultsError, UsageError
+from batchrun.errors import InputError, LedgerError, ResultsError, UsageError
 from batchrun.ledger import LedgerPlace
+from batchrun.ports.batch import WrittenResults
 from batchrun.report import results
 from batchrun.report.again import begun_again
+from batchrun.report.columns import COLUMNS
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import OutputFile
-from batchrun.report.unchanged import kept_or_written
+from batchrun.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
     from batchrun.api.launch import Launch
+    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.objects import ObjectStore
     from batchrun.report.delivering import Destination
     from batchrun.report.outputs import Inputs
@@ -81,3 +93,34 @@ def _format(place: str) -> results.ResultsFormat:
         return results.ResultsFormat(PurePath(place).suffix.removeprefix(".").lower())
     except ValueError:
         raise UsageError(f"--results {place}: the name must end in .csv, .json or .jsonl") from None
+
+
+async def kept_or_written(
+    batch: StoredBatch, output: OutputFile, write: Callable[[], Awaitable[None]], *, is_safe: bool
+) -> None:
+    """Have *write* write all results of *batch* to *output*, unless that would change nothing."""
+    form = f"{__version__} {'safe' if is_safe else 'plain'} {','.join(COLUMNS)}"
+    event = await batch.newest_told()
+    before = await batch.written_results(output.place)
+    is_same = before is not None and (before.form, before.event) == (form, event)
+    if before is not None and is_same and _digest(output.path) == before.digest:
+        import structlog  # noqa: PLC0415 (a verb that shows results as they are logs nothing)
+
+        structlog.get_logger(__name__).debug("results_unchanged", batch=batch.name, place=output.place)
+        return
+    await write()
+    if (digest := _digest(output.path)) is not None:
+        found = WrittenResults(place=output.place, form=form, digest=digest, event=event)
+        with suppress(LedgerError):  # they are written, and it is not for its sake that it is remembered
+            await batch.keep_written(found)
+
+
+def _digest(path: Path) -> bytes | None:
+    """Return the digest of a file; None where there is none, or something else than one of its own."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return None

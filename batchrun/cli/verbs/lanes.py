@@ -57,7 +57,7 @@ def lanes(told: Options) -> Exit:
 
 
 def _lanes(told: Options) -> Sequence[Lane]:
-    from batchrun.manifest.lanes.alone import lanes_to_use  # noqa: PLC0415 (loads botocore)
+    from batchrun.manifest.lanes.table import lanes_to_use  # noqa: PLC0415 (loads botocore)
     from batchrun.manifest.load import lanes_of  # noqa: PLC0415
     from batchrun.manifest.source import Source  # noqa: PLC0415
 

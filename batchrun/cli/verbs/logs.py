@@ -78,8 +78,7 @@ async def logs(told: Options) -> Exit:
         ledger = await opened.found_ledger()
         outcome = await row_to_read(ledger, told.entry_id, told.batch)
         # Only now: to import the client takes longer than to find out that there is no such row.
-        from batchrun.api.row_logs import run_of, streams_of, streams_of_task  # noqa: PLC0415
-        from batchrun.api.run_access import access  # noqa: PLC0415
+        from batchrun.api.row_logs import access, run_of, streams_of, streams_of_task  # noqa: PLC0415
         from batchrun.cli.showing.log_lines import LogLines  # noqa: PLC0415
         from batchrun.service.run_logs import run_logs  # noqa: PLC0415
 

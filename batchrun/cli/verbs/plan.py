@@ -151,8 +151,7 @@ async def _quotas_of(lanes: Sequence[Lane], service: Service) -> Mapping[str, Qu
 
 
 async def _compare(manifest: Manifest, told: Options) -> Compared:
-    from batchrun.api.changes import changes  # noqa: PLC0415
-    from batchrun.api.namesakes import mistaken  # noqa: PLC0415
+    from batchrun.api.namesakes import changes, mistaken  # noqa: PLC0415
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
     from batchrun.ledger import LedgerPlace  # noqa: PLC0415
 

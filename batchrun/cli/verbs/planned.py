@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from batchrun.cli.launching.policy import limits
 from batchrun.cli.wording import counted
-from batchrun.model.lane_time import least_seconds
-from batchrun.model.lanes import lanes_of
+from batchrun.model.lanes import lanes_of, least_seconds
 from batchrun.model.pace import USUAL_RATES
 from batchrun.model.quotas import USUAL, Quotas, storage_types
 from batchrun.model.states import State

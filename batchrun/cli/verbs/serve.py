@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.api.reading import open_ledger
-from batchrun.api.replaced import until_replaced
+from batchrun.api.reading import open_ledger, until_replaced
 from batchrun.cli.command import Risk, option, texts, verb
 from batchrun.cli.options import LEDGER
 from batchrun.cli.signals import heard

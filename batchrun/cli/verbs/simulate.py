@@ -18,7 +18,7 @@ from batchrun.cli.speak import say
 from batchrun.cli.values import Duration
 from batchrun.cli.wording import printable
 from batchrun.errors import UsageError
-from batchrun.model.addresses import is_loopback
+from batchrun.model.foreign import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -168,7 +168,7 @@ async def simulate(told: Options) -> None:
 
 
 def _lanes(path: str) -> Sequence[Lane]:
-    from batchrun.manifest.lanes.alone import lanes_in_file  # noqa: PLC0415 (loads botocore)
+    from batchrun.manifest.lanes.table import lanes_in_file  # noqa: PLC0415 (loads botocore)
 
     return lanes_in_file(path)
 

@@ -91,7 +91,7 @@ def init(told: InitOptions) -> None:
 
 
 def _lanes(path: str) -> Sequence[Lane]:
-    from batchrun.manifest.lanes.alone import lanes_in_file  # noqa: PLC0415 (loads botocore)
+    from batchrun.manifest.lanes.table import lanes_in_file  # noqa: PLC0415 (loads botocore)
 
     with interruptible(), objects(Account(profile=None, region=None)) as in_s3:
         return lanes_in_file(path, in_s3)

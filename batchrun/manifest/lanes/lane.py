@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from batchrun.manifest.problems import shown
 from batchrun.manifest.scalars import as_text
 from batchrun.model import rates
-from batchrun.model.addresses import is_loopback
+from batchrun.model.foreign import is_loopback
 from batchrun.model.lanes import Lane
+from batchrun.model.places import SUCH_AS as A_PLACE
+from batchrun.model.places import settings_place
 from batchrun.model.queue_names import SUCH_AS, queue_in
-from batchrun.model.settings_place import SUCH_AS as A_PLACE
-from batchrun.model.settings_place import settings_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

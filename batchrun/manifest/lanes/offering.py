@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.defaults import Defaults, combined, laid_over
-from batchrun.manifest.lanes.given import led_to
 from batchrun.manifest.lanes.naming import without_lanes
+from batchrun.manifest.lanes.table import led_to
 from batchrun.manifest.problems import printable
 from batchrun.manifest.rows import Row, Terms
-from batchrun.manifest.warned.accounts import FIELD as ROLE
+from batchrun.manifest.warned.looking import FIELD as ROLE
 from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.retrying import LANE
 from batchrun.model.spec import merged

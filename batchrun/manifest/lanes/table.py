@@ -5,8 +5,11 @@ A table of lanes, as ``lanes:`` of a manifest or a file for ``--lanes`` has it.
       east: {region: us-east-1, profile: lab, account: "111111111111"}
       west: {region: us-west-2, role: arn:aws:iam::222222222222:role/launcher, set: {workflowId: "7654321"}}
 
-Belongs here: the table as a whole, and finding it in a file. Does not: one lane's keys (``lane``), which
-table holds where there are two (``given``).
+A manifest that has a table of lanes is not read with another one beside it: nobody could tell which account
+a lane is of. One whose ``lanes:`` is a list of names takes these of ``--lanes``, in its own order.
+
+Belongs here: the table as a whole, finding it in a file, and which one holds. Does not: one lane's keys
+(``lane``).
 """
 
 from __future__ import annotations
@@ -17,21 +20,25 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest import limits
 from batchrun.manifest.defaults import table
 from batchrun.manifest.lanes.lane import KEYS, SET, LaneReader, wrong_name
-from batchrun.manifest.problems import Record, instead, shown, unreadable
+from batchrun.manifest.lanes.naming import names_in
+from batchrun.manifest.problems import Problems, Record, instead, printable, shown, unreadable
+from batchrun.manifest.rules import start_run
+from batchrun.manifest.source import Beyond
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Problems
-    from batchrun.manifest.source import Beyond
+    from batchrun.manifest.problems import Part
     from batchrun.model.lanes import Lane
     from batchrun.model.spec import Json
+    from batchrun.ports.objects import Objects
 
 LANES: Final = "lanes"
 #: What only a manifest has.
 _ROWS: Final = "runs"
 _SHAPE: Final = "write a table of lanes, such as east: {region: us-east-1}"
+_OPTION = "--lanes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,3 +156,99 @@ def _named(found: Record, model: RequestModel, problems: Problems, path: str) ->
     if own.fields is not found.fields[LANES]:
         return LaneTable(source=path)
     return lanes_in(replace(own, place=found.place_of((LANES,))), model, problems, source=path)
+
+
+def lanes_to_use(path: str, objects: Objects | None = None) -> tuple[Lane, ...]:
+    """
+    Return the lanes of a file for ``--lanes``.
+
+    Raises:
+        ManifestError: It has none, or anything in them is wrong; it has every problem, up to a limit.
+    """
+    problems = Problems()
+    found = lanes_of_file(path, Beyond(objects=objects), start_run(), problems)
+    problems.raise_any()
+    return found.lanes
+
+
+def lanes_in_file(path: str, objects: Objects | None = None) -> tuple[Lane, ...]:
+    """
+    Return the lanes of a file for ``--lanes``, or of a manifest that has its own.
+
+    Raises:
+        ManifestError: As above.
+    """
+    problems = Problems()
+    found = lanes_beside_rows(path, Beyond(objects=objects), start_run(), problems)
+    problems.raise_any()
+    return found.lanes
+
+
+def lanes_given(
+    part: Part | None, path: str | None, beyond: Beyond, model: RequestModel, problems: Problems
+) -> LaneTable | None:
+    """
+    Return the lanes that rows may take; None where there are no lanes.
+
+    Args:
+        part: The manifest's own ``lanes:``.
+        path: The file of ``--lanes``.
+        beyond: What can be read besides files.
+        model: What StartRun takes.
+        problems: Takes what is wrong.
+
+    Raises:
+        ManifestError: The file cannot be read, or is no table.
+    """
+    shared = None if path is None else lanes_of_file(path, beyond, model, problems)
+    if part is None:
+        return shared
+    if part.wrong:
+        return LaneTable()  # what is wrong in it is told as of all parts
+    if isinstance(part.value, list):
+        return _chosen(part, shared, problems)
+    if shared is not None:
+        message = f"the manifest has lanes, and {_OPTION} {printable(str(path), None)} gives others"
+        cure = f"leave {_OPTION} out, or name in the manifest those that it takes: lanes: [east, west]"
+        problems.add(part.place, message, cure, field=LANES)
+        return LaneTable()
+    if not isinstance(part.value, dict):
+        message = f"{shown(part.value)} is not a table of lanes"
+        problems.add(part.place, message, "write east: {region: us-east-1}", field=LANES)
+        return LaneTable()
+    return lanes_in(Record(fields=part.value, place=part.place, places=part.places), model, problems)
+
+
+def _chosen(part: Part, shared: LaneTable | None, problems: Problems) -> LaneTable:
+    names = names_in(part.value)
+    if shared is None:
+        message = "these are names of lanes, and nothing says what they are"
+        cure = (
+            f"give {_OPTION} FILE with a table of them, or write the table here: east: {{region: us-east-1}}"
+        )
+        problems.add(part.place, message, cure, field=LANES)
+        return LaneTable()
+    by_name = {lane.name: lane for lane in shared.lanes}
+    unknown = next((name for name in names if name not in by_name), None)
+    if unknown is not None or not names:
+        what = "the list is empty" if unknown is None else f"there is no lane {shown(unknown)}"
+        problems.add(part.place, f"{what} in {_OPTION}", _cure(unknown, shared.names), field=LANES)
+        return shared
+    chosen = dict.fromkeys(names)
+    sets = {name: record for name, record in shared.sets.items() if name in chosen}
+    return LaneTable(lanes=tuple(by_name[name] for name in chosen), sets=sets, source=shared.source)
+
+
+def _cure(unknown: str | None, names: Sequence[str]) -> str:
+    listed = f"it has {printable(', '.join(names), 300)}"
+    return listed if unknown is None else instead(unknown, names, listed)
+
+
+def led_to(rules: Sequence[Part], names: Sequence[str]) -> tuple[str, ...]:
+    """Return the lanes of these *names* that rules of ``retry:`` lead to; their problems are told later."""
+    found: dict[str, None] = {}
+    for part in rules:
+        change = part.value.get("change") if isinstance(part.value, dict) else None
+        wanted = change.get("lane") if isinstance(change, dict) else None
+        found |= dict.fromkeys(name for name in names_in(wanted) if name in names)
+    return tuple(found)

@@ -1,12 +1,18 @@
-"""Looking at one manifest: texts come in, warnings come out."""
+"""
+Looking at one manifest: texts come in, warnings come out.
+
+Roles are held against the account of the lane that a row goes to: whoever calls StartRun passes ``roleArn``
+on, and a role can be passed within its own account alone (IAM user guide, iam:PassRole). It is a warning,
+since the account of a lane may be written wrong as well.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.scalars import as_text
-from batchrun.manifest.warned.accounts import LaneRoles
-from batchrun.manifest.warned.found import WatchedColumn
+from batchrun.manifest.warned.found import Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.known import Known
 from batchrun.manifest.warned.scan import DocumentTexts, TableTexts
 
@@ -16,10 +22,47 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.problems import Place, Record
     from batchrun.manifest.table import Table
-    from batchrun.manifest.warned.found import Warnings
+    from batchrun.manifest.warned.found import Collected, Warnings
     from batchrun.manifest.warned.scan import Used
     from batchrun.manifest.warned.untyped import Cure
     from batchrun.model.lanes import Lane
+
+FIELD: Final = "roleArn"
+_ACCOUNT: Final = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):", re.ASCII)
+
+
+class LaneRoles:
+    """Holds the role that each row is run with against its lanes' accounts."""
+
+    def __init__(self, lanes: Sequence[Lane], found: Collected) -> None:
+        """Take the lanes, as far as they say an account or a role to assume, which is of one."""
+        self._accounts = {lane.name: lane.account or _account(lane.role) for lane in lanes}
+        self._found = found
+        self._column = WatchedColumn(name=FIELD)
+        self._known: dict[tuple[str, str], Doubt | None] = {}
+
+    def look(self, lane: str, role: str, record: Record, row: str) -> None:
+        """Look at the role of one row in one lane."""
+        key = lane, role
+        if key not in self._known:
+            self._known[key] = self._doubt(lane, role)
+        if doubt := self._known[key]:
+            self._found.add(doubt, self._column, record.place_of((FIELD,)), text=role, row=row)
+
+    def _doubt(self, lane: str, role: str) -> Doubt | None:
+        account, own = self._accounts[lane], _account(role)
+        if None in {account, own} or account == own:
+            return None
+        says = (
+            f"is of account {own}, and lane {lane} of {account}: roles are passed in their own account alone"
+        )
+        cure = f"give lane {lane} a role of its own: set: {{roleArn: arn:aws:iam::{account}:role/NAME}}"
+        return Doubt(kind=WarningKind.OTHER_ACCOUNT, says=says, cure=cure)
+
+
+def _account(role: str | None) -> str | None:
+    match = _ACCOUNT.match(role or "")
+    return match[1] if match else None
 
 
 class Looking:

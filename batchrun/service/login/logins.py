@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from batchrun.model.addresses import is_loopback
+from batchrun.model.foreign import is_loopback
 from batchrun.service.login.credentials import Credentials, Whose
 from batchrun.service.login.limits import Limits
 

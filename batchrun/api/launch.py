@@ -7,6 +7,7 @@ the launch itself (``engine``).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -156,7 +157,16 @@ class Launch:
     @property
     def calls(self) -> Mapping[str, CallCounts]:
         """Calls of this launch so far, by operation."""
-        return self._launcher.calls if self._launcher is not None else {}
+        calls: defaultdict[str, CallCounts] = defaultdict(CallCounts)
+        for lane in self.calls_by_lane.values():
+            for operation, counts in lane.items():
+                calls[operation] += counts
+        return calls
+
+    @property
+    def calls_by_lane(self) -> Mapping[str | None, Mapping[str, CallCounts]]:
+        """The same by lane; a batch without lanes has one without a name."""
+        return self._launcher.calls_by_lane if self._launcher is not None else {}
 
     @property
     def taken_over(self) -> TakenOver:

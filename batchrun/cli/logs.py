@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Where a line that is too long for a terminal goes on.
 _HANG: Final = 4
 #: Facts of an event that are sentences by themselves; others need their names.
-_SAID: Final = frozenset({"message", "reason", "error", "last", "note", "instead", "cure"})
+_SAID: Final = frozenset({"message", "reason", "why", "error", "last", "note", "instead", "cure"})
 #: Facts that those who watch one batch know.
 _KNOWN: Final = frozenset({"event", "level", "timestamp", "batch"})
 
@@ -88,11 +88,11 @@ def _make_printable(
 
 def _sentence(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
     """Say an event to people: what it is, its facts, and what is to be said of it."""
-    words = str(event["event"]).replace("_", " ")
+    words, known = str(event["event"]).replace("_", " "), {*_SAID, *_KNOWN}
+    if words.startswith("lane ") and "lane" in event:  # of one that is named
+        words, known = words.replace("lane", f"lane {event['lane']}", 1), {*known, "lane"}
     said = [str(value) for key, value in event.items() if key in _SAID and value]
-    facts = [
-        f"{key.replace('_', ' ')} {value}" for key, value in event.items() if key not in {*_SAID, *_KNOWN}
-    ]
+    facts = [f"{key.replace('_', ' ')} {value}" for key, value in event.items() if key not in known]
     about = f" ({', '.join(facts)})" if facts else ""
     return f"{event['level']}: {words}{about}{': ' if said else ''}{'; '.join(said)}"
 

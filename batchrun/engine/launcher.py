@@ -8,7 +8,6 @@ Belongs here: what belongs to the batch as a whole. Does not: what is done in it
 from __future__ import annotations
 
 import enum
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,17 +95,17 @@ class Launcher:
     @property
     def troubles(self) -> Troubles:
         """Calls that went wrong so far, and what is in the way."""
-        in_the_way = Troubles(others=self._runner.in_the_way)
+        in_the_way = Troubles(
+            others=self._runner.in_the_way,
+            waiting=self._runner.waiting,
+            stopped=frozenset(self._runner.stopped),
+        )
         return sum((link.service.troubles for link in self._links), start=in_the_way)
 
     @property
-    def calls(self) -> Mapping[str, CallCounts]:
-        """What was sent so far, by operation."""
-        calls: defaultdict[str, CallCounts] = defaultdict(CallCounts)
-        for link in self._links:
-            for operation, counts in link.service.calls.items():
-                calls[operation] += counts
-        return calls
+    def calls_by_lane(self) -> Mapping[str | None, Mapping[str, CallCounts]]:
+        """What was sent so far, by operation; a batch without lanes has one without a name."""
+        return {link.name: link.service.calls for link in self._links}
 
     async def quotas(self) -> Quotas:
         """Ask for the account's quotas, as far as they may be read; lanes have too many to ask for."""

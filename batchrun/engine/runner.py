@@ -127,6 +127,11 @@ class Runner:
         """Runs of other batches in accounts that are full, by what was allowed."""
         return sum(one.in_the_way for one in self._others)
 
+    @property
+    def waiting(self) -> frozenset[str]:
+        """Lanes whose service or login is waited for."""
+        return frozenset(self._paused - self.stopped.keys())
+
     async def begin(self, *, will_start: bool) -> None:
         """See which proofs and paces of earlier launches, and runs of others, count; before :meth:`run`."""
         await self._prover.begin()
@@ -328,7 +333,8 @@ class Runner:
     async def _tell(self, event: str, lane: str, why: str) -> None:
         """Say what a lane that cannot be used holds up, and what goes on."""
         waiting, others = (await self._held.counts()).open_in(lane)
-        log.warning(event, batch=self._held.name, lane=lane, why=why, rows_waiting=waiting, others=others)
+        facts = {"rows_waiting": waiting, "rows_in_other_lanes": others}
+        log.warning(event, batch=self._held.name, lane=lane, why=why, **facts)
 
 
 def _read(clock: Clock) -> Moment:

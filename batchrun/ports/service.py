@@ -62,12 +62,16 @@ class Troubles:
     throttled: int = 0
     unanswered: int = 0  #: no usable answer: silence, 5xx, garbage
     others: int = 0  #: active runs of other batches, in accounts that are full by what was allowed
+    waiting: frozenset[str] = frozenset()  #: lanes whose service or login is waited for
+    stopped: frozenset[str] = frozenset()  #: lanes that this launch uses no more
 
     def __add__(self, other: Troubles) -> Troubles:
         return Troubles(
             throttled=self.throttled + other.throttled,
             unanswered=self.unanswered + other.unanswered,
             others=self.others + other.others,
+            waiting=self.waiting | other.waiting,
+            stopped=self.stopped | other.stopped,
         )
 
 

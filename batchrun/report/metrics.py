@@ -13,7 +13,7 @@ from batchrun.report.overview import numbers
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.ports.service import CallCounts
@@ -36,7 +36,8 @@ class Reading:
     seconds_left: float | None = None
     oldest_active: datetime | None = None  #: when the oldest run that goes on was created
     last_success: datetime | None = None  #: when an entry was last seen to succeed
-    calls: Mapping[str, CallCounts]
+    calls: Mapping[str | None, Mapping[str, CallCounts]]  #: by lane, None in a batch without, and operation
+    unusable: Collection[str] = ()  #: lanes that cannot be used now
     lease: Lease | None = None  #: None where no launch holds the batch
     exit_code: int | None = None  #: None while the launch goes on
 
@@ -80,6 +81,12 @@ def _families(now: Reading) -> Iterator[_Family]:
             ((lane.name or "", state), number) for lane in now.lanes for state, number in lane.numbers.items()
         ],
     )
+    yield _Family(
+        name="lane_usable",
+        help="Whether a lane of this launch can be used: neither its login nor its service is waited for.",
+        labels=("lane",),
+        samples=[((lane,), lane not in now.unusable) for lane in _lanes(now)],
+    )
     yield _one("starts_per_second", "Runs accepted per second recently.", now.starts_per_second)
     yield _one("remaining_seconds", "Time until the end at the recent rate.", now.seconds_left)
     yield from _calls(now)
@@ -95,28 +102,32 @@ def _families(now: Reading) -> Iterator[_Family]:
     yield _one("update_timestamp_seconds", "When this was written.", _stamp(now.at))
 
 
+def _lanes(now: Reading) -> Sequence[str]:
+    return sorted({lane for lane in now.calls if lane is not None} | {*now.unusable})
+
+
 def _calls(now: Reading) -> Iterator[_Family]:
-    calls = sorted(now.calls.items())
-    yield _Family(
-        name="calls_total",
-        help="Requests that this launch sent to HealthOmics, by operation.",
+    sent = "Requests that this launch sent to HealthOmics, by operation."
+    yield _counted(now, "calls_total", sent, lambda one: one.sent)
+    throttled = "Requests of this launch that were throttled, by operation."
+    yield _counted(now, "calls_throttled_total", throttled, lambda one: one.throttled)
+    unanswered = "Requests of this launch without a usable answer, by operation."
+    yield _counted(now, "calls_unanswered_total", unanswered, lambda one: one.unanswered)
+
+
+def _counted(now: Reading, name: str, text: str, count: Callable[[CallCounts], int]) -> _Family:
+    """Return a counter of calls; the lane is a label in a batch that has lanes."""
+    has_lanes = bool(_lanes(now))
+    return _Family(
+        name=name,
+        help=text,
         type="counter",
-        labels=("operation",),
-        samples=[((operation,), one.sent) for operation, one in calls],
-    )
-    yield _Family(
-        name="calls_throttled_total",
-        help="Requests of this launch that were throttled, by operation.",
-        type="counter",
-        labels=("operation",),
-        samples=[((operation,), one.throttled) for operation, one in calls],
-    )
-    yield _Family(
-        name="calls_unanswered_total",
-        help="Requests of this launch without a usable answer, by operation.",
-        type="counter",
-        labels=("operation",),
-        samples=[((operation,), one.unanswered) for operation, one in calls],
+        labels=("operation", "lane") if has_lanes else ("operation",),
+        samples=[
+            ((operation, lane or "") if has_lanes else (operation,), count(one))
+            for lane, calls in now.calls.items()
+            for operation, one in sorted(calls.items())
+        ],
     )
 
 

@@ -63,7 +63,7 @@ class Calls:
         self._credentials = credentials
         self._waits = waits
         self._check: Callable[[], Awaitable[None]] = _no_check
-        self._heed: Callable[[str | None], None] = _nobody
+        self._heed: Callable[[str | None], None] | None = None
         self._sent: Counter[str] = Counter()
         self._errors: Counter[tuple[str, type[CallError]]] = Counter()
 
@@ -207,8 +207,7 @@ class Calls:
                     error = classify(raw, operation)
                     if is_vital:
                         self._outage.failed(error)
-                        if (silence := self._outage.silence) is not None:
-                            self._heed(silence)
+                        self._tell(self._outage.silence)
                     if not isinstance(error, CredentialsError):
                         raise error from raw
                     await self._credentials.renew(
@@ -217,18 +216,19 @@ class Calls:
                 else:
                     self._outage.answered()
                     self._credentials.accepted()
-                    self._heed(None)
+                    if self._heed is not None:
+                        self._heed(None)
                     return answer
 
         return await self._retry.run(once, _repeats, trusted_for=trusted_for)
 
+    def _tell(self, silence: str | None) -> None:
+        if silence is not None and self._heed is not None:
+            self._heed(silence)
+
 
 def _repeats(error: CallError) -> None:
     log.debug("call_repeated", operation=error.operation, code=error.code, status=error.status)
-
-
-def _nobody(_: str | None) -> None:
-    """Tell nobody."""
 
 
 async def _no_check() -> None:

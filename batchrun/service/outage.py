@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: Seconds between two tries with new credentials, and between two words about it.
 _TRY_EVERY: Final = 5.0
 _SAY_EVERY: Final = 60.0
+#: How a launch goes on that has ended.
+_GOES_ON: Final = ", then run the same command again; nothing is lost"
 #: Clients open at once: the one to call with, and the ones before on which calls may still end.
 _CLIENTS_KEPT: Final = 3
 #: Seconds of silence that are worth a word.
@@ -165,10 +167,10 @@ class CredentialsWatch:
         hurried: anyio.Event,
         *,
         waits: bool,
-        heed: Callable[[str | None], None],
+        heed: Callable[[str | None], None] | None,
     ) -> None:
         """
-        Replace the client; *used* is the one that failed. *heed* is told why it takes long.
+        Replace the client; *used* is the one that failed. *heed* is told why it takes long, else the log.
 
         The first new login is tried at once. More are waited for once a call was accepted, where the launch
         *waits* for any, and until *hurried* is set.
@@ -181,33 +183,39 @@ class CredentialsWatch:
                 is_first = self._since is None
                 self._since = self._clock.monotonic() if self._since is None else self._since
                 if hurried.is_set() or not is_first:
-                    heed(self._in_words(error))
-                    await self._wait(error, self._since, hurried, waits=waits)
+                    left = self._left(self._since, hurried, waits=waits)
+                    if left <= 0:
+                        raise ServiceUnusableError(self._in_words(error))
+                    self._tell(error, left, heed)
+                    with anyio.move_on_after(_TRY_EVERY):
+                        await hurried.wait()
                 try:
                     await self.open()
                 except (UsageError, ServiceUnusableError) as failure:
                     error = classify(failure, error.operation)
 
-    async def _wait(self, error: CallError, since: float, hurried: anyio.Event, *, waits: bool) -> None:
-        """Wait a moment before the next try, or give up."""
+    def _left(self, since: float, hurried: anyio.Event, *, waits: bool) -> float:
+        """Return for how many seconds more a login is waited for; 0 where that cannot help."""
+        if not waits or not self._has_worked or hurried.is_set():
+            return 0.0
+        return self._patience.credentials - (self._clock.monotonic() - since)
+
+    def _tell(self, error: CallError, left: float, heed: Callable[[str | None], None] | None) -> None:
+        """Say why calls wait, and how long they will: to *heed*, or once a minute to the log."""
         now = self._clock.monotonic()
-        can_pass = waits and self._has_worked and not hurried.is_set()
-        if not can_pass or now - since >= self._patience.credentials:
-            raise ServiceUnusableError(self._in_words(error))
-        if now - self._said >= _SAY_EVERY:
+        if heed is not None:
+            heed(f"{self._cause(error)}; it is tried again every {_TRY_EVERY:.0f} s, for {left:.0f} s more")
+        elif now - self._said >= _SAY_EVERY:
             self._said = now
-            log.warning(
-                "waiting_for_credentials",
-                why=self._in_words(error),
-                gives_up_in_seconds=round(self._patience.credentials - (now - since)),
-            )
-        with anyio.move_on_after(_TRY_EVERY):
-            await hurried.wait()
+            log.warning("waiting_for_credentials", why=self._cause(error), gives_up_in_seconds=round(left))
 
     def _in_words(self, error: CallError) -> str:
+        """Say why the launch, or its lane, ends, and how it goes on."""
+        is_own = error.status is None  # the login says all of it
+        return error.message if is_own else f"{self._cause(error)}{_GOES_ON}"
+
+    def _cause(self, error: CallError) -> str:
         if error.status is None:
-            return error.message  # the login's own words
-        return (
-            f"the service does not accept the AWS credentials of {self.login.place} ({error.code}); "
-            f"{self.login.cure}, then run the same command again; nothing is lost"
-        )
+            return error.message.removesuffix("; nothing is lost")
+        place, cure = self.login.place, self.login.cure
+        return f"the service does not accept the AWS credentials of {place} ({error.code}); {cure}"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import Shell, Simulated, end
 from tests.cli.test_lanes_now import own_urls, script
+from tests.report.test_metrics import read
 
 ROLE = "arn:aws:iam::222222222222:role/launcher"
 LANES = f"""\
@@ -126,7 +127,8 @@ def test_a_lane_that_loses_its_login_waits_alone_and_goes_on_when_it_is_back(she
     rows = "".join(f"s{n:02},x,{lane}\n" for n, lane in enumerate(("east", "west") * 20))
     shell.write("rows.csv", f"id,parameters.sample,lane\n{rows}")
     east = OwnAddress(own_urls(simulated)["east"])
-    process = shell.start("run", *command("--rate", "auto", "--credentials-wait", "6s"))
+    options = ("--rate", "auto", "--credentials-wait", "6s", "--metrics-file", "rows.prom")
+    process = shell.start("run", *command(*options))
     east.wait_for_runs(3)
     shell.write("config", good.replace(f"echo '{keys}'", "sh -c 'echo logged out >&2; exit 1'", 1))
     script(simulated, "east", "*:ExpiredTokenException")
@@ -134,6 +136,16 @@ def test_a_lane_that_loses_its_login_waits_alone_and_goes_on_when_it_is_back(she
     assert code == 5, said
     assert "lane east: " in said.splitlines()[-1]
     assert "west" not in said.splitlines()[-1]
+    assert (said.count("lane_waits"), said.count("lane_stopped")) == (1, 1)
+    assert "waiting_for_credentials" not in said, "the lane's line says as much, and which lane"
+    told = {
+        (name, worths.get("lane"), worths.get("operation")): value
+        for (name, labels), value in read((shell.folder / "rows.prom").read_text(encoding="utf-8")).items()
+        if (worths := dict(labels))
+    }
+    usable = [told["batchrun_lane_usable", lane, None] for lane in ("east", "west")]
+    assert usable == [0, 1]
+    assert told["batchrun_calls_total", "west", "StartRun"] == 20
     found = shell.results("rows.results.csv")
     assert all(row["status"] == "COMPLETED" for row in found if row["lane"] == "west")
     assert sum(row["lane"] == "west" for row in found) == 20

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import structlog
@@ -49,7 +50,7 @@ MANY: Mapping[str, int] = {
 
 
 def snapshot(lanes: Mapping[str, int] | None = None, /, **numbers: int) -> Snapshot:
-    counts = dict.fromkeys(STANDINGS, 0) | numbers
+    counts: dict[str, Any] = dict.fromkeys(STANDINGS, 0) | numbers
     return Snapshot(
         **counts,
         active_by_lane=lanes,
@@ -118,6 +119,13 @@ async def test_lanes_tell_how_many_runs_each_has():
     told = lines(await drawn(snapshot({"west": 12, "east": 0}, running=12)))
     assert "  east 0 active  west 12 active" in told
     assert not any("active" in line for line in lines(await drawn(snapshot(running=12))))
+
+
+async def test_lanes_that_wait_or_stopped_say_so_also_those_without_runs():
+    now = replace(snapshot({"west": 12, "east": 3}), lanes_waiting=["east"], lanes_stopped=["north"])
+    told = await drawn(now)
+    assert "  east 3 active, waits  north 0 active, stopped  west 12 active" in lines(told)
+    assert (styles(told, ", waits"), styles(told, ", stopped")) == ({"yellow"}, {"bold red"})
 
 
 async def test_rows_with_the_service_are_told_in_place_of_starts_that_come_by_the_hundred():
@@ -232,8 +240,10 @@ def test_beside_the_display_what_is_wrong_is_a_sentence_and_what_is_well_is_sile
     log.info("manifest_read", rows=3)
     log.warning("quota_full", batch="cohort", message="too many\x1b[2J", next_try_in_seconds=30)
     log.warning("metrics_not_written")
+    log.warning("lane_waits", lane="east", why="no login", rows_waiting=6, rows_in_other_lanes=2)
     assert warned() == (
         "warning: quota full (next try in seconds 30): too many\\x1b[2J\nwarning: metrics not written\n"
+        "warning: lane east waits (rows waiting 6, rows in other lanes 2): no login\n"
     )
 
 

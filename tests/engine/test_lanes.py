@@ -15,6 +15,7 @@ from batchrun.ledger import open_ledger
 from batchrun.model.limits import Mode
 from batchrun.model.retrying import NO_CAPACITY, RetryPolicy, RetryRule
 from batchrun.model.states import State
+from batchrun.service.outage import Patience
 from batchrun.simulator import parse_faults
 from tests.engine.lanes import PLACES, LaneBench, lane_bench, row, rows
 from tests.world import simulated
@@ -36,8 +37,12 @@ async def test_each_row_runs_once_in_a_lane_that_it_may_take(tmp_path):
 
 
 async def test_a_launch_takes_hardly_longer_than_the_paces_of_both_lanes_allow(tmp_path):
-    # 40 rows for east alone at 8/s take 5 s; all 297 at 33/s take 9 s.
-    specs = [*rows(40, "east", prefix="e"), *rows(257, "east", "west", start=40, prefix="free")]
+    # 40 rows for east alone at 8/s take 5 s, 100 for west at 25/s take 4 s; all 297 at 33/s take 9 s.
+    specs = [
+        *rows(40, "east", prefix="e"),
+        *rows(100, "west", start=40, prefix="w"),
+        *rows(157, "east", "west", start=140, prefix="free"),
+    ]
     async with lane_bench(tmp_path, east={"rate": 8}, west={"rate": 25}) as it:
         await it.launch(specs)
         found = await it.assert_agreement()
@@ -47,6 +52,8 @@ async def test_a_launch_takes_hardly_longer_than_the_paces_of_both_lanes_allow(t
         assert len(begun[lane]) - 1 <= (max(begun[lane]) - min(begun[lane])) * rate * 1.01, "above its pace"
     assert 297 / 33 - 1.5 <= took <= 297 / 33 * 1.05
     assert len(found["west"]) == pytest.approx(297 * 25 / 33, abs=6)
+    assert {id[0] for id in found["east"]} == {"e", "f"}
+    assert {id[0] for id in found["west"]} == {"w", "f"}
 
 
 async def test_a_lane_never_has_more_runs_than_it_may(tmp_path):
@@ -245,7 +252,7 @@ async def test_a_lane_that_refuses_the_question_whether_it_is_back_is_not_asked_
             stop, launcher = await it.launch(rows(5, "east"), trusts_ledger=True, deadline=3600)
         await it.assert_agreement()
     assert stop is Stop.FINISHED
-    assert launcher.calls["ListRuns"].sent <= 4, "the refusal is an answer"
+    assert launcher.calls_by_lane["east"]["ListRuns"].sent <= 4, "the refusal is an answer"
 
 
 async def test_a_lane_that_never_answers_holds_up_no_row_of_another(tmp_path):
@@ -256,6 +263,31 @@ async def test_a_lane_that_never_answers_holds_up_no_row_of_another(tmp_path):
             await it.launch([*rows(6, "east", "west"), *own])
         found = await it.assert_agreement()
     assert sorted(found["west"]) == sorted(one.id for one in own)
+
+
+async def test_a_lane_that_loses_its_login_in_the_middle_slows_no_other_and_goes_on_once_it_is_back(tmp_path):
+    specs = [
+        *rows(40, "east", prefix="e"),
+        *rows(75, "west", start=40, prefix="w"),
+        *rows(60, "east", "west", start=115, prefix="free"),
+    ]
+    brief = Patience(credentials=20.0)
+    async with lane_bench(tmp_path, east={"rate": 8, "patience": brief}, west={"rate": 25}) as it:
+        async with trouble(it, "east", 2, 3600, "*:ExpiredTokenException"):
+            with pytest.raises(ServiceUnusableError, match=r"^lane east: .*\(Expired.*\([0-9]+ rows wait\)$"):
+                await it.launch(specs)
+        entries, begun = await it.entries(), it.simulators["west"].state().accepted_at
+        left = [id for id, entry in entries.items() if entry.state is not State.SUCCEEDED]
+        assert all(id.startswith("e") or entries[id].lane == "east" for id in left)
+        assert len(begun) >= 75 + 40, "what was free and unsent went west"
+        assert max(begun) - min(begun) <= len(begun) / 25 * 1.05
+
+        it.simulators["east"].faults.replace(())
+        it.services = {lane: service.apart() for lane, service in it.services.items()}
+        stop, launcher = await it.launch(specs)
+        found = await it.assert_agreement()
+    assert stop is Stop.FINISHED
+    assert (launcher.tally.by_state[State.SUCCEEDED], sum(map(len, found.values()))) == (175, 175)
 
 
 async def test_what_is_shut_out_is_let_go_of_until_it_is_opened():

@@ -26,6 +26,7 @@ COUNTS = Counts(
     by_state={State.PLANNED: 3, State.ACTIVE: 5, State.SUCCEEDED: 4, State.FAILED: 1},
     by_status={"PENDING": 2},
 )
+CALLS = {"StartRun": CallCounts(sent=9, throttled=2), "GetRun": CallCounts(sent=7, unanswered=1)}
 
 
 def reading(**facts: Any) -> Reading:
@@ -35,7 +36,7 @@ def reading(**facts: Any) -> Reading:
         "started_at": AT,
         "counts": COUNTS,
         "starts_per_second": 1.25,
-        "calls": {"StartRun": CallCounts(sent=9, throttled=2), "GetRun": CallCounts(sent=7, unanswered=1)},
+        "calls": {None: CALLS},
     }
     return Reading(**(known | facts))
 
@@ -121,7 +122,7 @@ def test_every_sample_names_its_batch_whatever_that_is_called(batch):
 
 @given(batch=st.text(st.characters(exclude_categories=["Cs"])), operation=st.text(max_size=5))
 def test_whatever_a_label_holds_it_is_read_as_it_was(batch, operation):
-    calls = {operation: CallCounts(sent=1)}
+    calls = {None: {operation: CallCounts(sent=1)}}
     found = read(exposition(reading(batch=batch, calls=calls)))
     assert found["batchrun_calls_total", frozenset({("batch", batch), ("operation", operation)})] == 1
 
@@ -141,4 +142,23 @@ def test_lanes_are_told_apart_where_there_are_some():
     assert by_lane["east", "succeeded"] == 4
     assert by_lane["", "planned"] == 3
     assert len(by_lane) == 16
+
+
+def test_calls_and_whether_it_can_be_used_are_told_of_each_lane():
+    calls = {"east": CALLS, "west": {"StartRun": CallCounts(sent=4)}}
+    told = read(exposition(reading(calls=calls, unusable={"east", "north"})))
+    found = {
+        (name.removeprefix("batchrun_"), labels["lane"], labels.get("operation")): value
+        for (name, pairs), value in told.items()
+        if "lane" in (labels := dict(pairs))
+    }
+    assert found["calls_total", "east", "StartRun"] == 9
+    assert found["calls_total", "west", "StartRun"] == 4
+    assert found["calls_throttled_total", "east", "StartRun"] == 2
+    assert found["calls_unanswered_total", "east", "GetRun"] == 1
+    usable = {lane: value for (name, lane, _), value in found.items() if name == "lane_usable"}
+    assert usable == {"east": 0, "north": 0, "west": 1}
+
+
+def test_without_lanes_nothing_is_told_of_them():
     assert "lane" not in exposition(reading())

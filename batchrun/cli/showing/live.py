@@ -69,7 +69,7 @@ class LiveDisplay(Reporter):
         return Group(
             Bar(label=Text(one_line(self._batch), style="bold"), numbers=now.counts),
             Flow(list(self._counts(now))),
-            *([Flow(list(_lanes(now.active_by_lane)))] if now.active_by_lane else []),
+            *([Flow(lanes)] if (lanes := list(_lanes(now))) else []),
             Flow([Text(part, style="dim") for part in self._pace(now)]),
             *map(_failure, self._progress.failures),
         )
@@ -98,9 +98,17 @@ class LiveDisplay(Reporter):
                 yield Text(text, style=style if number else "dim")
 
 
-def _lanes(active: Mapping[str, int]) -> Iterator[Text]:
-    for lane, number in sorted(active.items()):
-        yield Text(f"{one_line(lane)} {number} active", style="" if number else "dim")
+def _lanes(now: Snapshot) -> Iterator[Text]:
+    """Tell each lane's active runs, and which lanes wait or stopped; the log beside says why."""
+    active, waiting, stopped = now.active_by_lane or {}, now.lanes_waiting or (), now.lanes_stopped or ()
+    for lane in sorted({*active, *waiting, *stopped}):
+        number = active.get(lane, 0)
+        text = Text().append(f"{one_line(lane)} {number} active", style="" if number else "dim")
+        if lane in stopped:
+            text.append(", stopped", style="bold red")
+        elif lane in waiting:
+            text.append(", waits", style="yellow")
+        yield text
 
 
 def running(now: Snapshot, at_once: Mapping[str, int]) -> str:

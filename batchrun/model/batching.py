@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.actions import Follow, SubmitTogether
-from batchrun.model.grouping import INLINE
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.model.submission import Stage, Standing, stage
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from batchrun.model.proving import Proving
     from batchrun.model.queues import Queue, Queues
     from batchrun.model.sending import Sending
+    from batchrun.model.sharing import Sharing
     from batchrun.model.stimuli import Followed, SubmittedTogether
     from batchrun.model.submission import OpenSubmission
 
@@ -45,8 +45,6 @@ _PAGE: Final = 100
 _SPARED: Final = 0.1
 #: What is asked so often is asked as rarely as may be: more would be too large a number.
 _MOST_TRIES: Final = 16
-#: The part of the slots that may be free while one more submission is not worth it.
-_WAVES: Final = 10
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +70,7 @@ class Batching:
         queues: Queues,
         proving: Proving,
         sending: Sending,
+        sharing: Sharing,
         cancelling: Cancelling,
     ) -> None:
         self._limits = limits
@@ -79,6 +78,7 @@ class Batching:
         self._queues = queues
         self._proving = proving
         self._sending = sending
+        self._sharing = sharing
         self._cancelling = cancelling
         self._in_air: SubmitTogether | None = None
         self._open: dict[str, _Open] = {}
@@ -217,14 +217,13 @@ class Batching:
 
     def _count(self, queue: Queue, moment: Moment) -> int:
         """Say how many rows of *queue* go now: none while more are about to come, or to have room."""
-        ready = len(queue.ready)
-        # The other lanes take theirs, but for what is hardly worth a call of each.
-        part = max(-(-ready // max(1, len(queue.lanes))), min(ready, INLINE))
-        count = int(min(self._sending.slots.room, self._limits.wave, part))
-        is_all = count == part and not (queue.reads.is_reading or queue.reads.is_due(moment.at))
-        least = max(1, min(INLINE, self._limits.wave, self._sending.slots.most / _WAVES))
-        is_worth_it = count >= least  # else each run that ends would cost a call
-        return count if is_all or is_worth_it or self._limits.mode is not Mode.WATCH else 0
+        room = self._sending.slots.room
+        count = int(min(room, self._limits.wave, self._sharing.part(self._lane, queue, moment.now)))
+        is_all = count < room or count == len(queue.ready)
+        is_over = is_all and not self._queues.are_more_coming(queue, moment.at)
+        # Else each run that ends would cost a call.
+        is_worth_it = count >= self._sharing.worth_a_call(self._lane)
+        return count if is_over or is_worth_it or self._limits.mode is not Mode.WATCH else 0
 
     def hasten(self, entry_ids: Collection[str]) -> None:
         """Ask at once about the submissions of these entries, where they have one."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from batchrun.model.proving import Proving
     from batchrun.model.queues import Queues
     from batchrun.model.sending import Slots
+    from batchrun.model.sharing import Sharing
     from batchrun.model.stimuli import Acted, RatesLearned
 
 
@@ -42,13 +43,15 @@ class LanePlan:
         queues: Queues,
         proving: Proving,
         slots: Slots,
+        sharing: Sharing,
         cancelling: Cancelling,
     ) -> None:
         self.name = lane.name
         self._limits = limits
         self._cancelling = cancelling
         self.sending = Sending(limits, lane, queues, proving, slots)
-        self.batching = Batching(limits, lane.name, queues, proving, self.sending, cancelling)
+        sharing.join(lane.name, self.sending)
+        self.batching = Batching(limits, lane.name, queues, proving, self.sending, sharing, cancelling)
         self.watch = Watch(
             limits.watch,
             limits.way,

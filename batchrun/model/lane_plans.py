@@ -16,6 +16,7 @@ from batchrun.model.actions import HoldBack, Note
 from batchrun.model.lane_plan import LanePlan
 from batchrun.model.lanes import or_home
 from batchrun.model.limits import LaneLimits
+from batchrun.model.sharing import Sharing
 from batchrun.model.stimuli import (
     IntentRecorded,
     LanePaused,
@@ -61,7 +62,7 @@ class LanePlans:
         self._limits = limits
         self._home = home
         self._queues = queues
-        self._shared = (queues, proving, slots, cancelling)
+        self._shared = (queues, proving, slots, Sharing(limits, slots), cancelling)
         self._lanes = {lane.name: self._made(lane) for lane in lanes}
 
     def _made(self, lane: LaneLimits) -> LanePlan:

@@ -194,6 +194,11 @@ class Queues:
         missing = self._room(queue, room) - len(queue.ready)
         return missing >= max(1, self._room(queue, self._limits.concurrency) // 2)
 
+    def are_more_coming(self, queue: Queue, at: datetime) -> bool:
+        """Report whether more entries of a queue that go together are about to be read."""
+        is_due = queue.reads.is_due(at) and self._is_worth_reading(queue, self._limits.wave)
+        return queue.reads.is_reading or is_due
+
     def _room(self, queue: Queue, room: int) -> int:
         return self._limits.wave if room and queue.is_together else room
 

@@ -121,17 +121,6 @@ def test_a_pass_sends_what_fits_now():
     assert len(together(made).entries) == 20
 
 
-@pytest.mark.parametrize(("count", "taken"), [(300, {"east": 150, "west": 100}), (9, {"east": 9})])
-def test_rows_that_several_lanes_may_take_are_shared_out_but_for_a_few(count, taken):
-    both = builders.offers("east", "west")
-    rows = [replace(planned(str(n), n), offers=both, proven_at=at(0)) for n in range(count)]
-    made = Driven(LaneLimits(name="east"), LaneLimits(name="west"), engine=Engine.BATCH, batch_rows=1_000)
-    made.keep(*rows)
-    made.tell()
-    sent = {one.lane: len(one.entries) for one in made.actions() if isinstance(one, SubmitTogether)}
-    assert sent == taken  # of the 150 that are left west takes what is worth a call, and then the rest
-
-
 # -- proofs
 
 

@@ -161,11 +161,14 @@ async def test_an_owner_lets_others_launch_and_read_and_no_more(roles):
             connection.execute(sql)
 
 
-async def test_who_may_make_nothing_is_sent_to_the_owner(roles):
-    (_, launches, _), (owner, launcher, _) = roles
-    with psycopg.connect(owner, autocommit=True) as connection:
-        connection.execute(f"GRANT CONNECT ON DATABASE {urlsplit(owner).path[1:]} TO {launches}")
+async def test_who_may_make_nothing_is_sent_to_the_owner(roles, postgres):
+    (owns, launches, _), (owner, launcher, _) = roles
+    database = urlsplit(owner).path[1:]
+    with psycopg.connect(postgres.database(database), autocommit=True) as connection:
+        connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {launches}")
+        # In PostgreSQL 14 everybody has it.
         connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        connection.execute(f"GRANT CREATE ON SCHEMA public TO {owns}")
     with pytest.raises(LedgerUnusableError, match=rf"holds no ledger yet.*init --launcher {launches}"):
         await open_ledger(launcher)
     with pytest.raises(LedgerUnusableError, match='role "nobody_at_all" does not exist'):

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 _COMMENT: Final = re.compile(r"^\s*--.*\n?|\s--.*$", re.MULTILINE)
 #: A named value; not the second colon of a cast.
 _VALUE: Final = re.compile(r"(?<![:\w]):(\w+)")
+_AMONG: Final = r"AND id = ANY (ARRAY(SELECT json_array_elements_text(\1::json)))"
+_BY_KEY: Final = r"CROSS JOIN LATERAL (SELECT * FROM entry_rows WHERE key = \1 OFFSET 0) AS r"
 #: What SQLite says in statements that are the same in every database, and what PostgreSQL has for it.
 _WORDS: Final = (
+    # What is listed, and rows that are known by their key, are looked for one by one, by an index: the server
+    # guesses how many they are, and goes through all of a table of some thousand rows instead.
+    (re.compile(r"\bAND id IN \(SELECT value FROM json_each\((:\w+)\)\)"), _AMONG),
+    (re.compile(r"\b(?:CROSS )?JOIN entry_rows AS r ON r\.key = (\w+\.\w+)"), _BY_KEY),
     (re.compile(r"\bjson_each\((:\w+)\)"), r"json_array_elements_text(\1::json)"),
     (re.compile(r"\bCROSS (?=JOIN \w+ AS \w+ ON\b)"), ""),  # in the order that the server finds best
     (re.compile(r" INDEXED BY \w+"), ""),

@@ -449,26 +449,10 @@ FROM (
 ORDER BY d.position;
 
 -- name: choices
--- From one value to the next by the index, however many rows have it. Empty, which comes first, is for no lane.
-WITH RECURSIVE
-    states (state) AS (VALUES ('planned'), ('backoff')),
-    found (state, choice) AS (
-        SELECT state, (
-            SELECT coalesce(may_take, '') FROM entries
-            WHERE batch = :batch AND entries.state = states.state AND run_status IS NULL AND in_manifest = 1
-            ORDER BY coalesce(may_take, '') LIMIT 1
-        )
-        FROM states
-        UNION ALL
-        SELECT state, (
-            SELECT coalesce(may_take, '') FROM entries
-            WHERE batch = :batch AND entries.state = found.state AND run_status IS NULL AND in_manifest = 1
-                AND coalesce(may_take, '') > found.choice
-            ORDER BY coalesce(may_take, '') LIMIT 1
-        )
-        FROM found WHERE choice IS NOT NULL
-    )
-SELECT DISTINCT nullif(choice, '') AS may_take FROM found WHERE choice IS NOT NULL ORDER BY may_take NULLS FIRST;
+-- From what is kept of counts, however many rows there are. Empty stands for no lane.
+SELECT DISTINCT nullif(may_take, '') AS may_take FROM entry_counts
+WHERE batch = :batch AND state IN ('planned', 'backoff') AND run_status = '' AND in_manifest = 1 AND total > 0
+ORDER BY may_take NULLS FIRST;
 
 -- name: next_due_in_lanes
 SELECT min(due) FROM (
@@ -614,10 +598,12 @@ WHERE f.place <= :limit
 ORDER BY f.total DESC, f.state, f.reason NULLS FIRST, f.position;
 
 -- name: recent
--- The newest events lead. Their keys have few gaps, so no index over time is needed.
+-- The newest events lead. Their keys have few gaps, so no index over time is needed. Both bounds: of a range with one
+-- PostgreSQL takes it that it is a third of the table.
 SELECT v.at, v.kind
-FROM events AS v CROSS JOIN entries AS e ON e.key = v.entry
-WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.at >= :since AND e.batch = :batch
+FROM events AS v
+WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.key <= (SELECT max(key) FROM events) AND v.at >= :since
+    AND (SELECT batch FROM entries WHERE key = v.entry) = :batch
 ORDER BY v.key;
 
 -- name: ids_of_run

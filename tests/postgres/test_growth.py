@@ -1,0 +1,70 @@
+"""What is asked all the time costs the same of many entries as of few, whatever the server has counted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+
+import pytest
+
+from batchrun.ledger import open_ledger
+from batchrun.ledger.postgres.statements import queries
+from batchrun.ledger.postgres.store import PostgresStore
+from batchrun.model.states import State
+from batchrun.ports.stored import Transition
+from tests.ledger.samples import AT, accepted, filled, intended, steps_of
+from tests.postgres.server import emptied
+
+#: How much more of a larger index is looked at, and pages that may be gone through as a whole.
+_DEEPER = 1.5
+_FEW = 120
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """The pages that each statement looks at which reads, by its name; nobody counts its tables meanwhile."""
+    found: Counter[str] = Counter()
+    before = PostgresStore._asking
+
+    @contextlib.contextmanager
+    def asking(self, statement, values):
+        sql = queries()[statement]
+        if sql.startswith(("SELECT", "WITH")) and "FOR UPDATE" not in sql:
+            with self._connected() as connection:
+                explained = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}"
+                plan = connection.execute(explained, values or None).fetchone()[0][0]["Plan"]
+            found[statement] += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+        with before(self, statement, values) as cursor:
+            yield cursor
+
+    monkeypatch.setattr(PostgresStore, "_asking", asking)
+    return found
+
+
+async def _pages_of(url: str, rows: int, pages: Counter[str]) -> dict[str, int]:
+    """Have a batch of so many rows, some on their way, and ask as launches and people do."""
+    async with await open_ledger(url) as ledger:
+        held = await filled(ledger, *(f"id{number:05}" for number in range(rows)))
+        pages.clear()
+        steps: list[Transition] = []
+        for number, entry in enumerate(await held.due(at=AT, limit=50)):
+            steps += steps_of(entry, (intended(), accepted(rows + number)))
+        await held.record(steps)
+        await held.choices()
+        await held.unshaped(limit=50)
+        await held.next_due(after=AT)
+        await held.counts()
+        await held.glance(since=AT, at=AT, limit=10)
+        await held.in_state(State.ACTIVE, limit=50)
+        await held.entries([step.entry.id for step in steps])
+        await held.failures(limit=10)
+        return dict(pages)
+
+
+async def test_of_many_entries_no_more_is_looked_at_than_of_few(in_postgres, pages):
+    few = await _pages_of(in_postgres, 200, pages)
+    emptied(in_postgres)
+    many = await _pages_of(in_postgres, 8_000, pages)
+    assert few.keys() == many.keys() >= {"due", "stored_attempts_of", "choices", "recent", "oldest_active"}
+    grown = {name: (few[name], many[name]) for name in few if many[name] > few[name] * _DEEPER + _FEW}
+    assert not grown

@@ -14,10 +14,12 @@ Belongs here: when a wave goes, and when a submission is asked about. Does not: 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.actions import Follow, SubmitTogether
+from batchrun.model.grouping import INLINE
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.model.submission import Stage, Standing, stage
@@ -207,12 +209,18 @@ class Batching:
         if self._in_air is not None or not self._sending.may_begin(moment.now):
             return None
         for queue in self._queues.of_lane(self._lane, is_together=True):
-            count = self._count(queue, moment)
-            wave = [queue.ready[place] for place in range(count)]
-            if wave and self._proving.may_send_together(wave, moment.latest):
-                for _ in wave:
-                    queue.ready.popleft()
-                return SubmitTogether(entries=tuple(wave), lane=self._lane)
+            while (count := self._count(queue, moment)) and self._queues.leave_unprovable(
+                queue, count, moment.latest
+            ):
+                pass
+            if self._proving.may_send_together([*islice(queue.ready, count)], moment.latest):
+                sent = count
+            else:
+                is_held_up = len(queue.lanes) == 1 and self._proving.is_late(moment.now)
+                sent = min(count, INLINE) if is_held_up else 0  # by name, which takes a call for each
+            if sent:
+                wave = tuple(queue.ready.popleft() for _ in range(sent))
+                return SubmitTogether(entries=wave, lane=self._lane)
         return None
 
     def _count(self, queue: Queue, moment: Moment) -> int:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 4
 #: Seconds that a survey has to itself: mostly it is over by then, and no look by name was needed.
 _HEAD_START: Final = 1.0
+#: Seconds after which a survey holds up no rows that go together: another lane may never end it.
+_LATE: Final = 30.0
 #: Seconds after a survey that did not see everything; doubles with each.
 _AGAIN: Final = 5.0
 _LONGEST: Final = 300.0
@@ -103,6 +105,10 @@ class Proving:
         self._is_wanted = True
         return False
 
+    def is_late(self, now: float) -> bool:
+        """Report whether the survey under way takes so long that other lanes' rows are looked for by name."""
+        return self._begun is not None and now >= self._begun + _LATE
+
     def looked(self, entry_id: str) -> None:
         """Learn that the entry is not being looked for any more."""
         self._looking.pop(entry_id, None)
@@ -118,8 +124,9 @@ class Proving:
 
     def plan(self, now: float) -> list[Survey]:
         """Return the survey to make now, if any."""
-        if self._look_at is not None and now >= self._look_at:
-            self._look_at = None
+        if self._begun is not None and self._look_at is not None and now >= self._look_at:
+            late_at = self._begun + _LATE
+            self._look_at = late_at if now < late_at else None
         if not self._is_wanted or self._begun is not None or now < self._due:
             return []
         self._begun = now

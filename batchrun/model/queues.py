@@ -158,9 +158,23 @@ class Queues:
     def _is_usable(self, lane: str | None) -> bool:
         return lane not in self._unusable
 
-    def is_askable(self, entry: Entry) -> bool:
-        """Report whether every lane that may have a run of the entry can be asked."""
-        return not self._silent or self._silent.isdisjoint(or_home_alone(entry.may_be_in, self._home))
+    def leave_unprovable(self, queue: Queue, count: int, latest: datetime) -> bool:
+        """
+        Leave, of the first *count* of a queue, what might have a run in a lane that cannot be asked.
+
+        *latest* is the clock's latest time. Report whether there was any: others are the first then.
+        """
+        if not self._silent or self._limits.trusts_ledger:
+            return False
+        first = [queue.ready.popleft() for _ in range(min(count, len(queue.ready)))]
+        provable = [entry for entry in first if self._is_provable(entry, latest)]
+        queue.ready.extendleft(reversed(provable))
+        queue.left.update({entry.id for entry in first} - {entry.id for entry in provable})
+        return len(provable) < len(first)
+
+    def _is_provable(self, entry: Entry, latest: datetime) -> bool:
+        are_askable = self._silent.isdisjoint(or_home_alone(entry.may_be_in, self._home))
+        return are_askable or self._limits.trust.holds(entry, latest)
 
     # -- what goes
 

@@ -280,7 +280,8 @@ class Sending:
         if not (has_room or self._may_wait_for_a_place) or not self.may_begin(moment.now):
             return None
         for queue in self._queues.of_lane(self._lane, is_together=False):
-            self._leave_unprovable(queue, moment)
+            while self._queues.leave_unprovable(queue, 1, moment.latest):
+                pass
             if not queue.ready or not self._is_turn_near(queue) or not (has_room or len(queue.lanes) <= 1):
                 continue
             if self._proving.may_send(queue.ready[0], moment.now, moment.latest):
@@ -297,16 +298,6 @@ class Sending:
         if self._is_paused or now < self._paused_until:
             return False
         return not (self._is_probing and any(isinstance(action, Submit) for action in self._in_air.values()))
-
-    def _leave_unprovable(self, queue: Queue, moment: Moment) -> None:
-        """Pass over what might have a run in a lane that cannot be asked."""
-        trust = self._limits.trust
-        while queue.ready and not (
-            self._limits.trusts_ledger
-            or self._queues.is_askable(queue.ready[0])
-            or trust.holds(queue.ready[0], moment.latest)
-        ):
-            queue.left.add(queue.ready.popleft().id)
 
     def _is_turn_near(self, queue: Queue) -> bool:
         """Report whether the lane takes one more row of *queue*: what others may take it takes late."""

@@ -24,6 +24,7 @@ from batchrun.model.states import State
 from batchrun.simulator import FailFirst, Span, parse_faults
 from batchrun.simulator.requests import RequestMemory
 from tests.builders import spec
+from tests.engine.lanes import LaneBench
 from tests.engine.launching import Bench, bench, reached, reconnected, rows
 from tests.ledger.samples import connection_of
 from tests.world import simulated
@@ -47,7 +48,7 @@ async def another(it: Bench, place: Path) -> AsyncIterator[None]:
     it.ledger = before
 
 
-async def copy(it: Bench, place: Path) -> Path:
+async def copy(it: Bench | LaneBench, place: Path) -> Path:
     await it.ledger._read(lambda: connection_of(it.ledger).execute("VACUUM INTO ?", (str(place),)))
     return place
 

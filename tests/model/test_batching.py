@@ -133,6 +133,38 @@ def test_rows_without_a_proof_wait_for_a_survey():
     assert len(together(made, 1).entries) == 9
 
 
+def in_lanes(count: int, *lanes: str, start: int = 0, **changes: Any) -> list[Entry]:
+    offers = builders.offers(*lanes)
+    return [
+        replace(planned(f"{'-'.join(lanes)}-{n}", n), offers=offers, **changes)
+        for n in range(start, start + count)
+    ]
+
+
+def two_lanes(*entries: Entry) -> Driven:
+    made = Driven(LaneLimits(name="east"), LaneLimits(name="west"), engine=Engine.BATCH, batch_rows=500)
+    made.keep(*entries)
+    made.tell()
+    return made
+
+
+def sent_by(made: Driven, now: float) -> list[tuple[str | None, int]]:
+    return [(one.lane, len(one.entries)) for one in made.actions(now) if isinstance(one, SubmitTogether)]
+
+
+def test_rows_of_one_lane_alone_are_looked_for_by_name_once_a_survey_takes_long():
+    made = two_lanes(*in_lanes(150, "west"), *in_lanes(20, "east", "west", start=150))
+    assert sent_by(made, 29.0) == []
+    assert made.wake_at == 30.0
+    assert sent_by(made, 30.0) == [("west", 100)]
+
+
+def test_what_may_have_a_run_in_a_lane_that_cannot_be_asked_holds_up_no_wave():
+    made = two_lanes(*in_lanes(4, "east", "west"), *in_lanes(9, "east", "west", start=4, proven_at=at(0)))
+    made.tell(LaneStopped(lane="east"))
+    assert sent_by(made, 0.0) == [("west", 9)]
+
+
 def test_few_rows_without_a_proof_are_looked_for_by_name_on_their_way():
     made = batched(planned("a"), planned("b", 1))
     (survey,) = made.actions()

@@ -67,6 +67,8 @@ def test_a_survey_has_a_second_to_itself_and_then_a_few_are_looked_for_by_name_b
     assert not made.is_over
     assert made.wake_at == 1.0
     assert kinds(made, 1.0) == (4, 0)
+    assert made.wake_at == 30.0, "then rows that go together would be looked for by name too"
+    assert kinds(made, 30.0) == (0, 0)
     assert made.wake_at is None
 
 

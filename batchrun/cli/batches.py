@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from batchrun.api.reading import find_batch, find_row
 from batchrun.cli.speak import complain
-from batchrun.cli.wording import printable
 from batchrun.errors import BatchClosedError
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ async def row_to_read(ledger: Ledger, entry_id: str, batch: str | None) -> Outco
 async def note_closed(ledger: Ledger, batch: str) -> None:
     """Say on stderr where the batch is worked on, unless that is here."""
     if why := await ledger.batch(batch).why_closed():
-        complain(f"note: {printable(why)}")
+        complain(f"note: {why}")
 
 
 async def batch_to_change(ledger: Ledger, name: str | None) -> Batch:

@@ -19,7 +19,6 @@ from batchrun.cli.command import flag, option, texts
 from batchrun.cli.completion import conditions, rows
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain, is_terminal, say
-from batchrun.cli.wording import printable
 from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
@@ -112,7 +111,7 @@ class GoAhead:
 def tell_groups(groups: Mapping[str, Sequence[str]]) -> None:
     """Say which ids are in each group, the largest first."""
     for label, ids in sorted(groups.items(), key=lambda group: -len(group[1])):
-        say(printable(f"  {label}: {shortened(ids)}"), hang=4)
+        say(f"  {label}: {shortened(ids)}", hang=4)
 
 
 def by_status(entries: Sequence[Entry]) -> Mapping[str, Sequence[str]]:
@@ -166,7 +165,7 @@ def tell_first_look(looked: FirstLook, *, is_done: bool) -> None:
     tell_back(looked, is_done=is_done)
     for why in sorted(set(looked.unknown.values())):
         ids = [entry_id for entry_id, reason in looked.unknown.items() if reason == why]
-        complain(printable(f"left out: {shortened(ids)}: {why}; try again in a minute"))
+        complain(f"left out: {shortened(ids)}: {why}; try again in a minute")
 
 
 def tell_back(looked: FirstLook, *, is_done: bool) -> None:
@@ -176,4 +175,4 @@ def tell_back(looked: FirstLook, *, is_done: bool) -> None:
         there[entry.run.status if entry.run else ""].append(entry.id)
     has = "has" if is_done else "would have"
     for shown, ids in there.items():
-        complain(printable(f"there after all, {shown}: the run of {shortened(ids)}; it {has} its row again"))
+        complain(f"there after all, {shown}: the run of {shortened(ids)}; it {has} its row again")

@@ -9,11 +9,12 @@ reads every log for them.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from batchrun.cli.speak import complain, let_libraries_log
+from batchrun.cli.speak import complain, let_libraries_log, write
 from batchrun.cli.wording import printable
 from batchrun.model.foreign import shortened
 
@@ -104,7 +105,10 @@ class _Stderr:
         self._hang = hang
 
     def msg(self, message: str) -> None:
-        complain(message, hang=self._hang)
+        if self._hang is None:
+            write(sys.stderr, f"{message}\n")
+        else:
+            complain(message, hang=self._hang)
 
     log = debug = info = warn = warning = error = critical = exception = msg
 

@@ -159,11 +159,11 @@ def _end(error: BaseException) -> int:
         case SystemExit(code=int(code)):
             return code
         case ManifestError():
-            complain(printable(str(error)))
+            complain(str(error))
             complain(f"batchrun: {_counted(error)}; nothing was submitted")
             return Exit.INPUT
         case BatchrunError() if exit_code(error) is not Exit.DEFECT:
-            complain(f"batchrun: {printable(str(error))}")
+            complain(f"batchrun: {error!s}")
             return exit_code(error)
         case _:
             traceback.print_exception(error)

@@ -32,17 +32,17 @@ STDOUT: Final = "-"
 
 def say(text: str, *, hang: int | None = None) -> None:
     """
-    Write a line on stdout.
+    Write a line on stdout; what could drive a terminal in it is spelt out.
 
     With *hang*, a terminal gets one that is too long for it as several, broken between words, all but the
     first beginning at that column. What people may copy as a whole, such as a command, goes without.
     """
-    write(sys.stdout, _for_whom(sys.stdout, text, hang) + "\n")
+    write(sys.stdout, _for_whom(sys.stdout, printable(text), hang) + "\n")
 
 
 def complain(text: str, *, hang: int | None = None) -> None:
-    """Write a line on stderr; *hang* is as in ``say``."""
-    write(sys.stderr, _for_whom(sys.stderr, text, hang) + "\n")
+    """Write a line on stderr, as ``say`` does on stdout."""
+    write(sys.stderr, _for_whom(sys.stderr, printable(text), hang) + "\n")
 
 
 def emit(message_type: str, **facts: Any) -> None:
@@ -51,7 +51,8 @@ def emit(message_type: str, **facts: Any) -> None:
 
     Names are the API's for its fields and ours in snake_case; old ones are put beside.
     """
-    say(json.dumps({"message_type": message_type, **with_old_names(message_type, facts)}, ensure_ascii=False))
+    told = {"message_type": message_type, **with_old_names(message_type, facts)}
+    write(sys.stdout, json.dumps(told, ensure_ascii=False) + "\n")
 
 
 def write(stream: IO[str] | None, text: str) -> None:

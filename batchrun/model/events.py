@@ -7,7 +7,7 @@ Belongs here: the events and their stored names. Does not: where they lead (``tr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from batchrun.model.states import Outlook, outlook
 
@@ -184,25 +184,7 @@ Event: TypeAlias = (
 Seen: TypeAlias = Progressed | Completed | Failed | Cancelled | Missed
 
 #: Every kind of event, in the order of an entry's life.
-KINDS: tuple[type[Event], ...] = (
-    Intended,
-    Accepted,
-    Deferred,
-    Moved,
-    Refused,
-    Doubted,
-    Progressed,
-    Completed,
-    Failed,
-    Cancelled,
-    Missed,
-    Removed,
-    Reappeared,
-    Withdrawn,
-    Recalled,
-    Revised,
-    Retried,
-)
+KINDS: tuple[type[Event], ...] = get_args(Event)
 
 
 def kind(event: Event) -> str:

@@ -9,85 +9,57 @@ Belongs here: the old names. Does not: the objects (their makers), their shapes 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TASKS: Final = {
-    "failedTasks": "failed_tasks",
-    "hasMoreFailedTasks": "has_more_failed_tasks",
-    "logGroup": "log_group",
-    "logStreams": "log_streams",
-}
 
+def _camel(*names: str) -> dict[str, str]:
+    """Return names of ours by what they were once called: ``dryRun`` for ``dry_run``."""
+    return {re.sub("_([a-z])", lambda match: match[1].upper(), name): name for name in names}
+
+
+_TASKS: Final = _camel("failed_tasks", "has_more_failed_tasks", "log_group", "log_streams")
+_COST_ROW: Final = {
+    **_camel("cached_tasks", "task_seconds", "task_cost", "running_seconds"),
+    "storageGiB": "storage_gib",
+    **_camel("storage_cost"),
+}
+_RUN: Final = {
+    "output_uri": "runOutputUri",
+    "creation_time": "creationTime",
+    "start_time": "startTime",
+    "stop_time": "stopTime",
+    "failure_reason": "failureReason",
+    "status_message": "statusMessage",
+}
+_COSTS: Final = {
+    **_camel("is_estimate", "priced_runs", "task_cost", "storage_cost", "by_status", "per_completed_run"),
+    **_camel("unpriced_tasks", "without_dynamic_storage", "without_static_storage"),
+    **_camel("without_unknown_storage", "not_known_yet"),
+    "ready2Run": "ready2run",
+    **_camel("to_come"),
+}
+_REBUILD: Final = {
+    **_camel("by_status", "earlier_attempts", "gone_from_manifest", "other_batches", "missing_ids"),
+    **_camel("changed_rows", "ambiguous_rows"),
+}
 #: Old names and what they are called now, by kind of object and, dotted, by where in it they stand. Only
 #: these places are looked at: what is a user's own, such as a request's parameters, has names of its own.
 OLD_NAMES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     "finding": {"": {"problem": "message"}},  # a problem of a ledger; those of manifests had the name before
-    "retry": {"": {"dryRun": "dry_run"}},
-    "cancel": {"": {"dryRun": "dry_run", "isDone": "is_done"}},
-    "delete": {"": {"dryRun": "dry_run", "runIds": "run_ids"}},
-    "check": {
-        "": {
-            "startRunPerSecond": "start_run_per_second",
-            "keptRuns": "kept_runs",
-            "activeRuns": "active_runs",
-        }
-    },
-    "plan": {"": {"changedIds": "changed_ids", "goneIds": "gone_ids", "toCome": "to_come"}},
-    "entry": {
-        "": _TASKS,
-        "attempts": _TASKS,
-        "events": {"request_id": "requestId"},
-        "events.run": {
-            "output_uri": "runOutputUri",
-            "creation_time": "creationTime",
-            "start_time": "startTime",
-            "stop_time": "stopTime",
-            "failure_reason": "failureReason",
-            "status_message": "statusMessage",
-        },
-    },
-    "costs": {
-        "": {
-            "isEstimate": "is_estimate",
-            "pricedRuns": "priced_runs",
-            "taskCost": "task_cost",
-            "storageCost": "storage_cost",
-            "byStatus": "by_status",
-            "perCompletedRun": "per_completed_run",
-            "unpricedTasks": "unpriced_tasks",
-            "withoutDynamicStorage": "without_dynamic_storage",
-            "withoutStaticStorage": "without_static_storage",
-            "withoutUnknownStorage": "without_unknown_storage",
-            "notKnownYet": "not_known_yet",
-            "ready2Run": "ready2run",
-            "toCome": "to_come",
-        }
-    },
-    "cost_row": {
-        "": {
-            "cachedTasks": "cached_tasks",
-            "taskSeconds": "task_seconds",
-            "taskCost": "task_cost",
-            "runningSeconds": "running_seconds",
-            "storageGiB": "storage_gib",
-            "storageCost": "storage_cost",
-        }
-    },
-    "rebuild": {
-        "": {
-            "byStatus": "by_status",
-            "earlierAttempts": "earlier_attempts",
-            "goneFromManifest": "gone_from_manifest",
-            "otherBatches": "other_batches",
-            "missingIds": "missing_ids",
-            "changedRows": "changed_rows",
-            "ambiguousRows": "ambiguous_rows",
-        }
-    },
-    "notice": {"": {"exitCode": "exit_code", "startedAt": "started_at", "endedAt": "ended_at"}},
+    "retry": {"": _camel("dry_run")},
+    "cancel": {"": _camel("dry_run", "is_done")},
+    "delete": {"": _camel("dry_run", "run_ids")},
+    "check": {"": _camel("start_run_per_second", "kept_runs", "active_runs")},
+    "plan": {"": _camel("changed_ids", "gone_ids", "to_come")},
+    "entry": {"": _TASKS, "attempts": _TASKS, "events": {"request_id": "requestId"}, "events.run": _RUN},
+    "costs": {"": _COSTS},
+    "cost_row": {"": _COST_ROW},
+    "rebuild": {"": _REBUILD},
+    "notice": {"": _camel("exit_code", "started_at", "ended_at")},
 }
 
 

@@ -20,7 +20,6 @@ from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain
 from batchrun.cli.values import OutputPath
-from batchrun.cli.wording import printable
 from batchrun.errors import UsageError
 from batchrun.model.price_lists import PriceLists, checked_lists, written_lists
 from batchrun.report.outputs import Inputs, Kind
@@ -93,7 +92,7 @@ async def prices_for(
     target = Target(profile=service.profile, endpoint_url=service.endpoint_url)
     quotes = [await quoted(target, region) for region in regions]
     for name, why in sorted({one for quote in quotes for one in quote.odd.items()}):
-        complain(printable(f"no price of {name}: {why}; give one with --prices"))
+        complain(f"no price of {name}: {why}; give one with --prices")
     if len({quote.prices.currency for quote in quotes}) > 1:
         raise UsageError(f"prices of {', '.join(regions)} are in several currencies; give one with --prices")
     found = PriceLists(lists=tuple(quote.prices for quote in quotes))

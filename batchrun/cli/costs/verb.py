@@ -20,7 +20,7 @@ from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, FORCE, LEDGER, REACHED, READ_RATE, SAFE_CSV, WRITTEN, Output, Service
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, emit, say
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.wording import counted
 from batchrun.clock import SystemClock
 from batchrun.model.states import OPEN
 from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, billed, row
@@ -139,7 +139,7 @@ async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], told: Op
         runs, ledger=ledger, reach=reach, clock=clock, at_once=told.concurrency, tell=tell
     )
     for why in sorted({why for _, why in asked.unknown}):
-        complain(printable(f"not known: {why}"))
+        complain(f"not known: {why}")
 
 
 async def _left(
@@ -159,7 +159,7 @@ def _tell(batch: str, bill: Bill, left: Sequence[Left], told: Options) -> None:
         emit("costs", batch=batch, **facts(bill, left))
     elif told.place != STDOUT:
         for line in lines(batch, bill, left):
-            say(printable(line))
+            say(line)
 
 
 def _output(told: Options) -> OutputFile | None:

@@ -96,7 +96,7 @@ async def _conducted(held: Launch, shown: Output) -> Ended:
         aside.cancel_scope.cancel()
     ended = await held.wait()
     if not (shown.as_json or shown.quiet):
-        say(f"{printable(held.batch)}: {counts(progress.snapshot(held.tally))}")
+        say(f"{held.batch}: {counts(progress.snapshot(held.tally))}")
     return ended
 
 

@@ -29,7 +29,6 @@ from batchrun.cli.launching.manifests import loaded_folder, refuse_beside_lanes
 from batchrun.cli.logs import configure_as
 from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import complain
-from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, InputError, LeaseHeldError, UsageError
 from batchrun.points import Point
@@ -153,4 +152,4 @@ class _Together:
             tell_held(self._job.output, batch, str(error))
         elif str(error) not in self._told:
             self._told.add(str(error))
-            complain(f"batchrun: {printable(str(error))}")
+            complain(f"batchrun: {error!s}")

@@ -29,7 +29,6 @@ from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter, tell_end, tell_taken_over
 from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import can_draw, complain, emit
-from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, LedgerError, ServiceError, StorageError
 from batchrun.model.grouping import Engine
@@ -130,7 +129,7 @@ def tell_held(output: Output, batch: str, message: str) -> None:
     if output.as_json:
         emit("held", batch=batch, message=message)
     if not output.quiet:
-        complain(f"batchrun: {printable(message)}")
+        complain(f"batchrun: {message}")
 
 
 async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:

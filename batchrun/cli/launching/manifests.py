@@ -16,7 +16,6 @@ import click
 from batchrun.cli.options import PLAIN
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain, emit
-from batchrun.cli.wording import printable
 from batchrun.errors import ManifestError, ManifestWarning, UsageError
 from batchrun.manifest import Format, Manifest, Source, load, loaded_together, manifests_in, shared_in
 from batchrun.manifest.problems import shown
@@ -128,7 +127,7 @@ def loaded_folder(
             paths = manifests_in(wanted.path, besides=others)
             shared = {} if output.quiet else shared_in(wanted.path, besides=others)
             for path, option in shared.items():
-                complain(printable(_PASSED_OVER.format(path, option.removeprefix("--"), option)))
+                complain(_PASSED_OVER.format(path, option.removeprefix("--"), option))
             sources = [replace(wanted, path=path) for path in paths]
             with interruptible(), objects:
                 manifests = stack.enter_context(loaded_together(sources, objects=objects))
@@ -214,6 +213,6 @@ def tell_warnings(warnings: Sequence[ManifestWarning], total: int, output: Outpu
         if output.as_json:
             emit("warning", **asdict(warning))
         if not output.quiet:
-            complain(f"warning: {printable(str(warning))}")
+            complain(f"warning: {warning!s}")
     if total > len(warnings) and not output.quiet:
         complain(f"warning: ... and {total - len(warnings)} more")

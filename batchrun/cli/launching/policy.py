@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from batchrun.cli.speak import say
-from batchrun.cli.wording import printable, seconds
+from batchrun.cli.wording import seconds
 from batchrun.model.retrying import USUAL_WAIT, RetryPolicy
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def tell_retries(policy: RetryPolicy) -> None:
         return
     say("failed runs are retried automatically, by the first rule that matches:")
     for rule in policy.rules:
-        say(f"  {printable(_line(rule, policy))}")
+        say(f"  {_line(rule, policy)}")
 
 
 def retry_facts(policy: RetryPolicy) -> dict[str, Any]:

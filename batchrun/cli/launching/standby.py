@@ -12,7 +12,6 @@ from batchrun.cli.exits import Exit
 from batchrun.cli.launching.launch import Job, configure, launched, taken, tell_held
 from batchrun.cli.signals import Stopping, heard, hearing_until_its_end
 from batchrun.cli.speak import complain, emit
-from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseError
 
@@ -98,6 +97,6 @@ class _Words:
         if not self._output.quiet:
             left = max(0.0, (lease.expires_at - self._clock.utcnow()).total_seconds())
             complain(
-                f"{printable(lease.batch)}: standing by; {printable(lease.holder)} holds the batch, and has "
+                f"{lease.batch}: standing by; {lease.holder} holds the batch, and has "
                 f"{left:.0f} s until it must show that it lives"
             )

@@ -19,7 +19,7 @@ from batchrun.cli.calling import objects
 from batchrun.cli.launching.manifests import loaded, source
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, say
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.wording import counted
 from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Source, load, native
 from batchrun.manifest.lanes.writing import laned_row, written_lanes
@@ -274,11 +274,9 @@ def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path
 def _tell(wanted: Conversion, batch: str, count: int) -> None:
     if wanted.output != STDOUT:
         also = f", and what they share in {wanted.defaults_out}" if wanted.defaults_out else ""
-        say(printable(f"{wanted.output}: {counted(count, 'row')}{also}"))
+        say(f"{wanted.output}: {counted(count, 'row')}{also}")
     if not wanted.holds_batch and not _name_says_it(wanted, batch):
         complain(
-            printable(
-                f"note: {wanted.form.value} cannot hold the batch's name; to continue the same batch, give "
-                f"--batch {batch}"
-            )
+            f"note: {wanted.form.value} cannot hold the batch's name; to continue the same batch, give "
+            f"--batch {batch}"
         )

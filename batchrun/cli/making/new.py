@@ -69,10 +69,10 @@ async def initialise(told: InitOptions) -> None:
         text = template_text(workflow) if delimiter is None else template_table(workflow, delimiter)
         draft.write_text(text, encoding="utf-8", newline="")
     if workflow.status != "ACTIVE":
-        complain(printable(f"note: the {workflow.key} is {workflow.status}: runs of it cannot be started"))
+        complain(f"note: the {workflow.key} is {workflow.status}: runs of it cannot be started")
     if output is not None:
         how = "" if form is Format.YAML else _IN_COLUMNS
-        say(printable(f"{told.output}: fill it in{how}, then: batchrun check {told.output} --online"))
+        say(f"{told.output}: fill it in{how}, then: batchrun check {told.output} --online")
 
 
 def _kind(form: Format) -> Kind:

@@ -203,7 +203,7 @@ def _left_out(wish: PairsJob, pairs: Pairs, problems: Problems) -> frozenset[str
     lacking = pairs.incomplete()
     if wish.told.incomplete == "skip":
         if lacking:
-            complain(printable(f"left out, since they lack files that others have: {_some(list(lacking))}"))
+            complain(f"left out, since they lack files that others have: {_some(list(lacking))}")
         return frozenset(lacking)
     cure = "add the files, or give --incomplete skip to leave such rows out, keep to take them as they are"
     for entry_id, (place, missing) in lacking.items():
@@ -238,18 +238,14 @@ def _some(names: list[str], total: int | None = None) -> str:
 def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
     if pairs.unmatched:
         names = _some(pairs.unmatched_names, pairs.unmatched)
-        complain(printable(f"{pairs.unmatched} files do not match the pattern, and were skipped: {names}"))
+        complain(f"{pairs.unmatched} files do not match the pattern, and were skipped: {names}")
     summary = f"{counted(pairs.files, 'file')}, {counted(rows, 'row')}"
     if wish.is_sheet:
         summary = f"{counted(rows, 'run')} of the files in {_sheet_of(wish)}"
     if wish.told.output == STDOUT:
         complain(summary)
     else:
-        say(
-            printable(
-                f"{wish.told.output}: {summary}; what all rows need, such as workflowId, goes into --defaults"
-            )
-        )
+        say(f"{wish.told.output}: {summary}; what all rows need, such as workflowId, goes into --defaults")
 
 
 def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: bool) -> Iterator[File]:

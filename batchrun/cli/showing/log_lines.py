@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.cli.signals import heard
-from batchrun.cli.speak import complain, emit, is_terminal, say
+from batchrun.cli.speak import complain, emit, is_terminal, write
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError, UsageError
@@ -87,7 +87,7 @@ class LogLines:
                 "run, and goes when its retention is over"
             )
         for one in missing:
-            complain(printable(f"{one.of}: there is no log stream {one.name}"))
+            complain(f"{one.of}: there is no log stream {one.name}")
 
     async def follow(self, stored: StoredBatch, service: HealthOmics) -> None:
         """
@@ -160,10 +160,12 @@ class LogLines:
             )
             return
         if len(self._streams) > 1 and self._told != stream.name:
-            say(self._shown(f"==> {stream.of} ({stream.name}) <=="))
+            _write(f"==> {stream.of} ({stream.name}) <==")
         self._told = stream.name
         message = line.message.rstrip("\r\n")
-        say(self._shown(message if at is None else f"{at} {message}"))
+        _write(message if at is None else f"{at} {message}")
 
-    def _shown(self, text: str) -> str:
-        return printable(text) if is_terminal(sys.stdout) else text
+
+def _write(text: str) -> None:
+    """Write a line as it was logged; a terminal gets it safe to show."""
+    write(sys.stdout, f"{printable(text) if is_terminal(sys.stdout) else text}\n")

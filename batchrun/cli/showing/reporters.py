@@ -17,7 +17,7 @@ import structlog
 
 from batchrun.cli.showing.overview_lines import changed
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import printable, seconds
+from batchrun.cli.wording import seconds
 from batchrun.model.events import (
     Accepted,
     Deferred,
@@ -275,7 +275,7 @@ def tell_taken_over(batch: str, found: TakenOver) -> None:
     created = f", created {' to '.join(times)} UTC" if times else ""
     rows = "1 row already had its run" if found.rows == 1 else f"{found.rows} rows already had their runs"
     complain(
-        f"{printable(batch)}: {rows} at the service{created}, started from another ledger: taken "
+        f"{batch}: {rows} at the service{created}, started from another ledger: taken "
         "over, not started again; for new runs give another --batch",
         hang=2,
     )
@@ -290,7 +290,7 @@ def _taken_over(found: TakenOver) -> dict[str, object]:
 
 def _tell_numbers(ended: Ended, now: Snapshot, progress: Progress, tally: Tally) -> None:
     failures = list(progress.failures)
-    say(f"{printable(ended.batch)}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})", hang=2)
+    say(f"{ended.batch}: {counts(now)} (of {now.total}, in {seconds(now.elapsed)})", hang=2)
     if ended.counts.changed:
         say(f"  {changed(ended.counts.changed)}", hang=4)
     for one in failures:

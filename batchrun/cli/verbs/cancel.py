@@ -24,7 +24,7 @@ from batchrun.cli.options import (
     Service,
 )
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.wording import counted
 from batchrun.clock import SystemClock
 from batchrun.model.cancelling import Scope
 from batchrun.model.limits import Limits
@@ -118,7 +118,7 @@ async def _is_left(ledger: Ledger, batch: str) -> bool:
 
 def _tell(batch: str, chosen: Sequence[Entry], told: Options) -> None:
     how = " before they are started" if told.pending else ""
-    say(f"{printable(batch)}: {counted(len(chosen), 'entry', 'entries')} to cancel{how}")
+    say(f"{batch}: {counted(len(chosen), 'entry', 'entries')} to cancel{how}")
     tell_groups(by_status(chosen))
 
 

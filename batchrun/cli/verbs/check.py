@@ -17,7 +17,7 @@ from batchrun.cli.showing.inputs import lines as inputs_lines
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.planned_engine import PlannedEngine
-from batchrun.cli.wording import counted, printable, seconds
+from batchrun.cli.wording import counted, seconds
 from batchrun.errors import ManifestError, UsageError
 from batchrun.model.grouping import Engine
 from batchrun.model.limits import Limits
@@ -123,7 +123,7 @@ def _end(manifest: Manifest, answers: Answers | None, engine: PlannedEngine | No
     else:
         _tell(manifest, answers)
         for line in () if engine is None else engine.lines:
-            say(f"  {printable(line)}", hang=4)
+            say(f"  {line}", hang=4)
         tell_retries(manifest.retry)
 
 
@@ -137,7 +137,7 @@ def _asked(manifest: Manifest, places: RowPlaces, told: Options) -> Answers:
     asking = partial(examine, read_rate=told.read_rate, watched=watched)
     answers = run_async(asking, manifest, places, told.service.target())
     for warning in answers.warnings:
-        complain(f"warning: {printable(warning)}")
+        complain(f"warning: {warning}")
     looked: list[tuple[str | None, Answers]] = [(None, answers), *answers.lanes.items()]
     for name, one in looked:
         if one.inputs is not None:
@@ -169,7 +169,7 @@ def _tell_inputs(manifest: Manifest, inputs: Inputs, lane: str | None, *, as_jso
         )
         return
     for line in inputs_lines(inputs):
-        say(printable(f"{manifest.batch}{'' if lane is None else f', lane {lane}'}: {line}"))
+        say(f"{manifest.batch}{'' if lane is None else f', lane {lane}'}: {line}")
 
 
 def _raise_any(answers: Answers, *, as_json: bool) -> None:
@@ -184,7 +184,7 @@ def _raise_any(answers: Answers, *, as_json: bool) -> None:
             emit_problems(error)
         if broken is None:
             raise
-        complain(printable(str(error)))
+        complain(str(error))
     if broken is not None:
         raise broken
 
@@ -210,13 +210,13 @@ def _account_facts(answers: Answers) -> dict[str, Any]:
 
 def _tell(manifest: Manifest, answers: Answers | None) -> None:
     rows = counted(manifest.count, "row")
-    say(f"{printable(manifest.batch)}: {rows}, no problems found")
+    say(f"{manifest.batch}: {rows}, no problems found")
     if answers is None:
         return
     if not answers.lanes:
         say(f"  {'; '.join(_account(answers, manifest.count))}")
     for name, one in answers.lanes.items():
-        say(f"  lane {printable(name)}: {'; '.join(_account(one, None))}")
+        say(f"  lane {name}: {'; '.join(_account(one, None))}")
 
 
 def _account(answers: Answers, rows: int | None) -> Iterator[str]:

@@ -92,7 +92,7 @@ def _tell(batch: str, found: Divergence, looked: FirstLook) -> None:
         "not known": len(found.unknown),
     }
     told = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
-    say(f"{printable(batch)}: {told or 'nothing to compare with the service'}")
+    say(f"{batch}: {told or 'nothing to compare with the service'}")
     if found.ended:
         statuses = ", ".join(f"{number} {printable(status)}" for status, number in found.ended.most_common())
         say(f"  ended since: {statuses}; 'batchrun run' records it")
@@ -108,7 +108,7 @@ def _tell(batch: str, found: Divergence, looked: FirstLook) -> None:
         )
     for why in sorted(set(found.unknown.values())):
         ids = [id_ for id_, reason in found.unknown.items() if reason == why]
-        complain(printable(f"not known: {shortened(ids)}: {why}; try again in a minute"))
+        complain(f"not known: {shortened(ids)}: {why}; try again in a minute")
 
 
 def _named(ids: Sequence[str]) -> str:

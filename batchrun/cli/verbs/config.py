@@ -31,7 +31,7 @@ from batchrun.cli.settings.names import (
     settings_for,
     verbs_of,
 )
-from batchrun.cli.speak import emit, is_terminal, say
+from batchrun.cli.speak import emit, is_terminal, say, write
 from batchrun.cli.wording import hint, printable
 from batchrun.errors import UsageError
 from batchrun.model.foreign import masked
@@ -142,7 +142,7 @@ def config(told: Options) -> None:
         _draw(rows, file)
     else:
         for row in rows:
-            say("\t".join(row.cells()))
+            write(sys.stdout, "\t".join(row.cells()) + "\n")
     if file is not None and (refused := refusals(file, verbs_of(root.command, root))):
         raise UsageError("\n".join(refused))
 
@@ -253,7 +253,7 @@ def _merged(rows: Iterable[Row]) -> list[Row]:
 
 
 def _draw(rows: Sequence[Row], file: SettingsFile | None) -> None:
-    say(printable(f"settings file: {file.path}" if file else "settings file: none"))
+    say(f"settings file: {file.path}" if file else "settings file: none")
     table = [("OPTION", "VALUE", "FROM", "VERBS"), *(row.cells() for row in rows)]
     widths = [min(_WIDEST, max(len(cells[column]) for cells in table)) for column in range(len(table[0]))]
     for cells in table:

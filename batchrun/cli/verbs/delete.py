@@ -13,7 +13,7 @@ from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, REACHED, READ_RATE, Output, Service
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import counted, printable, seconds
+from batchrun.cli.wording import counted, seconds
 from batchrun.clock import SystemClock
 from batchrun.model.states import State
 from batchrun.report.chosen import shortened
@@ -70,7 +70,7 @@ async def delete(told: Options) -> Exit:
         await _look_first(opened, found, taken_for_gone, told)
         chosen = await _chosen(ledger, batch, chosen_by)
         if told.go.is_told(told.output):
-            say(f"{printable(batch)}: {counted(len(chosen), 'ended run')} to delete")
+            say(f"{batch}: {counted(len(chosen), 'ended run')} to delete")
             statuses = sorted({run.run.status for run in chosen})
             tell_groups({status: _named(chosen, status) for status in statuses})
         question = f"delete {counted(len(chosen), 'run')} from the service? outputs stay"
@@ -138,8 +138,8 @@ def _end(batch: str, done: Deleted, told: Options) -> Exit:
         )
     elif told.go.is_told(told.output):
         gone = f", {len(done.gone)} were gone already" if done.gone else ""
-        say(f"{printable(batch)}: {counted(len(done.deleted), 'run')} deleted{gone}")
+        say(f"{batch}: {counted(len(done.deleted), 'run')} deleted{gone}")
     for why in sorted({why for _run, why in done.kept}):
         ids = shortened([run.entry_id for run, reason in done.kept if reason == why])
-        complain(printable(f"not deleted: {ids}: {why}; delete again to try once more"))
+        complain(f"not deleted: {ids}: {why}; delete again to try once more")
     return Exit.WORK_LEFT if done.kept else Exit.OK

@@ -17,7 +17,7 @@ from typing import Final
 import click
 
 from batchrun.cli.command import argument, flag, verb
-from batchrun.cli.speak import can_draw, say
+from batchrun.cli.speak import can_draw, say, write
 from batchrun.cli.wording import hint, printable
 from batchrun.errors import UsageError
 
@@ -134,7 +134,7 @@ def _help_of_verb(context: click.Context, path: tuple[str, ...]) -> str:
 def _show(markdown: str) -> None:
     """Show a text as fits where it goes."""
     if not can_draw(sys.stdout):
-        say(markdown.rstrip())
+        write(sys.stdout, f"{markdown.rstrip()}\n")
         return
     from batchrun.cli.showing.manual import laid_out  # noqa: PLC0415 (rich, for terminals alone)
 
@@ -143,6 +143,6 @@ def _show(markdown: str) -> None:
     # A line of code that is wider takes several.
     taken = sum(max(1, -(-len(line) // size.columns)) for line in click.unstyle(text).splitlines())
     if taken < size.lines:
-        say(text.rstrip())
+        write(sys.stdout, f"{text.rstrip()}\n")
     else:
         click.echo_via_pager(text)

@@ -144,7 +144,7 @@ def _tell_verified(verification: Verification, problems: int, *, as_json: bool) 
     elif not problems:
         held = counted(entries, "entry", "entries")
         batches = counted(verification.batches, "batch", "batches")
-        say(f"{printable(path)}: {held} in {batches}, {counted(events, 'event')}: no problems found")
+        say(f"{path}: {held} in {batches}, {counted(events, 'event')}: no problems found")
 
 
 @verb(
@@ -184,7 +184,7 @@ def init(told: InitOptions) -> None:
         emit("init", ledger=str(place), launchers=[*told.launcher], readers=[*told.reader])
         return
     roles = [f"{role} may launch" for role in told.launcher] + [f"{role} may read" for role in told.reader]
-    say(printable(f"{place}: {', '.join(['ready', *roles])}"))
+    say(f"{place}: {', '.join(['ready', *roles])}")
 
 
 ledger.add_command(init)

@@ -70,12 +70,12 @@ def _copied(source: Side, target: Side, told: CopyOptions) -> Exit:
         try:
             copied = work.copy(batch, lambda _count: None)
         except LeaseHeldError as error:
-            complain(f"batchrun: {printable(str(error))}")
+            complain(f"batchrun: {error!s}")
             code = Exit.HELD
         else:
             _tell(copied, target, told)
     if not wanted:
-        complain(f"there is nothing to copy: {printable(source.name)} has no batch that is not in TO already")
+        complain(f"there is nothing to copy: {source.name} has no batch that is not in TO already")
     return code
 
 
@@ -93,11 +93,7 @@ def _tell(copied: Copied, target: Side, told: CopyOptions) -> None:
     elif not told.output.quiet:
         entries, events = counted(copied.entries, "entry", "entries"), counted(copied.events, "event")
         kind = "copied to be read" if told.export else "moved"
-        say(
-            printable(
-                f"{copied.batch}: {kind}, {entries} and {events}, the same by digest; it is in {target.name}"
-            )
-        )
+        say(f"{copied.batch}: {kind}, {entries} and {events}, the same by digest; it is in {target.name}")
 
 
 def _side(place: LedgerPlace, store: Store) -> Side:

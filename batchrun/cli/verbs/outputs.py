@@ -31,7 +31,7 @@ from batchrun.cli.options import (
 )
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, ForTerminal, complain, emit, is_terminal, say
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.wording import counted
 from batchrun.errors import UsageError
 from batchrun.model.made import read_name
 from batchrun.model.states import State
@@ -114,7 +114,7 @@ async def outputs(told: Options) -> Exit:
         async with contextlib.aclosing(_rows(opened, batch, entries, names, told)) as rows:
             missing = await _written(batch.name, rows, output, told)
     for why, count in missing.most_common(_TOLD):
-        complain(printable(f"not known of {counted(count, 'row')}: {why}"))
+        complain(f"not known of {counted(count, 'row')}: {why}")
     return Exit.WORK_LEFT if missing else Exit.OK
 
 
@@ -159,7 +159,7 @@ async def _written(
                 count += 1
         sink.finish()
     if output is not None:
-        say(printable(f"{output.shown}: {counted(count, 'row')}"))
+        say(f"{output.shown}: {counted(count, 'row')}")
     return missing
 
 

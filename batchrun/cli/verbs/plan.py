@@ -30,7 +30,7 @@ from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.planned import WAITING, Ahead, Compared, PlannedLanes, ToCome
 from batchrun.cli.verbs.planned_engine import PlannedEngine
-from batchrun.cli.wording import counted, printable, seconds
+from batchrun.cli.wording import counted, seconds
 from batchrun.clock import SystemClock
 from batchrun.errors import ServiceError, UsageError
 from batchrun.model.grouping import Engine
@@ -142,7 +142,7 @@ async def _quotas_of(lanes: Sequence[Lane], service: Service) -> Mapping[str, Qu
         try:
             found[lane.name] = await (await opened.service(lane=lane)).quotas()
         except (UsageError, ServiceError) as error:
-            complain(printable(f"warning: lane {lane.name} cannot be asked for its quotas: {error}"))
+            complain(f"warning: lane {lane.name} cannot be asked for its quotas: {error}")
 
     async with _opened(service) as opened, anyio.create_task_group() as group:
         for lane in lanes:
@@ -270,7 +270,7 @@ def _emit(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
 def _tell(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
     sync, to_come = found.sync, found.to_come
     say(
-        f"{printable(manifest.batch)}: {counted(sync.rows, 'row')}: {sync.new} new, "
+        f"{manifest.batch}: {counted(sync.rows, 'row')}: {sync.new} new, "
         f"{sync.unchanged} unchanged, {sync.changed} changed, {sync.gone} gone from the manifest"
     )
     _tell_differences(found)
@@ -282,7 +282,7 @@ def _tell(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
             hang=2,
         )
     for line in lines_to_come(to_come.rows, to_come.currency) if to_come else ():
-        say(printable(f"cost: {line}"))
+        say(f"cost: {line}")
     tell_retries(manifest.retry)
 
 
@@ -291,12 +291,12 @@ def _tell_differences(found: Compared) -> None:
     for word, ids, count in (("changed", sync.changed_ids, sync.changed), ("gone", sync.gone_ids, sync.gone)):
         if ids:
             more = ", ..." if count > len(ids) else ""
-            say(f"  {word}: {printable(', '.join(ids))}{more}")
+            say(f"  {word}: {', '.join(ids)}{more}")
     for entry_id, many in found.changes.items():
         more = f", and {len(many) - _CHANGES} more" if len(many) > _CHANGES else ""
-        say(printable(f"  {entry_id}: {', '.join(map(str, many[:_CHANGES]))}{more}"))
+        say(f"  {entry_id}: {', '.join(map(str, many[:_CHANGES]))}{more}")
     if (stop := found.why_stopped) is not None:
-        say(printable(f"  run stops: {stop}"), hang=4)
+        say(f"  run stops: {stop}", hang=4)
     if sync.changed:
         say("  run refuses changed rows unless given --changed keep or --changed resubmit")
 
@@ -307,7 +307,7 @@ def _tell_calls(ahead: Ahead) -> None:
         say(f"StartRun calls: {ahead.calls}, {seconds(ahead.seconds)} or more")
         _tell_engine(ahead)
         for line in ahead.lanes.lines:
-            say(printable(line), hang=2)
+            say(line, hang=2)
         return
     pace = f"{ahead.whose_rate}{ahead.rate:g} per second"
     say(f"StartRun calls: {ahead.calls}, {seconds(ahead.calls / ahead.rate)} at {pace}")
@@ -319,7 +319,7 @@ def _tell_calls(ahead: Ahead) -> None:
 
 def _tell_engine(ahead: Ahead) -> None:
     for line in () if ahead.engine is None else ahead.engine.lines:
-        say(printable(line), hang=2)
+        say(line, hang=2)
 
 
 def _rounds(rows: int, at_once: Mapping[str, int]) -> str:

@@ -82,7 +82,7 @@ def _emit(batch: str, rebuilt: Rebuilt) -> None:
 
 def _tell(batch: str, rebuilt: Rebuilt) -> None:
     counts = ", ".join(f"{rebuilt.matches[match]} {match.value}" for match in Match if rebuilt.matches[match])
-    say(f"{printable(batch)}: {counted(rebuilt.rows, 'row')}: {counts}")
+    say(f"{batch}: {counted(rebuilt.rows, 'row')}: {counts}")
     for status, count in rebuilt.by_status.most_common():
         say(f"  {printable(status):<10} {count:>7}")
     if rebuilt.earlier:
@@ -92,7 +92,7 @@ def _tell(batch: str, rebuilt: Rebuilt) -> None:
     if rebuilt.gone:
         say(f"runs of this batch whose rows the manifest does not have: {rebuilt.gone}; they were left out")
     for other, count in rebuilt.elsewhere.most_common(5):
-        say(printable(f"runs of these names that belong to batch '{other}': {count}; is it --batch {other}?"))
+        say(f"runs of these names that belong to batch '{other}': {count}; is it --batch {other}?")
     if rebuilt.missing:
         _tell_missing(rebuilt)
 
@@ -108,7 +108,7 @@ def _tell_doubtful(word: str, count: int, rows: list[Doubtful]) -> None:
 def _tell_missing(rebuilt: Rebuilt) -> None:
     count = rebuilt.matches[Match.MISSING]
     more = ", ..." if count > len(rebuilt.missing) else ""
-    say(printable(f"without a run: {', '.join(rebuilt.missing)}{more}"))
+    say(f"without a run: {', '.join(rebuilt.missing)}{more}")
     say(
         "Such rows are planned, and 'batchrun run' will start them. A run that was deleted from the service "
         "cannot be found: take its row out of the manifest if it must not run again."

@@ -11,7 +11,7 @@ from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.options import BATCH, LEDGER, WRITTEN, Account
 from batchrun.cli.speak import STDOUT, poured, say
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.wording import counted
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
 from batchrun.report.delivering import delivered, output_at
@@ -67,4 +67,4 @@ async def report(told: Options) -> None:
     else:
         async with delivered(output, store(told.account)) as file:
             html.write(file, made)
-        say(f"{printable(place)}: {counted(len(made.rows), 'row')}")
+        say(f"{place}: {counted(len(made.rows), 'row')}")

@@ -18,7 +18,7 @@ from batchrun.cli.completion import columns, conditions
 from batchrun.cli.options import BATCH, FORCE, LEDGER, SAFE_CSV, WRITTEN, Account
 from batchrun.cli.speak import STDOUT, complain, is_terminal, poured, say
 from batchrun.cli.values import OutputPath
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.wording import counted
 from batchrun.errors import ResultsError, UsageError
 from batchrun.report import results as report
 from batchrun.report.again import begun_again
@@ -138,7 +138,7 @@ async def results(told: Options) -> None:
             count = await begun_again(
                 lambda: put_results(output, in_s3, outcomes(), told.format, view=view, is_safe=told.safe_csv)
             )
-            say(printable(f"{output.shown}: {counted(count, 'row')}"))
+            say(f"{output.shown}: {counted(count, 'row')}")
         elif is_wanted:
             await _to_stdout(outcomes(), view, told)
 
@@ -191,7 +191,7 @@ async def _write_failed(
     async with delivered(output, in_s3) as file:
         count = await write_failed(file, outcomes_of(ledger, batch.name, view), view)
     if count:
-        complain(printable(f"{output.shown}: {counted(count, 'row')}"))
+        complain(f"{output.shown}: {counted(count, 'row')}")
     else:
         which = "is chosen by --where" if view.where else "ended without success"
-        complain(printable(f"{batch.name}: no row {which}; {output.shown} was not written"))
+        complain(f"{batch.name}: no row {which}; {output.shown} was not written")

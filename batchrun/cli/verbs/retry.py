@@ -13,7 +13,7 @@ from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, REACHED, READ_RATE, Output, Service
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.wording import counted
 from batchrun.clock import SystemClock
 from batchrun.report.chosen import shortened
 from batchrun.report.view import failed_of
@@ -82,7 +82,7 @@ async def retry(told: Options) -> Exit:
         number = len(meant.entries)
         if told.go.is_told(told.output):
             what = "to duplicate by runId" if told.duplicate else "to retry"
-            say(f"{printable(batch)}: {counted(number, 'entry', 'entries')} {what}")
+            say(f"{batch}: {counted(number, 'entry', 'entries')} {what}")
             tell_groups(await by_reason(ledger, batch, meant.entries))
         question = f"start {counted(number, 'new attempt')}?"
         if not meant.entries or told.go.dry_run or not told.go.is_agreed(question):
@@ -112,7 +112,7 @@ async def _meant(opened: Opening, batch: Batch, chosen_by: Choice, told: Options
 def _tell_left_out(ids: Sequence[str]) -> None:
     """Name those of which the service has no run to copy."""
     if ids:
-        complain(f"skipped, since the service has no run of theirs to duplicate: {printable(shortened(ids))}")
+        complain(f"skipped, since the service has no run of theirs to duplicate: {shortened(ids)}")
 
 
 def _end(batch: str, ids: Sequence[str], looked: FirstLook, told: Options, *, is_done: bool) -> Exit:

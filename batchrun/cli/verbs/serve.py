@@ -183,7 +183,7 @@ def _tell(told: Options, url: str, token: str) -> None:
     if told.token_file is None:
         say(f"{url}/?token={token}")
     else:
-        say(f"{url}/?token=, and then the token in {printable(told.token_file)}")
+        say(f"{url}/?token=, and then the token in {told.token_file}")
     say(f"shows {printable(str(LedgerPlace(told.ledger)))}, to whoever has this link; Ctrl-C ends it")
     if not is_loopback(host):
         far = f"batchrun: {printable(host)} can be reached from elsewhere, and nothing is encrypted"

@@ -16,7 +16,6 @@ from batchrun.cli.command import Risk, flag, option, verb
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import say
 from batchrun.cli.values import Duration
-from batchrun.cli.wording import printable
 from batchrun.errors import UsageError
 from batchrun.model.foreign import is_loopback
 
@@ -184,7 +183,7 @@ def _tell(served: Served, told: Options, lanes: Sequence[Lane]) -> None:
         say(f"  lane {name}: account {one.settings.account}, {one.settings.region}, {one.url}")
     if not all(lane.endpoint_url and is_loopback(lane.endpoint_url) for lane in lanes):
         say(f"  lanes without a local endpoint_url: export AWS_ENDPOINT_URL={served.url}")
-    say(f"  then as ever: a manifest with these lanes, or any with --lanes {printable(told.lanes)}")
+    say(f"  then as ever: a manifest with these lanes, or any with --lanes {told.lanes}")
 
 
 def _settings(told: Options, lane: str = "", lanes: Collection[str] = ()) -> Settings:

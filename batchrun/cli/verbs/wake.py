@@ -19,7 +19,7 @@ from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.options import LANES, Account
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import complain, say
-from batchrun.cli.wording import printable, seconds
+from batchrun.cli.wording import seconds
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, CallError, InputError, ServiceUnusableError, UsageError
 from batchrun.model.announcing import OURS
@@ -87,7 +87,7 @@ def init(told: InitOptions) -> None:
     say(text.replace(_PLACEHOLDER, name).rstrip("\n"))
     if told.lanes is not None:
         for line in places(_lanes(told.lanes), name):
-            say(printable(f"# {line}"))
+            say(f"# {line}")
 
 
 def _lanes(path: str) -> Sequence[Lane]:
@@ -123,7 +123,7 @@ async def _try_each(lanes: Sequence[Lane]) -> Exit:
     login, codes = OneLogin(Target()).get(), [Exit.OK]
     for lane in lanes:
         if lane.wake is None:
-            say(printable(f"lane {lane.name}: no queue"))
+            say(f"lane {lane.name}: no queue")
             continue
         try:
             await _try(lane.wake, login.beside(target_of(lane, login.target)), f"lane {lane.name}: ")
@@ -161,7 +161,7 @@ async def _try(queue: QueueName, login: Login, whose: str = "") -> None:
             "listen to it, or has it a backlog? Each launcher should have a queue of its own"
         )
     took = seconds(clock.monotonic() - begun)
-    say(printable(f"{whose}{queue.name}: a message was sent, received after {took}, and deleted"))
+    say(f"{whose}{queue.name}: a message was sent, received after {took}, and deleted")
 
 
 async def _arrived(queue: SqsQueue, body: str, *, until: float) -> bool:

@@ -90,12 +90,13 @@ class Session(Opening):
         ttl, waits = timedelta(seconds=lease), limits.mode is not Mode.ONCE
         lanes = None if await self._has_ended(manifest) else await self._opened(manifest, waits=waits)
         async with self.holding(manifest.batch, ttl) as held:
-            links = [] if lanes is None else await self._linked(lanes, held, places)
-            sync = await self._taken_in(held, manifest, changed, None if lanes is None else lanes.home)
-            if lanes is None and (await held.counts()).open:
-                # A row came back that had left the manifest unsent.
-                lanes = await self._opened(manifest, waits=waits)
+            links: Sequence[LaneLink] = []
+            sync = None if lanes is not None else await self._found_known(held, manifest)
+            if sync is None or (await held.counts()).open:  # a row may come back that had left it unsent
+                lanes = lanes or await self._opened(manifest, waits=waits)
                 links = await self._linked(lanes, held, places)
+            if sync is None:
+                sync = await self._taken_in(held, manifest, changed, None if lanes is None else lanes.home)
             own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
             queues = queues_of(manifest, links, wake, limits.mode)
@@ -170,6 +171,15 @@ class Session(Opening):
             )
             for name, prefix in places_of(manifest, batch_settings).items()
         }
+
+    async def _found_known(self, held: HeldBatch, manifest: Manifest) -> Sync | None:
+        """Take a manifest in that asks for nothing new; None where it does, and the service is needed."""
+        points.reached(Point.CLAIMED)
+        at, place = self._clock.utcnow(), manifest.place
+        sync = await held.sync_if_known(manifest.specs(), at=at, place=place)
+        if sync is not None:
+            points.reached(Point.SYNCED)
+        return sync
 
     async def _taken_in(
         self, held: HeldBatch, manifest: Manifest, changed: Changed, home: str | None
@@ -297,7 +307,7 @@ class Session(Opening):
 
     async def _has_ended(self, manifest: Manifest) -> bool:
         """
-        Report whether there is nothing to do, or to complain of, as far as the ledger alone can say.
+        Report whether all rows that the ledger has have ended, and nothing is to be complained of.
 
         Raises:
             UsageError: The file's name leads to a batch that is hardly meant.
@@ -314,10 +324,7 @@ class Session(Opening):
             raise UsageError(why)
         if batch is None or counts.open:
             return False
-        if not manifest.lanes and not is_configured(batch.region, self._target):
-            return False
-        found = await stored.compare(manifest.specs())
-        return not (found.new or found.changed)
+        return bool(manifest.lanes) or is_configured(batch.region, self._target)
 
 
 @asynccontextmanager

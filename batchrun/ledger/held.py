@@ -31,20 +31,20 @@ from batchrun.ledger.rows import (
 )
 from batchrun.ledger.submissions import Submitting
 from batchrun.ledger.sync import compared, sync
+from batchrun.model.limits import Changed
 from batchrun.points import Point
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import FailedRun, Unproven
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
-    from batchrun.ledger.store import Store, Value
+    from batchrun.ledger.store import Store, T, Value
     from batchrun.ledger.sync import Comparison
     from batchrun.ledger.worker import Worker
     from batchrun.model.entry import Entry
-    from batchrun.model.limits import Changed
     from batchrun.model.spec import Spec
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import LanePlace, Lease, Sync, Transition
@@ -97,13 +97,32 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
         place: str | None = None,
         home: str | None = None,
     ) -> Sync:
+        def job(found: Comparison) -> Sync:
+            return sync(found, self._fenced(), changed=changed, at=at, place=place)
+
+        return await self._compared(specs, home, job)
+
+    async def sync_if_known(
+        self, specs: Iterable[Spec], *, at: datetime, place: str | None = None
+    ) -> Sync | None:
+        def job(found: Comparison) -> Sync | None:
+            held = self._fenced()
+            if found.has_news:
+                return None
+            return sync(found, held, changed=Changed.REFUSE, at=at, place=place)
+
+        return await self._compared(specs, None, job)
+
+    async def _compared(self, specs: Iterable[Spec], home: str | None, job: Callable[[Comparison], T]) -> T:
+        """
+        Return what *job* makes of a comparison.
+
+        Invariant: a fence that holds in it held while the rows were read. Had another launcher claimed the
+        batch in between, it would be a later one.
+        """
+
         def tables() -> AbstractContextManager[Comparison]:
             return compared(self._store, self._held, self.name, specs, home)
-
-        def job(found: Comparison) -> Sync:
-            # Invariant: the fence that holds here held while the rows were read. Had another launcher
-            # claimed the batch in between, it would be a later one.
-            return sync(found, self._fenced(), changed=changed, at=at, place=place)
 
         return await self._worker.run(lambda: self._store.write_beside(tables, job))
 

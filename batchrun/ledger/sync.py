@@ -61,6 +61,12 @@ class Comparison:
             gone_ids=self._ids("gone_ids") if gone else (),
         )
 
+    @property
+    def has_news(self) -> bool:
+        """Whether some row is new or changed."""
+        found = self._counted()
+        return bool(found.new or found.changed)
+
     def refuse_changed(self) -> None:
         """Raise ChangedRowsError where rows that were sent have changed."""
         if sent := self._counted().sent:

@@ -83,6 +83,16 @@ class HeldBatch(StoredBatch, Submissions):
         """
 
     @abstractmethod
+    async def sync_if_known(
+        self, specs: Iterable[Spec], *, at: datetime, place: str | None = None
+    ) -> Sync | None:
+        """
+        Take the manifest in as :meth:`sync` does, where none of its rows is new or changed.
+
+        Else return None, and write nothing: a launch that may have nothing to do compares its rows once.
+        """
+
+    @abstractmethod
     async def record(self, steps: Sequence[Transition]) -> None:
         """
         Add the steps' events to the history and make their entries current, in one transaction.

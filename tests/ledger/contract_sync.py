@@ -237,6 +237,28 @@ class Syncing:
         assert await ledger.batch(BATCH).entry("a") is None
         await held.sync(specs("a"), changed=Changed.REFUSE, at=AT)
 
+    @pytest.mark.parametrize(
+        "rows", [specs("b", "a", content=2), [*specs("a", "b"), spec("new", 2)], [spec("new", 0)]]
+    )
+    async def test_a_row_that_is_new_or_changed_is_not_taken_in_as_known(self, ledger, rows):
+        held = await filled(ledger, "a", "b")
+        await move(held, "a", intended())
+        assert await held.sync_if_known(rows, at=AT, place="/lab/other.csv") is None
+        assert await order(ledger) == ["a", "b"]
+        assert await ledger.batch(BATCH).compare(specs("a", "b")) == Sync(rows=2, unchanged=2)
+        batch = await ledger.find_batch(BATCH)
+        assert batch is not None
+        assert batch.place is None
+
+    async def test_rows_that_are_known_are_taken_in_as_they_stand_now(self, ledger):
+        held = await filled(ledger, "a", "b", "c")
+        found = await held.sync_if_known(specs("c", "a"), at=AT, place="/lab/cohort.csv")
+        assert found == Sync(rows=2, unchanged=2, gone=1, gone_ids=("b",))
+        assert await order(ledger) == ["c", "a", "b"]
+        batch = await ledger.find_batch(BATCH)
+        assert batch is not None
+        assert batch.place == "/lab/cohort.csv"
+
     async def test_compare_says_what_sync_would_and_writes_nothing(self, ledger):
         held = await filled(ledger, "a", "b", "c")
         await move(held, "b", intended())

@@ -33,11 +33,22 @@ if TYPE_CHECKING:
 class OneLogin:
     """A login that is made when it is first used."""
 
-    def __init__(self, target: Target, *, before: Callable[[], None] | None = None) -> None:
-        """Take whose it is, and what is to be done *before* anybody is called."""
+    def __init__(
+        self,
+        target: Target,
+        *,
+        before: Callable[[], None] | None = None,
+        besides: OneLogin | None = None,
+    ) -> None:
+        """Take whose it is, what is to be done *before* anybody is called, and what it shares logins with."""
         self.target = target
         self._before = before
+        self._besides = besides
         self._made: Login | None = None
+
+    def beside(self, target: Target) -> OneLogin:
+        """Return one for another target, which shares with this one what leads to the same credentials."""
+        return self if target == self.target else OneLogin(target, besides=self)
 
     def get(self) -> Login:
         """Return it."""
@@ -46,7 +57,8 @@ class OneLogin:
 
             if self._before is not None:
                 self._before()
-            self._made = Login(self.target)
+            beside = None if self._besides is None else self._besides.get().beside(self.target)
+            self._made = beside or Login(self.target)
         return self._made
 
 

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from batchrun.api.input_check import Inputs
+    from batchrun.api.objects import OneLogin
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.pace import Rate
-    from batchrun.service.target import Target
 
     Watched = Callable[[], AbstractContextManager[Callable[[Inputs], None]]]
 
 
 async def examine(
-    manifest: Manifest, places: RowPlaces, target: Target, *, read_rate: Rate, watched: Watched | None
+    manifest: Manifest, places: RowPlaces, login: OneLogin, *, read_rate: Rate, watched: Watched | None
 ) -> Answers:
     """
     Ask the service about the manifest, or each of its lanes about what may go there.
@@ -35,7 +35,7 @@ async def examine(
     Args:
         manifest: Whose rows.
         places: Where each row stands.
-        target: Which service; how patiently, where there are lanes.
+        login: To which service; how patiently, where there are lanes.
         read_rate: Calls per second of each operation.
         watched: Makes what is told of each input that was seen in S3; None where they are not looked for.
 
@@ -45,7 +45,9 @@ async def examine(
     answers = Answers()
     clock = SystemClock()
     today = clock.utcnow().date()
-    async with Opening(None, target=target, rate=UNLIMITED, read_rate=read_rate, clock=clock) as opened:
+    async with Opening(
+        None, target=login.target, login=login, rate=UNLIMITED, read_rate=read_rate, clock=clock
+    ) as opened:
         if manifest.lanes:
             await ask_lanes(opened, manifest, places, answers, today)
         else:

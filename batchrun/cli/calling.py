@@ -38,18 +38,18 @@ class Calling(Protocol):
     def output(self) -> Output: ...  # noqa: D102
 
 
-def opening(told: Calling, *, region: str | None = None, login: OneLogin | None = None) -> Opening:
+def opening(told: Calling, login: OneLogin, *, region: str | None = None) -> Opening:
     """
     Return the way to a verb's ledger and service.
 
     Args:
         told: What the verb was told.
+        login: Which all that it calls have in common.
         region: Where its calls go, unless it was told another.
-        login: One that others use too.
     """
     from batchrun.api.opening import Opening  # noqa: PLC0415 (those who only read files open no ledger)
 
-    login = login or login_of(told, region)
+    login = login.beside(replace(login.target, region=login.target.region or region))
     return Opening(
         told.ledger,
         target=login.target,
@@ -60,11 +60,10 @@ def opening(told: Calling, *, region: str | None = None, login: OneLogin | None 
     )
 
 
-def session(told: Calling, *, login: OneLogin | None = None) -> Session:
+def session(told: Calling, login: OneLogin) -> Session:
     """Return the same for a verb that holds a batch."""
     from batchrun.api.session import Session  # noqa: PLC0415 (imports the engine)
 
-    login = login or login_of(told)
     return Session(
         told.ledger,
         target=login.target,
@@ -75,25 +74,25 @@ def session(told: Calling, *, login: OneLogin | None = None) -> Session:
     )
 
 
-def login_of(told: Calling, region: str | None = None) -> OneLogin:
-    """Return a login to the service; logs are set up before anybody is called."""
+def login_of(told: Calling) -> OneLogin:
+    """Return the one login of a verb; logs are set up before anybody is called."""
     target = told.service.target(concurrency=told.concurrency)
-    target = replace(target, region=target.region or region)
     return OneLogin(target, before=partial(_set_up_logs, told.output))
 
 
-def objects(account: Account, output: Output = PLAIN) -> ObjectsOnce:
-    """Return the files in the account's S3; logs are set up, as *output* says, before anybody is called."""
-    return ObjectsOnce(_login(account, output))
-
-
-def store(account: Account, output: Output = PLAIN) -> StoreWhenNeeded:
-    """Return that S3 to write to; likewise."""
-    return StoreWhenNeeded(_login(account, output))
-
-
-def _login(account: Account, output: Output) -> OneLogin:
+def login_to(account: Account, output: Output = PLAIN) -> OneLogin:
+    """Return the one login of a verb that has no ledger; logs are set up likewise, as *output* says."""
     return OneLogin(account.target(), before=partial(_set_up_logs, output))
+
+
+def objects(account: Account, output: Output = PLAIN) -> ObjectsOnce:
+    """Return the files in the S3 of a verb that calls nobody else."""
+    return ObjectsOnce(login_to(account, output))
+
+
+def store(account: Account) -> StoreWhenNeeded:
+    """Return that S3 to write to; likewise."""
+    return StoreWhenNeeded(login_to(account))
 
 
 def _set_up_logs(output: Output) -> None:

@@ -19,7 +19,6 @@ from batchrun.errors import InputError, ServiceUnusableError, UsageError
 from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, price_of
 from batchrun.model.foreign import is_loopback
 from batchrun.service.classify import classify
-from batchrun.service.login import Login
 from batchrun.service.one_try import in_time
 from batchrun.service.session import prices_client
 from batchrun.service.wire import items, next_token
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
-    from batchrun.service.target import Target
+    from batchrun.service.login import Login
+
 
 _PAGES: Final = 100
 #: What the price list calls run storage (awslabs' run analyzer asks for the same).
@@ -47,22 +47,22 @@ class Quoted:
     odd: Mapping[str, str]  #: what has no plain price, and why
 
 
-async def quoted(target: Target, region: str) -> Quoted:
+async def quoted(login: Login, region: str) -> Quoted:
     """
     Ask for all prices of *region*.
 
     Args:
-        target: Where the runs are, and whose they are.
+        login: Of whoever the runs are, where they are.
         region: Theirs.
 
     Raises:
         UsageError: The runs are a local service's, which nobody bills, or the profile does not exist.
         ServiceUnusableError: It may not be asked, or does not answer.
     """
-    _check_billed(target.endpoint_url)
+    _check_billed(login.target.endpoint_url)
     try:
-        async with prices_client(Login(target)) as client:
-            products = await _products(client, region, target.call_timeout)
+        async with prices_client(login) as client:
+            products = await _products(client, region, login.target.call_timeout)
     except (InputError, ServiceUnusableError):
         raise
     except Exception as raw:

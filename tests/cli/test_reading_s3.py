@@ -113,6 +113,36 @@ def test_run_plan_retry_and_where_the_manifest_lay(shell: Shell, s3: S3, simulat
     assert "batch 'cohort' is that of s3://lab/in/cohort.csv" in refused.stderr
 
 
+def test_a_verb_logs_in_once_whatever_it_calls(shell: Shell, s3: S3, simulate):
+    """Seen: it asked for one MFA code to read a file of ids, and for another to cancel those rows' runs."""
+    keys = json.dumps({"Version": 1, "AccessKeyId": "x", "SecretAccessKey": "y"})
+    shell.write("helper.sh", f"echo run >> {shell.folder}/logins\necho '{keys}'\n")
+    shell.write("config", f"[profile lab]\ncredential_process = sh {shell.folder}/helper.sh\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del shell.environment[name]
+    served = simulate("--time-scale", "1").url
+    shell.environment |= {"AWS_CONFIG_FILE": str(shell.folder / "config"), "AWS_PROFILE": "lab"}
+    shell.environment["AWS_ENDPOINT_URL"] = served
+    s3.contents |= {"in/cohort.csv": ROWS.encode(), "ids.txt": b"A\n"}
+    rows = ("s3://lab/in/cohort.csv", "--defaults", "s3://lab/in/lab.yaml")
+    ids = ("cohort", "--ids-from", "s3://lab/ids.txt")
+    for number, command in enumerate(
+        (
+            ("check", *rows, "--online"),
+            ("plan", *rows, "--online"),
+            ("run", *rows, *FAST, "--detach"),
+            ("cancel", *ids, "--yes", "--results", "s3://lab/out/cohort.results.csv"),
+            ("delete", *ids, "--yes", "--listing-lag", "0s"),
+            ("retry", *ids, "--yes"),
+            ("ledger", "verify", "--online"),
+        ),
+        start=1,
+    ):
+        done = shell.run(*command)
+        assert done.returncode in {0, 3}, done.stderr
+        assert (shell.folder / "logins").read_text().count("run") == number, command
+
+
 def test_a_folder_fetches_its_defaults_once(shell: Shell, s3: S3):
     (shell.folder / "d").mkdir()
     for name in ("a", "b", "c"):

@@ -144,7 +144,7 @@ OTHER_CALLS: dict[str, Callable[[], Awaitable[object]]] = {
     "s3 list": lambda: keys_listed(Login(Target())),
     "s3 head": looked_at_two,
     "sns": lambda: publish(Target(), "us-east-1", {"TopicArn": "arn:aws:sns:us-east-1:1:x", "Message": "x"}),
-    "pricing": lambda: quoted(Target(), "us-east-1"),
+    "pricing": lambda: quoted(Login(Target()), "us-east-1"),
     "service-quotas": lambda: start_run_quota(Login(Target()), "https://omics.us-east-1.amazonaws.com"),
     "sts, on the way to credentials": role_assumed,
 }

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.service.login import Login
 from batchrun.service.pricing import quoted, read
 from batchrun.service.target import Target
 from tests.notify.samples import serving
@@ -74,7 +75,7 @@ async def listing(monkeypatch: pytest.MonkeyPatch, *products: Any, **how: Any) -
 
 async def test_all_pages_of_the_runs_region_asked_in_us_east_1(monkeypatch):
     async with listing(monkeypatch, *GOOD) as served:
-        found = await quoted(Target(), "eu-west-1")
+        found = await quoted(Login(Target()), "eu-west-1")
     assert found.odd == {}
     assert (found.prices.currency, found.prices.region) == ("USD", "eu-west-1")
     assert found.prices.instances == {"omics.c.large": Decimal("0.108"), "omics.m.xlarge": Decimal("0.2592")}
@@ -88,23 +89,23 @@ async def test_all_pages_of_the_runs_region_asked_in_us_east_1(monkeypatch):
 async def test_who_may_not_ask_is_told_what_to_do(monkeypatch):
     async with listing(monkeypatch, status=400):
         with pytest.raises(ServiceUnusableError, match="allow pricing:GetProducts, or give --prices FILE"):
-            await quoted(Target(), "eu-west-1")
+            await quoted(Login(Target()), "eu-west-1")
 
 
 async def test_a_profile_that_is_not_there(monkeypatch):
     async with listing(monkeypatch):
         with pytest.raises(UsageError, match="nobody"):
-            await quoted(Target(profile="nobody"), "eu-west-1")
+            await quoted(Login(Target(profile="nobody")), "eu-west-1")
 
 
 async def test_nobody_is_asked_for_prices_of_a_simulators_runs(monkeypatch):
     for name in ("AWS_ENDPOINT_URL_PRICING", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UsageError, match="give --prices FILE"):
-        await quoted(Target(endpoint_url="http://127.0.0.1:1"), "us-east-1")
+        await quoted(Login(Target(endpoint_url="http://127.0.0.1:1")), "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_OMICS", "http://localhost:1")
     with pytest.raises(UsageError, match="give --prices FILE"):
-        await quoted(Target(), "us-east-1")
+        await quoted(Login(Target()), "us-east-1")
 
 
 @pytest.mark.parametrize(
@@ -154,4 +155,4 @@ def test_a_list_without_prices_is_none(products):
 
 async def test_products_that_are_no_json_are_passed_over(monkeypatch):
     async with listing(monkeypatch, "{", "[" * 100_000, *GOOD):
-        assert len((await quoted(Target(), "eu-west-1")).prices.instances) == 2
+        assert len((await quoted(Login(Target()), "eu-west-1")).prices.instances) == 2

@@ -23,12 +23,11 @@ from batchrun.cli.values import OutputPath
 from batchrun.errors import UsageError
 from batchrun.model.price_lists import PriceLists, checked_lists, written_lists
 from batchrun.report.outputs import Inputs, Kind
-from batchrun.service.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from batchrun.cli.options import Service
+    from batchrun.api.objects import OneLogin
 
 #: Bytes; all prices of a region take a hundredth of it.
 _LARGEST: Final = 1_000_000
@@ -69,7 +68,7 @@ class PriceOptions:
 
 
 async def prices_for(
-    told: PriceOptions, regions: Sequence[str], service: Service, *, ledger: str, force: bool
+    told: PriceOptions, regions: Sequence[str], login: OneLogin, *, ledger: str, force: bool
 ) -> PriceLists:
     """
     Return the prices of *regions* that --prices names, else ask for them; save them where that is asked.
@@ -89,8 +88,7 @@ async def prices_for(
     # Only now: to import the client takes longer than to reckon.
     from batchrun.service.pricing import quoted  # noqa: PLC0415
 
-    target = Target(profile=service.profile, endpoint_url=service.endpoint_url)
-    quotes = [await quoted(target, region) for region in regions]
+    quotes = [await quoted(login.get(), region) for region in regions]
     for name, why in sorted({one for quote in quotes for one in quote.odd.items()}):
         complain(f"no price of {name}: {why}; give one with --prices")
     if len({quote.prices.currency for quote in quotes}) > 1:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from batchrun.api.objects import ObjectsOnce
 from batchrun.cli.batches import batch_to_read
-from batchrun.cli.calling import objects, opening
+from batchrun.cli.calling import login_of, opening
 from batchrun.cli.choice import Rows
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, PriceOptions, dynamic_gib, prices_for
@@ -94,14 +95,15 @@ async def costs(told: Options) -> Exit:
     Asks the service what each run used, once; a second time it calls nobody. Stopped, it loses nothing: the
     same command goes on.
     """
-    chosen_by = told.rows.choice(objects(told.service, told.output))
+    login = login_of(told)
+    chosen_by = told.rows.choice(ObjectsOnce(login))
     gib = dynamic_gib(told.dynamic_gib)
     output = _output(told)
-    async with opening(told) as opened:
+    async with opening(told, login) as opened:
         ledger = await opened.found_ledger()
         batch = await batch_to_read(ledger, told.batch)
         regions = await regions_of(ledger, batch)
-        prices = await prices_for(told.prices, regions, told.service, ledger=told.ledger, force=told.force)
+        prices = await prices_for(told.prices, regions, login, ledger=told.ledger, force=told.force)
         chosen = await _chosen(ledger, batch.name, chosen_by)
         asking = [run for run in chosen if run.usage is None and not run.is_gone]
         if asking:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from batchrun.api.objects import StoreWhenNeeded
 from batchrun.cli.calling import session as session_of
-from batchrun.cli.calling import store
 from batchrun.cli.launching.results_file import write_results
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporter, counts
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from batchrun.api.launch import Ended, Launch
+    from batchrun.api.objects import OneLogin
     from batchrun.api.session import Session
     from batchrun.cli.calling import Calling
     from batchrun.cli.options import Output
@@ -44,6 +45,7 @@ async def carry_out(
     results: Destination,
     ask: Callable[[Ledger], Awaitable[None]],
     told: Calling,
+    login: OneLogin,
     limits: Limits,
 ) -> bool:
     """
@@ -56,7 +58,7 @@ async def carry_out(
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     shown = told.output
-    async with session_of(told) as session:
+    async with session_of(told, login) as session:
         ledger = await session.ledger()
         if await ledger.batch(batch.name).holder(at=SystemClock().utcnow()) is None:
             # Else who holds it has its own, and takes note within seconds.
@@ -69,7 +71,7 @@ async def carry_out(
                 async with session.cancelling(batch.name, limits=limits) as held:
                     with heard(Stopping([held])):
                         await _conducted(held, shown)
-                        await write_results(held, results, store(told.service, shown))
+                        await write_results(held, results, StoreWhenNeeded(login))
                     if not (shown.as_json or shown.quiet):
                         say(f"results: {results.shown}")
             except LeaseHeldError:

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from batchrun.api.objects import ObjectsOnce
 from batchrun.api.written_manifests import defaults_kind, manifest_kind
-from batchrun.cli.calling import objects
+from batchrun.cli.calling import login_to
 from batchrun.cli.launching.manifests import loaded, source
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, say
@@ -32,7 +33,6 @@ from batchrun.report.outputs import Inputs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchrun.api.objects import ObjectsOnce
     from batchrun.cli.making.options import ConvertOptions
     from batchrun.manifest import Manifest
     from batchrun.manifest.write import WrittenRows
@@ -76,7 +76,7 @@ class Conversion:
             )
         return cls(
             source=source(told.manifest, strict=told.strict),
-            objects=partial(objects, told.account),
+            objects=partial(ObjectsOnce, login_to(told.account)),
             output=output,
             form=form,
             is_native=wanted == NATIVE,

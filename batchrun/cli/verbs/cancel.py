@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
 from batchrun.api.reading import inputs_of
 from batchrun.cli.batches import batch_to_change
-from batchrun.cli.calling import objects, opening, store
+from batchrun.cli.calling import login_of, opening
 from batchrun.cli.choice import GoAhead, Rows, by_status, tell_groups
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
@@ -77,13 +78,14 @@ async def cancel(told: Options) -> Exit:
     Shows what it will do, and asks. What was asked for is kept in the ledger: a launcher that is running
     takes note within seconds and carries it out, else this command does, and waits for the runs' ends.
     """
-    chosen_by = told.rows.choice(objects(told.service, told.output))
-    async with opening(told) as opened:
+    login = login_of(told)
+    chosen_by = told.rows.choice(ObjectsOnce(login))
+    async with opening(told, login) as opened:
         ledger = await opened.found_ledger()
         found = await batch_to_change(ledger, told.batch)
         batch = found.name
         results = results_output(told.results, batch, await inputs_of(ledger))
-        await look(results, store(told.service, told.output))
+        await look(results, StoreWhenNeeded(login))
         states = _UNSENT if told.pending else _STATES
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]
         if told.go.is_told(told.output):
@@ -99,7 +101,7 @@ async def cancel(told: Options) -> Exit:
         await _ask(ledger, batch, chosen_by, chosen, is_pending=told.pending)
 
     limits = Limits(concurrency=told.concurrency, listing_lag=told.listing_lag, watch=_WATCH)
-    is_done = await carry_out(found, results, ask, told, limits)
+    is_done = await carry_out(found, results, ask, told, login, limits)
     return _end(batch, chosen, told, is_done=is_done)
 
 

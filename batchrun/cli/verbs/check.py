@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchrun.cli.calling import objects
+from batchrun.api.objects import ObjectsOnce, OneLogin
+from batchrun.cli.calling import login_to
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
@@ -82,14 +83,15 @@ def check(told: Options) -> None:
 
     if told.inputs and not told.online:
         raise UsageError("--inputs asks S3: give --online with it")
-    in_s3 = objects(told.service, told.output)
+    login = login_to(told.service, told.output)
+    in_s3 = ObjectsOnce(login)
     if told.online and not told.manifest.is_folder:
         places = RowPlaces()
         wanted = source(told.manifest, strict=told.strict, goes_together=told.goes_together)
         with loaded(wanted, in_s3, told.output, places=places) as manifest:
             refuse_beside_lanes([manifest], told.service)
             engine = _engine(manifest, told)
-            _end(manifest, _asked(manifest, places, told), engine, told.output)
+            _end(manifest, _asked(manifest, places, login, told), engine, told.output)
         return
     with taken(
         told.manifest,
@@ -127,7 +129,7 @@ def _end(manifest: Manifest, answers: Answers | None, engine: PlannedEngine | No
         tell_retries(manifest.retry)
 
 
-def _asked(manifest: Manifest, places: RowPlaces, told: Options) -> Answers:
+def _asked(manifest: Manifest, places: RowPlaces, login: OneLogin, told: Options) -> Answers:
     from batchrun.api.online_check import examine  # noqa: PLC0415 (loads aiobotocore)
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
@@ -135,7 +137,7 @@ def _asked(manifest: Manifest, places: RowPlaces, told: Options) -> Answers:
     output = told.output
     watched = partial(drawn, is_shown=not (output.quiet or output.as_json)) if told.inputs else None
     asking = partial(examine, read_rate=told.read_rate, watched=watched)
-    answers = run_async(asking, manifest, places, told.service.target())
+    answers = run_async(asking, manifest, places, login)
     for warning in answers.warnings:
         complain(f"warning: {warning}")
     looked: list[tuple[str | None, Answers]] = [(None, answers), *answers.lanes.items()]

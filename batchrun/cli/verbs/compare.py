@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchrun.api.first_look import give_back
 from batchrun.api.reading import find_batch
-from batchrun.cli.calling import opening
+from batchrun.cli.calling import login_of, opening
 from batchrun.cli.choice import tell_back
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.speak import complain, emit, say
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.api.first_look import FirstLook
+    from batchrun.api.objects import OneLogin
     from batchrun.cli.calling import Calling
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
@@ -40,16 +41,17 @@ async def compare_online(told: Calling, name: str | None) -> Exit:
     Raises:
         UsageError, ServiceUnusableError: The service cannot be asked.
     """
-    async with opening(told) as opened:
+    login = login_of(told)
+    async with opening(told, login) as opened:
         ledger = await opened.ledger()
         batches = await ledger.batches() if name is None else [await find_batch(ledger, name)]
-        codes = [await _compare(ledger, batch, told) for batch in batches]
+        codes = [await _compare(ledger, batch, login, told) for batch in batches]
     return worst([Exit.OK, *codes])
 
 
-async def _compare(ledger: Ledger, batch: Batch, told: Calling) -> Exit:
+async def _compare(ledger: Ledger, batch: Batch, login: OneLogin, told: Calling) -> Exit:
     # Each batch's runs are in its own region; one that is named is the user's word.
-    async with opening(told, region=batch.region) as opened:
+    async with opening(told, login, region=batch.region) as opened:
         reach = await opened.reach_of(batch)
         found = await compare(ledger.batch(batch.name), reach=reach, at_once=told.concurrency)
     looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())

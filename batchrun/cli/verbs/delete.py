@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.api.first_look import first_look
+from batchrun.api.objects import ObjectsOnce
 from batchrun.cli.batches import batch_to_change
-from batchrun.cli.calling import objects, opening
+from batchrun.cli.calling import login_of, opening
 from batchrun.cli.choice import GoAhead, Rows, how_to_look, tell_first_look, tell_groups
 from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
@@ -61,10 +62,11 @@ async def delete(told: Options) -> Exit:
     Shows what it will do, and asks. Runs that go on are left alone. Conditions speak of each run by itself.
     What was taken for deleted is looked for first: a run that is there after all has its row again.
     """
-    async with opening(told) as opened:
+    login = login_of(told)
+    async with opening(told, login) as opened:
         ledger = await opened.found_ledger()
         found = await batch_to_change(ledger, told.batch)
-        chosen_by = told.rows.choice(objects(told.service, told.output))
+        chosen_by = told.rows.choice(ObjectsOnce(login))
         batch = found.name
         taken_for_gone = [one async for one in chosen_by.entries(ledger, batch, [State.DELETED])]
         await _look_first(opened, found, taken_for_gone, told)

@@ -9,7 +9,7 @@ import click
 
 from batchrun.api.reading import find_batch
 from batchrun.cli.batches import row_to_read
-from batchrun.cli.calling import opening
+from batchrun.cli.calling import login_of, opening
 from batchrun.cli.command import argument, flag, group, option, verb
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.exits import Exit
@@ -74,7 +74,7 @@ async def logs(told: Options) -> Exit:
 
     ID may also be the uuid, the id or the ARN of a run of its.
     """
-    async with opening(told) as opened:
+    async with opening(told, login_of(told)) as opened:
         ledger = await opened.found_ledger()
         outcome = await row_to_read(ledger, told.entry_id, told.batch)
         # Only now: to import the client takes longer than to find out that there is no such row.

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from batchrun.api.objects import ObjectsOnce
 from batchrun.api.reading import inputs_of
 from batchrun.cli.batches import batch_to_read
-from batchrun.cli.calling import objects, opening
+from batchrun.cli.calling import login_of, opening
 from batchrun.cli.choice import Rows
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.exits import Exit
@@ -104,8 +105,9 @@ async def outputs(told: Options) -> Exit:
     names = [_name(text) for text in told.names]
     if told.output.as_json and (told.sheet or told.place not in {None, STDOUT}):
         raise UsageError("--json goes to stdout, and is no sheet; leave out --sheet and -o")
-    chosen_by = told.rows.choice(objects(told.service, told.output))
-    async with opening(told) as opened:
+    login = login_of(told)
+    chosen_by = told.rows.choice(ObjectsOnce(login))
+    async with opening(told, login) as opened:
         ledger = await opened.found_ledger()
         batch = await batch_to_read(ledger, told.batch)
         inputs = await inputs_of(ledger)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.cli.calling import objects
+from batchrun.api.lane_account import AT_ONCE
+from batchrun.api.objects import ObjectsOnce, OneLogin
+from batchrun.cli.calling import login_to
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.costs.words import facts_to_come, forecast, lines_to_come
@@ -107,56 +109,60 @@ def plan(told: Options) -> None:
     from batchrun.api.engines import sized  # noqa: PLC0415
     from batchrun.cli.launching.manifests import refuse_beside_lanes, taken  # noqa: PLC0415 (loads botocore)
 
-    in_s3 = objects(told.service, told.output)
-    with taken(told.manifest, in_s3, told.output, strict=told.strict, besides=[told.ledger]) as manifests:
+    login = login_to(told.service, told.output)
+    with taken(
+        told.manifest, ObjectsOnce(login), told.output, strict=told.strict, besides=[told.ledger]
+    ) as manifests:
         refuse_beside_lanes(manifests, told.service)
         for manifest in manifests:
             sized(told.limits, manifest, told.together.batch_settings)
         for manifest in manifests:
-            found = run_async(_compare, manifest, told)
+            found = run_async(_compare, manifest, login, told)
             if told.online and not manifest.lanes:
-                found = replace(found, quotas=run_async(_own_quotas, told.service))
+                found = replace(found, quotas=run_async(_own_quotas, login))
             ahead = Ahead.of(manifest, found, told.rate)
             (_emit if told.output.as_json else _tell)(manifest, found, ahead)
 
 
-async def _own_quotas(service: Service) -> Quotas:
-    async with _opened(service) as opened:
+async def _own_quotas(login: OneLogin) -> Quotas:
+    async with _opened(login) as opened:
         return await (await opened.service()).quotas()
 
 
-def _opened(service: Service) -> Opening:
+def _opened(login: OneLogin) -> Opening:
     # Only now: it loads the client.
     from batchrun.api import opening  # noqa: PLC0415
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
     configure(verbosity=-1, as_json=False)
-    return opening.Opening(None, target=service.target(), rate=UNLIMITED, read_rate=UNLIMITED)
+    return opening.Opening(None, target=login.target, login=login, rate=UNLIMITED, read_rate=UNLIMITED)
 
 
-async def _quotas_of(lanes: Sequence[Lane], service: Service) -> Mapping[str, Quotas]:
+async def _quotas_of(lanes: Sequence[Lane], login: OneLogin) -> Mapping[str, Quotas]:
     """Ask each lane for its account's quotas; those that cannot be asked are told, and left out."""
     found: dict[str, Quotas] = {}
+    places = anyio.CapacityLimiter(AT_ONCE)
 
     async def ask(lane: Lane) -> None:
         try:
-            found[lane.name] = await (await opened.service(lane=lane)).quotas()
+            async with places:
+                found[lane.name] = await (await opened.service(lane=lane)).quotas()
         except (UsageError, ServiceError) as error:
             complain(f"warning: lane {lane.name} cannot be asked for its quotas: {error}")
 
-    async with _opened(service) as opened, anyio.create_task_group() as group:
+    async with _opened(login) as opened, anyio.create_task_group() as group:
         for lane in lanes:
             group.start_soon(ask, lane)
     return found
 
 
-async def _compare(manifest: Manifest, told: Options) -> Compared:
+async def _compare(manifest: Manifest, login: OneLogin, told: Options) -> Compared:
     from batchrun.api.namesakes import changes, mistaken  # noqa: PLC0415
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
     from batchrun.ledger import LedgerPlace  # noqa: PLC0415
 
     if not LedgerPlace(told.ledger).is_there():
-        sync, lanes = Sync(rows=manifest.count, new=manifest.count), await _lanes(manifest, None, told)
+        sync, lanes = Sync(rows=manifest.count, new=manifest.count), await _lanes(manifest, None, login, told)
         to_come = await _to_come(manifest, None, told)
         engine = await _engine(manifest, None, told, WithService())
         return Compared(sync=sync, to_come=to_come, to_look_for=sync.new, lanes=lanes, engine=engine)
@@ -172,7 +178,7 @@ async def _compare(manifest: Manifest, told: Options) -> Compared:
             to_come=await _to_come(manifest, ledger, told),
             stop=await mistaken(ledger, batch, counts, manifest),
             to_look_for=sync.new + await stored.unproven(since=since, at=now),
-            lanes=await _lanes(manifest, ledger, told),
+            lanes=await _lanes(manifest, ledger, login, told),
             engine=await _engine(manifest, ledger, told, await with_service(stored, counts.by_state)),
         )
 
@@ -187,10 +193,12 @@ def _home(manifest: Manifest, batch: Batch) -> str | None:
     return next(fits, None)
 
 
-async def _lanes(manifest: Manifest, ledger: Ledger | None, told: Options) -> PlannedLanes | None:
+async def _lanes(
+    manifest: Manifest, ledger: Ledger | None, login: OneLogin, told: Options
+) -> PlannedLanes | None:
     if not manifest.lanes:
         return None
-    quotas = await _quotas_of(manifest.lanes, told.service) if told.online else {}
+    quotas = await _quotas_of(manifest.lanes, login) if told.online else {}
     return PlannedLanes.of(manifest, await _sent(ledger, manifest), told.rate.most, quotas)
 
 

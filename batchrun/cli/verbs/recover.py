@@ -46,7 +46,7 @@ async def recover(told: Calling, wanted: Source, changed: Changed) -> None:
     login, clock = login_of(told), SystemClock()
     with loaded(wanted, ObjectsOnce(login), replace(told.output, quiet=True)) as manifest:
         refuse_beside_lanes([manifest], told.service)
-        async with session(told, login=login) as opened:
+        async with session(told, login) as opened:
             search = RunSearch(
                 specs=manifest.specs,
                 default_name=partial(default_name, manifest.batch),

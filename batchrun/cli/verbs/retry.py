@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchrun.api.objects import ObjectsOnce
 from batchrun.api.retrying import begin_anew, retriable
 from batchrun.cli.batches import batch_to_change
-from batchrun.cli.calling import objects, opening
+from batchrun.cli.calling import login_of, opening
 from batchrun.cli.choice import GoAhead, Rows, by_reason, how_to_look, tell_first_look, tell_groups
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.exits import Exit
@@ -72,8 +73,9 @@ async def retry(told: Options) -> Exit:
     run that is there after all has its row again.
     """
     more = [failed_of(told.reason)] if told.reason else []
-    chosen_by = told.rows.choice(objects(told.service, told.output), *more)
-    async with opening(told) as opened:
+    login = login_of(told)
+    chosen_by = told.rows.choice(ObjectsOnce(login), *more)
+    async with opening(told, login) as opened:
         ledger = await opened.found_ledger()
         found = await batch_to_change(ledger, told.batch)
         batch = found.name

@@ -80,7 +80,7 @@ class StoreWhenNeeded(ObjectStore):
 
     def _store(self) -> ObjectStore:
         if self._made is None:
-            from batchrun.service.storing import S3Store  # noqa: PLC0415 (loads aiobotocore)
+            from batchrun.service.putting import S3Store  # noqa: PLC0415 (loads aiobotocore)
 
             self._made = S3Store(self._login.get())
         return self._made

@@ -1,17 +1,20 @@
 """
 What the launchers of one ledger share, as it keeps it: an account's pace, and how many runs it may have.
 
-Belongs here: asking the ledger, on behalf of whoever holds a batch. Does not: keeping to the pace
+What was learned of the pace is kept, so that the next launch goes on where this one stood. Belongs here:
+asking the ledger, on behalf of whoever holds a batch. Does not: keeping to the pace
 (``service.shared_turns``), what follows for the batch from an account that is full (``model.sending``).
 """
 
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from batchrun.errors import LedgerError
 from batchrun.model.stimuli import OthersCounted
 from batchrun.ports.service import SharedPaces
 
@@ -22,12 +25,17 @@ if TYPE_CHECKING:
     from batchrun.engine.common import Common
     from batchrun.engine.link import LaneLink
     from batchrun.ports.ledger import Ledger
+    from batchrun.ports.service import HealthOmics
     from batchrun.ports.stored import Commons, LeftPace, Stretch
 
 #: Seconds between two counts of others' runs.
 _EVERY: Final = 2.0
 #: Seconds between two words about an account that is full.
 _SAY_EVERY: Final = 600.0
+#: Seconds between two writes of what was learned: so much is forgotten at most where the launcher is killed.
+_KEEP_EVERY: Final = 30.0
+#: What is older is not gone by: limits change, and finding one again takes seconds.
+_FRESH: Final = timedelta(days=1)
 log = structlog.get_logger(__name__)
 
 
@@ -103,3 +111,46 @@ class Others:
         while self._most is not None:
             await self._clock.sleep(_EVERY)
             await self.count()
+
+
+class PaceKeeper:
+    """The paces of one account's operations, beside the ledger that has them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        service: HealthOmics,
+        clock: Clock,
+        *,
+        holder: str,
+        account_max_active: int | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._holder = holder
+        self._most = account_max_active
+        self._service = service
+        self._clock = clock
+
+    async def recall(self, *, will_start: bool) -> None:
+        """Let the paces go on where they stood, shared with other launchers; before the first call."""
+        since = self._clock.utcnow() - _FRESH
+        learned = await self._ledger.paces(self._service.account, since=since)
+        await self._service.recall(learned, will_start=will_start)
+        paces = LedgerPaces(self._ledger, holder=self._holder, clock=self._clock, max_active=self._most)
+        self._service.share(paces)
+
+    async def run(self) -> None:
+        """Write every so often, until cancelled."""
+        while True:
+            await self._clock.sleep(_KEEP_EVERY)
+            await self.keep()
+
+    async def keep(self) -> None:
+        """Write what is known now; a disk that fails is for those to meet who write what counts."""
+        learned = self._service.learned()
+        if not learned:
+            return
+        try:
+            await self._ledger.keep_paces(self._service.account, learned, at=self._clock.utcnow())
+        except LedgerError as error:
+            log.warning("pace_not_kept", error=str(error))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from batchrun.engine.commons import PaceKeeper
 from batchrun.engine.follower import Follower
 from batchrun.engine.looker import Looker
-from batchrun.engine.paces import PaceKeeper
 from batchrun.engine.submitter import StartRunSubmitter
 from batchrun.engine.sweeper import Sweeper
 from batchrun.engine.together import BatchSubmitter

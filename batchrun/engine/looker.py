@@ -16,12 +16,11 @@ from batchrun.engine.absence import Absences
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.waits import Wait
 from batchrun.errors import AccessDeniedError, CallError, ConflictError, InvariantError, NotFoundError
-from batchrun.model.denials import Denials
 from batchrun.model.events import Missed, Recalled
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
 from batchrun.model.stimuli import Acted
-from batchrun.model.verdicts import after_look, after_missing
+from batchrun.model.verdicts import Denials, after_look, after_missing
 from batchrun.points import Point
 
 if TYPE_CHECKING:

@@ -27,13 +27,12 @@ from batchrun.errors import (
     RefusedError,
 )
 from batchrun.model.actions import Settle, Submit
-from batchrun.model.denials import Denials
 from batchrun.model.duplicating import is_duplicate, replaced, source_of, unknown
 from batchrun.model.entry import sent_to, start_run_request
 from batchrun.model.events import Accepted, Deferred, Doubted, Event, Intended
 from batchrun.model.states import State
 from batchrun.model.stimuli import Acted
-from batchrun.model.verdicts import after_failure, held_for_permission, held_for_rivals, search
+from batchrun.model.verdicts import Denials, after_failure, held_for_permission, held_for_rivals, search
 from batchrun.points import Point
 from batchrun.ports.service import Submitter
 

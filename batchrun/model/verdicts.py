@@ -1,8 +1,9 @@
 """
 What an answer, or the lack of one, means for an entry: outcomes in, one event out.
 
-Belongs here: the judgement of a single outcome. Does not: what to do next (``planner``), and which error an
-exception is (``service.classify``).
+An entry that may not run is told from a launch that has no permission at all. Belongs here: the judgement of
+a single outcome. Does not: what to do next (``planner``), and which error an exception is
+(``service.classify``).
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ SETTLED_BY_LOOKING: Final = HELD | {"ConflictException"}
 
 #: How far the service's clock and ours may be apart when a run's age is what identifies it.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
+#: Denials in a row, of as many entries, that mean the launch itself lacks a permission.
+SYSTEMIC: Final = 3
 
 
 def after_failure(
@@ -176,3 +179,29 @@ def held_for_permission(error: CallError, at: datetime) -> Doubted:
         message=f"the answer was lost longer ago than --replay-window, and looking for the run is denied "
         f"({error.message}); allow omics:ListRuns and run the same command again",
     )
+
+
+class Denials:
+    """The denials of one operation since its last success."""
+
+    def __init__(self) -> None:
+        self._entries: set[str] = set()
+        self._in_a_row = 0
+        self._has_passed = False
+
+    def passed(self) -> None:
+        """Note that the operation was allowed."""
+        self._has_passed = True
+        self._entries.clear()
+        self._in_a_row = 0
+
+    def denied(self, entry_id: str) -> bool:
+        """
+        Note a denial; True when the launch should stop.
+
+        That is so when several entries in a row were denied, or when nothing was ever allowed and the few
+        entries there are were denied as often.
+        """
+        self._entries.add(entry_id)
+        self._in_a_row += 1
+        return len(self._entries) >= SYSTEMIC or (not self._has_passed and self._in_a_row >= SYSTEMIC)

@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 from batchrun.errors import BatchrunError, InvariantError, UsageError
 from batchrun.ports.stored import Outcome
 from batchrun.report.packing import script_text
-from batchrun.serve import pages, shown
+from batchrun.serve import shown
 from batchrun.serve.choosing import read_wanted
 from batchrun.serve.gate import HEADERS, path_of, refused
 from batchrun.serve.live import TooManyError
@@ -36,11 +36,11 @@ _ALIVE, _PATIENCE = 15.0, 20.0
 _UNREAD: Final = 64 * 1024
 _HTML, _JSON = "text/html", "application/json"
 _FILES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
-    "/live.js": (pages.script, "text/javascript"),
-    "/uplot.js": (lambda: pages.asset("uplot/uPlot.iife.min.js"), "text/javascript"),
-    "/live.css": (pages.style, "text/css"),
-    "/icon.svg": (lambda: pages.asset("icon.svg"), "image/svg+xml"),
-    "/licence.txt": (lambda: pages.asset("uplot/LICENSE"), "text/plain"),
+    "/live.js": (shown.script, "text/javascript"),
+    "/uplot.js": (lambda: shown.asset("uplot/uPlot.iife.min.js"), "text/javascript"),
+    "/live.css": (shown.style, "text/css"),
+    "/icon.svg": (lambda: shown.asset("icon.svg"), "image/svg+xml"),
+    "/licence.txt": (lambda: shown.asset("uplot/LICENSE"), "text/plain"),
 }
 
 
@@ -91,7 +91,7 @@ class Routes:
             await watched.first_look()
             shelf = watched.shelf
             facts = shown.shelf_facts(shelf.batches, shelf.total)
-            return _answer(pages.page("shelf.html.j2", facts=facts, trouble=watched.failure), _HTML)
+            return _answer(shown.page("shelf.html.j2", facts=facts, trouble=watched.failure), _HTML)
 
     async def _batch(self, request: web.BaseRequest) -> web.Response:
         watched = await self._live.batch(request.query.get("name", ""))
@@ -100,7 +100,7 @@ class Routes:
         with watched.used():
             await _ready(watched)
             following, wanted = watched.following, read_wanted(request.query)
-            text = pages.page(
+            text = shown.page(
                 "batch.html.j2",
                 batch=following.batch,
                 now=shown.now_facts(following),
@@ -129,7 +129,7 @@ class Routes:
             return _nothing("row")
         names = {"batch": request.query["name"], "id": request.query["id"]}
         data = script_text(facts | {"parts": None, "timeline": None})
-        return _answer(pages.page("row.html.j2", parts=facts["parts"], data=data, **names), _HTML)
+        return _answer(shown.page("row.html.j2", parts=facts["parts"], data=data, **names), _HTML)
 
     async def _row_facts(self, request: web.BaseRequest) -> web.Response:
         facts = await self._story(request)

@@ -2,24 +2,29 @@
 What a client is told of a batch: parts of the page as HTML, rows and charts as the report packs them.
 
 Everything of others is escaped by the templates or is JSON that scripts show as text. Belongs here: from rows
-and figures to what goes over the wire. Does not: reading (``following``), sockets (``routes``).
+and figures to what goes over the wire, the pages, and the files that a browser loads with them. Does not:
+reading (``following``), sockets (``routes``).
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.model.entry import start_run_request
 from batchrun.report import template
 from batchrun.report.gathering import Report, StartCalls, row_of
 from batchrun.report.packing import Timeline, cut, moments_of, packed, script_text
-from batchrun.serve.pages import part
+from batchrun.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+
+    import jinja2
 
     from batchrun.model.spec import Json
     from batchrun.ports.stored import Batch, Outcome
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
     from batchrun.serve.following import Following, Sums
     from batchrun.serve.shelf import ShelvedBatch
 
+_SCRIPTS: Final = (*template.PARTS, "timeline.js", "table.js", "live.js")
+_STYLES: Final = ("uplot/uPlot.min.css", "report.css", "live.css")
 _NO_TIMELINE: Final = Timeline(moments=(), undated=0)
 #: Reasons and lanes that can be chosen.
 _OFFERED: Final = 200
@@ -43,6 +50,40 @@ _API_NAMES: Final = {
     "failure_reason": "failureReason",
     "status_message": "statusMessage",
 }
+
+
+def page(name: str, **facts: Any) -> str:
+    """Render a whole page."""
+    return _environment().get_template(name).render(version=__version__, **facts)
+
+
+def part(name: str, *arguments: Any) -> str:
+    """Render a part of a page: a macro of our own, or one that the report has too."""
+    macro = getattr(_environment().get_template("live_parts.html.j2").module, name)
+    return str(macro(*arguments))
+
+
+@cache
+def script() -> str:
+    """Return the script of all pages: the report's parts, and what is live."""
+    return template.wrapped([asset(name) for name in _SCRIPTS])
+
+
+@cache
+def style() -> str:
+    """Return how all pages look: as the report does, and what is ours."""
+    return "\n".join(map(asset, _STYLES))
+
+
+def asset(name: str) -> str:
+    """Return a file of ours, or of the report's."""
+    own = files("batchrun.serve").joinpath("assets", name)
+    return own.read_text(encoding="utf-8") if own.is_file() else template.asset(name)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return template.environment(asset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,14 +20,13 @@ from batchrun.service.call_retries import CallRetries, RetrySettings
 from batchrun.service.caller import Caller
 from batchrun.service.calls import Calls
 from batchrun.service.classify import unparsable
-from batchrun.service.known_fields import check_known
 from batchrun.service.login import profile_of
 from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.pacing import AllTurns
 from batchrun.service.paging import runs
 from batchrun.service.quota import quotas, start_run_quota
 from batchrun.service.run_batches import AwsRunBatches
-from batchrun.service.starting import Start, start_turn
+from batchrun.service.starting import Start, check_known, start_turn
 from batchrun.service.tasks import failed_tasks, run_tasks
 from batchrun.service.usage import usage
 from batchrun.service.wire import sighted, started

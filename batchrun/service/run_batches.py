@@ -14,9 +14,8 @@ from batchrun.model.run_batches import UNFINISHED_STATUSES
 from batchrun.ports.run_batches import RunBatches
 from batchrun.service.batch_wire import batch_listed, batch_row, batch_seen, batch_started
 from batchrun.service.classify import refusal, unparsable
-from batchrun.service.known_fields import check_known
 from batchrun.service.paging import SIZE, pages
-from batchrun.service.starting import Start, start_turn
+from batchrun.service.starting import Start, check_known, start_turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence

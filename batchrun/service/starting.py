@@ -1,6 +1,8 @@
 """
 One start: a call that must not take effect twice, whatever becomes of its answers.
 
+What the installed botocore would leave out of a request without a word is refused before.
+
 Belongs here: its turns, until when it may be sent, and what is in doubt when it failed. Does not: what is
 sent and how its answer is read (``client``).
 """
@@ -8,14 +10,17 @@ sent and how its answer is read (``client``).
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from batchrun.errors import CallError, OutcomeUnknownError, ThrottledError
+from batchrun.errors import CallError, OutcomeUnknownError, RefusedError, ThrottledError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from datetime import datetime
 
+    from types_aiobotocore_omics import OmicsClient
+
+    from batchrun.model.spec import Json
     from batchrun.service.calls import Calls
 
 T = TypeVar("T")
@@ -23,6 +28,35 @@ T = TypeVar("T")
 _EARLY: Final = 0.02
 #: The options that say for how long the service is trusted to remember a requestId.
 _WINDOWS: Final = {"StartRun": "--replay-window", "StartRunBatch": "--batch-replay-window"}
+
+
+def check_known(client: OmicsClient, operation: str, request: Mapping[str, Json]) -> None:
+    """
+    Refuse what is not known: a row may come from a newer one's manifest.
+
+    Raises:
+        RefusedError: A field is not known, at any depth but within what may be anything.
+    """
+    model: Any = client.meta.service_model.operation_model(operation)
+    if unknown := sorted(set(_unknown(model.input_shape, request))):
+        raise RefusedError(
+            f"the installed botocore does not know {', '.join(unknown)}; add a newer model with "
+            "AWS_DATA_PATH, as 'batchrun help manifest' shows",
+            operation=operation,
+            code="UnknownField",
+        )
+
+
+def _unknown(shape: Any, value: object) -> Iterator[str]:
+    """Go through the names in *value* that its structure does not have."""
+    if shape.type_name == "list" and isinstance(value, list):
+        for item in value:
+            yield from _unknown(shape.member, item)
+    if shape.type_name != "structure" or shape.is_document_type or not isinstance(value, dict):
+        return
+    yield from value.keys() - shape.members.keys()
+    for name in value.keys() & shape.members.keys():
+        yield from _unknown(shape.members[name], value[name])
 
 
 async def start_turn(calls: Calls, operation: str) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from batchrun.api.standby import until_free
+from batchrun.cli.launching.standby import until_free
 from batchrun.clock import VirtualClock
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger.place import open_ledger

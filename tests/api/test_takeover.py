@@ -7,7 +7,7 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from batchrun.api.standby import until_free
+from batchrun.cli.launching.standby import until_free
 from batchrun.ledger import open_ledger
 from batchrun.ledger.ledger import SqlLedger
 from batchrun.model.pace import Rate

@@ -13,9 +13,8 @@ import click
 import pytest
 
 from batchrun.cli.main import cli
-from batchrun.cli.settings.example import example
 from batchrun.cli.settings.file import SettingsFile
-from batchrun.cli.settings.names import default_map, options_of, settable, verbs_of
+from batchrun.cli.settings.names import default_map, example, options_of, settable, verbs_of
 from batchrun.cli.verbs.config import shown
 from tests.cli.conftest import BATCHRUN, Shell
 

@@ -17,7 +17,6 @@ from batchrun.errors import (
     RefusedError,
     ThrottledError,
 )
-from batchrun.model.denials import Denials
 from batchrun.model.duplicating import duplicate
 from batchrun.model.entry import Entry, Sighting
 from batchrun.model.events import (
@@ -36,6 +35,7 @@ from batchrun.model.states import is_known_status
 from batchrun.model.transitions import apply
 from batchrun.model.verdicts import (
     HELD,
+    Denials,
     SearchResult,
     after_failure,
     after_look,

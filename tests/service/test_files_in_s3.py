@@ -16,7 +16,7 @@ from batchrun.clock import VirtualClock
 from batchrun.errors import ManifestError, ServiceUnusableError
 from batchrun.service.fetching import fetch
 from batchrun.service.login import Login
-from batchrun.service.storing import S3Store
+from batchrun.service.putting import S3Store
 from batchrun.service.target import Target
 from batchrun.simulator import Settings, Simulator, StoredBucket, StoredObject, parse_faults, serve
 

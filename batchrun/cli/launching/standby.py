@@ -6,17 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import structlog
 
-from batchrun.api.standby import until_free
 from batchrun.cli.exits import Exit
 from batchrun.cli.launching.launch import Job, configure, launched, taken, tell_held
 from batchrun.cli.signals import Stopping, heard, hearing_until_its_end
 from batchrun.cli.speak import complain, emit
 from batchrun.clock import SystemClock
-from batchrun.errors import LeaseError
+from batchrun.errors import LeaseError, LedgerError
+from batchrun.ledger import LedgerPlace
+from batchrun.model.policies import next_look
 
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable
+    from pathlib import Path
 
     from batchrun.cli.options import Output
     from batchrun.clock import Clock
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 
 #: Seconds that who holds the batch is asked for at least: a wait without a word would be a riddle.
 _FIRST_WORD: Final = 5.0
+#: Seconds until a ledger that could not be asked is asked again.
+_AGAIN: Final = 2.0
+log = structlog.get_logger(__name__)
 
 
 async def launch_standing_by(job: Job) -> Exit:
@@ -100,3 +107,46 @@ class _Words:
                 f"{lease.batch}: standing by; {lease.holder} holds the batch, and has "
                 f"{left:.0f} s until it must show that it lives"
             )
+
+
+async def until_free(ledger: str | Path, batch: str, *, clock: Clock, told: Callable[[Lease], None]) -> None:
+    """
+    Wait until nobody holds *batch*, by the word of the ledger at that place; only reads, and calls nobody.
+
+    A ledger that cannot be asked for a while is waited for.
+
+    Args:
+        ledger: A path.
+        batch: Its name.
+        clock: The time.
+        told: Told who holds it, at first and when that is another.
+
+    Raises:
+        LedgerUnusableError: There is no ledger any more.
+    """
+    told_of: int | None = None
+
+    def tell(lease: Lease) -> None:
+        nonlocal told_of
+        if lease.fence != told_of:
+            told_of = lease.fence
+            told(lease)
+
+    while True:
+        try:
+            await _asked_until_free(ledger, batch, clock, tell)
+        except LedgerError as error:
+            log.warning("ledger_not_asked", batch=batch, error=str(error), next_try_in_seconds=_AGAIN)
+            await clock.sleep(_AGAIN)
+        else:
+            return
+
+
+async def _asked_until_free(
+    place: str | Path, batch: str, clock: Clock, tell: Callable[[Lease], None]
+) -> None:
+    async with await LedgerPlace(place).open(read_only=True) as ledger:
+        stored = ledger.batch(batch)
+        while (lease := await stored.holder(at=clock.utcnow())) is not None:
+            tell(lease)
+            await clock.sleep(next_look((lease.expires_at - clock.utcnow()).total_seconds()))

@@ -1,7 +1,7 @@
 """
 How a batch stands, in words and in JSON.
 
-Belongs here: wording. Does not: the numbers (``report.overview``), terminals (``watch``).
+Belongs here: wording. Does not: the numbers (``report.overview``), terminals (``verbs.status``).
 """
 
 from __future__ import annotations

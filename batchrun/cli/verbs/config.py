@@ -3,7 +3,7 @@
 
 Belongs here: asking click for it; AWS profile, region and endpoint as botocore would find them where no
 option says them; showing it. Does not: reading the file (``settings.file``), the commented example
-(``settings.example``), credentials, of which nothing is looked at.
+(``settings.names``), credentials, of which nothing is looked at.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def config(told: Options) -> None:
     """
     root = click.get_current_context().find_root()
     if told.init:
-        from batchrun.cli.settings.example import example  # noqa: PLC0415 (a rare wish)
+        from batchrun.cli.settings.names import example  # noqa: PLC0415 (a rare wish)
 
         say(example(verbs_of(root.command, root)))
         return

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.calling import objects
 from batchrun.cli.command import argument, group, verb
 from batchrun.cli.completion import files
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.options import LANES, READ_RATE, TIMEOUT, Account, Output
-from batchrun.cli.showing import lanes as showing
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import counted
+from batchrun.cli.wording import counted, printable
+from batchrun.model.foreign import masked
 from batchrun.model.lanes import Lane
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from batchrun.api.lanes_now import LaneNow
     from batchrun.model.pace import Rate
+
+#: What botocore calls where credentials come from, in words.
+_KINDS: Final = {
+    "env": "environment variables",
+    "shared-credentials-file": "keys in a file",
+    "config-file": "keys in a file",
+    "custom-process": "credential_process",
+    "sso": "IAM Identity Center (aws sso login)",
+    "login": "aws login",
+    "assume-role": "assumed role",
+    "assume-role-with-web-identity": "web identity",
+    "container-role": "container role",
+    "iam-role": "machine role",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +83,9 @@ def _lanes(told: Options) -> Sequence[Lane]:
 
 def _tell(now: LaneNow, *, as_json: bool) -> None:
     if as_json:
-        emit("lane", **showing.facts(now))
+        emit("lane", **_facts(now))
         return
-    for line in showing.lines(now):
+    for line in _lines(now):
         say(line)
 
 
@@ -79,3 +93,88 @@ def _conclude(found: Sequence[LaneNow]) -> None:
     """Say how many cannot be used, where any cannot."""
     if unusable := sum(now.error is not None for now in found):
         complain(f"{unusable} of {counted(len(found), 'lane')} cannot be used")
+
+
+def _lines(now: LaneNow) -> Iterator[str]:
+    """Tell it: what it is, then what was found out."""
+    where = ", ".join(filter(None, [now.region, now.account and f"account {now.account}"]))
+    yield printable(f"{_title(now)}: {where or 'not known where'}{', cannot be used' if now.error else ''}")
+    if now.credentials is not None:
+        yield printable(f"  credentials: {_credentials(now)}")
+    if allowed := "; ".join(_allowed(now)):
+        yield f"  allowed: {allowed}"
+    if now.runs is not None:
+        yield f"  now: {_active(now)}"
+    for warning in now.warnings:
+        yield f"  warning: {warning}"
+    if now.error is not None:
+        yield printable(f"  wrong: {now.error}")
+
+
+def _facts(now: LaneNow) -> dict[str, Any]:
+    """Return it for JSON; what nobody could say is null."""
+    credentials = {
+        "kind": None if now.credentials is None else _kind(now),
+        "place": now.credentials,
+        "role": now.lane.role,
+        "expires": None if now.expires is None else now.expires.isoformat(),
+    }
+    return {
+        "lane": now.lane.name or None,
+        "region": now.region,
+        "account": now.account,
+        "endpoint": None if now.endpoint is None else masked(now.endpoint),
+        "credentials": credentials,
+        "start_run_per_second": now.quotas.start_runs_per_second,
+        "kept_runs": now.quotas.kept_runs,
+        "active_run_quotas": dict(now.quotas.active_runs(())),
+        "gpu_quota": now.quotas.gpus,
+        "active_runs": now.runs,
+        "is_whole": now.is_whole,
+        "is_usable": now.error is None,
+        "problem": None if now.error is None else str(now.error),
+        "warnings": now.warnings,
+    }
+
+
+def _title(now: LaneNow) -> str:
+    return f"lane {now.lane.name}" if now.lane.name else "no lanes, as AWS is configured"
+
+
+def _credentials(now: LaneNow) -> str:
+    if now.kind is None:
+        role = "" if now.lane.role is None else f"role {now.lane.role}{_expiry(now)}; else "
+        return f"{role}none, which a local service does not ask for"
+    return f"{now.credentials}: {_kind(now)}{_expiry(now)}"
+
+
+def _kind(now: LaneNow) -> str | None:
+    kind = None if now.kind is None else _KINDS.get(now.kind, now.kind)
+    return kind if now.lane.role is None else " by ".join(filter(None, ["a role", kind]))
+
+
+def _expiry(now: LaneNow) -> str:
+    return "" if now.expires is None else f", until {now.expires.astimezone():%d %b %H:%M %Z}"
+
+
+def _allowed(now: LaneNow) -> Iterator[str]:
+    if (rate := now.quotas.start_runs_per_second) is not None:
+        yield f"StartRun {rate:g} per second"
+    if at_once := now.quotas.active_runs(()):
+        yield f"at most {' and '.join(f'{most} {kind}' for kind, most in at_once.items())} runs active"
+    if (gpus := now.quotas.gpus) is not None:
+        yield f"{gpus} GPUs"
+    if (most := now.lane.max_active) is not None:
+        yield f"max_active {most} of a batch"
+    if (most := now.lane.account_max_active) is not None:
+        yield f"account_max_active {most} of all batches"
+
+
+def _active(now: LaneNow) -> str:
+    runs = now.runs or {}
+    number = sum(runs.values())
+    by_status = ", ".join(f"{count} {status}" for status, count in runs.items())
+    if not number:
+        return "no active runs"
+    more = "" if now.is_whole else "at least "
+    return f"{more}{counted(number, 'active run')}: {by_status}"

@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.api.reading import open_ledger
 from batchrun.cli.batches import row_to_read
 from batchrun.cli.command import argument, option, verb
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.options import JSON, LEDGER
+from batchrun.cli.showing import failed
 from batchrun.cli.speak import emit, say
+from batchrun.cli.wording import printable, seconds, whole_line
+from batchrun.model.entry import start_run_request
+from batchrun.model.lanes import first_request
+from batchrun.model.reasons import advice
+from batchrun.model.states import State
+from batchrun.model.tasks import LOG_GROUP
+from batchrun.report.columns import COLUMNS
+from batchrun.report.results import earlier_rows, row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from batchrun.model.entry import Entry
+    from batchrun.model.submission import Submission
+    from batchrun.model.tasks import FailedTasks
+    from batchrun.ports.stored import Outcome, PastAttempt
+
+    Told = Sequence[tuple[datetime, int, str, str]]
+    Found = Mapping[int, FailedTasks]  # by attempt
+    Submissions = Mapping[int, Submission]  # by attempt
+
+_API_NAMES: Final = {
+    "request_id": "requestId",
+    "output_uri": "runOutputUri",
+    "creation_time": "creationTime",
+    "start_time": "startTime",
+    "stop_time": "stopTime",
+    "failure_reason": "failureReason",
+    "status_message": "statusMessage",
+}
+#: Of a run within an event, what is news; the rest is told once, above.
+_NEWS: Final = ("status", "id", "failure_reason", "status_message")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,20 +66,191 @@ async def show(told: Options) -> None:
     ID may also be the uuid, the id or the ARN of a run of its. Everything comes from the ledger; nothing is
     called.
     """
-    from batchrun.cli.showing import story  # noqa: PLC0415 (only for an entry that is there)
-
     async with open_ledger(told.ledger) as ledger:
         found = await row_to_read(ledger, told.entry_id, told.batch)
         batch, entry = ledger.batch(found.entry.batch), found.entry
         history = await batch.history(entry.id)
-        failed = await batch.failed_tasks([entry.id])
+        known = await batch.failed_tasks([entry.id])
         last = {
             attempt: await batch.last_submission(entry.id, attempt) for attempt in range(1, entry.attempt + 1)
         }
-    tasks = failed.get(entry.id, {})
+    tasks = known.get(entry.id, {})
     submissions = {attempt: one for attempt, one in last.items() if one is not None}
     if told.as_json:
-        emit("entry", **story.facts(found, history, tasks, submissions))
+        emit("entry", **facts(found, history, tasks, submissions))
         return
-    for line in story.lines(found, history, tasks, submissions):
+    for line in lines(found, history, tasks, submissions):
         say(line)
+
+
+def facts(outcome: Outcome, history: Told, found: Found, submissions: Submissions) -> dict[str, Any]:
+    """Return all of it for programs."""
+    entry = outcome.entry
+    latest = row(entry)
+    return {
+        "batch": entry.batch,
+        **{name: latest[name] for name in COLUMNS},
+        "state": entry.state.value,
+        **failed.facts(_latest(entry, found)),
+        "attempts": [
+            past | failed.facts(_past(one, found)) | _submission_facts(submissions.get(one.attempt))
+            for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True)
+        ],
+        "request": start_run_request(_as_sent(entry)),
+        "manifest_request": None if entry.manifest_request is None else json.loads(entry.row_request),
+        "next_request": None if entry.next_request is None else json.loads(first_request(entry.next_request)),
+        "may_take": list(entry.may_take),
+        "events": [
+            {"at": at.isoformat(), "attempt": attempt, "event": kind, **_detail(json.loads(detail))}
+            for at, attempt, kind, detail in history
+        ],
+        **_submission_facts(submissions.get(entry.attempt)),
+    }
+
+
+def lines(outcome: Outcome, history: Told, found: Found, submissions: Submissions) -> Iterator[str]:
+    """Return it as lines for people."""
+    entry = outcome.entry
+    yield whole_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")
+    together = _submission_lines(submissions.get(entry.attempt))
+    for label, text in (*_standing(entry), *together, *_logs(_latest(entry, found))):
+        yield f"  {label:<10} {whole_line(text)}"
+    if outcome.earlier:
+        yield "earlier attempts:"
+    for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True):
+        yield f"  {_attempt(past)}"
+        for label, text in (*_submission_lines(submissions.get(one.attempt)), *_logs(_past(one, found))):
+            yield f"     {label:<10} {whole_line(text)}"
+    yield "events:" if history else "events: none yet"
+    yield from (f"  {_event(*event)}" for event in history)
+    yield "request:"
+    text = json.dumps(start_run_request(_as_sent(entry)), indent=2, ensure_ascii=False)
+    yield from (f"  {printable(line)}" for line in text.split("\n"))
+    if entry.manifest_request is not None:
+        yield f"it differs from the manifest in {', '.join(_departures(entry))}"
+    if entry.is_changed:
+        yield "its row asks for other content than this; 'batchrun run --changed resubmit' would run that"
+    if entry.next_request is not None:
+        yield "its next attempt will have other content, from the manifest"
+
+
+def _as_sent(entry: Entry) -> Entry:
+    """Return the entry as it was sent, or would be to the lane that it prefers."""
+    return entry.as_in(next(iter(entry.may_take), None))
+
+
+def _detail(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return what is stored of an event by the API's names, where it has them."""
+    told = {_API_NAMES.get(name, name): value for name, value in stored.items()}
+    if "run" in told:
+        told["run"] = {_API_NAMES.get(name, name): value for name, value in told["run"].items()}
+    return told
+
+
+def _departures(entry: Entry) -> list[str]:
+    """Return the fields in which the attempt's request is not what the manifest asks for."""
+    sent = _as_sent(entry)
+    asked, wanted = json.loads(sent.request), json.loads(sent.row_request)
+    found = [name for name in sorted({*asked, *wanted}) if asked.get(name) != wanted.get(name)]
+    return found or ["the lanes that it may take"]
+
+
+def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
+    cells = row(entry)
+    labels = {"attempt": "attempt", "runId": "run", "uuid": "uuid", "arn": "arn", "runOutputUri": "output"}
+    yield from ((label, str(cells[name])) for name, label in labels.items() if cells[name])
+    if entry.may_take:
+        yield "lane", " or ".join(entry.may_take)
+    yield from _times(entry)
+    if entry.missed_at is not None:
+        yield "not found", f"{_time(entry.missed_at)}; it is looked up again before it counts as deleted"
+    if entry.due is not None and entry.state in {State.PLANNED, State.BACKOFF}:
+        yield "due", _time(entry.due)
+    why = [str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name]]
+    if why:
+        yield "reason", ": ".join(why)
+    if entry.state is State.FAILED and entry.run is not None:
+        to_do = advice(entry.run.failure_reason)
+        yield "to do", f"for {to_do.owner.value}: {to_do.action}"
+
+
+def _latest(entry: Entry, found: Found) -> failed.RunLogs:
+    return failed.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.attempt))
+
+
+def _past(past: PastAttempt, found: Found) -> failed.RunLogs:
+    return failed.RunLogs(run=past.run, request=past.request, found=found.get(past.attempt))
+
+
+def _logs(logs: failed.RunLogs) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(failed.lines(logs)):
+        yield "" if number else "tasks", line
+    if logs.streams:
+        yield "logs", f"{', '.join(logs.streams)} in {LOG_GROUP}"
+
+
+def _times(entry: Entry) -> Iterator[tuple[str, str]]:
+    run = entry.run
+    if run is None:
+        return
+    if run.creation_time is not None:
+        yield "created", _time(run.creation_time)
+    if run.start_time is not None:
+        yield "started", _time(run.start_time) + _after("queued for", run.creation_time, run.start_time)
+    if run.stop_time is not None:
+        yield "stopped", _time(run.stop_time) + _after("ran for", run.start_time, run.stop_time)
+
+
+def _after(words: str, begun: datetime | None, ended: datetime) -> str:
+    return "" if begun is None else f", {words} {seconds((ended - begun).total_seconds())}"
+
+
+def _attempt(past: dict[str, Any]) -> str:
+    parts = [f"{past['attempt']}", past["status"], f"run {past['runId']}" if past["runId"] else "no run"]
+    parts += [f"lane {past['lane']}"] if past["lane"] else []
+    names = ("uuid", "failureReason", "statusMessage", "runOutputUri")
+    return whole_line("  ".join([*parts, *(str(past[name]) for name in names if past[name])]))
+
+
+def _event(at: datetime, attempt: int, kind: str, detail: str) -> str:
+    told = json.loads(detail)
+    run = told.pop("run", {})
+    told |= {name: run[name] for name in _NEWS if name in run}
+    words = "  ".join(f"{name}={value}" for name, value in told.items())
+    return whole_line(f"{_time(at)}  attempt {attempt}  {kind:<10} {words}")
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _submission_facts(submission: Submission | None) -> dict[str, Any]:
+    """Return it for programs; nothing where the attempt went by itself."""
+    if submission is None:
+        return {}
+    told = {
+        "requestId": submission.request_id,
+        "name": submission.name,
+        "rows": submission.rows,
+        "standing": submission.standing.value,
+        "batchId": submission.batch_id,
+        "uuid": submission.batch_uuid,
+        "status": submission.status,
+        "code": submission.code,
+        "message": submission.message,
+    }
+    return {"submission": told}
+
+
+def _submission_lines(submission: Submission | None) -> Iterator[tuple[str, str]]:
+    """Return it for people, with its label; nothing where the attempt went by itself."""
+    if submission is None:
+        return
+    yield "submission", f"{submission.name} of {submission.rows} rows, requestId {submission.request_id}"
+    if submission.batch_id is not None:
+        seen = f"last seen as {submission.status}" if submission.status else "not looked at yet"
+        yield "run batch", f"{submission.batch_id}, {seen}"
+    elif submission.code is not None:
+        yield "run batch", f"none is known; {submission.code}: {submission.message}"
+    else:
+        yield "run batch", "none is known yet"

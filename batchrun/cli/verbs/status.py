@@ -1,9 +1,14 @@
-"""``batchrun status``: how it stands, from the ledger alone."""
+"""``batchrun status``: how a batch stands, from the ledger alone; with --watch, beside its launcher."""
 
 from __future__ import annotations
 
+import os
+import select
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
+
+import anyio
 
 from batchrun.api.reading import open_ledger
 from batchrun.cli.batches import batch_to_read, note_closed
@@ -11,14 +16,29 @@ from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, LEDGER, Output
 from batchrun.cli.showing.overview_lines import counted, details, facts, summary
-from batchrun.cli.speak import emit, say
+from batchrun.cli.signals import heard
+from batchrun.cli.speak import can_draw, emit, say
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
-from batchrun.report.overview import overview
+from batchrun.model.states import State
+from batchrun.report.overview import numbers, overview
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rich.console import RenderableType
+
+    from batchrun.clock import Clock
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch
+    from batchrun.ports.stored import Batch, Counts
+    from batchrun.report.overview import Overview
+
+    Look = Callable[[], Awaitable[Overview]]
+
+#: Seconds between two looks.
+_EVERY: Final = 1.0
+#: Columns of the labels.
+_LABELS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +70,7 @@ async def status(told: Options) -> Exit:
         raise UsageError("--watch and --failed cannot be combined: --watch shows the latest failures")
     async with open_ledger(told.ledger) as ledger:
         if told.watch:
-            from batchrun.cli.showing.watch import watch  # noqa: PLC0415 (draws, on a terminal)
-
-            return await watch(ledger, await batch_to_read(ledger, told.batch), as_json=as_json)
+            return await _watch(ledger, await batch_to_read(ledger, told.batch), as_json=as_json)
         is_one = told.batch is not None
         for batch in [await batch_to_read(ledger, told.batch)] if is_one else await ledger.batches():
             if is_one and not told.failed:
@@ -88,3 +106,90 @@ async def _failed(ledger: Ledger, batch: Batch, *, as_json: bool) -> None:
     from batchrun.cli.showing.failed import emit_failures, tell_failures  # noqa: PLC0415
 
     await (emit_failures if as_json else tell_failures)(ledger, batch.name)
+
+
+async def _watch(ledger: Ledger, batch: Batch, *, as_json: bool) -> Exit:
+    """Show *batch* until it has ended, or until a signal comes."""
+    clock = SystemClock()
+
+    async def look() -> Overview:
+        return await overview(ledger, batch, clock.utcnow())
+
+    is_drawn = can_draw(sys.stdout) and not as_json
+    with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
+        return await (_draw(look, clock) if is_drawn else _tell(look, clock, as_json=as_json))
+    return Exit.OK  # a signal came
+
+
+async def _tell(look: Look, clock: Clock, *, as_json: bool) -> Exit:
+    """Write a line for each change, as long as somebody reads."""
+    told: Counts | None = None
+    place = _place(sys.stdout)
+    while _is_read(sys.stdout) and _place(sys.stdout) == place:
+        now = await look()
+        if now.counts != told:
+            told = now.counts
+            if as_json:
+                emit("status", **facts(now))
+            else:
+                say(f"{now.at:%Y-%m-%dT%H:%M:%SZ} {summary(now.batch, now.counts)}")
+        if now.has_ended:
+            return _exit(now)
+        await clock.sleep(_EVERY)
+    return Exit.OK
+
+
+def _is_read(stream: IO[str] | None) -> bool:
+    """Report whether *stream* is anything but a pipe, or terminal, whose other end is gone."""
+    if stream is None:
+        return True  # closed from the start: only the exit code is wanted
+    poll = select.poll()
+    poll.register(stream, 0)
+    return not poll.poll(0)
+
+
+def _place(stream: IO[str] | None) -> tuple[int, int] | None:
+    """Return what tells where *stream* goes: elsewhere, once a line has met a closed pipe (``speak``)."""
+    if stream is None:
+        return None
+    found = os.fstat(stream.fileno())
+    return found.st_dev, found.st_ino
+
+
+async def _draw(look: Look, clock: Clock) -> Exit:
+    """Keep a picture of it on the terminal; the last one stays."""
+    from rich.console import Console  # noqa: PLC0415 (rich draws on terminals alone)
+    from rich.live import Live  # noqa: PLC0415
+
+    now = await look()
+    with Live(_frame(now), console=Console(), auto_refresh=False) as live:
+        live.console.show_cursor()  # else a killed watch leaves a terminal without one
+        while not now.has_ended:
+            await clock.sleep(_EVERY)
+            now = await look()
+            live.update(_frame(now), refresh=True)
+        live.refresh()
+    return _exit(now)
+
+
+def _frame(now: Overview) -> RenderableType:
+    from rich.console import Group  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from batchrun.cli.showing.bar import Bar, Flow  # noqa: PLC0415
+
+    bar = Bar(label=Text(f"  {'ended':<{_LABELS - 1}}", style="dim"), numbers=numbers(now.counts))
+    lines = [
+        Text(f"  {label:<{_LABELS}}", style="dim", no_wrap=True, overflow="ellipsis").append(
+            text, style="not dim"
+        )
+        for label, text in details(now)
+    ]
+    *parts, last = summary(now.batch, now.counts).split(", ")
+    head = [*(Text(f"{part},", style="bold") for part in parts), Text(last, style="bold")]
+    return Group(Flow(head, indent="", gap=" "), bar, *lines)
+
+
+def _exit(now: Overview) -> Exit:
+    succeeded = numbers(now.counts)[State.SUCCEEDED.value]
+    return Exit.OK if succeeded == now.counts.total else Exit.SOME_FAILED

@@ -6,7 +6,6 @@ Belongs here: everything between a profile's name and keys that a call can be si
 """
 
 from batchrun.service.login.limits import Limits
-from batchrun.service.login.login import Login, profile_of
-from batchrun.service.login.logins import Logins
+from batchrun.service.login.login import Login, Logins, profile_of
 
 __all__ = ["Limits", "Login", "Logins", "profile_of"]

@@ -2,7 +2,7 @@
 One set of credentials, found once, with which all logins sign that lead to the same.
 
 Belongs here: finding them, in time, and a role assumed with another set. Does not: where it is looked
-(``chain``), which logins share one (``logins``), making clients (``service.session``).
+(``chain``), which logins share one (``login``), making clients (``service.session``).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Whose:
 
 
 class Sources(Protocol):
-    """Credentials that others stand on, and what all of them share; ``logins`` has it."""
+    """Credentials that others stand on, and what all of them share; ``login`` has it."""
 
     roles: MutableMapping[str, Any]  #: that have been assumed, by botocore's key
     terminal: anyio.Lock  #: held by whoever asks there

@@ -38,7 +38,7 @@ from batchrun.model.stimuli import SurveyConcluded, Surveyed, SurveyFailed
 from batchrun.ports.stored import Unproven
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 
     from batchrun.clock import Origin
     from batchrun.engine.link import LaneLink
@@ -80,13 +80,18 @@ class Prover:
         """
         See which proofs of earlier launches count: none where the batch goes, or went, by StartRunBatch.
 
-        What another ledger started that way, no requestId of ours would tell.
+        What another ledger started that way, no requestId of ours would tell. Else it is asked for
+        submissions of others once a run is found that came from one.
         """
         await self.bind()
         if self._limits.trusts_ledger:
             return
-        if self._limits.engine is not Engine.STARTRUN or await self._held.submission_count():
-            self._others = {name: OtherSubmissions(link, self._parts) for name, link in self._links.items()}
+        goes_together = self._limits.engine is not Engine.STARTRUN or await self._held.submission_count() > 0
+        self._others = {
+            name: OtherSubmissions(link, self._parts, is_needed=goes_together)
+            for name, link in self._links.items()
+        }
+        if goes_together:
             await self._held.forget_proofs()
 
     async def bind(self) -> None:
@@ -138,7 +143,7 @@ class Prover:
 
     async def _stands(self, entry: Entry, link: LaneLink) -> bool:
         """Report whether the entry's proof counts still: no submission that is not ours was seen since."""
-        if not self._others:
+        if not any(others.are_possible for others in self._others.values()):
             return True
 
         async def is_clear() -> bool:
@@ -160,7 +165,7 @@ class Prover:
                 return False
             for sighting in await self.candidates(entry, link.name):
                 evidence.add(sighting, link.name)
-            return True
+            return not await self.is_in_doubt(link.name)  # it may come from a submission that was met by it
 
         return await self._is_answered(look, entry, link)
 
@@ -210,7 +215,14 @@ class Prover:
                 seen = [await look_at(service, run) async for run in runs]
             sightings = [sighting for sighting in seen if sighting is not None]
         taken = await self._recorder.taken([sighting.run.uuid for sighting in sightings], lane=lane)
-        return [sighting for sighting in sightings if sighting.run.uuid not in taken]
+        found = [sighting for sighting in sightings if sighting.run.uuid not in taken]
+        self._meet(found, lane)
+        return found
+
+    def _meet(self, sightings: Iterable[Sighting], lane: str | None) -> None:
+        """Take note of the submissions that runs came from which nobody has."""
+        if (others := self._others.get(lane)) is not None:
+            others.met(sightings)
 
     async def adopt(self, entry: Entry, judgement: Judgement, *, again: bool = False) -> Entry:
         """Record that the service has the row's runs; *again* begins an attempt with its content after."""
@@ -264,7 +276,9 @@ class Prover:
             with link.waits.of(Wait.SURVEY):
                 if await self.is_in_doubt(link.name):
                     return False
-                await LaneSurvey(link, self._held, self._recorder, sighted).look(wanted)
+                self._meet(
+                    await LaneSurvey(link, self._held, self._recorder, sighted).look(wanted), link.name
+                )
                 return not await self.is_in_doubt(link.name)
         except AccessDeniedError as error:
             self._give_up(link, not_provable(error))

@@ -22,14 +22,14 @@ from batchrun.model.listing import Listed, is_same_run
 from batchrun.model.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Collection, Sequence
     from datetime import datetime
 
     from anyio.abc import ObjectReceiveStream
 
     from batchrun.engine.link import LaneLink
     from batchrun.engine.recorder import Recorder
-    from batchrun.model.entry import Entry
+    from batchrun.model.entry import Entry, Sighting
     from batchrun.model.recovery import Evidence
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Unproven
@@ -62,10 +62,11 @@ class LaneSurvey:
         self._held = held
         self._recorder = recorder
         self._sighted = sighted
+        self._found: list[Sighting] = []  #: that no entry has
 
-    async def look(self, wanted: Unproven) -> None:
+    async def look(self, wanted: Unproven) -> Sequence[Sighting]:
         """
-        Look at every run of one of the names, and note what is seen.
+        Look at every run of one of the names, note what is seen, and return what no entry has.
 
         Raises:
             CallError: Not everything was seen.
@@ -87,6 +88,7 @@ class LaneSurvey:
         except ExceptionGroup as failures:
             error = first_of(failures)
             raise (not_provable(error) if isinstance(error, AccessDeniedError) else error) from failures
+        return self._found
 
     async def _look_at_each(self, runs: ObjectReceiveStream[Listed]) -> None:
         async with runs:
@@ -96,6 +98,7 @@ class LaneSurvey:
                     continue
                 if not await self._recorder.taken([sighting.run.uuid], lane=self._lane):
                     self._sighted.evidence.add(sighting, self._lane)
+                    self._found.append(sighting)
 
     async def _named_runs(self, wanted: Unproven) -> AsyncIterator[Listed]:
         """List the runs that bear one of the names, by whichever way takes fewer calls."""

@@ -51,6 +51,7 @@ class Sighting:
     tags: Mapping[str, str] = field(default_factory=dict)
     workflow_id: str | None = None
     output_uri: str | None = None  #: ``outputUri``, as requested
+    batch_id: str | None = None  #: the run batch of the service that it came from, where it came from one
     parameters: Mapping[str, Json] = field(default_factory=dict)
 
 

@@ -35,6 +35,7 @@ class BatchSeen:
     failed: int | None = None  #: rows that could not be
     by_status: Mapping[str, int] = field(default_factory=dict)  #: its runs, by names of the answer's own
     failure_reason: str | None = None
+    done_at: datetime | None = None  #: when the last of its rows was submitted, or it failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ def _batch(answer: Mapping[str, Any], operation: str, *, status: str) -> BatchSe
         failed=count(submitted, "failedStartSubmissionCount"),
         by_status=_counts(table(answer.get("runSummary"))),
         failure_reason=text(answer, "failureReason", most=KEPT),
+        done_at=moment(answer.get("failedTime")) or moment(answer.get("submittedTime")),
     )
 
 

@@ -101,6 +101,7 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
         tags=texts(answer.get("tags")),
         workflow_id=text(answer, "workflowId"),
         output_uri=text(answer, "outputUri"),
+        batch_id=told_identity(answer, "batchId"),
         # Where they are is answered as a signed address: a secret, which nobody gets to see.
         parameters=IN_A_FILE if answer.get("parametersUri") else _shallow(table(answer.get("parameters"))),
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import anyio
 import pytest
 from structlog.testing import capture_logs
@@ -10,6 +13,7 @@ from batchrun.ledger import open_ledger
 from batchrun.model.grouping import Engine
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
+from batchrun.simulator import Durations, Limit, Span
 from tests.engine.batches import SLOW, all_over, calls, script
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.engine.test_rebuild import lost, rebuild
@@ -79,6 +83,72 @@ async def test_a_ledger_that_is_lost_is_made_again_while_a_submission_is_under_w
             await it.launch(rows(40), engine=Engine.BATCH)
             await it.assert_agreement()
             assert started(it) == once_each(40)
+
+
+#: Runs of a few seconds, and a row started every two: the batch is done long before all are listed.
+SHORT: dict[str, Any] = LAGGING | {
+    "durations": Durations(**dict.fromkeys(("pending", "starting", "running", "stopping"), Span(mean=1))),
+    "limits": {"*": None, "StartRun": Limit(rate=0.5, burst=1)},
+}
+
+
+@pytest.mark.parametrize("denied", ["", "ListBatch:AccessDeniedException"])
+async def test_startrun_with_a_lost_ledger_waits_for_the_run_batch_that_a_run_came_from(tmp_path, denied):
+    async with bench(tmp_path, simulated(**LAGGING)) as it:
+        await it.launch(rows(120), engine=Engine.BATCH, mode=Mode.DETACH)
+        await it.clock.sleep(65)
+        script(it, denied)
+        async with lost(it, tmp_path), reconnected(it):
+            with capture_logs() as logs:
+                await it.launch(rows(120))
+            said = {one["event"] for one in logs}
+            if denied:
+                assert "run_batches_not_looked_for" in said
+                return
+            assert "submission_of_another_ledger" in said
+            await it.assert_agreement()
+            assert started(it) == once_each(120)
+
+
+@pytest.mark.parametrize("engine", [Engine.BATCH, Engine.STARTRUN])
+async def test_a_run_batch_of_a_lost_ledger_that_has_just_ended_may_have_runs_in_no_list_yet(
+    tmp_path, engine
+):
+    async with bench(tmp_path, simulated(**SHORT)) as it:
+        await it.launch(rows(40), engine=Engine.BATCH, mode=Mode.DETACH)
+        while it.simulator.state().batches[0].status != "PROCESSED":
+            await it.clock.sleep(1)
+        async with lost(it, tmp_path), reconnected(it):
+            await it.launch(rows(40), engine=engine)
+            await it.assert_agreement()
+            assert started(it) == once_each(40)
+
+
+async def test_two_ledgers_that_submit_the_same_rows_at_the_same_time_make_one_run_batch(tmp_path):
+    async with (
+        bench(tmp_path, simulated(**LAGGING)) as it,
+        connected(endpoint_url=it.simulator.url, clock=it.clock) as (service, _),
+        await open_ledger(tmp_path / "second.db") as ledger,
+        anyio.create_task_group() as group,
+    ):
+        second = Bench(ledger, service, it.simulator, it.clock)
+        for one in (it, second):
+            group.start_soon(partial(one.launch, rows(40), engine=Engine.BATCH, mode=Mode.DETACH))
+        await it.clock.sleep(60)
+        assert len(it.simulator.state().batches) == 1
+        assert calls(it)["StartRunBatch"] + calls(second)["StartRunBatch"] == 2
+    assert started(it) == once_each(40)
+
+
+async def test_a_run_batch_of_a_lost_ledger_that_ended_long_ago_is_waited_for_by_nobody(tmp_path):
+    async with bench(tmp_path, simulated(**LAGGING)) as it:
+        await it.launch(rows(40), engine=Engine.BATCH)
+        await it.clock.sleep(3600)
+        async with lost(it, tmp_path), reconnected(it):
+            begun = it.clock.monotonic()
+            await it.launch(rows(40))
+            assert it.clock.monotonic() < begun + 10
+            await it.assert_agreement()
 
 
 @pytest.mark.parametrize("faults", ["", "StartRunBatch:drop_after=1x", "StartRunBatch:drop_before=1x"])

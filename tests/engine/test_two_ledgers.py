@@ -282,9 +282,12 @@ async def test_ticks_within_the_window_cost_no_look_more(tmp_path):
         assert listings(it) == first
 
 
-async def test_a_batch_that_submits_all_day_looks_once_an_hour(tmp_path):
-    async with bench(tmp_path, forgetful(), rate=0.05) as it:
-        await it.launch(rows(500), mode=Mode.DETACH, concurrency=4)  # 10,000 s
+async def test_a_batch_that_submits_for_long_looks_once_in_each_window(tmp_path):
+    settings = simulated(idempotency_window=120, listing_lag=2, max_active=None)
+    async with bench(tmp_path, settings, rate=1.5) as it:
+        await it.launch(  # 333 s
+            rows(500), mode=Mode.DETACH, concurrency=4, replay_window=120.0, listing_lag=2.0
+        )
         assert started(it) == once_each(500)
         surveys = 1 + 2 + 4 + 5  # pages of an account that grows
         assert listings(it) <= surveys + 4  # and the first rows by name
@@ -453,14 +456,15 @@ async def test_a_machine_that_sleeps_between_the_look_and_the_call_sends_nothing
 
 
 async def test_a_clock_set_back_does_not_make_proofs_young_again(tmp_path):
-    async with bench(tmp_path, forgetful(), rate=0.01) as it, anyio.create_task_group() as group:
+    settings = simulated(idempotency_window=120, listing_lag=2, max_active=None)
+    async with bench(tmp_path, settings, rate=0.3) as it, anyio.create_task_group() as group:
 
         async def set_back() -> None:
-            await anyio.sleep(30)
+            await anyio.sleep(5)
             it.clock.step(-2 * HOUR)
 
         group.start_soon(set_back)
-        await it.launch(rows(60), mode=Mode.DETACH)  # 6,000 s
+        await it.launch(rows(60), mode=Mode.DETACH, replay_window=120.0, listing_lag=2.0)  # 200 s
         assert started(it) == once_each(60)
         by_name_and_pass = 4 + 1
         assert listings(it) > by_name_and_pass

@@ -5,16 +5,28 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batchrun import Engine, Launch, Limits, Mode, Stop, load_manifest, open_ledger, write_results
+from batchrun import (
+    Engine,
+    Launch,
+    Limits,
+    Manifest,
+    Mode,
+    Stop,
+    load_manifest,
+    open_ledger,
+    write_results,
+)
 from batchrun.report.columns import COLUMNS
 from batchrun.simulator import BatchDurations, FailFirst, Limit, Span, StoredBucket
-from tests.api.test_launching import SETS, at
+from tests.api.test_launching import SETS, Place, at
 from tests.world import EVEN, SELDOM, simulated
 
 BATCH = Limits(engine=Engine.BATCH, watch=SELDOM)
@@ -27,34 +39,48 @@ def calls(launch: Launch) -> Counter[str]:
     return Counter({operation: counts.sent for operation, counts in launch.calls.items() if counts.sent})
 
 
-@pytest.mark.long
-async def test_who_detaches_is_gone_soon_and_finds_all_when_the_service_is_done(tmp_path, monkeypatch):
+@asynccontextmanager
+async def limited(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    """Ten calls a second of each kind, and a bucket for settings."""
     limits = {"StartRun": Limit(rate=10, burst=10), "*": Limit(rate=10, burst=10)}
-    async with at(
-        tmp_path, simulated(limits=limits, max_active=None, storage=[StoredBucket(name="lab-settings")])
-    ) as place:
+    storage = [StoredBucket(name="lab-settings")]
+    async with at(folder, simulated(limits=limits, max_active=None, storage=storage)) as place:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", place.simulator.url)
+        yield place
+
+
+async def detached(place: Place, rows: Manifest) -> Counter[str]:
+    """Have the service go on with all rows; return the calls."""
+    async with place.launching(rows, replace(BATCH, mode=Mode.DETACH), batch_settings=PLACE) as launch:
+        assert (await launch.wait()).stop is Stop.FINISHED
+        return calls(launch)
+
+
+async def test_who_detaches_5_000_rows_is_gone_soon(tmp_path, monkeypatch):
+    async with limited(tmp_path, monkeypatch) as place:
+        begun = place.clock.monotonic()
         with place.manifest(5_000) as rows:
-            begun = place.clock.monotonic()
-            detached = replace(BATCH, mode=Mode.DETACH)
-            async with place.launching(rows, detached, batch_settings=PLACE) as launch:
-                ended = await launch.wait()
-                sent = calls(launch)
-            assert ended.stop is Stop.FINISHED
-            assert place.clock.monotonic() - begun < 10
-            assert sent["StartRunBatch"] == 1
-            assert sent.total() <= 60, sent
-            assert sent["GetRun"] == sent["StartRun"] == 0
+            sent = await detached(place, rows)
+        assert place.clock.monotonic() - begun < 10
+    assert sent["StartRunBatch"] == 1
+    assert sent.total() <= 60, sent
+    assert sent["GetRun"] == sent["StartRun"] == 0
+
+
+async def test_who_detaches_finds_all_when_the_service_is_done(tmp_path, monkeypatch):
+    async with limited(tmp_path, monkeypatch) as place:
+        with place.manifest(500) as rows:
+            await detached(place, rows)
             await place.clock.sleep(3_600)
             async with place.launching(rows, BATCH, batch_settings=PLACE) as launch:
                 assert (await launch.wait()).has_only_succeeded
                 sent = calls(launch)
-        assert sent["GetRun"] <= 1.1 * 5_000, sent
+        assert sent["GetRun"] <= 1.1 * 500, sent
         assert sent["StartRunBatch"] == sent["StartRun"] == 0
         runs = {record.tags["batchrun:id"]: record for record in place.simulator.state().runs}
         async with open_ledger(place.ledger) as ledger:
             found = {one.entry.id: one.entry.run async for one in ledger.batch("cohort").outcomes()}
-        assert len(runs) == len(found) == len(place.simulator.state().runs) == 5_000
+        assert len(runs) == len(found) == len(place.simulator.state().runs) == 500
         for id, run in found.items():
             assert run is not None
             assert (run.uuid, run.output_uri) == (runs[id].uuid, runs[id].run_output_uri)

@@ -6,19 +6,28 @@ Belongs here: opening a page, asking it, and what it complained about. Does not:
 
 from __future__ import annotations
 
+import atexit
+import functools
 import shutil
 import subprocess
 import tempfile
 import time
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NEEDS_CHROMIUM = [
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="needs Chromium: apt-get install --no-install-recommends chromium"
+    ),
+    pytest.mark.real_time,
+]
 _OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0")
 
 
@@ -153,6 +162,21 @@ async def tab(address: str) -> AsyncIterator[Page]:
         await page.attach()
         yield page
         await page.detach()
+
+
+@functools.cache
+def _of_this_process() -> str:
+    """Start the one browser that all tests of this process share; it ends with it."""
+    running = ExitStack()
+    atexit.register(running.close)
+    return running.enter_context(chromium())
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """A tab in a profile of its own."""
+    async with tab(_of_this_process()) as opened:
+        yield opened
 
 
 def _address(process: subprocess.Popen[bytes], told: Path) -> str:

@@ -17,28 +17,12 @@ from batchrun.report.bill import billed
 from batchrun.report.gathering import RowStanding
 from batchrun.report.overview import LaneCounts
 from tests.builders import run
-from tests.report.browser import CHROMIUM, chromium, tab
+from tests.report.browser import NEEDS_CHROMIUM, page
 from tests.report.samples import at, attempt, hostile, report, row, rows, write
 
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="needs Chromium: apt-get install --no-install-recommends chromium"
-    ),
-    pytest.mark.real_time,
-]
+__all__ = ["page"]
+pytestmark = NEEDS_CHROMIUM
 MOST_BYTES = 10_000_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as address:
-        yield address
-
-
-@pytest.fixture
-async def page(browser):
-    async with tab(browser) as opened:
-        yield opened
 
 
 async def search(page, text: str) -> str:

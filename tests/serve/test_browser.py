@@ -14,32 +14,16 @@ from batchrun.clock import SystemClock
 from batchrun.model.events import Completed, Failed
 from batchrun.model.spec import Spec
 from tests.ledger.samples import AT, accepted, intended, later, move, run_of, spec
-from tests.report.browser import CHROMIUM, Page, chromium, tab
+from tests.report.browser import NEEDS_CHROMIUM, Page, page
 from tests.report.samples import HOSTILE
 from tests.serve.conftest import Site, filled, site
 
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="needs Chromium: apt-get install --no-install-recommends chromium"
-    ),
-    pytest.mark.real_time,
-]
+__all__ = ["page"]
+pytestmark = NEEDS_CHROMIUM
 BATCH = "/batch?name=cohort"
 IDS = "[...document.querySelectorAll('#table tbody th')].map(one => one.textContent)"
 SAYS = "document.getElementById('found').textContent"
 IS_LIVE = "document.getElementById('connection').textContent.trim() === 'live'"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as address:
-        yield address
-
-
-@pytest.fixture
-async def page(browser):
-    async with tab(browser) as opened:
-        yield opened
 
 
 async def until(page: Page, expression: str, wanted: object = True) -> None:  # noqa: FBT002 (what an answer is compared to)

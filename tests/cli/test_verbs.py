@@ -13,7 +13,7 @@ import pytest
 from batchrun.cli.main import cli
 from batchrun.version import __version__
 from tests.cli.conftest import BATCHRUN, ROOT, Shell
-from tests.nursery import run
+from tests.nursery import Born, run
 
 SAMPLES = [
     ["manifests/samples.csv", "--defaults", "manifests/samples.defaults.yaml"],
@@ -204,7 +204,18 @@ def test_quiet_says_nothing_where_nothing_is_wrong(shell: Shell, simulate):
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
 
 
-@pytest.mark.parametrize("redirect", ["> /dev/full", ">&-", "2>/dev/full", "2>&-", "> /dev/full 2>&1"])
+@pytest.mark.parametrize("full", [("stdout",), ("stderr",), ("stdout", "stderr")])
+def test_output_that_is_full_changes_neither_the_launch_nor_its_exit_code(shell: Shell, simulate, full):
+    simulated = simulate("--time-scale", "0.0005")
+    command = ["run", *shell.cohort(5), "--endpoint-url", simulated.url, "--json", "--poll-interval", "0.2s"]
+    with open("/dev/full", "w") as device, open("/dev/null", "w") as nothing:  # noqa: PTH123
+        out, err = (device if name in full else nothing for name in ("stdout", "stderr"))
+        process = Born(command, cwd=shell.folder, env=shell.environment, stdout=out, stderr=err)
+    assert process.wait(60) == 0
+    assert len(simulated.state()["runs"]) == 5
+
+
+@pytest.mark.parametrize("redirect", [">&-", "2>&-"])
 def test_output_that_cannot_be_written_changes_neither_the_launch_nor_its_exit_code(
     shell: Shell, simulate, redirect
 ):

@@ -101,13 +101,14 @@ class Shell:
         """Run a command whose time passes so many times as fast, as :func:`tests.nursery.run` has it."""
         return run(arguments, cwd=self.folder, env={**self.environment, **environment}, speed=speed)
 
-    def start(self, *arguments: str) -> Born:
+    def start(self, *arguments: str, speed: float = 1.0) -> Born:
         process = Born(
             arguments,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            speed=speed,
         )
         self.started.append(process)
         return process
@@ -131,6 +132,17 @@ def end(process: subprocess.Popen[str], number: int | None = None) -> tuple[int,
         process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     return process.returncode, said
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """Read what it says up to the line that has *text* in it."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"it ended without a word of {text!r}: {said}")
 
 
 def pause(process: Born, ledger: Path) -> None:

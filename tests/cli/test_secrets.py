@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Shell, end, read_until
 
 FAST = ("--rate", "unlimited", "--poll-interval", "0.2s", "-v")
 SECRET = "sesame-77"
@@ -66,11 +68,12 @@ def test_a_query_of_the_endpoint_is_in_the_calls_and_nowhere_else(shell: Shell, 
 
 def test_of_a_dead_endpoint_the_place_is_told_and_not_its_query(shell: Shell):
     url = f"http://127.0.0.1:9/?token={SECRET}"
-    done = shell.hastened(10, "run", *shell.cohort(2), *FAST, "--endpoint-url", url, "--deadline", "7s")
-    assert done.returncode == 3, done.stderr
-    assert "http://127.0.0.1:9/?***" in done.stderr
-    assert "ThrottlingException" not in done.stderr
-    assert_unseen(shell, done.stdout, done.stderr)
+    launch = shell.start("run", *shell.cohort(2), *FAST, "--endpoint-url", url, speed=10)
+    said = read_until(launch, "http://127.0.0.1:9/?***")
+    code, rest = end(launch, signal.SIGINT)
+    assert code == 3, rest
+    assert "ThrottlingException" not in said + rest
+    assert_unseen(shell, said, rest)
     for verb in VERBS:
         told = shell.run(*verb)
         assert_unseen(shell, told.stdout, told.stderr)

@@ -45,12 +45,14 @@ class Recognition:
         self._lane = lane
         self._is_home = is_home
         self._service = service
-        self._is_settled = False  #: a run of the batch was shown, or there is none to ask for
+        #: The login to which a run of the batch was shown, or which has none to ask for.
+        self._settled_by: int | None = None
         self._one_at_a_time = anyio.Lock()
 
     def shown(self) -> None:
-        """Learn that an answer showed a run of the batch."""
-        self._is_settled = True
+        """Learn that an answer showed a run of the batch; a late one may be an earlier login's."""
+        if self._service.logins <= 1:
+            self._settled_by = self._service.logins
 
     def met(self, run: Run, found: Run) -> None:
         """Learn that GetRun shows *found* under the id of *run*, which is the batch's."""
@@ -69,23 +71,25 @@ class Recognition:
         """
         if self._service.is_account_known:
             return
-        runs = await self._latest(Latest.ACTIVE if is_active else Latest.CURRENT, _LATEST)
-        if len(runs) >= _SEVERAL and await self._all_missing(runs):
-            raise self._unrecognised(len(runs))
+        await self._knows_some(Latest.ACTIVE if is_active else Latest.CURRENT)
 
     async def confirm(self) -> None:
         """
         See that the service knows the batch at all, before its answer that a run is gone is believed.
 
-        Where it has shown none of the batch's runs yet, some that ended are asked for; where the ledger has
-        none, the answer stands.
+        Where it has shown none of the batch's runs to this login yet, some that ended are asked for, and
+        after a change of the login those that are active first; where the ledger has none, the answer stands.
 
         Raises:
             ServiceUnusableError: It knows none of them either.
             CallError: One of them could not be asked for.
         """
         async with self._one_at_a_time:
-            if self._is_settled or self._service.is_account_known:
+            by = self._service.logins
+            if self._settled_by == by or self._service.is_account_known:
+                return
+            if by > 1 and await self._knows_some(Latest.ACTIVE):  # a login since, to who knows which account
+                self._settled_by = by
                 return
             runs = await self._latest(Latest.ENDED, _ENDED)
             for run in runs:
@@ -94,7 +98,21 @@ class Recognition:
             else:
                 if runs:
                     raise self._unrecognised(len(runs) + 1)
-            self._is_settled = True
+            self._settled_by = by
+
+    async def _knows_some(self, which: Latest) -> bool:
+        """
+        Report whether it knows one of several runs; of fewer than two it need not.
+
+        Raises:
+            ServiceUnusableError: It knows none.
+        """
+        runs = await self._latest(which, _LATEST)
+        if len(runs) < _SEVERAL:
+            return False
+        if await self._all_missing(runs):
+            raise self._unrecognised(len(runs))
+        return True
 
     async def _latest(self, which: Latest, limit: int) -> Sequence[Run]:
         return await self._batch.latest_runs(which, limit=limit, lane=self._lane, is_home=self._is_home)

@@ -123,6 +123,11 @@ class HealthOmics(ABC):
     def is_account_known(self) -> bool:
         """Whether answers are known to come from the account of the batch."""
 
+    @property
+    @abstractmethod
+    def logins(self) -> int:
+        """How many logins were in use so far: what an earlier one was shown says nothing of the next."""
+
     @abstractmethod
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """

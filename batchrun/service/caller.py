@@ -37,9 +37,22 @@ class Caller:
     def __init__(self) -> None:
         #: The only account that answers may come from; None where nobody knows yet.
         self.account: str | None = None
-        self.is_known = False  #: whether an answer said so; else it is only expected
+        self.logins = 0  #: the access keys that were in use so far, one after the other
+        self._is_told = False  #: whether an answer to the keys in use said so; else it is only expected
+        self._elsewhere: str | None = None  #: the account of the last answer, where it is another
+        self._asker: object = None  #: the start whose run is there already, or None: then no start may ask
         self._asked: tuple[str | None, str | None] | None = None  #: an access key, and whose STS said it is
         self._one_at_a_time = anyio.Lock()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the keys in use are known to be of the account."""
+        return self._is_told and self._elsewhere is None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the last that was heard came from another account."""
+        return self._elsewhere is not None
 
     def expect(self, account: str | None) -> None:
         """Take answers from *account* alone, where nobody knows yet whose they are."""
@@ -55,7 +68,11 @@ class Caller:
         key = await login.access_key()
         async with self._one_at_a_time:
             if self._asked is None or self._asked[0] != key:
-                self._asked = key, await _asked(login, endpoint)
+                account = await _asked(login, endpoint)
+                self._asked = key, account
+                self.logins += 1
+                # What older keys were told says nothing of these.
+                self._is_told, self._elsewhere, self._asker = False, None, None
             account = self._asked[1]
         self._met(account, login, "GetCallerIdentity")
 
@@ -73,17 +90,44 @@ class Caller:
         """
         self._met(account_of(arn) if isinstance(arn, str) else None, login, operation)
 
+    def check_start(self, start: object, login: Login, operation: str) -> None:
+        """
+        See that *start* may leave: in another account it would start a second run.
+
+        Only the one that has a run there already may ask whether it still is that account, by the same bytes.
+
+        Raises:
+            CredentialsError: Answers came from another account, and none from the right one since.
+        """
+        if self._elsewhere is not None and self._asker is not start:
+            raise self._other_account(self._elsewhere, login, operation)
+
+    def started_elsewhere(self, start: object) -> None:
+        """Let *start*, whose answer came from another account, be the one that asks again."""
+        if self._elsewhere is not None and self._asker is None:
+            self._asker = start
+
+    def left(self, start: object) -> None:
+        """Take note that *start* is not repeated any more: the next one finds out."""
+        if self._asker is start:
+            self._elsewhere = self._asker = None
+
     def _met(self, account: str | None, login: Login, operation: str) -> None:
         if account is None:
             return
         if self.account not in {None, account}:
-            raise CredentialsError(
-                f"{login.place}: its credentials are of account {account}, and the runs are in account "
-                f"{self.account}; {login.cure}, then run the same command again; nothing is lost",
-                operation=operation,
-                code="OtherAccount",
-            )
-        self.account, self.is_known = account, True
+            self._elsewhere = account
+            raise self._other_account(account, login, operation)
+        self.account, self._is_told = account, True
+        self._elsewhere = self._asker = None
+
+    def _other_account(self, account: str, login: Login, operation: str) -> CredentialsError:
+        return CredentialsError(
+            f"{login.place}: its credentials are of account {account}, and the runs are in account "
+            f"{self.account}; {login.cure}, then run the same command again; nothing is lost",
+            operation=operation,
+            code="OtherAccount",
+        )
 
 
 async def _asked(login: Login, omics_endpoint: str) -> str | None:

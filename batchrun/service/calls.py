@@ -140,6 +140,8 @@ class Calls:
         try:
             if (wait := turn - self.clock.monotonic()) > 0:
                 await self.clock.sleep(wait)
+            # Only now: the keys may have become another account's while the turn was waited for.
+            await self.caller.ask_again(self.login, self.endpoint)
             await self._check()
             may_leave = True
         finally:
@@ -199,7 +201,6 @@ class Calls:
                 client = self.client
                 try:
                     await self.login.keep()  # here and not where it is signed, which counts as sent
-                    await self.caller.ask_again(self.login, self.endpoint)
                     answer = await attempt()
                 except (LeaseError, StorageError):
                     raise  # the check before the call, not the call
@@ -215,15 +216,15 @@ class Calls:
                     )
                 else:
                     self._outage.answered()
-                    self._credentials.accepted()
-                    if self._heed is not None:
-                        self._heed(None)
+                    if not self.caller.is_elsewhere:
+                        self._credentials.accepted()
+                        self._tell(None, passed=True)
                     return answer
 
         return await self._retry.run(once, _repeats, trusted_for=trusted_for)
 
-    def _tell(self, silence: str | None) -> None:
-        if silence is not None and self._heed is not None:
+    def _tell(self, silence: str | None, *, passed: bool = False) -> None:
+        if self._heed is not None and (passed or silence is not None):
             self._heed(silence)
 
 

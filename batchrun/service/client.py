@@ -152,6 +152,11 @@ class AwsHealthOmics(HealthOmics):
         return self._account.is_known
 
     @property
+    def logins(self) -> int:
+        """How many access keys were in use so far, one after the other."""
+        return self._calls.caller.logins
+
+    @property
     def endpoint(self) -> str:
         """Where calls go; it may hold a secret."""
         return self._calls.endpoint

@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from batchrun.errors import CallError, OutcomeUnknownError, RefusedError, ThrottledError
+from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, RefusedError, ThrottledError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -114,6 +114,8 @@ class Start(Generic[T]):
             told = self._lost if self._lost is not None and isinstance(error, ThrottledError) else error
             told.is_doubtful = self._doubt is not None
             raise told from error.__cause__
+        finally:
+            self._calls.caller.left(self)
 
     async def _attempt(self, turn: float) -> T:
         at = turn if self._failed is None else await self._turn_after(self._failed)
@@ -124,6 +126,8 @@ class Start(Generic[T]):
             self._failed = error
             if self._is_sent and isinstance(error, OutcomeUnknownError):
                 self._doubt = self._lost = error
+            if self._is_sent and isinstance(error, CredentialsError) and error.status is None:
+                self._calls.caller.started_elsewhere(self)
             raise
 
     async def _turn_after(self, failed: CallError) -> float:
@@ -138,6 +142,7 @@ class Start(Generic[T]):
         if self._calls.clock.latest() >= until:
             # The turn came too late, or the machine slept: sent now, it might start the run once more.
             raise self._doubt or self._too_late("--replay-window")
+        self._calls.caller.check_start(self, self._calls.login, self._operation)
         self._is_sent = True
         return await self._send()
 

@@ -27,6 +27,7 @@ from batchrun import (
     open_ledger,
 )
 from batchrun.clock import VirtualClock
+from batchrun.model.pace import Rate
 from batchrun.model.sweeps import Way
 from batchrun.ports.stored import Batch
 from batchrun.service.caller import is_aws
@@ -51,13 +52,13 @@ class Lab:
         async with serve(settings, clock=self.clock) as simulator:
             yield simulator
 
-    def session(self, simulator: Simulator | str, **changes: Any) -> Session:
+    def session(self, simulator: Simulator | str, *, rate: Rate = UNLIMITED, **changes: Any) -> Session:
         url = simulator if isinstance(simulator, str) else simulator.url
         target = Target(endpoint_url=url, **changes)
         return Session(
             self.path,
             target=target,
-            rate=UNLIMITED,
+            rate=rate,
             read_rate=UNLIMITED,
             credentials_wait=20,
             clock=self.clock,
@@ -111,6 +112,14 @@ def lab(tmp_path):
 
 def calls(simulator: Simulator) -> dict[str, int]:
     return {operation: tally.calls for operation, tally in simulator.state().calls.items()}
+
+
+async def started_some(launch: Launch, number: int) -> None:
+    """Wait until so many runs are accepted."""
+    async for step in launch.steps():
+        number -= step.kind == "accepted"
+        if not number:
+            return
 
 
 async def test_a_batch_keeps_the_account_that_sts_names_and_asks_once_a_launch(lab):
@@ -219,6 +228,54 @@ async def test_new_keys_are_asked_about_before_they_are_used(lab, monkeypatch):
         simulator.faults.replace(())
         await lab.run(simulator)
         assert await lab.states() == {State.SUCCEEDED: 3}
+
+
+async def test_the_first_answer_of_another_account_ends_what_is_started_there(lab):
+    """Seen: rows that waited for their turn were started in it all the same, as many as may be in flight."""
+    async with lab.account(OURS, "GetCallerIdentity:AccessDenied") as simulator:
+        with capture_logs() as said:
+            async with lab.launching(simulator, rows=100, rate=Rate(most=5)) as launch:
+                await started_some(launch, 10)
+                simulator.script(*parse_faults("StartRun:other_account_after=1"))
+                started = len(simulator.state().runs)
+                await anyio.sleep(15)
+                assert len(simulator.state().runs) - started <= 2
+                simulator.faults.replace(())
+                await launch.wait()
+        assert await lab.states() == {State.SUCCEEDED: 100}
+        assert sum(one["event"] == "run_in_another_account" for one in said) in {1, 2}
+        assert [one["event"] for one in said].count("credentials_back") == 1
+
+
+async def test_keys_are_asked_about_when_the_turn_has_come(lab, monkeypatch):
+    """Seen: they were asked about before it was waited for, and by then were another account's."""
+    expired = (
+        "StartRun:ExpiredTokenException=1x,StartRun:other_account_after,GetCallerIdentity:other_account_after"
+    )
+    async with lab.account(OURS) as simulator:
+        async with lab.launching(simulator, rows=100, rate=Rate(most=5)) as launch:
+            await started_some(launch, 10)
+            started = len(simulator.state().runs)
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOTHEROTHEROTHER1")
+            simulator.script(*parse_faults(expired))
+            with capture_logs() as said, pytest.raises(ServiceUnusableError, match=OURS[::-1]):
+                await launch.wait()
+        assert len(simulator.state().runs) == started
+        assert "run_in_another_account" not in {one["event"] for one in said}
+
+
+async def test_a_login_of_which_nobody_knows_the_account_decides_nothing(lab, monkeypatch):
+    """Seen: it knew none of the runs, which were shown to the login before it, and all were DELETED."""
+    ours = lab.account(OURS, "GetCallerIdentity:AccessDenied", max_active=None)
+    async with ours as simulator, lab.launching(simulator, rows=5) as launch:
+        await started_some(launch, 5)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOTHEROTHEROTHER1")
+        for run in simulator.state().runs:
+            simulator.service._forget(simulator.service.shelf.by_id[run.id])
+        simulator.script(*parse_faults("*:ExpiredTokenException=1x"))
+        with pytest.raises(ServiceUnusableError, match="none of 5 runs"):
+            await launch.wait()
+    assert await lab.states() == {State.ACTIVE: 5}
 
 
 @pytest.mark.parametrize("mode", Mode)

@@ -97,14 +97,14 @@ def test_entries_made_anew_keep_what_they_hold_and_what_refers_to_them(empty):
     )
     assert empty.pragma("foreign_key_check") is None
     with pytest.raises(apsw.ConstraintError, match="FOREIGN KEY"):
-        empty.execute("DELETE FROM entries WHERE key = 7")
+        empty.execute("INSERT INTO proofs (entry, at) VALUES (8, 0)")
 
 
 def test_a_migration_may_not_leave_broken_references(empty):
     migrate(empty, migrations())
     empty.execute("INSERT INTO batches (name, region, created_at) VALUES ('b', 'us-east-1', 0)")
     empty.execute("INSERT INTO entries (batch, id, position, request) VALUES (1, 'a', 0, '{}')")
-    careless = grown(version(empty) + 1, "DELETE FROM batches")
+    careless = grown(version(empty) + 1, "DROP TRIGGER batches_stay; DELETE FROM batches")
     with pytest.raises(InvariantError, match="references"):
         migrate(empty, [careless])
     assert empty.execute("SELECT count(*) FROM batches").get == 1

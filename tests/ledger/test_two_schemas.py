@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from batchrun.ledger.postgres.statements import in_its_words
+from batchrun.ledger.postgres.store import PostgresStore
 from batchrun.ledger.sqlite.migrate import migrate
 from batchrun.ledger.sqlite.statements import migrations
 from batchrun.ledger.statements import statements
@@ -22,6 +23,17 @@ _TYPES = {
 }
 #: What each keeps for itself: which migrations there were, and PostgreSQL who wrote last.
 _OWN = {"migrations", "batchrun_migrations", "writers"}
+#: References that PostgreSQL looks up once for a statement, without foreign keys: table, column, to what.
+_LOOKED_UP = {
+    ("entries", "batch", "batches"),
+    ("row_works", "entry", "entries"),
+    ("events", "entry", "entries"),
+    ("events", "kind", "event_kinds"),
+    ("proofs", "entry", "entries"),
+    ("shapes", "entry", "entries"),
+    ("submission_rows", "entry", "entries"),
+    ("submission_rows", "submission", "submissions"),
+}
 _CONNECTION = {
     *("settings", "attempt_rows", "application_id", "schema_version", "is_empty", "journal_mode", "use_wal"),
     *("use_journal", "record_migration", "data_version", "begin_reading", "begin_writing", "begin_alone"),
@@ -156,7 +168,9 @@ def tables_of_server(server: psycopg.Connection[Any]) -> dict[str, Any]:
                 [table],
             ).fetchall()
         )
-        found[table] = (facts, unique, references)
+        looked_up = {(column, parent) for child, column, parent in _LOOKED_UP if child == table}
+        assert not looked_up & references, table
+        found[table] = (facts, unique, references | looked_up)
     return found
 
 
@@ -272,7 +286,13 @@ _FORBIDDEN = [
     "UPDATE entries SET lane = 'west', may_take = '[\"west\"]' WHERE key = 2",
     "UPDATE entries SET may_take = '[\"west\"]' WHERE key = 2",
     _SAME_RUN,
-    "DELETE FROM entries WHERE key = 3",
+    *(f"DELETE FROM {table}" for table in ("batches", "entries", "event_kinds")),
+    *(f"UPDATE {table} SET key = 9 WHERE key = 1" for table in ("batches", "entries", "submissions")),
+    "UPDATE entries SET batch = 2 WHERE key = 1",
+    "UPDATE event_kinds SET kind = 'x' WHERE kind = 'moved'",
+    *(f"UPDATE {table} SET entry = 2" for table in ("proofs", "shapes")),
+    "INSERT INTO proofs VALUES (2, 0, 0), (9, 0, 0)",
+    "INSERT INTO shapes VALUES (2, ''), (9, '')",
     *(f"{_PAST} VALUES {values}" for values in ("(3, 1, 'q1', 0, 1, '{}')", "(3, 2, 'q0', 0, 1, '{}')")),
     "UPDATE attempts SET request = NULL",
     _SAME_PAST_RUN,
@@ -391,14 +411,13 @@ def test_a_shape_is_of_an_attempt_in_both(file, server, filled, change):  # noqa
         assert connection.execute("SELECT count(*) FROM shapes").fetchall() == [(0,)]
 
 
-def test_both_count_what_comes_changes_and_goes(file, server, filled):  # noqa: ARG001
+def test_both_count_what_comes_and_changes(file, server, filled):  # noqa: ARG001
     for connection in (file, server):
         new = "INSERT INTO entries (key, batch, id, position, request) VALUES"
         for change in (
             f"{new} (8, 2, 'x', 8, '{{}}'), (9, 1, 'y', 9, '{{}}')",
             "UPDATE entries SET in_manifest = 0 WHERE key = 2",
             "UPDATE entries SET run_status = 'RUNNING', position = 7 WHERE key = 3",
-            "DELETE FROM entries WHERE key = 9",
         ):
             connection.execute(change)
             assert connection.execute(statements("postgres")["miscounted"]).fetchall() == [], change
@@ -407,7 +426,62 @@ def test_both_count_what_comes_changes_and_goes(file, server, filled):  # noqa: 
         ).fetchall()
         assert rows == [
             (1, "active", "RUNNING", 1, "", 1),
-            (1, "planned", "", 1, "", 1),
+            (1, "planned", "", 1, "", 2),
             (1, "submitting", "", 0, '["east"]', 1),
             (2, "planned", "", 1, "", 1),
         ]
+
+
+_NEW = "INSERT INTO entries (key, batch, id, position, request) VALUES (7, 1, 'new', 7, '{}')"
+_ITS_EVENT = (
+    "INSERT INTO events (key, entry, attempt, at, kind, detail) VALUES (7, 7, 1, 0, 'intended', '{}')"
+)
+_ITS_WORK = "INSERT INTO row_works VALUES (7, decode(repeat('00', 16), 'hex'))"
+
+
+@pytest.mark.parametrize("sql", [_ITS_EVENT, _ITS_WORK])
+def test_what_is_looked_up_is_there_to_stay(server, filled, in_postgres, sql):  # noqa: ARG001
+    with psycopg.connect(in_postgres) as other:
+        other.execute(_NEW)
+        with pytest.raises(psycopg.errors.ForeignKeyViolation, match="an entry that is not there"):
+            server.execute(sql)  # nobody knows whether the other will be committed
+        other.rollback()
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            server.execute(sql)
+        with other.transaction():
+            with other.transaction(force_rollback=True):
+                other.execute(_NEW)
+            with pytest.raises(psycopg.errors.ForeignKeyViolation), other.transaction():
+                other.execute(sql)
+            other.execute(_NEW)
+            other.execute(sql)
+            # Uncommitted, and out of sight of who would take away what it refers to.
+            for gone in ("DELETE FROM entries WHERE key = 3", "UPDATE entries SET key = 8 WHERE key = 3"):
+                with pytest.raises(psycopg.IntegrityError, match="not deleted"):
+                    server.execute(gone)
+    with pytest.raises(psycopg.IntegrityError, match="not deleted"):
+        server.execute("TRUNCATE entries CASCADE")
+
+
+def test_all_rows_of_a_statement_are_looked_up(server, filled):  # noqa: ARG001
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        server.execute(
+            "INSERT INTO events (key, entry, attempt, at, kind, detail) "
+            "SELECT key + 10, key, 1, 0, 'intended', '{}' FROM unnest('{1, 2, 9, 3}'::bigint[]) AS r (key)"
+        )
+    assert server.execute("SELECT count(*) FROM events").fetchone() == (1,)
+
+
+def test_what_refers_to_nothing_is_found(server, filled, in_postgres):  # noqa: ARG001
+    """As after a copy that was put back by halves."""
+    server.execute(
+        "SET session_replication_role = replica; DELETE FROM batches WHERE key = 2;"
+        "UPDATE entries SET batch = 2 WHERE key = 2; INSERT INTO proofs VALUES (9, 0, 0);"
+        "INSERT INTO shapes VALUES (9, ''); INSERT INTO submission_rows VALUES (9, 9, 1, 1);"
+        "INSERT INTO events (key, entry, attempt, at, kind, detail) VALUES (9, 9, 1, 0, 'odd', '{}');"
+        "INSERT INTO row_works VALUES (9, decode(repeat('00', 16), 'hex'))"
+    )
+    store = PostgresStore(in_postgres)
+    found = {(row.table, row.parent) for row in store.all("broken_references")}
+    store.close()
+    assert found == {(table, parent) for table, _, parent in _LOOKED_UP}

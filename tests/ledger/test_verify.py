@@ -133,7 +133,7 @@ def damage(place: Path, *statements: str) -> None:
     connection.execute(
         "DROP TRIGGER events_stay; DROP TRIGGER events_stay_as_they_are; DROP TRIGGER fence_grows;"
         "DROP TRIGGER submission_rows_stay; DROP TRIGGER submission_rows_stay_as_they_are;"
-        "DROP TRIGGER submission_stays_what_it_is"
+        "DROP TRIGGER submission_stays_what_it_is; DROP TRIGGER batches_stay"
     )
     for statement in statements:
         connection.execute(statement)

@@ -12,7 +12,8 @@ SET LOCAL idle_in_transaction_session_timeout = '5s';
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- name: bound_the_rest
--- What was filled is counted, and gone through as a whole from here on.
+-- What was filled is counted, by a small sample, and gone through as a whole from here on.
+SET LOCAL default_statistics_target = 10;
 DO $$
 DECLARE
     filled REGCLASS;

@@ -95,6 +95,9 @@ class Follower:
         if submission is None:
             raise InvariantError(f"submission {action.request_id} is followed, and not in the ledger")
         case = _Case(action, submission)
+        latest = self._clock.latest()
+        if submission.sent_at is not None and submission.sent_at > latest:  # by a clock that was ahead
+            await self._keep(case, replace(submission, sent_at=latest))
         with self._waits.of(Wait.LOOK):
             try:
                 await self._ask(case)
@@ -130,9 +133,10 @@ class Follower:
 
     async def _is_found(self, case: _Case) -> bool:
         """Look for a submission whose answer was lost."""
-        window = timedelta(seconds=self._limits.batch_replay_window)
-        remembered_until = case.submission.intended_at + window
-        if self._clock.latest() < remembered_until:
+        intended_at = case.submission.intended_at
+        remembered_until = intended_at + timedelta(seconds=self._limits.batch_replay_window)
+        # What a clock that was ahead wrote down may be older than anybody trusts.
+        if intended_at <= self._clock.latest() < remembered_until:
             return await self._is_sent(case, remembered_until)
         try:
             seen = await self._listed(case.submission)

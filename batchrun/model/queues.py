@@ -65,6 +65,7 @@ class Queues:
         self._unusable: set[str | None] = set()  #: lanes that take nothing more
         self._silent: set[str | None] = set()  #: lanes that cannot be asked just now, those among them
         self._is_reading_choices = False
+        self._read_meanwhile: set[Queue] = set()  #: while the shapes of their entries are not all kept
         self._has_choices = has_lanes or self._has_shapes
         self._are_choices_known = not self._has_choices
         if not self._has_choices:
@@ -91,6 +92,9 @@ class Queues:
         for choice in choices:
             queue = self._of(choice.lanes, choice.shape)
             queue.is_together = goes_together(self._limits.engine, choice.shape, choice.rows or 0)
+        for queue in self._read_meanwhile:
+            queue.reads.look_again()
+        self._read_meanwhile.clear()
 
     def read(self, outcome: DueRead) -> None:
         """Take entries that were read."""
@@ -191,17 +195,23 @@ class Queues:
         if not self._are_choices_known and not self._is_reading_choices:
             self._are_choices_known = self._is_reading_choices = True
             return [ReadChoices()]
-        return [
-            queue.reads.plan(
-                self._room(queue, room) - len(queue.ready),
-                frozenset((*held(), *queue.left, *(entry.id for entry in queue.ready))),
-                at,
-                lanes=queue.lanes if self._has_lanes else None,
-                shape=queue.shape,
-            )
+        due = [
+            queue
             for queue in self._usable()
             if self._is_worth_reading(queue, room) and queue.reads.is_due(at)
         ]
+        if self._is_reading_choices:
+            self._read_meanwhile.update(due)
+        return [self._read(queue, room, held, at) for queue in due]
+
+    def _read(self, queue: Queue, room: int, held: Callable[[], Collection[str]], at: datetime) -> ReadDue:
+        return queue.reads.plan(
+            self._room(queue, room) - len(queue.ready),
+            frozenset((*held(), *queue.left, *(entry.id for entry in queue.ready))),
+            at,
+            lanes=queue.lanes if self._has_lanes else None,
+            shape=queue.shape,
+        )
 
     def _is_worth_reading(self, queue: Queue, room: int) -> bool:
         """Report whether so many entries are missing that it is worth a query."""

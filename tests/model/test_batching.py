@@ -10,19 +10,38 @@ from typing import Any
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Cancel, Follow, HoldBack, Look, Submit, SubmitTogether, Survey, Sweep
+from batchrun.model.actions import (
+    Cancel,
+    Follow,
+    HoldBack,
+    Look,
+    ReadChoices,
+    ReadDue,
+    Submit,
+    SubmitTogether,
+    Survey,
+    Sweep,
+)
 from batchrun.model.entry import Entry
 from batchrun.model.events import Accepted, Deferred, Intended, Refused
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import LaneLimits, Mode
+from batchrun.model.grouping import Choice, Engine
+from batchrun.model.limits import LaneLimits, Limits, Mode
+from batchrun.model.queues import Queues
 from batchrun.model.run_batches import UNFINISHED_STATUSES
-from batchrun.model.stimuli import Followed, LaneStopped, LedgerChanged, RatesLearned, SubmittedTogether
+from batchrun.model.stimuli import (
+    DueRead,
+    Followed,
+    LaneStopped,
+    LedgerChanged,
+    RatesLearned,
+    SubmittedTogether,
+)
 from batchrun.model.submission import OpenSubmission, Stage, Standing, stage
 from batchrun.model.transitions import apply
 from batchrun.model.verdicts import QUOTA_FULL
 from tests import builders
 from tests.builders import active, at, planned, run, submission, submitting
-from tests.model.driving import Driven, loaded
+from tests.model.driving import Driven, loaded, shape_in
 
 LAG = 60.0
 
@@ -119,6 +138,32 @@ def test_a_wave_respects_the_slots_and_waits_until_one_is_worth_it():
 def test_a_pass_sends_what_fits_now():
     made = batched(*many(60), max_active=20, mode=Mode.ONCE)
     assert len(together(made).entries) == 20
+
+
+def test_what_is_read_while_shapes_are_not_kept_yet_is_read_once_more():
+    queues, nothing = Queues(Limits(engine=Engine.BATCH)), frozenset[str]
+    (entry,) = proven("a")
+    choices = [Choice(shape=shape_in(entry), rows=1)]
+
+    def read_choices() -> None:
+        assert queues.plan(32, nothing, at(1)) == [ReadChoices()]
+
+    def read(*entries: Entry) -> None:
+        (due,) = queues.plan(32, nothing, at(1))
+        assert isinstance(due, ReadDue)
+        queues.read(DueRead(read=due, entries=entries, next_due=None))
+
+    read_choices()
+    queues.choices_read(choices)
+    read()
+    assert queues.is_over
+    queues.comes(replace(entry, due=at(1)))  # its new attempt
+    read_choices()
+    read()  # which finds no row of this shape yet
+    queues.choices_read(choices)
+    assert not queues.is_over
+    read(entry)
+    assert queues.have_ready
 
 
 # -- proofs

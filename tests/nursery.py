@@ -84,6 +84,7 @@ class Born(subprocess.Popen[str]):
         stderr: int | IO[Any] | None = None,
         dies_at: tuple[str, int] | None = None,
         speed: float = 1.0,
+        many: int | None = None,
     ) -> None:
         self._request = {
             "folder": str(cwd),
@@ -91,6 +92,7 @@ class Born(subprocess.Popen[str]):
             "arguments": list(arguments),
             "dies_at": dies_at,
             "speed": speed,
+            "many": many,
         }
         super().__init__(["batchrun", *arguments], stdin=stdin, stdout=stdout, stderr=stderr, text=True)
 
@@ -193,6 +195,10 @@ def _be_born(request: dict[str, Any], streams: Sequence[int]) -> None:
 
         name, times = request["dies_at"]
         lay_in_wait(Point[name], times)
+    if request["many"]:
+        from tests.crash.killer import call_many  # noqa: PLC0415
+
+        call_many(request["many"])
     if request["speed"] != 1:
         _hasten(request["speed"])
     sys.argv = ["batchrun", *request["arguments"]]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Rows that stand in the call itself; more are read by the service from a file in S3.
 INLINE: Final = 100
+#: Rows alike from which on ``auto`` sends them together.
+MANY: Final = INLINE
 #: Rows of one StartRunBatch at most.
 MOST: Final = 100_000
 #: The shape of rows that StartRun alone can start.
@@ -109,7 +111,7 @@ def goes_together(engine: Engine, shape: str | None, rows: int) -> bool:
     """Report whether rows of one shape, so many of which wait, go by StartRunBatch."""
     if not shape:
         return False
-    return engine is Engine.BATCH or (engine is Engine.AUTO and rows >= INLINE)
+    return engine is Engine.BATCH or (engine is Engine.AUTO and rows >= MANY)
 
 
 # -- the request

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.grouping import ALONE, INLINE, Engine, goes_together, shape_of, why_alone
+from batchrun.model.grouping import ALONE, MANY, Engine, goes_together, shape_of, why_alone
 from batchrun.model.lanes import lanes_of
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Spec
 
 #: Why rows go by StartRun that could go together.
-FEW: Final = f"fewer than {INLINE} are alike"
+FEW: Final = f"fewer than {MANY} are alike"
 #: Ids that are kept of each reason.
 _IDS: Final = 3
 

@@ -67,6 +67,7 @@ class Process:
         dies_at: tuple[str, int] | None = None,
         clock: Mapping[str, str] | None = None,
         environment: Mapping[str, str] = AWS,
+        many: int | None = None,
     ) -> None:
         self._said = folder / f"said-{next(_numbers)}"
         environment = {**os.environ, **environment, **(clock or {})}
@@ -78,7 +79,7 @@ class Process:
                 streams["env"]["PYTHONPATH"] = str(ROOT)
                 self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, **streams)
             else:
-                self._process = Born(arguments, dies_at=dies_at, **streams)
+                self._process = Born(arguments, dies_at=dies_at, many=many, **streams)
         self.pid = self._process.pid
 
     def said(self) -> str:
@@ -152,6 +153,8 @@ class Aftermath:
 class Victim:
     """A user's folder with a manifest, and the command that is killed in it."""
 
+    many: int | None = None  #: rows alike that ``auto`` takes for many; None: as many as users' do
+
     def __init__(self, folder: Path, served: ServedApart, rows: int = ROWS, *options: str) -> None:
         self.folder = folder
         self.rows = rows
@@ -172,7 +175,7 @@ class Victim:
         self, dies_at: tuple[str, int] | None = None, clock: Mapping[str, str] | None = None
     ) -> Process:
         where, environment = self._served.reached_by()
-        return Process(self.folder, [*self._arguments, *where], dies_at, clock, environment)
+        return Process(self.folder, [*self._arguments, *where], dies_at, clock, environment, self.many)
 
     def start_at(self, other: ServedApart) -> Process:
         """Start the same command, but against other accounts."""
@@ -236,15 +239,31 @@ class Victim:
         return len(runs)
 
 
-def attack(folder: Path, point: Point, fault: str) -> Aftermath:
+def attack_alone(folder: Path, point: Point, fault: str, *options: str) -> Aftermath:
     """Kill a launch at *point* under *fault*, at its first and second passing, then let one finish."""
-    forgets = "forgets" in fault
-    served = ServedApart(folder, FAULTS[fault], *(FORGETS if forgets else ()))
+    served = ServedApart(folder, FAULTS[fault], *forgetting(fault))
+    return attacked(Victim, served, folder, point, fault, *options)
+
+
+def forgetting(fault: str) -> tuple[str, ...]:
+    """Return the options of a service that forgets, where that is the fault."""
+    return FORGETS if "forgets" in fault else ()
+
+
+def attacked(
+    kind: type[Victim], served: ServedApart, folder: Path, point: Point, fault: str, *options: str
+) -> Aftermath:
+    """Kill a launch of *kind* at *point*, and again, and let one finish; then stop the service."""
     try:
-        victim = Victim(folder, served, ROWS, *(KNOWS_THAT if forgets else ()))
-        return killed_twice(victim, served, point, is_old=fault.startswith("an old ledger"))
+        victim = kind(folder, served, ROWS, *options, *(KNOWS_THAT if "forgets" in fault else ()))
+        return killed_twice(victim, served, point, is_old=is_of_old(fault))
     finally:
         served.stop()
+
+
+def is_of_old(fault: str) -> bool:
+    """Report whether an older copy of the ledger, a file, is put back."""
+    return fault.startswith("an old ledger")
 
 
 def killed_twice(victim: Victim, served: ServedApart, point: Point, *, is_old: bool) -> Aftermath:

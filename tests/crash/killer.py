@@ -6,6 +6,7 @@ import os
 import signal
 
 from batchrun import points
+from batchrun.model import grouping
 
 
 def lay_in_wait(where: points.Point, times: int) -> None:
@@ -19,3 +20,8 @@ def lay_in_wait(where: points.Point, times: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     points.reached = reached
+
+
+def call_many(rows: int) -> None:
+    """Let ``auto`` take so many rows alike for many, that a case be small."""
+    vars(grouping)["MANY"] = rows

@@ -8,18 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from batchrun.points import Point
-from tests.crash.harness import (
-    AWS,
-    FAULTS,
-    FORGETS,
-    KNOWS_THAT,
-    ROWS,
-    Aftermath,
-    ServedApart,
-    Victim,
-    killed_twice,
-    told,
-)
+from tests.crash.harness import AWS, FAULTS, Aftermath, ServedApart, Victim, attacked, forgetting, told
 
 ACCOUNTS = {"east": "111111111111", "west": "222222222222"}
 #: Row by row, from the front again.
@@ -105,8 +94,8 @@ class LaneVictim(Victim):
         """Hold the laws, and that each attempt is in a lane that it may take."""
         for run in self._served.runs():
             tags = run["tags"]
-            is_moved = tags["batchrun:attempt"] == "2"
-            assert run["lane"] in (["west"] if is_moved else may_take(tags["batchrun:id"])), tags
+            is_led = tags["batchrun:id"] == "s000" and tags["batchrun:attempt"] != "1"
+            assert run["lane"] in (["west"] if is_led else may_take(tags["batchrun:id"])), tags
         return super().judge()
 
 
@@ -116,10 +105,5 @@ def may_take(id: str) -> tuple[str, ...]:
 
 def attack_lanes(folder: Path, point: Point, fault: str) -> Aftermath:
     """Kill a launch over two lanes at *point* under *fault*, and again, then let one finish."""
-    forgets = "forgets" in fault
-    served = ServedLanes(folder, LANE_FAULTS[fault], *(FORGETS if forgets else ()))
-    try:
-        victim = LaneVictim(folder, served, ROWS, *(KNOWS_THAT if forgets else ()))
-        return killed_twice(victim, served, point, is_old=fault.startswith("an old ledger"))
-    finally:
-        served.stop()
+    served = ServedLanes(folder, LANE_FAULTS[fault], *forgetting(fault))
+    return attacked(LaneVictim, served, folder, point, fault)

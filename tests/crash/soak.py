@@ -1,6 +1,7 @@
 """
-A long randomised attack: ``python -m tests.crash.soak SECONDS SEED``, over two lanes; with ``one`` over none,
-with ``batch`` or ``auto`` over none and by that engine.
+A long randomised attack: ``python -m tests.crash.soak SECONDS SEED [WAY]``.
+
+WAY is one of WAYS: over two lanes, where nothing is said, or over none, and by which engine.
 
 A launch of a few hundred rows under every fault at once, killed with SIGKILL at random moments, then left to
 finish, and judged. Between kills it is suspended for a while, its wall clock is wrong and jumps (where there
@@ -44,6 +45,15 @@ STRANGERS = {"east": "333333333333", "west": "444444444444"}
 JUMPS = (-86_400, -3600, -30, -3, 0, 3, 30, 3600, 86_400)
 #: Seconds for which the simulated service remembers a requestId.
 MEMORY = 6
+#: By name: the engine, whether there are lanes, and how many rows. A hundred of them may take the same lanes.
+WAYS = {
+    "lanes": ("startrun", True, 300),
+    "one": ("startrun", False, 300),
+    "batch": ("batch", False, 300),
+    "auto": ("auto", False, 300),
+    "batch-lanes": ("batch", True, 300),
+    "auto-lanes": ("auto", True, 600),
+}
 #: Launches in one attack: a batch that is over leaves nothing to kill.
 _ROUNDS = 400
 
@@ -64,7 +74,7 @@ def soak(
         forgets = ("--idempotency-window", f"{MEMORY}s", "--batch-idempotency-window", f"{MEMORY}s")
         memory = ("--seed", str(seed), "--max-active", "100", *forgets)
         faults = FAULTS if engine == "startrun" else f"{FAULTS},{BATCH_FAULTS}"
-        served = (ServedLanes if has_lanes else ServedApart)(folder, faults, *memory)
+        served = ServedLanes(folder, faults, *memory) if has_lanes else ServedApart(folder, faults, *memory)
         stack.callback(served.stop)
         options = ["--rate", "6" if has_lanes else "12", "--replay-window", f"{MEMORY - 1}s"]
         options += ["--engine", engine, "--batch-rows", "40"] if engine != "startrun" else []
@@ -75,7 +85,7 @@ def soak(
         stack.callback(stranger.stop)
         put_back: Callable[[], None] | None = None
         clock = WrongClock(folder)
-        down = _Downs(served, chance)
+        down = _Downs(served, faults, chance)
         for number in itertools.count():
             if number >= _ROUNDS or (time.monotonic() >= until and kills >= least):
                 break
@@ -117,8 +127,9 @@ def _stranger(folder: Path, *, has_lanes: bool) -> ServedApart:
 class _Downs:
     """One lane's service that is down, the one after the other."""
 
-    def __init__(self, served: ServedApart, chance: random.Random) -> None:
+    def __init__(self, served: ServedApart, faults: str, chance: random.Random) -> None:
         self._served = served
+        self._faults = faults  #: that strike while it is up
         self._chance = chance
         self._lanes = itertools.cycle(served.urls())
         self._lane = next(self._lanes)
@@ -133,7 +144,7 @@ class _Downs:
     def over(self) -> None:
         """Have it back."""
         if isinstance(self._served, ServedLanes):
-            self._served.script(self._lane, FAULTS)
+            self._served.script(self._lane, self._faults)
 
 
 def _suspend(launcher: Process, seconds: float) -> None:
@@ -146,8 +157,7 @@ def _suspend(launcher: Process, seconds: float) -> None:
 if __name__ == "__main__":
     os.environ |= {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     seconds, seed = float(sys.argv[1]), int(sys.argv[2])
-    way = sys.argv[3] if len(sys.argv) > 3 else "lanes"
-    engine = way if way in {"batch", "auto"} else "startrun"
-    kills, faults, runs = soak(seconds, seed, has_lanes=way == "lanes", engine=engine)
+    engine, has_lanes, rows = WAYS[sys.argv[3] if len(sys.argv) > 3 else "lanes"]
+    kills, faults, runs = soak(seconds, seed, rows, has_lanes=has_lanes, engine=engine)
     told = f"seed {seed}: {kills} kills, {faults} faults, {runs} runs, one for each attempt, all in agreement"
     sys.stdout.write(told + "\n")

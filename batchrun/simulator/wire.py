@@ -152,7 +152,7 @@ class Wire:
 
     def __init__(self, operations: Iterable[str], service: str = "omics") -> None:
         model = _model(service)
-        self.operations = {name: Operation(model.operation_model(name)) for name in operations}
+        self.operations = {name: _operation(model, name) for name in operations}
         self._statuses = COMMON_ERRORS | {
             str(shape.name): int(shape.metadata["error"]["httpStatusCode"])
             for shape in model.error_shapes
@@ -190,12 +190,18 @@ class Wire:
         return Reply(status=status, body=_dump({"message": error.message}), headers=headers)
 
 
-_loader = cache(create_loader)  # it keeps what it has read
-
-
 def _model(service: str) -> ServiceModel:
-    loader = _loader(os.environ.get("AWS_DATA_PATH") or None)
-    return ServiceModel(loader.load_service_model(service, "service-2"), service)
+    return _read(service, os.environ.get("AWS_DATA_PATH") or None)
+
+
+@cache
+def _read(service: str, place: str | None) -> ServiceModel:
+    return ServiceModel(create_loader(place).load_service_model(service, "service-2"), service)
+
+
+@cache
+def _operation(model: ServiceModel, name: str) -> Operation:
+    return Operation(model.operation_model(name))
 
 
 @cache

@@ -6,11 +6,12 @@ Belongs here: the tables of codes and exceptions, and reading them. Pure. Does n
 
 A code that nobody knows is judged by its HTTP status, and what has neither counts as an unknown outcome: it
 costs a repetition of the same request, never a wrong state. A 404 says that a run is gone only in the
-service's own words; the bare 404 of some proxy says nothing.
+service's own words; the bare 404 of some proxy says nothing, and neither does any HTML page.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import exceptions as boto
@@ -93,6 +94,12 @@ _NO_LOGIN: Final = "NoCredentials"
 _CREDENTIALS_MESSAGE: Final = "the service does not accept the credentials"
 _MESSAGE_LIMIT: Final = 1000
 _LONGEST_CODE: Final = 100
+_PROXY_LOGIN: Final = "407"
+#: The code of what is refused for the clock's sake, as S3 has it; others have one code for all signatures.
+CLOCK: Final = "RequestTimeTooSkewed"
+_SKEWED: Final = re.compile(r"Signature (expired|not yet current): [0-9TZ]+ is [a-z ]+ than [0-9TZ]+")
+#: What is heeded, whoever says it.
+_SLOW_DOWN: Final = frozenset({"429"})
 _REDIRECTS: Final = range(300, 400)
 #: Seconds of waiting that a hint can ask for; botocore itself believes 5.
 _LONGEST_HINT: Final = 60.0
@@ -137,8 +144,12 @@ def _from_answer(response: Mapping[str, Any], operation: str) -> CallError:
     if status in _REDIRECTS and "location" in headers:
         return _redirected(headers, operation)
     code = _text(said.get("Code")) or str(status or "Unknown")
+    if _is_from_a_proxy(code, headers):
+        return _from_a_proxy(status, operation)
     kind = BY_CODE.get(code) or _by_status(status, code)
-    words = _CREDENTIALS_MESSAGE if kind is CredentialsError else _text(said.get("Message"))
+    words = _text(said.get("Message"))
+    if kind is CredentialsError:
+        code, words = _of_the_signature(code, words)
     return kind(
         _told(words),
         operation=operation,
@@ -156,6 +167,33 @@ def _redirected(headers: Mapping[str, str], operation: str) -> OutcomeUnknownErr
         operation=operation,
         code="Redirected",
     )
+
+
+def _of_the_signature(code: str, message: str) -> tuple[str, str]:
+    """Return the code and our words: the service quotes the request there, session token and all."""
+    skew = _SKEWED.search(message)
+    if skew is None and code != CLOCK:
+        return code, _CREDENTIALS_MESSAGE
+    times = f" ({skew[0]})" if skew else ""
+    return CLOCK, (
+        f"the service refuses what is signed by this machine's clock, which is wrong{times}; set it "
+        "(timedatectl set-ntp true)"
+    )
+
+
+def _is_from_a_proxy(code: str, headers: Mapping[str, str]) -> bool:
+    """Report whether it is not the service who answered: that one names its errors, in JSON or XML."""
+    is_page = _text(headers.get("content-type")).lower().startswith("text/html")
+    return code == _PROXY_LOGIN or (is_page and code.isdigit() and code not in _SLOW_DOWN)
+
+
+def _from_a_proxy(status: object, operation: str) -> OutcomeUnknownError:
+    """Make the error for it: it says nothing of permissions, logins or runs, nor who is there."""
+    if status == int(_PROXY_LOGIN):
+        words = "a proxy wants a login (407), which HTTPS_PROXY can hold: http://USER:PASSWORD@HOST:PORT"
+    else:
+        words = f"an HTML page (status {status}), as from a proxy or a firewall, which is not the service's"
+    return OutcomeUnknownError(words, operation=operation, code="NotTheService")
 
 
 def _by_status(status: object, code: str) -> type[CallError]:

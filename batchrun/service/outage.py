@@ -16,7 +16,7 @@ import structlog
 
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ServiceUnusableError, UsageError
 from batchrun.model.foreign import shortened
-from batchrun.service.classify import classify
+from batchrun.service.classify import CLOCK, classify
 from batchrun.service.login import Login
 from batchrun.service.session import omics_client
 
@@ -217,5 +217,7 @@ class CredentialsWatch:
     def _cause(self, error: CallError) -> str:
         if error.status is None:
             return error.message.removesuffix("; nothing is lost")
+        if error.code == CLOCK:
+            return error.message
         place, cure = self.login.place, self.login.cure
         return f"the service does not accept the AWS credentials of {place} ({error.code}); {cure}"

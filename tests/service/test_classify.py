@@ -70,13 +70,28 @@ def test_the_model_has_error_shapes_at_all():
         (None, 402, QuotaExceededError),
         (None, 401, CredentialsError),
         (None, 404, OutcomeUnknownError),
-        (None, 407, OutcomeUnknownError),
     ],
 )
 def test_answers_are_judged_by_code_then_by_status(code, status, kind):
     error = answer(code, status)
     assert type(error) is kind
     assert (error.operation, error.status, error.service_request_id) == ("StartRun", status, "aws-1")
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 407, 409, 500, 502, 503])
+def test_a_page_of_a_proxy_says_nothing_of_the_service(status):
+    """Seen: a proxy's 403 ended the launch with advice about IAM, and its 502s were borne for 15 minutes."""
+    page = {"content-type": "text/html; charset=utf-8"}
+    error = answer(str(status), status, **page)
+    assert (type(error), error.status) == (OutcomeUnknownError, None)
+    assert str(status) in str(error)
+    assert type(answer("429", 429, **page)) is ThrottledError
+    assert type(answer("AccessDeniedException", 403, **page)) is AccessDeniedError
+
+
+def test_a_proxy_that_wants_a_login_is_told_whatever_it_says():
+    error = answer(None, 407)
+    assert (type(error), error.status, "HTTPS_PROXY" in str(error)) == (OutcomeUnknownError, None, True)
 
 
 def test_every_client_side_exception_of_botocore_becomes_one_of_ours():
@@ -133,6 +148,19 @@ def test_a_message_about_a_signature_is_not_passed_on():
     # The service quotes the canonical request there, session token and all.
     error = answer("SignatureDoesNotMatch", 403, message="x-amz-security-token:SECRET")
     assert "SECRET" not in str(error)
+
+
+def test_a_wrong_clock_is_told_as_that():
+    """Seen: a machine three hours late was told to log in again."""
+    said = (
+        "Signature expired: 20261127T090000Z is now earlier than 20261127T115500Z (20261127T120000Z - 5 min.)"
+    )
+    error = answer("InvalidSignatureException", 403, message=said + " x-amz-security-token:SECRET")
+    assert (type(error), error.code) == (CredentialsError, "RequestTimeTooSkewed")
+    assert "clock" in str(error)
+    assert "20261127T115500Z" in str(error)
+    assert "SECRET" not in str(error)
+    assert "clock" in str(answer("RequestTimeTooSkewed", 403, message="SECRET"))
 
 
 def test_a_message_without_end_is_cut():

@@ -72,6 +72,12 @@ class LaneRunner:
             account_max_active=link.account_max_active,
         )
         self._rates: RatesLearned | None = None
+        self._full_until = 0.0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether its account's quota was full at the last try, and the next is not due yet."""
+        return self._clock.monotonic() < self._full_until
 
     def rates(self) -> RatesLearned | None:
         """Return how many calls per second can be counted on, where that is news."""
@@ -113,6 +119,7 @@ class LaneRunner:
         """Let go of what was not sent."""
         self.link.waits.let_go(Wait.UNSENT)
         if action.quota_message is not None:
+            self._full_until = self._clock.monotonic() + action.seconds
             wait = round(action.seconds)
             lane = {} if self.link.name is None else {"lane": self.link.name}
             log.info(

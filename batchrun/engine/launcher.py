@@ -95,11 +95,7 @@ class Launcher:
     @property
     def troubles(self) -> Troubles:
         """Calls that went wrong so far, and what is in the way."""
-        in_the_way = Troubles(
-            others=self._runner.in_the_way,
-            waiting=self._runner.waiting,
-            stopped=frozenset(self._runner.stopped),
-        )
+        in_the_way = Troubles(others=self._runner.in_the_way, lanes=self._runner.held_up)
         return sum((link.service.troubles for link in self._links), start=in_the_way)
 
     @property

@@ -57,9 +57,10 @@ from batchrun.model.stimuli import (
     SubmittedTogether,
     SweepFailed,
 )
+from batchrun.ports.service import LaneTrouble
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -128,9 +129,11 @@ class Runner:
         return sum(one.in_the_way for one in self._others)
 
     @property
-    def waiting(self) -> frozenset[str]:
-        """Lanes whose service or login is waited for."""
-        return frozenset(self._paused - self.stopped.keys())
+    def held_up(self) -> Mapping[str, LaneTrouble]:
+        """Lanes to which nothing is sent now."""
+        full = {name: LaneTrouble.FULL for name, lane in self._lanes.items() if name and lane.is_full}
+        waiting = dict.fromkeys(self._paused, LaneTrouble.WAITS)
+        return full | waiting | dict.fromkeys(self.stopped, LaneTrouble.STOPPED)
 
     async def begin(self, *, will_start: bool) -> None:
         """See which proofs and paces of earlier launches, and runs of others, count; before :meth:`run`."""

@@ -7,7 +7,8 @@ Belongs here: the contract and the values that cross it. Does not: HTTP, botocor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -55,6 +56,16 @@ class SharedPaces(ABC):
         """Return the pace as it was left last."""
 
 
+class LaneTrouble(Enum):
+    """Why nothing is sent to a lane now; the value is what people are told."""
+
+    FULL = (
+        "quota full"  #: it has as many active runs as its account may; one call now and then shows when not
+    )
+    WAITS = "waits"  #: for its service or its login
+    STOPPED = "stopped"  #: this launch uses it no more
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Troubles:
     """Calls that went wrong so far, whatever became of them later, and what is in the way now."""
@@ -62,16 +73,14 @@ class Troubles:
     throttled: int = 0
     unanswered: int = 0  #: no usable answer: silence, 5xx, garbage
     others: int = 0  #: active runs of other batches, in accounts that are full by what was allowed
-    waiting: frozenset[str] = frozenset()  #: lanes whose service or login is waited for
-    stopped: frozenset[str] = frozenset()  #: lanes that this launch uses no more
+    lanes: Mapping[str, LaneTrouble] = field(default_factory=dict)  #: those to which nothing is sent now
 
     def __add__(self, other: Troubles) -> Troubles:
         return Troubles(
             throttled=self.throttled + other.throttled,
             unanswered=self.unanswered + other.unanswered,
             others=self.others + other.others,
-            waiting=self.waiting | other.waiting,
-            stopped=self.stopped | other.stopped,
+            lanes={**self.lanes, **other.lanes},
         )
 
 

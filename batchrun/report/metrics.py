@@ -6,20 +6,22 @@ Belongs here: names, meaning and form of the metrics; pure. Does not: when they 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from batchrun.ports.service import LaneTrouble
 from batchrun.report.overview import numbers
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.ports.service import CallCounts
     from batchrun.ports.stored import Counts, Lease
     from batchrun.report.overview import LaneCounts
 
+_UNUSABLE: Final = (LaneTrouble.WAITS, LaneTrouble.STOPPED)
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
@@ -37,7 +39,7 @@ class Reading:
     oldest_active: datetime | None = None  #: when the oldest run that goes on was created
     last_success: datetime | None = None  #: when an entry was last seen to succeed
     calls: Mapping[str | None, Mapping[str, CallCounts]]  #: by lane, None in a batch without, and operation
-    unusable: Collection[str] = ()  #: lanes that cannot be used now
+    troubles: Mapping[str, LaneTrouble] = field(default_factory=dict)  #: lanes to which nothing is sent now
     lease: Lease | None = None  #: None where no launch holds the batch
     exit_code: int | None = None  #: None while the launch goes on
 
@@ -85,7 +87,7 @@ def _families(now: Reading) -> Iterator[_Family]:
         name="lane_usable",
         help="Whether a lane of this launch can be used: neither its login nor its service is waited for.",
         labels=("lane",),
-        samples=[((lane,), lane not in now.unusable) for lane in _lanes(now)],
+        samples=[((lane,), now.troubles.get(lane) not in _UNUSABLE) for lane in _lanes(now)],
     )
     yield _one("starts_per_second", "Runs accepted per second recently.", now.starts_per_second)
     yield _one("remaining_seconds", "Time until the end at the recent rate.", now.seconds_left)
@@ -103,7 +105,7 @@ def _families(now: Reading) -> Iterator[_Family]:
 
 
 def _lanes(now: Reading) -> Sequence[str]:
-    return sorted({lane for lane in now.calls if lane is not None} | {*now.unusable})
+    return sorted({lane for lane in now.calls if lane is not None} | {*now.troubles})
 
 
 def _calls(now: Reading) -> Iterator[_Family]:

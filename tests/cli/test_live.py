@@ -122,9 +122,10 @@ async def test_lanes_tell_how_many_runs_each_has():
 
 
 async def test_lanes_that_wait_or_stopped_say_so_also_those_without_runs():
-    now = replace(snapshot({"west": 12, "east": 3}), lanes_waiting=["east"], lanes_stopped=["north"])
-    told = await drawn(now)
-    assert "  east 3 active, waits  north 0 active, stopped  west 12 active" in lines(told)
+    troubles = {"east": "waits", "north": "stopped", "south": "quota full"}
+    told = await drawn(replace(snapshot({"west": 12, "east": 3}), lane_troubles=troubles), width=110)
+    expected = "  east 3 active, waits  north 0 active, stopped  south 0 active, quota full  west 12 active"
+    assert expected in lines(told)
     assert (styles(told, ", waits"), styles(told, ", stopped")) == ({"yellow"}, {"bold red"})
 
 

@@ -20,6 +20,7 @@ from batchrun.model.entry import Entry
 from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.limits import Changed, Limits
 from batchrun.model.spec import Spec
+from batchrun.ports.service import LaneTrouble
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Simulator
 from tests.builders import request, spec
@@ -46,6 +47,7 @@ class LaneBench:
         self.told = Told()
         self.ttl = timedelta(seconds=300)
         self.wakes: Sequence[WakeLink] = ()
+        self.launcher: Launcher  #: the last
 
     async def launch(
         self,
@@ -89,10 +91,15 @@ class LaneBench:
                 stopped={lane: ServiceUnusableError("no login") for lane in stopped},
             )
             timing = Timing(lease=self.ttl, deadline=deadline)
-            launcher = Launcher(parts, timing=timing, observer=self.told)
-            return await launcher.run(), launcher
+            self.launcher = Launcher(parts, timing=timing, observer=self.told)
+            return await self.launcher.run(), self.launcher
         finally:
             await held.release()
+
+    async def troubles_at(self, seconds: float, found: list[Mapping[str, LaneTrouble]]) -> None:
+        """Take down the troubles of lanes so long from now."""
+        await self.clock.sleep(seconds)
+        found.append(self.launcher.troubles.lanes)
 
     async def entries(self) -> dict[str, Entry]:
         return {outcome.entry.id: outcome.entry async for outcome in self.ledger.batch("cohort").outcomes()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from batchrun.engine.launcher import Stop
 from batchrun.engine.waits import Wait, Waits
@@ -15,6 +17,7 @@ from batchrun.ledger import open_ledger
 from batchrun.model.limits import Mode
 from batchrun.model.retrying import NO_CAPACITY, RetryPolicy, RetryRule
 from batchrun.model.states import State
+from batchrun.ports.service import LaneTrouble
 from batchrun.service.outage import Patience
 from batchrun.simulator import parse_faults
 from tests.engine.lanes import PLACES, LaneBench, lane_bench, row, rows
@@ -189,7 +192,9 @@ async def test_an_attempt_has_one_lane_and_a_requestid_of_it(tmp_path):
 
 
 @asynccontextmanager
-async def trouble(it: LaneBench, lane: str, at: float, lasts: float, fault: str = "*:drop_before"):
+async def trouble(
+    it: LaneBench, lane: str, at: float, lasts: float, fault: str = "*:drop_before"
+) -> AsyncIterator[TaskGroup]:
     """Have every call to a lane fail for a while."""
 
     async def come_and_go() -> None:
@@ -200,19 +205,22 @@ async def trouble(it: LaneBench, lane: str, at: float, lasts: float, fault: str 
 
     async with anyio.create_task_group() as group:
         group.start_soon(come_and_go)
-        yield
+        yield group
         group.cancel_scope.cancel()
 
 
 async def test_rows_that_a_full_lane_put_off_go_to_the_one_that_has_room(tmp_path):
     specs = [*rows(6, "east", prefix="e"), *rows(10, "east", "west", start=6, prefix="free")]
-    full = simulated(max_active=4)
+    full, troubles = simulated(max_active=4), list[Mapping[str, LaneTrouble]]()
     async with lane_bench(tmp_path, east={"settings": full, "rate": 20}, west={"rate": 20}) as it:
         it.simulators["east"].script(*parse_faults("StartRun:ServiceQuotaExceededException=3x"))
-        stop, _ = await it.launch(specs)
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(it.troubles_at, 10, troubles)
+            stop, _ = await it.launch(specs)
         found = await it.assert_agreement()
         entries = await it.entries()
     assert stop is Stop.FINISHED
+    assert troubles == [{"east": LaneTrouble.FULL}]
     assert all(entry.lane == "east" and entry.attempt == 1 for id, entry in entries.items() if id[0] == "e")
     moved = [entry for id, entry in entries.items() if id[0] == "f" and entry.attempt > 1]
     assert all(entry.lane == "west" for entry in moved)
@@ -271,11 +279,14 @@ async def test_a_lane_that_loses_its_login_in_the_middle_slows_no_other_and_goes
         *rows(75, "west", start=40, prefix="w"),
         *rows(60, "east", "west", start=115, prefix="free"),
     ]
-    brief = Patience(credentials=20.0)
+    brief, troubles = Patience(credentials=20.0), list[Mapping[str, LaneTrouble]]()
     async with lane_bench(tmp_path, east={"rate": 8, "patience": brief}, west={"rate": 25}) as it:
-        async with trouble(it, "east", 2, 3600, "*:ExpiredTokenException"):
+        async with trouble(it, "east", 2, 3600, "*:ExpiredTokenException") as beside:
+            beside.start_soon(it.troubles_at, 10, troubles)
             with pytest.raises(ServiceUnusableError, match=r"^lane east: .*\(Expired.*\([0-9]+ rows wait\)$"):
                 await it.launch(specs)
+        assert troubles == [{"east": LaneTrouble.WAITS}]
+        assert it.launcher.troubles.lanes == {"east": LaneTrouble.STOPPED}
         entries, begun = await it.entries(), it.simulators["west"].state().accepted_at
         left = [id for id, entry in entries.items() if entry.state is not State.SUCCEEDED]
         assert all(id.startswith("e") or entries[id].lane == "east" for id in left)

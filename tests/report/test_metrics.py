@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.model.states import State
-from batchrun.ports.service import CallCounts
+from batchrun.ports.service import CallCounts, LaneTrouble
 from batchrun.ports.stored import Counts, Lease
 from batchrun.report.metrics import Reading, exposition
 from batchrun.report.overview import LaneCounts
@@ -145,8 +145,9 @@ def test_lanes_are_told_apart_where_there_are_some():
 
 
 def test_calls_and_whether_it_can_be_used_are_told_of_each_lane():
+    troubles = {"east": LaneTrouble.WAITS, "north": LaneTrouble.STOPPED, "west": LaneTrouble.FULL}
     calls = {"east": CALLS, "west": {"StartRun": CallCounts(sent=4)}}
-    told = read(exposition(reading(calls=calls, unusable={"east", "north"})))
+    told = read(exposition(reading(calls=calls, troubles=troubles)))
     found = {
         (name.removeprefix("batchrun_"), labels["lane"], labels.get("operation")): value
         for (name, pairs), value in told.items()

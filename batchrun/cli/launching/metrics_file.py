@@ -86,7 +86,7 @@ class MetricsFile:
             oldest_active=(run.creation_time if run else None) or (oldest[0].accepted_at if oldest else None),
             last_success=next((at for at, kind in reversed(stands.events) if kind == "completed"), None),
             calls=held.calls_by_lane,
-            unusable=held.troubles.waiting | held.troubles.stopped,
+            troubles=held.troubles.lanes,
             lease=held.lease if code is None else None,
             exit_code=None if code is None else code.value,
         )

@@ -18,6 +18,7 @@ from batchrun.cli.showing.bar import Bar, Flow
 from batchrun.cli.showing.reporters import Reporter
 from batchrun.cli.speak import is_terminal
 from batchrun.cli.wording import one_line, seconds, until
+from batchrun.ports.service import LaneTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -99,15 +100,13 @@ class LiveDisplay(Reporter):
 
 
 def _lanes(now: Snapshot) -> Iterator[Text]:
-    """Tell each lane's active runs, and which lanes wait or stopped; the log beside says why."""
-    active, waiting, stopped = now.active_by_lane or {}, now.lanes_waiting or (), now.lanes_stopped or ()
-    for lane in sorted({*active, *waiting, *stopped}):
+    """Tell each lane's active runs, and where nothing is sent to it; the log beside says more."""
+    active, troubles = now.active_by_lane or {}, now.lane_troubles or {}
+    for lane in sorted({*active, *troubles}):
         number = active.get(lane, 0)
         text = Text().append(f"{one_line(lane)} {number} active", style="" if number else "dim")
-        if lane in stopped:
-            text.append(", stopped", style="bold red")
-        elif lane in waiting:
-            text.append(", waits", style="yellow")
+        if (why := troubles.get(lane)) is not None:
+            text.append(f", {why}", style="bold red" if why == LaneTrouble.STOPPED.value else "yellow")
         yield text
 
 

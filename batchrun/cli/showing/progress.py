@@ -18,7 +18,7 @@ from batchrun.model.states import ENDED, QUEUED_STATUSES, State
 from batchrun.report.with_service import WithService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from batchrun.clock import Clock
     from batchrun.model.entry import Entry
@@ -68,8 +68,7 @@ class Snapshot:
     unanswered: int
     others: int | None = None  #: runs of other batches that are active where no more may be
     active_by_lane: Mapping[str, int] | None = None  #: queued and running, where the batch has lanes
-    lanes_waiting: Sequence[str] | None = None  #: for their service or login, where any do
-    lanes_stopped: Sequence[str] | None = None  #: that the launch uses no more, where there are any
+    lane_troubles: Mapping[str, str] | None = None  #: why nothing is sent to these lanes, where there are any
     with_service: int | None = None  #: of those submitting, where any wait for a run batch
     run_batches: int | None = None  #: those that they wait for
 
@@ -148,8 +147,7 @@ class Progress:
             unanswered=troubles.unanswered,
             others=troubles.others or None,
             active_by_lane=dict(tally.active_by_lane) or None,
-            lanes_waiting=sorted(troubles.waiting) or None,
-            lanes_stopped=sorted(troubles.stopped) or None,
+            lane_troubles={lane: why.value for lane, why in sorted(troubles.lanes.items())} or None,
             **self.there.facts,
         )
 

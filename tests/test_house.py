@@ -35,6 +35,25 @@ def test_what_a_file_names_as_the_place_of_something_else_is_there(package: Path
             assert any(place.exists() for place in _places(path, name)), f"{path}: {name}"
 
 
+def _lone_texts(tree: ast.Module) -> Iterator[int]:
+    """Find the lines with a text that is a statement of its own, and no docstring."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        for statement in body[1:] if isinstance(body, list) else ():
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                yield statement.lineno
+
+
+def test_no_text_was_cut_off_from_the_line_before_it():
+    """Seen: three messages ended in the middle, since the rest of each stood alone on the next line."""
+    found = [
+        f"{path}:{line}"
+        for path in PACKAGE.rglob("*.py")
+        for line in _lone_texts(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not found
+
+
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
 def test_paths_that_the_pages_for_developers_name_are_there(page: Path):
     text = page.read_text(encoding="utf-8")

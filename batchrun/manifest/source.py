@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -252,6 +253,9 @@ _MAGIC: Final = (
 )
 
 
+_PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head)[\s>]", re.IGNORECASE)
+
+
 def refuse_binary(head: bytes, source: str) -> None:
     """
     Say what a file is, when its first bytes show that it is no text.
@@ -259,6 +263,9 @@ def refuse_binary(head: bytes, source: str) -> None:
     Raises:
         ManifestError: They do.
     """
+    if _PAGE.match(head):
+        cure = "fetch the file itself; the page may say what was in the way, such as a login"
+        raise unreadable(Place(source=source, line=1), "this is a web page", cure)
     for magic, what, cure in _MAGIC:
         if head.startswith(magic):
             raise unreadable(Place(source=source, line=1), f"this is {what}", cure)

@@ -53,8 +53,8 @@ def _row_findings(
 ) -> Iterator[_Finding]:
     role = str(request.get("roleArn"))
     if not _ROLE.fullmatch(role):
-        yield "roleArn", f"{shown(role)} is not a role", "write arn:aws:iam::ACCOUNT:role/NAME, with 12 "
-        "digits"
+        cure = "write arn:aws:iam::ACCOUNT:role/NAME, with 12 digits"
+        yield "roleArn", f"{shown(role)} is not a role", cure
     key = WorkflowKey.of(request)
     if key is None or key not in workflows:
         return

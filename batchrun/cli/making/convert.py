@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from batchrun.report.outputs import OutputFile
 
 NATIVE: Final = "native"
-_RETRY_LEFT_OUT: Final = "note: this format cannot hold retry:, which was left out; keep it in a YAML or "
-"JSON manifest, which may name a CSV, TSV or JSON Lines file as its runs:"
+_RETRY_LEFT_OUT: Final = (
+    "note: this format cannot hold retry:, which was left out; keep it in a YAML or JSON manifest, which may "
+    "name a CSV, TSV or JSON Lines file as its runs:"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

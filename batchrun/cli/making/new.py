@@ -30,8 +30,9 @@ _ID: Final = re.compile(r"[0-9]{1,18}")
 _OWNER: Final = re.compile(r"[0-9]{12}")
 #: What is written for an ending, if not YAML.
 _FORMATS: Final = {".csv": Format.CSV, ".tsv": Format.TSV}
-_IN_COLUMNS: Final = " (a column parameters.NAME for each parameter, parameters.NAME:int where it is not "
-"text)"
+_IN_COLUMNS: Final = (
+    " (a column parameters.NAME for each parameter, parameters.NAME:int where it is not text)"
+)
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _KNOWN: Final = "\t,;|"  #: the least likely within a cell first
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
+#: Lines of remarks before a header that are told as such.
+_MOST_REMARKS: Final = 200
 #: The line that Excel takes, and some write, before the header.
 _TOLD: Final = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 
@@ -125,9 +127,29 @@ def table(stream: BinaryIO, source: str, usual: str, asked: TableOptions, proble
     """
     meter = _Meter(lines(stream, source), source)
     section = meter.enter(asked.worksheet)
+    _refuse_remarks(meter.remarks(), source, usual)
     mark = _delimiter(meter, usual, asked)
     found = shaped(_rows(meter, source, mark), source, asked, problems, mark)
     return replace(found, section=section)
+
+
+def _refuse_remarks(first: list[str], source: str, usual: str) -> None:
+    """
+    Say so where remarks stand before the header; a header may begin with ``#`` too, and is as wide as a row.
+
+    Raises:
+        ManifestError: They do.
+    """
+    *remarks, after = first or [""]
+    mark = found_in(after, usual, None)
+    wide = after.count(mark)
+    if remarks and wide and all(remark.count(mark) != wide for remark in remarks):
+        last = len(remarks)
+        message = (
+            f"it begins with {'a remark' if last == 1 else f'{last} lines of remarks'} (#), not with a header"
+        )
+        cure = f"take {'it' if last == 1 else 'them'} out: tail -n +{last + 1}"
+        raise unreadable(Place(source=source, line=1), message, cure)
 
 
 def shaped(
@@ -226,6 +248,16 @@ class _Meter:
                 break
         self._lines = itertools.chain(taken, self._lines)
         return "".join(taken)
+
+    def remarks(self) -> list[str]:
+        """Return the lines that begin with ``#``, and the first that does not, without taking any of it."""
+        taken: list[str] = []
+        for text in itertools.islice(self._lines, _MOST_REMARKS):
+            taken.append(text)
+            if not text.startswith("#"):
+                break
+        self._lines = itertools.chain(taken, self._lines)
+        return taken
 
     def enter(self, wanted: str | None) -> str | None:
         """

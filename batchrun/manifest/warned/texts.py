@@ -40,6 +40,10 @@ _CALLED: Final = {
 }
 #: The last kind is an apostrophe where a letter stands before it.
 _QUOTES: Final = re.compile("[\u201c-\u201f\u2018\u201a\u201b]|(?<![^\\W\\d_])\u2019")
+#: A URI, and no list of several, with the end of a line in it, as cells take it from a mail or a PDF.
+_BROKEN: Final = re.compile(
+    r"\A\s*(?:s3|omics)://[^\r\n]*([\r\n]+)(?=[^\r\n])(?!.*://)", re.IGNORECASE | re.DOTALL
+)
 _ENCLOSED: Final = re.compile(r"""(["'])(?:\S*:/+\S*|/\S+)\1""")
 #: Full-width forms of ASCII, as East Asian keyboards give them.
 _WIDE: Final = re.compile("[\uff01-\uff5e]")
@@ -63,6 +67,13 @@ def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
         yield from _white_space(text, is_cell=is_cell)
     if not text.isascii() or not text.isprintable():
         yield from _strange(text)
+        if found := _BROKEN.search(text):
+            yield Doubt(
+                kind=WarningKind.WHITE_SPACE,
+                says="has a line break in it",
+                cure="remove it",
+                at=found.start(1),
+            )
     if _ENCLOSED.fullmatch(text):
         yield Doubt(kind=WarningKind.QUOTES, says="has quotes around it", cure="remove them")
 

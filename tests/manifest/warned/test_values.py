@@ -16,6 +16,7 @@ DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
     "a space behind": ([f"{URI} "], "white_space", f"'{URI} ' has white space behind it", "remove it"),
     "a space before": ([f" {URI}"], "white_space", f"' {URI}' has white space before it", "remove it"),
     "tabs around": ([f"\t{URI}\t"], "white_space", f"'<U+0009>{URI}<U+0009>' has white space at both", ""),
+    "a line break within a URI": (["s3://lab/in/\nS1.fq.gz"], "white_space", "has a line break in it", ""),
     "a word with a space": (["auto "], "white_space", "'auto ' has white space behind it", ""),
     "a no-break space behind": (
         [f"{URI}\u00a0"],

@@ -76,12 +76,7 @@ class OtherSubmissions:
                 self._asked_at = None
 
     async def may_start_runs(self) -> bool:
-        """
-        Report whether there are any, or were a moment ago.
-
-        Raises:
-            CallError: Nobody can say.
-        """
+        """Report whether there are any, or were a moment ago. Raises CallError where nobody can say."""
         if not self.are_possible:
             return False
         async with self._asking:  # whoever comes meanwhile waits for the same answer

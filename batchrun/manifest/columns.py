@@ -64,12 +64,7 @@ class Column:
     is_typed: bool = True  #: whether it says what it is, or may be but one thing
 
     def value(self, text: str) -> Json:
-        """
-        Return what *text* stands for.
-
-        Raises:
-            ColumnError: It is not of this column's type.
-        """
+        """Return what *text* stands for. Raises ColumnError where it is not of this column's type."""
         if self.convert is None:
             return text
         try:

@@ -79,12 +79,7 @@ class _Seen:
 
 
 def write(rows: WrittenRows, out: IO[str], delimiter: str, *, source: str) -> None:
-    """
-    Write the header and the rows.
-
-    Raises:
-        ManifestError: A row has what no cell can hold.
-    """
+    """Write the header and the rows. Raises ManifestError where a row has what no cell can hold."""
     columns = _columns(rows(), source)
     out.write(line_of(["id", *(column.header for column in columns)], delimiter))
     for row in rows():

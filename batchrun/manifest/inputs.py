@@ -223,12 +223,7 @@ class InputSurvey:
                     yield InputPlace(kind=PlaceKind(sort), uri=str(text), pays=bool(pays))
 
     def saw(self, place: InputPlace, sight: Sight) -> None:
-        """
-        Take down what was seen.
-
-        Raises:
-            ManifestError: The disk does not take it.
-        """
+        """Take down what was seen. Raises ManifestError where the disk does not take it."""
         with _explained():
             self._file.execute(_SAW, (sight.value, place.uri, place.pays, place.kind.value))
 

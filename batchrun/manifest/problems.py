@@ -108,12 +108,7 @@ class Problems:
             self._take(key, problem.line, functools.partial(replace, problem))
 
     def raise_any(self) -> None:
-        """
-        Raise what was found, if anything.
-
-        Raises:
-            ManifestError: There are problems.
-        """
+        """Raise what was found, if anything. Raises ManifestError where there are problems."""
         if self.total:
             raise ManifestError(self.told(), self.total)
 

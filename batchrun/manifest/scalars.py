@@ -97,36 +97,21 @@ def as_text(value: Json) -> str | None:
 
 
 def strict_integer(text: str) -> int:
-    """
-    Read a cell that was declared to be an integer.
-
-    Raises:
-        ValueError: It is none.
-    """
+    """Read a cell that was declared to be an integer. Raises ValueError where it is none."""
     if not _STRICT_INTEGER.fullmatch(text):
         raise ValueError(text)
     return _integer(text, 10)
 
 
 def strict_float(text: str) -> float:
-    """
-    Read a cell that was declared to be a number.
-
-    Raises:
-        ValueError: It is none, or infinite.
-    """
+    """Read a cell that was declared to be a number. Raises ValueError where it is none, or infinite."""
     if not _STRICT_REAL.fullmatch(text):
         raise ValueError(text)
     return _real(text)
 
 
 def strict_bool(text: str) -> bool:
-    """
-    Read a cell that was declared to be true or false.
-
-    Raises:
-        ValueError: It is neither.
-    """
+    """Read a cell that was declared to be true or false. Raises ValueError where it is neither."""
     try:
         return {"true": True, "false": False}[text.lower()]
     except KeyError as error:

@@ -69,12 +69,7 @@ class Spool:
         self.count = 0
 
     def add(self, entry_id: str, request: bytes, work: bytes = b"", offers: bytes | None = None) -> None:
-        """
-        Take one more.
-
-        Raises:
-            ManifestError: The disk does not take it.
-        """
+        """Take one more. Raises ManifestError where the disk does not take it."""
         spec = b"%b\n%b\n" % (entry_id.encode(), offers or request)
         self._hash.update(spec)
         self._pending += b"%b%b\n" % (spec, work.hex().encode())

@@ -76,12 +76,7 @@ _NEVER: Final = frozenset('"\r\n\0')
 
 
 def delimiter(text: str) -> str:
-    """
-    Read a delimiter: one character, or its name.
-
-    Raises:
-        ValueError: It is neither.
-    """
+    """Read a delimiter: one character, or its name. Raises ValueError where it is neither."""
     mark = _NAMED.get(text, text)
     if len(mark) != 1 or mark in _NEVER:
         raise ValueError("write one character, or tab, comma, semicolon, space or pipe")

@@ -132,12 +132,7 @@ class _Reader:
         self._loader.dispose()
 
     def take(self) -> Any:
-        """
-        Return the next event.
-
-        Raises:
-            ManifestError: There is none that YAML knows.
-        """
+        """Return the next event. Raises ManifestError where there is none that YAML knows."""
         try:
             return self._loader.get_event()
         except yaml.YAMLError as error:

@@ -14,12 +14,7 @@ _UNITS: Final = (86400, 3600, 60, 1)
 
 
 def parsed(text: str) -> float:
-    """
-    Return the seconds that *text* stands for.
-
-    Raises:
-        ValueError: It is no duration.
-    """
+    """Return the seconds that *text* stands for. Raises ValueError where it is no duration."""
     if _NUMBER.fullmatch(text):
         return float(text)
     match = _DURATION.fullmatch(text)

@@ -33,12 +33,7 @@ SUCH_AS: Final = "sqs:https://sqs.us-east-1.amazonaws.com/123456789012/batchrun-
 
 
 def read_queue(text: str) -> QueueName:
-    """
-    Read ``sqs:URL``, given as ``--wake``.
-
-    Raises:
-        UsageError: It is no standard queue's.
-    """
+    """Read ``sqs:URL``, given as ``--wake``. Raises UsageError where it is no standard queue's."""
     found = queue_in(text)
     if found is None:
         raise UsageError(

@@ -25,22 +25,12 @@ _LONGEST_ID: Final = 128
 
 
 def batch_started(answer: Mapping[str, Any]) -> BatchSeen:
-    """
-    Read the answer to StartRunBatch.
-
-    Raises:
-        OutcomeUnknownError: It lacks ``id``.
-    """
+    """Read the answer to StartRunBatch. Raises OutcomeUnknownError where it lacks ``id``."""
     return _batch(answer, "StartRunBatch", status=text(answer, "status") or "CREATING")
 
 
 def batch_seen(answer: Mapping[str, Any]) -> BatchSeen:
-    """
-    Read the answer to GetBatch.
-
-    Raises:
-        OutcomeUnknownError: It lacks ``id`` or ``status``.
-    """
+    """Read the answer to GetBatch. Raises OutcomeUnknownError where it lacks ``id`` or ``status``."""
     return _batch(answer, "GetBatch", status=needed(answer, "status", "GetBatch"))
 
 
@@ -69,12 +59,7 @@ def _counts(summary: Mapping[str, Any]) -> dict[str, int]:
 
 
 def batch_listed(item: Mapping[str, Any]) -> BatchListed:
-    """
-    Read one item of ListBatch.
-
-    Raises:
-        OutcomeUnknownError: It is not told which batch it is.
-    """
+    """Read one item of ListBatch. Raises OutcomeUnknownError where it is not told which batch it is."""
     return BatchListed(
         id=identity(item, "id", _LISTED),
         name=text(item, "name") or "",

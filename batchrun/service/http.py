@@ -70,12 +70,7 @@ class _Answer:
         return getattr(self._answer, name)
 
     async def read(self) -> bytes:
-        """
-        Read the body.
-
-        Raises:
-            AnswerTooLargeError: It has more bytes than any answer needs.
-        """
+        """Read the body. Raises AnswerTooLargeError where it has more bytes than any answer needs."""
         body = bytearray()
         try:
             async for chunk in self._answer.content.iter_any():

@@ -86,12 +86,7 @@ class InputLookup:
             raise _first(errors) from None
 
     async def look(self, place: InputPlace) -> Sight:
-        """
-        Look at one place.
-
-        Raises:
-            CallError: S3 cannot be asked.
-        """
+        """Look at one place. Raises CallError where S3 cannot be asked."""
         if len(place.key.encode(errors="replace")) > _LONGEST_KEY:
             return _ABSENT[place.kind]
         if not (await self.bucket(place)).exists:

@@ -77,12 +77,7 @@ class ObjectCalls:
         return str(self._client.meta.endpoint_url)
 
     async def head(self, place: InputPlace) -> Sight | Refusal:
-        """
-        Call HeadObject.
-
-        Raises:
-            CallError: S3 cannot be asked.
-        """
+        """Call HeadObject. Raises CallError where S3 cannot be asked."""
         busy = 0
 
         async def send() -> Sight | Refusal:
@@ -103,12 +98,7 @@ class ObjectCalls:
     async def page(
         self, place: InputPlace, *, prefix: str, token: str | None = None, most: int = 1000
     ) -> Page:
-        """
-        Call ListObjectsV2 in a place's bucket.
-
-        Raises:
-            CallError: It cannot be listed.
-        """
+        """Call ListObjectsV2 in a place's bucket. Raises CallError where it cannot be listed."""
         asked = {**_asked(place), "Prefix": prefix, "MaxKeys": most}
         if token is not None:
             asked["ContinuationToken"] = token

@@ -44,12 +44,7 @@ async def one_try(call: Awaitable[T], operation: str, *, turns: Turns, clock: Cl
 
 
 async def in_time(call: Awaitable[T], operation: str, seconds: float) -> T:
-    """
-    Await *call* for at most *seconds*.
-
-    Raises:
-        OutcomeUnknownError: It has not ended by then.
-    """
+    """Await *call* for at most *seconds*. Raises OutcomeUnknownError where it has not ended by then."""
     with anyio.move_on_after(seconds):
         return await call
     raise OutcomeUnknownError(

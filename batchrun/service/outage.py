@@ -76,12 +76,7 @@ class OutageWatch:
         self._since = None
 
     def failed(self, error: CallError) -> None:
-        """
-        Note a failure.
-
-        Raises:
-            ServiceUnusableError: There was no usable answer for too long.
-        """
+        """Note a failure. Raises ServiceUnusableError where there was no usable answer for too long."""
         if isinstance(error, CredentialsError) and error.status is None:
             return  # nobody was asked
         if not isinstance(error, OutcomeUnknownError):

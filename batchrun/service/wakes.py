@@ -76,12 +76,7 @@ class SqsQueue(WakeQueue):
             await self._called(call, "DeleteMessageBatch", _PATIENCE)
 
     async def send(self, body: str) -> None:
-        """
-        Call SendMessage.
-
-        Raises:
-            CallError: It was not taken.
-        """
+        """Call SendMessage. Raises CallError where it was not taken."""
         call = self._client.send_message(QueueUrl=self._queue.url, MessageBody=body)
         await self._called(call, "SendMessage", _PATIENCE)
 

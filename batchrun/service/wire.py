@@ -108,12 +108,7 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
 
 
 def listed(item: object) -> Listed:
-    """
-    Read one item of ListRuns.
-
-    Raises:
-        OutcomeUnknownError: It is not told which run it is.
-    """
+    """Read one item of ListRuns. Raises OutcomeUnknownError where it is not told which run it is."""
     known = table(item)
     return Listed(
         id=identity(known, "id", "ListRuns"),
@@ -160,12 +155,7 @@ def text(answer: Mapping[str, Any], name: str, *, most: int = _LONGEST_WORD) -> 
 
 
 def needed(answer: Mapping[str, Any], name: str, operation: str) -> str:
-    """
-    Return a text without which an answer is none.
-
-    Raises:
-        OutcomeUnknownError: There is none.
-    """
+    """Return a text without which an answer is none. Raises OutcomeUnknownError where there is none."""
     value = text(answer, name)
     if value is None:
         raise unparsable(operation, name)

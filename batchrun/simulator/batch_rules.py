@@ -113,12 +113,7 @@ class SettingsFile:
     found: StoredObject  #: the last that was seen; its content never differs
 
     def settings(self, storage: Storage) -> Sequence[Mapping[str, Any]]:
-        """
-        Read the rows.
-
-        Raises:
-            RefusalError: it is another file by now, or not one of settings.
-        """
+        """Read the rows. Raises RefusalError where it is another file by now, or not one of settings."""
         self.require_same(storage)
         rows = json_array(self.found.content)
         if not 1 <= len(rows) <= _MOST_ROWS:
@@ -142,12 +137,7 @@ class SettingsFile:
 
 
 def open_settings(uri: str, region: str, storage: Storage) -> SettingsFile:
-    """
-    Find the file at *uri*.
-
-    Raises:
-        RefusalError: there is none that may be read.
-    """
+    """Find the file at *uri*. Raises RefusalError where there is none that may be read."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket or not key:
         raise invalid("s3UriSettings must be s3://BUCKET/KEY")

@@ -78,12 +78,7 @@ class ObjectCall:
         }
 
     def answer(self, params: Mapping[str, Any]) -> Reply:
-        """
-        Say what there is.
-
-        Raises:
-            RefusalError: S3 would not say.
-        """
+        """Say what there is. Raises RefusalError where S3 would not say."""
         storage, where = self._storage, self._where()
         place, asker = (self.bucket, self.key), params["asker"]
         match self.name:

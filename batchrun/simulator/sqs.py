@@ -94,12 +94,7 @@ class SqsCall:
         self._body = inquiry.body
 
     def parse(self) -> dict[str, Any]:
-        """
-        Read it.
-
-        Raises:
-            RefusalError: it is another one, or names no queue.
-        """
+        """Read it. Raises RefusalError where it is another one, or names no queue."""
         if self.name not in _OPERATIONS:
             raise RefusalError("UnknownOperationException", f"{self.name} is not known")
         asked = json_object(self._body)

@@ -52,12 +52,7 @@ class StsCall:
         self.name = action if action in _ACTIONS else _UNKNOWN
 
     def parse(self) -> dict[str, Any]:
-        """
-        Read the call.
-
-        Raises:
-            RefusalError: it is another one, or lacks something.
-        """
+        """Read the call. Raises RefusalError where it is another one, or lacks something."""
         if self.name == _UNKNOWN:
             raise RefusalError("InvalidAction", f"{self._asked.get('Action', '')[:100]} is not simulated")
         return {} if self.name == _IDENTITY else {"wish": self._wish()}
@@ -70,12 +65,7 @@ class StsCall:
         now: float,
         wall: Callable[[float], datetime],
     ) -> Reply:
-        """
-        Say who calls, or lend a role's keys.
-
-        Raises:
-            RefusalError: it is not lent.
-        """
+        """Say who calls, or lend a role's keys. Raises RefusalError where it is not lent."""
         if self.name == _IDENTITY:
             who = {"Arn": caller.arn, "UserId": caller.user_id, "Account": caller.account}
             return self._reply(_members(who))
@@ -137,12 +127,7 @@ class PortalCall:
         self._inquiry = inquiry
 
     def parse(self) -> dict[str, Any]:
-        """
-        Read the call.
-
-        Raises:
-            RefusalError: nobody has logged in.
-        """
+        """Read the call. Raises RefusalError where nobody has logged in."""
         if not self._inquiry.headers.get(_TOKEN, "").strip():
             raise RefusalError("UnauthorizedException", "Session token not found or invalid")
         asked = parse_qs(self._inquiry.query)
@@ -153,12 +138,7 @@ class PortalCall:
     def answer(
         self, params: Mapping[str, Any], identities: Identities, now: float, wall: Callable[[float], datetime]
     ) -> Reply:
-        """
-        Lend the role's keys.
-
-        Raises:
-            RefusalError: they are not lent.
-        """
+        """Lend the role's keys. Raises RefusalError where they are not lent."""
         session = identities.assume(params["wish"], None, now)
         keys = {
             "accessKeyId": session.access_key,

@@ -302,12 +302,7 @@ def token_of(position: int) -> str:
 
 
 def position_of(token: str) -> int:
-    """
-    Read a token.
-
-    Raises:
-        RefusalError: it is not one that was handed out.
-    """
+    """Read a token. Raises RefusalError where it is not one that was handed out."""
     try:
         (position,) = json.loads(urlsafe_b64decode(token.encode()))
         return int(position)

@@ -34,12 +34,7 @@ class MetricsFile:
     """Keeps the file, or does nothing where there is none to keep."""
 
     def __init__(self, path: Path | None, *, clock: Clock, inputs: Inputs) -> None:
-        """
-        Keep *path*.
-
-        Raises:
-            UsageError: It may not be written.
-        """
+        """Keep *path*. Raises UsageError where it may not be written."""
         self._output = None
         if path is not None:
             self._output = OutputFile(path=path, kind=METRICS, option="--metrics-file FILE", inputs=inputs)

@@ -61,12 +61,7 @@ class Conversion:
 
     @classmethod
     def of(cls, told: ConvertOptions) -> Self:
-        """
-        Make it of the command's options.
-
-        Raises:
-            UsageError: They cannot be combined.
-        """
+        """Make it of the command's options. Raises UsageError where they cannot be combined."""
         output, wanted = told.output, told.to
         form = Format.JSON if wanted == NATIVE else output_format(output, wanted)
         is_line_format = form not in DOCUMENTS

@@ -35,12 +35,7 @@ _PATIENCE: Final = 2.0
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """
-    Return the expression that a pattern means.
-
-    Raises:
-        ManifestError: It is none.
-    """
+    """Return the expression that a pattern means. Raises ManifestError where it is none."""
     if len(pattern) > LONGEST:
         raise wrong(f"it has {len(pattern)} characters", f"use at most {LONGEST}")
     is_of_parts = _GROUP not in pattern and any(match[1] for match in _PIECE.finditer(pattern))

@@ -229,12 +229,7 @@ class Pairs:
         return len(self._rows)
 
     def add(self, file: File, problems: Problems) -> None:
-        """
-        Take in one file.
-
-        Raises:
-            ManifestError: There are too many.
-        """
+        """Take in one file. Raises ManifestError where there are too many."""
         self.files += 1
         if self.files > MOST_FILES:
             raise unreadable(file.place, f"there are more than {MOST_FILES} files", "do it folder by folder")

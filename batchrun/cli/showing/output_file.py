@@ -20,12 +20,7 @@ _PIECE: Final = 256 * 1024
 
 
 def named(output: str, kind: Kind, *, option: str, inputs: Inputs, force: bool = False) -> OutputFile | None:
-    """
-    Make the output that the user named; None for stdout.
-
-    Raises:
-        UsageError: It may not be written.
-    """
+    """Make the output that the user named; None for stdout. Raises UsageError where it may not be written."""
     if output == STDOUT:
         return None
     made = OutputFile(path=Path(output), kind=kind, option=option, inputs=inputs, force=force)

@@ -73,12 +73,7 @@ def _check_standby(told: LaunchOptions) -> None:
 
 
 def job(told: LaunchOptions) -> Job:
-    """
-    Make of the options what a launch needs.
-
-    Raises:
-        UsageError: One of them cannot be meant.
-    """
+    """Make of the options what a launch needs. Raises UsageError where one of them cannot be meant."""
     from batchrun.cli.launching.launch import Job  # noqa: PLC0415
     from batchrun.cli.launching.manifests import source  # noqa: PLC0415
 

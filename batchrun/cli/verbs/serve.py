@@ -107,12 +107,7 @@ async def serve(told: Options) -> None:
 
 
 def read_bind(text: str) -> tuple[str, int]:
-    """
-    Read HOST:PORT; either part may be left out.
-
-    Raises:
-        UsageError: It is neither.
-    """
+    """Read HOST:PORT; either part may be left out. Raises UsageError where it is neither."""
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = (text, "") if not text.isdigit() else ("", text)

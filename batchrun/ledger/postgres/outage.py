@@ -68,12 +68,7 @@ class Outage:
         self._pause = _FIRST_PAUSE
 
     def wait(self, error: psycopg.Error) -> None:
-        """
-        Wait a moment before the next try.
-
-        Raises:
-            LedgerError: It took too long.
-        """
+        """Wait a moment before the next try. Raises LedgerError where it took too long."""
         now = time.monotonic()
         self._since = now if self._since is None else self._since
         left = self._patience.left(self._since)

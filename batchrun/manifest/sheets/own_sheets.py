@@ -61,12 +61,7 @@ class OwnSheets:
         self._digest = hashlib.sha256()
 
     def add(self, cells: Sequence[str], delimiter: str) -> None:
-        """
-        Add a line to it.
-
-        Raises:
-            ManifestError: The disk does not take it.
-        """
+        """Add a line to it. Raises ManifestError where the disk does not take it."""
         text = line_of(cells, delimiter).encode(errors="replace")
         self._digest.update(text)
         self._put(text)
@@ -78,12 +73,7 @@ class OwnSheets:
         return f"{uri[:end]}-{self._digest.hexdigest()[:_DIGEST]}{uri[end:]}"
 
     def finish(self, entry_id: str, uri: str) -> None:
-        """
-        Keep the sheet that has grown for a run.
-
-        Raises:
-            ManifestError: The disk does not take it.
-        """
+        """Keep the sheet that has grown for a run. Raises ManifestError where the disk does not take it."""
         self._bounds.append(self._size)
         self._put(uri.encode())
         self._bounds.append(self._size)
@@ -96,12 +86,7 @@ class OwnSheets:
             self.seal()
 
     def seal(self) -> None:
-        """
-        Write what is not written yet.
-
-        Raises:
-            ManifestError: The disk does not take it.
-        """
+        """Write what is not written yet. Raises ManifestError where the disk does not take it."""
         with written_for_a_while():
             self._file.seek(0, os.SEEK_END)
             self._file.write(self._pending)

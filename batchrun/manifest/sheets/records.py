@@ -132,12 +132,7 @@ class _Rows:
             )
 
     def seal(self) -> None:
-        """
-        Write what is not written yet.
-
-        Raises:
-            ManifestError: The disk does not take it.
-        """
+        """Write what is not written yet. Raises ManifestError where the disk does not take it."""
         with written_for_a_while():
             self._file.write(self._pending)
         self._pending.clear()

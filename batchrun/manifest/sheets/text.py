@@ -48,12 +48,7 @@ class Columns:
         return ((name, index) for index, name in enumerate(self.header) if name.strip())
 
     def index(self, name: str) -> int:
-        """
-        Find a column.
-
-        Raises:
-            PlaceholderError: There is none of that name, or more than one.
-        """
+        """Find a column. Raises PlaceholderError where there is none of that name, or more than one."""
         if name not in self:
             raise self.unknown(name)
         if name in self._twins:

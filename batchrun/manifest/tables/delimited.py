@@ -87,12 +87,7 @@ class Sections:
         self.passed = 0  #: lines up to it, the one with its name among them
 
     def lines(self) -> Iterator[str]:
-        """
-        Find the section that is wanted, and return its lines.
-
-        Raises:
-            ManifestError: There is none.
-        """
+        """Find the section that is wanted, and return its lines. Raises ManifestError where there is none."""
         names: list[str] = []
         for line in self._lines:
             self.passed += 1

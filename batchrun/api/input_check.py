@@ -2,7 +2,7 @@
 The places that rows want their runs to read, looked at in S3.
 
 Belongs here: the order of things, and what is worth a warning. Does not: what is wrong with a row
-(``manifest.inputs``), looking (``service.input_lookup``), how it is told (``cli.showing.inputs``).
+(``manifest.inputs``), looking (``service.input_lookup``), printing it (``cli.verbs.check``).
 """
 
 from __future__ import annotations

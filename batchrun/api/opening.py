@@ -1,8 +1,9 @@
 """
 One ledger and one way to the service, opened when they are first needed, and whose account a batch is in.
 
-Belongs here: opening and closing both, and taking and releasing batches: nobody else does. Does not: a launch
-(``session``), a ledger that is only read (``reading``).
+Belongs here: opening and closing both, taking and releasing batches (nobody else does), and how a batch's
+lanes are reached: as --lanes or its manifest say them. Does not: a launch (``session``), a ledger that is
+only read (``reading``).
 """
 
 from __future__ import annotations
@@ -17,22 +18,24 @@ from typing import TYPE_CHECKING, Final, Self
 import anyio
 
 from batchrun import points
+from batchrun.api.lanes import find_home, held_against, opened
 from batchrun.api.objects import OneLogin
 from batchrun.clock import Clock, SystemClock
-from batchrun.errors import CredentialsError, InvariantError, ServiceUnusableError, UsageError
+from batchrun.engine.reach import Reach
+from batchrun.errors import CredentialsError, InvariantError, ManifestError, ServiceUnusableError, UsageError
 from batchrun.ledger import LedgerPlace
 from batchrun.model.pace import AUTO, Rate
 from batchrun.points import Point
 from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import timedelta
     from pathlib import Path
     from types import TracebackType
 
-    from batchrun.engine.reach import Reach
     from batchrun.model.lanes import Lane
+    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.objects import Objects
@@ -187,7 +190,7 @@ class Opening:
         Raises:
             UsageError: Nothing says how they are reached.
         """
-        from batchrun.api.reaching import lanes_of  # noqa: PLC0415 (loads the engine)
+        from batchrun.api.opening import lanes_of  # noqa: PLC0415 (loads the engine)
 
         stored = (await self.ledger()).batch(batch.name)
         return await lanes_of(batch, stored, file=self._lanes, objects=self._objects)
@@ -200,7 +203,7 @@ class Opening:
             UsageError: The batch's runs are elsewhere, or nothing says how its lanes are reached.
             ServiceUnusableError: No credentials; or the account is not known, and the service knows no run.
         """
-        from batchrun.api.reaching import reach  # noqa: PLC0415 (loads the engine)
+        from batchrun.api.opening import reach  # noqa: PLC0415 (loads the engine)
         from batchrun.engine.reach import Reach  # noqa: PLC0415
 
         lanes = await self.lanes_of(batch)
@@ -292,3 +295,69 @@ def check_ours(batch: Batch, service: AwsHealthOmics) -> None:
             f"account {service.number}; give a --profile of account {batch.account}, or another --batch"
         )
     service.expect(batch.account)
+
+
+async def lanes_of(
+    batch: Batch, stored: StoredBatch, *, file: str | None, objects: Objects | None
+) -> Sequence[Lane]:
+    """
+    Return the lanes of a batch; none where it has none.
+
+    Args:
+        batch: The batch.
+        stored: The same, as the ledger has it.
+        file: A table of lanes; where there is none its manifest is read again.
+        objects: What is read from S3.
+
+    Raises:
+        UsageError: Nothing says how they are reached.
+    """
+    places = {place.name for place in await stored.lanes()}
+    if not places:
+        return ()
+    asked = _read(batch, file, objects)
+    if missing := sorted(places - {lane.name for lane in asked}):
+        raise UsageError(
+            f"batch '{batch.name}' has runs in {_named(missing)}, and {file or batch.place} does not say how "
+            "to reach them; give --lanes FILE that does"
+        )
+    return [lane for lane in asked if lane.name in places]
+
+
+def _read(batch: Batch, file: str | None, objects: Objects | None) -> Sequence[Lane]:
+    from batchrun.manifest import Source  # noqa: PLC0415 (loads botocore)
+    from batchrun.manifest.lanes.table import lanes_to_use  # noqa: PLC0415
+    from batchrun.manifest.load import lanes_of as lanes_of_manifest  # noqa: PLC0415
+
+    if file is not None:
+        return lanes_to_use(file, objects)
+    why = "its manifest is not known"
+    if batch.place is not None:
+        try:
+            return lanes_of_manifest(Source(path=batch.place), objects=objects)
+        except ManifestError as error:
+            why = f"its manifest {batch.place} does not say: {error.problems[0]}"
+    raise UsageError(f"batch '{batch.name}' has lanes, and {why}; give --lanes FILE that has them")
+
+
+def _named(lanes: Sequence[str]) -> str:
+    return f"lane {lanes[0]}" if len(lanes) == 1 else f"lanes {', '.join(lanes)}"
+
+
+async def reach(
+    batch: Batch,
+    stored: StoredBatch,
+    lanes: Sequence[Lane],
+    connect: Callable[[Lane], Awaitable[AwsHealthOmics]],
+) -> Reach:
+    """
+    Connect to each lane of a batch.
+
+    Raises:
+        UsageError: A lane is somewhere else than its runs.
+        ServiceUnusableError: No lane can be used.
+    """
+    found = await opened(lanes, connect)
+    await find_home(found, lanes, batch, stored)
+    held_against(found, await stored.lanes())
+    return Reach(services=found.services, home=found.home, stopped=found.stopped)

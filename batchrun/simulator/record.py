@@ -1,7 +1,7 @@
 """
-What really happened, kept for those who want to check what a caller believes.
+What really happened, for those who check what a caller believes: ``/_simulator/state``.
 
-What does not belong here: anything that the service's own answers depend on.
+``/_simulator/faults`` lets the rules be changed. What the service has too does not belong here.
 """
 
 from __future__ import annotations
@@ -12,11 +12,20 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator.lifecycle import Status
+from batchrun.simulator.options import parse_faults
+from batchrun.simulator.refusal import RefusalError, invalid
+from batchrun.simulator.wire import json_object, json_reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchrun.simulator.batches import Batch
+    from batchrun.simulator.faults import FaultBook
     from batchrun.simulator.runs import Run
     from batchrun.simulator.service import HealthOmics
+    from batchrun.simulator.wire import Inquiry, Reply
+
+PATH = "/_simulator/"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,3 +193,45 @@ def _batch_record(batch: Batch) -> BatchRecord:
         failed=batch.failed,
         deleted=batch.deleted,
     )
+
+
+def introspect(inquiry: Inquiry, faults: FaultBook, state: Callable[[], State]) -> Reply:
+    """
+    Answer what is asked about the simulator itself.
+
+    Raises:
+        RefusalError: it is something else.
+    """
+    match (inquiry.method, inquiry.path):
+        case ("GET", "/_simulator/state"):
+            return json_reply(state().as_json())
+        case ("GET", "/_simulator/faults"):
+            return _rules(faults)
+        case ("POST", "/_simulator/faults"):
+            # A page in a browser cannot send this type to another origin unasked.
+            if inquiry.content_type != "application/json":
+                raise invalid("Content-Type must be application/json")
+            _change(faults, json_object(inquiry.body))
+            return _rules(faults)
+        case _:
+            message = f"{inquiry.method} {inquiry.path[:200]} is not known"
+            raise RefusalError("UnknownOperationException", message)
+
+
+def _rules(faults: FaultBook) -> Reply:
+    return json_reply({"rules": [asdict(rule) for rule in faults.rules]})
+
+
+def _change(faults: FaultBook, wish: dict[str, Any]) -> None:
+    """Take ``{"replace": "..."}`` or ``{"add": "..."}``, rules in the text of :mod:`options`."""
+    if len(wish) != 1 or not wish.keys() <= {"replace", "add"}:
+        raise invalid('give {"replace": "RULES"} or {"add": "RULES"}')
+    ((verb, text),) = wish.items()
+    try:
+        rules = parse_faults(str(text))
+    except ValueError as error:
+        raise invalid(str(error)) from error
+    if verb == "replace":
+        faults.replace(rules)
+    else:
+        faults.add(*rules)

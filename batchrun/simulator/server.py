@@ -17,9 +17,8 @@ from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import Fault, FaultBook
 from batchrun.simulator.identities import Identities
-from batchrun.simulator.introspection import PATH, introspect
 from batchrun.simulator.quotas import SERVICE_QUOTAS, quota_reply
-from batchrun.simulator.record import Journal, StartCall, State, Tally
+from batchrun.simulator.record import PATH, Journal, StartCall, State, Tally, introspect
 from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.service import HealthOmics
 from batchrun.simulator.spoiling import REDIRECT, UNAVAILABLE, spoilt

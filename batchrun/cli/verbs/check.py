@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.cli.calling import login_to
@@ -12,19 +14,17 @@ from batchrun.cli.command import flag, group, verb
 from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import READ_RATE, STRICT, EngineOptions, Output, Service
-from batchrun.cli.showing.inputs import drawn
-from batchrun.cli.showing.inputs import facts as inputs_facts
-from batchrun.cli.showing.inputs import lines as inputs_lines
 from batchrun.cli.signals import run_async
-from batchrun.cli.speak import complain, emit, say
+from batchrun.cli.speak import complain, emit, is_terminal, say
 from batchrun.cli.verbs.planned_engine import PlannedEngine
 from batchrun.cli.wording import counted, seconds
 from batchrun.errors import ManifestError, UsageError
 from batchrun.model.grouping import Engine
 from batchrun.model.limits import Limits
+from batchrun.ports.inputs import Sight, Skip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from batchrun.api.input_check import Inputs
     from batchrun.api.online_rows import Answers
@@ -32,6 +32,32 @@ if TYPE_CHECKING:
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
     from batchrun.model.pace import Rate
+
+_FRAMES_PER_SECOND: Final = 4
+_SIGHTS: Final = {
+    Sight.THERE: "there",
+    Sight.MISSING: "not there",
+    Sight.EMPTY: "with nothing under them",
+    Sight.UNMATCHED: "that match nothing",
+    Sight.NO_BUCKET: "in no bucket that exists",
+    Sight.ARCHIVED: "archived",
+    Sight.RESTORING: "being restored",
+    Sight.DENIED: "there, but not readable",
+    Sight.HIDDEN: "not accessible",
+    Sight.TOO_MANY: "with too many objects to tell",
+}
+_SKIPS: Final = {
+    Skip.OTHER_SCHEME: "not in S3",
+    Skip.OMICS: "in HealthOmics storage",
+    Skip.ARN: "an ARN",
+    Skip.WORKFLOW_PATH: "a path within the run",
+    Skip.LOCAL_PATH: "a local path",
+    Skip.MISSPELT: "a malformed s3:// URI",
+    Skip.PLACEHOLDER: "with a placeholder that the workflow fills in",
+    Skip.WITHIN_TEXT: "within a longer text",
+    Skip.OUTPUT: "named like an output",
+    Skip.OWN_SHEET: "a sheet that batchrun itself writes",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +161,7 @@ def _asked(manifest: Manifest, places: RowPlaces, login: OneLogin, told: Options
 
     configure(verbosity=-1, as_json=False)
     output = told.output
-    watched = partial(drawn, is_shown=not (output.quiet or output.as_json)) if told.inputs else None
+    watched = partial(_drawn, is_shown=not (output.quiet or output.as_json)) if told.inputs else None
     asking = partial(examine, read_rate=told.read_rate, watched=watched)
     answers = run_async(asking, manifest, places, login)
     for warning in answers.warnings:
@@ -167,10 +193,10 @@ def _tell_inputs(manifest: Manifest, inputs: Inputs, lane: str | None, *, as_jso
     """Report what was seen of the inputs, in *lane* where there are lanes, whatever else is wrong."""
     if as_json:
         emit(
-            "inputs", batch=manifest.batch, **({} if lane is None else {"lane": lane}), **inputs_facts(inputs)
+            "inputs", batch=manifest.batch, **({} if lane is None else {"lane": lane}), **_input_facts(inputs)
         )
         return
-    for line in inputs_lines(inputs):
+    for line in _input_lines(inputs):
         say(f"{manifest.batch}{'' if lane is None else f', lane {lane}'}: {line}")
 
 
@@ -233,3 +259,70 @@ def _account(answers: Answers, rows: int | None) -> Iterator[str]:
     if (rate := answers.quotas.start_runs_per_second) is not None:
         time = "" if rows is None else f": {seconds(rows / rate)} to submit"
         yield f"StartRun {rate:g} per second{time}"
+
+
+def _input_facts(inputs: Inputs) -> dict[str, Any]:
+    """Return what was seen by the names that --json has for it."""
+    return {
+        "places": inputs.total,
+        "looked_at": inputs.looked_at,
+        "seen": {sight.value: inputs.seen[sight] for sight in Sight},
+        "passed_over": {skip.value: inputs.skipped.get(skip, 0) for skip in Skip},
+        "examples": {skip.value: text for skip, text in inputs.examples.items()},
+        "calls": dict(inputs.calls),
+        "warnings": inputs.warnings,
+        "is_whole": inputs.broken is None,
+    }
+
+
+def _input_lines(inputs: Inputs) -> Iterator[str]:
+    """Say it: first what was looked at, then what was passed over."""
+    places = "1 place" if inputs.total == 1 else f"{inputs.total} places"
+    parts = [f"{count} {_SIGHTS[sight]}" for sight in Sight if (count := inputs.seen[sight])]
+    unseen = "" if inputs.looked_at == inputs.total else f", {inputs.looked_at} looked at"
+    yield f"inputs: {places} in S3{unseen}{': ' if parts else ''}{', '.join(parts)}"
+    if inputs.skipped:
+        yield "passed over: " + "; ".join(
+            f"{count} {_SKIPS[skip]}, such as {inputs.examples[skip]}"
+            if count > 1
+            else f"1 {_SKIPS[skip]}: {inputs.examples[skip]}"
+            for skip in Skip
+            if (count := inputs.skipped.get(skip, 0))
+        )
+
+
+@contextmanager
+def _drawn(*, is_shown: bool) -> Iterator[Callable[[Inputs], None]]:
+    """Return what is told of each place that was seen: on a terminal it draws how far that has come."""
+    if not (is_shown and is_terminal(sys.stderr)):
+        yield lambda _inputs: None
+        return
+    from rich.console import Console  # noqa: PLC0415 (takes long to import)
+    from rich.progress import (  # noqa: PLC0415 (likewise)
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("inputs"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[bad]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+        task = bar.add_task("inputs", total=None, bad="")
+        frame = 0.0
+
+        def told(inputs: Inputs) -> None:
+            nonlocal frame
+            if (now := bar.get_time()) - frame >= 1 / _FRAMES_PER_SECOND:
+                frame = now
+                bad = inputs.looked_at - inputs.seen[Sight.THERE]
+                text = f"{bad} not as they should be" if bad else ""
+                bar.update(task, total=inputs.total, completed=inputs.looked_at, bad=text, refresh=True)
+
+        yield told

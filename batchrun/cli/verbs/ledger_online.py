@@ -1,8 +1,8 @@
 """
-A rebuild from end to end: manifest, service, ledger, lease, engine, and what is said of it.
+What ``batchrun ledger`` does with the service: a rebuild from end to end, and ``verify --online``.
 
-Belongs here: the order in which things are opened and closed, and the words. Does not: options (``ledger``),
-what is whose (``model.recovery``).
+Belongs here: the order in which things are opened and closed, which batches are compared, and the words. Does
+not: options (``ledger``), what is whose (``model.recovery``), looking (``engine.comparing``).
 """
 
 from __future__ import annotations
@@ -12,23 +12,36 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from batchrun.api.first_look import give_back
 from batchrun.api.objects import ObjectsOnce
-from batchrun.cli.calling import login_of, session
+from batchrun.api.reading import find_batch
+from batchrun.cli.calling import login_of, opening, session
+from batchrun.cli.choice import tell_back
+from batchrun.cli.exits import Exit, worst
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
 from batchrun.cli.logs import configure_as
-from batchrun.cli.speak import emit, say
+from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
+from batchrun.engine.comparing import Divergence, compare
 from batchrun.engine.rebuild import Rebuilder, RunSearch
 from batchrun.errors import UsageError
 from batchrun.model.recovery import Match
 from batchrun.model.spec import default_name
+from batchrun.model.states import State
+from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchrun.api.first_look import FirstLook
+    from batchrun.api.objects import OneLogin
     from batchrun.cli.calling import Calling
     from batchrun.engine.rebuild import Doubtful, Rebuilt
     from batchrun.manifest import Source
     from batchrun.model.limits import Changed
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import Batch
 
 #: How long the batch stays held where we die on another host; renewed at a third of it.
 _LEASE: Final = timedelta(seconds=30)
@@ -130,3 +143,89 @@ def _refusal(rebuilt: Rebuilt) -> str:
         rows = counted(ambiguous, "row")
         cures.append(f"runs of {rows} cannot be told apart: for each, do as said above")
     return f"nothing was written; {'; '.join(cures)}"
+
+
+async def compare_online(told: Calling, name: str | None) -> Exit:
+    """
+    Compare the batch of this *name*, or each, with the service; runs that are there after all get their rows.
+
+    Returns:
+        WORK_LEFT where something is left for 'batchrun run' or for a second try.
+
+    Raises:
+        UsageError, ServiceUnusableError: The service cannot be asked.
+    """
+    login = login_of(told)
+    async with opening(told, login) as opened:
+        ledger = await opened.ledger()
+        batches = await ledger.batches() if name is None else [await find_batch(ledger, name)]
+        codes = [await _compare(ledger, batch, login, told) for batch in batches]
+    return worst([Exit.OK, *codes])
+
+
+async def _compare(ledger: Ledger, batch: Batch, login: OneLogin, told: Calling) -> Exit:
+    # Each batch's runs are in its own region; one that is named is the user's word.
+    async with opening(told, login, region=batch.region) as opened:
+        reach = await opened.reach_of(batch)
+        found = await compare(ledger.batch(batch.name), reach=reach, at_once=told.concurrency)
+    looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())
+    tell_back(looked, is_done=True)
+    (_emit_compared if told.output.as_json else _tell_compared)(batch.name, found, looked)
+    return Exit.WORK_LEFT if _is_work_left(found, looked) else Exit.OK
+
+
+def _is_work_left(found: Divergence, looked: FirstLook) -> bool:
+    is_back = any(entry.state is State.ACTIVE for entry in looked.back.values())
+    left = (found.ended, found.missing, found.doubtful, found.unknown, found.elsewhere)
+    return is_back or any(left)
+
+
+def _emit_compared(batch: str, found: Divergence, looked: FirstLook) -> None:
+    emit(
+        "online",
+        batch=batch,
+        going=found.going,
+        ended=dict(found.ended),
+        missing=found.missing,
+        reappeared=list(looked.back),
+        gone=found.gone,
+        doubtful=found.doubtful,
+        started_elsewhere=found.elsewhere,
+        unknown=found.unknown,
+    )
+
+
+def _tell_compared(batch: str, found: Divergence, looked: FirstLook) -> None:
+    there = len(looked.back)
+    numbers = {
+        "going on": found.going,
+        "ended since": found.ended.total(),
+        "not there": len(found.missing),
+        "there after all": there,
+        "deleted": found.gone,
+        "in doubt": len(found.doubtful),
+        "started from another ledger": len(found.elsewhere),
+        "not known": len(found.unknown),
+    }
+    told = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
+    say(f"{batch}: {told or 'nothing to compare with the service'}")
+    if found.ended:
+        statuses = ", ".join(f"{number} {printable(status)}" for status, number in found.ended.most_common())
+        say(f"  ended since: {statuses}; 'batchrun run' records it")
+    if found.missing:
+        say(f"  not there: {_named(found.missing)}; 'batchrun run' looks again before it believes that")
+    if found.doubtful:
+        say(f"  sent, and the answer was lost: {_named(found.doubtful)}; 'batchrun run' settles it")
+    if found.elsewhere:
+        say(
+            f"  started from another ledger: {_named(found.elsewhere)}; 'batchrun run' takes their runs "
+            "over, and so does 'batchrun ledger rebuild MANIFEST' without starting others",
+            hang=4,
+        )
+    for why in sorted(set(found.unknown.values())):
+        ids = [id_ for id_, reason in found.unknown.items() if reason == why]
+        complain(f"not known: {shortened(ids)}: {why}; try again in a minute")
+
+
+def _named(ids: Sequence[str]) -> str:
+    return printable(shortened(ids))

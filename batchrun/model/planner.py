@@ -285,10 +285,11 @@ class Planner:
         self._conclusions.append(Conclude(survey=survey, entry_ids=ids))
 
     def _concluded(self, concluded: SurveyConcluded, moment: Moment) -> None:
-        if self._limits.mode is Mode.WATCH:
-            for entry in concluded.adopted:
-                if entry.state is State.ACTIVE and entry.id not in self._slots:
-                    self._lanes.of_entry(entry).file(entry, moment)
+        for entry in concluded.adopted:
+            if entry.state is State.PLANNED:  # it had failed: its next attempt may go another way
+                self._queues.comes(entry)
+            elif self._limits.mode is Mode.WATCH and entry.state is State.ACTIVE:
+                self._file(entry, moment)
         self._is_concluding = False
         self._proving.concluded(concluded.survey, moment.now, is_partial=concluded.is_partial)
         self._load_anew()
@@ -309,8 +310,12 @@ class Planner:
             self._lanes.of_submission(one.submission).batching.add(one, moment.now)
         for entry in outcome.entries:
             is_meant = self._limits.mode is not Mode.CANCEL or entry.id in self._cancelling
-            if is_meant and entry.id not in self._slots:
-                self._lanes.of_entry(entry).file(entry, moment)
+            if is_meant:
+                self._file(entry, moment)
+
+    def _file(self, entry: Entry, moment: Moment) -> None:
+        if entry.id not in self._slots:
+            self._lanes.of_entry(entry).file(entry, moment)
 
     def _cancel(self, outcome: CancellationsRead) -> Sequence[Action]:
         """Have runs cancelled, now or as soon as they are there; withdraw what was not sent."""

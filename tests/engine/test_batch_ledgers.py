@@ -9,11 +9,12 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from batchrun.engine.launcher import Stop
 from batchrun.ledger import open_ledger
 from batchrun.model.grouping import Engine
 from batchrun.model.limits import Mode
 from batchrun.model.states import State
-from batchrun.simulator import Durations, Limit, Span
+from batchrun.simulator import Durations, FailFirst, Limit, Span
 from tests.engine.batches import SLOW, all_over, calls, script
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.engine.test_rebuild import lost, rebuild
@@ -149,6 +150,18 @@ async def test_a_run_batch_of_a_lost_ledger_that_ended_long_ago_is_waited_for_by
             await it.launch(rows(40))
             assert it.clock.monotonic() < begun + 10
             await it.assert_agreement()
+
+
+async def test_what_had_failed_before_the_ledger_was_lost_is_retried_in_the_same_launch(tmp_path):
+    world = simulated(**SLOW, fail_first=(FailFirst(match="*-row-0003", reason="SERVICE_ERROR", times=1),))
+    async with bench(tmp_path, world) as it:
+        await it.launch(rows(20), engine=Engine.BATCH, mode=Mode.DETACH)
+        await it.clock.sleep(300)
+        async with lost(it, tmp_path), reconnected(it):
+            stop, _ = await it.launch(rows(20), engine=Engine.BATCH)
+            assert stop is Stop.FINISHED
+            assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+            assert (await it.entries())["row-0003"].attempt == 2
 
 
 @pytest.mark.parametrize("faults", ["", "StartRunBatch:drop_after=1x", "StartRunBatch:drop_before=1x"])

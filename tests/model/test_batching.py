@@ -35,6 +35,7 @@ from batchrun.model.stimuli import (
     LedgerChanged,
     RatesLearned,
     SubmittedTogether,
+    Surveyed,
 )
 from batchrun.model.submission import OpenSubmission, Stage, Standing, stage
 from batchrun.model.transitions import apply
@@ -208,6 +209,21 @@ def test_what_may_have_a_run_in_a_lane_that_cannot_be_asked_holds_up_no_wave():
     made = two_lanes(*in_lanes(4, "east", "west"), *in_lanes(9, "east", "west", start=4, proven_at=at(0)))
     made.tell(LaneStopped(lane="east"))
     assert sent_by(made, 0.0) == [("west", 9)]
+
+
+def test_what_a_survey_found_to_have_failed_goes_its_own_way_with_the_next_attempt():
+    rows = [planned(f"r{n}", n) for n in range(9)]
+    made = batched(*rows)
+    (survey,) = made.actions()
+    assert isinstance(survey, Survey)
+    made.tell(Surveyed(survey=survey, named=("r0",)), now=1)
+    other = builders.request(name="r0", workflowId="7654321")
+    again = replace(rows[0], attempt=2, request=other, proven_at=at(1))
+    made.keep(again, *proven(*(f"r{n}" for n in range(1, 9)), seconds=1))
+    made.concluded(made.conclusion(), again, now=1)
+    sent = together(made, 1)
+    made.tell(SubmittedTogether(action=sent, entries=went(sent.entries), request_id="s-1", is_known=True))
+    assert {len(sent.entries), len(together(made, 1).entries)} == {8, 1}
 
 
 def test_few_rows_without_a_proof_are_looked_for_by_name_on_their_way():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 
 import apsw
 import pytest
 
-from batchrun.errors import LedgerError, LedgerUnusableError
+from batchrun.errors import LedgerError
 from batchrun.ledger import open_ledger
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
@@ -37,10 +38,40 @@ async def test_a_full_disk_stops_the_work_and_loses_nothing(small_disk):
         assert (await ledger.batch(BATCH).counts()).by_state == {State.SUBMITTING: 2}
 
 
-async def test_a_full_disk_is_told_when_opening(small_disk):
-    fill_up(small_disk / "filler")
-    with pytest.raises(LedgerUnusableError, match="disk"):
+@pytest.mark.parametrize("kib", [0, 16, 64, 300])
+async def test_a_full_disk_is_told_when_opening_and_in_nobody_s_way(small_disk, kib):
+    """SQLite itself tells some of these as an error of the disk."""
+    filler = small_disk / "filler"
+    (small_disk / "left").write_bytes(bytes(kib * 1024))
+    fill_up(filler)
+    (small_disk / "left").unlink()
+    with pytest.raises(
+        LedgerError, match=r"b\.db .*disk is full.*free some space.*run the same command again"
+    ):
         await open_ledger(small_disk / "b.db")
+    filler.unlink()
+    async with await open_ledger(small_disk / "b.db") as ledger:
+        await filled(ledger, "a")
+
+
+@pytest.fixture
+def small_files():
+    """No file of this process grows beyond a MiB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * 1024, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_limit_of_a_file_s_size_is_told_as_that(small_files, tmp_path):  # noqa: ARG001
+    async with await open_ledger(tmp_path / "b.db") as ledger:
+        held = await filled(ledger, "a")
+        with pytest.raises(
+            LedgerError, match=r"a limit of it is reached \(File too large\); .*raise the limit"
+        ):
+            await held.sync(specs("a", *MANY), changed=Changed.REFUSE, at=AT)
+        await move(held, "a", intended())
+        assert (await ledger.batch(BATCH).counts()).by_state == {State.SUBMITTING: 1}
 
 
 async def test_a_file_that_may_not_grow_stops_the_work(ledger):

@@ -18,7 +18,7 @@ import apsw
 
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger.sqlite import one_name
-from batchrun.ledger.sqlite.errors import stopped, unusable
+from batchrun.ledger.sqlite.errors import NO_ROOM, full, stopped, told, unusable
 from batchrun.ledger.sqlite.migrate import check_ours, migrate, version
 from batchrun.ledger.sqlite.statements import migrations, queries
 
@@ -144,6 +144,8 @@ def _create(path: Path) -> None:
             f"{path} cannot be created: there is no folder {path.parent}; create it, or give another --ledger"
         ) from error
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise unusable(path, full(error.errno)) from error
         raise LedgerUnusableError(
             f"{path} cannot be created: {error.strerror}; give a writable path with --ledger"
         ) from error
@@ -225,6 +227,12 @@ def _check_current(connection: apsw.Connection, path: Path, newest: int) -> None
 def _closing_on_error(connection: apsw.Connection) -> Iterator[None]:
     try:
         yield
+    except apsw.Error as error:
+        found = told(error, connection.system_errno)
+        connection.close()
+        if found is error:
+            raise
+        raise found from error
     except BaseException:
         connection.close()
         raise

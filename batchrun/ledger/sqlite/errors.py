@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING, Final
 
 import apsw
@@ -11,12 +13,18 @@ from batchrun.errors import BatchrunError, InvariantError, LedgerError, LedgerUn
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: Why a file may not grow; SQLite tells the first alone by an error of its own.
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL: Final = (
+    apsw.FullError,
+    "the disk is full, or a limit of it is reached",
+    "free some space, or raise the limit",
+)
 #: What happened, and what to do, when opening.
 _UNUSABLE: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
     (apsw.NotADBError, "is not a batchrun ledger", "give another path with --ledger"),
     (apsw.CorruptError, "is damaged", "restore it from a copy, or give another path with --ledger"),
     (apsw.BusyError, "is in use by another program", "wait until that has ended, then try again"),
-    (apsw.FullError, "cannot be written: the disk is full", "free some space, or give another --ledger"),
     (apsw.ReadOnlyError, "may not be written", "make it writable, or give another path with --ledger"),
     (apsw.PermissionsError, "may not be used", "change its permissions, or give another path with --ledger"),
     (apsw.AuthError, "may not be used", "change its permissions, or give another path with --ledger"),
@@ -34,7 +42,7 @@ _UNUSABLE: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
 
 #: The same for a ledger that is open.
 _FAILED: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
-    (apsw.FullError, "the disk is full", "free some space"),
+    _FULL,
     (apsw.BusyError, "another program keeps it locked", "stop that program"),
     (apsw.LockedError, "another program keeps it locked", "stop that program"),
     (apsw.ReadOnlyError, "it has become read-only", "make the file, its folder and its disk writable"),
@@ -47,8 +55,20 @@ _FAILED: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
 )
 
 
+def told(error: apsw.Error, cause: int) -> apsw.Error:
+    """Return *error*, or, where its *cause*, an errno, is that there is no room, one that says so."""
+    return full(cause) if isinstance(error, apsw.IOError) and cause in NO_ROOM else error
+
+
+def full(cause: int) -> apsw.FullError:
+    """Return the error that says that there is no room, for which the system has the errno *cause*."""
+    return apsw.FullError(os.strerror(cause))
+
+
 def unusable(path: Path, error: apsw.Error) -> BatchrunError:
     """Return the error to raise for *error* while a ledger is opened."""
+    if isinstance(error, apsw.FullError):  # nothing that was asked for is wrong
+        return stopped(path, f"{_FULL[1]} ({error})", _FULL[2])
     for kind, what, cure in _UNUSABLE:
         if isinstance(error, kind):
             return LedgerUnusableError(f"{path} {what} ({error}); {cure}")

@@ -18,7 +18,7 @@ import apsw
 
 from batchrun.errors import InvariantError, UsageError
 from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_read, open_to_write
-from batchrun.ledger.sqlite.errors import failed
+from batchrun.ledger.sqlite.errors import failed, told
 from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kernel, remove
 from batchrun.ledger.sqlite.statements import queries
 from batchrun.ledger.sqlite.transaction import reading, writing
@@ -45,7 +45,7 @@ class SqliteStore(Store):
         self._connection = open_to_read(path) if read_only else open_to_write(path)
         self._identity = identity(path)
         self._locks: dict[tuple[int, int], ProcessLock] = {}
-        self._explained = _Explained(path)
+        self._explained = _Explained(path, self._connection)
         self._snapshots = WeakSet[SqliteStore]()
         self._rows_of: dict[str, Callable[[Iterable[Any]], Row]] = {}
         self.run("attempt_rows")
@@ -166,15 +166,18 @@ class SqliteStore(Store):
 class _Explained:
     """Makes SQLite's errors those of a ledger; a class, since a statement costs little more than it."""
 
-    __slots__ = ("_path",)
+    __slots__ = ("_connection", "_path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connection: apsw.Connection) -> None:
         self._path = path
+        self._connection = connection
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, apsw.IOError):
+            raise failed(self._path, told(error, self._connection.system_errno)) from error
         if isinstance(error, apsw.Error):
             raise failed(self._path, error) from error
         if isinstance(error, UnicodeEncodeError):

@@ -44,7 +44,7 @@ def even_parts(rows: int, loads: Sequence[int], rooms: Sequence[float]) -> list[
         low, high = (low, level) if sum(parts(level)) >= rows else (level + 1, high)
     found = parts(low)
     for place in reversed(range(len(found))):
-        if sum(found) > rows and found[place] == low - loads[place]:
+        if sum(found) > rows and found[place] == low - loads[place] > 0:
             found[place] -= 1
     return found
 

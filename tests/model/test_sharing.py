@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchrun.model.actions import SubmitTogether
@@ -52,6 +52,7 @@ def answered(made: Driven, action: SubmitTogether, now: float) -> None:
         max_size=5,
     ),
 )
+@example(rows=1, lanes=[(0, 9), (0, 9), (1, 9)])
 def test_parts_are_as_even_as_their_room_allows(rows, lanes):
     loads, rooms = zip(*lanes, strict=True)
     parts = even_parts(rows, loads, rooms)

@@ -288,7 +288,7 @@ def test_a_full_quota_pauses_the_lane():
     (hold,) = [one for one in made.waiting if isinstance(one, HoldBack)]
     assert hold.quota_message == "full"
     made.waiting.clear()
-    made.keep(*(replace(one, proven_at=at(0)) for one in put_off))
+    made.add(*(replace(one, proven_at=at(0)) for one in put_off), now=1)
     assert not [one for one in made.actions(1) if isinstance(one, SubmitTogether)]
     assert made.wake_at is not None
     assert 50 < made.wake_at < 70

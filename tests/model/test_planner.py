@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ from batchrun.model.limits import Limits, Mode, StopAfter
 from batchrun.model.listing import Listed
 from batchrun.model.planner import Planner
 from batchrun.model.policies import WatchPolicy
+from batchrun.model.reading import DueReads
 from batchrun.model.states import State
 from batchrun.model.stimuli import (
     CancellationsRead,
@@ -295,6 +297,16 @@ def test_what_was_let_go_of_before_it_was_sent_is_ready_again():
 def full(entry: Entry, due: float) -> Entry:
     """The entry as it is after the service said that the quota is full."""
     return apply(submitting(entry), Deferred(at=at(0), due=at(due), code=QUOTA_FULL, message="full"))
+
+
+def test_what_was_being_read_when_all_of_it_changed_is_read_anew():
+    reads = DueReads(timedelta(days=1))
+    read = reads.plan(9, (), at(0), lanes=None, shape=None)
+    reads.changed()
+    assert reads.read(DueRead(read=read, entries=[planned("a")], next_due=None)) == ()
+    read = reads.plan(9, (), at(0), lanes=None, shape=None)
+    reads.read(DueRead(read=read, entries=[], next_due=at(60)))
+    assert [reads.is_due(at(when)) for when in (59, 60)] == [False, True]
 
 
 def test_a_full_quota_is_probed_with_one_until_one_is_accepted():

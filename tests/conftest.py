@@ -17,10 +17,16 @@ if os.access(_IN_MEMORY, os.W_OK):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
 
 
+def pytest_collection() -> None:
+    """Collect no garbage while tests are collected: all of it stays."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Leave what was imported and collected out of every collection of garbage: it is much, and it stays."""
+    """Leave what was imported and collected out of every collection of garbage: it is much."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

@@ -15,8 +15,6 @@ import anyio
 import boto3
 import pytest
 import yaml
-from cfnlint.api import lint_all  # type: ignore[import-untyped]  # it has no types
-from moto.server import ThreadedMotoServer
 
 from batchrun.model.announcing import read_announcement
 from batchrun.model.queue_names import read_queue
@@ -34,6 +32,8 @@ EVENT = {
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 (a second, in each process that collects tests)
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -140,6 +140,8 @@ Template.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_
 
 def test_the_template_is_one(shell: Shell):
     """As AWS's own linter has it."""
+    from cfnlint.api import lint_all  # type: ignore[import-untyped]  # noqa: PLC0415 (as above; has no types)
+
     printed = shell.run("wake", "init").stdout
     assert [one for one in lint_all(printed) if not one.rule.id.startswith("I")] == []  # what is no advice
 

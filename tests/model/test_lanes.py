@@ -297,11 +297,11 @@ def test_what_may_have_a_run_in_a_silent_lane_waits_until_it_is_back():
 
 
 def test_very_many_rows_that_wait_for_a_lane_are_not_read_on_and_on():
-    made = in_lanes(concurrency=40)
+    made = in_lanes(concurrency=400)
     made.tell(LaneStopped(lane="east"))
-    made.add(*(named(f"{number}", "east", "west", proven_at=None) for number in range(200)))
+    made.add(*(named(f"{number}", "east", "west", proven_at=None) for number in range(2000)))
     assert submits(made) == []
-    assert len(made.due) == 80
+    assert len(made.due) == 800
     assert made.is_over
 
 

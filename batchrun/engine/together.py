@@ -88,28 +88,41 @@ class BatchSubmitter:
             LeaseLostError, LedgerError: Nothing more may or can be recorded.
         """
         wave = _Wave(action)
+        made, turn = await self._ready(wave)
+        if made is not None and self._is_late(wave) and len(wave.ready) <= INLINE:
+            made, turn = await self._ready(wave, turn)  # by name: another turn may come as late
+        if made is None or self._is_late(wave):
+            return wave.outcome()  # a proof has ended meanwhile: they are looked for once more
+        submission = replace(made.submission, sent_at=self._clock.latest())
+        wave.went(submission, await self._recorder.submit_together(submission, made.intents))
+        points.reached(Point.INTENDED)
+        return await self._send(wave, submission, turn)
+
+    async def _ready(self, wave: _Wave, turn: float | None = None) -> tuple[_Made | None, float]:
+        """Have what may go made ready, and wait for its turn; None where nothing may, or it was let go of."""
+        nothing = None, 0.0
         with self._waits.of(Wait.UNSENT) as scope:
             await self._prove(wave)
             await self._make_ready(wave)
         if scope.cancelled_caught or not wave.ready:
-            return wave.outcome()
+            return nothing
         if self._settings is None:
             wave.ready = _fitting(wave.ready)
         made = self._made(wave, await self._held.submission_count())
         with self._waits.of(Wait.UNSENT) as scope:
             if made.place is not None and self._settings is not None:
                 await self._settings.keep(made.place, made.settings.encode())
-            turn = await self._batches.start_turn()
-        if scope.cancelled_caught:
-            return wave.outcome()
+            if turn is None:
+                turn = await self._batches.start_turn()
+        if scope.cancelled_caught or turn is None:
+            return nothing
         points.reached(Point.TURN_TAKEN)
+        return made, turn
+
+    def _is_late(self, wave: _Wave) -> bool:
+        """Report whether a proof has ended."""
         latest = self._clock.latest()
-        if any(latest >= self._limits.trust.send_until(entry, latest) for entry in wave.ready):
-            return wave.outcome()  # a proof has ended meanwhile: they are looked for once more
-        submission = replace(made.submission, sent_at=latest)
-        wave.went(submission, await self._recorder.submit_together(submission, made.intents))
-        points.reached(Point.INTENDED)
-        return await self._send(wave, submission, turn)
+        return any(latest >= self._limits.trust.send_until(entry, latest) for entry in wave.ready)
 
     async def _prove(self, wave: _Wave) -> None:
         """Leave in the wave what is proven to have no run."""

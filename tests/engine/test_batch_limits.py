@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
 from batchrun.model.grouping import Engine
 from batchrun.model.states import State
@@ -13,6 +14,7 @@ from batchrun.service.patient_writing import S3SettingsStore
 from batchrun.service.target import Target
 from batchrun.simulator import parse_faults
 from batchrun.simulator.storage import StoredBucket
+from tests.builders import spec
 from tests.engine.batches import SLOW, all_over, calls
 from tests.engine.lanes import lane_bench
 from tests.engine.lanes import rows as lane_rows
@@ -96,3 +98,22 @@ async def test_rows_that_are_large_go_in_as_many_calls_as_can_carry_them(tmp_pat
         await it.assert_agreement()
         assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
         assert calls(it)["StartRunBatch"] == 3
+
+
+@pytest.mark.parametrize("shapes", [2, 5])
+async def test_rows_whose_proof_ends_before_their_turn_comes_are_looked_for_once_more_and_go(
+    tmp_path, shapes
+):
+    """One StartRunBatch a second, and proofs that hold for half of one."""
+    specs = [
+        spec(f"row-{shape}-{number}", 2 * shape + number, workflowId=str(1_000_000 + shape))
+        for shape in range(shapes)
+        for number in range(2)
+    ]
+    async with bench(tmp_path, simulated(**FAST)) as it:
+        stop, _ = await it.launch(
+            specs, engine=Engine.BATCH, replay_window=0.5, listing_lag=0.0, deadline=600.0
+        )
+        assert stop is Stop.FINISHED
+        await it.assert_agreement()
+        assert calls(it)["StartRunBatch"] == shapes

@@ -135,7 +135,7 @@ class Session(Opening):
         asked = [
             lane
             for lane in all_lanes
-            if lane.name in needed or (before is not None and lane.region in {None, before.region})
+            if lane.name in needed or (before is not None and self._region(lane) == before.region)
         ]
         unwanted = {lane.name for lane in asked} - {*needed}
         lanes = await opened(asked, lambda lane: self.service(lane=lane, waits=waits), unwanted=unwanted)
@@ -147,6 +147,13 @@ class Session(Opening):
             at, account = self._clock.utcnow(), first.number
             await ledger.open_batch(batch, region=first.region, account=account, at=at)
         return lanes
+
+    def _region(self, lane: Lane) -> str | None:
+        """Return a lane's region, as it or its profile says; None where nobody does. Nobody is called."""
+        try:
+            return self.login(lane).region
+        except UsageError:  # there is no such profile
+            return None
 
     async def _linked(
         self, lanes: OpenLanes, held: HeldBatch, places: Mapping[str | None, SettingsPlace] = _NO_PLACES

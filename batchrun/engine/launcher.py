@@ -174,8 +174,10 @@ class Launcher:
         elif any(counts.open_in(link.name)[0] for link in self._links if link.name and link.name not in why):
             return None  # a pass leaves runs that go on in lanes that can be used
         words = [
-            f"lane {lane}: {reason} ({counts.open_in(lane)[0]} rows wait)" for lane, reason in why.items()
+            f"lane {lane}: {reason} ({_waiting(counts.open_in(lane)[0])})" for lane, reason in why.items()
         ]
+        if words and (free := counts.open_in("")[0]):
+            words.append(f"{_waiting(free)} that may take several lanes, until each of them can be asked")
         return ServiceUnusableError("; ".join(words)) if words else None
 
     def drain(self, stop: Stop = Stop.SIGNAL) -> None:
@@ -290,3 +292,7 @@ class Launcher:
         self.drain(Stop.DEADLINE)
         await self._clock.sleep(self._timing.drain)
         self.abandon()
+
+
+def _waiting(rows: int) -> str:
+    return "1 row waits" if rows == 1 else f"{rows} rows wait"

@@ -175,7 +175,12 @@ class OwnAddress(Simulated):
 
 
 def test_nobody_needs_a_login_for_a_lane_that_no_row_may_take(shell: Shell, simulated: Simulated):
-    shell.write("lanes.yaml", f"{LANES}others: {{region: us-east-1, profile: of-another-lab}}\n")
+    theirs = "others: {region: us-east-1, profile: of-another-lab}\nfar: {profile: far}\n"
+    shell.write("lanes.yaml", f"{LANES}{theirs}")
+    config = (shell.folder / "config").read_text()
+    helper = f"region = ap-southeast-1\ncredential_process = sh -c 'touch {shell.folder}/asked'\n"
+    shell.write("config", f"{config}[profile far]\n{helper}")
+    shell.environment.pop("AWS_REGION", None)  # which wins over a profile's
     for again in (False, True):
         if again:
             shell.write("rows.csv", (shell.folder / "rows.csv").read_text() + "new,x,east\n")
@@ -183,6 +188,7 @@ def test_nobody_needs_a_login_for_a_lane_that_no_row_may_take(shell: Shell, simu
         assert done.returncode == 0, done.stderr
         assert "others" not in done.stderr
     assert own_urls(simulated).keys() == {"east", "west", "north"}
+    assert not (shell.folder / "asked").exists(), "its region is in its profile"
     words = [word for word in command() if word not in FAST]
     done = shell.run("check", *words, "--online")
     assert done.returncode == 0, done.stderr

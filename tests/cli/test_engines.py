@@ -115,3 +115,48 @@ def test_the_usual_engine_says_what_it_always_said(shell):
     )
     (told,) = held(shell.run("plan", *arguments, "--json").stdout)
     assert not {"engine", "rows_alone", "with_service"} & told.keys()
+
+
+def test_a_row_that_changed_keeps_its_run_where_that_is_asked_for(shell, simulate):
+    simulated = simulate("--time-scale", "0.0005")
+    shell.environment["AWS_ENDPOINT_URL_OMICS"] = simulated.url
+    arguments = [*shell.cohort(3), "--engine", "batch", "--poll-interval", "0.2s"]
+    assert shell.run("run", *arguments, "--detach").returncode == 3
+    manifest = shell.folder / "cohort.csv"
+    manifest.write_text(manifest.read_text().replace("x1", "y1"))
+    assert shell.run("run", *arguments).returncode == 2
+    done = shell.hastened(10, "run", *arguments, "--changed", "keep")
+    assert done.returncode == 0
+    assert [row["changed"] for row in shell.results()] == ["", "true", ""]
+    assert (simulated.calls("StartRunBatch"), len(simulated.state()["runs"])) == (1, 3)
+
+
+def test_a_batch_that_cannot_be_cancelled_yet_is_cancelled_as_soon_as_it_can(shell, simulate):
+    simulated = simulate("--limits", "*=unlimited,StartRun=0.001", "--time-scale", "0.2")
+    shell.environment["AWS_ENDPOINT_URL_OMICS"] = simulated.url
+    arguments = [*shell.cohort(3), "--engine", "batch"]
+    assert shell.run("run", *arguments, "--detach").returncode == 3
+    assert simulated.state()["batches"][0]["status"] == "CREATING"
+    simulated.script("CancelRunBatch:ConflictException=1x")
+    done = shell.hastened(20, "cancel", "cohort", "--yes", "--listing-lag", "0s")
+    assert (done.returncode, done.stdout.splitlines()[-2]) == (0, "cohort: 3 cancelled")
+    assert simulated.calls("CancelRunBatch") == 2
+    assert not simulated.state()["runs"]
+    assert "put off" not in shell.run("status", "cohort").stdout
+
+
+def test_rows_whose_batch_may_not_be_looked_for_are_held_and_told(shell, simulate):
+    simulated = simulate("--faults", "StartRunBatch:drop_after=1x,ListBatch:AccessDeniedException")
+    shell.environment["AWS_ENDPOINT_URL_OMICS"] = simulated.url
+    arguments = [*shell.cohort(3), "--engine", "batch"]
+    done = shell.run("run", *arguments)
+    assert done.returncode == 5
+    assert "allow omics:ListBatch" in done.stderr
+    done = shell.hastened(10, "run", *arguments, "--trust-ledger")
+    assert done.returncode == 3
+    assert "of 3 rows it is not known yet whether the service has them" in done.stdout.lower()
+    assert "allow omics:ListBatch and run the same command again" in done.stderr
+    (row, *_) = shell.results()
+    assert (row["status"], row["runId"]) == ("SUBMITTING", "")
+    assert "looking for the batch is denied" in row["statusMessage"]
+    assert simulated.calls("StartRunBatch") == 1

@@ -70,7 +70,7 @@ def test_a_group_that_disagrees_names_both_lines(before: list[Row], between: lis
     literals=st.lists(NAMES, min_size=3, max_size=3),
     cells=st.lists(NAMES.filter(str.strip), min_size=2, max_size=2),
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_no_cell_and_no_text_around_it_is_ever_taken_for_a_placeholder(literals: list[str], cells: list[str]):
     before, between, after = (text.replace("{", "{{") for text in literals)
     text = io.StringIO()

@@ -104,9 +104,10 @@ class LedgerPlace:
             self.store().close()
             return
         with _driver(self):
-            from batchrun.ledger.postgres.roles import init  # noqa: PLC0415
+            from batchrun.ledger.postgres.connection import first  # noqa: PLC0415
+            from batchrun.ledger.postgres.roles import grant  # noqa: PLC0415
 
-        init(str(self.named), launchers=launchers, readers=readers)
+        grant(str(self), first(str(self.named), read_only=False), launchers=launchers, readers=readers)
 
     def store(self, *, read_only: bool = False) -> Store:
         """Open what keeps the ledger, for the thread that is to use it."""

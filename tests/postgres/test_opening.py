@@ -13,12 +13,13 @@ import pytest
 from batchrun.errors import LedgerError, LedgerUnusableError, UsageError
 from batchrun.ledger import LedgerPlace, open_ledger
 from batchrun.ledger.postgres.migrate import migrate
+from batchrun.ledger.postgres.roles import grant
 from batchrun.ledger.postgres.statements import migrations
 from batchrun.ledger.verify import Verification
 from batchrun.model.events import Refused
 from batchrun.model.limits import Changed
 from batchrun.model.states import State
-from tests.ledger.samples import AT, BATCH, TTL, intended, move, specs
+from tests.ledger.samples import AT, BATCH, TTL, filled, intended, move, specs
 from tests.ledger.submitting import taken, together
 
 
@@ -173,6 +174,30 @@ async def test_who_may_make_nothing_is_sent_to_the_owner(roles, postgres):
         await open_ledger(launcher)
     with pytest.raises(LedgerUnusableError, match='role "nobody_at_all" does not exist'):
         LedgerPlace(owner).init(launchers=["nobody_at_all"], readers=[])
+
+
+async def test_who_may_launch_or_read_may_do_so_in_what_an_upgrade_brings(roles, postgres):
+    (_, launches, reads), (owner, launcher, reader) = roles
+    with psycopg.connect(postgres.database(urlsplit(owner).path[1:]), autocommit=True) as connection:
+        connection.execute("CREATE TABLE of_somebody_else (x INT)")
+    with psycopg.connect(owner, autocommit=True) as connection:
+        migrate(connection, migrations()[:1])
+    with psycopg.connect(owner, autocommit=True) as connection:
+        grant("it", connection, launchers=[launches], readers=[reads])
+    with pytest.raises(LedgerUnusableError, match=rf"has schema version 1, .* init --launcher {launches}"):
+        await open_ledger(launcher)
+    LedgerPlace(owner).init(launchers=[], readers=[])
+    async with await open_ledger(launcher) as ledger:
+        held = await filled(ledger, "a", "b")
+        await held.keep_shapes({"a": "x"})
+        await held.keep_submission(taken(await together(held, 1, "a")))
+    async with await open_ledger(reader, read_only=True) as ledger:
+        assert (await ledger.batch(BATCH).counts()).total == 2
+        assert await ledger.batch(BATCH).submission_count() == 1
+    with psycopg.connect(reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("DELETE FROM shapes")
+    with psycopg.connect(reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("SELECT * FROM of_somebody_else")
 
 
 def test_a_file_has_no_roles(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchrun import points
+from batchrun.ledger.postgres.roles import renew
 from batchrun.ledger.postgres.statements import queries
 from batchrun.points import Point
 
@@ -30,6 +31,7 @@ def migrate(connection: psycopg.Connection[Any], migrations: Sequence[Migration]
             connection.execute(queries()["make_migrations"])
             if version(connection) < migration.number:
                 connection.execute(migration.sql)
+                renew(connection)
                 points.reached(Point.MIGRATING)
                 named = {"number": migration.number, "name": migration.name}
                 connection.execute(queries()["record_migration"], named)

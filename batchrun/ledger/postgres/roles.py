@@ -1,8 +1,8 @@
 """
 Who may do what with a ledger: its owner makes the schema, launchers write, readers read.
 
-Belongs here: making the schema on request, and granting. Does not: making roles, which is for whoever runs
-the server, and any password.
+Belongs here: granting, on request, and anew where the schema grows. Does not: making the schema
+(``migrate``), making roles, which is for whoever runs the server, and any password.
 """
 
 from __future__ import annotations
@@ -13,15 +13,11 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from batchrun.errors import LedgerUnusableError
-from batchrun.ledger.postgres.address import called
-from batchrun.ledger.postgres.connection import first
 from batchrun.ledger.postgres.errors import failed, in_words
-from batchrun.ledger.postgres.migrate import version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from psycopg.sql import Composed
+    from typing import Any, LiteralString
 
 #: What a launcher never takes away: the laws say that nothing accepted is forgotten.
 _KEPT: Final = (
@@ -34,54 +30,77 @@ _FIXED: Final = ("batchrun_migrations", "event_kinds")
 _ADDED_TO: Final = ("events", "submission_rows")
 
 
-def init(address: str, *, launchers: Iterable[str], readers: Iterable[str]) -> int:
+def grant(
+    called: str, connection: psycopg.Connection[Any], *, launchers: Iterable[str], readers: Iterable[str]
+) -> None:
     """
-    Make the ledger, or bring it up to date, grant these roles what they need; return its version.
+    Let these roles launch and read in the ledger that is *called* so, and close the connection to it.
 
     Raises:
         LedgerUnusableError: This user may not, or there is no such role.
         LedgerError: The server cannot be reached.
     """
-    connection = first(address, read_only=False)
     try:
         with connection, connection.transaction():
-            schema, database = connection.execute(_WHERE).fetchall()[0]
-            tables = [row[0] for row in connection.execute(_TABLES)]
-            for role in launchers:
-                for grant in _launcher(role, schema, database, tables):
-                    connection.execute(grant)
-            for role in readers:
-                for grant in _reader(role, schema, database):
-                    connection.execute(grant)
-            return version(connection)
+            for role, may_launch in (*((one, True) for one in launchers), *((one, False) for one in readers)):
+                _reach(connection, role)
+                _use(connection, role, may_launch=may_launch)
     except (psycopg.errors.UndefinedObject, psycopg.errors.InsufficientPrivilege) as error:
         raise LedgerUnusableError(
-            f"{called(address)}: {in_words(error)}; run this as the ledger's owner, and make the role first: "
+            f"{called}: {in_words(error)}; run this as the ledger's owner, and make the role first: "
             "CREATE ROLE name LOGIN"
         ) from error
     except psycopg.Error as error:
-        raise failed(called(address), error) from error
+        raise failed(called, error) from error
+
+
+def renew(connection: psycopg.Connection[Any]) -> None:
+    """Let who may launch or read in this ledger do so in tables that it has had since."""
+    for role, may_launch in connection.execute(_HOLDERS).fetchall():
+        _use(connection, role, may_launch=may_launch)
 
 
 _WHERE: Final = "SELECT current_schema(), current_database()"
-_TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
+#: Tables and views of the ledger, and not of others who share its schema.
+_TABLES: Final = """
+SELECT relname, relkind = 'v' FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v')
+    AND (
+        relowner = current_user::regrole
+        OR relowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('entries'))
+    )
+ORDER BY relname
+"""
+#: Who may read entries beside their owner, and whether they may write them.
+_HOLDERS: Final = """
+SELECT r.rolname, bool_or(a.privilege_type = 'INSERT')
+FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a JOIN pg_roles AS r ON r.oid = a.grantee
+WHERE c.oid = to_regclass('entries') AND a.grantee <> c.relowner
+GROUP BY r.rolname HAVING bool_or(a.privilege_type = 'SELECT')
+"""
 
 
-def _reader(role: str, schema: str, database: str) -> Iterator[Composed]:
+def _reach(connection: psycopg.Connection[Any], role: str) -> None:
+    schema, database = connection.execute(_WHERE).fetchall()[0]
     who = {"role": Identifier(role), "schema": Identifier(schema), "database": Identifier(database)}
     # To compare a manifest, temporary tables are needed.
-    yield SQL("GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}").format(**who)
-    yield SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**who)
-    yield SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}").format(**who)
+    connection.execute(SQL("GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}").format(**who))
+    connection.execute(SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**who))
 
 
-def _launcher(role: str, schema: str, database: str, tables: Iterable[str]) -> Iterator[Composed]:
-    yield from _reader(role, schema, database)
-    for table in tables:
-        rights = ["INSERT"] if table in _ADDED_TO else [] if table in _FIXED else ["INSERT", "UPDATE"]
-        rights += [] if table in _KEPT else ["DELETE"]
-        if rights:
-            what = SQL(", ").join(map(SQL, rights))
-            yield SQL("GRANT {what} ON {table} TO {role}").format(
-                what=what, table=Identifier(schema, table), role=Identifier(role)
-            )
+def _use(connection: psycopg.Connection[Any], role: str, *, may_launch: bool) -> None:
+    schema = connection.execute(_WHERE).fetchall()[0][0]
+    for table, is_view in connection.execute(_TABLES).fetchall():
+        rights = SQL(", ").join(map(SQL, _rights(table, may_write=may_launch and not is_view)))
+        what = {"rights": rights, "table": Identifier(schema, table), "role": Identifier(role)}
+        connection.execute(SQL("GRANT {rights} ON {table} TO {role}").format(**what))
+
+
+def _rights(table: str, *, may_write: bool) -> Iterator[LiteralString]:
+    yield "SELECT"
+    if may_write and table not in _FIXED:
+        yield "INSERT"
+    if may_write and table not in (*_FIXED, *_ADDED_TO):
+        yield "UPDATE"
+    if may_write and table not in _KEPT:
+        yield "DELETE"

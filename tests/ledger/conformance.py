@@ -10,7 +10,8 @@ from tests.ledger.contract_cancelling import Cancelling, Deleting
 from tests.ledger.contract_commons import Peers, SharedPaces
 from tests.ledger.contract_failed_runs import FailedRuns
 from tests.ledger.contract_giving_back import GivingBack
-from tests.ledger.contract_lanes import AddingLanes, DueInLanes, Lanes, LanesOfRows, ProofsInLanes
+from tests.ledger.contract_lanes import AddingLanes, Lanes, LanesOfRows
+from tests.ledger.contract_lanes_due import DueInLanes, ProofsInLanes
 from tests.ledger.contract_leases import Batches, Leases
 from tests.ledger.contract_namesakes import Namesakes
 from tests.ledger.contract_notices import Notices

@@ -11,6 +11,7 @@ __all__ = ["database", "in_postgres", "made_up_clock", "postgres"]
 
 pytest.register_assert_rewrite(
     "tests.ledger.contract_lanes",
+    "tests.ledger.contract_lanes_due",
     "tests.ledger.contract_leases",
     "tests.ledger.contract_namesakes",
     "tests.ledger.contract_proofs",

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 
 import apsw
 import apsw.ext
 import pytest
 
-from batchrun.errors import LedgerUnusableError
 from batchrun.ledger import open_ledger
-from batchrun.ledger.sqlite.migrate import migrate
-from batchrun.ledger.sqlite.statements import migrations, queries
-from batchrun.ledger.statements import split
 from batchrun.ledger.verify import Finding, Verification
 from batchrun.model.events import (
     Cancelled,
@@ -32,14 +23,7 @@ from batchrun.model.events import (
     Retried,
     Revised,
 )
-from batchrun.model.limits import Changed
 from batchrun.model.policies import WatchPolicy
-from batchrun.model.spec import Spec
-from batchrun.model.states import State
-from batchrun.ports.held import HeldBatch
-from batchrun.ports.ledger import Ledger
-from tests.engine.launching import bench, rows
-from tests.ledger.contract_lanes import asked, offers, row
 from tests.ledger.samples import (
     AT,
     accepted,
@@ -48,13 +32,11 @@ from tests.ledger.samples import (
     filled,
     intended,
     later,
-    lease_on,
     move,
     run_of,
     specs,
 )
 from tests.ledger.submitting import over, together
-from tests.world import simulated
 
 #: Fewer looks: watching is not what is shown here.
 PATIENT = WatchPolicy(shortest=60, longest=600)
@@ -186,157 +168,6 @@ async def test_a_request_that_a_retry_did_not_ask_for_is_found(place):
         await move(held, "a", *failing(8), LARGER, intended())
     damage(place, "UPDATE entries SET request = '{\"other\":1}'")
     assert any("not stored" in finding.what for finding in found(place))
-
-
-#: Attempts in lanes, with rows that offer two; the events' requests are told by the rows and attempts alone.
-OFFERS = offers("a", "east", "west")
-IN_EAST = replace(intended(), lane="east", request=asked("a", "east"))
-IN_WEST = replace(intended(), lane="west", request=asked("a", "west"), proven_at=AT)
-MOVED = replace(LARGER, request=offers("a", "west", closed=["east"]))
-IN_LANES: dict[str, list[Event]] = {
-    "free": [],
-    "chosen": [IN_WEST, accepted(1)],
-    "other content": [Revised(at=AT, request=offers("a", "west", content=2))],
-    "content twice": [
-        IN_WEST,
-        Revised(at=AT, request=offers("a", "east", content=4)),
-        deferred(AT),
-        Revised(at=AT, request=offers("a", "east", content=5)),
-        Revised(at=AT, request=OFFERS),
-    ],
-    "again": [IN_WEST, *failing(2)[1:], Retried(at=AT, due=AT, why="x"), IN_EAST, accepted(3)],
-    "again and free": [IN_EAST, *failing(4)[1:], Retried(at=AT, due=AT, why="x")],
-    "moved": [IN_EAST, *failing(5)[1:], MOVED],
-    "moved and sent": [IN_EAST, *failing(6)[1:], MOVED, IN_WEST, *failing(7)[1:]],
-    "copied": [IN_WEST, *failing(8)[1:], replace(LARGER, request='[["west",{"runId":"8"}]]')],
-    "waiting": [IN_WEST, Revised(at=AT, request=offers("a", "east", content=3))],
-}
-
-
-async def in_lanes(ledger: Ledger, lives: dict[str, list[Event]]) -> tuple[HeldBatch, list[Spec]]:
-    """Record lives of rows that offer east and west, and take in a manifest that offers north too."""
-    held = await lease_on(ledger)
-    for lane in ("east", "west"):
-        await held.keep_lane(lane, region="us-east-1", account="123456789012", at=AT)
-    rows = [replace(row("a", 0, "east", "west"), id=id_, position=at) for at, id_ in enumerate(lives)]
-    await held.sync(rows, changed=Changed.REFUSE, at=AT)
-    for id_, events in lives.items():
-        if events:
-            await move(held, id_, *events)
-    return held, rows
-
-
-@pytest.mark.parametrize("more", [(), ("north",)], ids=["as it is", "with another lane since"])
-async def test_attempts_in_lanes_are_sound(place, more):
-    async with await open_ledger(place) as ledger:
-        held, rows = await in_lanes(ledger, IN_LANES)
-        now = [replace(one, offers=offers("a", *more, "west", "east")) for one in rows]
-        await held.sync(now, changed=Changed.KEEP, at=AT)
-        await ledger.batch("cohort").retry(["moved and sent"], at=AT, why="x")
-    assert found(place) == []
-
-
-async def test_rows_from_before_their_manifest_had_lanes_are_sound(place):
-    lives: dict[str, list[Event]] = {
-        "sent": [intended(), accepted(1)],
-        "failed": failing(2),
-        "departed": [*failing(3), LARGER, intended()],
-        "waits": [intended(), deferred(AT)],
-        "free": [],
-    }
-    async with await open_ledger(place) as ledger:
-        held = await filled(ledger, *lives)
-        for id_, events in lives.items():
-            if events:
-                await move(held, id_, *events)
-        now = [replace(one, offers=f'[["west",{{}}],["east",{one.request}]]') for one in specs(*lives)]
-        assert (await held.sync(now, changed=Changed.REFUSE, at=AT, home="east")).changed_ids == ("free",)
-        await ledger.batch("cohort").retry(["failed"], at=AT, why="x")
-    assert found(place) == []
-
-
-@pytest.mark.parametrize(
-    ("statement", "what"),
-    [
-        ("UPDATE entries SET lane = 'east', may_take = '[\"east\"]'", "lane is east"),
-        ("UPDATE entries SET lane = NULL", "lane is None"),
-        (f"UPDATE entries SET request = '{asked('a', 'east')}'", "not stored"),
-        ("UPDATE events SET detail = json_set(detail, '$.lane', 'east')", "requestId"),
-        ("UPDATE events SET detail = json_remove(detail, '$.lane')", "requestId"),
-    ],
-)
-async def test_a_lane_that_was_not_chosen_is_found(place, statement, what):
-    async with await open_ledger(place) as ledger:
-        await in_lanes(ledger, {"a": [IN_WEST]})
-    damage(place, "DROP TRIGGER attempt_stays_in_its_lane; " + statement)
-    assert any(what in finding.what for finding in found(place)), found(place)
-
-
-async def test_an_earlier_attempts_lane_is_held_against_its_history(place):
-    async with await open_ledger(place) as ledger:
-        await in_lanes(ledger, {"a": IN_LANES["again"]})
-    damage(place, "UPDATE attempts SET lane = 'east'")
-    assert any("lane of attempt 1 is east" in finding.what for finding in found(place)), found(place)
-
-
-@pytest.mark.parametrize(
-    ("statement", "what"),
-    [
-        ("DELETE FROM lanes WHERE name = 'east'", "is in lane 'east', which the batch does not have"),
-        ("UPDATE lanes SET account = '222222222222'", "is in us-east-1 of account 222222222222"),
-        ("UPDATE lanes SET region = 'x'", "its run uuid-8 is in us-east-1 of account 123456789012, but lane"),
-    ],
-)
-async def test_a_run_that_is_not_where_its_lane_is_is_found(place, statement, what):
-    async with await open_ledger(place) as ledger:
-        again = [IN_EAST, *failing(8)[1:], Retried(at=AT, due=AT, why="x")]
-        await in_lanes(ledger, {"a": again, "b": [IN_EAST]})
-    damage(place, "DROP TRIGGER lane_stays_where_it_is; " + statement)
-    assert any(what in finding.what for finding in found(place)), found(place)
-
-
-async def test_an_unsent_row_asks_for_what_its_first_lane_asks_for(place):
-    async with await open_ledger(place) as ledger:
-        await in_lanes(ledger, {"a": []})
-    damage(place, "UPDATE entries SET request = '{}'; DELETE FROM leases")
-    assert any("request is {}" in finding.what for finding in found(place)), found(place)
-
-
-async def test_verifying_changes_nothing_and_works_beside_a_writer(place):
-    async with await open_ledger(place) as ledger:
-        held = await filled(ledger, "a")
-        await move(held, "a", intended())
-        before = place.read_bytes()
-        verification = Verification(place)
-        looking = verification.findings()
-        assert list(looking) == []
-        await move(held, "a", accepted(1))
-        assert found(place) == []
-        assert place.read_bytes() == before
-
-
-async def test_what_a_manifest_does_to_a_ledger_is_sound(place):
-    async with await open_ledger(place) as ledger:
-        held = await filled(ledger, "a", "b", "c")
-        await move(held, "a", intended(), accepted(1), completed(1))
-        await held.sync(specs("c", "a", content=2), changed=Changed.RESUBMIT, at=AT)
-        await held.sync(specs("c", "a", "d", content=3), changed=Changed.RESUBMIT, at=AT)
-        await move(held, "c", intended())
-    assert found(place) == []
-
-
-@pytest.mark.timeout(300)
-async def test_a_ledger_of_100_entries_that_went_through_faults_is_sound(tmp_path):
-    async with bench(tmp_path, simulated(FAULTS, failures={"RUN_TASK_FAILED": 0.2}, max_active=None)) as it:
-        await it.launch(rows(100), watch=PATIENT)
-        changed = [*rows(30, priority=7), *rows(100)[30:]]
-        await it.launch(changed, changed=Changed.RESUBMIT, watch=PATIENT)
-        states = {entry.state for entry in (await it.entries()).values()}
-        assert states == {State.SUCCEEDED, State.FAILED}
-    verification = Verification(tmp_path / "batchrun.db")
-    assert list(verification.findings()) == []
-    assert verification.entries == 100
-    assert verification.events > 400
 
 
 def entry(id_: str, **columns: str) -> str:
@@ -491,47 +322,3 @@ async def test_a_damaged_schema_is_a_finding_not_a_wrong_path(lived):
     (finding,) = found(lived)
     assert "damaged" in finding.what
     assert str(finding).startswith("the file: ")
-
-
-def test_there_must_be_a_ledger(place):
-    with pytest.raises(LedgerUnusableError, match="no ledger at"):
-        found(place)
-
-
-def test_every_check_is_used_and_streams():
-    package = resources.files("batchrun.ledger")
-    used = set(re.findall(r"each\(\"(\w+)\"\)", (package / "verify.py").read_text()))
-    files = (package / "sql" / "sqlite" / "verify.sql", package / "sql" / "verify.sql")
-    assert used == {name for file in files for name in split(file.read_text())}
-    connection = apsw.Connection(":memory:")
-    migrate(connection, migrations())
-    for name in ("stored_entries", "stored_attempts", "stored_events"):
-        plan = [step for *_, step in connection.execute("EXPLAIN QUERY PLAN " + queries()[name])]
-        assert not [step for step in plan if "TEMP B-TREE" in step], plan
-    connection.close()
-
-
-_PEAK = """
-import sys
-from batchrun.ledger.verify import Verification
-from tests.peak import peak
-verification = Verification(sys.argv[1])
-assert not list(verification.findings())
-print(verification.entries, peak())
-"""
-
-
-def peak(place: Path) -> int:
-    """Return how much memory a process took to verify, in KiB."""
-    done = subprocess.run([sys.executable, "-c", _PEAK, place], capture_output=True, text=True, check=True)
-    return int(done.stdout.split()[1])
-
-
-async def test_memory_does_not_grow_with_the_ledger(tmp_path):
-    peaks = []
-    for count in (100, 10_000):
-        place = tmp_path / f"{count}.db"
-        async with await open_ledger(place) as ledger:
-            await filled(ledger, *(f"id{number}" for number in range(count)))
-        peaks.append(peak(place))
-    assert peaks[1] < peaks[0] + 20_000

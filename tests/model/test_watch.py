@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 
 from batchrun.errors import InvariantError
 from batchrun.model.actions import Look, Sweep
-from batchrun.model.announcing import RARER
 from batchrun.model.entry import Entry
 from batchrun.model.events import Missed
 from batchrun.model.listing import Listed
 from batchrun.model.policies import WatchPolicy
-from batchrun.model.stimuli import RatesLearned, RunsAnnounced, SweepFailed, Swept
+from batchrun.model.stimuli import RatesLearned, Swept
 from batchrun.model.sweeps import Way
 from batchrun.model.transitions import apply
 from batchrun.model.watch import Watch
@@ -256,38 +254,6 @@ def test_a_group_that_all_runs_share_narrows_the_sweep():
     assert sweep_of(mixed.plan(now=0, room=32)).run_group is None
 
 
-def test_where_listing_is_denied_each_run_is_looked_at():
-    made = watch(100)
-    made.sweep_failed(SweepFailed(sweep=sweep_of(made.plan(now=0, room=32)), is_denied=True), now=1)
-    assert made.in_air == 0
-    now, seen = 1.0, 0
-    while now < 200:
-        actions = made.plan(now=now, room=200)
-        assert not any(isinstance(action, Sweep) for action in actions)
-        for action in actions:
-            seen += 1
-            assert isinstance(action, Look)
-            made.looked(action.entry, now=now, failed=False, is_going=True)
-        now = max(now + 0.01, made.wake_at(200) or now)
-    assert seen >= 300
-
-
-def test_a_sweep_that_fails_is_tried_again_ever_later_and_runs_are_looked_at_meanwhile():
-    made, now, sweeps = watch(100), 0.0, []
-    while now < 400:
-        for action in made.plan(now=now, room=200):
-            if isinstance(action, Sweep):
-                sweeps.append(now)
-                made.sweep_failed(SweepFailed(sweep=action, is_denied=False), now=now)
-            else:
-                made.looked(action.entry, now=now, failed=False, is_going=True)
-        now = max(now + 0.01, made.wake_at(200) or now)
-    gaps = [later - earlier for earlier, later in pairwise(sweeps)]
-    assert len(gaps) >= 3
-    assert gaps == sorted(gaps)
-    assert gaps[0] >= 30
-
-
 def test_sweeps_come_as_often_as_age_and_quota_allow():
     policy = WatchPolicy()
     assert policy.sweep_wait(5, 4, 10) == 2
@@ -317,57 +283,9 @@ def test_one_pass_lists_all_and_looks_only_at_what_is_not_listed():
     assert made.plan(now=100, room=32) == []
 
 
-def test_one_pass_looks_at_each_run_where_listing_fails():
-    made = watch(100, is_once=True)
-    made.sweep_failed(SweepFailed(sweep=sweep_of(made.plan(now=0, room=32)), is_denied=False), now=1)
-    assert len(looks(made.plan(now=1, room=200))) == 100
-
-
 def test_what_has_no_run_cannot_be_watched():
     with pytest.raises(InvariantError, match="no run to watch"):
         watch(0).add(planned(), since=0.0)
-
-
-def test_a_look_under_way_is_not_planned_again_when_listing_stops():
-    made = watch(100)
-    swept(made, shown(*range(1, 100)), 0)
-    assert looks(made.plan(now=1, room=1)) == ["row-0"]
-    sweep = sweep_of(made.plan(now=30, room=1))
-    made.swept(Swept(sweep=sweep, listed=shown(*range(1, 100)), calls=500), now=31, at=at(31))
-    made.plan(now=32, room=1)
-    assert "row-0" not in looks(made.plan(now=200, room=1000))
-
-
-def test_a_sweep_that_takes_too_long_covers_nothing_any_more():
-    made = watch(100)
-    sweep = sweep_of(made.plan(now=0, room=32))
-    assert 15 <= sweep.seconds <= 30
-    assert looks(made.plan(now=5, room=200)) == []
-    assert len(looks(made.plan(now=11, room=200))) == 100
-    assert made.wake_at(0) is None
-
-
-def test_after_a_sweep_that_failed_each_run_has_the_time_that_it_would_have_had():
-    made = watch(100)
-    sweep = sweep_of(made.plan(now=0, room=0))
-    made.plan(now=1, room=32)
-    made.sweep_failed(SweepFailed(sweep=sweep, is_denied=False), now=60)
-    assert len(looks(made.plan(now=62, room=200))) > 50
-
-
-def test_a_sweep_on_trial_after_a_failure_covers_nothing():
-    made = watch(100, since=-3600)
-    made.sweep_failed(SweepFailed(sweep=sweep_of(made.plan(now=0, room=0)), is_denied=False), now=1)
-    actions = made.plan(now=70, room=200)
-    assert isinstance(actions[0], Sweep)
-    assert looks(actions)
-
-
-def test_a_listing_that_proved_slow_is_not_worth_it():
-    made = watch(100)
-    swept(made, shown(*range(100)), 0, took=14)
-    assert not any(isinstance(action, Sweep) for action in made.plan(now=30, room=0))
-    assert any(isinstance(action, Sweep) for action in made.plan(now=700, room=0))
 
 
 def test_a_sweep_with_nothing_left_to_show_is_not_waited_for():
@@ -398,20 +316,6 @@ def test_looks_never_exceed_the_room_and_fill_it_again():
     assert len(made.plan(now=1, room=10)) == 1
 
 
-def test_failed_looks_come_ever_later():
-    made, now, gaps = watch(1, Way.GET, since=-20), 0.0, []
-    for _ in range(6):
-        (action,) = made.plan(now=now, room=1)
-        assert isinstance(action, Look)
-        made.looked(action.entry, now=now, failed=True, is_going=True)
-        wake = made.wake_at(1)
-        assert wake is not None
-        gaps.append(wake - now)
-        now = wake
-    assert gaps[:5] == sorted(gaps[:5])
-    assert gaps[-1] > 5 * gaps[0]
-
-
 def test_the_order_of_states_lets_none_slip_by():
     going = entry(0)
     assert going.run is not None
@@ -420,77 +324,3 @@ def test_the_order_of_states_lets_none_slip_by():
         news = swept(made, shown(*range(100), status=status), now)
         assert {event.run.status for _, event in news} == {status}
         assert all(apply(before, event).run is not None for before, event in news)
-
-
-def said(*numbers: int, is_alive: bool = True) -> RunsAnnounced:
-    return RunsAnnounced(uuids=tuple(f"u-{number}" for number in numbers), is_alive=is_alive)
-
-
-def relied_on(count: int, way: Way = Way.AUTO) -> Watch:
-    """Return runs that were looked at, or listed, when one more ended, as a message had said."""
-    made = watch(count + 1, way)
-    made.announced(said(count), now=0)
-    last = f"row-{count}"
-    actions = made.plan(now=0, room=1000)
-    for action in sorted(actions, key=lambda one: isinstance(one, Sweep) or one.entry.id != last):
-        if isinstance(action, Sweep):
-            made.swept(Swept(sweep=action, listed=shown(*range(count)), calls=4), now=1, at=at(1))
-        else:
-            made.looked(action.entry, now=1, failed=False, is_going=action.entry.id != last)
-    return made
-
-
-def test_a_run_that_is_said_to_have_ended_is_looked_at_at_once_though_listings_show_it():
-    made = watch(100)
-    swept(made, shown(*range(100)), 0)
-    assert looks(made.plan(now=5, room=100)) == []
-    made.announced(said(7, 500), now=5)
-    (look,) = [one for one in made.plan(now=5, room=100) if isinstance(one, Look)]
-    assert look.entry.id == "row-7"
-    made.looked(look.entry, now=6, failed=False, is_going=True)
-    # The same again is looked at again, but not in one breath.
-    made.announced(said(7), now=6)
-    assert looks(made.plan(now=7, room=100)) == []
-    assert looks(made.plan(now=8.1, room=100)) == ["row-7"]
-
-
-def test_a_look_that_may_have_been_too_early_is_taken_once_more():
-    made = watch(1)
-    (look,) = made.plan(now=0, room=1)
-    assert isinstance(look, Look)
-    made.announced(said(0), now=0.5)
-    made.looked(look.entry, now=1, failed=False, is_going=True)
-    assert made.wake_at(1) == 1 + WatchPolicy().shortest
-
-
-def test_looks_are_rarer_while_messages_announce_ends_and_come_back_at_once_when_they_do_not():
-    made = relied_on(3)
-    due = made.wake_at(1)
-    assert due is not None
-    assert due > 10 * WatchPolicy().shortest
-    made.announced(said(is_alive=False), now=2)
-    again = made.wake_at(1)
-    assert again is not None
-    assert again < due
-    made = relied_on(3)
-    (look,) = [one for one in made.plan(now=due, room=1) if isinstance(one, Look)]
-    made.looked(look.entry, now=due, failed=False, is_going=False)  # nobody had said so
-    before = made.wake_at(1)
-    assert before is not None
-    made.plan(now=due + 31, room=0)
-    after = made.wake_at(1)
-    assert after is not None
-    assert after <= due + 31
-
-
-def test_sweeps_are_rarer_too_and_one_comes_at_once_when_messages_stop():
-    made, usual = relied_on(200, Way.LIST), watch(200, Way.LIST)
-    swept(usual, shown(*range(200)), 0)
-    for one in (made, usual):
-        swept(one, shown(*range(200)), 100)
-    rare, often = made.wake_at(0), usual.wake_at(0)
-    assert rare is not None
-    assert often is not None
-    assert rare - 100 == pytest.approx(RARER * (often - 100), rel=0.2)
-    made.announced(said(is_alive=False), now=110)
-    assert made.wake_at(0) == 110

@@ -336,7 +336,8 @@ def _read(batch: Batch, file: str | None, objects: Objects | None) -> Sequence[L
         try:
             return lanes_of_manifest(Source(path=batch.place), objects=objects)
         except ManifestError as error:
-            why = f"its manifest {batch.place} does not say: {error.problems[0]}"
+            first = error.problems[0]
+            why = str(first).removesuffix(f"; {first.cure}")  # which is another where the batch is not run
     raise UsageError(f"batch '{batch.name}' has lanes, and {why}; give --lanes FILE that has them")
 
 

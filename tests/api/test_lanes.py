@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from batchrun import UNLIMITED, Limits, Mode, ServiceUnusableError, Session, load_manifest
+from batchrun import UNLIMITED, Limits, Mode, ServiceUnusableError, Session, UsageError, load_manifest
 from batchrun.api.lane_account import AT_ONCE
 from batchrun.api.lanes import opened
 from batchrun.api.opening import Opening
@@ -88,3 +90,19 @@ async def test_lanes_that_are_silent_when_a_batch_goes_on_are_waited_for_togethe
         with pytest.raises(ServiceUnusableError, match="lane l03: no usable answer"):
             await launch(Mode.DETACH)
     assert 20 <= clock.monotonic() - begun < 30, "each is given 20 s, and none waits for another"
+
+
+async def test_a_manifest_that_only_names_its_lanes_is_told_as_that_with_one_cure(tmp_path: Path):
+    clock, path = VirtualClock(), tmp_path / "cohort.yaml"
+    path.write_text("lanes: [east]\nruns: []\n", encoding="utf-8")
+    async with Opening(tmp_path / "batchrun.db") as opening:
+        ledger, now = await opening.ledger(), clock.utcnow()
+        batch = await ledger.open_batch("cohort", region="us-east-1", at=now)
+        async with opening.holding("cohort", timedelta(seconds=30)) as held:
+            await held.keep_lane("east", region="us-east-1", account=None, at=now)
+        with pytest.raises(UsageError) as told:
+            await opening.lanes_of(replace(batch, place=str(path)))
+    assert str(told.value) == (
+        f"batch 'cohort' has lanes, and {path}:1:8: lanes: these are names of lanes, and nothing says what "
+        "they are; give --lanes FILE that has them"
+    )

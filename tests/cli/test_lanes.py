@@ -153,6 +153,8 @@ def test_plan_says_which_rows_may_go_where(shell: Shell, m):
     done = shell.run("plan", *m, "--rate", "4")
     assert "lanes: 1 row in east or west, 1 row in east" in done.stdout
     assert "X: 1 more after 60 s, in west" in done.stdout
+    next_lane = "2 more after 60 s, in the next of its lanes where a row may take several"
+    assert f"INSTANCE_RESERVATION_FAILED: {next_lane}" in done.stdout
     told = json.loads(shell.run("plan", *m, "--rate", "4", "--json").stdout)
     assert told["seconds_to_submit"] == 2.0
 

@@ -7,16 +7,19 @@ Belongs here: the words. Does not: what a policy leads to (``model.retrying``), 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.speak import say
 from batchrun.cli.wording import seconds
-from batchrun.model.retrying import USUAL_WAIT, RetryPolicy
+from batchrun.model.retrying import NO_CAPACITY, USUAL_WAIT, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchrun.model.retrying import RetryRule
+
+#: What a rule without a lane of its own does for want of capacity.
+_NEXT_LANE: Final = ", in the next of its lanes where a row may take several"
 
 
 def limits(at_once: Mapping[str, int]) -> str:
@@ -24,7 +27,7 @@ def limits(at_once: Mapping[str, int]) -> str:
     return ", ".join(f"{limit} with {kind} storage" for kind, limit in at_once.items())
 
 
-def tell_retries(policy: RetryPolicy) -> None:
+def tell_retries(policy: RetryPolicy, *, has_lanes: bool) -> None:
     """Say it, where the manifest says anything: a line for each rule, in the order of trying them."""
     if policy == RetryPolicy():
         return
@@ -33,7 +36,8 @@ def tell_retries(policy: RetryPolicy) -> None:
         return
     say("failed runs are retried automatically, by the first rule that matches:")
     for rule in policy.rules:
-        say(f"  {_line(rule, policy)}")
+        moves = has_lanes and rule.change is None and NO_CAPACITY in rule.reasons
+        say(f"  {_line(rule, policy)}{_NEXT_LANE if moves else ''}")
 
 
 def retry_facts(policy: RetryPolicy) -> dict[str, Any]:

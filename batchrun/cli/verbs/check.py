@@ -152,7 +152,7 @@ def _end(manifest: Manifest, answers: Answers | None, engine: PlannedEngine | No
         _tell(manifest, answers)
         for line in () if engine is None else engine.lines:
             say(f"  {line}", hang=4)
-        tell_retries(manifest.retry)
+        tell_retries(manifest.retry, has_lanes=bool(manifest.lanes))
 
 
 def _asked(manifest: Manifest, places: RowPlaces, login: OneLogin, told: Options) -> Answers:

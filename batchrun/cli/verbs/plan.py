@@ -291,7 +291,7 @@ def _tell(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
         )
     for line in lines_to_come(to_come.rows, to_come.currency) if to_come else ():
         say(f"cost: {line}")
-    tell_retries(manifest.retry)
+    tell_retries(manifest.retry, has_lanes=bool(manifest.lanes))
 
 
 def _tell_differences(found: Compared) -> None:

@@ -76,6 +76,7 @@ class Batching:
         cancelling: Cancelling,
     ) -> None:
         self._limits = limits
+        self._is_pass = limits.mode in {Mode.ONCE, Mode.DETACH}  #: asks once about what was there before it
         self._lane = lane
         self._queues = queues
         self._proving = proving
@@ -113,7 +114,7 @@ class Batching:
         if sent and outcome.request_id is not None:
             reached = Stage.GOING if outcome.is_known else Stage.UNKNOWN
             self._file(outcome.request_id, sent, reached, since=now, due=now + self._soon)
-            if self._limits.mode is Mode.ONCE:
+            if self._is_pass:
                 self._pass_over(outcome.request_id)
         if outcome.is_known:
             self._sending.accepted()
@@ -127,8 +128,6 @@ class Batching:
         self._open[request_id] = _Open(
             request_id=request_id, ids=set(ids), stage=reached, since=since, due=due
         )
-        if self._limits.mode is Mode.DETACH:
-            self._pass_over(request_id)
 
     def _pass_over(self, request_id: str) -> None:
         """Ask no more about a submission in this launch."""
@@ -148,7 +147,7 @@ class Batching:
         if outcome.was_sent or outcome.settled or reached is not one.stage:
             one.stage, one.since, one.tries = reached, now, 0
         is_over = outcome.is_answered and not one.ids
-        if is_over or outcome.is_held or self._limits.mode is Mode.ONCE:
+        if is_over or outcome.is_held or self._is_pass:
             self._pass_over(one.request_id)
             return
         if not self._is_wanted(one.ids):

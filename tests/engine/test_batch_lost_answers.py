@@ -87,3 +87,19 @@ async def test_passes_settle_a_lost_submission_and_send_it_once_more(tmp_path):
         await it.assert_agreement()
         assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
         assert len(it.simulator.state().batches) == 1
+
+
+@pytest.mark.parametrize(
+    "faults", ["StartRunBatch:drop_before=1x", "SubmitRow:pass=5x,SubmitRow:fail_batch=1x"]
+)
+async def test_launches_that_detach_send_once_more_what_came_to_nothing(tmp_path, faults):
+    async with bench(tmp_path, simulated(faults, **SLOW)) as it:
+        for _ in range(30):
+            async with reconnected(it):
+                await it.launch(rows(20), engine=Engine.BATCH, mode=Mode.DETACH)
+            await it.clock.sleep(120)
+        assert len(it.simulator.state().runs) == 20
+        async with reconnected(it):
+            await it.launch(rows(20), engine=Engine.BATCH)
+        await it.assert_agreement()
+        assert await all_over(it)

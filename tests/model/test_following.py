@@ -198,7 +198,7 @@ def test_what_is_in_flight_is_read_again_without_harm():
 # -- how far a launch goes
 
 
-def test_a_launch_that_detaches_asks_about_nothing():
+def test_a_launch_that_detaches_asks_about_nothing_that_it_sent():
     made = batched(*many(2), mode=Mode.DETACH)
     submit(made)
     assert made.is_over
@@ -218,6 +218,19 @@ def test_a_pass_asks_once_about_what_was_there_and_not_about_what_it_sent():
     made.tell(Followed(action=follow, stage=Stage.GOING, settled=[started(a)]))
     (look,) = made.actions()
     made.done(look, started(a), now=0)
+    assert made.is_over
+
+
+def test_a_launch_that_detaches_asks_once_about_what_was_there_and_looks_at_no_run():
+    made = Driven(engine=Engine.BATCH, mode=Mode.DETACH)
+    made.open = [inherited("a", "b")]
+    a = submitting(planned("a"))
+    made.keep(a, submitting(planned("b", 1)))
+    made.tell()
+    (follow,) = made.actions()
+    assert isinstance(follow, Follow)
+    made.tell(Followed(action=follow, stage=Stage.GOING, settled=[started(a)]))
+    assert not made.actions()
     assert made.is_over
 
 

@@ -39,36 +39,6 @@ async def test_each_row_runs_once_in_a_lane_that_it_may_take(tmp_path):
     assert sum(len(ids) for ids in found.values()) == 40
 
 
-async def test_a_launch_takes_hardly_longer_than_the_paces_of_both_lanes_allow(tmp_path):
-    # 40 rows for east alone at 8/s take 5 s, 100 for west at 25/s take 4 s; all 297 at 33/s take 9 s.
-    specs = [
-        *rows(40, "east", prefix="e"),
-        *rows(100, "west", start=40, prefix="w"),
-        *rows(157, "east", "west", start=140, prefix="free"),
-    ]
-    async with lane_bench(tmp_path, east={"rate": 8}, west={"rate": 25}) as it:
-        await it.launch(specs)
-        found = await it.assert_agreement()
-        begun = {lane: one.state().accepted_at for lane, one in it.simulators.items()}
-    took = max(map(max, begun.values())) - min(map(min, begun.values()))
-    for lane, rate in (("east", 8), ("west", 25)):
-        assert len(begun[lane]) - 1 <= (max(begun[lane]) - min(begun[lane])) * rate * 1.01, "above its pace"
-    assert 297 / 33 - 1.5 <= took <= 297 / 33 * 1.05
-    assert len(found["west"]) == pytest.approx(297 * 25 / 33, abs=6)
-    assert {id[0] for id in found["east"]} == {"e", "f"}
-    assert {id[0] for id in found["west"]} == {"w", "f"}
-
-
-async def test_a_lane_never_has_more_runs_than_it_may(tmp_path):
-    specs = rows(20, "east", "west")
-    async with lane_bench(tmp_path) as it:
-        await it.launch(specs, max_active={"east": 2, "west": 3})
-        await it.assert_agreement()
-        most = {lane: it.simulators[lane].state().peak_unfinished for lane in it.simulators}
-    assert most["east"] <= 2
-    assert most["west"] <= 3
-
-
 async def test_rows_that_wait_for_a_silent_lane_go_to_the_others_and_its_own_wait_for_it(tmp_path):
     specs = [*rows(20, "east", prefix="e"), *rows(60, "east", "west", start=20, prefix="free")]
     async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it, trouble(it, "east", 2, 300):

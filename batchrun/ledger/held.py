@@ -17,7 +17,7 @@ from batchrun.clock import Origin
 from batchrun.ledger import leases
 from batchrun.ledger.batch import SqlBatch
 from batchrun.ledger.keyed import reads, writes
-from batchrun.ledger.record import record
+from batchrun.ledger.record import announce, record
 from batchrun.ledger.rows import (
     lane_of,
     lanes_in,
@@ -136,6 +136,7 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
 
     @writes
     def record(self, steps: Sequence[Transition]) -> None:
+        announce(self._store, self._held, steps)
         record(self._store, self._fenced(), self.name, steps)
 
     @writes

@@ -20,7 +20,7 @@ from batchrun.model.tasks import may_be_asked
 from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from batchrun.ledger.store import Store, Value
     from batchrun.model.entry import Entry
@@ -38,10 +38,15 @@ class _Stored:
     identity: tuple[str | None, str | None]  #: its run's uuid and ARN
 
 
+def announce(store: Store, batch: int, steps: Iterable[Transition]) -> None:
+    """Say that *steps* are recorded once the batch is known to be held still."""
+    store.ahead("stored_attempts_of", batch=batch, ids=_ids(steps))
+
+
 def record(store: Store, batch: int, name: str, steps: Iterable[Transition]) -> None:
     """Write *steps* of the batch called *name* in their order, within the transaction that is open."""
     steps = list(steps)
-    stored = _stored(store, batch, {step.entry.id for step in steps})
+    stored = _stored(store, batch, steps)
     events: list[dict[str, Value]] = []
     failed: list[dict[str, Value]] = []
     proven: list[dict[str, Value]] = []
@@ -79,7 +84,11 @@ def _learn_accounts(store: Store, batch: int, steps: Iterable[Transition]) -> No
             store.later("learn_lane", batch=batch, name=lane, account=account)
 
 
-def _stored(store: Store, batch: int, ids: Collection[str]) -> dict[str, _Stored]:
+def _ids(steps: Iterable[Transition]) -> str:
+    return listed(dict.fromkeys(step.entry.id for step in steps))
+
+
+def _stored(store: Store, batch: int, steps: Iterable[Transition]) -> dict[str, _Stored]:
     """Ask for all at once: each statement may have to wait for the interpreter that runs the launcher."""
     return {
         row.id: _Stored(
@@ -89,7 +98,7 @@ def _stored(store: Store, batch: int, ids: Collection[str]) -> dict[str, _Stored
             lane=row.lane,
             identity=(row.run_uuid, row.run_arn),
         )
-        for row in store.all("stored_attempts_of", batch=batch, ids=listed(ids))
+        for row in store.all("stored_attempts_of", batch=batch, ids=_ids(steps))
     }
 
 

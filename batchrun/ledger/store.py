@@ -64,6 +64,10 @@ class Store(ABC):
         """Run a statement that writes by the end of :meth:`write`, before any that is asked for after it."""
 
     @abstractmethod
+    def ahead(self, statement: str, /, **values: Value) -> None:
+        """Say what :meth:`all` is asked after the next answer, so that both can come at once."""
+
+    @abstractmethod
     def read(self, job: Callable[[], T]) -> T:
         """
         Return what *job* returns, which only reads.

@@ -1,18 +1,21 @@
-"""What is asked all the time costs the same of many entries as of few, whatever the server has counted."""
+"""What is done all the time costs the same of many entries as of few, and two messages to record a step."""
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from typing import cast
 
 import pytest
 
 from batchrun.ledger import open_ledger
+from batchrun.ledger.held import SqlHeldBatch
+from batchrun.ledger.postgres.link import Link
 from batchrun.ledger.postgres.statements import queries
 from batchrun.ledger.postgres.store import PostgresStore
 from batchrun.model.states import State
 from batchrun.ports.stored import Transition
-from tests.ledger.samples import AT, accepted, filled, intended, steps_of
+from tests.ledger.samples import AT, accepted, entry_of, filled, intended, steps_of
 from tests.postgres.server import emptied
 
 #: How much more of a larger index is looked at, and pages that may be gone through as a whole.
@@ -38,6 +41,7 @@ def pages(monkeypatch):
             yield cursor
 
     monkeypatch.setattr(PostgresStore, "_asking", asking)
+    monkeypatch.setattr(PostgresStore, "ahead", lambda *_, **__: None)  # all by itself, to be counted
     return found
 
 
@@ -68,3 +72,37 @@ async def test_of_many_entries_no_more_is_looked_at_than_of_few(in_postgres, pag
     assert few.keys() == many.keys() >= {"due", "stored_attempts_of", "choices", "recent", "oldest_active"}
     grown = {name: (few[name], many[name]) for name in few if many[name] > few[name] * _DEEPER + _FEW}
     assert not grown
+
+
+async def test_a_step_is_recorded_in_two_messages(in_postgres, monkeypatch):
+    """Who may write and what is stored, then all that is written: the way to a server may be long."""
+    messages = []
+    before = Link.asking
+
+    def asking(self, *seconds):
+        messages.append(seconds)
+        return before(self, *seconds)
+
+    async with await open_ledger(in_postgres) as ledger:
+        held = await filled(ledger, "a", "b")
+        steps = [one for id_ in ("a", "b") for one in steps_of(await entry_of(ledger, id_), [intended()])]
+        monkeypatch.setattr(Link, "asking", asking)
+        await held.record(steps)
+        assert len(messages) == 2
+        assert (await held.counts()).by_state == {State.SUBMITTING: 2}
+
+
+async def test_what_was_asked_ahead_is_asked_again_where_something_was_written_since(in_postgres):
+    async with await open_ledger(in_postgres) as ledger:
+        held = cast("SqlHeldBatch", await filled(ledger, "a"))
+        store = held._store
+
+        def job() -> tuple[str | None, str | None]:
+            store.ahead("batches")
+            key = store.value("batch_key", name=held.name)
+            store.later("keep_place", batch=key, place="/new")
+            place = store.all("batches")[0].place
+            store.later("keep_place", batch=key, place="/newer")
+            return place, store.all("batches")[0].place
+
+        assert await held._write(job) == ("/new", "/newer")

@@ -53,6 +53,9 @@ class PostgresStore(Store):
         self._within = ANSWER_WITHIN
         self._is_open = False  #: a transaction
         self._later: list[tuple[str, Mapping[str, Value]]] = []
+        self._ahead: tuple[str, Mapping[str, Value]] | None = None
+        #: What was asked ahead, with its answer, until anything else is asked or written.
+        self._known: tuple[tuple[str, Mapping[str, Value]], Sequence[Row]] | None = None
         self._snapshots = WeakSet[PostgresStore]()
         if not read_only:
             try:
@@ -70,6 +73,9 @@ class PostgresStore(Store):
         return None if row is None else row[0]
 
     def all(self, statement: str, /, **values: Value) -> Sequence[Row]:
+        known, self._known = self._known, None
+        if known is not None and known[0] == (statement, values):
+            return known[1]
         with self._asking(statement, values) as cursor:
             return cursor.fetchall()
 
@@ -97,13 +103,18 @@ class PostgresStore(Store):
             return cursor.rowcount
 
     def many(self, statement: str, rows: Iterable[Mapping[str, Value]], /) -> None:
+        self._known = None
         if statement in _COPIED:
             self._copy(statement, rows)
         else:
             self._later += ((statement, row) for row in rows)
 
     def later(self, statement: str, /, **values: Value) -> None:
+        self._known = None
         self._later.append((statement, values))
+
+    def ahead(self, statement: str, /, **values: Value) -> None:
+        self._ahead = (statement, values)
 
     def read(self, job: Callable[[], T]) -> T:
         return self._link.kept(job)
@@ -204,6 +215,7 @@ class PostgresStore(Store):
 
     def _begin(self, begin: str) -> None:
         self._later[:] = [(begin, {})]
+        self._ahead = self._known = None
         self._is_open = True
 
     def _roll_back(self) -> None:
@@ -223,7 +235,14 @@ class PostgresStore(Store):
     @contextlib.contextmanager
     def _asking(self, statement: str, values: Mapping[str, Value]) -> Iterator[psycopg.Cursor[Any]]:
         with self._linked() as connection:
-            if self._later:
+            self._known = None
+            ahead, self._ahead = self._ahead, None
+            if self._later and ahead:
+                self._later += ((statement, values), ahead)
+                cursor = self._sent(connection)
+                self._known = (ahead, cursor.fetchall())
+                yield cursor.set_result(-2)
+            elif self._later:
                 self._later.append((statement, values))
                 yield self._sent(connection)
             else:

@@ -66,15 +66,17 @@ class Caller:
             CredentialsError: They are another account's than those that were used before.
         """
         key = await login.access_key()
-        async with self._one_at_a_time:
-            if self._asked is None or self._asked[0] != key:
-                account = await _asked(login, endpoint)
-                self._asked = key, account
-                self.logins += 1
-                # What older keys were told says nothing of these.
-                self._is_told, self._elsewhere, self._asker = False, None, None
-            account = self._asked[1]
-        self._met(account, login, "GetCallerIdentity")
+        asked = self._asked
+        if asked is None or asked[0] != key:  # with each call: no lock where nobody has to be asked
+            async with self._one_at_a_time:
+                asked = self._asked
+                if asked is None or asked[0] != key:
+                    account = await _asked(login, endpoint)
+                    asked = self._asked = key, account
+                    self.logins += 1
+                    # What older keys were told says nothing of these.
+                    self._is_told, self._elsewhere, self._asker = False, None, None
+        self._met(asked[1], login, "GetCallerIdentity")
 
     async def ask_again(self, login: Login, endpoint: str) -> None:
         """Ask about keys that are new since :meth:`ask`; nothing where nobody wanted to know."""

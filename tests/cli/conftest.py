@@ -194,6 +194,12 @@ def shell(tmp_path: Path):
 
 
 @pytest.fixture
+def looks_often(shell: Shell):
+    """Have commands look at runs soon that do not say how often: it would be every five seconds at most."""
+    shell.environment["BATCHRUN_POLL_INTERVAL"] = "0.2s"
+
+
+@pytest.fixture
 def simulate():
     """Make simulators that end with the test."""
     made: list[Simulated] = []

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import DEFAULTS
 
+pytestmark = pytest.mark.usefixtures("looks_often")
 BLOCK = """\
 retry:
   wait: 0s

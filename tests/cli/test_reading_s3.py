@@ -211,7 +211,8 @@ def test_the_profile_says_which_s3_and_a_lost_login_ends_with_5(shell: Shell, s3
 def test_an_outage_ends_with_5_and_nothing_is_submitted(shell: Shell, s3: S3, simulate):
     s3.failures = 1000
     simulated = simulate()
-    done = shell.run("run", "s3://lab/x.csv", "--defaults", "lab.yaml", "--endpoint-url", simulated.url)
+    where = ("--endpoint-url", simulated.url)
+    done = shell.hastened(10, "run", "s3://lab/x.csv", "--defaults", "lab.yaml", *where)
     assert done.returncode == 5
     assert "s3://lab/x.csv cannot be read: GetObject: 503" in done.stderr
     assert not simulated.state()["runs"]

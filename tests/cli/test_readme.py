@@ -23,7 +23,7 @@ def same_but_for_figures(shown: str, said: str) -> bool:
 
 
 @pytest.fixture
-def checkout(shell: Shell, simulate) -> Shell:
+def checkout(shell: Shell, simulate, looks_often) -> Shell:  # noqa: ARG001
     """A folder with the manifests, where ``batchrun`` is a command and a simulator is the service."""
     shutil.copytree(ROOT / "manifests", shell.folder / "manifests")
     binary = shell.folder / "bin"

@@ -8,6 +8,8 @@ import pytest
 
 from tests.cli.conftest import end, until
 
+pytestmark = pytest.mark.usefixtures("looks_often")
+
 
 def failing(simulate, *failures: str, scale: str = "0.0002"):
     chances = ",".join(failures)

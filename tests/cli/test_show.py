@@ -51,6 +51,7 @@ def test_it_says_why_a_run_failed_and_what_to_do(cohort: Shell):
     assert "to do      for the workflow's author: give the failed task more memory" in said
 
 
+@pytest.mark.usefixtures("looks_often")
 def test_each_attempt_has_its_failed_tasks_and_log_streams(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0002", "--failures", "SERVICE_ERROR=1", "--seed", "1")
     shell.run("run", *shell.cohort(1), "--endpoint-url", simulated.url, "--retry-wait", "0.1s")

@@ -124,7 +124,7 @@ def test_what_ended_a_launch_is_told_before_that_its_results_were_not_written(sh
     simulated = simulate("--faults", "StartRun:AccessDeniedException")
     s3.failures = 1000
     place = ("--results", "s3://lab/r.csv", "--endpoint-url", simulated.url)
-    done = shell.run("run", "cohort.csv", "--defaults", "lab.yaml", *place, *FAST)
+    done = shell.hastened(10, "run", "cohort.csv", "--defaults", "lab.yaml", *place, *FAST)
     assert done.returncode == 5
     assert "results_not_written" in done.stderr
     assert "AccessDenied" in done.stderr.splitlines()[-1]

@@ -173,8 +173,10 @@ class Launcher:
             why |= dict.fromkeys(lost, _NO_SUCH_LANE)
         elif any(counts.open_in(link.name)[0] for link in self._links if link.name and link.name not in why):
             return None  # a pass leaves runs that go on in lanes that can be used
+        own = {lane: counts.open_in(lane)[0] for lane in why}
         words = [
-            f"lane {lane}: {reason} ({_waiting(counts.open_in(lane)[0])})" for lane, reason in why.items()
+            f"lane {lane}: {reason}" + (f" ({_waiting(own[lane])})" if own[lane] else "")
+            for lane, reason in why.items()
         ]
         if words and (free := counts.open_in("")[0]):
             words.append(f"{_waiting(free)} that may take several lanes, until each of them can be asked")

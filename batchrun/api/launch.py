@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from batchrun.engine.launcher import Launcher
-    from batchrun.engine.observer import Observer
+    from batchrun.engine.parts import Observer
     from batchrun.errors import CallError
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event

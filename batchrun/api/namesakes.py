@@ -1,7 +1,9 @@
 """
 A manifest beside the ledger: what changed in submitted rows, and whether the batch is the one that is meant.
 
-Somebody is asked before a manifest goes into a batch for its file's name alone.
+Somebody is asked before a manifest goes into a batch for its file's name alone. Files of two projects may be
+called the same, and one project's rows may come again under another name: what settles it is the work that
+most rows ask for.
 """
 
 from __future__ import annotations
@@ -11,11 +13,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 from batchrun.model.differences import Difference, row_differences
-from batchrun.model.namesakes import is_another, same_elsewhere
 from batchrun.model.places import is_in_s3
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from batchrun.manifest import Manifest
     from batchrun.ports.batch import StoredBatch
@@ -84,3 +85,30 @@ async def changes(
         if spec.id in wanted and (entry := await batch.entry(spec.id)) is not None:
             found[spec.id] = row_differences(entry, spec.content, home)
     return {entry_id: found[entry_id] for entry_id in entry_ids if entry_id in found}
+
+
+def is_another(rows: int, known: int) -> bool:
+    """
+    Report whether a manifest from another place is another project's, and not the batch of its name.
+
+    Args:
+        rows: Rows of the manifest.
+        known: Those of them that the batch has as they are.
+    """
+    return _is_most(rows - known, rows)
+
+
+def same_elsewhere(rows: int, elsewhere: Mapping[str, int]) -> str | None:
+    """
+    Return the batch that a manifest whose own batch is new most likely means; None where it is new indeed.
+
+    Args:
+        rows: Rows of the manifest.
+        elsewhere: How many of them stand in other batches, by batch.
+    """
+    most = max(sorted(elsewhere), key=lambda name: elsewhere[name], default=None)
+    return most if most is not None and _is_most(elsewhere[most], rows) else None
+
+
+def _is_most(part: int, rows: int) -> bool:
+    return 2 * part > rows

@@ -33,7 +33,7 @@ class Step:
     event: Event
     before: Entry
     entry: Entry  #: as it is now
-    missed: int = 0  #: steps passed over right before this one, since the reader was too slow for them
+    missed: int = 0  #: steps skipped right before this one, since the reader was too slow for them
 
     @property
     def kind(self) -> str:

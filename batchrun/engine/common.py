@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.link import Prepare
-    from batchrun.engine.observer import Observer
     from batchrun.engine.outcomes import Outcomes
-    from batchrun.engine.parts import LaunchParts
+    from batchrun.engine.parts import LaunchParts, Observer
     from batchrun.engine.prover import Prover
     from batchrun.engine.recorder import Recorder
     from batchrun.model.limits import Limits

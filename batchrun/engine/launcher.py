@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import timedelta
 
-    from batchrun.engine.observer import Observer
-    from batchrun.engine.parts import LaunchParts
+    from batchrun.engine.parts import LaunchParts, Observer
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event
     from batchrun.model.proofs import TakenOver

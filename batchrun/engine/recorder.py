@@ -20,7 +20,7 @@ from batchrun.ports.stored import Transition
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from batchrun.engine.observer import Observer
+    from batchrun.engine.parts import Observer
     from batchrun.model.entry import Entry
     from batchrun.model.events import Event, Intended
     from batchrun.model.states import State

@@ -66,8 +66,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.engine.link import LaneLink
-    from batchrun.engine.observer import Observer
-    from batchrun.engine.parts import LaunchParts
+    from batchrun.engine.parts import LaunchParts, Observer
     from batchrun.engine.recorder import Recorder
     from batchrun.model.actions import Action
     from batchrun.model.proofs import TakenOver

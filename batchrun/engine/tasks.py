@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchrun.clock import Clock
-    from batchrun.engine.observer import Observer
+    from batchrun.engine.parts import Observer
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.service import HealthOmics
     from batchrun.ports.stored import FailedRun
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 4
 #: Tasks that are told of one run: they hardly ever fail for different reasons.
 _TASKS: Final = 5
-#: Seconds after which a run is passed over for now, retries and turns included.
+#: Seconds after which a run is skipped for now, retries and turns included.
 _PATIENCE: Final = 60.0
 #: Seconds without news after which what was not answered is asked for again.
 _AGAIN: Final = 900.0

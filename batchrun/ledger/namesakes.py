@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from batchrun.ledger.repeatable import begun
+from batchrun.ledger.sync import begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -2,31 +2,45 @@
 """
 A batch's submissions, as they are stored.
 
-Belongs here: the verbs on them, and their rows as values. Does not: which rows go together (``engine``), and
-how their intents are written (``intending``).
+Belongs here: the verbs on them, their rows as values, and writing the intents of many rows at once. Does not:
+which rows go together (``engine``).
 """
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from batchrun import points
 from batchrun.errors import InvariantError
-from batchrun.ledger.intending import intend, listed_intents
 from batchrun.ledger.keyed import Keyed, reads, writes
-from batchrun.ledger.rows import lanes_in, listed, maybe_micros, maybe_time, micros, time_of
+from batchrun.ledger.rows import (
+    attempt_values,
+    detail,
+    lanes_in,
+    listed,
+    maybe_micros,
+    maybe_time,
+    micros,
+    time_of,
+)
 from batchrun.model.events import Intended
 from batchrun.model.grouping import Choice
 from batchrun.model.submission import OpenSubmission, Standing, Submission, Waiting
+from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from batchrun.ledger.store import Row
+    from batchrun.ledger.store import Row, Store, Value
     from batchrun.model.entry import Entry
     from batchrun.ports.stored import Transition
+
+#: What an intent makes of its attempt.
+_ATTEMPT: Final = ("attempt", "request_id", "intended_at", "tagged", "lane", "may_take")
 
 
 class Submitted(Keyed):
@@ -174,3 +188,49 @@ class Submitting(Keyed, ABC):
                     f"{what} in lane {submission.lane} with {type(event).__name__} of entry '{entry.id}' of "
                     f"batch '{entry.batch}' in lane {entry.lane}"
                 )
+
+
+@contextlib.contextmanager
+def listed_intents(store: Store, steps: Sequence[Transition]) -> Iterator[None]:
+    """
+    Have a table of *steps*, each an ``Intended``, for as long as the block lasts; outside of any write.
+
+    Row by row, writing takes several times as long, and nobody writes to another batch of the file meanwhile.
+    """
+    with store.tables("make_intents", "drop_intents"):
+        with store.reading():
+            store.many("add_intent", (_values(step) for step in steps))
+        yield
+
+
+def intend(store: Store, batch: int) -> None:
+    """
+    Write what is listed, within the transaction that is open.
+
+    Raises:
+        InvariantError: A row is not there, or not as it was when its step was made; nothing is written.
+    """
+    if wrong := store.one("wrong_intent", batch=batch):
+        raise InvariantError(
+            f"an intent of attempt {wrong.attempt} of entry '{wrong.id}', which is {wrong.state} at attempt "
+            f"{wrong.stored_attempt} in lane {wrong.stored_lane}"
+        )
+    store.run("intend", batch=batch)
+    store.run("add_intended_events", batch=batch)
+    store.run("keep_intended_proofs", batch=batch)
+    points.reached(Point.COMMITTING)
+
+
+def _values(step: Transition) -> Mapping[str, Value]:
+    event, entry = step.event, step.entry
+    assert isinstance(event, Intended)  # noqa: S101 (the submission's own check says more)
+    values = attempt_values(entry)
+    return {
+        "id": entry.id,
+        "at": micros(event.at),
+        "detail": detail(event, entry),
+        "proven_at": maybe_micros(event.proven_at),
+        **{name: values[name] for name in _ATTEMPT},
+        # Where there are no lanes it stays what it is, and need not be carried.
+        "request": event.request and entry.request,
+    }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ from batchrun import points
 from batchrun.errors import ChangedRowsError, InvariantError
 from batchrun.ledger.asking import take_back
 from batchrun.ledger.record import record
-from batchrun.ledger.repeatable import begun
 from batchrun.ledger.rows import content_values, entry_of, lanes_text
 from batchrun.model.adding_lanes import asks_otherwise, with_content
 from batchrun.model.events import Revised
@@ -28,7 +28,7 @@ from batchrun.points import Point
 from batchrun.ports.stored import Sync, Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from batchrun.ledger.store import Row, Store, Value
@@ -192,3 +192,15 @@ def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iter
             Transition(event=event, entry=apply(entry, event))
             for entry, event in zip(entries, events, strict=True)
         ]
+
+
+def begun(specs: Iterable[Spec]) -> Iterator[Spec]:
+    """
+    Begin with *specs* once more.
+
+    Raises:
+        InvariantError: They can be gone through but once: the second time all rows would seem to be gone.
+    """
+    if isinstance(specs, Iterator):
+        raise InvariantError("rows that can be gone through but once were given to the ledger")
+    return iter(specs)

@@ -110,7 +110,7 @@ class Mention:
 
     @property
     def place(self) -> InputPlace | None:
-        """What to look for; None where it is passed over."""
+        """What to look for; None where it is skipped."""
         if isinstance(self.sort, Skip):
             return None
         return InputPlace(kind=self.sort, uri=self.text, pays=self.pays)
@@ -239,11 +239,11 @@ class InputSurvey:
 
     @property
     def skipped(self) -> dict[Skip, int]:
-        """How many texts were passed over, and why."""
+        """How many texts were skipped, and why."""
         return Counter({Skip(sort): count for sort, count in self._sorts() if sort not in _KINDS})
 
     def example(self, skip: Skip) -> str:
-        """Return the first text that was passed over for a reason."""
+        """Return the first text that was skipped for a reason."""
         return str(self._file.execute(_EXAMPLE, (skip.value,)).get)
 
     def close(self) -> None:

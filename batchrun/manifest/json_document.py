@@ -201,7 +201,7 @@ class _Cursor:
         return True
 
     def place(self) -> Place:
-        """Tell where the cursor stands."""
+        """Return where the cursor stands."""
         return self._place_at(self._at)
 
     def wrong(self, message: str, cure: str) -> ManifestError:
@@ -259,7 +259,7 @@ def of_list(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Recor
 
 
 def of_lines(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Record]:
-    """Return the row of each line that has one; blank lines are passed over."""
+    """Return the row of each line that has one; blank lines are skipped."""
     for number, line in enumerate(lines(stream, source), start=1):
         if not line.isspace() and (record := _record(line, Place(source=source, line=number), problems)):
             yield record

@@ -122,7 +122,7 @@ class RequestModel:
     required: tuple[str, ...]
 
     def unknown(self, name: str, *, guess: bool = True) -> tuple[str, str]:
-        """Tell what is wrong with a field that is none, and the cure; guessing what was meant takes time."""
+        """Say what is wrong with a field that is none, and the cure; guessing what was meant takes time."""
         if name == REQUEST_ID:
             return "batchrun makes the requestId itself", "remove it: the same row always gets the same one"
         if name in NEWER:

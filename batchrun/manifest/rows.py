@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def wrong_name(name: str) -> tuple[str, str] | None:
-    """Tell what is wrong with an id or a batch's name, and the cure; None for a good one."""
+    """Say what is wrong with an id or a batch's name, and the cure; None for a good one."""
     if not name:
         return "it is empty", "give a name"
     if len(name) > limits.NAME:
@@ -42,7 +42,7 @@ def wrong_name(name: str) -> tuple[str, str] | None:
 
 
 def wrong_batch(name: str) -> tuple[str, str] | None:
-    """Tell what is wrong with a batch's name: it also names the results file."""
+    """Say what is wrong with a batch's name: it also names the results file."""
     if wrong := wrong_name(name):
         return wrong
     if "/" in name or "\\" in name:

@@ -141,7 +141,7 @@ def unpacked_name(path: str) -> str:
 
 def format_to_read(path: str, given: Format | None = None) -> Format:
     """
-    Tell the format from what was given, or from the file's extension, before ``.gz`` too.
+    Return the format that was given, or that the file's extension says, before ``.gz`` too.
 
     Raises:
         ManifestError: Neither tells it, or it is no place in S3 where it should be one.
@@ -155,7 +155,7 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
 
 def format_of(path: str, given: Format | None = None) -> Format:
     """
-    Tell the format from what was given, or from the file's extension.
+    Return the format that was given, or that the file's extension says.
 
     Raises:
         ManifestError: Neither tells it.

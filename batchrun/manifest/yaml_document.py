@@ -139,7 +139,7 @@ class _Reader:
             raise _explained(error, self._source) from error
 
     def place(self, event: Any) -> Place:
-        """Tell where an event begins."""
+        """Return where an event begins."""
         return _place(self._source, event.start_mark)
 
     def part(self, event: Any, key: tuple[str, ...], *, is_element: bool) -> Part:

@@ -113,7 +113,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
 
 
 def _environment(message: Message) -> Mapping[str, str]:
-    """Give it our own environment and what it is about, under names that are no options of ours."""
+    """Return our own environment and what the message is about, under names that are no options of ours."""
     facts = {
         "NOTICE": message.notice.value,
         "BATCH": message.batch,

@@ -136,7 +136,7 @@ class Teller:
                 log.warning("no_digests", batch=self._batch.name, reason=str(error))
 
     async def watch(self, tally: Callable[[], Tally], words: Words) -> None:
-        """Tell of the first failure, and digests, soon after they are due; for ever, to be cancelled."""
+        """Announce the first failure, and digests, soon after they are due; for ever, to be cancelled."""
         has_failed = False
         while self._channels and not (has_failed and self._digests is None):
             await self._clock.sleep(_LOOK_EVERY)
@@ -148,7 +148,7 @@ class Teller:
                 await self._tell_digest(now, words)
 
     async def end(self, tally: Tally, words: Words, *, needs_somebody: bool = False) -> None:
-        """Tell all that holds at the end of a launch and was not told."""
+        """Announce all that holds at the end of a launch and was not announced."""
         holds = holding(tally, needs_somebody=needs_somebody)
         await self._forget_all_but(holds)
         for notice in holds:

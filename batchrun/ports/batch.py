@@ -79,11 +79,11 @@ class Wishes(ABC):
         Start a new attempt of each of *ids* that has ended without success, in one transaction.
 
         It asks for what the last one asked for; with *duplicates*, for a copy of the last one's run, in the
-        same lane, and what has no run, or one that was removed, is passed over. After a copy it is the
+        same lane, and what has no run, or one that was removed, is skipped. After a copy it is the
         manifest's content again.
 
         Needs no lease: whoever holds the batch works on what has not ended. Ids that are unknown, go on or
-        have succeeded are passed over.
+        have succeeded are skipped.
 
         Returns:
             The ids that got a new attempt.
@@ -95,7 +95,7 @@ class Wishes(ABC):
         Return entries that are DELETED back to *runs*, just seen at the service, in one transaction.
 
         Needs no lease: nobody works on what has ended, and whoever holds the batch watches what has not.
-        Runs that are not an entry's current attempt, or whose entry is not DELETED, are passed over.
+        Runs that are not an entry's current attempt, or whose entry is not DELETED, are skipped.
 
         Returns:
             The ids of the entries whose runs are there after all.
@@ -106,7 +106,7 @@ class Wishes(ABC):
         """
         Ask for entries that have not ended to be cancelled: *ids*, or all of them.
 
-        Rows that left the manifest before they were sent are passed over: they are not sent anyway. What was
+        Rows that left the manifest before they were sent are skipped: they are not sent anyway. What was
         asked for goes further with a wider scope, never back; a new attempt that people ask for
         (:meth:`retry`, RESUBMIT) takes it back.
 

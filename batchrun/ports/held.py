@@ -161,7 +161,7 @@ class HeldBatch(StoredBatch, Submissions):
         """
         Keep what was found, by the failed run's number; what is kept already stays. Raises LeaseLostError.
 
-        Numbers that are not the batch's are passed over.
+        Numbers that are not the batch's are ignored.
         """
 
     @abstractmethod

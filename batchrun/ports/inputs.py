@@ -15,7 +15,7 @@ class PlaceKind(enum.Enum):
 
 
 class Skip(enum.Enum):
-    """Why a text that looks like a place is passed over. Values are told with --json."""
+    """Why a text that looks like a place is skipped. Values are told with --json."""
 
     OTHER_SCHEME = "other_scheme"  #: ``https://``, ``gs://``
     OMICS = "omics"  #: ``omics://``: read sets and references

@@ -214,7 +214,7 @@ class HealthOmics(ABC):
         """
         List every run that has not ended, of one group, one run batch, or all, a page at a time, or raise.
 
-        State by state in the order of a run's life, so that one which moves on meanwhile is not passed over.
+        State by state in the order of a run's life, so that one which moves on meanwhile is not missed.
         A run may come more than once; one that began in the last minute may not come at all.
         """
 

@@ -92,7 +92,7 @@ class Submissions(StoredSubmissions):
         Keep what tells which rows may share a submission, by id; short, a digest rather than a request.
 
         It is forgotten where an entry's request, offers, lane or attempt become others. Ids that the batch
-        does not have are passed over.
+        does not have are ignored.
         """
 
     @abstractmethod

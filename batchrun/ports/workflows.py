@@ -21,7 +21,7 @@ class WorkflowKey:
 
     @classmethod
     def of(cls, request: Mapping[str, Json]) -> WorkflowKey | None:
-        """Tell which workflow a request is for; None where it repeats a run, which knows its own."""
+        """Return which workflow a request is for; None where it repeats a run, which knows its own."""
         if "workflowId" not in request:
             return None
         owner, version = request.get("workflowOwnerId"), request.get("workflowVersionName")

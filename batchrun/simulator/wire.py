@@ -109,7 +109,7 @@ class Operation:
 
     def parse(self, labels: Mapping[str, str], query: str, body: bytes) -> dict[str, Any]:
         """
-        Read the parameters; members that the model does not know are passed over.
+        Read the parameters; members that the model does not know are ignored.
 
         Raises:
             RefusalError: the body is no JSON object.

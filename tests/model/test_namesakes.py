@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.namesakes import is_another, same_elsewhere
+from batchrun.api.namesakes import is_another, same_elsewhere
 
 
 @pytest.mark.parametrize(

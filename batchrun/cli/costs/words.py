@@ -44,7 +44,7 @@ async def forecast(
 
 
 def lines_to_come(to_come: Sequence[Left], currency: str) -> Iterator[str]:
-    """Tell it, a line for each workflow."""
+    """Say it, a line for each workflow."""
     for one in to_come:
         rows = counted(one.rows, "row")
         workflow = f"workflow {one.workflow_id}" if one.workflow_id else "a workflow they do not name"
@@ -106,7 +106,7 @@ _DYNAMIC: Final = "DYNAMIC storage"
 
 
 def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
-    """Tell it at length."""
+    """Say it at length."""
     currency, region = bill.prices.currency, bill.prices.regions
     runs = counted(len(bill.priced), "ended run")
     yield f"{batch}: {runs}, estimated cost {money(bill.total)} {currency}, at prices of {region}"

@@ -53,19 +53,19 @@ class Telling:
         await self._teller(held.ledger).begin(held.tally, begun)
 
     async def watch(self, held: Launch) -> None:
-        """Tell of the first failure, and digests, soon after they are due; for ever, to be cancelled."""
+        """Announce the first failure, and digests, soon after they are due; for ever, to be cancelled."""
         words = partial(self._words, held.ledger, self._facts())
         await self._teller(held.ledger).watch(lambda: held.tally, words)
 
     async def end(self, held: Launch, ended: Ended, code: Exit) -> None:
-        """Tell of a launch that came to its own end."""
+        """Announce a launch that came to its own end."""
         facts = self._facts(ended_at=self._clock.utcnow(), exit_code=code.value, stop=ended.stop.value)
         words = partial(self._words, held.ledger, facts)
         await self._end(held.ledger, held.tally, words, needs_somebody=ended.is_held_back)
 
     async def fail(self, path: str, error: BatchrunError, code: Exit) -> None:
         """
-        Tell of a launch that *error* ended, maybe before it held the batch.
+        Announce a launch that *error* ended, maybe before it held the batch.
 
         Of a batch that the ledger at *path* does not have, nothing was submitted and nothing is told.
         """

@@ -99,7 +99,7 @@ class Conversion:
 
 def output_format(output: str, wanted: str | None) -> Format:
     """
-    Tell the format of what is written, from what was asked for or from the file's name.
+    Return the format to write: the one asked for, or else the one that the file's name says.
 
     Raises:
         UsageError: Neither tells it.

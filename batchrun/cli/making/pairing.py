@@ -85,7 +85,7 @@ def _mates(kinds: Sequence[Groups], names: Groups, named: Collection[str]) -> Se
 def _mateless(
     files: Collection[Groups], mates: Sequence[int], others: Sequence[tuple[str, ...]]
 ) -> Iterator[Groups]:
-    """Give, for each file of a row, the mates that it has in other rows, and not here."""
+    """Return the mates that each file of a row has in other rows, and not here."""
     for groups in files:
         for values in others:
             mate = list(groups)

@@ -100,7 +100,7 @@ class LiveDisplay(Reporter):
 
 
 def _lanes(now: Snapshot) -> Iterator[Text]:
-    """Tell each lane's active runs, and where nothing is sent to it; the log beside says more."""
+    """Show each lane's active runs, and where nothing is sent to it; the log beside says more."""
     active, troubles = now.active_by_lane or {}, now.lane_troubles or {}
     for lane in sorted({*active, *troubles}):
         number = active.get(lane, 0)

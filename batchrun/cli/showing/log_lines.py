@@ -74,7 +74,7 @@ class LogLines:
 
     async def show(self) -> None:
         """
-        Tell what there is by now.
+        Print the lines that there are by now.
 
         Raises:
             UsageError: There is nothing.
@@ -91,7 +91,7 @@ class LogLines:
 
     async def follow(self, stored: StoredBatch, service: HealthOmics) -> None:
         """
-        Tell what there is, and what comes, until the run has ended and nothing more comes, or a signal does.
+        Print the lines, also new ones, until the run has ended and no more come, or a signal does.
 
         Args:
             stored: The batch, whose launcher may see the end.
@@ -127,7 +127,7 @@ class LogLines:
         return seen.run.uuid != self._row.run.uuid or outlook(seen.run.status) is not Outlook.GOING
 
     async def _tell(self, stream: Stream) -> bool:
-        """Tell what a stream has by now; report whether it is there."""
+        """Print what a stream has by now; report whether it is there."""
         run, token = self._row.run, self._tokens.get(stream.name)
         begin = None if run.creation_time is None else run.creation_time - _BEFORE
         end = None if run.stop_time is None else run.stop_time + _AFTER

@@ -16,7 +16,7 @@ from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import READ_RATE, STRICT, EngineOptions, Output, Service
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, is_terminal, say
-from batchrun.cli.verbs.planned_engine import PlannedEngine
+from batchrun.cli.verbs.planned import PlannedEngine
 from batchrun.cli.wording import counted, seconds
 from batchrun.errors import ManifestError, UsageError
 from batchrun.model.grouping import Engine
@@ -276,7 +276,7 @@ def _input_facts(inputs: Inputs) -> dict[str, Any]:
 
 
 def _input_lines(inputs: Inputs) -> Iterator[str]:
-    """Say it: first what was looked at, then what was passed over."""
+    """Say what was looked at, then what was skipped."""
     places = "1 place" if inputs.total == 1 else f"{inputs.total} places"
     parts = [f"{count} {_SIGHTS[sight]}" for sight in Sight if (count := inputs.seen[sight])]
     unseen = "" if inputs.looked_at == inputs.total else f", {inputs.looked_at} looked at"

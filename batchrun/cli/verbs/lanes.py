@@ -96,7 +96,7 @@ def _conclude(found: Sequence[LaneNow]) -> None:
 
 
 def _lines(now: LaneNow) -> Iterator[str]:
-    """Tell it: what it is, then what was found out."""
+    """Say what the manifest has of a lane, then what was found out."""
     where = ", ".join(filter(None, [now.region, now.account and f"account {now.account}"]))
     yield printable(f"{_title(now)}: {where or 'not known where'}{', cannot be used' if now.error else ''}")
     if now.credentials is not None:

@@ -30,8 +30,7 @@ from batchrun.cli.options import (
 )
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.verbs.planned import WAITING, Ahead, Compared, PlannedLanes, ToCome
-from batchrun.cli.verbs.planned_engine import PlannedEngine
+from batchrun.cli.verbs.planned import WAITING, Ahead, Compared, PlannedEngine, PlannedLanes, ToCome
 from batchrun.cli.wording import counted, seconds
 from batchrun.clock import SystemClock
 from batchrun.errors import ServiceError, UsageError

@@ -1,7 +1,7 @@
 """
 What ``batchrun plan`` found, and what a launch would have before it.
 
-Belongs here: the numbers, and the words for lanes. Does not: asking the ledger and the account,
+Belongs here: the numbers, and the words for lanes and engines. Does not: asking the ledger and the account,
 the other words (``plan``), what a row may take (``manifest``).
 """
 
@@ -10,30 +10,37 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.launching.policy import limits
-from batchrun.cli.wording import counted
+from batchrun.cli.wording import counted, seconds
+from batchrun.model.grouping import Engine
 from batchrun.model.lanes import lanes_of, least_seconds
-from batchrun.model.pace import USUAL_RATES
+from batchrun.model.pace import FIXED_RATES, USUAL_RATES
 from batchrun.model.quotas import USUAL, Quotas, storage_types
 from batchrun.model.states import State
+from batchrun.model.ways import ways
 from batchrun.ports.stored import Counts, Sync
+from batchrun.report.with_service import WithService
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from batchrun.cli.verbs.planned_engine import PlannedEngine
     from batchrun.manifest import Manifest
     from batchrun.model.differences import Difference
     from batchrun.model.lanes import Lane
+    from batchrun.model.limits import Limits
     from batchrun.model.pace import Rate
+    from batchrun.model.spec import Spec
+    from batchrun.model.ways import Ways
     from batchrun.report.bill import Left
 
 #: Different choices, and lanes, that are told.
 _TOLD: Final = 10
 #: States of rows that are to be submitted.
 WAITING: Final = (State.PLANNED, State.BACKOFF)
+#: Calls of StartRunBatch per second.
+_PER_SECOND: Final = FIXED_RATES["StartRunBatch"].most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,3 +196,63 @@ class Ahead:
             return self.lanes.seconds
         together = 0.0 if self.engine is None else self.engine.seconds
         return max(self.calls / self.rate, together)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedEngine:
+    """Rows that are to be sent, by the way that they would go."""
+
+    engine: Engine
+    ways: Ways
+    there: WithService = field(default_factory=WithService)  #: rows that the service has, or may have
+
+    @classmethod
+    def of(cls, specs: Iterable[Spec], limits: Limits) -> Self:
+        """Plan for rows that nobody has sent yet."""
+        return cls(engine=limits.engine, ways=ways(specs, limits.engine, limits.wave))
+
+    @property
+    def stop(self) -> str | None:
+        """Why ``run`` would refuse the manifest."""
+        if self.engine is not Engine.BATCH or not self.ways.alone:
+            return None
+        rows = counted(self.ways.alone_rows, "row")
+        return f"StartRunBatch cannot start {rows}; give --engine auto, which sends such rows by StartRun"
+
+    @property
+    def seconds(self) -> float:
+        """How long the calls of StartRunBatch take."""
+        return self.ways.calls / _PER_SECOND
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it for programs."""
+        return {
+            "engine": self.engine.value,
+            "start_run_batch_calls": self.ways.calls,
+            "rows_together": self.ways.together,
+            "rows_alone": [
+                {"why": why, "rows": one.rows, "ids": list(one.ids)} for why, one in self.ways.alone.items()
+            ],
+            **self.there.facts,
+        }
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """What people are told."""
+        calls = (
+            f"StartRunBatch calls: {self.ways.calls}, {seconds(self.seconds)} at {_PER_SECOND:g} per second"
+        )
+        if self.ways.together:
+            calls += (
+                f", for {counted(self.ways.together, 'row')}, which the service then submits at its own pace"
+            )
+        yield calls
+        if self.there.all_rows:
+            yield self.there.text
+        if self.ways.alone:
+            way = "each by StartRun" if self.stop is None else "not by StartRunBatch"
+            yield f"{way}: {counted(self.ways.alone_rows, 'row')}"
+        for why, one in self.ways.alone.items():
+            more = ", ..." if one.rows > len(one.ids) else ""
+            yield f"  {counted(one.rows, 'row')}: {why} ({', '.join(one.ids)}{more})"

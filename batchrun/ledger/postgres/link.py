@@ -8,6 +8,9 @@ Does not: what is done (``store``), which errors mean that (``errors``), for how
 from __future__ import annotations
 
 import contextlib
+import socket
+import threading
+import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
@@ -18,7 +21,6 @@ from batchrun.ledger.postgres.connection import connect, first
 from batchrun.ledger.postgres.errors import failed, is_conflict, is_outage
 from batchrun.ledger.postgres.outage import PATIENCE, Outage, Patience
 from batchrun.ledger.postgres.statements import queries
-from batchrun.ledger.postgres.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: Seconds within which an answer comes, or the connection is cut.
 ANSWER_WITHIN: Final = 30.0
+#: Seconds between two looks.
+_LOOK_EVERY: Final = 0.5
 
 
 class Link:
@@ -140,3 +144,51 @@ class Link:
 
 def _is_idle(connection: psycopg.Connection[Any]) -> bool:
     return connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
+class Watchdog:
+    """
+    Cuts a connection whose answer does not come; looks on, in a thread of its own, until :meth:`stop`.
+
+    A server that went away without a word, behind something that still acknowledges what is sent, lets a
+    thread wait for ever: no timeout of TCP's ends that.
+    """
+
+    def __init__(self) -> None:
+        self._due: tuple[float, int] | None = None  #: when to cut, and what: a socket
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def waiting(self, connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
+        """Cut *connection* where the block takes longer than *seconds*."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._look_on, name="batchrun-watchdog", daemon=True)
+            self._thread.start()
+        self._due = (time.monotonic() + seconds, connection.fileno())
+        try:
+            yield
+        finally:
+            with self._lock:  # not while it is cut: by then the number may be another socket's
+                self._due = None
+
+    def stop(self) -> None:
+        """Look on no more."""
+        self._stopped.set()
+
+    def _look_on(self) -> None:
+        while not self._stopped.wait(_LOOK_EVERY):
+            with self._lock:
+                if self._due is not None and time.monotonic() > self._due[0]:
+                    _cut(self._due[1])
+                    self._due = None
+
+
+def _cut(number: int) -> None:
+    """Shut the socket down, and leave closing it to its owner."""
+    with contextlib.suppress(OSError), socket.socket(fileno=number) as found:
+        try:
+            found.shutdown(socket.SHUT_RDWR)
+        finally:
+            found.detach()

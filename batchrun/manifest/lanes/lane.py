@@ -239,7 +239,7 @@ def written(lane: Lane) -> dict[str, Json]:
 
 
 def wrong_name(name: str) -> tuple[str, str] | None:
-    """Tell what is wrong with a lane's name, and the cure; None for a good one."""
+    """Say what is wrong with a lane's name, and the cure; None for a good one."""
     if NAME.fullmatch(name):
         return None
     cure = "use at most 64 letters, digits, '_', '.' and '-', such as east"

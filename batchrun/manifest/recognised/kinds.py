@@ -61,7 +61,7 @@ class DocumentKind(enum.Enum):
 
 
 def document_kind(names: Iterable[str], model: RequestModel) -> DocumentKind:
-    """Tell what a table is by its names."""
+    """Say what a table is, by the names of its columns."""
     fields = {name for name in names if is_field(name, model)}
     if not fields:
         return DocumentKind.PARAMETERS
@@ -80,7 +80,7 @@ def is_slip(names: Iterable[str], known: Iterable[str]) -> bool:
 
 
 def kind_of(header: Sequence[str]) -> str | None:
-    """Tell whose table it looks like, with its article; None for what could be anybody's."""
+    """Say whose table it looks like, with its article; None for what could be anybody's."""
     if header[0].startswith(_TERRA):
         return "a Terra data table"
     return next((what for names, what in _BY_COLUMNS if names.issubset(header)), None)

@@ -90,7 +90,7 @@ def _rank(header: Sequence[str], one: Identity) -> tuple[int, bool, int]:
 
 
 def _identity(index: int, rows: Sequence[TableRow], files: frozenset[int]) -> Identity | None:
-    """Tell what a column is as an id; None where rows that have the same do not differ in files."""
+    """Say what a column is as an id; None where rows that have the same do not differ in files."""
     first: dict[str, list[str]] = {}
     differing: set[int] = set()
     gaps = False

@@ -109,7 +109,7 @@ class OwnSheets:
 
 
 def delimiter_for(name: Sequence[Part], table: Table) -> str:
-    """Tell what stands between the cells of a sheet by the end of its name; else it is as in the source."""
+    """Return what separates a sheet's cells, by the end of its name; else the source's own separator."""
     end = name[-1] if name and isinstance(name[-1], str) else ""
     if end.endswith(".csv"):
         return ","

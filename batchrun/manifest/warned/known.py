@@ -140,7 +140,7 @@ class Pair:
         """
         Doubt what one row has for both, a text or a list, or nothing; with the column and the value.
 
-        What else there may be, such as tables, is passed over.
+        What else there may be, such as tables, is skipped.
         """
         files = _files(first), _files(second)
         if files[0] is None or files[1] is None:
@@ -203,7 +203,7 @@ class Known:
         self.files = Files()
 
     def close(self) -> None:
-        """Tell what can be told only once all texts were seen."""
+        """Warn of what shows only once all texts were seen."""
         for types in self._types:
             types.tell(self.found)
         self._types.clear()

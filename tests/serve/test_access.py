@@ -43,7 +43,6 @@ async def test_without_the_cookie_there_is_nothing(secret, path):
         assert (await asked(secret, path, Cookie=f"{name}={cookie}"))[0] == 401
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/../../etc/passwd", "/static/..%2f..%2fetc/passwd"])
 @pytest.mark.parametrize(
     "foreign",
     [
@@ -63,12 +62,13 @@ async def test_without_the_cookie_there_is_nothing(secret, path):
     ],
     ids=str,
 )
-async def test_a_foreign_host_or_origin_gets_nothing_even_with_the_cookie(secret, path, foreign):
-    status, text, headers = await asked(secret, path, **secret.cookie, **foreign)
-    assert 400 <= status < 500
-    assert SECRET not in text
-    assert "root:" not in text
-    assert "Set-Cookie" not in headers
+async def test_a_foreign_host_or_origin_gets_nothing_even_with_the_cookie(secret, foreign):
+    for path in (*PAGES, "/../../etc/passwd", "/static/..%2f..%2fetc/passwd"):
+        status, text, headers = await asked(secret, path, **secret.cookie, **foreign)
+        assert 400 <= status < 500, path
+        assert SECRET not in text, path
+        assert "root:" not in text, path
+        assert "Set-Cookie" not in headers, path
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:99", "127.0.0.1:99", "[::1]:99", "lab.example:443"])

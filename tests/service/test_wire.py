@@ -134,16 +134,17 @@ def test_whatever_comes_is_what_any_store_takes_or_a_doubt(read: Callable[[Any],
     [b"", b"<html>", b"[]", b"null", b"7", b'"x"', b"\xff\xfe", b"[" * 10**5, b"{", b"1" * 5000],
     ids=lambda body: str(body[:6]),
 )
-@pytest.mark.parametrize("status", [200, 201, 299, 404, 429, 500])
-async def test_no_body_is_more_than_a_doubt_or_what_its_status_says(body, status):
+async def test_no_body_is_more_than_a_doubt_or_what_its_status_says(body):
     async with (
-        Stranger(always(whole(status, body))).served() as stranger,
+        Stranger(always(whole(200, body))).served() as stranger,
         connected(endpoint_url=stranger.url) as (service, _),
     ):
         service.hurry()
-        with pytest.raises(CallError) as caught:
-            await service.get_run("7")
-        assert caught.value.code in {"UnparsableAnswer", str(status)}
+        for status in (200, 201, 299, 404, 429, 500):
+            stranger.answer = always(whole(status, body))
+            with pytest.raises(CallError) as caught:
+                await service.get_run("7")
+            assert caught.value.code in {"UnparsableAnswer", str(status)}
 
 
 @pytest.mark.parametrize(

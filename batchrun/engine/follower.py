@@ -15,7 +15,7 @@ Belongs here: these calls, and the events that answers make. Does not: when it i
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -39,6 +39,7 @@ from batchrun.errors import (
 from batchrun.model.events import Accepted, Deferred, Doubted, Withdrawn
 from batchrun.model.limits import Mode
 from batchrun.model.rejections import CANCELLED_WITH_ITS_BATCH, after_batch, after_rejection, is_certain
+from batchrun.model.run_batches import told_twice
 from batchrun.model.spec import TAG_REQUEST_ID
 from batchrun.model.states import State
 from batchrun.model.stimuli import Followed
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from batchrun.engine.common import Common
     from batchrun.engine.link import LaneLink
     from batchrun.model.actions import Follow
-    from batchrun.model.entry import Entry
+    from batchrun.model.entry import Entry, Run
     from batchrun.model.events import Event
     from batchrun.model.run_batches import BatchRow, BatchSeen
     from batchrun.model.submission import Submission
@@ -267,18 +268,20 @@ class Follower:
         async with aclosing(self._batches.rows(batch_id)) as pages:
             async for page in pages:
                 rows = {row.setting_id: row for row in page if row.setting_id in case.left}
-                entries = await self._held.entries(rows)
+                uuids = [row.run.uuid for row in rows.values() if row.run is not None]
+                wrong = {*told_twice(page), *await self._recorder.taken(uuids, lane=self._lane), ""}
                 events = [
-                    (entry, await self._event(case, entry, rows[entry.id])) for entry in entries.values()
+                    (entry, await self._event(case, entry, rows[entry.id], wrong))
+                    for entry in (await self._held.entries(rows)).values()
                 ]
                 await self._record(case, [(entry, event) for entry, event in events if event is not None])
 
-    async def _event(self, case: _Case, entry: Entry, row: BatchRow) -> Event | None:
+    async def _event(self, case: _Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
         """Say what a listed row means; None where it was not submitted yet, or may have a run after all."""
         at = self._clock.utcnow()
         if row.run is not None:
-            run = row.run if row.run.uuid else (await self._service.get_run(row.run.id)).run
-            return Accepted(at=at, run=run) if run.uuid else None
+            run = await self._looked_at(case, entry, row.run) if row.run.uuid in wrong else row.run
+            return Accepted(at=at, run=run) if run is not None else None
         if row.code is None and row.status != "FAILED":
             return None
         error = self._batches.refusal(row)
@@ -286,6 +289,15 @@ class Follower:
             case.doubtful[entry.id] = error
             return None
         return after_rejection(entry, error, at, self._limits)
+
+    async def _looked_at(self, case: _Case, entry: Entry, run: Run) -> Run | None:
+        """Call GetRun for a run whose uuid is not told right; None where its id is not the row's any more."""
+        with suppress(NotFoundError):
+            seen = await self._service.get_run(run.id)
+            if seen.tags.get(TAG_REQUEST_ID) == entry.request_id and seen.run.uuid:
+                return seen.run
+        case.gone.add(entry.id)
+        return None
 
     async def _take_apart(self, case: _Case, seen: BatchSeen | None) -> None:
         """Settle what is in no listing: it has a run of its name and tags, or never will have one."""
@@ -302,7 +314,7 @@ class Follower:
     async def _let_go(self, case: _Case, status: str, why: str) -> None:
         """Settle rows that are proven to have no run; which of several is a row's, only people can say."""
         entries = await self._left(case)
-        free = [entry for entry in entries if entry.code != AMBIGUOUS]
+        free = [one for one in entries if one.code != AMBIGUOUS and one.id not in case.gone]
         case.is_held = len(free) < len(entries)
         if free:
             log.info("rows_not_started", run_batch=case.submission.batch_id, status=status, rows=len(free))
@@ -354,6 +366,7 @@ class _Case:
         self.was_sent = False
         self.is_held = False
         self.doubtful: dict[str, CallError] = {}  #: rows that failed, and may have a run all the same: why
+        self.gone: set[str] = set()  #: rows that had a run of which nothing is known
         self._settled: list[Entry] = []
 
     @property

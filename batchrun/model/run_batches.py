@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from batchrun.model.entry import Run
@@ -63,3 +64,9 @@ class BatchRow:
     status: str | None = None  #: such as SUCCESS, FAILED or CANCEL_FAILED; None before it was submitted
     code: str | None = None  #: why the submission failed: the name of an error of StartRun
     message: str | None = None
+
+
+def told_twice(rows: Iterable[BatchRow]) -> set[str]:
+    """Return the uuids that a listing tells of more than one run: they cannot be right."""
+    runs = {(row.run.uuid, row.run.id) for row in rows if row.run is not None}
+    return {uuid for uuid, count in Counter(uuid for uuid, _ in runs).items() if count > 1}

@@ -125,3 +125,33 @@ async def test_no_pass_takes_apart_what_the_service_has_just_submitted(tmp_path)
         await through(it, rows(22), Mode.ONCE)
         await it.assert_agreement()
         assert len(it.simulator.state().batches) == 1
+
+
+@pytest.mark.parametrize(
+    "faults", ["ListRunsInBatch:other_uuid_after=1x", "ListRunsInBatch:mistyped_after=1"]
+)
+async def test_a_listing_that_tells_no_uuid_or_one_for_all_is_no_authority(tmp_path, faults):
+    async with bench(tmp_path, simulated(faults, **SLOW)) as it:
+        await it.launch(rows(20), engine=Engine.BATCH, mode=Mode.DETACH)
+        await it.clock.sleep(600)
+        async with reconnected(it):
+            await it.launch(rows(20), engine=Engine.BATCH)
+        await it.assert_agreement()
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+
+
+async def test_a_run_that_was_deleted_before_its_uuid_was_told_holds_up_no_other(tmp_path):
+    async with bench(tmp_path, simulated("ListRunsInBatch:mistyped_after=1", **SLOW)) as it:
+        await it.launch(rows(20), engine=Engine.BATCH, mode=Mode.DETACH)
+        await it.clock.sleep(600)
+        gone = it.simulator.state().runs[0]
+        async with reconnected(it):
+            await it.service.delete_run(gone.id)
+            await it.launch(rows(20), engine=Engine.BATCH)
+        entries = await it.entries()
+        assert len(it.simulator.state().runs) == 20, "it was started once"
+        held = entries.pop(gone.tags["batchrun:id"])
+        assert (held.state, {entry.state for entry in entries.values()}) == (
+            State.SUBMITTING,
+            {State.SUCCEEDED},
+        )

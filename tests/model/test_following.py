@@ -17,7 +17,7 @@ from batchrun.model.actions import (
 from batchrun.model.events import Deferred, Refused
 from batchrun.model.grouping import Engine
 from batchrun.model.limits import Mode
-from batchrun.model.run_batches import UNFINISHED_STATUSES
+from batchrun.model.run_batches import UNFINISHED_STATUSES, BatchRow, told_twice
 from batchrun.model.stimuli import (
     Followed,
     LedgerChanged,
@@ -26,7 +26,7 @@ from batchrun.model.stimuli import (
 )
 from batchrun.model.submission import OpenSubmission, Stage, Standing, stage
 from batchrun.model.transitions import apply
-from tests.builders import at, planned, submission, submitting
+from tests.builders import at, planned, run, submission, submitting
 from tests.model.driving import Driven
 from tests.model.test_batching import LAG, batched, follows, many, proven, started, submit, together, went
 
@@ -330,3 +330,14 @@ def test_cancelling_alone_passes_over_submissions_of_others():
     made.keep(submitting(planned("a")))
     made.tell()
     assert made.is_over
+
+
+def test_a_uuid_that_is_told_of_several_runs_is_right_of_none():
+    rows = [
+        BatchRow(setting_id="a", run=run(id="1", uuid="u-1")),
+        BatchRow(setting_id="b", run=run(id="2", uuid="u-2")),
+        BatchRow(setting_id="c", run=run(id="3", uuid="u-2")),
+        BatchRow(setting_id="c", run=run(id="1", uuid="u-1")),  # on two pages
+        BatchRow(setting_id="d", run=None),
+    ]
+    assert told_twice(rows) == {"u-2"}

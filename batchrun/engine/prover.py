@@ -178,7 +178,7 @@ class Prover:
         except ServiceUnusableError as error:
             self._give_up(link, error)
         except CallError as error:
-            log.warning("look_by_name_failed", id=entry.id, code=error.code, message=error.message)
+            log.warning("look_by_name_failed", id=entry.id, **_told(error))
         return False
 
     async def is_in_doubt(self, lane: str | None) -> bool:
@@ -285,7 +285,7 @@ class Prover:
         except ServiceUnusableError as error:
             self._give_up(link, error)
         except CallError as error:
-            log.warning("survey_failed", **_named(link), code=error.code, message=error.message)
+            log.warning("survey_failed", **_named(link), **_told(error))
         return False
 
     async def conclude(self, action: Conclude) -> SurveyConcluded | SurveyFailed:
@@ -348,6 +348,16 @@ class Prover:
 
     def _evidence(self) -> Evidence:
         return Evidence(self._held.name, self._limits.retry.changes, home=self._home)
+
+
+def _told(error: CallError) -> dict[str, str]:
+    """Return what is logged of a look that failed: what was called, what came of it, what that means."""
+    return {
+        "operation": error.operation,
+        "code": error.code,
+        "message": error.message,
+        "so_far": "what was not looked for is not sent; it is tried again",
+    }
 
 
 def _named(link: LaneLink) -> dict[str, str]:

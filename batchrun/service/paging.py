@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from batchrun.service.classify import unparsable
+from batchrun.errors import OutcomeUnknownError
 from batchrun.service.wire import items, listed, next_token, table
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ async def pages(
             break
         tokens.add(token)
         at = {"startingToken": token}
-    raise unparsable(operation, "nextToken")
+    raise OutcomeUnknownError(
+        "its pages have no end: a nextToken came again", operation=operation, code="UnparsableAnswer"
+    )
 
 
 def runs(calls: Calls, filters: Mapping[str, str]) -> AsyncGenerator[Sequence[Listed]]:

@@ -97,7 +97,9 @@ class Follower:
             raise InvariantError(f"submission {action.request_id} is followed, and not in the ledger")
         case = _Case(action, submission)
         latest = self._clock.latest()
-        if submission.sent_at is not None and submission.sent_at > latest:  # by a clock that was ahead
+        if (
+            submission.sent_at is None or submission.sent_at > latest
+        ):  # by another clock, or one that was ahead
             await self._keep(case, replace(submission, sent_at=latest))
         with self._waits.of(Wait.LOOK):
             try:

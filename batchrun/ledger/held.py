@@ -146,6 +146,7 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
         if kept is not None and origin.is_same(Origin(boot=kept.boot, at=time_of(kept.origin))):
             return
         self._store.run("forget_proofs", batch=key)
+        self._store.run("forget_when_sent", batch=key)
         self._store.run("keep_proof_clock", batch=key, boot=origin.boot, origin=micros(origin.at))
 
     @writes

@@ -62,6 +62,7 @@ class Submission:
     intended_at: datetime
     standing: Standing = Standing.INTENDED
     #: When a call of it may have been sent last, or a run of it started last, by the clock's latest time.
+    #: None where another clock said when.
     sent_at: datetime | None = None
     batch_id: str | None = None  #: the service's
     batch_uuid: str | None = None

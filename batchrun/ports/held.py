@@ -120,6 +120,8 @@ class HeldBatch(StoredBatch, Submissions):
         """
         Forget the batch's proofs unless they were stamped by the clock that has this *origin*.
 
+        And when submissions that are not OVER were sent.
+
         Called before proofs are read or written, and again when the clock's origin has moved: how old a proof
         is, only the clock that stamped it can say.
         """

@@ -130,3 +130,18 @@ async def test_passes_a_deadline_and_a_lease_that_is_lost_lose_nothing(tmp_path)
 async def _loses(launcher) -> None:
     with pytest.raises(LeaseLostError):
         await launcher.run()
+
+
+async def test_passes_wait_for_listings_anew_where_the_clock_was_set_between_them(tmp_path):
+    async with bench(tmp_path, simulated(**SLOW, listing_lag=50)) as it:
+        await left_after(it, 45)
+        for seconds in (0, 3600):
+            it.clock.step(seconds)
+            async with reconnected(it):
+                await it.launch(rows(40), engine=Engine.BATCH, mode=Mode.ONCE)
+            await it.clock.sleep(1)
+        waiting = [entry for entry in (await it.entries()).values() if entry.state is State.SUBMITTING]
+        assert waiting
+        async with reconnected(it):
+            await it.launch(rows(40), engine=Engine.BATCH)
+        await it.assert_agreement()

@@ -48,6 +48,9 @@ UPDATE submissions SET
     message = :message, request = CASE WHEN :standing = 'over' THEN NULL ELSE request END
 WHERE batch = :batch AND request_id = :request_id;
 
+-- name: forget_when_sent
+UPDATE submissions SET sent_at = NULL WHERE batch = :batch AND standing <> 'over' AND sent_at IS NOT NULL;
+
 -- name: submission
 SELECT
     key, request_id, lane, name, rows, intended_at, standing, sent_at, batch_id, batch_uuid, status, code, message, request

@@ -31,6 +31,12 @@ class WithService:
         """Both."""
         return self.rows + self.unknown
 
+    def at_most(self, submitting: int) -> WithService:
+        """Return it as it is by now, where no more rows are submitting: some had their runs since."""
+        unknown = min(self.unknown, submitting)
+        rows = min(self.rows, submitting - unknown)
+        return WithService(rows=rows, batches=self.batches if rows else 0, unknown=unknown)
+
     @property
     def text(self) -> str:
         """Say it to people: a clause."""

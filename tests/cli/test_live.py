@@ -135,6 +135,9 @@ async def test_rows_with_the_service_are_told_in_place_of_starts_that_come_by_th
     lost = "of 100 rows it is not known yet whether the service has them"
     assert f"240 rows are with the service, in 3 run batches; {lost}" in told
     assert "started/s" not in told
+    fewer = lines(await drawn(snapshot(submitting=120), width=200, there=there))
+    assert f"20 rows are with the service, in 3 run batches; {lost}" in "\n".join(fewer)  # as it is by now
+    assert "with the service" not in "\n".join(lines(await drawn(snapshot(), width=200, there=there)))
     assert WithService(unknown=100).text == lost
     assert WithService(rows=1, batches=1).text == "1 row is with the service, in 1 run batch"
 

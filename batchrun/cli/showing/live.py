@@ -77,7 +77,7 @@ class LiveDisplay(Reporter):
 
     def _pace(self, now: Snapshot) -> Iterator[str]:
         yield seconds(now.elapsed)
-        there = self._progress.there
+        there = self._progress.there.at_most(now.submitting)
         if there.all_rows:
             yield there.text
         elif now.starts_per_second and now.planned + now.submitting:

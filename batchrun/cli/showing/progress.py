@@ -148,7 +148,7 @@ class Progress:
             others=troubles.others or None,
             active_by_lane=dict(tally.active_by_lane) or None,
             lane_troubles={lane: why.value for lane, why in sorted(troubles.lanes.items())} or None,
-            **self.there.facts,
+            **self.there.at_most(state[State.SUBMITTING]).facts,
         )
 
     def _left(self, tally: Tally, now: float) -> float | None:

@@ -300,7 +300,7 @@ def _tell_numbers(ended: Ended, now: Snapshot, progress: Progress, tally: Tally)
     if now.ended < now.total:
         is_going = bool(now.queued or now.running)
         going = "; active runs continue" if is_going else ""
-        left = f"{now.total - now.ended} left{going}.{_with_service(progress.there)}"
+        left = f"{now.total - now.ended} left{going}.{_with_service(progress.there.at_most(now.submitting))}"
         say(f"{left} {_advice(ended, is_going=is_going)}", hang=2)
     if now.others and now.planned:
         say(

@@ -12,8 +12,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests.cli.conftest import BATCHRUN, Shell, end, until
+from tests.cli.conftest import Shell, end, until
 from tests.cli.ledgers import make
+from tests.nursery import Born
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM]
 
@@ -32,22 +33,17 @@ def ends_soon(process: subprocess.Popen[str], number: signal.Signals) -> str:
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("verb", ["run", "check", "plan"])
 def test_one_signal_ends_the_wait_for_standard_input(shell: Shell, verb: str, number: signal.Signals):
-    process = subprocess.Popen(
-        [*BATCHRUN, verb, "-", "--format", "csv", "--batch", "b"],
-        cwd=shell.folder,
-        env=shell.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    pipe = subprocess.PIPE
+    command = [verb, "-", "--format", "csv", "--batch", "b"]
+    process = Born(command, cwd=shell.folder, env=shell.environment, stdin=pipe, stdout=pipe, stderr=pipe)
     with process:
         assert process.stdin is not None
-        process.stdin.write(b"id\n" * 40_000)  # more than the pipe holds: it reads by then
+        process.stdin.write("id\n" * 40_000)  # more than the pipe holds: it reads by then
         process.stdin.flush()
         process.send_signal(number)
         assert process.wait(15) == 3
-        assert process.stdout is not None
-        assert process.stdout.read() == b"\nstopped; nothing is lost\n"
+        assert process.stderr is not None
+        assert process.stderr.read() == "\nstopped; nothing is lost\n"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from batchrun.model.limits import Changed
 from batchrun.model.states import State
 from tests.ledger.samples import AT, BATCH, TTL, filled, intended, move, specs
 from tests.ledger.submitting import taken, together
+from tests.nursery import run
 
 
 @pytest.mark.parametrize(
@@ -80,11 +81,10 @@ async def test_a_database_that_is_none_is_named(postgres):
 @pytest.mark.parametrize(
     "verb", ["status", "results", "costs", "outputs", "logs x", "show x", "cancel", "retry", "delete"]
 )
-def test_no_verb_tells_the_password_of_a_place_without_a_ledger(postgres, verb):
+def test_no_verb_tells_the_password_of_a_place_without_a_ledger(postgres, tmp_path, verb):
     empty = postgres.make()
     place = empty.replace("postgres@", "postgres:s3cret@")
-    command = [sys.executable, "-m", "batchrun", *verb.split(), "--ledger", place]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = run([*verb.split(), "--ledger", place], cwd=tmp_path)
     assert ended.returncode == 2, ended.stderr
     assert f"no ledger at {empty.partition('?')[0]}" in ended.stderr
     assert "s3cret" not in ended.stderr

@@ -38,12 +38,12 @@ class Calling(Protocol):
     def output(self) -> Output: ...  # noqa: D102
 
 
-def opening(told: Calling, login: OneLogin, *, region: str | None = None) -> Opening:
+def opening(options: Calling, login: OneLogin, *, region: str | None = None) -> Opening:
     """
     Return the way to a verb's ledger and service.
 
     Args:
-        told: What the verb was told.
+        options: What the verb was told.
         login: Which all that it calls have in common.
         region: Where its calls go, unless it was told another.
     """
@@ -51,33 +51,33 @@ def opening(told: Calling, login: OneLogin, *, region: str | None = None) -> Ope
 
     login = login.beside(replace(login.target, region=login.target.region or region))
     return Opening(
-        told.ledger,
+        options.ledger,
         target=login.target,
-        read_rate=told.read_rate,
+        read_rate=options.read_rate,
         login=login,
-        lanes=told.lanes,
+        lanes=options.lanes,
         objects=ObjectsOnce(login),
     )
 
 
-def session(told: Calling, login: OneLogin) -> Session:
+def session(options: Calling, login: OneLogin) -> Session:
     """Return the same for a verb that holds a batch."""
     from batchrun.api.session import Session  # noqa: PLC0415 (imports the engine)
 
     return Session(
-        told.ledger,
+        options.ledger,
         target=login.target,
-        read_rate=told.read_rate,
+        read_rate=options.read_rate,
         login=login,
-        lanes=told.lanes,
+        lanes=options.lanes,
         objects=ObjectsOnce(login),
     )
 
 
-def login_of(told: Calling) -> OneLogin:
+def login_of(options: Calling) -> OneLogin:
     """Return the one login of a verb; logs are set up before anybody is called."""
-    target = told.service.target(concurrency=told.concurrency)
-    return OneLogin(target, before=partial(_set_up_logs, told.output))
+    target = options.service.target(concurrency=options.concurrency)
+    return OneLogin(target, before=partial(_set_up_logs, options.output))
 
 
 def login_to(account: Account, output: Output = PLAIN) -> OneLogin:

@@ -124,18 +124,18 @@ def verb(
     Make a command of a function that takes one of *kind*, and returns the exit code unless that is 0.
 
     Args:
-        kind: What the verb is told.
+        kind: The class of its options.
         name: The verb's, unless it is the function's.
         settings: Click's.
     """
 
     def decorate(carry_out: Callable[[T], Awaitable[Exit | None] | Exit | None]) -> click.Command:
         def call(**values: Any) -> None:
-            told = made(kind, values)
+            options = made(kind, values)
             if iscoroutinefunction(carry_out):
-                code = run_async(carry_out, told)
+                code = run_async(carry_out, options)
             else:
-                code = cast("Exit | None", carry_out(told))
+                code = cast("Exit | None", carry_out(options))
             click.get_current_context().exit(code or 0)
 
         return click.Command(

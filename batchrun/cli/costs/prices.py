@@ -68,7 +68,7 @@ class PriceOptions:
 
 
 async def prices_for(
-    told: PriceOptions, regions: Sequence[str], login: OneLogin, *, ledger: str, force: bool
+    options: PriceOptions, regions: Sequence[str], login: OneLogin, *, ledger: str, force: bool
 ) -> PriceLists:
     """
     Return the prices of *regions* that --prices names, else ask for them; save them where that is asked.
@@ -77,14 +77,14 @@ async def prices_for(
         UsageError: The file cannot be used, or lacks a region.
         ServiceUnusableError: The Pricing API cannot be used.
     """
-    if told.prices is not None:
-        if told.save_prices is not None:
+    if options.prices is not None:
+        if options.save_prices is not None:
             raise UsageError("--prices and --save-prices cannot be combined: the file exists already")
-        return read_prices(told.prices, regions)
+        return read_prices(options.prices, regions)
     saved = None
-    if told.save_prices is not None:
+    if options.save_prices is not None:
         inputs = Inputs(ledger=ledger)
-        saved = named(told.save_prices, _PRICES, option="--save-prices FILE", inputs=inputs, force=force)
+        saved = named(options.save_prices, _PRICES, option="--save-prices FILE", inputs=inputs, force=force)
     # Only now: to import the client takes longer than to reckon.
     from batchrun.service.pricing import quoted  # noqa: PLC0415
 
@@ -94,7 +94,7 @@ async def prices_for(
     if len({quote.prices.currency for quote in quotes}) > 1:
         raise UsageError(f"prices of {', '.join(regions)} are in several currencies; give one with --prices")
     found = PriceLists(lists=tuple(quote.prices for quote in quotes))
-    if told.save_prices is not None:
+    if options.save_prices is not None:
         with drafted(saved) as draft:
             draft.write_text(json.dumps(written_lists(found), indent=2) + "\n", encoding="utf-8")
     return found

@@ -54,7 +54,7 @@ _FILES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun costs`` is told."""
+    """The options of ``batchrun costs``."""
 
     batch: str | None = BATCH()
     rows: Rows = group(Rows)
@@ -88,33 +88,33 @@ class Options:
     "for each run: the answers are kept in the ledger. Without --prices it needs pricing:GetProducts too."
     "\n\nRead on: 'batchrun help costs', 'batchrun help iam'.",
 )
-async def costs(told: Options) -> Exit:
+async def costs(options: Options) -> Exit:
     """
     Estimate what ended runs of BATCH cost, of earlier attempts too, and what its open rows will.
 
     Asks the service what each run used, once; a second time it calls nobody. Stopped, it loses nothing: the
     same command goes on.
     """
-    login = login_of(told)
-    chosen_by = told.rows.choice(ObjectsOnce(login))
-    gib = dynamic_gib(told.dynamic_gib)
-    output = _output(told)
-    async with opening(told, login) as opened:
+    login = login_of(options)
+    chosen_by = options.rows.choice(ObjectsOnce(login))
+    gib = dynamic_gib(options.dynamic_gib)
+    output = _output(options)
+    async with opening(options, login) as opened:
         ledger = await opened.found_ledger()
-        batch = await batch_to_read(ledger, told.batch)
+        batch = await batch_to_read(ledger, options.batch)
         regions = await regions_of(ledger, batch)
-        prices = await prices_for(told.prices, regions, login, ledger=told.ledger, force=told.force)
+        prices = await prices_for(options.prices, regions, login, ledger=options.ledger, force=options.force)
         chosen = await _chosen(ledger, batch.name, chosen_by)
         asking = [run for run in chosen if run.usage is None and not run.is_gone]
         if asking:
-            await _ask(opened, batch, asking, told)
+            await _ask(opened, batch, asking, options)
             chosen = await _chosen(ledger, batch.name, chosen_by)
         bill = billed(chosen, prices, gib)
         left = await _left(ledger, batch, chosen_by, prices, gib)
-    if told.place is not None:
-        form = told.costs_format or Path(told.place).suffix.lower().removeprefix(".")
-        _write(bill, output, is_lines=form == "jsonl", is_safe=told.safe_csv)
-    _tell(batch.name, bill, left, told)
+    if options.place is not None:
+        form = options.costs_format or Path(options.place).suffix.lower().removeprefix(".")
+        _write(bill, output, is_lines=form == "jsonl", is_safe=options.safe_csv)
+    _tell(batch.name, bill, left, options)
     return Exit.WORK_LEFT if bill.lacking("not known yet") else Exit.OK
 
 
@@ -124,7 +124,7 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[End
     return [run for run in runs if meant is None or (run.entry_id, run.attempt) in meant]
 
 
-async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], told: Options) -> None:
+async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], options: Options) -> None:
     # Only now: to import the client takes longer than to reckon.
     from batchrun.engine.usage import Asked, ask_usage  # noqa: PLC0415
 
@@ -132,13 +132,13 @@ async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], told: Op
 
     def tell(asked: Asked) -> None:
         nonlocal next_word
-        if not told.output.quiet and (clock.monotonic() >= next_word or asked.done == len(runs)):
+        if not options.output.quiet and (clock.monotonic() >= next_word or asked.done == len(runs)):
             next_word = clock.monotonic() + _TELL_EVERY
             complain(f"asked what {asked.done} of {counted(len(runs), 'run')} used")
 
     ledger, reach = await opened.ledger(), await opened.reach_of(batch)
     asked = await ask_usage(
-        runs, ledger=ledger, reach=reach, clock=clock, at_once=told.concurrency, tell=tell
+        runs, ledger=ledger, reach=reach, clock=clock, at_once=options.concurrency, tell=tell
     )
     for why in sorted({why for _, why in asked.unknown}):
         complain(f"not known: {why}")
@@ -156,21 +156,21 @@ async def _left(
     return await forecast(ledger, rows, prices, gib)
 
 
-def _tell(batch: str, bill: Bill, left: Sequence[Left], told: Options) -> None:
-    if told.output.as_json and told.place != STDOUT:
+def _tell(batch: str, bill: Bill, left: Sequence[Left], options: Options) -> None:
+    if options.output.as_json and options.place != STDOUT:
         emit("costs", batch=batch, **facts(bill, left))
-    elif told.place != STDOUT:
+    elif options.place != STDOUT:
         for line in lines(batch, bill, left):
             say(line)
 
 
-def _output(told: Options) -> OutputFile | None:
-    if told.place is None:
+def _output(options: Options) -> OutputFile | None:
+    if options.place is None:
         return None
-    read = () if told.prices.prices is None else (told.prices.prices,)
-    inputs = Inputs(ledger=told.ledger, read=read)
-    kind = _FILES[told.costs_format or "any"]
-    return named(told.place, kind, option="-o FILE", inputs=inputs, force=told.force)
+    read = () if options.prices.prices is None else (options.prices.prices,)
+    inputs = Inputs(ledger=options.ledger, read=read)
+    kind = _FILES[options.costs_format or "any"]
+    return named(options.place, kind, option="-o FILE", inputs=inputs, force=options.force)
 
 
 def _write(bill: Bill, output: OutputFile | None, *, is_lines: bool, is_safe: bool) -> None:

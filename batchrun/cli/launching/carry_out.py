@@ -44,7 +44,7 @@ async def carry_out(
     batch: Batch,
     results: Destination,
     ask: Callable[[Ledger], Awaitable[None]],
-    told: Calling,
+    options: Calling,
     login: OneLogin,
     limits: Limits,
 ) -> bool:
@@ -57,8 +57,8 @@ async def carry_out(
         DeliveryError: S3 does not take them.
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
-    shown = told.output
-    async with session_of(told, login) as session:
+    shown = options.output
+    async with session_of(options, login) as session:
         ledger = await session.ledger()
         if await ledger.batch(batch.name).holder(at=SystemClock().utcnow()) is None:
             # Else who holds it has its own, and takes note within seconds.

@@ -61,11 +61,11 @@ async def launch_folder(job: Job) -> Exit:
     """
     configure_as(job.output)
     clock, in_s3 = SystemClock(), ObjectsOnce(job.login)
-    with loaded_folder(job.source, in_s3, job.output, besides=[job.told.ledger]) as manifests:
+    with loaded_folder(job.source, in_s3, job.output, besides=[job.options.ledger]) as manifests:
         points.reached(Point.MANIFEST_READ)
-        refuse_beside_lanes(manifests, job.told.service)
+        refuse_beside_lanes(manifests, job.options.service)
         for manifest in manifests:
-            settled(job.limits, manifest, job.told.together.batch_settings)
+            settled(job.limits, manifest, job.options.together.batch_settings)
         shared = _shared(job, len(manifests))
         async with session(shared, clock) as work:
             return await _Together(shared, work, clock).launch(manifests)
@@ -95,7 +95,7 @@ class _Together:
     async def launch(self, manifests: Sequence[Manifest]) -> Exit:
         """Take all in, launch all, and return the worst exit code."""
         read = tuple(path for manifest in manifests for path in manifest.read)
-        inputs = Inputs(ledger=self._job.told.ledger, read=read)
+        inputs = Inputs(ledger=self._job.options.ledger, read=read)
         prepared_ones = [(manifest, self._prepared(manifest.batch, inputs)) for manifest in manifests]
         async with anyio.create_task_group() as batches:
             for manifest, around in prepared_ones:

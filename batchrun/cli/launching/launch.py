@@ -62,7 +62,7 @@ log = structlog.get_logger(__name__)
 class Job:
     """What ``batchrun run`` was told, and what is made of it for one launch or several."""
 
-    told: LaunchOptions
+    options: LaunchOptions
     source: Source
     target: Target
     login: OneLogin  #: of *target*
@@ -73,7 +73,7 @@ class Job:
     @property
     def output(self) -> Output:
         """How it talks."""
-        return self.told.output
+        return self.options.output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +119,8 @@ def taken(job: Job) -> Iterator[Manifest]:
     """
     with loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:
         points.reached(Point.MANIFEST_READ)
-        refuse_beside_lanes([manifest], job.told.service)
-        settled(job.limits, manifest, job.told.together.batch_settings)
+        refuse_beside_lanes([manifest], job.options.service)
+        settled(job.limits, manifest, job.options.together.batch_settings)
         yield manifest
 
 
@@ -140,7 +140,7 @@ async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:
         BatchrunError: Whatever ended it early.
     """
     clock = SystemClock()
-    around = prepared(job, manifest.batch, Inputs(ledger=job.told.ledger, read=manifest.read), clock)
+    around = prepared(job, manifest.batch, Inputs(ledger=job.options.ledger, read=manifest.read), clock)
     await look(around.results, around.store)
     async with (
         failure_told(job, around),
@@ -154,7 +154,7 @@ async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:
 
 def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
     """Prepare what goes on around a launch. Raises UsageError where something may not be written."""
-    output = results_output(job.told.results, batch, inputs)
+    output = results_output(job.options.results, batch, inputs)
     others = (output.path,) if isinstance(output, OutputFile) else ()
     return Around(
         results=output,
@@ -170,18 +170,18 @@ async def failure_told(job: Job, around: Around) -> AsyncIterator[None]:
     try:
         yield
     except (ServiceError, StorageError) as error:
-        await around.telling.fail(job.told.ledger, error, exit_code(error))
+        await around.telling.fail(job.options.ledger, error, exit_code(error))
         raise
 
 
 def session(job: Job, clock: Clock) -> Session:
     """Make the session that the job describes."""
     return Session(
-        job.told.ledger,
+        job.options.ledger,
         target=job.target,
-        rate=job.told.rate,
-        read_rate=job.told.read_rate,
-        credentials_wait=job.told.credentials_wait,
+        rate=job.options.rate,
+        read_rate=job.options.read_rate,
+        credentials_wait=job.options.credentials_wait,
         clock=clock,
         login=job.login,
     )
@@ -193,11 +193,11 @@ async def launching(job: Job, work: Session, manifest: Manifest) -> AsyncIterato
     async with work.launching(
         manifest,
         limits=job.limits,
-        changed=Changed(job.told.changed or "refuse"),
-        deadline=job.told.deadline,
-        lease=job.told.lease,
-        wake=job.told.wake,
-        batch_settings=job.told.together.batch_settings,
+        changed=Changed(job.options.changed or "refuse"),
+        deadline=job.options.deadline,
+        lease=job.options.lease,
+        wake=job.options.wake,
+        batch_settings=job.options.together.batch_settings,
     ) as held:
         _log_sync(held)
         yield held
@@ -250,12 +250,12 @@ async def _finished(job: Job, held: Launch, around: Around, progress: Progress, 
         held.abandon()
         tell_taken_over(held.batch, held.taken_over)
         try:
-            await write_results(held, around.results, around.store, is_safe=job.told.safe_csv)
+            await write_results(held, around.results, around.store, is_safe=job.options.safe_csv)
         except (StorageError, ServiceError) as error:
             log.warning("results_not_written", batch=held.batch, error=str(error))
         raise  # what ended the launch is what somebody must see to
     try:
-        await write_results(held, around.results, around.store, is_safe=job.told.safe_csv)
+        await write_results(held, around.results, around.store, is_safe=job.options.safe_csv)
     except StorageError:
         tell_end(ended, progress, held.tally, None, job.output)  # else nobody would hear how it went
         raise

@@ -34,39 +34,40 @@ _T = TypeVar("_T")
 _PASSED_OVER: Final = "{} is skipped: it holds {}, not rows; use it with {} FILE"
 
 
-def source(told: ManifestOptions, *, strict: bool = False, goes_together: bool = False) -> Source:
+def source(options: ManifestOptions, *, strict: bool = False, goes_together: bool = False) -> Source:
     """
     Make the source that the options describe; its rows have to be fit to go *together*, or not.
 
     Raises:
         UsageError: One of them cannot be meant, or none says what to read.
     """
-    told.check()
+    options.check()
     return Source(
-        path=told.path,
-        is_each_file=told.each_file is not None,
+        path=options.path,
+        is_each_file=options.each_file is not None,
         verb=_verb(),
-        format=Format(told.manifest_format) if told.manifest_format else None,
-        batch=told.batch,
-        defaults=told.defaults,
-        parameters_from=told.parameters_from,
-        sets=told.sets,
-        lanes=told.lanes,
-        env=told.env,
+        format=Format(options.manifest_format) if options.manifest_format else None,
+        batch=options.batch,
+        defaults=options.defaults,
+        parameters_from=options.parameters_from,
+        sets=options.sets,
+        lanes=options.lanes,
+        env=options.env,
         strict=strict,
-        tags=told.tags,
+        tags=options.tags,
         goes_together=goes_together,
         asked=TableOptions(
-            delimiter=_read("--delimiter", told.delimiter, delimiter),
-            encoding=_read("--encoding", told.encoding, encoding),
-            worksheet=told.worksheet,
-            header=_read("--header", told.header, header),
+            delimiter=_read("--delimiter", options.delimiter, delimiter),
+            encoding=_read("--encoding", options.encoding, encoding),
+            worksheet=options.worksheet,
+            header=_read("--header", options.header, header),
         ),
         sheet=SheetOptions(
-            id=told.id,
-            group_by=told.group_by,
-            parameters=told.parameters,
-            columns_as_parameters=_read("--columns-as-parameters", told.columns_as_parameters, header) or (),
+            id=options.id,
+            group_by=options.group_by,
+            parameters=options.parameters,
+            columns_as_parameters=_read("--columns-as-parameters", options.columns_as_parameters, header)
+            or (),
         ),
     )
 
@@ -138,7 +139,7 @@ def loaded_folder(
 
 @contextmanager
 def taken(
-    told: ManifestOptions,
+    options: ManifestOptions,
     objects: ObjectsOnce,
     output: Output,
     *,
@@ -156,9 +157,9 @@ def taken(
         ManifestError: Any of them has problems.
         UsageError: The options cannot be combined.
     """
-    wanted = source(told, strict=strict, goes_together=goes_together)
-    if told.is_folder:
-        refuse_for_folder(told, **of_one)
+    wanted = source(options, strict=strict, goes_together=goes_together)
+    if options.is_folder:
+        refuse_for_folder(options, **of_one)
         with loaded_folder(wanted, objects, output, besides=besides) as manifests:
             yield manifests
     else:
@@ -166,11 +167,11 @@ def taken(
             yield [manifest]
 
 
-def refuse_for_folder(told: ManifestOptions, **of_one: object) -> None:
+def refuse_for_folder(options: ManifestOptions, **of_one: object) -> None:
     """Raise UsageError where one of these options, or of a manifest's own, is given with a folder."""
-    for name, value in {"batch": told.batch, "format": told.manifest_format, **of_one}.items():
+    for name, value in {"batch": options.batch, "format": options.manifest_format, **of_one}.items():
         if value:
-            raise UsageError(f"--{name} is for one manifest, and {told.manifest} is a folder of them")
+            raise UsageError(f"--{name} is for one manifest, and {options.manifest} is a folder of them")
 
 
 def refuse_beside_lanes(manifests: Iterable[Manifest], service: Service) -> None:

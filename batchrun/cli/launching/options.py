@@ -1,5 +1,5 @@
 """
-What a launch is told by its options.
+The options of a launch.
 
 Belongs here: the options of ``batchrun run`` and what they mean for the model. Does not: the launch
 (``launch``, ``folder``).
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchOptions:
-    """What ``batchrun run`` is told."""
+    """The options of ``batchrun run``."""
 
     manifest: ManifestOptions = group(ManifestOptions)
     strict: bool = STRICT()

@@ -45,7 +45,7 @@ async def launch_standing_by(job: Job) -> Exit:
     """
     configure(job)
     clock = SystemClock()
-    begun, deadline = clock.monotonic(), job.told.deadline
+    begun, deadline = clock.monotonic(), job.options.deadline
     while True:
         stopping = Stopping([])
         with hearing_until_its_end(), taken(job) as manifest:
@@ -66,7 +66,7 @@ def _until(job: Job, deadline: float | None, begun: float, clock: Clock) -> Job:
     if deadline is None:
         return job
     left = max(0.0, deadline - (clock.monotonic() - begun))
-    return replace(job, told=replace(job.told, deadline=left))
+    return replace(job, options=replace(job.options, deadline=left))
 
 
 async def _waited(job: Job, batch: str, clock: Clock, left: float | None) -> bool:
@@ -86,7 +86,7 @@ async def _waited(job: Job, batch: str, clock: Clock, left: float | None) -> boo
             scope.cancel()
 
         with heard(end):
-            await until_free(job.told.ledger, batch, clock=clock, told=tell)
+            await until_free(job.options.ledger, batch, clock=clock, told=tell)
     return not scope.cancelled_caught
 
 

@@ -60,25 +60,25 @@ class Conversion:
     force: bool
 
     @classmethod
-    def of(cls, told: ConvertOptions) -> Self:
+    def of(cls, options: ConvertOptions) -> Self:
         """Make it of the command's options. Raises UsageError where they cannot be combined."""
-        output, wanted = told.output, told.to
+        output, wanted = options.output, options.to
         form = Format.JSON if wanted == NATIVE else output_format(output, wanted)
         is_line_format = form not in DOCUMENTS
-        if told.defaults_out == STDOUT:
+        if options.defaults_out == STDOUT:
             raise UsageError("--defaults-out names a file; only -o may be -")
-        if told.defaults_out and not (is_line_format or wanted == NATIVE):
+        if options.defaults_out and not (is_line_format or wanted == NATIVE):
             raise UsageError(
                 f"--defaults-out is for formats without defaults; {form.value} holds them itself"
             )
         return cls(
-            source=source(told.manifest, strict=told.strict),
-            objects=partial(ObjectsOnce, login_to(told.account)),
+            source=source(options.manifest, strict=options.strict),
+            objects=partial(ObjectsOnce, login_to(options.account)),
             output=output,
             form=form,
             is_native=wanted == NATIVE,
-            defaults_out=told.defaults_out,
-            force=told.force,
+            defaults_out=options.defaults_out,
+            force=options.force,
         )
 
     @property

@@ -36,23 +36,23 @@ _IN_COLUMNS: Final = (
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def _key(told: InitOptions) -> WorkflowKey:
+def _key(options: InitOptions) -> WorkflowKey:
     for name, value, pattern, wanted in (
-        ("workflow", told.workflow, _ID, "the workflow's id, digits alone"),
-        ("workflow-owner-id", told.workflow_owner_id, _OWNER, "an account's 12 digits"),
-        ("workflow-version", told.workflow_version, _VERSION, "a version's name"),
+        ("workflow", options.workflow, _ID, "the workflow's id, digits alone"),
+        ("workflow-owner-id", options.workflow_owner_id, _OWNER, "an account's 12 digits"),
+        ("workflow-version", options.workflow_version, _VERSION, "a version's name"),
     ):
         if value is not None and not pattern.fullmatch(value):
             raise UsageError(printable(f"--{name} '{value}': give {wanted}"))
     return WorkflowKey(
-        id=told.workflow,
-        type=told.workflow_type,
-        owner=told.workflow_owner_id,
-        version=told.workflow_version,
+        id=options.workflow,
+        type=options.workflow_type,
+        owner=options.workflow_owner_id,
+        version=options.workflow_version,
     )
 
 
-async def initialise(told: InitOptions) -> None:
+async def initialise(options: InitOptions) -> None:
     """
     Write the manifest.
 
@@ -60,12 +60,12 @@ async def initialise(told: InitOptions) -> None:
         UsageError: There cannot be, or is no, such workflow, or the file cannot be written.
         ServiceError: The service could not be asked.
     """
-    key = _key(told)
+    key = _key(options)
     configure(verbosity=0, as_json=False)
-    form = _FORMATS.get(Path(told.output).suffix.lower(), Format.YAML)
-    output = named(told.output, _kind(form), option="-o FILE", inputs=Inputs(), force=told.force)
+    form = _FORMATS.get(Path(options.output).suffix.lower(), Format.YAML)
+    output = named(options.output, _kind(form), option="-o FILE", inputs=Inputs(), force=options.force)
     with drafted(output) as draft:
-        workflow = await _asked(key, told.service.target())
+        workflow = await _asked(key, options.service.target())
         delimiter = DELIMITERS.get(form)
         text = template_text(workflow) if delimiter is None else template_table(workflow, delimiter)
         draft.write_text(text, encoding="utf-8", newline="")
@@ -73,7 +73,7 @@ async def initialise(told: InitOptions) -> None:
         complain(f"note: the {workflow.key} is {workflow.status}: runs of it cannot be started")
     if output is not None:
         how = "" if form is Format.YAML else _IN_COLUMNS
-        say(f"{told.output}: fill it in{how}, then: batchrun check {told.output} --online")
+        say(f"{options.output}: fill it in{how}, then: batchrun check {options.output} --online")
 
 
 def _kind(form: Format) -> Kind:

@@ -1,5 +1,5 @@
 """
-The options of ``batchrun manifest``: what each way of making a manifest is told.
+The options of ``batchrun manifest``: those of each way of making a manifest.
 
 Belongs here: names, defaults and help of options. Does not: the work (``convert``, ``new``,
 ``pairs``), which loads botocore.
@@ -24,7 +24,7 @@ _WRITTEN: Final = partial(WRITTEN, envvar=None, help="Where to write it; - is st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertOptions:
-    """What ``batchrun manifest convert`` is told."""
+    """The options of ``batchrun manifest convert``."""
 
     manifest: ManifestOptions = group(ManifestOptions)
     strict: bool = STRICT()
@@ -48,7 +48,7 @@ class ConvertOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitOptions:
-    """What ``batchrun manifest init`` is told."""
+    """The options of ``batchrun manifest init``."""
 
     workflow: str = option("--workflow", required=True, metavar="ID", help="The workflow's id.")
     workflow_type: str = option(
@@ -70,7 +70,7 @@ class InitOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairOptions:
-    """What ``batchrun manifest from-s3`` is told."""
+    """The options of ``batchrun manifest from-s3``."""
 
     source: str = argument(metavar="SOURCE")
     pattern: str = option(

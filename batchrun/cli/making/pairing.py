@@ -70,8 +70,8 @@ def lacking(
             missing = (one for one in kinds if one not in files)
         if len(others) <= _MOST_MATES:
             missing = itertools.chain(missing, _mateless(files, mates, list(others)))
-        if told := list(dict.fromkeys(missing)):
-            found[row] = told
+        if absent := list(dict.fromkeys(missing)):
+            found[row] = absent
     return found
 
 

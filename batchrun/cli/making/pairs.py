@@ -61,12 +61,12 @@ _HEAD: Final = (
 class PairsJob:
     """Everything that ``batchrun manifest from-s3`` was told, once it is known to go together."""
 
-    told: PairOptions
+    options: PairOptions
     naming: Naming
     form: Format
 
     @classmethod
-    def of(cls, told: PairOptions) -> Self:
+    def of(cls, options: PairOptions) -> Self:
         """
         Make it of the command's options.
 
@@ -74,29 +74,34 @@ class PairsJob:
             ManifestError: The pattern, or a name, cannot be used.
             UsageError: Options cannot be combined.
         """
-        if told.parameter and told.list_name:
+        if options.parameter and options.list_name:
             raise UsageError("give --parameter, or --list for lists: both say what parameters are called")
-        if told.base is not None and not told.base.startswith(_S3):
+        if options.base is not None and not options.base.startswith(_S3):
             raise UsageError(
-                printable(f"--base '{told.base}' is not a place in S3; write s3://BUCKET/FOLDER/")
+                printable(f"--base '{options.base}' is not a place in S3; write s3://BUCKET/FOLDER/")
             )
-        if told.group_by and told.list_name:
+        if options.group_by and options.list_name:
             raise UsageError(
                 "--list is for rows; with --group-by each parameter is a list, named by --parameter"
             )
-        to_stdout = told.output == STDOUT and told.to is None
-        form = Format.CSV if to_stdout else output_format(told.output, told.to)
-        if told.group_by and (told.output == STDOUT or form is not Format.YAML):
+        to_stdout = options.output == STDOUT and options.to is None
+        form = Format.CSV if to_stdout else output_format(options.output, options.to)
+        if options.group_by and (options.output == STDOUT or form is not Format.YAML):
             raise UsageError(
                 "--group-by writes a manifest in YAML, and its sheet in CSV beside it: give -o FILE.yaml"
             )
-        how = naming(told.pattern, parameter=told.parameter, list_name=told.list_name, group_by=told.group_by)
-        return cls(told=told, naming=how, form=form)
+        how = naming(
+            options.pattern,
+            parameter=options.parameter,
+            list_name=options.list_name,
+            group_by=options.group_by,
+        )
+        return cls(options=options, naming=how, form=form)
 
     @property
     def is_sheet(self) -> bool:
         """Whether files become a sheet, and a manifest for it."""
-        return bool(self.told.group_by)
+        return bool(self.options.group_by)
 
 
 def pair(wish: PairsJob) -> None:
@@ -109,11 +114,11 @@ def pair(wish: PairsJob) -> None:
         ServiceError: S3 cannot be asked.
     """
     problems = Problems()
-    output = _output(wish, wish.told.output, wish.form)
+    output = _output(wish, wish.options.output, wish.form)
     beside = _output(wish, _sheet_of(wish), Format.CSV) if wish.is_sheet else None
     with limited(wish.naming.pattern) as match:
         pairs = Pairs(naming=wish.naming, match=match)
-        if wish.told.source.startswith(_S3):
+        if wish.options.source.startswith(_S3):
             run_async(_list, wish, pairs, problems)
         else:
             _read(wish, pairs, problems)
@@ -127,19 +132,21 @@ def pair(wish: PairsJob) -> None:
         _write_sheet(wish, pairs, left_out, output, beside)
     else:
         with drafted(output) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-            write(lambda: pairs.rows(left_out), file, wish.form, source=wish.told.source)
+            write(lambda: pairs.rows(left_out), file, wish.form, source=wish.options.source)
     _tell(wish, pairs, rows)
 
 
 def _output(wish: PairsJob, path: str, form: Format) -> OutputFile | None:
-    read = () if wish.told.source.startswith(_S3) or wish.told.source == STDOUT else (wish.told.source,)
+    read = (
+        () if wish.options.source.startswith(_S3) or wish.options.source == STDOUT else (wish.options.source,)
+    )
     kind = manifest_kind(form)
-    return named(path, kind, option="-o FILE", inputs=Inputs(read=read), force=wish.told.force)
+    return named(path, kind, option="-o FILE", inputs=Inputs(read=read), force=wish.options.force)
 
 
 def _sheet_of(wish: PairsJob) -> str:
     """Name the sheet that lies beside the manifest."""
-    return str(Path(wish.told.output).with_suffix(".csv"))
+    return str(Path(wish.options.output).with_suffix(".csv"))
 
 
 def _write_sheet(
@@ -165,16 +172,16 @@ async def _list(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
     from batchrun.service.login import Login  # noqa: PLC0415 (loads aiobotocore)
     from batchrun.service.objects import keys_under  # noqa: PLC0415 (likewise)
 
-    bucket, prefix = split_uri(wish.told.source)
+    bucket, prefix = split_uri(wish.options.source)
     if not bucket:
         raise UsageError("the bucket's name is missing: write s3://BUCKET/FOLDER/")
     # s3://bucket/run1 means a folder, and must not bring in run10's files; an asterisk asks for that.
     prefix = prefix[:-1] if prefix.endswith("*") else prefix and prefix.rstrip("/") + "/"
     folder = prefix[: prefix.rfind("/") + 1]
-    told = wish.told
-    login = Login(replace(told.account.target(), read_timeout=told.timeout))
+    options = wish.options
+    login = Login(replace(options.account.target(), read_timeout=options.timeout))
     try:
-        async with aclosing(keys_under(login, bucket, prefix, told.endpoint_url)) as keys:
+        async with aclosing(keys_under(login, bucket, prefix, options.endpoint_url)) as keys:
             async for key in keys:
                 if file := file_under(bucket, key, folder, with_path=wish.naming.matches_path):
                     pairs.add(file, problems)
@@ -190,18 +197,20 @@ async def _list(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
 
 
 def _read(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
-    with interruptible(), opened(wish.told.source) as stream:
+    with interruptible(), opened(wish.options.source) as stream:
         with_path = wish.naming.matches_path
-        for file in listed_files(stream, name_of(wish.told.source), base=wish.told.base, with_path=with_path):
+        for file in listed_files(
+            stream, name_of(wish.options.source), base=wish.options.base, with_path=with_path
+        ):
             pairs.add(file, problems)
 
 
 def _left_out(wish: PairsJob, pairs: Pairs, problems: Problems) -> frozenset[str]:
     """Deal with rows that lack what others have, as the user wants it."""
-    if wish.told.incomplete == "keep":
+    if wish.options.incomplete == "keep":
         return frozenset()
     lacking = pairs.incomplete()
-    if wish.told.incomplete == "skip":
+    if wish.options.incomplete == "skip":
         if lacking:
             complain(f"left out, since they lack files that others have: {_some(list(lacking))}")
         return frozenset(lacking)
@@ -219,12 +228,12 @@ def _nothing(wish: PairsJob, pairs: Pairs) -> Exception:
             "the path below the folder" if wish.naming.matches_path else "the file's name, folders left out"
         )
         return unreadable(
-            Place(source=name_of(wish.told.source)),
+            Place(source=name_of(wish.options.source)),
             printable(message),
             f"correct --pattern: it must match {what}, in full",
         )
     return unreadable(
-        Place(source=name_of(wish.told.source)),
+        Place(source=name_of(wish.options.source)),
         "there are no files to make rows of",
         "check the place, and --incomplete",
     )
@@ -242,10 +251,10 @@ def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
     summary = f"{counted(pairs.files, 'file')}, {counted(rows, 'row')}"
     if wish.is_sheet:
         summary = f"{counted(rows, 'run')} of the files in {_sheet_of(wish)}"
-    if wish.told.output == STDOUT:
+    if wish.options.output == STDOUT:
         complain(summary)
     else:
-        say(f"{wish.told.output}: {summary}; what all rows need, such as workflowId, goes into --defaults")
+        say(f"{wish.options.output}: {summary}; what all rows need, such as workflowId, goes into --defaults")
 
 
 def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: bool) -> Iterator[File]:

@@ -24,7 +24,7 @@ def manifest() -> None:
     "batchrun manifest convert cohort.csv --defaults d.yaml --to native -o batch.json"
     "\n\nRead on: 'batchrun help manifest'.",
 )
-def convert(told: ConvertOptions) -> None:
+def convert(options: ConvertOptions) -> None:
     """
     Write MANIFEST in another format; every row stays the same to the last byte.
 
@@ -35,7 +35,7 @@ def convert(told: ConvertOptions) -> None:
     from batchrun.cli.making.convert import Conversion  # noqa: PLC0415 (loads botocore)
     from batchrun.cli.making.convert import convert as carry_out  # noqa: PLC0415
 
-    carry_out(Conversion.of(told))
+    carry_out(Conversion.of(options))
 
 
 @verb(
@@ -43,7 +43,7 @@ def convert(told: ConvertOptions) -> None:
     epilog="Example: batchrun manifest init --workflow 1234567 -o cohort.yaml"
     "\n\nRead on: 'batchrun help manifest'.",
 )
-async def init(told: InitOptions) -> None:
+async def init(options: InitOptions) -> None:
     """
     Write a YAML manifest to fill in, from a workflow's parameter template; CSV or TSV where -o says so.
 
@@ -53,7 +53,7 @@ async def init(told: InitOptions) -> None:
     """
     from batchrun.cli.making.new import initialise  # noqa: PLC0415 (loads aiobotocore)
 
-    await initialise(told)
+    await initialise(options)
 
 
 @verb(
@@ -65,7 +65,7 @@ async def init(told: InitOptions) -> None:
     "--pattern '{sample}_S*_L{lane}_R{read}_001.fastq.gz' -o run7.yaml"
     "\n\nRead on: 'batchrun help manifest'.",
 )
-def from_s3(told: PairOptions) -> None:
+def from_s3(options: PairOptions) -> None:
     """
     Pair files into rows: SOURCE is s3://BUCKET/FOLDER/, or a file that lists names, or - for stdin.
 
@@ -75,7 +75,7 @@ def from_s3(told: PairOptions) -> None:
     """
     from batchrun.cli.making.pairs import PairsJob, pair  # noqa: PLC0415
 
-    pair(PairsJob.of(told))
+    pair(PairsJob.of(options))
 
 
 for _one in (convert, init, from_s3):

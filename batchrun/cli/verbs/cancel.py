@@ -49,7 +49,7 @@ _WATCH: Final = WatchPolicy(longest=15.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun cancel`` is told."""
+    """The options of ``batchrun cancel``."""
 
     batch: str | None = BATCH()
     pending: bool = flag("--pending", help="Only stop submitting; active runs continue.")
@@ -71,38 +71,38 @@ class Options:
     "attempt; without it 'batchrun run' leaves them alone and exits with 1."
     "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'.",
 )
-async def cancel(told: Options) -> Exit:
+async def cancel(options: Options) -> Exit:
     """
     Stop submitting BATCH, and cancel its active runs.
 
     Shows what it will do, and asks. What was asked for is kept in the ledger: a launcher that is running
     takes note within seconds and carries it out, else this command does, and waits for the runs' ends.
     """
-    login = login_of(told)
-    chosen_by = told.rows.choice(ObjectsOnce(login))
-    async with opening(told, login) as opened:
+    login = login_of(options)
+    chosen_by = options.rows.choice(ObjectsOnce(login))
+    async with opening(options, login) as opened:
         ledger = await opened.found_ledger()
-        found = await batch_to_change(ledger, told.batch)
+        found = await batch_to_change(ledger, options.batch)
         batch = found.name
-        results = results_output(told.results, batch, await inputs_of(ledger))
+        results = results_output(options.results, batch, await inputs_of(ledger))
         await look(results, StoreWhenNeeded(login))
-        states = _UNSENT if told.pending else _STATES
+        states = _UNSENT if options.pending else _STATES
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]
-        if told.go.is_told(told.output):
-            _tell(batch, chosen, told)
+        if options.go.is_told(options.output):
+            _tell(batch, chosen, options)
         is_left = not chosen and await _is_left(ledger, batch)  # of an earlier cancel that was interrupted
-        if told.go.dry_run or not (chosen or is_left):
-            return _end(batch, chosen, told, is_done=False)
-        if chosen and not told.go.is_agreed(f"cancel {counted(len(chosen), 'entry', 'entries')}?"):
-            return _end(batch, [], told, is_done=False)
+        if options.go.dry_run or not (chosen or is_left):
+            return _end(batch, chosen, options, is_done=False)
+        if chosen and not options.go.is_agreed(f"cancel {counted(len(chosen), 'entry', 'entries')}?"):
+            return _end(batch, [], options, is_done=False)
     from batchrun.cli.launching.carry_out import carry_out  # noqa: PLC0415 (imports the engine)
 
     async def ask(ledger: Ledger) -> None:
-        await _ask(ledger, batch, chosen_by, chosen, is_pending=told.pending)
+        await _ask(ledger, batch, chosen_by, chosen, is_pending=options.pending)
 
-    limits = Limits(concurrency=told.concurrency, listing_lag=told.listing_lag, watch=_WATCH)
-    is_done = await carry_out(found, results, ask, told, login, limits)
-    return _end(batch, chosen, told, is_done=is_done)
+    limits = Limits(concurrency=options.concurrency, listing_lag=options.listing_lag, watch=_WATCH)
+    is_done = await carry_out(found, results, ask, options, login, limits)
+    return _end(batch, chosen, options, is_done=is_done)
 
 
 async def _ask(
@@ -118,20 +118,20 @@ async def _is_left(ledger: Ledger, batch: str) -> bool:
     return bool(await ledger.batch(batch).cancellations(limit=1))
 
 
-def _tell(batch: str, chosen: Sequence[Entry], told: Options) -> None:
-    how = " before they are started" if told.pending else ""
+def _tell(batch: str, chosen: Sequence[Entry], options: Options) -> None:
+    how = " before they are started" if options.pending else ""
     say(f"{batch}: {counted(len(chosen), 'entry', 'entries')} to cancel{how}")
     tell_groups(by_status(chosen))
 
 
-def _end(batch: str, chosen: Sequence[Entry], told: Options, *, is_done: bool) -> Exit:
-    if told.output.as_json:
+def _end(batch: str, chosen: Sequence[Entry], options: Options, *, is_done: bool) -> Exit:
+    if options.output.as_json:
         ids = [entry.id for entry in chosen]
-        emit("cancel", batch=batch, ids=ids, dry_run=told.go.dry_run, is_done=is_done)
+        emit("cancel", batch=batch, ids=ids, dry_run=options.go.dry_run, is_done=is_done)
     if is_done:
         return Exit.OK
-    if told.go.dry_run or not chosen:
-        if told.go.is_told(told.output):
+    if options.go.dry_run or not chosen:
+        if options.go.is_told(options.output):
             complain("nothing was changed")
         return Exit.OK
     complain(

@@ -62,7 +62,7 @@ _SKIPS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun check`` is told."""
+    """The options of ``batchrun check``."""
 
     manifest: ManifestOptions = group(ManifestOptions)
     strict: bool = STRICT()
@@ -83,7 +83,7 @@ class Options:
 
 
 @verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help engines', 'batchrun help iam'.")
-def check(told: Options) -> None:
+def check(options: Options) -> None:
     """
     Find every error of MANIFEST, or of each manifest of a folder; submit nothing, write nothing.
 
@@ -107,40 +107,40 @@ def check(told: Options) -> None:
     )
     from batchrun.manifest.spool import RowPlaces  # noqa: PLC0415
 
-    if told.inputs and not told.online:
+    if options.inputs and not options.online:
         raise UsageError("--inputs asks S3: give --online with it")
-    login = login_to(told.service, told.output)
+    login = login_to(options.service, options.output)
     in_s3 = ObjectsOnce(login)
-    if told.online and not told.manifest.is_folder:
+    if options.online and not options.manifest.is_folder:
         places = RowPlaces()
-        wanted = source(told.manifest, strict=told.strict, goes_together=told.goes_together)
-        with loaded(wanted, in_s3, told.output, places=places) as manifest:
-            refuse_beside_lanes([manifest], told.service)
-            engine = _engine(manifest, told)
-            _end(manifest, _asked(manifest, places, login, told), engine, told.output)
+        wanted = source(options.manifest, strict=options.strict, goes_together=options.goes_together)
+        with loaded(wanted, in_s3, options.output, places=places) as manifest:
+            refuse_beside_lanes([manifest], options.service)
+            engine = _engine(manifest, options)
+            _end(manifest, _asked(manifest, places, login, options), engine, options.output)
         return
     with taken(
-        told.manifest,
+        options.manifest,
         in_s3,
-        told.output,
-        strict=told.strict,
-        goes_together=told.goes_together,
-        online=told.online,
+        options.output,
+        strict=options.strict,
+        goes_together=options.goes_together,
+        online=options.online,
     ) as manifests:
-        refuse_beside_lanes(manifests, told.service)
-        engines = [_engine(manifest, told) for manifest in manifests]
+        refuse_beside_lanes(manifests, options.service)
+        engines = [_engine(manifest, options) for manifest in manifests]
         for manifest, engine in zip(manifests, engines, strict=True):
-            _end(manifest, None, engine, told.output)
+            _end(manifest, None, engine, options.output)
 
 
-def _engine(manifest: Manifest, told: Options) -> PlannedEngine | None:
+def _engine(manifest: Manifest, options: Options) -> PlannedEngine | None:
     """Say which way rows would go; None where each goes by StartRun."""
     from batchrun.api.engines import sized  # noqa: PLC0415
 
-    together = told.together
+    together = options.together
     if together.kind is Engine.STARTRUN:
         return None
-    limits = Limits(engine=together.kind, batch_rows=together.batch_rows, tag=told.manifest.tags)
+    limits = Limits(engine=together.kind, batch_rows=together.batch_rows, tag=options.manifest.tags)
     return PlannedEngine.of(manifest.specs(), sized(limits, manifest, together.batch_settings))
 
 
@@ -155,14 +155,14 @@ def _end(manifest: Manifest, answers: Answers | None, engine: PlannedEngine | No
         tell_retries(manifest.retry, has_lanes=bool(manifest.lanes))
 
 
-def _asked(manifest: Manifest, places: RowPlaces, login: OneLogin, told: Options) -> Answers:
+def _asked(manifest: Manifest, places: RowPlaces, login: OneLogin, options: Options) -> Answers:
     from batchrun.api.online_check import examine  # noqa: PLC0415 (loads aiobotocore)
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
     configure(verbosity=-1, as_json=False)
-    output = told.output
-    watched = partial(_drawn, is_shown=not (output.quiet or output.as_json)) if told.inputs else None
-    asking = partial(examine, read_rate=told.read_rate, watched=watched)
+    output = options.output
+    watched = partial(_drawn, is_shown=not (output.quiet or output.as_json)) if options.inputs else None
+    asking = partial(examine, read_rate=options.read_rate, watched=watched)
     answers = run_async(asking, manifest, places, login)
     for warning in answers.warnings:
         complain(f"warning: {warning}")
@@ -172,19 +172,19 @@ def _asked(manifest: Manifest, places: RowPlaces, login: OneLogin, told: Options
             _tell_inputs(manifest, one.inputs, name, as_json=output.as_json)
     _raise_any(answers, as_json=output.as_json)
     for _, one in looked:
-        _tell_engines(one.engines, told)
+        _tell_engines(one.engines, options)
     return answers
 
 
-def _tell_engines(found: Warnings, told: Options) -> None:
+def _tell_engines(found: Warnings, options: Options) -> None:
     """Report what the rows' workflows make doubtful, or raise it, as of the rows alone."""
     from batchrun.cli.launching.manifests import emit_problems, tell_warnings  # noqa: PLC0415
 
-    if not (told.strict and found.total):
-        tell_warnings(found.told, found.total, told.output)
+    if not (options.strict and found.total):
+        tell_warnings(found.told, found.total, options.output)
         return
     error = ManifestError(found.told, found.total)
-    if told.output.as_json:
+    if options.output.as_json:
         emit_problems(error)
     raise error
 

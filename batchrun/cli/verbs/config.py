@@ -105,7 +105,7 @@ _EPILOG: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun config`` is told."""
+    """The options of ``batchrun config``."""
 
     verb: tuple[str, ...] = argument(nargs=-1, type=click.UNPROCESSED, metavar="[VERB [OPTIONS]...]")
     as_json: bool = JSON()
@@ -118,7 +118,7 @@ class Options:
 
 
 @verb(Options, context_settings={"ignore_unknown_options": True}, epilog=_EPILOG)
-def config(told: Options) -> None:
+def config(options: Options) -> None:
     """
     Show each option's value in force and where it came from: flag, environment, file or default.
 
@@ -127,15 +127,15 @@ def config(told: Options) -> None:
     Exits with 2 where the file says what it may not.
     """
     root = click.get_current_context().find_root()
-    if told.init:
+    if options.init:
         from batchrun.cli.settings.names import example  # noqa: PLC0415 (a rare wish)
 
         say(example(verbs_of(root.command, root)))
         return
-    names, arguments = _split(root, told.verb)
+    names, arguments = _split(root, options.verb)
     file = file_in_force(root)
     rows = _merged(_rows(root, file, names, arguments))
-    if told.as_json:
+    if options.as_json:
         for row in rows:
             emit("setting", **row.facts())
     elif is_terminal(sys.stdout):

@@ -35,7 +35,7 @@ _PAGE: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun delete`` is told."""
+    """The options of ``batchrun delete``."""
 
     batch: str | None = BATCH()
     rows: Rows = group(Rows)
@@ -55,36 +55,36 @@ class Options:
     "outputs and logs stay, and so does everything that the ledger and the results say of it."
     "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'.",
 )
-async def delete(told: Options) -> Exit:
+async def delete(options: Options) -> Exit:
     """
     Remove ended runs of BATCH from the service, of earlier attempts too, but never from the ledger.
 
     Shows what it will do, and asks. Runs that go on are left alone. Conditions speak of each run by itself.
     What was taken for deleted is looked for first: a run that is there after all has its row again.
     """
-    login = login_of(told)
-    async with opening(told, login) as opened:
+    login = login_of(options)
+    async with opening(options, login) as opened:
         ledger = await opened.found_ledger()
-        found = await batch_to_change(ledger, told.batch)
-        chosen_by = told.rows.choice(ObjectsOnce(login))
+        found = await batch_to_change(ledger, options.batch)
+        chosen_by = options.rows.choice(ObjectsOnce(login))
         batch = found.name
         taken_for_gone = [one async for one in chosen_by.entries(ledger, batch, [State.DELETED])]
-        await _look_first(opened, found, taken_for_gone, told)
+        await _look_first(opened, found, taken_for_gone, options)
         chosen = await _chosen(ledger, batch, chosen_by)
-        if told.go.is_told(told.output):
+        if options.go.is_told(options.output):
             say(f"{batch}: {counted(len(chosen), 'ended run')} to delete")
             statuses = sorted({run.run.status for run in chosen})
             tell_groups({status: _named(chosen, status) for status in statuses})
         question = f"delete {counted(len(chosen), 'run')} from the service? outputs stay"
-        if not chosen or told.go.dry_run or not told.go.is_agreed(question):
-            return _unchanged(batch, chosen if told.go.dry_run else [], told)
-        return _end(batch, await _deleted(opened, found, chosen, told), told)
+        if not chosen or options.go.dry_run or not options.go.is_agreed(question):
+            return _unchanged(batch, chosen if options.go.dry_run else [], options)
+        return _end(batch, await _deleted(opened, found, chosen, options), options)
 
 
-async def _look_first(opened: Opening, batch: Batch, entries: Sequence[Entry], told: Options) -> None:
-    how = how_to_look(told.concurrency, is_dry=told.go.dry_run)
+async def _look_first(opened: Opening, batch: Batch, entries: Sequence[Entry], options: Options) -> None:
+    how = how_to_look(options.concurrency, is_dry=options.go.dry_run)
     looked = await first_look(opened, batch, entries, at=SystemClock().utcnow(), how=how)
-    tell_first_look(looked, is_done=not told.go.dry_run)
+    tell_first_look(looked, is_done=not options.go.dry_run)
 
 
 async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[EndedRun]:
@@ -101,35 +101,35 @@ def _named(chosen: Sequence[EndedRun], status: str) -> Sequence[str]:
     return list(dict.fromkeys(run.entry_id for run in chosen if run.run.status == status))
 
 
-async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], told: Options) -> Deleted:
+async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], options: Options) -> Deleted:
     # Only now: to import the client takes longer than to look.
     from batchrun.engine.deleter import Deleter  # noqa: PLC0415
 
     def tell(number: int) -> None:
         runs = counted(number, "run is not there", "runs are not there")
-        complain(f"{runs}: checking again in {seconds(told.listing_lag)}; Ctrl-C leaves it for later")
+        complain(f"{runs}: checking again in {seconds(options.listing_lag)}; Ctrl-C leaves it for later")
 
     deleter = Deleter(
         ledger=await opened.ledger(),
         reach=await opened.reach_of(batch),
         clock=SystemClock(),
-        concurrency=told.concurrency,
-        lag=told.listing_lag,
+        concurrency=options.concurrency,
+        lag=options.listing_lag,
         tell=tell,
     )
     return await deleter.delete(chosen)
 
 
-def _unchanged(batch: str, would_be: Sequence[EndedRun], told: Options) -> Exit:
-    if told.output.as_json:
-        emit("delete", batch=batch, run_ids=[run.run.id for run in would_be], dry_run=told.go.dry_run)
-    elif told.go.is_told(told.output):
+def _unchanged(batch: str, would_be: Sequence[EndedRun], options: Options) -> Exit:
+    if options.output.as_json:
+        emit("delete", batch=batch, run_ids=[run.run.id for run in would_be], dry_run=options.go.dry_run)
+    elif options.go.is_told(options.output):
         complain("nothing was changed")
     return Exit.OK
 
 
-def _end(batch: str, done: Deleted, told: Options) -> Exit:
-    if told.output.as_json:
+def _end(batch: str, done: Deleted, options: Options) -> Exit:
+    if options.output.as_json:
         emit(
             "delete",
             batch=batch,
@@ -138,7 +138,7 @@ def _end(batch: str, done: Deleted, told: Options) -> Exit:
             kept={run.run.id: why for run, why in done.kept},
             dry_run=False,
         )
-    elif told.go.is_told(told.output):
+    elif options.go.is_told(options.output):
         gone = f", {len(done.gone)} were gone already" if done.gone else ""
         say(f"{batch}: {counted(len(done.deleted), 'run')} deleted{gone}")
     for why in sorted({why for _run, why in done.kept}):

@@ -46,13 +46,13 @@ _PIPE_WIDTH: Final = 160
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """What ``batchrun demo`` is told."""
+    """The options of ``batchrun demo``."""
 
     output: Output = group(Output)
 
 
 @verb(DemoOptions, epilog="Read on: 'batchrun help manifest', 'batchrun help simulator'.")
-async def demo(told: DemoOptions) -> Exit:
+async def demo(options: DemoOptions) -> Exit:
     """
     Run the shipped cohort of 50 runs against a simulated service, from manifest to results.
 
@@ -66,14 +66,14 @@ async def demo(told: DemoOptions) -> Exit:
 
     folder = Path(tempfile.mkdtemp(prefix="batchrun-demo-"))
     manifest, ledger, results = sample("cohort.yaml"), folder / "batchrun.db", folder / "cohort.results.csv"
-    is_talking = not told.output.as_json
+    is_talking = not options.output.as_json
     async with serve(Settings(time_scale=0.002, limits={"StartRun": Limit(rate=10, burst=10)})) as simulator:
         words = [str(manifest), "--endpoint-url", simulator.url]
         if is_talking:
             say(f"$ batchrun run {' '.join(words)}")
         words += ["--ledger", str(ledger), "--results", str(results), "--credentials-wait", "0s"]
-        options = made(LaunchOptions, run.make_context("run", words).params)
-        code = await launch(job(replace(options, output=told.output)))
+        launched = made(LaunchOptions, run.make_context("run", words).params)
+        code = await launch(job(replace(launched, output=options.output)))
     if is_talking:
         _show(results)
         say(f"look around: {shlex.quote(sys.argv[0])} status --ledger {shlex.quote(str(ledger))}")

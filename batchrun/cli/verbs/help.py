@@ -59,7 +59,7 @@ def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun help`` is told."""
+    """The options of ``batchrun help``."""
 
     name: tuple[str, ...] = argument(nargs=-1, shell_complete=_names, metavar="[TOPIC | VERB...]")
     schema: bool = flag(
@@ -74,20 +74,20 @@ class Options:
     epilog="On a terminal it is formatted, and shown in PAGER if it is longer than the screen; "
     "elsewhere it is plain Markdown.",
 )
-def help(told: Options) -> None:  # noqa: A001 (the verb's own name)
+def help(options: Options) -> None:  # noqa: A001 (the verb's own name)
     """
     Show TOPIC of the manual, or what VERB says to --help; without either, list the topics.
 
     Where a topic and a verb have one name, as 'retry', it is the topic that is shown.
     """
-    if told.schema:
+    if options.schema:
         say(_read("report", "assets", "json.schema.json").rstrip())
-    elif not told.name:
+    elif not options.name:
         _show(_contents())
-    elif len(told.name) == 1 and told.name[0] in TOPICS:
-        _show(text_of(told.name[0]))
+    elif len(options.name) == 1 and options.name[0] in TOPICS:
+        _show(text_of(options.name[0]))
     else:
-        say(_help_of_verb(click.get_current_context(), told.name))
+        say(_help_of_verb(click.get_current_context(), options.name))
 
 
 def text_of(topic: str) -> str:

@@ -40,7 +40,7 @@ _KINDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun lanes`` is told."""
+    """The options of ``batchrun lanes``."""
 
     manifest: str | None = argument(metavar="MANIFEST", required=False, shell_complete=files)
     lanes: str | None = LANES()
@@ -50,7 +50,7 @@ class Options:
 
 
 @verb(Options, epilog="Read on: 'batchrun help lanes', 'batchrun help iam'.")
-def lanes(told: Options) -> Exit:
+def lanes(options: Options) -> Exit:
     """
     Show each lane of MANIFEST, or of --lanes, as it is now: account, credentials, quotas, active runs.
 
@@ -61,24 +61,24 @@ def lanes(told: Options) -> Exit:
     from batchrun.api.lanes_now import look  # noqa: PLC0415 (loads aiobotocore)
     from batchrun.cli.logs import configure_as  # noqa: PLC0415
 
-    wanted = _lanes(told) or (Lane(name=""),)
-    configure_as(told.output)
-    found = run_async(look, wanted, Target(read_timeout=told.timeout), told.read_rate)
+    wanted = _lanes(options) or (Lane(name=""),)
+    configure_as(options.output)
+    found = run_async(look, wanted, Target(read_timeout=options.timeout), options.read_rate)
     for now in found:
-        _tell(now, as_json=told.output.as_json)
+        _tell(now, as_json=options.output.as_json)
     _conclude(found)
     return worst([Exit.OK, *(exit_code(now.error) for now in found if now.error is not None)])
 
 
-def _lanes(told: Options) -> Sequence[Lane]:
+def _lanes(options: Options) -> Sequence[Lane]:
     from batchrun.manifest.lanes.table import lanes_to_use  # noqa: PLC0415 (loads botocore)
     from batchrun.manifest.load import lanes_of  # noqa: PLC0415
     from batchrun.manifest.source import Source  # noqa: PLC0415
 
-    with interruptible(), objects(Account(profile=None, region=None), told.output) as in_s3:
-        if told.manifest is not None:
-            return lanes_of(Source(path=told.manifest, lanes=told.lanes), objects=in_s3)
-        return () if told.lanes is None else lanes_to_use(told.lanes, in_s3)
+    with interruptible(), objects(Account(profile=None, region=None), options.output) as in_s3:
+        if options.manifest is not None:
+            return lanes_of(Source(path=options.manifest, lanes=options.lanes), objects=in_s3)
+        return () if options.lanes is None else lanes_to_use(options.lanes, in_s3)
 
 
 def _tell(now: LaneNow, *, as_json: bool) -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOptions:
-    """What ``batchrun ledger verify`` is told."""
+    """The options of ``batchrun ledger verify``."""
 
     batch: str | None = BATCH()
     online: bool = flag(
@@ -60,7 +60,7 @@ class VerifyOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildOptions:
-    """What ``batchrun ledger rebuild`` is told."""
+    """The options of ``batchrun ledger rebuild``."""
 
     manifest: ManifestOptions = group(ManifestOptions)
     changed: str | None = CHANGED(
@@ -85,7 +85,7 @@ class RebuildOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitOptions:
-    """What ``batchrun ledger init`` is told."""
+    """The options of ``batchrun ledger init``."""
 
     launcher: tuple[str, ...] = texts(
         "--launcher", metavar="ROLE", help="Let this role of the database launch. May be repeated."
@@ -107,7 +107,7 @@ def ledger() -> None:
 
 
 @verb(VerifyOptions, epilog="Read on: 'batchrun help ledger'.")
-def verify(told: VerifyOptions) -> Exit:
+def verify(options: VerifyOptions) -> Exit:
     """
     Check the ledger; without --online it changes nothing and calls nobody.
 
@@ -116,14 +116,14 @@ def verify(told: VerifyOptions) -> Exit:
     Works beside a running launcher. Exits with 5 where something is wrong, naming the entry and the cure.
     With --online it exits with 3 where something is left for 'batchrun run', such as runs that ended since.
     """
-    if told.batch is not None and not told.online:
+    if options.batch is not None and not options.online:
         raise UsageError("the file is checked whole: leave BATCH out, or give --online to compare that batch")
-    _verify(told.ledger, as_json=told.output.as_json)
-    if not told.online:
+    _verify(options.ledger, as_json=options.output.as_json)
+    if not options.online:
         return Exit.OK
     from batchrun.cli.verbs.ledger_online import compare_online  # noqa: PLC0415 (imports the engine)
 
-    return run_async(compare_online, told, told.batch)
+    return run_async(compare_online, options, options.batch)
 
 
 def _verify(path: str, *, as_json: bool) -> None:
@@ -169,7 +169,7 @@ def _tell_verified(verification: Verification, problems: int, *, as_json: bool) 
     "the service cannot be found."
     "\n\nRead on: 'batchrun help ledger'.",
 )
-async def rebuild(told: RebuildOptions) -> None:
+async def rebuild(options: RebuildOptions) -> None:
     """
     Make a lost ledger again from MANIFEST and the service; start nothing.
 
@@ -181,11 +181,11 @@ async def rebuild(told: RebuildOptions) -> None:
     from batchrun.cli.launching.manifests import source  # noqa: PLC0415 (botocore takes half a second to import)
     from batchrun.cli.verbs.ledger_online import recover  # noqa: PLC0415
 
-    await recover(told, source(told.manifest), Changed(told.changed or "refuse"))
+    await recover(options, source(options.manifest), Changed(options.changed or "refuse"))
 
 
 @verb(InitOptions, epilog="Read on: 'batchrun help postgres'.")
-def init(told: InitOptions) -> None:
+def init(options: InitOptions) -> None:
     """
     Make the ledger, or bring it up to date; in PostgreSQL, let roles use it.
 
@@ -194,18 +194,20 @@ def init(told: InitOptions) -> None:
     """
     from batchrun.ledger import LedgerPlace  # noqa: PLC0415
 
-    place = LedgerPlace(told.ledger)
-    place.init(launchers=told.launcher, readers=told.reader)
-    if told.output.as_json:
-        emit("init", ledger=str(place), launchers=[*told.launcher], readers=[*told.reader])
+    place = LedgerPlace(options.ledger)
+    place.init(launchers=options.launcher, readers=options.reader)
+    if options.output.as_json:
+        emit("init", ledger=str(place), launchers=[*options.launcher], readers=[*options.reader])
         return
-    roles = [f"{role} may launch" for role in told.launcher] + [f"{role} may read" for role in told.reader]
+    roles = [f"{role} may launch" for role in options.launcher] + [
+        f"{role} may read" for role in options.reader
+    ]
     say(f"{place}: {', '.join(['ready', *roles])}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyOptions:
-    """What ``batchrun ledger copy`` is told."""
+    """The options of ``batchrun ledger copy``."""
 
     source: str = argument(metavar="FROM", callback=warned_of_password)
     target: str = argument(metavar="TO", callback=warned_of_password)
@@ -218,7 +220,7 @@ class CopyOptions:
 
 
 @verb(CopyOptions, epilog="Read on: 'batchrun help ledger'.")
-def copy(told: CopyOptions) -> Exit:
+def copy(options: CopyOptions) -> Exit:
     """
     Copy batches from the ledger FROM into the ledger TO, which is made where it is not there.
 
@@ -228,24 +230,24 @@ def copy(told: CopyOptions) -> Exit:
     """
     from batchrun.ledger import LedgerPlace  # noqa: PLC0415
 
-    source, target = LedgerPlace(told.source), LedgerPlace(told.target)
+    source, target = LedgerPlace(options.source), LedgerPlace(options.target)
     if not source.is_there():
         raise UsageError(f"there is no ledger {source}; nothing was copied")
     with (
-        contextlib.closing(source.store(read_only=told.export)) as there,
+        contextlib.closing(source.store(read_only=options.export)) as there,
         contextlib.closing(target.store()) as here,
     ):
-        return _copied(_side(source, there), _side(target, here), told)
+        return _copied(_side(source, there), _side(target, here), options)
 
 
-def _copied(source: Side, target: Side, told: CopyOptions) -> Exit:
+def _copied(source: Side, target: Side, options: CopyOptions) -> Exit:
     from batchrun.ledger.copying import Copy  # noqa: PLC0415
 
     if source.name == target.name:
         raise UsageError(f"FROM and TO are one ledger: {printable(source.name)}")
     holder = f"{socket.gethostname()}:{os.getpid()}"
-    work = Copy(source, target, holder=holder, now=SystemClock().utcnow, is_export=told.export)
-    wanted = work.batches() if told.batch is None else [told.batch]
+    work = Copy(source, target, holder=holder, now=SystemClock().utcnow, is_export=options.export)
+    wanted = work.batches() if options.batch is None else [options.batch]
     code = Exit.OK
     for batch in wanted:
         try:
@@ -254,14 +256,14 @@ def _copied(source: Side, target: Side, told: CopyOptions) -> Exit:
             complain(f"batchrun: {error!s}")
             code = Exit.HELD
         else:
-            _tell(copied, target, told)
+            _tell(copied, target, options)
     if not wanted:
         complain(f"there is nothing to copy: {source.name} has no batch that is not in TO already")
     return code
 
 
-def _tell(copied: Copied, target: Side, told: CopyOptions) -> None:
-    if told.output.as_json:
+def _tell(copied: Copied, target: Side, options: CopyOptions) -> None:
+    if options.output.as_json:
         emit(
             "copy",
             batch=copied.batch,
@@ -269,11 +271,11 @@ def _tell(copied: Copied, target: Side, told: CopyOptions) -> None:
             entries=copied.entries,
             events=copied.events,
             digest=copied.digest,
-            is_export=told.export,
+            is_export=options.export,
         )
-    elif not told.output.quiet:
+    elif not options.output.quiet:
         entries, events = counted(copied.entries, "entry", "entries"), counted(copied.events, "event")
-        kind = "copied to be read" if told.export else "moved"
+        kind = "copied to be read" if options.export else "moved"
         say(f"{copied.batch}: {kind}, {entries} and {events}, the same by digest; it is in {target.name}")
 
 

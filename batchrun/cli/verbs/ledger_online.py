@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _LEASE: Final = timedelta(seconds=30)
 
 
-async def recover(told: Calling, wanted: Source, changed: Changed) -> None:
+async def recover(options: Calling, wanted: Source, changed: Changed) -> None:
     """
     Make the ledger again and say what was found.
 
@@ -55,11 +55,11 @@ async def recover(told: Calling, wanted: Source, changed: Changed) -> None:
         UsageError: A row is in doubt, or the ledger has the batch already; nothing was written.
         BatchrunError: Something else ended it early; nothing was written.
     """
-    configure_as(told.output)
-    login, clock = login_of(told), SystemClock()
-    with loaded(wanted, ObjectsOnce(login), replace(told.output, quiet=True)) as manifest:
-        refuse_beside_lanes([manifest], told.service)
-        async with session(told, login) as opened:
+    configure_as(options.output)
+    login, clock = login_of(options), SystemClock()
+    with loaded(wanted, ObjectsOnce(login), replace(options.output, quiet=True)) as manifest:
+        refuse_beside_lanes([manifest], options.service)
+        async with session(options, login) as opened:
             search = RunSearch(
                 specs=manifest.specs,
                 default_name=partial(default_name, manifest.batch),
@@ -71,7 +71,7 @@ async def recover(told: Calling, wanted: Source, changed: Changed) -> None:
             async with opened.rebuilding(manifest, _LEASE) as (held, reach):
                 rebuilder = Rebuilder(reach=reach, held=held, ttl=_LEASE, search=search, clock=clock)
                 rebuilt = await rebuilder.run()
-        (_emit if told.output.as_json else _tell)(manifest.batch, rebuilt)
+        (_emit if options.output.as_json else _tell)(manifest.batch, rebuilt)
         if not rebuilt.is_written:
             raise UsageError(_refusal(rebuilt))
 
@@ -145,7 +145,7 @@ def _refusal(rebuilt: Rebuilt) -> str:
     return f"nothing was written; {'; '.join(cures)}"
 
 
-async def compare_online(told: Calling, name: str | None) -> Exit:
+async def compare_online(options: Calling, name: str | None) -> Exit:
     """
     Compare the batch of this *name*, or each, with the service; runs that are there after all get their rows.
 
@@ -155,22 +155,22 @@ async def compare_online(told: Calling, name: str | None) -> Exit:
     Raises:
         UsageError, ServiceUnusableError: The service cannot be asked.
     """
-    login = login_of(told)
-    async with opening(told, login) as opened:
+    login = login_of(options)
+    async with opening(options, login) as opened:
         ledger = await opened.ledger()
         batches = await ledger.batches() if name is None else [await find_batch(ledger, name)]
-        codes = [await _compare(ledger, batch, login, told) for batch in batches]
+        codes = [await _compare(ledger, batch, login, options) for batch in batches]
     return worst([Exit.OK, *codes])
 
 
-async def _compare(ledger: Ledger, batch: Batch, login: OneLogin, told: Calling) -> Exit:
+async def _compare(ledger: Ledger, batch: Batch, login: OneLogin, options: Calling) -> Exit:
     # Each batch's runs are in its own region; one that is named is the user's word.
-    async with opening(told, login, region=batch.region) as opened:
+    async with opening(options, login, region=batch.region) as opened:
         reach = await opened.reach_of(batch)
-        found = await compare(ledger.batch(batch.name), reach=reach, at_once=told.concurrency)
+        found = await compare(ledger.batch(batch.name), reach=reach, at_once=options.concurrency)
     looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())
     tell_back(looked, is_done=True)
-    (_emit_compared if told.output.as_json else _tell_compared)(batch.name, found, looked)
+    (_emit_compared if options.output.as_json else _tell_compared)(batch.name, found, looked)
     return Exit.WORK_LEFT if _is_work_left(found, looked) else Exit.OK
 
 
@@ -207,8 +207,8 @@ def _tell_compared(batch: str, found: Divergence, looked: FirstLook) -> None:
         "started from another ledger": len(found.elsewhere),
         "not known": len(found.unknown),
     }
-    told = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
-    say(f"{batch}: {told or 'nothing to compare with the service'}")
+    summary = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
+    say(f"{batch}: {summary or 'nothing to compare with the service'}")
     if found.ended:
         statuses = ", ".join(f"{number} {printable(status)}" for status, number in found.ended.most_common())
         say(f"  ended since: {statuses}; 'batchrun run' records it")

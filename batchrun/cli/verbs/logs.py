@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun logs`` is told."""
+    """The options of ``batchrun logs``."""
 
     entry_id: str = argument(metavar="ID", shell_complete=rows)
     task: str | None = option(
@@ -68,30 +68,30 @@ class Options:
     "--task, and for failed tasks that the ledger does not know, omics:ListRunTasks and omics:GetRunTask too."
     "\n\nRead on: 'batchrun help retry', 'batchrun help iam'.",
 )
-async def logs(told: Options) -> Exit:
+async def logs(options: Options) -> Exit:
     """
     Show the log of the row ID's run: its failed tasks', then the engine's and the run's own.
 
     ID may also be the uuid, the id or the ARN of a run of its.
     """
-    async with opening(told, login_of(told)) as opened:
+    async with opening(options, login_of(options)) as opened:
         ledger = await opened.found_ledger()
-        outcome = await row_to_read(ledger, told.entry_id, told.batch)
+        outcome = await row_to_read(ledger, options.entry_id, options.batch)
         # Only now: to import the client takes longer than to find out that there is no such row.
         from batchrun.api.row_logs import access, run_of, streams_of, streams_of_task  # noqa: PLC0415
         from batchrun.cli.showing.log_lines import LogLines  # noqa: PLC0415
         from batchrun.service.run_logs import run_logs  # noqa: PLC0415
 
-        row = run_of(outcome, told.entry_id, told.attempt)
+        row = run_of(outcome, options.entry_id, options.attempt)
         failed = await ledger.batch(row.batch).failed_tasks([row.id])
         known = failed.get(row.id, {}).get(row.attempt)
         batch = await find_batch(ledger, row.batch)
         service = access(await opened.reach_of(batch), row.lane)
-        if told.task is None:
+        if options.task is None:
             streams = await streams_of(row, known, service)
         else:
             try:
-                streams = await streams_of_task(row, told.task, known, service)
+                streams = await streams_of_task(row, options.task, known, service)
             except CallError as error:
                 raise ServiceUnusableError(
                     f"run {row.run.id}: its tasks cannot be listed: {error}"
@@ -99,8 +99,8 @@ async def logs(told: Options) -> Exit:
         if not streams:
             raise UsageError(f"run {row.run.id} has no log: its logLevel is OFF")
         async with run_logs(service.login, region=service.region, beside=service.endpoint) as read:
-            lines = LogLines(row, streams, read, last=told.tail, as_json=told.output.as_json)
-            if told.follow:
+            lines = LogLines(row, streams, read, last=options.tail, as_json=options.output.as_json)
+            if options.follow:
                 await lines.follow(ledger.batch(row.batch), service)
             else:
                 await lines.show()

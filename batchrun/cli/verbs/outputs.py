@@ -57,7 +57,7 @@ _TOLD: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun outputs`` is told."""
+    """The options of ``batchrun outputs``."""
 
     batch: str | None = BATCH()
     rows: Rows = group(Rows)
@@ -96,25 +96,25 @@ class Options:
     "CWL), or else the files that lie there. Needs s3:GetObject and s3:ListBucket on the bucket."
     "\n\nRead on: 'batchrun help results', 'batchrun help sheets', 'batchrun help iam'.",
 )
-async def outputs(told: Options) -> Exit:
+async def outputs(options: Options) -> Exit:
     """
     List what each succeeded row of BATCH made: files, and other values, by the workflow's output.
 
     A CSV with a row for each of them, JSON lines with --json, or with --sheet a sheet for the next batch.
     """
-    names = [_name(text) for text in told.names]
-    if told.output.as_json and (told.sheet or told.place not in {None, STDOUT}):
+    names = [_name(text) for text in options.names]
+    if options.output.as_json and (options.sheet or options.place not in {None, STDOUT}):
         raise UsageError("--json goes to stdout, and is no sheet; leave out --sheet and -o")
-    login = login_of(told)
-    chosen_by = told.rows.choice(ObjectsOnce(login))
-    async with opening(told, login) as opened:
+    login = login_of(options)
+    chosen_by = options.rows.choice(ObjectsOnce(login))
+    async with opening(options, login) as opened:
         ledger = await opened.found_ledger()
-        batch = await batch_to_read(ledger, told.batch)
+        batch = await batch_to_read(ledger, options.batch)
         inputs = await inputs_of(ledger)
-        output = named(told.place or STDOUT, _KIND, option="-o FILE", inputs=inputs, force=told.force)
+        output = named(options.place or STDOUT, _KIND, option="-o FILE", inputs=inputs, force=options.force)
         entries = chosen_by.entries(ledger, batch.name, [State.SUCCEEDED])
-        async with contextlib.aclosing(_rows(opened, batch, entries, names, told)) as rows:
-            missing = await _written(batch.name, rows, output, told)
+        async with contextlib.aclosing(_rows(opened, batch, entries, names, options)) as rows:
+            missing = await _written(batch.name, rows, output, options)
     for why, count in missing.most_common(_TOLD):
         complain(f"not known of {counted(count, 'row')}: {why}")
     return Exit.WORK_LEFT if missing else Exit.OK
@@ -127,36 +127,36 @@ def _name(text: str) -> NamedFiles:
 
 
 async def _rows(
-    opened: Opening, batch: Batch, entries: AsyncIterator[Entry], names: list[NamedFiles], told: Options
+    opened: Opening, batch: Batch, entries: AsyncIterator[Entry], names: list[NamedFiles], options: Options
 ) -> AsyncGenerator[RowOutputs]:
     # Only now: to import the client takes longer than to find out that nothing has succeeded.
     from batchrun.api.row_outputs import OutputsReader  # noqa: PLC0415
 
     reach = await opened.reach_of(batch)
-    async with OutputsReader(reach, names, at_once=told.concurrency, most=told.most) as reader:
+    async with OutputsReader(reach, names, at_once=options.concurrency, most=options.most) as reader:
         async for row in reader.rows(entries):
             yield row
 
 
 async def _written(
-    batch: str, rows: AsyncGenerator[RowOutputs], output: OutputFile | None, told: Options
+    batch: str, rows: AsyncGenerator[RowOutputs], output: OutputFile | None, options: Options
 ) -> Counter[str]:
     """Write the rows; return why some could not be, and how many each time."""
     missing: Counter[str] = Counter()
     count = 0
-    if told.output.as_json:
+    if options.output.as_json:
         async for row in rows:
             _emit(batch, row)
-            missing.update(_why(row, told))
+            missing.update(_why(row, options))
         return missing
     is_shown = output is None and is_terminal(sys.stdout)
     writer = ForTerminal if is_shown else io.TextIOWrapper
     with drafted(output) as draft, writer(draft.open("wb"), encoding="utf-8", newline="") as file:
-        sink = MadeSheet(file) if told.sheet else MadeList(file, is_safe=told.safe_csv)
+        sink = MadeSheet(file) if options.sheet else MadeList(file, is_safe=options.safe_csv)
         async for row in rows:
-            why = list(_why(row, told))
+            why = list(_why(row, options))
             missing.update(why)
-            if row.made is not None and not (told.sheet and why):
+            if row.made is not None and not (options.sheet and why):
                 sink.add(row.entry.id, row.run.id, row.made)
                 count += 1
         sink.finish()
@@ -165,13 +165,13 @@ async def _written(
     return missing
 
 
-def _why(row: RowOutputs, told: Options) -> Iterator[str]:
+def _why(row: RowOutputs, options: Options) -> Iterator[str]:
     """Say what is missing of a row."""
-    if row.problem is not None and (row.made is None or told.sheet):
+    if row.problem is not None and (row.made is None or options.sheet):
         yield row.problem
     elif row.made is not None and row.made.has_more:
-        yield f"it has more than {counted(told.most, 'file')}; see --most-files"
-    elif row.made is not None and told.sheet and not row.made.outputs:
+        yield f"it has more than {counted(options.most, 'file')}; see --most-files"
+    elif row.made is not None and options.sheet and not row.made.outputs:
         yield "its files have no names; give --files NAME=PATTERN, such as bam='pubdir/**/*.bam'"
 
 

@@ -63,7 +63,7 @@ _CHANGES: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun plan`` is told."""
+    """The options of ``batchrun plan``."""
 
     manifest: ManifestOptions = group(ManifestOptions)
     strict: bool = STRICT()
@@ -95,7 +95,7 @@ class Options:
 
 
 @verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help engines', 'batchrun help pace'.")
-def plan(told: Options) -> None:
+def plan(options: Options) -> None:
     """
     Say what 'batchrun run MANIFEST' would do now, for a folder's each; start nothing, write nothing.
 
@@ -108,19 +108,19 @@ def plan(told: Options) -> None:
     from batchrun.api.engines import sized  # noqa: PLC0415
     from batchrun.cli.launching.manifests import refuse_beside_lanes, taken  # noqa: PLC0415 (loads botocore)
 
-    login = login_to(told.service, told.output)
+    login = login_to(options.service, options.output)
     with taken(
-        told.manifest, ObjectsOnce(login), told.output, strict=told.strict, besides=[told.ledger]
+        options.manifest, ObjectsOnce(login), options.output, strict=options.strict, besides=[options.ledger]
     ) as manifests:
-        refuse_beside_lanes(manifests, told.service)
+        refuse_beside_lanes(manifests, options.service)
         for manifest in manifests:
-            sized(told.limits, manifest, told.together.batch_settings)
+            sized(options.limits, manifest, options.together.batch_settings)
         for manifest in manifests:
-            found = run_async(_compare, manifest, login, told)
-            if told.online and not manifest.lanes:
+            found = run_async(_compare, manifest, login, options)
+            if options.online and not manifest.lanes:
                 found = replace(found, quotas=run_async(_own_quotas, login))
-            ahead = Ahead.of(manifest, found, told.rate)
-            (_emit if told.output.as_json else _tell)(manifest, found, ahead)
+            ahead = Ahead.of(manifest, found, options.rate)
+            (_emit if options.output.as_json else _tell)(manifest, found, ahead)
 
 
 async def _own_quotas(login: OneLogin) -> Quotas:
@@ -155,30 +155,33 @@ async def _quotas_of(lanes: Sequence[Lane], login: OneLogin) -> Mapping[str, Quo
     return found
 
 
-async def _compare(manifest: Manifest, login: OneLogin, told: Options) -> Compared:
+async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Compared:
     from batchrun.api.namesakes import changes, mistaken  # noqa: PLC0415
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
     from batchrun.ledger import LedgerPlace  # noqa: PLC0415
 
-    if not LedgerPlace(told.ledger).is_there():
-        sync, lanes = Sync(rows=manifest.count, new=manifest.count), await _lanes(manifest, None, login, told)
-        to_come = await _to_come(manifest, None, told)
-        engine = await _engine(manifest, None, told, WithService())
+    if not LedgerPlace(options.ledger).is_there():
+        sync, lanes = (
+            Sync(rows=manifest.count, new=manifest.count),
+            await _lanes(manifest, None, login, options),
+        )
+        to_come = await _to_come(manifest, None, options)
+        engine = await _engine(manifest, None, options, WithService())
         return Compared(sync=sync, to_come=to_come, to_look_for=sync.new, lanes=lanes, engine=engine)
-    async with open_ledger(told.ledger) as ledger:
+    async with open_ledger(options.ledger) as ledger:
         stored, now = ledger.batch(manifest.batch), SystemClock().utcnow()
-        batch, since = await ledger.find_batch(manifest.batch), now - told.limits.trust.life
+        batch, since = await ledger.find_batch(manifest.batch), now - options.limits.trust.life
         home = None if batch is None else _home(manifest, batch)
         sync, counts = await stored.compare(manifest.specs(), home=home), await stored.counts()
         return Compared(
             sync=sync,
             counts=counts,
             changes=await changes(stored, manifest, sync.changed_ids, home),
-            to_come=await _to_come(manifest, ledger, told),
+            to_come=await _to_come(manifest, ledger, options),
             stop=await mistaken(ledger, batch, counts, manifest),
             to_look_for=sync.new + await stored.unproven(since=since, at=now),
-            lanes=await _lanes(manifest, ledger, login, told),
-            engine=await _engine(manifest, ledger, told, await with_service(stored, counts.by_state)),
+            lanes=await _lanes(manifest, ledger, login, options),
+            engine=await _engine(manifest, ledger, options, await with_service(stored, counts.by_state)),
         )
 
 
@@ -193,22 +196,25 @@ def _home(manifest: Manifest, batch: Batch) -> str | None:
 
 
 async def _lanes(
-    manifest: Manifest, ledger: Ledger | None, login: OneLogin, told: Options
+    manifest: Manifest, ledger: Ledger | None, login: OneLogin, options: Options
 ) -> PlannedLanes | None:
     if not manifest.lanes:
         return None
-    quotas = await _quotas_of(manifest.lanes, login) if told.online else {}
-    return PlannedLanes.of(manifest, await _sent(ledger, manifest), told.rate.most, quotas)
+    quotas = await _quotas_of(manifest.lanes, login) if options.online else {}
+    return PlannedLanes.of(manifest, await _sent(ledger, manifest), options.rate.most, quotas)
 
 
 async def _engine(
-    manifest: Manifest, ledger: Ledger | None, told: Options, there: WithService
+    manifest: Manifest, ledger: Ledger | None, options: Options, there: WithService
 ) -> PlannedEngine | None:
     from batchrun.api.engines import sized  # noqa: PLC0415
 
-    if told.together.kind is Engine.STARTRUN:
+    if options.together.kind is Engine.STARTRUN:
         return None
-    sent, limits = await _sent(ledger, manifest), sized(told.limits, manifest, told.together.batch_settings)
+    sent, limits = (
+        await _sent(ledger, manifest),
+        sized(options.limits, manifest, options.together.batch_settings),
+    )
     left = (spec for spec in manifest.specs() if spec.id not in sent)
     return replace(PlannedEngine.of(left, limits), there=there)
 
@@ -221,19 +227,19 @@ async def _sent(ledger: Ledger | None, manifest: Manifest) -> Collection[str]:
     return {entry.id async for entry in Choice().entries(ledger, manifest.batch, others)}
 
 
-async def _to_come(manifest: Manifest, ledger: Ledger | None, told: Options) -> ToCome | None:
+async def _to_come(manifest: Manifest, ledger: Ledger | None, options: Options) -> ToCome | None:
     """Say what the rows to submit may cost, where prices are given."""
-    if told.prices is None:
+    if options.prices is None:
         return None
     batch = await ledger.find_batch(manifest.batch) if ledger else None
     regions = {lane.name: lane.region for lane in manifest.lanes}
     own = None if batch is None or manifest.lanes else batch.region
-    prices = read_prices(told.prices, [one for one in (own, *regions.values()) if one is not None])
+    prices = read_prices(options.prices, [one for one in (own, *regions.values()) if one is not None])
     sent = await _sent(ledger, manifest)
     rows = Counter(_alike(spec, regions) for spec in manifest.specs() if spec.id not in sent)
     return ToCome(
         currency=prices.currency,
-        rows=await forecast(ledger, rows, prices, dynamic_gib(told.dynamic_gib)),
+        rows=await forecast(ledger, rows, prices, dynamic_gib(options.dynamic_gib)),
     )
 
 

@@ -95,9 +95,11 @@ class PlannedLanes:
     @property
     def lines(self) -> Iterator[str]:
         """What people are told."""
-        told = [f"{counted(count, 'row')} in {' or '.join(lanes)}" for lanes, count in self._sorted[:_TOLD]]
-        more = len(self._sorted) - len(told)
-        yield f"lanes: {', '.join([*told, *([f'and {more} other choices'] if more else [])]) or 'no rows'}"
+        choices = [
+            f"{counted(count, 'row')} in {' or '.join(lanes)}" for lanes, count in self._sorted[:_TOLD]
+        ]
+        more = len(self._sorted) - len(choices)
+        yield f"lanes: {', '.join([*choices, *([f'and {more} other choices'] if more else [])]) or 'no rows'}"
         for name, lane in [*self.lanes.items()][:_TOLD]:
             yield f"  {name}: {lane}"
         if len(self.lanes) > _TOLD:

@@ -20,7 +20,7 @@ from batchrun.report.kinds import REPORT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun report`` is told."""
+    """The options of ``batchrun report``."""
 
     batch: str | None = BATCH()
     output: str | None = WRITTEN(
@@ -36,7 +36,7 @@ class Options:
 
 
 @verb(Options, epilog="Read on: 'batchrun help results'.")
-async def report(told: Options) -> None:
+async def report(options: Options) -> None:
     """
     Write a report of BATCH: one HTML file to open, send or print.
 
@@ -49,22 +49,22 @@ async def report(told: Options) -> None:
     from batchrun.report import html  # noqa: PLC0415
     from batchrun.report.gathering import gathered, regions_of  # noqa: PLC0415
 
-    async with open_ledger(told.ledger) as ledger:
-        batch = await batch_to_read(ledger, told.batch)
-        place = told.output or f"{batch.name}.report.html"
-        inputs = await inputs_of(ledger, read=() if told.prices is None else (told.prices,))
+    async with open_ledger(options.ledger) as ledger:
+        batch = await batch_to_read(ledger, options.batch)
+        place = options.output or f"{batch.name}.report.html"
+        inputs = await inputs_of(ledger, read=() if options.prices is None else (options.prices,))
         output = None
         if place != STDOUT:
             output = output_at(place, REPORT, option="-o FILE", again="the same command", inputs=inputs)
         regions = await regions_of(ledger, batch)
-        prices = None if told.prices is None else read_prices(told.prices, regions)
-        gib, now = dynamic_gib(told.dynamic_gib), SystemClock().utcnow()
+        prices = None if options.prices is None else read_prices(options.prices, regions)
+        gib, now = dynamic_gib(options.dynamic_gib), SystemClock().utcnow()
         made = await gathered(ledger, batch, now, prices=prices, dynamic_gib=gib)
     if output is None:
         with poured(ReportError) as stdout:
             # In UTF-8 whatever the terminal's encoding is, since the page says so.
             stdout.buffer.write(html.render(made).encode())
     else:
-        async with delivered(output, store(told.account)) as file:
+        async with delivered(output, store(options.account)) as file:
             html.write(file, made)
         say(f"{place}: {counted(len(made.rows), 'row')}")

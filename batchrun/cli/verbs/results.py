@@ -41,7 +41,7 @@ _FORMATS: Final = (*(one.value for one in report.ResultsFormat), PARQUET)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun results`` is told."""
+    """The options of ``batchrun results``."""
 
     batch: str | None = BATCH()
     results_format: str | None = option(
@@ -110,58 +110,62 @@ class Options:
     "entry."
     "\n\nRead on: 'batchrun help results'.",
 )
-async def results(told: Options) -> None:
+async def results(options: Options) -> None:
     """
     Write the results of BATCH: one row per entry, in manifest order.
 
     The file, or the object at s3://BUCKET/KEY, is replaced as a whole. BATCH may be left out where the ledger
     has only one.
     """
-    view, failed = told.view, _failed_manifest(told)  # before anything is opened
-    async with open_ledger(told.ledger) as ledger:
-        batch = await batch_to_read(ledger, told.batch)
+    view, failed = options.view, _failed_manifest(options)  # before anything is opened
+    async with open_ledger(options.ledger) as ledger:
+        batch = await batch_to_read(ledger, options.batch)
         await check(ledger, batch.name, view.where, view.names)
         inputs = await inputs_of(ledger)
         if failed is not None:
             failed = replace(failed, inputs=inputs)
             failed.check()
-        in_s3 = store(told.account)
+        in_s3 = store(options.account)
 
         def outcomes() -> AsyncIterator[Outcome]:
             return outcomes_of(ledger, batch.name, view)
 
-        is_wanted = told.output is not None or failed is None
-        output = _output(told, view, batch, inputs) if is_wanted else None
+        is_wanted = options.output is not None or failed is None
+        output = _output(options, view, batch, inputs) if is_wanted else None
         if failed is not None:
             await _write_failed(failed, ledger, batch, view, in_s3)
         if output is not None:
             count = await begun_again(
-                lambda: put_results(output, in_s3, outcomes(), told.format, view=view, is_safe=told.safe_csv)
+                lambda: put_results(
+                    output, in_s3, outcomes(), options.format, view=view, is_safe=options.safe_csv
+                )
             )
             say(f"{output.shown}: {counted(count, 'row')}")
         elif is_wanted:
-            await _to_stdout(outcomes(), view, told)
+            await _to_stdout(outcomes(), view, options)
 
 
-def _failed_manifest(told: Options) -> Destination | None:
-    if told.failed_manifest is None:
+def _failed_manifest(options: Options) -> Destination | None:
+    if options.failed_manifest is None:
         return None
     from batchrun.api.written_manifests import manifest_output  # noqa: PLC0415 (loads the manifest's formats)
 
-    return manifest_output(told.failed_manifest, Inputs(ledger=told.ledger), force=told.force)
+    return manifest_output(options.failed_manifest, Inputs(ledger=options.ledger), force=options.force)
 
 
-def _output(told: Options, view: View, batch: Batch, inputs: Inputs) -> Destination | None:
+def _output(options: Options, view: View, batch: Batch, inputs: Inputs) -> Destination | None:
     """Return where the results go; None is stdout."""
-    place = told.output
+    place = options.output
     if place is None:
         # A part of the results must not take the place of the whole.
-        place = f"{batch.name}.results.{told.format}" if view == WHOLE else STDOUT
-    if told.format == PARQUET:
+        place = f"{batch.name}.results.{options.format}" if view == WHOLE else STDOUT
+    if options.format == PARQUET:
         _check_parquet(is_stdout=place == STDOUT)
     if place == STDOUT:
         return None
-    return output_at(place, RESULTS[told.format], option="-o FILE", again="the same command", inputs=inputs)
+    return output_at(
+        place, RESULTS[options.format], option="-o FILE", again="the same command", inputs=inputs
+    )
 
 
 def _check_parquet(*, is_stdout: bool) -> None:
@@ -172,15 +176,15 @@ def _check_parquet(*, is_stdout: bool) -> None:
         raise UsageError("Parquet cannot be shown on a terminal; give -o FILE, or --format csv")
 
 
-async def _to_stdout(outcomes: AsyncIterator[Outcome], view: View, told: Options) -> None:
+async def _to_stdout(outcomes: AsyncIterator[Outcome], view: View, options: Options) -> None:
     with poured(ResultsError) as stdout:
-        if told.format == PARQUET:
+        if options.format == PARQUET:
             from batchrun.report.parquet import ParquetSink  # noqa: PLC0415 (few have pyarrow)
 
             await report.fill(ParquetSink(stdout.buffer, view), outcomes, view)
         else:
-            format_ = report.ResultsFormat(told.format)
-            await report.write_to(stdout, outcomes, format_, is_safe=told.safe_csv, view=view)
+            format_ = report.ResultsFormat(options.format)
+            await report.write_to(stdout, outcomes, format_, is_safe=options.safe_csv, view=view)
 
 
 async def _write_failed(

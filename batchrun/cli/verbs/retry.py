@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun retry`` is told."""
+    """The options of ``batchrun retry``."""
 
     batch: str | None = BATCH()
     rows: Rows = group(Rows)
@@ -63,7 +63,7 @@ class Options:
     "and the manifest's retry: add."
     "\n\nRead on: 'batchrun help retry'.",
 )
-async def retry(told: Options) -> Exit:
+async def retry(options: Options) -> Exit:
     """
     Give failed, cancelled, deleted and refused entries of BATCH a new attempt.
 
@@ -72,42 +72,42 @@ async def retry(told: Options) -> Exit:
     within seconds. What succeeded or goes on is left alone. What was taken for deleted is looked for first: a
     run that is there after all has its row again.
     """
-    more = [failed_of(told.reason)] if told.reason else []
-    login = login_of(told)
-    chosen_by = told.rows.choice(ObjectsOnce(login), *more)
-    async with opening(told, login) as opened:
+    more = [failed_of(options.reason)] if options.reason else []
+    login = login_of(options)
+    chosen_by = options.rows.choice(ObjectsOnce(login), *more)
+    async with opening(options, login) as opened:
         ledger = await opened.found_ledger()
-        found = await batch_to_change(ledger, told.batch)
+        found = await batch_to_change(ledger, options.batch)
         batch = found.name
-        meant = await _meant(opened, found, chosen_by, told)
+        meant = await _meant(opened, found, chosen_by, options)
         _tell_left_out([one.id for one in meant.left_out])
         number = len(meant.entries)
-        if told.go.is_told(told.output):
-            what = "to duplicate by runId" if told.duplicate else "to retry"
+        if options.go.is_told(options.output):
+            what = "to duplicate by runId" if options.duplicate else "to retry"
             say(f"{batch}: {counted(number, 'entry', 'entries')} {what}")
             tell_groups(await by_reason(ledger, batch, meant.entries))
         question = f"start {counted(number, 'new attempt')}?"
-        if not meant.entries or told.go.dry_run or not told.go.is_agreed(question):
-            would_be = [entry.id for entry in meant.entries] if told.go.dry_run else []
-            return _end(batch, would_be, meant.looked, told, is_done=False)
+        if not meant.entries or options.go.dry_run or not options.go.is_agreed(question):
+            would_be = [entry.id for entry in meant.entries] if options.go.dry_run else []
+            return _end(batch, would_be, meant.looked, options, is_done=False)
         now = SystemClock().utcnow()
-        begun = await begin_anew(ledger, batch, meant.entries, at=now, duplicates=told.duplicate)
+        begun = await begin_anew(ledger, batch, meant.entries, at=now, duplicates=options.duplicate)
         _tell_left_out(
-            [entry.id for entry in meant.entries if entry.id not in begun] if told.duplicate else []
+            [entry.id for entry in meant.entries if entry.id not in begun] if options.duplicate else []
         )
-        return _end(batch, begun, meant.looked, told, is_done=True)
+        return _end(batch, begun, meant.looked, options, is_done=True)
 
 
-async def _meant(opened: Opening, batch: Batch, chosen_by: Choice, told: Options) -> Retriable:
+async def _meant(opened: Opening, batch: Batch, chosen_by: Choice, options: Options) -> Retriable:
     meant = await retriable(
         opened,
         batch,
         chosen_by,
         at=SystemClock().utcnow(),
-        duplicates=told.duplicate,
-        how=how_to_look(told.concurrency, is_dry=told.go.dry_run),
+        duplicates=options.duplicate,
+        how=how_to_look(options.concurrency, is_dry=options.go.dry_run),
     )
-    tell_first_look(meant.looked, is_done=not told.go.dry_run)
+    tell_first_look(meant.looked, is_done=not options.go.dry_run)
     return meant
 
 
@@ -117,11 +117,11 @@ def _tell_left_out(ids: Sequence[str]) -> None:
         complain(f"skipped, since the service has no run of theirs to duplicate: {shortened(ids)}")
 
 
-def _end(batch: str, ids: Sequence[str], looked: FirstLook, told: Options, *, is_done: bool) -> Exit:
-    if told.output.as_json:
+def _end(batch: str, ids: Sequence[str], looked: FirstLook, options: Options, *, is_done: bool) -> Exit:
+    if options.output.as_json:
         facts = {"reappeared": list(looked.back), "unknown": looked.unknown}
-        emit("retry", batch=batch, ids=list(ids), **facts, dry_run=told.go.dry_run)
-    elif not told.go.is_told(told.output):
+        emit("retry", batch=batch, ids=list(ids), **facts, dry_run=options.go.dry_run)
+    elif not options.go.is_told(options.output):
         pass
     elif not is_done:
         complain("nothing was changed")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "\n\nRead on: 'batchrun help manifest', 'batchrun help retry', 'batchrun help cron' (systemd and hooks "
     "too), 'batchrun help engines', 'batchrun help reliability'.",
 )
-async def run(told: LaunchOptions) -> Exit:
+async def run(options: LaunchOptions) -> Exit:
     """
     Submit every row of MANIFEST once, and watch the runs to their ends.
 
@@ -34,58 +34,60 @@ async def run(told: LaunchOptions) -> Exit:
     folder, whose manifests are checked together and then launched side by side, each into its own batch and
     results.
     """
-    _check(told)
+    _check(options)
     # Only now: botocore takes half a second to import.
-    if told.manifest.is_folder:
+    if options.manifest.is_folder:
         from batchrun.cli.launching.folder import launch_folder as launch  # noqa: PLC0415
         from batchrun.cli.launching.manifests import refuse_for_folder  # noqa: PLC0415
 
-        refuse_for_folder(told.manifest, results=told.results, standby=told.standby)
-    elif told.standby:
+        refuse_for_folder(options.manifest, results=options.results, standby=options.standby)
+    elif options.standby:
         from batchrun.cli.launching.standby import launch_standing_by as launch  # noqa: PLC0415
     else:
         from batchrun.cli.launching.launch import launch  # noqa: PLC0415
-    return await launch(job(told))
+    return await launch(job(options))
 
 
-def _check(told: LaunchOptions) -> None:
-    told.manifest.check()
-    if told.once and told.detach:
+def _check(options: LaunchOptions) -> None:
+    options.manifest.check()
+    if options.once and options.detach:
         raise UsageError(
             "--once and --detach cannot be combined: --once looks at the runs, --detach does not"
         )
-    if told.standby:
-        _check_standby(told)
-    if told.lease < 1:
+    if options.standby:
+        _check_standby(options)
+    if options.lease < 1:
         raise UsageError("--lease must be 1s or longer: it is renewed three times before it ends")
 
 
-def _check_standby(told: LaunchOptions) -> None:
-    if told.once or told.detach:
+def _check_standby(options: LaunchOptions) -> None:
+    if options.once or options.detach:
         raise UsageError(
             "--standby stays until the batch has ended, so it cannot be combined with --once or --detach"
         )
-    if told.manifest.path == "-":
+    if options.manifest.path == "-":
         raise UsageError(
             "--standby reads the manifest again when it takes over, which standard input "
             "cannot be; give a file"
         )
 
 
-def job(told: LaunchOptions) -> Job:
+def job(options: LaunchOptions) -> Job:
     """Make of the options what a launch needs. Raises UsageError where one of them cannot be meant."""
     from batchrun.cli.launching.launch import Job  # noqa: PLC0415
     from batchrun.cli.launching.manifests import source  # noqa: PLC0415
 
-    for queue in told.wake:
+    for queue in options.wake:
         read_queue(queue)
-    target, metrics = told.service.target(concurrency=told.concurrency), told.hooks.metrics_file
+    target, metrics = options.service.target(concurrency=options.concurrency), options.hooks.metrics_file
     return Job(
-        told=told,
-        source=source(told.manifest, strict=told.strict, goes_together=told.together.kind is Engine.BATCH),
+        options=options,
+        source=source(
+            options.manifest, strict=options.strict, goes_together=options.together.kind is Engine.BATCH
+        ),
         target=target,
         login=OneLogin(target),
-        limits=told.limits,
-        hooks=told.hooks.hooks(told.service.profile, SystemClock()),
+        limits=options.limits,
+        hooks=options.hooks.hooks(options.service.profile, SystemClock()),
         metrics=Path(metrics) if metrics else None,
     )

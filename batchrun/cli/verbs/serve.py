@@ -37,7 +37,7 @@ _MOST: Final = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun serve`` is told."""
+    """The options of ``batchrun serve``."""
 
     bind: str = option(
         "--bind",
@@ -81,7 +81,7 @@ class Options:
 
 
 @verb(Options, epilog="Read on: 'batchrun help serve'.")
-async def serve(told: Options) -> None:
+async def serve(options: Options) -> None:
     """
     Show the ledger as a live page to a browser, until Ctrl-C.
 
@@ -91,19 +91,24 @@ async def serve(told: Options) -> None:
     """
     from batchrun.serve.server import secret, serving  # noqa: PLC0415 (aiohttp is loaded only where needed)
 
-    host, port = read_bind(told.bind)
+    host, port = read_bind(options.bind)
     os.nice(_GIVES_WAY)
-    token = secret() if told.token_file is None else read_token(told.token_file)
-    rules = _rules(told, host, token, secret())
+    token = secret() if options.token_file is None else read_token(options.token_file)
+    rules = _rules(options, host, token, secret())
     clock, is_told = SystemClock(), False
     with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
         while True:
-            async with open_ledger(told.ledger) as ledger, serving(ledger, rules, clock, port=port) as place:
+            async with (
+                open_ledger(options.ledger) as ledger,
+                serving(ledger, rules, clock, port=port) as place,
+            ):
                 if not is_told:
-                    _tell(told, place.url, token)
+                    _tell(options, place.url, token)
                 port, is_told = place.port, True
-                await until_replaced(LedgerPlace(told.ledger), ledger, clock)
-            complain(f"batchrun: {printable(str(LedgerPlace(told.ledger)))} was replaced; it is opened again")
+                await until_replaced(LedgerPlace(options.ledger), ledger, clock)
+            complain(
+                f"batchrun: {printable(str(LedgerPlace(options.ledger)))} was replaced; it is opened again"
+            )
 
 
 def read_bind(text: str) -> tuple[str, int]:
@@ -144,23 +149,23 @@ def read_token(path: str) -> str:
     return text
 
 
-def _rules(told: Options, host: str, token: str, session: str) -> Rules:
+def _rules(options: Options, host: str, token: str, session: str) -> Rules:
     from batchrun.serve.access import Rules, is_loopback  # noqa: PLC0415
 
-    names = {name.lower() for name in (host, *told.allow_host)}
+    names = {name.lower() for name in (host, *options.allow_host)}
     if not is_loopback(host):
         names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
-    return Rules(bound=host, token=token, session=session, names=frozenset(names), proxy=_proxy(told))
+    return Rules(bound=host, token=token, session=session, names=frozenset(names), proxy=_proxy(options))
 
 
-def _proxy(told: Options) -> TrustedProxy | None:
+def _proxy(options: Options) -> TrustedProxy | None:
     from batchrun.serve.access import TrustedProxy  # noqa: PLC0415
 
-    if (told.trust_header is None) != (not told.trusted_proxy):
+    if (options.trust_header is None) != (not options.trusted_proxy):
         raise UsageError("--trust-header and --trusted-proxy go together: anybody can send a header")
-    if told.trust_header is None:
+    if options.trust_header is None:
         return None
-    return TrustedProxy(header=told.trust_header, addresses=tuple(map(_network, told.trusted_proxy)))
+    return TrustedProxy(header=options.trust_header, addresses=tuple(map(_network, options.trusted_proxy)))
 
 
 def _network(text: str) -> Network:
@@ -171,15 +176,15 @@ def _network(text: str) -> Network:
         raise UsageError(f"{problem}; give an address, such as 10.0.0.5, or a network") from error
 
 
-def _tell(told: Options, url: str, token: str) -> None:
+def _tell(options: Options, url: str, token: str) -> None:
     from batchrun.serve.access import is_loopback  # noqa: PLC0415
 
-    host, _ = read_bind(told.bind)
-    if told.token_file is None:
+    host, _ = read_bind(options.bind)
+    if options.token_file is None:
         say(f"{url}/?token={token}")
     else:
-        say(f"{url}/?token=, and then the token in {told.token_file}")
-    say(f"shows {printable(str(LedgerPlace(told.ledger)))}, to whoever has this link; Ctrl-C ends it")
+        say(f"{url}/?token=, and then the token in {options.token_file}")
+    say(f"shows {printable(str(LedgerPlace(options.ledger)))}, to whoever has this link; Ctrl-C ends it")
     if not is_loopback(host):
         far = f"batchrun: {printable(host)} can be reached from elsewhere, and nothing is encrypted"
         complain(f"{far}: put a proxy with TLS before it")

@@ -50,7 +50,7 @@ _NEWS: Final = ("status", "id", "failure_reason", "status_message")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun show`` is told."""
+    """The options of ``batchrun show``."""
 
     entry_id: str = argument(metavar="ID", shell_complete=rows)
     batch: str | None = option("--batch", shell_complete=batches, help="The batch, if ID is in several.")
@@ -59,15 +59,15 @@ class Options:
 
 
 @verb(Options, epilog="Read on: 'batchrun help results', 'batchrun help states'.")
-async def show(told: Options) -> None:
+async def show(options: Options) -> None:
     """
     Tell the story of the row ID: its run, its attempts, their failed tasks, its request, and each event.
 
     ID may also be the uuid, the id or the ARN of a run of its. Everything comes from the ledger; nothing is
     called.
     """
-    async with open_ledger(told.ledger) as ledger:
-        found = await row_to_read(ledger, told.entry_id, told.batch)
+    async with open_ledger(options.ledger) as ledger:
+        found = await row_to_read(ledger, options.entry_id, options.batch)
         batch, entry = ledger.batch(found.entry.batch), found.entry
         history = await batch.history(entry.id)
         known = await batch.failed_tasks([entry.id])
@@ -76,7 +76,7 @@ async def show(told: Options) -> None:
         }
     tasks = known.get(entry.id, {})
     submissions = {attempt: one for attempt, one in last.items() if one is not None}
-    if told.as_json:
+    if options.as_json:
         emit("entry", **facts(found, history, tasks, submissions))
         return
     for line in lines(found, history, tasks, submissions):
@@ -141,10 +141,10 @@ def _as_sent(entry: Entry) -> Entry:
 
 def _detail(stored: dict[str, Any]) -> dict[str, Any]:
     """Return what is stored of an event by the API's names, where it has them."""
-    told = {_API_NAMES.get(name, name): value for name, value in stored.items()}
-    if "run" in told:
-        told["run"] = {_API_NAMES.get(name, name): value for name, value in told["run"].items()}
-    return told
+    named = {_API_NAMES.get(name, name): value for name, value in stored.items()}
+    if "run" in named:
+        named["run"] = {_API_NAMES.get(name, name): value for name, value in named["run"].items()}
+    return named
 
 
 def _departures(entry: Entry) -> list[str]:
@@ -213,10 +213,10 @@ def _attempt(past: dict[str, Any]) -> str:
 
 
 def _event(at: datetime, attempt: int, kind: str, detail: str) -> str:
-    told = json.loads(detail)
-    run = told.pop("run", {})
-    told |= {name: run[name] for name in _NEWS if name in run}
-    words = "  ".join(f"{name}={value}" for name, value in told.items())
+    facts = json.loads(detail)
+    run = facts.pop("run", {})
+    facts |= {name: run[name] for name in _NEWS if name in run}
+    words = "  ".join(f"{name}={value}" for name, value in facts.items())
     return whole_line(f"{_time(at)}  attempt {attempt}  {kind:<10} {words}")
 
 
@@ -228,7 +228,7 @@ def _submission_facts(submission: Submission | None) -> dict[str, Any]:
     """Return it for programs; nothing where the attempt went by itself."""
     if submission is None:
         return {}
-    told = {
+    facts = {
         "requestId": submission.request_id,
         "name": submission.name,
         "rows": submission.rows,
@@ -239,7 +239,7 @@ def _submission_facts(submission: Submission | None) -> dict[str, Any]:
         "code": submission.code,
         "message": submission.message,
     }
-    return {"submission": told}
+    return {"submission": facts}
 
 
 def _submission_lines(submission: Submission | None) -> Iterator[tuple[str, str]]:

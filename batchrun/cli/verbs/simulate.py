@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun simulate`` is told."""
+    """The options of ``batchrun simulate``."""
 
     host: str = option(
         "--host", default="127.0.0.1", envvar=None, help="Address to listen on; credentials are not checked."
@@ -143,7 +143,7 @@ class Options:
 
 
 @verb(Options, epilog="Read on: 'batchrun help simulator'.")
-async def simulate(told: Options) -> None:
+async def simulate(options: Options) -> None:
     """
     Serve a simulated HealthOmics account, or with --lanes several, until Ctrl-C.
 
@@ -152,17 +152,17 @@ async def simulate(told: Options) -> None:
     """
     from batchrun.simulator import serve_lanes  # noqa: PLC0415 (aiohttp is loaded only where it is needed)
 
-    lanes = () if told.lanes is None else _lanes(told.lanes)
-    served = simulated(lanes, partial(_settings, told), told.account)
+    lanes = () if options.lanes is None else _lanes(options.lanes)
+    served = simulated(lanes, partial(_settings, options), options.account)
     with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
         try:
-            async with serve_lanes(served, host=told.host, port=told.port) as everywhere:
-                _tell(everywhere, told, lanes)
+            async with serve_lanes(served, host=options.host, port=options.port) as everywhere:
+                _tell(everywhere, options, lanes)
                 await anyio.sleep_forever()
         except (OSError, UnicodeError) as error:  # a name that is too long is the latter
             reason = error.strerror if isinstance(error, OSError) else None
             raise UsageError(
-                f"cannot listen on {told.host}:{told.port}: {reason or error}; try --port 0"
+                f"cannot listen on {options.host}:{options.port}: {reason or error}; try --port 0"
             ) from error
 
 
@@ -172,9 +172,9 @@ def _lanes(path: str) -> Sequence[Lane]:
     return lanes_in_file(path)
 
 
-def _tell(served: Served, told: Options, lanes: Sequence[Lane]) -> None:
+def _tell(served: Served, options: Options, lanes: Sequence[Lane]) -> None:
     say(f"simulated HealthOmics on {served.url}; Ctrl-C ends it")
-    if told.lanes is None:
+    if options.lanes is None:
         say(f"  batchrun:  batchrun run MANIFEST --endpoint-url {served.url}")
         say("  AWS CLI:   export AWS_DISABLE_HOST_PREFIX_INJECTION=true")
         say(f"             export AWS_ENDPOINT_URL_OMICS={served.url}")
@@ -183,10 +183,10 @@ def _tell(served: Served, told: Options, lanes: Sequence[Lane]) -> None:
         say(f"  lane {name}: account {one.settings.account}, {one.settings.region}, {one.url}")
     if not all(lane.endpoint_url and is_loopback(lane.endpoint_url) for lane in lanes):
         say(f"  lanes without a local endpoint_url: export AWS_ENDPOINT_URL={served.url}")
-    say(f"  then as ever: a manifest with these lanes, or any with --lanes {told.lanes}")
+    say(f"  then as ever: a manifest with these lanes, or any with --lanes {options.lanes}")
 
 
-def _settings(told: Options, lane: str = "", lanes: Collection[str] = ()) -> Settings:
+def _settings(options: Options, lane: str = "", lanes: Collection[str] = ()) -> Settings:
     """Return how *lane* behaves, one of several or the only one."""
     from batchrun.simulator import (  # noqa: PLC0415
         Settings,
@@ -198,24 +198,24 @@ def _settings(told: Options, lane: str = "", lanes: Collection[str] = ()) -> Set
     )
 
     windows = {
-        "idempotency_window": told.idempotency_window,
-        "batch_idempotency_window": told.batch_idempotency_window,
+        "idempotency_window": options.idempotency_window,
+        "batch_idempotency_window": options.batch_idempotency_window,
     }
     return _valid(
         Settings,
-        account=told.account,
-        seed=f"{told.seed}/{lane}" if lane else told.seed,
-        time_scale=told.time_scale,
-        limits=_valid(parse_limits, of_lane(told.limits, lane, lanes)),
-        failures=_valid(parse_failures, of_lane(told.failures, lane, lanes)),
-        fail_first=_valid(parse_fail_first, told.fail_first),
-        faults=_valid(parse_faults, of_lane(told.faults, lane, lanes)),
-        max_active=told.max_active,
-        max_active_static=told.max_active,
-        listing_lag=told.listing_lag,
-        failed_batch_again=not told.forget_failed_batches,
-        hang=told.hang,
-        storage=_objects(told.objects),
+        account=options.account,
+        seed=f"{options.seed}/{lane}" if lane else options.seed,
+        time_scale=options.time_scale,
+        limits=_valid(parse_limits, of_lane(options.limits, lane, lanes)),
+        failures=_valid(parse_failures, of_lane(options.failures, lane, lanes)),
+        fail_first=_valid(parse_fail_first, options.fail_first),
+        faults=_valid(parse_faults, of_lane(options.faults, lane, lanes)),
+        max_active=options.max_active,
+        max_active_static=options.max_active,
+        listing_lag=options.listing_lag,
+        failed_batch_again=not options.forget_failed_batches,
+        hang=options.hang,
+        storage=_objects(options.objects),
         **{name: window for name, window in windows.items() if window is not None},
     )
 

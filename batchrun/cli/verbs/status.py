@@ -43,7 +43,7 @@ _LABELS: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``batchrun status`` is told."""
+    """The options of ``batchrun status``."""
 
     batch: str | None = BATCH()
     failed: bool = flag("--failed", help="Show what did not succeed: why, which rows, what to do.")
@@ -59,27 +59,27 @@ class Options:
     epilog="With --watch, Ctrl-C ends with 0; a batch that has ended, with the exit code of 'batchrun run'."
     "\n\nRead on: 'batchrun help results', 'batchrun help states', 'batchrun help retry'.",
 )
-async def status(told: Options) -> Exit:
+async def status(options: Options) -> Exit:
     """
     List the batches of the ledger, or say how BATCH stands; call nothing.
 
     Works beside a running launcher.
     """
-    as_json = told.output.as_json
-    if told.watch and told.failed:
+    as_json = options.output.as_json
+    if options.watch and options.failed:
         raise UsageError("--watch and --failed cannot be combined: --watch shows the latest failures")
-    async with open_ledger(told.ledger) as ledger:
-        if told.watch:
-            return await _watch(ledger, await batch_to_read(ledger, told.batch), as_json=as_json)
-        is_one = told.batch is not None
-        for batch in [await batch_to_read(ledger, told.batch)] if is_one else await ledger.batches():
-            if is_one and not told.failed:
+    async with open_ledger(options.ledger) as ledger:
+        if options.watch:
+            return await _watch(ledger, await batch_to_read(ledger, options.batch), as_json=as_json)
+        is_one = options.batch is not None
+        for batch in [await batch_to_read(ledger, options.batch)] if is_one else await ledger.batches():
+            if is_one and not options.failed:
                 await _show(ledger, batch, as_json=as_json)
             else:
                 await _list(ledger, batch, as_json=as_json)
             if not is_one:
                 await note_closed(ledger, batch.name)
-            if told.failed:
+            if options.failed:
                 await _failed(ledger, batch, as_json=as_json)
     return Exit.OK
 
@@ -123,12 +123,12 @@ async def _watch(ledger: Ledger, batch: Batch, *, as_json: bool) -> Exit:
 
 async def _tell(look: Look, clock: Clock, *, as_json: bool) -> Exit:
     """Write a line for each change, as long as somebody reads."""
-    told: Counts | None = None
+    printed: Counts | None = None
     place = _place(sys.stdout)
     while _is_read(sys.stdout) and _place(sys.stdout) == place:
         now = await look()
-        if now.counts != told:
-            told = now.counts
+        if now.counts != printed:
+            printed = now.counts
             if as_json:
                 emit("status", **facts(now))
             else:

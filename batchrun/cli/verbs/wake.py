@@ -43,7 +43,7 @@ _PATIENCE: Final = 40.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitOptions:
-    """What ``batchrun wake init`` is told."""
+    """The options of ``batchrun wake init``."""
 
     name: str = argument(default=_NAME, metavar="[NAME]")
     cli: bool = flag(
@@ -54,7 +54,7 @@ class InitOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestOptions:
-    """What ``batchrun wake test`` is told."""
+    """The options of ``batchrun wake test``."""
 
     queue: str | None = argument(metavar="[sqs:URL]", required=False)
     lanes: str | None = LANES()
@@ -71,7 +71,7 @@ def wake() -> None:
 
 
 @verb(InitOptions, epilog="Read on: 'batchrun help pace', 'batchrun help iam'.")
-def init(told: InitOptions) -> None:
+def init(options: InitOptions) -> None:
     """
     Print a queue called NAME, the rule of EventBridge that fills it, and its policy, as CloudFormation.
 
@@ -79,14 +79,14 @@ def init(told: InitOptions) -> None:
     a file of lanes or a manifest that has its own, it says in which account and region each lane needs one,
     and what is to be written into the lane.
     """
-    name = told.name
+    name = options.name
     if not _NAMES.fullmatch(name):
         raise UsageError(f"'{name}' cannot name a queue: give up to 60 letters, digits, - and _")
-    template = "wake.sh" if told.cli else "wake.cfn.yaml"
+    template = "wake.sh" if options.cli else "wake.cfn.yaml"
     text = files("batchrun.cli").joinpath("assets", template).read_text(encoding="utf-8")
     say(text.replace(_PLACEHOLDER, name).rstrip("\n"))
-    if told.lanes is not None:
-        for line in places(_lanes(told.lanes), name):
+    if options.lanes is not None:
+        for line in places(_lanes(options.lanes), name):
             say(f"# {line}")
 
 
@@ -98,7 +98,7 @@ def _lanes(path: str) -> Sequence[Lane]:
 
 
 @verb(TestOptions, epilog="Read on: 'batchrun help pace', 'batchrun help iam'.")
-def test(told: TestOptions) -> Exit:
+def test(options: TestOptions) -> Exit:
     """
     Send a message to the queue, and see that it arrives and can be deleted.
 
@@ -106,16 +106,16 @@ def test(told: TestOptions) -> Exit:
     login. Other messages are left alone. That EventBridge's rule fills the queue shows with the first run
     that ends. Needs sqs:SendMessage, sqs:ReceiveMessage and sqs:DeleteMessage.
     """
-    if (told.queue is None) is (told.lanes is None):
+    if (options.queue is None) is (options.lanes is None):
         raise UsageError("give a queue, sqs:URL, or --lanes FILE")
-    if told.queue is not None:
-        queue = read_queue(told.queue)
-        run_async(_try, queue, OneLogin(told.account.target()).get())
-        say(f"next: batchrun run ... --wake {told.queue}")
+    if options.queue is not None:
+        queue = read_queue(options.queue)
+        run_async(_try, queue, OneLogin(options.account.target()).get())
+        say(f"next: batchrun run ... --wake {options.queue}")
         return Exit.OK
-    if told.account != Account(profile=None, region=None):
+    if options.account != Account(profile=None, region=None):
         raise UsageError("--profile and --region cannot be given with --lanes: each lane says its own")
-    return run_async(_try_each, _lanes(told.lanes or ""))
+    return run_async(_try_each, _lanes(options.lanes or ""))
 
 
 async def _try_each(lanes: Sequence[Lane]) -> Exit:

@@ -13,7 +13,7 @@ BATCH_FAULTS = {
     "nothing": "",
     "lost answers": "StartRunBatch:drop_after=2x,ListRunsInBatch:drop_after=0.3,GetRun:drop_after=0.1",
     "lost calls, and throttled": "StartRunBatch:drop_before=2x,*:throttle=0.2",
-    "rows are missing": "SubmitRow:hide=0.3,SubmitRow:skip=0.2,SubmitRow:InternalServerException=0.1",
+    "rows are missing": "SubmitRow:hide=1x,SubmitRow:skip=1x,SubmitRow:InternalServerException=1x",
     "batches fail after some rows": (
         "StartRunBatch:drop_after=1x,SubmitRow:pass=3x,SubmitRow:fail_batch=1x,SubmitRow:pass=2x,SubmitRow:fail_batch=1x"
     ),
@@ -31,7 +31,7 @@ LANE_BATCH_FAULTS = {
     "nothing": "",
     "lost answers in west": "west/StartRunBatch:drop_after=1x,west/StartRunBatch:error_after=1x",
     "rows are missing in east": (
-        "east/SubmitRow:hide=0.3,east/SubmitRow:skip=0.2,east/SubmitRow:pass=1x,east/SubmitRow:fail_batch=1x"
+        "east/SubmitRow:hide=1x,east/SubmitRow:skip=1x,east/SubmitRow:pass=1x,east/SubmitRow:fail_batch=1x"
     ),
     "an old ledger, and forgets requestIds": "StartRunBatch:drop_after=1x,west/StartRunBatch:error_after=1x",
 }

@@ -25,14 +25,15 @@ from tests.crash.batches import (
 from tests.crash.harness import FAULTS, ROWS, Aftermath, attack_alone, is_of_old
 from tests.crash.lanes import LANE_FAULTS, attack_lanes
 from tests.nursery import nursery
-from tests.postgres.server import Server, gone, started
+from tests.postgres.server import Server, shared
 
 BEGIN, END = "<!-- crash matrix: made by scripts/crashes -->", "<!-- end of crash matrix -->"
 OVER_LANES = """\
 Over two lanes, an account and a region each, with rows for either and rows for both. One row fails in its
 lane, and a rule leads it to the other: a run more, its second attempt's."""
 BY_BATCHES = """\
-With `--engine batch`: the service goes on with what it was given while the launcher is dead."""
+With `--engine batch`: the service goes on with what it was given while the launcher is dead. What it does
+with a row by itself (refuses it, leaves it out of its list or never starts it) is not counted as a fault."""
 OVER_LANES_BY_BATCHES = """\
 With `--engine batch` over the same two lanes."""
 BOTH_WAYS = """\
@@ -71,14 +72,10 @@ def table(found: dict[tuple[Point, str], Aftermath], faults: Collection[str]) ->
 
 def _over_postgres() -> Iterator[str]:
     """Show the matrices over ledgers in PostgreSQL, one for each cell."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = started(Path(folder) / "postgres")
-        try:
-            for attack, all_faults in ((attack_alone, FAULTS), (attack_auto, AUTO_FAULTS)):
-                faults = [fault for fault in all_faults if not is_of_old(fault)]
-                yield table(matrix(_in_databases(attack, server), faults), faults)
-        finally:
-            gone(server)
+    with tempfile.TemporaryDirectory() as folder, shared(Path(folder) / "postgres") as server:
+        for attack, all_faults in ((attack_alone, FAULTS), (attack_auto, AUTO_FAULTS)):
+            faults = [fault for fault in all_faults if not is_of_old(fault)]
+            yield table(matrix(_in_databases(attack, server), faults), faults)
 
 
 def _in_databases(attack: Callable[..., Aftermath], server: Server) -> Attack:

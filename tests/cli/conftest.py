@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -101,6 +102,35 @@ class Shell:
         """Run a command whose time passes so many times as fast, as :func:`tests.nursery.run` has it."""
         return run(arguments, cwd=self.folder, env={**self.environment, **environment}, speed=speed)
 
+    def type(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of ``sh``, where ``batchrun`` is Python started anew, with pipes and redirections."""
+        command = f'batchrun() {{ {" ".join(BATCHRUN)} "$@"; }}; {line}'
+        return subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def on_terminal(self, *arguments: str, **environment: str) -> str:
+        """Run a command to its good end on a terminal of 80 columns, and return what that showed."""
+        ours, theirs = pty.openpty()
+        size = {"TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+        process = Born(
+            arguments,
+            cwd=self.folder,
+            env={**self.environment, **size, **environment},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = read_terminal(ours)
+        assert process.wait(30) == 0
+        return shown
+
     def start(self, *arguments: str, speed: float = 1.0) -> Born:
         process = Born(
             arguments,
@@ -132,6 +162,16 @@ def end(process: subprocess.Popen[str], number: int | None = None) -> tuple[int,
         process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     return process.returncode, said
+
+
+def read_terminal(ours: int) -> str:
+    """Read what a terminal shows until nobody has its other end open any more."""
+    seen = b""
+    with contextlib.suppress(OSError):  # which is how that is told
+        while piece := os.read(ours, 65536):
+            seen += piece
+    os.close(ours)
+    return seen.decode().replace("\r\n", "\n")
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import subprocess
 import tomllib
 from typing import Any
@@ -16,7 +14,7 @@ from batchrun.cli.main import cli
 from batchrun.cli.settings.file import SettingsFile
 from batchrun.cli.settings.names import default_map, example, options_of, settable, verbs_of
 from batchrun.cli.verbs.config import shown
-from tests.cli.conftest import BATCHRUN, Shell
+from tests.cli.conftest import Shell
 
 REAL_VERBS = verbs_of(cli, click.Context(cli))
 
@@ -192,23 +190,7 @@ def test_without_a_verb_all_are_shown_and_those_alike_together(shell: Shell):
 
 def test_on_a_terminal_the_columns_are_aligned(shell: Shell):
     shell.write("batchrun.toml", "rate = 3\n")
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*BATCHRUN, "config", "plan"], cwd=shell.folder, env=shell.environment, stdout=theirs
-    )
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        seen += piece
-    os.close(ours)
-    assert process.wait(30) == 0
-    first, head, *rows = seen.decode().splitlines()
+    first, head, *rows = shell.on_terminal("config", "plan").splitlines()
     assert first == "settings file: batchrun.toml"
     assert head.split() == ["OPTION", "VALUE", "FROM", "VERBS"]
     assert {row.index(" plan") for row in rows} == {head.index(" VERBS")}
@@ -312,13 +294,7 @@ def test_the_example_has_every_option_and_all_of_it_can_be_set():
 
 
 def test_the_example_is_written_even_into_the_file_itself(shell: Shell):
-    done = subprocess.run(
-        f"{' '.join(BATCHRUN)} config --init > batchrun.toml",
-        shell=True,
-        cwd=shell.folder,
-        env=shell.environment,
-        check=False,
-    )
+    done = shell.type("batchrun config --init > batchrun.toml")
     assert done.returncode == 0
     assert "\n# poll-interval = " in (shell.folder / "batchrun.toml").read_text(encoding="utf-8")
     assert values(shell.run("config", "run", "--json"))["poll-interval"] == ("60s", "default", None)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import subprocess
 
 import click
 import pytest
@@ -14,37 +11,11 @@ from batchrun.cli.main import cli
 from batchrun.cli.settings.names import options_of, verbs_of
 from batchrun.cli.showing.manual import laid_out
 from batchrun.cli.verbs.help import TOPICS, text_of
-from tests.cli.conftest import BATCHRUN, Shell
+from tests.cli.conftest import Shell
 from tests.cli.manual import HELP, TOPIC, blocks
 
 VERBS = verbs_of(cli, click.Context(cli))
 COLOURS = re.compile(r"\x1b\[(?:\d+;)*[34]\d(?:;\d+)*m")
-
-
-def on_terminal(shell: Shell, *arguments: str, **environment: str) -> str:
-    """Return what the command writes to a terminal of 80 columns and 24 lines."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*BATCHRUN, *arguments],
-        cwd=shell.folder,
-        env={**shell.environment, "TERM": "xterm", "COLUMNS": "80", "LINES": "24", **environment},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        seen += piece
-    os.close(ours)
-    assert process.wait(30) == 0
-    return seen.decode().replace("\r\n", "\n")
 
 
 def test_without_a_topic_it_lists_them(shell: Shell):
@@ -113,7 +84,7 @@ def test_every_option_is_in_the_topic_of_options_with_its_variable(path):
 
 
 def test_on_a_terminal_a_topic_is_laid_out(shell: Shell):
-    said = on_terminal(shell, "help", "exit-codes", LINES="60")
+    said = shell.on_terminal("help", "exit-codes", LINES="60")
     assert COLOURS.search(said)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
     assert not re.search(r"^# |\|---|`", plain, flags=re.MULTILINE)
@@ -132,22 +103,22 @@ def test_code_stays_whole_however_narrow_the_terminal_is(topic):
 
 
 def test_no_color_takes_the_colours_away(shell: Shell):
-    said = on_terminal(shell, "help", "exit-codes", LINES="60", NO_COLOR="1")
+    said = shell.on_terminal("help", "exit-codes", LINES="60", NO_COLOR="1")
     assert "another launcher holds the batch" in said
     assert not COLOURS.search(said)
 
 
 def test_a_dumb_terminal_gets_the_markdown(shell: Shell):
-    assert on_terminal(shell, "help", "retry", TERM="dumb").startswith("# Failures and retries\n")
+    assert shell.on_terminal("help", "retry", TERM="dumb").startswith("# Failures and retries\n")
 
 
 def test_what_is_longer_than_the_screen_goes_through_the_pager(shell: Shell):
     pager = shell.write("pager", '#!/bin/sh\necho "paged"\nexec cat\n')
     pager.chmod(0o755)
-    said = on_terminal(shell, "help", "retry", PAGER=str(pager))
+    said = shell.on_terminal("help", "retry", PAGER=str(pager))
     assert said.startswith("paged\n")
     assert "ECR_PERMISSION_ERROR" in said
-    assert "paged" not in on_terminal(shell, "help", "exit-codes", LINES="60", PAGER=str(pager))
+    assert "paged" not in shell.on_terminal("help", "exit-codes", LINES="60", PAGER=str(pager))
 
 
 def test_topics_are_completed(shell: Shell):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import textwrap
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from click.testing import CliRunner
 from batchrun.cli.main import cli
 from batchrun.errors import UsageError
 from batchrun.report.results import ResultsFormat
-from tests.cli.conftest import BATCHRUN, DEFAULTS, Shell
+from tests.cli.conftest import DEFAULTS, Shell
 from tests.cli.ledgers import make
 
 BY_LETTER = ["--pattern", "(?P<id>.)"]
@@ -116,8 +115,7 @@ def test_a_report_and_a_manifest_of_failed_rows_are_replaced():
 def test_what_is_open_already_is_written_and_not_replaced(shell: Shell):
     make(shell.folder)
     shell.write("log", "before\n")
-    command = f"{' '.join(BATCHRUN)} results -o /dev/stdout --columns id >> log"
-    subprocess.run(command, shell=True, cwd=shell.folder, env=shell.environment, check=True)
+    assert shell.type("batchrun results -o /dev/stdout --columns id >> log").returncode == 0
     assert (shell.folder / "log").read_text(encoding="utf-8").startswith("before\nid\n")
 
 

@@ -195,31 +195,15 @@ def test_a_disk_that_is_full_is_no_mistake_of_the_user(cohort: Shell, format_):
 @pytest.mark.parametrize("options", [["--format", one] for one in FORMATS] + [["--attempts"]], ids=str)
 def test_a_closed_pipe_ends_it_quietly(shell: Shell, options):
     make_long(shell.folder, 2_000)
-    command = " ".join([*BATCHRUN, "results", "-o", "-", *options])
-    piped = subprocess.run(
-        f"{{ {command}; echo $? >&2; }} | head -c 20 >/dev/null",
-        shell=True,
-        cwd=shell.folder,
-        env=shell.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = " ".join(["batchrun results -o -", *options])
+    piped = shell.type(f"{{ {command}; echo $? >&2; }} | head -c 20 >/dev/null")
     assert piped.stderr == "0\n"
 
 
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("redirect", [">/dev/full", ">&-"])
 def test_a_stdout_that_cannot_be_written_is_an_error(cohort: Shell, format_, redirect):
-    done = subprocess.run(
-        f"{' '.join(BATCHRUN)} results -o - --format {format_} {redirect}",
-        shell=True,
-        cwd=cohort.folder,
-        env=cohort.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = cohort.type(f"batchrun results -o - --format {format_} {redirect}")
     assert done.returncode == 5
     assert done.stderr.startswith("batchrun: the results cannot be written to stdout")
 

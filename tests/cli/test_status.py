@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from tests.cli.conftest import BATCHRUN, Shell, end, until
+from tests.cli.conftest import BATCHRUN, Shell, end, read_terminal, until
 from tests.cli.ledgers import make
 
 COUNTS = "1 planned, 1 queued, 1 running, 2 succeeded, 3 failed, 1 deleted, 1 refused (of 10)"
@@ -171,15 +171,7 @@ def test_what_is_told_of_many_failures_leads_to_the_rest(shell: Shell, simulate)
     said = shell.run("status", "--failed").stdout
     assert "... and 2 more: batchrun results cohort --where status=FAILED" in said
     command = said.rpartition("more: batchrun ")[2].strip()
-    done = subprocess.run(
-        f"{' '.join(BATCHRUN)} {command}",
-        shell=True,
-        cwd=shell.folder,
-        env=shell.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = shell.type(f"batchrun {command}")
     assert len(done.stdout.splitlines()) == 13
 
 
@@ -207,28 +199,16 @@ def test_a_batch_that_has_ended_well_is_not_watched_for_long(shell: Shell, simul
 
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=str)
 def test_watching_ends_when_nobody_reads(cohort: Shell, options):
-    command = " ".join([*BATCHRUN, "status", "--watch", *options])
-    piped = subprocess.run(
-        f"{{ {command}; echo $? >&2; }} | head -1",
-        shell=True,
-        cwd=cohort.folder,
-        env=cohort.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = " ".join(["batchrun status --watch", *options])
+    piped = cohort.type(f"{{ {command}; echo $? >&2; }} | head -1")
     assert (piped.stdout.count("\n"), piped.stderr) == (1, "0\n")
 
 
 def test_watching_without_a_stdout_still_tells_by_its_exit_code(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0002")
     shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--rate", "unlimited")
-    command = f"{' '.join(BATCHRUN)} status --watch >&-"
-    done = subprocess.run(
-        command, shell=True, cwd=shell.folder, env=shell.environment, capture_output=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
+    done = shell.type("batchrun status --watch >&-")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -257,18 +237,10 @@ def test_on_a_terminal_watching_draws(cohort: Shell):
     while b"refused" not in seen or b"launcher" not in seen:
         seen += os.read(ours, 65536)
     watching.send_signal(signal.SIGINT)
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        seen += piece
-    os.close(ours)
+    shown = seen.decode() + read_terminal(ours)
     assert watching.wait(30) == 0
-    assert COUNTS in re.sub(r"\x1b\[[\d;]*m", "", seen.decode())
-    assert b"Traceback" not in seen
+    assert COUNTS in re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert "Traceback" not in shown
 
 
 def test_watching_and_failures_do_not_go_together(cohort: Shell):

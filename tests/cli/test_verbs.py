@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import subprocess
 
 import click
@@ -12,7 +10,7 @@ import pytest
 
 from batchrun.cli.main import cli
 from batchrun.version import __version__
-from tests.cli.conftest import BATCHRUN, ROOT, Shell
+from tests.cli.conftest import ROOT, Shell
 from tests.nursery import Born, run
 
 SAMPLES = [
@@ -102,15 +100,7 @@ def test_wrong_usage_exits_with_two_and_without_a_traceback(arguments):
 def test_a_closed_pipe_is_met_calmly(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     shell.run("run", *shell.cohort(200), "--endpoint-url", simulated.url, "--detach", "--rate", "unlimited")
-    piped = subprocess.run(
-        f"{' '.join(BATCHRUN)} results -o - | head -1",
-        shell=True,
-        cwd=shell.folder,
-        env=shell.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    piped = shell.type("batchrun results -o - | head -1")
     assert piped.stdout.count("\n") == 1
     assert piped.stderr == ""
 
@@ -124,25 +114,8 @@ def test_shell_completion_is_there(shell: Shell, shell_name):
 
 def test_on_a_terminal_there_is_a_live_display(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005")
-    ours, theirs = pty.openpty()
     command = ["run", *shell.cohort(5), "--endpoint-url", simulated.url, "--poll-interval", "0.2s"]
-    environment = {**shell.environment, "TERM": "xterm", "COLUMNS": "100"}
-    process = subprocess.Popen(
-        [*BATCHRUN, *command], cwd=shell.folder, env=environment, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        seen += piece
-    os.close(ours)
-    assert process.wait(30) == 0
-    text = seen.decode()
+    text = shell.on_terminal(*command, COLUMNS="100")
     assert "queued" in text
     assert "succeeded 5" in text
     assert "cohort: 5 succeeded (of 5" in text
@@ -152,15 +125,7 @@ def test_on_a_terminal_there_is_a_live_display(shell: Shell, simulate):
 def test_a_reader_that_goes_away_does_not_end_the_launch(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005")
     command = ["run", *shell.cohort(30), "--endpoint-url", simulated.url, "--json", "--rate", "30"]
-    piped = subprocess.run(
-        f"{{ {' '.join([*BATCHRUN, *command])}; echo $? > code; }} | head -1",
-        shell=True,
-        cwd=shell.folder,
-        env=shell.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    piped = shell.type(f"{{ batchrun {' '.join(command)}; echo $? > code; }} | head -1")
     assert piped.stdout.count("\n") == 1
     assert (shell.folder / "code").read_text(encoding="utf-8") == "0\n"
     assert len(simulated.state()["runs"]) == 30
@@ -221,15 +186,7 @@ def test_output_that_cannot_be_written_changes_neither_the_launch_nor_its_exit_c
 ):
     simulated = simulate("--time-scale", "0.0005")
     command = ["run", *shell.cohort(5), "--endpoint-url", simulated.url, "--json", "--poll-interval", "0.2s"]
-    done = subprocess.run(
-        f"{' '.join([*BATCHRUN, *command])} {redirect}",
-        shell=True,
-        cwd=shell.folder,
-        env=shell.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = shell.type(f"batchrun {' '.join(command)} {redirect}")
     assert done.returncode == 0, done.stderr
     assert len(simulated.state()["runs"]) == 5
 
@@ -237,8 +194,4 @@ def test_output_that_cannot_be_written_changes_neither_the_launch_nor_its_exit_c
 def test_results_that_cannot_be_written_to_stdout_are_an_error(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     shell.run("run", *shell.cohort(200), "--endpoint-url", simulated.url, "--detach", "--rate", "unlimited")
-    command = f"{' '.join(BATCHRUN)} results -o - > /dev/full"
-    done = subprocess.run(
-        command, shell=True, cwd=shell.folder, env=shell.environment, capture_output=True, check=False
-    )
-    assert done.returncode == 5
+    assert shell.type("batchrun results -o - > /dev/full").returncode == 5

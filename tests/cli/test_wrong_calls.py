@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import click
@@ -13,7 +12,7 @@ from click.testing import CliRunner
 
 from batchrun.cli.main import cli
 from batchrun.errors import InputError
-from tests.cli.conftest import BATCHRUN, DEFAULTS, Shell
+from tests.cli.conftest import DEFAULTS, Shell
 from tests.cli.ledgers import make
 
 LONG = "x" * 300
@@ -103,11 +102,7 @@ def test_a_ledger_that_may_not_be_read_is_told(folder: Path):
     ],
 )
 def test_closed_and_full_streams(folder: Path, command: str, code: int, told: str):
-    shell = Shell(folder)
-    line = f"{' '.join(BATCHRUN)} {command}"
-    done = subprocess.run(
-        line, shell=True, cwd=folder, env=shell.environment, capture_output=True, text=True, check=False
-    )
+    done = Shell(folder).type(f"batchrun {command}")
     assert (done.returncode, told in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 

@@ -168,6 +168,14 @@ def test_a_run_that_was_taken_over_and_read_already_is_watched_once():
     assert [type(action) for action in made.plan()] == [Look]
 
 
+def test_a_run_that_had_ended_when_it_was_taken_over_is_not_watched():
+    made = loaded()
+    made.tell(Surveyed(survey=Survey(begun=0), named=["NA12878"]))
+    made.concluded(made.conclusion(), builders.ended(), now=0)
+    assert made.plan() == []
+    assert made.planner.is_over
+
+
 def test_nothing_is_planned_while_a_page_of_what_is_in_flight_is_read():
     planner = Planner(Limits())
     (cancellations,) = planner.handle(moment=moment())

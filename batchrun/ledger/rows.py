@@ -55,7 +55,7 @@ def maybe_micros(time: datetime | None) -> int | None:
 
 def time_of(stored: int) -> datetime:
     """Return the time that *stored* stands for."""
-    return _EPOCH + timedelta(microseconds=stored)
+    return _EPOCH + timedelta(0, 0, stored)  # by its place: every row has some, and a name costs half of it
 
 
 def batch_of(row: Row) -> Batch:

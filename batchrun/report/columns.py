@@ -79,6 +79,9 @@ def is_own(name: str) -> bool:
     return name == TASK_REASON or name in FIELDS or bool(_key(name))
 
 
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def table_columns(request: Mapping[str, Json]) -> list[str]:
     """Name the columns that the parameters and tags of *request* are."""
     return [f"{table}.{key}" for table in TABLES for key in _table(request, table)]
@@ -93,7 +96,7 @@ def text_of(value: Json) -> str | None:
     """Write a cell as text, as a manifest in CSV has it: what is no text is JSON; None stays None."""
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return str(value) if type(value) is int else _JSON.encode(value)
 
 
 def asked_of(request: str, content: str) -> dict[str, Json]:

@@ -45,6 +45,8 @@ _LONGEST: Final = 60.0
 #: Rows of a page of ListRunsInBatch, and the part of that operation's rate that following may take.
 _PAGE: Final = 100
 _SPARED: Final = 0.1
+#: Seconds for which few rows wait for others that become due.
+_GATHER: Final = 15.0
 #: What is asked so often is asked as rarely as may be: more would be too large a number.
 _MOST_TRIES: Final = 16
 
@@ -227,10 +229,17 @@ class Batching:
         room = self._sending.slots.room
         count = int(min(room, self._limits.wave, self._sharing.part(self._lane, queue, moment.now)))
         is_all = count < room or count == len(queue.ready)
-        is_over = is_all and not self._queues.are_more_coming(queue, moment.at)
+        is_over = is_all and not self._gathers(queue, moment)
         # Else each run that ends would cost a call.
         is_worth_it = count >= self._sharing.worth_a_call(self._lane)
         return count if is_over or is_worth_it or self._limits.mode is not Mode.WATCH else 0
+
+    def _gathers(self, queue: Queue, moment: Moment) -> bool:
+        """Report whether more rows are about to come, such as retried ones, each of which costs calls."""
+        if queue.ready_since is None:
+            queue.ready_since = moment.now
+        has_time = moment.now < queue.ready_since + _GATHER
+        return self._queues.are_more_coming(queue, moment.at, within=_GATHER if has_time else 0.0)
 
     def hasten(self, entry_ids: Collection[str]) -> None:
         """Ask at once about the submissions of these entries, where they have one."""

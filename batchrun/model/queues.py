@@ -42,6 +42,7 @@ class Queue:
         self.shape = shape  #: :mod:`grouping`; None where it does not matter
         self.is_together = False  #: whether they are sent together
         self.ready: deque[Entry] = deque()
+        self.ready_since: float | None = None  #: loop time since which few wait for others to go with them
         self.reads = DueReads(longest_wait)
         self.left: set[str] = set()  #: ids of those that are not proven, and cannot be just now
 
@@ -218,10 +219,11 @@ class Queues:
         missing = self._room(queue, room) - len(queue.ready)
         return missing >= max(1, self._room(queue, self._limits.concurrency) // 2)
 
-    def are_more_coming(self, queue: Queue, at: datetime) -> bool:
-        """Report whether more entries of a queue that go together are about to be read."""
-        is_due = queue.reads.is_due(at) and self._is_worth_reading(queue, self._limits.wave)
-        return queue.reads.is_reading or is_due
+    def are_more_coming(self, queue: Queue, at: datetime, *, within: float) -> bool:
+        """Report whether more entries of a queue that go together are read *within* so many seconds."""
+        if queue.reads.is_reading or not self._is_worth_reading(queue, self._limits.wave):
+            return queue.reads.is_reading
+        return queue.reads.is_due(at) or queue.reads.are_due_within(within, at)
 
     def _room(self, queue: Queue, room: int) -> int:
         return self._limits.wave if room and queue.is_together else room

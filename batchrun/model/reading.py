@@ -7,6 +7,7 @@ first, and what waits (``sending``); the queries (``ledger``).
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.actions import ReadCancellations, ReadDue, ReadInFlight, Withdraw
@@ -14,7 +15,7 @@ from batchrun.model.states import HOLDS_SLOT, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from batchrun.model.entry import Entry
     from batchrun.model.moment import Moment
@@ -92,6 +93,10 @@ class DueReads:
         if self.is_reading:
             return False
         return not self._is_known or (self._next is not None and self._has_come(self._next, at))
+
+    def are_due_within(self, seconds: float, at: datetime) -> bool:
+        """Report whether another entry becomes due so soon after *at* in wall time."""
+        return self._next is not None and self._next <= at + timedelta(seconds=seconds)
 
     def plan(
         self,

@@ -154,6 +154,31 @@ def test_what_is_read_while_shapes_are_not_kept_yet_is_read_once_more():
     assert queues.have_ready
 
 
+def test_few_rows_wait_a_moment_for_others_that_become_due_soon():
+    made = Driven(engine=Engine.BATCH)
+    first, second, third = proven("a", "b", "c")
+    made.keep(first)
+    made.next_due = at(10)
+    made.tell()
+    assert not made.actions(0)
+    made.keep(second)
+    made.next_due = at(20)
+    made.tell(now=10)
+    assert not made.actions(10)
+    made.keep(third)
+    made.next_due = at(30)
+    made.tell(now=20)
+    assert len(together(made, 20).entries) == 3  # the first has waited long enough
+
+
+def test_what_becomes_due_much_later_is_not_waited_for():
+    made = Driven(engine=Engine.BATCH)
+    made.keep(*proven("a"))
+    made.next_due = at(60)
+    made.tell()
+    assert len(together(made).entries) == 1
+
+
 # -- proofs
 
 

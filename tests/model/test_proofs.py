@@ -148,6 +148,14 @@ def test_rows_whose_runs_were_found_are_not_sent_meanwhile():
     assert [action.entry.id for action in made.plan(1) if isinstance(action, Look)] == ["07"]
 
 
+def test_one_pass_does_not_look_at_runs_that_were_found():
+    made = loaded(10, mode=Mode.ONCE)
+    _, survey = _submits_and_survey(made)
+    made.tell(Surveyed(survey=survey, named=["07"]), now=1)
+    made.concluded(made.conclusion(), active(planned("07")), now=1)
+    assert not [action for action in made.plan(1) if isinstance(action, Look)]
+
+
 def test_nobody_waits_for_a_survey_once_nothing_more_is_sent():
     made = loaded(1)
     (submit,), survey = _submits_and_survey(made)

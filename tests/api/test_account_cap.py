@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchrun import AUTO, UNLIMITED, Limits, Mode, Rate
-from batchrun.api import opening
 from batchrun.engine.recorder import Recorder
 from batchrun.model.states import State
 from batchrun.simulator.buckets import Limit
@@ -20,19 +18,7 @@ from tests.api.test_launching import Place, at
 from tests.world import SELDOM, simulated
 
 CAPPED = Limits(watch=SELDOM, account_max_active=7)
-
-
-@pytest.fixture(autouse=True)
-def hosts(monkeypatch):
-    """Let each launch hold its batch as on a host of its own."""
-    numbers = itertools.count()
-
-    class Socket:
-        @staticmethod
-        def gethostname() -> str:
-            return f"host{next(numbers)}"
-
-    monkeypatch.setattr(opening, "socket", Socket)
+pytestmark = pytest.mark.usefixtures("hosts")
 
 
 @asynccontextmanager

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import anyio
 import pytest
 
 from batchrun import AUTO, Limits, Mode, Rate, open_ledger
-from batchrun.api import opening
 from batchrun.ports.stored import Commons
 from batchrun.simulator.buckets import Limit
 from tests.api.test_launching import at
@@ -17,19 +15,7 @@ from tests.world import simulated
 
 ACCOUNT = "123456789012"
 SUBMIT = Limits(mode=Mode.DETACH)
-
-
-@pytest.fixture(autouse=True)
-def hosts(monkeypatch):
-    """Let each launch hold its batch as on a host of its own."""
-    numbers = itertools.count()
-
-    class Socket:
-        @staticmethod
-        def gethostname() -> str:
-            return f"host{next(numbers)}"
-
-    monkeypatch.setattr(opening, "socket", Socket)
+pytestmark = pytest.mark.usefixtures("hosts")
 
 
 async def submitted(place, name: str, rows: int, *, rate: Rate = AUTO, after: float = 0.0):

@@ -99,7 +99,8 @@ class Driven:
                     if action.lanes in {None, entry.may_take} and action.shape in {None, shape_in(entry)}
                 ]
                 chosen = [entry for entry in meant if entry.id not in action.besides][: action.limit]
-                self.due = [entry for entry in self.due if entry not in chosen]
+                read = set(map(id, chosen))
+                self.due = [entry for entry in self.due if id(entry) not in read]
                 return DueRead(read=action, entries=chosen, next_due=self.next_due)
             case ReadChoices():
                 alike = Counter(

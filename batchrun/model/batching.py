@@ -236,7 +236,7 @@ class Batching:
 
     def _gathers(self, queue: Queue, moment: Moment) -> bool:
         """Report whether more rows are about to come, such as retried ones, each of which costs calls."""
-        if queue.ready_since is None:
+        if queue.ready_since is None or not queue.ready:
             queue.ready_since = moment.now
         has_time = moment.now < queue.ready_since + _GATHER
         return self._queues.are_more_coming(queue, moment.at, within=_GATHER if has_time else 0.0)

@@ -155,20 +155,23 @@ def test_what_is_read_while_shapes_are_not_kept_yet_is_read_once_more():
 
 
 def test_few_rows_wait_a_moment_for_others_that_become_due_soon():
-    made = Driven(engine=Engine.BATCH)
-    first, second, third = proven("a", "b", "c")
+    made = batched(*proven("z"))
+    submit(made)
+    made.next_due = at(100)
+    made.add(now=0)
+    first, second, third = proven("a", "b", "c", seconds=100)
     made.keep(first)
-    made.next_due = at(10)
-    made.tell()
-    assert not made.actions(0)
+    made.next_due = at(110)
+    made.tell(now=100)
+    assert not [one for one in made.actions(100) if isinstance(one, SubmitTogether)]
     made.keep(second)
-    made.next_due = at(20)
-    made.tell(now=10)
-    assert not made.actions(10)
+    made.next_due = at(120)
+    made.tell(now=110)
+    assert not [one for one in made.actions(110) if isinstance(one, SubmitTogether)]
     made.keep(third)
-    made.next_due = at(30)
-    made.tell(now=20)
-    assert len(together(made, 20).entries) == 3  # the first has waited long enough
+    made.next_due = at(130)
+    made.tell(now=120)
+    assert len(together(made, 120).entries) == 3  # the first has waited long enough
 
 
 def test_what_becomes_due_much_later_is_not_waited_for():

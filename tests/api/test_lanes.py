@@ -89,7 +89,8 @@ async def test_lanes_that_are_silent_when_a_batch_goes_on_are_waited_for_togethe
         begun = clock.monotonic()
         with pytest.raises(ServiceUnusableError, match="lane l03: no usable answer"):
             await launch(Mode.DETACH)
-    assert 20 <= clock.monotonic() - begun < 30, "each is given 20 s, and none waits for another"
+    waited = clock.monotonic() - begun
+    assert 20 <= waited < 40, "each is given 20 s and the try after them, and none waits for another"
 
 
 async def test_a_manifest_that_only_names_its_lanes_is_told_as_that_with_one_cure(tmp_path: Path):

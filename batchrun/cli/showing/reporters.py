@@ -121,6 +121,7 @@ class LogLines(Numbers):
 
     def __init__(self, batch: str, progress: Progress, clock: Clock) -> None:
         super().__init__(batch, progress, clock)
+        self._log = log.bind()  # once: each line of an unbound one makes a logger anew
         self._failed: tuple[Failed, Entry] | None = None
         self._has_failed = anyio.Event()
 
@@ -132,7 +133,8 @@ class LogLines(Numbers):
             self._has_failed.set()
         else:
             is_passing = isinstance(event, Progressed | Intended | Withdrawn)
-            level = log.debug if is_passing else log.warning if _is_bad(event, entry) else log.info
+            told = self._log
+            level = told.debug if is_passing else told.warning if _is_bad(event, entry) else told.info
             _tell(level, event, entry)
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
@@ -151,7 +153,7 @@ class LogLines(Numbers):
         """Log the failure that waits, if any, *before* the step that follows."""
         if self._failed is not None:
             is_retried = isinstance(before, Retried | Revised)
-            _tell(log.info if is_retried else log.warning, *self._failed)
+            _tell(self._log.info if is_retried else self._log.warning, *self._failed)
             self._failed = None
 
 

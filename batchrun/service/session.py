@@ -26,7 +26,6 @@ from botocore import exceptions as boto
 
 from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.foreign import is_loopback, masked
-from batchrun.service.each_call import keep_between_calls
 from batchrun.service.login.credentials import LOOPBACK_KEYS
 from batchrun.version import __version__
 
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 #: A local simulator asks for neither, but botocore will not send an unsigned call.
 _ANY_REGION: Final = "us-east-1"
 _LOOPBACK: Final = dict(zip(("aws_access_key_id", "aws_secret_access_key"), LOOPBACK_KEYS, strict=True))
-#: The service whose calls are many enough to spare each something.
-_CALLED_OFTEN: Final = "omics"
 #: Where the Pricing API answers, for all regions.
 _PRICING_REGION: Final = "us-east-1"
 
@@ -69,12 +66,7 @@ def omics_client(login: Login) -> AbstractAsyncContextManager[OmicsClient]:
     # With the prefix, http://127.0.0.1 would be called as http://workflows-127.0.0.1.
     local = AioConfig(inject_host_prefix=False)
     return _client(
-        login,
-        _CALLED_OFTEN,
-        region=login.region,
-        endpoint_url=target.endpoint_url,
-        config=config,
-        local=local,
+        login, "omics", region=login.region, endpoint_url=target.endpoint_url, config=config, local=local
     )
 
 
@@ -240,8 +232,6 @@ async def _client(
                 **({} if has_credentials else _LOOPBACK),
             )
             client = await stack.enter_async_context(context)
-            if service == _CALLED_OFTEN:
-                keep_between_calls(client)
         yield client
 
 
